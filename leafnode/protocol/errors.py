@@ -1,0 +1,113 @@
+"""What a peer can get wrong, with the bytes that nats-server 2.15.1 answers.
+
+The texts are literal and not uniform ('Maximum Payload Violation' beside 'maximum control line
+exceeded'): tests/conformance/transcripts holds each of them against the real server.
+"""
+
+from __future__ import annotations
+
+from leafnode.errors import ProtocolError
+
+
+class ParserError(ProtocolError):
+    """A control line that starts like a known operation and is malformed: closed without a word."""
+
+
+class UnknownOperation(ProtocolError):  # noqa: N818 -- named after its wire text
+    """Bytes that are no NATS operation."""
+
+    wire_error = b"Unknown Protocol Operation"
+
+
+class MaxControlLine(ProtocolError):  # noqa: N818
+    """A control line longer than max_control_line."""
+
+    wire_error = b"maximum control line exceeded"
+
+
+class MaxPayloadViolation(ProtocolError):  # noqa: N818
+    """A payload, headers included, larger than max_payload."""
+
+    wire_error = b"Maximum Payload Violation"
+
+
+class InvalidSubject(ProtocolError):  # noqa: N818
+    """A SUB whose subject is no subject. The connection lives."""
+
+    wire_error = b"Invalid Subject"
+    closes = False
+
+
+class InvalidPublishSubject(ProtocolError):  # noqa: N818
+    """A PUB in pedantic mode whose subject is not a valid literal. The connection lives."""
+
+    wire_error = b"Invalid Publish Subject"
+    closes = False
+
+
+class AuthorizationViolation(ProtocolError):  # noqa: N818
+    """Missing or wrong credentials, or an operation before CONNECT where credentials are needed."""
+
+    wire_error = b"Authorization Violation"
+
+
+class AuthenticationTimeout(ProtocolError):  # noqa: N818
+    """No CONNECT within the deadline, counted from accept."""
+
+    wire_error = b"Authentication Timeout"
+
+
+class InvalidClientProtocol(ProtocolError):  # noqa: N818
+    """CONNECT names a protocol number that does not exist."""
+
+    wire_error = b"invalid client protocol"
+
+
+class NoRespondersRequiresHeaders(ProtocolError):  # noqa: N818
+    """CONNECT asks for no_responders without headers."""
+
+    wire_error = b"no responders requires headers support"
+
+
+class StaleConnection(ProtocolError):  # noqa: N818
+    """ping_max PINGs went unanswered."""
+
+    wire_error = b"Stale Connection"
+
+
+class MaxConnectionsExceeded(ProtocolError):  # noqa: N818
+    """max_connections are open already."""
+
+    wire_error = b"maximum connections exceeded"
+
+
+class MaxSubscriptionsExceeded(ProtocolError):  # noqa: N818
+    """max_subscriptions of this connection are in use. The connection lives."""
+
+    wire_error = b"maximum subscriptions exceeded"
+    closes = False
+
+
+class SlowConsumer(ProtocolError):  # noqa: N818
+    """More than max_pending bytes wait for a client that does not read."""
+
+    wire_error = b"Slow Consumer"
+
+
+class PermissionsViolation(ProtocolError):  # noqa: N818
+    """A subject that the user may not publish or subscribe to. The connection lives."""
+
+    closes = False
+
+    def __init__(self, verb: bytes, subject: bytes, queue: bytes = b"") -> None:
+        super().__init__(verb, subject, queue)
+        text = b'Permissions Violation for %b to "%b"' % (verb, subject)
+        if queue:
+            text += b' using queue "%b"' % queue
+        self.wire_text = text
+
+
+def wire_line(error: ProtocolError) -> bytes:
+    """Return the -ERR line for an error, empty for one that closes silently."""
+    text = error.wire_text if isinstance(error, PermissionsViolation) else error.wire_error
+    return b"-ERR '%b'\r\n" % text if text else b""

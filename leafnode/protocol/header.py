@@ -1,0 +1,52 @@
+"""The header block of a message: `NATS/1.0`, `Name: value` lines, an empty line.
+
+Header names are matched as they are spelled (JetStream's are case-sensitive on nats-server 2.15.1).
+Values keep their bytes; a block is never rewritten unless a caller builds a new one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VERSION: Final = b"NATS/1.0"
+
+
+def parse(block: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the (name, value) pairs in order; a line without a colon is passed over."""
+    pairs = []
+    for line in block.split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            pairs.append((name, value.strip()))
+    return pairs
+
+
+def get(block: bytes, name: bytes) -> bytes | None:
+    """Return the first value of that name, or None. Costs one search where the name is absent."""
+    at = block.find(b"\r\n" + name + b":")
+    if at < 0:
+        return None
+    start = at + len(name) + 3
+    end = block.find(b"\r\n", start)
+    return block[start : end if end >= 0 else len(block)].strip()
+
+
+def build(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a block. Names and values must be free of CR and LF: asserted, since callers made
+    them.
+    """
+    lines = [VERSION]
+    for name, value in pairs:
+        assert b"\r" not in name + value, "a header cannot hold CR"
+        assert b"\n" not in name + value, "a header cannot hold LF"
+        lines.append(name + b": " + value)
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def status(code: int, text: bytes = b"", pairs: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """Return a block that carries a status line, such as `NATS/1.0 503`."""
+    first = b"%b %d %b" % (VERSION, code, text) if text else b"%b %d" % (VERSION, code)
+    return first + build(pairs)[len(VERSION) :]

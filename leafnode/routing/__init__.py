@@ -1,0 +1,1 @@
+"""Who gets a message. Pure: no I/O, no time, no configuration."""

@@ -1,0 +1,150 @@
+"""An account: one name space of subjects, its subscriptions, and how the server itself takes part
+in it.
+
+Knows routing only. JetStream, the uplink and the bridge publish and subscribe here like clients do.
+Truth: nats-server server/accounts.go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leafnode.metrics import Traffic
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.permissions import may_deliver
+from leafnode.routing.route import Message, deliver, hand_over, pick, send_to_leaf
+from leafnode.routing.sublist import Sublist
+from leafnode.routing.subscription import Delivery, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.routing.peer import Outbox
+    from leafnode.routing.sublist import Match
+
+GLOBAL_ACCOUNT: Final = "$G"
+_INBOX: Final = b"_INBOX."
+
+
+class InterestWatcher(Protocol):
+    """Somebody who follows the local interest of an account: a leaf link."""
+
+    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
+        """`count` local subscriptions have this subject and queue now; 0: none any more."""
+        ...
+
+
+class Account:
+    """One account of the server."""
+
+    def __init__(self, name: str, outbox: Outbox) -> None:
+        self.name = name
+        self.sublist = Sublist()
+        self.traffic = Traffic()
+        self.system = Peer(0, Kind.SYSTEM, outbox)
+        self.system.account = self
+        self.local_interest: dict[tuple[bytes, bytes], int] = {}
+        self.watchers: list[InterestWatcher] = []
+
+    def subscribe(
+        self, subject: bytes, handler: Callable[[Delivery], None], *, queue: bytes = b""
+    ) -> Subscription:
+        """Subscribe for the server itself; `handler` runs on the publisher's turn of the loop."""
+        sub = Subscription(self.system, subject, queue=queue, handler=handler)
+        self.insert(sub)
+        return sub
+
+    def unsubscribe(self, sub: Subscription) -> None:
+        """End a subscription made with `subscribe`; ending it twice does nothing."""
+        self.remove(sub)
+
+    def insert(self, sub: Subscription) -> None:
+        """Add a subscription of any peer."""
+        self.sublist.insert(sub)
+        if sub.peer.kind is not Kind.LEAF:
+            self._change_interest(sub, 1)
+
+    def remove(self, sub: Subscription) -> None:
+        """Take a subscription out; taking it out twice does nothing."""
+        if sub.closed:
+            return
+        sub.closed = True
+        removed = self.sublist.remove(sub)
+        assert removed, "an open subscription is in the sublist"
+        if sub.peer.kind is not Kind.LEAF:
+            self._change_interest(sub, -1)
+
+    def _change_interest(self, sub: Subscription, by: int) -> None:
+        key = (sub.subject, sub.queue)
+        count = self.local_interest.get(key, 0) + by
+        if count:
+            self.local_interest[key] = count
+        else:
+            del self.local_interest[key]
+        for watcher in self.watchers:
+            watcher.interest_changed(sub.subject, sub.queue, count)
+
+    def has_interest(self, subject: bytes) -> bool:
+        """Say whether a message of the server on this literal subject would reach anybody."""
+        match = self.sublist.match(subject)
+        groups = (sub for group in match.groups for sub in group.members)
+        return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
+
+    def publish(
+        self,
+        subject: bytes,
+        body: bytes = b"",
+        *,
+        header_size: int = 0,
+        reply: bytes = b"",
+        origin: Peer | None = None,
+    ) -> int:
+        """Route one message as if `origin` (default: the server itself) had published it.
+
+        Returns how many received it. No 503 is sent: 0 tells the caller that there was no
+        responder.
+        """
+        message = Message(subject, reply, header_size, body)
+        sender = self.system if origin is None else origin
+        return deliver(self, sender, message, once=subject.startswith(_INBOX))
+
+    def deliver(
+        self,
+        deliver_subject: bytes,
+        messages: list[tuple[bytes, bytes, int, bytes]],
+        *,
+        origin: Peer | None = None,
+    ) -> int:
+        """Send (message subject, reply, header size, body) to whoever subscribed to
+        `deliver_subject`.
+
+        Clients see the message's own subject. A leaf gets the deliver subject, and the message's
+        subject behind an `@` in an ack reply (leaf protocol 3.3). Returns the receivers of the
+        last message.
+        """
+        received = 0
+        sender = self.system if origin is None else origin
+        match = self.sublist.find(deliver_subject)
+        for subject, reply, header_size, body in messages:
+            message = Message(subject, reply, header_size, body)
+            received = self._deliver_one(sender, match, deliver_subject, message)
+        return received
+
+    def _deliver_one(
+        self, origin: Peer, match: Match, deliver_subject: bytes, message: Message
+    ) -> int:
+        picks = [pick(group, origin, deliver_subject) for group in match.groups]
+        received = 0
+        for sub in match.plain + [sub for sub in picks if sub is not None]:
+            if not may_deliver(sub, deliver_subject, origin):
+                continue
+            received += 1
+            if sub.peer.kind is not Kind.LEAF:
+                hand_over(self, origin, sub, message)
+                continue
+            reply = message.reply
+            if reply and message.subject != deliver_subject:
+                reply += b"@" + message.subject
+            onward = message._replace(subject=deliver_subject, reply=reply)
+            send_to_leaf(self, sub, onward, [sub.queue] if sub.queue else [])
+        return received

@@ -1,0 +1,420 @@
+"""The fast lane: bytes of one connection in, messages routed, every other control line out.  HOT
+
+Knows PUB and HPUB of clients, LMSG and HMSG of leafs, and routes; not sockets, asyncio, JSON,
+JetStream or what the other operations mean. Truth: nats-server server/parser.go; docs/hot-path.md;
+tests/oracle/parser.py is the slow form, and any chunking of the same bytes must give the same
+result.
+
+Tricks, each measured (docs/hot-path.md): the control line of the message before is tried first;
+whole lines without a reply are cached; routes are cached by "VERB subject"; messages of one route
+gather in a run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode.limits import LINE_CACHE_MAX, MAX_SIZE_DIGITS, ROUTE_CACHE_MAX
+from leafnode.protocol import header
+from leafnode.protocol.errors import (
+    InvalidPublishSubject,
+    MaxControlLine,
+    MaxPayloadViolation,
+    ParserError,
+    PermissionsViolation,
+    UnknownOperation,
+    wire_line,
+)
+from leafnode.protocol.subject import is_valid_literal
+from leafnode.routing.peer import Kind
+from leafnode.routing.route import Message, build, deliver, emit, hand_over
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.route import Route
+
+# The sizes seen most: no int() and no check of digits for them.
+_SIZES: Final = {b"%d" % size: size for size in range(4097)}
+_NO_LINE: Final = b"\0"  # no control line starts with it
+_CLIENT_VERBS: Final = {b"PUB": False, b"HPUB": True}  # verb: has a header size
+_LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
+_ACK_PREFIX: Final = b"$JS.ACK."
+_LF: Final = 10
+_CR: Final = 13
+
+
+class _Line:
+    """A whole control line seen before, without a reply: where its parts are, where it leads."""
+
+    __slots__ = ("body_at", "header_size", "route", "size", "tail_at", "total")
+
+    def __init__(self, length: int, tail_at: int, args: _Args, route: Route) -> None:
+        self.tail_at = tail_at
+        self.body_at = length
+        self.header_size = args.header_size
+        self.size = args.size
+        self.total = length + args.size + 2
+        self.route = route
+
+
+class _Args:
+    """What stands behind the subject of a message line."""
+
+    __slots__ = ("header_size", "queues", "reply", "size")
+
+    def __init__(self, reply: bytes, header_size: int, size: int) -> None:
+        self.reply = reply
+        self.header_size = header_size
+        self.size = size
+        self.queues: tuple[bytes, ...] | None = None
+
+
+class Lane:
+    """One connection's lane: `feed` it what was read, then call `next_line` until it returns
+    None.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_last",
+        "_left",
+        "_line",
+        "_lines",
+        "_max_control_line",
+        "_max_payload",
+        "_messages",
+        "_needed",
+        "_peer",
+        "_pos",
+        "_routes",
+        "_run",
+        "_tails",
+        "_verbs",
+    )
+
+    def __init__(self, peer: Peer, *, max_payload_bytes: int, max_control_line_bytes: int) -> None:
+        self._peer = peer
+        self._max_payload = max_payload_bytes
+        self._max_control_line = max_control_line_bytes
+        self._verbs = _LEAF_VERBS if peer.kind is Kind.LEAF else _CLIENT_VERBS
+        self._buffer = b""
+        self._pos = 0
+        self._left: list[bytes] = []  # an incomplete message and what was read since
+        self._needed = 0  # bytes missing before looking at `_left` again can help
+        self._lines: dict[bytes, _Line] = {}
+        self._routes: dict[bytes, Route] = {}  # by "VERB subject"
+        self._line = _NO_LINE
+        self._last: _Line | None = None
+        self._run: Route | None = None  # messages gathered for one route, not yet delivered
+        self._tails: list[bytes] = [b""]
+        self._messages: list[tuple[bytes, int, bytes]] = []
+
+    def reset(self) -> None:
+        """Forget every decision: the peer's account, permissions or options changed."""
+        self._lines.clear()
+        self._routes.clear()
+        self._line = _NO_LINE
+        self._last = None
+
+    def feed(self, data: bytes) -> None:
+        """Add what was read."""
+        if self._left:
+            self._left.append(data)
+            self._needed -= len(data)
+            if self._needed > 0:
+                return
+            data = b"".join(self._left)
+            self._left.clear()
+        elif self._pos < len(self._buffer):
+            data = self._buffer[self._pos :] + data
+        self._buffer = data
+        self._pos = 0
+
+    def next_line(self) -> bytes | None:
+        """Route every complete message; return the next other control line, without its line end.
+
+        None: more bytes are needed. All messages before the returned line were delivered. Raises
+        ProtocolError for what is malformed or too large; messages before it were delivered then,
+        too.
+        """
+        if self._left:
+            return None
+        try:
+            return self._scan()
+        finally:
+            self._flush()
+            self._run = None
+
+    def _scan(self) -> bytes | None:  # noqa: PLR0915 -- the hot loop, inline on purpose
+        account = self._peer.account
+        data = self._buffer
+        pos = self._pos
+        available = len(data)
+        find = data.find
+        starts = data.startswith
+        lines = self._lines
+        line, last = self._resume(account)
+        count = size_in = 0
+        needed = 0
+        try:
+            while pos < available:
+                # 1. The same control line as the message before.
+                if starts(line, pos):
+                    assert last is not None
+                    end = pos + last.total
+                    if end > available:
+                        needed = end - available
+                        break
+                    if data[end - 1] != _LF or data[end - 2] != _CR:
+                        raise UnknownOperation
+                    count += 1
+                    size_in += last.size
+                    if last.route.wire:
+                        self._tails.append(data[pos + last.tail_at : end])
+                    if last.route.internal:
+                        body = data[pos + last.body_at : end - 2]
+                        self._messages.append((b"", last.header_size, body))
+                    pos = end
+                    continue
+                at = find(b"\n", pos)
+                if at < 0 and available - pos <= self._max_control_line:
+                    needed = 1
+                    break
+                if at < 0 or at - pos > self._max_control_line:
+                    raise MaxControlLine
+                # 2. A whole control line seen before on this connection.
+                text = data[pos : at + 1]
+                seen = lines.get(text)
+                if seen is not None and self._enter(seen.route):
+                    line, last = text, seen
+                    continue
+                # 3. Anything else.
+                line = _NO_LINE
+                end = self._message(text, at + 1)
+                if end == 0:
+                    self._pos = at + 1
+                    self._line = _NO_LINE
+                    return text[:-2] if text.endswith(b"\r\n") else text[:-1]
+                if end < 0:
+                    needed = -end
+                    break
+                pos = end
+            self._line, self._last = line, last
+            self._suspend(pos, needed)
+            return None
+        finally:
+            self._count(count, size_in)
+
+    def _resume(self, account: Account | None) -> tuple[bytes, _Line | None]:
+        """Return the line to try first, if what it leads to still holds."""
+        last = self._last
+        if last is None or account is None:
+            return _NO_LINE, None
+        if last.route.match.generation != account.sublist.generation:
+            return _NO_LINE, None
+        self._run = last.route
+        return self._line, last
+
+    def _suspend(self, pos: int, needed: int) -> None:
+        """Keep the incomplete rest until `needed` more bytes are there."""
+        if pos < len(self._buffer):
+            self._left.append(self._buffer[pos:] if pos else self._buffer)
+            self._needed = needed
+        self._buffer = b""
+        self._pos = 0
+
+    def _count(self, count: int, size: int) -> None:
+        if not count:
+            return
+        account = self._peer.account
+        assert account is not None
+        for traffic in (self._peer.traffic, account.traffic):
+            traffic.in_msgs += count
+            traffic.in_bytes += size
+
+    def _enter(self, route: Route) -> bool:
+        """Make `route` the one that messages gather for; False when it does not hold any more.
+
+        Delivers the run before, whose handlers may change subscriptions: so the check comes after.
+        """
+        if route is not self._run:
+            self._flush()
+            self._run = route
+        account = self._peer.account
+        return account is not None and route.match.generation == account.sublist.generation
+
+    def _flush(self) -> None:
+        """Deliver the run that was gathered."""
+        if len(self._tails) == 1 and not self._messages:
+            return
+        route, tails, messages = self._run, self._tails, self._messages
+        self._tails = [b""]
+        self._messages = []
+        assert route is not None
+        assert self._peer.account is not None
+        emit(self._peer.account, self._peer, route, tails, messages)
+
+    def _message(self, text: bytes, body_at: int) -> int:
+        """Take one message whose control line ends before `body_at`.
+
+        Returns the position behind it, 0 when the line is no message, or minus the bytes missing.
+        """
+        space = text.find(b" ", 5)
+        route = self._routes.get(text[:space]) if space > 0 else None
+        if route is None or not self._enter(route):
+            route = self._learn(text)
+            if route is None:
+                return self._odd_message(text, body_at)
+            space = text.find(b" ", 5)
+            self._enter(route)
+        rest = text[space + 1 : -2] if text.endswith(b"\r\n") else text[space + 1 : -1]
+        size = _SIZES.get(rest, -1)
+        if size < 0 or route.with_header:
+            args = self._args(rest.split(), with_header=route.with_header)
+        else:
+            args = _Args(b"", 0, size)
+        end = self._end_of(body_at, args.size)
+        if end < 0:
+            return end
+        body = self._buffer[body_at : end - 2]
+        if route.general or args.queues is not None or b"@" in args.reply:
+            self._flush()
+            self._general(route.subject, args, body)
+        else:
+            if route.wire:
+                self._tails.append(self._buffer[body_at - len(text) + space + 1 : end])
+            if route.internal:
+                self._messages.append((args.reply, args.header_size, body))
+            if not args.reply:
+                self._remember(text, _Line(len(text), space + 1, args, route))
+        self._count(1, args.size)
+        return end
+
+    def _end_of(self, body_at: int, size: int) -> int:
+        """Return the position behind a payload and its line end, or minus the bytes missing."""
+        end = body_at + size + 2
+        if end > len(self._buffer):
+            return len(self._buffer) - end
+        if self._buffer[end - 2 : end] != b"\r\n":
+            raise UnknownOperation
+        return end
+
+    def _remember(self, text: bytes, line: _Line) -> None:
+        if len(self._lines) >= LINE_CACHE_MAX:
+            self._lines.clear()
+        self._lines[text] = line
+
+    def _learn(self, text: bytes) -> Route | None:
+        """Build the route for a message line as clients send them: upper case, single spaces."""
+        account = self._peer.account
+        verb, _, rest = text.partition(b" ")
+        with_header = self._verbs.get(verb)
+        subject = rest[: rest.find(b" ")] if b" " in rest else b""
+        if account is None or with_header is None or not subject:
+            return None
+        if b"  " in text or b"\t" in text or b"\r" in text[:-2]:
+            return None
+        route = build(account, self._peer, subject, with_header=with_header)
+        if len(self._routes) >= ROUTE_CACHE_MAX:
+            self._routes.clear()
+        self._routes[text[: len(verb) + 1 + len(subject)]] = route
+        return route
+
+    def _odd_message(self, text: bytes, body_at: int) -> int:
+        """Take a message whose line is spelled unusually; 0 when the line is no message at all.
+
+        Before the peer is bound to an account no line is a message: the session decides what
+        happens.
+        """
+        parts = text.split()
+        with_header = self._verbs.get(parts[0].upper()) if parts else None
+        if with_header is None or self._peer.account is None:
+            return 0
+        if len(parts) < 2:
+            raise ParserError
+        args = self._args(parts[2:], with_header=with_header)
+        end = self._end_of(body_at, args.size)
+        if end < 0:
+            return end
+        self._flush()
+        self._general(parts[1], args, self._buffer[body_at : end - 2])
+        self._count(1, args.size)
+        return end
+
+    def _args(self, parts: list[bytes], *, with_header: bool) -> _Args:
+        """Read what stands behind the subject: [reply] [header size] size, or a leaf's queue
+        list.
+        """
+        sizes = 2 if with_header else 1
+        numbers = parts[-sizes:]
+        middle = parts[:-sizes]
+        if len(numbers) < sizes:
+            raise ParserError
+        for number in numbers:
+            if not number.isdigit() or len(number) > MAX_SIZE_DIGITS:
+                raise ParserError
+        size = int(numbers[-1])
+        header_size = int(numbers[0]) if with_header else 0
+        if size > self._max_payload:
+            raise MaxPayloadViolation
+        if header_size > size or (with_header and not self._peer.headers):
+            raise ParserError
+        if len(middle) <= 1:
+            return _Args(middle[0] if middle else b"", header_size, size)
+        return self._leaf_args(middle, header_size, size)
+
+    def _leaf_args(self, middle: list[bytes], header_size: int, size: int) -> _Args:
+        """Read `+ reply queue …` or `| queue …` (leaf protocol 2.1)."""
+        if self._peer.kind is not Kind.LEAF:
+            raise ParserError
+        if middle[0] == b"+" and len(middle) > 2:
+            args = _Args(middle[1], header_size, size)
+            args.queues = tuple(middle[2:])
+        elif middle[0] == b"|":
+            args = _Args(b"", header_size, size)
+            args.queues = tuple(middle[1:])
+        else:
+            raise ParserError
+        return args
+
+    def _general(self, subject: bytes, args: _Args, body: bytes) -> None:
+        """Deliver one message that the runs cannot carry, and answer the publisher where it
+        asked.
+        """
+        peer = self._peer
+        account = peer.account
+        assert account is not None
+        if peer.pedantic and not is_valid_literal(subject):
+            peer.send(wire_line(InvalidPublishSubject()))
+        if peer.permissions is not None and not peer.permissions.may_publish(subject):
+            if peer.kind is Kind.CLIENT:
+                peer.send(wire_line(PermissionsViolation(b"Publish", subject)))
+            return
+        if peer.verbose:
+            peer.send(b"+OK\r\n")
+        reply = args.reply
+        if peer.kind is Kind.LEAF:
+            if reply.startswith(_ACK_PREFIX) and b"@" in reply:
+                reply, _, shown = reply.partition(b"@")
+                delivery = (shown, reply, args.header_size, body)
+                account.deliver(subject, [delivery], origin=peer)
+                return
+            # Groups get a message from a leaf only when it names them (leaf protocol 2.2).
+            queues = args.queues if args.queues is not None else ()
+            deliver(account, peer, Message(subject, reply, args.header_size, body, queues))
+            return
+        received = deliver(account, peer, Message(subject, reply, args.header_size, body))
+        if not received and reply and peer.no_responders:
+            self._no_responders(account, subject, reply)
+
+    def _no_responders(self, account: Account, subject: bytes, reply: bytes) -> None:
+        """Tell the requester itself, on its own subscription for the reply, that nobody is
+        there.
+        """
+        block = header.status(503, pairs=[(b"Nats-Subject", subject)])
+        for sub in account.sublist.find(reply).plain:
+            if sub.peer is self._peer:
+                status = Message(reply, b"", len(block), block)
+                hand_over(account, account.system, sub, status)
+                return

@@ -1,0 +1,126 @@
+"""One connection as routing sees it: what it may do, and where its outgoing bytes gather.
+
+Knows bytes and subscriptions; not sockets, and not which protocol reads them. `net` and the session
+behind a connection fill in the options and take the bytes away.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from leafnode.metrics import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.routing.account import Account
+    from leafnode.routing.permissions import Permissions
+    from leafnode.routing.subscription import Subscription
+
+
+class Kind(IntEnum):
+    """What is at the other end."""
+
+    CLIENT = 0
+    LEAF = 1
+    SYSTEM = 2  # the server itself: JetStream, uplink, bridge
+
+
+class Outbox:
+    """Which peers have bytes to write; one for all connections of a server.
+
+    `wake` is called when the first peer becomes dirty. While a read is handled the reader sets
+    `scheduled`, because it calls `flush` itself at the end.
+    """
+
+    __slots__ = ("dirty", "scheduled", "stalled", "wake")
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self.dirty: list[Peer] = []
+        self.scheduled = False
+        self.stalled = (
+            False  # set by a flush that left a peer far behind; the reader pauses, see net
+        )
+
+    def mark(self, peer: Peer) -> None:
+        """Note that the peer has bytes to write."""
+        if peer.dirty:
+            return
+        peer.dirty = True
+        self.dirty.append(peer)
+        if not self.scheduled:
+            self.scheduled = True
+            self.wake()
+
+    def flush(self) -> None:
+        """Let every dirty peer write what it has."""
+        self.scheduled = True
+        while self.dirty:
+            peers, self.dirty = self.dirty, []
+            for peer in peers:
+                peer.dirty = False
+                peer.flush()
+        self.scheduled = False
+
+
+class Peer:
+    """A connection's face towards routing."""
+
+    __slots__ = (
+        "account",
+        "cid",
+        "closing",
+        "dirty",
+        "echo",
+        "flush",
+        "headers",
+        "kind",
+        "name",
+        "no_responders",
+        "out",
+        "outbox",
+        "pedantic",
+        "pending_bytes",
+        "permissions",
+        "subs",
+        "traffic",
+        "verbose",
+    )
+
+    def __init__(self, cid: int, kind: Kind, outbox: Outbox) -> None:
+        self.cid = cid
+        self.kind = kind
+        self.outbox = outbox
+        self.account: Account | None = None  # None until the peer may publish and subscribe
+        self.name = ""
+        self.out: list[bytes] = []
+        self.pending_bytes = 0  # size of `out`; what the transport holds back comes on top
+        self.dirty = False
+        self.closing = False  # nothing more is delivered to it
+        self.flush: Callable[[], None] = self._discard
+        self.echo = True
+        self.verbose = False
+        self.pedantic = False
+        self.headers = True
+        self.no_responders = False
+        self.permissions: Permissions | None = None  # None: everything is allowed
+        self.traffic = Traffic()
+        self.subs: dict[bytes, Subscription] = {}  # by sid
+
+    def send(self, data: bytes) -> None:
+        """Add protocol bytes to what goes out next."""
+        self.out.append(data)
+        self.pending_bytes += len(data)
+        self.outbox.mark(self)
+
+    def take(self) -> list[bytes]:
+        """Hand over what is to be written; it is the caller's from now on."""
+        chunks, self.out = self.out, []
+        self.pending_bytes = 0
+        return chunks
+
+    def _discard(self) -> None:
+        """A peer without a connection (the server itself, or one that is gone) writes nothing."""
+        self.take()

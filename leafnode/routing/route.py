@@ -1,0 +1,326 @@
+"""Who gets a message: routes for runs of messages, and the general way for one.  HOT
+
+Knows peers, subscriptions and the bytes of MSG, HMSG and LMSG; not sockets, JSON or JetStream.
+Truth: nats-server server/client.go processMsgResults; docs/hot-path.md has the shape and the
+numbers.
+
+Everything after the subject of "PUB subject [reply] size CRLF payload CRLF" is copied unchanged
+behind "MSG subject sid ": that is the tail. A run of messages of one route costs one join per
+target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from leafnode.protocol.subject import is_valid
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import may_deliver
+from leafnode.routing.subscription import Delivery
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.sublist import Group, Match
+    from leafnode.routing.subscription import Subscription
+
+# Larger payloads stay shared between targets instead of being copied into one buffer for each.
+SHARED_TAIL_BYTES: Final = 2048
+
+
+class Message(NamedTuple):
+    """One message on its way. `queues` is set for one from a leaf link: the groups it names."""
+
+    subject: bytes
+    reply: bytes
+    header_size: int
+    body: bytes  # header block and payload
+    queues: tuple[bytes, ...] | None = None
+
+
+class Target:
+    """One subscription of a connection, with the start of its message line ready."""
+
+    __slots__ = ("peer", "prefix", "sub")
+
+    def __init__(self, sub: Subscription, subject: bytes, *, with_header: bool) -> None:
+        self.sub = sub
+        self.peer = sub.peer
+        if self.peer.kind is Kind.LEAF:
+            verb = b"HMSG" if with_header else b"LMSG"
+            self.prefix = b"%b %b " % (verb, subject)
+        else:
+            verb = b"HMSG" if with_header else b"MSG"
+            self.prefix = b"%b %b %b " % (verb, subject, sub.sid)
+
+
+class Route:
+    """What one subject published by one peer leads to, decided once and used for many messages.
+
+    `general` sends each message through `deliver` instead: it was denied, needs an answer to the
+    publisher, a header cut off, or a choice among leaf links.
+    """
+
+    __slots__ = (
+        "general",
+        "groups",
+        "handlers",
+        "internal",
+        "match",
+        "subject",
+        "targets",
+        "wire",
+        "with_header",
+    )
+
+    def __init__(self, subject: bytes, match: Match, *, with_header: bool) -> None:
+        self.subject = subject
+        self.match = match
+        self.with_header = with_header
+        self.targets: list[Target] = []
+        self.groups: list[tuple[Group, list[Target]]] = []
+        self.handlers: list[Subscription] = []
+        self.general = False
+        self.wire = False  # the run's tails are needed
+        self.internal = False  # the run's messages are needed
+
+
+def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) -> Route:
+    """Decide where messages of `origin` on `subject` go, as long as no subscription changes."""
+    match = account.sublist.match(subject)
+    route = Route(subject, match, with_header=with_header)
+    if origin.permissions is not None and not origin.permissions.may_publish(subject):
+        route.general = True
+        return route
+    route.general = origin.verbose or origin.pedantic
+    if not is_valid(subject):
+        return route
+    leafs: set[int] = set()
+    for sub in match.plain:
+        if not may_deliver(sub, subject, origin):
+            continue
+        if sub.handler is not None:
+            route.handlers.append(sub)
+        elif sub.peer.kind is not Kind.LEAF:
+            route.targets.append(Target(sub, subject, with_header=with_header))
+        elif sub.peer.cid not in leafs:  # one message for each link, however many patterns match
+            leafs.add(sub.peer.cid)
+            route.targets.append(Target(sub, subject, with_header=with_header))
+    if origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
+        _build_groups(route, origin)
+    if with_header and not all(target.peer.headers for target in _all_targets(route)):
+        route.general = True
+    route.wire = bool(route.targets or route.groups)
+    route.internal = bool(route.handlers or route.groups)
+    if not (route.wire or route.internal) and origin.no_responders:
+        route.general = True
+    return route
+
+
+def _build_groups(route: Route, origin: Peer) -> None:
+    for group in route.match.groups:
+        members = [sub for sub in group.members if may_deliver(sub, route.subject, origin)]
+        local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]
+        if local:
+            targets = [Target(sub, route.subject, with_header=route.with_header) for sub in local]
+            route.groups.append((group, targets))
+        elif members:
+            route.general = True
+
+
+def _all_targets(route: Route) -> list[Target]:
+    return route.targets + [target for _, targets in route.groups for target in targets]
+
+
+def emit(
+    account: Account,
+    origin: Peer,
+    route: Route,
+    tails: list[bytes],
+    messages: list[tuple[bytes, int, bytes]],
+) -> None:
+    """Deliver a run. `tails` starts with b"" so that a join puts the prefix before each tail.
+
+    `messages` holds the same run for internal subscriptions, and is empty where there are none.
+    """
+    count = len(tails) - 1
+    size = sum(map(len, tails))
+    outbox = origin.outbox
+    for target in route.targets:
+        sub = target.sub
+        peer = target.peer
+        if sub.max_msgs:
+            _emit_limited(account, target, tails)
+            continue
+        prefix = target.prefix
+        if size < count * SHARED_TAIL_BYTES:
+            peer.out.append(prefix.join(tails))
+        else:
+            for tail in tails[1:]:
+                peer.out += (prefix, tail)
+        peer.pending_bytes += size + count * len(prefix)
+        sub.delivered += count
+        traffic = peer.traffic
+        traffic.out_msgs += count
+        traffic.out_bytes += size
+        account.traffic.out_msgs += count
+        account.traffic.out_bytes += size
+        if not peer.dirty:
+            outbox.mark(peer)
+    for group, targets in route.groups:
+        _emit_group(account, origin, group, targets, tails, messages)
+    for sub in route.handlers:
+        assert sub.handler is not None
+        sub.delivered += len(messages)
+        sub.handler(Delivery(route.subject, messages, origin))
+
+
+def _emit_group(
+    account: Account,
+    origin: Peer,
+    group: Group,
+    targets: list[Target],
+    tails: list[bytes],
+    messages: list[tuple[bytes, int, bytes]],
+) -> None:
+    """Give each message of the run to one member, in turn."""
+    members = len(targets)
+    turn = group.turn
+    for index in range(1, len(tails)):
+        turn += 1
+        target = targets[turn % members]
+        sub = target.sub
+        if sub.handler is not None:
+            sub.delivered += 1
+            sub.handler(Delivery(_subject_of(target), [messages[index - 1]], origin))
+        elif sub.closed:
+            # An UNSUB limit was reached within this run: the others take over.
+            open_targets = [other for other in targets if not other.sub.closed]
+            if open_targets:
+                _write(account, open_targets[turn % len(open_targets)], tails[index])
+        else:
+            _write(account, target, tails[index])
+    group.turn = turn
+
+
+def _subject_of(target: Target) -> bytes:
+    return target.prefix.split(b" ", 2)[1]
+
+
+def _emit_limited(account: Account, target: Target, tails: list[bytes]) -> None:
+    """Deliver no more of the run than an UNSUB limit leaves."""
+    for tail in tails[1:]:
+        if target.sub.closed:
+            return
+        _write(account, target, tail)
+
+
+def _write(account: Account, target: Target, tail: bytes) -> None:
+    peer = target.peer
+    peer.out += (target.prefix, tail)
+    peer.pending_bytes += len(target.prefix) + len(tail)
+    peer.outbox.mark(peer)
+    _count(account, target.sub, len(tail))
+
+
+def _count(account: Account, sub: Subscription, size: int) -> None:
+    """Book one delivery, and end a subscription that reached its UNSUB limit."""
+    sub.delivered += 1
+    for traffic in (sub.peer.traffic, account.traffic):
+        traffic.out_msgs += 1
+        traffic.out_bytes += size
+    if sub.max_msgs and sub.delivered >= sub.max_msgs:
+        account.remove(sub)
+        sub.peer.subs.pop(sub.sid, None)
+
+
+def deliver(account: Account, origin: Peer, message: Message, *, once: bool = False) -> int:
+    """Route one message the general way and return how many received it; 0 means no responders.
+
+    `once` says that the subject is not expected again (a reply inbox): caches are left alone. The
+    caller has judged whether the origin may publish it.
+    """
+    if not is_valid(message.subject):
+        return 0
+    subject = message.subject
+    match = account.sublist.find(subject) if once else account.sublist.match(subject)
+    received = 0
+    leafs: dict[int, tuple[Subscription, list[bytes]]] = {}
+    for sub in match.plain:
+        if not may_deliver(sub, subject, origin):
+            continue
+        if sub.peer.kind is Kind.LEAF:
+            leafs.setdefault(sub.peer.cid, (sub, []))
+        else:
+            hand_over(account, origin, sub, message)
+            received += 1
+    for group in match.groups:
+        if message.queues is not None and group.queue not in message.queues:
+            continue
+        picked = pick(group, origin, subject)
+        if picked is None:
+            continue
+        if picked.peer.kind is Kind.LEAF:
+            leafs.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
+        else:
+            hand_over(account, origin, picked, message)
+            received += 1
+    for sub, queues in leafs.values():
+        send_to_leaf(account, sub, message, queues)
+        received += 1
+    return received
+
+
+def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
+    """Choose the member that gets the next message: local ones first, else a leaf by weight."""
+    members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
+    if not members:
+        return None
+    local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]
+    group.turn += 1
+    if local:
+        return local[group.turn % len(local)]
+    turn = group.turn % sum(sub.weight for sub in members)
+    for sub in members:
+        turn -= sub.weight
+        if turn < 0:
+            return sub
+    raise AssertionError("the weights add up to more than any turn")
+
+
+def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> None:
+    """Give one message to a local subscription, its header cut off for a client without headers."""
+    if sub.handler is not None:
+        sub.delivered += 1
+        one = (message.reply, message.header_size, message.body)
+        sub.handler(Delivery(message.subject, [one], origin))
+        return
+    line = b"%b %b " % (message.subject, sub.sid)
+    _send(account, sub, b"MSG ", line, message, message.reply)
+
+
+def send_to_leaf(
+    account: Account, sub: Subscription, message: Message, queues: list[bytes]
+) -> None:
+    """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1)."""
+    middle = message.reply
+    if queues:
+        names = b" ".join(queues)
+        middle = b"+ %b %b" % (message.reply, names) if message.reply else b"| " + names
+    _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
+
+
+def _send(
+    account: Account, sub: Subscription, verb: bytes, start: bytes, message: Message, middle: bytes
+) -> None:
+    body = message.body
+    if middle:
+        middle += b" "
+    if message.header_size and sub.peer.headers:
+        sizes = b"%d %d" % (message.header_size, len(body))
+        data = b"HMSG %b%b%b\r\n%b\r\n" % (start, middle, sizes, body)
+    else:
+        payload = body[message.header_size :] if message.header_size else body
+        data = b"%b%b%b%d\r\n%b\r\n" % (verb, start, middle, len(payload), payload)
+    sub.peer.send(data)
+    _count(account, sub, len(body))

@@ -1,0 +1,58 @@
+"""A subscription, and what an internal one is handed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.routing.peer import Peer
+
+
+class Delivery(NamedTuple):
+    """One run of messages on one subject, for a part of the server that subscribed.
+
+    Each message is (reply or b"", header size, body); the body is header block and payload in one
+    piece.
+    """
+
+    subject: bytes
+    messages: list[tuple[bytes, int, bytes]]
+    origin: Peer
+
+
+class Subscription:
+    """Interest of one peer in one subject pattern."""
+
+    __slots__ = (
+        "closed",
+        "delivered",
+        "handler",
+        "max_msgs",
+        "peer",
+        "queue",
+        "sid",
+        "subject",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        peer: Peer,
+        subject: bytes,
+        *,
+        sid: bytes = b"",
+        queue: bytes = b"",
+        handler: Callable[[Delivery], None] | None = None,
+        weight: int = 1,
+    ) -> None:
+        self.peer = peer
+        self.subject = subject
+        self.sid = sid
+        self.queue = queue
+        self.handler = handler  # set for the server's own subscriptions
+        self.weight = weight  # members behind a leaf's queue subscription
+        self.max_msgs = 0  # 0: no limit; else removed after that many deliveries
+        self.delivered = 0
+        self.closed = False

@@ -1,0 +1,1 @@
+"""Sequences, subjects, bytes and times, durable. Not policies, consumers' meaning or accounts."""

@@ -1,0 +1,239 @@
+"""What a store is: the seam between JetStream's rules and where bytes are kept.
+
+Two implementations hold to it, one on SQLite and one in memory; tests/contract/test_store.py runs
+both. All calls are made on the loop's thread, and all callbacks come on it. Staged changes are
+seen at once by `state()`, `last_seq()` and `subject_state()` (ingest decides on them), by reads
+only once committed. Truth: specs of the store, rules 1 to 8; docs/adr/0003.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from leafnode.errors import StoreError
+
+
+class StoredMsg(NamedTuple):
+    """One message as stored. `body` is header block and payload in one piece, as it came from the
+    wire.
+    """
+
+    seq: int
+    subject: bytes
+    ts_ns: int
+    header_size: int
+    body: bytes
+
+    @property
+    def header(self) -> bytes:
+        return self.body[: self.header_size]
+
+    @property
+    def payload(self) -> bytes:
+        return self.body[self.header_size :]
+
+
+class SubjectState(NamedTuple):
+    """How many messages a subject has, and its oldest and newest sequence."""
+
+    msgs: int
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(slots=True)
+class StreamState:
+    """Counts of one stream as staged. `bytes` counts as nats-server's file store does.
+
+    Empty: first_seq == last_seq + 1 (a new stream: 1 and 0), times 0.
+    """
+
+    msgs: int
+    bytes: int
+    first_seq: int
+    first_ts_ns: int
+    last_seq: int
+    last_ts_ns: int
+    num_subjects: int
+    num_deleted: int
+
+
+class StreamStore(Protocol):
+    """One stream's messages. Sequences start at 1 and never go back, whatever is removed."""
+
+    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+        """Stage one message and return its sequence, `last_seq + 1`. Raises StoreFull or
+        StoreFailed.
+        """
+        ...
+
+    def skip(self) -> int:
+        """Use up one sequence without storing anything (interest retention without interest)."""
+        ...
+
+    def remove(self, seqs: Sequence[int]) -> int:
+        """Stage the removal of these sequences and return how many were there."""
+        ...
+
+    def remove_below(self, seq: int) -> int:
+        """Stage the removal of everything before `seq`; return how many messages that were.
+
+        Moves first_seq to at least `seq`, also past last_seq (a purge to beyond the end).
+        """
+        ...
+
+    def state(self) -> StreamState: ...
+
+    def last_seq(self) -> int:
+        """The newest staged sequence."""
+        ...
+
+    def committed_seq(self) -> int:
+        """The newest sequence whose COMMIT has returned. Consumers get nothing beyond it."""
+        ...
+
+    def subject_state(self, subject: bytes) -> SubjectState | None:
+        """Counts of one literal subject, or None when it has no message."""
+        ...
+
+    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+        """Every subject that matches the pattern, in byte order."""
+        ...
+
+    def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
+        """How many messages from `start_seq` on match any pattern (none given: all)."""
+        ...
+
+    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
+        """Sequences between first and last that hold no message, ascending, from `first_seq` on."""
+        ...
+
+    def seq_at(self, ts_ns: int) -> int:
+        """The first sequence stored at or after that time; last_seq + 1 when there is none."""
+        ...
+
+    def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
+        """Hand over one committed message, or None. Raises nothing; damage is reported by
+        `on_damage`.
+        """
+        ...
+
+    def read(
+        self,
+        start_seq: int,
+        patterns: Sequence[bytes],
+        max_msgs: int,
+        max_bytes: int,
+        done: Callable[[list[StoredMsg]], None],
+    ) -> None:
+        """Hand over committed messages from `start_seq` on that match any pattern, ascending.
+
+        At most `max_msgs` (and READ_BATCH_MSGS), and stops once `max_bytes` of body are reached,
+        but gives at least one where there is one. An empty list means: nothing committed matches
+        up to now. `done` may be called before `read` returns when the newest messages answer from
+        memory.
+        """
+        ...
+
+    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+        """Hand over the newest committed message whose subject matches, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """A stream as it was left: what recovery starts from. `config` is JSON as accepted."""
+
+    account: str
+    name: str
+    created_ns: int
+    config: bytes
+    store: StreamStore
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerRecord:
+    """A consumer as it was left. `state` is opaque to the store."""
+
+    name: str
+    created_ns: int
+    config: bytes
+    state: bytes
+
+
+class Store(Protocol):
+    """All streams of one server in one file, with one writer and one batch in flight.
+
+    Whatever is staged in one turn of the loop goes into one transaction, in order.
+    """
+
+    def streams(self) -> list[StreamRecord]:
+        """Every stream found at open, with its store."""
+        ...
+
+    def create_stream(
+        self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
+    ) -> StreamStore: ...
+
+    def update_stream(self, account: str, name: str, config: bytes) -> None: ...
+
+    def delete_stream(self, account: str, name: str) -> None:
+        """Stage the removal of the stream with its messages and consumers."""
+        ...
+
+    def consumers(self, account: str, stream: str) -> list[ConsumerRecord]: ...
+
+    def put_consumer(
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+    ) -> None:
+        """Stage a consumer's config and state, replacing what was there."""
+        ...
+
+    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+        """Remember a new state; written with the next batch, at the latest after
+        CONSUMER_FLUSH_NS.
+        """
+        ...
+
+    def delete_consumer(self, account: str, stream: str, name: str) -> None: ...
+
+    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
+        """Call `done` once everything staged so far is on disk, or with the error that prevented
+        it.
+
+        Callbacks come in the order of registration. With nothing staged, `done` is called at once.
+        """
+        ...
+
+    def staged_bytes(self) -> int:
+        """Body bytes staged and not yet committed; ingest refuses beyond STAGED_BYTES_MAX."""
+        ...
+
+    def failed(self) -> StoreError | None:
+        """Why nothing can be stored at present, or None. Monitoring shows it."""
+        ...
+
+    def stats(self) -> StoreStats: ...
+
+    def close(self) -> None:
+        """Commit what is staged, then close. Callbacks still come. Blocks; the last thing the
+        server does.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class StoreStats:
+    """Counters since start, for monitoring."""
+
+    commits: int = 0
+    rows: int = 0
+    bytes: int = 0
+    failures: int = 0
+    commit_ns_total: int = 0
+    commit_ns_max: int = 0
+    file_bytes: int = 0

@@ -1,0 +1,73 @@
+"""A clock that moves only when told to: timers run in order, nothing sleeps."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from leafnode.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Monotonic and wall time start far apart, so that mixing them up fails at once.
+MONOTONIC_START_NS = 7_000 * NS_PER_S
+WALL_START_NS = 1_800_000_000 * NS_PER_S
+
+
+class FakeTimer:
+    """A pending call of a FakeClock."""
+
+    __slots__ = ("callback", "due_ns", "order")
+
+    def __init__(self, due_ns: int, order: int, callback: Callable[[], None]) -> None:
+        self.due_ns = due_ns
+        self.order = order
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+    def __lt__(self, other: FakeTimer) -> bool:
+        return (self.due_ns, self.order) < (other.due_ns, other.order)
+
+
+class FakeClock:
+    """Implements leafnode.clock.Clock. `advance` runs what becomes due, at its own time."""
+
+    def __init__(self) -> None:
+        self._elapsed_ns = 0
+        self._wall_offset_ns = 0
+        self._order = 0
+        self._timers: list[FakeTimer] = []
+
+    def monotonic_ns(self) -> int:
+        return MONOTONIC_START_NS + self._elapsed_ns
+
+    def wall_ns(self) -> int:
+        return WALL_START_NS + self._elapsed_ns + self._wall_offset_ns
+
+    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        self._order += 1
+        timer = FakeTimer(self._elapsed_ns + max(0, delay_ns), self._order, callback)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def jump_wall(self, by_ns: int) -> None:
+        """Change wall time alone, as NTP does."""
+        self._wall_offset_ns += by_ns
+
+    def advance(self, by_ns: int) -> None:
+        """Let `by_ns` pass; a timer set by a timer runs too when it is due within."""
+        end_ns = self._elapsed_ns + by_ns
+        while self._timers and self._timers[0].due_ns <= end_ns:
+            timer = heapq.heappop(self._timers)
+            self._elapsed_ns = max(self._elapsed_ns, timer.due_ns)
+            if timer.callback is not None:
+                callback, timer.callback = timer.callback, None
+                callback()
+        self._elapsed_ns = end_ns
+
+    def pending(self) -> int:
+        """How many timers wait; a leak check."""
+        return sum(timer.callback is not None for timer in self._timers)

@@ -1,0 +1,178 @@
+"""leafnode.routing.account: the server's own part in it, and the interest that leaf links follow."""
+
+from leafnode.routing.peer import Kind
+from leafnode.routing.subscription import Delivery
+from tests.sim.peers import FakePeer, account
+
+
+class Watcher:
+    """Notes every change of interest."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[bytes, bytes, int]] = []
+
+    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
+        self.changes.append((subject, queue, count))
+
+
+def test_publish_reaches_clients_and_counts_them() -> None:
+    world = account()
+    client = FakePeer(world)
+    client.subscribe(b"a.*", b"3")
+
+    received = world.publish(b"a.b", b"hi", reply=b"r")
+
+    assert received == 1
+    assert client.got() == b"MSG a.b 3 r 2\r\nhi\r\n"
+    assert world.traffic.out_msgs == 1
+
+
+def test_publish_without_interest_returns_0_and_sends_nothing() -> None:
+    assert account().publish(b"a", b"hi", reply=b"r") == 0
+
+
+def test_a_subscription_of_the_server_gets_header_size_and_body() -> None:
+    world = account()
+    got: list[Delivery] = []
+    world.subscribe(b"a", got.append)
+
+    world.publish(b"a", b"NATS/1.0\r\n\r\nhi", header_size=12, reply=b"r")
+
+    assert [(d.subject, d.messages) for d in got] == [(b"a", [(b"r", 12, b"NATS/1.0\r\n\r\nhi")])]
+    assert got[0].origin is world.system
+
+
+def test_an_ended_subscription_gets_nothing_and_ends_twice_without_harm() -> None:
+    world = account()
+    got: list[Delivery] = []
+    sub = world.subscribe(b"a", got.append)
+
+    world.unsubscribe(sub)
+    world.unsubscribe(sub)
+
+    assert world.publish(b"a") == 0
+    assert got == []
+
+
+def test_a_header_is_cut_off_for_a_client_that_did_not_ask_for_headers() -> None:
+    world = account()
+    client = FakePeer(world)
+    client.headers = False
+    client.subscribe(b"a", b"1")
+
+    world.publish(b"a", b"NATS/1.0\r\n\r\nhi", header_size=12)
+
+    assert client.got() == b"MSG a 1 2\r\nhi\r\n"
+
+
+def test_local_interest_is_counted_by_subject_and_queue_and_told_to_watchers() -> None:
+    world = account()
+    watcher = Watcher()
+    world.watchers.append(watcher)
+    client = FakePeer(world)
+
+    one = client.subscribe(b"a", b"1", b"q")
+    client.subscribe(b"a", b"2", b"q")
+    world.remove(one)
+
+    assert watcher.changes == [(b"a", b"q", 1), (b"a", b"q", 2), (b"a", b"q", 1)]
+    assert world.local_interest == {(b"a", b"q"): 1}
+
+
+def test_interest_of_a_leaf_is_not_local() -> None:
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+
+    hub.subscribe(b"a", b"")
+
+    assert world.local_interest == {}
+    assert world.has_interest(b"a")
+
+
+def test_a_leaf_gets_lmsg_with_the_reply() -> None:
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+    hub.subscribe(b"a.>", b"")
+
+    world.publish(b"a.b", b"hi", reply=b"r")
+
+    assert hub.got() == b"LMSG a.b r 2\r\nhi\r\n"
+
+
+def test_a_leaf_with_several_matching_patterns_gets_one_message() -> None:
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+    hub.subscribe(b"a.>", b"1")
+    hub.subscribe(b"a.b", b"2")
+
+    world.publish(b"a.b", b"hi")
+
+    assert hub.got() == b"LMSG a.b 2\r\nhi\r\n"
+
+
+def test_a_leaf_is_told_which_queue_groups_it_was_picked_for() -> None:
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+    hub.subscribe(b"a", b"1", b"q1")
+    hub.subscribe(b"a", b"2", b"q2")
+
+    world.publish(b"a", b"hi", reply=b"r")
+
+    assert hub.got() == b"LMSG a + r q1 q2 2\r\nhi\r\n"
+
+
+def test_local_members_of_a_group_come_before_those_behind_a_leaf() -> None:
+    world = account()
+    hub, client = FakePeer(world, 9, Kind.LEAF), FakePeer(world, 1)
+    hub.subscribe(b"a", b"1", b"q")
+    client.subscribe(b"a", b"1", b"q")
+
+    for _ in range(10):
+        world.publish(b"a", b"x")
+
+    assert hub.got() == b""
+    assert client.got().count(b"MSG a 1 1\r\n") == 10
+
+
+def test_several_leafs_share_a_group_in_proportion_to_their_weights() -> None:
+    world = account()
+    light, heavy = FakePeer(world, 8, Kind.LEAF), FakePeer(world, 9, Kind.LEAF)
+    light.subscribe(b"a", b"1", b"q")
+    heavy.subscribe(b"a", b"1", b"q").weight = 3
+
+    for _ in range(400):
+        world.publish(b"a", b"x")
+
+    assert light.got().count(b"LMSG") == 100
+    assert heavy.got().count(b"LMSG") == 300
+
+
+def test_a_delivery_shows_clients_the_stored_subject() -> None:
+    world = account()
+    client = FakePeer(world)
+    client.subscribe(b"_INBOX.1", b"5")
+
+    received = world.deliver(b"_INBOX.1", [(b"ev.a", b"$JS.ACK.S.C.1.1.1.1.0", 0, b"one")])
+
+    assert received == 1
+    assert client.got() == b"MSG ev.a 5 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
+
+
+def test_a_delivery_over_a_leaf_carries_the_stored_subject_behind_the_ack_reply() -> None:
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+    hub.subscribe(b"_INBOX.1", b"")
+
+    world.deliver(b"_INBOX.1", [(b"ev.a", b"$JS.ACK.S.C.1.1.1.1.0", 0, b"one")])
+
+    assert hub.got() == b"LMSG _INBOX.1 $JS.ACK.S.C.1.1.1.1.0@ev.a 3\r\none\r\n"
+
+
+def test_a_status_without_a_reply_crosses_a_leaf_as_it_is() -> None:
+    world = account()
+    hub = FakePeer(world, 9, Kind.LEAF)
+    hub.subscribe(b"_INBOX.1", b"")
+
+    world.deliver(b"_INBOX.1", [(b"_INBOX.1", b"", 16, b"NATS/1.0 404\r\n\r\n")])
+
+    assert hub.got() == b"HMSG _INBOX.1 16 16\r\nNATS/1.0 404\r\n\r\n\r\n"

@@ -1,0 +1,65 @@
+"""leafnode.routing.peer: bytes gather, and the outbox knows who has some."""
+
+from leafnode.routing.peer import Kind, Outbox, Peer
+
+
+def test_send_gathers_bytes_and_counts_them() -> None:
+    peer = Peer(1, Kind.CLIENT, Outbox(lambda: None))
+
+    peer.send(b"PONG\r\n")
+    peer.send(b"+OK\r\n")
+
+    assert peer.pending_bytes == 11
+    assert peer.take() == [b"PONG\r\n", b"+OK\r\n"]
+    assert peer.pending_bytes == 0
+
+
+def test_the_first_dirty_peer_wakes_the_outbox_once() -> None:
+    woken: list[int] = []
+    box = Outbox(lambda: woken.append(1))
+
+    Peer(1, Kind.CLIENT, box).send(b"a")
+    Peer(2, Kind.CLIENT, box).send(b"b")
+
+    assert woken == [1]
+    assert len(box.dirty) == 2
+
+
+def test_while_a_read_is_handled_nobody_is_woken() -> None:
+    woken: list[int] = []
+    box = Outbox(lambda: woken.append(1))
+    box.scheduled = True
+
+    Peer(1, Kind.CLIENT, box).send(b"a")
+
+    assert woken == []
+
+
+def test_flush_lets_each_dirty_peer_write_also_those_made_dirty_by_it() -> None:
+    box = Outbox(lambda: None)
+    first, second = Peer(1, Kind.CLIENT, box), Peer(2, Kind.CLIENT, box)
+    written: list[tuple[int, list[bytes]]] = []
+
+    def flush_first() -> None:
+        written.append((1, first.take()))
+        if len(written) == 1:
+            second.send(b"b")
+
+    first.flush = flush_first
+    second.flush = lambda: written.append((2, second.take()))
+    first.send(b"a")
+
+    box.flush()
+
+    assert written == [(1, [b"a"]), (2, [b"b"])]
+    assert not box.scheduled
+
+
+def test_a_peer_without_a_connection_keeps_nothing() -> None:
+    box = Outbox(lambda: None)
+    peer = Peer(1, Kind.SYSTEM, box)
+    peer.send(b"a")
+
+    box.flush()
+
+    assert peer.pending_bytes == 0

@@ -1,0 +1,119 @@
+"""leafnode.routing.route: groups, limits and what a leaf names, through the lane and without it."""
+
+from leafnode.routing.peer import Kind
+from leafnode.routing.route import Message, deliver
+from leafnode.routing.subscription import Delivery
+from tests.sim.peers import FakePeer, account
+
+
+def test_a_group_gives_each_message_of_a_run_to_one_member_in_turn() -> None:
+    world = account()
+    one, two, publisher = FakePeer(world, 1), FakePeer(world, 2), FakePeer(world, 3)
+    one.subscribe(b"a", b"1", b"q")
+    two.subscribe(b"a", b"1", b"q")
+
+    publisher.says(b"PUB a 1\r\nx\r\n" * 10)
+
+    assert one.got().count(b"MSG a 1 1\r\n") == 5
+    assert two.got().count(b"MSG a 1 1\r\n") == 5
+
+
+def test_short_lived_publishers_do_not_all_pick_the_same_member() -> None:
+    world = account()
+    one, two = FakePeer(world, 1), FakePeer(world, 2)
+    one.subscribe(b"a", b"1", b"q")
+    two.subscribe(b"a", b"1", b"q")
+
+    for cid in range(10, 30):
+        requester = FakePeer(world, cid)
+        requester.subscribe(b"_INBOX.%d.*" % cid, b"1")
+        requester.says(b"PUB a 1\r\nx\r\n")
+
+    assert one.got().count(b"MSG a 1 1\r\n") == 10
+    assert two.got().count(b"MSG a 1 1\r\n") == 10
+
+
+def test_an_unsub_limit_ends_the_subscription_within_a_run() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    sub = reader.subscribe(b"a", b"1")
+    sub.max_msgs = 3
+
+    publisher.says(b"PUB a 1\r\nx\r\n" * 5)
+
+    assert reader.got() == b"MSG a 1 1\r\nx\r\n" * 3
+    assert sub.closed
+    assert reader.subs == {}
+    assert world.local_interest == {}
+
+
+def test_a_member_that_reaches_its_limit_leaves_the_rest_of_the_run_to_the_others() -> None:
+    world = account()
+    one, two, publisher = FakePeer(world, 1), FakePeer(world, 2), FakePeer(world, 3)
+    one.subscribe(b"a", b"1", b"q").max_msgs = 1
+    two.subscribe(b"a", b"1", b"q")
+
+    publisher.says(b"PUB a 1\r\nx\r\n" * 6)
+
+    assert one.got().count(b"MSG") == 1
+    assert two.got().count(b"MSG") == 5
+
+
+def test_large_payloads_of_a_run_arrive_whole() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    publisher.lane._max_payload = 1 << 20
+    reader.subscribe(b"a", b"1")
+
+    publisher.says((b"PUB a 5000\r\n" + b"x" * 5000 + b"\r\n") * 3)
+
+    assert reader.got() == (b"MSG a 1 5000\r\n" + b"x" * 5000 + b"\r\n") * 3
+
+
+def test_the_servers_own_member_of_a_group_gets_messages_too() -> None:
+    world = account()
+    got: list[Delivery] = []
+    world.subscribe(b"a.*", got.append, queue=b"q")
+
+    FakePeer(world, 1).says(b"PUB a.b r 2\r\nhi\r\n")
+
+    assert [(d.subject, d.messages) for d in got] == [(b"a.b", [(b"r", 0, b"hi")])]
+
+
+def test_a_message_from_a_leaf_reaches_a_group_only_when_it_names_it() -> None:
+    world = account()
+    hub, client = FakePeer(world, 9, Kind.LEAF), FakePeer(world, 1)
+    client.subscribe(b"a", b"1", b"q")
+
+    hub.says(b"LMSG a 1\r\nx\r\nLMSG a | other 1\r\ny\r\nLMSG a | q 1\r\nz\r\n")
+
+    assert client.got() == b"MSG a 1 1\r\nz\r\n"
+
+
+def test_a_reply_with_a_queue_list_from_a_leaf() -> None:
+    world = account()
+    hub, client = FakePeer(world, 9, Kind.LEAF), FakePeer(world, 1)
+    client.subscribe(b"a", b"1", b"q")
+
+    hub.says(b"LMSG a + r q 1\r\nx\r\n")
+
+    assert client.got() == b"MSG a 1 r 1\r\nx\r\n"
+
+
+def test_an_ack_reply_with_a_subject_from_a_leaf_shows_the_client_that_subject() -> None:
+    world = account()
+    hub, client = FakePeer(world, 9, Kind.LEAF), FakePeer(world, 1)
+    client.subscribe(b"_INBOX.1", b"1")
+
+    hub.says(b"LMSG _INBOX.1 $JS.ACK.S.C.1.1.1.1.0@ev.a 3\r\none\r\n")
+
+    assert client.got() == b"MSG ev.a 1 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
+
+
+def test_a_message_to_an_invalid_subject_reaches_nobody() -> None:
+    world = account()
+    client = FakePeer(world)
+    client.subscribe(b">", b"1")
+
+    assert deliver(world, world.system, Message(b"a..b", b"", 0, b"")) == 0
+    assert client.got() == b""

@@ -1,0 +1,22 @@
+"""leafnode.errors: exceptions hold data and say it in one line."""
+
+from leafnode.errors import ConfigError, JetStreamError
+
+
+def test_config_error_reads_file_line_column_path_problem() -> None:
+    error = ConfigError(
+        "leafnode.conf", 41, 5, "leafnodes.reconnect", 'expected a duration, got "x"'
+    )
+
+    assert str(error) == ('leafnode.conf:41:5: leafnodes.reconnect: expected a duration, got "x"')
+
+
+def test_config_error_without_a_path_is_a_syntax_error() -> None:
+    assert str(ConfigError("a.conf", 1, 2, "", "unexpected }")) == "a.conf:1:2: unexpected }"
+
+
+def test_jetstream_error_carries_the_numbers_that_clients_switch_on() -> None:
+    error = JetStreamError(404, 10059, "stream not found")
+
+    assert (error.code, error.err_code) == (404, 10059)
+    assert str(error) == "stream not found (10059)"
