@@ -7,6 +7,7 @@ LeafnodeError
 │   ├── ParserError …      see leafnode/protocol/errors.py
 ├── StoreError             the disk or the database said no
 │   ├── StoreFull          out of space: reads and removals go on
+│   ├── StoreBusy          too much waits for the disk: refuse for now, nothing is wrong
 │   ├── StoreFailed        a failed write or fsync: nothing is acked until the store was reopened
 │   └── StoreCorrupt       what was read is not what was written
 └── JetStreamError         an API or publish refusal; carries code, err_code, description
@@ -62,6 +63,10 @@ class StoreError(LeafnodeError):
 
 class StoreFull(StoreError):  # noqa: N818 -- a condition, named as people say it
     """No space left on the device."""
+
+
+class StoreBusy(StoreError):  # noqa: N818
+    """A bound on what may wait for the disk is reached; publishers get 429 and try again."""
 
 
 class StoreFailed(StoreError):  # noqa: N818

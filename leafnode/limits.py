@@ -31,6 +31,14 @@ MAX_SIZE_DIGITS: Final = 9  # a longer number in a control line is refused befor
 assert MAX_CONTROL_LINE_BYTES < READ_CHUNK_BYTES, "one read must hold one control line"
 assert len(str(MAX_PAYLOAD_BYTES)) <= MAX_SIZE_DIGITS
 
+# --- client connections
+FIRST_PING_NS: Final = 2 * NS_PER_S  # after CONNECT, for the round trip; server/client.go
+RTT_REFRESH_NS: Final = 3600 * NS_PER_S  # a busy client is pinged at least this often
+PING_JITTER: Final = 0.2  # of the first ping, so that a fleet's pings spread out
+CONTROL_LINES_PER_TURN: Final = 512  # SUB, UNSUB, PING … of one client before others have a turn
+ACCEPT_BACKLOG: Final = 1024
+ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
+
 # --- caches of the hot path; sizes measured in specs/hot-path.md
 LINE_CACHE_MAX: Final = 512
 ROUTE_CACHE_MAX: Final = 8192
@@ -42,9 +50,15 @@ LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES
 LEAF_DIAL_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_FIRST_INFO_TIMEOUT_NS: Final = 1 * NS_PER_S
 LEAF_CONNECT_INFO_TIMEOUT_NS: Final = 2 * NS_PER_S
+LEAF_TLS_TIMEOUT_NS: Final = 2 * NS_PER_S
 LEAF_FIRST_PING_NS: Final = 1 * NS_PER_S  # plus up to 20 %; then every ping_interval
 LEAF_RECONNECT_NS: Final = 1 * NS_PER_S
 LEAF_RECONNECT_MAX_NS: Final = 30 * NS_PER_S
+LEAF_QUICK_DIALS: Final = 60  # a hub that restarts is back by then; later dials spread out
+LEAF_STABLE_NS: Final = 5 * NS_PER_S  # a link that held this long clears the count of refusals
+LEAF_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # the same failure of one remote: one line in this time
+LEAF_LINES_PER_TURN: Final = 128  # LS+ and such; 25 us each on a PC, 4 ms before others have a turn
+LEAF_REMOVE_SLICE: Final = 512  # subscriptions of a lost link taken out in one turn of the loop
 LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
 LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones
@@ -52,6 +66,7 @@ LEAF_INTEREST_MAX: Final = 100_000  # LS+ kept from one hub; a flood beyond it e
 
 # --- store and JetStream; specs/store.md
 COMMIT_ROWS_MAX: Final = 4096
+COMMIT_INTERVAL_MAX_NS: Final = 10 * NS_PER_S  # publishers wait that long for their PubAck
 COMMIT_BYTES_MAX: Final = 4 * MIB
 STAGED_ROWS_MAX: Final = 65536  # waiting for the committer; beyond it publishes get 429
 STAGED_BYTES_MAX: Final = 64 * MIB
@@ -61,6 +76,13 @@ WAL_PREGROW_BYTES: Final = 8 * MIB
 STORE_RESERVE_BYTES: Final = 8 * MIB
 TAIL_CACHE_BYTES: Final = 4 * MIB  # newest committed messages of one stream kept for readers
 READ_BATCH_MSGS: Final = 256
+SEGMENT_SPAN_MAX: Final = 4 * SEGMENT_ROWS_MAX  # sequences, so that one bit for each stays small
+SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache for all streams
+SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
+READS_WAITING_MAX: Final = 4096  # requests for the reader thread; beyond it StoreBusy
+STORE_RETRY_NS: Final = 500 * NS_PER_MS  # full disk back with room, or failed disk, to the next try
+STORE_RETRY_MAX_NS: Final = 30 * NS_PER_S
+STORE_CLOSE_NS: Final = 10 * NS_PER_S  # last commit at shutdown; systemd kills later than that
 CONSUMER_FLUSH_NS: Final = 250 * NS_PER_MS
 DEDUPE_IDS_MAX: Final = 1_000_000
 MAX_HEADER_BYTES: Final = 65535
@@ -71,6 +93,26 @@ ACK_WAIT_NS: Final = 30 * NS_PER_S
 INACTIVE_THRESHOLD_NS: Final = 5 * NS_PER_S
 DUPLICATE_WINDOW_NS: Final = 120 * NS_PER_S
 API_LEVEL: Final = 5
+
+# --- JetStream; sources are nats-server 2.15.1 unless a reason is given
+DESCRIPTION_BYTES_MAX: Final = 4 * KIB
+METADATA_BYTES_MAX: Final = 128 * KIB
+CONSUMERS_PER_STREAM_MAX: Final = 1000  # default_max_consumers
+STREAM_SUBJECTS_MAX: Final = 1024  # ours: overlaps are looked for pair by pair, on the loop
+CONSUMER_FILTERS_MAX: Final = 256  # ours, for the same reason
+NAMES_PAGE: Final = 1024
+LIST_PAGE: Final = 256
+SUBJECTS_PAGE: Final = 100_000
+DELETED_PAGE: Final = 100_000  # ours: deleted_details lists no more sequences than this
+ACK_PENDING_MAX: Final = 65536  # ours: what max_ack_pending -1 means, about 15 MiB of bookkeeping
+CONFIRMATIONS_MAX: Final = 65536  # ours: replies to acks that wait for one COMMIT; a client repeats
+PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
+GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer
+DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop gets its turn
+PURGE_TURN_MSGS: Final = 1024  # removed one by one by a filtered purge, likewise
+EXPIRY_GRANULARITY_NS: Final = 250 * NS_PER_MS
+CLOCK_JUMP_NS: Final = 24 * 3600 * NS_PER_S  # ours: a wall clock that moves so far pauses expiry
+EXPIRY_PAUSE_NS: Final = 3600 * NS_PER_S  # for as long, unless somebody vouches for the clock
 assert COMMIT_ROWS_MAX <= STAGED_ROWS_MAX
 assert COMMIT_BYTES_MAX <= STAGED_BYTES_MAX
 
@@ -89,7 +131,8 @@ SERIAL_READ_BYTES: Final = 4 * KIB  # one read of a port per turn; a tty's line 
 PORT_STABLE_NS: Final = 5 * NS_PER_S  # open for this long: the next reopen starts at PORT_REOPEN_NS
 PORT_CLOSE_TIMEOUT_NS: Final = 2 * NS_PER_S
 BRIDGE_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # one line per kind and port in this time
-CSV_FIELDS_MAX: Final = 64
+DEVICE_LOGS_MAX: Final = 20  # lines of a port's boards in that time; the rest is counted
+RESUME_TIMEOUT_NS: Final = 2 * NS_PER_S  # for the question what of a board is stored already
 assert READINGS_BURST_MAX <= COMMIT_ROWS_MAX, "a burst must fit into one COMMIT"
 assert READINGS_BURST_BYTES <= COMMIT_BYTES_MAX
 assert READINGS_BURST_MAX <= READINGS_UNCOMMITTED_MAX
@@ -101,7 +144,7 @@ UPLINK_WINDOW_BYTES: Final = (
 UPLINK_WINDOW_MSGS: Final = 256
 UPLINK_ACK_TIMEOUT_NS: Final = 5 * NS_PER_S
 UPLINK_ACK_WAIT_NS: Final = 2 * NS_PER_S  # after a kill -9 the predecessor's window comes back this soon
-UPLINK_PULL_EXPIRES_NS: Final = 60 * NS_PER_S
+UPLINK_PULL_EXPIRES_NS: Final = 30 * NS_PER_S
 UPLINK_API_TIMEOUT_NS: Final = 5 * NS_PER_S  # one request to the local JetStream
 UPLINK_ASK_NS: Final = 500 * NS_PER_MS  # first wait for the hub's answer; doubles
 UPLINK_ASK_MAX_NS: Final = 8 * NS_PER_S
@@ -127,12 +170,14 @@ HTTP_HEADERS_MAX: Final = 64
 HTTP_REQUESTS_MAX: Final = 1000  # on one connection, then it is closed
 HTTP_DEADLINE_NS: Final = 5 * NS_PER_S  # from accept, or from the last answer, to a whole request
 HTTP_PENDING_BYTES_MAX: Final = MIB  # answers a peer did not take: no further request is read
-MONITOR_LIMIT_DEFAULT: Final = 1024  # connections or accounts in one answer, as nats-server has it
-MONITOR_LIMIT_MAX: Final = 65536
+MONITOR_LIMIT_MAX: Final = 1024  # connections or accounts in one answer, nats-server's default
+MONITOR_SUBSCRIPTIONS_MAX: Final = 10_000  # in one answer
 
 # --- configuration: a file is written by people; these stop a mistake or a bomb, not a real file
 CONFIG_FILE_BYTES_MAX: Final = MIB
 CONFIG_DEPTH_MAX: Final = 64  # blocks within blocks
 CONFIG_INCLUDE_DEPTH_MAX: Final = 10
 CONFIG_FILES_MAX: Final = 100  # included in total; a file included twice counts twice
+CONFIG_WARNINGS_MAX: Final = 20  # slips told one by one; the rest is left out
+HOST_CHARS_MAX: Final = 253  # RFC 1035 2.3.4
 CONFIG_NODES_MAX: Final = 100_000  # values after variables were put in: $A: [$B, $B] doubles

@@ -17,3 +17,10 @@ class Traffic:
     in_bytes: int = 0
     out_msgs: int = 0
     out_bytes: int = 0
+
+    def add(self, other: Traffic) -> None:
+        """Add another's counts to these."""
+        self.in_msgs += other.in_msgs
+        self.in_bytes += other.in_bytes
+        self.out_msgs += other.out_msgs
+        self.out_bytes += other.out_bytes

@@ -1,7 +1,7 @@
 """What a configuration says, as frozen dataclasses with nats-server's option names.
 
-Knows names, types and defaults; not what an option does. Truth: nats-server 2.15.1 server/opts.go for
-its keys, docs/configuration.md for ours.
+Knows names, types and defaults; not what an option does. Truth: nats-server 2.15.1 server/opts.go
+for its keys, docs/configuration.md for ours.
 """
 
 from __future__ import annotations
@@ -71,6 +71,16 @@ class JetStreamOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """`store { … }`. `commit_interval_ns` gathers batches for that long, to spare a card.
+
+    Acknowledgements wait for their COMMIT all the same. 0: a batch leaves when the disk is free.
+    """
+
+    commit_interval_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TlsOptions:
     """Client side of TLS for a remote. `ca_file` empty: the system's roots."""
 
@@ -88,7 +98,7 @@ class LeafRemote:
     urls: tuple[str, ...] = field(repr=False)  # may hold user:password
     account: str = "$G"
     credentials: str = ""  # path of a .creds file
-    nkey: str = ""  # path of a seed file
+    nkey: str = field(default="", repr=False)  # path of a seed file
     tls: TlsOptions | None = None
     deny_imports: tuple[str, ...] = ()
     deny_exports: tuple[str, ...] = ()
@@ -111,8 +121,8 @@ class LeafOptions:
 class UplinkStream:
     """One local stream to push upstream.
 
-    `hub_stream` is read once after each connect to learn where to go on; empty: status says that only
-    the hub's duplicate window protects. `subject_prefix` empty: `<server_name>.`.
+    `hub_stream` is read once after each connect to learn where to go on; empty: status says that
+    only the hub's duplicate window protects. `subject_prefix` empty: `<server_name>.`.
     """
 
     stream: str
@@ -136,10 +146,10 @@ class UplinkOptions:
 class SerialPort:
     """One entry of `serial { ports }`.
 
-    `subject` may use {port}, {device} and {name}; `framing` is line or link, `codec` text, json or csv.
-    `fields` names the columns of csv. `stream`: only this stream's PubAck counts as stored (empty:
-    whichever stream captures the subject). `keep_first`: the bytes before the first line end after the
-    port was opened are a whole reading, not the tail of one.
+    `subject` may use {port}, {device} and {name}; `framing` is line or link, `codec` text, json or
+    csv. `fields` names the columns of csv. `stream`: only this stream's PubAck counts as stored
+    (empty: whichever stream captures the subject). `keep_first`: the bytes before the first line
+    end after the port was opened are a whole reading, not the tail of one.
     """
 
     device: str
@@ -171,6 +181,7 @@ class Options:
     port: int = 4222
     server_name: str = ""
     http: HostPort | None = None
+    http_host_given: bool = False  # else monitoring follows the host of the clients' listener
     authorization: Authorization = Authorization()
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
@@ -181,6 +192,7 @@ class Options:
     ping_max: int = limits.PING_MAX
     write_deadline_ns: int = limits.WRITE_DEADLINE_NS
     jetstream: JetStreamOptions | None = None
+    store: StoreOptions = StoreOptions()
     leafnodes: LeafOptions | None = None
     uplink: UplinkOptions | None = None
     serial: SerialOptions | None = None
@@ -189,3 +201,4 @@ class Options:
     logtime: bool = True
     debug: bool = False
     trace: bool = False
+    warnings: tuple[str, ...] = ()  # what is allowed but probably a slip; said once at start

@@ -1,0 +1,287 @@
+"""Command-line flags as nats-server spells them, and how they are laid over a configuration.
+
+Knows the flags' names and values; not files and not what an option does. Truth: nats-server 2.15.1
+`--help` and Go's package flag: `-x`, `--x`, `--x=v`, `-x v` are the same, and `-p -1` is a value.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from leafnode.config import convert
+from leafnode.config.options import Authorization, HostPort, JetStreamOptions
+from leafnode.errors import LeafnodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from leafnode.config.options import Options
+
+HELP: Final = """\
+Usage: leafnode [options]
+
+Server Options:
+    -a, --addr, --net <host>         Bind to host address (default: 127.0.0.1)
+    -p, --port <port>                Use port for clients (default: 4222; -1: any free port)
+    -n, --name
+        --server_name <server_name>  Server name (default: auto)
+    -P, --pid <file>                 File to store PID
+    -m, --http_port <port>           Use port for http monitoring (on the host of the clients)
+    -c, --config <file>              Configuration file
+    -t                               Test configuration and exit
+
+Logging Options:
+    -l, --log <file>                 File to redirect log output
+    -T, --logtime                    Timestamp log entries (default: true)
+    -D, --debug                      Enable debugging output
+    -V, --trace                      Trace the raw protocol
+    -DV                              Debug and trace
+
+JetStream Options:
+    -js, --jetstream                 Enable JetStream functionality
+    -sd, --store_dir <dir>           Set the storage directory
+
+Authorization Options:
+        --user <user>                User required for connections
+        --pass <password>            Password required for connections
+        --auth <token>               Authorization token required for connections
+
+Common Options:
+    -h, --help                       Show this message
+    -v, --version                    Show version
+"""
+
+
+class FlagError(LeafnodeError):
+    """A command line that cannot be used. The command prints it behind `leafnode: ` and exits.
+
+    `usage` asks for the help text behind it, as nats-server prints it for a malformed flag.
+    """
+
+    def __init__(self, problem: str, *, usage: bool = False) -> None:
+        super().__init__(problem)
+        self.usage = usage
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line said; None where it said nothing."""
+
+    config: str = ""
+    check: bool = False
+    version: bool = False
+    help: bool = False
+    host: str | None = None
+    port: int | None = None
+    server_name: str | None = None
+    pid_file: str | None = None
+    http_port: int | None = None
+    log_file: str | None = None
+    logtime: bool | None = None
+    debug: bool | None = None
+    trace: bool | None = None
+    jetstream: bool | None = None
+    store_dir: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+def parse_flags(argv: Sequence[str]) -> Flags:
+    """Return the flags of a command line without the command's own name. Raises FlagError."""
+    values: dict[str, Any] = {}
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word == "--" or len(word) < 2 or word[0] != "-":
+            words = words if word == "--" else [word, *words]
+            break
+        _take(word, words, values)
+    if words:
+        _command(words[0], values)
+    flags = Flags(**values)
+    _check_together(flags)
+    return flags
+
+
+def overlay(options: Options, flags: Flags) -> Options:
+    """Return the options with the flags laid over them: a flag wins over the file."""
+    changes: dict[str, Any] = {
+        name: value
+        for name in ("host", "port", "server_name", "pid_file", "log_file", "logtime")
+        if (value := getattr(flags, name)) is not None
+    }
+    changes |= {name: v for name in ("debug", "trace") if (v := getattr(flags, name)) is not None}
+    changes["http"] = _http(options, flags)
+    changes["jetstream"] = _jetstream(options.jetstream, flags)
+    changes["authorization"] = _authorization(options.authorization, flags)
+    return replace(options, **changes)
+
+
+class _Flag(NamedTuple):
+    """One flag: its names, the field it fills, what makes the value (None: a boolean flag)."""
+
+    names: tuple[str, ...]
+    field: str
+    convert: Callable[[str], object] | None
+
+
+def _take(word: str, rest: list[str], values: dict[str, Any]) -> None:
+    """Enter one flag; its value is behind `=` or is the next word."""
+    name, equals, given = word.removeprefix("-").removeprefix("-").partition("=")
+    if not name or name.startswith("-"):
+        raise FlagError(f"bad flag syntax: {word.partition('=')[0]}", usage=True)
+    if name == "DV":
+        values["debug"] = values["trace"] = _boolean(name, given) if equals else True
+        return
+    flag = _BY_NAME.get(name)
+    if flag is None:
+        if name in _REFUSED:
+            raise FlagError(f"flag -{name} is not supported: {_REFUSED[name]}")
+        raise FlagError(f"flag provided but not defined: -{name}", usage=True)
+    if flag.convert is None:
+        values[flag.field] = _boolean(name, given) if equals else True
+        return
+    if not equals:
+        if not rest:
+            raise FlagError(f"flag needs an argument: -{name}", usage=True)
+        given = rest.pop(0)
+    try:
+        values[flag.field] = flag.convert(given)
+    except ValueError as err:
+        # The text of a secret never gets here: secrets take any text but the empty one.
+        raise FlagError(f"invalid value for flag -{name}: {err}", usage=True) from err
+
+
+def _command(word: str, values: dict[str, Any]) -> None:
+    """Take `help` and `version`, which nats-server knows as words too."""
+    if word.lower() not in {"help", "version"}:
+        raise FlagError(f'unrecognized command: "{word}"')
+    values[word.lower()] = True
+
+
+def _check_together(flags: Flags) -> None:
+    if flags.help or flags.version:
+        return
+    if flags.check and not flags.config:
+        raise FlagError("-t needs -c, --config: the configuration file to test")
+    if flags.token is not None and flags.user is not None:
+        raise FlagError("expected --auth or --user and --pass, not both")
+    if (flags.user is None) != (flags.password is None):
+        raise FlagError("expected --user and --pass together")
+
+
+def _http(options: Options, flags: Flags) -> HostPort | None:
+    """Monitoring follows the clients' host, unless the file names a host of its own."""
+    current = options.http
+    if flags.http_port is None and current is None:
+        return None
+    port = current.port if flags.http_port is None and current else flags.http_port
+    if not port:
+        return None
+    if current is not None and options.http_host_given:
+        return HostPort(current.host, port)
+    return HostPort(flags.host if flags.host is not None else options.host, port)
+
+
+def _jetstream(options: JetStreamOptions | None, flags: Flags) -> JetStreamOptions | None:
+    """A store_dir alone enables nothing, as on nats-server."""
+    enabled = options is not None if flags.jetstream is None else flags.jetstream
+    if not enabled:
+        return None
+    jetstream = options or JetStreamOptions()
+    return jetstream if flags.store_dir is None else replace(jetstream, store_dir=flags.store_dir)
+
+
+def _authorization(options: Authorization, flags: Flags) -> Authorization:
+    """A user or token of the command line stands alone: those of the file no longer hold."""
+    if flags.token is not None:
+        return Authorization(token=flags.token, timeout_ns=options.timeout_ns)
+    if flags.user is not None and flags.password is not None:
+        return Authorization(
+            user=flags.user, password=flags.password, timeout_ns=options.timeout_ns
+        )
+    return options
+
+
+def _boolean(name: str, word: str) -> bool:
+    if word in {"1", "t", "T", "true", "TRUE", "True"}:
+        return True
+    if word in {"0", "f", "F", "false", "FALSE", "False"}:
+        return False
+    raise FlagError(f'invalid boolean value "{word}" for -{name}', usage=True)
+
+
+def _port(word: str) -> int:
+    if not re.fullmatch(r"-1|[0-9]{1,5}", word, re.ASCII) or int(word) > convert.PORT_MAX:
+        raise ValueError(f'expected a port from -1 to {convert.PORT_MAX}, got "{word}"')
+    return int(word)
+
+
+def _client_port(word: str) -> int:
+    return _port(word) or convert.CLIENT_PORT  # 0 is the default on nats-server
+
+
+def _host(word: str) -> str:
+    if convert.host_problem(word):
+        raise ValueError(f'expected a host name or an address, got "{word}"')
+    return word or convert.EVERYWHERE
+
+
+def _server_name(word: str) -> str:
+    if not convert.is_server_name(word):
+        raise ValueError(f'expected a server name without blanks, * and >, got "{word}"')
+    return word
+
+
+def _text(word: str) -> str:
+    if not word or not word.isprintable():
+        raise ValueError("expected a text of one line that is not empty")
+    return word
+
+
+_FLAGS: Final = (
+    _Flag(("a", "addr", "net"), "host", _host),
+    _Flag(("p", "port"), "port", _client_port),
+    _Flag(("n", "name", "server_name"), "server_name", _server_name),
+    _Flag(("P", "pid"), "pid_file", _text),
+    _Flag(("m", "http_port"), "http_port", _port),
+    _Flag(("c", "config"), "config", _text),
+    _Flag(("t",), "check", None),
+    _Flag(("l", "log"), "log_file", _text),
+    _Flag(("T", "logtime"), "logtime", None),
+    _Flag(("D", "debug"), "debug", None),
+    _Flag(("V", "trace"), "trace", None),
+    _Flag(("js", "jetstream"), "jetstream", None),
+    _Flag(("sd", "store_dir"), "store_dir", _text),
+    _Flag(("user",), "user", _text),
+    _Flag(("pass",), "password", _text),
+    _Flag(("auth",), "token", _text),
+    _Flag(("h", "help"), "help", None),
+    _Flag(("v", "version"), "version", None),
+)
+_BY_NAME: Final = {name: flag for flag in _FLAGS for name in flag.names}
+
+
+def _each(reason: str, names: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), reason)
+
+
+_REFUSED: Final[dict[str, str]] = (
+    _each(
+        "leafnode builds no cluster: point leafnodes.remotes at one",
+        "routes cluster cluster_name no_advertise cluster_advertise connect_retries cluster_listen",
+    )
+    | _each("put TLS in front of it for now", "tls tlscert tlskey tlsverify tlscacert help_tls")
+    | _each("monitoring speaks plain http; use -m", "ms https_port")
+    | _each("send the signal with kill, for example kill -TERM", "sl signal")
+    | _each("log to standard error or -l <file>", "s syslog r remote_syslog")
+    | _each("use -V, -D or -DV", "VV DVV")
+    | _each("there is no Go runtime to profile", "profile")
+    | _each(
+        "not yet",
+        "client_advertise ports_file_dir logtime_utc log_size_limit max_traced_msg_len",
+    )
+)

@@ -1,0 +1,167 @@
+"""The tree of a file bound to `Options`: the outermost table, and what must hold together.
+
+Knows the options outside of blocks; those inside are in blocks.py; not what an option does. `load`
+and `read_file` alone open files. Truth: nats-server 2.15.1 for its keys (measured),
+docs/configuration.md for ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from leafnode import limits
+from leafnode.config import blocks, convert, refused
+from leafnode.config.options import HostPort, JetStreamOptions, Options
+from leafnode.config.parser import parse
+from leafnode.config.place import Block, Given, Place, Row
+from leafnode.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leafnode.config.parser import ReadFile, Tree
+
+_INT32_MAX: Final = 2**31 - 1
+# 0 is nats-server's way to ask for the default.
+_MAX_PAYLOAD: Final = convert.number(
+    1, 10**limits.MAX_SIZE_DIGITS - 1, "a size", {0: limits.MAX_PAYLOAD_BYTES}
+)
+_MAX_CONTROL_LINE: Final = convert.number(
+    1, limits.READ_CHUNK_BYTES - 1, "a size", {0: limits.MAX_CONTROL_LINE_BYTES}
+)
+_MAX_PENDING: Final = convert.number(1, 2**40, "a size", {0: limits.MAX_PENDING_BYTES})
+_MAX_CONNECTIONS: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.MAX_CONNECTIONS})
+_MAX_SUBSCRIPTIONS: Final = convert.number(0, _INT32_MAX, "a count", {-1: 0})
+_PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
+
+
+def load(path: str, env: Mapping[str, str], *, read: ReadFile | None = None) -> Options:
+    """Return what the file says. Raises ConfigError, also when the file cannot be read."""
+    reader = read or read_file
+    try:
+        text = reader(path)
+    except OSError as err:
+        raise ConfigError(path, 1, 1, "", f"cannot read it: {err.strerror or err}") from err
+    except UnicodeDecodeError as err:
+        before = err.object[: err.start]
+        line, column = before.count(b"\n") + 1, err.start - before.rfind(b"\n")
+        raise ConfigError(path, line, column, "", "this byte is not UTF-8") from err
+    return replace(bind(parse(text, path, env=env, read=reader)), config_file=path)
+
+
+def read_file(path: str) -> str:
+    """Return the text of a file. Raises OSError, also for one that is too large to be meant."""
+    with Path(path).open("rb") as file:
+        data = file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
+    if len(data) > limits.CONFIG_FILE_BYTES_MAX:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return data.decode()
+
+
+def bind(tree: Tree) -> Options:
+    """Return the options a tree stands for. Raises ConfigError at the first mistake."""
+    given = _TOP.read(Place(tree.root, ""))
+    values = dict(given.values)
+    _fold_listen(values)
+    _fold_http(values)
+    _fold_store_dir(given, values)
+    warnings = tree.warnings
+    if "authorization" in values and not values["authorization"].required:
+        where = given.places["authorization"].node
+        text = "the authorization block is empty: everybody may connect"
+        warnings += (f"{where.file}:{where.line}:{where.column}: {text}",)
+    options = Options(**values, warnings=warnings)
+    _check_together(options, given)
+    return options
+
+
+def _fold_listen(values: dict[str, Any]) -> None:
+    """Turn `listen` into host and port; of listen, host and port the last mention stands."""
+    names = list(values)
+    address: HostPort | None = values.pop("listen", None)
+    if address is not None:
+        for name, value in (("host", address.host), ("port", address.port)):
+            later = name in values and names.index(name) > names.index("listen")
+            if value != "" and not later:
+                values[name] = value
+    if values.get("port") == 0:
+        del values["port"]  # 0 is the default on nats-server, not a free port
+
+
+def _fold_http(values: dict[str, Any]) -> None:
+    """Give monitoring its host: the one written, else that of the clients; port 0 turns it off."""
+    address: HostPort | None = values.pop("http", None)
+    if address is not None and address.port != 0:
+        values["http_host_given"] = bool(address.host)
+        host = address.host or values.get("host", Options().host)
+        values["http"] = HostPort(host, address.port)
+
+
+def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
+    """Put the outermost store_dir into the jetstream block, where nats-server allows it too."""
+    store_dir: str | None = values.pop("store_dir", None)
+    if store_dir is None:
+        return
+    where = given.places["store_dir"]
+    jetstream: JetStreamOptions | None = values.get("jetstream")
+    if jetstream is None:
+        raise where.error("expected jetstream to be enabled in the same file")
+    if jetstream.store_dir != JetStreamOptions().store_dir:
+        raise where.error("expected store_dir only once: it also stands in the jetstream block")
+    values["jetstream"] = replace(jetstream, store_dir=store_dir)
+
+
+def _check_together(options: Options, given: Given) -> None:
+    """Check what no block can check alone."""
+    if options.max_payload_bytes > options.max_pending_bytes:
+        where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
+        raise where.error("expected max_payload to be no larger than max_pending")
+    if options.uplink is not None and options.jetstream is None:
+        raise given.places["uplink"].error("expected jetstream to be enabled: it holds the streams")
+    if options.uplink is not None and not (options.leafnodes and options.leafnodes.remotes):
+        raise given.places["uplink"].error("expected leafnodes.remotes to name a hub to send to")
+    if options.uplink is not None and not options.server_name:
+        where = given.places["uplink"]
+        raise where.error("expected server_name: it begins this edge's subjects at the hub")
+    for index, port in enumerate(options.serial.ports if options.serial else ()):
+        if port.stream and options.jetstream is None:
+            where = given.places["serial"]
+            path = f"serial.ports[{index}].stream"
+            raise where.node.error(path, "expected jetstream to be enabled: it holds the stream")
+
+
+_TOP: Final = Block(
+    (
+        Row(("listen",), "listen", convert.host_port),
+        Row(("host", "net"), "host", convert.host),
+        Row(("port",), "port", convert.port),
+        Row(("server_name",), "server_name", convert.server_name),
+        Row(("http",), "http", convert.host_port),
+        Row(("http_port", "monitor_port"), "http", convert.port_alone),
+        Row(("authorization",), "authorization", blocks.authorization),
+        Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
+        Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
+        Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),
+        Row(("max_connections", "max_conn"), "max_connections", _MAX_CONNECTIONS),
+        Row(("max_subscriptions", "max_subs"), "max_subscriptions", _MAX_SUBSCRIPTIONS),
+        Row(("ping_interval",), "ping_interval_ns", convert.seconds(limits.PING_INTERVAL_NS)),
+        Row(("ping_max",), "ping_max", _PING_MAX),
+        Row(("write_deadline",), "write_deadline_ns", convert.seconds(limits.WRITE_DEADLINE_NS)),
+        Row(("jetstream",), "jetstream", blocks.jetstream),
+        Row(("store_dir", "storedir"), "store_dir", convert.text),
+        Row(("store",), "store", blocks.store),
+        Row(("leafnodes", "leaf"), "leafnodes", blocks.leafnodes),
+        Row(("uplink",), "uplink", blocks.uplink),
+        Row(("serial",), "serial", blocks.serial),
+        Row(("pid_file", "pidfile"), "pid_file", convert.text),
+        Row(("log_file", "logfile"), "log_file", convert.text),
+        Row(("logtime",), "logtime", convert.boolean),
+        Row(("debug",), "debug", convert.boolean),
+        Row(("trace",), "trace", convert.boolean),
+    ),
+    refused.TOP,
+)

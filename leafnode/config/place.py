@@ -1,0 +1,150 @@
+"""A node together with its dotted path, and the one way a block is read: by a table of rows.
+
+Knows nodes and errors; not any option. Adding an option is a row in bind.py and a field in
+options.py. Truth: docs/configuration.md, "Errors".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from leafnode.config.lexer import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from leafnode.config.parser import Node
+    from leafnode.errors import ConfigError
+
+_LIKE_CHARS_MAX: Final = 40  # the search for a similar key is quadratic in its length
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One value of the tree, as a converter sees it. `path` is what errors call it."""
+
+    node: Node
+    path: str
+
+    def error(self, problem: str) -> ConfigError:
+        return self.node.error(self.path, problem)
+
+    def expected(self, what: str) -> ConfigError:
+        """Say what was expected and what came; for secrets use `error`."""
+        return self.error(f"expected {what}, got {shown(self.node)}")
+
+    def items(self, what: str) -> Iterator[Place]:
+        """Return the places of an array's values. Raises ConfigError for anything else."""
+        value = self.node.value
+        if not isinstance(value, list):
+            raise self.error(f"expected an array of {what}, got {_kind(self.node)}")
+        return (Place(node, f"{self.path}[{index}]") for index, node in enumerate(value))
+
+    def entries(self) -> dict[str, Node]:
+        value = self.node.value
+        if not isinstance(value, dict):
+            # Only the kind: `authorization: s3cret` must not be repeated.
+            raise self.error(f"expected a block, got {_kind(self.node)}")
+        return value
+
+    def child(self, key: str, node: Node) -> Place:
+        return Place(node, f"{self.path}.{key}" if self.path else key)
+
+
+class Row(NamedTuple):
+    """One option: its keys, the usual one first, the field it fills, and what makes the value."""
+
+    keys: tuple[str, ...]
+    field: str
+    convert: Callable[[Place], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a block said: values by field, and where each came from, in the order of the text."""
+
+    place: Place
+    values: dict[str, Any] = field(repr=False)
+    places: dict[str, Place] = field(repr=False)
+
+    def need(self, name: str, what: str) -> None:
+        """Raise ConfigError unless the field was given."""
+        if name not in self.values:
+            raise self.place.error(f"expected {what}")
+
+    def exclude(self, one: str, other: str, problem: str) -> None:
+        """Raise ConfigError, at the later of the two, when both were given."""
+        if one in self.values and other in self.values:
+            later = max(list(self.places).index(one), list(self.places).index(other))
+            raise list(self.places.values())[later].error(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The keys one kind of block may hold, and those that are refused with a reason."""
+
+    rows: tuple[Row, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, place: Place) -> Given:
+        """Convert every entry. Keys know no case; the last one for a field stands.
+
+        Raises ConfigError for the first entry that is unknown, refused or malformed.
+        """
+        by_key = {key: row for row in self.rows for key in row.keys}
+        given = Given(place, {}, {})
+        for written, node in place.entries().items():
+            key = written.lower()
+            row = by_key.get(key)
+            if row is None:
+                self._refuse(place, key, written, node)
+                continue
+            where = place.child(key, node)
+            for kept in (given.values, given.places):
+                kept.pop(row.field, None)  # order is that of the last mention
+            given.values[row.field] = row.convert(where)
+            given.places[row.field] = where
+        return given
+
+    def _refuse(self, place: Place, key: str, written: str, node: Node) -> None:
+        if key in self.refused:
+            raise place.child(key, node).error(self.refused[key])
+        if node.used:
+            return  # a variable's definition
+        problem = f"unknown field {quoted(written)}"
+        if near := self._near(key):
+            problem += f", did you mean {quoted(near)}?"
+        raise node.error(place.path, problem)
+
+    def _near(self, key: str) -> str:
+        from difflib import get_close_matches  # only a wrong file pays for it
+
+        keys = [known for row in self.rows for known in row.keys]
+        found = get_close_matches(key[:_LIKE_CHARS_MAX], keys, n=1, cutoff=0.7)
+        return found[0] if found else ""
+
+
+def shown(node: Node) -> str:
+    """Return what a node is, for an error: a short value itself, else its kind."""
+    value = node.value
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return _kind(node)
+
+
+def _kind(node: Node) -> str:
+    value = node.value
+    if isinstance(value, dict):
+        return "a block"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "a number" if isinstance(value, int | float) else "a date"

@@ -1,0 +1,99 @@
+"""What nats-server 2.15.1 knows and this server does not do: key by key, with where to go instead.
+
+A table and nothing else. A key leaves it in the change that makes the option work.
+Truth: every key was accepted by `nats-server -t`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+def _each(reason: str, keys: str) -> dict[str, str]:
+    return dict.fromkeys(keys.split(), reason)
+
+
+_NOT_YET: Final = "not supported yet"
+_NO_CLUSTER: Final = "leafnode builds no cluster: point leafnodes.remotes at one"
+_NO_LEAFS: Final = "not supported: leafnode accepts no leaf connections, it dials them (remotes)"
+_ALWAYS_VERIFIED: Final = "not supported: the certificate of a remote is always verified"
+_OPERATOR_MODE: Final = "not supported yet: operator mode (a remote may still use .creds)"
+
+TOP: Final[dict[str, str]] = (
+    _each(_NO_CLUSTER, "cluster gateway")
+    | _each(
+        _NOT_YET,
+        "accounts mappings maps no_auth_user default_sentinel websocket tls allow_non_tls https "
+        "https_port http_base_path client_advertise server_tags server_metadata default_js_domain "
+        "lame_duck_duration lame_duck_grace_period ports_file_dir max_closed_clients write_timeout "
+        "max_traced_msg_len trace_verbose trace_headers logtime_utc logfile_size_limit "
+        "log_size_limit logfile_max_num log_max_num connect_error_reports reconnect_error_reports "
+        "max_sub_tokens max_subscription_tokens no_header_support",
+    )
+    | _each(
+        _OPERATOR_MODE,
+        "operator operators root roots root_operator root_operators resolver account_resolver "
+        "accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts trusted "
+        "trusted_keys system_account system no_system_account no_system no_sys_acc",
+    )
+    | _each("not supported", "mqtt ocsp ocsp_cache proxies proxy_protocol feature_flags")
+    | _each("not supported: log to standard error or logfile", "syslog remote_syslog")
+    | _each("not supported: there is no Go runtime to profile", "prof_port prof_block_rate")
+    | _each(
+        "not supported: leave it out",
+        "disable_sublist_cache no_sublist_cache no_fast_producer_stall",
+    )
+)
+
+AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout proxy_required")
+
+USER: Final[dict[str, str]] = _each(
+    _NOT_YET, "allowed_connection_types connection_types clients proxy_required"
+)
+
+PERMISSIONS: Final[dict[str, str]] = _each(
+    _NOT_YET, "allow_responses allow_response publish_allow_responses"
+)
+
+JETSTREAM: Final[dict[str, str]] = (
+    _each(
+        "not supported: put store_dir on an encrypted file system",
+        "key ek encryption_key prev_key prev_ek prev_encryption_key cipher tpm",
+    )
+    | _each(
+        _NOT_YET,
+        "limits strict max_buffered_size max_buffered_msgs request_queue_limit info_queue_limit",
+    )
+    | _each(
+        _NO_CLUSTER,
+        "unique_tag extension_hint max_outstanding_catchup meta_compact meta_compact_size "
+        "meta_compact_sync",
+    )
+)
+
+LEAFNODES: Final[dict[str, str]] = _each(
+    _NO_LEAFS,
+    "listen host net port advertise leafnode_advertise no_advertise authorization tls "
+    "min_version minimum_version",
+) | _each(_NOT_YET, "isolate_leafnode_interest isolate write_deadline write_timeout")
+
+REMOTE: Final[dict[str, str]] = (
+    _each(
+        _NOT_YET,
+        "hub proxy isolate_leafnode_interest isolate request_isolation ws_compression ws_compress "
+        "websocket_compress websocket_compression ws_no_masking websocket_no_masking",
+    )
+    | _each(_NO_CLUSTER, "jetstream_cluster_migrate js_cluster_migrate")
+    | _each(
+        "not supported here: put it into the url or use credentials or nkey",
+        "user username password pass token",
+    )
+)
+
+TLS: Final[dict[str, str]] = _each(
+    _ALWAYS_VERIFIED, "insecure verify verify_and_map verify_cert_and_check_known_urls"
+) | _each(
+    _NOT_YET,
+    "pinned_certs cipher_suites curve_preferences min_version ocsp_peer cert_store cert_match "
+    "cert_match_by cert_match_skip_invalid ca_certs_match connection_rate_limit certs",
+)

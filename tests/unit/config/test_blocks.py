@@ -1,0 +1,414 @@
+"""authorization, jetstream, leafnodes, uplink, serial. Keys as nats-server 2.15.1 has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode import limits
+from leafnode.config.bind import bind
+from leafnode.config.options import (
+    Authorization,
+    JetStreamOptions,
+    LeafOptions,
+    LeafRemote,
+    Options,
+    PermissionsOptions,
+    SerialOptions,
+    SerialPort,
+    SubjectRules,
+    TlsOptions,
+    UplinkOptions,
+    UplinkStream,
+    User,
+)
+from leafnode.config.parser import parse
+from leafnode.errors import ConfigError
+
+NKEY = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+SEED = "SUAB" + "A" * 54
+DEVICE = "/dev/serial/by-id/usb-1"
+
+
+def options(text: str) -> Options:
+    return bind(parse(text, "x.conf"))
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        options(text)
+    return str(caught.value).removeprefix("x.conf:")
+
+
+# --- authorization
+
+
+def authorization(text: str) -> Authorization:
+    return options(f"authorization {{ {text} }}").authorization
+
+
+def test_a_single_user_a_token_or_users_may_be_required() -> None:
+    assert authorization("user: a, password: b") == Authorization(user="a", password="b")
+    assert authorization("username: a, pass: b") == Authorization(user="a", password="b")
+    assert authorization("token: t, timeout: 0.5") == Authorization(
+        token="t", timeout_ns=500_000_000
+    )
+    assert authorization(f"users [{{user: a, password: $2a$11$x}}, {{nkey: {NKEY}}}]").users == (
+        User(user="a", password="$2a$11$x"),
+        User(nkey=NKEY),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "publish", "subscribe"),
+    [
+        ("publish: a", SubjectRules(("a",)), SubjectRules()),
+        ("pub: [a, b.>], sub: c", SubjectRules(("a", "b.>")), SubjectRules(("c",))),
+        ("import: a, export: b", SubjectRules(("a",)), SubjectRules(("b",))),
+        ('publish: {deny: ">"}', SubjectRules(deny=(">",)), SubjectRules()),
+        (
+            "subscribe: {allow: [a, 'b q'], deny: 'c q.*'}",
+            SubjectRules(),
+            SubjectRules(("a", "b q"), ("c q.*",)),
+        ),
+    ],
+)
+def test_permissions_are_a_subject_an_array_or_allow_and_deny(
+    text: str, publish: SubjectRules, subscribe: SubjectRules
+) -> None:
+    users = authorization(f"users [{{user: a, password: b, permissions: {{ {text} }} }}]").users
+
+    assert users[0].permissions == PermissionsOptions(publish, subscribe)
+
+
+def test_default_permissions_are_those_of_users_without_their_own() -> None:
+    users = authorization(
+        "default_permissions: {publish: a}, "
+        "users [{user: a, password: b}, {user: c, password: d, permission: {publish: x}}]"
+    ).users
+
+    assert users[0].permissions == PermissionsOptions(publish=SubjectRules(("a",)))
+    assert users[1].permissions == PermissionsOptions(publish=SubjectRules(("x",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("user: a", "1:1: authorization: expected a password for the user"),
+        ("password: a", "1:1: authorization: expected a user for the password"),
+        ("token: t, user: a, password: b", "authorization.user: expected token or user"),
+        ("users: [{user: a, password: b}], user: c, password: d", "expected user or users"),
+        ("users: [{user: a, password: b}], token: t", "expected token or users, not both"),
+        ("users: []", "authorization.users: expected at least one user, got an empty array"),
+        ("users: {user: a}", "authorization.users: expected an array of users, got a block"),
+        ("users: [a]", "authorization.users[0]: expected a block, got a string"),
+        ("users: [{user: a}]", "authorization.users[0]: expected a password for the user"),
+        ("users: [{password: a}]", "authorization.users[0]: expected user and password, or nkey"),
+        ("users: [{}]", "authorization.users[0]: expected user and password, or nkey"),
+        (
+            "users: [{user: a, password: b}, {user: a, password: c}]",
+            'authorization.users[1]: the user "a" stands twice',
+        ),
+        (f"users: [{{nkey: {NKEY}, user: a, password: b}}]", "expected nkey or user and password"),
+        (f"users: [{{nkey: {NKEY}, password: b}}]", "expected nkey or user and password"),
+        ("users: [{nkey: UC}]", "users[0].nkey: expected the public nkey of a user"),
+        ("user: a, password: ''", "authorization.password: expected a string of one line"),
+        ("token: ''", "authorization.token: expected a string of one line"),
+        ("user: a, password: b, permissions: {publish: a}", "default permissions hold only for"),
+        (
+            "users: [{user: a, password: b, permissions: {publish: []}}]",
+            "publish: expected at least",
+        ),
+        (
+            "users: [{user: a, password: b, permissions: {publish: {allow: 'a..b'}}}]",
+            'users[0].permissions.publish.allow: expected a subject, got "a..b"',
+        ),
+        ("users: [{user: a, password: b, permissions: {pub: 'a q'}}]", "expected a subject"),
+        (
+            "users: [{user: a, password: b, permissions: {pub: {allows: a}}}]",
+            'unknown field "allows"',
+        ),
+        (
+            "users: [{user: a, password: b, permissions: {allow_responses: true}}]",
+            "permissions.allow_responses: not supported yet",
+        ),
+        ("users: [{user: a, password: b, clients: []}]", "users[0].clients: not supported yet"),
+        ("auth_callout: {}", "authorization.auth_callout: not supported yet"),
+        ("timeout: -1", "authorization.timeout: expected a duration above zero"),
+    ],
+)
+def test_who_may_connect_must_be_said_without_a_gap(text: str, error: str) -> None:
+    assert error in refused(f"authorization {{ {text} }}")
+
+
+# --- jetstream
+
+
+@pytest.mark.parametrize("text", ["true", "enabled", '"enable"', "on", "{}", "{enabled: true}"])
+def test_jetstream_is_switched_on_in_many_ways(text: str) -> None:
+    assert options(f"jetstream: {text}").jetstream == JetStreamOptions()
+
+
+@pytest.mark.parametrize("text", ["false", "disabled", "off", "{enabled: false, store_dir: x}"])
+def test_jetstream_is_switched_off_in_many_ways(text: str) -> None:
+    assert options(f"jetstream: {text}").jetstream is None
+
+
+def test_the_jetstream_block_has_its_aliases() -> None:
+    expected = JetStreamOptions("x", "edge", 1 << 30, 2_000_000_000)
+
+    assert options(
+        'jetstream {store_dir: x, domain: edge, max_mem: "1G", max_file: 2g}'
+    ).jetstream == (expected)
+    assert (
+        options(
+            "jetstream {store: x, domain: edge, max_memory_store: 1GB, max_file_store: 2g}"
+        ).jetstream
+        == expected
+    )
+    assert options("jetstream {max_mem: -1, sync_interval: always}").jetstream == JetStreamOptions()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("foo", '1:1: jetstream: expected enabled or enable or disabled or disable, got "foo"'),
+        ("5", "1:1: jetstream: expected a block, got a number"),
+        ("{store_dir: ''}", "jetstream.store_dir: expected a string"),
+        ("{domain: 'a.b'}", "jetstream.domain: expected a domain without"),
+        ("{sync_interval: 2m}", "jetstream.sync_interval: expected always"),
+        ("{key: x}", "jetstream.key: not supported: put store_dir on an encrypted file system"),
+        ("{max_memory: 1}", 'jetstream: unknown field "max_memory", did you mean'),
+        ("{limits {}}", "jetstream.limits: not supported yet"),
+    ],
+)
+def test_a_jetstream_block_is_checked(text: str, error: str) -> None:
+    assert error in refused(f"jetstream: {text}")
+
+
+# --- leafnodes
+
+
+def remote(text: str, around: str = "") -> LeafRemote:
+    leafnodes = options(f"leafnodes {{ remotes [ {{ {text} }} ]\n {around} }}").leafnodes
+    assert leafnodes is not None
+    return leafnodes.remotes[0]
+
+
+def test_a_remote_has_all_its_keys() -> None:
+    assert remote(
+        """
+        urls: ["nats-leaf://a", "tls://b:1"], account: "$G", creds: "x.creds", no_randomize: true
+        tls { ca_file: ca, cert_file: c, key_file: k, handshake_first: true, timeout: 5 }
+        deny_import: a, deny_exports: ["b", "c.>"], ignore_discovered_servers: on, disabled: true
+        dial_timeout: 2s, first_info_timeout: 3s, compression: off
+        """
+    ) == LeafRemote(
+        urls=("nats-leaf://a:7422", "tls://b:1"),
+        credentials="x.creds",
+        tls=TlsOptions("ca", "c", "k", handshake_first=True, timeout_ns=5_000_000_000),
+        deny_imports=("a",),
+        deny_exports=("b", "c.>"),
+        no_randomize=True,
+        ignore_discovered_servers=True,
+        disabled=True,
+        dial_timeout_ns=2_000_000_000,
+        first_info_timeout_ns=3_000_000_000,
+    )
+
+
+@pytest.mark.parametrize("key", ["nkey", "seed"])
+def test_an_nkey_is_the_path_of_a_seed_where_nats_server_has_the_seed_itself(key: str) -> None:
+    assert remote(f'url: "nats://a", {key}: "/etc/user.nk"').nkey == "/etc/user.nk"
+
+
+@pytest.mark.parametrize("seed", [SEED, SEED[:-1], SEED + "A", SEED.lower(), "SU" + "1" * 56])
+def test_a_seed_whole_or_damaged_is_refused_and_not_shown(seed: str) -> None:
+    error = refused(f'leafnodes {{ remotes [ {{ url: "nats://a", nkey: {seed} }} ] }}')
+
+    assert "leafnodes.remotes[0].nkey: expected the path of a file with the seed" in error
+    assert seed not in error
+
+
+def test_the_dial_timeout_of_a_remote_goes_before_the_common_one() -> None:
+    assert remote('url: "nats://a"', "dial_timeout: 7s").dial_timeout_ns == 7_000_000_000
+    assert remote('url: "nats://a", dial_timeout: 2s', "dial_timeout: 7s").dial_timeout_ns == (
+        2_000_000_000
+    )
+
+
+@pytest.mark.parametrize("key", ["reconnect", "reconnect_delay", "reconnect_interval"])
+def test_leafnodes_has_its_aliases(key: str) -> None:
+    assert options(f"leaf {{ {key}: 2s }}").leafnodes == LeafOptions(reconnect_ns=2_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("remotes: [{}]", 'leafnodes.remotes[0]: expected url, like "nats-leaf://host:7422"'),
+        ("remotes: {url: a}", "leafnodes.remotes: expected an array of remotes, got a block"),
+        (
+            "remotes: [{url: 'nats://a', urls: []}]",
+            "remotes[0].urls: expected at least one of urls",
+        ),
+        (
+            "remotes: [{url: 'nats://a', credentials: a, nkey: b}]",
+            "leafnodes.remotes[0].nkey: expected credentials or nkey, not both",
+        ),
+        (
+            "remotes: [{url: 'nats://a'}, {url: 'nats://a:7422'}]",
+            "leafnodes.remotes[1]: a remote with the same urls",
+        ),
+        ("remotes: [{url: 'nats://a', account: A}]", 'remotes[0].account: expected "$G"'),
+        ("remotes: [{url: 'nats://a', hub: true}]", "remotes[0].hub: not supported yet"),
+        ("remotes: [{url: 'nats://a', compression: s2_auto}]", "compression: expected off"),
+        ("remotes: [{url: 'nats://a', user: a}]", "user: not supported here: put it into the url"),
+        ("remotes: [{url: 'wss://a'}]", "remotes[0].url: wss:// is not supported yet"),
+        ("remotes: [{url: 'nats://a', tls: true}]", "remotes[0].tls: expected a block"),
+        ("remotes: [{url: 'nats://a', tls: {cert_file: a}}]", "expected key_file beside cert_file"),
+        ("remotes: [{url: 'nats://a', tls: {key_file: a}}]", "expected cert_file beside key_file"),
+        ("remotes: [{url: 'nats://a', tls: {insecure: true}}]", "tls.insecure: not supported"),
+        ("remotes: [{url: 'nats://a', deny_exports: 'a..b'}]", "deny_exports: expected a subject"),
+        ("remotes: [{url: 'nats://a', disabled: 5}]", "disabled: expected true or false, got 5"),
+        ("reconnect: 2", "leafnodes.reconnect: expected a duration, got 2 (write 2s for seconds)"),
+        ("dial_timeout: 0s", "leafnodes.dial_timeout: expected a duration above zero"),
+        ("port: 7422", "leafnodes.port: not supported: leafnode accepts no leaf connections"),
+    ],
+)
+def test_a_leafnodes_block_is_checked(text: str, error: str) -> None:
+    assert error in refused(f"leafnodes {{ {text} }}")
+
+
+def test_remotes_with_other_credentials_may_share_a_url() -> None:
+    leafnodes = options(
+        "leafnodes { remotes [{url: 'nats://a', creds: x}\n {url: 'nats://a', creds: y}] }"
+    ).leafnodes
+
+    assert leafnodes is not None
+    assert [entry.credentials for entry in leafnodes.remotes] == ["x", "y"]
+
+
+# --- uplink
+
+AROUND = "server_name: edge-1\njetstream: on\nleafnodes { remotes [ { url: 'nats://hub' } ] }\n"
+
+
+def test_an_uplink_stream_has_all_its_keys() -> None:
+    uplink = options(
+        AROUND
+        + """uplink { account: "$G", streams [
+          { stream: A }
+          { stream: B, hub_stream: C, domain: hub, subject_prefix: "edge.1.", window: 64KB,
+            window_msgs: 10, ack_timeout: 3s }
+        ] }"""
+    ).uplink
+
+    assert uplink == UplinkOptions(
+        (
+            UplinkStream("A"),
+            UplinkStream("B", "C", "hub", "edge.1.", 64 * limits.KIB, 10, 3_000_000_000),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "uplink: expected streams"),
+        ("streams: []", "uplink.streams: expected at least one stream, got an empty array"),
+        ("streams: [{}]", "uplink.streams[0]: expected stream, the name of a local stream"),
+        ("streams: [{stream: ''}]", "uplink.streams[0].stream: expected a string"),
+        ("streams: [{stream: 'a.b'}]", "uplink.streams[0].stream: expected a stream name without"),
+        ("streams: [{stream: A}, {stream: A}]", 'uplink.streams[1]: the stream "A" stands twice'),
+        ("streams: [{stream: A, window: 0}]", "window: expected a size from 1 to"),
+        ("streams: [{stream: A, window_msgs: 0}]", "window_msgs: expected a count from 1 to"),
+        ("streams: [{stream: A, ack_timeout: 0s}]", "ack_timeout: expected a duration above zero"),
+        (
+            "streams: [{stream: A, subject_prefix: edge}]",
+            "expected a subject prefix that ends with",
+        ),
+        ("streams: [{stream: A, rate: 5}]", 'uplink.streams[0]: unknown field "rate"'),
+        ("account: A, streams: [{stream: A}]", 'uplink.account: expected "$G"'),
+    ],
+)
+def test_an_uplink_block_is_checked(text: str, error: str) -> None:
+    assert error in refused(AROUND + f"uplink {{ {text} }}")
+
+
+# --- serial
+
+
+def test_a_serial_port_has_all_its_keys() -> None:
+    serial = options(
+        f"""jetstream: on
+        serial {{ account: "$G", ports [
+          {{ device: "{DEVICE}", name: scale, subject: "r.{{port}}" }}
+          {{ device: "/dev/ttyACM0", name: press, subject: "r.{{port}}.{{device}}.{{name}}",
+             baud: 9600, framing: link, codec: json, max_frame: 2KB, stream: R }}
+          {{ device: "/dev/ttyS1", name: csv, subject: r.csv, codec: csv, fields: [a, b],
+             keep_first: true }}
+        ] }}"""
+    ).serial
+
+    assert serial == SerialOptions(
+        (
+            SerialPort(DEVICE, "scale", "r.{port}"),
+            SerialPort(
+                "/dev/ttyACM0",
+                "press",
+                "r.{port}.{device}.{name}",
+                baud=9600,
+                framing="link",
+                codec="json",
+                max_frame_bytes=2048,
+                stream="R",
+            ),
+            SerialPort(
+                "/dev/ttyS1", "csv", "r.csv", codec="csv", fields=("a", "b"), keep_first=True
+            ),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("name: a, subject: b", "serial.ports[0]: expected device"),
+        ("device: a, subject: b", "serial.ports[0]: expected name"),
+        ("device: a, name: b", "serial.ports[0]: expected subject"),
+        ("device: a, name: 'b.c', subject: d", "ports[0].name: expected a port name without"),
+        ("device: a, name: b, subject: 'c.*'", "ports[0].subject: expected a subject without wild"),
+        ("device: a, name: b, subject: 'c.{name}'", "ports[0].subject: {device} and {name} need"),
+        ("device: a, name: b, subject: c, baud: 0", "baud: expected a baud rate from 1 to"),
+        (
+            "device: a, name: b, subject: c, framing: slip",
+            'framing: expected line or link, got "slip"',
+        ),
+        ("device: a, name: b, subject: c, codec: xml", "codec: expected text or json or csv"),
+        ("device: a, name: b, subject: c, codec: csv", "expected fields, the names of the columns"),
+        ("device: a, name: b, subject: c, fields: [x]", "fields: expected codec csv beside fields"),
+        (
+            "device: a, name: b, subject: c, codec: csv, fields: [x, x]",
+            'the field "x" stands twice',
+        ),
+        ("device: a, name: b, subject: c, max_frame: 0", "max_frame: expected a size from 1 to"),
+        (
+            "device: a, name: b, subject: c, framing: link, keep_first: true",
+            "keep_first: expected framing line",
+        ),
+        (
+            "device: a, name: b, subject: c}, {device: a, name: d, subject: e",
+            'serial.ports[1]: the device "a" stands twice',
+        ),
+        (
+            "device: a, name: b, subject: c}, {device: d, name: b, subject: e",
+            'serial.ports[1]: the name "b" stands twice',
+        ),
+    ],
+)
+def test_a_serial_port_is_checked(text: str, error: str) -> None:
+    assert error in refused(f"serial {{ ports [ {{ {text} }} ] }}")
+
+
+def test_a_serial_block_needs_ports() -> None:
+    assert "serial: expected ports" in refused("serial {}")
+    assert "serial.ports: expected at least one port" in refused("serial { ports: [] }")
