@@ -6,7 +6,21 @@ exceeded'): tests/conformance/transcripts holds each of them against the real se
 
 from __future__ import annotations
 
+from typing import Final
+
 from leafnode.errors import ProtocolError
+
+_ESCAPES: Final = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
 
 
 class ParserError(ProtocolError):
@@ -101,10 +115,29 @@ class PermissionsViolation(ProtocolError):  # noqa: N818
 
     def __init__(self, verb: bytes, subject: bytes, queue: bytes = b"") -> None:
         super().__init__(verb, subject, queue)
-        text = b'Permissions Violation for %b to "%b"' % (verb, subject)
+        text = b"Permissions Violation for %b to %b" % (verb, quoted(subject))
         if queue:
-            text += b' using queue "%b"' % queue
+            text += b" using queue " + quoted(queue)
         self.wire_text = text
+
+
+def quoted(text: bytes) -> bytes:
+    """Return it as Go's %q shows it: in quotes, with what cannot be printed escaped."""
+    shown = "".join(map(_shown, text.decode("utf-8", "surrogateescape")))
+    return b'"%b"' % shown.encode()
+
+
+def _shown(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def wire_line(error: ProtocolError) -> bytes:

@@ -1,0 +1,1 @@
+"""Who somebody is: passwords, tokens, NKEYs, .creds files. Knows no connections."""

@@ -1,0 +1,133 @@
+"""NKEYs: Ed25519 keys in the base 32 that NATS writes them in, to sign a nonce and to check one.
+
+Every length, prefix and checksum is checked before the cryptography sees a byte; no error's text
+holds a seed. Knows no connections. The library is imported with the first key, not at start.
+Truth: nats-io/nkeys (text form), RFC 8032 (signatures).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from leafnode.errors import AuthError
+from leafnode.limits import CREDENTIALS_FILE_BYTES_MAX
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_SEED_PREFIX: Final = 18 << 3  # 'S'
+_USER_PREFIX: Final = 20 << 3  # 'U'
+_KEY_BYTES: Final = 32
+_PUBLIC_KEY_CHARS: Final = 56
+_SEED_CHARS: Final = 58
+_SIGNATURE_BYTES: Final = 64
+_SIGNATURE_CHARS_MAX: Final = 88  # 64 bytes in base 64, padded
+
+
+class Signer:
+    """A user's key pair. Only the public key can be read or printed."""
+
+    __slots__ = ("_key_pair", "public_key")
+
+    def __init__(self, seed: bytes, *, source: str) -> None:
+        """Raise AuthError naming `source` when the seed is not a user's."""
+        _check_seed(seed, source)
+        import nkeys
+
+        kept = bytearray(seed)
+        self._key_pair: Any = nkeys.from_seed(kept)
+        self.public_key: str = bytes(self._key_pair.public_key).decode()
+        kept[:] = bytes(len(kept))  # the signing key is built: the text form is not needed again
+
+    def sign(self, nonce: str) -> str:
+        """Return the signature over the nonce's text in base 64 for URLs, without padding."""
+        signature: bytes = self._key_pair.sign(nonce.encode())
+        return base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
+
+    def __repr__(self) -> str:
+        return f"Signer({self.public_key})"
+
+
+def read_seed_file(path: str) -> Signer:
+    """Return the key pair of a file's first user seed. Raises AuthError. Blocks: file access."""
+    for line in read_secret_file(path).splitlines():
+        word = line.strip()
+        if word.startswith(b"SU"):
+            return Signer(word, source=path)
+    raise AuthError(f"{path}: no user seed found (a line that starts with SU)")
+
+
+def read_secret_file(path: str) -> bytes:
+    """Return a small file's content. Raises AuthError that names the file. Blocks: file access."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(CREDENTIALS_FILE_BYTES_MAX + 1)
+    except (OSError, ValueError) as err:  # ValueError: a path with a NUL
+        raise AuthError(f"{path}: {getattr(err, 'strerror', None) or err}") from err
+    if len(content) > CREDENTIALS_FILE_BYTES_MAX:
+        raise AuthError(f"{path}: larger than {CREDENTIALS_FILE_BYTES_MAX} bytes: not credentials")
+    return content
+
+
+def is_public_user_key(text: str) -> bool:
+    """Say whether it is a user's public key (U…) with a right checksum."""
+    return _public_key_bytes(text) is not None
+
+
+def verify(public_key: str, nonce: bytes, signature: str) -> bool:
+    """Say whether `signature` is that key's over `nonce`. Any malformed input is just False."""
+    key = _public_key_bytes(public_key)
+    raw = _signature_bytes(signature)
+    if key is None or raw is None:
+        return False
+    from nacl.exceptions import BadSignatureError
+    from nacl.signing import VerifyKey
+
+    try:
+        VerifyKey(key).verify(nonce, raw)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def _check_seed(seed: bytes, source: str) -> None:
+    raw = _decode(seed, _SEED_CHARS)
+    if raw is None:
+        raise AuthError(f"{source}: the seed is damaged (length, alphabet or checksum)")
+    prefix = raw[0] & 0b1111_1000
+    role = (raw[0] & 0b111) << 5 | (raw[1] & 0b1111_1000) >> 3
+    if prefix != _SEED_PREFIX or role != _USER_PREFIX:
+        raise AuthError(f"{source}: the seed is not a user's (it does not start with SU)")
+
+
+def _public_key_bytes(text: str) -> bytes | None:
+    raw = _decode(text.encode("utf-8", "replace"), _PUBLIC_KEY_CHARS)
+    if raw is None or raw[0] != _USER_PREFIX:
+        return None
+    return raw[1:]
+
+
+def _decode(text: bytes, chars: int) -> bytes | None:
+    """Return prefix and key without the checksum, or None when the text is damaged."""
+    if len(text) != chars:
+        return None
+    try:
+        raw = base64.b32decode(text + b"=" * (-chars % 8))
+    except binascii.Error:
+        return None
+    body, checksum = raw[:-2], int.from_bytes(raw[-2:], "little")
+    return body if binascii.crc_hqx(body, 0) == checksum else None
+
+
+def _signature_bytes(text: str) -> bytes | None:
+    if len(text) > _SIGNATURE_CHARS_MAX or not text.isascii():
+        return None
+    url_safe = text.rstrip("=").replace("+", "-").replace("/", "_")
+    try:
+        raw = base64.b64decode(url_safe + "=" * (-len(url_safe) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) == _SIGNATURE_BYTES else None

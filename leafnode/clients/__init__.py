@@ -1,0 +1,1 @@
+"""Local client connections: session events become account operations."""

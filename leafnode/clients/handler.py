@@ -1,0 +1,422 @@
+"""A client connection: what its operations do to an account.
+
+Knows the session's states, the lane and accounts; not sockets, and no way of authenticating.
+Truth: nats-server 2.15.1 server/client.go; measured: tests/conformance/transcripts.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from leafnode.auth.authenticator import new_nonce
+from leafnode.clients.registry import ConnectionFacts
+from leafnode.errors import AuthError, ProtocolError
+from leafnode.limits import CONTROL_LINES_PER_TURN, MAX_SUBJECT_TOKENS
+from leafnode.net.outbound import SLOW_PENDING, Outbound
+from leafnode.protocol import errors
+from leafnode.protocol.client_session import ClientSession, SessionRules, State
+from leafnode.protocol.errors import wire_line
+from leafnode.protocol.info import encode_info
+from leafnode.protocol.op import ConnectOp, Ping, Sub, Unsub
+from leafnode.protocol.subject import is_valid
+from leafnode.routing.lane import Lane
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from leafnode.auth.authenticator import Identity
+    from leafnode.clients.authenticator import Authenticator
+    from leafnode.clients.registry import Registry
+    from leafnode.clock import Clock, Timer
+    from leafnode.config.options import Options
+    from leafnode.net.transport import Transport
+    from leafnode.protocol.info import Connect, ServerInfo
+    from leafnode.protocol.op import Op
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Outbox
+
+log = logging.getLogger(__name__)
+
+_OK: Final = b"+OK\r\n"
+_PING: Final = b"PING\r\n"
+_PONG: Final = b"PONG\r\n"
+CLIENT_CLOSED: Final = "Client Closed"
+PROTOCOL_VIOLATION: Final = "Protocol Violation"
+
+# What monitoring calls the end of a connection: nats-server 2.15.1 server/client.go ClosedState.
+_CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
+    errors.AuthenticationTimeout: "Authentication Timeout",
+    errors.AuthorizationViolation: "Authentication Failure",
+    errors.InvalidClientProtocol: "Bad Client Protocol Version",
+    errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
+    errors.MaxControlLine: "Maximum Control Line Exceeded",
+    errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",
+    errors.NoRespondersRequiresHeaders: "No Responders Requires Headers",
+    errors.ParserError: "Parse Error",
+    errors.StaleConnection: "Stale Connection",
+    errors.UnknownOperation: "Parse Error",
+}
+
+
+@dataclass(slots=True)
+class ClientSeams:
+    """What all client connections of a server share."""
+
+    options: Options
+    info: ServerInfo  # what every INFO starts from; client_id, client_ip and nonce are added
+    clock: Clock
+    random: Random  # for jitter
+    token_bytes: Callable[[int], bytes]  # for nonces
+    outbox: Outbox
+    account: Callable[[str], Account]
+    authenticator: Authenticator
+    registry: Registry
+    next_cid: Callable[[], int]
+    rules: SessionRules = field(init=False)  # derived, one for all connections
+
+    def __post_init__(self) -> None:
+        self.rules = SessionRules(
+            max_control_line_bytes=self.options.max_control_line_bytes,
+            auth_required=self.authenticator.required,
+            auth_timeout_ns=self.options.authorization.timeout_ns,
+            ping_interval_ns=self.options.ping_interval_ns,
+            ping_max=self.options.ping_max,
+        )
+
+
+class ClientHandler:
+    """Implements net.transport.Session for one client."""
+
+    __slots__ = (
+        "_identity",
+        "_info_due",
+        "_lane",
+        "_nonce",
+        "_outbound",
+        "_seams",
+        "_session",
+        "_start_wall_ns",
+        "_timer",
+        "_transport",
+        "peer",
+    )
+
+    def __init__(self, seams: ClientSeams) -> None:
+        self._seams = seams
+        self.peer = Peer(seams.next_cid(), Kind.CLIENT, seams.outbox)
+        self._session = ClientSession(seams.rules, seams.clock.monotonic_ns())
+        self._lane = Lane(
+            self.peer,
+            max_payload_bytes=seams.options.max_payload_bytes,
+            max_control_line_bytes=seams.options.max_control_line_bytes,
+        )
+        self._start_wall_ns = seams.clock.wall_ns()
+        self._nonce = b""
+        self._identity: Identity | None = None
+        self._info_due = False  # a client of protocol 1 gets a second INFO behind its first PONG
+        self._timer: Timer | None = None
+        self._transport: Transport | None = None
+        self._outbound: Outbound | None = None
+
+    # --- net.transport.Session
+
+    def connected(self, transport: Transport) -> None:
+        seams = self._seams
+        self._transport = transport
+        self._outbound = Outbound(
+            self.peer,
+            transport,
+            max_pending_bytes=seams.options.max_pending_bytes,
+            on_slow=self._on_slow,
+        )
+        if seams.authenticator.nonce_required:
+            self._nonce = new_nonce(seams.token_bytes)
+        self.peer.send(encode_info(self._info()))
+        if not seams.registry.admit(self):
+            self._refuse(errors.MaxConnectionsExceeded())
+            return
+        connect = self._session.connect
+        self._set_options(connect)
+        if self._session.state is State.OPEN:
+            identity = seams.authenticator.check(connect, self._nonce)
+            assert not isinstance(identity, Future), "where nothing is required nothing is checked"
+            self._bind(identity)
+        self._set_timer()
+
+    def received(self, data: bytes) -> None:
+        if self._session.state is State.CLOSED:
+            return
+        try:
+            self._session.received(data, self._seams.clock.monotonic_ns())
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        self._lane.feed(data)
+        self._work()
+
+    def lost(self, reason: str) -> None:
+        self._end(reason or CLIENT_CLOSED)
+        self._transport = self._outbound = None
+        self.peer.flush = _nothing_to_flush
+
+    # --- for the server and monitoring
+
+    def close(self, reason: str) -> None:
+        """End the connection after sending what is pending."""
+        self._end(reason)
+
+    def facts(self) -> ConnectionFacts:
+        """What monitoring shows."""
+        seams, session, peer = self._seams, self._session, self.peer
+        now_ns = seams.clock.monotonic_ns()
+        idle_ns = session.idle_ns(now_ns)
+        ip, _, port = self._address().rpartition(":")
+        return ConnectionFacts(
+            cid=peer.cid,
+            ip=ip,
+            port=int(port or 0),
+            account=peer.account.name if peer.account is not None else "",
+            user=self._identity.user if self._identity is not None else "",
+            name=peer.name,
+            lang=session.connect.lang,
+            version=session.connect.version,
+            start_ns=self._start_wall_ns,
+            last_activity_ns=seams.clock.wall_ns() - idle_ns,
+            rtt_ns=session.rtt_ns,
+            uptime_ns=now_ns - session.start_ns,
+            idle_ns=idle_ns,
+            pending_bytes=self._outbound.pending_bytes() if self._outbound is not None else 0,
+            in_msgs=peer.traffic.in_msgs,
+            out_msgs=peer.traffic.out_msgs,
+            in_bytes=peer.traffic.in_bytes,
+            out_bytes=peer.traffic.out_bytes,
+            subscriptions=len(peer.subs),
+        )
+
+    # --- operations
+
+    def _work(self) -> None:
+        """Handle what was read, as far as it goes and as long as others need not wait."""
+        for _ in range(CONTROL_LINES_PER_TURN):
+            if self._session.state in {State.CHECKING, State.CLOSED}:
+                return
+            try:
+                line = self._lane.next_line()
+                if line is None:
+                    return
+                self._do(self._session.take(line))
+            except ProtocolError as error:
+                self._refuse(error)
+        if self._session.state is State.OPEN and self._transport is not None:
+            self._transport.pause_reading()
+            self._seams.clock.call_later(0, self._go_on)
+
+    def _go_on(self) -> None:
+        """Handle the rest of what was read, after the others had their turn."""
+        if self._session.state is State.CLOSED or self._transport is None:
+            return
+        self._transport.resume_reading()
+        self._work()
+
+    def _do(self, op: Op) -> None:
+        match op:
+            case Sub():
+                self._subscribe(op)
+            case Unsub():
+                self._unsubscribe(op)
+            case Ping():
+                self._answer_ping()
+            case ConnectOp(connect):
+                self._connect(connect)
+            case _:
+                pass  # PONG is the session's; +OK and INFO have no effect
+
+    def _subscribe(self, op: Sub) -> None:
+        peer = self.peer
+        assert peer.account is not None, "only an open session gets here"
+        permissions = peer.permissions
+        if permissions is not None and not permissions.may_subscribe(op.subject, op.queue):
+            raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue)
+        max_subscriptions = self._seams.options.max_subscriptions
+        if max_subscriptions and len(peer.subs) >= max_subscriptions:
+            raise errors.MaxSubscriptionsExceeded
+        if op.sid not in peer.subs:  # a sid in use keeps its first subject
+            if not is_valid(op.subject) or op.subject.count(b".") >= MAX_SUBJECT_TOKENS:
+                raise errors.InvalidSubject
+            sub = Subscription(peer, op.subject, sid=op.sid, queue=op.queue)
+            peer.subs[op.sid] = sub
+            peer.account.insert(sub)
+        if peer.verbose:
+            peer.send(_OK)
+
+    def _unsubscribe(self, op: Unsub) -> None:
+        peer = self.peer
+        sub = peer.subs.get(op.sid)
+        if sub is not None:
+            if op.max_msgs > sub.delivered:
+                sub.max_msgs = op.max_msgs
+            else:
+                self._drop(sub)
+        if peer.verbose:
+            peer.send(_OK)
+
+    def _drop(self, sub: Subscription) -> None:
+        assert self.peer.account is not None, "subscriptions are in an account"
+        del self.peer.subs[sub.sid]
+        self.peer.account.remove(sub)
+
+    def _answer_ping(self) -> None:
+        self.peer.send(_PONG)
+        if self._info_due:
+            self._info_due = False
+            assert self.peer.account is not None, "only an open session gets here"
+            account = self.peer.account.name
+            info = msgspec.structs.replace(self._info(), connect_info=True, remote_account=account)
+            self.peer.send(encode_info(info))
+
+    # --- login
+
+    def _connect(self, connect: Connect) -> None:
+        if connect.account or connect.new_account:
+            raise errors.AuthorizationViolation  # no client names its own account
+        try:
+            answer = self._seams.authenticator.check(connect, self._nonce)
+        except AuthError as err:
+            raise errors.AuthorizationViolation from err
+        if isinstance(answer, Future):
+            assert self._transport is not None, "operations come from a connection"
+            self._transport.pause_reading()
+            answer.add_done_callback(lambda future: self._checked(connect, future))
+        else:
+            self._accept(connect, answer)
+
+    def _checked(self, connect: Connect, future: Future[Identity]) -> None:
+        """Go on after credentials were checked elsewhere, if the connection still waits."""
+        try:
+            identity = future.result()
+        except AuthError:
+            self._refuse(errors.AuthorizationViolation())
+            return
+        except (Exception, CancelledError):  # boundary: connection
+            log.exception("Client refused, its credentials could not be checked")
+            self._refuse(errors.AuthorizationViolation())
+            return
+        if self._session.state is State.CLOSED or self._transport is None:
+            return
+        try:
+            self._accept(connect, identity)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        self._transport.resume_reading()
+        self._work()
+
+    def _accept(self, connect: Connect, identity: Identity) -> None:
+        """Serve the client as this identity from now on; what it had subscribed to ends."""
+        seams = self._seams
+        self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
+        for sub in list(self.peer.subs.values()):
+            self._drop(sub)
+        self._set_options(connect)
+        self._bind(identity)
+        self._lane.reset()
+        self._info_due = connect.protocol >= 1
+        self._set_timer()
+        if connect.verbose:
+            self.peer.send(_OK)
+
+    def _set_options(self, connect: Connect) -> None:
+        peer = self.peer
+        peer.name = connect.name
+        peer.verbose = connect.verbose
+        peer.pedantic = connect.pedantic
+        peer.echo = connect.echo
+        peer.headers = connect.headers
+        peer.no_responders = connect.no_responders
+
+    def _bind(self, identity: Identity) -> None:
+        self._identity = identity
+        self.peer.account = self._seams.account(identity.account)
+        self.peer.permissions = identity.permissions
+
+    def _info(self) -> ServerInfo:
+        ip = self._address().rpartition(":")[0]
+        nonce = self._nonce.decode()
+        return msgspec.structs.replace(
+            self._seams.info, client_id=self.peer.cid, client_ip=ip, nonce=nonce
+        )
+
+    def _address(self) -> str:
+        return self._transport.peer if self._transport is not None else ""
+
+    # --- time
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        clock = self._seams.clock
+        delay_ns = self._session.due_ns() - clock.monotonic_ns()
+        self._timer = clock.call_later(delay_ns, self._on_time)
+
+    def _on_time(self) -> None:
+        try:
+            if self._session.on_time(self._seams.clock.monotonic_ns()):
+                self.peer.send(_PING)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        self._set_timer()
+
+    # --- the end
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Tell the client what it did wrong, and end the connection where that is what follows."""
+        if self._session.state is State.CLOSED:
+            return
+        line = wire_line(error)
+        if line:
+            self.peer.send(line)
+        if error.closes:
+            self._end(_CLOSED_STATES.get(type(error), PROTOCOL_VIOLATION))
+
+    def _on_slow(self) -> None:
+        log.warning(
+            "Slow consumer closed: cid=%d peer=%s limit_bytes=%d",
+            self.peer.cid,
+            self._address(),
+            self._seams.options.max_pending_bytes,
+        )
+        transport = self._transport
+        self._end(SLOW_PENDING)
+        if transport is not None:
+            transport.abort()  # what waits is what takes the memory
+
+    def _end(self, reason: str) -> None:
+        """Take the client out of everything. Ending twice does nothing."""
+        if self._session.state is State.CLOSED:
+            return
+        self._session.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._outbound is not None:
+            self._outbound.flush()
+        self.peer.closing = True
+        for sub in list(self.peer.subs.values()):
+            self._drop(sub)
+        self._seams.registry.discard(self, reason)
+        log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self._address(), reason)
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _nothing_to_flush() -> None:
+    """Flush of a peer whose connection is gone."""

@@ -1,0 +1,119 @@
+"""The open client connections of a server: for limits, for monitoring, for shutdown.
+
+Knows how many there are and what became of the others; not what they say.
+Truth: nats-server 2.15.1 server/server.go createClient, server/monitor.go Connz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leafnode.metrics import Traffic
+from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
+
+if TYPE_CHECKING:
+    from leafnode.clients.handler import ClientHandler
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """One connection as monitoring shows it. Times of day are wall time, spans are monotonic."""
+
+    cid: int
+    ip: str
+    port: int
+    account: str
+    user: str
+    name: str
+    lang: str
+    version: str
+    start_ns: int
+    last_activity_ns: int
+    rtt_ns: int
+    uptime_ns: int
+    idle_ns: int
+    pending_bytes: int
+    in_msgs: int
+    out_msgs: int
+    in_bytes: int
+    out_bytes: int
+    subscriptions: int
+
+
+class Registry:
+    """Open connections by their cid, and counters since start."""
+
+    __slots__ = (
+        "auth_failures",
+        "closed",
+        "closed_traffic",
+        "max_connections",
+        "open",
+        "refused",
+        "slow_deadline",
+        "slow_pending",
+        "stale",
+        "total",
+    )
+
+    def __init__(self, *, max_connections: int) -> None:
+        self.max_connections = max_connections
+        self.open: dict[int, ClientHandler] = {}
+        self.total = 0  # accepted since start
+        self.refused = 0  # of them, for max_connections
+        self.closed = 0
+        self.closed_traffic = Traffic()  # of all connections that are gone
+        self.stale = 0
+        self.auth_failures = 0
+        self.slow_pending = 0
+        self.slow_deadline = 0
+
+    @property
+    def slow_consumers(self) -> int:
+        """Clients that were cut because they did not read fast enough."""
+        return self.slow_pending + self.slow_deadline
+
+    def admit(self, handler: ClientHandler) -> bool:
+        """Count a new connection and keep it, unless max_connections are open."""
+        self.total += 1
+        if len(self.open) >= self.max_connections:
+            self.refused += 1
+            return False
+        self.open[handler.peer.cid] = handler
+        return True
+
+    def discard(self, handler: ClientHandler, reason: str) -> None:
+        """Forget a connection that ended for `reason`, one of nats-server's closed states."""
+        if self.open.pop(handler.peer.cid, None) is None:
+            return
+        self.closed += 1
+        self.closed_traffic.add(handler.peer.traffic)
+        match reason:
+            case "Stale Connection":
+                self.stale += 1
+            case "Authentication Failure" | "Authentication Timeout":
+                self.auth_failures += 1
+            case _ if reason == SLOW_PENDING:
+                self.slow_pending += 1
+            case _ if reason == SLOW_DEADLINE:
+                self.slow_deadline += 1
+            case _:
+                pass
+
+    def traffic(self) -> Traffic:
+        """Messages and bytes of all clients since start."""
+        total = Traffic()
+        total.add(self.closed_traffic)
+        for handler in self.open.values():
+            total.add(handler.peer.traffic)
+        return total
+
+    def facts(self) -> list[ConnectionFacts]:
+        """What monitoring shows of every open connection, in the order of cid."""
+        return [handler.facts() for _, handler in sorted(self.open.items())]
+
+    def close_all(self, reason: str) -> None:
+        """End every connection, sending what it has pending."""
+        for handler in list(self.open.values()):
+            handler.close(reason)

@@ -1,0 +1,105 @@
+"""Accepts connections and gives each a session.
+
+Knows sockets; not how many connections are allowed nor what they say: the session decides. Survives
+running out of file descriptors: it pauses, says so, and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING, Final
+
+from leafnode.clock import NS_PER_S
+from leafnode.limits import ACCEPT_BACKLOG, ACCEPT_PAUSE_NS, WRITE_DEADLINE_NS
+from leafnode.net.tcp import TcpConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.net.transport import Session
+    from leafnode.net.turn import Turn
+
+log = logging.getLogger(__name__)
+
+# Out of descriptors or memory: waiting may help (trio's serve_listeners names the same ones).
+_CAPACITY: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+# The peer went away between its connect and our accept.
+_GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.ENOTCONN})
+ANY_PORT: Final = -1
+
+
+class Listener:
+    """One listening socket."""
+
+    __slots__ = ("_session_factory", "_socket", "_turn", "_write_deadline_ns", "pauses", "port")
+
+    def __init__(
+        self,
+        turn: Turn,
+        session_factory: Callable[[], Session],
+        *,
+        write_deadline_ns: int = WRITE_DEADLINE_NS,
+    ) -> None:
+        self._turn = turn
+        self._session_factory = session_factory
+        self._write_deadline_ns = write_deadline_ns
+        self._socket: socket.socket | None = None
+        self.port = 0  # the real one once bound
+        self.pauses = 0  # how often accepting had to wait for resources
+
+    async def bind(self, host: str, port: int) -> int:
+        """Listen on the first address of `host`; port -1 takes a free one. Returns the port.
+
+        Clients that connect from now on wait for `serve`. Raises OSError.
+        """
+        loop = asyncio.get_running_loop()
+        wanted = 0 if port == ANY_PORT else port
+        found = await loop.getaddrinfo(
+            host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # Like Go: IPv4 first where a name has both.
+        family, kind, proto, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(ACCEPT_BACKLOG)
+        except OSError:
+            sock.close()
+            raise
+        self._socket = sock
+        self.port = int(sock.getsockname()[1])
+        return self.port
+
+    async def serve(self) -> None:
+        """Accept until cancelled. Waits forever by design."""
+        assert self._socket is not None, "bind comes first"
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(self._socket)
+            except OSError as err:
+                if err.errno in _GONE:
+                    continue
+                if err.errno not in _CAPACITY:
+                    raise
+                self.pauses += 1
+                log.warning("Accepting paused: error=%s pauses=%d", err.strerror, self.pauses)
+                await asyncio.sleep(ACCEPT_PAUSE_NS / NS_PER_S)
+                continue
+            await loop.connect_accepted_socket(self._make_connection, sock)
+
+    def close(self) -> None:
+        """Stop listening, after `serve` was cancelled; open connections live on."""
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            sock.close()
+
+    def _make_connection(self) -> TcpConnection:
+        return TcpConnection(
+            self._turn, self._session_factory(), write_deadline_ns=self._write_deadline_ns
+        )

@@ -1,0 +1,91 @@
+"""The seam between bytes and those who understand them: Transport, Session, Dial.
+
+Knows no socket and no NATS. Implementations: `net.tcp` on asyncio, tests/sim/network.py in memory;
+tests/contract/test_transport.py runs both. All calls are made on the loop's thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+
+class Transport(Protocol):
+    """One connection as a stream of bytes. Every method but `start_tls` returns at once."""
+
+    peer: str  # "ip:port" of the other end
+
+    def write(self, chunks: list[bytes]) -> None:
+        """Send the chunks in order, or keep them until the kernel takes them. Never blocks.
+
+        The list is the transport's from here on. After `close` or `abort` the bytes are dropped.
+        """
+        ...
+
+    def pending_bytes(self) -> int:
+        """Bytes handed over that the kernel did not take yet."""
+        ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close(self) -> None:
+        """Stop reading, send what is pending, then close; `Session.lost` follows in a later turn.
+
+        A peer that takes nothing is cut after the write deadline.
+        """
+        ...
+
+    def abort(self) -> None:
+        """Close at once and drop what is pending; `Session.lost` follows in a later turn."""
+        ...
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        """Turn into TLS as the client side. Returns after the handshake.
+
+        Raises OSError (ssl.SSLError is one). The caller sets the deadline and writes nothing
+        meanwhile.
+        """
+        ...
+
+
+class Session(Protocol):
+    """What speaks on a transport: connected once, received many times, lost once."""
+
+    def connected(self, transport: Transport) -> None: ...
+
+    def received(self, data: bytes) -> None:
+        """Take one read: at least one byte, at most READ_CHUNK_BYTES."""
+        ...
+
+    def lost(self, reason: str) -> None:
+        """Learn that nothing more comes or goes. `reason` is empty after an orderly close."""
+        ...
+
+
+SessionT = TypeVar("SessionT", bound=Session)
+
+
+class Dial(Protocol):
+    """Open a connection outward."""
+
+    async def __call__(
+        self,
+        host: str,
+        port: int,
+        session_factory: Callable[[], SessionT],
+        *,
+        timeout_ns: int,
+        tls: ssl.SSLContext | None,
+        server_hostname: str,
+    ) -> SessionT:
+        """Return the session, already `connected`.
+
+        `tls` given: the handshake comes first, before any byte of NATS. `timeout_ns` bounds name
+        lookup, connect and handshake together. Raises OSError (TimeoutError is one).
+        """
+        ...

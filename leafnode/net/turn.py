@@ -1,0 +1,77 @@
+"""One turn of the loop: one read, everything it leads to, then all writes at once.
+
+Knows sessions and the outbox of routing; not sockets, and no operation of NATS. One for a server;
+all its connections share it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from leafnode.limits import READ_CHUNK_BYTES
+from leafnode.routing.peer import Outbox
+
+if TYPE_CHECKING:
+    from leafnode.clock import Clock
+    from leafnode.net.transport import Session, Transport
+
+log = logging.getLogger(__name__)
+
+
+class Turn:
+    """Hands reads to sessions and flushes the peers that they made dirty."""
+
+    __slots__ = ("clock", "faults", "outbox", "receive_buffer")
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock: Final = clock
+        self.outbox: Final = Outbox(self._wake)
+        # One for all connections, so that an idle one holds no read buffer: each read is copied out
+        # of it before the next one can start.
+        self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
+        self.faults = 0  # connections closed because of our own bug
+
+    def read(self, session: Session, data: bytes) -> bool:
+        """Let the session take one read, then write what it caused. False: close the connection."""
+        outbox = self.outbox
+        outbox.scheduled = True  # no wake-up needed, the flush follows here
+        try:
+            session.received(data)
+        except Exception:  # boundary: connection
+            self.faults += 1
+            log.exception("Connection closed, handling its bytes failed: bytes=%d", len(data))
+            return False
+        finally:
+            outbox.flush()
+        return True
+
+    def connect(self, session: Session, transport: Transport) -> bool:
+        """Tell the session of its connection. False: close the connection."""
+        self.outbox.scheduled = True
+        try:
+            session.connected(transport)
+        except Exception:  # boundary: connection
+            self.faults += 1
+            log.exception("Connection closed, greeting it failed: peer=%s", transport.peer)
+            return False
+        finally:
+            self.outbox.flush()
+        return True
+
+    def lose(self, session: Session, reason: str) -> None:
+        """Tell the session that its connection is gone."""
+        try:
+            session.lost(reason)
+        except Exception:  # boundary: connection
+            self.faults += 1
+            log.exception("Cleaning up after a connection failed: reason=%s", reason)
+
+    def must_stall(self) -> bool:
+        """Say whether the writes just done left a peer so far behind that the reader waits."""
+        stalled = self.outbox.stalled
+        self.outbox.stalled = False
+        return stalled
+
+    def _wake(self) -> None:
+        self.clock.call_later(0, self.outbox.flush)

@@ -1,0 +1,93 @@
+"""INFO and CONNECT of the client protocol: JSON to structs and back.
+
+Knows fields, defaults and how Go reads JSON (field names in any case, null means absent); not when
+the two are sent. Truth: nats-server 2.15.1 server/server.go Info, server/client.go ClientOpts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from leafnode.protocol.errors import ParserError
+
+# Clients switch features by `version` and `api_lvl`, so INFO names the level that we are compatible
+# with; our own version goes into a field of ours.
+COMPATIBLE_VERSION: Final = "2.15.1"
+PROTOCOL_VERSION: Final = 1
+CLIENT_PROTOCOLS: Final = (0, 1)  # 1: understands INFO that comes later
+
+
+class ServerInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """INFO as a client reads it. A field at its default is left out, as nats-server does."""
+
+    server_id: str
+    server_name: str
+    version: str
+    proto: int
+    git_commit: str
+    go: str
+    host: str
+    port: int
+    headers: bool
+    max_payload: int
+    client_id: int
+    client_ip: str
+    api_lvl: int
+    leafnode_version: str
+    auth_required: bool = False
+    jetstream: bool = False
+    domain: str = ""
+    nonce: str = ""
+    connect_info: bool = False
+    remote_account: str = ""
+    ldm: bool = False
+
+
+class Connect(msgspec.Struct, frozen=True, rename={"password": "pass"}):
+    """CONNECT as a client sends it. What is left out is verbose, pedantic and echoes: measured."""
+
+    verbose: bool = True
+    pedantic: bool = True
+    echo: bool = True
+    headers: bool = False
+    no_responders: bool = False
+    protocol: int = 0
+    name: str = ""
+    lang: str = ""
+    version: str = ""
+    user: str = ""
+    password: str = ""
+    auth_token: str = ""
+    jwt: str = ""
+    nkey: str = ""
+    sig: str = ""
+    account: str = ""
+    new_account: bool = False
+    tls_required: bool = False
+
+    def __repr__(self) -> str:
+        return f"Connect(name={self.name!r}, lang={self.lang!r}, version={self.version!r})"
+
+
+DEFAULT_CONNECT: Final = Connect()  # what holds for a client that never sends one
+
+
+def encode_info(info: ServerInfo) -> bytes:
+    """Return the INFO line. JSON escapes control characters, so no value can end the line."""
+    return b"INFO %b\r\n" % msgspec.json.encode(info)
+
+
+def parse_connect(text: bytes) -> Connect:
+    """Return the options of a CONNECT; unknown fields are skipped. Raises ParserError."""
+    try:
+        fields = msgspec.json.decode(text.decode("utf-8", "replace"))
+        if fields is None:
+            return DEFAULT_CONNECT
+        if not isinstance(fields, dict):
+            raise ParserError
+        given = {name.lower(): value for name, value in fields.items() if value is not None}
+        return msgspec.convert(given, Connect)
+    except (ValueError, RecursionError) as err:  # msgspec's errors are ValueErrors
+        raise ParserError from err

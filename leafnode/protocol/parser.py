@@ -1,0 +1,96 @@
+"""Control lines of a client to operations, with nats-server's errors.
+
+Knows the grammar; not the state of the connection, and not PUB or HPUB (routing.lane has them).
+Truth: nats-server 2.15.1 server/parser.go, measured line by line: tests/conformance/transcripts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leafnode.limits import MAX_SIZE_DIGITS
+from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.info import parse_connect
+from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
+
+_PING: Final = Ping()
+_PONG: Final = Pong()
+_IGNORED: Final = Ignored()
+_BLANKS: Final = b" \t"
+
+
+def parse_line(line: bytes, *, max_control_line_bytes: int) -> Op:
+    """Return the operation of one control line given without its line end. Raises ProtocolError.
+
+    The limit holds for the arguments alone, as on nats-server; who cut the line bounds the rest.
+    """
+    match line[:3].upper():
+        case b"PIN":
+            return _simple(line, b"PING", _PING)
+        case b"PON":
+            return _simple(line, b"PONG", _PONG)
+        case b"+OK":
+            return _IGNORED
+        case b"SUB":
+            return _parse_sub(_arguments(line, 3, max_control_line_bytes))
+        case b"UNS":
+            return _parse_unsub(_arguments(_verb(line, b"UNSUB"), 5, max_control_line_bytes))
+        case b"CON":
+            text = _verb(line, b"CONNECT")[7:].strip(_BLANKS)
+            return ConnectOp(parse_connect(_bounded(text, max_control_line_bytes)))
+        case b"INF":
+            # Nothing that a client tells in an INFO matters here, but it must be a line of JSON.
+            parse_connect(_bounded(_verb(line, b"INFO")[4:].strip(_BLANKS), max_control_line_bytes))
+            return _IGNORED
+        case b"-ER":
+            _arguments(_verb(line, b"-ERR"), 4, max_control_line_bytes)
+            raise ParserError  # a client's complaint ends the connection without an answer
+        case _:
+            raise UnknownOperation
+
+
+def _simple(line: bytes, verb: bytes, op: Op) -> Op:
+    """Operations without arguments: what follows the verb on the line is passed over."""
+    _verb(line, verb)
+    return op
+
+
+def _verb(line: bytes, verb: bytes) -> bytes:
+    if line[: len(verb)].upper() != verb:
+        raise UnknownOperation
+    return line
+
+
+def _arguments(line: bytes, verb_size: int, max_bytes: int) -> list[bytes]:
+    """Cut the arguments behind a verb that must be followed by a blank."""
+    if line[verb_size : verb_size + 1] not in {b" ", b"\t"}:
+        raise UnknownOperation
+    return _bounded(line[verb_size:].strip(_BLANKS), max_bytes).replace(b"\t", b" ").split()
+
+
+def _bounded(text: bytes, max_bytes: int) -> bytes:
+    if len(text) > max_bytes:
+        raise MaxControlLine
+    return text
+
+
+def _parse_sub(arguments: list[bytes]) -> Sub:
+    match arguments:
+        case [subject, sid]:
+            return Sub(subject, b"", sid)
+        case [subject, queue, sid]:
+            return Sub(subject, queue, sid)
+        case _:
+            raise ParserError
+
+
+def _parse_unsub(arguments: list[bytes]) -> Unsub:
+    match arguments:
+        case [sid]:
+            return Unsub(sid)
+        case [sid, text]:
+            # A number that cannot be read means "now": measured with x, -1 and 23 digits.
+            readable = text.isdigit() and len(text) <= MAX_SIZE_DIGITS
+            return Unsub(sid, int(text) if readable else 0)
+        case _:
+            raise ParserError

@@ -1,0 +1,162 @@
+"""The store without threads: batches are executed when a test says so, and fail when it says so.
+
+`open_store` gives a store on a real SQLite file whose loop, clock, threads and disk are the test's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.sqlite import SqliteStore, StoreSeams
+from tests.sim.clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from leafnode.errors import StoreCorrupt
+    from leafnode.store.worker import Executor
+
+# No pre-grown WAL and no reserve: a test opens many stores.
+SMALL = StoreBounds(wal_pregrow_bytes=0, reserve_bytes=0)
+
+
+class Turns:
+    """What an event loop is to the store: calls that run in the next turn."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Callable[[], None]] = deque()
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self._calls.append(callback)
+
+    def run(self) -> None:
+        """Run turns until nothing is left to do."""
+        while self._calls:
+            self._calls.popleft()()
+
+
+class InlineExecutor:
+    """Does each job where and when it is submitted."""
+
+    def submit(self, job: Callable[[], None]) -> None:
+        job()
+
+    def close(self) -> None:
+        pass
+
+
+class HeldExecutor:
+    """Keeps jobs until they are released: a disk that takes its time."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[Callable[[], None]] = deque()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        self.jobs.append(job)
+
+    def release(self) -> None:
+        while self.jobs:
+            self.jobs.popleft()()
+
+    def close(self) -> None:
+        self.release()
+
+
+class FaultyConnection(sqlite3.Connection):
+    """A connection whose statements fail as its disk was told."""
+
+    disk: FaultyDisk | None = None
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if self.disk is None:
+            return super().execute(sql, parameters)
+        return self.disk.execute(super().execute, sql, parameters)
+
+
+@dataclass
+class FaultyDisk:
+    """Opens connections, and makes chosen statements on them fail."""
+
+    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
+    opened: int = 0
+
+    def connect(self, *args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection = sqlite3.connect(*args, factory=FaultyConnection, **kwargs)
+        connection.disk = self
+        self.opened += 1
+        return connection
+
+    def fail(self, statement: str, code: int, text: str = "disk I/O error") -> None:
+        """Let statements that start so fail, until `heal`."""
+        self.faults[statement] = (code, text)
+
+    def heal(self) -> None:
+        self.faults.clear()
+
+    def execute(
+        self, run: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
+    ) -> sqlite3.Cursor:
+        self.statements.append(sql)
+        for start, (code, text) in self.faults.items():
+            if sql.startswith(start):
+                error = sqlite3.OperationalError(text)
+                error.sqlite_errorcode = code
+                raise error
+        return run(sql, parameters)
+
+
+@dataclass
+class StoreWorld:
+    """A store and everything around it that a test may turn."""
+
+    store: SqliteStore
+    turns: Turns
+    clock: FakeClock
+    disk: FaultyDisk
+    damage: list[tuple[str, str, StoreCorrupt]]
+    executors: dict[str, Executor]
+
+    def settle(self) -> None:
+        """Let everything that is under way come to its end."""
+        self.turns.run()
+        for executor in self.executors.values():
+            if isinstance(executor, HeldExecutor):
+                executor.release()
+        self.turns.run()
+
+    def close(self) -> None:
+        self.store.close()
+        self.turns.run()
+
+
+def open_store(
+    directory: Path,
+    bounds: StoreBounds = SMALL,
+    executor: Callable[[], Executor] = InlineExecutor,
+    disk: FaultyDisk | None = None,
+) -> StoreWorld:
+    """Open a store in this directory whose threads are executors of the given kind."""
+    turns, clock, disk = Turns(), FakeClock(), disk or FaultyDisk()
+    damage: list[tuple[str, str, StoreCorrupt]] = []
+    executors: dict[str, Executor] = {}
+
+    def start(name: str) -> Executor:
+        executors[name] = executor()
+        return executors[name]
+
+    seams = StoreSeams(
+        clock=clock,
+        schedule=turns.call_soon,
+        call_soon_threadsafe=turns.call_soon,
+        on_damage=lambda account, stream, problem: damage.append((account, stream, problem)),
+        executor=start,
+        connect=disk.connect,
+    )
+    store = SqliteStore.open(directory, seams, bounds)
+    return StoreWorld(store, turns, clock, disk, damage, executors)

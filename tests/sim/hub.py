@@ -1,0 +1,169 @@
+"""A hub with one stream behind a leaf link, as an account of ours sees it.
+
+It answers like nats-server 2.15.1 (measured): PubAcks with domain and `"duplicate": true`, a
+duplicate window by time, STREAM.MSG.GET by sequence and by last subject. The link can lose what it
+carries.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from leafnode.clock import NS_PER_S
+from leafnode.protocol import header, subject
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.subscription import Subscription
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from tests.sim.clock import FakeClock
+
+DUPLICATE_WINDOW_NS = 120 * NS_PER_S
+RTT_NS = 20_000_000
+
+
+@dataclass
+class Stored:
+    """One message of the hub's stream."""
+
+    subject: bytes
+    header: bytes
+    payload: bytes
+
+
+class FakeHub:
+    """One stream of one hub, and the leaf link to it. Up from the start."""
+
+    def __init__(
+        self,
+        account: Account,
+        clock: FakeClock,
+        *,
+        domain: str = "hub",
+        stream: str = "AGG",
+        subjects: tuple[bytes, ...] = (b"edge.>",),
+    ) -> None:
+        self.account = account
+        self.clock = clock
+        self.domain = domain
+        self.stream = stream
+        self.subjects = subjects
+        self.peer = Peer(900, Kind.LEAF, account.system.outbox)
+        self.peer.flush = self._flush
+        self.stored: dict[int, Stored] = {}
+        self.last_seq = 0
+        self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
+        self.questions: list[dict[str, Any]] = []
+        self.refuses: set[bytes] = set()  # payloads that get an error PubAck
+        self.loses_acks = False
+        self.loses_answers = False
+        self.denies_questions = False
+        self.max_payload = 0
+        self._ids: dict[bytes, tuple[int, int]] = {}  # id -> (seq, when)
+        self._subs: list[Subscription] = []
+        self._epoch = 0
+        self.up()
+
+    def is_connected(self) -> bool:
+        return bool(self._subs)
+
+    def max_payload_bytes(self) -> int:
+        return self.max_payload
+
+    def up(self) -> None:
+        """The link is there, and so is the hub's interest."""
+        api = f"$JS.{self.domain}.API.>".encode()
+        for pattern in (*self.subjects, api):
+            sub = Subscription(self.peer, pattern)
+            self.account.insert(sub)
+            self._subs.append(sub)
+
+    def down(self) -> None:
+        """The link is cut: what is on its way, both ways, is lost."""
+        self._epoch += 1
+        for sub in self._subs:
+            self.account.remove(sub)
+        self._subs.clear()
+        self.peer.take()
+
+    def payloads(self) -> list[bytes]:
+        return [stored.payload for _, stored in sorted(self.stored.items())]
+
+    def publish(self, subject_: bytes, payload: bytes) -> None:
+        """Somebody at the hub publishes into its stream."""
+        self._store(Stored(subject_, b"", payload))
+
+    def _flush(self) -> None:
+        epoch = self._epoch
+        for chunk in self.peer.take():
+            self._later(chunk, epoch)
+
+    def _later(self, chunk: bytes, epoch: int) -> None:
+        self.clock.call_later(RTT_NS // 2, lambda: self._arrive(chunk, epoch))
+
+    def _arrive(self, chunk: bytes, epoch: int) -> None:
+        if epoch != self._epoch:
+            return
+        line, _, rest = chunk.partition(b"\r\n")
+        verb, *args = line.split()
+        header_size = int(args[-2]) if verb == b"HMSG" else 0
+        reply = args[1] if len(args) > (3 if verb == b"HMSG" else 2) else b""
+        body = rest[: int(args[-1])]
+        if args[0].startswith(b"$JS."):
+            answer = self._question(args[0], body)
+        else:
+            answer = self._publication(args[0], body[:header_size], body[header_size:])
+        if answer is not None and reply:
+            self.clock.call_later(RTT_NS // 2, lambda: self._answer(reply, answer, epoch))
+
+    def _answer(self, reply: bytes, answer: dict[str, Any], epoch: int) -> None:
+        if epoch == self._epoch:
+            self.account.publish(reply, json.dumps(answer).encode(), origin=self.peer)
+
+    def _publication(self, subject_: bytes, block: bytes, payload: bytes) -> dict[str, Any] | None:
+        msg_id = header.get(block, b"Nats-Msg-Id") or b""
+        self.received.append(msg_id)
+        ack: dict[str, Any] = {"stream": self.stream, "domain": self.domain}
+        now_ns = self.clock.monotonic_ns()
+        known = self._ids.get(msg_id)
+        if payload in self.refuses:
+            error = {"code": 400, "err_code": 10054, "description": "message size exceeds maximum"}
+            return {"error": error, "stream": self.stream, "seq": 0}
+        if known is not None and now_ns - known[1] < DUPLICATE_WINDOW_NS:
+            ack |= {"seq": known[0], "duplicate": True}
+        else:
+            ack["seq"] = self._store(Stored(subject_, block, payload))
+            self._ids[msg_id] = (ack["seq"], now_ns)
+        return None if self.loses_acks else ack
+
+    def _store(self, stored: Stored) -> int:
+        self.last_seq += 1
+        self.stored[self.last_seq] = stored
+        return self.last_seq
+
+    def _question(self, api: bytes, body: bytes) -> dict[str, Any] | None:
+        request = json.loads(body)
+        self.questions.append(request)
+        if self.denies_questions or self.loses_answers:
+            return None
+        if not api.endswith(f"STREAM.MSG.GET.{self.stream}".encode()):
+            return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}
+        if "seq" in request:
+            seq = request["seq"] if request["seq"] in self.stored else None
+        else:
+            pattern = request["last_by_subj"].encode()
+            matching = (s for s, m in self.stored.items() if subject.matches(pattern, m.subject))
+            seq = max(matching, default=None)
+        if seq is None:
+            return {"error": {"code": 404, "err_code": 10037, "description": "no message found"}}
+        found = self.stored[seq]
+        message = {
+            "subject": found.subject.decode(),
+            "seq": seq,
+            "hdrs": base64.b64encode(found.header).decode(),
+            "data": base64.b64encode(found.payload).decode(),
+        }
+        return {"message": message}

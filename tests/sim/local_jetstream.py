@@ -1,0 +1,181 @@
+"""One stream with pull consumers, spoken to through `$JS.API` as any client does.
+
+The smallest JetStream that an uplink needs: STREAM.INFO, CONSUMER.CREATE and INFO, MSG.NEXT, acks,
+redelivery after the ack wait. It outlives the uplink that uses it, as a store outlives a process.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery
+    from tests.sim.clock import FakeClock
+
+
+@dataclass
+class Pull:
+    """A waiting pull request."""
+
+    inbox: bytes
+    batch: int
+    max_bytes: int | None
+    expires_at_ns: int
+
+
+@dataclass
+class Consumer:
+    """One durable pull consumer with explicit acknowledgement."""
+
+    name: str
+    config: dict[str, Any]
+    delivered: int = 0  # stream sequence
+    count: int = 0  # consumer sequence
+    pending: dict[int, int] = field(default_factory=dict)  # seq -> when its ack wait ends
+    pulls: list[Pull] = field(default_factory=list)
+
+
+class LocalJetStream:
+    """One stream of one account."""
+
+    def __init__(
+        self,
+        account: Account,
+        clock: FakeClock,
+        *,
+        name: str = "EV",
+        subjects: tuple[str, ...] = ("ev.>",),
+        domain: str = "edge",
+        created: str = "2026-01-01T00:00:00Z",
+    ) -> None:
+        self.account = account
+        self.clock = clock
+        self.name = name
+        self.subjects = subjects
+        self.domain = domain
+        self.created = created
+        self.messages: dict[int, tuple[bytes, int, bytes]] = {}
+        self.last_seq = 0
+        self.consumers: dict[str, Consumer] = {}
+        self.acks: list[int] = []
+        self.requests: list[str] = []
+        self.silent = False
+        account.subscribe(b"$JS.API.>", self._api)
+        account.subscribe(b"$JS.ACK.>", self._ack)
+
+    def store(self, payload: bytes, subject: bytes = b"ev.a", header: bytes = b"") -> int:
+        self.last_seq += 1
+        self.messages[self.last_seq] = (subject, len(header), header + payload)
+        self._serve_all()
+        return self.last_seq
+
+    def forget_pulls(self) -> None:
+        """What happens to waiting requests when the process that sent them dies."""
+        for consumer in self.consumers.values():
+            consumer.pulls.clear()
+
+    def _api(self, delivery: Delivery) -> None:
+        for reply, header_size, body in delivery.messages:
+            verb = delivery.subject.decode().removeprefix("$JS.API.")
+            self.requests.append(verb)
+            request = json.loads(body[header_size:] or b"{}")
+            if verb.startswith("CONSUMER.MSG.NEXT."):
+                self._next(verb.rpartition(".")[2], reply, request)
+            elif not self.silent:
+                answer = json.dumps(self._answer(verb, request)).encode()
+                self.account.publish(reply, answer)
+
+    def _answer(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+        kind, action, stream, *rest = verb.split(".")
+        if stream != self.name:
+            return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}
+        if kind == "STREAM":
+            assert action == "INFO"
+            config = {"name": self.name, "subjects": list(self.subjects)}
+            state = {"messages": len(self.messages), "last_seq": self.last_seq}
+            info = {"config": config, "created": self.created, "state": state}
+            return info | {"domain": self.domain}
+        if action == "CREATE":
+            consumer = self.consumers.setdefault(rest[0], Consumer(rest[0], request["config"]))
+            consumer.config = request["config"]
+        elif rest[0] not in self.consumers:
+            return {"error": {"code": 404, "err_code": 10014, "description": "consumer not found"}}
+        return self._info(self.consumers[rest[0]])
+
+    def _info(self, consumer: Consumer) -> dict[str, Any]:
+        floor = min(consumer.pending, default=consumer.delivered + 1) - 1
+        return {
+            "delivered": {"consumer_seq": consumer.count, "stream_seq": consumer.delivered},
+            "ack_floor": {"consumer_seq": 0, "stream_seq": floor},
+            "num_ack_pending": len(consumer.pending),
+            "num_pending": sum(seq > consumer.delivered for seq in self.messages),
+        }
+
+    def _next(self, name: str, inbox: bytes, request: dict[str, Any]) -> None:
+        expires_at_ns = self.clock.monotonic_ns() + request["expires"]
+        pull = Pull(inbox, request["batch"], request.get("max_bytes"), expires_at_ns)
+        consumer = self.consumers[name]
+        consumer.pulls.append(pull)
+        self.clock.call_later(request["expires"], lambda: self._expire(consumer, pull))
+        self._serve(consumer)
+
+    def _expire(self, consumer: Consumer, pull: Pull) -> None:
+        if pull in consumer.pulls:
+            self._end(consumer, pull, b"408 Request Timeout")
+
+    def _end(self, consumer: Consumer, pull: Pull, status: bytes) -> None:
+        consumer.pulls.remove(pull)
+        block = b"NATS/1.0 " + status + b"\r\n\r\n"
+        self.account.publish(pull.inbox, block, header_size=len(block))
+
+    def _ack(self, delivery: Delivery) -> None:
+        name, seq = delivery.subject.decode().split(".")[3:6:2]
+        assert delivery.messages[0][2] == b"+ACK"
+        self.acks.append(int(seq))
+        self.consumers[name].pending.pop(int(seq), None)
+        self._serve(self.consumers[name])
+
+    def _serve_all(self) -> None:
+        for consumer in self.consumers.values():
+            self._serve(consumer)
+
+    def _serve(self, consumer: Consumer) -> None:
+        while consumer.pulls:
+            seq = self._due(consumer)
+            if seq is None:
+                return
+            pull = consumer.pulls[0]
+            subject, _, body = self.messages[seq]
+            if pull.max_bytes is not None and len(subject) + len(body) > pull.max_bytes:
+                self._end(consumer, pull, b"409 Message Size Exceeds MaxBytes")
+                continue
+            if pull.max_bytes is not None:
+                pull.max_bytes -= len(subject) + len(body)
+            pull.batch -= 1
+            if pull.batch == 0:
+                consumer.pulls.remove(pull)
+            self._deliver(consumer, seq, pull)
+
+    def _due(self, consumer: Consumer) -> int | None:
+        now_ns = self.clock.monotonic_ns()
+        late = [seq for seq, at_ns in consumer.pending.items() if at_ns <= now_ns]
+        if late:
+            return min(late)
+        if len(consumer.pending) >= consumer.config["max_ack_pending"]:
+            return None
+        return min((seq for seq in self.messages if seq > consumer.delivered), default=None)
+
+    def _deliver(self, consumer: Consumer, seq: int, pull: Pull) -> None:
+        ack_wait_ns = consumer.config["ack_wait"]
+        consumer.delivered = max(consumer.delivered, seq)
+        consumer.count += 1
+        consumer.pending[seq] = self.clock.monotonic_ns() + ack_wait_ns
+        self.clock.call_later(ack_wait_ns, lambda: self._serve(consumer))
+        after = sum(other > consumer.delivered for other in self.messages)
+        place = f"1.{seq}.{consumer.count}.1700000000000000000.{after}"
+        reply = f"$JS.ACK.{self.name}.{consumer.name}.{place}"
+        subject, header_size, body = self.messages[seq]
+        self.account.deliver(pull.inbox, [(subject, reply.encode(), header_size, body)])

@@ -1,0 +1,195 @@
+"""A server's views with something in each, and a transport that keeps what is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leafnode.bridge.status import PortStatus
+from leafnode.clients.registry import ConnectionFacts
+from leafnode.clock import NS_PER_S
+from leafnode.leaf.handler import LeafzRow
+from leafnode.monitor.views import (
+    JetStreamAccountView,
+    JetStreamView,
+    RemoteFacts,
+    RemoteView,
+    ServerCounters,
+    ServerFacts,
+    StreamView,
+    SubscriptionView,
+    Views,
+)
+from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
+from tests.sim.clock import MONOTONIC_START_NS, WALL_START_NS
+
+SECRET = "s3cr3t-canary"
+
+
+class MemoryTransport:
+    """Implements leafnode.net.transport.Transport, as far as a server's session uses it."""
+
+    def __init__(self) -> None:
+        self.peer = "127.0.0.1:50000"
+        self.written = b""
+        self.pending = 0
+        self.closed = False
+        self.aborted = False
+
+    def write(self, chunks: list[bytes]) -> None:
+        if not self.closed:
+            self.written += b"".join(chunks)
+
+    def pending_bytes(self) -> int:
+        return self.pending
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    async def start_tls(self, context: object, server_hostname: str) -> None:
+        raise AssertionError("a server's session starts no TLS")
+
+
+def facts(**changes: Any) -> ServerFacts:
+    values: dict[str, Any] = {
+        "server_id": "NSERVER",
+        "server_name": "edge",
+        "version": "2.15.1",
+        "leafnode_version": "0.1.0",
+        "proto": 1,
+        "host": "127.0.0.1",
+        "port": 4222,
+        "http_host": "127.0.0.1",
+        "http_port": 8222,
+        "auth_required": False,
+        "auth_timeout_ns": 2 * NS_PER_S,
+        "max_connections": 65536,
+        "max_control_line": 4096,
+        "max_payload": 1048576,
+        "max_pending": 67108864,
+        "ping_interval_ns": 120 * NS_PER_S,
+        "ping_max": 2,
+        "write_deadline_ns": 10 * NS_PER_S,
+        "start_ns": WALL_START_NS,
+        "start_monotonic_ns": MONOTONIC_START_NS,
+        "remotes": (RemoteFacts("$G", (f"nats-leaf://user:{SECRET}@hub.example:7422",)),),
+    }
+    return ServerFacts(**(values | changes))
+
+
+def connection(cid: int, **changes: Any) -> ConnectionFacts:
+    values: dict[str, Any] = {
+        "cid": cid,
+        "ip": "127.0.0.1",
+        "port": 40000 + cid,
+        "account": "$G",
+        "user": "",
+        "name": f"client {cid}",
+        "lang": "python3",
+        "version": "2.16.0",
+        "start_ns": WALL_START_NS,
+        "last_activity_ns": WALL_START_NS + cid,
+        "rtt_ns": 416_123,
+        "uptime_ns": 61 * NS_PER_S,
+        "idle_ns": NS_PER_S,
+        "pending_bytes": 0,
+        "in_msgs": 10 * cid,
+        "out_msgs": 0,
+        "in_bytes": 0,
+        "out_bytes": 0,
+        "subscriptions": 100 - cid,
+    }
+    return ConnectionFacts(**(values | changes))
+
+
+def leaf(cid: int = 5) -> LeafzRow:
+    return LeafzRow(
+        id=cid,
+        name="hub",
+        is_spoke=True,
+        account="$G",
+        ip="127.0.0.1",
+        port=7422,
+        rtt_ns=421_000,
+        in_msgs=1,
+        out_msgs=2,
+        in_bytes=3,
+        out_bytes=4,
+        subscriptions=1,
+        compression="off",
+    )
+
+
+def stream() -> StreamView:
+    state = {"messages": 1, "bytes": 39, "first_seq": 1, "last_seq": 1, "consumer_count": 1}
+    consumer = {"stream_name": "EV", "name": "D1", "config": {"durable_name": "D1"}}
+    return StreamView(
+        name="EV",
+        created="2026-11-23T00:00:12.973845457Z",
+        config={"name": "EV", "subjects": ["ev.>"]},
+        state=state,
+        consumers=lambda: [consumer],
+    )
+
+
+def jetstream(**changes: Any) -> JetStreamView:
+    account = JetStreamAccountView("$G", 0, 39, 2, 1, [stream()])
+    values: dict[str, Any] = {
+        "max_memory": -1,
+        "max_storage": -1,
+        "store_dir": "./data",
+        "domain": "edge",
+        "api_level": 5,
+        "accounts": [account],
+    }
+    return JetStreamView(**(values | changes))
+
+
+def uplink(**changes: Any) -> UplinkStatus:
+    values: dict[str, Any] = {
+        "stream": "EV",
+        "hub_stream": "AGG",
+        "domain": "hub",
+        "prefix": "edge.",
+        "state": State.RUNNING,
+        "protection": Protection.ASKED,
+        "lag_messages": 3,
+        "window_messages": 1,
+        "window_bytes": 10,
+        "in_flight": 1,
+        "acked_seq": 7,
+        "counters": Counters(uplinked=7),
+        "last_ack_ns": WALL_START_NS,
+        "last_error": "",
+    }
+    return UplinkStatus(**(values | changes))
+
+
+def port(**changes: Any) -> PortStatus:
+    numbers: dict[str, Any] = dict.fromkeys(PortStatus.__dataclass_fields__, 0)
+    values: dict[str, Any] = {"name": "scale", "device": "/dev/ttyUSB0", "open": True}
+    return PortStatus(**(numbers | {"paused": False, "last_error": ""} | values | changes))
+
+
+def views(**changes: Any) -> Views:
+    values: dict[str, Any] = {
+        "facts": facts(),
+        "counters": lambda: ServerCounters(connections=2, leafnodes=1, slow_clients=1),
+        "connections": lambda: [connection(7), connection(8)],
+        "subscriptions": lambda cid: [
+            SubscriptionView(b"foo.>", b"q", b"%d" % cid, 4),
+            SubscriptionView(b"<script>&", b"", b"2", 0, 9),
+        ],
+        "leafs": lambda: [leaf()],
+        "remotes": lambda: [RemoteView(f"nats-leaf://u:{SECRET}@hub.example:7422", True, "")],
+        "jetstream": jetstream,
+        "uplinks": lambda: [uplink()],
+        "ports": lambda: [port()],
+    }
+    return Views(**(values | changes))

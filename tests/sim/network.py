@@ -1,0 +1,195 @@
+"""Connections in memory: Transport and Dial without sockets, on any Clock.
+
+Bytes written by one end reach the other in a later turn, after the link's latency, in order. A link
+can be cut, made deaf (its reader takes nothing) and made to chop what it carries.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.limits import READ_CHUNK_BYTES
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock
+    from leafnode.net.transport import Session, SessionT
+    from leafnode.net.turn import Turn
+
+
+class MemoryTransport:
+    """One end of a link. Implements Transport."""
+
+    def __init__(self, link: Link, turn: Turn | None, peer: str) -> None:
+        self.peer = peer
+        self.other: MemoryTransport
+        self.session: Session | None = None
+        self._link = link
+        self._turn = turn
+        self._incoming = bytearray()
+        self._paused = False
+        self._closing = False  # our end sends what is pending, then is gone
+        self._pending = bytearray()  # written here, not yet taken by the other end's kernel
+        self._ended = False
+
+    # --- Transport
+
+    def write(self, chunks: list[bytes]) -> None:
+        if self._closing or self._ended:
+            return
+        self._pending += b"".join(chunks)
+        self._link.schedule(self)
+
+    def pending_bytes(self) -> int:
+        return len(self._pending)
+
+    def pause_reading(self) -> None:
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        self._link.schedule_read(self)
+
+    def close(self) -> None:
+        if not self._closing and not self._ended:
+            self._closing = True
+            self._link.schedule(self)
+
+    def abort(self) -> None:
+        if not self._ended:
+            self._pending.clear()
+            self._closing = True
+            self._link.schedule(self)
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        raise OSError("a memory link has no TLS")
+
+    # --- for the link
+
+    def carry(self) -> None:
+        """Move what is pending to the other end; finish closing when all is moved."""
+        if self._ended:
+            return
+        if not self._link.deaf or self._closing:
+            self.other.take(bytes(self._pending))
+            self._pending.clear()
+        if self._closing and not self._pending:
+            self.end("")
+            self.other.hang_up()
+
+    def take(self, data: bytes) -> None:
+        """Get bytes from the other end."""
+        if not self._closing:
+            self._incoming += data
+            self.read()
+
+    def read(self) -> None:
+        """Hand one read at a time to the session."""
+        if self._paused or self._ended or self.session is None or not self._incoming:
+            return
+        size = min(self._link.chop_bytes or READ_CHUNK_BYTES, READ_CHUNK_BYTES)
+        data = bytes(self._incoming[:size])
+        del self._incoming[:size]
+        if self._turn is None:
+            self.session.received(data)
+        elif not self._turn.read(self.session, data):
+            self.abort()
+        if self._incoming:
+            self._link.schedule_read(self)
+
+    def hang_up(self) -> None:
+        """Learn that the other end closed: what it sent before was handed over, unless paused."""
+        while self._incoming and not self._paused and not self._ended and not self._closing:
+            self.read()
+        self.end("")
+
+    def end(self, reason: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        session, self.session = self.session, None
+        if session is None:
+            return
+        if self._turn is None:
+            session.lost(reason)
+        else:
+            self._turn.lose(session, reason)
+
+
+class Link:
+    """Two ends and what lies between them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.latency_ns = 0
+        self.deaf = False  # nobody takes bytes out: they stay pending at the writer
+        self.chop_bytes = 0  # largest read; 0: as large as a read can be
+
+    def schedule(self, end: MemoryTransport) -> None:
+        self._clock.call_later(self.latency_ns, end.carry)
+
+    def schedule_read(self, end: MemoryTransport) -> None:
+        self._clock.call_later(0, end.read)
+
+
+class MemoryNetwork:
+    """Addresses to listen on and to dial. Implements Dial by being called."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listeners: dict[tuple[str, int], tuple[Turn, Callable[[], Session]]] = {}
+        self._next_port = 49152
+        self.links: list[Link] = []
+        self.latency_ns = 0
+        self.down = False  # nothing can be dialed
+
+    def listen(
+        self, turn: Turn, session_factory: Callable[[], Session], *, host: str, port: int
+    ) -> None:
+        self._listeners[host, port] = (turn, session_factory)
+
+    def unlisten(self, *, host: str, port: int) -> None:
+        del self._listeners[host, port]
+
+    def connect(
+        self, session: Session, host: str, port: int, *, turn: Turn | None = None
+    ) -> tuple[MemoryTransport, Link]:
+        """Connect a session to a listener at once and return its transport."""
+        listener = self._listeners.get((host, port))
+        if listener is None or self.down:
+            raise ConnectionRefusedError(f"nobody listens on {host}:{port}")
+        self._next_port += 1
+        link = Link(self._clock)
+        link.latency_ns = self.latency_ns
+        here = MemoryTransport(link, turn, f"{host}:{port}")
+        there = MemoryTransport(link, listener[0], f"127.0.0.1:{self._next_port}")
+        here.other, there.other = there, here
+        here.session = session
+        there.session = accepted = listener[1]()
+        self.links.append(link)
+        if turn is None:
+            session.connected(here)
+        else:
+            turn.connect(session, here)
+        if not listener[0].connect(accepted, there):
+            there.abort()
+        return here, link
+
+    async def __call__(
+        self,
+        host: str,
+        port: int,
+        session_factory: Callable[[], SessionT],
+        *,
+        timeout_ns: int,
+        tls: ssl.SSLContext | None,
+        server_hostname: str,
+    ) -> SessionT:
+        """See `net.transport.Dial`; `use` names the turn of whoever dials."""
+        session = session_factory()
+        self.connect(session, host, port, turn=self.dialing_turn)
+        return session
+
+    dialing_turn: Turn | None = None  # of the server under test that dials

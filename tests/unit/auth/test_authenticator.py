@@ -1,0 +1,201 @@
+"""Logins of local clients. Source: nats-server 2.15.1 server/auth.go."""
+
+from __future__ import annotations
+
+import asyncio
+
+import bcrypt
+import nkeys
+import pytest
+
+from leafnode.auth.authenticator import ANYBODY, Authenticator, Identity, LoginRefused, new_nonce
+from leafnode.auth.nkey import Signer
+from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules, User
+from leafnode.limits import BCRYPT_PENDING_MAX
+from leafnode.protocol.info import Connect
+
+SIGNER = Signer(nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER), source="test")
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+NONCE = b"EsbRnPg3CTsA6gA"
+
+PLAIN = Authenticator(Authorization(user="ann", password="secret"))
+TOKEN = Authenticator(Authorization(token="t0ken"))
+NKEY = Authenticator(Authorization(users=(User(nkey=SIGNER.public_key),)))
+HASHED = Authorization(users=(User(user="ann", password=HASH),))
+
+
+def accepted(authenticator: Authenticator, connect: Connect, nonce: bytes = NONCE) -> Identity:
+    identity = authenticator.check(connect, nonce)
+    assert isinstance(identity, Identity)
+    return identity
+
+
+def test_without_authorization_anybody_is_let_in_whatever_connect_carries() -> None:
+    authenticator = Authenticator(Authorization())
+
+    assert not authenticator.required
+    assert accepted(authenticator, Connect(user="x", password="y", account="$SYS")) is ANYBODY
+
+
+def test_the_right_password_names_the_user() -> None:
+    assert accepted(PLAIN, Connect(user="ann", password="secret")).user == "ann"
+
+
+def test_the_right_token_is_let_in() -> None:
+    assert accepted(TOKEN, Connect(auth_token="t0ken")) is ANYBODY
+
+
+def test_a_signature_over_this_connections_nonce_names_the_key() -> None:
+    connect = Connect(nkey=SIGNER.public_key, sig=SIGNER.sign(NONCE.decode()))
+
+    assert accepted(NKEY, connect).user == SIGNER.public_key
+    assert NKEY.nonce_required
+    assert not PLAIN.nonce_required
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "connect"),
+    [
+        (PLAIN, Connect()),
+        (PLAIN, Connect(user="ann")),
+        (PLAIN, Connect(user="ann", password="Secret")),
+        (PLAIN, Connect(user="ann", password="\ud800")),
+        (PLAIN, Connect(user="bob", password="secret")),
+        (PLAIN, Connect(user="bob", password="")),
+        (PLAIN, Connect(auth_token="secret")),
+        (PLAIN, Connect(nkey=SIGNER.public_key, sig=SIGNER.sign(NONCE.decode()))),
+        (PLAIN, Connect(user="ann", password="", account="$SYS", jwt="x.y.z")),
+        (TOKEN, Connect()),
+        (TOKEN, Connect(password="t0ken")),
+        (TOKEN, Connect(auth_token="t0ken ")),
+        (NKEY, Connect()),
+        (NKEY, Connect(nkey=SIGNER.public_key)),
+        (NKEY, Connect(nkey=SIGNER.public_key, sig=SIGNER.sign("an older nonce"))),
+        (NKEY, Connect(user=SIGNER.public_key, password="")),
+        (Authenticator(Authorization(user="ann")), Connect(user="ann")),
+        (Authenticator(Authorization(users=(User(user="ann", password=""),))), Connect(user="ann")),
+    ],
+)
+def test_anything_else_is_refused_with_one_text(
+    authenticator: Authenticator, connect: Connect
+) -> None:
+    before = authenticator.refused
+
+    with pytest.raises(LoginRefused) as caught:
+        authenticator.check(connect, NONCE)
+
+    assert str(caught.value) == "Authorization Violation"
+    assert authenticator.refused == before + 1
+
+
+def test_a_signature_over_an_empty_nonce_is_refused() -> None:
+    with pytest.raises(LoginRefused):
+        NKEY.check(Connect(nkey=SIGNER.public_key, sig=SIGNER.sign("")), b"")
+
+
+def test_permissions_of_the_user_come_with_the_identity() -> None:
+    rules = PermissionsOptions(
+        publish=SubjectRules(allow=("out.>",), deny=("out.no",)),
+        subscribe=SubjectRules(deny=("secret.>",)),
+    )
+    one = Authenticator(Authorization(users=(User(user="u", password="p", permissions=rules),)))
+
+    permissions = accepted(one, Connect(user="u", password="p")).permissions
+
+    assert permissions is not None
+    assert permissions.may_publish(b"out.a")
+    assert not permissions.may_publish(b"out.no")
+    assert not permissions.may_publish(b"else")
+    assert permissions.may_subscribe(b"anything")
+    assert not permissions.may_receive(b"secret.a")
+
+
+async def test_a_bcrypt_hash_is_checked_off_the_loop_and_answers_by_a_future() -> None:
+    authenticator = Authenticator(HASHED)
+
+    answer = authenticator.check(Connect(user="ann", password="secret"), NONCE)
+
+    assert isinstance(answer, asyncio.Future)
+    assert not answer.done()
+    assert (await answer).user == "ann"
+    authenticator.close()
+
+
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("ann", "wrong"), ("ann", ""), ("bob", "secret"), ("ann", "secret\0"), ("ann", "x" * 100)],
+)
+async def test_a_wrong_secret_against_a_hash_is_refused_and_an_unknown_user_takes_as_long(
+    user: str, password: str
+) -> None:
+    authenticator = Authenticator(HASHED)
+
+    answer = authenticator.check(Connect(user=user, password=password), NONCE)
+
+    assert isinstance(answer, asyncio.Future)
+    with pytest.raises(LoginRefused):
+        await answer
+    assert authenticator.refused == 1
+    authenticator.close()
+
+
+async def test_a_malformed_hash_lets_nobody_in() -> None:
+    authenticator = Authenticator(Authorization(user="ann", password="$2a$nonsense"))
+
+    answer = authenticator.check(Connect(user="ann", password="$2a$nonsense"), NONCE)
+
+    assert isinstance(answer, asyncio.Future)
+    with pytest.raises(LoginRefused):
+        await answer
+    authenticator.close()
+
+
+async def test_as_many_logins_wait_as_the_bound_says_and_one_more_is_refused_at_once() -> None:
+    authenticator = Authenticator(HASHED)
+    connect = Connect(user="ann", password="secret")
+    waiting = [authenticator.check(connect, NONCE) for _ in range(BCRYPT_PENDING_MAX)]
+
+    with pytest.raises(LoginRefused):
+        authenticator.check(connect, NONCE)
+
+    assert authenticator.overflowed == 1
+    for answer in waiting:
+        assert isinstance(answer, asyncio.Future)
+        assert (await answer).user == "ann"
+    assert isinstance(authenticator.check(connect, NONCE), asyncio.Future)
+    authenticator.close()
+
+
+async def test_a_login_whose_connection_is_gone_is_forgotten() -> None:
+    authenticator = Authenticator(HASHED)
+    answer = authenticator.check(Connect(user="ann", password="wrong"), NONCE)
+    assert isinstance(answer, asyncio.Future)
+
+    answer.cancel()
+    second = authenticator.check(Connect(user="ann", password="secret"), NONCE)
+
+    assert isinstance(second, asyncio.Future)
+    assert (await second).user == "ann"
+    authenticator.close()
+
+
+async def test_closing_refuses_the_logins_that_wait() -> None:
+    authenticator = Authenticator(HASHED)
+    connect = Connect(user="ann", password="secret")
+    waiting = [authenticator.check(connect, NONCE) for _ in range(8)]
+
+    authenticator.close()
+
+    refused = 0
+    for answer in waiting:
+        assert isinstance(answer, asyncio.Future)
+        try:
+            await answer
+        except LoginRefused:
+            refused += 1
+    assert refused >= len(waiting) - 1
+
+
+def test_a_nonce_has_fifteen_characters_and_is_as_fresh_as_its_source() -> None:
+    assert new_nonce(lambda size: bytes(range(size))) == b"AAECAwQFBgcICQo"
+    assert new_nonce(lambda size: b"\xff" * size) != new_nonce(lambda size: b"\xfe" * size)

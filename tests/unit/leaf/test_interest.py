@@ -1,0 +1,217 @@
+"""Which LS+ and LS- go out. Source: nats-server 2.15.1 server/leafnode.go smap, measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.leaf.interest import Interest
+from leafnode.leaf.rules import link_rules
+from leafnode.protocol.leaf_op import LeafSub, LeafUnsub, SubjectRulesInfo, parse_leaf_line
+from leafnode.routing.peer import Kind
+from tests.sim.clock import FakeClock
+from tests.sim.peers import FakePeer, account
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+
+
+class World:
+    """An account whose interest goes to a list of lines."""
+
+    def __init__(self, *, hub_import: SubjectRulesInfo | None = None) -> None:
+        self.clock = FakeClock()
+        self.account: Account = account()
+        self.sent = b""
+        rules = link_rules(domain="edge", hub_domain="hub", hub_import=hub_import)
+        self.interest = Interest(self.account, rules, self._send, self.clock)
+        self.client = FakePeer(self.account)
+
+    def _send(self, data: bytes) -> None:
+        self.sent += data
+
+    def take(self) -> bytes:
+        sent, self.sent = self.sent, b""
+        return sent
+
+
+def started(**more: SubjectRulesInfo) -> World:
+    world = World(**more)
+    world.interest.start(b"$LDS.own")
+    world.take()
+    return world
+
+
+def test_at_the_start_every_key_is_announced_once_and_the_loop_subject() -> None:
+    world = World()
+    world.client.subscribe(b"a", b"1")
+    world.client.subscribe(b"a", b"2")
+    world.client.subscribe(b"work", b"3", b"Q")
+    world.client.subscribe(b"work", b"4", b"Q")
+
+    world.interest.start(b"$LDS.own")
+
+    assert world.take() == b"LS+ $LDS.own\r\nLS+ a\r\nLS+ work Q 2\r\n"
+
+
+def test_new_interest_goes_out_at_once_so_that_a_request_behind_it_finds_it() -> None:
+    world = started()
+
+    world.client.subscribe(b"_INBOX.x", b"1")
+
+    assert world.take() == b"LS+ _INBOX.x\r\n"
+
+
+def test_a_second_subscriber_changes_nothing_and_the_last_one_withdraws() -> None:
+    world = started()
+    first = world.client.subscribe(b"a", b"1")
+    second = world.client.subscribe(b"a", b"2")
+    assert world.take() == b"LS+ a\r\n"
+
+    world.account.remove(first)
+    world.clock.advance(0)
+    after_the_first = world.take()
+    world.account.remove(second)
+    world.clock.advance(0)
+
+    assert after_the_first == b""
+    assert world.take() == b"LS- a\r\n"
+
+
+def test_a_queue_is_announced_again_with_its_weight_once_per_turn() -> None:
+    world = started()
+
+    subs = [world.client.subscribe(b"work", b"%d" % sid, b"Q") for sid in range(3)]
+    at_once = world.take()
+    world.clock.advance(0)
+    grown = world.take()
+    world.account.remove(subs[0])
+    world.clock.advance(0)
+
+    assert at_once == b"LS+ work Q 1\r\n"
+    assert grown == b"LS+ work Q 3\r\n"
+    assert world.take() == b"LS+ work Q 2\r\n"
+
+
+def test_the_last_queue_member_withdraws_the_key() -> None:
+    world = started()
+    sub = world.client.subscribe(b"work", b"1", b"Q")
+    world.take()
+
+    world.account.remove(sub)
+    world.clock.advance(0)
+
+    assert world.take() == b"LS- work Q\r\n"
+
+
+def test_interest_that_ends_and_returns_within_a_turn_is_not_spoken_of() -> None:
+    world = started()
+    sub = world.client.subscribe(b"a", b"1")
+    world.take()
+
+    world.account.remove(sub)
+    world.client.subscribe(b"a", b"2")
+    world.clock.advance(0)
+
+    assert world.take() == b""
+
+
+def test_interest_of_the_hub_itself_is_not_sent_back() -> None:
+    world = started()
+    hub = FakePeer(world.account, kind=Kind.LEAF)
+
+    hub.subscribe(b"theirs", b"theirs")
+
+    assert world.take() == b""
+
+
+def test_what_may_not_cross_is_not_announced_nor_withdrawn() -> None:
+    world = started(hub_import=SubjectRulesInfo(["in.>"], None))
+
+    for subject in (b"$JS.API.>", b"$KV.b.>", b"else"):
+        world.account.remove(world.client.subscribe(subject, subject))
+    world.client.subscribe(b">", b"9")
+    world.clock.advance(0)
+
+    assert world.take() == b"LS+ >\r\n"
+
+
+def test_a_subject_or_queue_that_would_break_a_line_stays_here() -> None:
+    world = started()
+
+    world.account.subscribe(b"a\r\nLS+ secret", lambda _: None)
+    world.account.subscribe(b"a b", lambda _: None)
+    world.account.subscribe(b"a", lambda _: None, queue=b"q\r\nLS+ secret")
+    world.account.subscribe(b"a..b", lambda _: None)
+    world.clock.advance(0)
+
+    assert world.take() == b""
+
+
+def test_after_the_stop_nothing_is_sent_and_no_timer_waits() -> None:
+    world = started()
+    sub = world.client.subscribe(b"a", b"1")
+    world.take()
+    world.account.remove(sub)
+
+    world.interest.stop()
+    world.interest.stop()
+    world.client.subscribe(b"b", b"2")
+    world.clock.advance(1)
+
+    assert world.take() == b""
+    assert world.clock.pending() == 0
+    assert world.account.watchers == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "add", "remove", "turn"]),
+            st.sampled_from([b"a", b"b.*", b"$KV.x", b"in.>"]),
+            st.sampled_from([b"", b"Q"]),
+        ),
+        max_size=60,
+    )
+)
+def test_after_each_turn_the_hub_knows_exactly_the_interest_that_may_cross(
+    steps: list[tuple[str, bytes, bytes]],
+) -> None:
+    world = World()
+    world.interest.start(b"$LDS.own")
+    subs = []
+    known: dict[tuple[bytes, bytes], int] = {}
+
+    for sid, (step, subject, queue) in enumerate([*steps, ("turn", b"", b"")]):
+        if step == "add":
+            subs.append(world.client.subscribe(subject, b"%d" % sid, queue))
+        elif step == "remove" and subs:
+            world.account.remove(subs.pop())
+        elif step == "turn":
+            world.clock.advance(0)
+            apply(known, world.take())
+            assert known == expected(world.account)
+
+
+def apply(known: dict[tuple[bytes, bytes], int], lines: bytes) -> None:
+    for line in lines.split(b"\r\n")[:-1]:
+        match parse_leaf_line(line):
+            case LeafSub(b"$LDS.own"):
+                pass
+            case LeafSub(subject, queue, weight):
+                known[subject, queue] = weight
+            case LeafUnsub(subject, queue):
+                del known[subject, queue]
+            case other:
+                raise AssertionError(other)
+
+
+def expected(of: Account) -> dict[tuple[bytes, bytes], int]:
+    """A plain key has no weight on the wire."""
+    return {
+        (subject, queue): count if queue else 1
+        for (subject, queue), count in of.local_interest.items()
+        if not subject.startswith(b"$KV")
+    }

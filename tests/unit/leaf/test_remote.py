@@ -1,0 +1,312 @@
+"""Dialing, waiting and telling how it is. Source: nats-server 2.15.1, its delays measured."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import LeafRemote, TlsOptions
+from leafnode.leaf.remote import RemoteState
+from leafnode.limits import LEAF_QUICK_DIALS, LEAF_RECONNECT_MAX_NS
+from tests.hub.jwt import Operator
+from tests.sim.clock import WALL_START_NS
+from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REMOTE = LeafRemote(("nats-leaf://hub:7422",))
+REFUSING = b"-ERR 'Authorization Violation'\r\n"
+
+
+async def test_a_link_that_is_up_says_so() -> None:
+    world = LeafWorld(REMOTE)
+    linked = []
+    world.remote.on_linked.append(lambda: linked.append(world.remote.status.hub_name))
+    async with world.running():
+        await turns()
+
+        status = world.remote.status
+        assert status.state is RemoteState.CONNECTED
+        assert (status.url, status.hub_name, status.hub_domain) == ("hub:7422", "hub", "hub")
+        assert status.remote_account == "APP"
+        assert status.connected_since_ns >= WALL_START_NS
+        assert (status.connects, status.reconnects, status.last_error) == (1, 0, "")
+        assert linked == ["hub"]
+    assert world.remote.status.state is RemoteState.STOPPED
+    await turns()
+    assert world.hub.session.is_lost
+
+
+async def test_a_disabled_remote_is_not_dialed() -> None:
+    world = LeafWorld(LeafRemote(("nats-leaf://hub:7422",), disabled=True))
+
+    await world.remote.run()
+
+    assert world.remote.status.state is RemoteState.DISABLED
+    assert world.hub.sessions == []
+
+
+def test_a_remote_has_an_address_without_credentials_before_it_dials() -> None:
+    world = LeafWorld(LeafRemote(("nats-leaf://ann:CANARY@hub:7422",), disabled=True))
+
+    assert world.remote.status.url == "hub:7422"
+    assert "CANARY" not in repr(world.remote.status)
+
+
+async def test_after_a_lost_link_the_reconnect_interval_passes_before_the_next_dial() -> None:
+    world = LeafWorld(REMOTE)
+    lost = []
+    world.remote.on_lost.append(lambda: lost.append(1))
+    async with world.running():
+        await turns()
+        await asyncio.sleep(10)
+        cut(world.hub)
+        await turns()
+        assert world.remote.status.state is RemoteState.WAITING
+        assert "connection lost" in world.remote.status.last_error
+        assert lost == [1]
+
+        await asyncio.sleep(0.99)
+        before = len(world.hub.sessions)
+        await asyncio.sleep(0.02)
+        await turns()
+
+        assert before == 1
+        assert world.remote.status.state is RemoteState.CONNECTED
+        assert world.remote.status.reconnects == 1
+
+
+async def test_a_hub_that_is_away_is_dialed_quickly_at_first_and_less_often_later() -> None:
+    world = LeafWorld(REMOTE)
+    world.network.unlisten(host="hub", port=7422)
+    async with world.running():
+        await turns()
+        assert "nobody listens" in world.remote.status.last_error
+
+        await asyncio.sleep(LEAF_QUICK_DIALS)
+        quick = world.remote.status.dials
+        await asyncio.sleep(24 * 3600)
+        day = world.remote.status.dials
+        await asyncio.sleep(3600)
+
+        assert LEAF_QUICK_DIALS / 2 <= quick <= LEAF_QUICK_DIALS + 1
+        hour = world.remote.status.dials - day
+        assert 3600 / 31 - 5 <= hour <= 3600 / 10
+
+
+async def test_a_hub_that_returns_is_linked_within_two_reconnect_intervals() -> None:
+    world = LeafWorld(REMOTE)
+    world.network.unlisten(host="hub", port=7422)
+    async with world.running():
+        await asyncio.sleep(30)
+        world.listen("hub")
+
+        await asyncio.sleep(2.01)
+        await turns()
+
+        assert world.remote.status.state is RemoteState.CONNECTED
+
+
+async def test_refused_credentials_are_visible_at_once_and_tried_less_and_less_often(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = LeafWorld(
+        LeafRemote(("nats-leaf://ann:CANARY@hub:7422",)), hub=ScriptedHub(answer=REFUSING)
+    )
+    async with world.running():
+        await turns()
+        end_of(world.hub)
+        await turns()
+        first = world.remote.status.last_error
+        for _ in range(20):
+            await asyncio.sleep(LEAF_RECONNECT_MAX_NS / NS_PER_S)
+            end_of(world.hub)
+            await turns()
+
+        assert first.startswith("Authorization Violation: ")
+        assert "credentials" in first
+        assert 10 <= len(world.hub.sessions) <= 30
+        lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert 1 <= len(lines) < len(world.hub.sessions)
+        assert "CANARY" not in caplog.text
+
+
+async def test_a_loop_is_waited_out_for_thirty_seconds() -> None:
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await turns()
+        own = world.environment.loop_subjects.subject_of("$G")
+        world.hub.say(b"LS+ " + own + b"\r\n")
+        await turns()
+        assert b"-ERR 'Loop detected" in world.hub.got()
+
+        await asyncio.sleep(30.9)
+        before = len(world.hub.sessions)
+        await asyncio.sleep(0.2)
+
+        assert before == 1
+        assert len(world.hub.sessions) == 2
+        assert "loop detected" in world.remote.status.last_error
+
+
+async def test_a_silent_hub_is_left_and_named() -> None:
+    world = LeafWorld(REMOTE, hub=ScriptedHub(greeting=b""))
+    async with world.running():
+        await asyncio.sleep(1.1)
+
+        assert "no INFO" in world.remote.status.last_error
+        assert world.hub.session.got == b""
+
+
+async def test_a_hub_that_fell_silent_is_left_as_stale_and_dialed_again() -> None:
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await asyncio.sleep(2 * 120 + 3)
+
+        assert world.remote.status.stale_connections == 1
+        assert "2 PINGs went unanswered" in world.remote.status.last_error
+        assert len(world.hub.sessions) == 2
+
+
+async def test_a_client_port_is_named_as_such() -> None:
+    info = b'INFO {"server_id":"NH","client_id":7,"client_ip":"127.0.0.1","headers":true}\r\n'
+    world = LeafWorld(REMOTE, hub=ScriptedHub(greeting=info))
+    async with world.running():
+        await turns()
+
+        assert "client port" in world.remote.status.last_error
+        assert world.hub.session.got == b""
+
+
+async def test_the_next_address_is_tried_and_what_the_hub_announced_is_among_them() -> None:
+    options = LeafRemote(("nats-leaf://dead:7422", "nats-leaf://hub:7422"), no_randomize=True)
+    info2 = INFO2.replace(b'"hub:7422"', b'"hub:7422","n2:7422"')
+    world = LeafWorld(options, hub=ScriptedHub(answer=info2))
+    second = ScriptedHub()
+    world.listen("n2", second)
+    async with world.running():
+        await asyncio.sleep(2.1)
+        assert world.remote.status.url == "hub:7422"
+
+        world.network.unlisten(host="hub", port=7422)
+        cut(world.hub)
+        await asyncio.sleep(5)
+
+        assert world.remote.status.url == "n2:7422"
+        assert world.remote.status.state is RemoteState.CONNECTED
+        assert second.got().startswith(b"CONNECT {")
+
+
+async def test_announced_addresses_are_left_alone_if_the_remote_says_so() -> None:
+    options = LeafRemote(("nats-leaf://hub:7422",), ignore_discovered_servers=True)
+    world = LeafWorld(options, hub=ScriptedHub(answer=INFO2.replace(b'"hub:7422"', b'"n2:7422"')))
+    second = ScriptedHub()
+    world.listen("n2", second)
+    async with world.running():
+        await turns()
+        cut(world.hub)
+        await asyncio.sleep(5)
+
+        assert second.sessions == []
+        assert len(world.hub.sessions) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        LeafRemote(("tls://ann:CANARY@hub:7422",)),
+        LeafRemote(("nats-leaf://ann:CANARY@hub:7422",), tls=TlsOptions()),
+    ],
+)
+async def test_a_remote_that_asks_for_tls_never_sends_its_credentials_in_clear(
+    options: LeafRemote,
+) -> None:
+    world = LeafWorld(options)
+    async with world.running():
+        await turns()
+
+        assert world.hub.session.got == b""
+        assert "TLS" in world.remote.status.last_error
+
+
+async def test_a_failed_tls_handshake_is_told_and_tried_again() -> None:
+    greeting = INFO.replace(b'"headers"', b'"tls_required":true,"headers"')
+    world = LeafWorld(REMOTE, hub=ScriptedHub(greeting=greeting))
+    async with world.running():
+        await asyncio.sleep(1.5)
+
+        assert world.remote.status.last_error.startswith("TLS: ")
+        assert len(world.hub.sessions) >= 2
+        assert all(session.got == b"" for session in world.hub.sessions)
+
+
+async def test_a_missing_credentials_file_is_told_and_the_hub_is_not_dialed(tmp_path: Path) -> None:
+    path = tmp_path / "edge.creds"
+    world = LeafWorld(LeafRemote(("nats-leaf://hub:7422",), credentials=str(path)))
+    async with world.running():
+        await asyncio.sleep(0.5)
+        assert world.remote.status.last_error == f"{path}: No such file or directory"
+        assert world.hub.sessions == []
+
+        Operator(now_s=1).write_creds(path, "edge")
+        await asyncio.sleep(2)
+        await turns()
+
+        assert world.remote.status.state is RemoteState.CONNECTED
+        assert b'"jwt":"' in world.hub.session.got
+
+
+async def test_an_expired_jwt_is_named_when_the_hub_refuses_it(tmp_path: Path) -> None:
+    path = tmp_path / "edge.creds"
+    Operator(now_s=1).write_creds(path, "edge", exp=2)
+    options = LeafRemote(("nats-leaf://hub:7422",), credentials=str(path))
+    world = LeafWorld(options, hub=ScriptedHub(answer=REFUSING))
+    async with world.running():
+        await asyncio.sleep(0.5)
+
+        assert f"the JWT in {path} has expired" in world.remote.status.last_error
+        assert "clock is wrong" in world.remote.status.last_error
+
+
+def test_a_url_that_cannot_be_used_is_refused_before_anything_is_dialed() -> None:
+    with pytest.raises(ValueError, match="websocket"):
+        LeafWorld(LeafRemote(("wss://hub",)))
+
+
+async def test_a_fault_of_ours_is_logged_and_the_remote_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = LeafWorld(REMOTE)
+    faults = [ZeroDivisionError("boom")]
+
+    def listener() -> None:
+        if faults:
+            raise faults.pop()
+
+    world.remote.on_lost.append(listener)
+    async with world.running():
+        await turns()
+        cut(world.hub)
+        await asyncio.sleep(3)
+
+        assert world.remote.status.state is RemoteState.CONNECTED
+        assert "ZeroDivisionError" in caplog.text
+
+
+def cut(hub: ScriptedHub) -> None:
+    """Let the hub's end of the connection vanish."""
+    transport = hub.session.transport
+    assert transport is not None
+    transport.abort()
+
+
+def end_of(hub: ScriptedHub) -> None:
+    """Let the hub close after what it said."""
+    transport = hub.session.transport
+    assert transport is not None
+    transport.close()

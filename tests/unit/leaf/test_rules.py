@@ -1,0 +1,144 @@
+"""What may cross a link. Source: nats-server 2.15.1, the deny table by domain measured on it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.leaf.rules import LinkRules, link_rules
+from leafnode.protocol import subject as subjects
+from leafnode.protocol.leaf_op import SubjectRulesInfo
+
+
+def rules(domain: str = "edge", hub_domain: str = "hub", **more: object) -> LinkRules:
+    return link_rules(domain=domain, hub_domain=hub_domain, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("domain", "hub_domain"),
+    [("edge", "hub"), ("same", "same"), ("", ""), ("", "hub"), ("edge", "")],
+)
+@pytest.mark.parametrize(
+    "subject", [b"$JS.API.INFO", b"$KV.b.k", b"$OBJ.b.C.x", b"$SYS.REQ.USER.INFO"]
+)
+def test_what_each_server_has_of_its_own_never_crosses(
+    domain: str, hub_domain: str, subject: bytes
+) -> None:
+    link = rules(domain, hub_domain)
+
+    assert not link.permissions.may_publish(subject)
+    assert not link.permissions.may_receive(subject)
+    assert not link.may_announce(subject)
+    assert not link.may_accept(subject)
+
+
+def test_the_own_domain_is_served_to_the_hub_and_never_asked_of_it() -> None:
+    link = rules("edge", "hub")
+
+    assert link.may_announce(b"$JS.edge.API.STREAM.>")
+    assert link.permissions.may_publish(b"$JS.edge.API.STREAM.INFO.S")
+    assert not link.permissions.may_receive(b"$JS.edge.API.STREAM.INFO.S")
+    assert link.permissions.may_receive(b"$JS.hub.API.STREAM.INFO.S")
+
+
+def test_with_equal_domains_the_prefixed_api_is_not_denied() -> None:
+    assert rules("same", "same").permissions.may_receive(b"$JS.same.API.INFO")
+
+
+def test_wildcard_interest_that_only_overlaps_what_is_denied_is_announced() -> None:
+    link = rules()
+
+    assert link.may_announce(b">")
+    assert link.may_announce(b"$JS.>")
+    assert not link.may_announce(b"$JS.API.STREAM.*")
+    assert not link.may_announce(b"$JS.API.>")
+
+
+def test_the_users_deny_lists_hold_each_in_its_direction() -> None:
+    link = rules(deny_imports=("no.in.>",), deny_exports=("no.out.>",))
+
+    assert not link.permissions.may_publish(b"no.in.a")
+    assert not link.may_announce(b"no.in.a")
+    assert link.permissions.may_receive(b"no.in.a")
+    assert not link.permissions.may_receive(b"no.out.a")
+    assert not link.may_accept(b"no.out.a")
+    assert link.permissions.may_publish(b"no.out.a")
+
+
+def test_the_hubs_permissions_hold_as_its_info_gives_them() -> None:
+    link = rules(
+        hub_import=SubjectRulesInfo(["in.>"], ["in.no"]),
+        hub_export=SubjectRulesInfo(["out.>", "_INBOX.>"], ["out.no"]),
+    )
+
+    assert link.permissions.may_publish(b"in.a")
+    assert not link.permissions.may_publish(b"in.no")
+    assert not link.permissions.may_publish(b"else")
+    assert link.permissions.may_receive(b"out.a")
+    assert link.permissions.may_receive(b"_INBOX.x")
+    assert not link.permissions.may_receive(b"out.no")
+    assert not link.permissions.may_receive(b"else")
+
+
+def test_a_literal_outside_import_is_not_announced_but_an_overlapping_wildcard_is() -> None:
+    link = rules(hub_import=SubjectRulesInfo(["in.>"], ["in.no"]))
+
+    assert link.may_announce(b"in.a")
+    assert link.may_announce(b">")
+    assert link.may_announce(b"*.a")
+    assert not link.may_announce(b"else")
+    assert not link.may_announce(b"in.no")
+    assert not link.may_announce(b"out.>")
+
+
+def test_acks_and_service_replies_pass_whatever_the_lists_say() -> None:
+    narrow = SubjectRulesInfo(["only.this"], [])
+    link = rules(hub_import=narrow, hub_export=narrow)
+
+    for subject in (b"$JS.ACK.S.C.1.1.1.1.0", b"_R_.a66HsP.LOKgct"):
+        assert link.permissions.may_publish(subject)
+        assert link.permissions.may_receive(subject)
+        assert link.may_accept(subject)
+
+
+def test_the_links_own_subjects_are_announced_whatever_the_lists_say() -> None:
+    link = rules(hub_import=SubjectRulesInfo(["only.this"], []))
+
+    assert link.may_announce(b"$LDS.abc")
+    assert link.may_accept(b"_GR_.>")
+
+
+def test_a_reply_that_a_gateway_wrapped_is_judged_by_what_is_inside() -> None:
+    link = rules(hub_export=SubjectRulesInfo(["_INBOX.>"], []))
+
+    assert link.permissions.may_receive(b"_GR_.36IaNN.tYay1U._INBOX.lRrE")
+    assert not link.permissions.may_receive(b"_GR_.36IaNN.tYay1U.secret")
+    assert not link.permissions.may_receive(b"_GR_.36IaNN.tYay1U.$JS.API.INFO")
+
+
+def test_a_rule_for_a_queue_restricts_its_subject_and_an_empty_one_nothing() -> None:
+    link = rules(hub_import=SubjectRulesInfo([], ["jobs workers", " "]))
+
+    assert not link.permissions.may_publish(b"jobs")
+    assert link.permissions.may_publish(b"else")
+
+
+TOKEN = st.sampled_from([b"a", b"b", b"*", b">"])
+PATTERN = st.lists(TOKEN, min_size=1, max_size=3).map(b".".join).filter(subjects.is_valid)
+LITERAL = st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=3).map(b".".join)
+
+
+@given(st.lists(PATTERN, max_size=3), st.lists(PATTERN, max_size=3), LITERAL)
+def test_a_message_crosses_if_and_only_if_the_lists_allow_it(
+    allow: list[bytes], deny: list[bytes], subject: bytes
+) -> None:
+    info = SubjectRulesInfo([p.decode() for p in allow], [p.decode() for p in deny])
+    link = rules(hub_import=info, hub_export=info)
+
+    allowed = not allow or any(subjects.matches(p, subject) for p in allow)
+    denied = any(subjects.matches(p, subject) for p in deny)
+
+    assert link.permissions.may_receive(subject) == (allowed and not denied)
+    assert link.permissions.may_publish(subject) == (allowed and not denied)
+    assert link.may_announce(subject) == (allowed and not denied)
