@@ -1,0 +1,1 @@
+"""The serial bridge: bytes of a port become readings, readings become stored messages."""

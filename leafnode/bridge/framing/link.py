@@ -1,0 +1,79 @@
+"""The device link: frames with CRC, sequence and ack, from a board that keeps what is not stored
+yet.
+
+Knows the session of leafnode.link and what the bridge calls its events; no port, no subject. One
+session serves the port for as long as the gateway runs, however often the port or the board comes
+back. Truth: docs/device-link.md; docs/serial.md, "The device link".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.reading import DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
+from leafnode.link import events
+from leafnode.link.gateway import GatewaySession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.reading import Event
+
+
+class LinkFraming:
+    """Implements Framing. `wall_ms` is what a board without a clock is told; None: nothing."""
+
+    def __init__(self, *, wall_ms: Callable[[], int] | None = None) -> None:
+        self._session = GatewaySession(wall_ms=wall_ms)
+        self._bytes_in = 0
+        # Of one read at most: the bridge stops reading while something is left here.
+        self._events: deque[Event] = deque()
+
+    def opened(self, now_ms: int) -> None:
+        """The session goes on: every frame starts anew, so half of one harms nothing."""
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        self._bytes_in += len(data)
+        self._events.extend(map(_translated, self._session.receive(data, now_ms)))
+
+    def next_event(self) -> Event | None:
+        return self._events.popleft() if self._events else None
+
+    def committed(self, receipt: Receipt) -> None:
+        self._session.committed(receipt.seq, receipt.boot_id)
+
+    def data_to_send(self, now_ms: int) -> bytes:
+        return self._session.data_to_send(now_ms)
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        return self._session.next_timeout_ms(now_ms)
+
+    def counts(self) -> FrameCounts:
+        counters = self._session.counters
+        return FrameCounts(
+            bytes_in=self._bytes_in,
+            frames=counters.frames,
+            bad=counters.bad_frames,
+            noise_bytes=counters.noise_bytes,
+            missing=counters.missing,
+        )
+
+
+def _translated(event: events.Reading | events.Hello | events.Log) -> Event:
+    if isinstance(event, events.Reading):
+        return Reading(
+            msg_id=msg_id(event.device, event.boot_id, event.seq),
+            payload=event.payload,
+            device=event.device.encode(),
+            name=event.subject.encode(),
+            receipt=Receipt(event.boot_id, event.seq),
+        )
+    if isinstance(event, events.Hello):
+        return DeviceHello(event.device, event.boot_id, resumed=event.resumed)
+    return DeviceLog(event.device, event.level, event.text)
+
+
+def msg_id(device: str, boot_id: int, seq: int) -> bytes:
+    """Return the name of a reading: the same on every attempt, and never given again."""
+    return f"{device}.{boot_id}.{seq}".encode()

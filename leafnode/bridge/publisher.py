@@ -1,0 +1,338 @@
+"""Readings of one port into the stream that captures them: in order, each once, bounded.
+
+Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: nats-server 2.15.1 PubAck
+(server/jetstream_api.go JSPubAckResponse), ADR-22; docs/serial.md, "Stored, then acknowledged".
+
+Order at the stream is kept like this. A burst is published in one turn of the loop, so one COMMIT
+takes all of it or nothing; the next burst waits until every reading of this one is answered. The
+first refusal stops the burst. What was not stored is published again from the oldest on, one at a
+time until one was stored. The id of a reading never changes, so what was stored unheard is answered
+as a duplicate. tests/unit/bridge/test_publisher.py checks order and count against a stream that
+refuses at random.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from leafnode import limits
+from leafnode.bridge.status import Seldom
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.reading import Receipt
+    from leafnode.bridge.status import PortCounters
+    from leafnode.clock import Clock, Timer
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery, Subscription
+
+log = logging.getLogger(__name__)
+
+# JetStream refusals of the message itself: the next attempt would be refused as well.
+# 10054 message size exceeds maximum allowed, 10097 header size exceeds maximum allowed of 64k.
+POISON_ERR_CODES: Final = frozenset({10054, 10097})
+
+
+class Publication(NamedTuple):
+    """A reading as the stream gets it. `body` is header block and payload."""
+
+    subject: bytes
+    header_size: int
+    body: bytes
+    receipt: Receipt | None
+
+
+class State(Enum):
+    """Of one reading in the queue."""
+
+    WAITING = auto()
+    IN_FLIGHT = auto()
+    RESOLVED = auto()  # stored, or given up
+
+
+class _Entry:
+    __slots__ = ("attempts", "publication", "state", "token")
+
+    def __init__(self, token: bytes, publication: Publication) -> None:
+        self.token = token
+        self.publication = publication
+        self.state = State.WAITING
+        self.attempts = 0
+
+
+class _PubError(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _PubAck(msgspec.Struct):
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: _PubError | None = None
+
+
+_STATUS: Final = header.VERSION + b" "
+_PUB_ACK: Final = msgspec.json.Decoder(_PubAck)
+
+
+class Publisher:
+    """The queue of one port between the wire and the COMMIT.
+
+    `resolved` is called in the order of the readings, once each, with the receipt of a reading that
+    is stored or given up. `progressed` is called after a run of those.
+    """
+
+    def __init__(  # noqa: PLR0913 -- keyword-only, the composition of one port
+        self,
+        account: Account,
+        clock: Clock,
+        *,
+        port: str,
+        inbox: bytes,
+        counters: PortCounters,
+        resolved: Callable[[Receipt | None], None],
+        progressed: Callable[[], None],
+        stream: str = "",
+    ) -> None:
+        self.queued_bytes = 0
+        self.last_error = ""
+        self._account = account
+        self._clock = clock
+        self._port = port
+        self._inbox = inbox
+        self._counters = counters
+        self._resolved = resolved
+        self._progressed = progressed
+        self._stream = stream
+        self._entries: deque[_Entry] = deque()
+        self._by_token: dict[bytes, _Entry] = {}
+        self._count = 0
+        self._in_flight = 0
+        self._burst_max = limits.READINGS_BURST_MAX
+        self._retry_ns = limits.READING_RETRY_NS
+        self._refusal = ""
+        self._publishing = False
+        self._pausing = False
+        self._stored_some = False
+        self._timer: Timer | None = None
+        self._subscription: Subscription | None = None
+        self._poison_log = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS)
+
+    @property
+    def queued(self) -> int:
+        return len(self._entries)
+
+    @property
+    def has_room(self) -> bool:
+        return (
+            len(self._entries) < limits.READINGS_UNCOMMITTED_MAX
+            and self.queued_bytes < limits.READINGS_UNCOMMITTED_BYTES
+        )
+
+    def start(self) -> None:
+        """Subscribe to the answers."""
+        assert self._subscription is None, "started twice"
+        self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
+
+    def stop(self) -> None:
+        """Forget everything: what is not stored is not acknowledged to anybody either."""
+        if self._subscription is not None:
+            self._account.unsubscribe(self._subscription)
+            self._subscription = None
+        self._set_timer(None)
+        self._entries.clear()
+        self._by_token.clear()
+        self.queued_bytes = 0
+        self._in_flight = 0
+
+    def offer(self, publication: Publication) -> None:
+        """Queue one reading. The caller has asked for room, and calls `pump` after the last one."""
+        assert self.has_room, "the caller stops reading its port at the bound"
+        self._append(publication)
+
+    def give_up(self, receipt: Receipt | None, reason: str) -> None:
+        """Take a reading that nothing could store: it is counted, and its device need not wait."""
+        self._count_poison(reason)
+        if receipt is None:
+            return
+        entry = self._append(Publication(b"", 0, b"", receipt))
+        entry.state = State.RESOLVED
+        if not self._publishing:
+            self._settle()
+
+    def pump(self) -> None:
+        """Publish the next burst, unless one is in flight or a pause is running."""
+        if self._publishing or self._timer is not None:
+            return
+        self._publishing = True
+        try:
+            self._publish_burst()
+        finally:
+            self._publishing = False
+        self._settle()
+
+    def _append(self, publication: Publication) -> _Entry:
+        self._count += 1
+        entry = _Entry(b"%d" % self._count, publication)
+        self._entries.append(entry)
+        self._by_token[entry.token] = entry
+        self.queued_bytes += len(publication.body)
+        return entry
+
+    def _publish_burst(self) -> None:
+        size = sent = 0
+        self._stored_some = False
+        for entry in self._entries:
+            if entry.state is State.RESOLVED:
+                continue
+            size += len(entry.publication.body)
+            if sent == self._burst_max or (sent and size > limits.READINGS_BURST_BYTES):
+                break
+            sent += 1
+            if not self._publish(entry) or self._refusal:
+                break
+        if self._in_flight:
+            self._set_timer(limits.READING_ACK_TIMEOUT_NS)
+
+    def _publish(self, entry: _Entry) -> bool:
+        """Publish one reading; say whether anybody took it. The answer may come meanwhile."""
+        entry.state = State.IN_FLIGHT
+        entry.attempts += 1
+        self._counters.retried += entry.attempts > 1
+        self._in_flight += 1
+        subject, header_size, body, _ = entry.publication
+        reply = self._inbox + b"." + entry.token
+        if self._account.publish(subject, body, header_size=header_size, reply=reply):
+            return True
+        if entry.state is State.IN_FLIGHT:
+            self._refuse(entry, f"no stream captures {subject.decode(errors='replace')}")
+        return False
+
+    def _answered(self, delivery: Delivery) -> None:
+        entry = self._by_token.get(delivery.subject[len(self._inbox) + 1 :])
+        if entry is None or entry.state is State.RESOLVED:
+            return  # a late second answer
+        for _, header_size, body in delivery.messages:
+            self._judge(entry, body[:header_size], body[header_size:])
+        if not self._publishing:
+            self._settle()
+
+    def _judge(self, entry: _Entry, block: bytes, payload: bytes) -> None:
+        if not payload and block.startswith(_STATUS):
+            status = block[len(_STATUS) :].partition(b"\r\n")[0].decode(errors="replace")
+            self._refuse(entry, f"status {status}")
+            return
+        try:
+            ack = _PUB_ACK.decode(payload)
+        except (msgspec.DecodeError, RecursionError):
+            return  # of a subscriber that answers what it hears; the stream's word may still come
+        if self._stream and ack.stream != self._stream:
+            return
+        if ack.error is not None and ack.error.err_code in POISON_ERR_CODES:
+            self._count_poison(ack.error.description)
+            self._resolve(entry)
+        elif ack.error is not None:
+            self._refuse(entry, f"{ack.error.description} ({ack.error.err_code})")
+        elif ack.seq > 0:
+            self._stored_some = True
+            self._counters.stored += 1
+            self._counters.duplicates += ack.duplicate
+            self._resolve(entry)
+
+    def _resolve(self, entry: _Entry) -> None:
+        # An answer to an earlier attempt may come while none is in flight: it is as good.
+        self._in_flight -= entry.state is State.IN_FLIGHT
+        entry.state = State.RESOLVED
+
+    def _refuse(self, entry: _Entry, reason: str) -> None:
+        if entry.state is not State.IN_FLIGHT:
+            return
+        self._in_flight -= 1
+        entry.state = State.WAITING
+        self._note_refusal(reason)
+
+    def _note_refusal(self, reason: str) -> None:
+        self._counters.refused += 1
+        if not self.last_error:
+            log.warning(
+                "Readings cannot be stored: port=%s reason=%s queued=%d",
+                self._port,
+                reason,
+                len(self._entries),
+            )
+        self._refusal = self.last_error = reason
+
+    def _settle(self) -> None:
+        """Hand over what is resolved at the head, then decide when the next burst goes."""
+        popped = False
+        while self._entries and self._entries[0].state is State.RESOLVED:
+            entry = self._entries.popleft()
+            del self._by_token[entry.token]
+            self.queued_bytes -= len(entry.publication.body)
+            popped = True
+            self._resolved(entry.publication.receipt)
+        if not self._in_flight:
+            self._plan()
+        if popped:
+            self._progressed()
+
+    def _plan(self) -> None:
+        """Nothing is in flight: decide when the next burst goes."""
+        if self._refusal:
+            self._refusal = ""
+            self._stored_some = False
+            self._burst_max = 1
+            self._pausing = True
+            self._set_timer(self._retry_ns)
+            self._retry_ns = min(2 * self._retry_ns, limits.READING_RETRY_MAX_NS)
+            return
+        if self._stored_some:
+            self._stored_some = self._pausing = False
+            self._recovered()
+        if not self._pausing:
+            # Not from here: this may be inside of a commit's callbacks, and every port gets its
+            # turn.
+            self._set_timer(0 if self._entries else None)
+
+    def _recovered(self) -> None:
+        self._burst_max = limits.READINGS_BURST_MAX
+        self._retry_ns = limits.READING_RETRY_NS
+        if self.last_error:
+            self.last_error = ""
+            log.info("Readings are stored again: port=%s queued=%d", self._port, len(self._entries))
+
+    def _set_timer(self, delay_ns: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay_ns is None else self._clock.call_later(delay_ns, self._due)
+
+    def _due(self) -> None:
+        """The pause is over, or the answers did not come."""
+        self._timer = None
+        self._pausing = False
+        if not self._in_flight:
+            self.pump()
+            return
+        for entry in self._entries:
+            if entry.state is State.IN_FLIGHT:
+                entry.state = State.WAITING
+        self._in_flight = 0
+        self._note_refusal("no answer from a stream")
+        self._settle()
+
+    def _count_poison(self, reason: str) -> None:
+        self._counters.poison += 1
+        self._poison_log.call(
+            lambda count: log.warning(
+                "Reading dropped: port=%s reason=%s times=%d", self._port, reason, count
+            )
+        )

@@ -1,0 +1,102 @@
+"""What passes between the stages of a port: a reading, how a framing hands it over, why one is bad.
+
+Knows neither ports nor subjects nor streams. Truth: docs/serial.md.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from leafnode.errors import LeafnodeError
+
+
+class BadReading(LeafnodeError):  # noqa: N818 -- a condition of the reading, not of the program
+    """A reading that will be as wrong on the next attempt. `reason` never holds its payload."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Receipt(NamedTuple):
+    """What a device needs to hear once the reading is stored."""
+
+    boot_id: int
+    seq: int
+
+
+class Reading(NamedTuple):
+    """One measurement as it came off the wire.
+
+    `msg_id` names it once and for ever; `device` and `name` are empty, and `receipt` is None, where
+    the framing has none.
+    """
+
+    msg_id: bytes
+    payload: bytes
+    device: bytes = b""
+    name: bytes = b""
+    receipt: Receipt | None = None
+
+
+class DeviceHello(NamedTuple):
+    """A board said who it is. `resumed`: it is the one that was here before, in the same boot."""
+
+    device: str
+    boot_id: int
+    resumed: bool
+
+
+class DeviceLog(NamedTuple):
+    """A line that a board wants in the log. `level` as in syslog; `text` is printable ASCII."""
+
+    device: str
+    level: int
+    text: str
+
+
+Event = Reading | DeviceHello | DeviceLog
+
+
+class FrameCounts(NamedTuple):
+    """What a framing saw since start.
+
+    `noise_bytes` belong to no frame (boot banners), `missing` readings were given up by the board.
+    """
+
+    bytes_in: int
+    frames: int
+    bad: int = 0
+    overlong: int = 0
+    noise_bytes: int = 0
+    missing: int = 0
+
+
+class Framing(Protocol):
+    """Turns bytes into events. Sans-IO: bytes in, events and bytes out; time is a parameter."""
+
+    def opened(self, now_ms: int) -> None:
+        """Forget the half-received frame: the port was opened anew."""
+        ...
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        """Take what was read. Whatever the bytes are, nothing is raised."""
+        ...
+
+    def next_event(self) -> Event | None:
+        """Return what happened next, or None when more bytes are needed."""
+        ...
+
+    def committed(self, receipt: Receipt) -> None:
+        """The readings up to this one are on disk, and those behind it are not known to be."""
+        ...
+
+    def data_to_send(self, now_ms: int) -> bytes:
+        """Return what the device shall get now; b"" when that is nothing. Ask again until then."""
+        ...
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        """Return in how many milliseconds `data_to_send` wants to be asked again, or None."""
+        ...
+
+    def counts(self) -> FrameCounts: ...

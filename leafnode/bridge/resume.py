@@ -1,0 +1,147 @@
+"""Asks JetStream which reading of a board it holds last.
+
+A gateway that died between COMMIT and the board's ack gets that reading again when it is back.
+Within the stream's duplicate window its id makes that harmless; after a longer outage only this
+question does.
+Knows the JetStream API as any client does; not how the answer is used. Truth: nats-server 2.15.1
+STREAM.NAMES and STREAM.MSG.GET with last_by_subj, which takes a wildcard (measured).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from leafnode import limits
+from leafnode.bridge.reading import Receipt
+from leafnode.link import const
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock, Timer
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery, Subscription
+
+log = logging.getLogger(__name__)
+
+_NAMES: Final = b"$JS.API.STREAM.NAMES"
+_MSG_GET: Final = b"$JS.API.STREAM.MSG.GET."
+
+
+class _NamesAnswer(msgspec.Struct):
+    streams: list[str] | None = None
+
+
+class _Message(msgspec.Struct):
+    hdrs: bytes = b""
+
+
+class _MsgGetAnswer(msgspec.Struct):
+    message: _Message | None = None
+
+
+class Resume:
+    """One question at a time. `done` gets the receipt of the last stored reading, or None."""
+
+    def __init__(
+        self,
+        account: Account,
+        clock: Clock,
+        *,
+        inbox: bytes,
+        stream: str,
+        done: Callable[[Receipt | None], None],
+    ) -> None:
+        self._account = account
+        self._clock = clock
+        self._inbox = inbox
+        self._stream = stream
+        self._done = done
+        self._pattern = b""
+        self._prefix = b""
+        self._boot_id = 0
+        self._count = 0
+        self._next: Callable[[bytes], None] | None = None
+        self._timer: Timer | None = None
+        self._subscription: Subscription | None = None
+
+    def stop(self) -> None:
+        """Forget the question."""
+        if self._subscription is not None:
+            self._account.unsubscribe(self._subscription)
+            self._subscription = None
+        self._forget()
+
+    def ask(self, pattern: bytes, device: str, boot_id: int) -> None:
+        """Ask for the last reading of this boot that matches; a former question is void."""
+        self._forget()
+        if self._subscription is None:
+            self._subscription = self._account.subscribe(self._inbox + b".*", self._answered)
+        self._pattern = pattern
+        self._prefix = f"{device}.{boot_id}.".encode()
+        self._boot_id = boot_id
+        self._timer = self._clock.call_later(limits.RESUME_TIMEOUT_NS, self._timed_out)
+        if self._stream:
+            self._ask_last(self._stream)
+        else:
+            request = msgspec.json.encode({"subject": pattern.decode()})
+            self._request(_NAMES, request, self._on_names)
+
+    def _request(self, subject: bytes, body: bytes, then: Callable[[bytes], None]) -> None:
+        self._count += 1
+        self._next = then
+        if not self._account.publish(subject, body, reply=self._inbox + b".%d" % self._count):
+            self._finish(None)
+
+    def _answered(self, delivery: Delivery) -> None:
+        then = self._next
+        if then is None or delivery.subject != self._inbox + b".%d" % self._count:
+            return  # the answer to a former question
+        self._next = None
+        _, header_size, body = delivery.messages[0]
+        try:
+            then(body[header_size:])
+        except (msgspec.DecodeError, RecursionError):
+            self._finish(None)
+
+    def _on_names(self, answer: bytes) -> None:
+        streams = msgspec.json.decode(answer, type=_NamesAnswer).streams or []
+        if len(streams) == 1:
+            self._ask_last(streams[0])
+        else:
+            self._finish(None)
+
+    def _ask_last(self, stream: str) -> None:
+        request = msgspec.json.encode({"last_by_subj": self._pattern.decode()})
+        self._request(_MSG_GET + stream.encode(), request, self._on_message)
+
+    def _on_message(self, answer: bytes) -> None:
+        message = msgspec.json.decode(answer, type=_MsgGetAnswer).message
+        msg_id = (header.get(message.hdrs, b"Nats-Msg-Id") or b"") if message else b""
+        seq = msg_id.removeprefix(self._prefix)
+        known = msg_id.startswith(self._prefix) and seq.isdigit() and len(seq) <= 10
+        if known and int(seq) <= const.SEQ_MAX:
+            self._finish(Receipt(self._boot_id, int(seq)))
+        else:
+            self._finish(None)
+
+    def _timed_out(self) -> None:
+        log.warning(
+            "JetStream did not say what is stored, only its duplicate window protects: subject=%s",
+            self._pattern.decode(),
+        )
+        self._finish(None)
+
+    def _finish(self, receipt: Receipt | None) -> None:
+        self._forget()
+        self._done(receipt)
+
+    def _forget(self) -> None:
+        self._next = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

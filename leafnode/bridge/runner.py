@@ -1,0 +1,431 @@
+"""The life of one port: open, read, publish, acknowledge; when it is lost, open it again.
+
+Knows all stages of one port and nothing of the other ports. Opening and closing run in a worker
+thread; reading and writing are one bounded call per turn of the loop. Truth: docs/serial.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, assert_never
+
+from leafnode import limits
+from leafnode.bridge.codecs import CODECS
+from leafnode.bridge.framing import FRAMINGS
+from leafnode.bridge.mapping import SubjectTemplate, device_pattern
+from leafnode.bridge.publisher import Publication, Publisher
+from leafnode.bridge.reading import BadReading, DeviceHello, DeviceLog, Reading
+from leafnode.bridge.resume import Resume
+from leafnode.bridge.status import PortCounters, PortStatus, Seldom
+from leafnode.clock import NS_PER_MS, NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.port import OpenPort, OpenSerial
+    from leafnode.bridge.reading import Event, Receipt
+    from leafnode.clock import Clock, Timer
+    from leafnode.config.options import SerialPort
+    from leafnode.routing.account import Account
+
+log = logging.getLogger(__name__)
+
+# A board's syslog level as ours. Its errors are warnings here: it is the peer that has them.
+_LEVELS: Final = (logging.WARNING,) * 5 + (logging.INFO,) * 2 + (logging.DEBUG,)
+_WRITES_MAX: Final = 16  # of one port in one turn; the rest goes out when it is writable again
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSeams:
+    """What every port works with. `boot` is unique for this start of the gateway."""
+
+    account: Account
+    clock: Clock
+    open_serial: OpenSerial
+    boot: str
+    max_payload_bytes: int
+
+
+class PortRunner:
+    """One port of the configuration, for as long as the gateway runs."""
+
+    def __init__(self, options: SerialPort, seams: BridgeSeams, *, inbox: bytes) -> None:
+        self._options = options
+        self._clock = seams.clock
+        self._open_serial = seams.open_serial
+        self._max_payload_bytes = seams.max_payload_bytes
+        self._framing = FRAMINGS[options.framing](
+            options, f"{options.name}.{seams.boot}".encode(), self._wall_ms
+        )
+        self._codec = CODECS[options.codec](options)
+        self._template = SubjectTemplate(options.subject, options.name, framing=options.framing)
+        self._counters = PortCounters()
+        self._publisher = Publisher(
+            seams.account,
+            seams.clock,
+            port=options.name,
+            inbox=inbox,
+            counters=self._counters,
+            resolved=self._resolved,
+            progressed=self._progressed,
+            stream=options.stream,
+        )
+        self._resume = Resume(
+            seams.account,
+            seams.clock,
+            inbox=inbox + b".last",
+            stream=options.stream,
+            done=self._resumed,
+        )
+        self._asking = False
+        self._port: OpenPort | None = None
+        self._lost: asyncio.Future[None] | None = None
+        self._reading = False
+        self._draining = False
+        self._paused = False
+        self._said_closed = False
+        self._out = b""
+        self._timer: Timer | None = None
+        self._last_byte_ns = self._clock.monotonic_ns()
+        self._last_error = ""
+        self._pause_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
+        self._device_log = Seldom(
+            seams.clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX
+        )
+
+    async def run(self) -> None:
+        """Serve the port until cancelled."""
+        self._publisher.start()
+        wait_ns = limits.PORT_REOPEN_NS
+        try:
+            while True:
+                started_ns = self._clock.monotonic_ns()
+                await self._serve_once()
+                if self._clock.monotonic_ns() - started_ns >= limits.PORT_STABLE_NS:
+                    wait_ns = limits.PORT_REOPEN_NS
+                await self._wait(wait_ns)
+                wait_ns = min(2 * wait_ns, limits.PORT_REOPEN_MAX_NS)
+        finally:
+            self._resume.stop()
+            self._publisher.stop()
+
+    def status(self) -> PortStatus:
+        """Return how the port is now."""
+        counters = self._counters
+        counts = self._framing.counts()
+        return PortStatus(
+            name=self._options.name,
+            device=self._options.device,
+            open=self._port is not None,
+            paused=self._paused,
+            silent_ns=self._clock.monotonic_ns() - self._last_byte_ns,
+            last_error=self._publisher.last_error or self._last_error,
+            bytes_in=counts.bytes_in,
+            frames=counts.frames,
+            bad=counts.bad,
+            overlong=counts.overlong,
+            noise_bytes=counts.noise_bytes,
+            missing=counts.missing,
+            queued=self._publisher.queued,
+            queued_bytes=self._publisher.queued_bytes,
+            stored=counters.stored,
+            duplicates=counters.duplicates,
+            retried=counters.retried,
+            refused=counters.refused,
+            poison=counters.poison,
+            device_logs=counters.device_logs,
+            pauses=counters.paused,
+            opens=counters.opens,
+            reopens=max(0, counters.opens - 1),
+            open_failures=counters.open_failures,
+        )
+
+    async def _serve_once(self) -> None:
+        """Open the port and serve it until it is lost."""
+        try:
+            port = await self._open()
+        except (OSError, ValueError) as err:
+            self._counters.open_failures += 1
+            self._say_closed("Serial port cannot be opened", err)
+            return
+        try:
+            await self._attend(port)
+        except OSError as err:
+            self._say_closed("Serial port lost", err)
+        except Exception as err:  # boundary: serial port
+            self._last_error = repr(err)
+            log.exception("Serial port failed: port=%s", self._options.name)
+
+    async def _open(self) -> OpenPort:
+        """Open it in a thread, for as long as the driver takes: a second attempt would wait too."""
+        opening = _Opening(self._open_serial, self._options)
+        try:
+            return await asyncio.to_thread(opening.run)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: it closes what nobody wants any more by itself.
+            port = opening.abandon()
+            if port is not None:
+                await _close(port)
+            raise
+
+    async def _attend(self, port: OpenPort) -> None:
+        """Serve an open port. Raises what ended it."""
+        self._opened(port)
+        self._lost = asyncio.get_running_loop().create_future()
+        try:
+            self._guard(self._work)
+            await self._lost
+        finally:
+            self._let_go(port)
+            await _close(port)
+
+    def _opened(self, port: OpenPort) -> None:
+        self._port = port
+        # Only a port that is read is seen to be lost, so the framing holds no whole reading here.
+        self._framing.opened(self._now_ms())
+        self._out = b""
+        self._counters.opens += 1
+        self._last_error = ""
+        self._said_closed = False
+        log.info(
+            "Serial port opened: port=%s device=%s baud=%d",
+            self._options.name,
+            self._options.device,
+            self._options.baud,
+        )
+
+    def _let_go(self, port: OpenPort) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(port.fileno())
+        loop.remove_writer(port.fileno())
+        self._set_timer(None)
+        self._port = None
+        self._reading = False
+
+    def _say_closed(self, what: str, err: Exception) -> None:
+        self._last_error = str(err)
+        if not self._said_closed:
+            self._said_closed = True
+            log.warning("%s: port=%s reason=%s", what, self._options.name, err)
+
+    async def _wait(self, delay_ns: int) -> None:
+        passed = asyncio.get_running_loop().create_future()
+        timer = self._clock.call_later(delay_ns, lambda: passed.set_result(None))
+        try:
+            await passed
+        finally:
+            timer.cancel()
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        """Run one step of an event. What it raises ends this opening of the port, nothing else."""
+        try:
+            step()
+        except Exception as err:  # boundary: serial port
+            if self._lost is None or self._lost.done():
+                log.exception("Serial port failed: port=%s", self._options.name)
+            else:
+                self._lost.set_exception(err)
+                self._set_reading(on=False)
+
+    def _readable(self) -> None:
+        self._guard(self._read)
+
+    def _read(self) -> None:
+        assert self._port is not None, "the reader is removed with the port"
+        data = self._port.read()
+        if data:
+            self._last_byte_ns = self._clock.monotonic_ns()
+            self._framing.receive(data, self._now_ms())
+            self._work()
+
+    def _resolved(self, receipt: Receipt | None) -> None:
+        if receipt is not None:
+            self._guard(lambda: self._framing.committed(receipt))
+
+    def _progressed(self) -> None:
+        """Readings left the queue: there is room again, and the device may hear of it."""
+        if not self._draining:
+            self._guard(self._work)
+
+    def _work(self) -> None:
+        """Do all that is possible now: queue readings, publish, answer the device."""
+        drained = self._drain()
+        if self._port is None:
+            return
+        self._set_reading(on=drained)
+        self._send()
+
+    def _drain(self) -> bool:
+        """Move whole readings from the framing to the queue; say whether none is left."""
+        self._draining = True
+        try:
+            while self._publisher.has_room and not self._asking:
+                event = self._framing.next_event()
+                if event is None:
+                    return True
+                self._take(event)
+            return False
+        finally:
+            self._draining = False
+            self._publisher.pump()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Reading():
+                self._offer(event)
+            case DeviceHello():
+                self._meet(event)
+            case DeviceLog(device, level, text):
+                self._counters.device_logs += 1
+                self._device_log.call(
+                    lambda _: log.log(
+                        _LEVELS[min(max(level, 0), 7)],
+                        "Device says: port=%s device=%s text=%s",
+                        self._options.name,
+                        device,
+                        text,
+                    )
+                )
+            case _:
+                assert_never(event)
+
+    def _meet(self, hello: DeviceHello) -> None:
+        """A board is there: ask what of it is stored already, before its readings are taken."""
+        self._device_log.call(
+            lambda _: log.info(
+                "Device said hello: port=%s device=%s boot=%d resumed=%s",
+                self._options.name,
+                hello.device,
+                hello.boot_id,
+                hello.resumed,
+            )
+        )
+        pattern = device_pattern(self._options.subject, self._options.name, hello.device)
+        if not hello.resumed and pattern is not None:
+            self._asking = True
+            self._resume.ask(pattern, hello.device, hello.boot_id)
+
+    def _resumed(self, receipt: Receipt | None) -> None:
+        # The board sends no reading before it heard our hello, so none up to this one is here yet.
+        self._asking = False
+        self._resolved(receipt)
+        self._progressed()
+
+    def _offer(self, reading: Reading) -> None:
+        try:
+            publication = self._publication(reading)
+        except BadReading as err:
+            self._publisher.give_up(reading.receipt, err.reason)
+        else:
+            self._publisher.offer(publication)
+
+    def _publication(self, reading: Reading) -> Publication:
+        payload = self._codec(reading.payload)
+        block = self._template.headers(reading)
+        body = block + payload
+        if len(body) > self._max_payload_bytes:
+            raise BadReading("is larger than max_payload")
+        return Publication(self._template.subject(reading), len(block), body, reading.receipt)
+
+    def _set_reading(self, *, on: bool) -> None:
+        """Read the port, or leave its bytes with the kernel."""
+        if self._port is None or self._lost is None or (on and self._lost.done()):
+            return
+        loop = asyncio.get_running_loop()
+        if on and not self._reading:
+            loop.add_reader(self._port.fileno(), self._readable)
+        elif not on and self._reading:
+            loop.remove_reader(self._port.fileno())
+        self._reading = on
+        self._note_pause(paused=not on and not self._publisher.has_room)
+
+    def _note_pause(self, *, paused: bool) -> None:
+        if paused and not self._paused:
+            self._counters.paused += 1
+            self._pause_log.call(
+                lambda count: log.warning(
+                    "Serial port is not read, its readings wait for the stream: "
+                    "port=%s queued=%d times=%d",
+                    self._options.name,
+                    self._publisher.queued,
+                    count,
+                )
+            )
+        self._paused = paused
+
+    def _send(self) -> None:
+        """Give the device what it shall hear; new answers wait until the kernel took the old."""
+        assert self._port is not None, "only an open port is written to"
+        for _ in range(_WRITES_MAX):
+            self._out = self._out or self._framing.data_to_send(self._now_ms())
+            if not self._out:
+                break
+            self._out = self._out[self._port.write(self._out) :]
+            if self._out:
+                break
+        loop = asyncio.get_running_loop()
+        if self._out:
+            loop.add_writer(self._port.fileno(), self._writable)
+        else:
+            loop.remove_writer(self._port.fileno())
+        self._set_timer(self._framing.next_timeout_ms(self._now_ms()))
+
+    def _writable(self) -> None:
+        self._guard(self._send)
+
+    def _set_timer(self, delay_ms: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if delay_ms is not None:
+            self._timer = self._clock.call_later(delay_ms * NS_PER_MS, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._guard(self._send)
+
+    def _wall_ms(self) -> int:
+        return self._clock.wall_ns() // NS_PER_MS
+
+    def _now_ms(self) -> int:
+        return self._clock.monotonic_ns() // NS_PER_MS
+
+
+class _Opening:
+    """One attempt to open a port in a worker thread, which may outlive the wish for it."""
+
+    def __init__(self, open_serial: OpenSerial, options: SerialPort) -> None:
+        self._open_serial = open_serial
+        self._options = options
+        self._lock = threading.Lock()
+        self._port: OpenPort | None = None
+        self._abandoned = False
+
+    def run(self) -> OpenPort:
+        """Open it. In the worker thread."""
+        port = self._open_serial(self._options)
+        with self._lock:
+            self._port = port
+            abandoned = self._abandoned
+        if abandoned:
+            port.close()
+        return port
+
+    def abandon(self) -> OpenPort | None:
+        """Return the port if it is open already; the caller closes it. On the loop."""
+        with self._lock:
+            self._abandoned = True
+            return self._port
+
+
+async def _close(port: OpenPort) -> None:
+    """Close it in a thread; one that takes longer is left to that thread."""
+    # Shielded: a cancellation before the thread took it up would leave the port open.
+    closing = asyncio.get_running_loop().run_in_executor(None, port.close)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limits.PORT_CLOSE_TIMEOUT_NS / NS_PER_S):
+            await asyncio.shield(closing)

@@ -1,0 +1,85 @@
+"""What monitoring and health see of a port: counters that only go up, and a snapshot with the rest.
+
+Knows numbers only. Truth: docs/serial.md, "What a port reports".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock
+
+
+@dataclass(slots=True)
+class PortCounters:
+    """Since start. One writer: the loop's thread."""
+
+    stored: int = 0
+    duplicates: int = 0  # of them, answered as already stored
+    retried: int = 0  # publications beyond the first of a reading
+    refused: int = 0  # error PubAcks, missing streams and missing answers
+    poison: int = 0  # readings given up, because no attempt could store them
+    device_logs: int = 0
+    paused: int = 0  # times the port was not read because its queue was full
+    opens: int = 0
+    reopens: int = 0
+    open_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatus:
+    """One port at one moment. `silent_ns` counts from the last byte, before that from start."""
+
+    name: str
+    device: str
+    open: bool
+    paused: bool
+    silent_ns: int
+    last_error: str
+    bytes_in: int
+    frames: int
+    bad: int
+    overlong: int
+    noise_bytes: int
+    missing: int
+    queued: int
+    queued_bytes: int
+    stored: int
+    duplicates: int
+    retried: int
+    refused: int
+    poison: int
+    device_logs: int
+    pauses: int
+    opens: int
+    reopens: int
+    open_failures: int
+
+
+class Seldom:
+    """Lets a few events of a kind through per interval, and counts those it held back."""
+
+    def __init__(self, clock: Clock, interval_ns: int, events_max: int = 1) -> None:
+        self._clock = clock
+        self._interval_ns = interval_ns
+        self._events_max = events_max
+        self._events = 0
+        self._next_ns: int | None = None
+        self._held_back = 0
+
+    def call(self, say: Callable[[int], None]) -> None:
+        """Call `say` with how many events it speaks for, unless it spoke a short while ago."""
+        now_ns = self._clock.monotonic_ns()
+        if self._next_ns is None or now_ns >= self._next_ns:
+            self._next_ns = now_ns + self._interval_ns
+            self._events = 0
+        if self._events == self._events_max:
+            self._held_back += 1
+            return
+        self._events += 1
+        count, self._held_back = self._held_back + 1, 0
+        say(count)

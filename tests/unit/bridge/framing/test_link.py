@@ -1,0 +1,147 @@
+"""The link session in the bridge's words: readings with ids, receipts that reach the device.
+
+Both ends are the real sessions of leafnode.link; the wire between them is a variable.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.bridge.framing.link import LinkFraming
+from leafnode.bridge.reading import DeviceHello, DeviceLog, Event, Reading, Receipt
+from leafnode.link.device import DeviceSession
+
+BOOT = 77
+
+
+def events(framing: LinkFraming) -> list[Event]:
+    seen = []
+    while (event := framing.next_event()) is not None:
+        seen.append(event)
+    return seen
+
+
+def exchange(device: DeviceSession, framing: LinkFraming, now_ms: int) -> list[Event]:
+    """Let both ends talk until they have nothing to say."""
+    seen = []
+    for _ in range(20):
+        while data := framing.data_to_send(now_ms):
+            device.receive(data, now_ms)
+        while data := device.data_to_send(now_ms):
+            framing.receive(data, now_ms)
+        seen += events(framing)
+    return seen
+
+
+def connected() -> tuple[DeviceSession, LinkFraming]:
+    device, framing = DeviceSession("node1", BOOT), LinkFraming()
+    exchange(device, framing, 0)
+    return device, framing
+
+
+def test_a_hello_is_reported() -> None:
+    device, framing = DeviceSession("node1", BOOT), LinkFraming()
+
+    assert exchange(device, framing, 0) == [DeviceHello("node1", BOOT, resumed=False)]
+
+
+def test_a_reading_has_an_id_of_device_boot_and_sequence() -> None:
+    device, framing = connected()
+
+    device.publish("tank.level", b"21.5")
+
+    assert exchange(device, framing, 10) == [
+        Reading(b"node1.77.1", b"21.5", b"node1", b"tank.level", Receipt(BOOT, 1))
+    ]
+
+
+def test_the_device_keeps_a_reading_until_it_is_committed() -> None:
+    device, framing = connected()
+    device.publish("t", b"1")
+    exchange(device, framing, 10)
+    assert device.counters.acked == 0
+
+    framing.committed(Receipt(BOOT, 1))
+    exchange(device, framing, 20)
+
+    assert device.counters.acked == 1
+
+
+def test_a_receipt_of_an_earlier_boot_acks_nothing() -> None:
+    _, framing = connected()
+    rebooted = DeviceSession("node1", BOOT + 1)
+    exchange(rebooted, framing, 10)
+    rebooted.publish("t", b"1")
+    exchange(rebooted, framing, 20)
+
+    framing.committed(Receipt(BOOT, 1))
+    exchange(rebooted, framing, 30)
+
+    assert rebooted.counters.acked == 0
+
+
+def test_a_log_line_is_reported() -> None:
+    device, framing = connected()
+
+    device.log(4, "sensor missing")
+
+    assert exchange(device, framing, 10) == [DeviceLog("node1", 4, "sensor missing")]
+
+
+def test_opening_the_port_again_goes_on_with_the_session() -> None:
+    device, framing = connected()
+    device.publish("t", b"1")
+    exchange(device, framing, 10)
+
+    framing.opened(20)
+    device.publish("t", b"2")
+
+    assert exchange(device, framing, 20) == [
+        Reading(b"node1.77.2", b"2", b"node1", b"t", Receipt(BOOT, 2))
+    ]
+
+
+def test_counts_are_those_of_the_session() -> None:
+    device, framing = connected()
+    before = framing.counts()
+
+    framing.receive(b"boot banner\r\n\x00", 10)
+    device.publish("t", b"1")
+    exchange(device, framing, 10)
+    after = framing.counts()
+
+    assert after.frames > before.frames
+    assert after.noise_bytes >= len(b"boot banner\r\n")
+    assert after.bytes_in > before.bytes_in
+
+
+@given(st.integers(1, 7), st.data())
+def test_any_chunking_gives_the_same_events(count: int, data: st.DataObject) -> None:
+    device, framing = connected()
+    wire = b""
+    for number in range(count):
+        device.publish("t", b"%d" % number)
+        wire += device.data_to_send(10)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=20)))
+
+    seen = []
+    for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
+        framing.receive(wire[start:end], 10)
+        seen += events(framing)
+    _, whole = connected()
+    whole.receive(wire, 10)
+
+    assert seen == events(whole)
+    assert whole.counts().frames == framing.counts().frames
+
+
+@given(st.lists(st.binary(max_size=100), max_size=20))
+def test_garbage_gives_no_event_and_raises_nothing(chunks: list[bytes]) -> None:
+    framing = LinkFraming()
+
+    for chunk in chunks:
+        framing.receive(chunk, 0)
+        framing.data_to_send(0)
+
+    assert all(not isinstance(event, Reading) for event in events(framing))

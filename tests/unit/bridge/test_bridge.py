@@ -1,0 +1,69 @@
+"""All ports of a configuration: none of them disturbs another."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+
+from leafnode import limits
+from leafnode.bridge.bridge import Bridge
+from leafnode.config.options import SerialOptions, SerialPort
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import FakeStream, new_account
+from tests.unit.bridge.world import FakeLine, FakePort
+
+PORT = SerialPort(device="/dev/ttyUSB0", name="scale", subject="s.{port}", keep_first=True)
+
+
+def test_a_port_that_cannot_be_opened_and_one_that_floods_do_not_stop_a_third() -> None:
+    lines = {"flood": FakeLine(), "scale": FakeLine()}
+
+    def open_line(options: SerialPort) -> FakePort:
+        if options.name == "dead":
+            raise FileNotFoundError(2, "No such file or directory")
+        return lines[options.name].open(options)
+
+    ports = tuple(replace(PORT, name=name, device=name) for name in ("dead", "flood", "scale"))
+    account, clock = new_account(), FakeClock()
+    flooded = FakeStream(account, b"s.flood")
+    stream = FakeStream(account, b"s.scale")
+    stream.commits_at_once = True
+    bridge = Bridge(
+        SerialOptions(ports=ports), account, clock, random.Random(1), open_serial=open_line
+    )
+
+    async def story() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bridge.run())
+            async with asyncio.timeout(10):
+                while not all(status.open for status in bridge.status()[1:]):  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                flood, scale = lines["flood"].device, lines["scale"].device
+                assert flood is not None
+                assert scale is not None
+                said = 0
+                while len(stream.payloads) < 50:
+                    if said == len(stream.payloads):
+                        said += 1
+                        scale.send(b"%d\n" % said)
+                    try:
+                        flood.send(b"x\n" * 2000)
+                    except BlockingIOError:
+                        assert bridge.status()[1].paused
+                    clock.advance(0)
+                    await asyncio.sleep(0)
+            running.cancel()
+
+    asyncio.run(story())
+    for line in lines.values():
+        assert line.device is not None
+        line.device.close()
+
+    dead, flood, scale = bridge.status()
+    assert stream.payloads == [b"%d" % number for number in range(1, 51)]
+    assert not dead.open
+    assert dead.open_failures >= 1
+    assert flood.pauses == 1
+    assert flooded.received == limits.READINGS_BURST_MAX
+    assert scale.stored == 50

@@ -1,0 +1,474 @@
+"""Readings reach the stream in order and once each, whatever the stream answers.
+
+The answers are those of nats-server 2.15.1: {"stream":"S","seq":1}, or
+{"error":{"code":503,…},"stream":"S","seq":0}.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode import limits
+from leafnode.bridge.publisher import Publication, Publisher
+from leafnode.bridge.reading import Receipt
+from leafnode.bridge.status import PortCounters
+from leafnode.clock import NS_PER_S
+from leafnode.protocol import header
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import TOO_LARGE, FakeStream, new_account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from leafnode.routing.subscription import Delivery
+
+INBOX = b"_INBOX.abc"
+
+
+class World:
+    """A publisher, its account and its clock."""
+
+    def __init__(self, *, stream: str = "") -> None:
+        self.account = new_account()
+        self.clock = FakeClock()
+        self.counters = PortCounters()
+        self.resolved: list[int] = []
+        self.progress = 0
+        self.publisher = Publisher(
+            self.account,
+            self.clock,
+            port="scale",
+            inbox=INBOX,
+            counters=self.counters,
+            resolved=self._on_resolved,
+            progressed=self._on_progress,
+            stream=stream,
+        )
+        self.publisher.start()
+
+    def offer(self, numbers: Iterable[int], subject: bytes = b"s.scale") -> None:
+        for number in numbers:
+            block = header.build([(b"Nats-Msg-Id", b"scale.x.%d" % number)])
+            body = block + b"%d" % number
+            self.publisher.offer(Publication(subject, len(block), body, Receipt(7, number)))
+        self.publisher.pump()
+
+    def _on_resolved(self, receipt: Receipt | None) -> None:
+        assert receipt is not None
+        self.resolved.append(receipt.seq)
+
+    def _on_progress(self) -> None:
+        self.progress += 1
+
+
+def numbers(stream: FakeStream) -> list[int]:
+    return [int(payload) for payload in stream.payloads]
+
+
+def test_a_reading_is_resolved_by_the_puback_and_not_before() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+
+    world.offer([1])
+    assert stream.staged == 1
+    assert world.resolved == []
+    stream.commit()
+
+    assert world.resolved == [1]
+    assert world.counters.stored == 1
+    assert world.publisher.queued == 0
+
+
+def test_all_that_is_queued_goes_out_in_one_turn() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+
+    world.offer(range(1, 11))
+    assert stream.staged == 10
+    stream.commit()
+
+    assert world.resolved == list(range(1, 11))
+
+
+def test_the_next_burst_waits_until_every_reading_of_this_one_is_answered() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1])
+
+    world.offer([2, 3])
+    world.clock.advance(NS_PER_S)
+    assert stream.received == 1
+    stream.commit()
+    world.clock.advance(0)
+
+    assert stream.received == 3
+
+
+def test_a_burst_has_at_most_its_bound_of_readings() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+
+    world.offer(range(limits.READINGS_BURST_MAX + 1))
+
+    assert stream.staged == limits.READINGS_BURST_MAX
+
+
+def test_a_burst_has_at_most_its_bound_of_bytes() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    body = bytes(limits.READINGS_BURST_BYTES // 2)
+    block = header.build([(b"Nats-Msg-Id", b"a")])
+
+    for seq in range(3):
+        publication = Publication(b"s.a", len(block), block + body, Receipt(7, seq))
+        world.publisher.offer(publication)
+    world.publisher.pump()
+
+    assert stream.staged == 1
+
+
+def test_a_duplicate_counts_as_stored() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1])
+    stream.commit_unheard()
+
+    world.clock.advance(limits.READING_ACK_TIMEOUT_NS + limits.READING_RETRY_NS)
+    stream.commit()
+
+    assert world.resolved == [1]
+    assert stream.ids == [b"scale.x.1"]
+    assert world.counters.duplicates == 1
+    assert world.counters.retried == 1
+
+
+def test_without_a_stream_readings_wait_and_are_tried_again_with_backoff() -> None:
+    world = World()
+    world.offer([1, 2])
+    assert world.publisher.last_error == "no stream captures s.scale"
+
+    world.clock.advance(3 * limits.READING_RETRY_NS)
+    assert world.counters.retried == 2
+    stream = FakeStream(world.account, b"s.>")
+    world.clock.advance(limits.READING_RETRY_MAX_NS)
+    stream.commit()
+    world.clock.advance(0)
+    stream.commit()
+
+    assert world.resolved == [1, 2]
+    assert numbers(stream) == [1, 2]
+    assert world.publisher.last_error == ""
+
+
+def test_the_backoff_grows_to_its_maximum() -> None:
+    world = World()
+    world.offer([1])
+
+    world.clock.advance(60 * NS_PER_S)
+    before = world.counters.retried
+    world.clock.advance(10 * limits.READING_RETRY_MAX_NS)
+
+    assert world.counters.retried == before + 10
+
+
+def test_later_readings_wait_behind_a_refused_one() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    stream.refusal = {"code": 503, "err_code": 10077, "description": "maximum messages exceeded"}
+
+    world.offer([1, 2, 3])
+    assert stream.received == 1
+    assert world.publisher.last_error == "maximum messages exceeded (10077)"
+    stream.refusal = None
+    stream.commits_at_once = True
+    world.clock.advance(NS_PER_S)
+
+    assert numbers(stream) == [1, 2, 3]
+    assert world.resolved == [1, 2, 3]
+
+
+def test_after_a_failed_commit_the_order_is_kept() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1, 2, 3])
+
+    stream.fail()
+    world.clock.advance(limits.READING_RETRY_NS)
+    assert stream.staged == 1
+    stream.commit()
+    world.clock.advance(0)
+    assert stream.staged == 2
+    stream.commit()
+
+    assert numbers(stream) == [1, 2, 3]
+    assert world.resolved == [1, 2, 3]
+
+
+def test_a_late_puback_ends_the_pause() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1, 2])
+
+    world.clock.advance(limits.READING_ACK_TIMEOUT_NS)
+    assert world.publisher.last_error == "no answer from a stream"
+    stream.commit()
+
+    assert world.resolved == [1, 2]
+    assert world.publisher.last_error == ""
+
+
+def test_a_late_refusal_changes_nothing() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1])
+    world.clock.advance(limits.READING_ACK_TIMEOUT_NS)
+    refused = world.counters.refused
+
+    stream.fail()
+
+    assert world.counters.refused == refused
+    assert world.publisher.queued == 1
+
+
+def test_an_answer_of_somebody_else_is_passed_over() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+
+    def reply_to_all(delivery: Delivery) -> None:
+        for reply, _, _ in delivery.messages:
+            world.account.publish(reply, b"pong")
+            world.account.publish(reply, b"[" * 5000)
+            world.account.publish(reply, b"{}")
+
+    world.account.subscribe(b"s.*", reply_to_all)
+
+    world.offer([1])
+    assert world.resolved == []
+    assert world.counters.refused == 0
+    stream.commit()
+
+    assert world.resolved == [1]
+
+
+def test_a_status_answer_is_a_refusal() -> None:
+    world = World()
+    block = b"NATS/1.0 429 Too Many Requests\r\n\r\n"
+
+    def refuse(delivery: Delivery) -> None:
+        for reply, _, _ in delivery.messages:
+            world.account.publish(reply, block, header_size=len(block))
+
+    world.account.subscribe(b"s.>", refuse)
+
+    world.offer([1])
+
+    assert world.publisher.last_error == "status 429 Too Many Requests"
+    assert world.publisher.queued == 1
+
+
+def test_only_the_named_stream_counts() -> None:
+    world = World(stream="LOCAL")
+    other = FakeStream(world.account, b"s.>", name="HUB")
+    local = FakeStream(world.account, b"s.*", name="LOCAL")
+    world.offer([1])
+
+    other.commit()
+    assert world.resolved == []
+    local.commit()
+
+    assert world.resolved == [1]
+
+
+def test_a_message_that_no_attempt_could_store_is_given_up_and_the_next_go_on() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    stream.refusal = TOO_LARGE
+    world.offer([1])
+    stream.refusal = None
+    world.offer([2])
+    world.clock.advance(0)
+    stream.commit()
+
+    assert world.resolved == [1, 2]
+    assert numbers(stream) == [2]
+    assert world.counters.poison == 1
+    assert world.counters.refused == 0
+
+
+def test_a_given_up_reading_is_resolved_behind_the_ones_before_it() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1])
+
+    world.publisher.give_up(Receipt(7, 2), "is not UTF-8")
+    assert world.resolved == []
+    stream.commit()
+
+    assert world.resolved == [1, 2]
+    assert world.counters.poison == 1
+    assert stream.received == 1
+
+
+def test_a_given_up_reading_does_not_cut_a_pause_short() -> None:
+    world = World()
+    world.offer([1])
+    retried = world.counters.retried
+
+    world.publisher.give_up(Receipt(7, 2), "is not UTF-8")
+    world.clock.advance(0)
+
+    assert world.counters.retried == retried
+
+
+def test_a_pause_after_a_burst_of_which_some_was_stored_is_not_cut_short_either() -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.offer([1])
+    world.offer([2, 3])
+    stream.commit()
+    world.clock.advance(0)
+    stream.commit_first()
+    stream.fail()
+    retried = world.counters.retried
+
+    world.publisher.give_up(Receipt(7, 4), "is not UTF-8")
+    world.clock.advance(0)
+    assert world.counters.retried == retried
+    world.clock.advance(limits.READING_RETRY_NS)
+
+    assert world.counters.retried == retried + 1
+
+
+def test_a_given_up_reading_without_a_device_that_waits_takes_no_room() -> None:
+    world = World()
+
+    world.publisher.give_up(None, "is not UTF-8")
+
+    assert world.publisher.queued == 0
+    assert world.counters.poison == 1
+
+
+def test_the_queue_has_room_up_to_its_bound_and_none_beyond() -> None:
+    world = World()
+    world.offer(range(limits.READINGS_UNCOMMITTED_MAX - 1))
+    assert world.publisher.has_room
+
+    world.offer([9999])
+    assert not world.publisher.has_room
+
+    with pytest.raises(AssertionError):
+        world.offer([10000])
+
+
+def test_the_queue_is_bounded_in_bytes_too() -> None:
+    world = World()
+    half = bytes(limits.READINGS_UNCOMMITTED_BYTES // 2)
+
+    world.publisher.offer(Publication(b"s.a", 0, half, None))
+    assert world.publisher.has_room
+    world.publisher.offer(Publication(b"s.a", 0, half, None))
+
+    assert not world.publisher.has_room
+
+
+def test_refusals_and_recovery_are_one_log_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World()
+    world.offer([1])
+    world.clock.advance(600 * NS_PER_S)
+
+    stream = FakeStream(world.account, b"s.>")
+    stream.commits_at_once = True
+    world.clock.advance(limits.READING_RETRY_MAX_NS)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Readings cannot be stored: port=scale reason=no stream captures s.scale queued=1",
+        "Readings are stored again: port=scale queued=0",
+    ]
+
+
+def test_dropped_readings_are_logged_once_per_interval_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+
+    for _ in range(100):
+        world.publisher.give_up(None, "is not UTF-8")
+    world.clock.advance(limits.BRIDGE_LOG_INTERVAL_NS)
+    world.publisher.give_up(None, "is not UTF-8")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Reading dropped: port=scale reason=is not UTF-8 times=1",
+        "Reading dropped: port=scale reason=is not UTF-8 times=100",
+    ]
+
+
+def test_stop_leaves_no_timer_and_no_subscription() -> None:
+    world = World()
+    FakeStream(world.account, b"s.>").silent = True
+    world.offer([1])
+
+    world.publisher.stop()
+
+    assert world.clock.pending() == 0
+    assert (INBOX + b".*", b"") not in world.account.local_interest
+
+
+ACTIONS = (
+    "offer",
+    "commit",
+    "unheard",
+    "fail",
+    "refuse",
+    "accept",
+    "silent",
+    "gone",
+    "back",
+    "wait",
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 40)), max_size=60))
+def test_whatever_the_stream_does_each_reading_is_stored_once_and_in_order(
+    actions: list[tuple[str, int]],
+) -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    offered = 0
+    for action, amount in actions:
+        if action == "offer":
+            world.offer(range(offered + 1, offered + amount + 1))
+            offered += amount
+        elif action == "commit":
+            stream.commit()
+        elif action == "unheard":
+            stream.commit_unheard()
+        elif action == "fail":
+            stream.fail()
+        elif action in {"refuse", "accept"}:
+            stream.refusal = {"description": "no"} if action == "refuse" else None
+        elif action == "silent":
+            stream.silent = not stream.silent
+        elif action == "gone":
+            stream.close()
+        elif action == "back":
+            stream.reopen()
+        else:
+            world.clock.advance(amount * NS_PER_S)
+        assert world.resolved == list(range(1, len(world.resolved) + 1))
+        assert set(world.resolved) <= set(numbers(stream))
+
+    stream.reopen()
+    stream.refusal, stream.silent, stream.commits_at_once = None, False, True
+    stream.commit()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert numbers(stream) == list(range(1, offered + 1))
+    assert world.resolved == list(range(1, offered + 1))
+    assert world.clock.pending() == 0
+    assert world.publisher.queued_bytes == 0

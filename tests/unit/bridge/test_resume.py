@@ -1,0 +1,155 @@
+"""What is stored of a board is asked of JetStream. Answers as nats-server 2.15.1 gives them."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode import limits
+from leafnode.bridge.reading import Receipt
+from leafnode.bridge.resume import Resume
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import new_account
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
+
+NAMES = b"$JS.API.STREAM.NAMES"
+GET = b"$JS.API.STREAM.MSG.GET.READINGS"
+ONE_STREAM = (
+    b'{"type":"io.nats.jetstream.api.v1.stream_names_response",'
+    b'"total":1,"offset":0,"limit":1024,"streams":["READINGS"]}'
+)
+NOT_FOUND = (
+    b'{"type":"io.nats.jetstream.api.v1.stream_msg_get_response",'
+    b'"error":{"code":404,"err_code":10037,"description":"no message found"}}'
+)
+
+
+def message(msg_id: bytes) -> bytes:
+    block = b"NATS/1.0\r\nNats-Msg-Id: " + msg_id + b"\r\nLeafnode-Port: p\r\n\r\n"
+    return (
+        b'{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":'
+        b'{"subject":"s.node1.t","seq":9,"hdrs":"%b","data":"MQ==","time":"2026-01-01T00:00:00Z"}}'
+        % base64.b64encode(block)
+    )
+
+
+class World:
+    """A question, and an API that answers each subject with fixed bytes."""
+
+    def __init__(self, *, stream: str = "", answers: dict[bytes, bytes] | None = None) -> None:
+        self.account = new_account()
+        self.clock = FakeClock()
+        self.requests: list[tuple[bytes, bytes]] = []
+        self.replies: list[bytes] = []
+        self.answers = answers or {}
+        self.results: list[Receipt | None] = []
+        for subject in self.answers:
+            self.account.subscribe(subject, self._on_request)
+        self.resume = Resume(
+            self.account,
+            self.clock,
+            inbox=b"_INBOX.x.last",
+            stream=stream,
+            done=self.results.append,
+        )
+        self.resume.ask(b"s.node1.>", "node1", 77)
+
+    def _on_request(self, delivery: Delivery) -> None:
+        for reply, _, body in delivery.messages:
+            self.requests.append((delivery.subject, body))
+            self.replies.append(reply)
+            if self.answers[delivery.subject]:
+                self.account.publish(reply, self.answers[delivery.subject])
+
+
+def test_the_last_reading_of_the_boot_is_found_through_the_stream_that_captures_it() -> None:
+    world = World(answers={NAMES: ONE_STREAM, GET: message(b"node1.77.41")})
+
+    assert world.results == [Receipt(77, 41)]
+    assert world.requests == [
+        (NAMES, b'{"subject":"s.node1.>"}'),
+        (GET, b'{"last_by_subj":"s.node1.>"}'),
+    ]
+    assert world.clock.pending() == 0
+
+
+def test_a_configured_stream_is_asked_at_once() -> None:
+    world = World(stream="READINGS", answers={GET: message(b"node1.77.41")})
+
+    assert world.results == [Receipt(77, 41)]
+    assert len(world.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "msg_id",
+    [
+        b"node1.76.41",
+        b"node2.77.41",
+        b"node1.77.",
+        b"node1.77.x",
+        b"node1.77.-1",
+        b"node1.77.99999999999999999999",
+        b"node1.77.4294967296",
+    ],
+)
+def test_a_message_of_another_boot_or_none_of_the_link_says_nothing(msg_id: bytes) -> None:
+    world = World(answers={NAMES: ONE_STREAM, GET: message(msg_id)})
+
+    assert world.results == [None]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        {NAMES: b'{"streams":null}'},
+        {NAMES: b'{"streams":["A","B"]}'},
+        {NAMES: b"nonsense"},
+        {NAMES: b"[" * 5000},
+        {NAMES: ONE_STREAM},
+        {NAMES: ONE_STREAM, GET: NOT_FOUND},
+        {NAMES: ONE_STREAM, GET: b'{"message":{"hdrs":"!"}}'},
+        {NAMES: ONE_STREAM, GET: b'{"message":{"seq":1}}'},
+    ],
+)
+def test_without_a_clear_answer_nothing_is_taken_for_stored(answers: dict[bytes, bytes]) -> None:
+    world = World(answers=answers)
+
+    assert world.results == [None]
+    assert world.clock.pending() == 0
+
+
+def test_an_answer_that_does_not_come_is_waited_for_only_so_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(answers={NAMES: b""})
+
+    world.clock.advance(limits.RESUME_TIMEOUT_NS - 1)
+    assert world.results == []
+    world.clock.advance(1)
+
+    assert world.results == [None]
+    assert "only its duplicate window protects" in caplog.text
+
+
+def test_the_answer_to_a_former_question_is_passed_over() -> None:
+    world = World(answers={NAMES: b""})
+    world.resume.ask(b"s.node2.>", "node2", 78)
+
+    world.account.publish(world.replies[0], ONE_STREAM)
+
+    assert world.results == []
+    assert world.requests[-1] == (NAMES, b'{"subject":"s.node2.>"}')
+
+
+def test_stopping_forgets_the_question() -> None:
+    world = World(answers={NAMES: b""})
+
+    world.resume.stop()
+
+    assert world.clock.pending() == 0
+    assert (b"_INBOX.x.last.*", b"") not in world.account.local_interest

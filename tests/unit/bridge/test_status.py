@@ -1,0 +1,31 @@
+"""What is said rarely says how much it kept to itself."""
+
+from __future__ import annotations
+
+from leafnode.bridge.status import Seldom
+from leafnode.clock import NS_PER_S
+from tests.sim.clock import FakeClock
+
+
+def test_one_event_per_interval_and_the_count_of_those_held_back() -> None:
+    clock = FakeClock()
+    seldom = Seldom(clock, NS_PER_S)
+    said: list[int] = []
+
+    for _ in range(3):
+        seldom.call(said.append)
+    clock.advance(NS_PER_S)
+    seldom.call(said.append)
+
+    assert said == [1, 3]
+
+
+def test_as_many_as_asked_for_per_interval_and_none_more() -> None:
+    clock = FakeClock()
+    seldom = Seldom(clock, NS_PER_S, 2)
+    said: list[int] = []
+
+    for _ in range(3):
+        seldom.call(said.append)
+
+    assert said == [1, 1]

@@ -1,0 +1,133 @@
+"""One port on a fake line: a socket pair instead of a tty, a clock that a test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.bridge.port import PortGone
+from leafnode.bridge.runner import BridgeSeams, PortRunner
+from leafnode.config.options import SerialPort
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import FakeStream, new_account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+class FakeLine:
+    """A cable: the test holds `device`, the bridge opens the other end, any number of times."""
+
+    def __init__(self) -> None:
+        self.device: socket.socket | None = None
+        self.opens = 0
+        self.closes = 0
+        self.refusal: Exception | None = None
+
+    def open(self, options: SerialPort) -> FakePort:
+        if self.refusal is not None:
+            raise self.refusal
+        if self.device is not None:
+            self.device.close()
+        self.device, port = socket.socketpair()
+        self.device.setblocking(False)
+        port.setblocking(False)
+        self.opens += 1
+        return FakePort(self, port)
+
+    def unplug(self) -> None:
+        assert self.device is not None
+        self.device.close()
+
+
+class FakePort:
+    """Implements OpenPort on a socket."""
+
+    def __init__(self, line: FakeLine, sock: socket.socket) -> None:
+        self._line = line
+        self._socket = sock
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def read(self) -> bytes:
+        try:
+            data = os.read(self._socket.fileno(), limits.SERIAL_READ_BYTES)
+        except BlockingIOError:
+            return b""
+        if not data:
+            raise PortGone("the other end hung up")
+        return data
+
+    def write(self, data: bytes) -> int:
+        try:
+            return os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+
+    def close(self) -> None:
+        self._line.closes += 1
+        self._socket.close()
+
+
+class World:
+    """A running port with a stream behind it."""
+
+    def __init__(self, options: SerialPort, *, max_payload_bytes: int = 1000) -> None:
+        self.line = FakeLine()
+        self.account = new_account()
+        self.clock = FakeClock()
+        self.stream = FakeStream(self.account, b"s.>")
+        self.stream.commits_at_once = True
+        seams = BridgeSeams(self.account, self.clock, self.line.open, "boot", max_payload_bytes)
+        self.runner = PortRunner(options, seams, inbox=b"_INBOX.x")
+
+    def say(self, data: bytes) -> None:
+        assert self.line.device is not None
+        self.line.device.sendall(data)
+
+    def hear(self) -> bytes:
+        assert self.line.device is not None
+        try:
+            return self.line.device.recv(65536)
+        except BlockingIOError:
+            return b""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Give the loop turns, without time passing, until the condition holds."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self.clock.advance(0)
+                await asyncio.sleep(0)
+
+    async def turns(self, count: int = 20) -> None:
+        for _ in range(count):
+            self.clock.advance(0)
+            await asyncio.sleep(0)
+
+    async def opened(self) -> None:
+        await self.until(lambda: self.runner.status().open)
+
+
+def line_port(*, subject: str = "s.{port}", **options: object) -> SerialPort:
+    given = {"keep_first": True, **options}
+    return SerialPort(device="/dev/fake", name="scale", subject=subject, **given)  # type: ignore[arg-type]
+
+
+def run(world: World, story: Callable[[World], Coroutine[object, object, None]]) -> None:
+    """Run the port while the story is told, then stop it."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            port = tasks.create_task(world.runner.run())
+            await story(world)
+            port.cancel()
+
+    try:
+        asyncio.run(main())
+    finally:
+        if world.line.device is not None:
+            world.line.device.close()
