@@ -1,0 +1,26 @@
+# ruff: noqa: F821 -- metadata and package are MicroPython's, see tools/manifestfile.py there
+"""Freezes the node into a MicroPython build: `make BOARD=… FROZEN_MANIFEST=<this file>`."""
+
+metadata(version="0.1.0", description="leafnode sensor node")
+
+# The device's half of leafnode/link; gateway.py and events.py stay at home.
+package(
+    "link",
+    (
+        "__init__.py",
+        "cobs.py",
+        "const.py",
+        "counters.py",
+        "crc.py",
+        "device.py",
+        "errors.py",
+        "frame.py",
+        "hello.py",
+        "ring.py",
+        "subject.py",
+        "ticks.py",
+    ),
+    base_path="../leafnode",
+)
+package("node")
+package("hal", ("__init__.py", "boot_id.py", "clock.py", "stream.py", "micropython.py"))

@@ -1,0 +1,330 @@
+"""The gateway's end of the link: readings in order, acks only for what the application has
+committed.
+
+Bytes and times in, events and bytes out; no clock, no I/O. One session per serial port; it
+outlives any number of device boots, and a new one (after a crash of the gateway) learns all it
+needs from the device. Knows sequences and timers; not streams or subjects' meaning. Truth:
+docs/device-link.md, "Gateway".
+"""
+
+import struct
+
+from . import const
+from .counters import GatewayCounters
+from .errors import InvalidName, InvalidOption
+from .events import Hello, Log, Reading
+from .frame import FrameReader, FrameWriter
+from .hello import read_hello, write_hello
+from .subject import is_name, is_subject, printable
+from .ticks import elapsed_ms, is_due, until_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .hello import HelloBody
+
+    Event = Reading | Hello | Log
+
+_REFUSALS = {
+    const.REFUSED_VERSION: b"this gateway speaks version 1 of the device link",
+    const.REFUSED_HELLO: b"malformed hello or device name",
+    const.REFUSED_BOOT: b"boot id was used before",
+    const.REFUSED_SUBJECT: b"invalid subject",
+}
+
+
+class Peer:
+    """The device at the other end, as its last HELLO said."""
+
+    def __init__(self, boot_id: int, hello: "HelloBody") -> None:
+        self.device = hello.name
+        self.boot_id = boot_id
+        self.window = hello.window
+        self.frame_bytes_max = hello.frame_bytes_max
+        self.capabilities = hello.capabilities
+        self.alive = True  # heard within DEAD_MS
+
+
+class GatewaySession:
+    """The link on one port.
+
+    `peer` is None until a device said HELLO. A reading ahead of the expected sequence is ignored:
+    the device goes back to what is missing (go-back-N).
+    """
+
+    def __init__(
+        self,
+        name: str = "gateway",
+        window: int = const.WINDOW_MAX,
+        *,
+        wall_ms: "Callable[[], int] | None" = None,
+    ) -> None:
+        self._name = name.encode()
+        if not is_name(self._name):
+            raise InvalidName(name)
+        if not 1 <= window <= const.WINDOW_MAX:
+            raise InvalidOption("window", window, 1, const.WINDOW_MAX)
+        self.counters = GatewayCounters()
+        self.peer: "Peer | None" = None
+        self._window = window
+        self._wall_ms = wall_ms
+        self._reader = FrameReader(const.FRAME_BYTES_MAX, self.counters)
+        self._writer = FrameWriter(const.FRAME_BYTES_MIN, const.FLAG_FROM_GATEWAY)
+        self._expected_seq = 1
+        self._committed_seq = 0
+        self._floor = 0  # what the device no longer keeps
+        self._resent_flag = 0  # of the last reading taken
+        self._uncommitted: "list[int]" = []  # given to the application; at most _window
+        self._refuse_code = 0
+        self._refuse_boot_id = 0
+        self._hello_due = False
+        self._time_due = False
+        self._ack_due = False
+        self._pong_due = False
+        # At start: a device that is up does not wait for its retry timer to learn of us.
+        self._request_due = True
+        self._request_boot_id = 0
+        self._requested_at_ms: "int | None" = None
+        self._heard_at_ms = 0
+        self._ping_at_ms = 0
+
+    @property
+    def uncommitted(self) -> int:
+        """How many readings the application has not committed; at most the window."""
+        return len(self._uncommitted)
+
+    def receive(self, data: "bytes | bytearray", now_ms: int) -> "list[Event]":
+        """Take bytes from the line, cut anywhere; return what happened.
+
+        Each (boot_id, seq) comes once per session and in order, unless `rewind` asks for it again.
+        """
+        events: "list[Event]" = []
+        at = 0
+        size = len(data)
+        while at < size:
+            at = self._reader.feed(data, at)
+            if self._reader.ready:
+                self._on_frame(now_ms, events)
+        return events
+
+    def committed(self, seq: int, boot_id: int) -> None:
+        """All readings of this boot up to `seq` are on disk: ack them, drop them on the device.
+
+        The boot id is part of the name: a commit may finish after the device has rebooted, and its
+        old sequence must not ack the new boot's readings. A `seq` that this session has not
+        delivered yet is taken too: after a Hello, the application may know it from its store.
+        """
+        if self.peer is None or boot_id != self.peer.boot_id or seq <= self._committed_seq:
+            return
+        self._committed_seq = seq
+        self._expected_seq = max(self._expected_seq, seq + 1)
+        self._uncommitted = [held for held in self._uncommitted if held > seq]
+        self._ack_due = True
+
+    def rewind(self) -> None:
+        """The store refused what the application had not committed: have it sent again."""
+        if self._uncommitted:
+            self._expected_seq = self._uncommitted[0]
+            self._uncommitted = []
+            self._ack_due = True
+
+    def data_to_send(self, now_ms: int) -> bytes:
+        """Return what is due for the line, b"" when nothing is. Call again until then."""
+        self._check_alive(now_ms)
+        while self._writer.has_room() and self._put_next(now_ms):
+            pass
+        return self._writer.take()
+
+    def next_timeout_ms(self, now_ms: int) -> "int | None":
+        """Return in how many ms data_to_send has something; None: not before bytes arrive."""
+        if self._request_due or self._refuse_code:
+            return 0
+        if self.peer is None:
+            return None
+        if self._hello_due or self._time_due or self._ack_due or self._pong_due:
+            return 0
+        if not self.peer.alive:
+            return None
+        wait_ms = until_ms(now_ms, self._heard_at_ms + const.DEAD_MS)
+        return min(wait_ms, until_ms(now_ms, self._ping_at_ms))
+
+    # What arrives
+
+    def _on_frame(self, now_ms: int, events: "list[Event]") -> None:
+        frame = self._reader
+        if frame.flags & const.FLAG_FROM_GATEWAY:
+            self.counters.echoes += 1
+            return
+        if frame.kind == const.HELLO:
+            self._on_hello(now_ms, events)
+            return
+        peer = self.peer
+        if peer is None or frame.boot_id != peer.boot_id:
+            self.counters.unknown_boots += 1
+            self._request_hello(frame.boot_id, now_ms)
+            return
+        self._on_heard(peer, now_ms)
+        self._on_floor(frame.ack)
+        if frame.kind == const.PUB:
+            self._on_pub(peer, events)
+        elif frame.kind == const.PING:
+            self._pong_due = True
+        elif frame.kind == const.LOG:
+            if len(frame.body) > 0:
+                events.append(Log(peer.device, frame.body[0], printable(bytes(frame.body[1:]))))
+        elif frame.kind != const.PONG:
+            self.counters.unknown_frames += 1
+
+    def _on_hello(self, now_ms: int, events: "list[Event]") -> None:
+        boot_id = self._reader.boot_id
+        floor = self._reader.ack
+        hello = read_hello(self._reader.body)
+        if hello is None or boot_id == 0:
+            self._refuse(const.REFUSED_HELLO)
+            return
+        if hello.version != const.PROTOCOL_VERSION:
+            self._refuse(const.REFUSED_VERSION)
+            return
+        peer = self.peer
+        resumed = peer is not None and peer.boot_id == boot_id and peer.device == hello.name
+        if resumed and floor < self._floor:
+            # A device never takes back what it gave up: this is another life under the same boot
+            # id, and its first readings would be acked as duplicates of the last life's.
+            self._refuse(const.REFUSED_BOOT)
+            return
+        self.peer = Peer(boot_id, hello)
+        self.counters.hellos += 1
+        if resumed:
+            self._on_floor(floor)
+        else:
+            self._floor = floor
+            self._expected_seq = floor + 1
+            self._committed_seq = floor
+            self._uncommitted = []
+            self._resent_flag = 0
+        self._on_heard(self.peer, now_ms)
+        self._hello_due = True
+        self._time_due = (
+            self._wall_ms is not None and hello.capabilities & const.CAPABILITY_TIME != 0
+        )
+        self._request_due = False
+        self._requested_at_ms = None
+        events.append(Hello(hello.name, boot_id, floor + 1, resumed=resumed))
+
+    def _on_heard(self, peer: Peer, now_ms: int) -> None:
+        peer.alive = True
+        self._heard_at_ms = now_ms
+        self._ping_at_ms = now_ms + const.PING_MS
+
+    def _on_floor(self, floor: int) -> None:
+        self._floor = max(self._floor, floor)
+        if floor >= self._expected_seq:
+            self.counters.missing += floor + 1 - self._expected_seq
+            self._expected_seq = floor + 1
+
+    def _on_pub(self, peer: Peer, events: "list[Event]") -> None:
+        seq = self._reader.seq
+        if seq < self._expected_seq:
+            self.counters.duplicates += 1
+            self._ack_due = True  # tells what is committed, and what is here and waits
+            return
+        if seq > self._expected_seq:
+            self.counters.out_of_order += 1
+            return
+        if len(self._uncommitted) >= self._window:
+            self.counters.window_full += 1
+            return
+        body = bytes(self._reader.body)
+        subject_end = 1 + body[0] if body else 1
+        subject = body[1:subject_end]
+        if len(subject) != subject_end - 1 or not is_subject(subject):
+            self._refuse(const.REFUSED_SUBJECT)
+            self.peer = None
+            return
+        self._expected_seq = seq + 1
+        self._resent_flag = self._reader.flags & const.FLAG_RESENT
+        self._uncommitted.append(seq)
+        self.counters.readings += 1
+        events.append(Reading(peer.device, peer.boot_id, seq, subject.decode(), body[subject_end:]))
+
+    def _request_hello(self, boot_id: int, now_ms: int) -> None:
+        asked = self._requested_at_ms
+        if asked is not None and 0 <= elapsed_ms(now_ms, asked) < const.HELLO_REQUEST_MS:
+            return
+        self._requested_at_ms = now_ms
+        self._request_boot_id = boot_id
+        self._request_due = True
+
+    def _refuse(self, code: int) -> None:
+        self.counters.refused += 1
+        self._refuse_code = code
+        self._refuse_boot_id = self._reader.boot_id
+
+    # What goes out
+
+    def _check_alive(self, now_ms: int) -> None:
+        peer = self.peer
+        if peer is None or not peer.alive:
+            return
+        if elapsed_ms(now_ms, self._heard_at_ms) >= const.DEAD_MS:
+            peer.alive = False
+            self.counters.links_lost += 1
+
+    def _put_next(self, now_ms: int) -> bool:
+        """Put the most urgent frame that is due; return whether there was one."""
+        if self._refuse_code:
+            self._put_refuse()
+        elif self._request_due:
+            self._request_due = False
+            self._writer.put(const.HELLO_REQUEST, self._request_boot_id, 0, 0)
+        elif self.peer is None:
+            return False
+        elif self._hello_due:
+            self._hello_due = False
+            size = write_hello(
+                self._writer.body, self._window, const.FRAME_BYTES_MAX, 0, self._name
+            )
+            self._put(const.HELLO, size)
+        elif self._time_due:
+            self._time_due = False
+            self._put_time()
+        elif self._pong_due:
+            self._pong_due = False
+            self._put(const.PONG)
+        elif self._ack_due:
+            self._put(const.ACK)
+        elif self.peer.alive and is_due(now_ms, self._ping_at_ms):
+            self._ping_at_ms = now_ms + const.PING_MS
+            self._put(const.PING)
+        else:
+            return False
+        return True
+
+    def _put(self, kind: int, body_bytes: int = 0) -> None:
+        assert self.peer is not None
+        self._ack_due = False  # every frame to a known boot carries both numbers
+        received = self._expected_seq - 1
+        self._writer.put(
+            kind,
+            self.peer.boot_id,
+            received,
+            self._committed_seq,
+            body_bytes,
+            self._resent_flag,
+        )
+
+    def _put_time(self) -> None:
+        assert self._wall_ms is not None
+        wall_ms = self._wall_ms()
+        struct.pack_into(
+            const.TIME_FORMAT, self._writer.body, 0, wall_ms // 1000 & 0xFFFFFFFF, wall_ms % 1000
+        )
+        self._put(const.TIME, const.TIME_BYTES)
+
+    def _put_refuse(self) -> None:
+        text = _REFUSALS[self._refuse_code]
+        self._writer.body[0] = self._refuse_code
+        self._writer.body[1 : 1 + len(text)] = text
+        self._writer.put(const.REFUSE, self._refuse_boot_id, 0, 0, 1 + len(text))
+        self._refuse_code = 0

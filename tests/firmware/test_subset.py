@@ -1,0 +1,128 @@
+"""The firmware's source stays within what the smallest supported Python has."""
+
+import ast
+import json
+import subprocess
+
+import pytest
+
+from tests.firmware.interpreter import DEVICE_PATHS, ROOT, mpy_cross, run_micropython
+from tests.firmware.subset import HAL_MODULES, MODULES, problems
+
+LINK = sorted((ROOT / "leafnode/link").glob("*.py"))
+NODE = sorted((ROOT / "firmware/node").glob("*.py"))
+HAL = sorted((ROOT / "firmware/hal").glob("*.py"))
+EXAMPLES = sorted((ROOT / "firmware/examples").glob("*.py"))
+DEVICE_MPY_BYTES_MAX = 20_000  # link without the gateway's half, node, one HAL
+
+
+@pytest.mark.parametrize("path", LINK + NODE, ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_link_and_node_use_only_the_portable_subset(path):
+    modules = MODULES | {"link.device", "link.ticks"}
+
+    assert problems(path.read_text(), modules) == []
+
+
+@pytest.mark.parametrize("path", HAL, ids=lambda path: path.stem)
+def test_boards_use_only_the_portable_subset(path):
+    assert problems(path.read_text(), HAL_MODULES) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("match a:\n  case 1: pass", "match"),
+        ("def f(a, /): pass", "positional-only /"),
+        ("try: pass\nexcept* ValueError: pass", "except*"),
+        ("from __future__ import annotations", "import __future__"),
+        ("import typing", "import typing"),
+        ("from dataclasses import dataclass", "import dataclasses"),
+        ("import enum", "import enum"),
+        ("import asyncio", "import asyncio"),
+        ("del a[:3]", "del of a slice"),
+        ("a.removeprefix('x')", "removeprefix"),
+        ("int.from_bytes(b, 'little', signed=True)", "signed="),
+        ("f'{a}'", "f-string"),
+        ("async def f(): pass", "async"),
+        ("raise A() from b", "raise from"),
+        ("a = (*b, 1)", "star in a display"),
+        ("@cache\ndef f(): pass", "decorator"),
+        ("def f(): f()", "recursion"),
+        ("class A:\n  def f(self): self.f()", "recursion"),
+        ("TYPE_CHECKING = False\nif TYPE_CHECKING:\n  pass\nelse:\n  import enum", "import enum"),
+    ],
+)
+def test_the_probe_finds_what_the_subset_lacks(source, what):
+    assert [problem.split(": ")[1] for problem in problems(source)] == [what]
+
+
+def test_the_probe_leaves_typing_alone_where_it_is_not_executed():
+    source = "TYPE_CHECKING = False\nif TYPE_CHECKING:\n  from typing import Final\nx: 'Final' = 1"
+
+    assert problems(source) == []
+
+
+@pytest.mark.parametrize("path", LINK + NODE + HAL + EXAMPLES, ids=lambda path: path.stem)
+def test_every_file_compiles_for_a_device(path, tmp_path):
+    output = tmp_path / "out.mpy"
+
+    result = subprocess.run(
+        [mpy_cross(), "-o", str(output), str(path)], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert output.stat().st_size > 0
+
+
+@pytest.mark.parametrize("path", LINK, ids=lambda path: path.stem)
+def test_every_link_module_imports_as_link_on_a_device(path):
+    name = "link" if path.stem == "__init__" else f"link.{path.stem}"
+
+    result = run_micropython("-c", f"import {name}; print('ok')", paths=DEVICE_PATHS)
+
+    assert result.stdout == "ok\n", result.stderr
+
+
+def packaged():
+    """Return (path on the device, path here) of package.json."""
+    urls = json.loads((ROOT / "firmware/package.json").read_text())["urls"]
+    return [(target, (ROOT / "firmware" / source).resolve()) for target, source in urls]
+
+
+def manifest_files():
+    """Return the paths on the device that manifest.py names."""
+    files = set()
+    for call in ast.walk(ast.parse((ROOT / "firmware/manifest.py").read_text())):
+        if isinstance(call, ast.Call) and call.func.id == "package":
+            name = ast.literal_eval(call.args[0])
+            if len(call.args) > 1:
+                files |= {f"{name}/{file}" for file in ast.literal_eval(call.args[1])}
+            else:
+                files |= {f"{name}/{path.name}" for path in (ROOT / "firmware" / name).glob("*.py")}
+    return files
+
+
+def test_package_json_names_files_that_exist_under_their_own_names():
+    for target, source in packaged():
+        assert source.is_file()
+        assert str(source).endswith(target)
+
+
+def test_package_json_and_manifest_carry_the_same_files():
+    assert manifest_files() == {target for target, _ in packaged()}
+
+
+def test_what_is_packaged_is_enough_to_run_and_small_enough(tmp_path):
+    size = 0
+    for target, source in packaged():
+        output = (tmp_path / target).with_suffix(".mpy")
+        output.parent.mkdir(exist_ok=True)
+        subprocess.run([mpy_cross(), "-o", str(output), str(source)], check=True)
+        size += output.stat().st_size
+
+    result = run_micropython(
+        "-c", "import node.node, hal.micropython; print('ok')", paths=(tmp_path,)
+    )
+
+    assert result.stdout == "ok\n", result.stderr
+    assert size < DEVICE_MPY_BYTES_MAX

@@ -1,0 +1,141 @@
+"""Both ends on one wire: the story of readings through crashes of either side."""
+
+from leafnode.link.device import DeviceSession
+from leafnode.link.gateway import GatewaySession
+from tests.unit.link.lossy import World
+from tests.unit.link.wire import OTHER_BOOT, new_pair, seqs
+
+
+def test_readings_arrive_in_order_and_are_freed_after_the_commit():
+    pair = new_pair(window=4)
+    for number in range(4):
+        pair.device.publish("t", b"%d" % number)
+    pair.exchange()
+
+    assert pair.payloads() == [b"0", b"1", b"2", b"3"]
+    assert pair.device.unacked == 4
+    pair.commit()
+    pair.exchange()
+    assert pair.device.unacked == 0
+
+
+def test_a_gateway_that_restarts_gets_what_was_not_committed_and_only_that():
+    pair = new_pair(window=4)
+    for number in range(4):
+        pair.device.publish("t", b"%d" % number)
+    pair.exchange()
+    pair.gateway.committed(2, pair.gateway.peer.boot_id)
+    pair.exchange()
+
+    pair.gateway = GatewaySession()
+    pair.events = []
+    pair.exchange()
+
+    assert pair.payloads() == [b"2", b"3"]
+    assert seqs(pair.events) == [3, 4]
+
+
+def test_a_gateway_that_restarts_unnoticed_asks_at_the_next_reading():
+    pair = new_pair()
+    pair.exchange()
+    pair.gateway = GatewaySession()
+    pair.gateway.data_to_send(pair.now_ms)  # its question at start got lost
+
+    pair.device.publish("t", b"after")
+    pair.exchange()
+
+    assert pair.payloads() == [b"after"]
+
+
+def test_a_device_that_reboots_starts_anew_under_another_boot_id():
+    pair = new_pair()
+    pair.device.publish("t", b"old")
+    pair.exchange()
+    pair.device = DeviceSession("dev-1", OTHER_BOOT)
+    pair.device.publish("t", b"new")
+    pair.exchange()
+
+    named = [(event.boot_id, event.seq) for event in pair.events if hasattr(event, "seq")]
+    assert named[1] == (OTHER_BOOT, 1)
+    pair.commit()
+    pair.exchange()
+    assert pair.device.unacked == 0
+
+
+def test_a_reading_without_a_listener_waits_for_days_and_then_arrives():
+    pair = new_pair()
+    pair.device.publish("t", b"patient")
+    for _ in range(100):
+        pair.now_ms += 3600000
+        pair.device.data_to_send(pair.now_ms % (1 << 29))
+    pair.now_ms %= 1 << 29
+
+    pair.now_ms += 2000
+    pair.exchange()
+
+    assert pair.payloads() == [b"patient"]
+
+
+def test_a_gateway_idle_for_days_still_asks_and_answers():
+    pair = new_pair()
+    pair.exchange()
+    day_ms = 86400000
+    for _ in range(5):
+        pair.now_ms += day_ms
+        pair.gateway.data_to_send(pair.now_ms % (1 << 29))
+    pair.now_ms %= 1 << 29
+
+    pair.device = DeviceSession("dev-1", OTHER_BOOT)
+    pair.device.publish("t", b"back")
+    pair.exchange()
+
+    assert pair.payloads() == [b"back"]
+    assert pair.gateway.peer.alive
+
+
+def test_idle_ends_exchange_little_more_than_a_ping_every_two_seconds():
+    pair = new_pair()
+    pair.exchange()
+    sent_bytes = 0
+    end_ms = pair.now_ms + 60000
+    while pair.now_ms < end_ms:
+        pair.now_ms += 100
+        up = pair.device.data_to_send(pair.now_ms)
+        pair.gateway.receive(up, pair.now_ms)
+        down = pair.gateway.data_to_send(pair.now_ms)
+        pair.device.receive(down, pair.now_ms)
+        sent_bytes += len(up) + len(down)
+
+    assert 0 < sent_bytes < 60 * 50
+
+
+def test_a_lossy_wire_with_crashes_of_both_ends_loses_and_doubles_nothing():
+    for seed in range(1, 13):
+        world = World(seed, loss_percent=15, crash_permille=5)
+        world.run(publish_until_ms=8000)
+        world.check()
+        assert world.stored > 50
+
+
+def test_a_slow_line_is_learned_and_not_flooded_with_repetitions():
+    pair = new_pair(window=8, ring_messages=1000, ring_bytes=65536)
+    for _ in range(200):
+        pair.device.publish("temperature", b'{"n":12345,"v":21.5}')
+    up = down = b""
+    turns = 0
+    while pair.device.unacked:
+        turns += 1
+        assert turns < 6000
+        pair.now_ms += 10
+        # 9600 baud carries 9.6 bytes in 10 ms; a reading takes 55 ms, a window 440 ms.
+        up = up or pair.device.data_to_send(pair.now_ms)
+        down = down or pair.gateway.data_to_send(pair.now_ms)
+        for event in pair.gateway.receive(up[:9], pair.now_ms):
+            pair.events.append(event)
+            pair.commit()
+        pair.device.receive(down[:9], pair.now_ms)
+        up = up[9:]
+        down = down[9:]
+
+    assert seqs(pair.events) == list(range(1, 201))
+    assert pair.device.counters.resent <= 20
