@@ -1,0 +1,1 @@
+"""What the server says about itself over HTTP; reads everything, changes nothing."""

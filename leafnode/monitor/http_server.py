@@ -1,0 +1,194 @@
+"""One HTTP connection of monitoring, and what all of them share.
+
+Knows HTTP by h11, and bytes by net.transport; not what the answers say. Only GET and HEAD; a
+request has no body. Everything a peer can send is bounded: see limits.py. Truth: RFC 9110 and 9112.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import h11
+
+from leafnode import limits
+from leafnode.monitor.endpoints import JSON, TEXT, Answer
+from leafnode.monitor.text import compact
+
+if TYPE_CHECKING:
+    from leafnode.clock import Clock, Timer
+    from leafnode.monitor.endpoints import Endpoints
+    from leafnode.net.transport import Transport
+
+log = logging.getLogger(__name__)
+
+_METHODS: Final = (b"GET", b"HEAD")
+_HEADERS: Final = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+]
+
+
+class HttpServer:
+    """Makes sessions for a listener, and counts what they do."""
+
+    def __init__(self, endpoints: Endpoints, clock: Clock) -> None:
+        self.endpoints = endpoints
+        self.clock = clock
+        self.open = 0
+        self.refused = 0  # connections beyond the bound
+        self.overdue = 0  # connections without a whole request in time
+        self.bad = 0  # requests that are no HTTP, or more of it than is taken
+        self.faults = 0  # answers that failed because of our own bug
+
+    def session(self) -> HttpSession:
+        return HttpSession(self)
+
+
+class HttpSession:
+    """Implements net.transport.Session."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._http = h11.Connection(
+            h11.SERVER, max_incomplete_event_size=limits.HTTP_HEAD_BYTES_MAX
+        )
+        self._transport: Transport | None = None
+        self._deadline: Timer | None = None
+        self._request: h11.Request | None = None
+        self._answered = 0
+        self._counted = False
+
+    def connected(self, transport: Transport) -> None:
+        self._transport = transport
+        server = self._server
+        if server.open >= limits.HTTP_CONNECTIONS_MAX:
+            server.refused += 1
+            transport.abort()
+            return
+        server.open += 1
+        self._counted = True
+        self._arm()
+
+    def received(self, data: bytes) -> None:
+        if self._transport is None:
+            return
+        try:
+            self._http.receive_data(data)
+            while self._step():
+                pass
+        except h11.RemoteProtocolError as err:
+            self._server.bad += 1
+            self._refuse(Answer(err.error_status_hint, TEXT, b"Bad Request\n"))
+
+    def lost(self, reason: str) -> None:
+        del reason
+        self._transport = None
+        self._disarm()
+        if self._counted:
+            self._counted = False
+            self._server.open -= 1
+
+    def _step(self) -> bool:
+        """Take one event; False when there is nothing more to do with these bytes."""
+        if self._transport is None:
+            return False
+        event = self._http.next_event()
+        if isinstance(event, h11.Request):
+            return self._accept(event)
+        if isinstance(event, h11.EndOfMessage):
+            return self._respond()
+        if event is h11.NEED_DATA:
+            return False
+        # A closed connection, or a body that was not announced: nobody here reads one.
+        self._close()
+        return False
+
+    def _accept(self, request: h11.Request) -> bool:
+        names = [name for name, _ in request.headers]
+        if len(names) > limits.HTTP_HEADERS_MAX:
+            self._server.bad += 1
+            self._refuse(Answer(431, TEXT, b"Request Header Fields Too Large\n"))
+        elif request.method not in _METHODS:
+            self._refuse(Answer(405, TEXT, b"Method Not Allowed\n"), ("Allow", "GET, HEAD"))
+        elif b"transfer-encoding" in names or _length(request) > 0:
+            self._server.bad += 1
+            self._refuse(Answer(413, TEXT, b"Content Too Large\n"))
+        else:
+            self._request = request
+            return True
+        return False
+
+    def _respond(self) -> bool:
+        request = self._request
+        assert request is not None, "h11 ends only what it began"
+        try:
+            answer = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
+        except Exception:  # boundary: HTTP request
+            self._server.faults += 1
+            log.exception("Monitoring failed: target=%r", bytes(request.target[:100]))
+            answer = Answer(500, JSON, compact({"status": "error", "error": "internal error"}))
+        self._answered += 1
+        last = self._answered >= limits.HTTP_REQUESTS_MAX
+        self._send(answer, *([("Connection", "close")] if last else []))
+        if self._http.our_state is not h11.DONE or self._is_behind():
+            self._close()
+            return False
+        self._http.start_next_cycle()
+        self._request = None
+        self._arm()
+        return True
+
+    def _is_behind(self) -> bool:
+        """A peer that asks and does not read is answered no further."""
+        transport = self._transport
+        return transport is None or transport.pending_bytes() > limits.HTTP_PENDING_BYTES_MAX
+
+    def _refuse(self, answer: Answer, *headers: tuple[str, str]) -> None:
+        if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            self._send(answer, ("Connection", "close"), *headers)
+        self._close()
+
+    def _send(self, answer: Answer, *headers: tuple[str, str]) -> None:
+        assert self._transport is not None
+        response = h11.Response(
+            status_code=answer.status,
+            headers=[
+                ("Content-Type", answer.content_type),
+                ("Content-Length", str(len(answer.body))),
+                *_HEADERS,
+                *headers,
+            ],
+        )
+        chunks = [self._http.send(response)]
+        if self._request is None or self._request.method != b"HEAD":
+            chunks.append(self._http.send(h11.Data(data=answer.body)))
+        chunks.append(self._http.send(h11.EndOfMessage()))
+        self._transport.write([chunk for chunk in chunks if chunk])
+
+    def _arm(self) -> None:
+        self._disarm()
+        self._deadline = self._server.clock.call_later(limits.HTTP_DEADLINE_NS, self._overdue)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _overdue(self) -> None:
+        self._deadline = None
+        if self._http.their_state is not h11.IDLE or self._answered == 0:
+            self._server.overdue += 1
+        self._close()
+
+    def _close(self) -> None:
+        self._disarm()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+
+def _length(request: h11.Request) -> int:
+    """The announced size of a body; h11 has checked that it is a number of at most 20 digits."""
+    return next((int(value) for name, value in request.headers if name == b"content-length"), 0)

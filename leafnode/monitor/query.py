@@ -1,0 +1,78 @@
+"""The query part of a request: numbers, booleans, and what Go says to bad ones.
+
+Pure. Truth: nats-server 2.15.1 server/monitor.go decodeBool and its kin, the texts measured.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs
+
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+_INT_MAX: Final = 2**63 - 1
+_UINT_MAX: Final = 2**64 - 1
+_FIELDS_MAX: Final = 32
+_DIGITS_MAX: Final = 20
+
+
+class BadQuery(ValueError):  # noqa: N818 -- what the answer says, as nats-server words it
+    """A value that cannot be read; the text is the answer."""
+
+
+class Query:
+    """The fields of one request. A field that is absent or empty has its default."""
+
+    def __init__(self, text: str) -> None:
+        """Raises BadQuery for more fields than any endpoint has."""
+        try:
+            fields = parse_qs(text, max_num_fields=_FIELDS_MAX, errors="replace")
+        except ValueError as err:
+            raise BadQuery("too many query fields") from err
+        self._fields = {name: values[0] for name, values in fields.items()}
+
+    def text(self, name: str) -> str:
+        return self._fields.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name)
+        if value in _TRUE:
+            return True
+        if not value or value in _FALSE:
+            return False
+        raise BadQuery(
+            f"Error decoding boolean for '{name}': strconv.ParseBool: parsing {_quoted(value)}: "
+            "invalid syntax"
+        )
+
+    def number(self, name: str) -> int:
+        """Return a number with sign, 0 when it is absent."""
+        value = self.text(name)
+        digits = value[1:] if value[:1] in {"+", "-"} else value
+        where = f"Error decoding int for '{name}': strconv.Atoi"
+        return (
+            -_number(digits, value, where, _INT_MAX)
+            if value[:1] == "-"
+            else _number(digits, value, where, _INT_MAX)
+        )
+
+    def unsigned(self, name: str) -> int:
+        value = self.text(name)
+        where = f"Error decoding uint64 for '{name}': strconv.ParseUint"
+        return _number(value, value, where, _UINT_MAX)
+
+
+def _number(digits: str, value: str, where: str, most: int) -> int:
+    if not value:
+        return 0
+    if not (digits.isascii() and digits.isdigit()):
+        raise BadQuery(f"{where}: parsing {_quoted(value)}: invalid syntax")
+    if len(digits) > _DIGITS_MAX or int(digits) > most:
+        raise BadQuery(f"{where}: parsing {_quoted(value)}: value out of range")
+    return int(digits)
+
+
+def _quoted(value: str) -> str:
+    """As Go's %q does for what is printable; control characters never reach the answer."""
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in value[:64])
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,151 @@
+"""What monitoring wants to know, as plain values and calls that return them.
+
+The composition root fills it in. Nothing here may hold a secret: addresses come without user and
+password, connections without their credentials. Truth: docs/monitoring.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.status import PortStatus
+    from leafnode.clients.registry import ConnectionFacts
+    from leafnode.leaf.handler import LeafzRow
+    from leafnode.uplink.status import UplinkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFacts:
+    """A configured remote. `urls` may hold user:password, which is cut off before it is shown."""
+
+    local_account: str
+    urls: tuple[str, ...] = field(repr=False)
+    deny_imports: tuple[str, ...] = ()
+    deny_exports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What does not change while the server runs. `version` is the nats-server it speaks like."""
+
+    server_id: str
+    server_name: str
+    version: str
+    leafnode_version: str
+    proto: int
+    host: str
+    port: int
+    http_host: str
+    http_port: int
+    auth_required: bool
+    auth_timeout_ns: int
+    max_connections: int
+    max_control_line: int
+    max_payload: int
+    max_pending: int
+    ping_interval_ns: int
+    ping_max: int
+    write_deadline_ns: int
+    start_ns: int  # wall time
+    start_monotonic_ns: int
+    remotes: tuple[RemoteFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCounters:
+    """What changes, at one moment."""
+
+    connections: int = 0
+    total_connections: int = 0
+    leafnodes: int = 0
+    subscriptions: int = 0
+    in_msgs: int = 0
+    in_bytes: int = 0
+    out_msgs: int = 0
+    out_bytes: int = 0
+    in_client_msgs: int = 0
+    in_client_bytes: int = 0
+    out_client_msgs: int = 0
+    out_client_bytes: int = 0
+    slow_clients: int = 0
+    slow_leafs: int = 0
+    stale_clients: int = 0
+    stale_leafs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionView:
+    """One subscription of a connection."""
+
+    subject: bytes
+    queue: bytes
+    sid: bytes
+    msgs: int
+    max_msgs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteView:
+    """A remote at one moment."""
+
+    url: str = field(repr=False)
+    is_connected: bool
+    error: str
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamView:
+    """One stream. `config`, `state` and `consumers` are as the JetStream API shows them."""
+
+    name: str
+    created: str
+    config: dict[str, Any]
+    state: dict[str, Any]
+    consumers: Callable[[], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class JetStreamAccountView:
+    """JetStream of one account."""
+
+    name: str
+    memory: int
+    storage: int
+    api_total: int
+    api_errors: int
+    streams: list[StreamView]
+
+
+@dataclass(frozen=True, slots=True)
+class JetStreamView:
+    """JetStream of the server. `failure` says why it cannot store, and is empty otherwise."""
+
+    max_memory: int
+    max_storage: int
+    store_dir: str
+    domain: str
+    api_level: int
+    accounts: list[JetStreamAccountView]
+    reserved_memory: int = 0
+    reserved_storage: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Everything that an endpoint may ask for. What is off is None or an empty list."""
+
+    facts: ServerFacts
+    counters: Callable[[], ServerCounters]
+    connections: Callable[[], list[ConnectionFacts]]
+    subscriptions: Callable[[int], list[SubscriptionView]]  # of a client or leaf, by its cid
+    leafs: Callable[[], list[LeafzRow]] = list
+    remotes: Callable[[], list[RemoteView]] = list
+    jetstream: Callable[[], JetStreamView | None] = lambda: None
+    uplinks: Callable[[], list[UplinkStatus]] = list
+    ports: Callable[[], list[PortStatus]] = list

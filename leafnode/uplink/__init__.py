@@ -1,0 +1,1 @@
+"""Store and forward: local streams published to the hub, exactly once, across any outage."""

@@ -1,0 +1,199 @@
+"""What JetStream answers, here and at the hub: API responses, PubAcks, ack subjects, pull statuses.
+
+Pure: bytes in, small objects out. An answer that is not what it should be is a `Failure`, never an
+exception. Truth: nats-server 2.15.1; ADR-1 of nats-architecture-and-design.
+"""
+
+from __future__ import annotations
+
+import binascii
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from leafnode.protocol import header
+from leafnode.uplink.onward import MSG_ID, InFlight, in_flight_of
+
+if TYPE_CHECKING:
+    from leafnode.uplink.onward import Origin
+
+NO_MESSAGE_FOUND: Final = 10037
+MAX_SEQ_DIGITS: Final = 20
+
+
+class Failure(NamedTuple):
+    """An error answer, or one that could not be understood (err_code 0)."""
+
+    err_code: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.err_code})" if self.err_code else self.text
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class PubAck(msgspec.Struct):
+    """What a stream answers to a message it stored."""
+
+    stream: str = ""
+    seq: int = 0
+    domain: str = ""
+    duplicate: bool = False
+
+
+class _PubAnswer(PubAck):
+    error: _Error | None = None
+
+
+class _Position(msgspec.Struct):
+    consumer_seq: int = 0
+    stream_seq: int = 0
+
+
+class ConsumerInfo(msgspec.Struct):
+    """The part of CONSUMER.INFO that says how far the uplink's own consumer is."""
+
+    delivered: _Position = msgspec.field(default_factory=_Position)
+    ack_floor: _Position = msgspec.field(default_factory=_Position)
+    num_ack_pending: int = 0
+    num_pending: int = 0
+    error: _Error | None = None
+
+
+class _Source(msgspec.Struct):
+    name: str = ""
+
+
+class _StreamConfig(msgspec.Struct):
+    name: str = ""
+    subjects: list[str] = []
+    mirror: _Source | None = None
+    sources: list[_Source] = []
+
+
+class _StreamState(msgspec.Struct):
+    last_seq: int = 0
+
+
+class StreamInfo(msgspec.Struct):
+    """The part of STREAM.INFO that names a local stream and its subjects."""
+
+    created: str = ""
+    domain: str = ""
+    config: _StreamConfig = msgspec.field(default_factory=_StreamConfig)
+    state: _StreamState = msgspec.field(default_factory=_StreamState)
+    error: _Error | None = None
+
+    @property
+    def patterns(self) -> list[str]:
+        """What its subjects match. A mirror or a stream with sources may hold anything."""
+        if self.config.mirror is not None or self.config.sources or not self.config.subjects:
+            return [">"]
+        return self.config.subjects
+
+
+class _StreamNames(msgspec.Struct):
+    streams: list[str] | None = None
+    error: _Error | None = None
+
+
+class _HubMessage(msgspec.Struct):
+    seq: int = 0
+    hdrs: str = ""
+
+
+class _HubAnswer(msgspec.Struct):
+    message: _HubMessage | None = None
+    error: _Error | None = None
+
+
+class HubMessage(NamedTuple):
+    """A message of the hub's stream. `seq` is None when this stream did not send it."""
+
+    hub_seq: int
+    seq: int | None
+    in_flight: InFlight | None
+
+
+_AnswerT = TypeVar(
+    "_AnswerT", bound="_PubAnswer | ConsumerInfo | StreamInfo | _StreamNames | _HubAnswer"
+)
+
+
+class Delivered(NamedTuple):
+    """What an ack subject says: the stream sequence, and how many messages come after it."""
+
+    seq: int
+    pending: int
+
+
+def pub_ack(body: bytes) -> PubAck | Failure:
+    answer = _decode(body, _PubAnswer)
+    if isinstance(answer, Failure):
+        return answer
+    return answer if answer.seq > 0 else Failure(0, "a PubAck without a sequence")
+
+
+def stream_info(body: bytes) -> StreamInfo | Failure:
+    return _decode(body, StreamInfo)
+
+
+def consumer_info(body: bytes) -> ConsumerInfo | Failure:
+    return _decode(body, ConsumerInfo)
+
+
+def stream_names(body: bytes) -> list[str] | Failure:
+    answer = _decode(body, _StreamNames)
+    return answer if isinstance(answer, Failure) else answer.streams or []
+
+
+def hub_message(body: bytes, origin: Origin) -> HubMessage | Failure | None:
+    """Read the answer of the hub's STREAM.MSG.GET; None: there is no such message."""
+    answer = _decode(body, _HubAnswer)
+    if isinstance(answer, Failure):
+        return None if answer.err_code == NO_MESSAGE_FOUND else answer
+    if answer.message is None:
+        return Failure(0, "an answer without a message")
+    try:
+        block = binascii.a2b_base64(answer.message.hdrs)
+    except (binascii.Error, ValueError):
+        return Failure(0, "headers that are not base64")
+    msg_id = header.get(block, MSG_ID)
+    seq = origin.seq_of(msg_id) if msg_id is not None else None
+    in_flight = in_flight_of(block, seq) if seq is not None else None
+    return HubMessage(answer.message.seq, seq, in_flight)
+
+
+def delivered(ack_subject: bytes) -> Delivered | None:
+    """Read an ack subject in its short form (9 tokens) or long form (11 and more), or None."""
+    tokens = ack_subject.split(b".")
+    if tokens[:2] != [b"$JS", b"ACK"] or len(tokens) == 10 or len(tokens) < 9:
+        return None
+    numbers = tokens[4:9] if len(tokens) == 9 else tokens[6:11]
+    if not all(number.isdigit() and len(number) <= MAX_SEQ_DIGITS for number in numbers):
+        return None
+    return Delivered(int(numbers[1]), int(numbers[4]))
+
+
+def status(header_size: int, body: bytes) -> tuple[int, str]:
+    """Return (code, text) of a status such as `NATS/1.0 408 Request Timeout`; (0, "") for none."""
+    line = body[:header_size].partition(b"\r\n")[0]
+    code, _, text = line.removeprefix(header.VERSION).strip().partition(b" ")
+    if not (code.isdigit() and len(code) == 3):
+        return 0, ""
+    return int(code), text.decode("utf-8", "replace")
+
+
+def _decode(body: bytes, kind: type[_AnswerT]) -> _AnswerT | Failure:
+    try:
+        answer = msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return Failure(0, "an answer that is not the JSON it should be")
+    if answer.error is not None:
+        return Failure(answer.error.err_code, answer.error.description or "an error without a text")
+    return answer

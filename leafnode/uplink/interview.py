@@ -1,0 +1,106 @@
+"""Asking the hub where to go on, with patience.
+
+Knows how to ask; what the answers mean is in resume.py. A request into a leaf link can vanish
+without a word (no 503 crosses it, measured on nats-server 2.15.1), so every question is asked again
+until it is answered, and an answer counts whichever attempt it belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from leafnode import limits
+from leafnode.uplink import answers
+from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.answers import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock
+    from leafnode.routing.account import Account
+    from leafnode.uplink.mailbox import Letter, Mailbox
+    from leafnode.uplink.onward import Origin
+    from leafnode.uplink.resume import Resume
+
+
+class Interview:
+    """One round at a time: `begin`, then `done` is called with the Resume, or with a Failure."""
+
+    def __init__(self, account: Account, clock: Clock, mailbox: Mailbox, api_subject: str) -> None:
+        self._account = account
+        self._mailbox = mailbox
+        self._subject = api_subject.encode()
+        self._alarm = Alarm(clock, self._ask_again)
+        self._round = 0
+        self._attempts = 0
+        self._resume: Resume | None = None
+        self._origin: Origin | None = None
+        self._failure = Failure(0, "the hub does not answer")
+        self._done: Callable[[Resume | Failure], None] = lambda _answer: None
+        mailbox.on(b"h", self._heard)
+
+    def begin(
+        self, resume: Resume, origin: Origin, done: Callable[[Resume | Failure], None]
+    ) -> None:
+        self.cancel()
+        self._round += 1
+        self._resume = resume
+        self._origin = origin
+        self._done = done
+        self._attempts = 0
+        self._failure = Failure(0, "the hub does not answer")
+        self._ask_again()
+
+    def cancel(self) -> None:
+        self._alarm.cancel()
+        self._resume = None
+
+    def _ask_again(self) -> None:
+        resume = self._resume
+        assert resume is not None, "the alarm rings only within a round"
+        if self._attempts == limits.UPLINK_ASK_ATTEMPTS:
+            self.cancel()
+            self._done(self._failure)
+            return
+        delay_ns = min(limits.UPLINK_ASK_NS << self._attempts, limits.UPLINK_ASK_MAX_NS)
+        self._alarm.set(delay_ns)
+        self._attempts += 1
+        for index, subject in resume.open_questions:
+            self._ask(b"q%d" % index, {"last_by_subj": subject})
+        for hub_seq in resume.open_probes:
+            self._ask(b"s%d" % hub_seq, {"seq": hub_seq})
+
+    def _ask(self, topic: bytes, request: dict[str, str] | dict[str, int]) -> None:
+        inbox = self._mailbox.address(b"h", b"%d.%b" % (self._round, topic))
+        body = msgspec.json.encode(request)
+        if not self._account.publish(self._subject, body, reply=inbox):
+            self._failure = Failure(0, f"nobody upstream takes {self._subject.decode()}")
+
+    def _heard(self, letter: Letter) -> None:
+        number, _, topic = letter.topic.partition(b".")
+        resume = self._resume
+        if resume is None or self._origin is None or number != b"%d" % self._round:
+            return
+        if not letter.from_leaf:
+            self._failure = Failure(0, "the question was answered here, not by the hub")
+            return
+        message = answers.hub_message(letter.body[letter.header_size :], self._origin)
+        if isinstance(message, Failure):
+            self._failure = message
+            return
+        if not topic[1:].isdigit():
+            return
+        if topic.startswith(b"q"):
+            asking = bool(resume.open_questions)
+            resume.answer(int(topic[1:]), message)
+            if asking and not resume.open_questions and not resume.done:
+                self._attempts = 0
+                self._ask_again()
+        else:
+            resume.look(int(topic[1:]), message)
+        if self._resume is resume and resume.done:
+            self.cancel()
+            self._done(resume)

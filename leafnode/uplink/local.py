@@ -1,0 +1,183 @@
+"""The local stream and the uplink's durable consumer on it, through the account's own `$JS.API`.
+
+Knows JetStream as any client does; nothing of how it is built here. Truth: nats-server 2.15.1;
+ADR-13 and ADR-15 of nats-architecture-and-design.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from leafnode import limits
+from leafnode.uplink import answers
+from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.answers import ConsumerInfo, Failure, StreamInfo
+from leafnode.uplink.window import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock
+    from leafnode.routing.account import Account
+    from leafnode.uplink.mailbox import Letter, Mailbox
+    from leafnode.uplink.window import Budget
+
+_SILENCE = Failure(0, "the local JetStream does not answer")
+_ENDS_CONSUMER = ("Consumer Deleted", "Server Shutdown", "Consumer is push based")
+_TOO_LARGE = "Message Size Exceeds MaxBytes"
+_PULL_GRACE_NS = limits.UPLINK_API_TIMEOUT_NS
+
+
+class LocalState(NamedTuple):
+    """Where the stream and the consumer are."""
+
+    stream: StreamInfo
+    consumer: ConsumerInfo
+
+
+class Pulled(NamedTuple):
+    """How a pull request ended."""
+
+    too_large: bool = False  # the next message is larger than what was asked for
+    gone: bool = False  # there is no such consumer any more
+
+
+class LocalStream:
+    """One stream and its durable consumer. `taken` gets each message, `ended` the end of a pull."""
+
+    def __init__(
+        self,
+        account: Account,
+        clock: Clock,
+        mailbox: Mailbox,
+        *,
+        stream: str,
+        consumer: str,
+    ) -> None:
+        self._account = account
+        self._mailbox = mailbox
+        self._stream = stream
+        self._consumer = consumer
+        self._pull = 0  # number of the newest pull request
+        self._wanted = 0  # messages of it still to come; 0: none is open
+        self._pull_alarm = Alarm(clock, self._pull_lost)
+        self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
+        self.ended: Callable[[Pulled], None] = lambda _pulled: None
+        mailbox.on(b"m", self._status)
+        mailbox.on_message = self._message
+
+    def close(self) -> None:
+        self._wanted = 0
+        self._pull_alarm.cancel()
+
+    @property
+    def is_pulling(self) -> bool:
+        return self._wanted > 0
+
+    def open(self, window_msgs: int, then: Callable[[LocalState | Failure], None]) -> None:
+        """Look the stream up, make the consumer or change it to fit, and say where both are."""
+
+        def looked_up(stream: StreamInfo | Failure) -> None:
+            if isinstance(stream, Failure):
+                then(Failure(stream.err_code, f"stream {self._stream}: {stream.text}"))
+                return
+            subject = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
+            self._ask(subject, self._create_request(window_msgs), lambda body: made(stream, body))
+
+        def made(stream: StreamInfo, body: bytes | None) -> None:
+            consumer = _SILENCE if body is None else answers.consumer_info(body)
+            if isinstance(consumer, Failure):
+                then(Failure(consumer.err_code, f"consumer {self._consumer}: {consumer.text}"))
+            else:
+                then(LocalState(stream, consumer))
+
+        self._ask_stream(looked_up)
+
+    def look(self, then: Callable[[LocalState | Failure], None]) -> None:
+        """Say where the stream and the consumer are now."""
+
+        def looked_up(stream: StreamInfo | Failure) -> None:
+            if isinstance(stream, Failure):
+                then(stream)
+                return
+            subject = f"CONSUMER.INFO.{self._stream}.{self._consumer}"
+            self._ask(subject, b"", lambda body: found(stream, body))
+
+        def found(stream: StreamInfo, body: bytes | None) -> None:
+            consumer = _SILENCE if body is None else answers.consumer_info(body)
+            then(consumer if isinstance(consumer, Failure) else LocalState(stream, consumer))
+
+        self._ask_stream(looked_up)
+
+    def pull(self, budget: Budget) -> None:
+        """Ask for messages; size 0 asks for any size. Only one request is open at a time."""
+        assert not self.is_pulling, "the last pull request is still open"
+        self._pull += 1
+        self._wanted = budget.msgs
+        request: dict[str, int] = {"batch": budget.msgs, "expires": limits.UPLINK_PULL_EXPIRES_NS}
+        if budget.size:
+            request["max_bytes"] = budget.size
+        self._pull_alarm.set(limits.UPLINK_PULL_EXPIRES_NS + _PULL_GRACE_NS)
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}".encode()
+        inbox = self._mailbox.address(b"m", b"%d" % self._pull)
+        if not self._account.publish(subject, msgspec.json.encode(request), reply=inbox):
+            self._end(Pulled(gone=True))
+
+    def ack(self, entry: Entry) -> None:
+        self._account.publish(entry.ack, b"+ACK")
+
+    def _ask_stream(self, then: Callable[[StreamInfo | Failure], None]) -> None:
+        self._ask(
+            f"STREAM.INFO.{self._stream}",
+            b"",
+            lambda body: then(_SILENCE if body is None else answers.stream_info(body)),
+        )
+
+    def _ask(self, subject: str, body: bytes, then: Callable[[bytes | None], None]) -> None:
+        subject = f"$JS.API.{subject}"
+        self._mailbox.ask(subject.encode(), body, then, limits.UPLINK_API_TIMEOUT_NS)
+
+    def _create_request(self, window_msgs: int) -> bytes:
+        config = {
+            "durable_name": self._consumer,
+            "name": self._consumer,
+            "description": "sends this stream to the hub; configured in uplink { streams }",
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "ack_wait": limits.UPLINK_ACK_WAIT_NS,
+            "max_deliver": -1,
+            "max_ack_pending": window_msgs,
+            "replay_policy": "instant",
+        }
+        return msgspec.json.encode({"stream_name": self._stream, "config": config, "action": ""})
+
+    def _message(self, subject: bytes, reply: bytes, header_size: int, body: bytes) -> None:
+        place = answers.delivered(reply)
+        if place is None:
+            return
+        entry = Entry(place.seq, subject, header_size, body, reply)
+        if self._wanted > 0:
+            self._wanted -= 1
+            if self._wanted == 0:
+                self._pull_alarm.cancel()
+        self.taken(entry, place.pending)
+
+    def _status(self, letter: Letter) -> None:
+        if letter.topic != b"%d" % self._pull or not self.is_pulling:
+            return
+        code, text = answers.status(letter.header_size, letter.body)
+        if code in {0, 100}:
+            return
+        gone = code == 503 or text in _ENDS_CONSUMER
+        self._end(Pulled(too_large=text == _TOO_LARGE, gone=gone))
+
+    def _pull_lost(self) -> None:
+        """Neither messages nor an end came: the consumer or its stream is gone."""
+        self._end(Pulled(gone=True))
+
+    def _end(self, pulled: Pulled) -> None:
+        self._wanted = 0
+        self._pull_alarm.cancel()
+        self.ended(pulled)

@@ -1,0 +1,95 @@
+"""One subscription of the server for all answers that a part of it waits for.
+
+Knows an account and a clock; not what the answers mean. One wildcard inbox costs one line of
+interest on the leaf link, however many questions are asked. Truth: leafnode/routing/account.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode.nuid import nuid
+from leafnode.routing.peer import Kind
+from leafnode.uplink.alarm import Alarm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from leafnode.clock import Clock
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery
+
+
+class Letter(NamedTuple):
+    """One answer. `topic` is what stands behind the handler's name in the subject."""
+
+    topic: bytes
+    body: bytes
+    header_size: int
+    from_leaf: bool
+
+
+class Mailbox:
+    """Answers to `_INBOX.<own>.<name>.<topic>` go to the handler of that name, messages to
+    `on_message`.
+
+    A pull consumer's messages come with their own subject, so they are told apart by it.
+    """
+
+    def __init__(self, account: Account, clock: Clock, random: Random) -> None:
+        self._account = account
+        self._clock = clock
+        self._prefix = f"_INBOX.{nuid(random)}.".encode()
+        self._handlers: dict[bytes, Callable[[Letter], None]] = {b"a": self._answered}
+        self._asked: dict[bytes, tuple[Callable[[bytes | None], None], Alarm]] = {}
+        self._count = 0
+        self.on_message: Callable[[bytes, bytes, int, bytes], None] | None = None
+        self._sub = account.subscribe(self._prefix + b">", self._delivered)
+
+    def close(self) -> None:
+        """Forget every question and end the subscription."""
+        self._account.unsubscribe(self._sub)
+        for _, alarm in self._asked.values():
+            alarm.cancel()
+        self._asked.clear()
+
+    def on(self, name: bytes, handler: Callable[[Letter], None]) -> None:
+        self._handlers[name] = handler
+
+    def address(self, name: bytes, topic: bytes) -> bytes:
+        return self._prefix + name + b"." + topic
+
+    def ask(
+        self, subject: bytes, body: bytes, then: Callable[[bytes | None], None], timeout_ns: int
+    ) -> None:
+        """Send a request. `then` gets the first answer, or None when nobody answers in time."""
+        self._count += 1
+        topic = b"%d" % self._count
+        alarm = Alarm(self._clock, lambda: self._finish(topic, None))
+        self._asked[topic] = (then, alarm)
+        alarm.set(timeout_ns)
+        if not self._account.publish(subject, body, reply=self.address(b"a", topic)):
+            # Nobody is there. `then` runs in a later turn, as it does for every other failure.
+            alarm.set(0)
+
+    def _answered(self, letter: Letter) -> None:
+        self._finish(letter.topic, letter.body[letter.header_size :])
+
+    def _finish(self, topic: bytes, body: bytes | None) -> None:
+        asked = self._asked.pop(topic, None)
+        if asked is not None:
+            then, alarm = asked
+            alarm.cancel()
+            then(body)
+
+    def _delivered(self, delivery: Delivery) -> None:
+        from_leaf = delivery.origin.kind is Kind.LEAF
+        answer = delivery.subject.startswith(self._prefix)
+        name, _, topic = delivery.subject[len(self._prefix) :].partition(b".")
+        handler = self._handlers.get(name) if answer else None
+        for reply, header_size, body in delivery.messages:
+            if handler is not None:
+                handler(Letter(topic, body, header_size, from_leaf))
+            elif not answer and self.on_message is not None:
+                self.on_message(delivery.subject, reply, header_size, body)

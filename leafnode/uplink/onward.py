@@ -1,0 +1,113 @@
+"""What a stored message looks like on its way to the hub, and its name there.
+
+Pure: bytes in, bytes out. Knows header names and the form of `Nats-Msg-Id`; not accounts, not time.
+Truth: docs/uplink.md; which headers instruct a stream: nats-server 2.15.1 server/stream.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from leafnode.protocol import header
+
+MSG_ID: Final = b"Nats-Msg-Id"
+IN_FLIGHT: Final = b"Leafnode-In-Flight"
+
+# These told the local stream what to do, and it did. The hub would refuse the message for them
+# (10060, 10070, 10071, 10111, 10165, 10166, 10168, 10227) or take it for part of a batch that never
+# ends. They travel on as Leafnode-…, so that nothing a device wrote is lost.
+_INSTRUCTIONS: Final = frozenset(
+    {
+        MSG_ID,
+        b"Nats-Expected-Stream",
+        b"Nats-Expected-Last-Msg-Id",
+        b"Nats-Expected-Last-Sequence",
+        b"Nats-Expected-Last-Subject-Sequence",
+        b"Nats-Expected-Last-Subject-Sequence-Subject",
+        b"Nats-Rollup",
+        b"Nats-TTL",
+        b"Nats-Incr",
+        b"Nats-Stream-Source",
+        b"Nats-Batch-Id",
+        b"Nats-Batch-Sequence",
+        b"Nats-Batch-Commit",
+        b"Nats-Schedule",
+        b"Nats-Schedule-TTL",
+        b"Nats-Schedule-Target",
+        b"Nats-Schedule-Source",
+        b"Nats-Schedule-Time-Zone",
+        b"Nats-Schedule-Rollup",
+        b"Nats-Required-Api-Level",
+    }
+)
+_PREFIX: Final = b"Nats-"
+_PREFIX_ONWARD: Final = b"Leafnode-"
+
+
+class InFlight(NamedTuple):
+    """What the hub had acknowledged when a message was sent behind others that it had not yet.
+
+    Everything up to local sequence `floor` is stored at the hub, at most at its sequence `hub_seq`.
+    """
+
+    floor: int
+    hub_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose messages these are. `identity` tells two streams apart that had the same name.
+
+    Without it a stream that was deleted and made anew would start at sequence 1 again, and the
+    hub's memory of the old one would swallow the new one's messages.
+    """
+
+    server: str
+    stream: str
+    identity: str
+
+    def msg_id(self, seq: int) -> bytes:
+        return f"{self.server}.{self.stream}.{self.identity}.{seq}".encode()
+
+    def seq_of(self, msg_id: bytes) -> int | None:
+        """Return the sequence that the id names, or None when it is not one of this stream's."""
+        name, _, seq = msg_id.rpartition(b".")
+        if name != f"{self.server}.{self.stream}.{self.identity}".encode():
+            return None
+        return _number(seq)
+
+
+def onward(
+    origin: Origin, seq: int, header_size: int, body: bytes, in_flight: InFlight | None
+) -> tuple[int, bytes]:
+    """Return (header size, header and payload) of the message as the hub gets it."""
+    lines = [header.VERSION, MSG_ID + b": " + origin.msg_id(seq)]
+    if in_flight is not None:
+        lines.append(IN_FLIGHT + b": %d %d" % in_flight)
+    # Line by line, not parsed and built anew: what a device wrote keeps its bytes.
+    for line in body[:header_size].split(b"\r\n")[1:]:
+        name = line.partition(b":")[0]
+        if name in _INSTRUCTIONS:
+            lines.append(_PREFIX_ONWARD + line[len(_PREFIX) :])
+        elif line and name != IN_FLIGHT:  # of an uplink further out; it speaks of another hub
+            lines.append(line)
+    block = b"\r\n".join(lines) + b"\r\n\r\n"
+    return len(block), block + body[header_size:]
+
+
+def in_flight_of(block: bytes, seq: int) -> InFlight | None:
+    """Read what `onward` wrote on message `seq`, or None."""
+    value = header.get(block, IN_FLIGHT)
+    if value is None:
+        return None
+    floor, _, hub_seq = value.partition(b" ")
+    numbers = _number(floor), _number(hub_seq)
+    if numbers[0] is None or numbers[1] is None or numbers[0] >= seq:
+        return None
+    return InFlight(numbers[0], numbers[1])
+
+
+def _number(text: bytes) -> int | None:
+    """Return a decimal number of at most 20 digits (2^64), or None."""
+    return int(text) if text.isdigit() and len(text) <= 20 else None

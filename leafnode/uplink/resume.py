@@ -1,0 +1,117 @@
+"""Where to go on after a cut: what the hub is asked, and what its answers mean.
+
+Pure: answers in, a `Position` out. Without the question a message whose PubAck was lost would be
+stored twice as soon as the hub's duplicate window is over. Truth: docs/uplink.md; that
+`last_by_subj` takes a wildcard was measured on nats-server 2.15.1.
+
+The last message of a stream at the hub says that those before it are there too, because they were
+sent in order. One thing can break that: the hub refuses one and stores the next. So a message that
+was sent behind open ones carries how far the hub had acknowledged (`InFlight`), and what lies
+between is looked up one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+
+if TYPE_CHECKING:
+    from leafnode.uplink.answers import HubMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What the hub holds of a stream.
+
+    Everything up to `floor`, those in `above`, nothing else. `hub_seq`, and each value of `above`:
+    what this stream sent later is stored behind that sequence of the hub's stream.
+    """
+
+    floor: int = 0
+    hub_seq: int = 0
+    last: int = 0
+    above: dict[int, int] = field(default_factory=dict)
+
+
+def questions(prefix: str, patterns: list[str]) -> list[str] | None:
+    """Return the subjects to ask for; None when they are too many to ask for one by one."""
+    if len(patterns) > limits.UPLINK_QUESTIONS_MAX:
+        return None
+    return [prefix + pattern for pattern in patterns]
+
+
+class Resume:
+    """One round of asking: the last message of each subject, then what was in flight before it."""
+
+    def __init__(self, subjects: list[str], acked: int) -> None:
+        self._acked = acked
+        self._open: dict[int, str] = dict(enumerate(subjects))
+        self._last: list[HubMessage] = []
+        self._probes: set[int] = set()
+        self._present: set[int] = set()
+        self.strangers = 0  # subjects whose last message this stream did not send
+        self.unverified = False  # too many to look up: what was in flight counts as missing
+
+    @property
+    def open_questions(self) -> list[tuple[int, str]]:
+        """(index, subject) still to be answered."""
+        return list(self._open.items())
+
+    @property
+    def open_probes(self) -> list[int]:
+        """Sequences of the hub's stream still to be looked at."""
+        return sorted(self._probes)
+
+    @property
+    def done(self) -> bool:
+        return not self._open and not self._probes
+
+    def answer(self, index: int, message: HubMessage | None) -> None:
+        """Take the answer to one question; the second answer to the same one changes nothing."""
+        if self._open.pop(index, None) is None:
+            return
+        if message is not None and message.seq is not None:
+            self._last.append(message)
+        elif message is not None:
+            self.strangers += 1
+        if not self._open:
+            self._plan_probes()
+
+    def look(self, hub_seq: int, message: HubMessage | None) -> None:
+        """Take what one sequence of the hub's stream holds."""
+        if hub_seq not in self._probes:
+            return
+        self._probes.discard(hub_seq)
+        if message is not None and message.seq is not None:
+            self._present.add(message.seq)
+
+    def position(self) -> Position:
+        """Return what the answers say. Call it when `done`."""
+        assert self.done, "every question has its answer"
+        last = self._newest()
+        if last is None or last.seq is None:
+            return Position(floor=self._acked, last=0)
+        if last.in_flight is None:
+            return Position(floor=last.seq, hub_seq=last.hub_seq, last=last.seq)
+        floor, hub_seq = last.in_flight
+        above = {seq: hub_seq for seq in self._present if floor < seq}
+        for message in self._last:
+            if message.seq is not None and message.seq > floor:
+                above[message.seq] = hub_seq
+        return Position(floor=floor, hub_seq=hub_seq, last=last.seq, above=above)
+
+    def _newest(self) -> HubMessage | None:
+        """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
+        return max(self._last, key=lambda message: message.hub_seq, default=None)
+
+    def _plan_probes(self) -> None:
+        last = self._newest()
+        if last is None or last.in_flight is None:
+            return
+        between = range(last.in_flight.hub_seq + 1, last.hub_seq)
+        if len(between) > limits.UPLINK_PROBES_MAX:
+            self.unverified = True
+        else:
+            self._probes = set(between)

@@ -1,0 +1,62 @@
+"""How an uplink is: what people and monitoring read.
+
+Plain values; knows nobody. Truth: docs/uplink.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a stream's uplink does now."""
+
+    OPENING = "opening"  # looks for the local stream and its own consumer
+    OFFLINE = "offline"  # the leaf link is down
+    RECOVERING = "recovering"  # collects what was pulled and not acknowledged
+    ASKING = "asking"  # asks the hub where to go on
+    RUNNING = "running"
+    REFUSED = "refused"  # the hub says no to a message; it is tried again and again
+    BLOCKED = "blocked"  # the configuration cannot work; `last_error` says why
+    STOPPED = "stopped"
+
+
+class Protection(StrEnum):
+    """What keeps messages from being stored twice at the hub."""
+
+    ASKED = "asked"
+    WINDOW = "only the hub's duplicate window protects"
+    UNKNOWN = ""  # not asked yet
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counted since the start."""
+
+    uplinked: int = 0  # acknowledged by the hub, duplicates included
+    duplicates: int = 0  # of these, the hub had them already
+    resent: int = 0  # sent more than once
+    skipped: int = 0  # not sent, because the hub said that it has them
+    refused: int = 0  # error answers of the hub
+    cuts: int = 0  # flights that ended before everything was acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """One stream's uplink at one moment. Times are wall time, 0: never."""
+
+    stream: str
+    hub_stream: str
+    domain: str
+    prefix: str
+    state: State
+    protection: Protection
+    lag_messages: int
+    window_messages: int
+    window_bytes: int
+    in_flight: int
+    acked_seq: int
+    counters: Counters
+    last_ack_ns: int
+    last_error: str

@@ -1,0 +1,181 @@
+"""The messages between the local consumer and the hub's PubAck: a bounded, ordered window.
+
+Pure: no time but what it is given, no I/O. It decides what is sent next, what is free to be pulled,
+and up to where everything is known to be stored. Truth: docs/uplink.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode.uplink.onward import InFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.uplink.resume import Position
+
+
+@dataclass(slots=True)
+class Entry:
+    """One message that the local stream waits to have acknowledged."""
+
+    seq: int
+    subject: bytes
+    header_size: int
+    body: bytes
+    ack: bytes  # where the local acknowledgement goes
+    sent_ns: int | None = None  # when it was last sent and not refused since
+    attempts: int = 0
+    refused: bool = False  # the hub said no; it is stored nowhere
+
+    @property
+    def size(self) -> int:
+        return len(self.subject) + len(self.body)
+
+
+class Budget(NamedTuple):
+    """What may be pulled now."""
+
+    msgs: int
+    size: int  # bytes
+
+
+class Offer(Enum):
+    """What became of a message that the local consumer delivered."""
+
+    TAKEN = "taken"
+    HELD = "held"  # it was here already; only its ack subject is new
+    STORED = "stored"  # the hub has it: acknowledge it
+
+
+class Window:
+    """At most `max_msgs` messages of at most `max_bytes` together; one larger message may be alone.
+
+    `floor` is the sequence up to which everything is stored at the hub.
+    """
+
+    def __init__(self, max_msgs: int, max_bytes: int) -> None:
+        self._max_msgs = max_msgs
+        self._max_bytes = max_bytes
+        self._entries: dict[int, Entry] = {}  # ascending by seq
+        self._bytes = 0
+        self._seen = 0  # the highest sequence ever offered
+        self._floor = 0
+        self._hub_seq = 0
+        # Stored beyond a gap: seq -> hub's seq. Grows by what is in the window, ends with the gap.
+        self._stored_above: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of subjects, headers and payloads held."""
+        return self._bytes
+
+    @property
+    def in_flight(self) -> int:
+        """How many are sent and neither acknowledged nor refused."""
+        return sum(entry.sent_ns is not None for entry in self._entries.values())
+
+    def offer(self, entry: Entry) -> Offer:
+        """Take a delivered message, unless it is here or at the hub already."""
+        self._seen = max(self._seen, entry.seq)
+        known = self._entries.get(entry.seq)
+        if known is not None:
+            known.ack = entry.ack
+            return Offer.HELD
+        if entry.seq <= self._floor or entry.seq in self._stored_above:
+            return Offer.STORED
+        in_order = not self._entries or entry.seq > next(reversed(self._entries))
+        self._entries[entry.seq] = entry
+        self._bytes += entry.size
+        if not in_order:  # a redelivery of what a former run left
+            self._entries = dict(sorted(self._entries.items()))
+        return Offer.TAKEN
+
+    def budget(self) -> Budget | None:
+        """Return what fits in beside what is here, or None when it is full."""
+        budget = Budget(self._max_msgs - len(self._entries), self._max_bytes - self._bytes)
+        return budget if budget.msgs > 0 and budget.size > 0 else None
+
+    def unsent(self) -> list[Entry]:
+        """Return what was not sent in this flight and not refused, in order."""
+        return [entry for entry in self if entry.sent_ns is None and not entry.refused]
+
+    def first_refused(self) -> Entry | None:
+        return next((entry for entry in self if entry.refused), None)
+
+    def oldest_sent_ns(self) -> int | None:
+        return min((entry.sent_ns for entry in self if entry.sent_ns is not None), default=None)
+
+    def send(self, entry: Entry, now_ns: int) -> InFlight | None:
+        """Note that the entry goes out; return what to write on it if others before it are open."""
+        entry.sent_ns = now_ns
+        entry.attempts += 1
+        entry.refused = False
+        first_open = next(iter(self._entries))
+        return InFlight(self._floor, self._hub_seq) if first_open < entry.seq else None
+
+    def unsend(self, entry: Entry) -> None:
+        """It did not go out after all."""
+        entry.sent_ns = None
+        entry.attempts -= 1
+
+    def settle(self, seq: int, hub_seq: int) -> Entry | None:
+        """Take out a message that the hub stored as `hub_seq`; None when it is not here."""
+        entry = self._entries.pop(seq, None)
+        if entry is None:
+            return None
+        self._bytes -= entry.size
+        self._stored_above[seq] = hub_seq
+        self._raise_floor()
+        return entry
+
+    def refuse(self, seq: int) -> Entry | None:
+        """Keep a message that the hub refused, to be tried again; None when it is not here."""
+        entry = self._entries.get(seq)
+        if entry is not None:
+            entry.sent_ns = None
+            entry.refused = True
+        return entry
+
+    def land(self, position: Position) -> list[Entry]:
+        """The flight is over and the hub said what it holds: return what need not be sent again.
+
+        What the hub was seen to refuse is never among it, wherever the hub's last message is.
+        """
+        self._floor = position.floor
+        self._hub_seq = position.hub_seq
+        self._stored_above = dict(position.above)
+        stored = [
+            entry
+            for entry in self
+            if not entry.refused and (entry.seq <= self._floor or entry.seq in self._stored_above)
+        ]
+        for entry in stored:
+            del self._entries[entry.seq]
+            self._bytes -= entry.size
+        for entry in self:
+            entry.sent_ns = None
+        first_open = next(iter(self._entries), None)
+        if first_open is not None and first_open <= self._floor:
+            self._floor = first_open - 1
+            self._hub_seq = 0
+        return stored
+
+    def _raise_floor(self) -> None:
+        """All that was offered below the first open message is stored; the highest of it counts."""
+        first_open = next(iter(self._entries), self._seen + 1)
+        stored = [seq for seq in self._stored_above if seq < first_open]
+        if stored and max(stored) > self._floor:
+            self._floor = max(stored)
+            self._hub_seq = self._stored_above[self._floor]
+        for seq in stored:
+            del self._stored_above[seq]

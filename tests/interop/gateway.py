@@ -1,0 +1,98 @@
+"""This project's server as a process of its own, started and killed like a gateway in the field."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.request import urlopen
+
+from tests.hub.process import free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+START_TIMEOUT_S: Final = 10.0
+POLL_S: Final = 0.02
+
+
+class Gateway:
+    """One process. `config`: all but the listeners; `{dir}` in it stands for its directory."""
+
+    def __init__(self, directory: Path, config: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.client_port, self.http_port = free_ports(2)
+        self.config = config
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def client_url(self) -> str:
+        return f"nats://127.0.0.1:{self.client_port}"
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "gateway.log").read_text()
+
+    def start(self) -> None:
+        """Start and return when it serves."""
+        assert self.process is None
+        file = self.directory / "leafnode.conf"
+        listeners = f"listen: 127.0.0.1:{self.client_port}\nhttp: 127.0.0.1:{self.http_port}\n"
+        file.write_text(listeners + self.config.replace("{dir}", str(self.directory)))
+        with (self.directory / "gateway.log").open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "leafnode", "-c", str(file)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"leafnode did not start:\n{self.log}")
+            with contextlib.suppress(OSError):
+                self.get("healthz")
+                return
+            time.sleep(POLL_S)
+        self.kill()
+        raise RuntimeError(f"leafnode is not ready:\n{self.log}")
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL if that takes long. Does nothing when it does not run."""
+        self._end(signal.SIGTERM)
+
+    def get(self, path: str) -> Any:
+        with urlopen(f"http://127.0.0.1:{self.http_port}/{path}", timeout=5) as response:
+            return json.load(response)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def running_gateway(directory: Path, config: str) -> Iterator[Gateway]:
+    """A gateway for the length of a with block."""
+    gateway = Gateway(directory, config)
+    gateway.start()
+    try:
+        yield gateway
+    finally:
+        gateway.stop()

@@ -1,0 +1,119 @@
+"""/healthz. Texts and status codes: nats-server 2.15.1; `leafnode=true` is ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leafnode.monitor.healthz import healthz
+from leafnode.monitor.query import Query
+from leafnode.monitor.views import RemoteView
+from leafnode.uplink.status import State
+from tests.sim.monitor import SECRET, jetstream, port, uplink, views
+
+
+def answer(query: str = "", **changes: Any) -> tuple[int, dict[str, Any]]:
+    return healthz(views(**changes), Query(query))
+
+
+def down() -> list[RemoteView]:
+    return [RemoteView(f"nats-leaf://u:{SECRET}@hub:7422", False, "Authorization Violation")]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "details=1", "js-enabled-only=1", "leafnode=1", "account=$G&stream=EV&consumer=D1"],
+)
+def test_a_server_that_is_well_says_ok(query: str) -> None:
+    assert answer(query) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "status", "error"),
+    [
+        ("account=NOPE", 404, "unavailable", 'JetStream account "NOPE" not found'),
+        (
+            "account=$G&stream=NO",
+            404,
+            "unavailable",
+            'JetStream stream "NO" not found on account "$G"',
+        ),
+        (
+            "account=$G&stream=EV&consumer=NO",
+            404,
+            "unavailable",
+            'JetStream consumer "NO" not found for stream "EV" on account "$G"',
+        ),
+        (
+            "stream=X",
+            400,
+            "error",
+            '"account" must not be empty when checking stream health',
+        ),
+        (
+            "consumer=x",
+            400,
+            "error",
+            '"stream" must not be empty when checking consumer health',
+        ),
+    ],
+)
+def test_what_is_missing_is_named(query: str, code: int, status: str, error: str) -> None:
+    assert answer(query) == (code, {"status": status, "error": error})
+
+
+def test_details_list_the_errors() -> None:
+    assert answer("details=true&account=NOPE") == (
+        404,
+        {
+            "status": "error",
+            "errors": [
+                {
+                    "type": "ACCOUNT",
+                    "account": "NOPE",
+                    "error": 'JetStream account "NOPE" not found',
+                }
+            ],
+        },
+    )
+
+
+def test_a_store_that_failed_is_unavailable() -> None:
+    code, got = answer(jetstream=lambda: jetstream(failure="fsync: Input/output error"))
+
+    assert code == 503
+    assert got["error"] == "JetStream cannot store: fsync: Input/output error"
+
+
+def test_an_offline_gateway_is_healthy_unless_the_outside_is_asked_for_too() -> None:
+    assert answer(remotes=down)[0] == 200
+
+    code, got = answer("leafnode=true", remotes=down)
+    assert code == 503
+    assert got == {
+        "status": "unavailable",
+        "error": "remote hub:7422 is not connected: Authorization Violation",
+    }
+
+
+def test_every_cause_outside_is_named() -> None:
+    code, got = answer(
+        "leafnode=true&details=true",
+        remotes=down,
+        uplinks=lambda: [uplink(state=State.REFUSED, last_error="too large"), uplink()],
+        ports=lambda: [port(open=False, last_error="no such device"), port()],
+    )
+
+    assert code == 503
+    assert [(error["type"], error["error"]) for error in got["errors"]] == [
+        ("LEAFNODE", "remote hub:7422 is not connected: Authorization Violation"),
+        ("UPLINK", "uplink of stream EV is refused: too large"),
+        ("SERIAL", "serial port scale is not open: no such device"),
+    ]
+
+
+def test_a_remote_that_is_switched_off_is_no_cause() -> None:
+    off = RemoteView("hub:7422", False, "", disabled=True)
+
+    assert answer("leafnode=true", remotes=lambda: [off])[0] == 200

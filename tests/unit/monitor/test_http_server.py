@@ -1,0 +1,268 @@
+"""HTTP with hostile peers. Source: RFC 9110, RFC 9112; the bounds are in limits.py."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leafnode import limits
+from leafnode.monitor.endpoints import Endpoints
+from leafnode.monitor.http_server import HttpServer
+from tests.sim.clock import FakeClock
+from tests.sim.monitor import SECRET, MemoryTransport, views
+
+if TYPE_CHECKING:
+    from leafnode.monitor.http_server import HttpSession
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class World:
+    """A monitoring server and a first connection to it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.server = HttpServer(Endpoints(views(), self.clock), self.clock)
+        self.session, self.transport = self.connect()
+
+    def connect(self) -> tuple[HttpSession, MemoryTransport]:
+        session, transport = self.server.session(), MemoryTransport()
+        session.connected(transport)
+        return session, transport
+
+    def answers(self) -> list[tuple[int, bytes]]:
+        """What a client that sent GETs reads."""
+        client = h11.Connection(h11.CLIENT)
+        client.receive_data(self.transport.written)
+        found: list[tuple[int, bytes]] = []
+        while self.transport.written:
+            client.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+            client.send(h11.EndOfMessage())
+            status, body = 0, b""
+            while not isinstance(event := client.next_event(), h11.EndOfMessage):
+                if event is h11.NEED_DATA:
+                    return found
+                if isinstance(event, h11.Response):
+                    status = event.status_code
+                elif isinstance(event, h11.Data):
+                    body += bytes(event.data)
+            found.append((status, body))
+            if client.our_state is not h11.DONE or client.their_state is not h11.DONE:
+                break
+            client.start_next_cycle()
+        return found
+
+
+def test_a_get_is_answered_and_the_connection_stays() -> None:
+    world = World()
+
+    world.session.received(GET)
+    world.session.received(GET)
+
+    assert world.answers() == [(200, b'{"status":"ok"}')] * 2
+    assert not world.transport.closed
+
+
+def test_requests_sent_at_once_are_answered_in_order() -> None:
+    world = World()
+
+    world.session.received(GET + b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+
+    assert [status for status, _ in world.answers()] == [200, 404, 200]
+
+
+def test_head_has_the_length_and_no_body() -> None:
+    world = World()
+
+    world.session.received(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert world.transport.written.startswith(b"HTTP/1.1 200")
+    assert b"Content-Length: 15" in world.transport.written
+    assert world.transport.written.endswith(b"\r\n\r\n")
+    assert not world.transport.closed
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS"])
+def test_another_method_is_not_allowed_and_ends_the_connection(method: bytes) -> None:
+    world = World()
+
+    world.session.received(method + b" /varz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert world.transport.written.startswith(b"HTTP/1.1 405")
+    assert b"Allow: GET, HEAD" in world.transport.written
+    assert world.transport.closed
+
+
+@pytest.mark.parametrize(
+    "request_", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"GET / FTP/1.1\r\n\r\n", b"\r\n" * 9000]
+)
+def test_what_is_no_http_ends_the_connection(request_: bytes) -> None:
+    world = World()
+
+    world.session.received(request_)
+    world.clock.advance(limits.HTTP_DEADLINE_NS)
+
+    assert world.transport.closed
+    assert b"200" not in world.transport.written
+
+
+@pytest.mark.parametrize(
+    "field", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 99999999999"]
+)
+def test_a_request_with_a_body_is_refused(field: bytes) -> None:
+    world = World()
+
+    world.session.received(b"GET /varz HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\nhello")
+
+    assert world.transport.written.startswith(b"HTTP/1.1 413")
+    assert world.transport.closed
+
+
+def test_a_head_of_the_largest_size_is_taken_and_a_larger_one_not() -> None:
+    fits, beyond = World(), World()
+    room = limits.HTTP_HEAD_BYTES_MAX - len(GET) - len(b"X: \r\n")
+
+    fits.session.received(GET[:-2] + b"X: " + b"a" * room + b"\r\n\r\n")
+    for _ in range(room // 1000 + 2):
+        beyond.session.received(GET[:-2] + b"X: " if not beyond.transport.written else b"")
+        beyond.session.received(b"a" * 1000)
+
+    assert fits.answers()[0][0] == 200
+    assert beyond.transport.closed
+    assert beyond.server.bad == 1
+
+
+def test_the_most_headers_are_taken_and_one_more_not() -> None:
+    fits, beyond = World(), World()
+    one = b"X: 1\r\n"
+
+    fits.session.received(GET[:-2] + one * (limits.HTTP_HEADERS_MAX - 1) + b"\r\n")
+    beyond.session.received(GET[:-2] + one * limits.HTTP_HEADERS_MAX + b"\r\n")
+
+    assert fits.answers()[0][0] == 200
+    assert beyond.transport.written.startswith(b"HTTP/1.1 431")
+    assert beyond.transport.closed
+
+
+def test_the_last_connection_is_served_and_one_more_is_cut() -> None:
+    world = World()
+    others = [world.connect() for _ in range(limits.HTTP_CONNECTIONS_MAX - 1)]
+
+    _, beyond = world.connect()
+    assert beyond.aborted
+    assert world.server.refused == 1
+    assert not others[-1][1].closed
+
+    others[0][0].lost("")
+    _, after = world.connect()
+    assert not after.closed
+
+
+def test_the_deadline_is_absolute_whatever_drips_in() -> None:
+    world = World()
+
+    for byte in GET[:10]:
+        world.session.received(bytes([byte]))
+        world.clock.advance(limits.HTTP_DEADLINE_NS // 11)
+    assert not world.transport.closed
+    world.clock.advance(limits.HTTP_DEADLINE_NS // 5)
+
+    assert world.transport.closed
+    assert world.server.overdue == 1
+    assert world.clock.pending() == 0
+
+
+def test_an_answer_starts_the_deadline_anew() -> None:
+    world = World()
+
+    world.clock.advance(limits.HTTP_DEADLINE_NS - 1)
+    world.session.received(GET)
+    world.clock.advance(limits.HTTP_DEADLINE_NS - 1)
+    assert not world.transport.closed
+
+    world.clock.advance(1)
+    assert world.transport.closed
+    assert world.server.overdue == 0
+
+
+def test_a_connection_ends_after_its_last_request() -> None:
+    world = World()
+
+    for _ in range(limits.HTTP_REQUESTS_MAX - 1):
+        world.session.received(GET)
+    assert not world.transport.closed
+
+    world.session.received(GET)
+    assert world.transport.closed
+    assert b"Connection: close" in world.transport.written
+
+
+def test_a_peer_that_does_not_read_is_answered_no_further() -> None:
+    world = World()
+    world.transport.pending = limits.HTTP_PENDING_BYTES_MAX
+    world.session.received(GET)
+    assert not world.transport.closed
+
+    world.transport.pending = limits.HTTP_PENDING_BYTES_MAX + 1
+    world.session.received(GET + GET)
+
+    assert len(world.answers()) == 2
+    assert world.transport.closed
+
+
+def test_an_answer_that_fails_is_a_500_and_not_the_end_of_the_server() -> None:
+    clock = FakeClock()
+
+    def fails() -> object:
+        raise RuntimeError(SECRET)
+
+    server = HttpServer(Endpoints(views(connections=fails), clock), clock)
+    session, transport = server.session(), MemoryTransport()
+    session.connected(transport)
+
+    session.received(b"GET /connz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert transport.written.startswith(b"HTTP/1.1 500")
+    assert SECRET.encode() not in transport.written
+    assert server.faults == 1
+
+
+def test_answers_forbid_a_browser_to_guess_or_to_load_anything() -> None:
+    world = World()
+
+    world.session.received(GET)
+
+    assert b"X-Content-Type-Options: nosniff" in world.transport.written
+    assert b"Content-Security-Policy: default-src 'none'" in world.transport.written
+    assert b"Access-Control-Allow-Origin" not in world.transport.written
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, len(GET)), max_size=5))
+def test_any_chunking_gives_the_same_answer(cuts: list[int]) -> None:
+    world = World()
+    edges = [0, *sorted(cuts), len(GET)]
+
+    for start, end in pairwise(edges):
+        if start < end:
+            world.session.received(GET[start:end])
+
+    assert world.answers() == [(200, b'{"status":"ok"}')]
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=400), st.booleans())
+def test_no_bytes_raise(data: bytes, after_a_request: bool) -> None:
+    world = World()
+    if after_a_request:
+        world.session.received(GET)
+
+    if data:
+        world.session.received(data)
+
+    assert world.server.faults == 0

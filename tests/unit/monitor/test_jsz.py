@@ -1,0 +1,52 @@
+"""/jsz. Keys: nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leafnode.monitor.jsz import UNLIMITED, jsz
+from leafnode.monitor.query import Query
+from tests.sim.clock import FakeClock
+from tests.sim.monitor import views
+
+
+def answer(query: str = "", **changes: Any) -> dict[str, Any]:
+    return jsz(views(**changes), FakeClock(), Query(query))
+
+
+def test_totals_are_there_without_details() -> None:
+    got = answer()
+
+    assert (got["streams"], got["consumers"], got["messages"], got["bytes"]) == (1, 1, 1, 39)
+    assert got["api"] == {"level": 5, "total": 2, "errors": 1}
+    assert got["config"]["domain"] == "edge"
+    assert "account_details" not in got
+
+
+def test_details_grow_with_what_is_asked_for() -> None:
+    accounts = answer("accounts=1")["account_details"][0]
+    assert (accounts["name"], accounts["reserved_storage"]) == ("$G", UNLIMITED)
+    assert "stream_detail" not in accounts
+
+    stream = answer("streams=1")["account_details"][0]["stream_detail"][0]
+    assert sorted(stream) == ["created", "name", "state"]
+
+    stream = answer("consumers=1")["account_details"][0]["stream_detail"][0]
+    assert stream["consumer_detail"] == [{"stream_name": "EV", "name": "D1"}]
+
+    stream = answer("consumers=1&config=1")["account_details"][0]["stream_detail"][0]
+    assert stream["config"]["subjects"] == ["ev.>"]
+    assert stream["consumer_detail"][0]["config"] == {"durable_name": "D1"}
+
+
+def test_an_account_can_be_chosen() -> None:
+    assert answer("acc=$G")["account_details"][0]["name"] == "$G"
+    assert "account_details" not in answer("acc=NOPE&streams=1")
+
+
+def test_jetstream_that_is_off_says_so() -> None:
+    got = answer(jetstream=lambda: None)
+
+    assert got["disabled"] is True
+    assert got["config"] == {"max_memory": 0, "max_storage": 0}
+    assert got["streams"] == 0

@@ -1,0 +1,44 @@
+"""/varz. Keys and types: nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leafnode.clock import NS_PER_S
+from leafnode.monitor.varz import address, varz
+from tests.sim.clock import FakeClock
+from tests.sim.monitor import facts, views
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    clock = FakeClock()
+    clock.advance(61 * NS_PER_S)
+    return varz(views(**changes), clock, {"/varz": 2})
+
+
+def test_identity_limits_and_counters_are_there() -> None:
+    got = answer()
+
+    assert got["server_id"] == "NSERVER"
+    assert got["max_payload"] == 1048576
+    assert got["auth_timeout"] == 2
+    assert got["uptime"] == "1m1s"
+    assert got["connections"] == 2
+    assert got["slow_consumers"] == 1
+    assert got["http_req_stats"] == {"/varz": 2}
+
+
+def test_a_remote_is_shown_without_its_credentials() -> None:
+    assert answer()["leaf"] == {"remotes": [{"local_account": "$G", "urls": ["hub.example:7422"]}]}
+    assert address("nats-leaf://user:p@ss@hub:7422/x") == "hub:7422"
+    assert address("tok@hub:7422") == "hub:7422"
+
+
+def test_auth_is_named_only_when_it_is_on() -> None:
+    assert "auth_required" not in answer()
+    assert answer(facts=facts(auth_required=True))["auth_required"] is True
+
+
+def test_jetstream_that_is_off_is_an_empty_object() -> None:
+    assert answer()["jetstream"]["config"]["domain"] == "edge"
+    assert answer(jetstream=lambda: None)["jetstream"] == {}

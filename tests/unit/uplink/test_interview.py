@@ -1,0 +1,104 @@
+"""Patience with the hub."""
+
+from __future__ import annotations
+
+import random
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Outbox
+from leafnode.uplink.answers import Failure
+from leafnode.uplink.interview import Interview
+from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.onward import Origin
+from leafnode.uplink.resume import Resume
+from tests.sim.clock import FakeClock
+from tests.sim.hub import FakeHub
+
+ORIGIN = Origin("edge", "EV", "Ab12Cd34")
+
+
+class World:
+    """A hub, and somebody who asks it."""
+
+    def __init__(self, api: str = "$JS.hub.API.STREAM.MSG.GET.AGG") -> None:
+        self.clock = FakeClock()
+        outbox = Outbox(lambda: None)
+        outbox.wake = lambda: self._soon(outbox)
+        self.account = Account("$G", outbox)
+        self.hub = FakeHub(self.account, self.clock)
+        mailbox = Mailbox(self.account, self.clock, random.Random(1))
+        self.interview = Interview(self.account, self.clock, mailbox, api)
+        self.results: list[Resume | Failure] = []
+
+    def _soon(self, outbox: Outbox) -> None:
+        self.clock.call_later(0, outbox.flush)
+
+    def begin(self) -> Resume:
+        resume = Resume(["edge.ev.>"], acked=0)
+        self.interview.begin(resume, ORIGIN, self.results.append)
+        return resume
+
+
+def test_an_answer_ends_the_round() -> None:
+    world = World()
+
+    resume = world.begin()
+    world.clock.advance(NS_PER_S)
+
+    assert world.results == [resume]
+    assert world.clock.pending() == 0
+
+
+def test_a_question_that_got_lost_is_asked_again() -> None:
+    world = World()
+    world.hub.loses_answers = True
+    resume = world.begin()
+    world.clock.advance(limits.UPLINK_ASK_NS // 2)
+    world.hub.loses_answers = False
+
+    world.clock.advance(limits.UPLINK_ASK_NS)
+
+    assert world.results == [resume]
+    assert len(world.hub.questions) == 2
+
+
+def test_silence_ends_after_the_last_attempt() -> None:
+    world = World()
+    world.hub.loses_answers = True
+
+    world.begin()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.results == [Failure(0, "the hub does not answer")]
+    assert len(world.hub.questions) == limits.UPLINK_ASK_ATTEMPTS
+
+
+def test_an_error_is_named_at_the_end() -> None:
+    world = World("$JS.hub.API.STREAM.MSG.GET.NOPE")
+
+    world.begin()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.results == [Failure(10059, "stream not found")]
+
+
+def test_nobody_upstream_is_named_at_the_end() -> None:
+    world = World("$JS.other.API.STREAM.MSG.GET.AGG")
+
+    world.begin()
+    world.clock.advance(60 * NS_PER_S)
+
+    subject = "$JS.other.API.STREAM.MSG.GET.AGG"
+    assert world.results == [Failure(0, f"nobody upstream takes {subject}")]
+
+
+def test_a_cancelled_round_says_nothing() -> None:
+    world = World()
+
+    world.begin()
+    world.interview.cancel()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.results == []

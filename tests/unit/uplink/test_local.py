@@ -1,0 +1,118 @@
+"""The local stream as a client of JetStream sees it."""
+
+from __future__ import annotations
+
+import random
+
+from leafnode.clock import NS_PER_S
+from leafnode.uplink.answers import Failure
+from leafnode.uplink.local import LocalState, LocalStream, Pulled
+from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.window import Budget, Entry
+from tests.sim.clock import FakeClock
+from tests.sim.local_jetstream import LocalJetStream
+from tests.sim.peers import account
+
+
+class World:
+    """A local JetStream, and the uplink's view of it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.account = account()
+        self.jetstream = LocalJetStream(self.account, self.clock)
+        mailbox = Mailbox(self.account, self.clock, random.Random(1))
+        self.local = LocalStream(self.account, self.clock, mailbox, stream="EV", consumer="up")
+        self.states: list[LocalState | Failure] = []
+        self.entries: list[tuple[Entry, int]] = []
+        self.ends: list[Pulled] = []
+        self.local.taken = lambda entry, pending: self.entries.append((entry, pending))
+        self.local.ended = self.ends.append
+
+    def open(self) -> None:
+        self.local.open(16, self.states.append)
+
+
+def test_opening_makes_a_durable_consumer_with_explicit_acknowledgement() -> None:
+    world = World()
+
+    world.open()
+
+    assert world.jetstream.requests == ["STREAM.INFO.EV", "CONSUMER.CREATE.EV.up"]
+    config = world.jetstream.consumers["up"].config
+    assert config["durable_name"] == "up"
+    assert config["ack_policy"] == "explicit"
+    assert config["max_ack_pending"] == 16
+    state = world.states[0]
+    assert isinstance(state, LocalState)
+    assert state.stream.domain == "edge"
+
+
+def test_a_jetstream_that_is_silent_is_a_failure() -> None:
+    world = World()
+    world.jetstream.silent = True
+
+    world.open()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.states == [Failure(0, "stream EV: the local JetStream does not answer")]
+
+
+def test_pulled_messages_come_with_what_is_still_behind_them() -> None:
+    world = World()
+    world.open()
+    world.jetstream.store(b"1")
+    world.jetstream.store(b"2")
+
+    world.local.pull(Budget(1, 1000))
+
+    (entry, pending), *rest = world.entries
+    assert (entry.seq, entry.subject, entry.body, pending) == (1, b"ev.a", b"1", 1)
+    assert rest == []
+    assert not world.local.is_pulling
+
+
+def test_a_pull_that_waits_ends_with_its_time() -> None:
+    world = World()
+    world.open()
+
+    world.local.pull(Budget(1, 1000))
+    assert world.local.is_pulling
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.ends == [Pulled()]
+
+
+def test_a_message_that_does_not_fit_ends_the_pull_with_the_reason() -> None:
+    world = World()
+    world.open()
+    world.jetstream.store(b"x" * 100)
+
+    world.local.pull(Budget(5, 50))
+
+    assert world.ends == [Pulled(too_large=True)]
+
+
+def test_a_missing_jetstream_ends_the_pull() -> None:
+    clock = FakeClock()
+    acc = account()
+    mailbox = Mailbox(acc, clock, random.Random(1))
+    local = LocalStream(acc, clock, mailbox, stream="EV", consumer="up")
+    ends: list[Pulled] = []
+    local.ended = ends.append
+
+    local.pull(Budget(1, 1000))
+
+    assert ends == [Pulled(gone=True)]
+
+
+def test_an_ack_goes_where_the_message_says() -> None:
+    world = World()
+    world.open()
+    world.jetstream.store(b"1")
+    world.local.pull(Budget(1, 1000))
+
+    world.local.ack(world.entries[0][0])
+
+    assert world.jetstream.acks == [1]
+    assert world.jetstream.consumers["up"].pending == {}

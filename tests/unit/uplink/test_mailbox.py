@@ -1,0 +1,70 @@
+"""One inbox for many answers."""
+
+from __future__ import annotations
+
+import random
+
+from leafnode.clock import NS_PER_S
+from leafnode.routing.peer import Kind
+from leafnode.uplink.mailbox import Letter, Mailbox
+from tests.sim.clock import FakeClock
+from tests.sim.peers import FakePeer, account
+
+
+def test_the_first_answer_to_a_question_counts() -> None:
+    clock = FakeClock()
+    acc = account()
+    mailbox = Mailbox(acc, clock, random.Random(1))
+    heard: list[bytes | None] = []
+
+    def answer_twice(reply: bytes) -> None:
+        acc.publish(reply, b"one")
+        acc.publish(reply, b"two")
+
+    acc.subscribe(b"ask", lambda delivery: answer_twice(delivery.messages[0][0]))
+    mailbox.ask(b"ask", b"", heard.append, NS_PER_S)
+    clock.advance(2 * NS_PER_S)
+
+    assert heard == [b"one"]
+    assert clock.pending() == 0
+
+
+def test_silence_and_nobody_there_are_both_no_answer() -> None:
+    clock = FakeClock()
+    acc = account()
+    mailbox = Mailbox(acc, clock, random.Random(1))
+    heard: list[bytes | None] = []
+    acc.subscribe(b"silent", lambda _delivery: None)
+
+    mailbox.ask(b"silent", b"", heard.append, NS_PER_S)
+    mailbox.ask(b"nobody", b"", heard.append, NS_PER_S)
+    assert heard == []
+    clock.advance(1)
+    assert heard == [None]
+
+    clock.advance(NS_PER_S)
+    assert heard == [None, None]
+
+
+def test_letters_go_to_the_handler_of_their_name_and_tell_whether_the_leaf_sent_them() -> None:
+    acc = account()
+    mailbox = Mailbox(acc, FakeClock(), random.Random(1))
+    letters: list[Letter] = []
+    mailbox.on(b"p", letters.append)
+
+    acc.publish(mailbox.address(b"p", b"12"), b"here")
+    acc.publish(mailbox.address(b"p", b"13"), b"there", origin=FakePeer(acc, 9, Kind.LEAF))
+    acc.publish(mailbox.address(b"zz", b"1"), b"nobody's")
+
+    assert letters == [Letter(b"12", b"here", 0, False), Letter(b"13", b"there", 0, True)]
+
+
+def test_a_message_with_its_own_subject_is_told_apart() -> None:
+    acc = account()
+    mailbox = Mailbox(acc, FakeClock(), random.Random(1))
+    messages: list[tuple[bytes, bytes, int, bytes]] = []
+    mailbox.on_message = lambda *message: messages.append(message)
+
+    acc.deliver(mailbox.address(b"m", b"1"), [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")])
+
+    assert messages == [(b"ev.a", b"$JS.ACK.x", 0, b"21.5")]

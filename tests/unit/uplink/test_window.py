@@ -1,0 +1,147 @@
+"""The window: bounds, order, and up to where everything is stored."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.uplink.onward import InFlight
+from leafnode.uplink.resume import Position
+from leafnode.uplink.window import Budget, Entry, Offer, Window
+
+
+def entry(seq: int, size: int = 10) -> Entry:
+    return Entry(seq, b"", 0, b"x" * size, b"ack.%d" % seq)
+
+
+def window_of(*seqs: int, max_msgs: int = 10, max_bytes: int = 1000) -> Window:
+    window = Window(max_msgs, max_bytes)
+    for seq in seqs:
+        window.offer(entry(seq))
+    return window
+
+
+def seqs(window: Window) -> list[int]:
+    return [entry.seq for entry in window]
+
+
+def test_the_budget_is_what_is_left_of_both_bounds() -> None:
+    window = window_of(1, 2, max_msgs=4, max_bytes=100)
+
+    assert window.budget() == Budget(2, 80)
+
+
+def test_a_full_window_has_no_budget() -> None:
+    assert window_of(1, 2, max_msgs=3).budget() is not None
+    assert window_of(1, 2, 3, max_msgs=3).budget() is None
+    assert window_of(1, 2, max_bytes=21).budget() == Budget(8, 1)
+    assert window_of(1, 2, max_bytes=20).budget() is None
+
+
+def test_a_redelivery_of_what_is_here_only_renews_its_ack_subject() -> None:
+    window = window_of(1)
+    again = Entry(1, b"", 0, b"x" * 10, b"ack.again")
+
+    assert window.offer(again) is Offer.HELD
+
+    assert next(iter(window)).ack == b"ack.again"
+    assert window.size == 10
+
+
+def test_what_comes_out_of_order_is_put_in_order() -> None:
+    window = window_of(5, 6)
+
+    assert window.offer(entry(2)) is Offer.TAKEN
+
+    assert seqs(window) == [2, 5, 6]
+
+
+def test_a_message_sent_behind_open_ones_says_how_far_the_hub_is() -> None:
+    window = window_of(1, 2, 3)
+    one, two, three = list(window)
+
+    assert window.send(one, 0) is None
+    assert window.send(two, 0) == InFlight(0, 0)
+    window.settle(1, 501)
+    assert window.send(three, 0) == InFlight(1, 501)
+
+
+def test_a_gap_holds_the_floor_until_it_is_closed() -> None:
+    window = window_of(1, 2, 3, 4)
+    for one in list(window):
+        window.send(one, 0)
+    window.settle(1, 501)
+    window.refuse(2)
+    window.settle(3, 502)
+    window.settle(4, 503)
+    window.offer(entry(5))
+    window.offer(entry(6))
+    five, six = list(window)[1:]
+
+    assert window.send(five, 0) == InFlight(1, 501)
+    window.settle(2, 504)
+    assert window.send(six, 0) == InFlight(4, 503)
+
+
+def test_landing_returns_what_the_hub_has_and_forgets_what_was_sent() -> None:
+    window = window_of(1, 2, 3)
+    for one in list(window):
+        window.send(one, 0)
+
+    stored = window.land(Position(floor=2, hub_seq=7, last=2))
+
+    assert [one.seq for one in stored] == [1, 2]
+    assert [one.seq for one in window.unsent()] == [3]
+    assert window.in_flight == 0
+    assert window.size == 10
+
+
+def test_landing_keeps_what_was_refused_wherever_the_hub_is() -> None:
+    window = window_of(1, 2, 3)
+    for one in list(window):
+        window.send(one, 0)
+    window.refuse(2)
+
+    stored = window.land(Position(floor=3, hub_seq=7, last=3))
+
+    assert [one.seq for one in stored] == [1, 3]
+    assert seqs(window) == [2]
+    refused = window.first_refused()
+    assert refused is not None
+    assert refused.seq == 2
+
+
+def test_what_the_hub_has_is_not_taken_again() -> None:
+    window = Window(10, 1000)
+    window.land(Position(floor=5, hub_seq=7, last=8, above={7: 7, 8: 7}))
+
+    offers = [window.offer(entry(seq)) for seq in (4, 5, 6, 7, 8, 9)]
+
+    assert offers == [
+        *(Offer.STORED, Offer.STORED, Offer.TAKEN),
+        *(Offer.STORED, Offer.STORED, Offer.TAKEN),
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ospr"), st.integers(1, 12)), max_size=60))
+def test_the_floor_is_never_beyond_something_that_is_not_stored(
+    steps: list[tuple[str, int]],
+) -> None:
+    window = Window(20, 10_000)
+    stored: set[int] = set()
+    taken = 0
+    for step, seq in steps:
+        if step == "o":
+            taken += 1
+            window.offer(entry(taken))
+        held = {one.seq: one for one in window}
+        if step == "s" and seq in held:
+            in_flight = window.send(held[seq], 0)
+            if in_flight is not None:
+                assert all(below in stored for below in range(1, in_flight.floor + 1))
+        if step == "p" and seq in held:
+            window.settle(seq, 100 + seq)
+            stored.add(seq)
+        if step == "r" and seq in held:
+            window.refuse(seq)
+    assert window.size == 10 * len(window)
