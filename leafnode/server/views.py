@@ -1,0 +1,175 @@
+"""What monitoring sees: plain values, read from the parts that run.
+
+Knows every part's outside; monitoring itself knows only the views. No credential passes through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode import __version__, limits
+from leafnode.jetstream.go_time import format_time
+from leafnode.leaf.remote import RemoteState
+from leafnode.monitor.views import (
+    JetStreamAccountView,
+    JetStreamView,
+    RemoteFacts,
+    RemoteView,
+    ServerCounters,
+    ServerFacts,
+    StreamView,
+    SubscriptionView,
+    Views,
+)
+from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
+
+if TYPE_CHECKING:
+    from leafnode.config.options import HostPort
+    from leafnode.jetstream.stream import Stream
+    from leafnode.leaf.handler import LeafzRow
+    from leafnode.routing.peer import Peer
+    from leafnode.server.server import Server
+
+
+def views_of(server: Server, http: HostPort) -> Views:
+    """Return the calls that monitoring makes. `http` is where it really listens."""
+    features = server.features
+    return Views(
+        facts=_facts(server, http),
+        counters=lambda: _counters(server),
+        connections=server.registry.facts,
+        subscriptions=lambda cid: _subscriptions(server, cid),
+        leafs=lambda: _leafs(server),
+        remotes=lambda: _remotes(server),
+        jetstream=lambda: _jetstream(server),
+        uplinks=lambda: features.uplink.status() if features.uplink else [],
+        ports=lambda: features.bridge.status() if features.bridge else [],
+    )
+
+
+def _facts(server: Server, http: HostPort) -> ServerFacts:
+    options = server.options
+    remotes = options.leafnodes.remotes if options.leafnodes else ()
+    return ServerFacts(
+        server_id=server.id,
+        server_name=server.name,
+        version=COMPATIBLE_VERSION,
+        leafnode_version=__version__,
+        proto=PROTOCOL_VERSION,
+        host=options.host,
+        port=server.port,
+        http_host=http.host,
+        http_port=http.port,
+        auth_required=server.authenticator.required,
+        auth_timeout_ns=options.authorization.timeout_ns,
+        max_connections=options.max_connections,
+        max_control_line=options.max_control_line_bytes,
+        max_payload=options.max_payload_bytes,
+        max_pending=options.max_pending_bytes,
+        ping_interval_ns=options.ping_interval_ns,
+        ping_max=options.ping_max,
+        write_deadline_ns=options.write_deadline_ns,
+        start_ns=server.started_wall_ns,
+        start_monotonic_ns=server.started_ns,
+        remotes=tuple(
+            RemoteFacts(remote.account, remote.urls, remote.deny_imports, remote.deny_exports)
+            for remote in remotes
+        ),
+    )
+
+
+def _counters(server: Server) -> ServerCounters:
+    registry = server.registry
+    leafs = _leafs(server)
+    traffic = [account.traffic for account in server.accounts.values()]
+    clients = registry.traffic()
+    return ServerCounters(
+        connections=len(registry.open),
+        total_connections=registry.total,
+        leafnodes=len(leafs),
+        subscriptions=sum(account.sublist.count for account in server.accounts.values()),
+        in_msgs=sum(one.in_msgs for one in traffic),
+        in_bytes=sum(one.in_bytes for one in traffic),
+        out_msgs=sum(one.out_msgs for one in traffic),
+        out_bytes=sum(one.out_bytes for one in traffic),
+        in_client_msgs=clients.in_msgs,
+        in_client_bytes=clients.in_bytes,
+        out_client_msgs=clients.out_msgs,
+        out_client_bytes=clients.out_bytes,
+        slow_clients=registry.slow_consumers,
+        slow_leafs=sum(remote.status.slow_consumers for remote in server.features.remotes),
+        stale_clients=registry.stale,
+        stale_leafs=sum(remote.status.stale_connections for remote in server.features.remotes),
+    )
+
+
+def _subscriptions(server: Server, cid: int) -> list[SubscriptionView]:
+    peer = _peer(server, cid)
+    subs = peer.subs.values() if peer is not None else ()
+    return [
+        SubscriptionView(sub.subject, sub.queue, sub.sid, sub.delivered, sub.max_msgs)
+        for sub in subs
+    ]
+
+
+def _peer(server: Server, cid: int) -> Peer | None:
+    client = server.registry.open.get(cid)
+    if client is not None:
+        return client.peer
+    links = (remote.link for remote in server.features.remotes)
+    return next((link.peer for link in links if link and link.peer.cid == cid), None)
+
+
+def _leafs(server: Server) -> list[LeafzRow]:
+    rows = (remote.leafz() for remote in server.features.remotes)
+    return [row for row in rows if row is not None]
+
+
+def _remotes(server: Server) -> list[RemoteView]:
+    return [
+        RemoteView(
+            url=remote.status.url,
+            is_connected=remote.status.state is RemoteState.CONNECTED,
+            error=remote.status.last_error,
+            disabled=remote.status.state is RemoteState.DISABLED,
+        )
+        for remote in server.features.remotes
+    ]
+
+
+def _jetstream(server: Server) -> JetStreamView | None:
+    options, jetstream = server.options.jetstream, server.features.jetstream
+    if options is None or jetstream is None:
+        return None
+    store = server.features.store
+    failure = store.failed() if store is not None else None
+    usage = jetstream.usage()
+    account = JetStreamAccountView(
+        name=jetstream.context.account.name,
+        memory=usage.memory_bytes,
+        storage=usage.file_bytes,
+        api_total=jetstream.stats.total,
+        api_errors=jetstream.stats.errors,
+        streams=[_stream(stream) for _, stream in sorted(jetstream.streams.items())],
+    )
+    return JetStreamView(
+        max_memory=options.max_memory_bytes,
+        max_storage=options.max_file_bytes,
+        store_dir=options.store_dir,
+        domain=options.domain,
+        api_level=limits.API_LEVEL,
+        accounts=[account],
+        reserved_memory=usage.reserved_memory_bytes,
+        reserved_storage=usage.reserved_file_bytes,
+        failure=str(failure) if failure is not None else "",
+    )
+
+
+def _stream(stream: Stream) -> StreamView:
+    return StreamView(
+        name=stream.name,
+        created=format_time(stream.created_ns),
+        config=stream.shown_config(dynamic=False),
+        state=stream.state(),
+        consumers=lambda: [consumer.info() for consumer in stream.visible_consumers()],
+    )
