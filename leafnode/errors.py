@@ -2,6 +2,7 @@
 
 LeafnodeError
 ├── ConfigError            a configuration file or flag is wrong; says file:line:column
+├── ListenError            an address that cannot be listened on
 ├── AuthError              credentials that cannot be read or do not hold
 ├── ProtocolError          a peer broke the NATS protocol; carries the exact -ERR text
 │   ├── ParserError …      see leafnode/protocol/errors.py
@@ -41,6 +42,19 @@ class ConfigError(LeafnodeError):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
         return f"{where}: {self.path}: {self.problem}" if self.path else f"{where}: {self.problem}"
+
+
+class ListenError(LeafnodeError):
+    """An address that cannot be listened on: taken, foreign or not allowed."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(host, port, reason)
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Error listening on port: {self.host}:{self.port}, {self.reason}"
 
 
 class AuthError(LeafnodeError):

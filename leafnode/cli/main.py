@@ -90,7 +90,7 @@ def _serve(options: Options) -> int:
     try:
         _write_pid(options)
         return asyncio.run(run())
-    except (LeafnodeError, OSError) as err:
+    except (LeafnodeError, OSError) as err:  # before anything was served
         log.critical("%s", err)
         return 1
     except ExceptionGroup as group:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from leafnode.errors import StoreCorrupt
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.leaf.remote import Remote
+    from leafnode.net.listener import Listener
+    from leafnode.net.transport import Session
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.server.server import Server
     from leafnode.store.sqlite import SqliteStore
@@ -193,24 +195,22 @@ def start_bridge(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack
     log.info("Serial bridge is on: ports=%s", ", ".join(port.name for port in options.ports))
 
 
-async def start_monitor(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
-    """Answer HTTP where the configuration asks for it. Raises OSError."""
+async def bind_monitor(server: Server, stack: AsyncExitStack) -> Listener | None:
+    """Listen for HTTP where the configuration asks for it. Raises ListenError."""
     options = server.options.http
     if options is None:
-        return
+        return None
     from leafnode.config.options import HostPort
     from leafnode.monitor.endpoints import Endpoints
     from leafnode.monitor.http_server import HttpServer
-    from leafnode.net.listener import Listener
     from leafnode.server.views import views_of
 
-    # The views name the port, which is known once it is bound, and sessions need the views.
-    sessions: list[HttpServer] = []
-    listener = Listener(server.turn, lambda: sessions[0].session())
-    port = await listener.bind(options.host, options.port)
-    views = views_of(server, HostPort(options.host, port))
-    sessions.append(HttpServer(Endpoints(views, server.clock), server.clock))
-    serving = tasks.create_task(listener.serve(), name="monitoring")
-    stack.callback(listener.close)
-    stack.callback(serving.cancel)
-    log.info("Starting http monitor on %s:%d", options.host, port)
+    def session() -> Session:
+        return http.session()
+
+    listener = await server.bind(options, session, stack)
+    # The views name the real port, so they come after it; nobody is accepted before.
+    views = views_of(server, HostPort(options.host, listener.port))
+    http = HttpServer(Endpoints(views, server.clock), server.clock)
+    log.info("Starting http monitor on %s:%d", options.host, listener.port)
+    return listener

@@ -20,6 +20,8 @@ from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.clients.registry import Registry
+from leafnode.config.options import HostPort
+from leafnode.errors import ListenError
 from leafnode.limits import API_LEVEL
 from leafnode.net.listener import Listener
 from leafnode.net.turn import Turn
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import Options
+    from leafnode.net.transport import Session
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +89,7 @@ class Server:
         self._stop.set()
 
     async def run(self) -> int:
-        """Serve until `stop`. Raises OSError, StoreError or ConfigError when it cannot start."""
+        """Serve until `stop`. Raises ListenError, StoreError or ConfigError when it cannot start."""
         log.info("Starting leafnode")
         log.info("  Version:  %s (compatible with nats-server %s)", __version__, COMPATIBLE_VERSION)
         log.info("  Name:     %s", self.name)
@@ -100,12 +103,16 @@ class Server:
             stack.callback(self.turn.outbox.flush)
             await features.start_jetstream(self, stack)
             stack.callback(self.authenticator.close)
+            clients = await self._bind_clients(stack)
+            monitor = await features.bind_monitor(self, stack)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            await self._listen(tasks, stack)
+            stack.callback(self.registry.close_all, "Server Shutdown")
+            self._serve(clients, tasks, stack)
             features.start_leafs(self, tasks, stack)
             features.start_uplink(self, stack)
             features.start_bridge(self, tasks, stack)
-            await features.start_monitor(self, tasks, stack)
+            if monitor is not None:
+                self._serve(monitor, tasks, stack)
             # What lives now lives as long as the server: the collector need not look at it again.
             gc.collect()
             gc.freeze()
@@ -119,14 +126,28 @@ class Server:
         """Return an account that exists: names come from identities, never from clients."""
         return self.accounts[name]
 
-    async def _listen(self, tasks: asyncio.TaskGroup, stack: contextlib.AsyncExitStack) -> None:
-        options = self.options
+    async def bind(
+        self,
+        address: HostPort,
+        session_factory: Callable[[], Session],
+        stack: contextlib.AsyncExitStack,
+    ) -> Listener:
+        """Listen on an address; nobody is accepted before `_serve`. Raises ListenError."""
         listener = Listener(
-            self.turn,
-            lambda: ClientHandler(seams),
-            write_deadline_ns=options.write_deadline_ns,
+            self.turn, session_factory, write_deadline_ns=self.options.write_deadline_ns
         )
-        self.port = await listener.bind(options.host, options.port)
+        try:
+            await listener.bind(address.host, address.port)
+        except OSError as err:
+            raise ListenError(address.host, address.port, err.strerror or str(err)) from err
+        stack.callback(listener.close)
+        return listener
+
+    async def _bind_clients(self, stack: contextlib.AsyncExitStack) -> Listener:
+        options = self.options
+        address = HostPort(options.host, options.port)
+        listener = await self.bind(address, lambda: ClientHandler(seams), stack)
+        self.port = listener.port
         seams = ClientSeams(
             options=options,
             info=self._info(),
@@ -139,11 +160,14 @@ class Server:
             registry=self.registry,
             next_cid=self.next_cid,
         )
-        stack.callback(self.registry.close_all, "Server Shutdown")
-        serving = tasks.create_task(listener.serve(), name="clients")
-        stack.callback(listener.close)
-        stack.callback(serving.cancel)
         log.info("Listening for client connections on %s:%d", options.host, self.port)
+        return listener
+
+    def _serve(
+        self, listener: Listener, tasks: asyncio.TaskGroup, stack: contextlib.AsyncExitStack
+    ) -> None:
+        serving = tasks.create_task(listener.serve(), name=f"listener {listener.port}")
+        stack.callback(serving.cancel)
 
     def _info(self) -> ServerInfo:
         options = self.options

@@ -1,0 +1,181 @@
+"""The `leafnode` process as people run it: what it prints, opens, refuses, and how it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from tests.hub.process import free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+START_S = 10.0
+# Imported by the daemon only when something needs them: they cost memory and time at every start.
+COSTLY = ["cryptography", "sqlite_utils", "bcrypt", "serial", "nacl", "unittest", "http.server"]
+
+
+@contextlib.contextmanager
+def leafnode(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process for the length of a with block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "leafnode", *arguments],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_until_ready(process: subprocess.Popen[str]) -> list[str]:
+    """Return what was logged until the server said that it is ready."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line.rstrip())
+        if line.rstrip().endswith("Server is ready"):
+            return lines
+    raise AssertionError("\n".join(lines))
+
+
+def greeting(port: int) -> dict[str, object]:
+    """Return the INFO of a server."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        line = client.makefile("rb").readline()
+    info: dict[str, object] = json.loads(line.removeprefix(b"INFO "))
+    return info
+
+
+def test_it_says_where_it_listens_and_what_is_on(tmp_path: Path) -> None:
+    port, http = free_ports(2)
+    with leafnode("-p", str(port), "-m", str(http), "-js", "-sd", str(tmp_path)) as process:
+        log = "\n".join(wait_until_ready(process))
+
+        assert f"Listening for client connections on 127.0.0.1:{port}" in log
+        assert f"Starting http monitor on 127.0.0.1:{http}" in log
+        assert f"JetStream is on: store={tmp_path}" in log
+        assert greeting(port)["jetstream"] is True
+        with urlopen(f"http://127.0.0.1:{http}/healthz", timeout=5) as answer:
+            assert json.load(answer) == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGQUIT, 2)]
+)
+def test_a_signal_stops_it_cleanly_within_two_seconds(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    (port,) = free_ports(1)
+    with leafnode("-p", str(port), "-js", "-sd", str(tmp_path)) as process:
+        wait_until_ready(process)
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            began = time.monotonic()
+            process.send_signal(number)
+
+            assert process.wait(timeout=10) == status
+            assert time.monotonic() - began < 2
+
+
+def test_the_default_configuration_of_make_run_is_valid() -> None:
+    with leafnode("-t", "-c", "configs/leafnode.conf") as process:
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_taken_port_is_fatal_and_says_so() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with leafnode("-p", str(port)) as process:
+            _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert "[FTL]" in err
+    assert f"127.0.0.1:{port}" in err
+
+
+def test_a_store_directory_that_cannot_be_used_is_fatal(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with leafnode("-p", "-1", "-js", "-sd", str(tmp_path / "file" / "store")) as process:
+        _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert "[FTL]" in err
+    assert "Traceback" not in err
+
+
+def test_two_servers_do_not_share_a_store(tmp_path: Path) -> None:
+    with leafnode("-p", "-1", "-js", "-sd", str(tmp_path)) as first:
+        wait_until_ready(first)
+        with leafnode("-p", "-1", "-js", "-sd", str(tmp_path)) as second:
+            _, err = second.communicate(timeout=20)
+
+    assert second.returncode == 1
+    assert str(tmp_path) in err
+
+
+def test_user_and_password_by_flag_are_demanded() -> None:
+    (port,) = free_ports(1)
+    with leafnode("-p", str(port), "--user", "a", "--pass", "secret-of-a") as process:
+        wait_until_ready(process)
+
+        assert greeting(port)["auth_required"] is True
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.sendall(b'CONNECT {"user":"a","pass":"wrong"}\r\nPING\r\n')
+            assert b"-ERR 'Authorization Violation'" in client.makefile("rb").read()
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.sendall(b'CONNECT {"user":"a","pass":"secret-of-a","verbose":false}\r\nPING\r\n')
+            lines = client.makefile("rb")
+            lines.readline()
+            assert lines.readline() == b"PONG\r\n"
+
+
+def test_the_pid_file_holds_the_pid(tmp_path: Path) -> None:
+    file = tmp_path / "leafnode.pid"
+    with leafnode("-p", "-1", "-P", str(file)) as process:
+        wait_until_ready(process)
+
+        assert file.read_text() == str(process.pid)
+
+
+def test_a_plain_start_imports_nothing_that_only_some_features_need(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, secrets, sys
+from random import SystemRandom
+from leafnode.cli import main
+from leafnode.clock import SystemClock
+from leafnode.config.options import HostPort, JetStreamOptions, Options
+from leafnode.server.server import Seams, Server
+options = Options(port=-1, http=HostPort("127.0.0.1", -1),
+                  jetstream=JetStreamOptions(store_dir={str(tmp_path)!r}))
+async def run():
+    server = Server(options, Seams(SystemClock(), SystemRandom(), secrets.token_bytes))
+    server.stop()
+    await server.run()
+asyncio.run(run())
+print([name for name in {COSTLY!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
