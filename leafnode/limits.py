@@ -36,6 +36,8 @@ FIRST_PING_NS: Final = 2 * NS_PER_S  # after CONNECT, for the round trip; server
 RTT_REFRESH_NS: Final = 3600 * NS_PER_S  # a busy client is pinged at least this often
 PING_JITTER: Final = 0.2  # of the first ping, so that a fleet's pings spread out
 CONTROL_LINES_PER_TURN: Final = 512  # SUB, UNSUB, PING … of one client before others have a turn
+SUBSCRIPTIONS_DROPPED_PER_TURN: Final = 1024  # of a connection that ended; 3 us each
+AUTH_LOG_NS: Final = 1 * NS_PER_S  # one log line for all logins refused within
 ACCEPT_BACKLOG: Final = 1024
 ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
 
@@ -106,6 +108,9 @@ SUBJECTS_PAGE: Final = 100_000
 DELETED_PAGE: Final = 100_000  # ours: deleted_details lists no more sequences than this
 ACK_PENDING_MAX: Final = 65536  # ours: what max_ack_pending -1 means, about 15 MiB of bookkeeping
 CONFIRMATIONS_MAX: Final = 65536  # ours: replies to acks that wait for one COMMIT; a client repeats
+FLOW_WINDOW_BYTES: Final = 2 * MIB  # of a push consumer with flow control, at first
+FLOW_WINDOW_BYTES_MAX: Final = 32 * MIB
+PUSH_POLL_NS: Final = 1 * NS_PER_S  # ours: how often interest behind a leaf is looked for
 PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer
 DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop gets its turn
@@ -143,7 +148,9 @@ UPLINK_WINDOW_BYTES: Final = (
 )  # unacknowledged by the hub; below one retransmission timeout
 UPLINK_WINDOW_MSGS: Final = 256
 UPLINK_ACK_TIMEOUT_NS: Final = 5 * NS_PER_S
-UPLINK_ACK_WAIT_NS: Final = 2 * NS_PER_S  # after a kill -9 the predecessor's window comes back this soon
+UPLINK_ACK_WAIT_NS: Final = (
+    2 * NS_PER_S
+)  # after a kill -9 the predecessor's window comes back this soon
 UPLINK_PULL_EXPIRES_NS: Final = 30 * NS_PER_S
 UPLINK_API_TIMEOUT_NS: Final = 5 * NS_PER_S  # one request to the local JetStream
 UPLINK_ASK_NS: Final = 500 * NS_PER_MS  # first wait for the hub's answer; doubles

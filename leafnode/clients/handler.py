@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError, Future
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +17,11 @@ import msgspec
 from leafnode.auth.authenticator import new_nonce
 from leafnode.clients.registry import ConnectionFacts
 from leafnode.errors import AuthError, ProtocolError
-from leafnode.limits import CONTROL_LINES_PER_TURN, MAX_SUBJECT_TOKENS
+from leafnode.limits import (
+    CONTROL_LINES_PER_TURN,
+    MAX_SUBJECT_TOKENS,
+    SUBSCRIPTIONS_DROPPED_PER_TURN,
+)
 from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import ClientSession, SessionRules, State
@@ -50,6 +55,8 @@ _PING: Final = b"PING\r\n"
 _PONG: Final = b"PONG\r\n"
 CLIENT_CLOSED: Final = "Client Closed"
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
+
+_LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
 
 # What monitoring calls the end of a connection: nats-server 2.15.1 server/client.go ClosedState.
 _CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
@@ -282,6 +289,19 @@ class ClientHandler:
             info = msgspec.structs.replace(self._info(), connect_info=True, remote_account=account)
             self.peer.send(encode_info(info))
 
+    def _drop_all(self) -> None:
+        """Take a closing peer's subscriptions out, as many in a turn as others can wait for."""
+        account = self.peer.account
+        subs = self.peer.subs
+        if account is None:
+            return
+        if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
+            # Whatever was decided before is decided anew, and a closing peer is given nothing then.
+            account.sublist.spoil(b">")
+            self._seams.clock.call_later(0, self._drop_all)
+        for sub in list(islice(subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
+            self._drop(sub)
+
     # --- login
 
     def _connect(self, connect: Connect) -> None:
@@ -384,6 +404,9 @@ class ClientHandler:
         line = wire_line(error)
         if line:
             self.peer.send(line)
+        if isinstance(error, _LOGIN_ERRORS):
+            now_ns = self._seams.clock.monotonic_ns()
+            self._seams.registry.login_failed(self._address(), error.wire_error.decode(), now_ns)
         if error.closes:
             self._end(_CLOSED_STATES.get(type(error), PROTOCOL_VIOLATION))
 
@@ -410,8 +433,7 @@ class ClientHandler:
         if self._outbound is not None:
             self._outbound.flush()
         self.peer.closing = True
-        for sub in list(self.peer.subs.values()):
-            self._drop(sub)
+        self._drop_all()
         self._seams.registry.discard(self, reason)
         log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self._address(), reason)
         if self._transport is not None:

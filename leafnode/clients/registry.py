@@ -6,14 +6,18 @@ Truth: nats-server 2.15.1 server/server.go createClient, server/monitor.go Connz
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leafnode.limits import AUTH_LOG_NS
 from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 
 if TYPE_CHECKING:
     from leafnode.clients.handler import ClientHandler
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Registry:
     """Open connections by their cid, and counters since start."""
 
     __slots__ = (
+        "_auth_logged_ns",
+        "_auth_unlogged",
         "auth_failures",
         "closed",
         "closed_traffic",
@@ -68,6 +74,8 @@ class Registry:
         self.auth_failures = 0
         self.slow_pending = 0
         self.slow_deadline = 0
+        self._auth_logged_ns = 0
+        self._auth_unlogged = 0
 
     @property
     def slow_consumers(self) -> int:
@@ -108,6 +116,20 @@ class Registry:
         for handler in self.open.values():
             total.add(handler.peer.traffic)
         return total
+
+    def login_failed(self, peer: str, error: str, now_ns: int) -> None:
+        """Log a refused login, at most one line per AUTH_LOG_NS: a flood must not fill the disk."""
+        self._auth_unlogged += 1
+        if self._auth_logged_ns and now_ns - self._auth_logged_ns < AUTH_LOG_NS:
+            return
+        log.warning(
+            "Login refused: peer=%s error=%s refused_since_last=%d",
+            peer,
+            error,
+            self._auth_unlogged,
+        )
+        self._auth_logged_ns = now_ns
+        self._auth_unlogged = 0
 
     def facts(self) -> list[ConnectionFacts]:
         """What monitoring shows of every open connection, in the order of cid."""

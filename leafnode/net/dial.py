@@ -45,13 +45,10 @@ class TcpDialer:
             self._turn, session, write_deadline_ns=self._write_deadline_ns, deferred=True
         )
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_ns / NS_PER_S):
-                await loop.create_connection(lambda: connection, host, port)
-                if tls is not None:
-                    await connection.start_tls(tls, server_hostname)
-        except BaseException:
-            connection.abort()
-            raise
+        # Both calls close the socket themselves when they fail or are cancelled.
+        async with asyncio.timeout(timeout_ns / NS_PER_S):
+            await loop.create_connection(lambda: connection, host, port)
+            if tls is not None:
+                await connection.start_tls(tls, server_hostname)
         connection.begin()
         return session

@@ -144,9 +144,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         transport = self._tls or self._raw
         if transport is None or transport.is_closing():
             return
-        transport.close()
-        if self._deadline is None:
-            self._watch()
+        transport.close()  # what is pending has its deadline already
 
     def abort(self) -> None:
         if self._raw is not None:

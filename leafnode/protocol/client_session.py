@@ -19,7 +19,7 @@ from leafnode.protocol.errors import (
     NoRespondersRequiresHeaders,
     StaleConnection,
 )
-from leafnode.protocol.info import CLIENT_PROTOCOLS, DEFAULT_CONNECT
+from leafnode.protocol.info import CLIENT_PROTOCOLS, DEFAULT_CONNECT, without_secrets
 from leafnode.protocol.op import ConnectOp, Op, Pong
 from leafnode.protocol.parser import parse_line
 
@@ -142,7 +142,7 @@ class ClientSession:
         if connect.no_responders and not connect.headers:
             raise NoRespondersRequiresHeaders
         self._move(Event.ACCEPTED)
-        self.connect = connect
+        self.connect = without_secrets(connect)
         if not self.said_connect:
             self.said_connect = True
             first_ns = min(FIRST_PING_NS, self._rules.ping_interval_ns)

@@ -71,6 +71,11 @@ class Connect(msgspec.Struct, frozen=True, rename={"password": "pass"}):
         return f"Connect(name={self.name!r}, lang={self.lang!r}, version={self.version!r})"
 
 
+def without_secrets(connect: Connect) -> Connect:
+    """Return what may be kept for as long as the connection lives."""
+    return msgspec.structs.replace(connect, password="", auth_token="", jwt="", sig="")
+
+
 DEFAULT_CONNECT: Final = Connect()  # what holds for a client that never sends one
 
 

@@ -27,18 +27,20 @@ from leafnode.protocol.errors import (
 )
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.peer import Kind
-from leafnode.routing.route import Message, build, deliver, emit, hand_over
+from leafnode.routing.route import Message, build, deliver, emit
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Route
 
-# The sizes seen most: no int() and no check of digits for them.
-_SIZES: Final = {b"%d" % size: size for size in range(4097)}
-_NO_LINE: Final = b"\0"  # no control line starts with it
+# The ends of control lines seen most: no int() and no check of digits for them.
+_SIZES: Final = {b"%d\r\n" % size: size for size in range(4097)}
+_VERB_SLACK_BYTES: Final = 16  # max_control_line bounds the arguments; this is for the verb
 _CLIENT_VERBS: Final = {b"PUB": False, b"HPUB": True}  # verb: has a header size
 _LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
+_CLIENT_STARTS: Final = tuple(b"PUB HPUB SUB UNSUB PING PONG CONNECT INFO +OK -ERR".split())
+_VERB_BYTES_MAX: Final = len(b"CONNECT")
 _ACK_PREFIX: Final = b"$JS.ACK."
 _LF: Final = 10
 _CR: Final = 13
@@ -49,12 +51,14 @@ class _Line:
 
     __slots__ = ("body_at", "header_size", "route", "size", "tail_at", "total")
 
-    def __init__(self, length: int, tail_at: int, args: _Args, route: Route) -> None:
+    def __init__(
+        self, length: int, tail_at: int, header_size: int, size: int, route: Route
+    ) -> None:
         self.tail_at = tail_at
         self.body_at = length
-        self.header_size = args.header_size
-        self.size = args.size
-        self.total = length + args.size + 2
+        self.header_size = header_size
+        self.size = size
+        self.total = length + size + 2
         self.route = route
 
 
@@ -82,6 +86,7 @@ class Lane:
         "_line",
         "_lines",
         "_max_control_line",
+        "_max_line",
         "_max_payload",
         "_messages",
         "_needed",
@@ -89,6 +94,7 @@ class Lane:
         "_pos",
         "_routes",
         "_run",
+        "_sizes",
         "_tails",
         "_verbs",
     )
@@ -97,6 +103,10 @@ class Lane:
         self._peer = peer
         self._max_payload = max_payload_bytes
         self._max_control_line = max_control_line_bytes
+        self._max_line = max_control_line_bytes + _VERB_SLACK_BYTES
+        self._sizes = _SIZES
+        if max_payload_bytes < len(_SIZES):
+            self._sizes = {end: size for end, size in _SIZES.items() if size <= max_payload_bytes}
         self._verbs = _LEAF_VERBS if peer.kind is Kind.LEAF else _CLIENT_VERBS
         self._buffer = b""
         self._pos = 0
@@ -104,7 +114,7 @@ class Lane:
         self._needed = 0  # bytes missing before looking at `_left` again can help
         self._lines: dict[bytes, _Line] = {}
         self._routes: dict[bytes, Route] = {}  # by "VERB subject"
-        self._line = _NO_LINE
+        self._line = b""
         self._last: _Line | None = None
         self._run: Route | None = None  # messages gathered for one route, not yet delivered
         self._tails: list[bytes] = [b""]
@@ -114,7 +124,7 @@ class Lane:
         """Forget every decision: the peer's account, permissions or options changed."""
         self._lines.clear()
         self._routes.clear()
-        self._line = _NO_LINE
+        self._line = b""
         self._last = None
 
     def feed(self, data: bytes) -> None:
@@ -146,7 +156,7 @@ class Lane:
             self._flush()
             self._run = None
 
-    def _scan(self) -> bytes | None:  # noqa: PLR0915 -- the hot loop, inline on purpose
+    def _scan(self) -> bytes | None:  # noqa: C901, PLR0912, PLR0915 -- the hot loop, inline on purpose
         account = self._peer.account
         data = self._buffer
         pos = self._pos
@@ -154,14 +164,15 @@ class Lane:
         find = data.find
         starts = data.startswith
         lines = self._lines
+        routes = self._routes
+        sizes = self._sizes
         line, last = self._resume(account)
-        count = size_in = 0
+        count = size_in = misses = 0
         needed = 0
         try:
             while pos < available:
                 # 1. The same control line as the message before.
-                if starts(line, pos):
-                    assert last is not None
+                if last is not None and starts(line, pos):
                     end = pos + last.total
                     if end > available:
                         needed = end - available
@@ -178,10 +189,12 @@ class Lane:
                     pos = end
                     continue
                 at = find(b"\n", pos)
-                if at < 0 and available - pos <= self._max_control_line:
+                if at < 0 and available - pos <= self._max_line:
+                    if self._verbs is _CLIENT_VERBS:
+                        _check_start(data[pos : pos + _VERB_BYTES_MAX])
                     needed = 1
                     break
-                if at < 0 or at - pos > self._max_control_line:
+                if at < 0 or at - pos > self._max_line:
                     raise MaxControlLine
                 # 2. A whole control line seen before on this connection.
                 text = data[pos : at + 1]
@@ -189,18 +202,45 @@ class Lane:
                 if seen is not None and self._enter(seen.route):
                     line, last = text, seen
                     continue
-                # 3. Anything else.
-                line = _NO_LINE
+                line, last = b"", None
+                # 3. A subject seen before, a size, and no reply: bench mixed, 2.9 -> 1.3 us.
+                space = find(b" ", pos + 5, at)
+                route = routes.get(data[pos:space]) if space > 0 else None
+                size = sizes.get(data[space + 1 : at + 1], -1)
+                if route is None and size >= 0 and space > 0:
+                    route = self._learn(text, space - pos)
+                if route is not None and size >= 0 and not route.with_header:
+                    end = at + size + 3
+                    if end > available:
+                        needed = end - available
+                        break
+                    if data[end - 1] != _LF or data[end - 2] != _CR:
+                        raise UnknownOperation
+                    if not route.general and self._enter(route):
+                        misses += 1
+                        count += 1
+                        size_in += size
+                        if route.wire:
+                            self._tails.append(data[space + 1 : end])
+                        if route.internal:
+                            self._messages.append((b"", 0, data[at + 1 : end - 2]))
+                        if len(lines) < LINE_CACHE_MAX:
+                            lines[text] = _Line(at + 1 - pos, space + 1 - pos, 0, size, route)
+                        pos = end
+                        continue
+                # 4. Anything else.
                 end = self._message(text, at + 1)
                 if end == 0:
                     self._pos = at + 1
-                    self._line = _NO_LINE
+                    self._line, self._last = line, last
                     return text[:-2] if text.endswith(b"\r\n") else text[:-1]
                 if end < 0:
                     needed = -end
                     break
                 pos = end
             self._line, self._last = line, last
+            if len(lines) >= LINE_CACHE_MAX and misses * 4 > count * 3:
+                lines.clear()  # other lines are common now
             self._suspend(pos, needed)
             return None
         finally:
@@ -210,9 +250,9 @@ class Lane:
         """Return the line to try first, if what it leads to still holds."""
         last = self._last
         if last is None or account is None:
-            return _NO_LINE, None
+            return b"", None
         if last.route.match.generation != account.sublist.generation:
-            return _NO_LINE, None
+            return b"", None
         self._run = last.route
         return self._line, last
 
@@ -262,23 +302,26 @@ class Lane:
         """
         space = text.find(b" ", 5)
         route = self._routes.get(text[:space]) if space > 0 else None
+        if text[-2:] != b"\r\n":
+            return self._odd_message(text, body_at)
         if route is None or not self._enter(route):
-            route = self._learn(text)
+            route = self._learn(text, space) if space > 0 else None
             if route is None:
                 return self._odd_message(text, body_at)
-            space = text.find(b" ", 5)
             self._enter(route)
-        rest = text[space + 1 : -2] if text.endswith(b"\r\n") else text[space + 1 : -1]
-        size = _SIZES.get(rest, -1)
-        if size < 0 or route.with_header:
-            args = self._args(rest.split(), with_header=route.with_header)
-        else:
-            args = _Args(b"", 0, size)
+        rest = text[space + 1 : -2]
+        parts = rest.split()
+        if b" ".join(parts) != rest:
+            return self._odd_message(text, body_at)
+        args = self._args(parts, with_header=route.with_header)
+        if len(text) > self._max_control_line:
+            self._check_length(text)
         end = self._end_of(body_at, args.size)
         if end < 0:
             return end
         body = self._buffer[body_at : end - 2]
-        if route.general or args.queues is not None or b"@" in args.reply:
+        plain = route.with_header and not args.header_size  # goes on as MSG
+        if route.general or plain or args.queues is not None or b"@" in args.reply:
             self._flush()
             self._general(route.subject, args, body)
         else:
@@ -286,8 +329,9 @@ class Lane:
                 self._tails.append(self._buffer[body_at - len(text) + space + 1 : end])
             if route.internal:
                 self._messages.append((args.reply, args.header_size, body))
-            if not args.reply:
-                self._remember(text, _Line(len(text), space + 1, args, route))
+            if not args.reply and len(self._lines) < LINE_CACHE_MAX:
+                header_size, size = args.header_size, args.size
+                self._lines[text] = _Line(len(text), space + 1, header_size, size, route)
         self._count(1, args.size)
         return end
 
@@ -300,25 +344,25 @@ class Lane:
             raise UnknownOperation
         return end
 
-    def _remember(self, text: bytes, line: _Line) -> None:
-        if len(self._lines) >= LINE_CACHE_MAX:
-            self._lines.clear()
-        self._lines[text] = line
+    def _learn(self, text: bytes, space: int) -> Route | None:
+        """Build the route for a line as clients write them: upper case, single spaces.
 
-    def _learn(self, text: bytes) -> Route | None:
-        """Build the route for a message line as clients send them: upper case, single spaces."""
+        `space` is the position behind the subject.
+        """
         account = self._peer.account
-        verb, _, rest = text.partition(b" ")
+        key = text[:space]
+        verb, _, subject = key.partition(b" ")
         with_header = self._verbs.get(verb)
-        subject = rest[: rest.find(b" ")] if b" " in rest else b""
         if account is None or with_header is None or not subject:
             return None
         if b"  " in text or b"\t" in text or b"\r" in text[:-2]:
             return None
+        if len(text) > self._max_control_line:
+            self._check_length(text)
         route = build(account, self._peer, subject, with_header=with_header)
         if len(self._routes) >= ROUTE_CACHE_MAX:
             self._routes.clear()
-        self._routes[text[: len(verb) + 1 + len(subject)]] = route
+        self._routes[key] = route
         return route
 
     def _odd_message(self, text: bytes, body_at: int) -> int:
@@ -329,10 +373,13 @@ class Lane:
         """
         parts = text.split()
         with_header = self._verbs.get(parts[0].upper()) if parts else None
-        if with_header is None or self._peer.account is None:
+        if with_header is None or self._peer.account is None or text[:1].isspace():
             return 0
+        if text[len(parts[0]) : len(parts[0]) + 1] not in {b" ", b"\t"}:
+            raise UnknownOperation
         if len(parts) < 2:
             raise ParserError
+        self._check_length(text)
         args = self._args(parts[2:], with_header=with_header)
         end = self._end_of(body_at, args.size)
         if end < 0:
@@ -341,6 +388,11 @@ class Lane:
         self._general(parts[1], args, self._buffer[body_at : end - 2])
         self._count(1, args.size)
         return end
+
+    def _check_length(self, text: bytes) -> None:
+        """Hold the arguments of a message line against max_control_line."""
+        if len(text.split(None, 1)[1].rstrip()) > self._max_control_line:
+            raise MaxControlLine
 
     def _args(self, parts: list[bytes], *, with_header: bool) -> _Args:
         """Read what stands behind the subject: [reply] [header size] size, or a leaf's queue
@@ -415,6 +467,15 @@ class Lane:
         block = header.status(503, pairs=[(b"Nats-Subject", subject)])
         for sub in account.sublist.find(reply).plain:
             if sub.peer is self._peer:
-                status = Message(reply, b"", len(block), block)
-                hand_over(account, account.system, sub, status)
+                # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
+                line = b"HMSG %b %b %d %d\r\n%b\r\n"
+                size = len(block)
+                self._peer.send(line % (reply, sub.sid, size, size, block))
                 return
+
+
+def _check_start(start: bytes) -> None:
+    """Refuse the start of a line that no client operation has, without waiting for its end."""
+    word = start.upper()
+    if not any(word.startswith(verb[: len(word)]) for verb in _CLIENT_STARTS):
+        raise UnknownOperation

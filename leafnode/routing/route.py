@@ -94,9 +94,23 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
         return route
     route.general = origin.verbose or origin.pedantic
     if not is_valid(subject):
+        route.general = route.general or origin.no_responders
         return route
+    if match.plain or match.groups:
+        _build_targets(route, origin)
+    if with_header and not all(target.peer.headers for target in _all_targets(route)):
+        route.general = True
+    route.wire = bool(route.targets or route.groups)
+    route.internal = bool(route.handlers or route.groups)
+    if not (route.wire or route.internal) and origin.no_responders:
+        route.general = True
+    return route
+
+
+def _build_targets(route: Route, origin: Peer) -> None:
+    subject, with_header = route.subject, route.with_header
     leafs: set[int] = set()
-    for sub in match.plain:
+    for sub in route.match.plain:
         if not may_deliver(sub, subject, origin):
             continue
         if sub.handler is not None:
@@ -108,13 +122,6 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
             route.targets.append(Target(sub, subject, with_header=with_header))
     if origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
         _build_groups(route, origin)
-    if with_header and not all(target.peer.headers for target in _all_targets(route)):
-        route.general = True
-    route.wire = bool(route.targets or route.groups)
-    route.internal = bool(route.handlers or route.groups)
-    if not (route.wire or route.internal) and origin.no_responders:
-        route.general = True
-    return route
 
 
 def _build_groups(route: Route, origin: Peer) -> None:

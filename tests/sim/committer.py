@@ -55,9 +55,13 @@ class HeldExecutor:
 
     def __init__(self) -> None:
         self.jobs: deque[Callable[[], None]] = deque()
+        self.inline = False
 
     def submit(self, job: Callable[[], None]) -> None:
-        self.jobs.append(job)
+        if self.inline:
+            job()
+        else:
+            self.jobs.append(job)
 
     def release(self) -> None:
         while self.jobs:
@@ -82,7 +86,8 @@ class FaultyConnection(sqlite3.Connection):
 class FaultyDisk:
     """Opens connections, and makes chosen statements on them fail."""
 
-    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+    faults: dict[str, sqlite3.OperationalError] = field(default_factory=dict)
+    lies: bool = False  # what fails was done all the same
     statements: list[str] = field(default_factory=list)
     opened: int = 0
 
@@ -94,21 +99,28 @@ class FaultyDisk:
 
     def fail(self, statement: str, code: int, text: str = "disk I/O error") -> None:
         """Let statements that start so fail, until `heal`."""
-        self.faults[statement] = (code, text)
+        error = sqlite3.OperationalError(text)
+        error.sqlite_errorcode = code
+        self.faults[statement] = error
 
     def heal(self) -> None:
         self.faults.clear()
+        self.lies = False
 
     def execute(
         self, run: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
     ) -> sqlite3.Cursor:
         self.statements.append(sql)
-        for start, (code, text) in self.faults.items():
+        for start, error in self.faults.items():
             if sql.startswith(start):
-                error = sqlite3.OperationalError(text)
-                error.sqlite_errorcode = code
+                if self.lies:
+                    run(sql, parameters)
                 raise error
         return run(sql, parameters)
+
+    def count(self, statement: str) -> int:
+        """Return how many statements so far start so."""
+        return sum(sql.startswith(statement) for sql in self.statements)
 
 
 @dataclass
@@ -125,12 +137,17 @@ class StoreWorld:
     def settle(self) -> None:
         """Let everything that is under way come to its end."""
         self.turns.run()
-        for executor in self.executors.values():
-            if isinstance(executor, HeldExecutor):
+        held = [one for one in self.executors.values() if isinstance(one, HeldExecutor)]
+        while any(executor.jobs for executor in held):
+            for executor in held:
                 executor.release()
-        self.turns.run()
+            self.turns.run()
 
     def close(self) -> None:
+        self.settle()
+        for executor in self.executors.values():
+            if isinstance(executor, HeldExecutor):
+                executor.inline = True  # closing waits for the last commit
         self.store.close()
         self.turns.run()
 
@@ -138,16 +155,16 @@ class StoreWorld:
 def open_store(
     directory: Path,
     bounds: StoreBounds = SMALL,
-    executor: Callable[[], Executor] = InlineExecutor,
+    executor: Callable[[str], Executor] | None = None,
     disk: FaultyDisk | None = None,
 ) -> StoreWorld:
-    """Open a store in this directory whose threads are executors of the given kind."""
+    """Open a store in this directory; `executor` makes its threads by name, inline ones if None."""
     turns, clock, disk = Turns(), FakeClock(), disk or FaultyDisk()
     damage: list[tuple[str, str, StoreCorrupt]] = []
     executors: dict[str, Executor] = {}
 
     def start(name: str) -> Executor:
-        executors[name] = executor()
+        executors[name] = executor(name) if executor else InlineExecutor()
         return executors[name]
 
     seams = StoreSeams(

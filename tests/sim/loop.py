@@ -56,9 +56,11 @@ class SimLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now_s = MONOTONIC_START_NS / NS_PER_S
         self.threads_busy = 0
+        self.failures: list[BaseException] = []
         selector = _JumpingSelector()
         selector.loop = self
         super().__init__(selector)
+        self.set_exception_handler(self._keep_failure)
 
     def time(self) -> float:
         return self._now_s
@@ -74,6 +76,10 @@ class SimLoop(asyncio.SelectorEventLoop):
         self.threads_busy += 1
         future.add_done_callback(self._thread_done)
         return future
+
+    def _keep_failure(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        failure = context.get("exception")
+        self.failures.append(failure or AssertionError(context["message"]))
 
     def _thread_done(self, future: asyncio.Future[Any]) -> None:
         del future
@@ -97,6 +103,9 @@ class SimClock:
 
 
 def run(main: Coroutine[Any, Any, Any]) -> None:
-    """Run a test's coroutine on a fresh SimLoop."""
-    with asyncio.Runner(loop_factory=SimLoop) as runner:
+    """Run a test's coroutine on a fresh SimLoop; a callback that failed fails the test too."""
+    loop = SimLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main)
+    if loop.failures:
+        raise loop.failures[0]

@@ -29,7 +29,7 @@ class MemoryTransport:
         self._link = link
         self._turn = turn
         self._incoming = bytearray()
-        self._paused = False
+        self.paused = False
         self._closing = False  # our end sends what is pending, then is gone
         self._pending = bytearray()  # written here, not yet taken by the other end's kernel
         self._ended = False
@@ -46,10 +46,10 @@ class MemoryTransport:
         return len(self._pending)
 
     def pause_reading(self) -> None:
-        self._paused = True
+        self.paused = True
 
     def resume_reading(self) -> None:
-        self._paused = False
+        self.paused = False
         self._link.schedule_read(self)
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class MemoryTransport:
 
     def read(self) -> None:
         """Hand one read at a time to the session."""
-        if self._paused or self._ended or self.session is None or not self._incoming:
+        if self.paused or self._ended or self.session is None or not self._incoming:
             return
         size = min(self._link.chop_bytes or READ_CHUNK_BYTES, READ_CHUNK_BYTES)
         data = bytes(self._incoming[:size])
@@ -101,7 +101,7 @@ class MemoryTransport:
 
     def hang_up(self) -> None:
         """Learn that the other end closed: what it sent before was handed over, unless paused."""
-        while self._incoming and not self._paused and not self._ended and not self._closing:
+        while self._incoming and not self.paused and not self._ended and not self._closing:
             self.read()
         self.end("")
 

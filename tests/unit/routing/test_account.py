@@ -1,8 +1,11 @@
-"""leafnode.routing.account: the server's own part in it, and the interest that leaf links follow."""
+"""leafnode.routing.account: the server's own part, and the interest that leaf links follow."""
 
 from leafnode.routing.peer import Kind
-from leafnode.routing.subscription import Delivery
 from tests.sim.peers import FakePeer, account
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
 
 
 class Watcher:

@@ -2,8 +2,11 @@
 
 from leafnode.routing.peer import Kind
 from leafnode.routing.route import Message, deliver
-from leafnode.routing.subscription import Delivery
 from tests.sim.peers import FakePeer, account
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
 
 
 def test_a_group_gives_each_message_of_a_run_to_one_member_in_turn() -> None:

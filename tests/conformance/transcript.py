@@ -1,0 +1,216 @@
+r"""Transcripts: protocol sessions as text, and how to play them against any server.
+
+A file holds `conf:` lines of nats.conf and then cases: a `# sentence` and steps until the next.
+
+    C: line        the client sends the line and CR LF       C2: another client
+    C- bytes       the client sends exactly these bytes
+    C: <close>     the client hangs up
+    S: line        this line must come next                  S2: to the other client
+    S- bytes       exactly these bytes must come next
+    S: INFO {...}  an INFO with at least these fields; "<15>" stands for any 15 characters
+    S: <nothing>   nothing more has come
+    S: <eof>       the server hangs up, and nothing came before
+    wait: 300ms    time passes
+
+\r \n \t \xNN and \\ are escapes, <a*50> repeats, <1|2> is either. Opening reads INFO by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STEP = re.compile(r"(?:([CS]\d*)([:-])|(wait): )(?: ?)(.*)", re.DOTALL)
+_REPEAT = re.compile(rb"<([^*>]*)\*(\d+)>", re.DOTALL)
+_EITHER = re.compile(rb"<([^|>]*)\|([^|>]*)>")
+_ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|[rnt\\])")
+_PLAIN_ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a case."""
+
+    line_number: int
+    client: str  # "C", "C2"; empty for wait
+    sends: bool
+    text: bytes  # unescaped, repeats written out
+    is_line: bool
+
+
+@dataclass(frozen=True)
+class Case:
+    """One behaviour."""
+
+    file: str
+    title: str
+    conf: str
+    steps: list[Step] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.title}"
+
+
+class Connection(Protocol):
+    """One client connection to whatever is under test."""
+
+    def send(self, data: bytes) -> None: ...
+
+    def receive(self) -> bytes:
+        """Wait for more bytes; empty once the server hung up. Raises TimeoutError."""
+        ...
+
+    def is_quiet(self) -> bool:
+        """Say whether nothing comes, without waiting long."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Server(Protocol):
+    """What is under test, running with a case's configuration."""
+
+    def connect(self) -> Connection: ...
+
+    def wait(self, seconds: float) -> None: ...
+
+
+def read(path: Path) -> list[Case]:
+    """Return the cases of one file."""
+    conf: list[str] = []
+    cases: list[Case] = []
+    for number, line in enumerate(path.read_text("ascii").split("\n"), 1):
+        if line.startswith("conf: "):
+            conf.append(line.removeprefix("conf: "))
+        elif line.startswith("# "):
+            cases.append(Case(path.name, line.removeprefix("# "), "\n".join(conf)))
+        elif line:
+            cases[-1].steps.append(_read_step(number, line))
+    return cases
+
+
+def _read_step(number: int, line: str) -> Step:
+    found = _STEP.fullmatch(line)
+    if found is None:
+        raise ValueError(f"line {number}: not a step: {line!r}")
+    who, mark, wait, text = found.groups()
+    if wait:
+        return Step(number, "", sends=False, text=text.encode(), is_line=False)
+    data = _REPEAT.sub(lambda m: m[1] * int(m[2]), _unescape(text.encode()))
+    return Step(number, "C" + who[1:], sends=who[0] == "C", text=data, is_line=mark == ":")
+
+
+def _unescape(text: bytes) -> bytes:
+    def one(found: re.Match[bytes]) -> bytes:
+        code = found[1]
+        return _PLAIN_ESCAPES.get(code) or bytes([int(code[1:], 16)])
+
+    return _ESCAPE.sub(one, text)
+
+
+class Player:
+    """Plays one case; raises AssertionError at the first step that does not hold."""
+
+    def __init__(self, case: Case, server: Server) -> None:
+        self._case = case
+        self._server = server
+        self._connections: dict[str, Connection] = {}
+        self._unread: dict[str, bytes] = {}
+        self._infos: dict[str, bytes] = {}
+
+    def play(self) -> None:
+        try:
+            for step in self._case.steps:
+                self._play_step(step)
+        finally:
+            for connection in self._connections.values():
+                connection.close()
+
+    def _play_step(self, step: Step) -> None:
+        where = f"{self._case.file}:{step.line_number}"
+        if not step.client:
+            self._server.wait(int(step.text.removesuffix(b"ms")) / 1000)
+            return
+        first = step.client not in self._connections
+        if first:
+            self._open(step.client)
+        if step.sends:
+            self._send(step)
+        elif step.text == b"<nothing>":
+            assert not self._unread[step.client], f"{where}: got {self._unread[step.client]!r}"
+            assert self._connections[step.client].is_quiet(), f"{where}: something came"
+        elif step.text == b"<eof>":
+            rest = self._read_to_end(step.client)
+            assert rest == b"", f"{where}: before the end came {rest!r}"
+        elif step.is_line:
+            line = self._infos[step.client] if first else self._read_line(step.client, where)
+            assert _line_holds(step.text, line), f"{where}: wanted {step.text!r}, got {line!r}"
+        else:
+            data = self._read_bytes(step.client, len(step.text), where)
+            assert data == step.text, f"{where}: wanted {step.text!r}, got {data!r}"
+
+    def _open(self, client: str) -> None:
+        self._connections[client] = self._server.connect()
+        self._unread[client] = b""
+        self._infos[client] = self._read_line(client, "greeting")
+        assert self._infos[client].startswith(b"INFO {"), self._infos[client]
+
+    def _send(self, step: Step) -> None:
+        if step.text == b"<close>":
+            self._connections[step.client].close()
+        else:
+            self._connections[step.client].send(step.text + (b"\r\n" if step.is_line else b""))
+
+    def _more(self, client: str, where: str) -> None:
+        try:
+            data = self._connections[client].receive()
+        except TimeoutError:
+            data = b""
+        assert data, f"{where}: nothing more came, unread {self._unread[client]!r}"
+        self._unread[client] += data
+
+    def _read_line(self, client: str, where: str) -> bytes:
+        while b"\r\n" not in self._unread[client]:
+            self._more(client, where)
+        line, _, self._unread[client] = self._unread[client].partition(b"\r\n")
+        return line
+
+    def _read_bytes(self, client: str, size: int, where: str) -> bytes:
+        while len(self._unread[client]) < size:
+            self._more(client, where)
+        data, self._unread[client] = self._unread[client][:size], self._unread[client][size:]
+        return data
+
+    def _read_to_end(self, client: str) -> bytes:
+        data, self._unread[client] = self._unread[client], b""
+        while more := self._connections[client].receive():
+            data += more
+        return data
+
+
+def _line_holds(wanted: bytes, line: bytes) -> bool:
+    if wanted.startswith(b"INFO {"):
+        return line.startswith(b"INFO ") and _fields_hold(
+            json.loads(wanted[5:]), json.loads(line[5:])
+        )
+    start, *rest = _EITHER.split(wanted)
+    pattern = re.escape(start)
+    for one, other, literal in zip(rest[0::3], rest[1::3], rest[2::3], strict=True):
+        pattern += b"(?:%b|%b)" % (re.escape(one), re.escape(other)) + re.escape(literal)
+    return re.fullmatch(pattern, line) is not None
+
+
+def _fields_hold(wanted: dict[str, object], given: dict[str, object]) -> bool:
+    for name, value in wanted.items():
+        have = given.get(name)
+        if isinstance(value, str) and re.fullmatch(r"<\d+>", value):
+            if not isinstance(have, str) or len(have) != int(value[1:-1]):
+                return False
+        elif have != value:
+            return False
+    return True

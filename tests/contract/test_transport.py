@@ -1,0 +1,167 @@
+"""What every Transport does: TCP over loopback, TLS over loopback, and the memory network."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.clock import NS_PER_S, SystemClock
+from leafnode.limits import READ_CHUNK_BYTES
+from leafnode.net.dial import TcpDialer
+from leafnode.net.listener import ANY_PORT, Listener
+from leafnode.net.turn import Turn
+from tests.sim.network import MemoryNetwork
+from tests.sim.sessions import RecordingSession
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+HOST = "127.0.0.1"
+KINDS = pytest.mark.parametrize("kind", ["tcp", "memory"])
+
+
+@asynccontextmanager
+async def pair(kind: str) -> AsyncIterator[tuple[RecordingSession, RecordingSession]]:
+    """Two connected sessions, the one that dialed first."""
+    clock = SystemClock()
+    turn = Turn(clock)
+    accepted = RecordingSession()
+    if kind == "memory":
+        network = MemoryNetwork(clock)
+        network.listen(turn, lambda: accepted, host=HOST, port=1)
+        dialed = await network(
+            HOST, 1, RecordingSession, timeout_ns=NS_PER_S, tls=None, server_hostname=""
+        )
+        yield dialed, accepted
+        return
+    listener = Listener(turn, lambda: accepted)
+    port = await listener.bind(HOST, ANY_PORT)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(listener.serve())
+        dialed = await TcpDialer(turn)(
+            HOST, port, RecordingSession, timeout_ns=NS_PER_S, tls=None, server_hostname=""
+        )
+        await accepted.attached()
+        try:
+            yield dialed, accepted
+        finally:
+            dialed.wire.abort()
+            accepted.wire.abort()
+            serving.cancel()
+            await asyncio.wait([serving])
+            listener.close()
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_chunks_arrive_in_order_and_whole(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.write([b"a", b"b" * 5000, b"c"])
+        one.wire.write([b"d"])
+
+        assert await other.bytes(5003) == b"a" + b"b" * 5000 + b"cd"
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_both_ways_at_once(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.write([b"ping"])
+        other.wire.write([b"pong"])
+
+        assert await other.bytes(4) == b"ping"
+        assert await one.bytes(4) == b"pong"
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_no_read_is_larger_than_the_chunk(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.write([b"x" * (3 * READ_CHUNK_BYTES)])
+
+        await other.bytes(3 * READ_CHUNK_BYTES)
+
+        assert max(other.read_sizes) <= READ_CHUNK_BYTES
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_a_paused_reader_gets_nothing_until_it_resumes(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        other.wire.pause_reading()
+        one.wire.write([b"hello"])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert other.received_bytes == b""
+
+        other.wire.resume_reading()
+
+        assert await other.bytes(5) == b"hello"
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_close_sends_what_is_pending_and_both_ends_learn_of_it(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.write([b"x" * 3_000_000])
+        one.wire.close()
+
+        await other.end()
+        await one.end()
+
+        assert other.received_bytes == b"x" * 3_000_000
+        assert (one.lost_reasons, other.lost_reasons) == ([""], [""])
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_nothing_is_sent_after_close(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.close()
+        one.wire.write([b"late"])
+        one.wire.close()
+
+        await other.end()
+
+        assert other.received_bytes == b""
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_abort_ends_both_sides_once(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.abort()
+        one.wire.abort()
+
+        await one.end()
+        await other.end()
+
+        assert len(one.lost_reasons) == len(other.lost_reasons) == 1
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_the_peer_is_named_by_address_and_port(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        for session in (one, other):
+            host, _, port = session.wire.peer.rpartition(":")
+            assert host == HOST
+            assert int(port) > 0
+
+
+@KINDS
+@pytest.mark.real_loop
+async def test_a_session_that_fails_ends_its_connection_alone_and_is_counted(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with pair(kind) as (one, other):
+        other.fails_on = b"boom"
+        one.wire.write([b"boom"])
+
+        await one.end()
+        await other.end()
+
+    assert "handling its bytes failed" in caplog.text

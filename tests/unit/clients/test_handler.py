@@ -1,0 +1,354 @@
+"""leafnode.clients.handler; what the wire must look like in each case is in the transcripts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.clients.handler import ClientHandler
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import (
+    Authorization,
+    Options,
+    PermissionsOptions,
+    SubjectRules,
+    User,
+)
+from leafnode.limits import (
+    CONTROL_LINES_PER_TURN,
+    MAX_SUBJECT_TOKENS,
+    SUBSCRIPTIONS_DROPPED_PER_TURN,
+)
+from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
+from tests.sim.clock import MONOTONIC_START_NS
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery, Subscription
+
+QUIET = b'{"verbose":false,"pedantic":false}'
+
+
+def account(world: ClientWorld) -> Account:
+    return world.server.account()
+
+
+def test_each_connection_has_its_own_number_in_info() -> None:
+    world = ClientWorld()
+    ids = []
+    for _ in range(2):
+        raw = RawClient()
+        world.network.connect(raw, HOST, PORT)
+        world.settle()
+        ids.append(json.loads(raw.take().removeprefix(b"INFO "))["client_id"])
+
+    assert ids == [1, 2]
+
+
+def test_a_nonce_is_sent_only_where_somebody_may_have_to_sign_it_and_never_twice() -> None:
+    nkey = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+    world = ClientWorld(Options(authorization=Authorization(users=(User(nkey=nkey),))))
+    nonces = set()
+    for _ in range(3):
+        raw = RawClient()
+        world.network.connect(raw, HOST, PORT)
+        world.settle()
+        nonces.add(json.loads(raw.take().removeprefix(b"INFO "))["nonce"])
+
+    assert len(nonces) == 3
+
+
+def test_messages_reach_the_server_s_own_subscriptions_in_runs() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    runs: list[Delivery] = []
+    account(world).subscribe(b"api.>", runs.append)
+
+    client.says(b"PUB api.x r 2\r\nhi\r\nPUB api.x r 2\r\nho\r\n")
+
+    assert [(run.subject, run.messages) for run in runs] == [
+        (b"api.x", [(b"r", 0, b"hi"), (b"r", 0, b"ho")])
+    ]
+    assert runs[0].origin is client.handler.peer
+
+
+def test_what_the_server_publishes_reaches_a_client_without_a_read() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    client.says(b"SUB a 1\r\n")
+
+    account(world).publish(b"a", b"hi")
+
+    assert client.hears() == b"MSG a 1 2\r\nhi\r\n"
+
+
+def test_a_subject_deeper_than_the_limit_is_refused_and_one_at_it_is_not() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    deep = b".".join([b"a"] * MAX_SUBJECT_TOKENS)
+
+    assert client.says(b"SUB %b 1\r\n" % deep) == b""
+    assert client.says(b"SUB %b.a 2\r\n" % deep) == b"-ERR 'Invalid Subject'\r\n"
+
+
+@pytest.mark.parametrize("subject", [b"a\0b", b"a\rb", b"a\fb"])
+def test_a_subject_that_could_end_or_split_a_line_elsewhere_is_refused(subject: bytes) -> None:
+    client = ClientWorld().client(QUIET)
+
+    assert client.says(b"SUB " + subject + b" 1\r\n") in {b"-ERR 'Invalid Subject'\r\n", b""}
+    assert not any(sub.subject == subject for sub in _subs(client))
+
+
+def _subs(client: object) -> list[Subscription]:
+    open_connections = client._world.server.registry.open  # type: ignore[attr-defined]
+    return [sub for handler in open_connections.values() for sub in handler.peer.subs.values()]
+
+
+def test_subscriptions_end_with_the_connection() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    client.says(b"SUB a 1\r\nSUB b.> q 2\r\n")
+    assert account(world).local_interest == {(b"a", b""): 1, (b"b.>", b"q"): 1}
+
+    client.end.close()
+    world.settle()
+
+    assert account(world).local_interest == {}
+    assert account(world).sublist.count == 0
+    assert world.server.registry.open == {}
+
+
+def test_a_client_with_very_many_subscriptions_ends_in_slices_and_gets_nothing_meanwhile() -> None:
+    world = ClientWorld()
+    client, publisher = world.client(QUIET), world.client(QUIET)
+    count = 3 * SUBSCRIPTIONS_DROPPED_PER_TURN + 1
+    client.says(b"".join(b"SUB s.%d q %d\r\n" % (n, n) for n in range(count)))
+    publisher.says(b"SUB s.%d q 1\r\n" % (count - 1))
+    publisher.says(b"PUB s.%d 1\r\nx\r\n" % (count - 1) * 2)
+    peer = client.handler.peer
+
+    client.handler.close("Server Shutdown")
+    assert 0 < len(peer.subs) < count
+    publisher.end.write([b"PUB s.%d 1\r\ny\r\n" % (count - 1) * 10])
+
+    assert publisher.hears().count(b"\r\ny\r\n") == 10
+    assert account(world).local_interest == {(b"s.%d" % (count - 1), b"q"): 1}
+    assert peer.subs == {}
+
+
+def test_nothing_is_sent_to_a_client_after_the_error_that_ended_it() -> None:
+    world = ClientWorld()
+    client, other = world.client(QUIET), world.client(QUIET)
+    client.says(b"SUB a 1\r\n")
+
+    got = client.says(b"FOO\r\nPUB a 1\r\nx\r\n")
+    other.says(b"PUB a 1\r\ny\r\n")
+
+    assert got == b"-ERR 'Unknown Protocol Operation'\r\n"
+    assert client.hears() == b""
+
+
+def test_a_slow_consumer_is_cut_counted_and_named_and_others_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = ClientWorld(Options(max_pending_bytes=10_000))
+    slow, fast, publisher = world.client(QUIET), world.client(QUIET), world.client(QUIET)
+    slow.says(b"SUB a 1\r\n")
+    fast.says(b"SUB a 1\r\n")
+    slow.link.deaf = True
+
+    for _ in range(12):
+        publisher.says(b"PUB a 1000\r\n" + bytes(1000) + b"\r\n")
+
+    assert slow.raw.ended
+    assert b"MSG" not in slow.hears()
+    assert fast.hears().count(b"MSG a 1 1000\r\n") == 12
+    assert world.server.registry.slow_consumers == 1
+    assert world.server.registry.slow_pending == 1
+    assert account(world).sublist.count == 1
+    assert "Slow consumer closed: cid=1 " in caplog.text
+
+
+def test_a_flood_of_control_lines_gives_others_a_turn() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    lines = b"".join(b"SUB s.%d %d\r\n" % (n, n) for n in range(2 * CONTROL_LINES_PER_TURN))
+
+    client.end.write([lines + b"PING\r\n"])
+    counts = []
+    account(world).watchers.append(_Counting(counts, world))
+    world.settle()
+
+    assert client.raw.take() == b"PONG\r\n"
+    assert account(world).sublist.count == 2 * CONTROL_LINES_PER_TURN
+    assert max(counts) == CONTROL_LINES_PER_TURN
+
+
+class _Counting:
+    """Counts interest changes between two turns of the clock's timers."""
+
+    def __init__(self, counts: list[int], world: ClientWorld) -> None:
+        self._counts = counts
+        self._world = world
+        self._armed = False
+
+    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
+        if not self._armed:
+            self._armed = True
+            self._counts.append(0)
+            self._world.clock.call_later(0, self._disarm)
+        self._counts[-1] += 1
+
+    def _disarm(self) -> None:
+        self._armed = False
+
+
+def test_a_flood_that_ends_in_a_login_waits_for_it() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    pings = b"PING\r\n" * (CONTROL_LINES_PER_TURN - 1)
+
+    got = client.says(pings + b'CONNECT {"verbose":true}\r\nPING\r\n')
+
+    assert got == b"PONG\r\n" * (CONTROL_LINES_PER_TURN - 1) + b"+OK\r\nPONG\r\n"
+
+
+def test_permissions_hold_for_messages_that_a_wider_pattern_would_get() -> None:
+    rules = PermissionsOptions(subscribe=SubjectRules(deny=("a.secret",)))
+    users = (User(user="u", password="p", permissions=rules), User(user="w", password="p"))
+    world = ClientWorld(Options(authorization=Authorization(users=users)))
+    reader = world.client(b'{"user":"u","pass":"p","verbose":false}')
+    writer = world.client(b'{"user":"w","pass":"p","verbose":false}')
+    reader.says(b"SUB a.* 1\r\nSUB a.> q 2\r\n")
+
+    writer.says(b"PUB a.secret 1\r\nx\r\nPUB a.open 1\r\ny\r\n")
+
+    assert reader.hears() == b"MSG a.open 1 1\r\ny\r\nMSG a.open 2 1\r\ny\r\n"
+
+
+def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
+    world = ClientWorld()
+    client = world.client(
+        b'{"verbose":false,"pedantic":false,"name":"joe","lang":"go","version":"1.2"}'
+    )
+    world.clock.advance(3 * NS_PER_S)
+    client.says(b"PONG\r\n")
+    client.says(b"SUB a 1\r\nPUB a 3\r\nabc\r\n")
+    world.clock.advance(2 * NS_PER_S)
+
+    facts = client.handler.facts()
+
+    assert (facts.cid, facts.ip, facts.name, facts.lang, facts.version) == (
+        1,
+        "127.0.0.1",
+        "joe",
+        "go",
+        "1.2",
+    )
+    assert facts.account == "$G"
+    assert facts.port > 0
+    assert (facts.uptime_ns, facts.idle_ns) == (5 * NS_PER_S, 2 * NS_PER_S)
+    assert facts.last_activity_ns - facts.start_ns == 3 * NS_PER_S
+    assert facts.rtt_ns > 0
+    assert (facts.in_msgs, facts.in_bytes, facts.out_msgs) == (1, 3, 1)
+    assert facts.subscriptions == 1
+    assert facts.pending_bytes == 0
+
+
+def test_closing_from_the_server_s_side_sends_what_is_pending() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    client.says(b"SUB a 1\r\n")
+    account(world).publish(b"a", b"bye")
+
+    client.handler.close("Server Shutdown")
+
+    assert client.hears() == b"MSG a 1 3\r\nbye\r\n"
+    assert client.raw.ended
+
+
+def test_no_timer_is_left_behind_by_a_connection_that_ended() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+
+    client.end.close()
+    world.settle()
+
+    assert world.clock.pending() == 0
+
+
+def test_a_connection_that_ends_before_its_greeting_leaves_nothing() -> None:
+    world = ClientWorld()
+    handler = ClientHandler(world.server.seams)
+
+    handler.lost("")
+
+    assert world.server.registry.open == {}
+
+
+def test_failed_logins_are_logged_once_a_second_with_their_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = ClientWorld(Options(authorization=Authorization(user="u", password="canary")))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            world.client(b"").says(b'CONNECT {"user":"u","pass":"wrong"}\r\n')
+        world.clock.advance(NS_PER_S)
+        world.client(b"").says(b'CONNECT {"user":"u","pass":"wrong"}\r\n')
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert "refused_since_last=1" in lines[0]
+    assert "refused_since_last=5" in lines[1]
+    assert "canary" not in caplog.text
+    assert "wrong" not in caplog.text
+    assert world.server.registry.auth_failures == 6
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        b"PUB a 2\r\nhi\r\n",
+        b"HPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n",
+        b"HPUB a 0 0\r\n\r\n",
+        b"PUB a r ",
+        b"SUB a 1\r\n",
+        b"SUB > q 2\r\n",
+        b"UNSUB 1 1\r\n",
+        b"PING\r\n",
+        b"\r\n",
+        b"\0",
+        b"CONNECT {}\r\n",
+        b'CONNECT {"headers":true,"no_responders":true,"verbose":false,"pedantic":false}\r\n',
+        b"CONNECT {",
+        b"-ERR ",
+        b"LMSG a 2\r\nhi\r\n",
+        b"999999999 ",
+    ]
+)
+
+
+@given(
+    st.lists(st.one_of(FRAGMENTS, FRAGMENTS, st.binary(max_size=12)), max_size=12).map(b"".join),
+    st.integers(1, 50),
+)
+def test_no_bytes_make_the_server_fail_or_leave_something_behind(stream: bytes, size: int) -> None:
+    world = ClientWorld()
+    client = world.client(b"")
+    for start in range(0, len(stream), size):
+        client.says(stream[start : start + size])
+    client.end.close()
+    world.settle()
+
+    assert world.server.turn.faults == 0
+    assert world.server.registry.open == {}
+    assert account(world).sublist.count == 0
+    assert world.clock.pending() == 0
+
+
+def test_the_clock_starts_where_the_simulation_says() -> None:
+    assert ClientWorld().clock.monotonic_ns() == MONOTONIC_START_NS

@@ -1,0 +1,138 @@
+"""Listener, TcpConnection and a real client library over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import nats
+import pytest
+
+from leafnode.clock import SystemClock
+from leafnode.net.listener import ANY_PORT, Listener
+from tests.sim.clients import ClientServer
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+    from leafnode.config.options import Options
+
+
+@asynccontextmanager
+async def listening(options: Options | None = None) -> AsyncIterator[tuple[ClientServer, int]]:
+    """A server of client connections on a free port of loopback."""
+    server = ClientServer(SystemClock(), options)
+    listener = Listener(server.turn, server.new_session)
+    port = await listener.bind("127.0.0.1", ANY_PORT)
+    async with asyncio.TaskGroup() as tasks:
+        accepting = tasks.create_task(listener.serve())
+        try:
+            yield server, port
+        finally:
+            accepting.cancel()
+            await asyncio.wait([accepting])
+            listener.close()
+            server.registry.close_all("Server Shutdown")
+
+
+@asynccontextmanager
+async def connected(port: int, name: str = "") -> AsyncIterator[nats.NATS]:
+    """A client of nats-py."""
+    connection = await nats.connect(f"nats://127.0.0.1:{port}", name=name, allow_reconnect=False)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.mark.real_loop
+async def test_a_client_library_connects_publishes_and_subscribes() -> None:
+    async with listening() as (_, port), connected(port) as one, connected(port) as other:
+        sub = await one.subscribe("greet.*")
+        await one.flush()
+
+        await other.publish("greet.joe", b"hello", headers={"X-A": "1"})
+        message = await sub.next_msg()
+
+        assert (message.subject, message.data) == ("greet.joe", b"hello")
+        assert message.headers == {"X-A": "1"}
+
+
+@pytest.mark.real_loop
+async def test_a_request_is_answered_and_one_without_responder_fails_at_once() -> None:
+    async with listening() as (_, port), connected(port) as one, connected(port) as other:
+
+        async def answer(message: nats.aio.msg.Msg) -> None:
+            await message.respond(message.data.upper())
+
+        await one.subscribe("upper", cb=answer)
+        await one.flush()
+
+        reply = await other.request("upper", b"abc")
+        with pytest.raises(nats.errors.NoRespondersError):
+            await other.request("nobody", b"abc")
+
+        assert reply.data == b"ABC"
+
+
+@pytest.mark.real_loop
+async def test_a_megabyte_in_both_directions_arrives_whole() -> None:
+    payload = bytes(range(256)) * 4096
+
+    async with listening() as (_, port), connected(port) as one:
+        sub = await one.subscribe("big")
+        await one.publish("big", payload)
+
+        message = await sub.next_msg(timeout=10)
+
+        assert message.data == payload
+
+
+@pytest.mark.real_loop
+async def test_monitoring_sees_a_connection_while_it_is_open() -> None:
+    async with listening() as (server, port):
+        async with connected(port, "joe") as one:
+            await one.subscribe("a")
+            await one.flush()
+
+            (facts,) = server.registry.facts()
+        while server.registry.open:  # noqa: ASYNC110 -- nobody tells when the server noticed
+            await asyncio.sleep(0)
+
+        assert (facts.name, facts.ip, facts.subscriptions) == ("joe", "127.0.0.1", 1)
+        assert facts.lang == "python3"
+        assert server.account().sublist.count == 0
+
+
+@pytest.mark.real_loop
+async def test_accepting_pauses_and_goes_on_when_descriptors_run_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept = loop.sock_accept
+    failures = [OSError(errno.ECONNABORTED, "gone"), OSError(errno.EMFILE, "Too many open files")]
+
+    async def failing_first(sock: socket.socket) -> tuple[socket.socket, object]:
+        if failures:
+            raise failures.pop(0)
+        return await accept(sock)
+
+    monkeypatch.setattr(loop, "sock_accept", failing_first)
+    monkeypatch.setattr("leafnode.net.listener.ACCEPT_PAUSE_NS", 1_000_000)
+
+    async with listening() as (_, port), connected(port) as one:
+        await one.flush()
+
+    assert "Accepting paused: error=Too many open files pauses=1" in caplog.text
+
+
+@pytest.mark.real_loop
+async def test_a_port_in_use_is_an_oserror() -> None:
+    async with listening() as (server, port):
+        second = Listener(server.turn, server.new_session)
+
+        with pytest.raises(OSError, match="in use"):
+            await second.bind("127.0.0.1", port)

@@ -1,0 +1,86 @@
+"""leafnode.net.outbound: the bound of what waits for one peer."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.net.outbound import Outbound
+from leafnode.net.turn import Turn
+from leafnode.routing.peer import Kind, Peer
+from tests.sim.clients import RawClient
+from tests.sim.clock import FakeClock
+from tests.sim.network import MemoryNetwork
+
+
+class World:
+    """A peer whose bytes go to a reader that can be made deaf."""
+
+    def __init__(self, max_pending_bytes: int) -> None:
+        self.clock = FakeClock()
+        self.turn = Turn(self.clock)
+        network = MemoryNetwork(self.clock)
+        self.reader = RawClient()
+        network.listen(self.turn, lambda: self.reader, host="h", port=1)
+        self.transport, self.link = network.connect(RawClient(), "h", 1)
+        self.slow = 0
+        self.peer = Peer(1, Kind.CLIENT, self.turn.outbox)
+        self.outbound = Outbound(
+            self.peer, self.transport, max_pending_bytes=max_pending_bytes, on_slow=self._on_slow
+        )
+
+    def _on_slow(self) -> None:
+        self.slow += 1
+
+
+def test_what_a_peer_gathers_goes_out_in_one_turn() -> None:
+    world = World(max_pending_bytes=100)
+
+    world.peer.send(b"one ")
+    world.peer.send(b"two")
+    world.clock.advance(0)
+
+    assert world.reader.take() == b"one two"
+    assert world.outbound.pending_bytes() == 0
+
+
+def test_an_empty_flush_writes_nothing() -> None:
+    world = World(max_pending_bytes=0)
+
+    world.outbound.flush()
+
+    assert world.slow == 0
+
+
+@pytest.mark.parametrize(("size", "slow"), [(100, 0), (101, 1)])
+def test_more_than_max_pending_is_slow_and_not_a_byte_less(size: int, slow: int) -> None:
+    world = World(max_pending_bytes=100)
+    world.link.deaf = True
+
+    world.peer.send(b"x" * size)
+    world.clock.advance(0)
+
+    assert world.slow == slow
+    assert world.outbound.pending_bytes() == size
+
+
+@pytest.mark.parametrize(
+    ("size", "stalled"), [(STALL_PENDING_BYTES, False), (STALL_PENDING_BYTES + 1, True)]
+)
+def test_a_peer_far_behind_asks_for_a_stall(size: int, stalled: bool) -> None:
+    world = World(max_pending_bytes=2 * STALL_PENDING_BYTES)
+    world.link.deaf = True
+
+    world.peer.send(b"x" * size)
+    world.clock.advance(0)
+
+    assert world.turn.must_stall() == stalled
+    assert not world.turn.must_stall()
+
+
+def test_what_waits_in_the_peer_counts_as_pending() -> None:
+    world = World(max_pending_bytes=100)
+
+    world.peer.send(b"12345")
+
+    assert world.outbound.pending_bytes() == 5

@@ -1,0 +1,187 @@
+"""leafnode.net.tcp beyond what every Transport does: deadlines, stalls, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
+from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.net.tcp import TcpConnection
+from leafnode.net.turn import Turn
+from tests.sim.certificates import tls_pair
+from tests.sim.sessions import RecordingSession
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+class Wire:
+    """A TcpConnection and the plain socket at its other end."""
+
+    def __init__(self, write_deadline_ns: int) -> None:
+        self.turn = Turn(SystemClock())
+        self.session = RecordingSession()
+        self.connection = TcpConnection(
+            self.turn, self.session, write_deadline_ns=write_deadline_ns
+        )
+        self.here, self.other = socket.socketpair()
+        self.other.setblocking(False)
+
+
+@asynccontextmanager
+async def wired(write_deadline_ns: int = 10 * NS_PER_S) -> AsyncIterator[Wire]:
+    wire = Wire(write_deadline_ns)
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: wire.connection, wire.here)
+    try:
+        yield wire
+    finally:
+        wire.connection.abort()
+        await wire.session.end()
+        wire.other.close()
+
+
+@pytest.mark.real_loop
+async def test_what_the_kernel_does_not_take_is_pending() -> None:
+    async with wired() as wire:
+        wire.connection.write([b"x" * 5_000_000])
+
+        assert 0 < wire.connection.pending_bytes() < 5_000_000
+
+
+@pytest.mark.real_loop
+async def test_many_small_chunks_and_few_large_ones_arrive_alike() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired() as wire:
+        wire.connection.write([b"s"] * 10)
+        wire.connection.write([b"L" * 2000, b"M" * 2000])
+
+        got = b""
+        while len(got) < 4010:
+            got += await loop.sock_recv(wire.other, 65536)
+        assert got == b"s" * 10 + b"L" * 2000 + b"M" * 2000
+
+
+@pytest.mark.real_loop
+async def test_a_peer_that_takes_nothing_within_the_write_deadline_is_cut() -> None:
+    async with wired(write_deadline_ns=20 * NS_PER_MS) as wire:
+        wire.connection.write([b"x" * 5_000_000])
+
+        await wire.session.end()
+
+        assert wire.session.lost_reasons == ["Slow Consumer (Write Deadline)"]
+
+
+@pytest.mark.real_loop
+async def test_a_peer_that_takes_slowly_but_steadily_is_not_cut() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired(write_deadline_ns=40 * NS_PER_MS) as wire:
+        total = 0
+        for _ in range(10):
+            wire.connection.write([b"x" * 400_000])
+            while wire.connection.pending_bytes():
+                total += len(await loop.sock_recv(wire.other, 65536))
+            await asyncio.sleep(0.01)
+
+        assert wire.session.lost_reasons == []
+
+
+@pytest.mark.real_loop
+async def test_a_close_that_the_peer_does_not_take_ends_at_the_write_deadline() -> None:
+    async with wired(write_deadline_ns=20 * NS_PER_MS) as wire:
+        wire.connection.write([b"x" * 5_000_000])
+        wire.connection.close()
+
+        await wire.session.end()
+
+
+@pytest.mark.real_loop
+async def test_a_producer_that_feeds_a_peer_far_behind_is_not_read_for_a_moment() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired() as wire:
+        wire.turn.outbox.stalled = True
+        await loop.sock_sendall(wire.other, b"first")
+        await wire.session.bytes(5)
+        assert not wire.connection._raw.is_reading()
+
+        await loop.sock_sendall(wire.other, b"second")
+
+        assert await wire.session.bytes(11) == b"firstsecond"
+        assert not wire.turn.outbox.stalled
+
+
+@pytest.mark.real_loop
+async def test_the_end_of_a_stall_does_not_undo_the_pause_of_a_session() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired() as wire:
+        wire.turn.outbox.stalled = True
+        await loop.sock_sendall(wire.other, b"first")
+        await wire.session.bytes(5)
+        wire.connection.pause_reading()
+        await asyncio.sleep(0.01)
+        await loop.sock_sendall(wire.other, b"second")
+        await asyncio.sleep(0.01)
+        assert wire.session.received_bytes == b"first"
+
+        wire.connection.resume_reading()
+
+        assert await wire.session.bytes(11) == b"firstsecond"
+
+
+@pytest.mark.real_loop
+async def test_a_connection_that_is_gone_takes_calls_without_harm() -> None:
+    async with wired() as wire:
+        wire.other.close()
+        await wire.session.end()
+
+        wire.connection.write([b"late"])
+        wire.connection.close()
+        wire.connection.resume_reading()
+
+        assert wire.connection.pending_bytes() == 0
+        with pytest.raises(OSError, match="before TLS"):
+            await wire.connection.start_tls(ssl.create_default_context(), "localhost")
+
+
+@pytest.mark.real_loop
+async def test_a_connection_turns_into_tls_after_plain_bytes(tmp_path: Path) -> None:
+    server_side, client_side = tls_pair(tmp_path)
+    accepted = RecordingSession()
+    turn = Turn(SystemClock())
+
+    async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"INFO\r\n")
+        await writer.start_tls(server_side)
+        accepted.received(await reader.readexactly(5))
+        writer.write(b"x" * 200_000)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(upgrade, "127.0.0.1", 0)
+    async with server:
+        session = RecordingSession()
+        connection = TcpConnection(turn, session, write_deadline_ns=NS_PER_S)
+        loop = asyncio.get_running_loop()
+        port = server.sockets[0].getsockname()[1]
+        await loop.create_connection(lambda: connection, "127.0.0.1", port)
+        await session.bytes(6)
+
+        await connection.start_tls(client_side, "localhost")
+        connection.write([b"he", b"llo"])
+
+        assert await session.bytes(200_006) == b"INFO\r\n" + b"x" * 200_000
+        assert await accepted.bytes(5) == b"hello"
+        await session.end()
+
+
+def test_the_stall_bound_is_below_what_a_client_may_have_pending() -> None:
+    from leafnode.limits import MAX_PENDING_BYTES
+
+    assert STALL_PENDING_BYTES < MAX_PENDING_BYTES

@@ -1,0 +1,96 @@
+"""leafnode.net.turn: who is flushed when, and what a failing session costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.net.turn import Turn
+from leafnode.routing.peer import Kind, Peer
+from tests.sim.clients import RawClient
+from tests.sim.clock import FakeClock
+from tests.sim.network import MemoryNetwork
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Echo(RawClient):
+    """Sends to its peer what it reads; fails on `boom`."""
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__()
+        self.peer = peer
+
+    def received(self, data: bytes) -> None:
+        self.peer.send(data)
+        if data == b"boom":
+            raise RuntimeError("as the test wants it")
+
+
+def noting(turn: Turn) -> tuple[Peer, list[bytes]]:
+    """A peer that notes what is flushed."""
+    peer = Peer(1, Kind.CLIENT, turn.outbox)
+    flushed: list[bytes] = []
+    peer.flush = lambda: flushed.extend(peer.take())
+    return peer, flushed
+
+
+def test_peers_made_dirty_by_a_read_are_flushed_at_its_end_without_a_timer() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    peer, flushed = noting(turn)
+
+    assert turn.read(Echo(peer), b"hello")
+
+    assert flushed == [b"hello"]
+    assert clock.pending() == 0
+
+
+def test_a_peer_made_dirty_outside_of_a_read_is_flushed_in_the_next_turn() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    peer, flushed = noting(turn)
+
+    peer.send(b"one")
+    peer.send(b"two")
+    assert flushed == []
+    clock.advance(0)
+
+    assert flushed == [b"one", b"two"]
+
+
+def test_a_session_that_fails_is_logged_counted_and_the_others_are_still_flushed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    turn = Turn(FakeClock())
+    peer, flushed = noting(turn)
+
+    assert not turn.read(Echo(peer), b"boom")
+
+    assert flushed == [b"boom"]
+    assert turn.faults == 1
+    assert "handling its bytes failed" in caplog.text
+    assert turn.read(Echo(peer), b"after")
+
+
+def test_a_session_that_fails_to_greet_or_to_clean_up_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(RawClient):
+        def connected(self, transport: object) -> None:
+            raise RuntimeError("as the test wants it")
+
+        def lost(self, reason: str) -> None:
+            raise RuntimeError("as the test wants it")
+
+    clock = FakeClock()
+    turn = Turn(clock)
+    network = MemoryNetwork(clock)
+    network.listen(turn, Failing, host="h", port=1)
+    client = RawClient()
+
+    network.connect(client, "h", 1)
+    clock.advance(0)
+
+    assert client.ended
+    assert turn.faults == 2

@@ -1,0 +1,95 @@
+"""leafnode.protocol.info: JSON as Go reads and writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.protocol.errors import ParserError
+from leafnode.protocol.info import Connect, ServerInfo, encode_info, parse_connect
+
+INFO = ServerInfo(
+    server_id="N",
+    server_name="edge",
+    version="2.15.1",
+    proto=1,
+    git_commit="",
+    go="",
+    host="127.0.0.1",
+    port=4222,
+    headers=True,
+    max_payload=1048576,
+    client_id=5,
+    client_ip="127.0.0.1",
+    api_lvl=5,
+    leafnode_version="0.1",
+)
+
+
+def test_info_always_has_what_clients_read_as_strings_and_numbers() -> None:
+    line = encode_info(INFO)
+
+    fields = json.loads(line.removeprefix(b"INFO "))
+    assert line.endswith(b"}\r\n")
+    assert fields["git_commit"] == ""
+    assert fields["go"] == ""
+    assert fields["max_payload"] == 1048576
+    assert fields["leafnode_version"] == "0.1"
+
+
+def test_info_leaves_out_what_does_not_apply() -> None:
+    fields = json.loads(encode_info(INFO).removeprefix(b"INFO "))
+
+    assert not {"auth_required", "nonce", "jetstream", "connect_info", "ldm"} & fields.keys()
+
+
+def test_a_server_name_cannot_end_the_info_line() -> None:
+    line = encode_info(msgspec.structs.replace(INFO, server_name="a\r\nPING\r\n"))
+
+    assert line.count(b"\r\n") == 1
+
+
+def test_an_empty_connect_is_verbose_pedantic_and_echoes() -> None:
+    connect = parse_connect(b"{}")
+
+    assert (connect.verbose, connect.pedantic, connect.echo) == (True, True, True)
+    assert (connect.headers, connect.no_responders, connect.protocol) == (False, False, 0)
+
+
+def test_the_password_comes_from_pass_and_stays_out_of_the_repr() -> None:
+    connect = parse_connect(b'{"user":"joe","pass":"canary","auth_token":"canary","sig":"canary"}')
+
+    assert connect.password == "canary"
+    assert "canary" not in repr(connect)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"1", b'"x"', b'{"verbose":"x"}', b'{"verbose":1}', b'{"name":5}', b"{} x"],
+)
+def test_what_is_no_connect_closes_without_a_word(text: bytes) -> None:
+    with pytest.raises(ParserError):
+        parse_connect(text)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"jwt":['])
+def test_deep_nesting_is_refused_like_any_bad_json(opening: bytes) -> None:
+    with pytest.raises(ParserError):
+        parse_connect(opening * 100_000)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"1.5", b"NaN", b'"1"', b"true"])
+def test_what_is_no_whole_number_is_no_protocol(number: bytes) -> None:
+    with pytest.raises(ParserError):
+        parse_connect(b'{"protocol":' + number + b"}")
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_connect_or_a_parser_error(text: bytes) -> None:
+    with contextlib.suppress(ParserError):
+        assert isinstance(parse_connect(text), Connect)

@@ -1,0 +1,153 @@
+"""leafnode.routing.sublist against brute force, and its cache."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from leafnode.limits import MATCH_CACHE_MAX
+from leafnode.routing.peer import Kind, Outbox, Peer
+from leafnode.routing.sublist import Sublist
+from leafnode.routing.subscription import Subscription
+from tests.oracle import matcher
+
+TOKENS = st.sampled_from([b"a", b"b", b"c", b"*x"])
+SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(b".".join)
+PATTERNS = st.lists(st.one_of(TOKENS, st.just(b"*")), min_size=1, max_size=4).flatmap(
+    lambda tokens: st.sampled_from([b".".join(tokens), b".".join([*tokens, b">"]), b">"])
+)
+QUEUES = st.sampled_from([b"", b"", b"q", b"z"])
+
+
+def subscription(subject: bytes, queue: bytes = b"") -> Subscription:
+    return Subscription(PEER, subject, queue=queue)
+
+
+PEER = Peer(1, Kind.CLIENT, Outbox(lambda: None))
+
+
+def test_a_subject_nobody_wants_matches_nothing() -> None:
+    match = Sublist().match(b"a.b")
+
+    assert match.plain == []
+    assert match.groups == []
+
+
+def test_removing_what_is_not_there_is_refused() -> None:
+    sublist = Sublist()
+    sublist.insert(subscription(b"a.b"))
+
+    assert not sublist.remove(subscription(b"a.b"))
+    assert not sublist.remove(subscription(b"a.c"))
+    assert not sublist.remove(subscription(b"a.b", b"q"))
+    assert sublist.count == 1
+
+
+def test_members_of_one_queue_meet_from_different_patterns() -> None:
+    sublist = Sublist()
+    sublist.insert(subscription(b"a.*", b"q"))
+    sublist.insert(subscription(b"a.b", b"q"))
+    sublist.insert(subscription(b"a.b", b"z"))
+
+    groups = {group.queue: len(group.members) for group in sublist.match(b"a.b").groups}
+
+    assert groups == {b"q": 2, b"z": 1}
+
+
+def test_a_literal_subscription_spoils_its_own_subject_alone() -> None:
+    sublist = Sublist()
+    one, other = sublist.match(b"a"), sublist.match(b"b")
+
+    sublist.insert(subscription(b"a"))
+
+    assert one.generation != sublist.generation
+    assert other.generation == sublist.generation
+    assert sublist.match(b"b") is other
+
+
+def test_a_wildcard_subscription_spoils_every_result() -> None:
+    sublist = Sublist()
+    results = [sublist.match(b"a"), sublist.match(b"b")]
+
+    sublist.insert(subscription(b"x.*"))
+
+    assert all(match.generation != sublist.generation for match in results)
+
+
+def test_finding_leaves_the_cache_alone() -> None:
+    sublist = Sublist()
+
+    sublist.find(b"_INBOX.1")
+
+    assert sublist.cached == 0
+
+
+def test_the_cache_holds_its_maximum_and_then_starts_over() -> None:
+    sublist = Sublist()
+    first = sublist.match(b"s.0")
+    for number in range(1, MATCH_CACHE_MAX):
+        sublist.match(b"s.%d" % number)
+    assert sublist.cached == MATCH_CACHE_MAX
+    assert first.generation == sublist.generation
+
+    last = sublist.match(b"one.more")
+
+    assert sublist.cached == 1
+    assert first.generation != sublist.generation
+    assert last.generation == sublist.generation
+
+
+@given(st.lists(PATTERNS, max_size=8), SUBJECTS)
+def test_a_match_is_what_brute_force_finds(patterns: list[bytes], subject: bytes) -> None:
+    sublist = Sublist()
+    subs = [subscription(pattern) for pattern in patterns]
+    for sub in subs:
+        sublist.insert(sub)
+
+    found = sublist.match(subject).plain
+
+    wanted = [sub for sub in subs if matcher.matches(sub.subject, subject)]
+    assert sorted(map(id, found)) == sorted(map(id, wanted))
+
+
+class SublistMachine(RuleBasedStateMachine):
+    """Inserts, removes and matches in any order; every result must be current and right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sublist = Sublist()
+        self.subs: list[Subscription] = []
+
+    @rule(subject=PATTERNS, queue=QUEUES)
+    def insert(self, subject: bytes, queue: bytes) -> None:
+        sub = subscription(subject, queue)
+        self.subs.append(sub)
+        self.sublist.insert(sub)
+
+    @rule(data=st.data())
+    def remove(self, data: st.DataObject) -> None:
+        if self.subs:
+            sub = self.subs.pop(data.draw(st.integers(0, len(self.subs) - 1)))
+            assert self.sublist.remove(sub)
+
+    @rule(subject=SUBJECTS)
+    def match(self, subject: bytes) -> None:
+        match = self.sublist.match(subject)
+        wanted = [sub for sub in self.subs if matcher.matches(sub.subject, subject)]
+        assert {id(sub) for sub in match.plain} == {id(sub) for sub in wanted if not sub.queue}
+        members = {(group.queue, id(sub)) for group in match.groups for sub in group.members}
+        assert members == {(sub.queue, id(sub)) for sub in wanted if sub.queue}
+        assert match.generation == self.sublist.generation
+
+    @invariant()
+    def counts_agree(self) -> None:
+        assert self.sublist.count == len(self.subs)
+
+    def teardown(self) -> None:
+        for sub in self.subs:
+            assert self.sublist.remove(sub)
+        assert self.sublist._root.is_empty(), "nothing is left behind"
+
+
+TestSublist = SublistMachine.TestCase
