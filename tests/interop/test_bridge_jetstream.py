@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.options import SerialOptions, SerialPort
-from leafnode.jetstream.context import ServerFacts
-from leafnode.jetstream.jetstream import JetStream
+from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
+from leafnode.jetstream.jetstream import AccountJetStream
 from leafnode.link.device import DeviceSession
 from leafnode.protocol import header
 from leafnode.store.memory import MemoryStore
@@ -54,15 +54,19 @@ class Gateway:
                 self.clock, loop.call_soon, loop.call_soon_threadsafe, on_damage=lambda *_: None
             ),
         )
-        jetstream = JetStream(
-            file_store=store,
-            memory_store=MemoryStore(),
-            clock=self.clock,
-            random=random.Random(1),
-            facts=ServerFacts("edge"),
+        jetstream = AccountJetStream(
+            Context(
+                account=self.account,
+                file_store=store,
+                memory_store=MemoryStore(),
+                clock=self.clock,
+                random=random.Random(1),
+                facts=ServerFacts("edge"),
+                time=TrustedTime(self.clock),
+            )
         )
         ready = asyncio.Event()
-        jetstream.enable(self.account, ready.set)
+        jetstream.recover(ready.set)
         await ready.wait()
         self.bridge = Bridge(
             SerialOptions(ports=(self.port,)), self.account, self.clock, random.Random()

@@ -1,0 +1,110 @@
+"""Acknowledgements: what a consumer's ack subject and payload say.
+
+Pure. The forms and what each means: measured on nats-server 2.15.1; ADR-13 and the client guides.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from leafnode.jetstream.go_time import parse_duration
+
+if TYPE_CHECKING:
+    from leafnode.store.api import StoredMsg
+
+_PREFIX: Final = b"$JS.ACK."
+_V1_TOKENS: Final = 9
+_V2_TOKENS: Final = 11
+_DIGITS_MAX: Final = 19
+
+
+class AckKind(Enum):
+    """What the client says about a message."""
+
+    ACK = "ack"
+    NAK = "nak"
+    PROGRESS = "progress"
+    TERM = "term"
+    NEXT = "next"
+    UNKNOWN = "unknown"  # answered, without any effect
+
+
+class Ack(NamedTuple):
+    """One acknowledgement, parsed."""
+
+    kind: AckKind
+    delay_ns: int = 0  # of a NAK
+    text: bytes = b""  # the reason of a TERM, the request of a NEXT
+
+
+class AckSubject(NamedTuple):
+    """What the subject of an acknowledgement names."""
+
+    deliveries: int
+    stream_seq: int
+    consumer_seq: int
+
+
+_ACK: Final = Ack(AckKind.ACK)
+_UNKNOWN: Final = Ack(AckKind.UNKNOWN)
+
+
+def parse(payload: bytes) -> Ack:
+    """Return what the payload means; an unknown text is answered and does nothing."""
+    if payload in {b"", b"+ACK", b"+OK"}:
+        return _ACK
+    word, _, rest = payload.partition(b" ")
+    match word:
+        case b"-NAK":
+            return Ack(AckKind.NAK, _delay_ns(rest.strip()))
+        case b"+WPI":
+            return Ack(AckKind.PROGRESS)
+        case b"+TERM":
+            return Ack(AckKind.TERM, text=rest.strip())
+        case b"+NXT":
+            return Ack(AckKind.NEXT, text=rest.strip())
+    return _UNKNOWN
+
+
+def parse_subject(subject: bytes) -> AckSubject | None:
+    """Return the numbers of an ack subject in either form, or None for a malformed one."""
+    tokens = subject.split(b".")
+    if len(tokens) == _V1_TOKENS:
+        numbers = tokens[4:7]
+    elif len(tokens) >= _V2_TOKENS:
+        numbers = tokens[6:9]
+    else:
+        return None
+    deliveries, stream_seq, consumer_seq = numbers
+    if not (deliveries.isdigit() and stream_seq.isdigit() and consumer_seq.isdigit()):
+        return None
+    if max(len(deliveries), len(stream_seq), len(consumer_seq)) > _DIGITS_MAX:
+        return None
+    return AckSubject(int(deliveries), int(stream_seq), int(consumer_seq))
+
+
+def subject_prefix(stream: str, consumer: str) -> bytes:
+    """Return the part of the ack subject that a consumer's deliveries share."""
+    return b"%b%b.%b." % (_PREFIX, stream.encode(), consumer.encode())
+
+
+def reply_subject(
+    prefix: bytes, deliveries: int, msg: StoredMsg, consumer_seq: int, pending: int
+) -> bytes:
+    """Return the ack subject of one delivery."""
+    return b"%b%d.%d.%d.%d.%d" % (prefix, deliveries, msg.seq, consumer_seq, msg.ts_ns, pending)
+
+
+def _delay_ns(text: bytes) -> int:
+    """Return the delay of a NAK: `{"delay": ns}` or a Go duration; anything else is none."""
+    if text.startswith(b"{"):
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return 0
+        delay = value.get("delay", 0) if isinstance(value, dict) else 0
+        return max(0, delay) if type(delay) is int else 0
+    return max(0, parse_duration(text.decode("latin-1")) or 0) if text else 0

@@ -1,0 +1,107 @@
+"""A stream's timers: max_age, and messages with a time to live of their own.
+
+Ages are judged by trusted time (see context.TrustedTime); waiting is monotonic. One timer per
+stream. Truth: nats-server 2.15.1 server/filestore.go (expireMsgs); the pause after a clock jump is
+ours.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.errors import StoreError
+from leafnode.jetstream import retention
+from leafnode.jetstream.ttl import TtlQueue
+
+if TYPE_CHECKING:
+    from leafnode.clock import Timer
+    from leafnode.jetstream.stream import Stream
+
+log = logging.getLogger(__name__)
+
+
+class Ages:
+    """Removes what is too old from one stream."""
+
+    __slots__ = ("_expired_to", "_stream", "_timer", "_ttls")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._timer: Timer | None = None
+        self._ttls = TtlQueue()
+        self._expired_to = 0  # what is left before it never ages
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def add_ttl(self, seq: int, ts_ns: int, ttl_ns: int) -> None:
+        """Note a message with a TTL, at most a second before its time."""
+        first_ns = self._ttls.next_ns()
+        self._ttls.add(seq, ts_ns, ttl_ns)
+        if self._ttls.next_ns() != first_ns and self._timer is not None:
+            self.rearm()
+
+    def forget_above(self, seq: int) -> None:
+        """Messages above were never committed."""
+        self._ttls.forget_above(seq)
+
+    def arm(self) -> None:
+        """Start the timer when something can grow too old, unless it runs."""
+        if self._timer is not None or self._stream.closed:
+            return
+        now_ns = self._stream.context.time.now_ns()
+        config, state = self._stream.config, self._stream.store.state()
+        waits = [retention.next_expiry_ns(config, state, now_ns)]
+        due_ns = self._ttls.next_ns()
+        if due_ns is not None:
+            waits.append(max(0, due_ns - now_ns))
+        known = [wait for wait in waits if wait is not None]
+        if known:
+            delay_ns = max(min(known), limits.EXPIRY_GRANULARITY_NS)
+            self._timer = self._stream.context.clock.call_later(delay_ns, self._on_timer)
+
+    def rearm(self) -> None:
+        """The reason to wait changed."""
+        self.close()
+        self.arm()
+
+    def expire(self) -> None:
+        """Remove what is too old now. Raises StoreError."""
+        now_ns = self._stream.context.time.expiry_ns()
+        if now_ns is None:
+            return
+        due = self._ttls.take_due(now_ns)
+        if due and self._stream.store.remove(due):
+            self._stream.removed_some()
+        config, state = self._stream.config, self._stream.store.state()
+        cutoff_ns = retention.expiry_cutoff_ns(config, now_ns)
+        if state.msgs and state.first_ts_ns < cutoff_ns:
+            self._expire_below(self._stream.store.seq_at(cutoff_ns))
+
+    def _expire_below(self, seq: int) -> None:
+        """Remove everything before `seq` but what never ages."""
+        store = self._stream.store
+        first_seq = store.state().first_seq
+        self._ttls.never = {one for one in self._ttls.never if one >= first_seq}
+        kept = min(self._ttls.never, default=seq)
+        if kept >= seq:
+            store.remove_below(seq, lazy=True)
+        else:
+            start = max(first_seq, self._expired_to)
+            store.remove([one for one in range(start, seq) if one not in self._ttls.never])
+            self._expired_to = seq
+            self._stream.removed_some()
+        self._stream.purged_front(store.state().first_seq)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        try:
+            self.expire()
+        except StoreError as error:  # the next turn tries again
+            log.warning("Expiry failed: stream=%s reason=%s", self._stream.name, error)
+        self.arm()

@@ -1,0 +1,104 @@
+"""The endpoints about consumers.
+
+Each turns a request into the fields of its response. Truth: measured on nats-server 2.15.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.jetstream.api_types import ConsumersRequest, CreateConsumerRequest
+from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.request import page
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.jetstream.request import Request
+
+
+def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """CONSUMER.CREATE.<stream>[.<consumer>[.<filter>]]."""
+    body = _body(request)
+    config = body.config
+    if len(request.args) == 1:
+        if config.durable_name:
+            raise js_error(10020)
+        return _create(js, request, body)
+    name = request.args[1]
+    _check_name(name)
+    if name not in {config.name or name, config.durable_name or name} or (
+        config.durable_name and config.durable_name != name
+    ):
+        raise js_error(10017)
+    if config.name and config.name != name:
+        raise js_error(10017)
+    config.name = name
+    if len(request.args) > 2:
+        if config.filter_subjects:
+            raise js_error(10137)
+        if config.filter_subject != ".".join(request.args[2:]):
+            raise js_error(10131)
+    return _create(js, request, body)
+
+
+def create_durable(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """CONSUMER.DURABLE.CREATE.<stream>.<consumer>, the form of older clients."""
+    body = _body(request)
+    name = request.args[1]
+    _check_name(name)
+    if not body.config.durable_name:
+        raise js_error(10018)
+    if body.config.durable_name != name:
+        raise js_error(10017)
+    body.config.name = name
+    return _create(js, request, body)
+
+
+def names(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """CONSUMER.NAMES."""
+    body = request.optional(ConsumersRequest, "JSApiConsumersRequest")
+    found = sorted(js.stream(request.args[0]).consumers)
+    offset, paging = page(len(found), body.offset, limits.NAMES_PAGE)
+    return {**paging, "consumers": found[offset : offset + limits.NAMES_PAGE]}
+
+
+def listing(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """CONSUMER.LIST."""
+    body = request.optional(ConsumersRequest, "JSApiConsumersRequest")
+    found = sorted(js.stream(request.args[0]).consumers.items())
+    offset, paging = page(len(found), body.offset, limits.LIST_PAGE)
+    shown = found[offset : offset + limits.LIST_PAGE]
+    return {**paging, "consumers": [consumer.info(dynamic=False) for _, consumer in shown]}
+
+
+def info(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """CONSUMER.INFO."""
+    request.expect_empty()
+    return js.consumer(*request.args).info()
+
+
+def delete(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """CONSUMER.DELETE."""
+    request.expect_empty()
+    js.delete_consumer(js.consumer(*request.args))
+    return {"success": True}
+
+
+def _body(request: Request) -> CreateConsumerRequest:
+    body = request.required(CreateConsumerRequest, "CreateConsumerRequest")
+    if body.stream_name != request.args[0]:
+        raise js_error(10056)
+    return body
+
+
+def _check_name(name: str) -> None:
+    if "/" in name or "\\" in name:
+        raise js_error(10127)
+    if len(name) > limits.STREAM_NAME_MAX:
+        raise js_error(10102, limits.STREAM_NAME_MAX)
+
+
+def _create(js: AccountJetStream, request: Request, body: CreateConsumerRequest) -> dict[str, Any]:
+    stream = js.stream(request.args[0])
+    return js.create_consumer(stream, body).info()

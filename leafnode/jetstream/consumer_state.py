@@ -1,0 +1,87 @@
+"""A consumer's position as bytes: what the store keeps between restarts.
+
+Pure. Deadlines are stored as wall time, so that an ack wait that ends while the server is down is
+over. Format: msgpack list, first item the version; sequences as differences, so that most take one
+byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from leafnode.errors import StoreCorrupt
+from leafnode.jetstream.pending import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_VERSION: Final = 1
+_NOWHERE: Final = Position(0, 0)
+_NS_PER_DEADLINE: Final = 1_000_000  # milliseconds are enough
+
+
+@dataclass(slots=True)
+class ConsumerState:
+    """What a consumer must remember. Entries are (stream sequence, consumer sequence, deadline)."""
+
+    delivered: Position = _NOWHERE
+    floor: Position = _NOWHERE
+    entries: list[tuple[int, int, int]] = field(
+        default_factory=list
+    )  # deadline in wall nanoseconds
+    counts: dict[int, int] = field(default_factory=dict)
+    listed: list[int] = field(default_factory=list)
+
+
+def encode(state: ConsumerState) -> bytes:
+    """Return the compact form."""
+    deadlines = [deadline // _NS_PER_DEADLINE for _, _, deadline in state.entries]
+    return msgspec.msgpack.encode(
+        [
+            _VERSION,
+            *state.delivered,
+            *state.floor,
+            _steps(seq for seq, _, _ in state.entries),
+            _steps(consumer_seq for _, consumer_seq, _ in state.entries),
+            _steps(deadlines),
+            state.counts,
+            _steps(state.listed),
+        ]
+    )
+
+
+def decode(data: bytes) -> ConsumerState:
+    """Return what `encode` was given. Raises StoreCorrupt for anything else."""
+    if not data:
+        return ConsumerState()
+    try:
+        parts = msgspec.msgpack.decode(data, type=tuple[Any, ...])
+        version, *numbers = parts[:5]
+        seqs, consumer_seqs, deadlines, counts, listed = parts[5:]
+        if version != _VERSION:
+            raise StoreCorrupt(f"consumer state has version {version}, expected {_VERSION}")
+        entries = [
+            (seq, consumer_seq, deadline * _NS_PER_DEADLINE)
+            for seq, consumer_seq, deadline in zip(
+                accumulate(seqs), accumulate(consumer_seqs), accumulate(deadlines), strict=True
+            )
+        ]
+        return ConsumerState(
+            Position(numbers[0], numbers[1]),
+            Position(numbers[2], numbers[3]),
+            entries,
+            dict(counts),
+            list(accumulate(listed)),
+        )
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise StoreCorrupt("consumer state cannot be read") from error
+
+
+def _steps(values: Iterable[int]) -> list[int]:
+    """Return the first value and the differences that follow."""
+    values = list(values)
+    return values[:1] + [after - before for before, after in pairwise(values)]

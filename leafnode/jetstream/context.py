@@ -1,0 +1,102 @@
+"""What every part of one account's JetStream is given: stores, clock, random, server facts.
+
+Knows no rules. Truth: docs/ARCHITECTURE.md, "Time".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.nuid import nuid
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from leafnode.clock import Clock
+    from leafnode.routing.account import Account
+    from leafnode.store.api import Store
+
+NATS_VERSION: Final = "2.15.1"  # whose JetStream this is; shown as _nats.ver
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What JetStream says about the server. Bounds: -1 is none."""
+
+    name: str
+    id: str = ""
+    domain: str = ""
+    max_memory_bytes: int = -1
+    max_file_bytes: int = -1
+
+
+class TrustedTime:
+    """Wall time as far as it can be believed: judges the age of messages.
+
+    A device without a battery-backed clock may jump by years when it learns the time. A jump of
+    more than a day pauses expiry until it is an hour old or somebody vouches for the clock.
+    """
+
+    __slots__ = ("_clock", "_high_ns", "_offset_ns", "_paused_until_ns", "jumps")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_ns = clock.wall_ns() - clock.monotonic_ns()
+        self._high_ns = clock.wall_ns()
+        self._paused_until_ns: int | None = None
+        self.jumps = 0
+
+    def now_ns(self) -> int:
+        """Return wall time that never goes backward; used for message timestamps."""
+        self._high_ns = max(self._high_ns, self._clock.wall_ns())
+        return self._high_ns
+
+    def expiry_ns(self) -> int | None:
+        """Return the time to judge ages by, or None while the clock is in doubt."""
+        now_ns = self._clock.monotonic_ns()
+        offset_ns = self._clock.wall_ns() - now_ns
+        if abs(offset_ns - self._offset_ns) > limits.CLOCK_JUMP_NS:
+            self.jumps += 1
+            self._paused_until_ns = now_ns + limits.EXPIRY_PAUSE_NS
+        self._offset_ns = offset_ns
+        if self._paused_until_ns is not None:
+            if now_ns < self._paused_until_ns:
+                return None
+            self._paused_until_ns = None
+        return self.now_ns()
+
+    def vouch(self) -> None:
+        """The clock is synchronised: expiry goes on."""
+        self.expiry_ns()
+        self._paused_until_ns = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The surroundings of one account's streams and consumers."""
+
+    account: Account
+    file_store: Store
+    memory_store: Store
+    clock: Clock
+    random: Random
+    facts: ServerFacts
+    time: TrustedTime = field(repr=False)
+
+    def store_of(self, storage: str) -> Store:
+        """Return the store for a stream's `storage`."""
+        return self.memory_store if storage == "memory" else self.file_store
+
+    def nuid(self) -> str:
+        """Return a new unique name."""
+        return nuid(self.random)
+
+    def send(self, subject: bytes, body: bytes, *, header_size: int = 0) -> None:
+        """Publish something of the server's to one reply subject."""
+        self.account.publish(subject, body, header_size=header_size)
+
+    def send_status(self, subject: bytes, block: bytes) -> None:
+        """Publish a header block alone: a status."""
+        self.account.publish(subject, block, header_size=len(block))

@@ -1,0 +1,214 @@
+"""Where a consumer reads its stream: pages ahead of its position, single messages for redelivery.
+
+Knows the stream's store, filters and sequences; not acknowledgements or takers. Reads answer at
+once or later; `on_ready` is called for those that answer later. Bounded by READ_BATCH_MSGS and
+PREFETCH_BYTES.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from leafnode.store.api import StoredMsg, StreamStore
+
+
+class Cursor:
+    """The reading position of one consumer. `listed` are sequences to read first, one by one."""
+
+    __slots__ = (
+        "_asked",
+        "_counted_first",
+        "_counted_last",
+        "_fetched",
+        "_fetching",
+        "_filters",
+        "_generation",
+        "_left",
+        "_on_ready",
+        "_page",
+        "_read_seq",
+        "_reading",
+        "_store",
+        "listed",
+    )
+
+    def __init__(
+        self,
+        store: StreamStore,
+        filters: Sequence[bytes],
+        start_seq: int,
+        *,
+        listed: Iterable[int] = (),
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._filters = filters
+        self._on_ready = on_ready
+        self._page: deque[StoredMsg] = deque()
+        self._reading = False
+        self._asked = False  # a read or a get is being asked for right now: its answer is no news
+        self._generation = 0  # grows on reset: older answers are thrown away
+        self._fetched: dict[int, StoredMsg | None] = {}
+        self._fetching: set[int] = set()
+        self.listed = deque(listed)
+        # The next sequence to ask the store for: behind the listed ones, which come one by one.
+        self._read_seq = self.listed[-1] + 1 if self.listed else start_seq
+        # num_pending, kept step by step: what is left from `_counted_first` to `_counted_last`
+        self._left = 0
+        self._counted_first = 0
+        self._counted_last = -1
+
+    # --- new messages
+
+    @property
+    def exhausted(self) -> bool:
+        """Say whether nothing committed is left to deliver."""
+        return (
+            not self._page
+            and not self.listed
+            and not self._reading
+            and self._read_seq > self._store.committed_seq()
+        )
+
+    def peek(self) -> StoredMsg | None:
+        """Return the next new message without taking it, or None when none is at hand now."""
+        while self.listed:
+            seq = self.listed[0]
+            if seq > self._store.committed_seq():
+                return None
+            known, msg = self.fetch(seq, ahead=self.listed)
+            if not known or msg is not None:
+                return msg
+            self.take()  # it was removed meanwhile
+        if not self._page:
+            self._fill()
+        return self._page[0] if self._page else None
+
+    def take(self) -> None:
+        """Take the message that `peek` returned."""
+        if self.listed:
+            self._fetched.pop(self.listed.popleft(), None)
+        else:
+            self._page.popleft()
+        self._left -= 1
+
+    @property
+    def looked_at(self) -> int:
+        """The sequence up to which everything was read and taken, or did not match."""
+        return (self._page[0].seq if self._page else self._read_seq) - 1
+
+    def _fill(self) -> None:
+        last = self._store.committed_seq()
+        if self._reading or self._read_seq > last:
+            return
+        self._reading = True
+        self._asked = True
+        self._store.read(
+            self._read_seq,
+            self._filters,
+            limits.READ_BATCH_MSGS,
+            limits.PREFETCH_BYTES,
+            partial(self._on_page, self._generation, last),
+        )
+        self._asked = False
+
+    def _on_page(self, generation: int, last: int, page: list[StoredMsg]) -> None:
+        if generation != self._generation:
+            return
+        self._reading = False
+        self._page.extend(page)
+        self._read_seq = page[-1].seq + 1 if page else max(self._read_seq, last + 1)
+        if not self._asked:
+            self._on_ready()
+
+    # --- single messages
+
+    def fetch(self, seq: int, *, ahead: Iterable[int] = ()) -> tuple[bool, StoredMsg | None]:
+        """Return (known, message); a known None was removed. Asks for it and some of `ahead`."""
+        if seq in self._fetched:
+            return True, self._fetched[seq]
+        self._get(seq)
+        if len(self._fetching) <= 1:
+            for other in ahead:
+                if len(self._fetching) + len(self._fetched) >= limits.GETS_IN_FLIGHT:
+                    break
+                self._get(other)
+        return seq in self._fetched, self._fetched.get(seq)
+
+    def forget(self, seq: int) -> None:
+        """Let go of a message that `fetch` returned."""
+        self._fetched.pop(seq, None)
+
+    def _get(self, seq: int) -> None:
+        if seq in self._fetching or seq in self._fetched:
+            return
+        self._fetching.add(seq)
+        self._asked = True
+        self._store.get(seq, partial(self._on_msg, self._generation, seq))
+        self._asked = False
+
+    def _on_msg(self, generation: int, seq: int, msg: StoredMsg | None) -> None:
+        if generation != self._generation:
+            return
+        self._fetching.discard(seq)
+        self._fetched[seq] = msg
+        if not self._asked:
+            self._on_ready()
+
+    # --- counting
+
+    @property
+    def left(self) -> int:
+        """How many messages wait, as of the last `num_pending` and the takes since."""
+        return max(0, self._left)
+
+    def num_pending(self, next_seq: int) -> int:
+        """Count how many messages that match wait from `next_seq` on."""
+        last = self._store.last_seq()
+        if self._counted_last < 0 or self._store.state().first_seq > max(
+            next_seq, self._counted_first
+        ):
+            self._recount(next_seq)
+        elif last > self._counted_last:
+            self._left += self._store.num_pending(self._filters, self._counted_last + 1)
+        self._counted_last = last
+        return self.left
+
+    def recount(self) -> None:
+        """Messages were removed somewhere: the next count starts anew."""
+        self._counted_last = -1
+
+    def _recount(self, next_seq: int) -> None:
+        start = max(next_seq, self.listed[-1] + 1) if self.listed else next_seq
+        self._left = len(self.listed) + self._store.num_pending(self._filters, start)
+        self._counted_first = max(next_seq, self._store.state().first_seq)
+
+    # --- moving
+
+    def reset(self, next_seq: int, filters: Sequence[bytes] | None = None) -> None:
+        """Read on from `next_seq`, and drop what was read ahead."""
+        self._generation += 1
+        self._reading = False
+        self._page.clear()
+        self._fetched.clear()
+        self._fetching.clear()
+        if filters is not None:
+            self._filters = filters
+        while self.listed and self.listed[0] < next_seq:
+            self.listed.popleft()
+        after_listed = self.listed[-1] + 1 if self.listed else 0
+        self._read_seq = max(next_seq, self._store.state().first_seq, after_listed)
+        self.recount()
+
+    def close(self) -> None:
+        """Throw away what is still on its way."""
+        self._generation += 1
+        self._page.clear()
+        self._fetched.clear()

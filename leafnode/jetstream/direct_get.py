@@ -1,0 +1,148 @@
+"""Direct Get: one message straight from the store, as a message and not as JSON.
+
+Single messages by sequence, last or next by subject, and start time; batches are refused.
+Truth: ADR-31, measured on nats-server 2.15.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode.jetstream import wire
+from leafnode.jetstream.api_types import MsgGetRequest
+from leafnode.jetstream.go_time import format_time
+from leafnode.jetstream.level import level_is_met
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.jetstream.stream import Stream
+    from leafnode.routing.subscription import Delivery, Subscription
+    from leafnode.store.api import StoredMsg
+
+_NOT_FOUND: Final = header.status(404, b"Message Not Found")
+_EMPTY: Final = header.status(408, b"Empty Request")
+_MALFORMED: Final = header.status(408, b"Malformed Request")
+_BAD: Final = header.status(408, b"Bad Request")
+_LEVEL: Final = header.status(412, b"Required Api Level")
+_UNSUPPORTED: Final = header.status(408, b"Bad Request - batch requests are not supported")
+
+
+class DirectGet:
+    """Answers `$JS.API.DIRECT.GET.<stream>` for one stream."""
+
+    __slots__ = ("_stream", "_subject", "_subs")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._subject = b"$JS.API.DIRECT.GET.%b" % stream.config.name.encode()
+        self._subs: list[Subscription] = []
+
+    def open(self) -> None:
+        """Begin to answer."""
+        if not self._subs:
+            subscribe = self._stream.context.account.subscribe
+            self._subs = [
+                subscribe(self._subject, self._on_request),
+                subscribe(self._subject + b".>", self._on_request),
+            ]
+
+    def close(self) -> None:
+        """Stop answering."""
+        for sub in self._subs:
+            self._stream.context.account.unsubscribe(sub)
+        self._subs = []
+
+    def _on_request(self, delivery: Delivery) -> None:
+        tail = delivery.subject[len(self._subject) + 1 :]
+        for reply, header_size, body in delivery.messages:
+            if not reply:
+                continue
+            status = self._start(reply, tail, body[:header_size], body[header_size:])
+            if status:
+                self._stream.context.send_status(reply, status)
+
+    def _start(self, reply: bytes, tail: bytes, block: bytes, payload: bytes) -> bytes:
+        """Begin to answer one request; return the status when there is nothing to begin."""
+        if not level_is_met(block):
+            return _LEVEL
+        request = MsgGetRequest()
+        if payload.strip():
+            try:
+                request = wire.decode_lax(MsgGetRequest, payload)
+            except wire.BindError:
+                return _MALFORMED
+        if tail:
+            if request != MsgGetRequest(no_hdr=request.no_hdr):
+                return _BAD
+            request.last_by_subj = tail.decode("utf-8", "replace")
+        elif request == MsgGetRequest(no_hdr=request.no_hdr):
+            return _EMPTY
+        if not is_one_selector(request):
+            return _BAD
+        if request.batch or request.multi_last or request.max_bytes:
+            return _UNSUPPORTED
+
+        def answer(msg: StoredMsg | None) -> None:
+            self._answer(reply, msg, no_header=request.no_hdr)
+
+        select(self._stream, request, answer)
+        return b""
+
+    def _answer(self, reply: bytes, msg: StoredMsg | None, *, no_header: bool) -> None:
+        context = self._stream.context
+        if msg is None:
+            context.send_status(reply, _NOT_FOUND)
+            return
+        if no_header:
+            context.send(reply, msg.payload)
+            return
+        added = header.build(
+            [
+                (b"Nats-Stream", self._stream.name.encode()),
+                (b"Nats-Subject", msg.subject),
+                (b"Nats-Sequence", b"%d" % msg.seq),
+                (b"Nats-Time-Stamp", format_time(msg.ts_ns).encode()),
+            ]
+        )
+        block = append_header(msg.header, added)
+        context.send(reply, block + msg.payload, header_size=len(block))
+
+
+def append_header(block: bytes, added: bytes) -> bytes:
+    """Return a header block (may be empty) with the lines of `added` after its own."""
+    if not block:
+        return added
+    return block[:-2] + added[len(header.VERSION) + 2 :]
+
+
+def is_one_selector(request: MsgGetRequest) -> bool:
+    """Say whether the request names its message in one consistent way."""
+    if request.last_by_subj:
+        return not (request.seq or request.next_by_subj or request.start_time)
+    if request.start_time is not None:
+        return not (request.seq or request.next_by_subj)
+    if request.multi_last:
+        return not (request.next_by_subj or (request.up_to_seq and request.up_to_time))
+    return True
+
+
+def select(
+    stream: Stream, request: MsgGetRequest, done: Callable[[StoredMsg | None], None]
+) -> None:
+    """Find the one message that a request with a single selector means."""
+    store = stream.store
+
+    def first(found: list[StoredMsg]) -> None:
+        done(found[0] if found else None)
+
+    if request.last_by_subj:
+        store.last(request.last_by_subj.encode(), done)
+    elif request.next_by_subj:
+        start = max(request.seq, 1)
+        store.read(start, [request.next_by_subj.encode()], 1, 1, first)
+    elif request.start_time is not None:
+        store.read(store.seq_at(request.start_time), [], 1, 1, first)
+    else:
+        store.get(request.seq, done)

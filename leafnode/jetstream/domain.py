@@ -1,0 +1,74 @@
+"""A JetStream domain: `$JS.<domain>.API.…` stands for `$JS.API.…` in every account.
+
+Republishes a request under its own name with the same reply and origin. Knows subjects and one
+account. Truth: measured on nats-server 2.15.1; the nine subjects are what a hub sees as interest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode.protocol import header
+from leafnode.routing.peer import Kind
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Delivery, Subscription
+
+# (what follows the domain's prefix, what it is mapped to)
+_API: Final = (
+    b"INFO",
+    b"STREAM.>",
+    b"CONSUMER.>",
+    b"DIRECT.>",
+    b"META.>",
+    b"SERVER.>",
+    b"ACCOUNT.>",
+)
+_DATA: Final = (b"$KV.>", b"$OBJ.>")
+
+
+def send_no_responders(account: Account, origin: Peer, reply: bytes, subject: bytes) -> None:
+    """Tell a client that asked for it that nobody answers on `subject`."""
+    if reply and origin.no_responders and origin.kind is Kind.CLIENT:
+        block = header.status(503, b"", [(b"Nats-Subject", subject)])
+        account.publish(reply, block, header_size=len(block))
+
+
+class DomainMapping:
+    """The mappings of one account; does nothing without a domain."""
+
+    def __init__(self, account: Account, domain: str) -> None:
+        self._account = account
+        self._prefix = b"$JS.%b.API." % domain.encode() if domain else b""
+        self._subs: list[Subscription] = []
+
+    def open(self) -> None:
+        """Begin to answer for the domain."""
+        if not self._prefix:
+            return
+        for tail in _API:
+            self._subs.append(self._account.subscribe(self._prefix + tail, self._on_api))
+        for tail in _DATA:
+            self._subs.append(self._account.subscribe(self._prefix + tail, self._on_data))
+
+    def close(self) -> None:
+        """Stop answering."""
+        for sub in self._subs:
+            self._account.unsubscribe(sub)
+        self._subs.clear()
+
+    def _on_api(self, delivery: Delivery) -> None:
+        self._forward(b"$JS.API." + delivery.subject[len(self._prefix) :], delivery)
+
+    def _on_data(self, delivery: Delivery) -> None:
+        self._forward(delivery.subject[len(self._prefix) :], delivery)
+
+    def _forward(self, subject: bytes, delivery: Delivery) -> None:
+        for reply, header_size, body in delivery.messages:
+            received = self._account.publish(
+                subject, body, header_size=header_size, reply=reply, origin=delivery.origin
+            )
+            if not received:
+                send_no_responders(self._account, delivery.origin, reply, subject)

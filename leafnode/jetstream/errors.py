@@ -1,0 +1,130 @@
+"""The refusals of JetStream: HTTP-like code, the number that clients switch on, and the text.
+
+One row per refusal that this package uses; `{}` in a text is filled by the caller.
+Truth: nats-server 2.15.1 server/errors.json.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leafnode.errors import JetStreamError, StoreBusy, StoreError, StoreFull
+
+# Keyed by err_code; the values are the HTTP-like code and the description.
+TABLE: Final[dict[int, tuple[int, str]]] = {
+    10002: (400, "resource limits exceeded for account"),
+    10003: (400, "bad request"),
+    10010: (503, "JetStream clustering support required"),
+    10012: (500, "{}"),
+    10013: (400, "consumer name already in use"),
+    10014: (404, "consumer not found"),
+    10017: (400, "consumer name in subject does not match durable name in request"),
+    10018: (400, "consumer expected to be durable but a durable name was not set"),
+    10020: (400, "consumer expected to be ephemeral but a durable name was set in request"),
+    10023: (503, "insufficient resources"),
+    10025: (400, "invalid JSON: {}"),
+    10026: (400, "maximum consumers limit reached"),
+    10027: (400, "maximum number of streams reached"),
+    10028: (500, "insufficient memory resources available"),
+    10037: (404, "no message found"),
+    10038: (400, "expected an empty request payload"),
+    10043: (400, "sequence {} not found"),
+    10047: (500, "insufficient storage resources available"),
+    10052: (500, "{}"),
+    10054: (400, "message size exceeds maximum allowed"),
+    10055: (400, "stream mirror configuration can not be updated"),
+    10056: (400, "stream name in subject does not match request"),
+    10057: (500, "{}"),
+    10058: (400, "stream name already in use with a different configuration"),
+    10059: (404, "stream not found"),
+    10060: (400, "expected stream does not match"),
+    10065: (400, "subjects overlap with an existing stream"),
+    10069: (500, "{}"),
+    10070: (400, "wrong last msg ID: {}"),
+    10071: (400, "wrong last sequence: {}"),
+    10074: (500, "replicas > 1 not supported in non-clustered mode"),
+    10077: (503, "{}"),
+    10079: (400, "consumer deliver subject has wildcards"),
+    10080: (400, "consumer in push mode can not set max waiting"),
+    10081: (400, "consumer deliver subject forms a cycle"),
+    10082: (400, "consumer requires ack policy for max ack pending"),
+    10083: (400, "consumer idle heartbeat needs to be >= 100ms"),
+    10084: (400, "consumer in pull mode requires explicit ack policy on workqueue stream"),
+    10086: (400, "consumer in pull mode can not have rate limit set"),
+    10087: (400, "consumer max waiting needs to be positive"),
+    10088: (400, "consumer idle heartbeat requires a push based consumer"),
+    10089: (400, "consumer flow control requires a push based consumer"),
+    10090: (400, "consumer direct requires a push based consumer"),
+    10091: (400, "consumer direct requires an ephemeral consumer"),
+    10094: (400, "{}"),
+    10095: (400, "failed to parse consumer sampling configuration: {}"),
+    10097: (400, "header size exceeds maximum allowed of 64k"),
+    10098: (400, "workqueue stream requires explicit ack"),
+    10099: (400, "multiple non-filtered consumers not allowed on workqueue stream"),
+    10100: (400, "filtered consumer not unique on workqueue stream"),
+    10101: (400, "consumer must be deliver all on workqueue stream"),
+    10102: (400, "consumer name is too long, maximum allowed is {}"),
+    10107: (400, "consumer description is too long, maximum allowed is {}"),
+    10108: (400, "consumer with flow control also needs heartbeats"),
+    10109: (400, "invalid operation on sealed stream"),
+    10110: (500, "{}"),
+    10111: (500, "{}"),
+    10112: (400, "invalid push consumer deliver subject"),
+    10115: (400, "consumer max request expires needs to be >= 1ms"),
+    10116: (400, "max deliver is required to be > length of backoff values"),
+    10121: (400, "consumer max ack pending exceeds system limit of {}"),
+    10127: (400, "Consumer name can not contain path separators"),
+    10128: (400, "Stream name can not contain path separators"),
+    10131: (
+        400,
+        "Consumer create request did not match filtered subject from create subject",
+    ),
+    10132: (400, "Consumer Durable and Name have to be equal if both are provided"),
+    10133: (400, "replicas count cannot be negative"),
+    10135: (400, "consumer metadata exceeds maximum size of {}"),
+    10136: (400, "consumer cannot have both FilterSubject and FilterSubjects specified"),
+    10137: (400, "consumer with multiple subject filters cannot use subject based API"),
+    10138: (400, "consumer subject filters cannot overlap"),
+    10139: (400, "consumer filter in FilterSubjects cannot be empty"),
+    10148: (400, "consumer already exists"),
+    10149: (400, "consumer does not exist"),
+    10153: (400, "consumer inactive threshold exceeds system limit of {}"),
+    10157: (400, "pedantic mode: {}"),
+    10159: (400, "Setting PriorityPolicy requires at least one PriorityGroup to be set"),
+    10165: (400, "invalid per-message TTL"),
+    10166: (400, "per-message TTL is disabled"),
+    10167: (429, "too many requests"),
+    10168: (400, "message counters is disabled"),
+    10171: (400, "message counter increment is invalid"),
+    10174: (400, "atomic publish is disabled"),
+    10183: (400, "consumer ack wait needs to be positive"),
+    10184: (400, "consumer backoff needs to be positive"),
+    10185: (412, "JetStream minimum api level required"),
+    10188: (400, "message schedules is disabled"),
+    10193: (400, "missing sequence for expected last sequence per subject"),
+    10196: (400, "consumer can not have priority groups when policy is none"),
+    10197: (400, "PinnedTTL cannot be set when PriorityPolicy is none"),
+    10205: (400, "batch publish is disabled"),
+    10218: (400, "flow control ack policy requires a push based consumer"),
+    10227: (400, "message stream source header is not allowed"),
+}
+
+
+def js_error(err_code: int, detail: object = None) -> JetStreamError:
+    """Return the refusal with that number; `detail` fills the `{}` of its text."""
+    code, text = TABLE[err_code]
+    return JetStreamError(code, err_code, text if detail is None else text.format(detail))
+
+
+def store_error(error: StoreError) -> JetStreamError:
+    """Return what a client is told when the store could not do its part."""
+    if isinstance(error, StoreFull):
+        return js_error(10047)
+    if isinstance(error, StoreBusy):
+        return js_error(10167)
+    return js_error(10077, str(error) or "store failed")
+
+
+def not_supported(what: str) -> JetStreamError:
+    """Refuse a feature of nats-server that this project does not have, by its name."""
+    return js_error(10052, f"{what} is not supported")

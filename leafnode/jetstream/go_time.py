@@ -1,0 +1,112 @@
+"""Times and durations as Go writes them: RFC 3339 with nanoseconds, and `1m30s`.
+
+Pure. Truth: Go's time package (Format with RFC3339Nano, Duration.String, ParseDuration).
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from time import gmtime
+from typing import Final
+
+from leafnode.clock import NS_PER_S
+
+ZERO_TIME: Final = "0001-01-01T00:00:00Z"
+ZERO_TIME_NS: Final = -62_135_596_800 * NS_PER_S  # what ZERO_TIME is on our scale
+_MAX_DURATION_NS: Final = 2**63 - 1
+_TIME: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
+)
+_PART: Final = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_UNIT_NS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": NS_PER_S,
+    "m": 60 * NS_PER_S,
+    "h": 3600 * NS_PER_S,
+}
+
+
+def format_time(ns: int) -> str:
+    """Return RFC 3339 in UTC with up to nine digits, trailing zeros gone; 0 is the zero time."""
+    if ns == 0:
+        return ZERO_TIME
+    seconds, fraction = divmod(ns, NS_PER_S)
+    year, month, day, hour, minute, second = gmtime(seconds)[:6]
+    text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+    return f"{text}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
+
+
+def parse_time(text: str) -> int | None:
+    """Return nanoseconds since 1970, or None for what is no RFC 3339 time."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(group) for group in match.groups()[:6])
+    if not (1 <= month <= 12 and 1 <= day <= _days(year, month)):
+        return None
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    fraction = int(((match[7] or "") + "0" * 9)[:9])
+    offset_s = 0
+    if match[8]:
+        offset_s = (int(match[9]) * 60 + int(match[10])) * 60
+        offset_s = -offset_s if match[8] == "-" else offset_s
+    seconds = timegm((year, month, day, hour, minute, second)) - offset_s
+    return seconds * NS_PER_S + fraction
+
+
+def format_duration(ns: int) -> str:
+    """Return Go's text of a duration: `1.5s`, `10m0s`, `200ms`."""
+    if ns == 0:
+        return "0s"
+    sign, left = ("-", -ns) if ns < 0 else ("", ns)
+    if left < NS_PER_S:
+        for unit, size in (("ms", 1_000_000), ("µs", 1_000), ("ns", 1)):
+            if left >= size:
+                return f"{sign}{_decimal(left, size)}{unit}"
+    minutes, rest = divmod(left, 60 * NS_PER_S)
+    text = f"{_decimal(rest, NS_PER_S)}s"
+    if minutes:
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}"
+    return sign + text
+
+
+def parse_duration(text: str) -> int | None:
+    """Return nanoseconds of a Go duration such as `1h30m`, or None."""
+    sign = 1
+    if text[:1] in {"+", "-"}:
+        sign = -1 if text[0] == "-" else 1
+        text = text[1:]
+    if text == "0":
+        return 0
+    total = 0
+    at = 0
+    while at < len(text):
+        match = _PART.match(text, at)
+        if match is None or not (match[1] or match[2]):
+            return None
+        unit = _UNIT_NS[match[3]]
+        digits = match[2] or ""
+        total += int(match[1] or 0) * unit + (int(digits or 0) * unit) // 10 ** len(digits)
+        at = match.end()
+    return sign * total if text and total <= _MAX_DURATION_NS else None
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, fraction = divmod(value, unit)
+    if not fraction:
+        return str(whole)
+    width = len(str(unit)) - 1
+    return f"{whole}.{fraction:0{width}d}".rstrip("0")
+
+
+def _days(year: int, month: int) -> int:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in {4, 6, 9, 11} else 31

@@ -1,0 +1,251 @@
+"""One published message into a stream: expectations, duplicates, limits, append, acknowledgement.
+
+HOT: `receive` runs for every run of messages on a stream's subjects. A message without headers on a
+stream that refuses nothing costs one append and one PubAck. The order of the checks is
+nats-server's (processJetStreamMsg, measured on 2.15.1); the PubAck leaves only after the COMMIT
+that holds the message (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.errors import JetStreamError, StoreBusy, StoreError
+from leafnode.jetstream import retention, wire
+from leafnode.jetstream.errors import js_error, store_error
+from leafnode.jetstream.ttl import parse_ttl
+from leafnode.protocol import header
+from leafnode.protocol.subject import is_literal, is_valid
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.stream import Stream
+    from leafnode.routing.subscription import Delivery
+
+log = logging.getLogger(__name__)
+
+# (reply, answer, whether the answer promises that the message is stored)
+Answer = tuple[bytes, bytes, bool]
+
+_TOO_MANY: Final = header.status(429, b"Too Many Requests")
+_FAST_BATCH: Final = b".$FI"
+_PLAIN_HEADER: Final = b"NATS/1.0\r\n"
+_EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
+_EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
+
+
+class Ingest:
+    """The way in of one stream."""
+
+    __slots__ = ("_ack", "_checked", "_ends", "_stream", "refused")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.refused = 0  # publishes turned away because too much waits for the committer
+        self._ack = b""
+        self._ends = b""
+        self._checked = False
+        self.configure()
+
+    def configure(self) -> None:
+        """Take over the stream's present configuration."""
+        config = self._stream.config
+        domain = self._stream.context.facts.domain
+        named = b'{"stream":%b' % wire.encode(config.name)
+        self._ack = named + (b',"domain":%b' % wire.encode(domain) if domain else b"") + b',"seq":'
+        self._ends = b',"stream":%b,"seq":0}' % wire.encode(config.name)
+        # Whether a message without headers can be refused at all.
+        self._checked = (
+            config.sealed or config.max_msg_size >= 0 or retention.refuses_anything(config)
+        )
+
+    def receive(self, delivery: Delivery) -> None:
+        """Store a run of messages on one subject, and answer when it is on disk."""
+        stream = self._stream
+        subject = delivery.subject
+        now_ns = stream.next_time_ns()
+        append = stream.store.append
+        checked = self._checked
+        ack = self._ack
+        answers: list[Answer] = []
+        for reply, header_size, body in delivery.messages:
+            try:
+                if header_size or checked or reply[-4:] == _FAST_BATCH:
+                    answer = self._take(subject, (reply, header_size, body), now_ns)
+                else:
+                    answer = b"%b%d}" % (ack, append(subject, 0, body, now_ns))
+                    stream.last_msg_id = b""
+            except JetStreamError as error:
+                if reply:
+                    answers.append((reply, self._error(error), False))
+            except StoreBusy:
+                self._refuse(reply)
+            except StoreError as error:
+                if reply:
+                    answers.append((reply, self._error(store_error(error)), False))
+            else:
+                if reply:
+                    answers.append((reply, answer, True))
+        try:
+            stream.enforce_limits(subject)
+        except StoreError as error:  # the messages are staged all the same: the commit will tell
+            log.warning("Limits not enforced: stream=%s reason=%s", stream.name, error)
+        if stream.config.no_ack:
+            answers = []
+        stream.root.after_commit(partial(self._committed, answers))
+
+    def _committed(self, answers: list[Answer], error: StoreError | None) -> None:
+        """The run is on disk, or will never be."""
+        publish = self._stream.context.account.publish
+        if error is None:
+            for reply, answer, _ in answers:
+                publish(reply, answer)
+            self._stream.committed()
+            return
+        self._stream.commit_failed()
+        failure = self._error(store_error(error))
+        for reply, answer, stored in answers:
+            publish(reply, failure if stored else answer)
+
+    def _refuse(self, reply: bytes) -> None:
+        """Too much waits for the committer: ask for another try, as a status and as JSON."""
+        self.refused += 1
+        if reply and not self._stream.config.no_ack:
+            body = _TOO_MANY + self._error(js_error(10167))
+            self._stream.context.send(reply, body, header_size=len(_TOO_MANY))
+
+    def _error(self, error: JetStreamError) -> bytes:
+        fields = {
+            "code": error.code,
+            "err_code": error.err_code,
+            "description": error.description,
+        }
+        return b'{"error":%b%b' % (wire.encode(fields), self._ends)
+
+    # --- the checked way, one message
+
+    def _take(self, subject: bytes, message: tuple[bytes, int, bytes], now_ns: int) -> bytes:
+        """Store one message that has something to check, and return its PubAck."""
+        reply, header_size, body = message
+        stream = self._stream
+        fields: dict[bytes, bytes] = {}
+        if header_size:
+            header_size, body = _without_status(header_size, body)
+            block = body[:header_size]
+            if b"\nNats-" in block:
+                fields = dict(reversed(header.parse(block)))
+        if reply[-4:] == _FAST_BATCH:
+            raise js_error(10205)
+        if fields.get(b"Nats-Batch-Id"):
+            raise js_error(10174)
+        if stream.config.sealed:
+            raise js_error(10109)
+        if fields:
+            self._check_expectations(subject, fields)
+            msg_id = fields.get(b"Nats-Msg-Id", b"")
+            seq = stream.dedupe.find(msg_id, now_ns) if msg_id else None
+            if seq is not None:
+                return b'%b%d,"duplicate": true}' % (self._ack, seq)
+            expected = fields.get(b"Nats-Expected-Last-Msg-Id")
+            if expected is not None and expected != stream.last_msg_id:
+                raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
+        else:
+            msg_id = b""
+        rollup = self._rollup(fields.get(b"Nats-Rollup", b""))
+        self._check_size(subject, header_size, body, rollup=bool(rollup))
+        ttl = fields.get(b"Nats-TTL")
+        ttl_ns = parse_ttl(ttl) if ttl else 0
+        if ttl_ns is None:
+            raise js_error(10165)
+        seq = stream.store.append(subject, header_size, body, now_ns)
+        if ttl_ns:
+            stream.ages.add_ttl(seq, now_ns, ttl_ns)
+        stream.last_msg_id = msg_id
+        if msg_id:
+            stream.dedupe.add(msg_id, seq, now_ns)
+        if rollup:
+            stream.roll_up(subject, seq, everything=rollup == b"all")
+        return b"%b%d}" % (self._ack, seq)
+
+    def _check_expectations(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
+        """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
+        stream = self._stream
+        if b"Nats-Incr" in fields:
+            raise js_error(10168)
+        expected = fields.get(b"Nats-Expected-Stream")
+        if expected is not None and expected != stream.config.name.encode():
+            raise js_error(10060)
+        if (ttl := fields.get(b"Nats-TTL")) and not stream.config.allow_msg_ttl:
+            raise js_error(10165 if parse_ttl(ttl) is None else 10166)
+        self._check_last_of_subject(subject, fields)
+        if expected := fields.get(b"Nats-Expected-Last-Sequence"):
+            last = stream.store.last_seq()
+            if _sequence(expected) != last:
+                raise js_error(10071, last)
+        if b"Nats-Schedule" in fields:
+            raise js_error(10188)
+        if b"Nats-Stream-Source" in fields:
+            raise js_error(10227)
+
+    def _check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
+        pattern = fields.get(_EXPECTED_LAST_SUBJECT_SUBJECT)
+        expected = fields.get(_EXPECTED_LAST_SUBJECT)
+        if not expected:
+            if pattern:
+                raise js_error(10193)
+            return
+        store = self._stream.store
+        pattern = pattern or subject
+        if not is_valid(pattern):
+            raise js_error(10193)
+        if is_literal(pattern):
+            state = store.subject_state(pattern)
+            last = state.last_seq if state else 0
+        else:
+            last = max((state.last_seq for _, state in store.subjects(pattern)), default=0)
+        if _sequence(expected) != last:
+            raise js_error(10071, last)
+
+    def _rollup(self, value: bytes) -> bytes:
+        """Return `sub`, `all` or nothing."""
+        if not value:
+            return b""
+        config = self._stream.config
+        if not config.allow_rollup_hdrs or config.deny_purge:
+            raise js_error(10111, "rollup not permitted")
+        if value.lower() not in {b"sub", b"all"}:
+            shown = value.decode("utf-8", "replace")
+            raise js_error(10111, f'rollup value invalid: "{shown}"')
+        return value.lower()
+
+    def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
+        config = self._stream.config
+        if 0 <= config.max_msg_size < len(body):
+            raise js_error(10054)
+        if header_size > limits.MAX_HEADER_BYTES:
+            raise js_error(10097)
+        if config.discard == "new" and self._checked:
+            store = self._stream.store
+            of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None
+            size = retention.message_bytes(config.storage, len(subject), header_size, len(body))
+            why = retention.refusal(config, store.state(), of_subject, size, rollup=rollup)
+            if why:
+                raise js_error(10077, why)
+
+
+def _without_status(header_size: int, body: bytes) -> tuple[int, bytes]:
+    """Return the message with a bare `NATS/1.0` line: a status is not stored."""
+    if body.startswith(_PLAIN_HEADER):
+        return header_size, body
+    end = body.find(b"\r\n", 0, header_size)
+    if end < 0:
+        return header_size, body
+    body = _PLAIN_HEADER + body[end + 2 :]
+    return header_size - (end + 2 - len(_PLAIN_HEADER)), body
+
+
+def _sequence(value: bytes) -> int:
+    """Return the number, or -1 for what is none (which then matches nothing)."""
+    return int(value) if value.isdigit() and len(value) <= 19 else -1

@@ -1,0 +1,325 @@
+"""JetStream of one account: its streams and consumers, created, changed, deleted and recovered.
+
+The server makes one per account. Knows accounts, stores and rules; not sockets.
+Monitoring reads `streams`, `stats` and `usage`. Truth: nats-server 2.15.1 server/jetstream.go.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.errors import JetStreamError, StoreError
+from leafnode.jetstream import advisory, consumer_config, stream_config, wire
+from leafnode.jetstream.api import Api
+from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
+from leafnode.jetstream.consumer import Consumer
+from leafnode.jetstream.domain import DomainMapping
+from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.recover import DedupeRebuild
+from leafnode.jetstream.start import start_of
+from leafnode.jetstream.stream import Stream
+from leafnode.nuid import nuid
+from leafnode.protocol.subject import collides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.jetstream.api_types import CreateConsumerRequest, StreamConfigRequest
+    from leafnode.jetstream.context import Context
+    from leafnode.store.api import StreamRecord
+
+log = logging.getLogger(__name__)
+
+_EPHEMERAL_NAME_LENGTH = 8
+
+
+@dataclass(slots=True)
+class ApiStats:
+    """Requests answered, and how many of them with an error."""
+
+    total: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account's streams hold now, by storage, and what finite max_bytes reserve."""
+
+    memory_bytes: int
+    file_bytes: int
+    reserved_memory_bytes: int
+    reserved_file_bytes: int
+    messages: int
+    consumers: int
+
+
+class AccountJetStream:
+    """The streams of one account."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.streams: dict[str, Stream] = {}
+        self.stats = ApiStats()
+        self._api = Api(self)
+        self._domain = DomainMapping(context.account, context.facts.domain)
+
+    # --- life
+
+    def recover(self, ready: Callable[[], None]) -> None:
+        """Take over what the stores hold, then call `ready`; only then the account may be used.
+
+        The duplicate windows are read back first, so that no repeat slips in between.
+        """
+        waiting = 1
+
+        def one_done() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0:
+                self._open()
+                ready()
+
+        for store in (self.context.file_store, self.context.memory_store):
+            for record in store.streams():
+                if record.account == self.context.account.name:
+                    waiting += 1
+                    DedupeRebuild(self._recover_stream(record), one_done).start()
+        one_done()
+
+    def _open(self) -> None:
+        for stream in self.streams.values():
+            stream.open()
+            for consumer in stream.consumers.values():
+                consumer.open()
+        self._api.open()
+        self._domain.open()
+
+    def shut_down(self) -> None:
+        """Stop answering and delivering, and write down where every consumer is."""
+        self._domain.close()
+        self._api.close()
+        for stream in self.streams.values():
+            for consumer in stream.consumers.values():
+                consumer.shut_down()
+            stream.close()
+
+    def _recover_stream(self, record: StreamRecord) -> Stream:
+        config = wire.decode(StreamConfig, record.config, name="StreamConfig", strict=False)
+        stream = Stream(self.context, config, record.created_ns, record.store)
+        self.streams[record.name] = stream
+        for kept in stream.root.consumers(record.account, record.name):
+            wanted = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
+            consumer = Consumer(
+                stream, kept.name, wanted, kept.created_ns, start=(1, []), expired=self._on_expired
+            )
+            consumer.restore(kept.state)
+            stream.consumers[kept.name] = consumer
+        return stream
+
+    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
+        """Call `done` when what both stores have staged is kept."""
+        self.context.memory_store.after_commit(
+            lambda error: done(error) if error else self.context.file_store.after_commit(done)
+        )
+
+    # --- streams
+
+    def stream(self, name: str) -> Stream:
+        """Return a stream. Raises 10059."""
+        stream = self.streams.get(name)
+        if stream is None:
+            raise js_error(10059)
+        return stream
+
+    def create_stream(self, request: StreamConfigRequest) -> tuple[Stream, bool]:
+        """Create a stream, or return the one that is there with just this configuration."""
+        config = stream_config.checked_create(request)
+        present = self.streams.get(config.name)
+        if present is not None:
+            if present.config != config:
+                raise js_error(10058)
+            return present, False
+        self._check_overlap(config)
+        self._check_bytes(config, 0)
+        created_ns = self.context.time.now_ns()
+        root = self.context.store_of(config.storage)
+        encoded = wire.encode(wire.to_dict(config))
+        store = root.create_stream(
+            self.context.account.name, config.name, encoded, created_ns, max(1, config.first_seq)
+        )
+        stream = Stream(self.context, config, created_ns, store)
+        self.streams[config.name] = stream
+        stream.open()
+        root.after_commit(partial(self._stream_created, stream))
+        advisory.stream_action(self.context, config.name, "create")
+        return stream, True
+
+    def _stream_created(self, stream: Stream, error: StoreError | None) -> None:
+        if error is not None and self.streams.get(stream.name) is stream:
+            log.error("Stream could not be stored: stream=%s reason=%s", stream.name, error)
+            stream.close()
+            del self.streams[stream.name]
+
+    def update_stream(self, request: StreamConfigRequest) -> Stream:
+        """Change a stream's configuration."""
+        stream = self.stream(request.name)
+        old = stream.config
+        config = stream_config.checked_update(old, request)
+        self._check_overlap(config)
+        self._check_bytes(config, max(0, old.max_bytes))
+        _check_consumer_limits(stream, config)
+        encoded = wire.encode(wire.to_dict(config))
+        stream.root.update_stream(self.context.account.name, config.name, encoded)
+        stream.update(config)
+        advisory.stream_action(self.context, config.name, "modify")
+        return stream
+
+    def delete_stream(self, name: str) -> None:
+        """Delete a stream with its messages and consumers."""
+        stream = self.stream(name)
+        for consumer in stream.consumers.values():
+            consumer.close()
+        stream.consumers.clear()
+        stream.close()
+        del self.streams[name]
+        stream.root.delete_stream(self.context.account.name, name)
+        advisory.stream_action(self.context, name, "delete")
+
+    def _check_overlap(self, config: StreamConfig) -> None:
+        subjects = [subject.encode() for subject in config.subjects]
+        for other in self.streams.values():
+            if other.name == config.name:
+                continue
+            for theirs in other.config.subjects:
+                if any(collides(mine, theirs.encode()) for mine in subjects):
+                    raise js_error(10065)
+
+    def _check_bytes(self, config: StreamConfig, reserved_bytes: int) -> None:
+        """Refuse to promise more than the server's bound; `reserved_bytes` were promised before."""
+        facts, usage = self.context.facts, self.usage()
+        wanted = max(0, config.max_bytes) - reserved_bytes
+        if config.storage == "memory":
+            if 0 <= facts.max_memory_bytes < usage.reserved_memory_bytes + wanted:
+                raise js_error(10028)
+        elif 0 <= facts.max_file_bytes < usage.reserved_file_bytes + wanted:
+            raise js_error(10047)
+
+    # --- consumers
+
+    def consumer(self, stream_name: str, name: str) -> Consumer:
+        """Return a consumer. Raises 10059 or 10014."""
+        consumer = self.stream(stream_name).consumers.get(name)
+        if consumer is None:
+            raise js_error(10014)
+        return consumer
+
+    def create_consumer(self, stream: Stream, request: CreateConsumerRequest) -> Consumer:
+        """Create a consumer or update the present one, as the request's action allows."""
+        config = consumer_config.checked(request.config, stream.config, pedantic=request.pedantic)
+        present = stream.consumers.get(config.name) if config.name else None
+        if present is not None:
+            return self._update_consumer(present, config, request.action)
+        if request.action == "update":
+            raise js_error(10149)
+        if stream.config.retention == "workqueue":
+            others = [consumer.config for consumer in stream.consumers.values()]
+            consumer_config.check_work_queue(config, others)
+        most = stream.config.max_consumers
+        most = most if most > 0 else limits.CONSUMERS_PER_STREAM_MAX
+        if len(stream.consumers) >= most:
+            raise js_error(10026)
+        name = config.name or self._free_name(stream)
+        created_ns = self.context.time.now_ns()
+        start = start_of(stream.store, config)
+        consumer = Consumer(stream, name, config, created_ns, start=start, expired=self._on_expired)
+        consumer.keeper.put()
+        stream.consumers[name] = consumer
+        consumer.open()
+        stream.root.after_commit(partial(self._consumer_created, consumer))
+        advisory.consumer_action(self.context, stream.name, name, "create")
+        return consumer
+
+    def _update_consumer(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
+        if consumer.config == config:
+            return consumer
+        if action == "create":
+            raise js_error(10148)
+        consumer_config.check_update(consumer.config, config)
+        if config.deliver_subject != consumer.config.deliver_subject and consumer.outlet.is_used():
+            raise js_error(10013)
+        if consumer.stream.config.retention == "workqueue":
+            others = [
+                other.config
+                for other in consumer.stream.consumers.values()
+                if other is not consumer
+            ]
+            consumer_config.check_work_queue(config, others)
+        consumer.update(config)
+        consumer.keeper.put()
+        return consumer
+
+    def _consumer_created(self, consumer: Consumer, error: StoreError | None) -> None:
+        if error is not None and not consumer.closed:
+            log.error("Consumer could not be stored: consumer=%s reason=%s", consumer.name, error)
+            consumer.close()
+            consumer.stream.consumers.pop(consumer.name, None)
+
+    def delete_consumer(self, consumer: Consumer) -> None:
+        """Delete a consumer; its waiting requests are told."""
+        stream = consumer.stream
+        consumer.close()
+        del stream.consumers[consumer.name]
+        if consumer.keeper.persists:
+            stream.root.delete_consumer(self.context.account.name, stream.name, consumer.name)
+        advisory.consumer_action(self.context, stream.name, consumer.name, "delete")
+
+    def _on_expired(self, consumer: Consumer) -> None:
+        try:
+            self.delete_consumer(consumer)
+        except StoreError as error:
+            log.warning("Consumer gone, but still stored: name=%s reason=%s", consumer.name, error)
+
+    def _free_name(self, stream: Stream) -> str:
+        while True:
+            name = nuid(self.context.random, _EPHEMERAL_NAME_LENGTH)
+            if name not in stream.consumers:
+                return name
+
+    # --- numbers
+
+    def usage(self) -> Usage:
+        """Add up what the streams hold."""
+        held = {"memory": 0, "file": 0}
+        reserved = {"memory": 0, "file": 0}
+        messages = consumers = 0
+        for stream in self.streams.values():
+            state = stream.store.state()
+            held[stream.config.storage] += state.bytes
+            reserved[stream.config.storage] += max(0, stream.config.max_bytes)
+            messages += state.msgs
+            consumers += len(stream.consumers)
+        return Usage(
+            held["memory"],
+            held["file"],
+            reserved["memory"],
+            reserved["file"],
+            messages,
+            consumers,
+        )
+
+
+def _check_consumer_limits(stream: Stream, config: StreamConfig) -> None:
+    """Refuse limits that a present consumer is beyond."""
+    beyond = []
+    for consumer in stream.consumers.values():
+        try:
+            consumer_config.check_limits(consumer.config, config)
+        except JetStreamError:
+            beyond.append(consumer.name)
+    if beyond:
+        names = ", ".join(sorted(beyond))
+        raise js_error(10069, f"change to limits violates consumers: {names}")

@@ -1,0 +1,55 @@
+"""The way out of a consumer, as the consumer sees it: pull requests, or a push subject.
+
+Implemented by pull.PullQueue and push.PushSubject; both know inboxes, statuses and time, and
+nothing of acknowledgements. Truth: leafnode/jetstream/consumer.py calls it, in the order written
+here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from leafnode.store.api import StoredMsg
+
+
+class Outlet(Protocol):
+    """Who takes a consumer's messages."""
+
+    last_active_ns: int  # monotonic; when somebody last showed interest
+
+    def open(self) -> None:
+        """The consumer begins to deliver."""
+        ...
+
+    def waiting(self) -> int:
+        """How many pull requests wait; those without a listener are dropped first."""
+        ...
+
+    def is_used(self) -> bool:
+        """Say whether somebody wants messages now."""
+        ...
+
+    def request(self, inbox: bytes, block: bytes, payload: bytes) -> None:
+        """Take a pull request, or answer why not."""
+        ...
+
+    def begin(self) -> None:
+        """The consumer starts to deliver what it can."""
+        ...
+
+    def ready(self) -> bool:
+        """Say whether somebody takes the next message."""
+        ...
+
+    def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
+        """Hand over a message; False when it was too large for who was ready."""
+        ...
+
+    def end(self, *, exhausted: bool) -> None:
+        """Send what was taken. `exhausted`: nothing more is there for now."""
+        ...
+
+    def close(self, status: bytes) -> None:
+        """The consumer is gone; who waits is told so."""
+        ...

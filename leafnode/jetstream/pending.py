@@ -1,0 +1,284 @@
+"""What a consumer has delivered and not had acknowledged: ack floor, ack pending, redelivery order.
+
+Pure: `now_ns` is a parameter (monotonic time), messages are only sequences. Truth: nats-server
+2.15.1 server/consumer.go (processAckMsg, checkPending, getNextMsg), floors measured.
+tests/unit/jetstream/test_pending.py holds it against a naive model.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STALE_MAX: Final = 64  # acknowledged sequences that the redelivery heap may still hold
+
+
+class Position(NamedTuple):
+    """A pair of sequences: of the consumer's own count, and of the stream."""
+
+    consumer_seq: int
+    stream_seq: int
+
+
+class _Entry(NamedTuple):
+    consumer_seq: int  # of the latest delivery
+    deadline_ns: int
+
+
+class Pending:
+    """Deliveries of one consumer. `backoff_ns[i]` is the wait after delivery i + 1."""
+
+    __slots__ = (
+        "_deadline_ns",
+        "_entries",
+        "_queue",
+        "_queued",
+        "_reordered",
+        "ack_wait_ns",
+        "backoff_ns",
+        "counts",
+        "delivered",
+        "floor",
+    )
+
+    def __init__(self, start: int, *, ack_wait_ns: int, backoff_ns: Sequence[int] = ()) -> None:
+        self.ack_wait_ns = ack_wait_ns
+        self.backoff_ns = tuple(backoff_ns)  # the last one repeats
+        self.delivered = Position(0, start - 1)
+        self.floor = Position(0, start - 1)  # everything up to here is acknowledged
+        self.counts: dict[int, int] = {}  # deliveries of what was delivered more than once
+        # In order of the latest delivery, which is the order of consumer sequences.
+        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._reordered = False  # some entry is not where its stream sequence would put it
+        self._queue: list[
+            int
+        ] = []  # heap of stream sequences to redeliver; acked ones stay until met
+        self._queued: set[int] = set()
+        self._deadline_ns: int | None = None  # not later than the first ack wait that ends
+
+    # --- questions
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, seq: int) -> bool:
+        return seq in self._entries
+
+    @property
+    def redelivered(self) -> int:
+        """How many pending messages were delivered more than once."""
+        return len(self.counts)
+
+    @property
+    def queued(self) -> int:
+        """How many messages wait for redelivery."""
+        return len(self._queued)
+
+    def deliveries(self, seq: int) -> int:
+        """How often a pending message was delivered."""
+        return self.counts.get(seq, 1)
+
+    def next_deadline_ns(self) -> int | None:
+        """Return when `expire` should be called, or None. May be too early, never too late."""
+        return self._deadline_ns
+
+    def needs(self, seq: int) -> bool:
+        """Say whether a message is not delivered yet or not acknowledged yet."""
+        return seq > self.delivered.stream_seq or seq in self._entries
+
+    # --- deliveries
+
+    def skip_to(self, seq: int) -> None:
+        """Note that everything up to `seq` was looked at and needs no delivery."""
+        if seq > self.delivered.stream_seq:
+            self.delivered = self.delivered._replace(stream_seq=seq)
+            if not self._entries:
+                self.floor = self.delivered
+
+    def deliver(self, seq: int, now_ns: int, *, track: bool = True) -> int:
+        """Note the first delivery of a message and return its consumer sequence.
+
+        `track` False: nobody acknowledges, so the floor follows.
+        """
+        assert seq > self.delivered.stream_seq, "new messages are delivered in order"
+        self.delivered = Position(self.delivered.consumer_seq + 1, seq)
+        if track:
+            self._enter(seq, now_ns, 1)
+        else:
+            self.floor = self.delivered
+        return self.delivered.consumer_seq
+
+    def redeliver(self, seq: int, now_ns: int) -> int:
+        """Note another delivery of a pending message and return its new consumer sequence."""
+        assert seq in self._entries, "only what is pending is redelivered"
+        count = self.deliveries(seq) + 1
+        self.counts[seq] = count
+        self._queued.discard(seq)
+        del self._entries[seq]
+        self._reordered = self._reordered or bool(self._entries)
+        self.delivered = self.delivered._replace(consumer_seq=self.delivered.consumer_seq + 1)
+        self._enter(seq, now_ns, count)
+        return self.delivered.consumer_seq
+
+    def next_redelivery(self) -> int | None:
+        """Return the lowest sequence that waits for redelivery, without taking it."""
+        while self._queue:
+            seq = self._queue[0]
+            if seq in self._queued:
+                return seq
+            heapq.heappop(self._queue)
+        return None
+
+    def expire(self, now_ns: int) -> int:
+        """Move every message whose ack wait has passed to the redelivery queue; return how many."""
+        moved = 0
+        soonest: int | None = None
+        for seq, entry in self._entries.items():
+            if seq in self._queued:
+                continue
+            if entry.deadline_ns <= now_ns:
+                self._requeue(seq)
+                moved += 1
+            elif soonest is None or entry.deadline_ns < soonest:
+                soonest = entry.deadline_ns
+        self._deadline_ns = soonest
+        return moved
+
+    # --- acknowledgements
+
+    def ack(self, seq: int) -> bool:
+        """Take one message out; False when it was not pending."""
+        entry = self._forget(seq)
+        if entry is None:
+            return False
+        if not self._entries:
+            self.floor = self.delivered
+            self._reordered = False
+        elif entry.consumer_seq == self.floor.consumer_seq + 1:
+            self._raise_floor(seq, entry.consumer_seq)
+        return True
+
+    def ack_all(self, seq: int, consumer_seq: int) -> list[int]:
+        """Acknowledge everything up to a stream sequence; return what was pending of it."""
+        if seq <= self.floor.stream_seq or seq > self.delivered.stream_seq:
+            return []
+        acked = sorted(pending for pending in self._entries if pending <= seq)
+        for pending in acked:
+            self._forget(pending)
+        consumer_seq = min(consumer_seq, self.delivered.consumer_seq)
+        self.floor = Position(max(consumer_seq, self.floor.consumer_seq), seq)
+        if not self._entries:
+            self.floor = self.delivered
+            self._reordered = False
+        return acked
+
+    def nak(self, seq: int, now_ns: int, delay_ns: int = 0) -> bool:
+        """Queue a message for redelivery, now or after a delay; False when it was not pending."""
+        entry = self._entries.get(seq)
+        if entry is None:
+            return False
+        if delay_ns:
+            self._queued.discard(seq)
+            self._set_deadline(seq, entry, now_ns + delay_ns)
+        else:
+            self._requeue(seq)
+        return True
+
+    def progress(self, seq: int, now_ns: int) -> bool:
+        """Start the ack wait anew; False when it was not pending."""
+        entry = self._entries.get(seq)
+        if entry is None:
+            return False
+        self._queued.discard(seq)
+        self._set_deadline(seq, entry, now_ns + self.wait_ns(self.deliveries(seq)))
+        return True
+
+    def drop(self, seq: int) -> bool:
+        """Give up on a message that is out of attempts: it leaves without being acknowledged."""
+        return self._forget(seq) is not None
+
+    def purge(self, first_seq: int) -> None:
+        """The stream starts at `first_seq` now: nothing before it is delivered or redelivered."""
+        for seq in [seq for seq in self._entries if seq < first_seq]:
+            entry = self._forget(seq)
+            if entry is not None and entry.consumer_seq > self.floor.consumer_seq:
+                self.floor = self.floor._replace(consumer_seq=entry.consumer_seq)
+        if self.floor.stream_seq < first_seq - 1:
+            self.floor = self.floor._replace(stream_seq=first_seq - 1)
+        if self.delivered.stream_seq < first_seq - 1:
+            self.delivered = self.delivered._replace(stream_seq=first_seq - 1)
+        if not self._entries:
+            self.floor = self.delivered
+            self._reordered = False
+
+    def wait_ns(self, deliveries: int) -> int:
+        """Return how long delivery number `deliveries` waits for its acknowledgement."""
+        if not self.backoff_ns:
+            return self.ack_wait_ns
+        return self.backoff_ns[min(deliveries, len(self.backoff_ns)) - 1]
+
+    # --- keeping it over a restart
+
+    def entries(self) -> list[tuple[int, int, int]]:
+        """Return (stream sequence, consumer sequence, deadline) of what is pending."""
+        return [
+            (seq, entry.consumer_seq, entry.deadline_ns) for seq, entry in self._entries.items()
+        ]
+
+    def restore(
+        self,
+        delivered: Position,
+        floor: Position,
+        entries: Sequence[tuple[int, int, int]],
+        counts: dict[int, int],
+    ) -> None:
+        """Take over what `entries` and the public fields said before a restart."""
+        self.delivered = delivered
+        self.floor = floor
+        self.counts = dict(counts)
+        self._entries.clear()
+        previous = 0
+        for seq, consumer_seq, deadline_ns in entries:
+            self._reordered = self._reordered or seq < previous
+            previous = seq
+            self._entries[seq] = _Entry(consumer_seq, deadline_ns)
+        deadlines = [entry.deadline_ns for entry in self._entries.values()]
+        self._deadline_ns = min(deadlines, default=None)
+
+    # --- inside
+
+    def _enter(self, seq: int, now_ns: int, deliveries: int) -> None:
+        deadline_ns = now_ns + self.wait_ns(deliveries)
+        self._entries[seq] = _Entry(self.delivered.consumer_seq, deadline_ns)
+        if self._deadline_ns is None or deadline_ns < self._deadline_ns:
+            self._deadline_ns = deadline_ns
+
+    def _set_deadline(self, seq: int, entry: _Entry, deadline_ns: int) -> None:
+        self._entries[seq] = entry._replace(deadline_ns=deadline_ns)
+        if self._deadline_ns is None or deadline_ns < self._deadline_ns:
+            self._deadline_ns = deadline_ns
+
+    def _requeue(self, seq: int) -> None:
+        if seq in self._queued:
+            return
+        if len(self._queue) > 2 * len(self._queued) + _STALE_MAX:
+            self._queue = sorted(self._queued)  # a sorted list is a heap
+        self._queued.add(seq)
+        heapq.heappush(self._queue, seq)
+
+    def _forget(self, seq: int) -> _Entry | None:
+        self._queued.discard(seq)
+        self.counts.pop(seq, None)
+        return self._entries.pop(seq, None)
+
+    def _raise_floor(self, seq: int, consumer_seq: int) -> None:
+        """Lift the floor to just below the lowest message that is still pending."""
+        lowest = min(self._entries) if self._reordered else next(iter(self._entries))
+        if lowest < seq:
+            return  # something older is still out; nats-server would pass it
+        assert consumer_seq == self.floor.consumer_seq + 1
+        self.floor = Position(self._entries[lowest].consumer_seq - 1, lowest - 1)

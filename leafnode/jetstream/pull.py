@@ -1,0 +1,283 @@
+"""Pull requests of one consumer: who waits for messages, how many, for how long.
+
+Knows inboxes and statuses; not acknowledgements or the store. Each request ends with its batch, a
+status, its expiry, or when nobody listens on its inbox any more. Bounded by the consumer's
+max_waiting. Truth: status lines and their order measured on nats-server 2.15.1; ADR-37.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from leafnode.jetstream import wire
+from leafnode.jetstream.api_types import NextRequest
+from leafnode.jetstream.go_time import format_duration
+from leafnode.jetstream.level import level_is_met
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from leafnode.clock import Timer
+    from leafnode.jetstream.consumer import Consumer
+    from leafnode.store.api import StoredMsg
+
+_NO_MESSAGES: Final = header.status(404, b"No Messages")
+_REQUESTS_PENDING: Final = header.status(408, b"Requests Pending")
+_HEARTBEAT_TOO_LARGE: Final = header.status(400, b"Bad Request - heartbeat value too large")
+_MAX_WAITING: Final = header.status(409, b"Exceeded MaxWaiting")
+_LEVEL: Final = header.status(412, b"Required Api Level")
+_COUNT_DIGITS_MAX: Final = 9
+
+
+def idle_heartbeat(consumer_seq: int, stream_seq: int, *, stalled: bytes = b"") -> bytes:
+    """Return the heartbeat of a consumer that has nothing to deliver, or may not (`stalled`)."""
+    fields = [
+        (b"Nats-Last-Consumer", b"%d" % consumer_seq),
+        (b"Nats-Last-Stream", b"%d" % stream_seq),
+    ]
+    if stalled:
+        fields.append((b"Nats-Consumer-Stalled", stalled))
+    return header.status(100, b"Idle Heartbeat", fields)
+
+
+class PullRequest:
+    """One client's wish for messages. Times are monotonic."""
+
+    __slots__ = (
+        "delivered",
+        "expires_ns",
+        "heartbeat_ns",
+        "heartbeats_at_ns",
+        "inbox",
+        "left",
+        "left_bytes",
+        "no_wait",
+        "out",
+        "timer",
+    )
+
+    def __init__(self, inbox: bytes, wish: NextRequest, now_ns: int) -> None:
+        self.inbox = inbox
+        self.left = wish.batch
+        self.left_bytes = wish.max_bytes  # 0: no limit
+        self.no_wait = wish.no_wait
+        self.expires_ns = now_ns + wish.expires if wish.expires > 0 else 0
+        self.heartbeat_ns = wish.idle_heartbeat
+        self.heartbeats_at_ns = now_ns + wish.idle_heartbeat if wish.idle_heartbeat else 0
+        self.delivered = 0
+        self.timer: Timer | None = None
+        self.out: list[tuple[bytes, bytes, int, bytes]] = []  # handed over when the turn ends
+
+    def status(self, code: int, text: bytes) -> bytes:
+        """Return a status line that says what was left of the request."""
+        left = [
+            (b"Nats-Pending-Messages", b"%d" % self.left),
+            (b"Nats-Pending-Bytes", b"%d" % self.left_bytes),
+        ]
+        return header.status(code, text, left)
+
+
+class PullQueue:
+    """The requests that wait, served in turn, one message each."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._context = consumer.context
+        self._waiting: deque[PullRequest] = deque()
+        self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
+        self.last_active_ns = self._context.clock.monotonic_ns()
+
+    # --- requests in
+
+    def open(self) -> None:
+        """Requests come by themselves."""
+
+    def waiting(self) -> int:
+        """Return how many requests wait, those without a listener dropped."""
+        self.prune()
+        return len(self._waiting)
+
+    def is_used(self) -> bool:
+        """Say whether a request waits."""
+        return bool(self._waiting)
+
+    def request(self, inbox: bytes, block: bytes, payload: bytes) -> None:
+        """Take one request, or answer why not."""
+        self.last_active_ns = self._context.clock.monotonic_ns()
+        if not inbox:
+            return
+        if not level_is_met(block):
+            self._context.send_status(inbox, _LEVEL)
+            return
+        try:
+            wish = parse(payload)
+        except wire.BindError as error:
+            text = b"Bad Request - " + _one_line(str(error))
+            self._context.send_status(inbox, header.status(400, text))
+            return
+        status = self._refusal(wish)
+        if status is not None:
+            if status:
+                self._context.send_status(inbox, status)
+            return
+        request = PullRequest(inbox, wish, self.last_active_ns)
+        self._waiting.append(request)
+        self._consumer.pump()
+        if request.timer is None and request in self._waiting:
+            self._arm(request)
+
+    def _refusal(self, wish: NextRequest) -> bytes | None:
+        """Return the status that ends a request at once, b"" to ignore it, None to take it."""
+        config = self._consumer.config
+        if 0 < config.max_batch < wish.batch:
+            return header.status(409, b"Exceeded MaxRequestBatch of %d" % config.max_batch)
+        if 0 < config.max_expires < wish.expires:
+            longest = format_duration(config.max_expires).encode()
+            return header.status(409, b"Exceeded MaxRequestExpires of " + longest)
+        if 0 < config.max_bytes < wish.max_bytes:
+            return header.status(409, b"Exceeded MaxRequestMaxBytes of %d" % config.max_bytes)
+        if wish.idle_heartbeat > 0 and 2 * wish.idle_heartbeat > wish.expires:
+            return _HEARTBEAT_TOO_LARGE
+        if self.waiting() >= config.max_waiting:
+            return b"" if wish.idle_heartbeat else _MAX_WAITING
+        if wish.no_wait:
+            available = self._consumer.available()
+            if not available:
+                return None if wish.expires > 0 else _NO_MESSAGES
+            if sum(request.left for request in self._waiting) >= available:
+                return _REQUESTS_PENDING if self._waiting else None
+        return None
+
+    def prune(self) -> None:
+        """Drop the requests that nobody listens to any more."""
+        heard = self._context.account.has_interest
+        for request in [one for one in self._waiting if not heard(one.inbox)]:
+            self._drop(request)
+
+    # --- messages out
+
+    def begin(self) -> None:
+        """A pump starts: interest is asked for once per inbox."""
+        self._heard.clear()
+
+    def ready(self) -> bool:
+        """Say whether some request takes the next message."""
+        return self._current() is not None
+
+    def _current(self) -> PullRequest | None:
+        """Return whose turn it is, dropping requests whose inbox lost its listener."""
+        while self._waiting:
+            request = self._waiting[0]
+            if request.left <= 0 and request.delivered == 0:
+                self._waiting.rotate(-1)  # a batch of 0 or less only waits for its expiry
+                if all(one.left <= 0 for one in self._waiting):
+                    return None
+                continue
+            if request.inbox not in self._heard:
+                if not self._context.account.has_interest(request.inbox):
+                    self._drop(request)
+                    continue
+                self._heard.add(request.inbox)
+            return request
+        return None
+
+    def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
+        """Give the message to whose turn it is, or end that request when it does not fit."""
+        request = self._waiting[0]
+        if 0 < request.left_bytes < size:
+            self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))
+            return False
+        header_size, body = self._consumer.shown_body(msg)
+        request.out.append((msg.subject, reply, header_size, body))
+        request.left -= 1
+        request.delivered += 1
+        limited = request.left_bytes > 0
+        if limited:
+            request.left_bytes -= size
+        if request.left <= 0:
+            status = b""
+            if limited and request.left_bytes > 0:
+                status = request.status(409, b"Batch Completed")
+            self._finish(request, status)
+        elif len(self._waiting) > 1:
+            self._waiting.rotate(-1)
+        return True
+
+    def end(self, *, exhausted: bool) -> None:
+        """A pump ends: send what was gathered, and tell no_wait requests that this was all."""
+        now_ns = self._context.clock.monotonic_ns()
+        for request in tuple(self._waiting):
+            if request.out:
+                self._send(request)
+                if request.heartbeat_ns:
+                    request.heartbeats_at_ns = now_ns + request.heartbeat_ns
+            if exhausted and request.no_wait and (request.delivered or not request.expires_ns):
+                self._finish(request, _NO_MESSAGES)
+
+    def close(self, status: bytes) -> None:
+        """End every request with the same status."""
+        for request in tuple(self._waiting):
+            self._finish(request, status)
+
+    # --- inside
+
+    def _send(self, request: PullRequest) -> None:
+        messages, request.out = request.out, []
+        self._context.account.deliver(request.inbox, messages)
+
+    def _finish(self, request: PullRequest, status: bytes) -> None:
+        self._drop(request)
+        if request.out:
+            self._send(request)
+        if status:
+            self._context.send_status(request.inbox, status)
+
+    def _drop(self, request: PullRequest) -> None:
+        if request.timer is not None:
+            request.timer.cancel()
+            request.timer = None
+        self._waiting.remove(request)
+        self.last_active_ns = self._context.clock.monotonic_ns()
+
+    def _arm(self, request: PullRequest) -> None:
+        due = [at for at in (request.expires_ns, request.heartbeats_at_ns) if at]
+        if due:
+            delay_ns = min(due) - self._context.clock.monotonic_ns()
+            request.timer = self._context.clock.call_later(
+                delay_ns, lambda: self._on_timer(request)
+            )
+
+    def _on_timer(self, request: PullRequest) -> None:
+        request.timer = None
+        now_ns = self._context.clock.monotonic_ns()
+        if request.expires_ns and now_ns >= request.expires_ns:
+            if request.no_wait and request.delivered:
+                self._finish(request, _NO_MESSAGES)
+            else:
+                self._finish(request, request.status(408, b"Request Timeout"))
+            return
+        if request.heartbeats_at_ns and now_ns >= request.heartbeats_at_ns:
+            if not self._context.account.has_interest(request.inbox):
+                self._drop(request)
+                return
+            delivered = self._consumer.pending.delivered
+            self._context.send_status(request.inbox, idle_heartbeat(*delivered))
+            request.heartbeats_at_ns = now_ns + request.heartbeat_ns
+        self._arm(request)
+
+
+def parse(payload: bytes) -> NextRequest:
+    """Return what a request body asks for. Raises BindError for a bad JSON object."""
+    text = payload.strip()
+    if text.startswith(b"{"):
+        wish = wire.decode_lax(NextRequest, text)
+        if b'"batch"' not in text.lower():
+            wish.batch = 1
+        return wish
+    if text.isdigit() and len(text) <= _COUNT_DIGITS_MAX:
+        return NextRequest(batch=int(text))
+    return NextRequest(batch=1)
+
+
+def _one_line(text: str) -> bytes:
+    return text.encode().replace(b"\r", b" ").replace(b"\n", b" ")

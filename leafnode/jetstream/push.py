@@ -1,0 +1,167 @@
+"""A push consumer's way out: its deliver subject, while somebody listens there.
+
+Heartbeats, and flow control as clients know it: half a window of unanswered bytes asks, a full one
+waits. Knows a subject and sizes; not acknowledgements or the store. Truth: measured on nats-server
+2.15.1; server/consumer.go (needFlowControl, processFlowControl).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.jetstream.pull import idle_heartbeat
+from leafnode.nuid import hash8, nuid
+from leafnode.protocol import header
+from leafnode.protocol.subject import matches
+
+if TYPE_CHECKING:
+    from leafnode.clock import Timer
+    from leafnode.jetstream.consumer import Consumer
+    from leafnode.routing.subscription import Delivery, Subscription
+    from leafnode.store.api import StoredMsg
+
+_IS_PUSH: Final = header.status(409, b"Consumer is push based")
+_FLOW_CONTROL: Final = header.status(100, b"FlowControl Request")
+_TOKEN_LENGTH: Final = 4
+
+
+class PushSubject:
+    """Delivers to one subject. Interest behind a leaf is looked for every PUSH_POLL_NS."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._context = consumer.context
+        self._subject = consumer.config.deliver_subject.encode()
+        self._out: list[tuple[bytes, bytes, int, bytes]] = []
+        self._timer: Timer | None = None
+        self._delivered = False  # since the last turn of the timer
+        self._subs: list[Subscription] = []
+        self._window_bytes = limits.FLOW_WINDOW_BYTES
+        self._unanswered_bytes = 0
+        self._asked_bytes = 0
+        self._flow_reply = b""  # subject of the question that is not answered yet
+        self.last_active_ns = self._context.clock.monotonic_ns()
+
+    # --- life
+
+    def open(self) -> None:
+        """Watch for interest, and listen for answers to flow control."""
+        consumer = self._consumer
+        if consumer.config.flow_control:
+            stream, name = consumer.stream.name.encode(), consumer.name.encode()
+            domain = (self._context.facts.domain or "_").encode()
+            hashed = hash8(self._context.account.name).encode()
+            for subject in (
+                b"$JS.FC.%b.%b.*" % (stream, name),
+                b"$JS.FC.%b.%b.%b.%b.*" % (domain, hashed, stream, name),
+            ):
+                self._subs.append(self._context.account.subscribe(subject, self._on_flow_control))
+        self._context.account.watchers.append(self)
+        self._arm()
+
+    def close(self, status: bytes) -> None:
+        """Stop; a push consumer says nothing about it."""
+        del status
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for sub in self._subs:
+            self._context.account.unsubscribe(sub)
+        self._subs.clear()
+        if self in self._context.account.watchers:
+            self._context.account.watchers.remove(self)
+
+    # --- interest
+
+    def is_used(self) -> bool:
+        """Say whether somebody listens: with a deliver group, in that group."""
+        account = self._context.account
+        group = self._consumer.config.deliver_group.encode()
+        if group:
+            found = account.sublist.match(self._subject).groups
+            used = any(sub.queue == group for one in found for sub in one.members)
+        else:
+            used = account.has_interest(self._subject)
+        if used:
+            self.last_active_ns = self._context.clock.monotonic_ns()
+        return used
+
+    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
+        """Implements routing's InterestWatcher: somebody came, or went."""
+        del queue, count
+        if matches(subject, self._subject):
+            # Not now: the subscription that came is being made.
+            self._context.clock.call_later(0, self._consumer.interest_changed)
+
+    def waiting(self) -> int:
+        """A push consumer has no requests."""
+        return 0
+
+    def request(self, inbox: bytes, block: bytes, payload: bytes) -> None:
+        """Refuse a pull."""
+        del block, payload
+        if inbox:
+            self._context.send_status(inbox, _IS_PUSH)
+
+    # --- deliveries
+
+    def begin(self) -> None:
+        """Nothing to prepare."""
+
+    def ready(self) -> bool:
+        """Say whether the window has room."""
+        if not self._consumer.config.flow_control:
+            return True
+        return self._unanswered_bytes <= self._window_bytes
+
+    def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
+        """Hand over a message, and ask for an answer at half a window."""
+        header_size, body = self._consumer.shown_body(msg)
+        self._out.append((msg.subject, reply, header_size, body))
+        self._delivered = True
+        if self._consumer.config.flow_control:
+            self._unanswered_bytes += size
+            if not self._flow_reply and self._unanswered_bytes > self._window_bytes // 2:
+                self._ask()
+        return True
+
+    def end(self, *, exhausted: bool) -> None:
+        """Send what was taken."""
+        del exhausted
+        if self._out:
+            messages, self._out = self._out, []
+            self._context.account.deliver(self._subject, messages)
+
+    def _ask(self) -> None:
+        consumer = self._consumer
+        token = nuid(self._context.random, _TOKEN_LENGTH)
+        self._flow_reply = f"$JS.FC.{consumer.stream.name}.{consumer.name}.{token}".encode()
+        self._asked_bytes = self._unanswered_bytes
+        self._out.append((self._subject, self._flow_reply, len(_FLOW_CONTROL), _FLOW_CONTROL))
+
+    def _on_flow_control(self, delivery: Delivery) -> None:
+        if delivery.subject != self._flow_reply:
+            return
+        self._window_bytes = min(2 * self._window_bytes, limits.FLOW_WINDOW_BYTES_MAX)
+        self._unanswered_bytes = max(0, self._unanswered_bytes - self._asked_bytes)
+        self._flow_reply = b""
+        self._asked_bytes = 0
+        self._consumer.pump()
+
+    # --- heartbeats
+
+    def _arm(self) -> None:
+        period_ns = self._consumer.config.idle_heartbeat or limits.PUSH_POLL_NS
+        self._timer = self._context.clock.call_later(period_ns, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self.is_used():
+            if self._consumer.config.idle_heartbeat and not self._delivered:
+                stalled = b"" if self.ready() else self._flow_reply
+                block = idle_heartbeat(*self._consumer.pending.delivered, stalled=stalled)
+                self._context.account.publish(self._subject, block, header_size=len(block))
+            self._delivered = False
+            self._consumer.pump()
+        self._arm()

@@ -1,0 +1,67 @@
+"""A request to the JetStream API on its way to an answer.
+
+Knows its tokens, headers and body; not the endpoints. Truth: measured on nats-server 2.15.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from leafnode.jetstream import wire
+from leafnode.jetstream.errors import js_error
+
+if TYPE_CHECKING:
+    from leafnode.errors import JetStreamError
+    from leafnode.jetstream.jetstream import AccountJetStream
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `finish` sends the answer, at once or later, once."""
+
+    args: list[str]  # the tokens behind the endpoint's name
+    reply: bytes
+    block: bytes
+    payload: bytes
+    finish: Callable[[dict[str, Any] | JetStreamError], None]
+
+    def required(self, cls: type[T], name: str) -> T:
+        """Return the body as `cls`. Raises 10025."""
+        return wire.decode(cls, self.payload, name=name)
+
+    def optional(self, cls: type[T], name: str) -> T:
+        """Return the body as `cls`; what does not look like JSON is ignored."""
+        if self.payload.lstrip()[:1] in {b"{", b"["}:
+            return wire.decode(cls, self.payload, name=name)
+        return cls()
+
+    def is_empty(self) -> bool:
+        """Say whether the body is empty or an empty object."""
+        text = self.payload.strip()
+        if text in {b"", b"{}"}:
+            return True
+        try:
+            return bool(msgspec.json.decode(text) == {})
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+            return False
+
+    def expect_empty(self) -> None:
+        """Raise 10038 when there is a body."""
+        if not self.is_empty():
+            raise js_error(10038)
+
+
+# Returns the fields of the response, or None when it calls `finish` later. Raises JetStreamError.
+Handler = Callable[["AccountJetStream", Request], "dict[str, Any] | None"]
+
+
+def page(total: int, offset: int, limit: int) -> tuple[int, dict[str, int]]:
+    """Return the clamped offset and the paging fields of a response."""
+    offset = min(max(0, offset), total)
+    return offset, {"total": total, "offset": offset, "limit": limit}

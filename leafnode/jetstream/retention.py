@@ -1,0 +1,88 @@
+"""Which messages a stream lets in and which it lets go: pure functions of configuration and state.
+
+Knows counts and sizes; not stores, clocks or consumers. Truth: nats-server 2.15.1
+server/filestore.go and memstore.go (StoreMsg, enforceMsgLimit); sizes measured.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.api_types import StreamConfig
+    from leafnode.store.api import StreamState, SubjectState
+
+_FILE_RECORD_BYTES: Final = 22 + 8  # record head and checksum
+_HEADER_LENGTH_BYTES: Final = 4
+_MEMORY_RECORD_BYTES: Final = 16
+
+TOO_MANY: Final = "maximum messages exceeded"
+TOO_MANY_BYTES: Final = "maximum bytes exceeded"
+TOO_MANY_OF_SUBJECT: Final = "maximum messages per subject exceeded"
+
+
+def message_bytes(storage: str, subject_size: int, header_size: int, body_size: int) -> int:
+    """Return what a message counts towards max_bytes; `body_size` includes the header block."""
+    if storage == "memory":
+        return _MEMORY_RECORD_BYTES + subject_size + body_size
+    record = _FILE_RECORD_BYTES + subject_size + body_size
+    return record + _HEADER_LENGTH_BYTES if header_size else record
+
+
+def refuses_anything(config: StreamConfig) -> bool:
+    """Say whether `refusal` can ever answer with a text for this stream."""
+    return config.discard == "new" and (
+        config.max_msgs > 0 or config.max_bytes > 0 or config.discard_new_per_subject
+    )
+
+
+def refusal(
+    config: StreamConfig,
+    state: StreamState,
+    of_subject: SubjectState | None,
+    size: int,
+    *,
+    rollup: bool = False,
+) -> str:
+    """Return why a `discard: new` stream takes no further message of `size` bytes, or nothing.
+
+    A message that only replaces one of its own subject does not count against max_msgs. A roll-up
+    is let in: it removes more than it adds.
+    """
+    full = 0 < config.max_msgs_per_subject <= of_subject.msgs if of_subject is not None else False
+    if full and config.discard_new_per_subject and not rollup:
+        return TOO_MANY_OF_SUBJECT
+    if 0 < config.max_msgs <= state.msgs and not full:
+        return TOO_MANY
+    if 0 < config.max_bytes < state.bytes + size and not full:
+        return TOO_MANY_BYTES
+    return ""
+
+
+def excess_msgs(config: StreamConfig, state: StreamState) -> int:
+    """Return how many messages are above max_msgs."""
+    return max(0, state.msgs - config.max_msgs) if config.max_msgs > 0 else 0
+
+
+def excess_bytes(config: StreamConfig, state: StreamState) -> int:
+    """Return how many bytes are above max_bytes."""
+    return max(0, state.bytes - config.max_bytes) if config.max_bytes > 0 else 0
+
+
+def excess_of_subject(config: StreamConfig, of_subject: SubjectState | None) -> int:
+    """Return how many messages of one subject are above max_msgs_per_subject."""
+    if config.max_msgs_per_subject <= 0 or of_subject is None:
+        return 0
+    return max(0, of_subject.msgs - config.max_msgs_per_subject)
+
+
+def expiry_cutoff_ns(config: StreamConfig, now_ns: int) -> int:
+    """Return the time before which messages are too old; 0: none are."""
+    return now_ns - config.max_age if config.max_age > 0 else 0
+
+
+def next_expiry_ns(config: StreamConfig, state: StreamState, now_ns: int) -> int | None:
+    """Return in how long the oldest message becomes too old, or None when none will."""
+    if config.max_age <= 0 or state.msgs == 0:
+        return None
+    return max(0, state.first_ts_ns + config.max_age - now_ns)

@@ -1,0 +1,292 @@
+"""A stream: its configuration, its subjects, its consumers, and what leaves it when.
+
+Decides with `retention` (pure), stores through one StreamStore, and hands what arrives to `ingest`.
+Knows no JSON of the API and no connection. Truth: nats-server 2.15.1 server/stream.go;
+docs/adr/0003.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.errors import StoreError
+from leafnode.jetstream import retention, wire
+from leafnode.jetstream.ages import Ages
+from leafnode.jetstream.context import NATS_VERSION
+from leafnode.jetstream.dedupe import DedupeWindow
+from leafnode.jetstream.direct_get import DirectGet
+from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.go_time import format_time
+from leafnode.jetstream.ingest import Ingest
+from leafnode.jetstream.purge import Purge
+from leafnode.protocol.subject import is_subset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from leafnode.jetstream.api_types import StreamConfig
+    from leafnode.jetstream.consumer import Consumer
+    from leafnode.jetstream.context import Context
+    from leafnode.routing.subscription import Subscription
+    from leafnode.store.api import Store, StreamStore
+
+log = logging.getLogger(__name__)
+
+
+class Stream:
+    """One stream. `open` begins to take messages; until then it is being built or recovered."""
+
+    def __init__(
+        self, context: Context, config: StreamConfig, created_ns: int, store: StreamStore
+    ) -> None:
+        self.context = context
+        self.config = config
+        self.created_ns = created_ns
+        self.store = store
+        self.root: Store = context.store_of(config.storage)
+        self.consumers: dict[str, Consumer] = {}
+        self.dedupe = DedupeWindow(config.duplicate_window, limits.DEDUPE_IDS_MAX)
+        self.last_msg_id = b""  # of the newest message; empty when it had none
+        self.closed = False
+        self._last_ts_ns = store.state().last_ts_ns
+        self._subs: dict[bytes, Subscription] = {}
+        self._ingest = Ingest(self)
+        self._direct = DirectGet(self)
+        self.ages = Ages(self)
+        self._woken_seq = store.committed_seq()
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def refused(self) -> int:
+        """Publishes turned away because too much waited for the committer."""
+        return self._ingest.refused
+
+    # --- life
+
+    def open(self) -> None:
+        """Subscribe to the stream's subjects and begin to expire.
+
+        Limits are enforced first: what they removed shortly before a crash may be there again.
+        """
+        self._subscribe()
+        try:
+            self._enforce_front()
+            self.ages.expire()
+        except StoreError as error:
+            log.warning("Stream opened without its limits: stream=%s reason=%s", self.name, error)
+        self.ages.arm()
+
+    def close(self) -> None:
+        """Stop taking and delivering messages; nothing stored changes."""
+        self.closed = True
+        for sub in self._subs.values():
+            self.context.account.unsubscribe(sub)
+        self._subs.clear()
+        self._direct.close()
+        self.ages.close()
+
+    def update(self, config: StreamConfig) -> None:
+        """Take over a checked configuration; the limits hold at once."""
+        self.config = config
+        self.dedupe.window_ns = config.duplicate_window
+        self._ingest.configure()
+        self._subscribe()
+        self._enforce_all()
+        self.ages.rearm()
+
+    def _subscribe(self) -> None:
+        account = self.context.account
+        wanted = {subject.encode() for subject in self.config.subjects}
+        for subject in wanted - self._subs.keys():
+            self._subs[subject] = account.subscribe(subject, self._ingest.receive)
+        for subject in self._subs.keys() - wanted:
+            account.unsubscribe(self._subs.pop(subject))
+        if self.config.allow_direct:
+            self._direct.open()
+        else:
+            self._direct.close()
+
+    # --- messages in
+
+    def next_time_ns(self) -> int:
+        """Return the timestamp for messages that arrive now: it never goes backward in a stream."""
+        self._last_ts_ns = max(self._last_ts_ns, self.context.time.now_ns())
+        return self._last_ts_ns
+
+    def committed(self) -> None:
+        """A transaction with messages of this stream is on disk: consumers may have them."""
+        seq = self.store.committed_seq()
+        if seq == self._woken_seq:
+            return
+        self._woken_seq = seq
+        self.ages.arm()
+        for consumer in tuple(self.consumers.values()):
+            consumer.pump()
+
+    def commit_failed(self) -> None:
+        """What was staged is lost: forget what was remembered of it."""
+        self.dedupe.forget_above(self.store.last_seq())
+        self.ages.forget_above(self.store.last_seq())
+        self.removed_some()
+
+    def enforce_limits(self, subject: bytes) -> None:
+        """Drop what a run of messages on one subject pushed over the limits."""
+        config = self.config
+        if config.max_msgs_per_subject > 0:
+            self._enforce_subject(subject)
+        if config.max_msgs > 0 or config.max_bytes > 0:
+            self._enforce_front()
+
+    def roll_up(self, subject: bytes, seq: int, *, everything: bool) -> None:
+        """Remove what a roll-up message replaces: all before it, or of its subject only."""
+        if everything:
+            self.store.remove_below(seq)
+            self.purged_front(self.store.state().first_seq)
+            return
+        while (state := self.store.subject_state(subject)) and state.first_seq < seq:
+            self.store.remove([state.first_seq])
+            self.removed_some()
+
+    def acknowledged(self, consumer: Consumer, seqs: list[int]) -> None:
+        """A consumer is done with messages: a work queue lets them go, in the ack's transaction."""
+        del consumer  # a work queue has one consumer for each message
+        if self.config.retention == "workqueue":
+            self.store.remove(seqs)
+
+    def removed_some(self) -> None:
+        """Messages left from the middle: consumers count anew."""
+        for consumer in tuple(self.consumers.values()):
+            consumer.cursor.recount()
+
+    # --- messages out
+
+    def _enforce_subject(self, subject: bytes) -> None:
+        store = self.store
+        state = store.subject_state(subject)
+        while retention.excess_of_subject(self.config, state):
+            assert state is not None, "only a subject with messages has too many"
+            store.remove([state.first_seq])
+            self.removed_some()
+            state = store.subject_state(subject)
+
+    def _enforce_front(self) -> None:
+        """Drop the oldest messages until max_msgs and max_bytes hold."""
+        store = self.store
+        state = store.state()
+        while state.msgs > 0:
+            # As many sequences hold at most as many messages, so this never takes too much.
+            count = retention.excess_msgs(self.config, state)
+            if not count and retention.excess_bytes(self.config, state):
+                count = 1
+            if not count:
+                return
+            store.remove_below(state.first_seq + count, lazy=True)
+            state = store.state()
+
+    def _enforce_all(self) -> None:
+        if self.config.max_msgs_per_subject > 0:
+            for subject, _ in list(self.store.subjects(b">")):
+                self._enforce_subject(subject)
+        self._enforce_front()
+        self.ages.expire()
+
+    def delete_msg(self, seq: int) -> None:
+        """Remove one message. Raises JetStreamError."""
+        if self.config.sealed:
+            raise js_error(10109)
+        if self.config.deny_delete:
+            raise js_error(10057, "message delete not permitted")
+        if seq == 0:
+            raise js_error(10057, "no message found")
+        if seq > self.store.last_seq() and self.config.storage == "file":
+            raise js_error(10057, "stream store EOF")
+        if not self.store.remove([seq]):
+            raise js_error(10043, seq)
+        self.removed_some()
+        for consumer in tuple(self.consumers.values()):
+            consumer.message_removed(seq)
+
+    def purge(
+        self, *, pattern: bytes, below_seq: int, keep: int, done: Callable[[int | StoreError], None]
+    ) -> None:
+        """Remove messages and tell `done` how many. Raises JetStreamError when it is not allowed.
+
+        `pattern` empty: all subjects. `below_seq` 0: all sequences. `keep` spares the newest.
+        """
+        if self.config.sealed:
+            raise js_error(10109)
+        if self.config.deny_purge:
+            raise js_error(10110, "stream purge not permitted")
+        if below_seq and keep:
+            raise js_error(10003)
+        if pattern and pattern != b">":
+            Purge(self, pattern, below_seq, keep, done).start()
+            return
+        store = self.store
+        if keep:
+            removed = 0
+            while (state := store.state()).msgs > keep:
+                removed += store.remove_below(state.first_seq + state.msgs - keep)
+        else:
+            removed = store.remove_below(below_seq or store.last_seq() + 1)
+        self.purged_front(store.state().first_seq)
+        done(removed)
+
+    def purged_subjects(self, pattern: bytes) -> None:
+        """All messages of these subjects were removed up to some sequence; consumers follow."""
+        first_seq = self.store.state().first_seq
+        for consumer in tuple(self.consumers.values()):
+            filters = consumer.config.filters
+            if filters and all(is_subset(one, pattern) for one in filters):
+                left = [state.first_seq for one in filters for _, state in self.store.subjects(one)]
+                consumer.purged(min(left, default=self.store.last_seq() + 1))
+            else:
+                consumer.purged(first_seq)
+
+    def purged_front(self, first_seq: int) -> None:
+        """The stream begins at `first_seq` now; consumers follow."""
+        for consumer in tuple(self.consumers.values()):
+            consumer.purged(first_seq)
+
+    # --- what it is
+
+    def visible_consumers(self) -> Iterable[Consumer]:
+        """The consumers that clients count and list."""
+        return self.consumers.values()
+
+    def state(self) -> dict[str, Any]:
+        """Return the `state` object of stream info, without details."""
+        state = self.store.state()
+        fresh = state.last_seq == 0 and state.first_seq <= 1
+        out: dict[str, Any] = {
+            "messages": state.msgs,
+            "bytes": state.bytes,
+            "first_seq": 0 if fresh else state.first_seq,
+            "first_ts": format_time(state.first_ts_ns if state.msgs else 0),
+            "last_seq": state.last_seq,
+            "last_ts": format_time(state.last_ts_ns or (0 if fresh else self._last_ts_ns)),
+        }
+        if state.num_subjects:
+            out["num_subjects"] = state.num_subjects
+        if state.num_deleted:
+            out["num_deleted"] = state.num_deleted
+        out["consumer_count"] = len(self.consumers)
+        return out
+
+    def shown_config(self, *, dynamic: bool = True) -> dict[str, Any]:
+        """Return the configuration as responses show it; `dynamic` adds version and level."""
+        config = wire.to_dict(self.config)
+        if dynamic:
+            config["metadata"] = with_dynamic(self.config.metadata)
+        return config
+
+
+def with_dynamic(metadata: dict[str, str]) -> dict[str, str]:
+    """Return metadata with what the server says about itself, in key order."""
+    shown = metadata | {"_nats.level": str(limits.API_LEVEL), "_nats.ver": NATS_VERSION}
+    return dict(sorted(shown.items()))

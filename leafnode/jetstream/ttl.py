@@ -1,0 +1,61 @@
+"""Messages with a time to live of their own: which are due, and which never age (ADR-43).
+
+Pure: time is a parameter. Holds one entry per stored message with `Nats-TTL`, so it is bounded by
+the stream. Truth: measured on nats-server 2.15.1.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+from leafnode.clock import NS_PER_S
+from leafnode.jetstream.go_time import parse_duration
+
+NEVER: Final = -1
+
+
+def parse_ttl(value: bytes) -> int | None:
+    """Return nanoseconds in whole seconds, NEVER, or None for what is no TTL."""
+    if value.lower() == b"never":
+        return NEVER
+    if value.isdigit():
+        ttl_ns = int(value[:19]) * NS_PER_S
+    else:
+        ttl_ns = parse_duration(value.decode("latin-1")) or 0
+    seconds = ttl_ns // NS_PER_S
+    return seconds * NS_PER_S if seconds > 0 else None
+
+
+class TtlQueue:
+    """What of one stream expires by itself."""
+
+    __slots__ = ("_due", "never")
+
+    def __init__(self) -> None:
+        self._due: list[tuple[int, int]] = []  # heap of (time, sequence)
+        self.never: set[int] = set()  # sequences that max_age spares
+
+    def add(self, seq: int, ts_ns: int, ttl_ns: int) -> None:
+        """Note a stored message with a TTL."""
+        if ttl_ns == NEVER:
+            self.never.add(seq)
+        else:
+            heapq.heappush(self._due, (ts_ns + ttl_ns, seq))
+
+    def next_ns(self) -> int | None:
+        """Return when the first message is due."""
+        return self._due[0][0] if self._due else None
+
+    def take_due(self, now_ns: int) -> list[int]:
+        """Take out the sequences that are due; some may have left the stream before."""
+        due = []
+        while self._due and self._due[0][0] <= now_ns:
+            due.append(heapq.heappop(self._due)[1])
+        return due
+
+    def forget_above(self, seq: int) -> None:
+        """Forget messages that were never committed."""
+        self._due = [one for one in self._due if one[1] <= seq]
+        heapq.heapify(self._due)
+        self.never = {one for one in self.never if one <= seq}

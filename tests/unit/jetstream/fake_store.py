@@ -1,0 +1,260 @@
+"""A store whose commits happen when a test says so: `hold()`, then `commit()` or `fail()`."""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING
+
+from leafnode.protocol.subject import matches
+from leafnode.store.api import (
+    ConsumerRecord,
+    StoredMsg,
+    StreamRecord,
+    StreamState,
+    SubjectState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from leafnode.errors import StoreError
+
+
+class FakeStream:
+    """One stream's messages in a dict."""
+
+    def __init__(self, root: FakeStore, first_seq: int) -> None:
+        self.root = root
+        self.msgs: dict[int, StoredMsg] = {}
+        self.first = first_seq
+        self.newest = first_seq - 1
+        self.committed = first_seq - 1
+        self.last_ts_ns = 0
+
+    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+        self.root.check()
+        self.newest += 1
+        self.last_ts_ns = ts_ns
+        self.msgs[self.newest] = StoredMsg(self.newest, subject, ts_ns, header_size, body)
+        self.root.stage(len(body))
+        return self.newest
+
+    def skip(self) -> int:
+        self.newest += 1
+        self.root.stage(0)
+        return self.newest
+
+    def remove(self, seqs: Sequence[int]) -> int:
+        count = sum(self.msgs.pop(seq, None) is not None for seq in seqs)
+        self.root.stage(0)
+        return count
+
+    def remove_below(self, seq: int, *, lazy: bool = False) -> int:
+        count = self.remove([one for one in self.msgs if one < seq])
+        self.first = max(self.first, seq)
+        self.newest = max(self.newest, seq - 1)
+        return count
+
+    def state(self) -> StreamState:
+        seqs = sorted(self.msgs)
+        if not seqs:
+            return StreamState(0, 0, self.newest + 1, 0, self.newest, 0, 0, 0)
+        size = sum(
+            30 + len(msg.subject) + len(msg.body) + (4 if msg.header_size else 0)
+            for msg in self.msgs.values()
+        )
+        subjects = len({msg.subject for msg in self.msgs.values()})
+        span = self.newest - seqs[0] + 1
+        return StreamState(
+            len(seqs),
+            size,
+            seqs[0],
+            self.msgs[seqs[0]].ts_ns,
+            self.newest,
+            self.last_ts_ns,
+            subjects,
+            span - len(seqs),
+        )
+
+    def last_seq(self) -> int:
+        return self.newest
+
+    def committed_seq(self) -> int:
+        return self.committed
+
+    def subject_state(self, subject: bytes) -> SubjectState | None:
+        seqs = [seq for seq, msg in self.msgs.items() if msg.subject == subject]
+        return SubjectState(len(seqs), min(seqs), max(seqs)) if seqs else None
+
+    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+        names = sorted({m.subject for m in self.msgs.values() if matches(pattern, m.subject)})
+        for name in names:
+            state = self.subject_state(name)
+            assert state is not None
+            yield name, state
+
+    def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
+        return sum(
+            seq >= start_seq and _wanted(patterns, msg.subject) for seq, msg in self.msgs.items()
+        )
+
+    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
+        start = max(first_seq, self.state().first_seq)
+        gone = [seq for seq in range(start, self.newest + 1) if seq not in self.msgs]
+        return gone[:max_seqs]
+
+    def seq_at(self, ts_ns: int) -> int:
+        seqs = sorted(self.msgs)
+        at = bisect.bisect_left([self.msgs[seq].ts_ns for seq in seqs], ts_ns)
+        return seqs[at] if at < len(seqs) else self.newest + 1
+
+    def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
+        msg = self.msgs.get(seq) if seq <= self.committed else None
+        self.root.answer(lambda: done(msg))
+
+    def read(
+        self,
+        start_seq: int,
+        patterns: Sequence[bytes],
+        max_msgs: int,
+        max_bytes: int,
+        done: Callable[[list[StoredMsg]], None],
+    ) -> None:
+        page: list[StoredMsg] = []
+        size = 0
+        for seq in sorted(self.msgs):
+            msg = self.msgs[seq]
+            if not start_seq <= seq <= self.committed or not _wanted(patterns, msg.subject):
+                continue
+            page.append(msg)
+            size += len(msg.body)
+            if len(page) >= max_msgs or size >= max_bytes:
+                break
+        self.root.answer(lambda: done(page))
+
+    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+        seqs = [seq for seq, msg in self.msgs.items() if matches(pattern, msg.subject)]
+        newest = max((seq for seq in seqs if seq <= self.committed), default=0)
+        msg = self.msgs.get(newest)
+        self.root.answer(lambda: done(msg))
+
+
+class FakeStore:
+    """Implements leafnode.store.api.Store in memory; restart by handing it to a new JetStream."""
+
+    def __init__(self) -> None:
+        self.holding = False
+        self.slow_reads = False
+        self.error: StoreError | None = None
+        self.configs: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.stores: dict[tuple[str, str], FakeStream] = {}
+        self.kept: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}
+        self.callbacks: list[Callable[[StoreError | None], None]] = []
+        self.answers: list[Callable[[], None]] = []
+        self.staged = 0
+        self.staged_size = 0
+
+    # --- the test's side
+
+    def hold(self) -> None:
+        self.holding = True
+
+    def commit(self) -> None:
+        """Everything staged is on disk."""
+        self.staged = self.staged_size = 0
+        for stream in self.stores.values():
+            stream.committed = stream.newest
+        callbacks, self.callbacks = self.callbacks, []
+        for callback in callbacks:
+            callback(None)
+
+    def fail(self, error: StoreError) -> None:
+        """What is staged is lost."""
+        self.staged = self.staged_size = 0
+        for stream in self.stores.values():
+            for seq in range(stream.committed + 1, stream.newest + 1):
+                stream.msgs.pop(seq, None)
+            stream.newest = stream.committed
+        callbacks, self.callbacks = self.callbacks, []
+        for callback in callbacks:
+            callback(error)
+
+    def answer_reads(self) -> None:
+        """Slow reads come back."""
+        while self.answers:
+            self.answers.pop(0)()
+
+    # --- the streams' side
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def stage(self, size: int) -> None:
+        self.check()
+        self.staged += 1
+        self.staged_size += size
+        if not self.holding:
+            self.commit()
+
+    def answer(self, call: Callable[[], None]) -> None:
+        if self.slow_reads:
+            self.answers.append(call)
+        else:
+            call()
+
+    # --- Store
+
+    def streams(self) -> list[StreamRecord]:
+        return [
+            StreamRecord(account, name, created, config, self.stores[account, name])
+            for (account, name), (created, config) in self.configs.items()
+        ]
+
+    def create_stream(
+        self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
+    ) -> FakeStream:
+        self.configs[account, name] = (created_ns, config)
+        self.kept[account, name] = {}
+        self.stores[account, name] = stream = FakeStream(self, first_seq)
+        self.stage(0)
+        return stream
+
+    def update_stream(self, account: str, name: str, config: bytes) -> None:
+        self.configs[account, name] = (self.configs[account, name][0], config)
+        self.stage(0)
+
+    def delete_stream(self, account: str, name: str) -> None:
+        for table in (self.configs, self.kept, self.stores):
+            del table[account, name]
+        self.stage(0)
+
+    def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
+        return list(self.kept[account, stream].values())
+
+    def put_consumer(
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+    ) -> None:
+        self.kept[account, stream][name] = ConsumerRecord(name, created_ns, config, state)
+        self.stage(0)
+
+    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+        old = self.kept[account, stream][name]
+        self.kept[account, stream][name] = ConsumerRecord(name, old.created_ns, old.config, state)
+
+    def delete_consumer(self, account: str, stream: str, name: str) -> None:
+        del self.kept[account, stream][name]
+        self.stage(0)
+
+    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
+        if self.staged:
+            self.callbacks.append(done)
+        else:
+            done(self.error)
+
+    def staged_bytes(self) -> int:
+        return self.staged_size
+
+
+def _wanted(patterns: Sequence[bytes], subject: bytes) -> bool:
+    return not patterns or any(matches(pattern, subject) for pattern in patterns)

@@ -1,0 +1,74 @@
+"""Ack subjects and payloads, measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.jetstream import ack
+from leafnode.jetstream.ack import Ack, AckKind, AckSubject
+from leafnode.store.api import StoredMsg
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b"", Ack(AckKind.ACK)),
+        (b"+ACK", Ack(AckKind.ACK)),
+        (b"+OK", Ack(AckKind.ACK)),
+        (b"-NAK", Ack(AckKind.NAK)),
+        (b'-NAK {"delay":300000000}', Ack(AckKind.NAK, 300_000_000)),
+        (b"-NAK 200ms", Ack(AckKind.NAK, 200_000_000)),
+        (b"-NAK nonsense", Ack(AckKind.NAK)),
+        (b"-NAK {bad", Ack(AckKind.NAK)),
+        (b'-NAK {"delay":-5}', Ack(AckKind.NAK)),
+        (b'-NAK {"delay":"x"}', Ack(AckKind.NAK)),
+        (b"+WPI", Ack(AckKind.PROGRESS)),
+        (b"+TERM", Ack(AckKind.TERM)),
+        (b"+TERM because", Ack(AckKind.TERM, text=b"because")),
+        (b"+NXT", Ack(AckKind.NEXT)),
+        (b'+NXT {"batch":2}', Ack(AckKind.NEXT, text=b'{"batch":2}')),
+        (b"zzz", Ack(AckKind.UNKNOWN)),
+    ],
+)
+def test_each_payload_has_its_meaning(payload: bytes, said: Ack) -> None:
+    assert ack.parse(payload) == said
+
+
+@given(st.binary())
+def test_no_payload_raises(payload: bytes) -> None:
+    assert isinstance(ack.parse(payload), Ack)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        b"$JS.ACK.S.C.2.7.3.1795386687786821431.5",
+        b"$JS.ACK._.szMpdrwD.S.C.2.7.3.1795386687786821431.5",
+        b"$JS.ACK.edge.szMpdrwD.S.C.2.7.3.1795386687786821431.5.tok",
+    ],
+)
+def test_both_forms_of_the_subject_are_understood(subject: bytes) -> None:
+    assert ack.parse_subject(subject) == AckSubject(2, 7, 3)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        b"$JS.ACK.S.C.1.1",
+        b"$JS.ACK.S.C.x.1.1.0.0",
+        b"$JS.ACK.S.C.1.-1.1.0.0",
+        b"$JS.ACK.S.C.1." + b"9" * 30 + b".1.0.0",
+    ],
+)
+def test_a_malformed_subject_is_none(subject: bytes) -> None:
+    assert ack.parse_subject(subject) is None
+
+
+def test_the_reply_subject_has_nine_tokens_with_time_and_pending_last() -> None:
+    msg = StoredMsg(7, b"s.a", 1795386687786821431, 0, b"x")
+
+    reply = ack.reply_subject(ack.subject_prefix("S", "C"), 2, msg, 3, 5)
+
+    assert reply == b"$JS.ACK.S.C.2.7.3.1795386687786821431.5"

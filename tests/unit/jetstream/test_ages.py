@@ -1,0 +1,99 @@
+"""What a stream's timers remove. Measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from tests.unit.jetstream.world import World
+
+S = 1_000_000_000
+
+
+def publish(world: World, ttl: str = "") -> bytes:
+    headers = {"Nats-TTL": ttl} if ttl else None
+    (answer,) = world.request("s.a", b"x", headers=headers)
+    return answer.payload
+
+
+def test_a_message_goes_at_its_own_time() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True)
+    publish(world)
+    publish(world, "1")
+
+    world.clock.advance(S + S // 2)
+
+    assert (world.state()["messages"], world.state()["last_seq"]) == (1, 2)
+
+
+def test_a_shorter_time_behind_a_longer_one_is_kept() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True)
+    publish(world, "60")
+    publish(world, "1s")
+
+    world.clock.advance(S + S // 2)
+
+    assert (world.state()["messages"], world.state()["first_seq"]) == (1, 1)
+
+
+def test_never_survives_max_age() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S)
+    publish(world)
+    publish(world, "never")
+    publish(world)
+
+    world.clock.advance(2 * S)
+    publish(world)
+    world.clock.advance(2 * S)
+
+    state = world.state()
+    assert (state["messages"], state["first_seq"], state["num_deleted"]) == (1, 2, 2)
+
+
+def test_times_to_live_survive_a_restart() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, duplicate_window=S)
+    publish(world, "60")
+    world.clock.advance(30 * S)
+
+    world.restart()
+    assert world.state()["messages"] == 1
+    world.clock.advance(31 * S)
+
+    assert world.state()["messages"] == 0
+
+
+def test_an_invalid_time_is_refused() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True)
+
+    assert b'"err_code":10165' in publish(world, "500ms")
+
+
+def test_the_stream_shows_the_level_it_needs() -> None:
+    config = World().create_stream(allow_msg_ttl=True)["config"]
+
+    assert config["metadata"]["_nats.req.level"] == "1"
+
+
+def test_consumers_count_without_what_expired() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True)
+    publish(world, "1")
+    publish(world)
+    world.create_consumer()
+
+    world.clock.advance(2 * S)
+
+    assert world.info()["num_pending"] == 1
+
+
+def test_an_empty_stream_needs_no_timer() -> None:
+    world = World()
+    before = world.clock.pending()
+    world.create_stream(max_age=S)
+    world.publish("s.a", b"x")
+
+    world.clock.advance(2 * S)
+
+    assert world.clock.pending() == before

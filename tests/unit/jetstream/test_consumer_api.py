@@ -1,0 +1,128 @@
+"""Endpoints about consumers: names in subject and body, actions, lists. nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.jetstream.world import World
+
+
+def with_stream() -> World:
+    world = World()
+    world.create_stream()
+    return world
+
+
+def create(subject: str, config: dict[str, Any], stream: str = "S", **more: Any) -> dict[str, Any]:
+    world = with_stream()
+    return world.api(f"CONSUMER.{subject}", {"stream_name": stream, "config": config, **more})
+
+
+@pytest.mark.parametrize(
+    ("subject", "config", "name"),
+    [
+        ("CREATE.S.D", {"durable_name": "D"}, "D"),
+        ("CREATE.S.D", {"name": "D"}, "D"),
+        ("CREATE.S.D", {}, "D"),
+        ("CREATE.S", {"name": "E"}, "E"),
+        ("DURABLE.CREATE.S.D", {"durable_name": "D"}, "D"),
+        ("DURABLE.CREATE.S.D", {"durable_name": "D", "name": "X"}, "D"),
+        ("CREATE.S.F.s.a.>", {"durable_name": "F", "filter_subject": "s.a.>"}, "F"),
+    ],
+)
+def test_the_name_comes_from_subject_or_body(
+    subject: str, config: dict[str, Any], name: str
+) -> None:
+    assert create(subject, config)["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("subject", "config", "err_code"),
+    [
+        ("CREATE.S", {"durable_name": "D"}, 10020),
+        ("CREATE.S.N1", {"durable_name": "N2"}, 10017),
+        ("CREATE.S.N1", {"name": "N2"}, 10017),
+        ("DURABLE.CREATE.S.L", {}, 10018),
+        ("DURABLE.CREATE.S.L", {"durable_name": "M"}, 10017),
+        ("CREATE.S.a/b", {"durable_name": "a/b"}, 10127),
+        ("CREATE.S.F.s.a", {"durable_name": "F", "filter_subject": "s.b"}, 10131),
+        ("CREATE.S.F.s.a", {"durable_name": "F", "filter_subjects": ["s.a"]}, 10137),
+        ("CREATE.S." + "x" * 256, {"durable_name": "x" * 256}, 10102),
+    ],
+)
+def test_names_and_filters_that_disagree_are_refused(
+    subject: str, config: dict[str, Any], err_code: int
+) -> None:
+    assert create(subject, config)["error"]["err_code"] == err_code
+
+
+def test_the_stream_must_be_named_twice_and_exist() -> None:
+    assert create("CREATE.S.C", {}, stream="T")["error"]["err_code"] == 10056
+    assert create("CREATE.T.C", {}, stream="T")["error"]["err_code"] == 10059
+
+
+def test_actions_allow_what_they_say() -> None:
+    world = with_stream()
+    world.create_consumer()
+    same = {"durable_name": "C", "ack_policy": "explicit"}
+    other = same | {"max_deliver": 5}
+
+    def ask(config: dict[str, Any], action: str, name: str = "C") -> dict[str, Any]:
+        body = {"stream_name": "S", "config": config | {"durable_name": name}, "action": action}
+        return world.api(f"CONSUMER.CREATE.S.{name}", body)
+
+    assert ask(same, "create")["config"]["max_deliver"] == -1
+    assert ask(other, "create")["error"]["err_code"] == 10148
+    assert ask(other, "update")["config"]["max_deliver"] == 5
+    assert ask(same, "")["config"]["max_deliver"] == -1
+    assert ask(same, "update", "NOPE")["error"]["err_code"] == 10149
+
+
+def test_an_update_survives_a_restart() -> None:
+    world = with_stream()
+    world.create_consumer()
+    world.create_consumer(description="new")
+
+    world.restart()
+
+    assert world.info()["config"]["description"] == "new"
+
+
+def test_a_hub_that_sources_is_asked_for_an_older_form() -> None:
+    error = create("CREATE.S", {"direct": True, "sourcing": True, "deliver_subject": "d"})["error"]
+
+    assert (error["code"], error["err_code"]) == (412, 10185)
+
+
+def test_lists_and_names_are_sorted_and_paged() -> None:
+    world = with_stream()
+    assert world.api("CONSUMER.NAMES.S")["consumers"] == []
+    for name in ("B", "A", "C"):
+        world.create_consumer(name=name)
+
+    names = world.api("CONSUMER.NAMES.S", {"offset": 1})
+    listed = world.api("CONSUMER.LIST.S")
+
+    assert (names["consumers"], names["total"], names["limit"]) == (["B", "C"], 3, 1024)
+    assert [one["name"] for one in listed["consumers"]] == ["A", "B", "C"]
+    assert listed["limit"] == 256
+    assert listed["consumers"][0]["config"]["metadata"] == {"_nats.req.level": "0"}
+
+
+@pytest.mark.parametrize("endpoint", ["CONSUMER.INFO.S.C", "CONSUMER.DELETE.S.C"])
+def test_info_and_delete_take_no_body(endpoint: str) -> None:
+    world = with_stream()
+    world.create_consumer()
+
+    assert world.error(endpoint, b'{"a":1}')[1] == 10038
+    assert "error" not in world.api(endpoint)
+
+
+def test_a_missing_consumer_is_404() -> None:
+    world = with_stream()
+
+    assert world.error("CONSUMER.INFO.S.X") == (404, 10014, "consumer not found")
+    assert world.error("CONSUMER.DELETE.S.X")[1] == 10014
+    assert world.error("CONSUMER.INFO.T.X")[1] == 10059

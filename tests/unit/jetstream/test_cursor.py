@@ -1,0 +1,141 @@
+"""A consumer's reading position."""
+
+from __future__ import annotations
+
+from leafnode import limits
+from leafnode.jetstream.cursor import Cursor
+from tests.unit.jetstream.fake_store import FakeStore, FakeStream
+
+
+class Reader:
+    """A stream, a cursor on it, and how often the cursor had news."""
+
+    def __init__(self, count: int, **options: object) -> None:
+        self.root = FakeStore()
+        self.store: FakeStream = self.root.create_stream("$G", "S", b"", 0, 1)
+        for number in range(count):
+            self.store.append(b"s.%d" % (number % 2), 0, b"x", number)
+        self.news = 0
+        filters = options.pop("filters", [])
+        self.cursor = Cursor(self.store, filters, 1, on_ready=self._on_ready, **options)  # type: ignore[arg-type]
+
+    def _on_ready(self) -> None:
+        self.news += 1
+
+    def all(self) -> list[int]:
+        seqs = []
+        while (msg := self.cursor.peek()) is not None:
+            seqs.append(msg.seq)
+            self.cursor.take()
+        return seqs
+
+
+def test_messages_come_in_order_over_many_pages() -> None:
+    count = 2 * limits.READ_BATCH_MSGS + 1
+    reader = Reader(count)
+
+    assert reader.all() == list(range(1, count + 1))
+    assert reader.cursor.exhausted
+    assert reader.cursor.looked_at == count
+
+
+def test_peeking_takes_nothing() -> None:
+    reader = Reader(1)
+
+    assert reader.cursor.peek() is reader.cursor.peek()
+
+
+def test_a_filter_is_read_and_counted() -> None:
+    reader = Reader(5, filters=[b"s.1"])
+
+    assert reader.cursor.num_pending(1) == 2
+    assert reader.all() == [2, 4]
+    assert reader.cursor.num_pending(5) == 0
+    assert reader.cursor.peek() is None
+    assert reader.cursor.looked_at == 5
+
+
+def test_a_slow_read_brings_news_and_a_fast_one_does_not() -> None:
+    reader = Reader(2)
+    reader.root.slow_reads = True
+    assert reader.cursor.peek() is None
+    assert not reader.cursor.exhausted
+
+    reader.root.answer_reads()
+
+    assert (reader.news, reader.all()) == (1, [1, 2])
+    assert Reader(2).news == 0
+
+
+def test_an_answer_from_before_a_reset_is_thrown_away() -> None:
+    reader = Reader(3)
+    reader.root.slow_reads = True
+    reader.cursor.peek()
+    reader.cursor.reset(3)
+
+    reader.root.answer_reads()
+    reader.root.slow_reads = False
+
+    assert reader.news == 0
+    assert reader.all() == [3]
+
+
+def test_uncommitted_messages_are_not_there() -> None:
+    reader = Reader(1)
+    reader.root.hold()
+    reader.store.append(b"s.a", 0, b"x", 9)
+
+    assert reader.all() == [1]
+    assert reader.cursor.exhausted
+
+
+def test_listed_messages_come_first_and_reading_goes_on_behind_them() -> None:
+    reader = Reader(6, listed=[2, 4])
+
+    assert reader.cursor.num_pending(1) == 4
+    assert reader.all() == [2, 4, 5, 6]
+
+
+def test_a_listed_message_that_was_removed_is_passed_over() -> None:
+    reader = Reader(4, listed=[2, 3])
+    reader.store.remove([2])
+
+    assert reader.all() == [3, 4]
+
+
+def test_no_more_gets_are_under_way_than_allowed() -> None:
+    reader = Reader(200, listed=range(1, 201))
+    reader.root.slow_reads = True
+
+    reader.cursor.peek()
+
+    assert len(reader.root.answers) == limits.GETS_IN_FLIGHT
+    reader.root.answer_reads()
+    reader.root.slow_reads = False
+    assert reader.all() == list(range(1, 201))
+
+
+def test_counting_follows_arrivals_and_removals() -> None:
+    reader = Reader(5)
+    assert reader.cursor.num_pending(1) == 5
+    reader.store.append(b"s.a", 0, b"x", 9)
+    assert reader.cursor.num_pending(1) == 6
+    reader.store.remove_below(4)
+    assert reader.cursor.num_pending(1) == 3
+    reader.store.remove([5])
+    reader.cursor.recount()
+
+    assert reader.cursor.num_pending(1) == 2
+
+
+def test_a_fetched_message_is_known_until_it_is_forgotten() -> None:
+    reader = Reader(1)
+
+    known, msg = reader.cursor.fetch(1)
+    assert known
+    assert msg is not None
+    assert reader.cursor.fetch(9) == (True, None)
+    reader.cursor.forget(1)
+    reader.root.slow_reads = True
+
+    assert reader.cursor.fetch(1) == (False, None)

@@ -1,0 +1,62 @@
+"""The duplicate window. Measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from leafnode.jetstream.dedupe import DedupeWindow
+
+
+def test_an_id_is_found_until_its_window_has_passed() -> None:
+    window = DedupeWindow(100, 10)
+    window.add(b"a", 7, now_ns=1000)
+
+    assert window.find(b"a", 1099) == 7
+    assert window.find(b"a", 1100) is None
+
+
+def test_an_id_can_come_again_after_its_window() -> None:
+    window = DedupeWindow(100, 10)
+    window.add(b"a", 1, now_ns=0)
+    assert window.find(b"a", 100) is None
+
+    window.add(b"a", 2, now_ns=100)
+
+    assert window.find(b"a", 150) == 2
+
+
+def test_a_full_window_holds_its_maximum_and_counts_nothing() -> None:
+    window = DedupeWindow(100, 2)
+
+    window.add(b"a", 1, 0)
+    window.add(b"b", 2, 0)
+
+    assert (len(window), window.evicted) == (2, 0)
+
+
+def test_one_id_past_the_maximum_forgets_the_oldest_and_counts_it() -> None:
+    window = DedupeWindow(100, 2)
+    for seq, msg_id in enumerate((b"a", b"b", b"c"), start=1):
+        window.add(msg_id, seq, 0)
+
+    assert window.find(b"a", 0) is None
+    assert window.find(b"c", 0) == 3
+    assert (len(window), window.evicted) == (2, 1)
+
+
+def test_ids_of_lost_messages_are_forgotten() -> None:
+    window = DedupeWindow(100, 10)
+    window.add(b"a", 1, 0)
+    window.add(b"b", 2, 0)
+
+    window.forget_above(1)
+
+    assert window.find(b"a", 0) == 1
+    assert window.find(b"b", 0) is None
+
+
+def test_a_window_that_grows_keeps_what_it_has() -> None:
+    window = DedupeWindow(100, 10)
+    window.add(b"a", 1, 0)
+
+    window.window_ns = 1000
+
+    assert window.find(b"a", 500) == 1

@@ -1,0 +1,89 @@
+"""Direct Get of single messages (ADR-31), measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.jetstream.world import Msg, World
+
+
+def filled() -> World:
+    world = World()
+    world.create_stream(allow_direct=True)
+    for subject in ("s.a", "s.b", "s.a"):
+        world.publish(subject, subject.encode(), headers={"X": "1"} if subject == "s.b" else None)
+    return world
+
+
+def get(world: World, body: object = b"", tail: str = "") -> Msg:
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    (answer,) = world.request(f"$JS.API.DIRECT.GET.S{tail}", payload)
+    return answer
+
+
+def test_a_message_comes_raw_with_four_headers() -> None:
+    answer = get(filled(), {"seq": 1})
+
+    assert answer.payload == b"s.a"
+    assert answer.block == (
+        b"NATS/1.0\r\nNats-Stream: S\r\nNats-Subject: s.a\r\nNats-Sequence: 1\r\n"
+        b"Nats-Time-Stamp: 2027-01-15T08:00:00Z\r\n\r\n"
+    )
+
+
+def test_stored_headers_come_first() -> None:
+    assert get(filled(), {"seq": 2}).block.startswith(b"NATS/1.0\r\nX: 1\r\nNats-Stream: S\r\n")
+
+
+def test_without_headers_only_the_payload_comes() -> None:
+    answer = get(filled(), {"seq": 2, "no_hdr": True})
+
+    assert (answer.block, answer.payload) == (b"", b"s.b")
+
+
+@pytest.mark.parametrize(
+    ("body", "tail", "seq"),
+    [
+        ({"last_by_subj": "s.a"}, "", 3),
+        ({"next_by_subj": "s.>", "seq": 2}, "", 2),
+        ({"start_time": "2020-01-01T00:00:00Z"}, "", 1),
+        (b"", ".s.a", 3),
+        ({"no_hdr": False}, ".s.b", 2),
+        ({"seq": 1, "bogus": 1}, "", 1),
+    ],
+)
+def test_each_selector_finds_its_message(body: object, tail: str, seq: int) -> None:
+    assert b"Nats-Sequence: %d\r\n" % seq in get(filled(), body, tail).block
+
+
+@pytest.mark.parametrize(
+    ("body", "tail", "status"),
+    [
+        ({"seq": 99}, "", b"404 Message Not Found"),
+        (b"", ".s.zz", b"404 Message Not Found"),
+        (b"", "", b"408 Empty Request"),
+        (b"{}", "", b"408 Empty Request"),
+        (b"{bad", "", b"408 Malformed Request"),
+        ({"seq": 1, "last_by_subj": "s.a"}, "", b"408 Bad Request"),
+        ({"seq": 1}, ".s.a", b"408 Bad Request"),
+        ({"multi_last": ["s.a"], "next_by_subj": "s.a"}, "", b"408 Bad Request"),
+    ],
+)
+def test_each_problem_has_its_status(body: object, tail: str, status: bytes) -> None:
+    assert get(filled(), body, tail).block == b"NATS/1.0 " + status + b"\r\n\r\n"
+
+
+def test_batches_are_refused_by_name() -> None:
+    status = get(filled(), {"seq": 1, "batch": 3}).status
+
+    assert status == b"NATS/1.0 408 Bad Request - batch requests are not supported"
+
+
+def test_switching_it_off_ends_the_answers() -> None:
+    world = filled()
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"]})
+
+    assert get(world, {"seq": 1}).status == b"NATS/1.0 503"

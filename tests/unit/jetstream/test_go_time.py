@@ -1,0 +1,81 @@
+"""Go's texts of times and durations. Source: Go's time package, checked with nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.jetstream.go_time import (
+    format_duration,
+    format_time,
+    parse_duration,
+    parse_time,
+)
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0001-01-01T00:00:00Z"),
+        (1_800_000_000_000_000_000, "2027-01-15T08:00:00Z"),
+        (1_800_000_000_120_000_000, "2027-01-15T08:00:00.12Z"),
+        (1_800_000_000_000_000_001, "2027-01-15T08:00:00.000000001Z"),
+    ],
+)
+def test_times_have_up_to_nine_digits_and_no_trailing_zeros(ns: int, text: str) -> None:
+    assert format_time(ns) == text
+
+
+@given(st.integers(min_value=1, max_value=4_000_000_000_000_000_000))
+def test_a_time_survives_its_text(ns: int) -> None:
+    assert parse_time(format_time(ns)) == ns
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:01Z", 1),
+        ("1970-01-01T01:00:01+01:00", 1),
+        ("1969-12-31T23:00:01-01:00", 1),
+    ],
+)
+def test_zones_are_offsets_from_utc(text: str, seconds: int) -> None:
+    assert parse_time(text) == seconds * 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "2027-02-29T00:00:00Z", "2027-01-01", "2027-01-01T24:00:00Z", "2027-13-01T00:00:00Z"],
+)
+def test_what_is_no_time_is_refused(text: str) -> None:
+    assert parse_time(text) is None
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0s"),
+        (1, "1ns"),
+        (1_500, "1.5µs"),
+        (200_000_000, "200ms"),
+        (1_000_000_000, "1s"),
+        (1_500_000_000, "1.5s"),
+        (600_000_000_000, "10m0s"),
+        (5_400_000_000_000, "1h30m0s"),
+        (-2_000_000_000, "-2s"),
+    ],
+)
+def test_durations_read_as_go_writes_them(ns: int, text: str) -> None:
+    assert format_duration(ns) == text
+    assert parse_duration(text) == ns
+
+
+@given(st.integers(min_value=-(2**62), max_value=2**62))
+def test_a_duration_survives_its_text(ns: int) -> None:
+    assert parse_duration(format_duration(ns)) == ns
+
+
+@pytest.mark.parametrize("text", ["", "1", "s", "1x", "1h-2m", ".s", "9999999999999h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    assert parse_duration(text) is None

@@ -1,0 +1,207 @@
+"""Creating, changing, deleting and recovering streams and consumers of an account."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leafnode import limits
+from leafnode.errors import StoreFailed
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Outbox
+from tests.unit.jetstream.world import World
+
+S = 1_000_000_000
+
+
+def create_error(world: World, name: str = "S", **config: Any) -> tuple[int, int, str]:
+    return world.error(f"STREAM.CREATE.{name}", {"name": name, **config})
+
+
+def test_the_same_stream_may_be_created_again_and_another_of_its_name_not() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+
+    again = world.create_stream()
+
+    assert again["did_create"] is True
+    assert again["state"]["messages"] == 1
+    assert create_error(world, subjects=["s.>"], max_msgs=10)[1] == 10058
+
+
+def test_streams_may_not_share_subjects() -> None:
+    world = World()
+    world.create_stream()
+
+    assert create_error(world, "T", subjects=["s.a"])[:2] == (400, 10065)
+    world.create_stream("T")
+    update = {"name": "T", "subjects": ["s.a"]}
+    assert world.error("STREAM.UPDATE.T", update)[1] == 10065
+
+
+def test_a_stream_that_could_not_be_stored_is_not_there() -> None:
+    world = World()
+    world.store.hold()
+    answers = world.request("$JS.API.STREAM.CREATE.S", b'{"name":"S"}')
+
+    world.store.fail(StoreFailed("fsync failed"))
+
+    assert json.loads(answers[0].payload)["error"]["description"] == "fsync failed"
+    assert world.error("STREAM.INFO.S")[1] == 10059
+    assert world.publish("S", b"x") == 0
+
+
+def test_a_stream_is_announced_only_when_it_is_on_disk() -> None:
+    world = World()
+    world.store.hold()
+
+    answers = world.request("$JS.API.STREAM.CREATE.S", b'{"name":"S"}')
+    assert answers == []
+    world.store.commit()
+
+    assert b'"did_create":true' in answers[0].payload
+
+
+def test_a_deleted_stream_leaves_nothing_behind() -> None:
+    world = World()
+    timers, interest = world.clock.pending(), dict(world.account.local_interest)
+    world.create_stream(max_age=60 * S, allow_direct=True)
+    world.create_consumer()
+    world.publish("s.a", b"x")
+    waiting = world.fetch({"batch": 5, "expires": 60 * S})
+
+    assert world.api("STREAM.DELETE.S") == {
+        "type": "io.nats.jetstream.api.v1.stream_delete_response",
+        "success": True,
+    }
+
+    assert waiting[-1].status == b"NATS/1.0 409 Consumer Deleted"
+    assert world.clock.pending() == timers
+    left = {key for key in world.account.local_interest if not key[0].startswith(b"_INBOX")}
+    assert left == set(interest)
+    assert world.store.streams() == []
+
+
+def test_streams_consumers_and_ids_survive_a_restart() -> None:
+    world = World()
+    world.create_stream(max_msgs=100, metadata={"a": "b"})
+    before = world.api("STREAM.INFO.S")
+    for number in range(600):  # more than one page of the window
+        world.publish("s.a", b"x", headers={"Nats-Msg-Id": f"id{number}"})
+    world.create_consumer()
+
+    world.restart()
+    world.clock.advance(0)
+
+    assert world.ready
+    after = world.api("STREAM.INFO.S")
+    assert (after["config"], after["created"]) == (before["config"], before["created"])
+    assert after["state"]["messages"] == 100
+    assert world.info()["num_pending"] == 100
+    again = world.request("s.a", b"x", headers={"Nats-Msg-Id": "id599"})
+    assert again[0].payload == b'{"stream":"S","seq":600,"duplicate": true}'
+
+
+def test_the_account_answers_only_when_its_windows_are_read() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x", headers={"Nats-Msg-Id": "A"})
+    world.store.slow_reads = True
+
+    world.restart()
+    assert not world.ready
+    assert world.publish("s.a", b"x") == 0
+    while not world.ready:
+        world.store.answer_reads()
+        world.clock.advance(0)
+
+    again = world.request("s.a", b"x", headers={"Nats-Msg-Id": "A"})
+    assert again[0].payload == b'{"stream":"S","seq":1,"duplicate": true}'
+
+
+def test_streams_of_another_account_stay_untouched() -> None:
+    world = World()
+    world.create_stream()
+    other = Account("OTHER", Outbox(lambda: None))
+
+    js = world.enable(other)
+    js.recover(lambda: None)
+
+    assert (js.streams, set(world.js.streams)) == ({}, {"S"})
+
+
+def test_ids_of_consumers_do_not_repeat() -> None:
+    world = World()
+    world.create_stream()
+    body = {"stream_name": "S", "config": {"ack_policy": "none"}}
+
+    names = {world.api("CONSUMER.CREATE.S", body)["name"] for _ in range(20)}
+
+    assert len(names) == 20
+
+
+@pytest.mark.parametrize("most", [2, 0])
+def test_a_stream_has_no_more_consumers_than_allowed(most: int) -> None:
+    world = World()
+    world.create_stream(max_consumers=most)
+    bound = most or limits.CONSUMERS_PER_STREAM_MAX
+    for number in range(bound):
+        world.create_consumer(name=f"C{number}", max_waiting=1)
+
+    body = {"stream_name": "S", "config": {"durable_name": "X"}}
+
+    refused = world.error("CONSUMER.CREATE.S.X", body)
+    assert refused == (400, 10026, "maximum consumers limit reached")
+
+
+def test_an_update_of_limits_names_the_consumers_beyond_them() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer(name="c1", max_ack_pending=500)
+
+    refused = world.error(
+        "STREAM.UPDATE.S",
+        {"name": "S", "subjects": ["s.>"], "consumer_limits": {"max_ack_pending": 100}},
+    )
+
+    assert refused == (500, 10069, "change to limits violates consumers: c1")
+
+
+def test_create_update_and_delete_are_told_as_advisories() -> None:
+    world = World()
+    heard = world.listen("$JS.EVENT.ADVISORY.>")
+
+    world.create_stream()
+    world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "max_msgs": 5})
+    world.create_consumer()
+    world.api("CONSUMER.DELETE.S.C")
+    world.api("STREAM.DELETE.S")
+
+    assert [message.subject.decode() for message in heard] == [
+        "$JS.EVENT.ADVISORY.STREAM.CREATED.S",
+        "$JS.EVENT.ADVISORY.STREAM.UPDATED.S",
+        "$JS.EVENT.ADVISORY.CONSUMER.CREATED.S.C",
+        "$JS.EVENT.ADVISORY.CONSUMER.DELETED.S.C",
+        "$JS.EVENT.ADVISORY.STREAM.DELETED.S",
+    ]
+
+
+def test_the_servers_storage_is_not_promised_twice() -> None:
+    account = Account("$G", Outbox(lambda: None))
+    js = World().enable(account, max_file_bytes=1000, max_memory_bytes=0)
+    js.recover(lambda: None)
+    answers: list[bytes] = []
+    account.subscribe(b"r", lambda run: answers.extend(body for _, _, body in run.messages))
+
+    def create(name: str, **config: Any) -> bytes:
+        body = json.dumps({"name": name, **config}).encode()
+        account.publish(f"$JS.API.STREAM.CREATE.{name}".encode(), body, reply=b"r")
+        return answers.pop()
+
+    assert b"did_create" in create("A", max_bytes=1000)
+    assert b'"err_code":10047' in create("B", max_bytes=1)
+    assert b'"err_code":10028' in create("M", max_bytes=1, storage="memory")
+    assert js.usage().reserved_file_bytes == 1000

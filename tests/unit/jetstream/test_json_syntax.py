@@ -1,0 +1,78 @@
+"""Error texts of broken JSON, each measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.jetstream.json_syntax import JsonSyntaxError, end_of_value, first_error
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"{bad", "invalid character 'b' looking for beginning of object key string at offset 2"),
+        (b'{"name":"X"', "unexpected EOF"),
+        (b"{", "unexpected EOF"),
+        (b'{"a', "unexpected EOF"),
+        (b'{"name":"TG"} xx', "invalid character 'x' looking for beginning of value at offset 15"),
+        (b'{"name":"X"}]', "invalid character ']' looking for beginning of value at offset 13"),
+        (
+            b'{"name":"X",}',
+            "invalid character '}' looking for beginning of object key string at offset 13",
+        ),
+        (b'{"name" "X"}', "invalid character '\"' after object key at offset 9"),
+        (b'{"name":"X" "b":1}', "invalid character '\"' after object key:value pair at offset 13"),
+        (b'{"name":tru}', "invalid character '}' in literal true (expecting 'e') at offset 12"),
+        (b'{"a":01}', "invalid character '1' after object key:value pair at offset 7"),
+        (b'{"a":1.}', "invalid character '}' in numeric literal at offset 8"),
+        (b'{"a":-}', "invalid character '}' in numeric literal at offset 7"),
+        (b'{"a":1ex}', "invalid character 'x' in numeric literal at offset 8"),
+        (b'{"a":"\x01"}', "invalid character '\\x01' in string at offset 7"),
+        (b'{"a":"\\q"}', "invalid escape sequence `\\q` in string at offset 8"),
+        (b'{"a":"\\u12x4"}', "invalid escape sequence `\\u12x4` in string at offset 12"),
+        (b'{"a":[1 2]}', "invalid character '2' after array element at offset 9"),
+        (b'{"a":nulx}', "invalid character 'x' in literal null (expecting 'l') at offset 9"),
+    ],
+)
+def test_the_strict_decoder_says_what_and_where(body: bytes, text: str) -> None:
+    assert first_error(body, strict=True) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"{bad", "invalid character 'b' looking for beginning of object key string"),
+        (b'{"batch":1', "unexpected end of JSON input"),
+        (b'{"batch":1} xx', "invalid character 'x' after top-level value"),
+    ],
+)
+def test_the_lax_decoder_says_only_what(body: bytes, text: str) -> None:
+    assert first_error(body, strict=False) == text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_a_value_ends_where_its_text_ends(value: object) -> None:
+    text = json.dumps(value).encode()
+
+    assert end_of_value(text + b" ") == len(text)
+
+
+@given(st.binary())
+def test_any_bytes_end_in_a_text_and_never_in_another_exception(body: bytes) -> None:
+    assert first_error(body, strict=True)
+    assert first_error(body, strict=False)
+
+
+def test_depth_costs_no_stack_and_has_a_bound() -> None:
+    with pytest.raises(JsonSyntaxError, match="exceeded max depth"):
+        end_of_value(b"[" * 20_000)

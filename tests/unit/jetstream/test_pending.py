@@ -1,0 +1,293 @@
+"""Ack floor, ack pending and redelivery, by example and against a naive model.
+
+Floors measured on nats-server 2.15.1 (acks 3, 2, 1 of five leave the floor at 0, 0, 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from leafnode.jetstream.pending import Pending, Position
+
+WAIT_NS = 100
+
+
+def delivered(*seqs: int, **options: object) -> Pending:
+    pending = Pending(1, ack_wait_ns=WAIT_NS, **options)  # type: ignore[arg-type]
+    for seq in seqs:
+        pending.deliver(seq, 0)
+    return pending
+
+
+def test_a_new_consumer_stands_before_its_start() -> None:
+    pending = Pending(7, ack_wait_ns=WAIT_NS)
+
+    assert pending.delivered == pending.floor == Position(0, 6)
+
+
+def test_the_floor_waits_for_the_lowest_unacknowledged_message() -> None:
+    pending = delivered(1, 2, 3, 4, 5)
+    floors = []
+
+    for seq in (3, 2, 1):
+        pending.ack(seq)
+        floors.append(pending.floor)
+
+    assert floors == [Position(0, 0), Position(0, 0), Position(3, 3)]
+
+
+def test_the_floor_jumps_over_gaps_of_a_filtered_stream() -> None:
+    pending = delivered(2, 9)
+
+    pending.ack(2)
+
+    assert pending.floor == Position(1, 8)
+
+
+def test_the_last_ack_lifts_the_floor_to_what_was_delivered() -> None:
+    pending = delivered(2, 9)
+
+    pending.ack(9)
+    pending.ack(2)
+
+    assert pending.floor == pending.delivered == Position(2, 9)
+
+
+def test_acking_twice_does_nothing() -> None:
+    pending = delivered(1, 2)
+    assert pending.ack(1)
+
+    assert not pending.ack(1)
+
+    assert pending.floor == Position(1, 1)
+
+
+def test_ack_all_takes_everything_up_to_a_sequence() -> None:
+    pending = delivered(1, 2, 3, 4)
+
+    assert pending.ack_all(3, 3) == [1, 2, 3]
+
+    assert (pending.floor, len(pending)) == (Position(3, 3), 1)
+    assert pending.ack_all(2, 2) == []
+    assert pending.ack_all(99, 99) == []
+
+
+def test_an_expired_message_is_redelivered_with_a_new_consumer_sequence() -> None:
+    pending = delivered(1, 2)
+
+    assert pending.expire(WAIT_NS) == 2
+    assert pending.next_redelivery() == 1
+
+    assert pending.redeliver(1, WAIT_NS) == 3
+    assert pending.delivered == Position(3, 2)
+    assert (pending.deliveries(1), pending.deliveries(2), pending.redelivered) == (2, 1, 1)
+    assert pending.next_redelivery() == 2
+
+
+def test_redelivery_is_in_stream_order() -> None:
+    pending = delivered(1, 2, 3)
+
+    for seq in (3, 1):
+        pending.nak(seq, 0)
+
+    assert pending.next_redelivery() == 1
+
+
+def test_a_delayed_nak_waits() -> None:
+    pending = delivered(1)
+
+    assert pending.nak(1, 10, delay_ns=300)
+
+    assert pending.next_redelivery() is None
+    pending.expire(309)
+    assert pending.next_redelivery() is None
+    pending.expire(310)
+    assert pending.next_redelivery() == 1
+
+
+def test_progress_starts_the_wait_anew_and_takes_it_out_of_the_queue() -> None:
+    pending = delivered(1)
+    pending.expire(WAIT_NS)
+
+    assert pending.progress(1, WAIT_NS)
+
+    assert pending.next_redelivery() is None
+    pending.expire(2 * WAIT_NS - 1)
+    assert pending.next_redelivery() is None
+    pending.expire(2 * WAIT_NS)
+    assert pending.next_redelivery() == 1
+
+
+def test_backoff_sets_the_wait_of_each_delivery_and_its_last_value_repeats() -> None:
+    pending = delivered(1, backoff_ns=[10, 20])
+    waits = []
+
+    now_ns = 0
+    for _ in range(4):
+        due_ns = pending.next_deadline_ns()
+        assert due_ns is not None
+        waits.append(due_ns - now_ns)
+        now_ns = due_ns
+        pending.expire(now_ns)
+        pending.redeliver(1, now_ns)
+
+    assert waits == [10, 20, 20, 20]
+
+
+def test_what_is_given_up_leaves_without_lifting_the_floor() -> None:
+    pending = delivered(1, 2)
+
+    assert pending.drop(1)
+
+    assert (pending.floor, len(pending)) == (Position(0, 0), 1)
+
+
+def test_a_purge_moves_position_and_floor_behind_what_is_gone() -> None:
+    pending = delivered(1, 2, 3)
+
+    pending.purge(7)
+
+    assert pending.delivered == pending.floor == Position(3, 6)
+    assert len(pending) == 0
+
+
+def test_a_partial_purge_keeps_what_is_left_pending() -> None:
+    pending = delivered(1, 2, 3)
+
+    pending.purge(3)
+
+    assert pending.floor == Position(2, 2)
+    assert 3 in pending
+
+
+def test_without_acks_the_floor_follows_the_deliveries() -> None:
+    pending = Pending(1, ack_wait_ns=0)
+
+    pending.deliver(1, 0, track=False)
+
+    assert pending.floor == Position(1, 1)
+
+
+def test_skipping_lifts_a_floor_with_nothing_above_it() -> None:
+    pending = delivered(1)
+    pending.skip_to(5)
+    assert pending.floor == Position(0, 0)
+
+    pending.ack(1)
+
+    assert pending.floor == Position(1, 5)
+
+
+def test_a_position_survives_a_restart() -> None:
+    old = delivered(1, 2, 3)
+    old.expire(WAIT_NS)
+    old.redeliver(1, WAIT_NS)
+    new = Pending(1, ack_wait_ns=WAIT_NS)
+
+    new.restore(old.delivered, old.floor, old.entries(), old.counts)
+
+    assert new.entries() == old.entries()
+    assert new.next_deadline_ns() == WAIT_NS
+    new.ack(2)
+    old.ack(2)
+    assert new.floor == old.floor
+
+
+def test_a_client_that_naks_and_extends_for_ever_does_not_fill_the_queue() -> None:
+    pending = delivered(1)
+
+    for _ in range(10_000):
+        pending.nak(1, 0)
+        pending.progress(1, 0)
+
+    assert len(pending._queue) < 200
+
+
+@dataclass
+class Out:
+    """One message that is out, in the model."""
+
+    consumer_seq: int
+    deadline_ns: int
+    count: int = 1
+    queued: bool = False
+
+
+class PendingAgainstModel(RuleBasedStateMachine):
+    """Any order of deliveries, acks, naks and waits; the model keeps a plain dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending = Pending(1, ack_wait_ns=WAIT_NS)
+        self.out: dict[int, Out] = {}
+        self.now_ns = 0
+        self.consumer_seq = 0
+        self.stream_seq = 0
+
+    @rule(gap=st.integers(1, 3))
+    def deliver(self, gap: int) -> None:
+        self.stream_seq += gap
+        self.consumer_seq += 1
+        assert self.pending.deliver(self.stream_seq, self.now_ns) == self.consumer_seq
+        self.out[self.stream_seq] = Out(self.consumer_seq, self.now_ns + WAIT_NS)
+
+    @rule(data=st.data())
+    def ack_any(self, data: st.DataObject) -> None:
+        seq = data.draw(st.integers(0, self.stream_seq + 1))
+        assert self.pending.ack(seq) == (self.out.pop(seq, None) is not None)
+
+    @rule(data=st.data(), delay_ns=st.sampled_from([0, 50]))
+    def nak_any(self, data: st.DataObject, delay_ns: int) -> None:
+        seq = data.draw(st.integers(0, self.stream_seq + 1))
+        known = self.out.get(seq)
+        assert self.pending.nak(seq, self.now_ns, delay_ns) == (known is not None)
+        if known is not None:
+            known.queued = not delay_ns
+            if delay_ns:
+                known.deadline_ns = self.now_ns + delay_ns
+
+    @rule(by_ns=st.integers(1, 2 * WAIT_NS))
+    def wait(self, by_ns: int) -> None:
+        self.now_ns += by_ns
+        self.pending.expire(self.now_ns)
+        for known in self.out.values():
+            known.queued = known.queued or known.deadline_ns <= self.now_ns
+
+    @precondition(lambda self: any(known.queued for known in self.out.values()))
+    @rule()
+    def redeliver(self) -> None:
+        seq = min(seq for seq, known in self.out.items() if known.queued)
+        assert self.pending.next_redelivery() == seq
+        self.consumer_seq += 1
+        assert self.pending.redeliver(seq, self.now_ns) == self.consumer_seq
+        count = self.out[seq].count + 1
+        self.out[seq] = Out(self.consumer_seq, self.now_ns + WAIT_NS, count)
+
+    @invariant()
+    def holds_the_same_messages(self) -> None:
+        held = {seq: consumer_seq for seq, consumer_seq, _ in self.pending.entries()}
+        assert held == {seq: known.consumer_seq for seq, known in self.out.items()}
+        assert self.pending.queued == sum(known.queued for known in self.out.values())
+        assert self.pending.redelivered == sum(known.count > 1 for known in self.out.values())
+
+    @invariant()
+    def the_floor_is_below_everything_that_is_out(self) -> None:
+        assert self.pending.floor.stream_seq < min(self.out, default=self.stream_seq + 1)
+        if not self.out:
+            assert self.pending.floor == self.pending.delivered or self.stream_seq == 0
+
+    @invariant()
+    def a_deadline_is_never_missed(self) -> None:
+        waiting = [known.deadline_ns for known in self.out.values() if not known.queued]
+        if waiting:
+            due_ns = self.pending.next_deadline_ns()
+            assert due_ns is not None
+            assert due_ns <= min(waiting)
+
+
+PendingAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+TestPendingAgainstModel = PendingAgainstModel.TestCase

@@ -1,0 +1,276 @@
+"""Pull requests and their statuses, each line literal, as measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leafnode.jetstream.pull import parse
+from tests.unit.jetstream.world import Msg, World
+
+S = 1_000_000_000
+MS = 1_000_000
+
+
+def world_with(count: int, **consumer: Any) -> World:
+    world = World()
+    world.create_stream()
+    for number in range(count):
+        world.publish("s.a", b"m%d" % number)
+    world.create_consumer(**consumer)
+    return world
+
+
+def seen(messages: list[Msg]) -> list[bytes]:
+    """Payloads of messages, status blocks of statuses."""
+    return [message.block if message.status else message.payload for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("payload", "batch"),
+    [(b"", 1), (b"5", 5), (b"0", 0), (b"zzz", 1), (b"{}", 1), (b'{"batch":7}', 7), (b"9" * 30, 1)],
+)
+def test_a_body_is_a_count_or_json_and_else_one(payload: bytes, batch: int) -> None:
+    assert parse(payload).batch == batch
+
+
+def test_messages_come_with_their_subject_and_an_ack_reply() -> None:
+    world = world_with(3)
+
+    first, second = world.fetch({"batch": 2, "expires": S})
+
+    assert (first.subject, first.payload) == (b"s.a", b"m0")
+    assert first.reply == b"$JS.ACK.S.C.1.1.1.1800000000000000000.2"
+    assert second.reply == b"$JS.ACK.S.C.1.2.2.1800000000000000000.1"
+
+
+def test_no_wait_gives_what_there_is_and_then_404() -> None:
+    world = world_with(2)
+
+    got = world.fetch({"batch": 20, "no_wait": True})
+
+    assert seen(got) == [b"m0", b"m1", b"NATS/1.0 404 No Messages\r\n\r\n"]
+
+
+def test_no_wait_on_nothing_is_404_at_once() -> None:
+    got = world_with(0).fetch({"batch": 1, "no_wait": True})
+
+    assert seen(got) == [b"NATS/1.0 404 No Messages\r\n\r\n"]
+
+
+def test_no_wait_with_expires_waits_when_there_is_nothing() -> None:
+    world = world_with(0)
+
+    got = world.fetch({"batch": 1, "no_wait": True, "expires": 200 * MS})
+    assert got == []
+    world.clock.advance(200 * MS)
+
+    timeout = (
+        b"NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 1\r\nNats-Pending-Bytes: 0\r\n\r\n"
+    )
+    assert seen(got) == [timeout]
+
+
+def test_no_wait_with_expires_ends_with_404_when_there_was_something() -> None:
+    got = world_with(1).fetch({"batch": 5, "no_wait": True, "expires": S})
+
+    assert seen(got) == [b"m0", b"NATS/1.0 404 No Messages\r\n\r\n"]
+
+
+@pytest.mark.parametrize("batch", [3, 0, -1])
+def test_a_request_ends_at_its_expiry(batch: int) -> None:
+    world = world_with(0)
+
+    got = world.fetch({"batch": batch, "expires": 200 * MS})
+    world.clock.advance(200 * MS)
+
+    pending = b"Nats-Pending-Messages: %d\r\nNats-Pending-Bytes: 0\r\n\r\n" % batch
+    assert seen(got) == [b"NATS/1.0 408 Request Timeout\r\n" + pending]
+
+
+def test_a_waiting_request_gets_what_is_published_later() -> None:
+    world = world_with(0)
+    got = world.fetch({"batch": 2, "expires": 5 * S})
+
+    world.publish("s.a", b"late")
+
+    assert seen(got) == [b"late"]
+    assert world.info()["num_waiting"] == 1
+
+
+def test_nothing_is_delivered_before_its_commit() -> None:
+    world = world_with(0)
+    got = world.fetch({"batch": 1, "expires": 5 * S})
+    world.store.hold()
+
+    world.publish("s.a", b"x")
+    assert got == []
+    world.store.commit()
+
+    assert seen(got) == [b"x"]
+
+
+def test_heartbeats_come_while_nothing_else_does() -> None:
+    world = world_with(0)
+
+    got = world.fetch({"batch": 1, "expires": 450 * MS, "idle_heartbeat": 200 * MS})
+    world.clock.advance(500 * MS)
+
+    heartbeat = (
+        b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 0\r\nNats-Last-Stream: 0\r\n\r\n"
+    )
+    assert seen(got)[:2] == [heartbeat, heartbeat]
+    assert got[2].status == b"NATS/1.0 408 Request Timeout"
+
+
+@pytest.mark.parametrize(
+    ("request_body", "status"),
+    [
+        (
+            {"batch": 1, "expires": S, "idle_heartbeat": 600 * MS},
+            b"400 Bad Request - heartbeat value too large",
+        ),
+        ({"batch": 1, "idle_heartbeat": 100 * MS}, b"400 Bad Request - heartbeat value too large"),
+        ({"batch": 3, "no_wait": True}, b"409 Exceeded MaxRequestBatch of 2"),
+        ({"batch": 1, "expires": 5 * S}, b"409 Exceeded MaxRequestExpires of 1s"),
+        ({"batch": 1, "max_bytes": 1000}, b"409 Exceeded MaxRequestMaxBytes of 100"),
+    ],
+)
+def test_a_request_beyond_the_consumers_bounds_is_refused(
+    request_body: dict[str, Any], status: bytes
+) -> None:
+    world = world_with(1, max_batch=2, max_expires=S, max_bytes=100)
+
+    assert [message.status for message in world.fetch(request_body)] == [b"NATS/1.0 " + status]
+
+
+def test_bad_json_is_named() -> None:
+    world = world_with(1)
+
+    got = world.request("$JS.API.CONSUMER.MSG.NEXT.S.C", b"{bad")
+
+    text = b"invalid character 'b' looking for beginning of object key string"
+    assert got[0].block == b"NATS/1.0 400 Bad Request - " + text + b"\r\n\r\n"
+
+
+def test_a_too_new_request_is_refused() -> None:
+    world = world_with(1)
+
+    got = world.request(
+        "$JS.API.CONSUMER.MSG.NEXT.S.C", b"1", headers={"Nats-Required-Api-Level": "99"}
+    )
+
+    assert seen(got) == [b"NATS/1.0 412 Required Api Level\r\n\r\n"]
+
+
+def test_as_many_requests_wait_as_allowed_and_the_next_is_refused() -> None:
+    world = world_with(0, max_waiting=2)
+    waiting = {"batch": 1, "expires": 5 * S}
+    assert world.fetch(waiting) == world.fetch(waiting) == []
+
+    assert seen(world.fetch(waiting)) == [b"NATS/1.0 409 Exceeded MaxWaiting\r\n\r\n"]
+    assert world.fetch({**waiting, "idle_heartbeat": S}) == []
+
+
+def test_a_request_without_listener_makes_room() -> None:
+    world = world_with(0, max_waiting=1)
+    world.publish("$JS.API.CONSUMER.MSG.NEXT.S.C", b"1", reply="_INBOX.nobody")
+
+    assert world.fetch({"batch": 1, "expires": S}) == []
+    assert world.info()["num_waiting"] == 1
+
+
+def test_requests_take_turns_one_message_each() -> None:
+    world = world_with(0)
+    first = world.fetch({"batch": 2, "expires": 5 * S})
+    second = world.fetch({"batch": 2, "expires": 5 * S})
+
+    for number in range(4):
+        world.publish("s.a", b"%d" % number)
+
+    assert (seen(first), seen(second)) == ([b"0", b"2"], [b"1", b"3"])
+
+
+def test_no_wait_behind_requests_that_will_take_everything_is_refused() -> None:
+    world = world_with(5, max_ack_pending=2)
+    world.fetch({"batch": 20, "expires": 5 * S})
+
+    got = world.fetch({"batch": 1, "no_wait": True})
+
+    assert seen(got) == [b"NATS/1.0 408 Requests Pending\r\n\r\n"]
+
+
+def test_no_wait_that_is_held_back_by_ack_pending_gets_no_status() -> None:
+    world = world_with(3, max_ack_pending=1)
+    first = world.fetch(1)[0]
+
+    got = world.fetch({"batch": 1, "no_wait": True})
+    assert got == []
+    world.publish(first.reply.decode(), b"+ACK")
+    world.clock.advance(0)
+
+    assert seen(got) == [b"m1"]
+
+
+def test_max_bytes_too_small_for_the_next_message_ends_the_request() -> None:
+    got = world_with(1).fetch({"batch": 5, "max_bytes": 10, "expires": S})
+
+    left = b"Nats-Pending-Messages: 5\r\nNats-Pending-Bytes: 10\r\n\r\n"
+    assert seen(got) == [b"NATS/1.0 409 Message Size Exceeds MaxBytes\r\n" + left]
+
+
+def test_max_bytes_counts_subject_reply_and_body() -> None:
+    size = len(b"s.a") + len(b"$JS.ACK.S.C.1.1.1.1800000000000000000.2") + len(b"m0")
+
+    got = world_with(3).fetch({"batch": 5, "max_bytes": size + 1, "expires": S})
+
+    left = b"Nats-Pending-Messages: 4\r\nNats-Pending-Bytes: 1\r\n\r\n"
+    assert seen(got) == [b"m0", b"NATS/1.0 409 Message Size Exceeds MaxBytes\r\n" + left]
+
+
+def test_a_complete_batch_tells_of_bytes_left_over() -> None:
+    got = world_with(1).fetch({"batch": 1, "max_bytes": 1000, "expires": S})
+
+    left = b"Nats-Pending-Messages: 0\r\nNats-Pending-Bytes: 956\r\n\r\n"
+    assert seen(got) == [b"m0", b"NATS/1.0 409 Batch Completed\r\n" + left]
+
+
+def test_waiting_requests_hear_that_the_consumer_is_gone() -> None:
+    world = world_with(0)
+    got = world.fetch({"batch": 1, "expires": 5 * S})
+
+    world.api("CONSUMER.DELETE.S.C")
+
+    assert seen(got) == [b"NATS/1.0 409 Consumer Deleted\r\n\r\n"]
+
+
+def test_waiting_requests_hear_that_the_server_stops() -> None:
+    world = world_with(0)
+    got = world.fetch({"batch": 1, "expires": 5 * S})
+
+    world.js.shut_down()
+
+    assert seen(got) == [b"NATS/1.0 409 Server Shutdown\r\n\r\n"]
+    left = [one for one, _ in world.account.local_interest if not one.startswith(b"_INBOX")]
+    assert left == []
+
+
+def test_a_pull_on_a_missing_consumer_has_no_responder() -> None:
+    world = world_with(0)
+
+    got = world.fetch(1, name="NOPE")
+
+    subject = b"Nats-Subject: $JS.API.CONSUMER.MSG.NEXT.S.NOPE\r\n\r\n"
+    assert seen(got) == [b"NATS/1.0 503\r\n" + subject]
+
+
+def test_no_timer_outlives_its_request() -> None:
+    world = world_with(0)
+    before = world.clock.pending()
+    world.fetch({"batch": 1, "expires": 5 * S, "idle_heartbeat": S})
+
+    world.publish("s.a", b"x")
+    world.clock.advance(S)  # the state is saved, the ack wait goes on
+
+    assert world.clock.pending() == before + 1

@@ -1,0 +1,101 @@
+"""What a stream lets in and lets go. Sizes and refusals measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from leafnode.jetstream import retention
+from leafnode.jetstream.api_types import StreamConfig
+from leafnode.store.api import StreamState, SubjectState
+
+LIMITS = StreamConfig(
+    name="S", max_msgs=-1, max_bytes=-1, max_msgs_per_subject=-1, max_msg_size=-1, discard="new"
+)
+HELD = StreamState(3, 153, 1, 100, 3, 300, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("storage", "header_size", "size"),
+    [("file", 0, 51), ("file", 10, 55), ("memory", 0, 37), ("memory", 10, 37)],
+)
+def test_a_message_counts_as_the_servers_stores_count_it(
+    storage: str, header_size: int, size: int
+) -> None:
+    assert retention.message_bytes(storage, 1, header_size, 20) == size
+
+
+@pytest.mark.parametrize(
+    ("change", "of_subject", "size", "why"),
+    [
+        ({}, None, 1000, ""),
+        ({"max_msgs": 4}, None, 1, ""),
+        ({"max_msgs": 3}, None, 1, retention.TOO_MANY),
+        ({"max_bytes": 204}, None, 51, ""),
+        ({"max_bytes": 203}, None, 51, retention.TOO_MANY_BYTES),
+        ({"max_msgs": 3, "max_msgs_per_subject": 1}, SubjectState(1, 1, 1), 1, ""),
+        ({"max_msgs": 3, "max_msgs_per_subject": 1}, None, 1, retention.TOO_MANY),
+        (
+            {"max_msgs_per_subject": 1, "discard_new_per_subject": True},
+            SubjectState(1, 1, 1),
+            1,
+            retention.TOO_MANY_OF_SUBJECT,
+        ),
+        (
+            {"max_msgs_per_subject": 2, "discard_new_per_subject": True},
+            SubjectState(1, 1, 1),
+            1,
+            "",
+        ),
+    ],
+)
+def test_discard_new_refuses_what_does_not_fit(
+    change: dict[str, int], of_subject: SubjectState | None, size: int, why: str
+) -> None:
+    config = replace(LIMITS, **change)
+
+    assert retention.refusal(config, HELD, of_subject, size) == why
+
+
+def test_a_rollup_passes_the_limit_of_its_subject() -> None:
+    config = replace(LIMITS, max_msgs_per_subject=1, discard_new_per_subject=True)
+
+    assert retention.refusal(config, HELD, SubjectState(1, 1, 1), 1, rollup=True) == ""
+
+
+@pytest.mark.parametrize(("most", "excess"), [(-1, 0), (3, 0), (2, 1)])
+def test_the_excess_is_what_is_above_the_limit(most: int, excess: int) -> None:
+    assert retention.excess_msgs(replace(LIMITS, max_msgs=most), HELD) == excess
+
+
+def test_the_excess_of_bytes_and_of_a_subject() -> None:
+    config = replace(LIMITS, max_bytes=150, max_msgs_per_subject=2)
+
+    assert retention.excess_bytes(config, HELD) == 3
+    assert retention.excess_of_subject(config, SubjectState(3, 1, 3)) == 1
+    assert retention.excess_of_subject(config, None) == 0
+
+
+def test_the_oldest_message_says_when_expiry_is_due() -> None:
+    config = replace(LIMITS, max_age=1000)
+
+    assert retention.next_expiry_ns(config, HELD, now_ns=600) == 500
+    assert retention.next_expiry_ns(config, HELD, now_ns=5000) == 0
+    assert retention.next_expiry_ns(LIMITS, HELD, now_ns=600) is None
+    assert retention.expiry_cutoff_ns(config, 5000) == 4000
+
+
+@pytest.mark.parametrize(
+    ("change", "refuses"),
+    [
+        ({}, False),
+        ({"max_msgs": 1}, True),
+        ({"max_bytes": 1}, True),
+        ({"max_msgs": 1, "discard": "old"}, False),
+    ],
+)
+def test_a_stream_without_discard_new_limits_refuses_nothing(
+    change: dict[str, object], refuses: bool
+) -> None:
+    assert retention.refuses_anything(replace(LIMITS, **change)) is refuses  # type: ignore[arg-type]

@@ -1,0 +1,61 @@
+"""Times to live (ADR-43): texts, order, and what never ages. Measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.jetstream.ttl import NEVER, TtlQueue, parse_ttl
+
+S = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "ttl_ns"),
+    [
+        (b"1", S),
+        (b"1s", S),
+        (b"1.5s", S),
+        (b"1h30m", 5400 * S),
+        (b"never", NEVER),
+        (b"NEVER", NEVER),
+        (b"0", None),
+        (b"500ms", None),
+        (b"-1", None),
+        (b"abc", None),
+        (b"", None),
+    ],
+)
+def test_each_text_has_its_time(value: bytes, ttl_ns: int | None) -> None:
+    assert parse_ttl(value) == ttl_ns
+
+
+def test_what_is_due_comes_out_once_and_in_order() -> None:
+    queue = TtlQueue()
+    queue.add(1, 0, 30)
+    queue.add(2, 0, 10)
+    queue.add(3, 0, 20)
+
+    assert queue.next_ns() == 10
+    assert queue.take_due(20) == [2, 3]
+    assert queue.take_due(20) == []
+    assert queue.next_ns() == 30
+
+
+def test_what_never_ages_is_not_due() -> None:
+    queue = TtlQueue()
+
+    queue.add(1, 0, NEVER)
+
+    assert queue.next_ns() is None
+    assert queue.never == {1}
+
+
+def test_lost_messages_are_forgotten() -> None:
+    queue = TtlQueue()
+    queue.add(1, 0, 10)
+    queue.add(2, 0, 5)
+    queue.add(3, 0, NEVER)
+
+    queue.forget_above(1)
+
+    assert (queue.take_due(99), queue.never) == ([1], set())
