@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from leafnode.errors import StoreError
+    from leafnode.errors import StoreCorrupt, StoreError
 
 
 class StoredMsg(NamedTuple):
@@ -79,10 +79,12 @@ class StreamStore(Protocol):
         """Stage the removal of these sequences and return how many were there."""
         ...
 
-    def remove_below(self, seq: int) -> int:
+    def remove_below(self, seq: int, *, lazy: bool = False) -> int:
         """Stage the removal of everything before `seq`; return how many messages that were.
 
         Moves first_seq to at least `seq`, also past last_seq (a purge to beyond the end).
+        `lazy`: the caller removes it again at the next start if a crash undoes it (limits, ages);
+        saves one page write for each commit.
         """
         ...
 
@@ -94,6 +96,10 @@ class StreamStore(Protocol):
 
     def committed_seq(self) -> int:
         """The newest sequence whose COMMIT has returned. Consumers get nothing beyond it."""
+        ...
+
+    def damage(self) -> StoreCorrupt | None:
+        """Why this stream is quarantined, or None. It can be deleted, nothing else."""
         ...
 
     def subject_state(self, subject: bytes) -> SubjectState | None:
@@ -237,3 +243,5 @@ class StoreStats:
     commit_ns_total: int = 0
     commit_ns_max: int = 0
     file_bytes: int = 0
+    refused: int = 0  # appends turned away because too much was staged
+    reads_refused: int = 0

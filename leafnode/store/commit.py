@@ -1,0 +1,197 @@
+"""Group commit: what is staged while one batch is on its way to disk becomes the next batch.
+
+Knows batches, bounds and the order of callbacks; not SQL and not streams. No timer and no waiting:
+when the writer is idle, a batch leaves at the end of the loop's turn, so its size follows the disk
+by itself.
+Truth: docs/store.md, "Rules" 1, 2 and 8; docs/adr/0003.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from leafnode.errors import StoreBusy, StoreError
+from leafnode.store.batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.store.batch import Done
+    from leafnode.store.bounds import StoreBounds
+    from leafnode.store.recover import Recovered
+    from leafnode.store.worker import Schedule, Worker
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a batch. After an error nothing of it is on disk, as far as can be known.
+
+    `recovered` is the state on disk, read after the error; without it the store has to be reopened.
+    """
+
+    error: StoreError | None = None
+    recovered: list[Recovered] | None = None
+    damaged_stream: int = 0
+    commit_ns: int = 0
+
+
+class Owner(Protocol):
+    """Who keeps the state that a batch changes."""
+
+    def closing(self, batch: Batch) -> None:
+        """The batch is about to leave, and it holds the newest of everything: add what is lazy."""
+        ...
+
+    def committed(self, batch: Batch, outcome: Outcome) -> None: ...
+
+    def rolled_back(self, batches: list[Batch], outcome: Outcome) -> None: ...
+
+
+class Committer:
+    """One batch in flight, the others in order behind it."""
+
+    def __init__(
+        self,
+        bounds: StoreBounds,
+        worker: Worker,
+        schedule: Schedule,
+        write: Callable[[Batch], Outcome],
+        owner: Owner,
+    ) -> None:
+        self._bounds = bounds
+        self._worker = worker
+        self._schedule = schedule
+        self._write = write
+        self._owner = owner
+        self._in_flight: Batch | None = None
+        self._closed: deque[Batch] = (
+            deque()
+        )  # cut off at their bound, bounded by what may be staged
+        self._open: Batch | None = None
+        self._scheduled = False
+        self.staged_rows = 0
+        self.staged_bytes = 0
+        self.refused = 0  # appends turned away because too much was staged
+        self.no_room: StoreError | None = None  # refuses appends
+        self.failed: StoreError | None = None  # refuses everything
+
+    def admit(self, body_size: int) -> Batch:
+        """Count one row and return its batch. Raises StoreBusy, StoreFull, StoreFailed.
+
+        Only here a batch is cut: what follows from a message stays in the message's transaction.
+        """
+        self.check()
+        if self.no_room is not None:
+            raise _again(self.no_room)
+        bounds = self._bounds
+        if (
+            self.staged_rows >= bounds.staged_rows_max
+            or self.staged_bytes + body_size > bounds.staged_bytes_max
+        ):
+            self.refused += 1
+            raise StoreBusy(f"{self.staged_rows} messages wait for the disk")
+        batch = self._open
+        if batch is not None and (
+            batch.rows >= bounds.commit_rows_max
+            or (batch.rows and batch.body_bytes + body_size > bounds.commit_bytes_max)
+        ):
+            batch.close()
+            self._closed.append(batch)
+            self._open = batch = None
+        if batch is None:
+            batch = self.batch()
+        batch.rows += 1
+        batch.body_bytes += body_size
+        self.staged_rows += 1
+        self.staged_bytes += body_size
+        return batch
+
+    def check(self) -> None:
+        """Raise why nothing can be staged, if so."""
+        if self.failed is not None:
+            raise _again(self.failed)
+
+    def batch(self) -> Batch:
+        """Return the batch that takes what is staged now. Raises StoreFailed."""
+        self.check()
+        if self._open is None:
+            self._open = Batch()
+            if self._in_flight is None and not self._scheduled:
+                self._scheduled = True
+                self._schedule(self._end_of_turn)
+        return self._open
+
+    def after_commit(self, done: Done) -> None:
+        batch = self._open or (self._closed[-1] if self._closed else self._in_flight)
+        if batch is None:
+            done(None)
+        else:
+            batch.callbacks.append(done)
+
+    def is_idle(self) -> bool:
+        return self._in_flight is None and self._open is None and not self._closed
+
+    def flush(self, timeout_ns: int) -> bool:
+        """Commit all that is staged; False when the disk did not answer in time. Blocks."""
+        while not self.is_idle():
+            if self._in_flight is None:
+                self._hand_over()
+            if not self._worker.drain(timeout_ns):
+                return False
+        return True
+
+    def _end_of_turn(self) -> None:
+        self._scheduled = False
+        if self._in_flight is None:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._closed:
+            batch = self._closed.popleft()
+        elif self._open is not None:
+            batch, self._open = self._open, None
+            self._owner.closing(batch)
+            batch.close()
+        else:
+            return
+        self._in_flight = batch
+        self._worker.submit(partial(self._write, batch), self._written)
+
+    def _written(self, outcome: Outcome) -> None:
+        batch = self._in_flight
+        assert batch is not None
+        self._in_flight = None
+        if outcome.error is None:
+            self.staged_rows -= batch.rows
+            self.staged_bytes -= batch.body_bytes
+            self._owner.committed(batch, outcome)
+            # The disk works on the next batch while the callbacks of this one run.
+            self._hand_over()
+            self._resolve(deque(batch.callbacks), None)
+            return
+        # Later batches build on the sequences of this one: they go with it.
+        batches = [batch, *self._closed]
+        if self._open is not None:
+            batches.append(self._open)
+        self._closed.clear()
+        self._open = None
+        self.staged_rows = self.staged_bytes = 0
+        self._owner.rolled_back(batches, outcome)
+        self._resolve(deque(done for one in batches for done in one.callbacks), outcome.error)
+
+    def _resolve(self, callbacks: deque[Done], error: StoreError | None) -> None:
+        """Call all in order; one that raises does not keep the others from being called."""
+        try:
+            while callbacks:
+                callbacks.popleft()(error)
+        finally:
+            if callbacks:
+                self._schedule(partial(self._resolve, callbacks, error))
+
+
+def _again(error: StoreError) -> StoreError:
+    """Return a fresh copy: one exception raised many times would gather tracebacks."""
+    return type(error)(*error.args)

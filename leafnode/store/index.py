@@ -1,0 +1,285 @@
+"""What one stream holds, as staged: sequences, counts, segments, subjects. No bodies, no SQL.
+
+Knows what to write for a change (a `Removal` names it), not how or when. Everything here can be
+made anew from disk, and is, after a failed commit: leafnode/store/recover.py.
+Truth: docs/store.md, "Segments" and "Rules".
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from leafnode.store.api import StreamState
+from leafnode.store.segments import Segment
+from leafnode.store.subjects import Subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from leafnode.store.bounds import StoreBounds
+    from leafnode.store.segments import Columns
+    from leafnode.store.subjects import Subject
+
+_FIRST_SEQ: Final = attrgetter("first_seq")
+SWEEP_DIVISOR: Final = 2  # a sealed segment is rewritten when one row in so many is still alive
+DROP_OPEN_DIVISOR: Final = 4  # an emptied open segment is dropped when it is this full
+
+
+def message_bytes(subject: bytes, header_size: int, body_size: int) -> int:
+    """Return what one message counts in the stream's bytes.
+
+    Source: nats-server 2.15.1 server/filestore.go fileStoreMsgSize.
+    """
+    return 30 + len(subject) + body_size + (4 if header_size else 0)
+
+
+@dataclass(slots=True)
+class Removal:
+    """What one removal took away, and what has to be written for it."""
+
+    count: int = 0
+    seqs: list[int] = field(default_factory=list)  # removed one by one, ascending in each call
+    touched: dict[Segment, None] = field(default_factory=dict)  # their dead bits changed
+    dropped: list[Segment] = field(default_factory=list)
+    swept: list[tuple[Segment, list[int]]] = field(default_factory=list)
+
+
+class StreamIndex:
+    """One stream as staged. `columns` returns a segment's columns and reads them if need be."""
+
+    __slots__ = (
+        "bounds",
+        "bytes",
+        "columns",
+        "first_seq",
+        "last_seq",
+        "last_ts_ns",
+        "msgs",
+        "next_no",
+        "segments",
+        "subjects",
+    )
+
+    def __init__(
+        self, first_seq: int, bounds: StoreBounds, columns: Callable[[Segment], Columns]
+    ) -> None:
+        self.bounds = bounds
+        self.columns = columns
+        self.subjects = Subjects()
+        self.segments: list[Segment] = []
+        self.next_no = 1
+        self.first_seq = first_seq
+        self.last_seq = first_seq - 1
+        self.last_ts_ns = 0  # of the message stored last
+        self.msgs = 0
+        self.bytes = 0
+
+    # --- adding
+
+    def open_segment(self) -> Segment | None:
+        """Return the segment that takes the next row, or None when a new one is needed."""
+        if not self.segments:
+            return None
+        segment = self.segments[-1]
+        bounds = self.bounds
+        full = (
+            segment.rows >= bounds.segment_rows_max
+            or segment.body_bytes >= bounds.segment_bytes_max
+            or self.last_seq + 1 - segment.first_seq >= bounds.segment_span_max
+        )
+        return None if full else segment
+
+    def start_segment(self) -> Segment:
+        segment = Segment(self.next_no, self.last_seq + 1)
+        self.next_no += 1
+        self.segments.append(segment)
+        return segment
+
+    def add(self, segment: Segment, subject: Subject, size: int, body_size: int, ts_ns: int) -> int:
+        """Count one message into the open segment; return its sequence."""
+        seq = self.last_seq = self.last_seq + 1
+        self.last_ts_ns = ts_ns
+        segment.add(seq, subject.sid, size, body_size, ts_ns)
+        if not subject.msgs:
+            self.subjects.count += 1
+        subject.add(seq)
+        self.msgs += 1
+        self.bytes += size
+        return seq
+
+    def skip(self) -> int:
+        self.last_seq += 1
+        if not self.msgs:
+            self.first_seq = self.last_seq + 1
+        return self.last_seq
+
+    # --- removing
+
+    def seal(self) -> Removal:
+        """Close the open segment; drop it when nothing in it lives, sweep it when little does."""
+        segment = self.segments[-1]
+        segment.sealed = True
+        removal = Removal(touched={segment: None})
+        self._settle(removal, [segment])
+        return removal
+
+    def remove(self, seqs: Iterable[int]) -> Removal:
+        removal = Removal()
+        for seq in seqs:
+            segment = self.segment_at(seq)
+            if segment is None or segment.is_dead(seq):
+                continue
+            columns = self.columns(segment)
+            slot = columns.slot(seq)
+            if slot == len(columns) or columns.offsets[slot] != seq - segment.first_seq:
+                continue
+            self._drop_row(segment, columns, slot).drop(seq)
+            removal.seqs.append(seq)
+            removal.touched[segment] = None
+        removal.count = len(removal.seqs)
+        self._settle(removal, list(removal.touched))
+        self.advance_first()
+        return removal
+
+    def remove_below(self, seq: int) -> Removal:
+        removal = Removal()
+        if seq <= self.first_seq:
+            return removal
+        before = self.msgs
+        reached = self.segments[: self.segment_index(seq - 1) + 1]
+        if seq > self.last_seq:
+            self._drop_all()
+        else:
+            self._drop_below(reached, seq)
+        removal.count = before - self.msgs
+        self.first_seq = seq
+        self.last_seq = max(self.last_seq, seq - 1)
+        self._settle(removal, reached)
+        self.advance_first()
+        return removal
+
+    # --- asking
+
+    def segment_at(self, seq: int) -> Segment | None:
+        """Return the segment whose range holds `seq`."""
+        index = self.segment_index(seq)
+        if index < 0 or seq > self.segments[index].last_seq:
+            return None
+        return self.segments[index]
+
+    def segment_index(self, seq: int) -> int:
+        """Return the index of the last segment that starts at or before `seq`, or -1."""
+        if self.segments and seq >= self.segments[-1].first_seq:
+            return len(self.segments) - 1
+        return bisect_right(self.segments, seq, key=_FIRST_SEQ) - 1
+
+    def state(self, *, with_times: bool = True) -> StreamState:
+        state = StreamState(
+            msgs=self.msgs,
+            bytes=self.bytes,
+            first_seq=self.first_seq,
+            first_ts_ns=0,
+            last_seq=self.last_seq,
+            last_ts_ns=0,
+            num_subjects=self.subjects.count,
+            num_deleted=self.last_seq - self.first_seq + 1 - self.msgs,
+        )
+        segment = self.segment_at(self.first_seq)
+        if with_times and self.msgs and segment is not None:
+            state.last_ts_ns = self.last_ts_ns
+            if segment.is_whole() and self.first_seq == segment.first_seq:
+                state.first_ts_ns = segment.first_ts_ns
+            else:
+                columns = self.columns(segment)
+                state.first_ts_ns = columns.times[columns.slot(self.first_seq)]
+        return state
+
+    # --- private
+
+    def _drop_row(self, segment: Segment, columns: Columns, slot: int) -> Subject:
+        """Take one live row out of all counts except its subject's ends; return its subject."""
+        subject = self.subjects.by_sid[columns.sids[slot]]
+        size = columns.sizes[slot]
+        segment.mark_dead(segment.first_seq + columns.offsets[slot], size)
+        self.msgs -= 1
+        self.bytes -= size
+        if subject.msgs == 1:
+            self.subjects.count -= 1
+        return subject
+
+    def _drop_all(self) -> None:
+        for subject in self.subjects.by_sid.values():
+            subject.msgs = 0
+        self.subjects.count = 0
+        self.msgs = self.bytes = 0
+        for segment in self.segments:
+            segment.mark_all_dead()
+
+    def _drop_below(self, segments: list[Segment], seq: int) -> None:
+        for segment in segments:
+            columns = self.columns(segment)
+            if segment.last_seq < seq and not segment.dead_count:
+                self._drop_whole(segment, columns)
+                continue
+            for slot in range(columns.slot(self.first_seq), columns.slot(seq)):
+                if not segment.is_dead(segment.first_seq + columns.offsets[slot]):
+                    self._drop_row(segment, columns, slot).msgs -= 1
+
+    def _drop_whole(self, segment: Segment, columns: Columns) -> None:
+        """Count a segment without dead rows out by its subjects: many rows, few subjects."""
+        for sid, msgs in columns.counts().items():
+            subject = self.subjects.by_sid[sid]
+            subject.msgs -= msgs
+            if not subject.msgs:
+                self.subjects.count -= 1
+        self.msgs -= segment.rows
+        self.bytes -= segment.live_bytes
+        segment.mark_all_dead()
+
+    def _settle(self, removal: Removal, segments: list[Segment]) -> None:
+        """Of these segments, drop those where nothing lives, sweep those where little does."""
+        for segment in segments:
+            if not segment.live and (segment.sealed or self._is_worth_dropping(segment)):
+                removal.dropped.append(segment)
+                removal.touched.pop(segment, None)
+            # The first one is left alone: retention eats it from the front and soon drops it.
+            elif (
+                segment.sealed
+                and segment.dead_count * SWEEP_DIVISOR >= segment.rows
+                and segment is not self.segments[0]
+            ):
+                self.columns(segment)
+                removal.swept.append((segment, segment.sweep()))
+                removal.touched[segment] = None
+        if removal.dropped:
+            gone = set(removal.dropped)
+            self.segments = [segment for segment in self.segments if segment not in gone]
+
+    def _is_worth_dropping(self, segment: Segment) -> bool:
+        """Say whether an emptied open segment takes more room than a new table costs.
+
+        Only when the whole stream is empty: otherwise its last row says when it was stored last.
+        """
+        bounds = self.bounds
+        return not self.msgs and (
+            segment.rows * DROP_OPEN_DIVISOR >= bounds.segment_rows_max
+            or segment.body_bytes * DROP_OPEN_DIVISOR >= bounds.segment_bytes_max
+        )
+
+    def advance_first(self) -> None:
+        """Move first_seq to the oldest message, or behind last_seq when there is none."""
+        if not self.msgs:
+            self.first_seq = self.last_seq + 1
+            return
+        segment = next(segment for segment in self.segments if segment.live)
+        if segment.is_whole():
+            self.first_seq = max(self.first_seq, segment.first_seq)
+            return
+        columns = self.columns(segment)
+        slot = columns.slot(self.first_seq)
+        while segment.is_dead(segment.first_seq + columns.offsets[slot]):
+            slot += 1
+        self.first_seq = segment.first_seq + columns.offsets[slot]

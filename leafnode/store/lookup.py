@@ -1,0 +1,178 @@
+"""Questions to a StreamIndex that take a search: ends of a subject, pending counts, gaps, times.
+
+Knows columns and dead bits; changes nothing but what is remembered of a subject's ends. Costs are
+in docs/store.md, "What a question costs". Truth: tests/contract/test_store.py against the memory
+store.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from leafnode.store.api import SubjectState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leafnode.store.index import StreamIndex
+    from leafnode.store.segments import Columns, Segment
+    from leafnode.store.subjects import Subject
+
+_LAST_TS: Final = attrgetter("last_ts_ns")
+
+
+def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
+    """Return counts and exact ends of a subject that has messages."""
+    if subject.first_stale or subject.first_seq < index.first_seq:
+        subject.first_seq = _first_of(index, subject)
+        subject.first_stale = False
+    if subject.last_stale:
+        subject.last_seq = _last_of(index, subject)
+        subject.last_stale = False
+    return SubjectState(subject.msgs, subject.first_seq, subject.last_seq)
+
+
+def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -> int:
+    """Return how many messages from `start_seq` on match any pattern (none given: all).
+
+    Reads the columns of the segments on the shorter side of `start_seq` only.
+    """
+    sids = index.subjects.sids(patterns)
+    if sids is None:
+        total = index.msgs
+    else:
+        by_sid = index.subjects.by_sid
+        total = sum(by_sid[sid].msgs for sid in sids)
+    if start_seq <= index.first_seq or not total:
+        return total
+    if start_seq > index.last_seq:
+        return 0
+    position = index.segment_index(start_seq)
+    segment = index.segments[position]
+    upper = _live_from(index.columns(segment), segment, sids, start_seq)
+    if 2 * position >= len(index.segments):
+        return upper + sum(_live(index, other, sids) for other in index.segments[position + 1 :])
+    lower = _live(index, segment, sids) - upper
+    return total - lower - sum(_live(index, other, sids) for other in index.segments[:position])
+
+
+def deleted(index: StreamIndex, first_seq: int, max_seqs: int) -> list[int]:
+    """Return sequences without a message between first and last, ascending from `first_seq` on."""
+    gaps: list[int] = []
+    cursor = max(first_seq, index.first_seq)
+    for segment in index.segments[max(0, index.segment_index(cursor)) :]:
+        if segment.last_seq < cursor:
+            continue
+        if segment.is_whole():
+            runs = [(max(cursor, segment.first_seq), segment.last_seq)]
+        else:
+            runs = _live_runs(segment, index.columns(segment), cursor)
+        for first, last in runs:
+            gaps += range(cursor, min(first, cursor + max_seqs - len(gaps)))
+            if len(gaps) >= max_seqs:
+                return gaps
+            cursor = last + 1
+    gaps += range(cursor, min(index.last_seq + 1, cursor + max_seqs - len(gaps)))
+    return gaps
+
+
+def seq_at(index: StreamIndex, ts_ns: int) -> int:
+    """Return the first live sequence stored at or after that time, or last_seq + 1."""
+    position = bisect_left(index.segments, ts_ns, key=_LAST_TS)
+    for segment in index.segments[position:]:
+        if not segment.live:
+            continue
+        columns = index.columns(segment)
+        # Times ascend from the oldest message on; a stream that ran empty may start lower again.
+        start = bisect_left(columns.times, ts_ns, columns.slot(index.first_seq))
+        for slot in range(start, len(columns)):
+            seq = segment.first_seq + columns.offsets[slot]
+            if not segment.is_dead(seq):
+                return seq
+    return index.last_seq + 1
+
+
+def _live_runs(segment: Segment, columns: Columns, from_seq: int) -> list[tuple[int, int]]:
+    """Return (first, last) of each run of live sequences from `from_seq` on."""
+    runs: list[tuple[int, int]] = []
+    for offset in columns.offsets[columns.slot(from_seq) :]:
+        seq = segment.first_seq + offset
+        if segment.is_dead(seq):
+            continue
+        if runs and runs[-1][1] == seq - 1:
+            runs[-1] = (runs[-1][0], seq)
+        else:
+            runs.append((seq, seq))
+    return runs
+
+
+def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None) -> int:
+    """Return how many live messages of these subjects the segment has."""
+    if sids is None:
+        return segment.live
+    columns = index.columns(segment)
+    counts = columns.counts()
+    if len(counts) < len(sids):
+        found = sum(msgs for sid, msgs in counts.items() if sid in sids)
+    else:
+        found = sum(counts.get(sid, 0) for sid in sids)
+    return found - _dead_of(columns, segment, sids, segment.first_seq)
+
+
+def _live_from(
+    columns: Columns, segment: Segment, sids: frozenset[int] | None, from_seq: int
+) -> int:
+    slot = columns.slot(from_seq)
+    if sids is None:
+        return len(columns) - slot - segment.dead_from(from_seq)
+    found = sum(map(sids.__contains__, columns.sids[slot:]))
+    return found - _dead_of(columns, segment, sids, from_seq)
+
+
+def _dead_of(columns: Columns, segment: Segment, sids: frozenset[int], from_seq: int) -> int:
+    """Return how many dead rows of these subjects lie at or after `from_seq`."""
+    if not segment.dead_count:
+        return 0
+    first = from_seq - segment.first_seq
+    return sum(
+        columns.sids[columns.slot(segment.first_seq + offset)] in sids
+        for offset in segment.dead_offsets()
+        if offset >= first
+    )
+
+
+def _first_of(index: StreamIndex, subject: Subject) -> int:
+    """Search forward from what is known to be no later than the subject's oldest message."""
+    from_seq = max(subject.first_seq, index.first_seq)
+    for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
+        columns = index.columns(segment)
+        if subject.sid not in columns.counts():
+            continue
+        slot = columns.slot(from_seq)
+        while True:
+            try:
+                slot = columns.sids.index(subject.sid, slot)
+            except ValueError:
+                break
+            seq = segment.first_seq + columns.offsets[slot]
+            if not segment.is_dead(seq):
+                return seq
+            slot += 1
+    raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")
+
+
+def _last_of(index: StreamIndex, subject: Subject) -> int:
+    """Search backward from what is known to be no earlier than the subject's newest message."""
+    upto = subject.last_seq
+    for segment in reversed(index.segments[: index.segment_index(upto) + 1]):
+        columns = index.columns(segment)
+        if subject.sid not in columns.counts():
+            continue
+        for slot in range(columns.slot(upto + 1) - 1, -1, -1):
+            if columns.sids[slot] == subject.sid:
+                seq = segment.first_seq + columns.offsets[slot]
+                if not segment.is_dead(seq):
+                    return seq
+    raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")

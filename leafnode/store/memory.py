@@ -1,0 +1,267 @@
+"""The store in memory: `storage: memory`, and the model that the one on disk is checked against.
+
+Nothing waits here: what is staged is committed. Knows the same as the seam, nothing of files.
+Truth: leafnode/store/api.py.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.protocol.subject import is_literal, matches
+from leafnode.store.api import (
+    ConsumerRecord,
+    StoredMsg,
+    StoreStats,
+    StreamRecord,
+    StreamState,
+    SubjectState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from leafnode.errors import StoreCorrupt, StoreError
+
+
+def message_bytes(message: StoredMsg) -> int:
+    """Return what one message counts.
+
+    Source: nats-server 2.15.1 server/memstore.go memStoreMsgSize.
+    """
+    return len(message.subject) + len(message.body) + 16
+
+
+class MemoryStream:
+    """Implements leafnode.store.api.StreamStore."""
+
+    def __init__(self, first_seq: int) -> None:
+        self._messages: dict[int, StoredMsg] = {}
+        # Ordered, because the oldest goes first and a plain dict is slow to find it then.
+        self._subjects: dict[bytes, OrderedDict[int, None]] = {}
+        self._first_seq = first_seq
+        self._last_seq = first_seq - 1
+        self._last_ts_ns = 0
+        self._bytes = 0
+
+    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+        self._last_seq = seq = self._last_seq + 1
+        if self._messages:
+            ts_ns = max(ts_ns, self._last_ts_ns)
+        self._last_ts_ns = ts_ns
+        message = StoredMsg(seq, subject, ts_ns, header_size, body)
+        self._messages[seq] = message
+        self._subjects.setdefault(subject, OrderedDict())[seq] = None
+        self._bytes += message_bytes(message)
+        return seq
+
+    def skip(self) -> int:
+        self._last_seq += 1
+        self._settle()
+        return self._last_seq
+
+    def remove(self, seqs: Sequence[int]) -> int:
+        removed = sum(self._take(seq) for seq in seqs)
+        self._settle()
+        return removed
+
+    def remove_below(self, seq: int, *, lazy: bool = False) -> int:  # noqa: ARG002
+        if seq <= self._first_seq:
+            return 0
+        removed = sum(self._take(old) for old in self._held(range(self._first_seq, seq)))
+        self._first_seq = seq
+        self._last_seq = max(self._last_seq, seq - 1)
+        self._settle()
+        return removed
+
+    def state(self) -> StreamState:
+        first = self._messages.get(self._first_seq)
+        return StreamState(
+            msgs=len(self._messages),
+            bytes=self._bytes,
+            first_seq=self._first_seq,
+            first_ts_ns=first.ts_ns if first else 0,
+            last_seq=self._last_seq,
+            last_ts_ns=self._last_ts_ns if first else 0,
+            num_subjects=len(self._subjects),
+            num_deleted=self._last_seq - self._first_seq + 1 - len(self._messages),
+        )
+
+    def last_seq(self) -> int:
+        return self._last_seq
+
+    def committed_seq(self) -> int:
+        return self._last_seq
+
+    def damage(self) -> StoreCorrupt | None:
+        return None
+
+    def subject_state(self, subject: bytes) -> SubjectState | None:
+        seqs = self._subjects.get(subject)
+        if seqs is None:
+            return None
+        return SubjectState(len(seqs), next(iter(seqs)), next(reversed(seqs)))
+
+    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+        found: list[tuple[bytes, SubjectState]] = []
+        for subject in sorted(self._matching([pattern])):
+            state = self.subject_state(subject)
+            assert state is not None
+            found.append((subject, state))
+        return found
+
+    def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
+        if start_seq <= self._first_seq:
+            return sum(len(self._subjects[subject]) for subject in self._matching(patterns))
+        return sum(1 for _ in self._select(start_seq, patterns))
+
+    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
+        gaps: list[int] = []
+        for seq in range(max(first_seq, self._first_seq), self._last_seq + 1):
+            if len(gaps) >= max_seqs:
+                break
+            if seq not in self._messages:
+                gaps.append(seq)
+        return gaps
+
+    def seq_at(self, ts_ns: int) -> int:
+        for seq in self._held(range(self._first_seq, self._last_seq + 1)):
+            if self._messages[seq].ts_ns >= ts_ns:
+                return seq
+        return self._last_seq + 1
+
+    def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
+        done(self._messages.get(seq))
+
+    def read(
+        self,
+        start_seq: int,
+        patterns: Sequence[bytes],
+        max_msgs: int,
+        max_bytes: int,
+        done: Callable[[list[StoredMsg]], None],
+    ) -> None:
+        found: list[StoredMsg] = []
+        size = 0
+        for message in self._select(start_seq, patterns):
+            found.append(message)
+            size += len(message.body)
+            if len(found) >= min(max_msgs, limits.READ_BATCH_MSGS) or size >= max_bytes:
+                break
+        done(found)
+
+    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+        newest = max(
+            (next(reversed(self._subjects[subject])) for subject in self._matching([pattern])),
+            default=None,
+        )
+        done(None if newest is None else self._messages[newest])
+
+    # --- private
+
+    def _take(self, seq: int) -> bool:
+        message = self._messages.pop(seq, None)
+        if message is None:
+            return False
+        seqs = self._subjects[message.subject]
+        del seqs[seq]
+        if not seqs:
+            del self._subjects[message.subject]
+        self._bytes -= message_bytes(message)
+        return True
+
+    def _settle(self) -> None:
+        """Move first_seq to the oldest message, or behind last_seq when there is none."""
+        if not self._messages:
+            self._first_seq = self._last_seq + 1
+        while self._first_seq <= self._last_seq and self._first_seq not in self._messages:
+            self._first_seq += 1
+
+    def _held(self, seqs: range) -> list[int] | Iterator[int]:
+        """Return those of the sequences that hold a message, however wide the range is."""
+        if len(seqs) > 2 * len(self._messages):
+            return [seq for seq in self._messages if seq in seqs]
+        return (seq for seq in seqs if seq in self._messages)
+
+    def _matching(self, patterns: Sequence[bytes]) -> Iterable[bytes]:
+        if not patterns or b">" in patterns:
+            return self._subjects
+        if all(is_literal(pattern) for pattern in patterns):
+            return {pattern for pattern in patterns if pattern in self._subjects}
+        return [
+            subject
+            for subject in self._subjects
+            if any(matches(pattern, subject) for pattern in patterns)
+        ]
+
+    def _select(self, start_seq: int, patterns: Sequence[bytes]) -> Iterator[StoredMsg]:
+        wanted = set(self._matching(patterns)) if patterns else None
+        for seq in self._held(range(max(start_seq, self._first_seq), self._last_seq + 1)):
+            message = self._messages[seq]
+            if wanted is None or message.subject in wanted:
+                yield message
+
+
+class MemoryStore:
+    """Implements leafnode.store.api.Store."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, str], StreamRecord] = {}
+        self._consumers: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}
+        self._stats = StoreStats()
+
+    def streams(self) -> list[StreamRecord]:
+        return list(self._streams.values())
+
+    def create_stream(
+        self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
+    ) -> MemoryStream:
+        assert (account, name) not in self._streams, f"stream {name} of {account} exists"
+        stream = MemoryStream(first_seq)
+        self._streams[account, name] = StreamRecord(account, name, created_ns, config, stream)
+        self._consumers[account, name] = {}
+        return stream
+
+    def update_stream(self, account: str, name: str, config: bytes) -> None:
+        old = self._streams[account, name]
+        self._streams[account, name] = StreamRecord(
+            account, name, old.created_ns, config, old.store
+        )
+
+    def delete_stream(self, account: str, name: str) -> None:
+        del self._streams[account, name]
+        del self._consumers[account, name]
+
+    def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
+        return list(self._consumers[account, stream].values())
+
+    def put_consumer(
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+    ) -> None:
+        record = ConsumerRecord(name, created_ns, config, state)
+        self._consumers[account, stream][name] = record
+
+    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+        known = self._consumers[account, stream][name]
+        self.put_consumer(account, stream, name, known.created_ns, known.config, state)
+
+    def delete_consumer(self, account: str, stream: str, name: str) -> None:
+        del self._consumers[account, stream][name]
+
+    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
+        done(None)
+
+    def staged_bytes(self) -> int:
+        return 0
+
+    def failed(self) -> StoreError | None:
+        return None
+
+    def stats(self) -> StoreStats:
+        return self._stats
+
+    def close(self) -> None:
+        self._streams.clear()
+        self._consumers.clear()

@@ -1,0 +1,249 @@
+"""Older messages from disk: runs on the reader's thread, on a connection that cannot write.
+
+Every step is one short transaction over one segment, so the WAL is never held back. What is read is
+the committed state; each row's checksum is verified. Knows SQL; not the loop or what is staged.
+Truth: docs/store.md, "Reads" and "Damage".
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from leafnode.errors import StoreCorrupt
+from leafnode.store import schema
+from leafnode.store.recover import load_columns
+from leafnode.store.rows import is_intact, to_message
+from leafnode.store.segments import Segment, open_checked
+from leafnode.store.writes import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from leafnode.store.api import StoredMsg
+    from leafnode.store.rows import Row
+    from leafnode.store.segments import Columns
+
+COLUMNS_KEPT: Final = 8  # segments whose columns this thread remembers between two reads
+SEQS_PER_SELECT: Final = 64
+NO_SEGMENT_LIMIT: Final = 2**62
+
+NEXT_SEGMENT: Final = (
+    "SELECT no, first_seq, sealed, last_seq, rows, dead FROM segment "
+    "WHERE stream=? AND no>=? AND (last_seq IS NULL OR last_seq>=?) ORDER BY no LIMIT 1"
+)
+PREVIOUS_SEGMENT: Final = (
+    "SELECT no, first_seq, sealed, last_seq, rows, dead FROM segment "
+    "WHERE stream=? AND no<=? AND first_seq<=? ORDER BY no DESC LIMIT 1"
+)
+SUBJECT_NAME: Final = "SELECT name FROM subject WHERE stream=? AND sid=?"
+ROWS: Final = (
+    "SELECT seq, sid, ts, hl, crc, body FROM {table} WHERE seq>=? AND seq<=? ORDER BY seq {order}"
+)
+ROWS_OF_SUBJECTS: Final = (
+    "SELECT seq, sid, ts, hl, crc, body FROM {table} WHERE seq>=? AND seq<=? "
+    "AND sid IN (SELECT value FROM json_each(?)) ORDER BY seq {order}"
+)
+ROWS_BY_SEQ: Final = (
+    "SELECT seq, sid, ts, hl, crc, body FROM {table} WHERE seq IN ({marks}) ORDER BY seq {order}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """Messages of one stream between two sequences. `sids` None: of every subject.
+
+    `no` is a segment at or before the place to start at (for `backward`: at or behind it).
+    """
+
+    stream_id: int
+    no: int
+    first_seq: int
+    last_seq: int
+    sids: frozenset[int] | None
+    max_msgs: int
+    max_bytes: int
+    names: Mapping[int, bytes]
+    backward: bool = False
+
+
+@dataclass(slots=True)
+class ReadResult:
+    """What was found before a bound, the end or damage was reached."""
+
+    messages: list[StoredMsg] = field(default_factory=list)
+    bytes: int = 0
+    damage: StoreCorrupt | None = None
+
+
+class Reader:
+    """Owns a read-only connection, opened when first used."""
+
+    def __init__(self, path: Path, connect: schema.Connect) -> None:
+        self._path = path
+        self._connect = connect
+        self._conn: sqlite3.Connection | None = None
+        self._columns: OrderedDict[tuple[int, int, int], Columns] = OrderedDict()
+
+    def read(self, request: ReadRequest) -> ReadResult:
+        """Do one request. A connection that fails is opened anew once; then it counts as damage."""
+        result = ReadResult()
+        try:
+            self._read(request, result)
+        except StoreCorrupt as err:
+            result.damage = err
+        except sqlite3.Error as err:
+            if isinstance(schema.store_error(err, self._path), StoreCorrupt):
+                result.damage = StoreCorrupt(f"{self._path}: {err}")
+            else:
+                result = self._read_again(request)
+        return result
+
+    def close(self) -> None:
+        conn, self._conn = self._conn, None
+        self._columns.clear()
+        if conn is not None:
+            conn.close()
+
+    def _read_again(self, request: ReadRequest) -> ReadResult:
+        result = ReadResult()
+        try:
+            self.close()
+            self._read(request, result)
+        except StoreCorrupt as err:
+            result.damage = err
+        except sqlite3.Error as err:
+            result.damage = StoreCorrupt(f"{self._path}: cannot be read: {err}")
+        return result
+
+    def _read(self, request: ReadRequest, result: ReadResult) -> None:
+        conn = self._conn
+        if conn is None:
+            conn = self._conn = schema.open_reader(self._path, self._connect)
+        first, last, no = request.first_seq, request.last_seq, request.no
+        while first <= last and not _is_full(request, result):
+            conn.execute("BEGIN")
+            try:
+                if request.backward:
+                    row = conn.execute(PREVIOUS_SEGMENT, (request.stream_id, no, last)).fetchone()
+                else:
+                    row = conn.execute(NEXT_SEGMENT, (request.stream_id, no, first)).fetchone()
+                if row is None:
+                    return
+                segment = _segment(row)
+                self._read_segment(conn, request, result, segment, (first, last))
+            finally:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+            if request.backward:
+                last, no = segment.first_seq - 1, segment.no - 1
+            elif segment.sealed:
+                first, no = segment.last_seq + 1, segment.no + 1
+            else:
+                return
+
+    def _read_segment(
+        self,
+        conn: sqlite3.Connection,
+        request: ReadRequest,
+        result: ReadResult,
+        segment: Segment,
+        seqs: tuple[int, int],
+    ) -> None:
+        for row in self._rows(conn, request, segment, seqs):
+            if segment.is_dead(row[0]):
+                continue
+            name = request.names.get(row[1])
+            if name is None:  # forgotten on the loop's thread after this view was taken, or damage
+                known = conn.execute(SUBJECT_NAME, (request.stream_id, row[1])).fetchone()
+                if known is None:
+                    raise StoreCorrupt(f"message {row[0]} names the unknown subject {row[1]}")
+                name = bytes(known[0])
+            if not is_intact(row, zlib.crc32(name)):
+                raise StoreCorrupt(f"the checksum of message {row[0]} does not hold")
+            result.messages.append(to_message(row, name))
+            result.bytes += len(row[5])
+            if _is_full(request, result):
+                return
+
+    def _rows(
+        self,
+        conn: sqlite3.Connection,
+        request: ReadRequest,
+        segment: Segment,
+        seqs: tuple[int, int],
+    ) -> Iterator[Row]:
+        """Yield rows of one segment; by its columns where only some subjects are wanted."""
+        order = "DESC" if request.backward else "ASC"
+        name = table(request.stream_id, segment.no)
+        if request.sids is None:
+            yield from conn.execute(ROWS.format(table=name, order=order), seqs)
+        elif not segment.sealed:
+            statement = ROWS_OF_SUBJECTS.format(table=name, order=order)
+            yield from conn.execute(statement, (*seqs, json.dumps(list(request.sids))))
+        else:
+            wanted = self._wanted(conn, request, segment, seqs)
+            for start in range(0, len(wanted), SEQS_PER_SELECT):
+                part = wanted[start : start + SEQS_PER_SELECT]
+                marks = ",".join("?" * len(part))
+                yield from conn.execute(
+                    ROWS_BY_SEQ.format(table=name, marks=marks, order=order), part
+                )
+
+    def _wanted(
+        self,
+        conn: sqlite3.Connection,
+        request: ReadRequest,
+        segment: Segment,
+        seqs: tuple[int, int],
+    ) -> list[int]:
+        """Return the live sequences of the wanted subjects, in the order they are to be read."""
+        sids = request.sids
+        assert sids is not None
+        columns = self._columns_of(conn, request.stream_id, segment)
+        if sids.isdisjoint(columns.counts()):
+            return []
+        start, end = columns.slot(seqs[0]), columns.slot(seqs[1] + 1)
+        wanted = [
+            segment.first_seq + offset
+            for offset, sid in zip(columns.offsets[start:end], columns.sids[start:end], strict=True)
+            if sid in sids
+        ]
+        if segment.dead:
+            wanted = [seq for seq in wanted if not segment.is_dead(seq)]
+        # More than can be handed over is not worth a statement.
+        if request.backward:
+            return wanted[: -request.max_msgs - 1 : -1]
+        return wanted[: request.max_msgs]
+
+    def _columns_of(self, conn: sqlite3.Connection, stream_id: int, segment: Segment) -> Columns:
+        key = (stream_id, segment.no, segment.rows)  # a swept segment has fewer rows
+        columns = self._columns.pop(key, None)
+        if columns is None:
+            columns = load_columns(conn, stream_id, segment.no)
+        self._columns[key] = columns
+        while len(self._columns) > COLUMNS_KEPT:
+            self._columns.popitem(last=False)
+        return columns
+
+
+def _segment(row: tuple[int, int, int, int | None, int | None, bytes | None]) -> Segment:
+    no, first_seq, sealed, last_seq, rows, dead = row
+    segment = Segment(no, first_seq)
+    segment.sealed = bool(sealed)
+    segment.last_seq = last_seq or 0
+    segment.rows = rows or 0
+    if dead is not None:
+        segment.dead = bytearray(open_checked(dead))
+    return segment
+
+
+def _is_full(request: ReadRequest, result: ReadResult) -> bool:
+    return len(result.messages) >= request.max_msgs or (
+        bool(result.messages) and result.bytes >= request.max_bytes
+    )

@@ -1,0 +1,195 @@
+"""From disk to memory: every stream's index and consumers, as the last commit left them.
+
+Reads the rows of open segments (without bodies), the descriptions of sealed ones, and the columns
+of those in which something is dead. One stream's damage does not keep the others from coming up.
+Truth: docs/store.md, "Open".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from leafnode.errors import StoreCorrupt
+from leafnode.store.api import ConsumerRecord
+from leafnode.store.index import StreamIndex, message_bytes
+from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
+from leafnode.store.writes import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.store.bounds import StoreBounds
+
+SELECT_STREAMS: Final = (
+    "SELECT id, account, name, created, config, first_seq, last_seq FROM stream ORDER BY id"
+)
+SELECT_CONSUMERS: Final = (
+    "SELECT name, created, config, state FROM consumer WHERE stream=? ORDER BY name"
+)
+SELECT_SUBJECTS: Final = "SELECT sid, name FROM subject WHERE stream=? ORDER BY sid"
+SELECT_SEGMENTS: Final = (
+    "SELECT no, first_seq, sealed, dead, last_seq, rows, body_bytes, bytes, first_ts, last_ts "
+    "FROM segment WHERE stream=? ORDER BY no"
+)
+SELECT_SPANS: Final = "SELECT spans FROM segment_index WHERE stream=? AND no=?"
+SELECT_COLUMNS: Final = "SELECT columns FROM segment_index WHERE stream=? AND no=?"
+SELECT_ROWS: Final = "SELECT seq, sid, ts, hl, length(body) FROM {table} ORDER BY seq"
+
+
+@dataclass(slots=True)
+class Recovered:
+    """One stream as on disk. With `damage` the index is empty and must not be used."""
+
+    id: int
+    account: str
+    name: str
+    created_ns: int
+    config: bytes
+    index: StreamIndex
+    consumers: dict[str, ConsumerRecord] = field(default_factory=dict)
+    damage: StoreCorrupt | None = None
+
+
+def load_streams(
+    conn: sqlite3.Connection,
+    bounds: StoreBounds,
+    columns_of: Callable[[int], Callable[[Segment], Columns]],
+) -> list[Recovered]:
+    """Read all streams in one view. Raises sqlite3.Error when their list cannot be read."""
+    conn.execute("BEGIN")
+    try:
+        return [
+            _load_stream(conn, row, bounds, columns_of(row[0]))
+            for row in conn.execute(SELECT_STREAMS).fetchall()
+        ]
+    finally:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+
+
+def load_columns(conn: sqlite3.Connection, stream_id: int, no: int) -> Columns:
+    """Read the columns of a sealed segment. Raises StoreCorrupt or sqlite3.Error."""
+    row = conn.execute(SELECT_COLUMNS, (stream_id, no)).fetchone()
+    if row is None:
+        raise StoreCorrupt(f"segment {no} has no index")
+    return Columns.decode(row[0])
+
+
+def _load_stream(
+    conn: sqlite3.Connection,
+    row: tuple[int, str, str, int, bytes, int, int],
+    bounds: StoreBounds,
+    columns: Callable[[Segment], Columns],
+) -> Recovered:
+    stream_id, account, name, created_ns, config, first_seq, last_seq = row
+    # Not the loop's way to columns: this may be the writer's thread.
+    index = StreamIndex(first_seq, bounds, partial(_columns_here, conn, stream_id))
+    index.last_seq = last_seq
+    found = Recovered(stream_id, account, name, created_ns, config, index)
+    try:
+        for consumer in conn.execute(SELECT_CONSUMERS, (stream_id,)):
+            found.consumers[consumer[0]] = ConsumerRecord(*consumer)
+        _load_index(conn, stream_id, index)
+    except StoreCorrupt as err:
+        found.damage = StoreCorrupt(f"stream {name} of {account}: {err}")
+    except sqlite3.Error as err:
+        if getattr(err, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+            raise
+        found.damage = StoreCorrupt(f"stream {name} of {account}: {err}")
+    index.columns = columns
+    return found
+
+
+def _columns_here(conn: sqlite3.Connection, stream_id: int, segment: Segment) -> Columns:
+    return segment.columns or load_columns(conn, stream_id, segment.no)
+
+
+def _load_index(conn: sqlite3.Connection, stream_id: int, index: StreamIndex) -> None:
+    for sid, name in conn.execute(SELECT_SUBJECTS, (stream_id,)):
+        index.subjects.put(sid, name)
+    for row in conn.execute(SELECT_SEGMENTS, (stream_id,)).fetchall():
+        no, first_seq, sealed, dead = row[:4]
+        segment = Segment(no, first_seq)
+        segment.dead = bytearray(open_checked(dead)) if dead is not None else bytearray()
+        if sealed:
+            _load_sealed(conn, stream_id, index, segment, row[4:])
+        else:
+            _load_open(conn, stream_id, index, segment)
+        index.segments.append(segment)
+        index.next_no = no + 1
+        index.last_seq = max(index.last_seq, segment.last_seq)
+        index.last_ts_ns = segment.last_ts_ns
+        index.msgs += segment.live
+        index.bytes += segment.live_bytes
+    index.subjects.count = sum(subject.msgs > 0 for subject in index.subjects.by_sid.values())
+    index.advance_first()
+
+
+def _load_sealed(
+    conn: sqlite3.Connection,
+    stream_id: int,
+    index: StreamIndex,
+    segment: Segment,
+    numbers: tuple[int, int, int, int, int, int],
+) -> None:
+    segment.sealed = segment.stored = True
+    segment.columns = None
+    segment.last_seq, segment.rows, segment.body_bytes = numbers[:3]
+    segment.live_bytes, segment.first_ts_ns, segment.last_ts_ns = numbers[3:]
+    if segment.dead or segment.first_seq < index.first_seq:
+        columns = load_columns(conn, stream_id, segment.no)
+        if len(columns) != segment.rows:
+            raise StoreCorrupt(
+                f"segment {segment.no} has {segment.rows} rows, its index {len(columns)}"
+            )
+        _count_live(index, segment, columns)
+        return
+    row = conn.execute(SELECT_SPANS, (stream_id, segment.no)).fetchone()
+    if row is None:
+        raise StoreCorrupt(f"segment {segment.no} has no index")
+    for span in decode_spans(row[0]):
+        subject = index.subjects.by_sid.get(span.sid)
+        if subject is None:
+            raise StoreCorrupt(f"segment {segment.no} names the unknown subject {span.sid}")
+        if not subject.msgs:
+            subject.first_seq = segment.first_seq + span.first_offset
+        subject.msgs += span.msgs
+        subject.last_seq = segment.first_seq + span.last_offset
+
+
+def _load_open(
+    conn: sqlite3.Connection, stream_id: int, index: StreamIndex, segment: Segment
+) -> None:
+    columns = Columns(segment.first_seq)
+    names = index.subjects.names
+    select = SELECT_ROWS.format(table=table(stream_id, segment.no))
+    for seq, sid, ts_ns, header_size, size in conn.execute(select):
+        columns.add(seq, sid, message_bytes(names.get(sid, b""), header_size, size), ts_ns)
+        segment.body_bytes += size
+    segment.columns = columns
+    segment.rows = len(columns)
+    if columns:
+        segment.first_ts_ns, segment.last_ts_ns = columns.times[0], columns.times[-1]
+        segment.last_seq = segment.first_seq + columns.offsets[-1]
+    _count_live(index, segment, columns)
+
+
+def _count_live(index: StreamIndex, segment: Segment, columns: Columns) -> None:
+    """Count row by row; those below the stream's floor count as dead from here on."""
+    dead, segment.dead = segment.dead, bytearray()
+    segment.live_bytes = 0
+    was = Segment(segment.no, segment.first_seq)
+    was.dead = dead
+    for slot, sid in enumerate(columns.sids):
+        seq = segment.first_seq + columns.offsets[slot]
+        if seq < index.first_seq or was.is_dead(seq):
+            segment.mark_dead(seq, 0)
+            continue
+        subject = index.subjects.by_sid.get(sid)
+        if subject is None:
+            raise StoreCorrupt(f"message {seq} names the unknown subject {sid}")
+        subject.add(seq)
+        segment.live_bytes += columns.sizes[slot]

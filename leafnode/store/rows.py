@@ -1,0 +1,36 @@
+"""A message as a row of its segment's table, and the checksum that each row carries.
+
+Knows the row's fields only. SQLite has no page checksums: a flipped bit in a body would be served
+as it is.
+Truth: docs/store.md, "Damage".
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from leafnode.store.api import StoredMsg
+
+# seq, subject id, time, header size, checksum, body
+Row = tuple[int, int, int, int, int, bytes]
+ROW_VALUES: Final = "(?,?,?,?,?,?)"
+_MASK: Final = 0xFFFFFFFF
+
+
+def checksum(subject_crc: int, seq: int, ts_ns: int, header_size: int, body: bytes) -> int:
+    """Return the CRC-32 of subject and body, mixed with the numbers so that one flipped bit shows.
+
+    `subject_crc` is zlib.crc32 of the subject: it is computed once for each subject, not each
+    message.
+    """
+    return (zlib.crc32(body, subject_crc) ^ seq ^ ts_ns ^ (ts_ns >> 32) ^ header_size) & _MASK
+
+
+def is_intact(row: Row, subject_crc: int) -> bool:
+    seq, _, ts_ns, header_size, crc, body = row
+    return header_size <= len(body) and crc == checksum(subject_crc, seq, ts_ns, header_size, body)
+
+
+def to_message(row: Row, subject: bytes) -> StoredMsg:
+    return StoredMsg(row[0], subject, row[2], row[3], row[5])

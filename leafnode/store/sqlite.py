@@ -1,0 +1,423 @@
+"""The store on SQLite: one file for all streams, one writer thread, one reader thread.
+
+Builds the parts and keeps streams and consumers; what a stream does is in stream.py, what a commit
+does in commit.py and writer.py. Knows nothing of JetStream's rules. Truth: docs/store.md.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.store import schema, writes
+from leafnode.store.api import ConsumerRecord, StoreStats, StreamRecord
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.cache import ColumnsCache
+from leafnode.store.commit import Committer
+from leafnode.store.index import StreamIndex
+from leafnode.store.reader import Reader
+from leafnode.store.recover import load_columns
+from leafnode.store.stream import SqliteStream
+from leafnode.store.tail import TailBudget
+from leafnode.store.worker import ThreadExecutor, Worker
+from leafnode.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from leafnode.clock import Clock, Timer
+    from leafnode.store.batch import Batch
+    from leafnode.store.commit import Outcome
+    from leafnode.store.reader import ReadRequest, ReadResult
+    from leafnode.store.recover import Recovered
+    from leafnode.store.segments import Columns, Segment
+    from leafnode.store.worker import Executor, Schedule
+
+log = logging.getLogger(__name__)
+
+# Held for as long as the store is open. Not the database: SQLite's own locks are on that.
+LOCK_NAME: Final = "leafnode.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSeams:
+    """What the store gets from outside, so that a test decides when things happen.
+
+    `executor` is called twice, with the names of the writer's and of the reader's thread.
+    """
+
+    clock: Clock
+    schedule: Schedule  # loop.call_soon
+    call_soon_threadsafe: Schedule
+    on_damage: Callable[[str, str, StoreCorrupt], None]
+    executor: Callable[[str], Executor] = ThreadExecutor
+    connect: schema.Connect = sqlite3.connect
+
+
+class SqliteStore:
+    """Implements leafnode.store.api.Store. Made by `open`."""
+
+    def __init__(
+        self, directory: Path, seams: StoreSeams, bounds: StoreBounds, lock_fd: int
+    ) -> None:
+        self._path = directory / schema.FILE_NAME
+        self._seams = seams
+        self._bounds = bounds
+        self._lock_fd = lock_fd
+        self._cache = ColumnsCache(bounds.segment_cache_bytes)
+        self._columns_conn: sqlite3.Connection | None = None
+        self._writer = Writer(self._path, bounds, seams.clock, self._columns_of, seams.connect)
+        self._reader = Reader(self._path, seams.connect)
+        self._write_worker = Worker(seams.executor("leafnode-commit"), seams.call_soon_threadsafe)
+        self._read_worker = Worker(seams.executor("leafnode-read"), seams.call_soon_threadsafe)
+        self.committer = Committer(
+            bounds, self._write_worker, seams.schedule, self._writer.commit, self
+        )
+        self.tails = TailBudget(bounds.tail_cache_bytes)
+        self._streams: dict[tuple[str, str], SqliteStream] = {}
+        self._records: dict[int, tuple[int, bytes]] = {}  # created, config
+        self._by_id: dict[int, SqliteStream] = {}  # those whose deletion is not committed, too
+        self._next_id = 1
+        self._lazy_states: dict[tuple[int, str], bytes] = {}
+        self._flush_timer: Timer | None = None
+        self._retry_ns = limits.STORE_RETRY_NS
+        self._retry_timer: Timer | None = None
+        self._stats = StoreStats()
+
+    @classmethod
+    def open(
+        cls, directory: Path, seams: StoreSeams, bounds: StoreBounds | None = None
+    ) -> SqliteStore:
+        """Open the store in this directory, or make a new one there. Blocks.
+
+        Raises StoreError for what cannot be used, in one line that names the file; it stays as it
+        was.
+        """
+        bounds = bounds or StoreBounds()
+        schema.prepare_directory(directory)
+        lock_fd = _lock(directory)
+        try:
+            schema.ensure_file(directory / schema.FILE_NAME, seams.connect)
+            store = cls(directory, seams, bounds, lock_fd)
+            try:
+                store._adopt(store._writer.open())
+            except StoreError:
+                store._stop_workers()
+                raise
+        except StoreError:
+            os.close(lock_fd)
+            raise
+        return store
+
+    # --- streams
+
+    def streams(self) -> list[StreamRecord]:
+        return [
+            StreamRecord(account, name, *self._records[stream.id], stream)
+            for (account, name), stream in self._streams.items()
+        ]
+
+    def create_stream(
+        self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
+    ) -> SqliteStream:
+        assert (account, name) not in self._streams, f"stream {name} of {account} exists"
+        batch = self.committer.batch()
+        stream_id = self._next_id
+        self._next_id += 1
+        index = StreamIndex(first_seq, self._bounds, self._columns_of(stream_id))
+        stream = SqliteStream(self, stream_id, account, name, index)
+        self._streams[account, name] = self._by_id[stream_id] = stream
+        self._records[stream_id] = (created_ns, config)
+        row = (stream_id, account, name, created_ns, config, first_seq, first_seq - 1)
+        batch.add(stream_id, partial(writes.create_stream, row=row))
+        return stream
+
+    def update_stream(self, account: str, name: str, config: bytes) -> None:
+        batch = self.committer.batch()
+        stream = self._streams[account, name]
+        self._records[stream.id] = (self._records[stream.id][0], config)
+        self._stage(batch, stream.id, writes.UPDATE_CONFIG, (config, stream.id))
+
+    def delete_stream(self, account: str, name: str) -> None:
+        batch = self.committer.batch()
+        stream = self._streams.pop((account, name))
+        stream.detach()
+        batch.deleted.append(stream)
+        batch.add(stream.id, partial(writes.delete_stream, stream_id=stream.id))
+        for key in [key for key in self._lazy_states if key[0] == stream.id]:
+            del self._lazy_states[key]
+        for segment in stream.index.segments:
+            self._cache.forget(segment)
+
+    # --- consumers
+
+    def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
+        return list(self._streams[account, stream].consumers.values())
+
+    def put_consumer(
+        self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
+    ) -> None:
+        batch = self.committer.batch()
+        owner = self._streams[account, stream]
+        self._lazy_states.pop((owner.id, name), None)
+        owner.consumers[name] = ConsumerRecord(name, created_ns, config, state)
+        row = (owner.id, name, created_ns, config, state)
+        self._stage(batch, owner.id, writes.PUT_CONSUMER, row)
+
+    def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
+        owner = self._streams[account, stream]
+        known = owner.consumers[name]
+        owner.consumers[name] = ConsumerRecord(name, known.created_ns, known.config, state)
+        self._lazy_states[owner.id, name] = state
+        self._flush_later()
+
+    def delete_consumer(self, account: str, stream: str, name: str) -> None:
+        batch = self.committer.batch()
+        owner = self._streams[account, stream]
+        del owner.consumers[name]
+        self._lazy_states.pop((owner.id, name), None)
+        self._stage(batch, owner.id, writes.DELETE_CONSUMER, (owner.id, name))
+
+    # --- the store as a whole
+
+    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
+        self.committer.after_commit(done)
+
+    def staged_bytes(self) -> int:
+        return self.committer.staged_bytes
+
+    def failed(self) -> StoreError | None:
+        return self.committer.failed or self.committer.no_room
+
+    def stats(self) -> StoreStats:
+        self._stats.refused = self.committer.refused
+        self._stats.file_bytes = sum(
+            path.stat().st_size
+            for path in (self._path, self._path.with_name(self._path.name + "-wal"))
+            if path.exists()
+        )
+        return self._stats
+
+    def close(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+        if self._lazy_states and self.committer.failed is None:
+            self.committer.batch()
+        if not self.committer.flush(limits.STORE_CLOSE_NS):
+            # The disk hangs: so would closing. The lock goes with the process.
+            log.error("The last commit did not end in time: path=%s", self._path)
+            return
+        self.committer.failed = StoreFailed(f"{self._path}: is closed")
+        self._read_worker.drain(limits.STORE_CLOSE_NS)
+        self._stop_workers()
+        # A read-only connection closes last: so the WAL keeps its size for the next start.
+        try:
+            self._columns_reader()
+        except sqlite3.Error as err:
+            log.warning("The write-ahead log is not kept: %s", err)
+        self._writer.close()
+        self._reader.close()
+        self._close_columns()
+        os.close(self._lock_fd)
+
+    # --- what streams ask for
+
+    def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
+        if self._read_worker.waiting >= self._bounds.reads_waiting_max:
+            self._stats.reads_refused += 1
+            raise StoreBusy(f"{self._read_worker.waiting} reads wait for the disk")
+        self._read_worker.submit(partial(self._reader.read, request), done)
+
+    def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None:
+        if stream.quarantine(problem):
+            self._seams.on_damage(stream.account, stream.name, problem)
+
+    def forget(self, segment: Segment) -> None:
+        self._cache.forget(segment)
+
+    # --- what the committer tells
+
+    def closing(self, batch: Batch) -> None:
+        states, self._lazy_states = self._lazy_states, {}
+        batch.consumer_states = states
+        for (stream_id, name), state in states.items():
+            self._stage(batch, stream_id, writes.PUT_CONSUMER_STATE, (state, stream_id, name))
+
+    def committed(self, batch: Batch, outcome: Outcome) -> None:
+        stats = self._stats
+        stats.commits += 1
+        stats.rows += batch.rows
+        stats.bytes += batch.body_bytes
+        stats.commit_ns_total += outcome.commit_ns
+        stats.commit_ns_max = max(stats.commit_ns_max, outcome.commit_ns)
+        for stream in batch.deleted:
+            self._by_id.pop(stream.id, None)
+            self._records.pop(stream.id, None)
+        for change in batch.changes.values():
+            if change.stream.id not in self._by_id:
+                continue
+            for segment, columns in change.stored:
+                if segment.columns is columns:
+                    segment.stored = True
+                    self._cache.keep(segment)
+            change.stream.committed(change)
+
+    def rolled_back(self, batches: list[Batch], outcome: Outcome) -> None:
+        error = outcome.error
+        assert error is not None
+        self._stats.failures += 1
+        log.error("Commit failed, %d batches undone: %s", len(batches), error)
+        for batch in batches:
+            # What is newer than the batch stays; states are absolute, so an older one may be lost.
+            self._lazy_states = {**batch.consumer_states, **self._lazy_states}
+        if outcome.recovered is None:
+            self.committer.failed = error
+            self._retry_later(self._reopen)
+            return
+        self._adopt(outcome.recovered)
+        if isinstance(error, StoreFull):
+            self.committer.no_room = error
+            self._retry_later(self._probe)
+        elif isinstance(error, StoreCorrupt) and outcome.damaged_stream in self._by_id:
+            self.damaged(self._by_id[outcome.damaged_stream], error)
+
+    # --- private
+
+    def _adopt(self, recovered: list[Recovered]) -> None:
+        """Take the state on disk for the truth; streams that are known keep their identity."""
+        known, self._by_id = self._by_id, {}
+        self._streams.clear()
+        self._records.clear()
+        self._cache.clear()
+        for found in recovered:
+            stream = known.pop(found.id, None)
+            if stream is None:
+                stream = SqliteStream(self, found.id, found.account, found.name, found.index)
+            stream.adopt(found.index, found.consumers)
+            self._streams[found.account, found.name] = self._by_id[found.id] = stream
+            self._records[found.id] = (found.created_ns, found.config)
+            self._next_id = max(self._next_id, found.id + 1)
+            if found.damage is not None:
+                self.damaged(stream, found.damage)
+        for stream in known.values():
+            stream.detach()
+        self._lazy_states = {
+            (stream_id, name): state
+            for (stream_id, name), state in self._lazy_states.items()
+            if stream_id in self._by_id and name in self._by_id[stream_id].consumers
+        }
+        for (stream_id, name), state in self._lazy_states.items():
+            consumers = self._by_id[stream_id].consumers
+            old = consumers[name]
+            consumers[name] = ConsumerRecord(name, old.created_ns, old.config, state)
+        if self._lazy_states:
+            self._flush_later()
+
+    def _stage(
+        self, batch: Batch, stream_id: int, statement: str, parameters: tuple[object, ...]
+    ) -> None:
+        batch.add(stream_id, partial(_execute, statement, parameters))
+
+    def _flush_later(self) -> None:
+        if self._flush_timer is None:
+            self._flush_timer = self._seams.clock.call_later(limits.CONSUMER_FLUSH_NS, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        if self._lazy_states and self.committer.failed is None:
+            self.committer.batch()
+
+    def _retry_later(self, retry: Callable[[], None]) -> None:
+        if self._retry_timer is None:
+            self._retry_timer = self._seams.clock.call_later(self._retry_ns, retry)
+
+    def _probe(self) -> None:
+        """A full disk: take appends again once the reserve could be set aside."""
+        self._retry_timer = None
+        self._write_worker.submit(self._writer.make_reserve, self._probed)
+
+    def _probed(self, has_room: bool) -> None:  # noqa: FBT001 -- the job's result
+        if has_room:
+            self.committer.no_room = None
+        elif self.committer.failed is None:
+            self._retry_later(self._probe)
+
+    def _reopen(self) -> None:
+        """A failed disk: let go of every connection, then open and read the file again."""
+        self._retry_timer = None
+        self._close_columns()
+        self._read_worker.submit(
+            self._reader.close,
+            lambda _: self._write_worker.submit(self._writer.reopen, self._reopened),
+        )
+
+    def _reopened(self, outcome: Outcome) -> None:
+        if outcome.recovered is None:
+            self.committer.failed = outcome.error
+            self._retry_ns = min(2 * self._retry_ns, limits.STORE_RETRY_MAX_NS)
+            self._retry_later(self._reopen)
+            return
+        self._retry_ns = limits.STORE_RETRY_NS
+        self.committer.failed = self.committer.no_room = None
+        self._adopt(outcome.recovered)
+        log.warning("The store was reopened and read again: path=%s", self._path)
+
+    def _columns_of(self, stream_id: int) -> Callable[[Segment], Columns]:
+        def columns(segment: Segment) -> Columns:
+            if segment.columns is not None and not segment.sealed:
+                return segment.columns
+            return self._cache.columns(segment, load)
+
+        def load(segment: Segment) -> Columns:
+            try:
+                return load_columns(self._columns_reader(), stream_id, segment.no)
+            except (StoreCorrupt, sqlite3.Error) as err:
+                problem = StoreCorrupt(f"{self._path}: segment {segment.no}: {err}")
+                self.damaged(self._by_id[stream_id], problem)
+                raise problem from err
+
+        return columns
+
+    def _columns_reader(self) -> sqlite3.Connection:
+        """Return the loop's own connection: it reads one blob at a time, nothing else."""
+        if self._columns_conn is None:
+            self._columns_conn = schema.open_reader(self._path, self._seams.connect)
+        return self._columns_conn
+
+    def _close_columns(self) -> None:
+        conn, self._columns_conn = self._columns_conn, None
+        if conn is not None:
+            conn.close()
+
+    def _stop_workers(self) -> None:
+        self._write_worker.close()
+        self._read_worker.close()
+
+
+def _execute(statement: str, parameters: tuple[object, ...], conn: sqlite3.Connection) -> None:
+    writes.execute(conn, statement, parameters)
+
+
+def _lock(directory: Path) -> int:
+    """Lock the directory for this process, or say who has it. Raises StoreError."""
+    path = directory / LOCK_NAME
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as err:
+        raise StoreError(f"{path}: {err.strerror}") from err
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        os.close(fd)
+        raise StoreError(f"{directory}: another process uses this store") from err
+    return fd

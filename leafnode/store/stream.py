@@ -1,0 +1,364 @@
+"""One stream on SQLite: stages changes into the batch, answers questions from its index, reads.
+
+Knows the index, the batch and the readers' sides; not SQL, policies or consumers' meaning.
+Truth: leafnode/store/api.py for the contract; docs/store.md for what is durable when.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leafnode import limits
+from leafnode.errors import StoreCorrupt, StoreFailed
+from leafnode.store import lookup, writes
+from leafnode.store.index import message_bytes
+from leafnode.store.reader import NO_SEGMENT_LIMIT, ReadRequest, ReadResult
+from leafnode.store.rows import checksum, to_message
+from leafnode.store.tail import Tail
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+
+    from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
+    from leafnode.store.batch import Batch, StreamChange
+    from leafnode.store.commit import Committer
+    from leafnode.store.index import Removal, StreamIndex
+    from leafnode.store.segments import Segment
+    from leafnode.store.subjects import Subject
+    from leafnode.store.tail import TailBudget
+
+# Up to here it pays to look at each subject before searching the tail for its newest message.
+LAST_SUBJECTS_MAX: Final = 64
+
+
+class Host(Protocol):
+    """What a stream needs of its store."""
+
+    committer: Committer
+    tails: TailBudget
+
+    def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
+        """Have the reader's thread do it. Raises StoreBusy."""
+        ...
+
+    def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None: ...
+
+    def forget(self, segment: Segment) -> None:
+        """Its columns are of no more use to the cache, or not on disk."""
+        ...
+
+
+class SqliteStream:
+    """Implements leafnode.store.api.StreamStore."""
+
+    def __init__(
+        self, host: Host, stream_id: int, account: str, name: str, index: StreamIndex
+    ) -> None:
+        self.id = stream_id
+        self.account = account
+        self.name = name
+        self.index = index  # as staged
+        self.consumers: dict[str, ConsumerRecord] = {}
+        self._host = host
+        self._damage: StoreCorrupt | None = None
+        self._gone = False
+        self._committed_seq = index.last_seq
+        self._committed_first = index.first_seq
+        self._removed_staged: set[int] = set()  # readers still get these
+        self._forget_due = False
+        self._floor_is_behind = False  # removals were staged that a crash would undo
+        self._tail = Tail(index.last_seq + 1)
+
+    # --- changes
+
+    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+        self._check_intact()
+        body_size = len(body)
+        batch = self._host.committer.admit(body_size)
+        change = batch.change(self)
+        index = self.index
+        segment = index.open_segment() or self._next_segment(change)
+        known = index.subjects.by_name.get(subject) or self._new_subject(batch, subject)
+        if index.msgs and ts_ns < index.last_ts_ns:
+            ts_ns = index.last_ts_ns
+        size = message_bytes(subject, header_size, body_size)
+        seq = index.add(segment, known, size, body_size, ts_ns)
+        crc = checksum(known.crc, seq, ts_ns, header_size, body)
+        change.add_row(segment, (seq, known.sid, ts_ns, header_size, crc, body))
+        return seq
+
+    def skip(self) -> int:
+        self._change().floor = True
+        return self.index.skip()
+
+    def remove(self, seqs: Sequence[int]) -> int:
+        self._check()
+        removal = self.index.remove(seqs)
+        if removal.count:
+            self._removed_staged.update(removal.seqs)
+            self._note(self._change(), removal)
+        return removal.count
+
+    def remove_below(self, seq: int, *, lazy: bool = False) -> int:
+        self._check()
+        moves = seq > self.index.first_seq
+        removal = self.index.remove_below(seq)
+        if moves:
+            self._note(self._change(), removal)
+        if lazy:
+            self._floor_is_behind |= moves
+        elif moves or self._floor_is_behind:
+            self._change().floor = True
+            self._floor_is_behind = False
+        return removal.count
+
+    # --- questions
+
+    def state(self) -> StreamState:
+        return self.index.state(with_times=self._damage is None)
+
+    def last_seq(self) -> int:
+        return self.index.last_seq
+
+    def committed_seq(self) -> int:
+        return self._committed_seq
+
+    def damage(self) -> StoreCorrupt | None:
+        return self._damage
+
+    def subject_state(self, subject: bytes) -> SubjectState | None:
+        self._check_intact()
+        known = self.index.subjects.by_name.get(subject)
+        if known is None or not known.msgs:
+            return None
+        return lookup.subject_state(self.index, known)
+
+    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+        self._check_intact()
+        found = sorted((known.name, known) for known in self.index.subjects.matching(pattern))
+        return ((name, lookup.subject_state(self.index, known)) for name, known in found)
+
+    def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
+        self._check_intact()
+        return lookup.num_pending(self.index, patterns, start_seq)
+
+    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
+        self._check_intact()
+        return lookup.deleted(self.index, first_seq, max_seqs)
+
+    def seq_at(self, ts_ns: int) -> int:
+        self._check_intact()
+        return lookup.seq_at(self.index, ts_ns)
+
+    # --- reads
+
+    def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
+        def got(messages: list[StoredMsg]) -> None:
+            done(messages[0] if messages else None)
+
+        if self._damage is not None or not self._committed_first <= seq <= self._committed_seq:
+            done(None)
+        elif seq >= self._tail.first_seq:
+            got(self._from_tail(seq, seq, None, 1, 1))
+        else:
+            self._ask(self._request(seq, seq, None, 1, 1), got)
+
+    def read(
+        self,
+        start_seq: int,
+        patterns: Sequence[bytes],
+        max_msgs: int,
+        max_bytes: int,
+        done: Callable[[list[StoredMsg]], None],
+    ) -> None:
+        first = max(start_seq, self._committed_first)
+        last = self._committed_seq
+        sids = self.index.subjects.sids(patterns)
+        if self._damage is not None or first > last or (sids is not None and not sids):
+            done([])
+            return
+        max_msgs = min(max_msgs, limits.READ_BATCH_MSGS)
+        if first >= self._tail.first_seq:
+            done(self._from_tail(first, last, sids, max_msgs, max_bytes))
+            return
+
+        def got(messages: list[StoredMsg]) -> None:
+            if messages or last >= self._committed_seq:
+                done(messages)
+            else:  # more was committed meanwhile: an empty answer would say there is nothing
+                self.read(last + 1, patterns, max_msgs, max_bytes, done)
+
+        self._ask(self._request(first, last, sids, max_msgs, max_bytes), got)
+
+    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+        sids = self.index.subjects.sids([pattern])
+        last = self._newest(sids)
+        if self._damage is not None or last < self._committed_first:
+            done(None)
+            return
+        row = self._tail.last(last, self._committed_first, sids)
+        if row is not None:
+            done(to_message(row, self.index.subjects.names[row[1]]))
+            return
+        last = min(last, self._tail.first_seq - 1)
+        request = self._request(self._committed_first, last, sids, 1, 1, backward=True)
+        self._ask(request, lambda messages: done(messages[0] if messages else None))
+
+    # --- what the store tells it
+
+    def committed(self, change: StreamChange) -> None:
+        """Note that a batch with this change is on disk."""
+        self._committed_seq = change.last_seq
+        tail = self._tail
+        for rows in change.rows:
+            self._host.tails.add(tail, rows)
+        if change.removed:
+            tail.discard(change.removed)
+            self._removed_staged.difference_update(change.removed)
+        if change.first_seq > self._committed_first:
+            self._committed_first = change.first_seq
+            tail.discard_below(change.first_seq)
+        if change.removed_segments:
+            self._forget_due = True
+        if self._forget_due and not self._removes_more():
+            self._forget_subjects()
+
+    def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
+        """Start over from what is on disk, after a failed commit."""
+        self.index = index
+        self.consumers = consumers
+        self._gone = False
+        self._removed_staged.clear()
+        self._committed_seq = index.last_seq
+        self._committed_first = index.first_seq
+        self._forget_due = self._floor_is_behind = False
+        # Nothing that memory believed of the disk holds any more.
+        self._tail = Tail(index.last_seq + 1)
+
+    def detach(self) -> None:
+        """Refuse all changes from now on: the stream was deleted, or never came to be."""
+        self._gone = True
+
+    def quarantine(self, problem: StoreCorrupt) -> bool:
+        """Serve and change nothing any more; False when it was so already."""
+        if self._damage is not None:
+            return False
+        self._damage = problem
+        return True
+
+    # --- private
+
+    def _change(self) -> StreamChange:
+        self._check()
+        return self._host.committer.batch().change(self)
+
+    def _check(self) -> None:
+        """Raise what keeps this stream from being changed."""
+        self._check_intact()
+        self._host.committer.check()
+
+    def _check_intact(self) -> None:
+        if self._damage is not None:
+            raise StoreCorrupt(*self._damage.args)
+        if self._gone:
+            raise StoreFailed(f"stream {self.name} of {self.account} is deleted")
+
+    def _next_segment(self, change: StreamChange) -> Segment:
+        index = self.index
+        if index.segments and not index.segments[-1].sealed:
+            segment = index.segments[-1]
+            self._note(change, index.seal(), sealed=segment)
+        segment = index.start_segment()
+        change.start_segment(segment)
+        return segment
+
+    def _new_subject(self, batch: Batch, name: bytes) -> Subject:
+        subjects = self.index.subjects
+        known = subjects.put(subjects.next_sid, name)
+        row = (self.id, known.sid, name)
+        batch.add(self.id, partial(_insert_subject, row))
+        return known
+
+    def _note(self, change: StreamChange, removal: Removal, sealed: Segment | None = None) -> None:
+        if sealed is None:
+            change.remove(removal)
+        else:
+            change.seal(sealed, removal)
+        for segment in removal.dropped:
+            self._host.forget(segment)
+        for segment, _ in removal.swept:
+            self._host.forget(segment)
+
+    def _removes_more(self) -> bool:
+        """Say whether a removal is staged that readers must not see yet."""
+        return bool(self._removed_staged) or self._committed_first < self.index.first_seq
+
+    def _forget_subjects(self) -> None:
+        self._forget_due = False
+        if self._host.committer.failed is not None:
+            return
+        sids = self.index.subjects.forget_empty()
+        if sids:
+            self._host.committer.batch().change(self).forget_subjects(sids)
+
+    def _newest(self, sids: frozenset[int] | None) -> int:
+        """Return a sequence that no committed message of these subjects is beyond."""
+        if sids is None or len(sids) > LAST_SUBJECTS_MAX or self._removes_more():
+            return self._committed_seq if sids is None or sids else 0
+        by_sid = self.index.subjects.by_sid
+        newest = max((by_sid[sid].last_seq for sid in sids if by_sid[sid].msgs), default=0)
+        return min(self._committed_seq, newest)
+
+    def _from_tail(
+        self,
+        first: int,
+        last: int,
+        sids: frozenset[int] | None,
+        max_msgs: int,
+        max_bytes: int,
+    ) -> list[StoredMsg]:
+        names = self.index.subjects.names
+        rows = self._tail.forward(range(first, last + 1), sids, max_msgs, max_bytes)
+        return [to_message(row, names[row[1]]) for row in rows]
+
+    def _request(
+        self,
+        first: int,
+        last: int,
+        sids: frozenset[int] | None,
+        max_msgs: int,
+        max_bytes: int,
+        *,
+        backward: bool = False,
+    ) -> ReadRequest:
+        segments = self.index.segments
+        position = self.index.segment_index(last if backward else first) + backward
+        if backward and position >= len(segments):
+            no = NO_SEGMENT_LIMIT
+        else:
+            no = segments[position].no if position >= 0 and segments else 0
+        return ReadRequest(
+            stream_id=self.id,
+            no=no,
+            first_seq=first,
+            last_seq=last,
+            sids=sids,
+            max_msgs=max_msgs,
+            max_bytes=max_bytes,
+            names=self.index.subjects.names,
+            backward=backward,
+        )
+
+    def _ask(self, request: ReadRequest, done: Callable[[list[StoredMsg]], None]) -> None:
+        def got(result: ReadResult) -> None:
+            if result.damage is not None:
+                self._host.damaged(self, result.damage)
+            done([] if self._damage is not None else result.messages)
+
+        self._host.ask(request, got)
+
+
+def _insert_subject(row: tuple[int, int, bytes], conn: sqlite3.Connection) -> None:
+    writes.execute(conn, writes.INSERT_SUBJECT, row)

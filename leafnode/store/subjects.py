@@ -1,0 +1,139 @@
+"""The subjects of one stream: name to id and back, counts, and which ids a list of patterns means.
+
+Knows names, ids, counts and sequences; not where messages are. A name keeps its id until it is
+forgotten together with its last rows. Truth: docs/store.md, "Subjects".
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.protocol.subject import is_literal, matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Subject:
+    """One literal subject: how many messages, oldest and newest sequence as far as known.
+
+    `first_seq` is a lower bound while `first_stale`, `last_seq` an upper bound while `last_stale`.
+    """
+
+    __slots__ = ("crc", "first_seq", "first_stale", "last_seq", "last_stale", "msgs", "name", "sid")
+
+    def __init__(self, sid: int, name: bytes) -> None:
+        self.sid = sid
+        self.name = name
+        self.crc = zlib.crc32(name)  # where the checksum of each of its messages starts
+        self.msgs = 0
+        self.first_seq = 0
+        self.last_seq = 0
+        self.first_stale = False
+        self.last_stale = False
+
+    def add(self, seq: int) -> None:
+        """Count a message stored behind all others."""
+        if not self.msgs:
+            self.first_seq = seq
+            self.first_stale = False
+        self.last_seq = seq
+        self.last_stale = False
+        self.msgs += 1
+
+    def drop(self, seq: int) -> None:
+        """Count the removal of one of its messages."""
+        self.msgs -= 1
+        if seq == self.first_seq:
+            self.first_seq = seq + 1
+            self.first_stale = True
+        if seq == self.last_seq:
+            self.last_seq = seq - 1
+            self.last_stale = True
+        if self.msgs == 1 and not self.last_stale:
+            # A key with one value, the usual case of a bucket: no search for its oldest message.
+            self.first_seq = self.last_seq
+            self.first_stale = False
+
+
+class Subjects:
+    """All subjects of a stream, those without messages included until `forget_empty`."""
+
+    __slots__ = ("_filters", "by_name", "by_sid", "count", "names", "next_sid")
+
+    def __init__(self) -> None:
+        self.by_name: dict[bytes, Subject] = {}
+        self.by_sid: dict[int, Subject] = {}
+        self.names: dict[int, bytes] = {}  # also read by the reader thread, one get at a time
+        self.next_sid = 1
+        self.count = 0  # subjects that have messages
+        self._filters: dict[tuple[bytes, ...], _Filter] = {}
+
+    def put(self, sid: int, name: bytes) -> Subject:
+        subject = Subject(sid, name)
+        self.by_name[name] = self.by_sid[sid] = subject
+        self.names[sid] = name
+        self.next_sid = max(self.next_sid, sid + 1)
+        return subject
+
+    def sids(self, patterns: Sequence[bytes]) -> frozenset[int] | None:
+        """Return the ids of the subjects that match any pattern; None stands for all of them.
+
+        A list of patterns is matched against all names once, later only against new ones.
+        """
+        if not patterns or b">" in patterns:
+            return None
+        if len(patterns) == 1 and is_literal(patterns[0]):
+            subject = self.by_name.get(patterns[0])
+            return frozenset((subject.sid,)) if subject else frozenset()
+        key = tuple(patterns)
+        known = self._filters.pop(key, None) or _Filter()
+        known.extend(key, self)
+        self._filters[key] = known  # the most recently used is last
+        while len(self._filters) > limits.SUBJECT_FILTERS_MAX:
+            del self._filters[next(iter(self._filters))]
+        return known.sids
+
+    def matching(self, pattern: bytes) -> Iterator[Subject]:
+        """Yield the subjects that have messages and match, in no order."""
+        sids = self.sids([pattern])
+        found = self.by_sid.values() if sids is None else map(self.by_sid.__getitem__, sids)
+        return (subject for subject in found if subject.msgs)
+
+    def forget_empty(self) -> list[int]:
+        """Drop the subjects without messages; return their ids, ascending."""
+        if self.count == len(self.by_sid):
+            return []
+        gone = [subject for subject in self.by_sid.values() if not subject.msgs]
+        for subject in gone:
+            del self.by_name[subject.name], self.by_sid[subject.sid], self.names[subject.sid]
+        sids = frozenset(subject.sid for subject in gone)
+        for known in self._filters.values():
+            known.sids -= sids
+        return sorted(sids)
+
+
+class _Filter:
+    """The ids that a list of patterns means, as far as ids were given when it was last asked.
+
+    `sids` is replaced, never changed: the reader thread may hold it.
+    """
+
+    __slots__ = ("checked_sid", "sids")
+
+    def __init__(self) -> None:
+        self.sids: frozenset[int] = frozenset()
+        self.checked_sid = 0
+
+    def extend(self, patterns: tuple[bytes, ...], subjects: Subjects) -> None:
+        new: set[int] = set()
+        for sid, name in reversed(subjects.names.items()):
+            if sid <= self.checked_sid:
+                break  # names are in the order of their ids
+            if any(matches(pattern, name) for pattern in patterns):
+                new.add(sid)
+        self.checked_sid = subjects.next_sid - 1
+        if new:
+            self.sids |= new

@@ -1,0 +1,139 @@
+"""The writer's side of the store: a connection, a transaction for each batch, what errors mean.
+
+Its methods run on the writer's thread, except `open` and `close`. Knows the file, the reserve and
+the batch's statements; not the loop. Truth: docs/store.md, "When the disk says no".
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.store import schema
+from leafnode.store.commit import Outcome
+from leafnode.store.recover import load_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from leafnode.clock import Clock
+    from leafnode.store.batch import Batch
+    from leafnode.store.bounds import StoreBounds
+    from leafnode.store.recover import Recovered
+    from leafnode.store.segments import Columns, Segment
+
+log = logging.getLogger(__name__)
+
+RESERVE_NAME: Final = "leafnode.reserve"
+
+
+class Writer:
+    """Owns the connection that writes."""
+
+    def __init__(
+        self,
+        path: Path,
+        bounds: StoreBounds,
+        clock: Clock,
+        columns_of: Callable[[int], Callable[[Segment], Columns]],
+        connect: schema.Connect,
+    ) -> None:
+        self.path = path
+        self._reserve = path.with_name(RESERVE_NAME)
+        self._bounds = bounds
+        self._clock = clock
+        self._columns_of = columns_of
+        self._connect = connect
+        self._conn: sqlite3.Connection | None = None
+
+    def open(self) -> list[Recovered]:
+        """Open the file and read what every stream holds. Raises StoreError."""
+        conn = self._conn = schema.open_writer(self.path, self._connect)
+        try:
+            recovered = load_streams(conn, self._bounds, self._columns_of)
+            if not self.make_reserve():
+                log.warning("No room for the reserve file: path=%s", self._reserve)
+            try:
+                schema.pregrow_wal(conn, self.path, self._bounds.wal_pregrow_bytes)
+            except sqlite3.Error as err:
+                log.warning("The write-ahead log was not grown: %s", err)
+        except sqlite3.Error as err:
+            self.close()
+            raise schema.store_error(err, self.path) from err
+        return recovered
+
+    def reopen(self) -> Outcome:
+        """Close, open and read the file after a failure: only then anything is acked again."""
+        try:
+            self.close()
+            return Outcome(recovered=self.open())
+        except StoreError as err:
+            return Outcome(error=err)
+
+    def commit(self, batch: Batch) -> Outcome:
+        """Execute one batch as one transaction; without an error it is on disk."""
+        conn = self._conn
+        if conn is None:
+            return Outcome(error=StoreFailed(f"{self.path}: is not open"))
+        start_ns = self._clock.monotonic_ns()
+        stream_id = 0
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+            for stream_id, op in batch.ops:  # noqa: B007 -- names the culprit
+                op(conn)
+            stream_id = 0
+            conn.execute("COMMIT")
+        except sqlite3.Error as err:
+            return self._undo(conn, err, stream_id)
+        return Outcome(commit_ns=self._clock.monotonic_ns() - start_ns)
+
+    def make_reserve(self) -> bool:
+        """Set space aside for removals on a full disk; False when there is none to set aside."""
+        size = self._bounds.reserve_bytes
+        try:
+            fd = os.open(self._reserve, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                if size:
+                    os.posix_fallocate(fd, 0, size)
+            finally:
+                os.close(fd)
+        except OSError as err:
+            if err.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                log.warning("The reserve file was not written: %s", err)
+            self._reserve.unlink(missing_ok=True)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Bring the WAL over into the file, so that the next start is quick, and close."""
+        conn, self._conn = self._conn, None
+        if conn is None:
+            return
+        try:
+            conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as err:
+            log.warning("The last checkpoint failed, the next start does it: %s", err)
+        conn.close()
+
+    def _undo(self, conn: sqlite3.Connection, err: sqlite3.Error, stream_id: int) -> Outcome:
+        error = schema.store_error(err, self.path)
+        if isinstance(error, StoreCorrupt) and not stream_id:
+            error = StoreFailed(*error.args)
+        if isinstance(error, StoreFull):
+            self._reserve.unlink(missing_ok=True)
+        if isinstance(error, StoreFailed):
+            # After a failed write or fsync what this connection believes is worth nothing.
+            return Outcome(error=error)
+        try:
+            if conn.in_transaction:  # SQLITE_FULL has rolled back by itself, mostly
+                conn.execute("ROLLBACK")
+            recovered = load_streams(conn, self._bounds, self._columns_of)
+        except sqlite3.Error as again:
+            return Outcome(error=StoreFailed(f"{self.path}: {err}, then {again}"))
+        damaged = stream_id if isinstance(error, StoreCorrupt) else 0
+        return Outcome(error=error, recovered=recovered, damaged_stream=damaged)

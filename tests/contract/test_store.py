@@ -1,0 +1,579 @@
+"""What every store does, on disk and in memory. Truth: leafnode/store/api.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from leafnode import limits
+from leafnode.store.api import StoredMsg, SubjectState
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.memory import MemoryStore
+from tests.sim.committer import SMALL, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from leafnode.store.api import Store, StreamStore
+
+TINY = StoreBounds(segment_rows_max=3, tail_cache_bytes=600, wal_pregrow_bytes=0, reserve_bytes=0)
+
+
+class World(Protocol):
+    """A store, and the means to let everything under way come to its end."""
+
+    store: Store
+
+    def settle(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class MemoryWorld:
+    """Nothing is ever under way in memory."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+
+    def settle(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.store.close()
+
+
+@pytest.fixture(params=["disk", "disk in tiny segments", "memory"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    made: dict[str, Any] = {
+        "disk": lambda: open_store(tmp_path / "store", SMALL),
+        "disk in tiny segments": lambda: open_store(tmp_path / "store", TINY),
+        "memory": MemoryWorld,
+    }
+    one = made[request.param]()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def stream(world: World) -> StreamStore:
+    return world.store.create_stream("A", "S", b"{}", 5, 1)
+
+
+def filled(world: World, stream: StreamStore, *subjects: bytes) -> StreamStore:
+    """Store one message for each subject: body b"1", b"2" ... at 1000, 1010 ... ns; commit."""
+    for number, subject in enumerate(subjects, start=1):
+        stream.append(subject, 0, b"%d" % number, 990 + 10 * number)
+    world.settle()
+    return stream
+
+
+def read_seqs(
+    world: World,
+    stream: StreamStore,
+    start: int,
+    *patterns: bytes,
+    max_msgs: int = 100,
+    max_bytes: int = 1000,
+) -> list[int]:
+    found: list[list[StoredMsg]] = []
+    stream.read(start, patterns, max_msgs, max_bytes, found.append)
+    world.settle()
+    (messages,) = found
+    return [message.seq for message in messages]
+
+
+def got(world: World, stream: StreamStore, seq: int) -> StoredMsg | None:
+    found: list[StoredMsg | None] = []
+    stream.get(seq, found.append)
+    world.settle()
+    (message,) = found
+    return message
+
+
+def newest(world: World, stream: StreamStore, pattern: bytes) -> int | None:
+    found: list[StoredMsg | None] = []
+    stream.last(pattern, found.append)
+    world.settle()
+    (message,) = found
+    return message and message.seq
+
+
+# --- sequences and state
+
+
+def test_a_new_stream_is_empty_and_its_first_message_gets_sequence_one(
+    world: World, stream: StreamStore
+) -> None:
+    state = stream.state()
+
+    assert (state.msgs, state.first_seq, state.last_seq) == (0, 1, 0)
+    assert stream.append(b"a", 0, b"x", 1000) == 1
+
+
+def test_a_stream_may_start_at_a_later_sequence(world: World) -> None:
+    stream = world.store.create_stream("A", "LATE", b"{}", 5, 100)
+
+    assert (stream.state().first_seq, stream.state().last_seq) == (100, 99)
+    assert stream.append(b"a", 0, b"x", 1000) == 100
+
+
+def test_state_counts_messages_subjects_and_times(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a", b"b", b"a")
+
+    state = stream.state()
+
+    assert (state.msgs, state.num_subjects, state.num_deleted) == (3, 2, 0)
+    assert (state.first_seq, state.last_seq) == (1, 3)
+    assert (state.first_ts_ns, state.last_ts_ns) == (1000, 1020)
+
+
+def test_state_bytes_go_up_with_each_message_and_down_with_its_removal(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, b"a")
+    one = stream.state().bytes
+    filled(world, stream, b"a")
+    assert stream.state().bytes == 2 * one
+
+    stream.remove([1])
+
+    assert stream.state().bytes == one
+
+
+def test_a_time_before_the_newest_message_is_raised_to_it(
+    world: World, stream: StreamStore
+) -> None:
+    stream.append(b"a", 0, b"1", 1000)
+    stream.append(b"a", 0, b"2", 900)
+    world.settle()
+
+    message = got(world, stream, 2)
+
+    assert message is not None
+    assert message.ts_ns == 1000
+
+
+def test_skip_uses_up_a_sequence(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a")
+
+    assert stream.skip() == 2
+    assert stream.append(b"a", 0, b"x", 2000) == 3
+    assert stream.state().num_deleted == 1
+
+
+def test_skip_on_an_empty_stream_leaves_it_empty(world: World, stream: StreamStore) -> None:
+    stream.skip()
+
+    state = stream.state()
+    assert (state.msgs, state.first_seq, state.last_seq, state.num_deleted) == (0, 2, 1, 0)
+
+
+# --- reads
+
+
+def test_get_gives_subject_time_header_and_payload_as_stored(
+    world: World, stream: StreamStore
+) -> None:
+    stream.append(b"a.b", 12, b"NATS/1.0\r\n\r\nhello", 1234)
+    world.settle()
+
+    message = got(world, stream, 1)
+
+    assert message == StoredMsg(1, b"a.b", 1234, 12, b"NATS/1.0\r\n\r\nhello")
+    assert message.header == b"NATS/1.0\r\n\r\n"
+    assert message.payload == b"hello"
+
+
+@pytest.mark.parametrize("seq", [-1, 0, 4, 2**40])
+def test_get_of_a_sequence_that_never_was_gives_none(
+    world: World, stream: StreamStore, seq: int
+) -> None:
+    filled(world, stream, b"a", b"a", b"a")
+
+    assert got(world, stream, seq) is None
+
+
+def test_read_gives_messages_in_order_from_the_start_sequence(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * 10)
+
+    assert read_seqs(world, stream, 4) == [4, 5, 6, 7, 8, 9, 10]
+
+
+def test_read_before_the_first_sequence_starts_at_the_first(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * 3)
+
+    assert read_seqs(world, stream, 0) == [1, 2, 3]
+
+
+def test_read_stops_at_max_msgs(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 10)
+
+    assert read_seqs(world, stream, 1, max_msgs=4) == [1, 2, 3, 4]
+
+
+def test_read_gives_no_more_than_a_batch_however_much_is_asked_for(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * (limits.READ_BATCH_MSGS + 1))
+
+    found = read_seqs(world, stream, 1, max_msgs=10**9, max_bytes=10**9)
+
+    assert len(found) == limits.READ_BATCH_MSGS
+
+
+def test_read_stops_once_max_bytes_are_reached_but_gives_at_least_one(
+    world: World, stream: StreamStore
+) -> None:
+    for _ in range(5):
+        stream.append(b"a", 0, bytes(10), 1000)
+    world.settle()
+
+    assert read_seqs(world, stream, 1, max_bytes=20) == [1, 2]
+    assert read_seqs(world, stream, 1, max_bytes=21) == [1, 2, 3]
+    assert read_seqs(world, stream, 1, max_bytes=1) == [1]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "seqs"),
+    [
+        ([b"a.x"], [1, 4]),
+        ([b"a.*"], [1, 2, 4]),
+        ([b"*.x"], [1, 3, 4]),
+        ([b"a.y", b"b.>"], [2, 3, 5]),
+        ([b">"], [1, 2, 3, 4, 5]),
+        ([b"c"], []),
+    ],
+)
+def test_read_gives_only_what_matches_a_pattern(
+    world: World, stream: StreamStore, patterns: list[bytes], seqs: list[int]
+) -> None:
+    filled(world, stream, b"a.x", b"a.y", b"b.x", b"a.x", b"b.z.q")
+
+    assert read_seqs(world, stream, 1, *patterns) == seqs
+
+
+def test_a_pattern_matches_a_subject_that_came_after_it_was_first_asked_for(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, b"a.x")
+    assert read_seqs(world, stream, 1, b"*.x") == [1]
+
+    filled(world, stream, b"b.x")
+
+    assert read_seqs(world, stream, 1, b"*.x") == [1, 2]
+
+
+def test_last_gives_the_newest_message_that_matches(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a.x", b"a.y", b"b.x", b"a.x", b"b.z")
+
+    assert newest(world, stream, b"a.x") == 4
+    assert newest(world, stream, b"a.*") == 4
+    assert newest(world, stream, b"b.x") == 3
+    assert newest(world, stream, b">") == 5
+    assert newest(world, stream, b"none") is None
+
+
+def test_last_of_a_subject_whose_newest_message_was_removed_is_the_one_before(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, b"a", b"a", b"b", b"a")
+    stream.remove([4])
+    world.settle()
+
+    assert newest(world, stream, b"a") == 2
+    assert newest(world, stream, b">") == 3
+
+
+# --- removals
+
+
+def test_remove_counts_what_was_there_and_leaves_gaps(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 6)
+
+    assert stream.remove([2, 4, 4, 99, 0]) == 2
+
+    world.settle()
+    assert read_seqs(world, stream, 1) == [1, 3, 5, 6]
+    assert got(world, stream, 2) is None
+    assert stream.state().num_deleted == 2
+    assert stream.deleted(1, 10) == [2, 4]
+
+
+def test_removing_the_oldest_moves_first_seq_to_the_next_message(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * 5)
+    stream.remove([2])
+
+    stream.remove([1])
+
+    state = stream.state()
+    assert (state.first_seq, state.first_ts_ns, state.num_deleted) == (3, 1020, 0)
+
+
+def test_removing_everything_leaves_first_seq_behind_last_seq(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, b"a", b"b")
+
+    stream.remove([1, 2])
+
+    state = stream.state()
+    assert (state.msgs, state.bytes, state.num_subjects) == (0, 0, 0)
+    assert (state.first_seq, state.last_seq) == (3, 2)
+    assert (state.first_ts_ns, state.last_ts_ns) == (0, 0)
+    assert stream.append(b"a", 0, b"x", 2000) == 3
+
+
+def test_remove_below_takes_everything_before_and_nothing_at_the_sequence(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a", b"b"] * 5)
+
+    assert stream.remove_below(8) == 7
+
+    world.settle()
+    assert read_seqs(world, stream, 1) == [8, 9, 10]
+    assert stream.state().first_seq == 8
+    assert stream.subject_state(b"a") == SubjectState(1, 9, 9)
+
+
+def test_remove_below_counts_only_what_is_left(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 10)
+    stream.remove([1, 5])
+
+    assert stream.remove_below(6) == 3
+    assert stream.remove_below(6) == 0
+
+
+def test_remove_below_lands_on_the_next_message(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 10)
+    stream.remove([5, 6])
+
+    stream.remove_below(5)
+
+    assert stream.state().first_seq == 7
+
+
+def test_remove_below_beyond_the_end_moves_last_seq_too(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a", b"a")
+
+    assert stream.remove_below(10) == 2
+
+    assert (stream.state().first_seq, stream.state().last_seq) == (10, 9)
+    assert stream.append(b"a", 0, b"x", 2000) == 10
+
+
+def test_a_lazy_remove_below_answers_like_any_other(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 4)
+
+    assert stream.remove_below(3, lazy=True) == 2
+
+    world.settle()
+    assert read_seqs(world, stream, 1) == [3, 4]
+
+
+def test_what_was_removed_is_not_there_to_be_removed_again(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * 9)
+    stream.remove([5, 6])
+    world.settle()
+
+    assert stream.remove([4, 5, 6]) == 1
+
+
+def test_removing_from_the_middle_leaves_times_and_ends_right(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a", b"b", b"c"] * 4)
+
+    stream.remove([4, 5, 7, 9, 12])
+
+    assert stream.seq_at(1030) == 6
+    assert stream.subject_state(b"c") == SubjectState(2, 3, 6)
+    assert stream.num_pending([b"a", b"b"], 5) == 3
+    assert stream.num_pending([b"c"], 5) == 1
+    assert stream.deleted(5, 9) == [5, 7, 9, 12]
+
+
+# --- questions
+
+
+def test_subject_state_follows_removals_at_both_ends(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a", b"b", b"a", b"a", b"a")
+    assert stream.subject_state(b"a") == SubjectState(4, 1, 5)
+
+    stream.remove([1])
+    assert stream.subject_state(b"a") == SubjectState(3, 3, 5)
+
+    stream.remove([5, 3])
+    assert stream.subject_state(b"a") == SubjectState(1, 4, 4)
+
+    stream.remove([4])
+    assert stream.subject_state(b"a") is None
+
+
+def test_subject_state_of_an_unknown_subject_is_none(world: World, stream: StreamStore) -> None:
+    assert stream.subject_state(b"never") is None
+
+
+def test_subjects_are_listed_in_byte_order(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"b", b"a.z", b"a.b", b"a.b")
+
+    assert list(stream.subjects(b">")) == [
+        (b"a.b", SubjectState(2, 3, 4)),
+        (b"a.z", SubjectState(1, 2, 2)),
+        (b"b", SubjectState(1, 1, 1)),
+    ]
+    assert [name for name, _ in stream.subjects(b"a.*")] == [b"a.b", b"a.z"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "start", "count"),
+    [
+        ([], 0, 9),
+        ([], 5, 6),
+        ([], 10, 1),
+        ([], 11, 0),
+        ([b"a"], 1, 5),
+        ([b"a"], 2, 4),
+        ([b"a"], 9, 1),
+        ([b"*"], 4, 6),
+        ([b"b"], 3, 3),
+        ([b"none"], 1, 0),
+    ],
+)
+def test_num_pending_is_exact_with_gaps(
+    world: World, stream: StreamStore, patterns: list[bytes], start: int, count: int
+) -> None:
+    filled(world, stream, *[b"a", b"b"] * 5)
+    stream.remove([4])
+
+    assert stream.num_pending(patterns, start) == count
+
+
+def test_questions_see_what_is_staged_and_reads_do_not(tmp_path: Path) -> None:
+    world = open_store(tmp_path / "store", SMALL)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"a", 0, b"x", 1000)
+
+    found: list[object] = []
+    stream.get(1, found.append)
+    stream.read(1, [], 10, 10, found.append)
+    stream.last(b"a", found.append)
+
+    assert found == [None, [], None]
+    assert (stream.last_seq(), stream.committed_seq()) == (1, 0)
+    assert stream.num_pending([], 1) == 1
+    assert stream.subject_state(b"a") == SubjectState(1, 1, 1)
+    world.settle()
+    assert stream.committed_seq() == 1
+    world.close()
+
+
+def test_seq_at_gives_the_first_message_at_or_after_a_time(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * 10)
+    stream.remove([4])
+
+    assert stream.seq_at(0) == 1
+    assert stream.seq_at(1010) == 2
+    assert stream.seq_at(1011) == 3
+    assert stream.seq_at(1030) == 5
+    assert stream.seq_at(1090) == 10
+    assert stream.seq_at(1091) == 11
+
+
+def test_deleted_pages_through_the_gaps(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 10)
+    stream.remove([2, 3, 5, 9])
+    stream.skip()
+
+    assert stream.deleted(1, 2) == [2, 3]
+    assert stream.deleted(4, 10) == [5, 9, 11]
+    assert stream.deleted(1, 0) == []
+
+
+# --- streams and consumers
+
+
+def test_streams_of_two_accounts_may_have_one_name(world: World) -> None:
+    one = world.store.create_stream("A", "S", b"{1}", 5, 1)
+    two = world.store.create_stream("B", "S", b"{2}", 6, 1)
+    one.append(b"a", 0, b"x", 1000)
+
+    assert two.last_seq() == 0
+    assert [
+        (record.account, record.name, record.created_ns, record.config)
+        for record in world.store.streams()
+    ] == [("A", "S", 5, b"{1}"), ("B", "S", 6, b"{2}")]
+
+
+def test_update_stream_replaces_its_config(world: World, stream: StreamStore) -> None:
+    world.store.update_stream("A", "S", b'{"max_msgs":1}')
+
+    (record,) = world.store.streams()
+    assert (record.config, record.created_ns) == (b'{"max_msgs":1}', 5)
+
+
+def test_a_deleted_stream_is_gone_and_its_name_is_free(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a", b"b")
+    world.store.put_consumer("A", "S", "C", 7, b"{}", b"")
+    world.store.delete_stream("A", "S")
+    assert world.store.streams() == []
+
+    again = world.store.create_stream("A", "S", b"{}", 8, 1)
+    world.settle()
+
+    assert again.state().msgs == 0
+    assert world.store.consumers("A", "S") == []
+
+
+def test_consumers_are_kept_with_config_and_state(world: World, stream: StreamStore) -> None:
+    world.store.put_consumer("A", "S", "C", 7, b"{c}", b"\x00\xff")
+    world.store.put_consumer("A", "S", "D", 8, b"{d}", b"")
+    world.store.put_consumer_state("A", "S", "C", b"\x01")
+
+    assert [_fields(record) for record in world.store.consumers("A", "S")] == [
+        ("C", 7, b"{c}", b"\x01"),
+        ("D", 8, b"{d}", b""),
+    ]
+
+
+def test_a_deleted_consumer_is_gone(world: World, stream: StreamStore) -> None:
+    world.store.put_consumer("A", "S", "C", 7, b"{}", b"")
+    world.store.put_consumer_state("A", "S", "C", b"1")
+
+    world.store.delete_consumer("A", "S", "C")
+    world.settle()
+
+    assert world.store.consumers("A", "S") == []
+
+
+def test_after_commit_with_nothing_staged_is_called_at_once(world: World) -> None:
+    world.settle()
+    results: list[object] = []
+
+    world.store.after_commit(results.append)
+
+    assert results == [None]
+
+
+def test_a_store_without_trouble_says_so(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a")
+
+    assert world.store.failed() is None
+    assert world.store.staged_bytes() == 0
+    assert stream.damage() is None
+
+
+def _fields(record: Any) -> tuple[Any, ...]:
+    return (record.name, record.created_ns, record.config, record.state)

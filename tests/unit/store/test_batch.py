@@ -1,0 +1,100 @@
+"""leafnode.store.batch: what is written once for each batch, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sim.committer import SMALL, StoreWorld, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from leafnode.store.api import StreamStore
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[StoreWorld]:
+    one = open_store(tmp_path, replace(SMALL, segment_rows_max=4))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def stream(world: StoreWorld) -> StreamStore:
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for _ in range(9):
+        stream.append(b"a", 0, b"x", 1000)
+    world.settle()
+    world.disk.statements.clear()
+    return stream
+
+
+def test_many_removals_in_a_segment_write_its_dead_bits_once(
+    world: StoreWorld, stream: StreamStore
+) -> None:
+    stream.remove([1])
+    stream.remove([2])
+    stream.remove([5])
+
+    world.settle()
+
+    assert world.disk.count("UPDATE segment SET dead") == 2  # segments 1 and 2
+
+
+def test_dead_bits_of_a_segment_that_is_dropped_too_are_not_written(
+    world: StoreWorld, stream: StreamStore
+) -> None:
+    stream.remove([1])
+    stream.remove([2, 3, 4])
+
+    world.settle()
+
+    assert world.disk.count("UPDATE segment SET dead") == 0
+    assert world.disk.count("DROP TABLE m1_1") == 1
+
+
+def test_a_segment_may_come_and_go_within_one_batch(world: StoreWorld, stream: StreamStore) -> None:
+    for _ in range(8):
+        stream.append(b"b", 0, b"y", 1000)
+    stream.remove_below(18)
+    stream.append(b"c", 0, b"z", 1000)
+    world.settle()
+
+    found: list[object] = []
+    stream.read(1, [], 10, 10, found.append)
+
+    assert world.disk.count("COMMIT") == 2  # and one to forget the subjects that are gone
+    assert [[message.seq for message in messages] for messages in found] == [[18]]  # type: ignore[attr-defined]
+    assert stream.state().first_seq == 18
+
+
+def test_a_stream_may_come_and_go_within_one_batch(world: StoreWorld) -> None:
+    stream = world.store.create_stream("A", "T", b"{}", 5, 1)
+    stream.append(b"a", 0, b"x", 1000)
+    stream.remove([1])
+    world.store.put_consumer("A", "T", "C", 5, b"{}", b"")
+    world.store.delete_stream("A", "T")
+    results: list[object] = []
+    world.store.after_commit(results.append)
+
+    world.settle()
+
+    assert results == [None]
+    assert world.store.streams() == []
+
+
+def test_a_sealed_segment_that_is_swept_at_once_is_described_once(
+    world: StoreWorld, stream: StreamStore
+) -> None:
+    for _ in range(3):
+        stream.append(b"a", 0, b"x", 1000)
+    stream.remove([9, 10])
+    stream.append(b"a", 0, b"x", 1000)
+    world.settle()
+
+    assert world.disk.count("INSERT INTO segment_index") == 1
+    assert world.disk.count("DELETE FROM m1_3 WHERE seq IN (?,?)") == 1

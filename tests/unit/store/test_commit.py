@@ -1,0 +1,361 @@
+"""leafnode.store.commit: one batch in flight, callbacks in order, bounds, undoing."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode import limits
+from leafnode.errors import StoreBusy, StoreError, StoreFailed, StoreFull
+from leafnode.store.bounds import StoreBounds
+from tests.sim.committer import HeldExecutor, StoreWorld, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from leafnode.store.stream import SqliteStream
+
+BOUNDS = StoreBounds(
+    commit_rows_max=3,
+    commit_bytes_max=100,
+    staged_rows_max=6,
+    staged_bytes_max=300,
+    wal_pregrow_bytes=0,
+    reserve_bytes=0,
+)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[StoreWorld]:
+    one = open_store(tmp_path / "store", BOUNDS, lambda _: HeldExecutor())
+    yield one
+    one.disk.heal()
+    one.clock.advance(limits.STORE_RETRY_MAX_NS)
+    one.close()
+
+
+@pytest.fixture
+def stream(world: StoreWorld) -> SqliteStream:
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    world.disk.statements.clear()
+    return stream
+
+
+def disk_does_one_batch(world: StoreWorld) -> None:
+    executor = world.executors["leafnode-commit"]
+    assert isinstance(executor, HeldExecutor)
+    executor.jobs.popleft()()
+    world.turns.run()
+
+
+def noting(results: list[str], name: str) -> Callable[[StoreError | None], None]:
+    return lambda error: results.append(f"{name}:{type(error).__name__ if error else 'ok'}")
+
+
+def append(stream: SqliteStream, results: list[str] | None = None) -> int:
+    seq = stream.append(b"a", 0, b"x", 1000)
+    if results is not None:
+        stream._host.committer.after_commit(noting(results, str(seq)))
+    return seq
+
+
+def test_what_is_staged_in_one_turn_is_one_transaction(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    append(stream)
+    world.store.put_consumer("A", "S", "C", 5, b"{}", b"")
+    stream.remove([1])
+    append(stream)
+
+    world.settle()
+
+    assert world.disk.count("COMMIT") == 1
+    assert world.disk.count("BEGIN") == 1
+
+
+def test_nothing_is_resolved_while_the_disk_holds_the_batch(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    append(stream, results)
+
+    world.turns.run()
+
+    assert results == []
+    assert stream.committed_seq() == 0
+    disk_does_one_batch(world)
+    assert results == ["1:ok", "2:ok"]
+    assert stream.committed_seq() == 2
+
+
+def test_what_arrives_while_a_batch_is_in_flight_is_the_next_batch(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    world.turns.run()
+    append(stream, results)
+    world.turns.run()
+    append(stream, results)
+    world.turns.run()
+
+    disk_does_one_batch(world)
+    assert results == ["1:ok"]
+    disk_does_one_batch(world)
+
+    assert results == ["1:ok", "2:ok", "3:ok"]
+    assert world.disk.count("COMMIT") == 2
+
+
+def test_callbacks_come_in_the_order_of_registration(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    world.turns.run()
+    world.store.after_commit(noting(results, "nothing more staged"))
+    append(stream, results)
+    world.store.after_commit(noting(results, "last"))
+
+    world.settle()
+
+    assert results == ["1:ok", "nothing more staged:ok", "2:ok", "last:ok"]
+
+
+def test_a_callback_that_raises_does_not_keep_others_from_being_called(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    world.store.after_commit(lambda _: 1 // 0)
+    world.store.after_commit(noting(results, "next"))
+    world.turns.run()
+
+    with pytest.raises(ZeroDivisionError):
+        disk_does_one_batch(world)
+    world.turns.run()
+
+    assert results == ["1:ok", "next:ok"]
+
+
+def test_a_batch_is_cut_at_its_rows_and_not_before(world: StoreWorld, stream: SqliteStream) -> None:
+    for _ in range(3):
+        append(stream)
+    world.settle()
+    assert world.disk.count("COMMIT") == 1
+
+    for _ in range(4):
+        append(stream)
+    world.settle()
+
+    assert world.disk.count("COMMIT") == 3
+
+
+def test_a_batch_is_cut_at_its_bytes_and_a_larger_message_goes_alone(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.append(b"a", 0, bytes(100), 1000)
+    world.settle()
+    assert world.disk.count("COMMIT") == 1
+
+    stream.append(b"a", 0, bytes(1), 1000)
+    stream.append(b"a", 0, bytes(101), 1000)
+    world.settle()
+
+    assert world.disk.count("COMMIT") == 3
+
+
+def test_what_follows_from_a_message_stays_in_its_transaction(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    for _ in range(3):
+        append(stream)
+    append(stream)
+    stream.remove([1])
+    world.store.after_commit(lambda _: None)
+    world.turns.run()
+
+    disk_does_one_batch(world)
+    assert not any("dead" in sql for sql in world.disk.statements)
+    disk_does_one_batch(world)
+
+    assert any("dead" in sql for sql in world.disk.statements)
+
+
+def test_as_many_rows_as_may_wait_are_taken_and_one_more_is_refused(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    for _ in range(BOUNDS.staged_rows_max):
+        append(stream)
+
+    with pytest.raises(StoreBusy):
+        append(stream)
+
+    assert stream.last_seq() == BOUNDS.staged_rows_max
+    assert world.store.stats().refused == 1
+    world.settle()
+    assert append(stream) == BOUNDS.staged_rows_max + 1
+
+
+def test_as_many_bytes_as_may_wait_are_taken_and_one_more_is_refused(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.append(b"a", 0, bytes(BOUNDS.staged_bytes_max), 1000)
+    assert world.store.staged_bytes() == BOUNDS.staged_bytes_max
+
+    with pytest.raises(StoreBusy):
+        stream.append(b"a", 0, b"x", 1000)
+
+    world.settle()
+    assert world.store.staged_bytes() == 0
+    assert stream.append(b"a", 0, b"x", 1000) == 2
+
+
+def test_an_error_fails_every_callback_of_the_batch_and_of_those_behind_it(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    world.turns.run()
+    for _ in range(4):
+        append(stream, results)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL, "database or disk is full")
+
+    disk_does_one_batch(world)
+
+    assert results == [f"{seq}:StoreFull" for seq in range(1, 6)]
+    assert world.store.staged_bytes() == 0
+
+
+def test_batches_before_the_error_stay(world: StoreWorld, stream: SqliteStream) -> None:
+    results: list[str] = []
+    for _ in range(4):
+        append(stream, results)
+    world.turns.run()
+    disk_does_one_batch(world)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+
+    disk_does_one_batch(world)
+
+    assert results == ["1:ok", "2:ok", "3:ok", "4:StoreFull"]
+    assert (stream.last_seq(), stream.committed_seq()) == (3, 3)
+
+
+def test_sequences_of_a_failed_batch_are_given_out_again(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    append(stream)
+    world.settle()
+    append(stream)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert append(stream) == 2
+
+
+def test_after_a_failed_fsync_nothing_is_taken_until_the_store_was_reopened(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.settle()
+    world.disk.heal()
+    assert results == ["1:StoreFailed"]
+
+    with pytest.raises(StoreFailed):
+        append(stream)
+    with pytest.raises(StoreFailed):
+        stream.remove([1])
+    with pytest.raises(StoreFailed):
+        world.store.create_stream("A", "T", b"{}", 5, 1)
+    assert isinstance(world.store.failed(), StoreFailed)
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    assert append(stream, results) == 1
+    world.settle()
+    assert results == ["1:StoreFailed", "1:ok"]
+
+
+def test_a_commit_that_reported_an_error_and_was_durable_is_found_at_reopening(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+    world.disk.lies = True
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.settle()
+    world.disk.heal()
+    assert results == ["1:StoreFailed"]
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert (stream.last_seq(), stream.committed_seq()) == (1, 1)
+    assert append(stream) == 2
+
+
+def test_reopening_is_tried_again_and_more_rarely(world: StoreWorld, stream: SqliteStream) -> None:
+    append(stream)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_WRITE)
+    world.disk.fail("PRAGMA application_id", sqlite3.SQLITE_IOERR_READ)
+    world.settle()
+    opened = world.disk.opened
+
+    for _ in range(15):
+        world.clock.advance(limits.STORE_RETRY_NS)
+        world.settle()
+    assert world.disk.opened == opened + 4  # after 1, 3, 7 and 15 times the first wait
+    assert isinstance(world.store.failed(), StoreFailed)
+
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_MAX_NS)
+    world.settle()
+    assert world.store.failed() is None
+
+
+def test_on_a_full_disk_appends_are_refused_and_removals_go_on(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream)
+    append(stream)
+    world.settle()
+    append(stream)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+    world.disk.heal()
+
+    with pytest.raises(StoreFull):
+        append(stream)
+    assert isinstance(world.store.failed(), StoreFull)
+    stream.remove([1])
+    world.store.after_commit(noting(results, "removed"))
+    world.settle()
+
+    assert results == ["removed:ok"]
+    assert stream.state().msgs == 1
+
+
+def test_a_new_exception_is_raised_each_time(world: StoreWorld, stream: SqliteStream) -> None:
+    append(stream)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+
+    with pytest.raises(StoreFull) as first:
+        append(stream)
+    with pytest.raises(StoreFull) as second:
+        append(stream)
+
+    assert first.value is not second.value

@@ -1,0 +1,135 @@
+"""leafnode.store.lookup: questions read no more segments than they need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.store.api import SubjectState
+from tests.sim.committer import SMALL, StoreWorld, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from leafnode.store.stream import SqliteStream
+
+# Ten sealed segments of four, of which one is remembered.
+BOUNDS = replace(SMALL, segment_rows_max=4, segment_cache_bytes=1, tail_cache_bytes=0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[StoreWorld]:
+    world = open_store(tmp_path, BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in range(1, 42):
+        stream.append(b"odd" if seq % 2 else b"even", 0, b"", 1000 + 10 * seq)
+    world.settle()
+    world.store._cache.reads = 0
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def stream(world: StoreWorld) -> SqliteStream:
+    return world.store._streams["A", "S"]
+
+
+def test_pending_from_the_first_sequence_on_reads_nothing(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    assert stream.num_pending([b"odd"], 1) == 21
+    assert stream.num_pending([], 0) == 41
+    assert world.store._cache.reads == 0
+
+
+def test_pending_reads_the_shorter_side_of_the_start(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    assert stream.num_pending([b"odd"], 6) == 18
+    assert world.store._cache.reads == 2  # segments 2 and 1
+
+    assert stream.num_pending([b"odd"], 38) == 2
+    assert world.store._cache.reads == 3  # segment 10; the open one is in memory
+
+
+def test_pending_without_patterns_reads_one_segment(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    assert stream.num_pending([], 18) == 24
+    assert world.store._cache.reads <= 1
+
+
+def test_seq_at_reads_one_segment(world: StoreWorld, stream: SqliteStream) -> None:
+    assert stream.seq_at(1175) == 18
+    assert world.store._cache.reads == 1
+
+
+def test_the_oldest_of_a_subject_is_searched_for_from_where_it_was(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.remove([1])
+    world.store._cache.reads = 0
+
+    assert stream.subject_state(b"odd") == SubjectState(20, 3, 41)
+    assert world.store._cache.reads <= 1
+    assert stream.subject_state(b"odd") == SubjectState(20, 3, 41)
+    assert world.store._cache.reads <= 1
+
+
+def test_the_newest_of_a_subject_is_searched_for_backward(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.remove([40, 38])
+
+    assert stream.subject_state(b"even") == SubjectState(18, 2, 36)
+
+
+def test_gaps_in_segments_without_any_are_not_looked_for(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.remove([22])
+    world.store._cache.reads = 0
+
+    assert stream.deleted(1, 10) == [22]
+    assert world.store._cache.reads <= 1
+
+
+def test_segments_without_the_subject_are_passed_over_in_both_directions(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    for _ in range(2):
+        stream.append(b"rare", 0, b"", 3000)
+    for _ in range(9):
+        stream.append(b"odd", 0, b"", 3000)
+    for _ in range(3):
+        stream.append(b"rare", 0, b"", 3000)
+    world.settle()
+    assert stream.subject_state(b"rare") == SubjectState(5, 42, 55)
+
+    stream.remove([42, 43])
+    assert stream.subject_state(b"rare") == SubjectState(3, 53, 55)
+    stream.append(b"rare", 0, b"", 3000)
+    stream.remove([54, 53])
+
+    assert stream.subject_state(b"rare") == SubjectState(2, 55, 56)
+
+
+def test_the_newest_of_a_subject_may_lie_many_segments_back(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    for subject in [b"rare", b"rare"] + [b"odd"] * 9 + [b"rare"]:
+        stream.append(subject, 0, b"", 3000)
+
+    stream.remove([53])
+
+    assert stream.subject_state(b"rare") == SubjectState(2, 42, 43)
+
+
+def test_seq_at_passes_over_what_is_dead(world: StoreWorld, stream: SqliteStream) -> None:
+    stream.remove([18, 19, 41])
+
+    assert stream.seq_at(1180) == 20
+    assert stream.seq_at(1410) == 42

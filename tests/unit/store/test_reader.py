@@ -1,0 +1,252 @@
+"""leafnode.store.reader: old messages from disk, and damage that is never served."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.errors import StoreBusy, StoreCorrupt
+from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from leafnode.store.api import StoredMsg, StreamStore
+    from leafnode.store.worker import Executor
+
+# Segments of four messages, and nothing stays in memory.
+OLD = replace(SMALL, segment_rows_max=4, tail_cache_bytes=0, segment_cache_bytes=0)
+
+
+def filled(directory: Path, count: int = 12) -> tuple[StoreWorld, StreamStore]:
+    world = open_store(directory, OLD)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(1, count + 1):
+        stream.append(b"a.%d" % (number % 3), 0, b"body %d" % number, 1000 + number)
+    world.settle()
+    return world, stream
+
+
+def read(world: StoreWorld, stream: StreamStore, start: int, *patterns: bytes) -> list[int]:
+    found: list[list[StoredMsg]] = []
+    stream.read(start, patterns, 100, 10_000, found.append)
+    assert found == []  # it takes the reader's thread
+    world.settle()
+    return [message.seq for message in found[0]]
+
+
+def change(directory: Path, statement: str, *parameters: object) -> None:
+    conn = sqlite3.connect(directory / "leafnode.db", isolation_level=None)
+    conn.execute(statement, parameters)
+    conn.close()
+
+
+def test_reads_go_across_segments(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+
+    assert read(world, stream, 3) == list(range(3, 13))
+    world.close()
+
+
+def test_filtered_reads_use_the_columns_of_sealed_segments(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    world.disk.statements.clear()
+
+    assert read(world, stream, 1, b"a.1") == [1, 4, 7, 10]
+
+    assert world.disk.count("SELECT columns") == 2
+    read(world, stream, 1, b"a.2")
+    assert world.disk.count("SELECT columns") == 2  # remembered
+    world.close()
+
+
+def test_segments_without_a_wanted_subject_are_not_read(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    stream.append(b"rare", 0, b"", 2000)
+    world.settle()
+    world.disk.statements.clear()
+
+    assert read(world, stream, 1, b"rare") == [13]
+
+    assert not [sql for sql in world.disk.statements if "FROM m1_1 " in sql]
+    world.close()
+
+
+def test_a_swept_segment_is_read_by_its_new_columns(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    assert read(world, stream, 1, b"a.1") == [1, 4, 7, 10]
+    stream.remove([5, 7])
+    world.settle()
+    assert world.disk.count("DELETE FROM m1_2") == 1
+
+    assert read(world, stream, 1, b"a.1") == [1, 4, 10]
+    assert read(world, stream, 1) == [1, 2, 3, 4, 6, 8, 9, 10, 11, 12]
+    world.close()
+
+
+def test_a_read_that_finds_nothing_goes_on_with_what_was_committed_meanwhile(
+    tmp_path: Path,
+) -> None:
+    def held_reads(name: str) -> Executor:
+        executor = HeldExecutor()
+        executor.inline = name == "leafnode-commit"
+        return executor
+
+    world = open_store(tmp_path, OLD, held_reads)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"other", 0, b"", 1000)
+    stream.append(b"wanted", 0, b"", 1000)
+    world.turns.run()
+    stream.remove([2])
+    world.turns.run()
+    found: list[list[StoredMsg]] = []
+    stream.read(1, [b"wanted"], 10, 10, found.append)
+
+    stream.append(b"wanted", 0, b"", 1000)
+    world.turns.run()
+    world.settle()
+
+    assert [[message.seq for message in messages] for messages in found] == [[3]]
+    world.close()
+
+
+def test_a_stream_that_was_deleted_meanwhile_gives_nothing(tmp_path: Path) -> None:
+    world = open_store(tmp_path, OLD, lambda _: HeldExecutor())
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"a", 0, b"x", 1000)
+    world.settle()
+    found: list[object] = []
+    world.store.delete_stream("A", "S")
+    world.turns.run()
+    commits = world.executors["leafnode-commit"]
+    assert isinstance(commits, HeldExecutor)
+    commits.release()
+    stream.read(1, [], 10, 10, found.append)
+
+    world.settle()
+
+    assert found == [[]]
+    assert world.damage == []
+    world.close()
+
+
+def test_as_many_reads_wait_as_may_and_one_more_is_refused(tmp_path: Path) -> None:
+    world = open_store(tmp_path, replace(OLD, reads_waiting_max=2), lambda _: HeldExecutor())
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"a", 0, b"x", 1000)
+    world.settle()
+    found: list[object] = []
+    stream.get(1, found.append)
+    stream.get(1, found.append)
+
+    with pytest.raises(StoreBusy):
+        stream.get(1, found.append)
+
+    assert world.store.stats().reads_refused == 1
+    world.settle()
+    assert len(found) == 2
+    stream.get(1, found.append)
+    world.close()
+
+
+def test_a_flipped_bit_in_a_body_on_disk_is_never_served(tmp_path: Path) -> None:
+    world, _ = filled(tmp_path)
+    world.close()
+    path = tmp_path / "leafnode.db"
+    path.with_name("leafnode.db-wal").unlink()  # closing brought everything over
+    data = bytearray(path.read_bytes())
+    at = data.index(b"body 6")
+    data[at] ^= 0x01
+    path.write_bytes(data)
+    world = open_store(tmp_path, OLD)
+    stream = world.store.streams()[0].store
+    assert (stream.damage(), stream.state().msgs) == (None, 12)
+
+    assert read(world, stream, 1) == []
+
+    ((account, name, problem),) = world.damage
+    assert (account, name) == ("A", "S")
+    assert "the checksum of message 6" in str(problem)
+    world.close()
+
+
+def test_a_quarantined_stream_serves_and_takes_nothing_and_others_go_on(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    other = world.store.create_stream("A", "OTHER", b"{}", 5, 1)
+    other.append(b"o", 0, b"fine", 1000)
+    world.settle()
+    change(tmp_path, "UPDATE m1_1 SET body=x'00' WHERE seq=2")
+    read(world, stream, 2)
+    assert isinstance(stream.damage(), StoreCorrupt)
+
+    found: list[object] = []
+    stream.get(5, found.append)
+    stream.read(1, [], 10, 100, found.append)
+    stream.last(b">", found.append)
+    assert found == [None, [], None]
+    assert stream.state().msgs == 12
+    for refused in (
+        lambda: stream.append(b"a", 0, b"", 2000),
+        lambda: stream.remove([1]),
+        lambda: stream.remove_below(5),
+        lambda: stream.num_pending([], 1),
+        lambda: stream.subject_state(b"a.1"),
+    ):
+        with pytest.raises(StoreCorrupt):
+            refused()
+    assert read(world, other, 1) == [1]
+    assert other.append(b"o", 0, b"", 2000) == 2
+    assert len(world.damage) == 1
+
+    world.store.delete_stream("A", "S")
+    world.settle()
+    assert [record.name for record in world.store.streams()] == ["OTHER"]
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        ("UPDATE m1_1 SET sid=2 WHERE seq=1", "checksum of message 1"),
+        ("UPDATE m1_1 SET sid=99 WHERE seq=1", "unknown subject 99"),
+        ("UPDATE m1_1 SET ts=ts+1 WHERE seq=1", "checksum of message 1"),
+        ("UPDATE m1_1 SET hl=3 WHERE seq=1", "checksum of message 1"),
+        ("UPDATE segment SET dead=x'0000000001' WHERE no=1", "checksum of a segment"),
+        ("DROP TABLE m1_1", "no such table"),
+    ],
+)
+def test_other_damage_is_noticed_too(tmp_path: Path, statement: str, text: str) -> None:
+    world, stream = filled(tmp_path)
+    change(tmp_path, statement)
+
+    assert read(world, stream, 1) == []
+
+    assert text in str(world.damage[0][2])
+    world.close()
+
+
+def test_damaged_columns_are_noticed_by_filtered_reads(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    change(tmp_path, "UPDATE segment_index SET columns=x'00' WHERE no=1")
+
+    assert read(world, stream, 1, b"a.1") == []
+
+    assert "index of a segment cannot be read" in str(world.damage[0][2])
+    world.close()
+
+
+def test_a_connection_that_fails_is_opened_anew_once(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    read(world, stream, 1)
+    opened = world.disk.opened
+    world.disk.fail("BEGIN", sqlite3.SQLITE_IOERR_READ)
+
+    assert read(world, stream, 1) == []
+
+    assert world.disk.opened == opened + 1
+    assert "cannot be read" in str(world.damage[0][2])
+    world.disk.heal()
+    world.close()

@@ -1,0 +1,200 @@
+"""leafnode.store.recover: what a start finds, what it reads, damaged streams."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.errors import StoreCorrupt, StoreFailed
+from leafnode.store.api import SubjectState
+from tests.sim.committer import SMALL, FaultyDisk, StoreWorld, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from leafnode.store.api import StreamStore
+
+BOUNDS = replace(SMALL, segment_rows_max=4)
+
+
+def reopened(directory: Path, world: StoreWorld) -> tuple[StoreWorld, StreamStore]:
+    world.close()
+    again = open_store(directory, BOUNDS)
+    return again, again.store.streams()[0].store
+
+
+def filled(directory: Path, count: int) -> tuple[StoreWorld, StreamStore]:
+    world = open_store(directory, BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(1, count + 1):
+        stream.append(b"a.%d" % (number % 2), 0, b"x", 1000 + number)
+    world.settle()
+    return world, stream
+
+
+def test_a_start_scans_the_open_segment_and_no_other(tmp_path: Path) -> None:
+    world, _ = filled(tmp_path, 10)
+    world.close()
+    disk = FaultyDisk()
+
+    world = open_store(tmp_path, BOUNDS, disk=disk)
+
+    assert [sql for sql in disk.statements if " FROM m1_" in sql] == [
+        "SELECT seq, sid, ts, hl, length(body) FROM m1_3 ORDER BY seq"
+    ]
+    assert disk.count("SELECT columns") == 0
+    assert world.store.streams()[0].store.state().msgs == 10
+    world.close()
+
+
+def test_columns_are_read_for_segments_in_which_something_is_dead(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove([6])
+    world.settle()
+    world.close()
+    disk = FaultyDisk()
+
+    world = open_store(tmp_path, BOUNDS, disk=disk)
+
+    assert disk.count("SELECT columns") == 1
+    stream = world.store.streams()[0].store
+    assert stream.subject_state(b"a.0") == SubjectState(4, 2, 10)
+    assert stream.deleted(1, 9) == [6]
+    world.close()
+
+
+def test_sequences_do_not_go_back_after_everything_was_purged(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove_below(11)
+
+    world, stream = reopened(tmp_path, world)
+
+    assert (stream.state().first_seq, stream.state().last_seq) == (11, 10)
+    assert stream.append(b"a", 0, b"", 1) == 11
+    world.close()
+
+
+def test_sequences_do_not_go_back_after_everything_was_removed_one_by_one(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove(list(range(1, 11)))
+
+    world, stream = reopened(tmp_path, world)
+
+    assert (stream.state().first_seq, stream.state().last_seq) == (11, 10)
+    world.close()
+
+
+def test_sequences_do_not_go_back_after_skips(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 2)
+    stream.skip()
+    stream.skip()
+
+    world, stream = reopened(tmp_path, world)
+
+    assert (stream.last_seq(), stream.state().num_deleted) == (4, 2)
+    world.close()
+
+
+def test_a_lazy_removal_may_be_undone_by_a_start_and_a_plain_one_is_not(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove_below(3, lazy=True)
+    world.settle()
+    assert stream.state().first_seq == 3
+
+    world, stream = reopened(tmp_path, world)
+    assert stream.state().first_seq == 1
+
+    stream.remove_below(3, lazy=True)
+    assert stream.remove_below(3) == 0  # durable now, though nothing was left to remove
+    world, stream = reopened(tmp_path, world)
+    assert stream.state().first_seq == 3
+    world.close()
+
+
+def test_a_lazy_removal_that_drops_a_segment_is_durable(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove_below(6, lazy=True)
+
+    world, stream = reopened(tmp_path, world)
+
+    assert stream.state().first_seq == 6
+    world.close()
+
+
+def test_consumers_come_back(tmp_path: Path) -> None:
+    world, _ = filled(tmp_path, 1)
+    world.store.put_consumer("A", "S", "C", 7, b"{c}", b"1")
+    world.store.put_consumer_state("A", "S", "C", b"2")
+
+    world, _ = reopened(tmp_path, world)
+
+    (record,) = world.store.consumers("A", "S")
+    assert (record.name, record.created_ns, record.config, record.state) == ("C", 7, b"{c}", b"2")
+    world.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE m1_3",
+        "DELETE FROM subject WHERE stream=1",
+        "UPDATE segment_index SET spans=x'00' WHERE stream=1",
+        "DELETE FROM segment_index WHERE no=1",
+        "UPDATE segment SET dead=x'00000000ff' WHERE stream=1",
+    ],
+)
+def test_one_streams_damage_is_reported_and_the_others_come_up(
+    tmp_path: Path, statement: str
+) -> None:
+    world, _ = filled(tmp_path, 10)
+    other = world.store.create_stream("B", "OTHER", b"{}", 5, 1)
+    other.append(b"o", 0, b"", 1)
+    world.settle()
+    world.close()
+    conn = sqlite3.connect(tmp_path / "leafnode.db", isolation_level=None)
+    conn.execute(statement)
+    conn.close()
+
+    world = open_store(tmp_path, BOUNDS)
+
+    assert [(account, name) for account, name, _ in world.damage] == [("A", "S")]
+    damaged, fine = (record.store for record in world.store.streams())
+    assert isinstance(damaged.damage(), StoreCorrupt)
+    with pytest.raises(StoreCorrupt):
+        damaged.append(b"a", 0, b"", 1)
+    assert fine.state().msgs == 1
+    assert fine.append(b"o", 0, b"", 2) == 2
+    world.close()
+
+
+def test_columns_with_other_rows_than_the_segment_says_are_damage(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    stream.remove([2])
+    world.settle()
+    world.close()
+    conn = sqlite3.connect(tmp_path / "leafnode.db", isolation_level=None)
+    conn.execute("UPDATE segment SET rows=5 WHERE no=1")
+    conn.close()
+
+    world = open_store(tmp_path, BOUNDS)
+
+    assert "has 5 rows, its index 4" in str(world.damage[0][2])
+    world.close()
+
+
+def test_a_disk_that_cannot_be_read_is_no_damage_of_a_stream(tmp_path: Path) -> None:
+    world, _ = filled(tmp_path, 10)
+    world.close()
+    disk = FaultyDisk()
+    disk.fail("SELECT seq, sid", sqlite3.SQLITE_IOERR_READ)
+
+    with pytest.raises(StoreFailed):
+        open_store(tmp_path, BOUNDS, disk=disk)
+
+    disk.heal()
+    world = open_store(tmp_path, BOUNDS, disk=disk)
+    assert world.damage == []
+    world.close()

@@ -1,0 +1,50 @@
+"""leafnode.store.rows: one flipped bit anywhere in a row is noticed."""
+
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.store.rows import checksum, is_intact, to_message
+
+SUBJECT = b"a.b"
+CRC = zlib.crc32(SUBJECT)
+
+
+def row(body: bytes) -> tuple[int, int, int, int, int, bytes]:
+    return (7, 3, 1_800_000_000_000_000_123, 2, checksum(CRC, 7, row_ts, 2, body), body)
+
+
+row_ts = 1_800_000_000_000_000_123
+
+
+def test_a_row_as_written_is_intact() -> None:
+    assert is_intact(row(b"hello"), CRC)
+
+
+def test_another_subject_does_not_fit_the_checksum() -> None:
+    assert not is_intact(row(b"hello"), zlib.crc32(b"a.c"))
+
+
+@given(st.binary(min_size=2, max_size=60), st.data())
+def test_any_flipped_bit_of_the_body_is_noticed(body: bytes, data: st.DataObject) -> None:
+    bit = data.draw(st.integers(0, 8 * len(body) - 1))
+    good = row(body)
+    bad = bytearray(body)
+    bad[bit >> 3] ^= 1 << (bit & 7)
+
+    assert not is_intact((*good[:5], bytes(bad)), CRC)
+
+
+@given(st.sampled_from([0, 2, 3, 4]), st.integers(0, 31))
+def test_any_flipped_bit_of_a_number_is_noticed(index: int, bit: int) -> None:
+    numbers = list(row(b"hello"))
+    numbers[index] ^= 1 << bit  # type: ignore[operator]
+
+    assert not is_intact(tuple(numbers), CRC)  # type: ignore[arg-type]
+
+
+def test_a_message_carries_what_the_row_says() -> None:
+    message = to_message(row(b"hello"), SUBJECT)
+
+    assert tuple(message) == (7, SUBJECT, row_ts, 2, b"hello")

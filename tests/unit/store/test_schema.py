@@ -1,0 +1,209 @@
+"""leafnode.store.schema: what the file is like, and which files are refused and left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.store import schema
+from tests.sim.committer import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / schema.FILE_NAME
+    schema.ensure_file(path)
+    return path
+
+
+def refused(path: Path) -> str:
+    """Open the store of that file; return why that was refused, in one line that names the file."""
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as error:
+        open_store(path.parent)
+    assert path.read_bytes() == before
+    text = str(error.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+def test_directory_and_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    world = open_store(tmp_path / "js" / "store")
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+
+    directory = tmp_path / "js" / "store"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+    world.close()
+
+
+def test_the_connections_have_the_pragmas_that_durability_rests_on(path: Path) -> None:
+    conn = schema.open_writer(path)
+
+    def value(pragma: str) -> object:
+        return conn.execute(f"PRAGMA {pragma}").fetchone()[0]
+
+    assert value("journal_mode") == "wal"
+    assert value("synchronous") == 2  # FULL
+    assert value("page_size") == 4096
+    assert value("auto_vacuum") == 2  # INCREMENTAL
+    assert value("secure_delete") == 0
+    assert value("trusted_schema") == 0
+    assert value("journal_size_limit") == -1
+    assert value("wal_autocheckpoint") == 1000
+    assert value("mmap_size") == 0
+    conn.close()
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    schema.open_writer(path).close()
+    conn = schema.open_reader(path)
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        conn.execute("DELETE FROM stream")
+
+    conn.close()
+
+
+def test_an_empty_file_is_refused(path: Path) -> None:
+    path.write_bytes(b"")
+
+    assert "is empty" in refused(path)
+
+
+def test_garbage_is_refused(path: Path) -> None:
+    path.write_bytes(b"not a database" * 1000)
+
+    assert "is not a SQLite database" in refused(path)
+
+
+def test_a_file_cut_short_is_refused(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: 3 * 4096])
+
+    assert refused(path)
+
+
+def test_a_file_with_a_damaged_first_page_is_refused(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[100:200] = bytes(100)
+    path.write_bytes(data)
+
+    assert refused(path)
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / schema.FILE_NAME
+    conn = sqlite3.connect(path)
+    conn.execute("CREATE TABLE mine(x)")
+    conn.close()
+
+    assert "not one of leafnode" in refused(path)
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute(schema.SET_VERSION, (len(schema.MIGRATIONS) + 1,))
+    conn.close()
+
+    assert "written by a newer leafnode: schema 2, this one knows 1" in refused(path)
+
+
+def test_a_missing_file_whose_last_changes_are_there_is_refused(tmp_path: Path) -> None:
+    wal = tmp_path / (schema.FILE_NAME + "-wal")
+    wal.write_bytes(b"changes")
+
+    with pytest.raises(StoreCorrupt, match="is missing, but"):
+        open_store(tmp_path)
+
+    assert wal.read_bytes() == b"changes"
+
+
+def test_an_interrupted_creation_is_done_again(tmp_path: Path) -> None:
+    (tmp_path / (schema.FILE_NAME + ".new")).write_bytes(b"half")
+
+    open_store(tmp_path).close()
+
+    assert (tmp_path / schema.FILE_NAME).exists()
+    assert not (tmp_path / (schema.FILE_NAME + ".new")).exists()
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(StoreError, match="file"):
+        open_store(tmp_path / "file" / "store")
+
+
+def test_migrations_run_once_and_in_order(path: Path) -> None:
+    conn = sqlite3.connect(path, isolation_level=None)
+    steps = [*schema.MIGRATIONS, ["CREATE TABLE two(x)"], ["ALTER TABLE two ADD COLUMN y"]]
+
+    schema.migrate(conn, path, steps)
+    schema.migrate(conn, path, steps)
+
+    assert conn.execute(schema.GET_VERSION).fetchone() == (3,)
+    assert [row[1] for row in conn.execute("PRAGMA table_info(two)")] == ["x", "y"]
+    conn.close()
+
+
+def test_a_migration_that_fails_leaves_the_version_before(path: Path) -> None:
+    conn = sqlite3.connect(path, isolation_level=None)
+
+    with pytest.raises(sqlite3.OperationalError):
+        schema.migrate(conn, path, [*schema.MIGRATIONS, ["CREATE TABLE two(x)", "NONSENSE"]])
+    conn.execute("ROLLBACK")
+
+    assert conn.execute(schema.GET_VERSION).fetchone() == (1,)
+    conn.close()
+
+
+def test_the_wal_is_grown_without_growing_the_database(path: Path) -> None:
+    conn = schema.open_writer(path)
+    wal = path.with_name(path.name + "-wal")
+    size = path.stat().st_size
+
+    schema.pregrow_wal(conn, path, 1024 * 1024)
+
+    assert wal.stat().st_size >= 1024 * 1024
+    assert path.stat().st_size == size
+    assert conn.execute("SELECT count(*) FROM sqlite_schema WHERE name='pad'").fetchone() == (0,)
+    conn.close()
+
+
+def test_a_wal_that_is_large_enough_is_left_alone(path: Path) -> None:
+    conn = schema.open_writer(path)
+    schema.pregrow_wal(conn, path, 1024 * 1024)
+    before = conn.total_changes
+
+    schema.pregrow_wal(conn, path, 1024 * 1024)
+
+    assert conn.total_changes == before  # nothing was inserted again
+    conn.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_FULL, StoreFull),
+        (sqlite3.SQLITE_CORRUPT, StoreCorrupt),
+        (sqlite3.SQLITE_CORRUPT_INDEX, StoreCorrupt),
+        (sqlite3.SQLITE_NOTADB, StoreCorrupt),
+        (sqlite3.SQLITE_IOERR_FSYNC, StoreFailed),
+        (sqlite3.SQLITE_READONLY, StoreFailed),
+        (sqlite3.SQLITE_BUSY, StoreFailed),
+    ],
+)
+def test_errors_of_sqlite_have_their_kind(path: Path, code: int, kind: type[StoreError]) -> None:
+    error = sqlite3.OperationalError("text")
+    error.sqlite_errorcode = code
+
+    assert type(schema.store_error(error, path)) is kind

@@ -1,0 +1,262 @@
+"""leafnode.store.sqlite: the store as a whole: its lock, its consumers, its threads, its end."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS
+from leafnode.errors import StoreError, StoreFailed
+from leafnode.store.sqlite import SqliteStore, StoreSeams
+from tests.sim.clock import FakeClock
+from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, Turns, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[StoreWorld]:
+    one = open_store(tmp_path / "store")
+    one.store.create_stream("A", "S", b"{}", 5, 1)
+    one.store.put_consumer("A", "S", "C", 6, b"{}", b"0")
+    one.settle()
+    one.disk.statements.clear()
+    yield one
+    one.close()
+
+
+def state_on_disk(world: StoreWorld) -> object:
+    conn = world.store._writer._conn
+    assert conn is not None
+    return conn.execute("SELECT state FROM consumer").fetchone()[0]
+
+
+def test_a_store_in_use_is_refused_to_a_second_opener(tmp_path: Path, world: StoreWorld) -> None:
+    with pytest.raises(StoreError, match="another process uses this store") as error:
+        open_store(tmp_path / "store")
+
+    assert str(tmp_path / "store") in str(error.value)
+    assert world.store.failed() is None
+
+
+def test_a_store_that_was_closed_may_be_opened_again(tmp_path: Path, world: StoreWorld) -> None:
+    world.close()
+
+    again = open_store(tmp_path / "store")
+
+    assert [record.name for record in again.store.streams()] == ["S"]
+    again.close()
+    world.store._lock_fd = again.store._lock_fd = -1
+    world.store.close = lambda: None  # type: ignore[method-assign]
+
+
+def test_consumer_state_alone_is_written_after_its_time(world: StoreWorld) -> None:
+    world.store.put_consumer_state("A", "S", "C", b"1")
+    world.clock.advance(limits.CONSUMER_FLUSH_NS - 1)
+    world.settle()
+    assert state_on_disk(world) == b"0"
+
+    world.clock.advance(1)
+    world.settle()
+
+    assert state_on_disk(world) == b"1"
+    assert world.clock.pending() == 0
+
+
+def test_consumer_state_goes_with_the_next_batch(world: StoreWorld) -> None:
+    stream = world.store.streams()[0].store
+    world.store.put_consumer_state("A", "S", "C", b"1")
+    stream.append(b"a", 0, b"", 1000)
+
+    world.settle()
+
+    assert state_on_disk(world) == b"1"
+    assert world.disk.count("COMMIT") == 1
+
+
+def test_many_consumer_states_are_one_write(world: StoreWorld) -> None:
+    for number in range(100):
+        world.store.put_consumer_state("A", "S", "C", b"%d" % number)
+        world.settle()
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.settle()
+
+    assert world.disk.count("UPDATE consumer") == 1
+    assert state_on_disk(world) == b"99"
+
+
+def test_a_state_set_with_a_config_is_not_overwritten_by_an_older_one(world: StoreWorld) -> None:
+    world.store.put_consumer_state("A", "S", "C", b"old")
+    world.store.put_consumer("A", "S", "C", 6, b"{}", b"new")
+    world.settle()
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.settle()
+
+    assert state_on_disk(world) == b"new"
+
+
+def test_consumer_state_survives_a_failed_commit(world: StoreWorld) -> None:
+    world.store.put_consumer_state("A", "S", "C", b"1")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.settle()
+    world.disk.heal()
+    world.store.put_consumer_state("A", "S", "C", b"2")
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert state_on_disk(world) == b"2"
+    assert world.store.consumers("A", "S")[0].state == b"2"
+
+
+def test_consumer_state_survives_a_failed_disk(world: StoreWorld) -> None:
+    stream = world.store.streams()[0].store
+    world.store.put_consumer_state("A", "S", "C", b"1")
+    stream.append(b"a", 0, b"", 1000)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.settle()
+    world.disk.heal()
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.settle()
+
+    assert state_on_disk(world) == b"1"
+    assert stream.last_seq() == 0
+
+
+def test_a_failed_commit_undoes_streams_and_consumers(world: StoreWorld) -> None:
+    new = world.store.create_stream("A", "NEW", b"{}", 5, 1)
+    world.store.update_stream("A", "S", b"{changed}")
+    world.store.put_consumer("A", "S", "D", 6, b"{}", b"")
+    world.store.put_consumer_state("A", "S", "D", b"1")
+    world.store.delete_consumer("A", "S", "C")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+    world.disk.heal()
+
+    (record,) = world.store.streams()
+    assert (record.name, record.config) == ("S", b"{}")
+    assert [one.name for one in world.store.consumers("A", "S")] == ["C"]
+    with pytest.raises(StoreFailed):
+        new.append(b"a", 0, b"", 1000)
+
+
+def test_a_failed_commit_brings_a_deleted_stream_back_to_life(world: StoreWorld) -> None:
+    stream = world.store.streams()[0].store
+    world.store.delete_stream("A", "S")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.streams()[0].store is stream
+    assert stream.append(b"a", 0, b"", 1000) == 1
+
+
+def test_close_commits_what_is_staged_and_callbacks_still_come(tmp_path: Path) -> None:
+    world = open_store(tmp_path)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"a", 0, b"", 1000)
+    results: list[object] = []
+    world.store.after_commit(results.append)
+
+    world.store.close()
+
+    assert results == [None]
+    with pytest.raises(StoreFailed, match="is closed"):
+        stream.append(b"a", 0, b"", 1000)
+    again = open_store(tmp_path)
+    assert again.store.streams()[0].store.last_seq() == 1
+    again.close()
+
+
+def test_close_gives_up_on_a_disk_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(limits, "STORE_CLOSE_NS", NS_PER_MS)
+    world = open_store(tmp_path, SMALL, lambda _: HeldExecutor())
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+
+    world.store.close()
+
+    assert "did not end in time" in caplog.text
+    monkeypatch.undo()
+    world.close()
+
+
+def test_stats_count_what_was_committed(world: StoreWorld) -> None:
+    stream = world.store.streams()[0].store
+    before = world.store.stats().commits
+    stream.append(b"a", 0, b"12345", 1000)
+    stream.append(b"a", 0, b"12345", 1000)
+    world.settle()
+
+    stats = world.store.stats()
+
+    assert (stats.commits, stats.rows, stats.bytes) == (before + 1, 2, 10)
+    assert stats.file_bytes > 4096
+    assert stats.failures == 0
+
+
+def test_a_damaged_index_found_by_a_question_quarantines_the_stream(tmp_path: Path) -> None:
+    world = open_store(tmp_path)
+    bounds = world.store._bounds
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    assert bounds.segment_rows_max == limits.SEGMENT_ROWS_MAX
+    for _ in range(2 * limits.SEGMENT_ROWS_MAX // 4096):
+        for _ in range(4096):
+            stream.append(b"a", 0, b"", 1000)
+        world.settle()
+    stream.append(b"a", 0, b"", 1000)
+    world.close()
+    conn = sqlite3.connect(tmp_path / "leafnode.db", isolation_level=None)
+    conn.execute("UPDATE segment_index SET columns=x'00' WHERE no=1")
+    conn.close()
+    world = open_store(tmp_path)
+    stream = world.store._streams["A", "S"]
+
+    with pytest.raises(StoreError, match="segment 1"):
+        stream.num_pending([b"a"], 5)
+
+    assert [(account, name) for account, name, _ in world.damage] == [("A", "S")]
+    world.close()
+
+
+def test_with_real_threads_messages_are_stored_and_read_and_the_threads_end(
+    tmp_path: Path,
+) -> None:
+    turns = Turns()
+    seams = StoreSeams(
+        clock=FakeClock(),
+        schedule=turns.call_soon,
+        call_soon_threadsafe=turns.call_soon,
+        on_damage=lambda *_: None,
+    )
+    store = SqliteStore.open(tmp_path, seams)
+    assert {"leafnode-commit", "leafnode-read"} <= {one.name for one in threading.enumerate()}
+    stream = store.create_stream("A", "S", b"{}", 5, 1)
+    results: list[object] = []
+    for _ in range(1000):
+        stream.append(b"a", 0, bytes(100), 1000)
+        store.after_commit(results.append)
+    assert store.committer.flush(limits.STORE_CLOSE_NS)
+    assert results == [None] * 1000
+
+    found: list[list[object]] = []
+    store.tails._let_go()
+    stream.read(1, [], 5, 10_000, found.append)  # type: ignore[arg-type]
+    assert store._read_worker.drain(limits.STORE_CLOSE_NS)
+    assert [len(messages) for messages in found] == [5]
+
+    store.close()
+    assert not {"leafnode-commit", "leafnode-read"} & {one.name for one in threading.enumerate()}
