@@ -98,16 +98,16 @@ class Ingest:
 
     def _committed(self, answers: list[Answer], error: StoreError | None) -> None:
         """The run is on disk, or will never be."""
-        publish = self._stream.context.account.publish
+        account = self._stream.context.account
         if error is None:
-            for reply, answer, _ in answers:
-                publish(reply, answer)
+            account.publish_replies([(reply, answer) for reply, answer, _ in answers])
             self._stream.committed()
             return
         self._stream.commit_failed()
         failure = self._error(store_error(error))
-        for reply, answer, stored in answers:
-            publish(reply, failure if stored else answer)
+        account.publish_replies(
+            [(reply, failure if stored else answer) for reply, answer, stored in answers]
+        )
 
     def _refuse(self, reply: bytes) -> None:
         """Too much waits for the committer: ask for another try, as a status and as JSON."""

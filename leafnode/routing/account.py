@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from leafnode.metrics import Traffic
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import may_deliver
+from leafnode.routing.replies import deliver_to_client, publish_replies
 from leafnode.routing.route import Message, deliver, hand_over, pick, send_to_leaf
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Delivery, Subscription
@@ -108,6 +109,10 @@ class Account:
         sender = self.system if origin is None else origin
         return deliver(self, sender, message, once=subject.startswith(_INBOX))
 
+    def publish_replies(self, replies: list[tuple[bytes, bytes]]) -> None:
+        """Route many (subject, body) messages of the server to inboxes, in order."""
+        publish_replies(self, replies)
+
     def deliver(
         self,
         deliver_subject: bytes,
@@ -125,6 +130,9 @@ class Account:
         received = 0
         sender = self.system if origin is None else origin
         match = self.sublist.find(deliver_subject)
+        own = sender is self.system
+        if own and deliver_to_client(self, deliver_subject, match, messages):
+            return 1
         for subject, reply, header_size, body in messages:
             message = Message(subject, reply, header_size, body)
             received = self._deliver_one(sender, match, deliver_subject, message)

@@ -42,6 +42,8 @@ _LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
 _CLIENT_STARTS: Final = tuple(b"PUB HPUB SUB UNSUB PING PONG CONNECT INFO +OK -ERR".split())
 _VERB_BYTES_MAX: Final = len(b"CONNECT")
 _ACK_PREFIX: Final = b"$JS.ACK."
+# Subjects that are not seen again would push everything else out of the caches.
+_ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
 _LF: Final = 10
 _CR: Final = 13
 
@@ -353,7 +355,7 @@ class Lane:
         key = text[:space]
         verb, _, subject = key.partition(b" ")
         with_header = self._verbs.get(verb)
-        if account is None or with_header is None or not subject:
+        if account is None or with_header is None or subject.startswith(_ONE_OFF) or not subject:
             return None
         if b"  " in text or b"\t" in text or b"\r" in text[:-2]:
             return None
@@ -454,9 +456,11 @@ class Lane:
                 return
             # Groups get a message from a leaf only when it names them (leaf protocol 2.2).
             queues = args.queues if args.queues is not None else ()
-            deliver(account, peer, Message(subject, reply, args.header_size, body, queues))
+            message = Message(subject, reply, args.header_size, body, queues)
+            deliver(account, peer, message, once=subject.startswith(_ONE_OFF))
             return
-        received = deliver(account, peer, Message(subject, reply, args.header_size, body))
+        message = Message(subject, reply, args.header_size, body)
+        received = deliver(account, peer, message, once=subject.startswith(_ONE_OFF))
         if not received and reply and peer.no_responders:
             self._no_responders(account, subject, reply)
 

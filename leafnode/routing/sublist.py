@@ -167,6 +167,29 @@ class Sublist:
         self._cache[subject] = match
         return match
 
+    @property
+    def changes(self) -> int:
+        """Differs whenever a subscription was added or removed in between."""
+        return self.inserts + self.removes
+
+    def find_children(self, parent: bytes) -> Match | None:
+        """Return what matches each subject one token below `parent`, or None where that depends on
+        the token.
+        """
+        plain: list[Subscription] = []
+        groups: dict[bytes, list[Subscription]] = {}
+        level = [self._root]
+        for token in parent.split(b"."):
+            level = _step(level, token, plain, groups)
+        for node in level:
+            if node.literals:
+                return None
+            if node.full is not None:
+                _collect(node.full, plain, groups)
+            if node.star is not None:
+                _collect(node.star, plain, groups)
+        return Match(self.generation, plain, self._groups(groups))
+
     def find(self, subject: bytes) -> Match:
         """Return what matches, walking the trie and leaving the cache alone: for one-off
         inboxes.
@@ -175,26 +198,39 @@ class Sublist:
         groups: dict[bytes, list[Subscription]] = {}
         level = [self._root]
         for token in subject.split(b"."):
-            following: list[_Node] = []
-            for node in level:
-                if node.full is not None:
-                    _collect(node.full, plain, groups)
-                literal = node.literals.get(token)
-                if literal is not None:
-                    following.append(literal)
-                if node.star is not None:
-                    following.append(node.star)
-            level = following
+            level = _step(level, token, plain, groups)
             if not level:
                 break
         for node in level:
             _collect(node, plain, groups)
+        return Match(self.generation, plain, self._groups(groups) if groups else [])
+
+    def _groups(self, groups: dict[bytes, list[Subscription]]) -> list[Group]:
         found = []
         for queue, members in groups.items():
             # A new result starts at another member, so that short-lived results stay fair too.
             self._turn += 1
             found.append(Group(queue, members, self._turn))
-        return Match(self.generation, plain, found)
+        return found
+
+
+def _step(
+    level: list[_Node],
+    token: bytes,
+    plain: list[Subscription],
+    groups: dict[bytes, list[Subscription]],
+) -> list[_Node]:
+    """Go one token down, collecting what ends in `>` here."""
+    following: list[_Node] = []
+    for node in level:
+        if node.full is not None:
+            _collect(node.full, plain, groups)
+        literal = node.literals.get(token)
+        if literal is not None:
+            following.append(literal)
+        if node.star is not None:
+            following.append(node.star)
+    return following
 
 
 def _collect(

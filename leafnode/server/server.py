@@ -89,7 +89,7 @@ class Server:
         self._stop.set()
 
     async def run(self) -> int:
-        """Serve until `stop`. Raises ListenError, StoreError or ConfigError when it cannot start."""
+        """Serve until `stop`. Raises ListenError, StoreError or ConfigError if it cannot start."""
         log.info("Starting leafnode")
         log.info("  Version:  %s (compatible with nats-server %s)", __version__, COMPATIBLE_VERSION)
         log.info("  Name:     %s", self.name)

@@ -2,9 +2,10 @@
 
     python -m tests.faults.kill9 --cycles 50 --seed 1
 
-Each message has an id. What was published without seeing its ack is published again after the restart
-with the same id, as a careful client does. At the end every acked message must be in the stream exactly
-once, at the sequence that its ack named, unchanged, and in the order of the ids; there is no gap.
+Each message has an id. What was published without seeing its ack is published again after the
+restart with the same id, as a careful client does. At the end every acked message must be in the
+stream exactly once, at the sequence that its ack named, unchanged, and in the order of the ids;
+there is no gap.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def test_every_bound_is_a_number_that_is_not_negative() -> None:
 def test_every_bound_is_used() -> None:
     sources = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
 
-    # Defined once; a second mention is a use, in another module or in a relation asserted beside it.
+    # Defined once; a second mention is a use, elsewhere or in a relation asserted beside it.
     unused = [name for name in NAMES if len(re.findall(rf"\b{name}\b", sources)) < 2]
 
     assert unused == []

@@ -162,7 +162,9 @@ async def test_as_many_logins_wait_as_the_bound_says_and_one_more_is_refused_at_
     for answer in waiting:
         assert isinstance(answer, asyncio.Future)
         assert (await answer).user == "ann"
-    assert isinstance(authenticator.check(connect, NONCE), asyncio.Future)
+    again = authenticator.check(connect, NONCE)
+    assert isinstance(again, asyncio.Future)
+    assert (await again).user == "ann"
     authenticator.close()
 
 

@@ -1,8 +1,9 @@
 """leafnode.routing.account: the server's own part, and the interest that leaf links follow."""
 
+from typing import TYPE_CHECKING
+
 from leafnode.routing.peer import Kind
 from tests.sim.peers import FakePeer, account
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery

@@ -1,9 +1,10 @@
 """leafnode.routing.route: groups, limits and what a leaf names, through the lane and without it."""
 
+from typing import TYPE_CHECKING
+
 from leafnode.routing.peer import Kind
 from leafnode.routing.route import Message, deliver
 from tests.sim.peers import FakePeer, account
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
