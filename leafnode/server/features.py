@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,13 @@ async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
     from leafnode.store.sqlite import SqliteStore, StoreSeams
 
     loop = asyncio.get_running_loop()
+    interval_ns = server.options.store.commit_interval_ns
     seams = StoreSeams(
         clock=server.clock,
         schedule=loop.call_soon,
         call_soon_threadsafe=loop.call_soon_threadsafe,
         on_damage=_on_damage,
+        gather=partial(server.clock.call_later, interval_ns) if interval_ns else None,
     )
     directory = Path(options.store_dir)
     store = await asyncio.to_thread(SqliteStore.open, directory, seams)

@@ -60,10 +60,14 @@ class Committer:
         schedule: Schedule,
         write: Callable[[Batch], Outcome],
         owner: Owner,
+        gather: Schedule | None = None,
     ) -> None:
+        """`gather`, when given, calls back when a batch has been open long enough to leave."""
         self._bounds = bounds
         self._worker = worker
         self._schedule = schedule
+        self._gather = gather or schedule
+        self._gathers = gather is not None
         self._write = write
         self._owner = owner
         self._in_flight: Batch | None = None
@@ -101,6 +105,8 @@ class Committer:
             batch.close()
             self._closed.append(batch)
             self._open = batch = None
+            if self._gathers:
+                self._schedule(self._end_of_turn)  # a full batch waits for nothing
         if batch is None:
             batch = self.batch()
         batch.rows += 1
@@ -119,9 +125,8 @@ class Committer:
         self.check()
         if self._open is None:
             self._open = Batch()
-            if self._in_flight is None and not self._scheduled:
-                self._scheduled = True
-                self._schedule(self._end_of_turn)
+            if self._in_flight is None:
+                self._wait_for_more()
         return self._open
 
     def after_commit(self, done: Done) -> None:
@@ -142,6 +147,12 @@ class Committer:
             if not self._worker.drain(timeout_ns):
                 return False
         return True
+
+    def _wait_for_more(self) -> None:
+        """Let the open batch grow to the end of the turn, or for as long as it is to gather."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._gather(self._end_of_turn)
 
     def _end_of_turn(self) -> None:
         self._scheduled = False
@@ -169,7 +180,10 @@ class Committer:
             self.staged_bytes -= batch.body_bytes
             self._owner.committed(batch, outcome)
             # The disk works on the next batch while the callbacks of this one run.
-            self._hand_over()
+            if self._gathers and not self._closed and self._open is not None:
+                self._wait_for_more()
+            else:
+                self._hand_over()
             self._resolve(deque(batch.callbacks), None)
             return
         # Later batches build on the sequences of this one: they go with it.

@@ -58,6 +58,7 @@ class StoreSeams:
     schedule: Schedule  # loop.call_soon
     call_soon_threadsafe: Schedule
     on_damage: Callable[[str, str, StoreCorrupt], None]
+    gather: Schedule | None = None  # calls back when an open batch may leave; None: `schedule`
     executor: Callable[[str], Executor] = ThreadExecutor
     connect: schema.Connect = sqlite3.connect
 
@@ -79,7 +80,7 @@ class SqliteStore:
         self._write_worker = Worker(seams.executor("leafnode-commit"), seams.call_soon_threadsafe)
         self._read_worker = Worker(seams.executor("leafnode-read"), seams.call_soon_threadsafe)
         self.committer = Committer(
-            bounds, self._write_worker, seams.schedule, self._writer.commit, self
+            bounds, self._write_worker, seams.schedule, self._writer.commit, self, seams.gather
         )
         self.tails = TailBudget(bounds.tail_cache_bytes)
         self._streams: dict[tuple[str, str], SqliteStream] = {}

@@ -90,9 +90,11 @@ class LineSensor:
 class Microcontroller:
     """This project's firmware under the real MicroPython, on the other end of a cable."""
 
-    def __init__(self, cable: Cable, *, name: str, interval_ms: int, count: int) -> None:
+    def __init__(
+        self, cable: Cable, *, name: str, interval_ms: int, count: int, window: int
+    ) -> None:
         self._cable = cable
-        self._arguments = (name, str(interval_ms), str(count))
+        self._arguments = (name, str(interval_ms), str(count), "", str(window))
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

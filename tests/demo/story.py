@@ -32,6 +32,7 @@ DUPLICATE_WINDOW_S: Final = 1.0
 NODE: Final = "pico"
 NODE_INTERVAL_MS: Final = 50
 NODE_COUNT: Final = 500
+NODE_WINDOW: Final = 8  # readings on their way at a time: 8 in 200 ms keep up with 20 a second
 LINE: Final = "press"
 STEADY_S: Final = 4.0
 HUB_DOWN_S: Final = 6.0
@@ -47,7 +48,7 @@ jetstream {{ store_dir: "{store}", domain: {edge} }}
 
 # Batches are stretched to spare a card. Acknowledgements wait for their COMMIT all the same: what
 # were acknowledged earlier would be lost by the SIGKILL below.
-store {{ commit_interval: "250ms" }}
+store {{ commit_interval: "200ms" }}
 
 leafnodes {{
   reconnect: "250ms"
@@ -82,7 +83,11 @@ class Story:
         self._cables = [Cable(), Cable()]
         self._gateway = Gateway(directory / "leafnode.conf", directory / "leafnode.log")
         self._node = Microcontroller(
-            self._cables[0], name=NODE, interval_ms=NODE_INTERVAL_MS, count=NODE_COUNT
+            self._cables[0],
+            name=NODE,
+            interval_ms=NODE_INTERVAL_MS,
+            count=NODE_COUNT,
+            window=NODE_WINDOW,
         )
         self._sensor = LineSensor(self._cables[1])
         self._clients: list[Any] = []

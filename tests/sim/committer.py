@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from leafnode.store.bounds import StoreBounds
@@ -157,8 +158,12 @@ def open_store(
     bounds: StoreBounds = SMALL,
     executor: Callable[[str], Executor] | None = None,
     disk: FaultyDisk | None = None,
+    gather_ns: int = 0,
 ) -> StoreWorld:
-    """Open a store in this directory; `executor` makes its threads by name, inline ones if None."""
+    """Open a store in this directory; `executor` makes its threads by name, inline ones if None.
+
+    `gather_ns`: how long an open batch grows; 0: to the end of the turn.
+    """
     turns, clock, disk = Turns(), FakeClock(), disk or FaultyDisk()
     damage: list[tuple[str, str, StoreCorrupt]] = []
     executors: dict[str, Executor] = {}
@@ -172,6 +177,7 @@ def open_store(
         schedule=turns.call_soon,
         call_soon_threadsafe=turns.call_soon,
         on_damage=lambda account, stream, problem: damage.append((account, stream, problem)),
+        gather=partial(clock.call_later, gather_ns) if gather_ns else None,
         executor=start,
         connect=disk.connect,
     )

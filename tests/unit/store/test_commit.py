@@ -359,3 +359,62 @@ def test_a_new_exception_is_raised_each_time(world: StoreWorld, stream: SqliteSt
         append(stream)
 
     assert first.value is not second.value
+
+
+GATHER_NS = 250_000_000
+
+
+@pytest.fixture
+def gathering(tmp_path: Path) -> Iterator[StoreWorld]:
+    one = open_store(tmp_path / "store", BOUNDS, gather_ns=GATHER_NS)
+    yield one
+    one.close()
+
+
+def gathering_stream(world: StoreWorld) -> SqliteStream:
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.clock.advance(GATHER_NS)
+    world.settle()
+    world.disk.statements.clear()
+    return stream
+
+
+def test_a_gathering_store_commits_and_answers_once_the_interval_is_over(
+    gathering: StoreWorld,
+) -> None:
+    stream, results = gathering_stream(gathering), list[str]()
+
+    append(stream, results)
+    gathering.settle()
+    gathering.clock.advance(GATHER_NS - 1)
+    append(stream, results)
+    gathering.settle()
+    assert results == []
+    gathering.clock.advance(1)
+    gathering.settle()
+
+    assert len(results) == 2
+    assert gathering.disk.count("COMMIT") == 1
+
+
+def test_a_full_batch_does_not_wait_for_the_interval(gathering: StoreWorld) -> None:
+    stream, results = gathering_stream(gathering), list[str]()
+
+    for _ in range(BOUNDS.commit_rows_max + 1):
+        append(stream, results)
+    gathering.settle()
+
+    assert len(results) == BOUNDS.commit_rows_max
+
+
+def test_closing_a_gathering_store_commits_what_was_gathered(tmp_path: Path) -> None:
+    gathering = open_store(tmp_path / "store", BOUNDS, gather_ns=GATHER_NS)
+    stream, results = gathering_stream(gathering), list[str]()
+    append(stream, results)
+
+    gathering.close()
+
+    assert len(results) == 1
+    world = open_store(tmp_path / "store", BOUNDS)
+    assert world.store.streams()[0].store.last_seq() == 1
+    world.close()
