@@ -38,7 +38,7 @@ run: $(VENV)/.run ## run the gateway with configs/leafnode.conf (Ctrl-C stops it
 demo: $(VENV)/.demo ## a sensor's readings through two outages to a real NATS hub, under a minute
 	@$(BIN)/python -m tests.demo
 
-test: $(VENV)/.dev ## all tests but the MicroPython ones
+test: $(VENV)/.dev ## all tests
 	@$(BIN)/python -m pytest
 
 fmt: $(VENV)/.dev ## format the code
@@ -58,6 +58,9 @@ fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
 
 kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
 	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)
+
+bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
+	@$(BIN)/python -m tests.bench.bench_server
 
 package: $(VENV)/.dev ## build the wheel and the source archive into dist/
 	@$(PIP) build && $(BIN)/python -m build --outdir dist .
