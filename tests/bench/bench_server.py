@@ -269,16 +269,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="aimed length of one run")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="leafnode-bench-") as directory:
-        with serving(Path(directory)) as servers:
-            print("idle RSS: " + ", ".join(f"{s.name} {s.rss_mib():.1f} MiB" for s in servers))
-            print(f"cores: {os.cpu_count()}, rounds: {arguments.rounds}, medians\n")
-            print(
-                "| scenario | leafnode msg/s | nats-server | always | ÷ nats | ÷ always | CPU ÷ nats |"
-            )
-            print("|---|---|---|---|---|---|---|")
-            for name, scenario in SCENARIOS.items():
-                print(row(name, scenario, servers, arguments.rounds, arguments.seconds), flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="leafnode-bench-") as directory,
+        serving(Path(directory)) as servers,
+    ):
+        print("idle RSS: " + ", ".join(f"{s.name} {s.rss_mib():.1f} MiB" for s in servers))
+        print(f"cores: {os.cpu_count()}, rounds: {arguments.rounds}, medians\n")
+        print(
+            "| scenario | leafnode msg/s | nats-server | always | ÷ nats | ÷ always | CPU ÷ nats |"
+        )
+        print("|---|---|---|---|---|---|---|")
+        for name, scenario in SCENARIOS.items():
+            print(row(name, scenario, servers, arguments.rounds, arguments.seconds), flush=True)
 
 
 def row(
