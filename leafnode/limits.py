@@ -19,7 +19,7 @@ MAX_PAYLOAD_BYTES: Final = MIB
 MAX_PENDING_BYTES: Final = 64 * MIB
 MAX_CONNECTIONS: Final = 65536
 MAX_SUBSCRIPTIONS_PER_CONNECTION: Final = 0  # 0 = unlimited, as nats-server has it
-MAX_SUBJECT_TOKENS: Final = 64  # cost of one match grows with the depth; specs/reliability.md 3
+MAX_SUBJECT_TOKENS: Final = 64  # the cost of one match grows with the depth
 PING_INTERVAL_NS: Final = 120 * NS_PER_S
 PING_MAX: Final = 2
 WRITE_DEADLINE_NS: Final = 10 * NS_PER_S
@@ -41,12 +41,12 @@ AUTH_LOG_NS: Final = 1 * NS_PER_S  # one log line for all logins refused within
 ACCEPT_BACKLOG: Final = 1024
 ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
 
-# --- caches of the hot path; sizes measured in specs/hot-path.md
+# --- caches of the hot path; measured: docs/hot-path.md
 LINE_CACHE_MAX: Final = 512
 ROUTE_CACHE_MAX: Final = 8192
 MATCH_CACHE_MAX: Final = 16384
 
-# --- leaf protocol; nats-server server/leafnode.go, specs/leaf-protocol.md 1
+# --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1
 LEAF_PORT: Final = 7422
 LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES
 LEAF_DIAL_TIMEOUT_NS: Final = 1 * NS_PER_S
@@ -66,9 +66,9 @@ LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones
 LEAF_INTEREST_MAX: Final = 100_000  # LS+ kept from one hub; a flood beyond it ends the link
 
-# --- store and JetStream; specs/store.md
+# --- store and JetStream; docs/store.md
 COMMIT_ROWS_MAX: Final = 4096
-COMMIT_INTERVAL_MAX_NS: Final = 10 * NS_PER_S  # publishers wait that long for their PubAck
+COMMIT_INTERVAL_MAX_NS: Final = 2 * NS_PER_S  # publishers wait that long for their PubAck
 COMMIT_BYTES_MAX: Final = 4 * MIB
 STAGED_ROWS_MAX: Final = 65536  # waiting for the committer; beyond it publishes get 429
 STAGED_BYTES_MAX: Final = 64 * MIB
@@ -102,6 +102,7 @@ METADATA_BYTES_MAX: Final = 128 * KIB
 CONSUMERS_PER_STREAM_MAX: Final = 1000  # default_max_consumers
 STREAM_SUBJECTS_MAX: Final = 1024  # ours: overlaps are looked for pair by pair, on the loop
 CONSUMER_FILTERS_MAX: Final = 256  # ours, for the same reason
+MAX_WAITING_MAX: Final = 4096  # ours: a consumer's own max_waiting, 1 KiB for each request
 NAMES_PAGE: Final = 1024
 LIST_PAGE: Final = 256
 SUBJECTS_PAGE: Final = 100_000
@@ -115,6 +116,11 @@ PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer
 DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop gets its turn
 PURGE_TURN_MSGS: Final = 1024  # removed one by one by a filtered purge, likewise
+DELIVER_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a read; doubles
+DELIVER_RETRY_MAX_NS: Final = 5 * NS_PER_S
+TROUBLE_LOG_NS: Final = 60 * NS_PER_S  # what the store refuses one stream or consumer: one line
+QUOTA_COUNT_NS: Final = NS_PER_S  # what other accounts stored meanwhile is noticed this soon
+QUOTA_FULL_COUNT_NS: Final = 10 * NS_PER_MS  # and space that is back
 EXPIRY_GRANULARITY_NS: Final = 250 * NS_PER_MS
 CLOCK_JUMP_NS: Final = 24 * 3600 * NS_PER_S  # ours: a wall clock that moves so far pauses expiry
 EXPIRY_PAUSE_NS: Final = 3600 * NS_PER_S  # for as long, unless somebody vouches for the clock
@@ -170,6 +176,9 @@ NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
 CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB
 BCRYPT_PENDING_MAX: Final = 32  # logins waiting for the one worker; beyond it refused
 
+# --- the trace of the protocol in the log (-V)
+TRACED_BYTES_MAX: Final = 256  # shown of one payload or one line that the server wrote
+
 # --- monitoring over HTTP
 HTTP_CONNECTIONS_MAX: Final = 64
 HTTP_HEAD_BYTES_MAX: Final = 16 * KIB  # request line and headers; what Apache and IIS take in all
@@ -188,3 +197,7 @@ CONFIG_FILES_MAX: Final = 100  # included in total; a file included twice counts
 CONFIG_WARNINGS_MAX: Final = 20  # slips told one by one; the rest is left out
 HOST_CHARS_MAX: Final = 253  # RFC 1035 2.3.4
 CONFIG_NODES_MAX: Final = 100_000  # values after variables were put in: $A: [$B, $B] doubles
+
+# --- relations: whoever waits for a COMMIT must wait longer than batches are gathered
+assert COMMIT_INTERVAL_MAX_NS < READING_ACK_TIMEOUT_NS
+assert COMMIT_INTERVAL_MAX_NS < UPLINK_API_TIMEOUT_NS

@@ -23,6 +23,6 @@ def nuid(random: Random, length: int = NUID_LENGTH) -> str:
 def hash8(text: str) -> str:
     """Return the 8-character hash that NATS puts into subjects for an account or consumer name.
 
-    Source: specs of JetStream 1.1, `H8`: SHA-256, the first 8 bytes, each modulo 62.
+    SHA-256, the first 8 bytes, each modulo 62. Source: nats-server server/jetstream.go getHash.
     """
     return "".join(ALPHABET[byte % 62] for byte in hashlib.sha256(text.encode()).digest()[:8])

@@ -38,8 +38,18 @@ class InterestWatcher(Protocol):
 class Account:
     """One account of the server."""
 
-    def __init__(self, name: str, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        name: str,
+        outbox: Outbox,
+        on_fault: Callable[[bytes, Exception], None] | None = None,
+    ) -> None:
+        """`on_fault` is told the subject and the exception of a handler that failed.
+
+        Without it the exception goes on to whoever published: for tests.
+        """
         self.name = name
+        self.on_fault = on_fault or _raise
         self.sublist = Sublist()
         self.traffic = Traffic()
         self.system = Peer(0, Kind.SYSTEM, outbox)
@@ -87,7 +97,7 @@ class Account:
 
     def has_interest(self, subject: bytes) -> bool:
         """Say whether a message of the server on this literal subject would reach anybody."""
-        match = self.sublist.match(subject)
+        match = self.sublist.find(subject)
         groups = (sub for group in match.groups for sub in group.members)
         return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
 
@@ -156,3 +166,7 @@ class Account:
             onward = message._replace(subject=deliver_subject, reply=reply)
             send_to_leaf(self, sub, onward, [sub.queue] if sub.queue else [])
         return received
+
+
+def _raise(_: bytes, err: Exception) -> None:
+    raise err

@@ -177,9 +177,7 @@ def emit(
     for group, targets in route.groups:
         _emit_group(account, origin, group, targets, tails, messages)
     for sub in route.handlers:
-        assert sub.handler is not None
-        sub.delivered += len(messages)
-        sub.handler(Delivery(route.subject, messages, origin))
+        call(account, sub, Delivery(route.subject, messages, origin))
 
 
 def _emit_group(
@@ -198,8 +196,7 @@ def _emit_group(
         target = targets[turn % members]
         sub = target.sub
         if sub.handler is not None:
-            sub.delivered += 1
-            sub.handler(Delivery(_subject_of(target), [messages[index - 1]], origin))
+            call(account, sub, Delivery(_subject_of(target), [messages[index - 1]], origin))
         elif sub.closed:
             # An UNSUB limit was reached within this run: the others take over.
             open_targets = [other for other in targets if not other.sub.closed]
@@ -208,6 +205,20 @@ def _emit_group(
         else:
             _write(account, target, tails[index])
     group.turn = turn
+
+
+def call(account: Account, sub: Subscription, delivery: Delivery) -> None:
+    """Give a run to a part of the server.
+
+    Its fault is its own: neither the publisher's connection nor the others who get the run pay for
+    it. The account's owner counts and logs it.
+    """
+    assert sub.handler is not None
+    sub.delivered += len(delivery.messages)
+    try:
+        sub.handler(delivery)
+    except Exception as err:  # noqa: BLE001 -- boundary: background job, told to the owner
+        account.on_fault(sub.subject, err)
 
 
 def _subject_of(target: Target) -> bytes:
@@ -298,9 +309,8 @@ def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
 def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> None:
     """Give one message to a local subscription, its header cut off for a client without headers."""
     if sub.handler is not None:
-        sub.delivered += 1
         one = (message.reply, message.header_size, message.body)
-        sub.handler(Delivery(message.subject, [one], origin))
+        call(account, sub, Delivery(message.subject, [one], origin))
         return
     line = b"%b %b " % (message.subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)

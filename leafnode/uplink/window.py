@@ -80,6 +80,11 @@ class Window:
         return self._bytes
 
     @property
+    def floor(self) -> int:
+        """Up to which sequence the hub has everything, as far as this window knows."""
+        return self._floor
+
+    @property
     def in_flight(self) -> int:
         """How many are sent and neither acknowledged nor refused."""
         return sum(entry.sent_ns is not None for entry in self._entries.values())
@@ -116,12 +121,18 @@ class Window:
         return min((entry.sent_ns for entry in self if entry.sent_ns is not None), default=None)
 
     def send(self, entry: Entry, now_ns: int) -> InFlight | None:
-        """Note that the entry goes out; return what to write on it if others before it are open."""
+        """Note that the entry goes out; return what to write on it unless it goes alone.
+
+        It says what the hub holds if this is its last message. Others that are open before it, and
+        others behind it that were sent before (it is a second try), may be there or not.
+        """
         entry.sent_ns = now_ns
         entry.attempts += 1
         entry.refused = False
-        first_open = next(iter(self._entries))
-        return InFlight(self._floor, self._hub_seq) if first_open < entry.seq else None
+        before = next(iter(self._entries)) < entry.seq
+        behind = any(other.attempts for other in self if other.seq > entry.seq)
+        alone = not (before or behind or self._stored_above)
+        return None if alone else InFlight(self._floor, self._hub_seq)
 
     def unsend(self, entry: Entry) -> None:
         """It did not go out after all."""

@@ -1,9 +1,12 @@
 """leafnode.routing.account: the server's own part, and the interest that leaf links follow."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
+from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind
-from tests.sim.peers import FakePeer, account
+from tests.sim.peers import FakePeer, account, outbox
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
@@ -180,3 +183,25 @@ def test_a_status_without_a_reply_crosses_a_leaf_as_it_is() -> None:
     world.deliver(b"_INBOX.1", [(b"_INBOX.1", b"", 16, b"NATS/1.0 404\r\n\r\n")])
 
     assert hub.got() == b"HMSG _INBOX.1 16 16\r\nNATS/1.0 404\r\n\r\n\r\n"
+
+
+def test_a_handler_that_fails_is_reported_and_the_others_get_the_message() -> None:
+    faults: list[tuple[bytes, Exception]] = []
+    world = Account("$G", outbox(), lambda subject, err: faults.append((subject, err)))
+    client, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    got: list[Delivery] = []
+
+    def fail(_: Delivery) -> None:
+        raise LookupError
+
+    world.subscribe(b"a", fail)
+    world.subscribe(b"a", got.append)
+    client.subscribe(b"a", b"1")
+
+    publisher.says(b"PUB a 1\r\nx\r\nPUB a r 1\r\ny\r\n")
+    world.publish(b"a", b"z")
+
+    assert len(faults) == 2
+    assert faults[0][0] == b"a"
+    assert sum(len(run.messages) for run in got) == 3
+    assert client.got() == b"MSG a 1 1\r\nx\r\nMSG a 1 r 1\r\ny\r\nMSG a 1 1\r\nz\r\n"

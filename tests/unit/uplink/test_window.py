@@ -145,3 +145,17 @@ def test_the_floor_is_never_beyond_something_that_is_not_stored(
         if step == "r" and seq in held:
             window.refuse(seq)
     assert window.size == 10 * len(window)
+
+
+def test_a_second_try_says_that_others_behind_it_may_be_at_the_hub() -> None:
+    window = Window(10, 10**6)
+    for seq in (5, 6, 7):
+        window.offer(Entry(seq, b"a", 0, b"x", b"ack"))
+    marks = {entry.seq: window.send(entry, 0) for entry in list(window)}
+    assert marks[5] is None
+
+    window.refuse(5)
+    refused = window.first_refused()
+    assert refused is not None
+
+    assert window.send(refused, 1) == InFlight(0, 0)
