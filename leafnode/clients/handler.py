@@ -16,6 +16,7 @@ import msgspec
 
 from leafnode.auth.authenticator import new_nonce
 from leafnode.clients.registry import ConnectionFacts
+from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import (
     CONTROL_LINES_PER_TURN,
@@ -103,6 +104,7 @@ class ClientHandler:
     """Implements net.transport.Session for one client."""
 
     __slots__ = (
+        "_fed_msgs",
         "_identity",
         "_info_due",
         "_lane",
@@ -112,6 +114,7 @@ class ClientHandler:
         "_session",
         "_start_wall_ns",
         "_timer",
+        "_trace",
         "_transport",
         "peer",
     )
@@ -128,22 +131,19 @@ class ClientHandler:
         self._start_wall_ns = seams.clock.wall_ns()
         self._nonce = b""
         self._identity: Identity | None = None
+        self._fed_msgs = 0  # messages it had got when the timer ran last
         self._info_due = False  # a client of protocol 1 gets a second INFO behind its first PONG
         self._timer: Timer | None = None
         self._transport: Transport | None = None
         self._outbound: Outbound | None = None
+        self._trace: Trace | None = None  # only where the configuration asks for it
 
     # --- net.transport.Session
 
     def connected(self, transport: Transport) -> None:
         seams = self._seams
         self._transport = transport
-        self._outbound = Outbound(
-            self.peer,
-            transport,
-            max_pending_bytes=seams.options.max_pending_bytes,
-            on_slow=self._on_slow,
-        )
+        self._outbound = self._new_outbound(transport)
         if seams.authenticator.nonce_required:
             self._nonce = new_nonce(seams.token_bytes)
         self.peer.send(encode_info(self._info()))
@@ -166,6 +166,8 @@ class ClientHandler:
         except ProtocolError as error:
             self._refuse(error)
             return
+        if self._trace is not None:
+            self._trace.read(data, is_open=self._session.state is State.OPEN)
         self._lane.feed(data)
         self._work()
 
@@ -179,6 +181,24 @@ class ClientHandler:
     def close(self, reason: str) -> None:
         """End the connection after sending what is pending."""
         self._end(reason)
+
+    def _new_outbound(self, transport: Transport) -> Outbound:
+        options = self._seams.options
+        if not options.trace:
+            return Outbound(
+                self.peer,
+                transport,
+                max_pending_bytes=options.max_pending_bytes,
+                on_slow=self._on_slow,
+            )
+        self._trace = Trace(self.peer.cid, transport.peer)
+        return TracedOutbound(
+            self.peer,
+            transport,
+            max_pending_bytes=options.max_pending_bytes,
+            on_slow=self._on_slow,
+            trace=self._trace,
+        )
 
     def facts(self) -> ConnectionFacts:
         """What monitoring shows."""
@@ -388,7 +408,9 @@ class ClientHandler:
 
     def _on_time(self) -> None:
         try:
-            if self._session.on_time(self._seams.clock.monotonic_ns()):
+            out_msgs = self.peer.traffic.out_msgs
+            fed, self._fed_msgs = out_msgs != self._fed_msgs, out_msgs
+            if self._session.on_time(self._seams.clock.monotonic_ns(), fed=fed):
                 self.peer.send(_PING)
         except ProtocolError as error:
             self._refuse(error)

@@ -114,7 +114,7 @@ def _rules(one: Callable[[Place], str]) -> Callable[[Place], SubjectRules]:
 _PERMISSIONS: Final = Block(
     (
         Row(("publish", "pub", "import"), "publish", _rules(convert.subject)),
-        Row(("subscribe", "sub", "export"), "subscribe", _rules(convert.subject_and_queue)),
+        Row(("subscribe", "sub", "export"), "subscribe", _rules(convert.subject_without_queue)),
     ),
     refused.PERMISSIONS,
 )

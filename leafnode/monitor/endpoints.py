@@ -15,6 +15,7 @@ from leafnode.monitor.own import serialz, uplinkz
 from leafnode.monitor.query import BadQuery, Query
 from leafnode.monitor.text import compact, pretty
 from leafnode.monitor.varz import varz
+from leafnode.monitor.views import HttpFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,10 @@ class Endpoints:
         self._views = views
         self._clock = clock
         self.http_req_stats: dict[str, int] = {}  # by path; bounded by the paths there are
+        self.http = HttpFaults()
         self._pages: dict[str, Callable[[Query], Answer]] = {
             "/": self._index,
-            "/varz": lambda _: _json(varz(views, clock, self.http_req_stats)),
+            "/varz": lambda _: _json(varz(views, clock, self.http_req_stats, self.http)),
             "/connz": lambda query: _json(connz(views, clock, query)),
             "/leafz": lambda query: _json(leafz(views, clock, query)),
             "/jsz": lambda query: _json(jsz(views, clock, query)),

@@ -40,6 +40,14 @@ def healthz(views: Views, query: Query) -> tuple[int, dict[str, object]]:
     causes = _store(views, query)
     if everything:
         causes += _outside(views)
+    code, answer = _verdict(causes, details=details)
+    warnings = views.warnings() if everything else []
+    if warnings:
+        answer["warnings"] = warnings  # they tell people something and change no verdict
+    return code, answer
+
+
+def _verdict(causes: list[Cause], *, details: bool) -> tuple[int, dict[str, object]]:
     if not causes:
         return 200, {"status": "ok"}
     if details:

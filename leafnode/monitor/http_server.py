@@ -31,16 +31,13 @@ _HEADERS: Final = [
 
 
 class HttpServer:
-    """Makes sessions for a listener, and counts what they do."""
+    """Makes sessions for a listener, and counts what they do where /varz reads it."""
 
     def __init__(self, endpoints: Endpoints, clock: Clock) -> None:
         self.endpoints = endpoints
         self.clock = clock
         self.open = 0
-        self.refused = 0  # connections beyond the bound
-        self.overdue = 0  # connections without a whole request in time
-        self.bad = 0  # requests that are no HTTP, or more of it than is taken
-        self.faults = 0  # answers that failed because of our own bug
+        self.counters = endpoints.http
 
     def session(self) -> HttpSession:
         return HttpSession(self)
@@ -64,7 +61,7 @@ class HttpSession:
         self._transport = transport
         server = self._server
         if server.open >= limits.HTTP_CONNECTIONS_MAX:
-            server.refused += 1
+            server.counters.refused += 1
             transport.abort()
             return
         server.open += 1
@@ -79,7 +76,7 @@ class HttpSession:
             while self._step():
                 pass
         except h11.RemoteProtocolError as err:
-            self._server.bad += 1
+            self._server.counters.bad += 1
             self._refuse(Answer(err.error_status_hint, TEXT, b"Bad Request\n"))
 
     def lost(self, reason: str) -> None:
@@ -108,12 +105,12 @@ class HttpSession:
     def _accept(self, request: h11.Request) -> bool:
         names = [name for name, _ in request.headers]
         if len(names) > limits.HTTP_HEADERS_MAX:
-            self._server.bad += 1
+            self._server.counters.bad += 1
             self._refuse(Answer(431, TEXT, b"Request Header Fields Too Large\n"))
         elif request.method not in _METHODS:
             self._refuse(Answer(405, TEXT, b"Method Not Allowed\n"), ("Allow", "GET, HEAD"))
         elif b"transfer-encoding" in names or _length(request) > 0:
-            self._server.bad += 1
+            self._server.counters.bad += 1
             self._refuse(Answer(413, TEXT, b"Content Too Large\n"))
         else:
             self._request = request
@@ -126,7 +123,7 @@ class HttpSession:
         try:
             answer = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
         except Exception:  # boundary: HTTP request
-            self._server.faults += 1
+            self._server.counters.faults += 1
             log.exception("Monitoring failed: target=%r", bytes(request.target[:100]))
             answer = Answer(500, JSON, compact({"status": "error", "error": "internal error"}))
         self._answered += 1
@@ -179,7 +176,7 @@ class HttpSession:
     def _overdue(self) -> None:
         self._deadline = None
         if self._http.their_state is not h11.IDLE or self._answered == 0:
-            self._server.overdue += 1
+            self._server.counters.overdue += 1
         self._close()
 
     def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""/uplinkz and /serialz: what nats-server does not have.
+"""/uplinkz, /serialz and the key `leafnode` of /varz: what nats-server does not have.
 
 Truth: docs/monitoring.md.
 """
@@ -12,8 +12,23 @@ from leafnode.jetstream.go_time import format_time
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
-    from leafnode.monitor.views import Views
+    from leafnode.monitor.views import HttpFaults, OwnCounters, Views
     from leafnode.uplink.status import UplinkStatus
+
+
+def leafnode(views: Views, http: HttpFaults) -> dict[str, object]:
+    """Return what /varz says beyond nats-server: version, warnings, and what each bound counts."""
+    own = views.own()
+    return {
+        "version": views.facts.leafnode_version,
+        "warnings": views.warnings(),
+        "clients": asdict(own.clients),
+        "net": asdict(own.net),
+        "http": asdict(http),
+        "leafs": asdict(own.leafs),
+        "jetstream": asdict(own.jetstream) if own.jetstream is not None else {},
+        "store": _store(own),
+    }
 
 
 def uplinkz(views: Views, clock: Clock) -> dict[str, object]:
@@ -30,6 +45,12 @@ def serialz(views: Views, clock: Clock) -> dict[str, object]:
         "now": format_time(clock.wall_ns()),
         "ports": [asdict(port) for port in views.ports()],
     }
+
+
+def _store(own: OwnCounters) -> dict[str, object]:
+    if own.store is None:
+        return {}
+    return asdict(own.store.stats) | {"failed": own.store.failed}
 
 
 def _uplink(status: UplinkStatus) -> dict[str, object]:
@@ -49,4 +70,6 @@ def _uplink(status: UplinkStatus) -> dict[str, object]:
     row |= asdict(status.counters)
     row["last_ack"] = format_time(status.last_ack_ns)
     row["last_error"] = status.last_error
+    row["former_error"] = status.former_error
+    row["former_error_end"] = format_time(status.former_error_ns)
     return row

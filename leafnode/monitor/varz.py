@@ -11,16 +11,24 @@ from urllib.parse import urlsplit
 
 from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
-from leafnode.monitor import process
+from leafnode.monitor import own, process
 from leafnode.monitor.jsz import server_config, server_stats
 from leafnode.monitor.text import uptime
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
-    from leafnode.monitor.views import RemoteFacts, ServerCounters, ServerFacts, Views
+    from leafnode.monitor.views import (
+        HttpFaults,
+        RemoteFacts,
+        ServerCounters,
+        ServerFacts,
+        Views,
+    )
 
 
-def varz(views: Views, clock: Clock, http_req_stats: dict[str, int]) -> dict[str, object]:
+def varz(
+    views: Views, clock: Clock, http_req_stats: dict[str, int], http: HttpFaults
+) -> dict[str, object]:
     facts = views.facts
     counters = views.counters()
     uptime_ns = clock.monotonic_ns() - facts.start_monotonic_ns
@@ -44,7 +52,7 @@ def varz(views: Views, clock: Clock, http_req_stats: dict[str, int]) -> dict[str
     answer["config_load_time"] = format_time(facts.start_ns)
     answer["system_account"] = "$SYS"
     answer |= _per_kind(counters)
-    answer["leafnode"] = {"version": facts.leafnode_version}
+    answer["leafnode"] = own.leafnode(views, http)
     return answer
 
 

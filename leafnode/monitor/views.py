@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.registry import ConnectionFacts
     from leafnode.leaf.handler import LeafzRow
+    from leafnode.store.api import StoreStats
     from leafnode.uplink.status import UplinkStatus
 
 
@@ -75,6 +76,74 @@ class ServerCounters:
     slow_leafs: int = 0
     stale_clients: int = 0
     stale_leafs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFaults:
+    """Client connections and logins that were turned away."""
+
+    refused: int = 0  # for max_connections
+    auth_failures: int = 0  # connections that ended for a refused or a missing login
+    logins_refused: int = 0
+    logins_overflowed: int = 0  # of these, because too many waited for a bcrypt hash
+
+
+@dataclass(frozen=True, slots=True)
+class NetFaults:
+    """What befell sockets, whatever speaks on them."""
+
+    faults: int = 0  # connections closed because of our own bug
+    accept_pauses: int = 0  # accepting waited for file descriptors or memory
+
+
+@dataclass(frozen=True, slots=True)
+class LeafFaults:
+    """Links to hubs, all remotes together."""
+
+    interest_ignored: int = 0  # LS+ for what may not be sent, of the links that are up
+    reconnects: int = 0
+    slow_consumers: int = 0
+    stale_connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JetStreamFaults:
+    """Streams and consumers that exist now, together."""
+
+    refused: int = 0  # publishes turned away because too much waited for the disk
+    dedupe_evicted: int = 0  # message ids forgotten before their time
+    stream_troubles: int = 0  # times the store could not do its part
+    consumer_troubles: int = 0
+    clock_jumps: int = 0  # times expiry was paused because the clock jumped
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """The store on disk. `failed` says why it takes nothing, and is empty otherwise."""
+
+    stats: StoreStats
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCounters:
+    """What every bound counts, at one moment; None for what is off."""
+
+    clients: ClientFaults = ClientFaults()
+    net: NetFaults = NetFaults()
+    leafs: LeafFaults = LeafFaults()
+    jetstream: JetStreamFaults | None = None
+    store: StoreView | None = None
+
+
+@dataclass(slots=True)
+class HttpFaults:
+    """Monitoring's own connections, counted where they are served."""
+
+    refused: int = 0  # connections beyond the bound
+    overdue: int = 0  # connections without a whole request in time
+    bad: int = 0  # requests that are no HTTP, or more of it than is taken
+    faults: int = 0  # answers that failed because of our own bug
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +213,8 @@ class Views:
     counters: Callable[[], ServerCounters]
     connections: Callable[[], list[ConnectionFacts]]
     subscriptions: Callable[[int], list[SubscriptionView]]  # of a client or leaf, by its cid
+    own: Callable[[], OwnCounters] = OwnCounters
+    warnings: Callable[[], list[str]] = list  # what is allowed and probably a slip
     leafs: Callable[[], list[LeafzRow]] = list
     remotes: Callable[[], list[RemoteView]] = list
     jetstream: Callable[[], JetStreamView | None] = lambda: None

@@ -159,13 +159,21 @@ class ClientSession:
         """When `on_time` is to be called next."""
         return self._due_ns
 
-    def on_time(self, now_ns: int) -> bool:
-        """Say whether a PING is to be sent now. Raises for a login or an answer that never came."""
+    def on_time(self, now_ns: int, *, fed: bool = False) -> bool:
+        """Say whether a PING is to be sent now. Raises for a login or an answer that never came.
+
+        `fed`: the client got messages since the last call. The first PING is there to measure the
+        round trip, and behind messages it would measure those: it waits, for one interval at most.
+        """
         if self.state in {State.GREETED, State.CONNECTING} or (
             self.state is State.CHECKING and not self.said_connect and self._rules.auth_required
         ):
             raise AuthenticationTimeout
-        self._due_ns = now_ns + self._rules.ping_interval_ns
+        interval_ns = self._rules.ping_interval_ns
+        if fed and not self._ping_sent_ns and now_ns - self.start_ns < interval_ns:
+            self._due_ns = now_ns + min(FIRST_PING_NS, interval_ns)
+            return False
+        self._due_ns = now_ns + interval_ns
         busy = now_ns - self._active_ns < self._rules.ping_interval_ns
         fresh = self._ping_sent_ns and now_ns - self._ping_sent_ns < RTT_REFRESH_NS
         if busy and fresh:

@@ -12,17 +12,20 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from leafnode.clients import trace
+
 if TYPE_CHECKING:
     from leafnode.config.options import Options
 
 _LABELS: Final = {
+    trace.TRACE: "TRC",
     logging.DEBUG: "DBG",
     logging.INFO: "INF",
     logging.WARNING: "WRN",
     logging.ERROR: "ERR",
     logging.CRITICAL: "FTL",
 }
-_COLOURS: Final = {"DBG": 36, "INF": 32, "WRN": 33, "ERR": 31, "FTL": 31}
+_COLOURS: Final = {"TRC": 33, "DBG": 36, "INF": 32, "WRN": 33, "ERR": 31, "FTL": 31}
 
 
 class NatsFormatter(logging.Formatter):
@@ -62,5 +65,7 @@ def set_up(options: Options) -> None:
     handler.setFormatter(NatsFormatter(logtime=options.logtime, colours=colours))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if options.debug or options.trace else logging.INFO)
+    root.setLevel(logging.DEBUG if options.debug else logging.INFO)
+    # -V alone shows the protocol and no debugging, as on nats-server.
+    trace.log.setLevel(trace.TRACE if options.trace else logging.NOTSET)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

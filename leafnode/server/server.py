@@ -70,10 +70,12 @@ class Server:
         self.name = options.server_name or self.id
         self.domain = options.jetstream.domain if options.jetstream else ""
         self.turn = Turn(seams.clock)
-        self.accounts = {GLOBAL_ACCOUNT: Account(GLOBAL_ACCOUNT, self.turn.outbox)}
+        self.accounts = {GLOBAL_ACCOUNT: Account(GLOBAL_ACCOUNT, self.turn.outbox, self._on_fault)}
         self.registry = Registry(max_connections=options.max_connections)
         self.authenticator = Authenticator(options.authorization)
         self.features = features.Features()
+        self.listeners: list[Listener] = []  # every one that was ever bound
+        self.warnings: list[str] = []  # what is allowed and probably a slip; status and health
         self.port = 0
         self._cids = itertools.count(1)
         self._stop = asyncio.Event()
@@ -141,6 +143,7 @@ class Server:
         except OSError as err:
             raise ListenError(address.host, address.port, err.strerror or str(err)) from err
         stack.callback(listener.close)
+        self.listeners.append(listener)
         return listener
 
     async def _bind_clients(self, stack: contextlib.AsyncExitStack) -> Listener:
@@ -169,6 +172,11 @@ class Server:
         serving = tasks.create_task(listener.serve(), name=f"listener {listener.port}")
         stack.callback(serving.cancel)
 
+    def _on_fault(self, subject: bytes, err: Exception) -> None:
+        """A part of ours failed on a message: count and say it, the others go on."""
+        self.turn.faults += 1
+        log.error("Handling a message failed: subject=%r", subject, exc_info=err)
+
     def _info(self) -> ServerInfo:
         options = self.options
         return ServerInfo(
@@ -192,12 +200,12 @@ class Server:
         )
 
     def _warn(self) -> None:
-        """Say once what is allowed and probably a slip."""
-        for warning in self.options.warnings:
-            log.warning("%s", warning)
+        """Say what is allowed and probably a slip: once in the log, for good in status."""
+        self.warnings.extend(self.options.warnings)
         if not self.authenticator.required and not self.options.host.startswith(_LOOPBACK):
-            log.warning(
-                "Everybody who reaches %s may publish and subscribe: set authorization, or listen "
-                "on 127.0.0.1",
-                self.options.host,
+            self.warnings.append(
+                f"Everybody who reaches {self.options.host} may publish and subscribe: set "
+                "authorization, or listen on 127.0.0.1"
             )
+        for warning in self.warnings:
+            log.warning("%s", warning)

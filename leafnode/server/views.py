@@ -11,12 +11,18 @@ from leafnode import __version__, limits
 from leafnode.jetstream.go_time import format_time
 from leafnode.leaf.remote import RemoteState
 from leafnode.monitor.views import (
+    ClientFaults,
     JetStreamAccountView,
+    JetStreamFaults,
     JetStreamView,
+    LeafFaults,
+    NetFaults,
+    OwnCounters,
     RemoteFacts,
     RemoteView,
     ServerCounters,
     ServerFacts,
+    StoreView,
     StreamView,
     SubscriptionView,
     Views,
@@ -25,10 +31,13 @@ from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from leafnode.config.options import HostPort
+    from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.stream import Stream
     from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.remote import Remote
     from leafnode.routing.peer import Peer
     from leafnode.server.server import Server
+    from leafnode.store.sqlite import SqliteStore
 
 
 def views_of(server: Server, http: HostPort) -> Views:
@@ -39,6 +48,8 @@ def views_of(server: Server, http: HostPort) -> Views:
         counters=lambda: _counters(server),
         connections=server.registry.facts,
         subscriptions=lambda cid: _subscriptions(server, cid),
+        own=lambda: _own(server),
+        warnings=lambda: list(server.warnings),
         leafs=lambda: _leafs(server),
         remotes=lambda: _remotes(server),
         jetstream=lambda: _jetstream(server),
@@ -101,6 +112,56 @@ def _counters(server: Server) -> ServerCounters:
         stale_clients=registry.stale,
         stale_leafs=sum(remote.status.stale_connections for remote in server.features.remotes),
     )
+
+
+def _own(server: Server) -> OwnCounters:
+    registry, authenticator = server.registry, server.authenticator
+    return OwnCounters(
+        clients=ClientFaults(
+            refused=registry.refused,
+            auth_failures=registry.auth_failures,
+            logins_refused=authenticator.refused,
+            logins_overflowed=authenticator.overflowed,
+        ),
+        net=NetFaults(
+            faults=server.turn.faults,
+            accept_pauses=sum(listener.pauses for listener in server.listeners),
+        ),
+        leafs=_leaf_faults(server.features.remotes),
+        jetstream=_jetstream_faults(server.features.jetstream),
+        store=_store(server.features.store),
+    )
+
+
+def _leaf_faults(remotes: list[Remote]) -> LeafFaults:
+    links = [remote.link for remote in remotes if remote.link is not None]
+    return LeafFaults(
+        interest_ignored=sum(link.interest_ignored for link in links),
+        reconnects=sum(remote.status.reconnects for remote in remotes),
+        slow_consumers=sum(remote.status.slow_consumers for remote in remotes),
+        stale_connections=sum(remote.status.stale_connections for remote in remotes),
+    )
+
+
+def _jetstream_faults(jetstream: AccountJetStream | None) -> JetStreamFaults | None:
+    if jetstream is None:
+        return None
+    streams = list(jetstream.streams.values())
+    consumers = [consumer for stream in streams for consumer in stream.consumers.values()]
+    return JetStreamFaults(
+        refused=sum(stream.refused for stream in streams),
+        dedupe_evicted=sum(stream.dedupe.evicted for stream in streams),
+        stream_troubles=sum(stream.trouble.count for stream in streams),
+        consumer_troubles=sum(consumer.trouble.count for consumer in consumers),
+        clock_jumps=jetstream.context.time.jumps,
+    )
+
+
+def _store(store: SqliteStore | None) -> StoreView | None:
+    if store is None:
+        return None
+    failure = store.failed()
+    return StoreView(store.stats(), str(failure) if failure is not None else "")
 
 
 def _subscriptions(server: Server, cid: int) -> list[SubscriptionView]:

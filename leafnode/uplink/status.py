@@ -44,7 +44,11 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class UplinkStatus:
-    """One stream's uplink at one moment. Times are wall time, 0: never."""
+    """One stream's uplink at one moment. Times are wall time, 0: never.
+
+    `acked_seq`: the hub has everything up to this local sequence. `last_error` says what is wrong
+    now and is empty when nothing is; `former_error` what was wrong before that.
+    """
 
     stream: str
     hub_stream: str
@@ -60,3 +64,5 @@ class UplinkStatus:
     counters: Counters
     last_ack_ns: int
     last_error: str
+    former_error: str = ""
+    former_error_ns: int = 0  # when it was over

@@ -103,6 +103,10 @@ class StreamUplink:
         self._too_large = False
         self._last_ack_ns = 0
         self._last_error = ""
+        self._flight_error = ""  # what stays wrong for as long as this flight lasts
+        self._former_error = ""
+        self._former_error_ns = 0
+        self._logged_error = ""
 
     def start(self) -> None:
         assert self._state is State.STOPPED
@@ -139,10 +143,12 @@ class StreamUplink:
             window_messages=len(self._window),
             window_bytes=self._window.size,
             in_flight=self._window.in_flight if self._state in _FLYING else 0,
-            acked_seq=self._acked,
+            acked_seq=max(self._acked, self._window.floor),
             counters=copy.copy(self._counters),
             last_ack_ns=self._last_ack_ns,
             last_error=self._last_error,
+            former_error=self._former_error,
+            former_error_ns=self._former_error_ns,
         )
 
     # -- opening
@@ -247,34 +253,37 @@ class StreamUplink:
     def _answered(self, resume: Resume | Failure) -> None:
         unknown = Position(floor=self._acked)
         if isinstance(resume, Failure):
-            self._fail(f"the hub could not be asked where to go on: {resume}")
-            self._fly(unknown, Protection.WINDOW)
+            problem = f"the hub could not be asked where to go on: {resume}"
+            self._fly(unknown, Protection.WINDOW, problem)
             return
         position = resume.position()
         if position.last > self._local_last:
             # A restored backup of the stream: its sequences will be used a second time.
-            self._fail(f"the hub has sequence {position.last}, this stream ends before it")
-            self._fly(unknown, Protection.WINDOW)
+            problem = f"the hub has sequence {position.last}, this stream ends before it"
+            self._fly(unknown, Protection.WINDOW, problem)
         elif position.last == 0 and resume.strangers:
-            self._fail(f"others publish under {self._prefix}: it should be this server's own")
-            self._fly(unknown, Protection.WINDOW)
+            problem = f"others publish under {self._prefix}: it should be this server's own"
+            self._fly(unknown, Protection.WINDOW, problem)
         else:
-            if position.last and position.last < self._acked:
-                self._fail(f"the hub lost messages: it ends at {position.last}")
+            lost = position.last and position.last < self._acked
+            problem = f"the hub lost messages: it ends at {position.last}" if lost else ""
             if resume.unverified:
                 log.warning(
                     "Uplink resends what it cannot look up: stream=%s", self._options.stream
                 )
-            self._fly(position, Protection.ASKED)
+            self._fly(position, Protection.ASKED, problem)
 
     # -- running
 
-    def _fly(self, position: Position, protection: Protection) -> None:
+    def _fly(self, position: Position, protection: Protection, problem: str = "") -> None:
         if protection is not self._protection:
             log.info(
                 "Uplink goes on: stream=%s protection=%s", self._options.stream, protection.value
             )
         self._protection = protection
+        self._flight_error = problem
+        if problem:
+            self._fail(problem)
         self._state = State.RUNNING
         self._too_large = False
         stored = self._window.land(position)
@@ -285,6 +294,8 @@ class StreamUplink:
             self._state = State.REFUSED
             self._retry_refused()
         else:
+            if len(self._window) == 0:
+                self._recovered()  # else the next PubAck shows it
             self._pump()
 
     def _pump(self) -> None:
@@ -380,6 +391,7 @@ class StreamUplink:
             self._refused_pause_ns = limits.UPLINK_REFUSED_NS
             self._retry_refused()
         elif self._state is State.RUNNING:
+            self._recovered()
             self._pump()
 
     # -- refused
@@ -403,6 +415,7 @@ class StreamUplink:
         entry = self._window.first_refused()
         if entry is None:
             self._state = State.RUNNING
+            self._recovered()
             self._pump()
             return
         self._retried = entry.seq
@@ -458,6 +471,13 @@ class StreamUplink:
 
     def _fail(self, error: str) -> None:
         """Keep and log an error; the same one again is not logged again."""
-        if error != self._last_error:
+        if error != self._logged_error:
             log.warning("Uplink problem: stream=%s problem=%s", self._options.stream, error)
-        self._last_error = error
+        self._last_error = self._logged_error = error
+
+    def _recovered(self) -> None:
+        """What was wrong is over: keep it for who asks later, and show what is still wrong."""
+        if self._last_error != self._flight_error:
+            self._former_error = self._last_error
+            self._former_error_ns = self._clock.wall_ns()
+            self._last_error = self._flight_error

@@ -149,6 +149,82 @@ def test_user_and_password_by_flag_are_demanded() -> None:
             assert lines.readline() == b"PONG\r\n"
 
 
+def test_a_wide_bind_without_a_login_stays_in_status_and_health(tmp_path: Path) -> None:
+    port, http = free_ports(2)
+    file = tmp_path / "wide.conf"
+    file.write_text(f"listen: 0.0.0.0:{port}\nhttp: 127.0.0.1:{http}\nhttp: 127.0.0.1:{http}\n")
+    with leafnode("-c", str(file)) as process:
+        log = wait_until_ready(process)
+        with urlopen(f"http://127.0.0.1:{http}/varz", timeout=5) as answer:
+            warnings = json.load(answer)["leafnode"]["warnings"]
+        with urlopen(f"http://127.0.0.1:{http}/healthz?leafnode=true", timeout=5) as answer:
+            assert answer.status == 200
+            assert json.load(answer) == {"status": "ok", "warnings": warnings}
+
+    assert len(warnings) == 2
+    assert warnings[0].startswith(f"{file}:3:1: ")
+    assert warnings[1].startswith("Everybody who reaches 0.0.0.0 may publish and subscribe")
+    assert [line.partition("[WRN] ")[2] for line in log if "[WRN]" in line] == warnings
+
+
+def test_what_is_turned_away_is_counted_in_varz(tmp_path: Path) -> None:
+    port, http = free_ports(2)
+    file = tmp_path / "one.conf"
+    file.write_text(
+        f"listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{http}\nmax_connections: 1\n"
+        f'jetstream {{ store_dir: "{tmp_path}/js" }}\nauthorization {{ token: right }}\n'
+    )
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            client.makefile("rb").readline()
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as beyond:
+                assert b"maximum connections exceeded" in beyond.makefile("rb").read()
+            client.sendall(b'CONNECT {"auth_token":"wrong"}\r\n')
+            assert b"Authorization Violation" in client.makefile("rb").read()
+        with socket.create_connection(("127.0.0.1", http), timeout=5) as client:
+            client.sendall(b"NONSENSE\r\n\r\n")
+            client.makefile("rb").read()
+        with urlopen(f"http://127.0.0.1:{http}/varz", timeout=5) as answer:
+            ours = json.load(answer)["leafnode"]
+
+    assert (ours["clients"]["refused"], ours["clients"]["logins_refused"]) == (1, 1)
+    assert ours["clients"]["auth_failures"] == 1
+    assert ours["http"]["bad"] == 1
+    assert ours["net"] == {"faults": 0, "accept_pauses": 0}
+    assert ours["jetstream"]["refused"] == 0
+    assert ours["store"]["file_bytes"] > 0
+    assert ours["store"]["failed"] == ""
+
+
+def test_the_trace_shows_the_protocol_and_no_secret(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "login.conf"
+    file.write_text(
+        f"listen: 127.0.0.1:{port}\n"
+        "authorization { users [ { user: u, password: pass-canary } ] }\n"
+    )
+    secrets = {name: f"{name}-canary" for name in ("auth_token", "jwt", "sig", "nkey", "seed")}
+    logins = [{"user": "u", "pass": "pass-canary"}, secrets, {"user": "u", "pass": "bad-canary"}]
+    with leafnode("-DV", "-c", str(file)) as process:
+        log = wait_until_ready(process)
+        for login in logins:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+                lines = client.makefile("rb")
+                lines.readline()
+                client.sendall(f"CONNECT {json.dumps(login)}\r\nPING\r\n".encode())
+                lines.readline()
+                client.sendall(b"PUB a 2\r\nhi\r\n")
+        process.terminate()
+        assert process.stderr is not None
+        text = "\n".join(log) + process.stderr.read()
+
+    assert "[TRC] 127.0.0.1:" in text
+    assert text.count(" - <<- [CONNECT]") == 3
+    assert 'MSG_PAYLOAD: ["hi"]' in text
+    assert "canary" not in text
+
+
 def test_the_pid_file_holds_the_pid(tmp_path: Path) -> None:
     file = tmp_path / "leafnode.pid"
     with leafnode("-p", "-1", "-P", str(file)) as process:

@@ -9,16 +9,23 @@ from leafnode.clients.registry import ConnectionFacts
 from leafnode.clock import NS_PER_S
 from leafnode.leaf.handler import LeafzRow
 from leafnode.monitor.views import (
+    ClientFaults,
     JetStreamAccountView,
+    JetStreamFaults,
     JetStreamView,
+    LeafFaults,
+    NetFaults,
+    OwnCounters,
     RemoteFacts,
     RemoteView,
     ServerCounters,
     ServerFacts,
+    StoreView,
     StreamView,
     SubscriptionView,
     Views,
 )
+from leafnode.store.api import StoreStats
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from tests.sim.clock import MONOTONIC_START_NS, WALL_START_NS
 
@@ -177,10 +184,27 @@ def port(**changes: Any) -> PortStatus:
     return PortStatus(**(numbers | {"paused": False, "last_error": ""} | values | changes))
 
 
+def own() -> OwnCounters:
+    return OwnCounters(
+        clients=ClientFaults(refused=1, auth_failures=2, logins_refused=3, logins_overflowed=4),
+        net=NetFaults(faults=5, accept_pauses=6),
+        leafs=LeafFaults(interest_ignored=7, reconnects=8, slow_consumers=9, stale_connections=10),
+        jetstream=JetStreamFaults(
+            refused=11,
+            dedupe_evicted=12,
+            stream_troubles=22,
+            consumer_troubles=13,
+            clock_jumps=14,
+        ),
+        store=StoreView(StoreStats(commits=15, refused=16, reads_refused=17), "disk is full"),
+    )
+
+
 def views(**changes: Any) -> Views:
     values: dict[str, Any] = {
         "facts": facts(),
         "counters": lambda: ServerCounters(connections=2, leafnodes=1, slow_clients=1),
+        "own": own,
         "connections": lambda: [connection(7), connection(8)],
         "subscriptions": lambda cid: [
             SubscriptionView(b"foo.>", b"q", b"%d" % cid, 4),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,9 @@ from leafnode.monitor.query import Query
 from leafnode.monitor.views import RemoteView
 from leafnode.uplink.status import State
 from tests.sim.monitor import SECRET, jetstream, port, uplink, views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def answer(query: str = "", **changes: Any) -> tuple[int, dict[str, Any]]:
@@ -111,6 +114,17 @@ def test_every_cause_outside_is_named() -> None:
         ("UPLINK", "uplink of stream EV is refused: too large"),
         ("SERIAL", "serial port scale is not open: no such device"),
     ]
+
+
+@pytest.mark.parametrize("remotes", [list, down])
+def test_warnings_are_told_and_change_no_verdict(
+    remotes: Callable[[], list[RemoteView]],
+) -> None:
+    code, plain = answer("leafnode=true", remotes=remotes)
+
+    warned = answer("leafnode=true", remotes=remotes, warnings=lambda: ["everybody may connect"])
+    assert warned == (code, plain | {"warnings": ["everybody may connect"]})
+    assert answer(warnings=lambda: ["everybody may connect"]) == (200, {"status": "ok"})
 
 
 def test_a_remote_that_is_switched_off_is_no_cause() -> None:

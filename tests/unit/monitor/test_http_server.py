@@ -134,7 +134,7 @@ def test_a_head_of_the_largest_size_is_taken_and_a_larger_one_not() -> None:
 
     assert fits.answers()[0][0] == 200
     assert beyond.transport.closed
-    assert beyond.server.bad == 1
+    assert beyond.server.counters.bad == 1
 
 
 def test_the_most_headers_are_taken_and_one_more_not() -> None:
@@ -155,7 +155,7 @@ def test_the_last_connection_is_served_and_one_more_is_cut() -> None:
 
     _, beyond = world.connect()
     assert beyond.aborted
-    assert world.server.refused == 1
+    assert world.server.counters.refused == 1
     assert not others[-1][1].closed
 
     others[0][0].lost("")
@@ -173,7 +173,7 @@ def test_the_deadline_is_absolute_whatever_drips_in() -> None:
     world.clock.advance(limits.HTTP_DEADLINE_NS // 5)
 
     assert world.transport.closed
-    assert world.server.overdue == 1
+    assert world.server.counters.overdue == 1
     assert world.clock.pending() == 0
 
 
@@ -187,7 +187,7 @@ def test_an_answer_starts_the_deadline_anew() -> None:
 
     world.clock.advance(1)
     assert world.transport.closed
-    assert world.server.overdue == 0
+    assert world.server.counters.overdue == 0
 
 
 def test_a_connection_ends_after_its_last_request() -> None:
@@ -229,7 +229,7 @@ def test_an_answer_that_fails_is_a_500_and_not_the_end_of_the_server() -> None:
 
     assert transport.written.startswith(b"HTTP/1.1 500")
     assert SECRET.encode() not in transport.written
-    assert server.faults == 1
+    assert server.counters.faults == 1
 
 
 def test_answers_forbid_a_browser_to_guess_or_to_load_anything() -> None:
@@ -265,4 +265,4 @@ def test_no_bytes_raise(data: bytes, after_a_request: bool) -> None:
     if data:
         world.session.received(data)
 
-    assert world.server.faults == 0
+    assert world.server.counters.faults == 0

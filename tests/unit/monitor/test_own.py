@@ -4,11 +4,77 @@ from __future__ import annotations
 
 from typing import Any
 
-from leafnode.monitor.own import serialz, uplinkz
+from leafnode.jetstream.go_time import format_time
+from leafnode.monitor.own import leafnode, serialz, uplinkz
 from leafnode.monitor.text import pretty
+from leafnode.monitor.views import HttpFaults, OwnCounters
 from leafnode.uplink.status import Protection, State
-from tests.sim.clock import FakeClock
+from tests.sim.clock import WALL_START_NS, FakeClock
 from tests.sim.monitor import uplink, views
+
+
+def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
+    got: dict[str, Any] = leafnode(views(), HttpFaults(refused=18, overdue=19, bad=20, faults=21))
+
+    assert got == {
+        "version": "0.1.0",
+        "warnings": [],
+        "clients": {
+            "refused": 1,
+            "auth_failures": 2,
+            "logins_refused": 3,
+            "logins_overflowed": 4,
+        },
+        "net": {"faults": 5, "accept_pauses": 6},
+        "http": {"refused": 18, "overdue": 19, "bad": 20, "faults": 21},
+        "leafs": {
+            "interest_ignored": 7,
+            "reconnects": 8,
+            "slow_consumers": 9,
+            "stale_connections": 10,
+        },
+        "jetstream": {
+            "refused": 11,
+            "dedupe_evicted": 12,
+            "stream_troubles": 22,
+            "consumer_troubles": 13,
+            "clock_jumps": 14,
+        },
+        "store": {
+            "commits": 15,
+            "rows": 0,
+            "bytes": 0,
+            "failures": 0,
+            "commit_ns_total": 0,
+            "commit_ns_max": 0,
+            "file_bytes": 0,
+            "refused": 16,
+            "reads_refused": 17,
+            "failed": "disk is full",
+        },
+    }
+
+
+def test_without_jetstream_its_groups_are_empty_objects() -> None:
+    got = leafnode(views(own=OwnCounters), HttpFaults())
+
+    assert (got["jetstream"], got["store"]) == ({}, {})
+
+
+def test_warnings_stay_in_the_status() -> None:
+    got = leafnode(views(warnings=lambda: ["everybody may connect"]), HttpFaults())
+
+    assert got["warnings"] == ["everybody may connect"]
+
+
+def test_an_error_that_is_over_is_shown_with_its_end() -> None:
+    status = uplink(former_error="gone", former_error_ns=WALL_START_NS)
+
+    got: dict[str, Any] = uplinkz(views(uplinks=lambda: [status]), FakeClock())
+
+    row = got["streams"][0]
+    assert (row["last_error"], row["former_error"]) == ("", "gone")
+    assert row["former_error_end"] == format_time(WALL_START_NS)
 
 
 def test_an_uplink_shows_its_state_lag_counters_and_last_error() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.varz import address, varz
+from leafnode.monitor.views import HttpFaults
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import facts, views
 
@@ -13,7 +14,7 @@ from tests.sim.monitor import facts, views
 def answer(**changes: Any) -> dict[str, Any]:
     clock = FakeClock()
     clock.advance(61 * NS_PER_S)
-    return varz(views(**changes), clock, {"/varz": 2})
+    return varz(views(**changes), clock, {"/varz": 2}, HttpFaults(bad=3))
 
 
 def test_identity_limits_and_counters_are_there() -> None:
@@ -42,3 +43,11 @@ def test_auth_is_named_only_when_it_is_on() -> None:
 def test_jetstream_that_is_off_is_an_empty_object() -> None:
     assert answer()["jetstream"]["config"]["domain"] == "edge"
     assert answer(jetstream=lambda: None)["jetstream"] == {}
+
+
+def test_what_is_ours_alone_is_under_one_key() -> None:
+    ours = answer()["leafnode"]
+
+    assert ours["version"] == "0.1.0"
+    assert ours["http"]["bad"] == 3
+    assert ours["store"]["refused"] == 16

@@ -233,3 +233,12 @@ def test_any_operations_in_any_state_end_in_a_state_or_a_protocol_error(
 
     assert one.state is not State.CHECKING
     assert one.said_connect or not auth or one.state is not State.OPEN
+
+
+def test_the_first_ping_waits_while_the_client_is_fed_but_not_longer_than_one_interval() -> None:
+    one = session()
+    connect(one)
+
+    assert not one.on_time(one.due_ns(), fed=True)
+    assert not one.on_time(one.due_ns(), fed=True)
+    assert one.on_time(START + 120 * NS_PER_S, fed=True)

@@ -217,7 +217,83 @@ def test_a_lost_pub_ack_leads_to_the_question_and_not_to_a_blind_resend() -> Non
     assert world.hub.questions == [{"last_by_subj": "edge.ev.>"}]
     assert world.local.acks == [1]
     assert world.status.counters.resent == 0
-    assert world.status.last_error == "the hub did not acknowledge in time"
+    assert world.status.last_error == ""
+    assert world.status.former_error == "the hub did not acknowledge in time"
+
+
+def test_what_the_hub_has_shows_at_once_and_stays_while_the_link_is_down() -> None:
+    world = World()
+    world.start()
+    world.clock.advance(limits.UPLINK_LAG_REFRESH_NS // 2)
+
+    world.store(b"1", b"2", b"3")
+    world.clock.advance(100 * NS_PER_MS)
+    assert world.status.acked_seq == 3
+
+    world.link_down()
+    world.store(b"4")
+    world.clock.advance(100 * NS_PER_MS)
+    assert world.status.acked_seq == 3
+
+
+def test_a_gap_holds_back_up_to_where_everything_is_said_to_be_at_the_hub() -> None:
+    world = World()
+    world.hub.refuses.add(b"bad")
+    world.store(b"1", b"bad", b"3")
+
+    world.start()
+
+    assert world.hub.payloads() == [b"1", b"3"]
+    assert world.status.acked_seq == 1
+
+
+def test_an_error_that_is_over_is_a_former_one_with_the_time_of_its_end() -> None:
+    world = World()
+    world.start()
+    assert (world.status.last_error, world.status.former_error_ns) == ("", 0)
+
+    world.link_down()
+    assert world.status.last_error == "the link to the hub was lost"
+    world.clock.advance(60 * NS_PER_S)
+    assert world.status.former_error == ""
+
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    assert world.status.last_error == ""
+    assert world.status.former_error == "the link to the hub was lost"
+    assert world.clock.wall_ns() - world.status.former_error_ns <= NS_PER_S
+
+
+def test_an_error_stays_while_nothing_shows_that_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(UplinkStream(stream="EV"))
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+
+    world.clock.advance(OPTIONS.ack_timeout_ns + NS_PER_S)
+    for _ in range(60):
+        world.clock.advance(NS_PER_S)
+        assert world.status.last_error == "the hub did not acknowledge in time"
+
+    assert caplog.text.count("did not acknowledge in time") == 1
+
+
+def test_what_is_wrong_for_a_whole_flight_shows_again_when_another_error_is_over() -> None:
+    world = World()
+    world.hub.denies_questions = True
+    world.hub.refuses.add(b"bad")
+    world.store(b"bad")
+    world.uplink.start()
+    world.clock.advance(31 * NS_PER_S)
+    assert "the hub refuses sequence 1" in world.status.last_error
+
+    world.hub.refuses.clear()
+    world.clock.advance(limits.UPLINK_REFUSED_MAX_NS)
+
+    assert "could not be asked" in world.status.last_error
+    assert "the hub refuses sequence 1" in world.status.former_error
 
 
 def test_the_hub_is_asked_for_each_subject_of_the_stream() -> None:

@@ -1,0 +1,201 @@
+"""leafnode.clients.trace: the protocol in the log. Form: measured on nats-server 2.15.1 -DV."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.clients.trace import TRACE, Piece, Tape, Trace, log
+from leafnode.config.options import Authorization, Options, User
+from leafnode.limits import READ_CHUNK_BYTES, TRACED_BYTES_MAX
+from tests.sim.clients import ClientWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET_FIELDS = ["user", "pass", "auth_token", "jwt", "sig", "nkey", "account", "seed", "PASS"]
+SECRETS = {name: f"{name}-canary" for name in SECRET_FIELDS} | {"x": {"pass": "inner-canary"}}
+CONNECT = json.dumps({"verbose": False, "name": "edge"} | SECRETS).encode()
+
+
+@pytest.fixture
+def traced(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Return what was traced since the last call."""
+    caplog.set_level(TRACE, log.name)
+
+    def take() -> list[str]:
+        found = [r.getMessage() for r in caplog.records if r.name == log.name]
+        caplog.clear()
+        return found
+
+    return take
+
+
+def world_with_login() -> ClientWorld:
+    users = (User(user="u", password="pass-canary"),)
+    return ClientWorld(Options(trace=True, authorization=Authorization(users=users)))
+
+
+def test_what_is_read_and_written_is_shown_with_who_it_was(
+    traced: Callable[[], list[str]],
+) -> None:
+    client = ClientWorld(Options(trace=True)).client()
+    greeting, *_ = traced()
+    assert " - cid:1 - ->> [INFO {" in greeting
+    who = greeting.partition("->>")[0]
+
+    client.says(b'SUB foo q 1\r\nPING\r\nPUB foo re 6\r\nhe\x00"lo\r\n')
+
+    assert traced() == [
+        f"{who}<<- [SUB foo q 1]",
+        f"{who}<<- [PING]",
+        f"{who}<<- [PUB foo re 6]",
+        f'{who}<<- MSG_PAYLOAD: ["he\\x00\\"lo"]',
+        f"{who}->> [PONG]",
+        f"{who}->> [MSG foo 1 re 6]",
+        f'{who}->> MSG_PAYLOAD: ["he\\x00\\"lo"]',
+    ]
+
+
+def test_without_the_option_nothing_is_traced(traced: Callable[[], list[str]]) -> None:
+    ClientWorld(Options(debug=True)).client().says(b"PING\r\n")
+
+    assert traced() == []
+
+
+def test_a_connect_shows_named_fields_and_no_secret(traced: Callable[[], list[str]]) -> None:
+    Trace(5, "127.0.0.1:1").read(b"CONNECT " + CONNECT + b"\r\n", is_open=True)
+
+    (line,) = traced()
+    assert line.startswith('127.0.0.1:1 - cid:5 - <<- [CONNECT {"verbose":false,"name":"edge",')
+    assert '"pass":"[REDACTED]"' in line
+    assert "canary" not in line
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"CONNECT " + CONNECT, "[CONNECT]"),
+        (b" connect\t" + CONNECT, "[CONNECT]"),
+        (b"CONNECT" + CONNECT, "[CONNECT]"),
+        (b"SUB canary 1", "[SUB]"),
+        (b"BOGUS canary", "[…]"),
+        (b"", "[…]"),
+    ],
+)
+def test_of_a_client_without_a_login_only_verbs_are_shown(
+    line: bytes, shown: str, traced: Callable[[], list[str]]
+) -> None:
+    Trace(5, "p").read(line + b"\r\nPUB canary 6\r\ncanary\r\n", is_open=False)
+
+    assert traced() == [f"p - cid:5 - <<- {shown}", "p - cid:5 - <<- [PUB]"]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"CONNECT" + CONNECT, "[CONNECT]"),
+        (b"CONNECT " + CONNECT[:-1], "[CONNECT …]"),
+        (b'CONNECT ["canary"]', "[CONNECT …]"),
+        (b"CONNECT " + b"[" * 5000, "[CONNECT …]"),
+        (b"PING canary", "[PING]"),
+        (b"-ERR canary", "[-ERR]"),
+        (b'INFO {"pass":"canary"}', "[INFO]"),
+        (b"XCONNECT canary", "[…]"),
+    ],
+)
+def test_of_lines_that_may_hold_anything_only_the_verb_is_shown(
+    line: bytes, shown: str, traced: Callable[[], list[str]]
+) -> None:
+    Trace(5, "p").read(line + b"\r\n", is_open=True)
+
+    assert traced() == [f"p - cid:5 - <<- {shown}"]
+
+
+def test_no_secret_of_a_login_is_in_the_log_whether_it_holds_or_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(TRACE)
+    world = world_with_login()
+    login = {"verbose": True, "user": "u", "account": None, "nkey": None, "PASS": None}
+    good = json.dumps(SECRETS | login).encode()
+
+    one = world.client(b"")
+    assert one.says(b"CONNECT " + good + b"\r\nPING\r\n").endswith(b"PONG\r\n")
+    assert one.says(b"CONNECT " + good + b"\r\nPUB a 2\r\nhi\r\n") == b"+OK\r\n+OK\r\n"
+    assert b"-ERR" in world.client(b"").says(b"CONNECT " + CONNECT + b"\r\n")
+    world.client(b"").says(b"canary\r\n")
+
+    assert 'MSG_PAYLOAD: ["hi"]' in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_a_payload_is_shown_up_to_its_bound(traced: Callable[[], list[str]]) -> None:
+    trace = Trace(5, "p")
+    for size in (TRACED_BYTES_MAX, TRACED_BYTES_MAX + 1):
+        trace.read(b"PUB a %d\r\n" % size + b"x" * size + b"\r\n", is_open=True)
+
+    shown = "x" * TRACED_BYTES_MAX
+    assert traced()[1::2] == [
+        f'p - cid:5 - <<- MSG_PAYLOAD: ["{shown}"]',
+        f'p - cid:5 - <<- MSG_PAYLOAD: ["{shown}"] and 1 bytes more',
+    ]
+
+
+def test_a_line_of_the_server_is_shown_up_to_its_bound(traced: Callable[[], list[str]]) -> None:
+    trace = Trace(5, "p")
+    for size in (TRACED_BYTES_MAX, TRACED_BYTES_MAX + 1):
+        trace.wrote([b"x" * size, b"\r\n"])
+
+    shown = "x" * TRACED_BYTES_MAX
+    assert traced() == [f"p - cid:5 - ->> [{shown}]", f"p - cid:5 - ->> [{shown}…]"]
+
+
+def test_what_a_client_says_cannot_forge_a_line_or_move_a_cursor(
+    traced: Callable[[], list[str]],
+) -> None:
+    Trace(5, "p").read(b"SUB a\x1b[2J\xe2\x80\xa8b\xff 1\n", is_open=True)
+
+    assert traced() == ["p - cid:5 - <<- [SUB a\\x1b[2J\\u2028b\\xff 1]"]
+
+
+def test_a_line_that_never_ends_is_kept_up_to_one_read() -> None:
+    tape = Tape()
+    tape.feed(b"x" * READ_CHUNK_BYTES)
+    assert tape.feed(b"") == []
+
+    (line,) = tape.feed(b"y\n")
+
+    assert line == Piece(b"x" * READ_CHUNK_BYTES, is_payload=False, size=READ_CHUNK_BYTES)
+
+
+STREAM = (
+    b"SUB a 1\r\nPUB a 5\r\nPUB b\r\nPING\nHPUB a r 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPUB a 0\r\n\r\n"
+)
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=12))
+def test_any_chunking_gives_the_same_pieces(cuts: list[int]) -> None:
+    tape = Tape()
+    edges = [0, *sorted(cuts), len(STREAM)]
+
+    pieces = [piece for a, b in pairwise(edges) for piece in tape.feed(STREAM[a:b])]
+
+    assert [piece.data for piece in pieces] == [
+        *(b"SUB a 1", b"PUB a 5", b"PUB b", b"PING", b"HPUB a r 12 14"),
+        *(b"NATS/1.0\r\n\r\nhi", b"PUB a 0", b""),
+    ]
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8), st.booleans())
+def test_no_bytes_raise(chunks: list[bytes], is_open: bool) -> None:
+    trace = Trace(5, "p")
+
+    for chunk in chunks:
+        trace.read(chunk, is_open=is_open)
+        trace.wrote([chunk])
