@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = b"$JS.ACK."
 _V1_TOKENS: Final = 9
 _V2_TOKENS: Final = 11
+_TAIL_TOKENS: Final = 5
 _DIGITS_MAX: Final = 19
 
 
@@ -48,14 +49,14 @@ class AckSubject(NamedTuple):
     consumer_seq: int
 
 
-_ACK: Final = Ack(AckKind.ACK)
+PLAIN: Final = Ack(AckKind.ACK)
 _UNKNOWN: Final = Ack(AckKind.UNKNOWN)
 
 
 def parse(payload: bytes) -> Ack:
     """Return what the payload means; an unknown text is answered and does nothing."""
     if payload in {b"", b"+ACK", b"+OK"}:
-        return _ACK
+        return PLAIN
     word, _, rest = payload.partition(b" ")
     match word:
         case b"-NAK":
@@ -78,10 +79,21 @@ def parse_subject(subject: bytes) -> AckSubject | None:
         numbers = tokens[6:9]
     else:
         return None
-    deliveries, stream_seq, consumer_seq = numbers
+    return _numbers(numbers)
+
+
+def parse_tail(tail: bytes) -> AckSubject | None:
+    """Return the numbers of the short form, given what stands behind its names."""
+    tokens = tail.split(b".")
+    return _numbers(tokens[:3]) if len(tokens) == _TAIL_TOKENS else None
+
+
+def _numbers(tokens: list[bytes]) -> AckSubject | None:
+    deliveries, stream_seq, consumer_seq = tokens
     if not (deliveries.isdigit() and stream_seq.isdigit() and consumer_seq.isdigit()):
         return None
-    if max(len(deliveries), len(stream_seq), len(consumer_seq)) > _DIGITS_MAX:
+    longest = _DIGITS_MAX
+    if len(deliveries) > longest or len(stream_seq) > longest or len(consumer_seq) > longest:
         return None
     return AckSubject(int(deliveries), int(stream_seq), int(consumer_seq))
 
@@ -96,6 +108,22 @@ def reply_subject(
 ) -> bytes:
     """Return the ack subject of one delivery."""
     return b"%b%d.%d.%d.%d.%d" % (prefix, deliveries, msg.seq, consumer_seq, msg.ts_ns, pending)
+
+
+def first_replies(
+    prefix: bytes, messages: list[StoredMsg], consumer_seq: int, pending: int
+) -> list[bytes]:
+    """Return the ack subjects of a run of first deliveries.
+
+    `consumer_seq` is that of the first; `pending` is what was left before it.
+    """
+    prefix += b"1."
+    return [
+        b"%b%d.%d.%d.%d" % (prefix, msg[0], consumer_seq + index, msg[2], max(0, left))
+        for index, (msg, left) in enumerate(
+            zip(messages, range(pending - 1, pending - 1 - len(messages), -1), strict=True)
+        )
+    ]
 
 
 def _delay_ns(text: bytes) -> int:

@@ -1,25 +1,22 @@
 """A stream's timers: max_age, and messages with a time to live of their own.
 
-Ages are judged by trusted time (see context.TrustedTime); waiting is monotonic. One timer per
-stream. Truth: nats-server 2.15.1 server/filestore.go (expireMsgs); the pause after a clock jump is
-ours.
+A damaged stream has no timer: nothing of it is removed until the next start. Ages are judged by
+trusted time (see context.TrustedTime); waiting is monotonic. One timer per stream. Truth:
+nats-server 2.15.1 server/filestore.go (expireMsgs); the pause after a clock jump is ours.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.jetstream import retention
 from leafnode.jetstream.ttl import TtlQueue
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.jetstream.stream import Stream
-
-log = logging.getLogger(__name__)
 
 
 class Ages:
@@ -54,9 +51,16 @@ class Ages:
         """Start the timer when something can grow too old, unless it runs."""
         if self._timer is not None or self._stream.closed:
             return
+        store = self._stream.store
+        try:
+            state = store.state()
+        except StoreCorrupt as error:
+            self._stream.trouble.note("Expiry stopped", error)
+            return
+        if store.damage() is not None:
+            return
         now_ns = self._stream.context.time.now_ns()
-        config, state = self._stream.config, self._stream.store.state()
-        waits = [retention.next_expiry_ns(config, state, now_ns)]
+        waits = [retention.next_expiry_ns(self._stream.config, state, now_ns)]
         due_ns = self._ttls.next_ns()
         if due_ns is not None:
             waits.append(max(0, due_ns - now_ns))
@@ -76,8 +80,13 @@ class Ages:
         if now_ns is None:
             return
         due = self._ttls.take_due(now_ns)
-        if due and self._stream.store.remove(due):
-            self._stream.removed_some()
+        try:
+            if due and self._stream.store.remove(due):
+                self._stream.removed_some()
+        except StoreError:
+            for seq in due:
+                self._ttls.add(seq, now_ns, 0)
+            raise
         config, state = self._stream.config, self._stream.store.state()
         cutoff_ns = retention.expiry_cutoff_ns(config, now_ns)
         if state.msgs and state.first_ts_ns < cutoff_ns:
@@ -103,5 +112,5 @@ class Ages:
         try:
             self.expire()
         except StoreError as error:  # the next turn tries again
-            log.warning("Expiry failed: stream=%s reason=%s", self._stream.name, error)
+            self._stream.trouble.note("Expiry failed", error)
         self.arm()

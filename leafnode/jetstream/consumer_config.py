@@ -185,6 +185,8 @@ def _check_pull(config: ConsumerConfig, stream: StreamConfig) -> None:
         raise js_error(10088)
     if config.flow_control:
         raise js_error(10089)
+    if config.max_waiting > limits.MAX_WAITING_MAX:  # ours: nats-server takes any number
+        raise invalid(f"consumer max waiting exceeds system limit of {limits.MAX_WAITING_MAX}")
     if 0 < config.max_expires < NS_PER_MS:
         raise js_error(10115)
     if config.max_ack_pending and config.ack_policy == "none":

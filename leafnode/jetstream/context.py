@@ -6,7 +6,7 @@ Knows no rules. Truth: docs/ARCHITECTURE.md, "Time".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.nuid import nuid
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
     from leafnode.store.api import Store
-
-NATS_VERSION: Final = "2.15.1"  # whose JetStream this is; shown as _nats.ver
 
 
 @dataclass(frozen=True, slots=True)

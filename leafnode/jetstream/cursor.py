@@ -1,8 +1,8 @@
 """Where a consumer reads its stream: pages ahead of its position, single messages for redelivery.
 
 Knows the stream's store, filters and sequences; not acknowledgements or takers. Reads answer at
-once or later; `on_ready` is called for those that answer later. Bounded by READ_BATCH_MSGS and
-PREFETCH_BYTES.
+once or later; `on_ready` is called for those that answer later. A read that the store refuses
+raises StoreError and may be tried again. Bounded by READ_BATCH_MSGS and PREFETCH_BYTES.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -78,7 +79,10 @@ class Cursor:
         )
 
     def peek(self) -> StoredMsg | None:
-        """Return the next new message without taking it, or None when none is at hand now."""
+        """Return the next new message without taking it, or None when none is at hand now.
+
+        Raises StoreError.
+        """
         while self.listed:
             seq = self.listed[0]
             if seq > self._store.committed_seq():
@@ -99,6 +103,24 @@ class Cursor:
             self._page.popleft()
         self._left -= 1
 
+    def take_run(self, most: int) -> list[StoredMsg]:
+        """Take up to `most` messages that are at hand, none while listed ones are left.
+
+        Raises StoreError.
+        """
+        if self.listed:
+            return []
+        page = self._page
+        if not page:
+            self._fill()
+        if most >= len(page):
+            run = list(page)
+            page.clear()
+        else:
+            run = [page.popleft() for _ in range(most)]
+        self._left -= len(run)
+        return run
+
     @property
     def looked_at(self) -> int:
         """The sequence up to which everything was read and taken, or did not match."""
@@ -110,21 +132,29 @@ class Cursor:
             return
         self._reading = True
         self._asked = True
-        self._store.read(
-            self._read_seq,
-            self._filters,
-            limits.READ_BATCH_MSGS,
-            limits.PREFETCH_BYTES,
-            partial(self._on_page, self._generation, last),
-        )
-        self._asked = False
+        try:
+            self._store.read(
+                self._read_seq,
+                self._filters,
+                limits.READ_BATCH_MSGS,
+                limits.PREFETCH_BYTES,
+                partial(self._on_page, self._generation, last),
+            )
+        except StoreError:
+            self._reading = False
+            raise
+        finally:
+            self._asked = False
 
     def _on_page(self, generation: int, last: int, page: list[StoredMsg]) -> None:
         if generation != self._generation:
             return
         self._reading = False
         self._page.extend(page)
-        self._read_seq = page[-1].seq + 1 if page else max(self._read_seq, last + 1)
+        if page:
+            self._read_seq = page[-1].seq + 1
+        elif self._store.damage() is None:  # a damaged stream answers nothing: that is no news
+            self._read_seq = max(self._read_seq, last + 1)
         if not self._asked:
             self._on_ready()
 
@@ -151,14 +181,20 @@ class Cursor:
             return
         self._fetching.add(seq)
         self._asked = True
-        self._store.get(seq, partial(self._on_msg, self._generation, seq))
-        self._asked = False
+        try:
+            self._store.get(seq, partial(self._on_msg, self._generation, seq))
+        except StoreError:
+            self._fetching.discard(seq)
+            raise
+        finally:
+            self._asked = False
 
     def _on_msg(self, generation: int, seq: int, msg: StoredMsg | None) -> None:
         if generation != self._generation:
             return
         self._fetching.discard(seq)
-        self._fetched[seq] = msg
+        if msg is not None or self._store.damage() is None:
+            self._fetched[seq] = msg
         if not self._asked:
             self._on_ready()
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.errors import StoreError
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import MsgGetRequest
+from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.level import level_is_met
 from leafnode.protocol import header
@@ -87,7 +89,11 @@ class DirectGet:
         def answer(msg: StoredMsg | None) -> None:
             self._answer(reply, msg, no_header=request.no_hdr)
 
-        select(self._stream, request, answer)
+        try:
+            select(self._stream, request, answer)
+        except StoreError as error:
+            self._stream.trouble.note("Direct get refused", error)
+            return store_status(error)
         return b""
 
     def _answer(self, reply: bytes, msg: StoredMsg | None, *, no_header: bool) -> None:
@@ -131,7 +137,7 @@ def is_one_selector(request: MsgGetRequest) -> bool:
 def select(
     stream: Stream, request: MsgGetRequest, done: Callable[[StoredMsg | None], None]
 ) -> None:
-    """Find the one message that a request with a single selector means."""
+    """Find the one message that a request with a single selector means. Raises StoreError."""
     store = stream.store
 
     def first(found: list[StoredMsg]) -> None:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from leafnode.errors import JetStreamError, StoreBusy, StoreError, StoreFull
+from leafnode.protocol import header
+
+TOO_MANY_REQUESTS: Final = header.status(429, b"Too Many Requests")
+_STORE_FAILED: Final = header.status(500, b"Store Not Available")
 
 # Keyed by err_code; the values are the HTTP-like code and the description.
 TABLE: Final[dict[int, tuple[int, str]]] = {
@@ -123,6 +127,11 @@ def store_error(error: StoreError) -> JetStreamError:
     if isinstance(error, StoreBusy):
         return js_error(10167)
     return js_error(10077, str(error) or "store failed")
+
+
+def store_status(error: StoreError) -> bytes:
+    """Return the same as a status, for answers that are messages and not JSON."""
+    return TOO_MANY_REQUESTS if isinstance(error, StoreBusy) else _STORE_FAILED
 
 
 def not_supported(what: str) -> JetStreamError:

@@ -8,28 +8,25 @@ that holds the message (docs/adr/0003).
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
 from leafnode.jetstream import retention, wire
-from leafnode.jetstream.errors import js_error, store_error
+from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal, is_valid
 
 if TYPE_CHECKING:
+    from leafnode.jetstream.quota import Quota
     from leafnode.jetstream.stream import Stream
     from leafnode.routing.subscription import Delivery
-
-log = logging.getLogger(__name__)
 
 # (reply, answer, whether the answer promises that the message is stored)
 Answer = tuple[bytes, bytes, bool]
 
-_TOO_MANY: Final = header.status(429, b"Too Many Requests")
 _FAST_BATCH: Final = b".$FI"
 _PLAIN_HEADER: Final = b"NATS/1.0\r\n"
 _EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
@@ -70,11 +67,16 @@ class Ingest:
         checked = self._checked
         ack = self._ack
         answers: list[Answer] = []
+        quota = stream.quota
+        if quota is not None:
+            quota.refresh()
         for reply, header_size, body in delivery.messages:
             try:
                 if header_size or checked or reply[-4:] == _FAST_BATCH:
                     answer = self._take(subject, (reply, header_size, body), now_ns)
                 else:
+                    if quota is not None:
+                        self._count(quota, subject, 0, body)
                     answer = b"%b%d}" % (ack, append(subject, 0, body, now_ns))
                     stream.last_msg_id = b""
             except JetStreamError as error:
@@ -91,7 +93,7 @@ class Ingest:
         try:
             stream.enforce_limits(subject)
         except StoreError as error:  # the messages are staged all the same: the commit will tell
-            log.warning("Limits not enforced: stream=%s reason=%s", stream.name, error)
+            stream.trouble.note("Limits not enforced", error)
         if stream.config.no_ack:
             answers = []
         stream.root.after_commit(partial(self._committed, answers))
@@ -113,8 +115,8 @@ class Ingest:
         """Too much waits for the committer: ask for another try, as a status and as JSON."""
         self.refused += 1
         if reply and not self._stream.config.no_ack:
-            body = _TOO_MANY + self._error(js_error(10167))
-            self._stream.context.send(reply, body, header_size=len(_TOO_MANY))
+            body = TOO_MANY_REQUESTS + self._error(js_error(10167))
+            self._stream.context.send(reply, body, header_size=len(TOO_MANY_REQUESTS))
 
     def _error(self, error: JetStreamError) -> bytes:
         fields = {
@@ -159,6 +161,8 @@ class Ingest:
         ttl_ns = parse_ttl(ttl) if ttl else 0
         if ttl_ns is None:
             raise js_error(10165)
+        if stream.quota is not None:
+            self._count(stream.quota, subject, header_size, body)
         seq = stream.store.append(subject, header_size, body, now_ns)
         if ttl_ns:
             stream.ages.add_ttl(seq, now_ns, ttl_ns)
@@ -219,6 +223,10 @@ class Ingest:
             shown = value.decode("utf-8", "replace")
             raise js_error(10111, f'rollup value invalid: "{shown}"')
         return value.lower()
+
+    def _count(self, quota: Quota, subject: bytes, header_size: int, body: bytes) -> None:
+        storage = self._stream.config.storage
+        quota.admit(retention.message_bytes(storage, len(subject), header_size, len(body)))
 
     def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
         config = self._stream.config

@@ -6,19 +6,21 @@ Monitoring reads `streams`, `stats` and `usage`. Truth: nats-server 2.15.1 serve
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import JetStreamError, StoreError
+from leafnode.errors import JetStreamError, StoreCorrupt, StoreError
 from leafnode.jetstream import advisory, consumer_config, stream_config, wire
 from leafnode.jetstream.api import Api
 from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.start import start_of
 from leafnode.jetstream.stream import Stream
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from leafnode.jetstream.api_types import CreateConsumerRequest, StreamConfigRequest
     from leafnode.jetstream.context import Context
-    from leafnode.store.api import StreamRecord
+    from leafnode.store.api import Store, StreamRecord, StreamStore
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class AccountJetStream:
         self.context = context
         self.streams: dict[str, Stream] = {}
         self.stats = ApiStats()
+        self._quotas = {storage: _quota(context, storage) for storage in ("file", "memory")}
         self._api = Api(self)
         self._domain = DomainMapping(context.account, context.facts.domain)
 
@@ -92,9 +95,7 @@ class AccountJetStream:
 
     def _open(self) -> None:
         for stream in self.streams.values():
-            stream.open()
-            for consumer in stream.consumers.values():
-                consumer.open()
+            _open_stream(stream)
         self._api.open()
         self._domain.open()
 
@@ -109,16 +110,25 @@ class AccountJetStream:
 
     def _recover_stream(self, record: StreamRecord) -> Stream:
         config = wire.decode(StreamConfig, record.config, name="StreamConfig", strict=False)
-        stream = Stream(self.context, config, record.created_ns, record.store)
+        stream = self._new_stream(config, record.created_ns, record.store)
         self.streams[record.name] = stream
         for kept in stream.root.consumers(record.account, record.name):
             wanted = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
             consumer = Consumer(
                 stream, kept.name, wanted, kept.created_ns, start=(1, []), expired=self._on_expired
             )
-            consumer.restore(kept.state)
+            try:
+                consumer.restore(kept.state)
+            except StoreCorrupt as error:  # it starts over: rather twice than never
+                consumer.trouble.note("Position not read", error)
             stream.consumers[kept.name] = consumer
         return stream
+
+    def _new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
+        quota = self._quotas[config.storage]
+        with contextlib.suppress(StoreCorrupt):  # found now; from here on it tells what it knows
+            store.state()
+        return Stream(self.context, config, created_ns, store, quota=quota)
 
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         """Call `done` when what both stores have staged is kept."""
@@ -147,16 +157,23 @@ class AccountJetStream:
         self._check_bytes(config, 0)
         created_ns = self.context.time.now_ns()
         root = self.context.store_of(config.storage)
+        if self._is_stored(root, config.name):
+            raise js_error(10077, "the stream's deletion failed; it is there again after a restart")
         encoded = wire.encode(wire.to_dict(config))
         store = root.create_stream(
             self.context.account.name, config.name, encoded, created_ns, max(1, config.first_seq)
         )
-        stream = Stream(self.context, config, created_ns, store)
+        stream = self._new_stream(config, created_ns, store)
         self.streams[config.name] = stream
         stream.open()
         root.after_commit(partial(self._stream_created, stream))
         advisory.stream_action(self.context, config.name, "create")
         return stream, True
+
+    def _is_stored(self, root: Store, name: str) -> bool:
+        """Say whether the store has a stream that is not known here: its deletion was undone."""
+        account = self.context.account.name
+        return any(one.account == account and one.name == name for one in root.streams())
 
     def _stream_created(self, stream: Stream, error: StoreError | None) -> None:
         if error is not None and self.streams.get(stream.name) is stream:
@@ -172,22 +189,51 @@ class AccountJetStream:
         self._check_overlap(config)
         self._check_bytes(config, max(0, old.max_bytes))
         _check_consumer_limits(stream, config)
-        encoded = wire.encode(wire.to_dict(config))
-        stream.root.update_stream(self.context.account.name, config.name, encoded)
+        self._store_config(stream, config)
         stream.update(config)
+        stream.root.after_commit(partial(self._stream_updated, stream, old))
         advisory.stream_action(self.context, config.name, "modify")
         return stream
+
+    def _store_config(self, stream: Stream, config: StreamConfig) -> None:
+        damage = stream.store.damage()
+        if damage is not None:
+            raise StoreCorrupt(*damage.args)
+        encoded = wire.encode(wire.to_dict(config))
+        stream.root.update_stream(self.context.account.name, config.name, encoded)
+
+    def _stream_updated(self, stream: Stream, old: StreamConfig, error: StoreError | None) -> None:
+        """The store kept the old configuration after an error: so does the stream."""
+        if error is None or stream.closed:
+            return
+        try:
+            stream.update(old)
+        except StoreError as again:
+            stream.trouble.note("Configuration taken back, limits not enforced", again)
 
     def delete_stream(self, name: str) -> None:
         """Delete a stream with its messages and consumers."""
         stream = self.stream(name)
+        stream.root.delete_stream(self.context.account.name, name)
         for consumer in stream.consumers.values():
             consumer.close()
         stream.consumers.clear()
         stream.close()
         del self.streams[name]
-        stream.root.delete_stream(self.context.account.name, name)
+        if stream.quota is not None:
+            stream.quota.spoil()
+        stream.root.after_commit(partial(self._stream_deleted, name, stream.root))
         advisory.stream_action(self.context, name, "delete")
+
+    def _stream_deleted(self, name: str, root: Store, error: StoreError | None) -> None:
+        """The store kept the stream after an error: it goes on, if the store knows it yet."""
+        if error is None or name in self.streams:
+            return
+        log.error("Stream could not be deleted: stream=%s reason=%s", name, error)
+        for record in root.streams():
+            if record.account == self.context.account.name and record.name == name:
+                stream = self._recover_stream(record)
+                DedupeRebuild(stream, partial(_open_stream, stream)).start()
 
     def _check_overlap(self, config: StreamConfig) -> None:
         subjects = [subject.encode() for subject in config.subjects]
@@ -258,8 +304,13 @@ class AccountJetStream:
                 if other is not consumer
             ]
             consumer_config.check_work_queue(config, others)
+        old = consumer.config
         consumer.update(config)
-        consumer.keeper.put()
+        try:
+            consumer.keeper.put()
+        except StoreError:
+            consumer.update(old)
+            raise
         return consumer
 
     def _consumer_created(self, consumer: Consumer, error: StoreError | None) -> None:
@@ -271,17 +322,18 @@ class AccountJetStream:
     def delete_consumer(self, consumer: Consumer) -> None:
         """Delete a consumer; its waiting requests are told."""
         stream = consumer.stream
-        consumer.close()
-        del stream.consumers[consumer.name]
         if consumer.keeper.persists:
             stream.root.delete_consumer(self.context.account.name, stream.name, consumer.name)
+        consumer.close()
+        del stream.consumers[consumer.name]
         advisory.consumer_action(self.context, stream.name, consumer.name, "delete")
 
     def _on_expired(self, consumer: Consumer) -> None:
         try:
             self.delete_consumer(consumer)
         except StoreError as error:
-            log.warning("Consumer gone, but still stored: name=%s reason=%s", consumer.name, error)
+            consumer.trouble.note("Unused consumer not removed", error)
+            consumer.arm_idle_timer()
 
     def _free_name(self, stream: Stream) -> str:
         while True:
@@ -310,6 +362,18 @@ class AccountJetStream:
             messages,
             consumers,
         )
+
+
+def _open_stream(stream: Stream) -> None:
+    stream.open()
+    for consumer in stream.consumers.values():
+        consumer.open()
+
+
+def _quota(context: Context, storage: str) -> Quota | None:
+    facts = context.facts
+    bound = facts.max_memory_bytes if storage == "memory" else facts.max_file_bytes
+    return Quota(context.store_of(storage), bound, context.clock) if bound >= 0 else None
 
 
 def _check_consumer_limits(stream: Stream, config: StreamConfig) -> None:

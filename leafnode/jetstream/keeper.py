@@ -1,8 +1,9 @@
 """Keeps a consumer's position in the store: lazily, and at once where a client asked for it.
 
-A plain ack is written within CONSUMER_FLUSH_NS, or with the next batch. An ack with a reply is
-answered after the COMMIT that holds it; what comes during one commit is answered by the next.
-Truth: docs/adr/0003; the store's rules 1 and 5.
+A plain ack is staged after CONSUMER_FLUSH_NS, with all that came meanwhile: a position is as long
+as its pending list, so it is not encoded for each ack. An ack with a reply is answered after the
+COMMIT that holds it; what comes during one commit is answered by the next.
+Truth: docs/adr/0003; docs/store.md, rules 1 and 5.
 """
 
 from __future__ import annotations
@@ -16,19 +17,30 @@ from leafnode.jetstream import wire
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
+    from leafnode.jetstream.api_types import ConsumerConfig
     from leafnode.jetstream.consumer import Consumer
 
 
 class Keeper:
     """The stored side of one consumer."""
 
-    __slots__ = ("_confirming", "_consumer", "_replies", "_timer", "unconfirmed")
+    __slots__ = (
+        "_config",
+        "_confirming",
+        "_consumer",
+        "_encoded",
+        "_replies",
+        "_timer",
+        "unconfirmed",
+    )
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._timer: Timer | None = None
         self._replies: list[bytes] = []
         self._confirming = False
+        self._config: ConsumerConfig | None = None  # as encoded last
+        self._encoded = b""
         self.unconfirmed = 0  # ack replies dropped at the bound: the client asks again
 
     @property
@@ -40,11 +52,25 @@ class Keeper:
         """The position changed."""
         if self._timer is None and self.persists and not self._consumer.closed:
             self._timer = self._consumer.context.clock.call_later(
-                limits.CONSUMER_FLUSH_NS, self.save
+                limits.CONSUMER_FLUSH_NS, self._flush
             )
 
+    def _flush(self) -> None:
+        self._timer = None
+        try:
+            self.put()
+        except StoreError as error:
+            self._consumer.trouble.note("Position not stored", error)
+            self.touch()
+        else:
+            self._consumer.stream.root.after_commit(self._flushed)
+
+    def _flushed(self, error: StoreError | None) -> None:
+        if error is not None:
+            self.touch()
+
     def save(self) -> None:
-        """Hand the position to the store, to be written with the next batch."""
+        """Hand over the position without fail, to be written when the store can: at the end."""
         self.stop()
         if self.persists:
             consumer = self._consumer
@@ -60,12 +86,15 @@ class Keeper:
         self.stop()
         if self.persists:
             consumer = self._consumer
+            if self._config is not consumer.config:
+                self._config = consumer.config
+                self._encoded = wire.encode(wire.to_dict(consumer.config))
             consumer.stream.root.put_consumer(
                 consumer.context.account.name,
                 consumer.stream.name,
                 consumer.name,
                 consumer.created_ns,
-                wire.encode(wire.to_dict(consumer.config)),
+                self._encoded,
                 consumer.encoded_state(),
             )
 
@@ -91,7 +120,8 @@ class Keeper:
             self.put()
         except StoreError as error:
             self._confirming = False
-            self._consumer.note_trouble("Acknowledgement not confirmed", error)
+            self._consumer.trouble.note("Acknowledgement not confirmed", error)
+            self.touch()
             return
         self._consumer.stream.root.after_commit(partial(self._committed, replies))
 

@@ -42,6 +42,14 @@ class Outlet(Protocol):
         """Say whether somebody takes the next message."""
         ...
 
+    def room(self) -> int:
+        """How many messages `take_run` may be given now; 0 where each has to be looked at."""
+        ...
+
+    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
+        """Hand over (subject, reply, header size, body) of no more messages than `room` said."""
+        ...
+
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Hand over a message; False when it was too large for who was ready."""
         ...

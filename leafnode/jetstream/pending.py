@@ -24,9 +24,8 @@ class Position(NamedTuple):
     stream_seq: int
 
 
-class _Entry(NamedTuple):
-    consumer_seq: int  # of the latest delivery
-    deadline_ns: int
+# (consumer sequence of the latest delivery, deadline): a plain tuple, made once per delivery
+_Entry = tuple[int, int]
 
 
 class Pending:
@@ -104,13 +103,24 @@ class Pending:
 
         `track` False: nobody acknowledges, so the floor follows.
         """
-        assert seq > self.delivered.stream_seq, "new messages are delivered in order"
-        self.delivered = Position(self.delivered.consumer_seq + 1, seq)
-        if track:
-            self._enter(seq, now_ns, 1)
-        else:
-            self.floor = self.delivered
+        self.deliver_run([seq], now_ns, track=track)
         return self.delivered.consumer_seq
+
+    def deliver_run(self, seqs: Sequence[int], now_ns: int, *, track: bool = True) -> None:
+        """Note the first deliveries of several messages, ascending; see `deliver`."""
+        consumer_seq = self.delivered.consumer_seq
+        assert seqs[0] > self.delivered.stream_seq, "new messages are delivered in order"
+        self.delivered = Position(consumer_seq + len(seqs), seqs[-1])
+        if not track:
+            self.floor = self.delivered
+            return
+        deadline_ns = now_ns + self.wait_ns(1)
+        entries = self._entries
+        for seq in seqs:
+            consumer_seq += 1
+            entries[seq] = (consumer_seq, deadline_ns)
+        if self._deadline_ns is None or deadline_ns < self._deadline_ns:
+            self._deadline_ns = deadline_ns
 
     def redeliver(self, seq: int, now_ns: int) -> int:
         """Note another delivery of a pending message and return its new consumer sequence."""
@@ -140,11 +150,12 @@ class Pending:
         for seq, entry in self._entries.items():
             if seq in self._queued:
                 continue
-            if entry.deadline_ns <= now_ns:
+            _, deadline_ns = entry
+            if deadline_ns <= now_ns:
                 self._requeue(seq)
                 moved += 1
-            elif soonest is None or entry.deadline_ns < soonest:
-                soonest = entry.deadline_ns
+            elif soonest is None or deadline_ns < soonest:
+                soonest = deadline_ns
         self._deadline_ns = soonest
         return moved
 
@@ -158,15 +169,21 @@ class Pending:
         if not self._entries:
             self.floor = self.delivered
             self._reordered = False
-        elif entry.consumer_seq == self.floor.consumer_seq + 1:
-            self._raise_floor(seq, entry.consumer_seq)
+        elif entry[0] == self.floor.consumer_seq + 1:
+            self._raise_floor(seq, entry[0])
         return True
+
+    def up_to(self, seq: int) -> list[int]:
+        """Return what `ack_all` would acknowledge, ascending."""
+        if seq <= self.floor.stream_seq or seq > self.delivered.stream_seq:
+            return []
+        return sorted(pending for pending in self._entries if pending <= seq)
 
     def ack_all(self, seq: int, consumer_seq: int) -> list[int]:
         """Acknowledge everything up to a stream sequence; return what was pending of it."""
         if seq <= self.floor.stream_seq or seq > self.delivered.stream_seq:
             return []
-        acked = sorted(pending for pending in self._entries if pending <= seq)
+        acked = self.up_to(seq)
         for pending in acked:
             self._forget(pending)
         consumer_seq = min(consumer_seq, self.delivered.consumer_seq)
@@ -205,8 +222,8 @@ class Pending:
         """The stream starts at `first_seq` now: nothing before it is delivered or redelivered."""
         for seq in [seq for seq in self._entries if seq < first_seq]:
             entry = self._forget(seq)
-            if entry is not None and entry.consumer_seq > self.floor.consumer_seq:
-                self.floor = self.floor._replace(consumer_seq=entry.consumer_seq)
+            if entry is not None and entry[0] > self.floor.consumer_seq:
+                self.floor = self.floor._replace(consumer_seq=entry[0])
         if self.floor.stream_seq < first_seq - 1:
             self.floor = self.floor._replace(stream_seq=first_seq - 1)
         if self.delivered.stream_seq < first_seq - 1:
@@ -225,9 +242,7 @@ class Pending:
 
     def entries(self) -> list[tuple[int, int, int]]:
         """Return (stream sequence, consumer sequence, deadline) of what is pending."""
-        return [
-            (seq, entry.consumer_seq, entry.deadline_ns) for seq, entry in self._entries.items()
-        ]
+        return [(seq, *entry) for seq, entry in self._entries.items()]
 
     def restore(
         self,
@@ -245,20 +260,19 @@ class Pending:
         for seq, consumer_seq, deadline_ns in entries:
             self._reordered = self._reordered or seq < previous
             previous = seq
-            self._entries[seq] = _Entry(consumer_seq, deadline_ns)
-        deadlines = [entry.deadline_ns for entry in self._entries.values()]
-        self._deadline_ns = min(deadlines, default=None)
+            self._entries[seq] = (consumer_seq, deadline_ns)
+        self._deadline_ns = min((at for _, at in self._entries.values()), default=None)
 
     # --- inside
 
     def _enter(self, seq: int, now_ns: int, deliveries: int) -> None:
         deadline_ns = now_ns + self.wait_ns(deliveries)
-        self._entries[seq] = _Entry(self.delivered.consumer_seq, deadline_ns)
+        self._entries[seq] = (self.delivered.consumer_seq, deadline_ns)
         if self._deadline_ns is None or deadline_ns < self._deadline_ns:
             self._deadline_ns = deadline_ns
 
     def _set_deadline(self, seq: int, entry: _Entry, deadline_ns: int) -> None:
-        self._entries[seq] = entry._replace(deadline_ns=deadline_ns)
+        self._entries[seq] = (entry[0], deadline_ns)
         if self._deadline_ns is None or deadline_ns < self._deadline_ns:
             self._deadline_ns = deadline_ns
 
@@ -271,8 +285,10 @@ class Pending:
         heapq.heappush(self._queue, seq)
 
     def _forget(self, seq: int) -> _Entry | None:
-        self._queued.discard(seq)
-        self.counts.pop(seq, None)
+        if self._queued:
+            self._queued.discard(seq)
+        if self.counts:
+            self.counts.pop(seq, None)
         return self._entries.pop(seq, None)
 
     def _raise_floor(self, seq: int, consumer_seq: int) -> None:
@@ -281,4 +297,4 @@ class Pending:
         if lowest < seq:
             return  # something older is still out; nats-server would pass it
         assert consumer_seq == self.floor.consumer_seq + 1
-        self.floor = Position(self._entries[lowest].consumer_seq - 1, lowest - 1)
+        self.floor = Position(self._entries[lowest][0] - 1, lowest - 1)

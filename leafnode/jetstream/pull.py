@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
+from leafnode.errors import StoreError
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import NextRequest
+from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.level import level_is_met
 from leafnode.protocol import header
@@ -115,7 +118,11 @@ class PullQueue:
             text = b"Bad Request - " + _one_line(str(error))
             self._context.send_status(inbox, header.status(400, text))
             return
-        status = self._refusal(wish)
+        try:
+            status = self._refusal(wish)
+        except StoreError as error:
+            self._consumer.trouble.note("Pull request refused", error)
+            status = store_status(error)
         if status is not None:
             if status:
                 self._context.send_status(inbox, status)
@@ -138,15 +145,20 @@ class PullQueue:
             return header.status(409, b"Exceeded MaxRequestMaxBytes of %d" % config.max_bytes)
         if wish.idle_heartbeat > 0 and 2 * wish.idle_heartbeat > wish.expires:
             return _HEARTBEAT_TOO_LARGE
-        if self.waiting() >= config.max_waiting:
+        if len(self._waiting) >= self._waiting_max() and self.waiting() >= self._waiting_max():
             return b"" if wish.idle_heartbeat else _MAX_WAITING
         if wish.no_wait:
             available = self._consumer.available()
             if not available:
                 return None if wish.expires > 0 else _NO_MESSAGES
+            self.prune()
             if sum(request.left for request in self._waiting) >= available:
                 return _REQUESTS_PENDING if self._waiting else None
         return None
+
+    def _waiting_max(self) -> int:
+        """What a consumer stored by an older version asks for may be more than is allowed now."""
+        return min(self._consumer.config.max_waiting, limits.MAX_WAITING_MAX)
 
     def prune(self) -> None:
         """Drop the requests that nobody listens to any more."""
@@ -180,6 +192,22 @@ class PullQueue:
                 self._heard.add(request.inbox)
             return request
         return None
+
+    def room(self) -> int:
+        """How many messages one request takes, when it is the only one and counts no bytes."""
+        request = self._current()
+        if request is None or request.left_bytes > 0 or len(self._waiting) > 1:
+            return 0
+        return max(0, request.left)
+
+    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
+        """Give several messages to the one request."""
+        request = self._waiting[0]
+        request.out += messages
+        request.left -= len(messages)
+        request.delivered += len(messages)
+        if request.left <= 0:
+            self._finish(request, b"")
 
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Give the message to whose turn it is, or end that request when it does not fit."""

@@ -60,11 +60,12 @@ class Purge:
     def _run(self) -> None:
         try:
             finished = self._remove_slice()
+            if finished:
+                self._stream.purged_subjects(self._pattern)
         except StoreError as error:
             self._done(error)
             return
         if finished:
-            self._stream.purged_subjects(self._pattern)
             self._done(self._removed)
         else:
             self._stream.context.clock.call_later(0, self._run)

@@ -115,6 +115,15 @@ class PushSubject:
             return True
         return self._unanswered_bytes <= self._window_bytes
 
+    def room(self) -> int:
+        """Flow control counts the bytes of each message; without it there is no bound."""
+        return 0 if self._consumer.config.flow_control else limits.DELIVER_TURN_MSGS
+
+    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
+        """Hand over several messages."""
+        self._out += messages
+        self._delivered = True
+
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Hand over a message, and ask for an answer at half a window."""
         header_size, body = self._consumer.shown_body(msg)

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import StoreBusy, StoreError
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 
@@ -37,16 +37,15 @@ class DedupeRebuild:
     def start(self) -> None:
         """Begin where the window begins."""
         stream = self._stream
-        state = stream.store.state()
-        if not state.msgs:
-            self._done()
-            return
         self._since_ns = stream.next_time_ns() - stream.config.duplicate_window
         try:
+            state = stream.store.state()
+            if not state.msgs:
+                self._done()
+                return
             first = stream.store.seq_at(self._since_ns)
         except StoreError as error:
-            log.warning("Duplicate window not read: stream=%s reason=%s", stream.name, error)
-            self._done()
+            self._give_up(error)
             return
         if stream.config.allow_msg_ttl:
             first = state.first_seq  # any message may have a time to live
@@ -56,9 +55,19 @@ class DedupeRebuild:
         self._read()
 
     def _read(self) -> None:
-        self._stream.store.read(
-            self._next_seq, [], limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES, self._on_page
-        )
+        try:
+            self._stream.store.read(
+                self._next_seq, [], limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES, self._on_page
+            )
+        except StoreBusy:  # more streams than reads may wait: the others come first
+            self._stream.context.clock.call_later(limits.DELIVER_RETRY_NS, self._read)
+        except StoreError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: StoreError) -> None:
+        name = self._stream.name
+        log.warning("Duplicate window not read: stream=%s reason=%s", name, error)
+        self._done()
 
     def _on_page(self, page: list[StoredMsg]) -> None:
         if not page:

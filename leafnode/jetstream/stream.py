@@ -7,20 +7,20 @@ docs/adr/0003.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.jetstream import retention, wire
 from leafnode.jetstream.ages import Ages
-from leafnode.jetstream.context import NATS_VERSION
 from leafnode.jetstream.dedupe import DedupeWindow
 from leafnode.jetstream.direct_get import DirectGet
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.purge import Purge
+from leafnode.jetstream.trouble import Trouble
+from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_subset
 
 if TYPE_CHECKING:
@@ -29,22 +29,29 @@ if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.consumer import Consumer
     from leafnode.jetstream.context import Context
+    from leafnode.jetstream.quota import Quota
     from leafnode.routing.subscription import Subscription
     from leafnode.store.api import Store, StreamStore
-
-log = logging.getLogger(__name__)
 
 
 class Stream:
     """One stream. `open` begins to take messages; until then it is being built or recovered."""
 
     def __init__(
-        self, context: Context, config: StreamConfig, created_ns: int, store: StreamStore
+        self,
+        context: Context,
+        config: StreamConfig,
+        created_ns: int,
+        store: StreamStore,
+        *,
+        quota: Quota | None = None,
     ) -> None:
         self.context = context
         self.config = config
         self.created_ns = created_ns
         self.store = store
+        self.quota = quota  # of all streams with this storage; None: no bound
+        self.trouble = Trouble(context.clock, f"stream={config.name}")
         self.root: Store = context.store_of(config.storage)
         self.consumers: dict[str, Consumer] = {}
         self.dedupe = DedupeWindow(config.duplicate_window, limits.DEDUPE_IDS_MAX)
@@ -78,7 +85,7 @@ class Stream:
             self._enforce_front()
             self.ages.expire()
         except StoreError as error:
-            log.warning("Stream opened without its limits: stream=%s reason=%s", self.name, error)
+            self.trouble.note("Stream opened without its limits", error)
         self.ages.arm()
 
     def close(self) -> None:
@@ -153,9 +160,12 @@ class Stream:
             self.removed_some()
 
     def acknowledged(self, consumer: Consumer, seqs: list[int]) -> None:
-        """A consumer is done with messages: a work queue lets them go, in the ack's transaction."""
+        """A consumer is done with messages: a work queue lets them go, in the ack's transaction.
+
+        Raises StoreError with nothing changed.
+        """
         del consumer  # a work queue has one consumer for each message
-        if self.config.retention == "workqueue":
+        if seqs and self.config.retention == "workqueue":
             self.store.remove(seqs)
 
     def removed_some(self) -> None:
@@ -207,6 +217,7 @@ class Stream:
             raise js_error(10057, "stream store EOF")
         if not self.store.remove([seq]):
             raise js_error(10043, seq)
+        self._freed()
         self.removed_some()
         for consumer in tuple(self.consumers.values()):
             consumer.message_removed(seq)
@@ -234,11 +245,17 @@ class Stream:
                 removed += store.remove_below(state.first_seq + state.msgs - keep)
         else:
             removed = store.remove_below(below_seq or store.last_seq() + 1)
+        self._freed()
         self.purged_front(store.state().first_seq)
         done(removed)
 
+    def _freed(self) -> None:
+        if self.quota is not None:
+            self.quota.spoil()
+
     def purged_subjects(self, pattern: bytes) -> None:
         """All messages of these subjects were removed up to some sequence; consumers follow."""
+        self._freed()
         first_seq = self.store.state().first_seq
         for consumer in tuple(self.consumers.values()):
             filters = consumer.config.filters
@@ -288,5 +305,5 @@ class Stream:
 
 def with_dynamic(metadata: dict[str, str]) -> dict[str, str]:
     """Return metadata with what the server says about itself, in key order."""
-    shown = metadata | {"_nats.level": str(limits.API_LEVEL), "_nats.ver": NATS_VERSION}
+    shown = metadata | {"_nats.level": str(limits.API_LEVEL), "_nats.ver": COMPATIBLE_VERSION}
     return dict(sorted(shown.items()))

@@ -17,7 +17,7 @@ from leafnode.store.api import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from leafnode.errors import StoreError
+    from leafnode.errors import StoreCorrupt, StoreError
 
 
 class FakeStream:
@@ -30,9 +30,16 @@ class FakeStream:
         self.newest = first_seq - 1
         self.committed = first_seq - 1
         self.last_ts_ns = 0
+        self.damaged: StoreCorrupt | None = None
+
+    def check(self) -> None:
+        """A damaged stream takes no change and answers no question but `state`."""
+        if self.damaged is not None:
+            raise self.damaged
+        self.root.check()
 
     def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
-        self.root.check()
+        self.check()
         self.newest += 1
         self.last_ts_ns = ts_ns
         self.msgs[self.newest] = StoredMsg(self.newest, subject, ts_ns, header_size, body)
@@ -45,6 +52,7 @@ class FakeStream:
         return self.newest
 
     def remove(self, seqs: Sequence[int]) -> int:
+        self.check()
         count = sum(self.msgs.pop(seq, None) is not None for seq in seqs)
         self.root.stage(0)
         return count
@@ -82,7 +90,15 @@ class FakeStream:
     def committed_seq(self) -> int:
         return self.committed
 
+    def damage(self) -> StoreCorrupt | None:
+        return self.damaged
+
+    def _ask(self) -> None:
+        if self.damaged is not None:
+            raise self.damaged
+
     def subject_state(self, subject: bytes) -> SubjectState | None:
+        self._ask()
         seqs = [seq for seq, msg in self.msgs.items() if msg.subject == subject]
         return SubjectState(len(seqs), min(seqs), max(seqs)) if seqs else None
 
@@ -94,6 +110,7 @@ class FakeStream:
             yield name, state
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
+        self._ask()
         return sum(
             seq >= start_seq and _wanted(patterns, msg.subject) for seq, msg in self.msgs.items()
         )
@@ -104,12 +121,13 @@ class FakeStream:
         return gone[:max_seqs]
 
     def seq_at(self, ts_ns: int) -> int:
+        self._ask()
         seqs = sorted(self.msgs)
         at = bisect.bisect_left([self.msgs[seq].ts_ns for seq in seqs], ts_ns)
         return seqs[at] if at < len(seqs) else self.newest + 1
 
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
-        msg = self.msgs.get(seq) if seq <= self.committed else None
+        msg = self.msgs.get(seq) if seq <= self.committed and not self.damaged else None
         self.root.answer(lambda: done(msg))
 
     def read(
@@ -124,7 +142,11 @@ class FakeStream:
         size = 0
         for seq in sorted(self.msgs):
             msg = self.msgs[seq]
-            if not start_seq <= seq <= self.committed or not _wanted(patterns, msg.subject):
+            if (
+                self.damaged
+                or not start_seq <= seq <= self.committed
+                or not _wanted(patterns, msg.subject)
+            ):
                 continue
             page.append(msg)
             size += len(msg.body)
@@ -146,6 +168,7 @@ class FakeStore:
         self.holding = False
         self.slow_reads = False
         self.error: StoreError | None = None
+        self.read_error: StoreError | None = None  # refuses reads
         self.configs: dict[tuple[str, str], tuple[int, bytes]] = {}
         self.stores: dict[tuple[str, str], FakeStream] = {}
         self.kept: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}
@@ -198,6 +221,8 @@ class FakeStore:
             self.commit()
 
     def answer(self, call: Callable[[], None]) -> None:
+        if self.read_error is not None:
+            raise self.read_error
         if self.slow_reads:
             self.answers.append(call)
         else:

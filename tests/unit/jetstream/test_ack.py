@@ -72,3 +72,22 @@ def test_the_reply_subject_has_nine_tokens_with_time_and_pending_last() -> None:
     reply = ack.reply_subject(ack.subject_prefix("S", "C"), 2, msg, 3, 5)
 
     assert reply == b"$JS.ACK.S.C.2.7.3.1795386687786821431.5"
+
+
+@given(count=st.integers(1, 5), consumer_seq=st.integers(1, 9), pending=st.integers(0, 9))
+def test_a_run_of_replies_is_the_same_as_one_after_the_other(
+    count: int, consumer_seq: int, pending: int
+) -> None:
+    messages = [StoredMsg(seq, b"s", 7, 0, b"") for seq in range(3, 3 + count)]
+
+    run = ack.first_replies(b"$JS.ACK.S.C.", messages, consumer_seq, pending)
+
+    assert run == [
+        ack.reply_subject(
+            b"$JS.ACK.S.C.", 1, msg, consumer_seq + index, max(0, pending - index - 1)
+        )
+        for index, msg in enumerate(messages)
+    ]
+    assert [ack.parse_tail(reply[12:]) for reply in run] == [
+        ack.parse_subject(reply) for reply in run
+    ]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from leafnode.errors import StoreCorrupt, StoreFailed
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    import pytest
 
 S = 1_000_000_000
 
@@ -97,3 +103,28 @@ def test_an_empty_stream_needs_no_timer() -> None:
     world.clock.advance(2 * S)
 
     assert world.clock.pending() == before
+
+
+def test_a_failed_removal_is_tried_again_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=2 * S)
+    publish(world, "1")
+    world.store.error = StoreFailed("fsync failed")
+    world.clock.advance(5 * S)
+
+    world.store.error = None
+    world.clock.advance(S)
+
+    assert world.state()["messages"] == 0
+    assert len([line for line in caplog.messages if line.startswith("Expiry failed")]) == 1
+
+
+def test_the_timer_of_a_damaged_stream_stops() -> None:
+    world = World()
+    world.create_stream(max_age=S)
+    publish(world)
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    world.clock.advance(5 * S)
+
+    assert world.clock.pending() == 0

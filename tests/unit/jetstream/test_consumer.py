@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from leafnode.errors import StoreFailed
+from leafnode import limits
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
 from tests.unit.jetstream.world import Msg, World
 
 S = 1_000_000_000
@@ -98,7 +99,7 @@ def test_an_ack_that_the_store_cannot_take_is_not_confirmed() -> None:
     world.store.error = StoreFailed("fsync failed")
 
     assert world.request(message.reply.decode(), b"+ACK") == []
-    assert world.js.streams["S"].consumers["C"].troubles == 1
+    assert world.js.streams["S"].consumers["C"].trouble.count == 1
 
 
 def test_an_ack_beyond_what_was_delivered_gets_no_reply() -> None:
@@ -483,3 +484,75 @@ def test_info_lists_its_fields_in_the_servers_order() -> None:
         "num_pending",
         "ts",
     ]
+
+
+def test_a_consumer_whose_read_was_refused_goes_on_by_itself_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = world_with(2)
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+    got = world.fetch({"batch": 2, "expires": 60 * S})
+    world.clock.advance(S)
+    assert got == []
+
+    world.store.read_error = None
+    world.clock.advance(limits.DELIVER_RETRY_MAX_NS)
+
+    assert [message.payload for message in got] == [b"m0", b"m1"]
+    assert len([line for line in caplog.messages if line.startswith("Delivery stopped")]) == 1
+
+
+def test_tries_become_rarer_and_end_with_the_consumer() -> None:
+    world = world_with(1)
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+    world.fetch({"batch": 1, "expires": 600 * S})
+
+    world.clock.advance(60 * S)
+
+    trouble = world.js.streams["S"].consumers["C"].trouble
+    assert 15 < trouble.count < 22
+    world.api("CONSUMER.DELETE.S.C")
+    count = trouble.count
+    world.clock.advance(60 * S)
+    assert trouble.count == count
+
+
+def test_a_redelivery_whose_read_was_refused_comes_later() -> None:
+    world = world_with(1, ack_wait=S)
+    fetch(world)
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+    got = world.fetch({"batch": 1, "expires": 60 * S})
+    world.clock.advance(2 * S)
+
+    world.store.read_error = None
+    world.clock.advance(limits.DELIVER_RETRY_MAX_NS)
+
+    assert [message.payload for message in got] == [b"m0"]
+
+
+def test_a_damaged_stream_does_not_move_the_position_of_its_consumers() -> None:
+    world = world_with(5)
+    fetch(world, 2)
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    got = world.fetch({"batch": 5, "expires": S})
+    world.clock.advance(60 * S)
+
+    assert got[0].block.startswith(b"NATS/1.0 408 Request Timeout")
+    consumer = world.js.streams["S"].consumers["C"]
+    assert consumer.pending.delivered.stream_seq == 2
+    assert len(consumer.pending) == 2
+
+
+def test_a_page_is_one_delivery_to_a_single_request_and_equals_single_steps() -> None:
+    run = world_with(20)
+    single = world_with(20)
+    queue = single.js.streams["S"].consumers["C"].outlet
+    queue.room = lambda: 0  # type: ignore[method-assign]
+
+    wish = {"batch": 15, "expires": S}
+    both = [[(m.subject, m.reply, m.payload) for m in w.fetch(wish)] for w in (run, single)]
+
+    assert both[0] == both[1]
+    assert len(both[0]) == 15
+    assert numbers(run.info()) == numbers(single.info())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.errors import JetStreamError
 from leafnode.jetstream.api_types import (
     ConsumerConfig,
@@ -243,3 +244,13 @@ def test_disjoint_consumers_share_a_work_queue() -> None:
     mine = ConsumerConfig(ack_policy="explicit", filter_subject="s.a")
 
     check_work_queue(mine, [ConsumerConfig(filter_subject="s.b")])
+
+
+def test_more_waiting_requests_than_the_system_limit_are_refused_by_name() -> None:
+    most = limits.MAX_WAITING_MAX
+
+    assert checked(ConsumerConfig(max_waiting=most), STREAM).max_waiting == most
+    assert refusal(max_waiting=most + 1) == (
+        10052,
+        "consumer max waiting exceeds system limit of 4096",
+    )

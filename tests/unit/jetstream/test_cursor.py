@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode import limits
+from leafnode.errors import StoreBusy, StoreCorrupt
 from leafnode.jetstream.cursor import Cursor
 from tests.unit.jetstream.fake_store import FakeStore, FakeStream
 
@@ -139,3 +142,67 @@ def test_a_fetched_message_is_known_until_it_is_forgotten() -> None:
     reader.root.slow_reads = True
 
     assert reader.cursor.fetch(1) == (False, None)
+
+
+def test_a_refused_page_is_read_again_and_the_cursor_does_not_wait_for_ever() -> None:
+    reader = Reader(2)
+    reader.root.read_error = StoreBusy("4096 reads wait for the disk")
+    with pytest.raises(StoreBusy):
+        reader.cursor.peek()
+
+    reader.root.read_error = None
+
+    assert reader.all() == [1, 2]
+
+
+def test_a_refused_message_is_asked_for_again() -> None:
+    reader = Reader(2)
+    reader.root.read_error = StoreBusy("4096 reads wait for the disk")
+    with pytest.raises(StoreBusy):
+        reader.cursor.fetch(1)
+
+    reader.root.read_error = None
+    known, msg = reader.cursor.fetch(1)
+
+    assert known
+    assert msg is not None
+
+
+def test_after_a_refused_read_a_slow_one_is_still_news() -> None:
+    reader = Reader(2)
+    reader.root.read_error = StoreBusy("4096 reads wait for the disk")
+    with pytest.raises(StoreBusy):
+        reader.cursor.peek()
+    reader.root.read_error = None
+    reader.root.slow_reads = True
+    reader.cursor.peek()
+
+    reader.root.answer_reads()
+
+    assert reader.news == 1
+
+
+def test_the_silence_of_a_damaged_stream_moves_nothing() -> None:
+    reader = Reader(3)
+    reader.store.damaged = StoreCorrupt("the checksum of message 1 does not hold")
+
+    assert reader.cursor.peek() is None
+    assert reader.cursor.fetch(1) == (False, None)
+
+    assert not reader.cursor.exhausted
+    assert reader.cursor.looked_at == 0
+
+
+def test_a_run_takes_what_is_at_hand_and_no_more_than_asked() -> None:
+    reader = Reader(5)
+    assert reader.cursor.num_pending(1) == 5
+
+    assert [msg.seq for msg in reader.cursor.take_run(2)] == [1, 2]
+    assert [msg.seq for msg in reader.cursor.take_run(9)] == [3, 4, 5]
+    assert reader.cursor.take_run(9) == []
+
+    assert reader.cursor.left == 0
+
+
+def test_listed_messages_are_not_taken_in_runs() -> None:
+    assert Reader(3, listed=[1]).cursor.take_run(3) == []

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
 from tests.unit.jetstream.world import Msg, World
 
 
@@ -87,3 +88,29 @@ def test_switching_it_off_ends_the_answers() -> None:
     world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"]})
 
     assert get(world, {"seq": 1}).status == b"NATS/1.0 503"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (StoreBusy("4096 reads wait for the disk"), b"NATS/1.0 429 Too Many Requests"),
+        (StoreCorrupt("/var/lib/x: bad"), b"NATS/1.0 500 Store Not Available"),
+    ],
+)
+@pytest.mark.parametrize("body", [{"seq": 1}, {"last_by_subj": "s.a"}, {"next_by_subj": "s.>"}])
+def test_a_read_that_the_store_refuses_is_a_status_and_does_not_end_the_connection(
+    error: StoreError, status: bytes, body: object
+) -> None:
+    world = filled()
+    world.store.read_error = error
+
+    assert get(world, body).status == status
+
+
+def test_a_question_to_a_damaged_stream_is_a_status() -> None:
+    world = filled()
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    answer = get(world, {"start_time": "2020-01-01T00:00:00Z"})
+
+    assert answer.status == b"NATS/1.0 500 Store Not Available"

@@ -205,3 +205,60 @@ def test_the_servers_storage_is_not_promised_twice() -> None:
     assert b'"err_code":10047' in create("B", max_bytes=1)
     assert b'"err_code":10028' in create("M", max_bytes=1, storage="memory")
     assert js.usage().reserved_file_bytes == 1000
+
+
+def test_a_consumer_that_the_store_does_not_let_go_stays() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer()
+    world.store.error = StoreFailed("fsync failed")
+
+    assert world.error("CONSUMER.DELETE.S.C")[1] == 10077
+    world.store.error = None
+
+    assert world.info()["name"] == "C"
+
+
+def test_a_configuration_whose_commit_fails_is_taken_back() -> None:
+    world = World()
+    world.create_stream()
+    world.store.hold()
+    answers = world.request(
+        "$JS.API.STREAM.UPDATE.S", b'{"name":"S","subjects":["s.>"],"max_msgs":5}'
+    )
+
+    world.store.fail(StoreFailed("fsync failed"))
+
+    assert b"10077" in answers[0].payload
+    assert world.js.streams["S"].config.max_msgs == -1
+
+
+def test_a_stream_whose_deletion_is_undone_goes_on() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer()
+    world.publish("s.a", b"x")
+    tables = (world.store.configs, world.store.kept, world.store.stores)
+    before = [dict(table) for table in tables]
+    world.store.hold()
+    answers = world.request("$JS.API.STREAM.DELETE.S")
+
+    for table, rows in zip(tables, before, strict=True):  # what the store does with a failed commit
+        table.update(rows)  # type: ignore[arg-type]
+    world.store.fail(StoreFailed("fsync failed"))
+    world.store.holding = False
+    world.clock.advance(0)
+
+    assert b"10077" in answers[0].payload
+    assert world.publish("s.a", b"y") == 1
+    assert (world.state()["messages"], world.info()["num_pending"]) == (2, 2)
+
+
+def test_a_stream_that_came_back_behind_our_back_is_not_made_twice() -> None:
+    world = World()
+    world.create_stream()
+    world.js.streams.pop("S").close()
+
+    error = world.error("STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"]})
+
+    assert error[:2] == (503, 10077)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leafnode import limits
+from leafnode.errors import StoreFailed
 from tests.unit.jetstream.world import World
 
 
@@ -52,3 +55,41 @@ def test_as_many_answers_as_allowed_wait_and_one_more_is_dropped_and_counted() -
         keeper.confirm(b"r%d" % number)
 
     assert keeper.unconfirmed == 1
+
+
+def test_a_plain_ack_is_on_disk_one_flush_time_later_and_not_two() -> None:
+    world = delivered()
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.store.hold()
+
+    world.publish(world.messages[0].reply.decode(), b"+ACK")  # type: ignore[attr-defined]
+    assert world.store.staged == 0
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+
+    assert world.store.staged == 1  # in a batch, not in another list that waits
+
+
+def test_a_position_whose_commit_fails_is_staged_again() -> None:
+    world = delivered()
+    world.store.hold()
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    world.store.fail(StoreFailed("fsync failed"))
+    assert world.store.staged == 0
+
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+
+    assert world.store.staged == 1
+
+
+def test_a_position_that_the_store_refuses_is_offered_again_until_it_takes_it() -> None:
+    world = delivered()
+    world.store.error = StoreFailed("fsync failed")
+    before = stored(world)
+    world.clock.advance(4 * limits.CONSUMER_FLUSH_NS)
+    world.store.error = None
+    kept = world.store.kept["$G", "S"]
+    kept["C"] = replace(kept["C"], state=before)
+
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+
+    assert stored(world) != before

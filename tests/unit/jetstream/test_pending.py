@@ -291,3 +291,25 @@ class PendingAgainstModel(RuleBasedStateMachine):
 
 PendingAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestPendingAgainstModel = PendingAgainstModel.TestCase
+
+
+def test_a_run_of_deliveries_is_the_same_as_one_after_the_other() -> None:
+    for track in (True, False):
+        run = Pending(1, ack_wait_ns=WAIT_NS)
+        single = Pending(1, ack_wait_ns=WAIT_NS)
+
+        run.deliver_run([2, 3, 7], 5, track=track)
+        for seq in (2, 3, 7):
+            single.deliver(seq, 5, track=track)
+
+        assert run.entries() == single.entries()
+        assert (run.delivered, run.floor) == (single.delivered, single.floor)
+        assert run.next_deadline_ns() == single.next_deadline_ns()
+
+
+def test_what_ack_all_would_take_can_be_asked_before() -> None:
+    pending = delivered(1, 2, 3)
+
+    assert pending.up_to(2) == [1, 2]
+    assert pending.up_to(9) == []
+    assert len(pending) == 3

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from leafnode import limits
+from leafnode.errors import StoreCorrupt
 from leafnode.jetstream.pull import parse
 from tests.unit.jetstream.world import Msg, World
 
@@ -274,3 +277,37 @@ def test_no_timer_outlives_its_request() -> None:
     world.clock.advance(S)  # the state is saved, the ack wait goes on
 
     assert world.clock.pending() == before + 1
+
+
+def test_a_pull_from_a_damaged_stream_is_a_status_and_does_not_end_the_connection() -> None:
+    world = world_with(1)
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+    world.js.streams["S"].consumers["C"].cursor.recount()
+
+    got = world.fetch({"batch": 1, "no_wait": True})
+
+    assert seen(got) == [b"NATS/1.0 500 Store Not Available\r\n\r\n"]
+
+
+def test_a_stored_consumer_waits_with_no_more_requests_than_the_system_limit() -> None:
+    world = world_with(0)
+    consumer = world.js.streams["S"].consumers["C"]
+    consumer.config = replace(consumer.config, max_waiting=1_000_000)
+    queue = consumer.outlet
+    world.listen("_INBOX.>")
+    for number in range(limits.MAX_WAITING_MAX):
+        queue.request(b"_INBOX.%d" % number, b"", b"1")
+
+    refused = world.fetch(1)
+
+    assert seen(refused) == [b"NATS/1.0 409 Exceeded MaxWaiting\r\n\r\n"]
+    assert queue.waiting() == limits.MAX_WAITING_MAX
+
+
+def test_requests_that_nobody_listens_for_make_room_at_the_bound() -> None:
+    world = world_with(0, max_waiting=2)
+    queue = world.js.streams["S"].consumers["C"].outlet
+    for number in range(2):
+        queue.request(b"_INBOX.gone.%d" % number, b"", b"1")
+
+    assert world.fetch(1) == []

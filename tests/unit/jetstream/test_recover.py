@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leafnode import limits
+from leafnode.errors import StoreBusy, StoreCorrupt
 from tests.unit.jetstream.world import World
 
 S = 1_000_000_000
@@ -58,3 +61,46 @@ def test_an_empty_stream_is_ready_at_once() -> None:
     world.restart()
 
     assert world.ready
+
+
+def test_more_streams_than_reads_may_wait_are_read_one_after_the_other() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x", headers={"Nats-Msg-Id": "one"})
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+    world.restart()
+    assert not world.ready
+
+    world.store.read_error = None
+    world.clock.advance(limits.DELIVER_RETRY_NS)
+
+    assert world.ready
+    assert len(world.js.streams["S"].dedupe) == 1
+
+
+def test_a_damaged_stream_does_not_keep_the_account_from_starting() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    world.create_consumer()
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    world.restart()
+
+    assert world.ready
+    assert world.error("CONSUMER.INFO.S.C") == (503, 10077, "bad")
+    assert world.api("STREAM.DELETE.S")["success"]
+
+
+def test_a_position_that_cannot_be_read_starts_over_instead_of_stopping_the_server() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    world.create_consumer()
+    kept = world.store.kept["$G", "S"]
+    kept["C"] = replace(kept["C"], state=b"garbage")
+
+    world.restart()
+
+    assert world.ready
+    assert world.info()["num_pending"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from leafnode.errors import StoreBusy, StoreCorrupt
 from tests.unit.jetstream.world import World
 
 S = 1_000_000_000
@@ -201,3 +202,46 @@ def test_account_info_adds_up() -> None:
 
     assert (info["storage"], info["reserved_storage"], info["memory"]) == (34, 1000, 0)
     assert (info["streams"], info["consumers"], info["domain"]) == (2, 1, "D")
+
+
+def test_a_read_that_the_store_refuses_is_an_error_answer() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+
+    assert world.error("STREAM.MSG.GET.S", {"seq": 1}) == (429, 10167, "too many requests")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("STREAM.MSG.GET.S", {"start_time": "2020-01-01T00:00:00Z"}),
+        ("STREAM.MSG.DELETE.S", {"seq": 1}),
+        ("STREAM.PURGE.S", None),
+        ("STREAM.PURGE.S", {"filter": "s.a"}),
+        ("STREAM.UPDATE.S", {"name": "S", "subjects": ["t.>"]}),
+        ("CONSUMER.CREATE.S.D", {"stream_name": "S", "config": {"durable_name": "D"}}),
+    ],
+)
+def test_a_damaged_stream_answers_with_what_is_wrong(endpoint: str, body: object) -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    assert world.error(endpoint, body) == (503, 10077, "bad")
+    assert world.state()["messages"] == 1
+
+
+def test_a_damaged_stream_refuses_messages_and_can_be_deleted() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer()
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    (answer,) = world.request("s.a", b"x")
+
+    assert b'"err_code":10077' in answer.payload
+    assert world.api("CONSUMER.DELETE.S.C")["success"]
+    assert world.api("STREAM.DELETE.S")["success"]

@@ -1,5 +1,6 @@
 """leafnode.server.logs: lines as nats-server writes them."""
 
+import dataclasses
 import logging
 import os
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from leafnode.clients import trace
 from leafnode.config.options import Options
 from leafnode.server.logs import NatsFormatter, set_up
 
@@ -26,6 +28,7 @@ def root_logger() -> Iterator[logging.Logger]:
         if handler not in handlers:
             handler.close()
     root.handlers[:], root.level = handlers, level
+    trace.log.setLevel(logging.NOTSET)
 
 
 def test_a_line_has_pid_time_label_and_text() -> None:
@@ -72,6 +75,30 @@ def test_debug_shows_debug(root_logger: logging.Logger) -> None:
     set_up(Options(debug=True))
 
     assert root_logger.level == logging.DEBUG
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        (Options(), []),
+        (Options(debug=True), ["DBG"]),
+        (Options(trace=True), ["TRC"]),
+        (Options(debug=True, trace=True), ["TRC", "DBG"]),
+    ],
+)
+@pytest.mark.usefixtures("root_logger")
+def test_trace_and_debug_are_shown_each_where_it_is_asked_for(
+    options: Options, labels: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "leafnode.log"
+
+    set_up(dataclasses.replace(options, log_file=str(file), logtime=False))
+    trace.log.log(trace.TRACE, "<<- [PING]")
+    logging.getLogger("leafnode.test").debug("detail")
+
+    texts = {"TRC": "<<- [PING]", "DBG": "detail"}
+    lines = [f"[{os.getpid()}] [{label}] {texts[label]}" for label in labels]
+    assert file.read_text().splitlines() == lines
 
 
 def test_a_log_file_that_cannot_be_opened_is_an_os_error(

@@ -1,0 +1,79 @@
+"""How much all streams of one kind of storage may hold together: `max_file_store` and the like.
+
+A running total of what was appended, put right from the streams' own counts: each second, whenever
+it seems to be used up, and after `spoil`. Knows a store and a bound; not configurations.
+Truth: nats-server 2.15.1 server/stream.go (processJetStreamMsg, limitsExceeded); measured: the
+message that passes the bound is stored, those after it are refused with 503 and 10023.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.errors import StoreError
+from leafnode.jetstream.errors import js_error
+
+if TYPE_CHECKING:
+    from leafnode.clock import Clock
+    from leafnode.store.api import Store, StreamStore
+
+log = logging.getLogger(__name__)
+
+
+class Quota:
+    """One bound on one store, for all accounts that use the store."""
+
+    __slots__ = ("_clock", "_count_at_ns", "_counted", "_store", "_used_bytes", "max_bytes")
+
+    def __init__(self, store: Store, max_bytes: int, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._used_bytes = 0
+        self._counted = False  # nothing was added since the last count
+        self._count_at_ns = 0
+        self.max_bytes = max_bytes
+
+    def refresh(self) -> None:
+        """Once per run of messages: count anew when it is time."""
+        if self._clock.monotonic_ns() >= self._count_at_ns:
+            self._count()
+
+    def admit(self, size: int) -> None:
+        """Count a message that is about to be stored. Raises 10023 when all is used up."""
+        if self._used_bytes > self.max_bytes:
+            if not self._counted:
+                self._count()
+            if self._used_bytes > self.max_bytes:
+                raise js_error(10023)
+        self._used_bytes += size
+        self._counted = False
+
+    def spoil(self) -> None:
+        """Something was removed: the next run counts anew."""
+        self._count_at_ns = 0
+
+    def _count(self) -> None:
+        was_full = self._counted and self._used_bytes > self.max_bytes
+        self._used_bytes = sum(map(_held_bytes, self._streams()))
+        self._counted = True
+        full = self._used_bytes > self.max_bytes
+        wait_ns = limits.QUOTA_FULL_COUNT_NS if full else limits.QUOTA_COUNT_NS
+        self._count_at_ns = self._clock.monotonic_ns() + wait_ns
+        if full and not was_full:
+            log.error(
+                "JetStream has used up what it may store: used=%d max=%d",
+                self._used_bytes,
+                self.max_bytes,
+            )
+
+    def _streams(self) -> list[StreamStore]:
+        return [record.store for record in self._store.streams()]
+
+
+def _held_bytes(store: StreamStore) -> int:
+    try:
+        return store.state().bytes
+    except StoreError:
+        return 0  # found damaged just now; from the next count on it tells what it knows

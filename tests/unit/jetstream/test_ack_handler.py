@@ -1,0 +1,98 @@
+"""What an acknowledgement does, and what it leaves alone when the store refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leafnode.errors import StoreCorrupt, StoreFailed
+from tests.unit.jetstream.world import Msg, World
+
+
+def work_queue(**consumer: Any) -> tuple[World, list[Msg]]:
+    world = World()
+    world.create_stream(retention="workqueue")
+    for _ in range(3):
+        world.publish("s.a", b"x")
+    world.create_consumer(**consumer)
+    return world, world.fetch({"batch": 3, "expires": 10**9})
+
+
+@pytest.mark.parametrize(("policy", "left"), [("explicit", 2), ("all", 0)])
+def test_an_ack_removes_from_a_work_queue(policy: str, left: int) -> None:
+    world, messages = work_queue(ack_policy=policy)
+
+    world.publish(messages[2].reply.decode(), b"+ACK")
+
+    assert world.state()["messages"] == left
+
+
+@pytest.mark.parametrize("policy", ["explicit", "all"])
+@pytest.mark.parametrize("payload", [b"+ACK", b"+TERM"])
+def test_an_ack_that_the_store_refuses_leaves_the_message_pending(
+    policy: str, payload: bytes
+) -> None:
+    world, messages = work_queue(ack_policy=policy)
+    world.store.error = StoreFailed("fsync failed")
+
+    world.publish(messages[0].reply.decode(), payload)
+    world.store.error = None
+
+    info = world.info()
+    assert (info["num_ack_pending"], info["ack_floor"]["stream_seq"]) == (3, 0)
+    world.publish(messages[0].reply.decode(), payload)
+    assert world.info()["num_ack_pending"] == 2
+
+
+def test_an_ack_on_a_damaged_work_queue_does_not_end_the_publishers_connection() -> None:
+    world, messages = work_queue()
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    assert world.request(messages[0].reply.decode(), b"+ACK") == []
+    assert world.js.streams["S"].consumers["C"].trouble.count == 1
+
+
+def test_many_acks_of_a_turn_are_one_pump() -> None:
+    world, messages = work_queue()
+    pumps: list[int] = []
+    consumer = world.js.streams["S"].consumers["C"]
+    consumer.pump = lambda: pumps.append(1)  # type: ignore[method-assign]
+
+    for message in messages:
+        world.publish(message.reply.decode(), b"+ACK")
+    assert pumps == []
+    world.clock.advance(0)
+
+    assert pumps == [1]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        b"$JS.ACK.S.C.1.x.1.1.0",
+        b"$JS.ACK.S.C.1.-1.1.1.0",
+        b"$JS.ACK.S.C..1.1.1.0",
+        b"$JS.ACK.S.C.1.99.99.1.0",
+        b"$JS.ACK.S.C.1.99999999999999999999.1.1.0",
+    ],
+)
+def test_a_subject_that_names_no_delivery_does_nothing(subject: bytes) -> None:
+    world, _ = work_queue()
+
+    assert world.request(subject.decode(), b"+ACK") == []
+    assert world.info()["num_ack_pending"] == 3
+
+
+def test_the_long_form_with_domain_and_account_is_taken_too() -> None:
+    world, messages = work_queue()
+    numbers = messages[0].reply.decode().removeprefix("$JS.ACK.S.C.")
+    pattern = next(
+        subject.decode()
+        for subject, _ in world.account.local_interest
+        if subject.startswith(b"$JS.ACK._.")
+    )
+
+    world.publish(pattern.removesuffix("*.*.*.*.>") + numbers, b"+ACK")
+
+    assert world.info()["num_ack_pending"] == 2
