@@ -44,6 +44,7 @@ _VERB_BYTES_MAX: Final = len(b"CONNECT")
 _ACK_PREFIX: Final = b"$JS.ACK."
 # Subjects that are not seen again would push everything else out of the caches.
 _ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
+_NOT_IN_REPLY: Final = b"\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
 _LF: Final = 10
 _CR: Final = 13
 
@@ -205,10 +206,17 @@ class Lane:
                     line, last = text, seen
                     continue
                 line, last = b"", None
-                # 3. A subject seen before, a size, and no reply: bench mixed, 2.9 -> 1.3 us.
+                # 3. A subject seen before, then a size: bench mixed, 2.9 -> 1.3 us; or a reply and
+                # a size: publishes to streams and requests, 2.9 -> 1.6 us.
                 space = find(b" ", pos + 5, at)
                 route = routes.get(data[pos:space]) if space > 0 else None
                 size = sizes.get(data[space + 1 : at + 1], -1)
+                reply = b""
+                if size < 0 and route is not None:
+                    behind = find(b" ", space + 1, at)
+                    reply = data[space + 1 : behind]
+                    if behind > 0 and len(reply.translate(None, _NOT_IN_REPLY)) == len(reply) > 0:
+                        size = sizes.get(data[behind + 1 : at + 1], -1)
                 if route is None and size >= 0 and space > 0:
                     route = self._learn(text, space - pos)
                 if route is not None and size >= 0 and not route.with_header:
@@ -225,8 +233,8 @@ class Lane:
                         if route.wire:
                             self._tails.append(data[space + 1 : end])
                         if route.internal:
-                            self._messages.append((b"", 0, data[at + 1 : end - 2]))
-                        if len(lines) < LINE_CACHE_MAX:
+                            self._messages.append((reply, 0, data[at + 1 : end - 2]))
+                        if not reply and len(lines) < LINE_CACHE_MAX:
                             lines[text] = _Line(at + 1 - pos, space + 1 - pos, 0, size, route)
                         pos = end
                         continue
