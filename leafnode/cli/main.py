@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(HELP, end="", file=sys.stderr)
         return 1
     except ConfigError as err:
-        print(f"leafnode: {err}", file=sys.stderr)
+        print(err, file=sys.stderr)  # file:line:column first: editors jump there
         return 1
     if flags.check:
         return _report_check(flags)

@@ -54,7 +54,13 @@ def load(path: str, env: Mapping[str, str], *, read: ReadFile | None = None) -> 
 
 
 def read_file(path: str) -> str:
-    """Return the text of a file. Raises OSError, also for one that is too large to be meant."""
+    """Return the text of a file.
+
+    Raises OSError, also for one that is too large to be meant, and for a pipe or a device, which
+    could have no end.
+    """
+    if not Path(path).is_dir() and Path(path).exists() and not Path(path).is_file():
+        raise OSError(errno.EINVAL, "is not a regular file")
     with Path(path).open("rb") as file:
         data = file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
     if len(data) > limits.CONFIG_FILE_BYTES_MAX:

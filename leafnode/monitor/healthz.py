@@ -13,7 +13,7 @@ from leafnode.uplink.status import State
 
 if TYPE_CHECKING:
     from leafnode.monitor.query import Query
-    from leafnode.monitor.views import Views
+    from leafnode.monitor.views import JetStreamView, StreamView, Views
 
 # Offline is told by the remote; here are those that somebody has to look into.
 _UPLINK_TROUBLE: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
@@ -73,7 +73,7 @@ def _store(views: Views, query: Query) -> list[Cause]:
         return [Cause(503, "JETSTREAM", {}, f"JetStream cannot store: {jetstream.failure}")]
     account, stream, consumer = (query.text(name) for name in ("account", "stream", "consumer"))
     if not account:
-        return []
+        return _damaged(jetstream)
     accounts = {view.name: view for view in jetstream.accounts}
     names = {"account": account}
     if account not in accounts:
@@ -85,6 +85,8 @@ def _store(views: Views, query: Query) -> list[Cause]:
     if stream not in streams:
         error = f'JetStream stream "{stream}" not found on account "{account}"'
         return [Cause(404, "STREAM", names, error)]
+    if streams[stream].damage:
+        return [_damage(account, streams[stream])]
     if not consumer:
         return []
     names["consumer"] = consumer
@@ -95,6 +97,20 @@ def _store(views: Views, query: Query) -> list[Cause]:
         )
         return [Cause(404, "CONSUMER", names, error)]
     return []
+
+
+def _damaged(jetstream: JetStreamView) -> list[Cause]:
+    return [
+        _damage(account.name, stream)
+        for account in jetstream.accounts
+        for stream in account.streams
+        if stream.damage
+    ]
+
+
+def _damage(account: str, stream: StreamView) -> Cause:
+    error = f'JetStream stream "{stream.name}" on account "{account}" is damaged: {stream.damage}'
+    return Cause(503, "STREAM", {"account": account, "stream": stream.name}, error)
 
 
 def _outside(views: Views) -> list[Cause]:

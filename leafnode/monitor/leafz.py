@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from leafnode.jetstream.go_time import format_duration, format_time
 from leafnode.monitor.connz import Listing
+from leafnode.monitor.varz import address
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.leaf.handler import LeafzRow
     from leafnode.monitor.query import Query
-    from leafnode.monitor.views import Views
+    from leafnode.monitor.views import RemoteView, Views
 
 
 def leafz(views: Views, clock: Clock, query: Query) -> dict[str, object]:
@@ -31,7 +32,18 @@ def leafz(views: Views, clock: Clock, query: Query) -> dict[str, object]:
         "now": format_time(clock.wall_ns()),
         "leafnodes": len(rows),
         "leafs": rows,
+        "leafnode": {"remotes": [_remote(remote) for remote in views.remotes()]},
     }
+
+
+def _remote(remote: RemoteView) -> dict[str, object]:
+    """A configured remote, connected or not: ours, because one that fails is in no row above."""
+    shown: dict[str, object] = {"url": address(remote.url), "connected": remote.is_connected}
+    if remote.disabled:
+        shown["disabled"] = True
+    if remote.error:
+        shown["last_error"] = remote.error
+    return shown
 
 
 def _row(leaf: LeafzRow) -> dict[str, object]:

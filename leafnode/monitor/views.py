@@ -176,6 +176,7 @@ class StreamView:
     config: dict[str, Any]
     state: dict[str, Any]
     consumers: Callable[[], list[dict[str, Any]]]
+    damage: str = ""  # why the stream is set aside: it takes and gives nothing, and is kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from leafnode.limits import MAX_SIZE_DIGITS
-from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.errors import InvalidSubject, MaxControlLine, ParserError, UnknownOperation
 from leafnode.protocol.info import parse_connect
 from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
 
@@ -79,6 +79,8 @@ def _parse_sub(arguments: list[bytes]) -> Sub:
         case [subject, sid]:
             return Sub(subject, b"", sid)
         case [subject, queue, sid]:
+            if b"\0" in queue:
+                raise InvalidSubject  # refused at the edge, as in a subject
             return Sub(subject, queue, sid)
         case _:
             raise ParserError

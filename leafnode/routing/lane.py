@@ -44,7 +44,7 @@ _VERB_BYTES_MAX: Final = len(b"CONNECT")
 _ACK_PREFIX: Final = b"$JS.ACK."
 # Subjects that are not seen again would push everything else out of the caches.
 _ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
-_NOT_IN_REPLY: Final = b"\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
+_NOT_IN_REPLY: Final = b"\0\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
 _LF: Final = 10
 _CR: Final = 13
 
@@ -422,6 +422,8 @@ class Lane:
             raise MaxPayloadViolation
         if header_size > size or (with_header and not self._peer.headers):
             raise ParserError
+        if any(b"\0" in word for word in middle):
+            raise ParserError  # refused at the edge: it would travel on to others
         if len(middle) <= 1:
             return _Args(middle[0] if middle else b"", header_size, size)
         return self._leaf_args(middle, header_size, size)

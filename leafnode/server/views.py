@@ -233,4 +233,5 @@ def _stream(stream: Stream) -> StreamView:
         config=stream.shown_config(dynamic=False),
         state=stream.state(),
         consumers=lambda: [consumer.info() for consumer in stream.visible_consumers()],
+        damage=str(stream.store.damage() or ""),
     )

@@ -20,6 +20,7 @@ from leafnode.limits import MAX_PENDING_BYTES
 from leafnode.net.dial import TcpDialer
 from leafnode.net.turn import Turn
 from leafnode.routing.account import Account
+from leafnode.routing.peer import Kind
 from tests.sim.leaf_hub import KeepingPeer
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ class Edge:
         self.turn.outbox.flush()
 
     def wants(self, subject: bytes) -> bool:
-        """Say whether the hub wants this subject (a literal)."""
-        return self.account.has_interest(subject)
+        """Say whether the hub asked for this subject; a local subscription to it does not count."""
+        match = self.account.sublist.find(subject)
+        groups = [sub for group in match.groups for sub in group.members]
+        return any(sub.peer.kind is Kind.LEAF for sub in (*match.plain, *groups))
 
     async def linked(self) -> None:
         await until(lambda: self.remote.status.state is RemoteState.CONNECTED)

@@ -45,7 +45,7 @@ NOT_THEIRS: Final = {
     "varz": {"leafnode", "jetstream.config.sync_always"},
     "jsz": {"config.sync_always"},
     "connz": set[str](),
-    "leafz": set[str](),
+    "leafz": {"leafnode"},
 }
 # Values that are objects with names of their own making, not keys of the format.
 FREE: Final = {"http_req_stats", "metadata"}

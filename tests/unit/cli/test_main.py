@@ -41,7 +41,7 @@ def test_a_wrong_configuration_is_one_line_with_its_position(
 
     assert main(["-t", "-c", str(file)]) == 1
 
-    line = f'leafnode: {file}:2:13: leafnodes.reconnect: expected a duration, got "soon"\n'
+    line = f'{file}:2:13: leafnodes.reconnect: expected a duration, got "soon"\n'
     assert capsys.readouterr().err == line
 
 

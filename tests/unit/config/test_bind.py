@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -417,3 +418,11 @@ KEYS = sorted(
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_is_documented(key: str) -> None:
     assert f"`{key}`" in (CONFIGS.parent / "docs" / "configuration.md").read_text()
+
+
+def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.conf"
+    os.mkfifo(pipe)
+
+    with pytest.raises(ConfigError, match="is not a regular file"):
+        load(str(pipe), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,3 +132,20 @@ def test_a_remote_that_is_switched_off_is_no_cause() -> None:
     off = RemoteView("hub:7422", False, "", disabled=True)
 
     assert answer("leafnode=true", remotes=lambda: [off])[0] == 200
+
+
+def test_a_damaged_stream_is_named_and_the_server_is_not_well() -> None:
+    view = jetstream()
+    damaged = replace(
+        view.accounts[0].streams[0], damage="the checksum of message 29 does not hold"
+    )
+    account = replace(view.accounts[0], streams=[damaged])
+    broken = replace(view, accounts=[account])
+    error = (
+        'JetStream stream "EV" on account "$G" is damaged: the checksum of message 29 does not hold'
+    )
+
+    for query in ("", "account=$G&stream=EV"):
+        code, said = answer(query, jetstream=lambda: broken)
+
+        assert (code, said) == (503, {"status": "unavailable", "error": error})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.errors import ProtocolError
-from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.errors import InvalidSubject, MaxControlLine, ParserError, UnknownOperation
 from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
 from leafnode.protocol.parser import parse_line
 
@@ -95,3 +95,8 @@ def test_any_bytes_give_an_operation_or_a_protocol_error(start: bytes, rest: byt
     except ProtocolError:
         return
     assert isinstance(op, ConnectOp | Sub | Unsub | Ping | Pong | Ignored)
+
+
+def test_a_queue_name_with_nul_is_refused_like_a_subject_with_one() -> None:
+    with pytest.raises(InvalidSubject):
+        parse_line(b"SUB a q\0r 1", max_control_line_bytes=4096)
