@@ -3,18 +3,27 @@
 Two implementations hold to it, one on SQLite and one in memory; tests/contract/test_store.py runs
 both. All calls are made on the loop's thread, and all callbacks come on it. Staged changes are
 seen at once by `state()`, `last_seq()` and `subject_state()` (ingest decides on them), by reads
-only once committed. Truth: specs of the store, rules 1 to 8; docs/adr/0003.
+only once committed.
+
+What raises what: changes raise StoreFull (no room), StoreBusy (too much waits), StoreFailed (until
+the store was reopened, and for a deleted stream) or StoreCorrupt (the stream is quarantined), with
+nothing changed. Questions raise StoreCorrupt, and StoreBusy when something they need cannot be read
+just now: ask again. Reads: see `StreamStore.get`. Truth: docs/store.md, "Rules"; docs/adr/0003.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from leafnode.errors import StoreCorrupt, StoreError
+
+# SQLite's integers end at 2**63 - 1. From the largest sequence that a caller may name there is room
+# for 2**32 messages more, so appending does not have to look.
+SEQ_MAX: Final = 2**63 - 1 - 2**32
 
 
 class StoredMsg(NamedTuple):
@@ -66,17 +75,19 @@ class StreamStore(Protocol):
     """One stream's messages. Sequences start at 1 and never go back, whatever is removed."""
 
     def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
-        """Stage one message and return its sequence, `last_seq + 1`. Raises StoreFull or
-        StoreFailed.
+        """Stage one message and return its sequence, `last_seq + 1`.
+
+        A time before that of the message stored last is raised to it, also where that one is gone.
+        Raises StoreFull, StoreBusy, StoreFailed or StoreCorrupt.
         """
         ...
 
-    def skip(self) -> int:
-        """Use up one sequence without storing anything (interest retention without interest)."""
-        ...
-
     def remove(self, seqs: Sequence[int]) -> int:
-        """Stage the removal of these sequences and return how many were there."""
+        """Stage the removal of these sequences and return how many were there.
+
+        Raises StoreFailed, StoreCorrupt, or StoreBusy when what describes old messages cannot be
+        read just now.
+        """
         ...
 
     def remove_below(self, seq: int, *, lazy: bool = False) -> int:
@@ -85,10 +96,15 @@ class StreamStore(Protocol):
         Moves first_seq to at least `seq`, also past last_seq (a purge to beyond the end).
         `lazy`: the caller removes it again at the next start if a crash undoes it (limits, ages);
         saves one page write for each commit.
+        Raises as `remove` does, and a plain StoreError for a sequence beyond SEQ_MAX.
         """
         ...
 
-    def state(self) -> StreamState: ...
+    def state(self) -> StreamState:
+        """Return the counts. Raises StoreBusy or StoreCorrupt when the time of the first message
+        has to be read and cannot be; a quarantined stream gives times 0.
+        """
+        ...
 
     def last_seq(self) -> int:
         """The newest staged sequence."""
@@ -123,8 +139,13 @@ class StreamStore(Protocol):
         ...
 
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
-        """Hand over one committed message, or None. Raises nothing; damage is reported by
-        `on_damage`.
+        """Hand over one committed message, or None when there is none.
+
+        For all reads: raises StoreBusy when too many wait. A read that the disk refuses for a
+        reason that may pass is tried again until it succeeds, and counts as waiting for as long: so
+        `done` never says "not there" of what could not be read. Only what is damaged reads as None
+        or an empty list, and then `damage()` says so before `done` is called. A read that waits
+        while the store is closed is dropped: its `done` is not called.
         """
         ...
 
@@ -141,12 +162,15 @@ class StreamStore(Protocol):
         At most `max_msgs` (and READ_BATCH_MSGS), and stops once `max_bytes` of body are reached,
         but gives at least one where there is one. An empty list means: nothing committed matches
         up to now. `done` may be called before `read` returns when the newest messages answer from
-        memory.
+        memory. Fails as `get` does.
         """
         ...
 
     def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
-        """Hand over the newest committed message whose subject matches, or None."""
+        """Hand over the newest committed message whose subject matches, or None.
+
+        Fails as `get` does.
+        """
         ...
 
 
@@ -183,7 +207,11 @@ class Store(Protocol):
 
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
-    ) -> StreamStore: ...
+    ) -> StreamStore:
+        """Stage a new stream. Raises StoreFailed, or a plain StoreError for a `first_seq` beyond
+        SEQ_MAX.
+        """
+        ...
 
     def update_stream(self, account: str, name: str, config: bytes) -> None: ...
 
@@ -211,12 +239,24 @@ class Store(Protocol):
         """Call `done` once everything staged so far is on disk, or with the error that prevented
         it.
 
-        Callbacks come in the order of registration. With nothing staged, `done` is called at once.
+        Callbacks come in the order of registration. With nothing staged and no older callback due,
+        `done` is called at once.
         """
         ...
 
-    def staged_bytes(self) -> int:
-        """Body bytes staged and not yet committed; ingest refuses beyond STAGED_BYTES_MAX."""
+    def watch(self, adopted: Callable[[str, str], None]) -> None:
+        """Call `adopted(account, stream)` for every stream there is, each time the store's state
+        was read from disk again because a commit failed.
+
+        It means: forget all that you know of this stream beyond `committed_seq()`, and take
+        `streams()` and `consumers()` for what exists; a stream may be back whose deletion failed,
+        or be there although its creation was reported as failed. One that is not named is gone.
+        After StoreFull and StoreCorrupt it comes before the callbacks of the failed batches; after
+        StoreFailed once the file was opened and read, while those callbacks came at the failure. In
+        both cases `last_seq()` and `state()` are right by then, and no append was accepted since
+        the failure. Nothing may be staged from within it. Never called while the store closes, and
+        never by a store in memory.
+        """
         ...
 
     def failed(self) -> StoreError | None:

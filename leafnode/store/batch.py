@@ -150,6 +150,7 @@ class StreamChange:
                     stream_id=self.stream.id,
                     first_seq=index.first_seq,
                     last_seq=index.last_seq,
+                    last_ts_ns=index.last_ts_ns,
                 )
             )
 

@@ -76,6 +76,7 @@ class Committer:
         )  # cut off at their bound, bounded by what may be staged
         self._open: Batch | None = None
         self._scheduled = False
+        self._due: deque[tuple[Done, StoreError | None]] = deque()  # what they are told
         self.staged_rows = 0
         self.staged_bytes = 0
         self.refused = 0  # appends turned away because too much was staged
@@ -131,10 +132,12 @@ class Committer:
 
     def after_commit(self, done: Done) -> None:
         batch = self._open or (self._closed[-1] if self._closed else self._in_flight)
-        if batch is None:
-            done(None)
-        else:
+        if batch is not None:
             batch.callbacks.append(done)
+        elif self._due:  # older ones have not been called yet
+            self._due.append((done, None))
+        else:
+            done(None)
 
     def is_idle(self) -> bool:
         return self._in_flight is None and self._open is None and not self._closed
@@ -144,8 +147,9 @@ class Committer:
         while not self.is_idle():
             if self._in_flight is None:
                 self._hand_over()
-            if not self._worker.drain(timeout_ns):
-                return False
+            if not self._worker.drain(timeout_ns) or self._in_flight is not None:
+                return False  # in flight with nothing to wait for: its result was lost
+        self._resolve()
         return True
 
     def _wait_for_more(self) -> None:
@@ -184,7 +188,8 @@ class Committer:
                 self._wait_for_more()
             else:
                 self._hand_over()
-            self._resolve(deque(batch.callbacks), None)
+            self._due += [(done, None) for done in batch.callbacks]
+            self._resolve()
             return
         # Later batches build on the sequences of this one: they go with it.
         batches = [batch, *self._closed]
@@ -193,17 +198,22 @@ class Committer:
         self._closed.clear()
         self._open = None
         self.staged_rows = self.staged_bytes = 0
-        self._owner.rolled_back(batches, outcome)
-        self._resolve(deque(done for one in batches for done in one.callbacks), outcome.error)
-
-    def _resolve(self, callbacks: deque[Done], error: StoreError | None) -> None:
-        """Call all in order; one that raises does not keep the others from being called."""
+        self._due += [(done, outcome.error) for one in batches for done in one.callbacks]
         try:
-            while callbacks:
-                callbacks.popleft()(error)
+            self._owner.rolled_back(batches, outcome)
         finally:
-            if callbacks:
-                self._schedule(partial(self._resolve, callbacks, error))
+            self._resolve()
+
+    def _resolve(self) -> None:
+        """Call all in order; one that raises does not keep the others from being called."""
+        due = self._due
+        try:
+            while due:
+                done, error = due.popleft()
+                done(error)
+        finally:
+            if due:
+                self._schedule(self._resolve)
 
 
 def _again(error: StoreError) -> StoreError:

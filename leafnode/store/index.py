@@ -8,8 +8,10 @@ Truth: docs/store.md, "Segments" and "Rules".
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from leafnode.store.api import StreamState
@@ -17,23 +19,16 @@ from leafnode.store.segments import Segment
 from leafnode.store.subjects import Subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from leafnode.store.bounds import StoreBounds
     from leafnode.store.segments import Columns
     from leafnode.store.subjects import Subject
 
 _FIRST_SEQ: Final = attrgetter("first_seq")
+NOTHING_HELD: Final[Mapping[Segment, Columns]] = MappingProxyType({})
 SWEEP_DIVISOR: Final = 2  # a sealed segment is rewritten when one row in so many is still alive
 DROP_OPEN_DIVISOR: Final = 4  # an emptied open segment is dropped when it is this full
-
-
-def message_bytes(subject: bytes, header_size: int, body_size: int) -> int:
-    """Return what one message counts in the stream's bytes.
-
-    Source: nats-server 2.15.1 server/filestore.go fileStoreMsgSize.
-    """
-    return 30 + len(subject) + body_size + (4 if header_size else 0)
 
 
 @dataclass(slots=True)
@@ -110,12 +105,6 @@ class StreamIndex:
         self.bytes += size
         return seq
 
-    def skip(self) -> int:
-        self.last_seq += 1
-        if not self.msgs:
-            self.first_seq = self.last_seq + 1
-        return self.last_seq
-
     # --- removing
 
     def seal(self) -> Removal:
@@ -123,25 +112,32 @@ class StreamIndex:
         segment = self.segments[-1]
         segment.sealed = True
         removal = Removal(touched={segment: None})
-        self._settle(removal, [segment])
+        self._settle(removal, [segment], {})
         return removal
 
+    # What has to be read for a removal is read before anything changes, and held: a read that fails
+    # leaves the index as it was.
+
     def remove(self, seqs: Iterable[int]) -> Removal:
-        removal = Removal()
+        held: dict[Segment, Columns] = {}
+        slots: dict[int, tuple[Segment, int]] = {}
+        rows: dict[Segment, int] = {}
         for seq in seqs:
             segment = self.segment_at(seq)
-            if segment is None or segment.is_dead(seq):
+            if segment is None or seq in slots or segment.is_dead(seq):
                 continue
-            columns = self.columns(segment)
+            columns = self._hold(held, segment)
             slot = columns.slot(seq)
             if slot == len(columns) or columns.offsets[slot] != seq - segment.first_seq:
                 continue
-            self._drop_row(segment, columns, slot).drop(seq)
-            removal.seqs.append(seq)
-            removal.touched[segment] = None
-        removal.count = len(removal.seqs)
-        self._settle(removal, list(removal.touched))
-        self.advance_first()
+            slots[seq] = segment, slot
+            rows[segment] = rows.get(segment, 0) + 1
+        self._hold_first(held, rows)
+        for seq, (segment, slot) in slots.items():
+            self._drop_row(segment, held[segment], slot).drop(seq)
+        removal = Removal(len(slots), list(slots), dict.fromkeys(rows))
+        self._settle(removal, list(rows), held)
+        self.advance_first(held)
         return removal
 
     def remove_below(self, seq: int) -> Removal:
@@ -149,16 +145,17 @@ class StreamIndex:
         if seq <= self.first_seq:
             return removal
         before = self.msgs
+        held: dict[Segment, Columns] = {}
         reached = self.segments[: self.segment_index(seq - 1) + 1]
         if seq > self.last_seq:
             self._drop_all()
         else:
-            self._drop_below(reached, seq)
+            self._drop_below(reached, seq, held)
         removal.count = before - self.msgs
         self.first_seq = seq
         self.last_seq = max(self.last_seq, seq - 1)
-        self._settle(removal, reached)
-        self.advance_first()
+        self._settle(removal, reached, held)
+        self.advance_first(held)
         return removal
 
     # --- asking
@@ -218,28 +215,66 @@ class StreamIndex:
         for segment in self.segments:
             segment.mark_all_dead()
 
-    def _drop_below(self, segments: list[Segment], seq: int) -> None:
-        for segment in segments:
-            columns = self.columns(segment)
-            if segment.last_seq < seq and not segment.dead_count:
-                self._drop_whole(segment, columns)
-                continue
-            for slot in range(columns.slot(self.first_seq), columns.slot(seq)):
-                if not segment.is_dead(segment.first_seq + columns.offsets[slot]):
-                    self._drop_row(segment, columns, slot).msgs -= 1
-
-    def _drop_whole(self, segment: Segment, columns: Columns) -> None:
-        """Count a segment without dead rows out by its subjects: many rows, few subjects."""
-        for sid, msgs in columns.counts().items():
+    def _drop_below(self, segments: list[Segment], seq: int, held: dict[Segment, Columns]) -> None:
+        whole = [segment for segment in segments if segment.last_seq < seq]
+        gone: dict[int, int] = {}  # by subject: of many segments no more than this is held
+        for segment in whole:
+            for sid, msgs in self._live_counts(segment).items():
+                gone[sid] = gone.get(sid, 0) + msgs
+        rows = {segment: segment.live for segment in whole}
+        partly: list[tuple[Segment, int]] = []
+        for segment in segments[len(whole) :]:
+            columns = self._hold(held, segment)
+            partly += [
+                (segment, slot)
+                for slot in range(columns.slot(self.first_seq), columns.slot(seq))
+                if not segment.is_dead(segment.first_seq + columns.offsets[slot])
+            ]
+            rows[segment] = len(partly)  # at most one segment is reached in part
+        self._hold_first(held, rows)
+        for sid, msgs in gone.items():
             subject = self.subjects.by_sid[sid]
             subject.msgs -= msgs
             if not subject.msgs:
                 self.subjects.count -= 1
-        self.msgs -= segment.rows
-        self.bytes -= segment.live_bytes
-        segment.mark_all_dead()
+        for segment in whole:
+            self.msgs -= segment.live
+            self.bytes -= segment.live_bytes
+            segment.mark_all_dead()
+        for segment, slot in partly:
+            self._drop_row(segment, held[segment], slot).msgs -= 1
 
-    def _settle(self, removal: Removal, segments: list[Segment]) -> None:
+    def _live_counts(self, segment: Segment) -> Mapping[int, int]:
+        """Return how many live rows each subject has in the segment."""
+        if not segment.live:
+            return {}
+        columns = self.columns(segment)
+        if not segment.dead_count:
+            return columns.counts()
+        return Counter(
+            sid
+            for offset, sid in zip(columns.offsets, columns.sids, strict=True)
+            if not segment.is_dead(segment.first_seq + offset)
+        )
+
+    def _hold(self, held: dict[Segment, Columns], segment: Segment) -> Columns:
+        columns = held.get(segment)
+        if columns is None:
+            columns = held[segment] = self.columns(segment)
+        return columns
+
+    def _hold_first(self, held: dict[Segment, Columns], rows: Mapping[Segment, int]) -> None:
+        """Hold what `advance_first` needs once these numbers of rows are gone."""
+        for segment in self.segments:
+            left = segment.live - rows.get(segment, 0)
+            if left:
+                if left != segment.last_seq - segment.first_seq + 1:
+                    self._hold(held, segment)
+                return
+
+    def _settle(
+        self, removal: Removal, segments: list[Segment], held: Mapping[Segment, Columns]
+    ) -> None:
         """Of these segments, drop those where nothing lives, sweep those where little does."""
         for segment in segments:
             if not segment.live and (segment.sealed or self._is_worth_dropping(segment)):
@@ -251,7 +286,8 @@ class StreamIndex:
                 and segment.dead_count * SWEEP_DIVISOR >= segment.rows
                 and segment is not self.segments[0]
             ):
-                self.columns(segment)
+                if segment.columns is None:  # the cache has let go of them meanwhile
+                    segment.columns = held[segment]
                 removal.swept.append((segment, segment.sweep()))
                 removal.touched[segment] = None
         if removal.dropped:
@@ -269,7 +305,7 @@ class StreamIndex:
             or segment.body_bytes * DROP_OPEN_DIVISOR >= bounds.segment_bytes_max
         )
 
-    def advance_first(self) -> None:
+    def advance_first(self, held: Mapping[Segment, Columns] = NOTHING_HELD) -> None:
         """Move first_seq to the oldest message, or behind last_seq when there is none."""
         if not self.msgs:
             self.first_seq = self.last_seq + 1
@@ -278,7 +314,9 @@ class StreamIndex:
         if segment.is_whole():
             self.first_seq = max(self.first_seq, segment.first_seq)
             return
-        columns = self.columns(segment)
+        columns = segment.columns  # a sweep has just made new ones
+        if columns is None:
+            columns = held[segment] if segment in held else self.columns(segment)
         slot = columns.slot(self.first_seq)
         while segment.is_dead(segment.first_seq + columns.offsets[slot]):
             slot += 1

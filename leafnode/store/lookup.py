@@ -85,7 +85,7 @@ def seq_at(index: StreamIndex, ts_ns: int) -> int:
         if not segment.live:
             continue
         columns = index.columns(segment)
-        # Times ascend from the oldest message on; a stream that ran empty may start lower again.
+        # Times ascend; those of removed messages before the oldest are of no interest.
         start = bisect_left(columns.times, ts_ns, columns.slot(index.first_seq))
         for slot in range(start, len(columns)):
             seq = segment.first_seq + columns.offsets[slot]

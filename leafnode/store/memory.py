@@ -10,8 +10,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.errors import StoreError
 from leafnode.protocol.subject import is_literal, matches
 from leafnode.store.api import (
+    SEQ_MAX,
     ConsumerRecord,
     StoredMsg,
     StoreStats,
@@ -19,19 +21,12 @@ from leafnode.store.api import (
     StreamState,
     SubjectState,
 )
+from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from leafnode.errors import StoreCorrupt, StoreError
-
-
-def message_bytes(message: StoredMsg) -> int:
-    """Return what one message counts.
-
-    Source: nats-server 2.15.1 server/memstore.go memStoreMsgSize.
-    """
-    return len(message.subject) + len(message.body) + 16
+    from leafnode.errors import StoreCorrupt
 
 
 class MemoryStream:
@@ -48,19 +43,12 @@ class MemoryStream:
 
     def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
         self._last_seq = seq = self._last_seq + 1
-        if self._messages:
-            ts_ns = max(ts_ns, self._last_ts_ns)
-        self._last_ts_ns = ts_ns
+        self._last_ts_ns = ts_ns = max(ts_ns, self._last_ts_ns)
         message = StoredMsg(seq, subject, ts_ns, header_size, body)
         self._messages[seq] = message
         self._subjects.setdefault(subject, OrderedDict())[seq] = None
-        self._bytes += message_bytes(message)
+        self._bytes += _size(message)
         return seq
-
-    def skip(self) -> int:
-        self._last_seq += 1
-        self._settle()
-        return self._last_seq
 
     def remove(self, seqs: Sequence[int]) -> int:
         removed = sum(self._take(seq) for seq in seqs)
@@ -68,6 +56,8 @@ class MemoryStream:
         return removed
 
     def remove_below(self, seq: int, *, lazy: bool = False) -> int:  # noqa: ARG002
+        if seq > SEQ_MAX:
+            raise StoreError(f"sequence {seq} is beyond {SEQ_MAX}")
         if seq <= self._first_seq:
             return 0
         removed = sum(self._take(old) for old in self._held(range(self._first_seq, seq)))
@@ -169,7 +159,7 @@ class MemoryStream:
         del seqs[seq]
         if not seqs:
             del self._subjects[message.subject]
-        self._bytes -= message_bytes(message)
+        self._bytes -= _size(message)
         return True
 
     def _settle(self) -> None:
@@ -218,6 +208,8 @@ class MemoryStore:
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
     ) -> MemoryStream:
+        if first_seq > SEQ_MAX:
+            raise StoreError(f"sequence {first_seq} is beyond {SEQ_MAX}")
         assert (account, name) not in self._streams, f"stream {name} of {account} exists"
         stream = MemoryStream(first_seq)
         self._streams[account, name] = StreamRecord(account, name, created_ns, config, stream)
@@ -253,8 +245,8 @@ class MemoryStore:
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         done(None)
 
-    def staged_bytes(self) -> int:
-        return 0
+    def watch(self, adopted: Callable[[str, str], None]) -> None:
+        """Nothing fails in memory: there is nothing to tell."""
 
     def failed(self) -> StoreError | None:
         return None
@@ -265,3 +257,7 @@ class MemoryStore:
     def close(self) -> None:
         self._streams.clear()
         self._consumers.clear()
+
+
+def _size(message: StoredMsg) -> int:
+    return message_bytes("memory", len(message.subject), message.header_size, len(message.body))

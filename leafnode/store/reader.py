@@ -8,13 +8,14 @@ Truth: docs/store.md, "Reads" and "Damage".
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from leafnode.errors import StoreCorrupt
+from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
 from leafnode.store.recover import load_columns
 from leafnode.store.rows import is_intact, to_message
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from leafnode.store.api import StoredMsg
     from leafnode.store.rows import Row
     from leafnode.store.segments import Columns
+
+log = logging.getLogger(__name__)
 
 COLUMNS_KEPT: Final = 8  # segments whose columns this thread remembers between two reads
 SEQS_PER_SELECT: Final = 64
@@ -74,15 +77,19 @@ class ReadRequest:
 
 @dataclass(slots=True)
 class ReadResult:
-    """What was found before a bound, the end or damage was reached."""
+    """What was found before a bound, the end or damage was reached.
+
+    With `error` nothing is known: the same request may succeed later.
+    """
 
     messages: list[StoredMsg] = field(default_factory=list)
     bytes: int = 0
     damage: StoreCorrupt | None = None
+    error: StoreError | None = None
 
 
 class Reader:
-    """Owns a read-only connection, opened when first used."""
+    """Owns a read-only connection: opened early, so that it is there when descriptors run out."""
 
     def __init__(self, path: Path, connect: schema.Connect) -> None:
         self._path = path
@@ -90,18 +97,19 @@ class Reader:
         self._conn: sqlite3.Connection | None = None
         self._columns: OrderedDict[tuple[int, int, int], Columns] = OrderedDict()
 
+    def open(self) -> None:
+        """Open the connection unless it is. Raises sqlite3.Error."""
+        if self._conn is None:
+            self._conn = schema.open_reader(self._path, self._connect)
+
     def read(self, request: ReadRequest) -> ReadResult:
-        """Do one request. A connection that fails is opened anew once; then it counts as damage."""
-        result = ReadResult()
-        try:
-            self._read(request, result)
-        except StoreCorrupt as err:
-            result.damage = err
-        except sqlite3.Error as err:
-            if isinstance(schema.store_error(err, self._path), StoreCorrupt):
-                result.damage = StoreCorrupt(f"{self._path}: {err}")
-            else:
-                result = self._read_again(request)
+        """Do one request; a second time on a new connection when the first one fails."""
+        result = self._try(request)
+        if result.error is not None:
+            self.close()
+            result = self._try(request)
+        if result.error is not None:
+            self.close()  # what state it is in nobody knows
         return result
 
     def close(self) -> None:
@@ -110,21 +118,26 @@ class Reader:
         if conn is not None:
             conn.close()
 
-    def _read_again(self, request: ReadRequest) -> ReadResult:
+    def _try(self, request: ReadRequest) -> ReadResult:
         result = ReadResult()
         try:
-            self.close()
+            self.open()
             self._read(request, result)
         except StoreCorrupt as err:
             result.damage = err
         except sqlite3.Error as err:
-            result.damage = StoreCorrupt(f"{self._path}: cannot be read: {err}")
+            if schema.is_damage(err):
+                result.damage = StoreCorrupt(f"{self._path}: {err}")
+            else:
+                result.error = StoreError(f"{self._path}: cannot be read: {err}")
+        except Exception as err:  # boundary: background job
+            log.exception("The reader failed: path=%s", self._path)
+            result.error = StoreError(f"{self._path}: {type(err).__name__}: {err}")
         return result
 
     def _read(self, request: ReadRequest, result: ReadResult) -> None:
         conn = self._conn
-        if conn is None:
-            conn = self._conn = schema.open_reader(self._path, self._connect)
+        assert conn is not None
         first, last, no = request.first_seq, request.last_seq, request.no
         while first <= last and not _is_full(request, result):
             conn.execute("BEGIN")

@@ -13,9 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreCorrupt
+from leafnode.store import schema
 from leafnode.store.api import ConsumerRecord
-from leafnode.store.index import StreamIndex, message_bytes
+from leafnode.store.index import StreamIndex
 from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
+from leafnode.store.sizes import message_bytes
 from leafnode.store.writes import table
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from leafnode.store.bounds import StoreBounds
 
 SELECT_STREAMS: Final = (
-    "SELECT id, account, name, created, config, first_seq, last_seq FROM stream ORDER BY id"
+    "SELECT id, account, name, created, config, first_seq, last_seq, last_ts FROM stream "
+    "ORDER BY id"
 )
 SELECT_CONSUMERS: Final = (
     "SELECT name, created, config, state FROM consumer WHERE stream=? ORDER BY name"
@@ -58,7 +61,10 @@ def load_streams(
     bounds: StoreBounds,
     columns_of: Callable[[int], Callable[[Segment], Columns]],
 ) -> list[Recovered]:
-    """Read all streams in one view. Raises sqlite3.Error when their list cannot be read."""
+    """Read all streams in one view.
+
+    Raises sqlite3.Error when their list cannot be read, or a stream for a reason that is no damage.
+    """
     conn.execute("BEGIN")
     try:
         return [
@@ -80,14 +86,15 @@ def load_columns(conn: sqlite3.Connection, stream_id: int, no: int) -> Columns:
 
 def _load_stream(
     conn: sqlite3.Connection,
-    row: tuple[int, str, str, int, bytes, int, int],
+    row: tuple[int, str, str, int, bytes, int, int, int],
     bounds: StoreBounds,
     columns: Callable[[Segment], Columns],
 ) -> Recovered:
-    stream_id, account, name, created_ns, config, first_seq, last_seq = row
+    stream_id, account, name, created_ns, config, first_seq, last_seq, last_ts_ns = row
     # Not the loop's way to columns: this may be the writer's thread.
     index = StreamIndex(first_seq, bounds, partial(_columns_here, conn, stream_id))
     index.last_seq = last_seq
+    index.last_ts_ns = last_ts_ns
     found = Recovered(stream_id, account, name, created_ns, config, index)
     try:
         for consumer in conn.execute(SELECT_CONSUMERS, (stream_id,)):
@@ -96,7 +103,7 @@ def _load_stream(
     except StoreCorrupt as err:
         found.damage = StoreCorrupt(f"stream {name} of {account}: {err}")
     except sqlite3.Error as err:
-        if getattr(err, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+        if not schema.is_damage(err):
             raise
         found.damage = StoreCorrupt(f"stream {name} of {account}: {err}")
     index.columns = columns
@@ -121,7 +128,7 @@ def _load_index(conn: sqlite3.Connection, stream_id: int, index: StreamIndex) ->
         index.segments.append(segment)
         index.next_no = no + 1
         index.last_seq = max(index.last_seq, segment.last_seq)
-        index.last_ts_ns = segment.last_ts_ns
+        index.last_ts_ns = max(index.last_ts_ns, segment.last_ts_ns)
         index.msgs += segment.live
         index.bytes += segment.live_bytes
     index.subjects.count = sum(subject.msgs > 0 for subject in index.subjects.by_sid.values())
@@ -167,7 +174,8 @@ def _load_open(
     names = index.subjects.names
     select = SELECT_ROWS.format(table=table(stream_id, segment.no))
     for seq, sid, ts_ns, header_size, size in conn.execute(select):
-        columns.add(seq, sid, message_bytes(names.get(sid, b""), header_size, size), ts_ns)
+        counted = message_bytes("file", len(names.get(sid, b"")), header_size, size)
+        columns.add(seq, sid, counted, ts_ns)
         segment.body_bytes += size
     segment.columns = columns
     segment.rows = len(columns)

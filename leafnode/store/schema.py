@@ -77,7 +77,9 @@ VERSION_1: Final = (
         config BLOB NOT NULL, state BLOB NOT NULL,
         PRIMARY KEY(stream, name)) STRICT""",
 )
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (VERSION_1,)
+# The time of the message stored last, for a stream whose rows are gone: times never go back.
+VERSION_2: Final = ("ALTER TABLE stream ADD COLUMN last_ts INTEGER NOT NULL DEFAULT 0",)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (VERSION_1, VERSION_2)
 
 GET_VERSION: Final = "SELECT v FROM meta WHERE k='schema_version'"
 SET_VERSION: Final = "INSERT OR REPLACE INTO meta VALUES('schema_version', ?)"
@@ -91,6 +93,19 @@ def store_error(err: sqlite3.Error, path: Path) -> StoreError:
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return StoreCorrupt(f"{path}: {err}")
     return StoreFailed(f"{path}: {err}")
+
+
+def is_damage(err: sqlite3.Error) -> bool:
+    """Say whether the file holds something wrong; anything else may pass and is tried again.
+
+    A table that is not there and text that is not UTF-8 come without a code that says so.
+    """
+    code = getattr(err, "sqlite_errorcode", None)
+    if code is None:
+        return isinstance(err, sqlite3.OperationalError) and "decode" in str(err)
+    if code == sqlite3.SQLITE_ERROR:
+        return "no such table" in str(err)
+    return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def prepare_directory(directory: Path) -> None:
@@ -169,6 +184,10 @@ def open_writer(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Conne
         if conn is not None:
             conn.close()
         raise store_error(err, path) from err
+    except OSError as err:
+        if conn is not None:
+            conn.close()
+        raise StoreFailed(f"{path}: {err.strerror}") from err
     except StoreError:
         if conn is not None:
             conn.close()
@@ -188,9 +207,13 @@ def open_reader(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Conne
         check_same_thread=False,
         cached_statements=256,
     )
-    for pragma in READER_PRAGMAS:
-        conn.execute(pragma).fetchall()
-    conn.execute(GET_VERSION).fetchall()  # only now it holds the WAL open
+    try:
+        for pragma in READER_PRAGMAS:
+            conn.execute(pragma).fetchall()
+        conn.execute(GET_VERSION).fetchall()  # only now it holds the WAL open
+    except sqlite3.Error:
+        conn.close()
+        raise
     return conn
 
 

@@ -10,6 +10,8 @@ import fcntl
 import logging
 import os
 import sqlite3
+from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
 from leafnode.store import schema, writes
-from leafnode.store.api import ConsumerRecord, StoreStats, StreamRecord
+from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.cache import ColumnsCache
 from leafnode.store.commit import Committer
@@ -91,6 +93,11 @@ class SqliteStore:
         self._flush_timer: Timer | None = None
         self._retry_ns = limits.STORE_RETRY_NS
         self._retry_timer: Timer | None = None
+        self._reads_again: deque[tuple[ReadRequest, Callable[[ReadResult], None]]] = deque()
+        self._read_retry_ns = limits.STORE_RETRY_NS
+        self._read_timer: Timer | None = None
+        self._watchers: list[Callable[[str, str], None]] = []
+        self._closing = False
         self._stats = StoreStats()
 
     @classmethod
@@ -110,8 +117,10 @@ class SqliteStore:
             store = cls(directory, seams, bounds, lock_fd)
             try:
                 store._adopt(store._writer.open())
+                store._open_readers()
             except StoreError:
                 store._stop_workers()
+                store._close_connections()
                 raise
         except StoreError:
             os.close(lock_fd)
@@ -129,6 +138,8 @@ class SqliteStore:
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
     ) -> SqliteStream:
+        if first_seq > SEQ_MAX:
+            raise StoreError(f"sequence {first_seq} is beyond {SEQ_MAX}")
         assert (account, name) not in self._streams, f"stream {name} of {account} exists"
         batch = self.committer.batch()
         stream_id = self._next_id
@@ -192,8 +203,8 @@ class SqliteStore:
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         self.committer.after_commit(done)
 
-    def staged_bytes(self) -> int:
-        return self.committer.staged_bytes
+    def watch(self, adopted: Callable[[str, str], None]) -> None:
+        self._watchers.append(adopted)
 
     def failed(self) -> StoreError | None:
         return self.committer.failed or self.committer.no_room
@@ -208,13 +219,15 @@ class SqliteStore:
         return self._stats
 
     def close(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
         if self._lazy_states and self.committer.failed is None:
             self.committer.batch()
-        if not self.committer.flush(limits.STORE_CLOSE_NS):
+        self._closing = True
+        for timer in (self._flush_timer, self._retry_timer, self._read_timer):
+            if timer is not None:
+                timer.cancel()
+        if not self.committer.flush(limits.STORE_CLOSE_NS) or not self._write_worker.drain(
+            limits.STORE_CLOSE_NS
+        ):
             # The disk hangs: so would closing. The lock goes with the process.
             log.error("The last commit did not end in time: path=%s", self._path)
             return
@@ -226,18 +239,27 @@ class SqliteStore:
             self._columns_reader()
         except sqlite3.Error as err:
             log.warning("The write-ahead log is not kept: %s", err)
-        self._writer.close()
-        self._reader.close()
-        self._close_columns()
+        self._close_connections()
         os.close(self._lock_fd)
 
     # --- what streams ask for
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        if self._read_worker.waiting >= self._bounds.reads_waiting_max:
+        waiting = self._read_worker.waiting + len(self._reads_again)
+        if waiting >= self._bounds.reads_waiting_max:
             self._stats.reads_refused += 1
-            raise StoreBusy(f"{self._read_worker.waiting} reads wait for the disk")
-        self._read_worker.submit(partial(self._reader.read, request), done)
+            raise StoreBusy(f"{waiting} reads wait for the disk")
+        self.ask_further(request, done)
+
+    def ask_further(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
+        def answered(result: ReadResult) -> None:
+            if result.error is None:
+                self._read_retry_ns = limits.STORE_RETRY_NS
+                done(result)
+            else:
+                self._read_later(result.error, request, done)
+
+        self._read_worker.submit(partial(self._reader.read, request), answered)
 
     def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None:
         if stream.quarantine(problem):
@@ -291,6 +313,7 @@ class SqliteStore:
             self._retry_later(self._probe)
         elif isinstance(error, StoreCorrupt) and outcome.damaged_stream in self._by_id:
             self.damaged(self._by_id[outcome.damaged_stream], error)
+        self._tell_adopted()
 
     # --- private
 
@@ -324,13 +347,40 @@ class SqliteStore:
         if self._lazy_states:
             self._flush_later()
 
+    def _tell_adopted(self) -> None:
+        """Tell every watcher of every stream; one that raises does not keep others from it."""
+        if self._closing:
+            return
+        with ExitStack() as stack:
+            for key in reversed(tuple(self._streams)):
+                for adopted in reversed(self._watchers):
+                    stack.callback(adopted, *key)
+
+    def _read_later(
+        self, error: StoreError, request: ReadRequest, done: Callable[[ReadResult], None]
+    ) -> None:
+        """What could not be read is not gone: ask again, ever more rarely."""
+        if self._closing:
+            return
+        self._reads_again.append((request, done))
+        if self._read_timer is None:
+            log.warning("A read failed and is tried again: %s", error)
+            self._read_timer = self._seams.clock.call_later(self._read_retry_ns, self._read_again)
+            self._read_retry_ns = min(2 * self._read_retry_ns, limits.STORE_RETRY_MAX_NS)
+
+    def _read_again(self) -> None:
+        self._read_timer = None
+        again, self._reads_again = self._reads_again, deque()
+        for request, done in again:
+            self.ask_further(request, done)
+
     def _stage(
         self, batch: Batch, stream_id: int, statement: str, parameters: tuple[object, ...]
     ) -> None:
         batch.add(stream_id, partial(_execute, statement, parameters))
 
     def _flush_later(self) -> None:
-        if self._flush_timer is None:
+        if self._flush_timer is None and not self._closing:
             self._flush_timer = self._seams.clock.call_later(limits.CONSUMER_FLUSH_NS, self._flush)
 
     def _flush(self) -> None:
@@ -339,16 +389,16 @@ class SqliteStore:
             self.committer.batch()
 
     def _retry_later(self, retry: Callable[[], None]) -> None:
-        if self._retry_timer is None:
+        if self._retry_timer is None and not self._closing:
             self._retry_timer = self._seams.clock.call_later(self._retry_ns, retry)
 
     def _probe(self) -> None:
         """A full disk: take appends again once the reserve could be set aside."""
         self._retry_timer = None
-        self._write_worker.submit(self._writer.make_reserve, self._probed)
+        self._write_worker.submit(self._writer.probe, self._probed)
 
-    def _probed(self, has_room: bool) -> None:  # noqa: FBT001 -- the job's result
-        if has_room:
+    def _probed(self, outcome: Outcome) -> None:
+        if outcome.error is None:
             self.committer.no_room = None
         elif self.committer.failed is None:
             self._retry_later(self._probe)
@@ -363,15 +413,20 @@ class SqliteStore:
         )
 
     def _reopened(self, outcome: Outcome) -> None:
+        if self._closing:
+            return
         if outcome.recovered is None:
             self.committer.failed = outcome.error
             self._retry_ns = min(2 * self._retry_ns, limits.STORE_RETRY_MAX_NS)
             self._retry_later(self._reopen)
             return
         self._retry_ns = limits.STORE_RETRY_NS
-        self.committer.failed = self.committer.no_room = None
         self._adopt(outcome.recovered)
         log.warning("The store was reopened and read again: path=%s", self._path)
+        try:
+            self._tell_adopted()
+        finally:
+            self.committer.failed = self.committer.no_room = None
 
     def _columns_of(self, stream_id: int) -> Callable[[Segment], Columns]:
         def columns(segment: Segment) -> Columns:
@@ -383,8 +438,14 @@ class SqliteStore:
             try:
                 return load_columns(self._columns_reader(), stream_id, segment.no)
             except (StoreCorrupt, sqlite3.Error) as err:
-                problem = StoreCorrupt(f"{self._path}: segment {segment.no}: {err}")
-                self.damaged(self._by_id[stream_id], problem)
+                what = f"{self._path}: segment {segment.no}: {err}"
+                if isinstance(err, sqlite3.Error) and not schema.is_damage(err):
+                    self._close_columns()
+                    log.warning("An index could not be read: %s", what)
+                    raise StoreBusy(what) from err
+                problem = StoreCorrupt(what)
+                if stream_id in self._by_id:
+                    self.damaged(self._by_id[stream_id], problem)
                 raise problem from err
 
         return columns
@@ -394,6 +455,19 @@ class SqliteStore:
         if self._columns_conn is None:
             self._columns_conn = schema.open_reader(self._path, self._seams.connect)
         return self._columns_conn
+
+    def _open_readers(self) -> None:
+        """Open what reads now: descriptors that run out later do no harm then."""
+        try:
+            self._columns_reader()
+            self._reader.open()
+        except sqlite3.Error as err:
+            raise schema.store_error(err, self._path) from err
+
+    def _close_connections(self) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._close_columns()
 
     def _close_columns(self) -> None:
         conn, self._columns_conn = self._columns_conn, None

@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode import limits
-from leafnode.errors import StoreCorrupt, StoreFailed
+from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
 from leafnode.store import lookup, writes
-from leafnode.store.index import message_bytes
+from leafnode.store.api import SEQ_MAX
 from leafnode.store.reader import NO_SEGMENT_LIMIT, ReadRequest, ReadResult
 from leafnode.store.rows import checksum, to_message
+from leafnode.store.sizes import message_bytes
 from leafnode.store.tail import Tail
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class Host(Protocol):
     tails: TailBudget
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        """Have the reader's thread do it. Raises StoreBusy."""
+        """Have the reader's thread do it, until it succeeds. Raises StoreBusy."""
+        ...
+
+    def ask_further(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
+        """Ask for the rest of a read that was let in already."""
         ...
 
     def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None: ...
@@ -81,17 +86,12 @@ class SqliteStream:
         index = self.index
         segment = index.open_segment() or self._next_segment(change)
         known = index.subjects.by_name.get(subject) or self._new_subject(batch, subject)
-        if index.msgs and ts_ns < index.last_ts_ns:
-            ts_ns = index.last_ts_ns
-        size = message_bytes(subject, header_size, body_size)
+        ts_ns = max(ts_ns, index.last_ts_ns)
+        size = message_bytes("file", len(subject), header_size, body_size)
         seq = index.add(segment, known, size, body_size, ts_ns)
         crc = checksum(known.crc, seq, ts_ns, header_size, body)
         change.add_row(segment, (seq, known.sid, ts_ns, header_size, crc, body))
         return seq
-
-    def skip(self) -> int:
-        self._change().floor = True
-        return self.index.skip()
 
     def remove(self, seqs: Sequence[int]) -> int:
         self._check()
@@ -103,6 +103,8 @@ class SqliteStream:
 
     def remove_below(self, seq: int, *, lazy: bool = False) -> int:
         self._check()
+        if seq > SEQ_MAX:
+            raise StoreError(f"sequence {seq} is beyond {SEQ_MAX}")
         moves = seq > self.index.first_seq
         removal = self.index.remove_below(seq)
         if moves:
@@ -173,24 +175,7 @@ class SqliteStream:
         max_bytes: int,
         done: Callable[[list[StoredMsg]], None],
     ) -> None:
-        first = max(start_seq, self._committed_first)
-        last = self._committed_seq
-        sids = self.index.subjects.sids(patterns)
-        if self._damage is not None or first > last or (sids is not None and not sids):
-            done([])
-            return
-        max_msgs = min(max_msgs, limits.READ_BATCH_MSGS)
-        if first >= self._tail.first_seq:
-            done(self._from_tail(first, last, sids, max_msgs, max_bytes))
-            return
-
-        def got(messages: list[StoredMsg]) -> None:
-            if messages or last >= self._committed_seq:
-                done(messages)
-            else:  # more was committed meanwhile: an empty answer would say there is nothing
-                self.read(last + 1, patterns, max_msgs, max_bytes, done)
-
-        self._ask(self._request(first, last, sids, max_msgs, max_bytes), got)
+        self._read(start_seq, patterns, (max_msgs, max_bytes), done)
 
     def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
         sids = self.index.subjects.sids([pattern])
@@ -323,6 +308,36 @@ class SqliteStream:
         rows = self._tail.forward(range(first, last + 1), sids, max_msgs, max_bytes)
         return [to_message(row, names[row[1]]) for row in rows]
 
+    def _read(
+        self,
+        start_seq: int,
+        patterns: Sequence[bytes],
+        most: tuple[int, int],
+        done: Callable[[list[StoredMsg]], None],
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        """Read up to `most` messages and bytes."""
+        first = max(start_seq, self._committed_first)
+        last = self._committed_seq
+        sids = self.index.subjects.sids(patterns)
+        if self._damage is not None or first > last or (sids is not None and not sids):
+            done([])
+            return
+        max_msgs, max_bytes = min(most[0], limits.READ_BATCH_MSGS), most[1]
+        if first >= self._tail.first_seq:
+            done(self._from_tail(first, last, sids, max_msgs, max_bytes))
+            return
+
+        def got(messages: list[StoredMsg]) -> None:
+            if messages or last >= self._committed_seq:
+                done(messages)
+            else:  # more was committed meanwhile: an empty answer would say there is nothing
+                self._read(last + 1, patterns, most, done, goes_on=True)
+
+        request = self._request(first, last, sids, max_msgs, max_bytes)
+        self._ask(request, got, goes_on=goes_on)
+
     def _request(
         self,
         first: int,
@@ -351,13 +366,22 @@ class SqliteStream:
             backward=backward,
         )
 
-    def _ask(self, request: ReadRequest, done: Callable[[list[StoredMsg]], None]) -> None:
+    def _ask(
+        self,
+        request: ReadRequest,
+        done: Callable[[list[StoredMsg]], None],
+        *,
+        goes_on: bool = False,
+    ) -> None:
         def got(result: ReadResult) -> None:
             if result.damage is not None:
                 self._host.damaged(self, result.damage)
             done([] if self._damage is not None else result.messages)
 
-        self._host.ask(request, got)
+        if goes_on:
+            self._host.ask_further(request, got)
+        else:
+            self._host.ask(request, got)
 
 
 def _insert_subject(row: tuple[int, int, bytes], conn: sqlite3.Connection) -> None:

@@ -1,15 +1,18 @@
 """The writer's side of the store: a connection, a transaction for each batch, what errors mean.
 
-Its methods run on the writer's thread, except `open` and `close`. Knows the file, the reserve and
+Its methods run on the writer's thread, except `open` and `close`. The jobs among them never raise:
+an exception there would leave a batch in flight for ever. Knows the file, the reserve and
 the batch's statements; not the loop. Truth: docs/store.md, "When the disk says no".
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
 import sqlite3
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
@@ -60,7 +63,7 @@ class Writer:
                 log.warning("No room for the reserve file: path=%s", self._reserve)
             try:
                 schema.pregrow_wal(conn, self.path, self._bounds.wal_pregrow_bytes)
-            except sqlite3.Error as err:
+            except (sqlite3.Error, OSError) as err:
                 log.warning("The write-ahead log was not grown: %s", err)
         except sqlite3.Error as err:
             self.close()
@@ -69,14 +72,62 @@ class Writer:
 
     def reopen(self) -> Outcome:
         """Close, open and read the file after a failure: only then anything is acked again."""
+        return self._run(self._reopen)
+
+    def commit(self, batch: Batch) -> Outcome:
+        """Execute one batch as one transaction; without an error it is on disk."""
+        return self._run(partial(self._commit, batch))
+
+    def probe(self) -> Outcome:
+        """Look whether a disk that was full has room again."""
+        return self._run(self._probe)
+
+    def make_reserve(self) -> bool:
+        """Set space aside for removals on a full disk; False when there is none to set aside."""
+        size = self._bounds.reserve_bytes
+        try:
+            fd = os.open(self._reserve, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                if size:
+                    os.posix_fallocate(fd, 0, size)
+            finally:
+                os.close(fd)
+        except OSError as err:
+            if err.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                log.warning("The reserve file was not written: %s", err)
+            self._drop_reserve()
+            return False
+        return True
+
+    def close(self) -> None:
+        """Bring the WAL over into the file, so that the next start is quick, and close."""
+        conn, self._conn = self._conn, None
+        if conn is None:
+            return
+        try:
+            conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as err:
+            log.warning("The last checkpoint failed, the next start does it: %s", err)
+        conn.close()
+
+    def _run(self, job: Callable[[], Outcome]) -> Outcome:
+        try:
+            return job()
+        except Exception as err:  # boundary: background job
+            log.exception("The writer failed, what it was to do is undone: path=%s", self.path)
+            if self._conn is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self._conn.rollback()
+            return Outcome(error=StoreFailed(f"{self.path}: {type(err).__name__}: {err}"))
+
+    def _reopen(self) -> Outcome:
         try:
             self.close()
             return Outcome(recovered=self.open())
         except StoreError as err:
             return Outcome(error=err)
 
-    def commit(self, batch: Batch) -> Outcome:
-        """Execute one batch as one transaction; without an error it is on disk."""
+    def _commit(self, batch: Batch) -> Outcome:
         conn = self._conn
         if conn is None:
             return Outcome(error=StoreFailed(f"{self.path}: is not open"))
@@ -92,40 +143,35 @@ class Writer:
             return self._undo(conn, err, stream_id)
         return Outcome(commit_ns=self._clock.monotonic_ns() - start_ns)
 
-    def make_reserve(self) -> bool:
-        """Set space aside for removals on a full disk; False when there is none to set aside."""
-        size = self._bounds.reserve_bytes
-        try:
-            fd = os.open(self._reserve, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            try:
-                if size:
-                    os.posix_fallocate(fd, 0, size)
-            finally:
-                os.close(fd)
-        except OSError as err:
-            if err.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                log.warning("The reserve file was not written: %s", err)
-            self._reserve.unlink(missing_ok=True)
-            return False
-        return True
+    def _probe(self) -> Outcome:
+        if self.make_reserve():
+            return Outcome()
+        # The store itself may be what fills the disk: what was removed is still its file's.
+        self._give_back_pages()
+        if self.make_reserve():
+            return Outcome()
+        return Outcome(error=StoreFull(f"{self.path}: no room for {self._reserve.name}"))
 
-    def close(self) -> None:
-        """Bring the WAL over into the file, so that the next start is quick, and close."""
-        conn, self._conn = self._conn, None
+    def _give_back_pages(self) -> None:
+        """Cut free pages off the end of the file, as many as the reserve needs, or as can be."""
+        conn = self._conn
         if conn is None:
             return
+        (page_size,) = conn.execute("PRAGMA page_size").fetchone()
+        pages = 2 * self._bounds.reserve_bytes // page_size + 1
         try:
+            # Not execute(): it would take one step of the statement and free one page.
+            conn.executescript(f"PRAGMA incremental_vacuum({pages:d})")
             conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as err:
-            log.warning("The last checkpoint failed, the next start does it: %s", err)
-        conn.close()
+            log.debug("No pages were given back: path=%s reason=%s", self.path, err)
 
     def _undo(self, conn: sqlite3.Connection, err: sqlite3.Error, stream_id: int) -> Outcome:
         error = schema.store_error(err, self.path)
         if isinstance(error, StoreCorrupt) and not stream_id:
             error = StoreFailed(*error.args)
         if isinstance(error, StoreFull):
-            self._reserve.unlink(missing_ok=True)
+            self._drop_reserve()
         if isinstance(error, StoreFailed):
             # After a failed write or fsync what this connection believes is worth nothing.
             return Outcome(error=error)
@@ -137,3 +183,8 @@ class Writer:
             return Outcome(error=StoreFailed(f"{self.path}: {err}, then {again}"))
         damaged = stream_id if isinstance(error, StoreCorrupt) else 0
         return Outcome(error=error, recovered=recovered, damaged_stream=damaged)
+
+    def _drop_reserve(self) -> None:
+        """Give the space back; a directory that refuses even that is told by the next commit."""
+        with contextlib.suppress(OSError):
+            self._reserve.unlink(missing_ok=True)

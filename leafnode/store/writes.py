@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 ROWS_PER_INSERT: Final = (64, 32, 16, 8, 4, 2, 1)
 SEQS_PER_DELETE: Final = 256
 
-INSERT_STREAM: Final = "INSERT INTO stream VALUES(?,?,?,?,?,?,?)"
+INSERT_STREAM: Final = (
+    "INSERT INTO stream(id, account, name, created, config, first_seq, last_seq) "
+    "VALUES(?,?,?,?,?,?,?)"
+)
 UPDATE_CONFIG: Final = "UPDATE stream SET config=? WHERE id=?"
-UPDATE_FLOOR: Final = "UPDATE stream SET first_seq=?, last_seq=? WHERE id=?"
+UPDATE_FLOOR: Final = "UPDATE stream SET first_seq=?, last_seq=?, last_ts=? WHERE id=?"
 SELECT_SEGMENT_NOS: Final = "SELECT no FROM segment WHERE stream=?"
 DELETE_STREAM: Final = (
     "DELETE FROM segment WHERE stream=?",
@@ -129,8 +132,10 @@ def drop_segment(conn: sqlite3.Connection, key: tuple[int, int]) -> None:
     conn.execute(DELETE_INDEX, key)
 
 
-def set_floor(conn: sqlite3.Connection, stream_id: int, first_seq: int, last_seq: int) -> None:
-    conn.execute(UPDATE_FLOOR, (first_seq, last_seq, stream_id))
+def set_floor(
+    conn: sqlite3.Connection, stream_id: int, first_seq: int, last_seq: int, last_ts_ns: int
+) -> None:
+    conn.execute(UPDATE_FLOOR, (first_seq, last_seq, last_ts_ns, stream_id))
 
 
 def execute(conn: sqlite3.Connection, statement: str, parameters: Sequence[object]) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from leafnode import limits
-from leafnode.store.api import StoredMsg, SubjectState
+from leafnode.errors import StoreError
+from leafnode.store.api import SEQ_MAX, StoredMsg, SubjectState
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.memory import MemoryStore
 from tests.sim.committer import SMALL, open_store
@@ -155,19 +156,39 @@ def test_a_time_before_the_newest_message_is_raised_to_it(
     assert message.ts_ns == 1000
 
 
-def test_skip_uses_up_a_sequence(world: World, stream: StreamStore) -> None:
+def test_a_time_does_not_go_back_after_the_stream_ran_empty(
+    world: World, stream: StreamStore
+) -> None:
+    stream.append(b"a", 0, b"1", 1000)
+    world.settle()
+    stream.remove_below(2)
+    world.settle()
+    assert stream.state().last_ts_ns == 0
+    stream.append(b"a", 0, b"2", 900)
+    world.settle()
+
+    message = got(world, stream, 2)
+
+    assert message is not None
+    assert message.ts_ns == 1000
+
+
+@pytest.mark.parametrize("seq", [SEQ_MAX + 1, 2**63, 2**64 - 1])
+def test_a_purge_to_a_sequence_that_cannot_be_stored_is_refused_and_changes_nothing(
+    world: World, stream: StreamStore, seq: int
+) -> None:
     filled(world, stream, b"a")
 
-    assert stream.skip() == 2
-    assert stream.append(b"a", 0, b"x", 2000) == 3
-    assert stream.state().num_deleted == 1
+    with pytest.raises(StoreError, match="beyond"):
+        stream.remove_below(seq)
 
-
-def test_skip_on_an_empty_stream_leaves_it_empty(world: World, stream: StreamStore) -> None:
-    stream.skip()
-
-    state = stream.state()
-    assert (state.msgs, state.first_seq, state.last_seq, state.num_deleted) == (0, 2, 1, 0)
+    assert stream.state().msgs == 1
+    assert stream.append(b"a", 0, b"x", 2000) == 2
+    world.settle()
+    assert stream.remove_below(SEQ_MAX) == 2
+    assert stream.append(b"a", 0, b"x", 2000) == SEQ_MAX
+    world.settle()
+    assert world.store.failed() is None
 
 
 # --- reads
@@ -494,11 +515,10 @@ def test_seq_at_gives_the_first_message_at_or_after_a_time(
 
 def test_deleted_pages_through_the_gaps(world: World, stream: StreamStore) -> None:
     filled(world, stream, *[b"a"] * 10)
-    stream.remove([2, 3, 5, 9])
-    stream.skip()
+    stream.remove([2, 3, 5, 9, 10])
 
     assert stream.deleted(1, 2) == [2, 3]
-    assert stream.deleted(4, 10) == [5, 9, 11]
+    assert stream.deleted(4, 10) == [5, 9, 10]
     assert stream.deleted(1, 0) == []
 
 
@@ -567,11 +587,21 @@ def test_after_commit_with_nothing_staged_is_called_at_once(world: World) -> Non
     assert results == [None]
 
 
+def test_a_store_without_trouble_tells_its_watchers_nothing(
+    world: World, stream: StreamStore
+) -> None:
+    seen: list[object] = []
+    world.store.watch(lambda *key: seen.append(key))
+
+    filled(world, stream, b"a")
+
+    assert seen == []
+
+
 def test_a_store_without_trouble_says_so(world: World, stream: StreamStore) -> None:
     filled(world, stream, b"a")
 
     assert world.store.failed() is None
-    assert world.store.staged_bytes() == 0
     assert stream.damage() is None
 
 

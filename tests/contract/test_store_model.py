@@ -90,10 +90,6 @@ class StoreMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.append(subject, 3, header=False, passed=1)
 
-    @rule()
-    def skip(self) -> None:
-        assert self.stream.skip() == self.model.skip()
-
     @rule(seqs=st.lists(near, max_size=8))
     def remove(self, seqs: list[int]) -> None:
         assert self.stream.remove(seqs) == self.model.remove(seqs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreError, StoreFailed, StoreFull
 from leafnode.store.bounds import StoreBounds
 from tests.sim.committer import HeldExecutor, StoreWorld, open_store
@@ -143,6 +144,56 @@ def test_a_callback_that_raises_does_not_keep_others_from_being_called(
     assert results == ["1:ok", "next:ok"]
 
 
+def test_a_callback_registered_by_a_callback_comes_after_older_ones(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream)
+    world.store.after_commit(lambda _: world.store.after_commit(noting(results, "registered last")))
+    world.store.after_commit(noting(results, "registered second"))
+
+    world.settle()
+
+    assert results == ["registered second:ok", "registered last:ok"]
+
+
+def test_callbacks_left_over_after_one_raised_come_before_those_of_the_next_batch(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream)
+    world.store.after_commit(lambda _: 1 // 0)
+    world.store.after_commit(noting(results, "older"))
+    world.turns.run()
+    append(stream, results)
+    executor = world.executors["leafnode-commit"]
+    assert isinstance(executor, HeldExecutor)
+    executor.jobs.popleft()()
+    with pytest.raises(ZeroDivisionError):
+        world.store._write_worker.drain(NS_PER_S)
+    executor.jobs.popleft()()
+
+    world.store._write_worker.drain(NS_PER_S)
+
+    assert results == ["older:ok", "2:ok"]
+
+
+def test_flushing_gives_up_on_a_batch_whose_result_was_lost(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    executor = world.executors["leafnode-commit"]
+    assert isinstance(executor, HeldExecutor)
+    append(stream)
+    world.turns.run()
+    job = executor.jobs.popleft()
+    world.store._write_worker.waiting = 0
+
+    assert not world.store.committer.flush(NS_PER_S)
+
+    world.store._write_worker.waiting = 1
+    job()
+
+
 def test_a_batch_is_cut_at_its_rows_and_not_before(world: StoreWorld, stream: SqliteStream) -> None:
     for _ in range(3):
         append(stream)
@@ -206,13 +257,13 @@ def test_as_many_bytes_as_may_wait_are_taken_and_one_more_is_refused(
     world: StoreWorld, stream: SqliteStream
 ) -> None:
     stream.append(b"a", 0, bytes(BOUNDS.staged_bytes_max), 1000)
-    assert world.store.staged_bytes() == BOUNDS.staged_bytes_max
+    assert world.store.committer.staged_bytes == BOUNDS.staged_bytes_max
 
     with pytest.raises(StoreBusy):
         stream.append(b"a", 0, b"x", 1000)
 
     world.settle()
-    assert world.store.staged_bytes() == 0
+    assert world.store.committer.staged_bytes == 0
     assert stream.append(b"a", 0, b"x", 1000) == 2
 
 
@@ -229,7 +280,7 @@ def test_an_error_fails_every_callback_of_the_batch_and_of_those_behind_it(
     disk_does_one_batch(world)
 
     assert results == [f"{seq}:StoreFull" for seq in range(1, 6)]
-    assert world.store.staged_bytes() == 0
+    assert world.store.committer.staged_bytes == 0
 
 
 def test_batches_before_the_error_stay(world: StoreWorld, stream: SqliteStream) -> None:

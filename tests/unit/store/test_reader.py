@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt
 from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, open_store
 
@@ -238,15 +239,164 @@ def test_damaged_columns_are_noticed_by_filtered_reads(tmp_path: Path) -> None:
     world.close()
 
 
-def test_a_connection_that_fails_is_opened_anew_once(tmp_path: Path) -> None:
+def test_a_connection_that_fails_is_opened_anew_at_once(tmp_path: Path) -> None:
     world, stream = filled(tmp_path)
-    read(world, stream, 1)
     opened = world.disk.opened
-    world.disk.fail("BEGIN", sqlite3.SQLITE_IOERR_READ)
+    world.store._reader._conn.close()  # type: ignore[union-attr]
 
-    assert read(world, stream, 1) == []
+    assert read(world, stream, 1) == list(range(1, 13))
 
     assert world.disk.opened == opened + 1
-    assert "cannot be read" in str(world.damage[0][2])
+    assert world.damage == []
+    world.close()
+
+
+def test_no_connection_is_opened_for_the_first_read_and_the_first_question(tmp_path: Path) -> None:
+    world, _ = filled(tmp_path)
+    world.close()
+    world = open_store(tmp_path, OLD)
+    stream = world.store.streams()[0].store
+    opened = world.disk.opened
+
+    assert read(world, stream, 1) == list(range(1, 13))
+    assert stream.num_pending([b"a.1"], 3) == 3
+
+    assert world.disk.opened == opened  # so descriptors that run out later do no harm
+    world.close()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_BUSY,
+    ],
+)
+def test_a_read_that_fails_for_now_is_answered_later_and_its_stream_stays_whole(
+    tmp_path: Path, code: int
+) -> None:
+    world, stream = filled(tmp_path)
+    found: list[object] = []
+    world.disk.fail("BEGIN", code)
+
+    stream.get(1, found.append)
+    stream.read(3, [b"a.0"], 1, 100, lambda page: found.extend(one.seq for one in page))
+    stream.last(b"a.2", lambda one: found.append(one and one.seq))
+    world.settle()
+    assert found == []
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+    assert found == []
     world.disk.heal()
+    world.clock.advance(2 * limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert [getattr(one, "seq", one) for one in found] == [1, 3, 11]
+    assert (world.damage, stream.damage()) == ([], None)
+    assert world.clock.pending() == 0
+    world.close()
+
+
+def test_reads_that_are_tried_again_count_as_waiting(tmp_path: Path) -> None:
+    world = open_store(tmp_path, replace(OLD, reads_waiting_max=2))
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"a", 0, b"x", 1000)
+    world.settle()
+    found: list[object] = []
+    world.disk.fail("BEGIN", sqlite3.SQLITE_IOERR_READ)
+    stream.get(1, found.append)
+    world.settle()
+    stream.get(1, found.append)
+    world.settle()
+
+    with pytest.raises(StoreBusy):
+        stream.get(1, found.append)
+
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+    assert len(found) == 2
+    world.close()
+
+
+def test_a_read_that_waits_while_the_store_closes_is_dropped(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path)
+    found: list[object] = []
+    world.disk.fail("BEGIN", sqlite3.SQLITE_IOERR_READ)
+    stream.get(1, found.append)
+    world.settle()
+    world.disk.heal()
+
+    world.close()
+
+    assert world.clock.pending() == 0
+    assert found == []
+
+
+def test_a_bug_in_a_read_is_logged_and_does_not_leave_the_reader_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world, stream = filled(tmp_path)
+    found: list[object] = []
+    world.disk.faults["BEGIN"] = OverflowError("too large")  # type: ignore[assignment]
+    stream.get(1, found.append)
+    world.settle()
+    assert "Traceback" in caplog.text
+    world.disk.heal()
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert len(found) == 1
+    assert world.damage == []
+    world.close()
+
+
+def test_a_question_whose_index_cannot_be_read_for_now_is_refused_and_may_be_asked_again(
+    tmp_path: Path,
+) -> None:
+    world, stream = filled(tmp_path)
+    world.disk.fail("SELECT columns", sqlite3.SQLITE_IOERR_READ)
+
+    with pytest.raises(StoreBusy, match="segment 1"):
+        stream.num_pending([b"a.1"], 3)
+    with pytest.raises(StoreBusy):
+        stream.remove([2, 6])
+    world.disk.heal()
+
+    assert stream.num_pending([b"a.1"], 3) == 3
+    assert stream.remove([2, 6]) == 2
+    assert world.damage == []
+    world.close()
+
+
+def test_a_read_that_goes_on_is_not_refused_for_want_of_a_place(tmp_path: Path) -> None:
+    def held_reads(name: str) -> Executor:
+        executor = HeldExecutor()
+        executor.inline = name == "leafnode-commit"
+        return executor
+
+    world = open_store(tmp_path, replace(OLD, reads_waiting_max=1), held_reads)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"wanted", 0, b"", 1000)
+    stream.append(b"other", 0, b"", 1000)
+    world.turns.run()
+    stream.remove([1])
+    world.turns.run()
+    found: list[list[StoredMsg]] = []
+    stream.read(1, [b"wanted"], 10, 10, found.append)
+    stream.append(b"wanted", 0, b"", 1000)
+    world.turns.run()
+    reads = world.executors["leafnode-read"]
+    assert isinstance(reads, HeldExecutor)
+    world.store._read_worker.waiting += 1  # somebody else was let in meanwhile
+
+    reads.release()
+    world.turns.run()
+    world.settle()
+
+    world.store._read_worker.waiting -= 1
+    assert [[message.seq for message in page] for page in found] == [[3]]
     world.close()

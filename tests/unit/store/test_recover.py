@@ -87,14 +87,17 @@ def test_sequences_do_not_go_back_after_everything_was_removed_one_by_one(tmp_pa
     world.close()
 
 
-def test_sequences_do_not_go_back_after_skips(tmp_path: Path) -> None:
-    world, stream = filled(tmp_path, 2)
-    stream.skip()
-    stream.skip()
+def test_times_do_not_go_back_when_the_rows_that_had_them_are_gone(tmp_path: Path) -> None:
+    world, stream = filled(tmp_path, 10)
+    newest = stream.state().last_ts_ns
+    stream.remove_below(11)
+    world.settle()
+    assert world.store._streams["A", "S"].index.segments == []
 
     world, stream = reopened(tmp_path, world)
+    stream.append(b"a", 0, b"", 1)
 
-    assert (stream.last_seq(), stream.state().num_deleted) == (4, 2)
+    assert stream.state().last_ts_ns == newest
     world.close()
 
 
@@ -185,11 +188,20 @@ def test_columns_with_other_rows_than_the_segment_says_are_damage(tmp_path: Path
     world.close()
 
 
-def test_a_disk_that_cannot_be_read_is_no_damage_of_a_stream(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_BUSY,
+    ],
+)
+def test_a_disk_that_cannot_be_read_is_no_damage_of_a_stream(tmp_path: Path, code: int) -> None:
     world, _ = filled(tmp_path, 10)
     world.close()
     disk = FaultyDisk()
-    disk.fail("SELECT seq, sid", sqlite3.SQLITE_IOERR_READ)
+    disk.fail("SELECT seq, sid", code)
 
     with pytest.raises(StoreFailed):
         open_store(tmp_path, BOUNDS, disk=disk)

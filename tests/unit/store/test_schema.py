@@ -114,7 +114,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
     conn.execute(schema.SET_VERSION, (len(schema.MIGRATIONS) + 1,))
     conn.close()
 
-    assert "written by a newer leafnode: schema 2, this one knows 1" in refused(path)
+    assert "written by a newer leafnode: schema 3, this one knows 2" in refused(path)
 
 
 def test_a_missing_file_whose_last_changes_are_there_is_refused(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_migrations_run_once_and_in_order(path: Path) -> None:
     schema.migrate(conn, path, steps)
     schema.migrate(conn, path, steps)
 
-    assert conn.execute(schema.GET_VERSION).fetchone() == (3,)
+    assert conn.execute(schema.GET_VERSION).fetchone() == (4,)
     assert [row[1] for row in conn.execute("PRAGMA table_info(two)")] == ["x", "y"]
     conn.close()
 
@@ -162,8 +162,54 @@ def test_a_migration_that_fails_leaves_the_version_before(path: Path) -> None:
         schema.migrate(conn, path, [*schema.MIGRATIONS, ["CREATE TABLE two(x)", "NONSENSE"]])
     conn.execute("ROLLBACK")
 
-    assert conn.execute(schema.GET_VERSION).fetchone() == (1,)
+    assert conn.execute(schema.GET_VERSION).fetchone() == (2,)
     conn.close()
+
+
+def test_a_store_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / schema.FILE_NAME
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute(schema.CREATION_PRAGMAS[2])
+    schema.migrate(conn, path, [schema.VERSION_1])
+    conn.execute("INSERT INTO stream VALUES(1, 'A', 'S', 5, x'7B7D', 8, 7)")
+    conn.close()
+
+    world = open_store(tmp_path)
+
+    assert world.store.streams()[0].store.append(b"a", 0, b"", 1) == 8
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "damage"),
+    [
+        (sqlite3.SQLITE_CORRUPT, "database disk image is malformed", True),
+        (sqlite3.SQLITE_CORRUPT_INDEX, "malformed", True),
+        (sqlite3.SQLITE_NOTADB, "file is not a database", True),
+        (sqlite3.SQLITE_ERROR, "no such table: m1_1", True),
+        (None, "Could not decode to UTF-8 column 'name'", True),
+        (sqlite3.SQLITE_ERROR, "cannot start a transaction within a transaction", False),
+        (sqlite3.SQLITE_IOERR_READ, "disk I/O error", False),
+        (sqlite3.SQLITE_CANTOPEN, "unable to open database file", False),
+        (sqlite3.SQLITE_NOMEM, "out of memory", False),
+        (sqlite3.SQLITE_BUSY, "database is locked", False),
+    ],
+)
+def test_only_what_the_file_holds_is_damage(code: int | None, text: str, *, damage: bool) -> None:
+    error = sqlite3.OperationalError(text)
+    if code is not None:
+        error.sqlite_errorcode = code
+
+    assert schema.is_damage(error) is damage
+
+
+def test_text_that_is_not_utf8_is_damage() -> None:
+    conn = sqlite3.connect(":memory:")
+
+    with pytest.raises(sqlite3.OperationalError) as error:
+        conn.execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
+
+    assert schema.is_damage(error.value)
 
 
 def test_the_wal_is_grown_without_growing_the_database(path: Path) -> None:

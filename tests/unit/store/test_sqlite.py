@@ -10,7 +10,8 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
-from leafnode.errors import StoreError, StoreFailed
+from leafnode.errors import StoreError, StoreFailed, StoreFull
+from leafnode.store.api import SEQ_MAX
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 from tests.sim.clock import FakeClock
 from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, Turns, open_store
@@ -161,6 +162,149 @@ def test_a_failed_commit_brings_a_deleted_stream_back_to_life(world: StoreWorld)
 
     assert world.store.streams()[0].store is stream
     assert stream.append(b"a", 0, b"", 1000) == 1
+
+
+def test_after_a_full_disk_watchers_hear_of_it_before_callbacks_and_see_the_state_on_disk(
+    world: StoreWorld,
+) -> None:
+    stream = world.store.streams()[0].store
+    seen: list[object] = []
+
+    def adopted(account: str, name: str) -> None:
+        seen.append((account, name, stream.last_seq(), stream.committed_seq()))
+        with pytest.raises(StoreFull):
+            stream.append(b"a", 0, b"", 1000)
+
+    world.store.watch(adopted)
+    stream.append(b"a", 0, b"", 1000)
+    world.store.after_commit(lambda error: seen.append((type(error), stream.last_seq())))
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+    world.disk.heal()
+
+    assert seen == [("A", "S", 0, 0), (StoreFull, 0)]
+
+
+def test_after_a_failed_disk_watchers_hear_of_it_before_an_append_is_taken(
+    world: StoreWorld,
+) -> None:
+    stream = world.store.streams()[0].store
+    world.store.create_stream("B", "T", b"{}", 5, 1)
+    world.settle()
+    seen: list[object] = []
+
+    def adopted(account: str, name: str) -> None:
+        seen.append((account, name, stream.last_seq(), stream.committed_seq()))
+        with pytest.raises(StoreFailed):
+            stream.append(b"a", 0, b"", 1000)
+
+    world.store.watch(adopted)
+    stream.append(b"a", 0, b"", 1000)
+    world.disk.lies = True  # it is on disk all the same
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.store.after_commit(lambda error: seen.append(type(error)))
+    world.settle()
+    world.disk.heal()
+    assert seen == [StoreFailed]
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert seen[1:] == [("A", "S", 1, 1), ("B", "T", 1, 1)]
+    assert world.store.failed() is None
+
+
+def test_watchers_hear_of_a_stream_whose_deletion_failed_and_not_of_one_that_never_was(
+    world: StoreWorld,
+) -> None:
+    seen: list[tuple[str, str]] = []
+    world.store.watch(lambda account, name: seen.append((account, name)))
+    world.store.delete_stream("A", "S")
+    world.store.create_stream("A", "NEW", b"{}", 5, 1)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.settle()
+    world.disk.heal()
+
+    assert seen == [("A", "S")]
+
+
+def test_a_watcher_that_raises_keeps_neither_others_nor_the_store_from_going_on(
+    world: StoreWorld,
+) -> None:
+    stream = world.store.streams()[0].store
+    seen: list[object] = []
+    world.store.watch(lambda *_: 1 // 0)
+    world.store.watch(lambda *key: seen.append(key))
+    stream.append(b"a", 0, b"", 1000)
+    world.store.after_commit(lambda error: seen.append(type(error)))
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.settle()
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+
+    with pytest.raises(ZeroDivisionError):
+        world.settle()
+
+    assert seen == [StoreFailed, ("A", "S")]
+    assert world.store.failed() is None
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_FULL])
+def test_closing_with_a_commit_that_fails_leaves_no_timer_behind(tmp_path: Path, code: int) -> None:
+    world = open_store(tmp_path)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.store.put_consumer("A", "S", "C", 6, b"{}", b"0")
+    world.settle()
+    seen: list[object] = []
+    world.store.watch(lambda *key: seen.append(key))
+    stream.append(b"a", 0, b"", 1000)
+    world.store.put_consumer_state("A", "S", "C", b"1")
+    world.store.after_commit(lambda error: seen.append(error is not None))
+    world.disk.fail("COMMIT", code)
+
+    world.store.close()
+    world.turns.run()
+
+    assert seen == [True]
+    assert world.clock.pending() == 0
+    world.disk.heal()
+    open_store(tmp_path, disk=world.disk).close()
+
+
+def test_a_reopening_under_way_does_not_bring_a_closed_store_back_to_life(tmp_path: Path) -> None:
+    world = open_store(tmp_path, SMALL, lambda _: HeldExecutor())
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    stream.append(b"a", 0, b"", 1000)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.settle()
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    reads = world.executors["leafnode-read"]
+    assert isinstance(reads, HeldExecutor)
+    reads.release()
+    world.turns.run()
+    commits = world.executors["leafnode-commit"]
+    assert isinstance(commits, HeldExecutor)
+    commits.release()  # the file is open again, the loop has not heard of it
+
+    world.store.close()
+    world.turns.run()
+
+    with pytest.raises(StoreFailed, match="is closed"):
+        stream.append(b"a", 0, b"", 1000)
+    open_store(tmp_path).close()
+
+
+def test_a_stream_cannot_start_at_a_sequence_beyond_what_the_file_holds(world: StoreWorld) -> None:
+    for first_seq in (SEQ_MAX + 1, 2**64 - 1):
+        with pytest.raises(StoreError, match="beyond"):
+            world.store.create_stream("A", "T", b"{}", 5, first_seq)
+
+    stream = world.store.create_stream("A", "T", b"{}", 5, SEQ_MAX)
+    assert stream.append(b"a", 0, b"", 1000) == SEQ_MAX
+    world.settle()
+    assert world.store.failed() is None
 
 
 def test_close_commits_what_is_staged_and_callbacks_still_come(tmp_path: Path) -> None:

@@ -259,3 +259,147 @@ def test_a_failure_while_the_first_state_is_read_closes_what_was_opened(tmp_path
 
     disk.heal()
     open_store(tmp_path, disk=disk).close()
+
+
+def test_a_number_that_sqlite_cannot_hold_fails_its_batch_and_the_store_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = open_store(tmp_path)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    results: list[object] = []
+    stream.append(b"a", 0, b"", 1000)
+    world.store.create_stream("A", "T", b"{}", 2**64, 1)
+    world.store.after_commit(results.append)
+    world.settle()
+
+    assert isinstance(results[0], StoreFailed)
+    assert "OverflowError" in str(world.store.failed())
+    assert "Traceback" in caplog.text
+    conn = world.store._writer._conn
+    assert conn is not None
+    assert not conn.in_transaction
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    assert stream.append(b"a", 0, b"", 1000) == 1
+    world.store.after_commit(results.append)
+    world.settle()
+    assert results[1] is None
+    world.close()
+
+
+def test_a_bug_at_reopening_is_tried_again_like_any_failure(tmp_path: Path) -> None:
+    world = open_store(tmp_path)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    stream.append(b"a", 0, b"", 1000)
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.settle()
+    world.disk.heal()
+    world.disk.faults["SELECT id, account"] = OverflowError("too large")  # type: ignore[assignment]
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+    assert "OverflowError" in str(world.store.failed())
+    world.disk.heal()
+
+    world.clock.advance(limits.STORE_RETRY_MAX_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    world.close()
+
+
+def test_a_reserve_that_can_neither_be_written_nor_removed_keeps_no_store_from_opening(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / RESERVE_NAME).mkdir()  # what EROFS and EACCES are to a plain user
+
+    world = open_store(tmp_path, RESERVED)
+
+    assert "The reserve file was not written" in caplog.text
+    assert world.store.failed() is None
+    world.close()
+
+
+def test_a_reserve_that_cannot_be_given_up_keeps_no_full_disk_from_recovering(
+    tmp_path: Path,
+) -> None:
+    world = open_store(tmp_path, RESERVED)
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    disk_has_pages(world, 50)
+    reserve = tmp_path / RESERVE_NAME
+    reserve.unlink()
+    reserve.mkdir()
+
+    acked, results = fill(world)
+    assert isinstance(results[-1], StoreFull)
+    world.clock.advance(3 * limits.STORE_RETRY_NS)
+    world.settle()
+    assert isinstance(world.store.failed(), StoreFull)
+    reserve.rmdir()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    assert world.store.streams()[0].store.last_seq() == acked
+    world.close()
+
+
+def test_a_bug_while_looking_for_room_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = open_store(tmp_path)
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    disk_has_pages(world, 50)
+    fill(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store._writer, "make_reserve", lambda: 1 // 0)
+        world.clock.advance(limits.STORE_RETRY_NS)
+        world.settle()
+    assert isinstance(world.store.failed(), StoreFull)
+
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    world.close()
+
+
+def test_a_disk_that_the_store_itself_filled_has_room_again_after_a_purge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = open_store(tmp_path / "store", replace(RESERVED, segment_rows_max=8))
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    file = tmp_path / "store" / "leafnode.db"
+    disk_has_pages(world, 100)
+    fill(world)
+    conn = world.store._writer._conn
+    assert conn is not None
+    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    full_bytes = file.stat().st_size
+    allocate = os.posix_fallocate
+
+    def tmpfs(fd: int, offset: int, size: int) -> None:
+        """A disk that holds the full file and not a byte more."""
+        if file.stat().st_size + size > full_bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(fd, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", tmpfs)
+    world.clock.advance(2 * limits.STORE_RETRY_NS)
+    world.settle()
+    assert isinstance(world.store.failed(), StoreFull)
+
+    stream.remove_below(stream.last_seq() + 1)
+    world.settle()
+    world.clock.advance(2 * limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    assert stream.append(b"a", 0, b"x", 2000) > 0
+    world.close()

@@ -82,7 +82,7 @@ HOT = [
     (recover.SELECT_COLUMNS, 2),
     (recover.SELECT_CONSUMERS, 1),
     (writes.UPDATE_CONFIG, 2),
-    (writes.UPDATE_FLOOR, 3),
+    (writes.UPDATE_FLOOR, 4),
     (writes.SEAL_SEGMENT, 9),
     (writes.UPDATE_DEAD, 3),
     (writes.DELETE_SEGMENT, 2),
