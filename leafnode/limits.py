@@ -108,6 +108,7 @@ LIST_PAGE: Final = 256
 SUBJECTS_PAGE: Final = 100_000
 DELETED_PAGE: Final = 100_000  # ours: deleted_details lists no more sequences than this
 ACK_PENDING_MAX: Final = 65536  # ours: what max_ack_pending -1 means, about 15 MiB of bookkeeping
+PULL_HEARTBEAT_MIN_NS: Final = 10 * NS_PER_MS  # ours: nats-server sends as fast as it can
 CONFIRMATIONS_MAX: Final = 65536  # ours: replies to acks that wait for one COMMIT; a client repeats
 FLOW_WINDOW_BYTES: Final = 2 * MIB  # of a push consumer with flow control, at first
 FLOW_WINDOW_BYTES_MAX: Final = 32 * MIB
@@ -123,7 +124,7 @@ QUOTA_COUNT_NS: Final = NS_PER_S  # what other accounts stored meanwhile is noti
 QUOTA_FULL_COUNT_NS: Final = 10 * NS_PER_MS  # and space that is back
 EXPIRY_GRANULARITY_NS: Final = 250 * NS_PER_MS
 CLOCK_JUMP_NS: Final = 24 * 3600 * NS_PER_S  # ours: a wall clock that moves so far pauses expiry
-EXPIRY_PAUSE_NS: Final = 3600 * NS_PER_S  # for as long, unless somebody vouches for the clock
+EXPIRY_PAUSE_NS: Final = 3600 * NS_PER_S  # for as long
 assert COMMIT_ROWS_MAX <= STAGED_ROWS_MAX
 assert COMMIT_BYTES_MAX <= STAGED_BYTES_MAX
 

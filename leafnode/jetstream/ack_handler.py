@@ -7,6 +7,7 @@ stream; not who takes messages. Truth: nats-server 2.15.1 server/consumer.go (pr
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 class AckHandler:
     """The acknowledgement side of one consumer."""
 
-    __slots__ = ("_acked", "_acked_ts_ns", "_consumer", "_due", "_prefix_size", "_subs", "prefix")
+    __slots__ = (
+        "_acked",
+        "_acked_ts_ns",
+        "_consumer",
+        "_due",
+        "_prefix_size",
+        "_subs",
+        "_undoable",
+        "prefix",
+    )
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
@@ -32,6 +42,9 @@ class AckHandler:
         self._due = False  # acks came that may have made room
         self._acked = False  # since the time was noted
         self._acked_ts_ns = 0
+        # (sequence, consumer sequence, deliveries) of what was acked since the last commit,
+        # bounded by what the store lets be staged
+        self._undoable: deque[list[tuple[int, int, int]]] = deque()
 
     @property
     def acked_ts_ns(self) -> int:
@@ -43,6 +56,29 @@ class AckHandler:
         """A pending message was deleted, which counts as acknowledged."""
         self._acked = True
         self._note_time()
+
+    def undoable(self, seqs: list[int]) -> None:
+        """Messages are about to be acknowledged whose removal from a work queue is staged."""
+        latest = self._consumer.pending.latest
+        self._undoable.append([(seq, *latest(seq)) for seq in seqs])
+        self._consumer.stream.root.after_commit(self._kept)
+
+    def is_unsure(self) -> bool:
+        """Say whether acknowledgements are not on disk yet."""
+        return bool(self._undoable)
+
+    def _kept(self, error: StoreError | None) -> None:
+        """The oldest removals are on disk; those that failed wait for `rolled_back`."""
+        if error is None and self._undoable:
+            self._undoable.popleft()
+
+    def rolled_back(self) -> None:
+        """What was acknowledged since the last commit is in the work queue again: so it is here."""
+        consumer = self._consumer
+        now_ns = consumer.context.clock.monotonic_ns()
+        while self._undoable:
+            for seq, consumer_seq, deliveries in self._undoable.popleft():
+                consumer.pending.take_back(seq, consumer_seq, deliveries, now_ns)
 
     def open(self) -> None:
         """Begin to listen."""

@@ -7,6 +7,7 @@ nats-server 2.15.1 server/filestore.go (expireMsgs); the pause after a clock jum
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -43,9 +44,11 @@ class Ages:
         if self._ttls.next_ns() != first_ns and self._timer is not None:
             self.rearm()
 
-    def forget_above(self, seq: int) -> None:
-        """Messages above were never committed."""
-        self._ttls.forget_above(seq)
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk: what was never committed has no time to live."""
+        self._ttls.forget_above(self._stream.store.committed_seq())
+        self._expired_to = 0
+        self.rearm()
 
     def arm(self) -> None:
         """Start the timer when something can grow too old, unless it runs."""
@@ -81,12 +84,13 @@ class Ages:
             return
         due = self._ttls.take_due(now_ns)
         try:
-            if due and self._stream.store.remove(due):
-                self._stream.removed_some()
+            removed = self._stream.store.remove(due) if due else 0
         except StoreError:
-            for seq in due:
-                self._ttls.add(seq, now_ns, 0)
+            self._due_again(due, now_ns)
             raise
+        if removed:
+            self._stream.removed_some()
+            self._stream.root.after_commit(partial(self._on_removed, due, now_ns))
         config, state = self._stream.config, self._stream.store.state()
         cutoff_ns = retention.expiry_cutoff_ns(config, now_ns)
         if state.msgs and state.first_ts_ns < cutoff_ns:
@@ -96,8 +100,7 @@ class Ages:
         """Remove everything before `seq` but what never ages."""
         store = self._stream.store
         first_seq = store.state().first_seq
-        self._ttls.never = {one for one in self._ttls.never if one >= first_seq}
-        kept = min(self._ttls.never, default=seq)
+        kept = min((one for one in self._ttls.never if one >= first_seq), default=seq)
         if kept >= seq:
             store.remove_below(seq, lazy=True)
         else:
@@ -105,7 +108,24 @@ class Ages:
             store.remove([one for one in range(start, seq) if one not in self._ttls.never])
             self._expired_to = seq
             self._stream.removed_some()
-        self._stream.purged_front(store.state().first_seq)
+        first_seq = store.state().first_seq
+        self._stream.root.after_commit(partial(self._on_front, first_seq))
+        self._stream.purged_front(first_seq)
+
+    def _due_again(self, seqs: list[int], now_ns: int) -> None:
+        for seq in seqs:
+            self._ttls.add(seq, now_ns, 0)
+
+    def _on_removed(self, seqs: list[int], now_ns: int, error: StoreError | None) -> None:
+        """Messages whose removal was undone are still due."""
+        if error is not None:
+            self._due_again(seqs, now_ns)
+            self.rearm()
+
+    def _on_front(self, first_seq: int, error: StoreError | None) -> None:
+        """Nothing before `first_seq` comes back any more."""
+        if error is None:
+            self._ttls.never = {one for one in self._ttls.never if one >= first_seq}
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -16,6 +16,7 @@ from leafnode.jetstream.wire import (
     INT,
     INT32,
     INT64,
+    SEQ,
     STR,
     STR_MAP,
     TIME,
@@ -181,6 +182,7 @@ class StreamConfig:
 class StreamConfigRequest(StreamConfig):
     """Body of STREAM.CREATE and STREAM.UPDATE."""
 
+    first_seq: int = wire(SEQ)
     pedantic: bool = wire(BOOL)
 
 
@@ -266,7 +268,7 @@ class StreamInfoRequest:
 class PurgeRequest:
     """Body of STREAM.PURGE."""
 
-    seq: int = wire(UINT64)
+    seq: int = wire(SEQ)
     filter: str = wire(STR)
     keep: int = wire(UINT64)
 

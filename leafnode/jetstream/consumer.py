@@ -296,6 +296,13 @@ class Consumer:
 
     # --- what the stream tells
 
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk. Stages nothing."""
+        self.acks.rolled_back()
+        self.cursor.recount()
+        self.keeper.touch()
+        self.context.clock.call_later(0, self.pump)
+
     def purged(self, first_seq: int) -> None:
         """The stream's messages start at `first_seq` now, as far as this consumer is concerned."""
         self.pending.purge(first_seq)

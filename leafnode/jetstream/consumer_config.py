@@ -66,6 +66,7 @@ def checked(
     if len(config.description.encode()) > limits.DESCRIPTION_BYTES_MAX:
         raise js_error(10107, limits.DESCRIPTION_BYTES_MAX)
     if config.deliver_subject:
+        config.idle_heartbeat = max(0, config.idle_heartbeat)  # as the server does
         _check_push(config, stream)
     else:
         _check_pull(config, stream)

@@ -34,7 +34,7 @@ class TrustedTime:
     """Wall time as far as it can be believed: judges the age of messages.
 
     A device without a battery-backed clock may jump by years when it learns the time. A jump of
-    more than a day pauses expiry until it is an hour old or somebody vouches for the clock.
+    more than a day pauses expiry until it is an hour old.
     """
 
     __slots__ = ("_clock", "_high_ns", "_offset_ns", "_paused_until_ns", "jumps")
@@ -64,11 +64,6 @@ class TrustedTime:
                 return None
             self._paused_until_ns = None
         return self.now_ns()
-
-    def vouch(self) -> None:
-        """The clock is synchronised: expiry goes on."""
-        self.expiry_ns()
-        self._paused_until_ns = None
 
 
 @dataclass(frozen=True, slots=True)

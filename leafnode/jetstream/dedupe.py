@@ -44,12 +44,15 @@ class DedupeWindow:
         while order and order[0][0] + self.window_ns <= now_ns:
             self._forget_oldest()
 
-    def forget_above(self, seq: int) -> None:
-        """Forget the ids of messages that were never committed."""
+    def forget_above(self, seq: int) -> tuple[int, bytes] | None:
+        """Forget the ids of messages that were never committed; return (sequence, id) of the
+        newest that is left.
+        """
         while self._order and self._order[-1][2] > seq:
             _, msg_id, last = self._order.pop()
             if self._by_id.get(msg_id) == last:
                 del self._by_id[msg_id]
+        return (self._order[-1][2], self._order[-1][1]) if self._order else None
 
     def _forget_oldest(self) -> None:
         while self._order:

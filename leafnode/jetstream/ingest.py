@@ -18,6 +18,7 @@ from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal, is_valid
+from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
     from leafnode.jetstream.quota import Quota
@@ -96,16 +97,21 @@ class Ingest:
             stream.trouble.note("Limits not enforced", error)
         if stream.config.no_ack:
             answers = []
-        stream.root.after_commit(partial(self._committed, answers))
+        stream.root.after_commit(
+            partial(self._committed, answers, stream.store.last_seq(), stream.last_msg_id)
+        )
 
-    def _committed(self, answers: list[Answer], error: StoreError | None) -> None:
-        """The run is on disk, or will never be."""
+    def _committed(
+        self, answers: list[Answer], seq: int, msg_id: bytes, error: StoreError | None
+    ) -> None:
+        """The run is on disk, or will never be; `seq` and `msg_id` were the newest by its end."""
         account = self._stream.context.account
         if error is None:
             account.publish_replies([(reply, answer) for reply, answer, _ in answers])
+            if seq <= self._stream.store.committed_seq():  # not so for a refusal while it failed
+                self._stream.kept_msg_id = msg_id
             self._stream.committed()
             return
-        self._stream.commit_failed()
         failure = self._error(store_error(error))
         account.publish_replies(
             [(reply, failure if stored else answer) for reply, answer, stored in answers]
@@ -147,7 +153,7 @@ class Ingest:
         if fields:
             self._check_expectations(subject, fields)
             msg_id = fields.get(b"Nats-Msg-Id", b"")
-            seq = stream.dedupe.find(msg_id, now_ns) if msg_id else None
+            seq = self._find(msg_id, now_ns) if msg_id else None
             if seq is not None:
                 return b'%b%d,"duplicate": true}' % (self._ack, seq)
             expected = fields.get(b"Nats-Expected-Last-Msg-Id")
@@ -172,6 +178,16 @@ class Ingest:
         if rollup:
             stream.roll_up(subject, seq, everything=rollup == b"all")
         return b"%b%d}" % (self._ack, seq)
+
+    def _find(self, msg_id: bytes, now_ns: int) -> int | None:
+        """Return the sequence of the message that this one repeats, or None. Raises StoreError."""
+        stream = self._stream
+        seq = stream.dedupe.find(msg_id, now_ns)
+        if seq is not None and seq > stream.store.committed_seq():
+            failure = stream.root.failed()
+            if failure is not None:  # until the store was read again, the first may be lost
+                raise failure
+        return seq
 
     def _check_expectations(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
         """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
@@ -226,7 +242,7 @@ class Ingest:
 
     def _count(self, quota: Quota, subject: bytes, header_size: int, body: bytes) -> None:
         storage = self._stream.config.storage
-        quota.admit(retention.message_bytes(storage, len(subject), header_size, len(body)))
+        quota.admit(message_bytes(storage, len(subject), header_size, len(body)))
 
     def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
         config = self._stream.config
@@ -237,7 +253,7 @@ class Ingest:
         if config.discard == "new" and self._checked:
             store = self._stream.store
             of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None
-            size = retention.message_bytes(config.storage, len(subject), header_size, len(body))
+            size = message_bytes(config.storage, len(subject), header_size, len(body))
             why = retention.refusal(config, store.state(), of_subject, size, rollup=rollup)
             if why:
                 raise js_error(10077, why)

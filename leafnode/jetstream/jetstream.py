@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from leafnode.jetstream.api_types import CreateConsumerRequest, StreamConfigRequest
     from leafnode.jetstream.context import Context
-    from leafnode.store.api import Store, StreamRecord, StreamStore
+    from leafnode.store.api import ConsumerRecord, Store, StreamRecord, StreamStore
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class AccountJetStream:
         self.stats = ApiStats()
         self._quotas = {storage: _quota(context, storage) for storage in ("file", "memory")}
         self._api = Api(self)
+        self._shut_down = False
         self._domain = DomainMapping(context.account, context.facts.domain)
 
     # --- life
@@ -87,6 +88,7 @@ class AccountJetStream:
                 ready()
 
         for store in (self.context.file_store, self.context.memory_store):
+            store.watch(partial(self._adopted, store))
             for record in store.streams():
                 if record.account == self.context.account.name:
                     waiting += 1
@@ -99,8 +101,36 @@ class AccountJetStream:
         self._api.open()
         self._domain.open()
 
+    def _adopted(self, root: Store, account: str, name: str) -> None:
+        """The store read this stream from disk again, after a commit failed."""
+        if account != self.context.account.name or self._shut_down:
+            return
+        stream = self.streams.get(name)
+        if stream is not None and stream.root is root:
+            stream.rolled_back()
+        # Not now: what follows may stage changes.
+        self.context.clock.call_later(0, partial(self._take_back, root, name))
+
+    def _take_back(self, root: Store, name: str) -> None:
+        """Know what the store has: what could not be deleted, and changed, is as it was."""
+        account = self.context.account.name
+        records = [one for one in root.streams() if (one.account, one.name) == (account, name)]
+        if not records or self._shut_down:
+            return
+        stream = self.streams.get(name)
+        if stream is None:
+            log.warning("Stream is there again: stream=%s", name)
+            stream = self._recover_stream(records[0])
+            DedupeRebuild(stream, partial(_open_stream, stream)).start()
+        elif stream.store is records[0].store:
+            for kept in root.consumers(account, name):
+                if kept.name not in stream.consumers:
+                    self._recover_consumer(stream, kept).open()
+            stream.committed()
+
     def shut_down(self) -> None:
         """Stop answering and delivering, and write down where every consumer is."""
+        self._shut_down = True
         self._domain.close()
         self._api.close()
         for stream in self.streams.values():
@@ -113,16 +143,20 @@ class AccountJetStream:
         stream = self._new_stream(config, record.created_ns, record.store)
         self.streams[record.name] = stream
         for kept in stream.root.consumers(record.account, record.name):
-            wanted = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
-            consumer = Consumer(
-                stream, kept.name, wanted, kept.created_ns, start=(1, []), expired=self._on_expired
-            )
-            try:
-                consumer.restore(kept.state)
-            except StoreCorrupt as error:  # it starts over: rather twice than never
-                consumer.trouble.note("Position not read", error)
-            stream.consumers[kept.name] = consumer
+            self._recover_consumer(stream, kept)
         return stream
+
+    def _recover_consumer(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
+        config = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
+        consumer = Consumer(
+            stream, kept.name, config, kept.created_ns, start=(1, []), expired=self._on_expired
+        )
+        try:
+            consumer.restore(kept.state)
+        except StoreCorrupt as error:  # it starts over: rather twice than never
+            consumer.trouble.note("Position not read", error)
+        stream.consumers[kept.name] = consumer
+        return consumer
 
     def _new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
         quota = self._quotas[config.storage]
@@ -158,7 +192,7 @@ class AccountJetStream:
         created_ns = self.context.time.now_ns()
         root = self.context.store_of(config.storage)
         if self._is_stored(root, config.name):
-            raise js_error(10077, "the stream's deletion failed; it is there again after a restart")
+            raise js_error(10077, "the stream's deletion failed; it is there again")
         encoded = wire.encode(wire.to_dict(config))
         store = root.create_stream(
             self.context.account.name, config.name, encoded, created_ns, max(1, config.first_seq)
@@ -222,18 +256,13 @@ class AccountJetStream:
         del self.streams[name]
         if stream.quota is not None:
             stream.quota.spoil()
-        stream.root.after_commit(partial(self._stream_deleted, name, stream.root))
+        stream.root.after_commit(partial(self._stream_deleted, name))
         advisory.stream_action(self.context, name, "delete")
 
-    def _stream_deleted(self, name: str, root: Store, error: StoreError | None) -> None:
-        """The store kept the stream after an error: it goes on, if the store knows it yet."""
-        if error is None or name in self.streams:
-            return
-        log.error("Stream could not be deleted: stream=%s reason=%s", name, error)
-        for record in root.streams():
-            if record.account == self.context.account.name and record.name == name:
-                stream = self._recover_stream(record)
-                DedupeRebuild(stream, partial(_open_stream, stream)).start()
+    def _stream_deleted(self, name: str, error: StoreError | None) -> None:
+        """After an error the store has the stream again, sooner or later, and tells `_adopted`."""
+        if error is not None:
+            log.error("Stream could not be deleted: stream=%s reason=%s", name, error)
 
     def _check_overlap(self, config: StreamConfig) -> None:
         subjects = [subject.encode() for subject in config.subjects]

@@ -117,6 +117,9 @@ class Keeper:
         replies, self._replies = self._replies, []
         self._confirming = True
         try:
+            failure = self._consumer.stream.root.failed()
+            if failure is not None and self._consumer.acks.is_unsure():
+                raise failure
             self.put()
         except StoreError as error:
             self._confirming = False
@@ -130,5 +133,7 @@ class Keeper:
         if error is None:
             for reply in replies:
                 self._consumer.context.send(reply, b"")
+        else:
+            self.touch()
         if self._replies and not self._consumer.closed:
             self._start()

@@ -85,9 +85,9 @@ class Pending:
         """Return when `expire` should be called, or None. May be too early, never too late."""
         return self._deadline_ns
 
-    def needs(self, seq: int) -> bool:
-        """Say whether a message is not delivered yet or not acknowledged yet."""
-        return seq > self.delivered.stream_seq or seq in self._entries
+    def latest(self, seq: int) -> tuple[int, int]:
+        """Return (consumer sequence, deliveries) of a pending message."""
+        return self._entries[seq][0], self.deliveries(seq)
 
     # --- deliveries
 
@@ -192,6 +192,20 @@ class Pending:
             self.floor = self.delivered
             self._reordered = False
         return acked
+
+    def take_back(self, seq: int, consumer_seq: int, deliveries: int, now_ns: int) -> None:
+        """Undo an acknowledgement, given what `latest` said before: the message comes again."""
+        if seq in self._entries:
+            return
+        entries = [*self._entries.items(), (seq, (consumer_seq, now_ns))]
+        self._entries = OrderedDict(sorted(entries, key=lambda item: item[1][0]))
+        if deliveries > 1:
+            self.counts[seq] = deliveries
+        self._reordered = list(self._entries) != sorted(self._entries)
+        lowest = min(self._entries)
+        if lowest <= self.floor.stream_seq:
+            self.floor = Position(self._entries[lowest][0] - 1, lowest - 1)
+        self._requeue(seq)
 
     def nak(self, seq: int, now_ns: int, delay_ns: int = 0) -> bool:
         """Queue a message for redelivery, now or after a delay; False when it was not pending."""

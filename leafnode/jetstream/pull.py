@@ -31,6 +31,8 @@ _MAX_WAITING: Final = header.status(409, b"Exceeded MaxWaiting")
 _LEVEL: Final = header.status(412, b"Required Api Level")
 _COUNT_DIGITS_MAX: Final = 9
 
+_Out = tuple[bytes, bytes, int, bytes]  # subject, reply, header size, body
+
 
 def idle_heartbeat(consumer_seq: int, stream_seq: int, *, stalled: bytes = b"") -> bytes:
     """Return the heartbeat of a consumer that has nothing to deliver, or may not (`stalled`)."""
@@ -55,7 +57,7 @@ class PullRequest:
         "left",
         "left_bytes",
         "no_wait",
-        "out",
+        "served",
         "timer",
     )
 
@@ -65,11 +67,13 @@ class PullRequest:
         self.left_bytes = wish.max_bytes  # 0: no limit
         self.no_wait = wish.no_wait
         self.expires_ns = now_ns + wish.expires if wish.expires > 0 else 0
-        self.heartbeat_ns = wish.idle_heartbeat
-        self.heartbeats_at_ns = now_ns + wish.idle_heartbeat if wish.idle_heartbeat else 0
+        self.heartbeat_ns = 0  # none
+        if wish.idle_heartbeat > 0:
+            self.heartbeat_ns = max(wish.idle_heartbeat, limits.PULL_HEARTBEAT_MIN_NS)
+        self.heartbeats_at_ns = now_ns + self.heartbeat_ns if self.heartbeat_ns else 0
         self.delivered = 0
         self.timer: Timer | None = None
-        self.out: list[tuple[bytes, bytes, int, bytes]] = []  # handed over when the turn ends
+        self.served = False  # in this turn
 
     def status(self, code: int, text: bytes) -> bytes:
         """Return a status line that says what was left of the request."""
@@ -87,6 +91,10 @@ class PullQueue:
         self._consumer = consumer
         self._context = consumer.context
         self._waiting: deque[PullRequest] = deque()
+        # Runs of messages, and statuses, by inbox: one line for all requests, so that what one
+        # subscriber asked for twice comes in order. Sent when the pump ends.
+        self._out: deque[tuple[bytes, list[_Out] | bytes]] = deque()
+        self._pumping = False
         self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
         self.last_active_ns = self._context.clock.monotonic_ns()
 
@@ -170,6 +178,7 @@ class PullQueue:
 
     def begin(self) -> None:
         """A pump starts: interest is asked for once per inbox."""
+        self._pumping = True
         self._heard.clear()
 
     def ready(self) -> bool:
@@ -203,7 +212,7 @@ class PullQueue:
     def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
         """Give several messages to the one request."""
         request = self._waiting[0]
-        request.out += messages
+        self._append(request, messages)
         request.left -= len(messages)
         request.delivered += len(messages)
         if request.left <= 0:
@@ -216,7 +225,7 @@ class PullQueue:
             self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))
             return False
         header_size, body = self._consumer.shown_body(msg)
-        request.out.append((msg.subject, reply, header_size, body))
+        self._append(request, [(msg.subject, reply, header_size, body)])
         request.left -= 1
         request.delivered += 1
         limited = request.left_bytes > 0
@@ -235,12 +244,14 @@ class PullQueue:
         """A pump ends: send what was gathered, and tell no_wait requests that this was all."""
         now_ns = self._context.clock.monotonic_ns()
         for request in tuple(self._waiting):
-            if request.out:
-                self._send(request)
+            if request.served:
+                request.served = False
                 if request.heartbeat_ns:
                     request.heartbeats_at_ns = now_ns + request.heartbeat_ns
             if exhausted and request.no_wait and (request.delivered or not request.expires_ns):
                 self._finish(request, _NO_MESSAGES)
+        self._pumping = False
+        self._send()
 
     def close(self, status: bytes) -> None:
         """End every request with the same status."""
@@ -249,16 +260,30 @@ class PullQueue:
 
     # --- inside
 
-    def _send(self, request: PullRequest) -> None:
-        messages, request.out = request.out, []
-        self._context.account.deliver(request.inbox, messages)
+    def _append(self, request: PullRequest, messages: list[_Out]) -> None:
+        request.served = True
+        if self._out:
+            inbox, run = self._out[-1]
+            if inbox == request.inbox and not isinstance(run, bytes):
+                run += messages
+                return
+        self._out.append((request.inbox, messages))
+
+    def _send(self) -> None:
+        """Hand over what was gathered; who is called by it may end requests meanwhile."""
+        while self._out:
+            inbox, what = self._out.popleft()
+            if isinstance(what, bytes):
+                self._context.send_status(inbox, what)
+            else:
+                self._context.account.deliver(inbox, what)
 
     def _finish(self, request: PullRequest, status: bytes) -> None:
         self._drop(request)
-        if request.out:
-            self._send(request)
         if status:
-            self._context.send_status(request.inbox, status)
+            self._out.append((request.inbox, status))
+        if not self._pumping:
+            self._send()
 
     def _drop(self, request: PullRequest) -> None:
         if request.timer is not None:

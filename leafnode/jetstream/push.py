@@ -161,13 +161,16 @@ class PushSubject:
     # --- heartbeats
 
     def _arm(self) -> None:
-        period_ns = self._consumer.config.idle_heartbeat or limits.PUSH_POLL_NS
+        heartbeat_ns = (
+            self._consumer.config.idle_heartbeat
+        )  # below 0 where stored by older versions
+        period_ns = heartbeat_ns if heartbeat_ns > 0 else limits.PUSH_POLL_NS
         self._timer = self._context.clock.call_later(period_ns, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         if self.is_used():
-            if self._consumer.config.idle_heartbeat and not self._delivered:
+            if self._consumer.config.idle_heartbeat > 0 and not self._delivered:
                 stalled = b"" if self.ready() else self._flow_reply
                 block = idle_heartbeat(*self._consumer.pending.delivered, stalled=stalled)
                 self._context.account.publish(self._subject, block, header_size=len(block))

@@ -83,7 +83,7 @@ class DedupeRebuild:
             ttl_ns = parse_ttl(ttl) if ttl and stream.config.allow_msg_ttl else None
             if ttl_ns:
                 stream.ages.add_ttl(msg.seq, msg.ts_ns, ttl_ns)
-        stream.last_msg_id = msg_id
+        stream.last_msg_id = stream.kept_msg_id = msg_id
         self._next_seq = page[-1].seq + 1
         # Always through the loop: pages that answer at once must not pile up on the stack.
         stream.context.clock.call_later(0, self._read)

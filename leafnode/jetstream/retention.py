@@ -1,7 +1,7 @@
 """Which messages a stream lets in and which it lets go: pure functions of configuration and state.
 
 Knows counts and sizes; not stores, clocks or consumers. Truth: nats-server 2.15.1
-server/filestore.go and memstore.go (StoreMsg, enforceMsgLimit); sizes measured.
+server/filestore.go and memstore.go (StoreMsg, enforceMsgLimit); sizes: leafnode/store/sizes.py.
 """
 
 from __future__ import annotations
@@ -12,21 +12,9 @@ if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.store.api import StreamState, SubjectState
 
-_FILE_RECORD_BYTES: Final = 22 + 8  # record head and checksum
-_HEADER_LENGTH_BYTES: Final = 4
-_MEMORY_RECORD_BYTES: Final = 16
-
 TOO_MANY: Final = "maximum messages exceeded"
 TOO_MANY_BYTES: Final = "maximum bytes exceeded"
 TOO_MANY_OF_SUBJECT: Final = "maximum messages per subject exceeded"
-
-
-def message_bytes(storage: str, subject_size: int, header_size: int, body_size: int) -> int:
-    """Return what a message counts towards max_bytes; `body_size` includes the header block."""
-    if storage == "memory":
-        return _MEMORY_RECORD_BYTES + subject_size + body_size
-    record = _FILE_RECORD_BYTES + subject_size + body_size
-    return record + _HEADER_LENGTH_BYTES if header_size else record
 
 
 def refuses_anything(config: StreamConfig) -> bool:

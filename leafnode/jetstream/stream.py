@@ -56,6 +56,7 @@ class Stream:
         self.consumers: dict[str, Consumer] = {}
         self.dedupe = DedupeWindow(config.duplicate_window, limits.DEDUPE_IDS_MAX)
         self.last_msg_id = b""  # of the newest message; empty when it had none
+        self.kept_msg_id = b""  # of the newest message that is on disk
         self.closed = False
         self._last_ts_ns = store.state().last_ts_ns
         self._subs: dict[bytes, Subscription] = {}
@@ -135,11 +136,19 @@ class Stream:
         for consumer in tuple(self.consumers.values()):
             consumer.pump()
 
-    def commit_failed(self) -> None:
-        """What was staged is lost: forget what was remembered of it."""
-        self.dedupe.forget_above(self.store.last_seq())
-        self.ages.forget_above(self.store.last_seq())
-        self.removed_some()
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk: forget what was remembered beyond it.
+
+        Stages nothing, as the store demands of its watchers.
+        """
+        newest = self.dedupe.forget_above(self.store.committed_seq())
+        self.last_msg_id = self.kept_msg_id
+        if newest is not None and newest[0] > self._woken_seq:  # it was kept, whatever was reported
+            self.last_msg_id = self.kept_msg_id = newest[1]
+        self.ages.rolled_back()
+        self._freed()
+        for consumer in tuple(self.consumers.values()):
+            consumer.rolled_back()
 
     def enforce_limits(self, subject: bytes) -> None:
         """Drop what a run of messages on one subject pushed over the limits."""
@@ -164,9 +173,9 @@ class Stream:
 
         Raises StoreError with nothing changed.
         """
-        del consumer  # a work queue has one consumer for each message
         if seqs and self.config.retention == "workqueue":
             self.store.remove(seqs)
+            consumer.acks.undoable(seqs)
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""

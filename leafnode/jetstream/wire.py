@@ -17,6 +17,7 @@ import msgspec
 from leafnode.jetstream import go_time
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.json_syntax import JsonSyntaxError, end_of_value, first_error
+from leafnode.store.api import SEQ_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -104,6 +105,16 @@ INT: Final = _integer("int", -(2**63), 2**63 - 1)
 INT64: Final = _integer("int64", -(2**63), 2**63 - 1)
 INT32: Final = _integer("int32", -(2**31), 2**31 - 1)
 UINT64: Final = _integer("uint64", 0, 2**64 - 1)
+
+
+def _read_seq(value: Any, path: str) -> int:
+    seq: int = UINT64.read(value, path)
+    if seq > SEQ_MAX:
+        raise BindError(f"sequence {seq} is beyond {SEQ_MAX}")
+    return seq
+
+
+SEQ: Final = Kind("uint64", _read_seq, zero=int)  # one that the store has to write down
 DURATION: Final = _integer("time.Duration", -(2**63), 2**63 - 1)
 TIME: Final = Kind("time.Time", _read_time, go_time.format_time)
 

@@ -46,11 +46,6 @@ class FakeStream:
         self.root.stage(len(body))
         return self.newest
 
-    def skip(self) -> int:
-        self.newest += 1
-        self.root.stage(0)
-        return self.newest
-
     def remove(self, seqs: Sequence[int]) -> int:
         self.check()
         count = sum(self.msgs.pop(seq, None) is not None for seq in seqs)
@@ -166,6 +161,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.holding = False
+        self.watchers: list[Callable[[str, str], None]] = []
         self.slow_reads = False
         self.error: StoreError | None = None
         self.read_error: StoreError | None = None  # refuses reads
@@ -198,6 +194,9 @@ class FakeStore:
             for seq in range(stream.committed + 1, stream.newest + 1):
                 stream.msgs.pop(seq, None)
             stream.newest = stream.committed
+        for key in self.configs:
+            for adopted in self.watchers:
+                adopted(*key)
         callbacks, self.callbacks = self.callbacks, []
         for callback in callbacks:
             callback(error)
@@ -277,8 +276,11 @@ class FakeStore:
         else:
             done(self.error)
 
-    def staged_bytes(self) -> int:
-        return self.staged_size
+    def watch(self, adopted: Callable[[str, str], None]) -> None:
+        self.watchers.append(adopted)
+
+    def failed(self) -> StoreError | None:
+        return self.error
 
 
 def _wanted(patterns: Sequence[bytes], subject: bytes) -> bool:

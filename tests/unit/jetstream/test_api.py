@@ -6,11 +6,17 @@ Measured on nats-server 2.15.1.
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.jetstream.api import ENDPOINTS, find_endpoint
+from leafnode.store.api import SEQ_MAX
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -173,3 +179,177 @@ def test_direct_get_of_a_stream_without_it_has_no_responder() -> None:
         assert answer.block == (
             f"NATS/1.0 503\r\nNats-Subject: $JS.API.DIRECT.GET.{stream}\r\n\r\n".encode()
         )
+
+
+NUMBERS = [
+    b"-1",
+    b"0",
+    b"1",
+    b"2147483648",
+    b"9007199254740992",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"18446744073709551615",
+    b"18446744073709551616",
+    b"1e308",
+    b"1e999",
+    b"NaN",
+    b'"x"',
+    b"[]",
+    b"[1]",
+    b"null",
+    b"{}",
+]
+STREAM_FIELDS = [
+    "max_consumers",
+    "max_msgs",
+    "max_bytes",
+    "max_age",
+    "max_msgs_per_subject",
+    "max_msg_size",
+    "num_replicas",
+    "duplicate_window",
+    "first_seq",
+    "subject_delete_marker_ttl",
+]
+CONSUMER_FIELDS = [
+    "opt_start_seq",
+    "ack_wait",
+    "max_deliver",
+    "backoff",
+    "rate_limit_bps",
+    "max_waiting",
+    "max_ack_pending",
+    "max_batch",
+    "max_expires",
+    "max_bytes",
+    "idle_heartbeat",
+    "inactive_threshold",
+    "num_replicas",
+    "priority_timeout",
+]
+FIELDS = [
+    *(("STREAM.CREATE.T", f'{{"name":"T","subjects":["t.>"],"{one}":%}}') for one in STREAM_FIELDS),
+    *(("STREAM.UPDATE.S", f'{{"name":"S","subjects":["s.>"],"{one}":%}}') for one in STREAM_FIELDS),
+    ("STREAM.CREATE.T", '{"name":"T","subjects":["t.>"],"consumer_limits":{"max_ack_pending":%}}'),
+    ("STREAM.CREATE.T", '{"name":"T","sources":[{"name":"S","opt_start_seq":%}]}'),
+    ("STREAM.PURGE.S", '{"seq":%}'),
+    ("STREAM.PURGE.S", '{"keep":%}'),
+    ("STREAM.PURGE.S", '{"seq":%,"filter":"s.a"}'),
+    ("STREAM.PURGE.S", '{"keep":%,"filter":"s.a"}'),
+    ("STREAM.MSG.GET.S", '{"seq":%}'),
+    ("STREAM.MSG.GET.S", '{"seq":%,"next_by_subj":"s.a"}'),
+    ("STREAM.MSG.GET.S", '{"seq":1,"batch":%}'),
+    ("STREAM.MSG.GET.S", '{"up_to_seq":%,"multi_last":["s.a"]}'),
+    ("STREAM.MSG.DELETE.S", '{"seq":%}'),
+    ("STREAM.NAMES", '{"offset":%}'),
+    ("STREAM.LIST", '{"offset":%}'),
+    ("STREAM.INFO.S", '{"offset":%,"subjects_filter":">"}'),
+    ("CONSUMER.NAMES.S", '{"offset":%}'),
+    ("CONSUMER.LIST.S", '{"offset":%}'),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "body"), FIELDS)
+def test_any_number_is_answered_and_the_store_goes_on(
+    tmp_path: Path, endpoint: str, body: str
+) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    world.settle()
+
+    for number in NUMBERS:
+        world.put("s.a")
+        answer = world.api(endpoint, body.encode().replace(b"%", number))
+        assert "type" in answer
+        world.clock.advance(1_000_000)
+        world.request("$JS.API.STREAM.DELETE.T")
+        world.settle()
+        assert world.store.failed() is None
+        assert world.store.committer.is_idle()
+    for stream in ("S", "U"):
+        world.request(f"$JS.API.STREAM.DELETE.{stream}")
+    world.create_stream("U")
+    world.settle()
+
+    assert world.put("u.a")["seq"] == 1
+
+
+@pytest.mark.parametrize("field", CONSUMER_FIELDS)
+def test_any_number_of_a_consumer_is_answered_and_it_delivers_or_not(
+    tmp_path: Path, field: str
+) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    policy = ',"deliver_policy":"by_start_sequence"' if field == "opt_start_seq" else ""
+    push = ',"deliver_subject":"out"' if field in {"idle_heartbeat", "rate_limit_bps"} else ""
+    config = f'{{"name":"C","ack_policy":"explicit","{field}":%{policy}{push}}}'
+    body = f'{{"stream_name":"S","config":{config}}}'.encode()
+
+    for number in NUMBERS:
+        value = b"[%b]" % number if field == "backoff" else number
+        answer = world.api("CONSUMER.CREATE.S.C", body.replace(b"%", value))
+        assert "type" in answer
+        assert "seq" in world.put("s.a")
+        if "error" not in answer:
+            world.fetch({"batch": 1, "no_wait": True})
+            world.clock.advance(1_000_000)
+            assert "error" not in world.api("STREAM.PURGE.S", {"filter": "s.a"})
+            assert "name" in world.info()
+            world.api("CONSUMER.DELETE.S.C")
+        assert world.store.failed() is None
+
+
+@pytest.mark.parametrize(
+    "field", ["expires", "batch", "max_bytes", "idle_heartbeat", "min_pending", "priority"]
+)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_any_number_of_a_pull_request_is_taken_or_answered(
+    tmp_path: Path, field: str, number: bytes
+) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    world.create_consumer()
+    world.settle()
+
+    world.request("$JS.API.CONSUMER.MSG.NEXT.S.C", b'{"%b":%b}' % (field.encode(), number))
+    world.settle()
+    world.clock.advance(100_000_000)
+
+    assert "name" in world.info()
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_any_number_of_a_direct_get_is_answered(tmp_path: Path, number: bytes) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(allow_direct=True)
+    world.settle()
+
+    for body in (b'{"seq":%b}', b'{"seq":%b,"next_by_subj":"s.a"}', b'{"seq":1,"batch":%b}'):
+        answers = world.request("$JS.API.DIRECT.GET.S", body % number)
+        world.settle()
+        assert len(answers) == 1
+
+
+@pytest.mark.parametrize("seq", [SEQ_MAX + 1, 2**63 - 1, 2**63, 2**64 - 1])
+def test_a_sequence_that_the_store_cannot_hold_is_named_as_the_clients_fault(
+    tmp_path: Path, seq: int
+) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    refusal = (400, 10025, f"invalid JSON: sequence {seq} is beyond {SEQ_MAX}")
+
+    assert world.error("STREAM.PURGE.S", {"seq": seq}) == refusal
+    create = {"name": "T", "subjects": ["t.>"], "first_seq": seq}
+    assert world.error("STREAM.CREATE.T", create) == refusal
+
+
+def test_the_highest_sequence_that_the_store_can_hold_is_one_like_others(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(first_seq=SEQ_MAX)
+    world.settle()
+    assert world.put("s.a")["seq"] == SEQ_MAX
+
+    assert world.api("STREAM.PURGE.S", {"seq": SEQ_MAX})["success"] is True
+
+    assert world.put("s.a")["seq"] == SEQ_MAX + 1

@@ -47,16 +47,6 @@ def test_expiry_goes_on_after_an_hour() -> None:
     assert time.expiry_ns() == clock.wall_ns()
 
 
-def test_expiry_goes_on_when_somebody_vouches() -> None:
-    clock = FakeClock()
-    time = TrustedTime(clock)
-    clock.jump_wall(2 * limits.CLOCK_JUMP_NS)
-
-    time.vouch()
-
-    assert time.expiry_ns() == clock.wall_ns()
-
-
 def test_slow_days_are_no_jump() -> None:
     clock = FakeClock()
     time = TrustedTime(clock)

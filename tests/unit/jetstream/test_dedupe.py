@@ -60,3 +60,12 @@ def test_a_window_that_grows_keeps_what_it_has() -> None:
     window.window_ns = 1000
 
     assert window.find(b"a", 500) == 1
+
+
+def test_what_is_left_after_a_loss_tells_its_newest() -> None:
+    window = DedupeWindow(10, 8)
+    window.add(b"one", 1, 0)
+    window.add(b"two", 2, 0)
+
+    assert window.forget_above(1) == (1, b"one")
+    assert window.forget_above(0) is None

@@ -313,3 +313,23 @@ def test_what_ack_all_would_take_can_be_asked_before() -> None:
     assert pending.up_to(2) == [1, 2]
     assert pending.up_to(9) == []
     assert len(pending) == 3
+
+
+def test_an_ack_that_is_taken_back_comes_again_with_its_count() -> None:
+    pending = Pending(1, ack_wait_ns=10)
+    pending.deliver_run([1, 2, 3], 0)
+    pending.nak(1, 0)
+    pending.redeliver(1, 0)
+    latest = {seq: pending.latest(seq) for seq in (1, 2, 3)}
+    for seq in (1, 2, 3):
+        pending.ack(seq)
+
+    for seq in (2, 1):
+        pending.take_back(seq, *latest[seq], now_ns=5)
+        pending.take_back(seq, *latest[seq], now_ns=5)
+
+    assert pending.entries() == [(2, 2, 5), (1, 4, 5)]
+    assert pending.floor.stream_seq == 0
+    assert (pending.deliveries(1), pending.deliveries(2)) == (2, 1)
+    assert pending.next_redelivery() == 1
+    assert pending.queued == 2

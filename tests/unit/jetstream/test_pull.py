@@ -311,3 +311,64 @@ def test_requests_that_nobody_listens_for_make_room_at_the_bound() -> None:
         queue.request(b"_INBOX.gone.%d" % number, b"", b"1")
 
     assert world.fetch(1) == []
+
+
+def test_requests_of_one_subscriber_are_served_in_order() -> None:
+    world = world_with(0)
+    got = world.listen("_INBOX.same")
+    for _ in range(2):
+        world.publish(
+            "$JS.API.CONSUMER.MSG.NEXT.S.C",
+            b'{"batch":4,"expires":5000000000}',
+            reply="_INBOX.same",
+        )
+
+    world.store.hold()
+    for number in range(6):
+        world.publish("s.a", b"m%d" % number)
+    world.store.commit()
+
+    assert seen(got) == [b"m0", b"m1", b"m2", b"m3", b"m4", b"m5"]
+
+
+def test_a_status_of_one_subscriber_comes_where_its_request_ended() -> None:
+    world = world_with(0)
+    got = world.listen("_INBOX.same")
+    for batch in (b"1", b"3"):
+        world.publish(
+            "$JS.API.CONSUMER.MSG.NEXT.S.C",
+            b'{"batch":%b,"max_bytes":1000,"expires":5000000000}' % batch,
+            reply="_INBOX.same",
+        )
+
+    world.store.hold()
+    for number in range(3):
+        world.publish("s.a", b"m%d" % number)
+    world.store.commit()
+
+    assert [message.payload or message.status[:12] for message in got] == [
+        b"m0",
+        b"NATS/1.0 409",
+        b"m1",
+        b"m2",
+    ]
+
+
+@pytest.mark.parametrize("heartbeat_ns", [-1, -(2**63), 0])
+def test_no_heartbeat_comes_unless_one_is_asked_for(heartbeat_ns: int) -> None:
+    world = world_with(0)
+
+    got = world.fetch({"batch": 1, "expires": S, "idle_heartbeat": heartbeat_ns})
+    world.clock.advance(S)
+
+    assert [message.status for message in got] == [b"NATS/1.0 408 Request Timeout"]
+
+
+@pytest.mark.parametrize("heartbeat_ns", [1, 1000, limits.PULL_HEARTBEAT_MIN_NS])
+def test_heartbeats_come_no_faster_than_the_bound(heartbeat_ns: int) -> None:
+    world = world_with(0)
+
+    got = world.fetch({"batch": 1, "expires": S, "idle_heartbeat": heartbeat_ns})
+    world.clock.advance(10 * limits.PULL_HEARTBEAT_MIN_NS)
+
+    assert len(got) == 10

@@ -200,3 +200,15 @@ def test_a_deleted_consumer_leaves_no_watcher_timer_or_subscription() -> None:
     assert world.account.watchers == []
     assert world.clock.pending() == timers
     assert subjects(world) == interest
+
+
+def test_a_heartbeat_below_zero_is_none() -> None:
+    world = World()
+    world.create_stream()
+    heard = world.listen("d")
+
+    created = world.create_consumer(deliver_subject="d", idle_heartbeat=-1)
+    world.clock.advance(10 * S)
+
+    assert "idle_heartbeat" not in created["config"]
+    assert heard == []

@@ -17,16 +17,6 @@ HELD = StreamState(3, 153, 1, 100, 3, 300, 1, 0)
 
 
 @pytest.mark.parametrize(
-    ("storage", "header_size", "size"),
-    [("file", 0, 51), ("file", 10, 55), ("memory", 0, 37), ("memory", 10, 37)],
-)
-def test_a_message_counts_as_the_servers_stores_count_it(
-    storage: str, header_size: int, size: int
-) -> None:
-    assert retention.message_bytes(storage, 1, header_size, 20) == size
-
-
-@pytest.mark.parametrize(
     ("change", "of_subject", "size", "why"),
     [
         ({}, None, 1000, ""),

@@ -90,18 +90,6 @@ def test_a_clock_that_jumps_by_more_than_a_day_expires_nothing_for_an_hour() -> 
     assert world.state()["messages"] == 0
 
 
-def test_a_clock_that_is_vouched_for_expires_at_once() -> None:
-    world = World()
-    world.create_stream(max_age=60 * S)
-    fill(world, 1)
-    world.clock.jump_wall(30 * DAY)
-
-    world.time.vouch()
-    world.clock.advance(61 * S)
-
-    assert world.state()["messages"] == 0
-
-
 def test_an_old_message_is_gone_after_a_restart() -> None:
     world = World()
     world.create_stream(max_age=S)

@@ -1,0 +1,66 @@
+"""A world on the real SQLite store, with a disk that fails when a test says so."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from leafnode.clock import NS_PER_S
+from leafnode.store.memory import MemoryStore
+from tests.sim.committer import open_store
+from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class RealWorld(World):
+    """World on an SqliteStore. `settle` lets commits and reads come to their end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.disk_world = open_store(directory)
+        self.disk = self.disk_world.disk
+        self.clock = self.disk_world.clock
+        self.store: Any = self.disk_world.store
+        self.memory: Any = MemoryStore()
+        self.domain = ""
+        self.start()
+        self.settle()
+
+    def settle(self) -> None:
+        for _ in range(5):
+            self.disk_world.settle()
+            self.clock.advance(0)
+
+    def heal(self) -> None:
+        """The disk works again, and the store notices."""
+        self.disk.heal()
+        self.clock.advance(2 * NS_PER_S)
+        self.settle()
+        assert self.store.failed() is None
+
+    def api(self, endpoint: str, body: Any = None, **options: Any) -> dict[str, Any]:
+        payload = body if isinstance(body, bytes) else b"" if body is None else _json(body)
+        answers = self.request("$JS.API." + endpoint, payload, **options)
+        self.settle()
+        assert len(answers) == 1, answers
+        answer: dict[str, Any] = json.loads(answers[0].payload)
+        return answer
+
+    def put(
+        self, subject: str, payload: bytes = b"", *, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Publish one message and return its PubAck."""
+        answers = self.request(subject, payload, headers=headers)
+        self.settle()
+        answer: dict[str, Any] = json.loads(answers[0].payload)
+        return answer
+
+    def fetch(self, body: Any = None, stream: str = "S", name: str = "C") -> list[Msg]:
+        heard = super().fetch(body, stream, name)
+        self.settle()
+        return heard
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
