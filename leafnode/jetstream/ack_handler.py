@@ -76,9 +76,9 @@ class AckHandler:
         """What was acknowledged since the last commit is in the work queue again: so it is here."""
         consumer = self._consumer
         now_ns = consumer.context.clock.monotonic_ns()
-        while self._undoable:
-            for seq, consumer_seq, deliveries in self._undoable.popleft():
-                consumer.pending.take_back(seq, consumer_seq, deliveries, now_ns)
+        undone = [ack for acks in self._undoable for ack in acks]
+        self._undoable.clear()
+        consumer.pending.take_back(undone, now_ns)
 
     def open(self) -> None:
         """Begin to listen."""

@@ -394,6 +394,8 @@ class AccountJetStream:
 
 
 def _open_stream(stream: Stream) -> None:
+    if stream.closed:  # deleted again, or shut down, while its window was read
+        return
     stream.open()
     for consumer in stream.consumers.values():
         consumer.open()

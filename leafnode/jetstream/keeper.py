@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import StoreError, StoreFull
 from leafnode.jetstream import wire
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class Keeper:
         self._confirming = True
         try:
             failure = self._consumer.stream.root.failed()
-            if failure is not None and self._consumer.acks.is_unsure():
+            full = isinstance(failure, StoreFull)  # removals and positions go on then
+            if failure is not None and not full and self._consumer.acks.is_unsure():
                 raise failure
             self.put()
         except StoreError as error:

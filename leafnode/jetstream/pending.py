@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _STALE_MAX: Final = 64  # acknowledged sequences that the redelivery heap may still hold
 
@@ -193,19 +193,23 @@ class Pending:
             self._reordered = False
         return acked
 
-    def take_back(self, seq: int, consumer_seq: int, deliveries: int, now_ns: int) -> None:
-        """Undo an acknowledgement, given what `latest` said before: the message comes again."""
-        if seq in self._entries:
+    def take_back(self, acks: Iterable[tuple[int, int, int]], now_ns: int) -> None:
+        """Undo acknowledgements: (sequence, consumer sequence, deliveries), as `latest` gave them.
+
+        The messages come again.
+        """
+        undone = {seq: (place, tries) for seq, place, tries in acks if seq not in self._entries}
+        if not undone:
             return
-        entries = [*self._entries.items(), (seq, (consumer_seq, now_ns))]
+        entries = [*self._entries.items(), *((s, (p, now_ns)) for s, (p, _) in undone.items())]
         self._entries = OrderedDict(sorted(entries, key=lambda item: item[1][0]))
-        if deliveries > 1:
-            self.counts[seq] = deliveries
+        self.counts.update((seq, tries) for seq, (_, tries) in undone.items() if tries > 1)
         self._reordered = list(self._entries) != sorted(self._entries)
         lowest = min(self._entries)
         if lowest <= self.floor.stream_seq:
             self.floor = Position(self._entries[lowest][0] - 1, lowest - 1)
-        self._requeue(seq)
+        for seq in undone:
+            self._requeue(seq)
 
     def nak(self, seq: int, now_ns: int, delay_ns: int = 0) -> bool:
         """Queue a message for redelivery, now or after a delay; False when it was not pending."""

@@ -7,6 +7,7 @@ docs/adr/0003.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
@@ -228,8 +229,12 @@ class Stream:
             raise js_error(10043, seq)
         self._freed()
         self.removed_some()
-        for consumer in tuple(self.consumers.values()):
-            consumer.message_removed(seq)
+        self.root.after_commit(partial(self._message_removed, seq))
+
+    def _message_removed(self, seq: int, error: StoreError | None) -> None:
+        if error is None:
+            for consumer in tuple(self.consumers.values()):
+                consumer.message_removed(seq)
 
     def purge(
         self, *, pattern: bytes, below_seq: int, keep: int, done: Callable[[int | StoreError], None]
@@ -258,6 +263,16 @@ class Stream:
         self.purged_front(store.state().first_seq)
         done(removed)
 
+    def _once_durable(self, moves: list[tuple[Consumer, int]]) -> None:
+        """Let consumers follow a removal when its COMMIT has returned: it may yet be undone."""
+
+        def follow(error: StoreError | None) -> None:
+            for consumer, first_seq in moves:
+                if error is None and not consumer.closed:
+                    consumer.purged(first_seq)
+
+        self.root.after_commit(follow)
+
     def _freed(self) -> None:
         if self.quota is not None:
             self.quota.spoil()
@@ -266,18 +281,19 @@ class Stream:
         """All messages of these subjects were removed up to some sequence; consumers follow."""
         self._freed()
         first_seq = self.store.state().first_seq
+        moves = []
         for consumer in tuple(self.consumers.values()):
             filters = consumer.config.filters
+            begin = first_seq
             if filters and all(is_subset(one, pattern) for one in filters):
                 left = [state.first_seq for one in filters for _, state in self.store.subjects(one)]
-                consumer.purged(min(left, default=self.store.last_seq() + 1))
-            else:
-                consumer.purged(first_seq)
+                begin = min(left, default=self.store.last_seq() + 1)
+            moves.append((consumer, begin))
+        self._once_durable(moves)
 
     def purged_front(self, first_seq: int) -> None:
         """The stream begins at `first_seq` now; consumers follow."""
-        for consumer in tuple(self.consumers.values()):
-            consumer.purged(first_seq)
+        self._once_durable([(consumer, first_seq) for consumer in self.consumers.values()])
 
     # --- what it is
 

@@ -169,6 +169,7 @@ class Lane:
         lines = self._lines
         routes = self._routes
         sizes = self._sizes
+        max_control_line = self._max_control_line
         line, last = self._resume(account)
         count = size_in = misses = 0
         needed = 0
@@ -219,7 +220,8 @@ class Lane:
                         size = sizes.get(data[behind + 1 : at + 1], -1)
                 if route is None and size >= 0 and space > 0:
                     route = self._learn(text, space - pos)
-                if route is not None and size >= 0 and not route.with_header:
+                short = at - pos <= max_control_line  # a longer one is judged in step 4
+                if route is not None and size >= 0 and short and not route.with_header:
                     end = at + size + 3
                     if end > available:
                         needed = end - available

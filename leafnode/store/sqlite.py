@@ -234,11 +234,6 @@ class SqliteStore:
         self.committer.failed = StoreFailed(f"{self._path}: is closed")
         self._read_worker.drain(limits.STORE_CLOSE_NS)
         self._stop_workers()
-        # A read-only connection closes last: so the WAL keeps its size for the next start.
-        try:
-            self._columns_reader()
-        except sqlite3.Error as err:
-            log.warning("The write-ahead log is not kept: %s", err)
         self._close_connections()
         os.close(self._lock_fd)
 
@@ -305,6 +300,9 @@ class SqliteStore:
             self._lazy_states = {**batch.consumer_states, **self._lazy_states}
         if outcome.recovered is None:
             self.committer.failed = error
+            if self._retry_timer is not None:  # a probe for room: opening anew comes first
+                self._retry_timer.cancel()
+                self._retry_timer = None
             self._retry_later(self._reopen)
             return
         self._adopt(outcome.recovered)
@@ -465,9 +463,11 @@ class SqliteStore:
             raise schema.store_error(err, self._path) from err
 
     def _close_connections(self) -> None:
-        self._writer.close()
+        # The writer closes last: that empties the WAL and removes it. One that is left behind
+        # counts at the next start, and a damaged byte in it would bring back older pages.
         self._reader.close()
         self._close_columns()
+        self._writer.close()
 
     def _close_columns(self) -> None:
         conn, self._columns_conn = self._columns_conn, None

@@ -155,7 +155,7 @@ class Writer:
     def _give_back_pages(self) -> None:
         """Cut free pages off the end of the file, as many as the reserve needs, or as can be."""
         conn = self._conn
-        if conn is None:
+        if conn is None or conn.in_transaction:  # executescript() would commit what was undone
             return
         (page_size,) = conn.execute("PRAGMA page_size").fetchone()
         pages = 2 * self._bounds.reserve_bytes // page_size + 1

@@ -325,8 +325,8 @@ def test_an_ack_that_is_taken_back_comes_again_with_its_count() -> None:
         pending.ack(seq)
 
     for seq in (2, 1):
-        pending.take_back(seq, *latest[seq], now_ns=5)
-        pending.take_back(seq, *latest[seq], now_ns=5)
+        pending.take_back([(seq, *latest[seq])], now_ns=5)
+        pending.take_back([(seq, *latest[seq])], now_ns=5)
 
     assert pending.entries() == [(2, 2, 5), (1, 4, 5)]
     assert pending.floor.stream_seq == 0

@@ -152,3 +152,46 @@ def test_a_consumer_whose_deletion_failed_goes_on(world: RealWorld, code: int) -
     world.heal()
 
     assert len(world.fetch({"batch": 1, "expires": NS_PER_S})) == 1
+
+
+def test_a_disk_that_is_full_and_then_fails_recovers_without_a_restart(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    world.put("s.a")
+    world.settle()
+
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.put("s.a")
+    world.disk.heal()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    assert world.api("STREAM.MSG.DELETE.S", {"seq": 1})["error"]["err_code"] == 10077
+    world.disk.heal()
+    for _ in range(10):
+        world.clock.advance(NS_PER_S)
+        world.settle()
+
+    assert world.store.failed() is None
+    assert world.put("s.a")["seq"] == 2
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL])
+@pytest.mark.parametrize(
+    ("request_of", "body"), [("STREAM.PURGE.S", None), ("STREAM.MSG.DELETE.S", {"seq": 1})]
+)
+def test_messages_of_a_removal_that_was_undone_are_still_delivered(
+    tmp_path: Path, code: int, request_of: str, body: dict[str, int] | None
+) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    for _ in range(3):
+        world.put("s.a")
+    world.create_consumer()
+    world.settle()
+
+    world.disk.fail("COMMIT", code)
+    assert "error" in world.api(request_of, body)
+    world.heal()
+
+    assert world.info()["num_pending"] == 3
+    replies = [m.reply for m in world.fetch({"batch": 3, "expires": NS_PER_S}) if b"ACK" in m.reply]
+    assert [reply.split(b".")[5] for reply in replies] == [b"1", b"2", b"3"]

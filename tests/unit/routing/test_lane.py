@@ -367,3 +367,16 @@ def test_any_chunking_gives_the_same_deliveries(stream: bytes, sizes: list[int])
         return seen.lines, seen.stretches, seen.statuses, groups, client.raw.ended
 
     assert outcome(pieces(stream, sizes)) == outcome([stream])
+
+
+def test_a_subject_seen_before_makes_no_longer_control_line_pass() -> None:
+    for subject_bytes in (505, 512, 516):
+        line = b"PUB a %b 1\r\nx\r\n" % (b"r" * subject_bytes)
+        verdicts = []
+        for before in (b"", b"PUB a 1\r\nx\r\n"):
+            peer = FakePeer(account())
+            try:
+                verdicts.append(peer.says(before + line))
+            except MaxControlLine:
+                verdicts.append(MaxControlLine)
+        assert verdicts[0] == verdicts[1]
