@@ -352,6 +352,12 @@ async def test_permissions_of_the_hub_are_kept_and_the_link_never_drops(tmp_path
             assert edge.remote.status.last_error == ""
 
 
+def hub_heard(hub: Hub, subject: str) -> bool:
+    """Say whether our announcement of this subject has arrived at the hub."""
+    leafs = hub.get("leafz?subs=1")["leafs"]
+    return any(subject in leaf.get("subscriptions_list", []) for leaf in leafs)
+
+
 async def test_denied_imports_and_exports_stay_on_their_side(tmp_path: Path) -> None:
     with running_hub(tmp_path, NAMED) as hub:
         remote = plain(hub, deny_imports=("no.in.>",), deny_exports=("no.out.>",))
@@ -363,6 +369,7 @@ async def test_denied_imports_and_exports_stay_on_their_side(tmp_path: Path) -> 
             subscription = await client.subscribe(">")
             await client.flush()
             await until(lambda: edge.wants(b"yes"))
+            await until(lambda: hub_heard(hub, ">"))
             local.got()
 
             await client.publish("no.in.a", b"x")
