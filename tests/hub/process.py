@@ -40,6 +40,16 @@ def free_ports(count: int) -> list[int]:
         return [sock.getsockname()[1] for sock in sockets]
 
 
+def end_process(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """Send a signal and wait for the end; SIGKILL if that takes long."""
+    process.send_signal(how)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Hub:
     """One nats-server with a client, a leaf node and a monitoring port.
 
@@ -133,14 +143,8 @@ class Hub:
 
     def _end(self, how: signal.Signals) -> None:
         process, self.process = self.process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            end_process(process, how)
 
 
 @contextlib.contextmanager

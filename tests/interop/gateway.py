@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
 
-from tests.hub.process import free_ports
+from tests.hub.process import end_process, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,14 +77,8 @@ class Gateway:
 
     def _end(self, how: signal.Signals) -> None:
         process, self.process = self.process, None
-        if process is None:
-            return
-        process.send_signal(how)
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            end_process(process, how)
 
 
 @contextlib.contextmanager
