@@ -9,30 +9,24 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError, Future
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from leafnode.auth.authenticator import new_nonce
+from leafnode.clients import interest
 from leafnode.clients.registry import ConnectionFacts
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import AuthError, ProtocolError
-from leafnode.limits import (
-    CONTROL_LINES_PER_TURN,
-    MAX_SUBJECT_TOKENS,
-    SUBSCRIPTIONS_DROPPED_PER_TURN,
-)
+from leafnode.limits import CONTROL_LINES_PER_TURN
 from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import ClientSession, SessionRules, State
 from leafnode.protocol.errors import wire_line
 from leafnode.protocol.info import encode_info
 from leafnode.protocol.op import ConnectOp, Ping, Sub, Unsub
-from leafnode.protocol.subject import is_valid
 from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Peer
-from leafnode.routing.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,49 +250,15 @@ class ClientHandler:
     def _do(self, op: Op) -> None:
         match op:
             case Sub():
-                self._subscribe(op)
+                interest.subscribe(self.peer, op, self._seams.options.max_subscriptions)
             case Unsub():
-                self._unsubscribe(op)
+                interest.unsubscribe(self.peer, op)
             case Ping():
                 self._answer_ping()
             case ConnectOp(connect):
                 self._connect(connect)
             case _:
                 pass  # PONG is the session's; +OK and INFO have no effect
-
-    def _subscribe(self, op: Sub) -> None:
-        peer = self.peer
-        assert peer.account is not None, "only an open session gets here"
-        permissions = peer.permissions
-        if permissions is not None and not permissions.may_subscribe(op.subject, op.queue):
-            raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue)
-        max_subscriptions = self._seams.options.max_subscriptions
-        if max_subscriptions and len(peer.subs) >= max_subscriptions:
-            raise errors.MaxSubscriptionsExceeded
-        if op.sid not in peer.subs:  # a sid in use keeps its first subject
-            if not is_valid(op.subject) or op.subject.count(b".") >= MAX_SUBJECT_TOKENS:
-                raise errors.InvalidSubject
-            sub = Subscription(peer, op.subject, sid=op.sid, queue=op.queue)
-            peer.subs[op.sid] = sub
-            peer.account.insert(sub)
-        if peer.verbose:
-            peer.send(_OK)
-
-    def _unsubscribe(self, op: Unsub) -> None:
-        peer = self.peer
-        sub = peer.subs.get(op.sid)
-        if sub is not None:
-            if op.max_msgs > sub.delivered:
-                sub.max_msgs = op.max_msgs
-            else:
-                self._drop(sub)
-        if peer.verbose:
-            peer.send(_OK)
-
-    def _drop(self, sub: Subscription) -> None:
-        assert self.peer.account is not None, "subscriptions are in an account"
-        del self.peer.subs[sub.sid]
-        self.peer.account.remove(sub)
 
     def _answer_ping(self) -> None:
         self.peer.send(_PONG)
@@ -308,19 +268,6 @@ class ClientHandler:
             account = self.peer.account.name
             info = msgspec.structs.replace(self._info(), connect_info=True, remote_account=account)
             self.peer.send(encode_info(info))
-
-    def _drop_all(self) -> None:
-        """Take a closing peer's subscriptions out, as many in a turn as others can wait for."""
-        account = self.peer.account
-        subs = self.peer.subs
-        if account is None:
-            return
-        if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
-            # Whatever was decided before is decided anew, and a closing peer is given nothing then.
-            account.sublist.spoil(b">")
-            self._seams.clock.call_later(0, self._drop_all)
-        for sub in list(islice(subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
-            self._drop(sub)
 
     # --- login
 
@@ -364,7 +311,7 @@ class ClientHandler:
         seams = self._seams
         self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
         for sub in list(self.peer.subs.values()):
-            self._drop(sub)
+            interest.drop(sub)
         self._set_options(connect)
         self._bind(identity)
         self._lane.reset()
@@ -455,7 +402,7 @@ class ClientHandler:
         if self._outbound is not None:
             self._outbound.flush()
         self.peer.closing = True
-        self._drop_all()
+        interest.drop_all(self.peer, self._seams.clock)
         self._seams.registry.discard(self, reason)
         log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self._address(), reason)
         if self._transport is not None:

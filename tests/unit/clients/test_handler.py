@@ -6,7 +6,6 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,17 +18,15 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
-from leafnode.limits import (
-    CONTROL_LINES_PER_TURN,
-    MAX_SUBJECT_TOKENS,
-    SUBSCRIPTIONS_DROPPED_PER_TURN,
-)
+from leafnode.limits import CONTROL_LINES_PER_TURN
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
 
 if TYPE_CHECKING:
+    import pytest
+
     from leafnode.routing.account import Account
-    from leafnode.routing.subscription import Delivery, Subscription
+    from leafnode.routing.subscription import Delivery
 
 QUIET = b'{"verbose":false,"pedantic":false}'
 
@@ -85,60 +82,6 @@ def test_what_the_server_publishes_reaches_a_client_without_a_read() -> None:
     account(world).publish(b"a", b"hi")
 
     assert client.hears() == b"MSG a 1 2\r\nhi\r\n"
-
-
-def test_a_subject_deeper_than_the_limit_is_refused_and_one_at_it_is_not() -> None:
-    world = ClientWorld()
-    client = world.client(QUIET)
-    deep = b".".join([b"a"] * MAX_SUBJECT_TOKENS)
-
-    assert client.says(b"SUB %b 1\r\n" % deep) == b""
-    assert client.says(b"SUB %b.a 2\r\n" % deep) == b"-ERR 'Invalid Subject'\r\n"
-
-
-@pytest.mark.parametrize("subject", [b"a\0b", b"a\rb", b"a\fb"])
-def test_a_subject_that_could_end_or_split_a_line_elsewhere_is_refused(subject: bytes) -> None:
-    client = ClientWorld().client(QUIET)
-
-    assert client.says(b"SUB " + subject + b" 1\r\n") in {b"-ERR 'Invalid Subject'\r\n", b""}
-    assert not any(sub.subject == subject for sub in _subs(client))
-
-
-def _subs(client: object) -> list[Subscription]:
-    open_connections = client._world.server.registry.open  # type: ignore[attr-defined]
-    return [sub for handler in open_connections.values() for sub in handler.peer.subs.values()]
-
-
-def test_subscriptions_end_with_the_connection() -> None:
-    world = ClientWorld()
-    client = world.client(QUIET)
-    client.says(b"SUB a 1\r\nSUB b.> q 2\r\n")
-    assert account(world).local_interest == {(b"a", b""): 1, (b"b.>", b"q"): 1}
-
-    client.end.close()
-    world.settle()
-
-    assert account(world).local_interest == {}
-    assert account(world).sublist.count == 0
-    assert world.server.registry.open == {}
-
-
-def test_a_client_with_very_many_subscriptions_ends_in_slices_and_gets_nothing_meanwhile() -> None:
-    world = ClientWorld()
-    client, publisher = world.client(QUIET), world.client(QUIET)
-    count = 3 * SUBSCRIPTIONS_DROPPED_PER_TURN + 1
-    client.says(b"".join(b"SUB s.%d q %d\r\n" % (n, n) for n in range(count)))
-    publisher.says(b"SUB s.%d q 1\r\n" % (count - 1))
-    publisher.says(b"PUB s.%d 1\r\nx\r\n" % (count - 1) * 2)
-    peer = client.handler.peer
-
-    client.handler.close("Server Shutdown")
-    assert 0 < len(peer.subs) < count
-    publisher.end.write([b"PUB s.%d 1\r\ny\r\n" % (count - 1) * 10])
-
-    assert publisher.hears().count(b"\r\ny\r\n") == 10
-    assert account(world).local_interest == {(b"s.%d" % (count - 1), b"q"): 1}
-    assert peer.subs == {}
 
 
 def test_nothing_is_sent_to_a_client_after_the_error_that_ended_it() -> None:

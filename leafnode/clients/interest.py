@@ -1,0 +1,74 @@
+"""What SUB and UNSUB of a client change in its account, and the end of its interest.
+
+Knows the peer, its account and the bounds on subscriptions; not the session's states and not
+logins. Truth: nats-server 2.15.1 server/client.go processSub, processUnsub.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from leafnode.limits import MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.protocol import errors
+from leafnode.protocol.subject import is_valid
+from leafnode.routing.subscription import Subscription
+
+if TYPE_CHECKING:
+    from leafnode.clock import Clock
+    from leafnode.protocol.op import Sub, Unsub
+    from leafnode.routing.peer import Peer
+
+_OK: Final = b"+OK\r\n"
+
+
+def subscribe(peer: Peer, op: Sub, max_subscriptions: int) -> None:
+    """Add a subscription. Raises the ProtocolError that the client is told; 0 is no bound."""
+    assert peer.account is not None, "only an open session gets here"
+    permissions = peer.permissions
+    if permissions is not None and not permissions.may_subscribe(op.subject, op.queue):
+        raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue)
+    if max_subscriptions and len(peer.subs) >= max_subscriptions:
+        raise errors.MaxSubscriptionsExceeded
+    if op.sid not in peer.subs:  # a sid in use keeps its first subject
+        if not is_valid(op.subject) or op.subject.count(b".") >= MAX_SUBJECT_TOKENS:
+            raise errors.InvalidSubject
+        sub = Subscription(peer, op.subject, sid=op.sid, queue=op.queue)
+        peer.subs[op.sid] = sub
+        peer.account.insert(sub)
+    if peer.verbose:
+        peer.send(_OK)
+
+
+def unsubscribe(peer: Peer, op: Unsub) -> None:
+    """End a subscription, at once or after so many deliveries."""
+    sub = peer.subs.get(op.sid)
+    if sub is not None:
+        if op.max_msgs > sub.delivered:
+            sub.max_msgs = op.max_msgs
+        else:
+            drop(sub)
+    if peer.verbose:
+        peer.send(_OK)
+
+
+def drop(sub: Subscription) -> None:
+    """Take a subscription out of its account and of what its peer holds."""
+    account = sub.peer.account
+    assert account is not None, "subscriptions are in an account"
+    del sub.peer.subs[sub.sid]
+    account.remove(sub)
+
+
+def drop_all(peer: Peer, clock: Clock) -> None:
+    """Take a closing peer's subscriptions out, as many in a turn as others can wait for."""
+    account = peer.account
+    subs = peer.subs
+    if account is None:
+        return
+    if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
+        # Whatever was decided before is decided anew, and a closing peer is given nothing then.
+        account.sublist.spoil(b">")
+        clock.call_later(0, lambda: drop_all(peer, clock))
+    for sub in list(islice(subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
+        drop(sub)
