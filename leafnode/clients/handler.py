@@ -15,7 +15,7 @@ import msgspec
 
 from leafnode.auth.authenticator import new_nonce
 from leafnode.clients import interest
-from leafnode.clients.registry import ConnectionFacts
+from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import CONTROL_LINES_PER_TURN
@@ -49,23 +49,8 @@ _OK: Final = b"+OK\r\n"
 _PING: Final = b"PING\r\n"
 _PONG: Final = b"PONG\r\n"
 CLIENT_CLOSED: Final = "Client Closed"
-PROTOCOL_VIOLATION: Final = "Protocol Violation"
 
 _LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
-
-# What monitoring calls the end of a connection: nats-server 2.15.1 server/client.go ClosedState.
-_CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
-    errors.AuthenticationTimeout: "Authentication Timeout",
-    errors.AuthorizationViolation: "Authentication Failure",
-    errors.InvalidClientProtocol: "Bad Client Protocol Version",
-    errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
-    errors.MaxControlLine: "Maximum Control Line Exceeded",
-    errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",
-    errors.NoRespondersRequiresHeaders: "No Responders Requires Headers",
-    errors.ParserError: "Parse Error",
-    errors.StaleConnection: "Stale Connection",
-    errors.UnknownOperation: "Parse Error",
-}
 
 
 @dataclass(slots=True)
@@ -196,30 +181,14 @@ class ClientHandler:
 
     def facts(self) -> ConnectionFacts:
         """What monitoring shows."""
-        seams, session, peer = self._seams, self._session, self.peer
-        now_ns = seams.clock.monotonic_ns()
-        idle_ns = session.idle_ns(now_ns)
-        ip, _, port = self._address().rpartition(":")
-        return ConnectionFacts(
-            cid=peer.cid,
-            ip=ip,
-            port=int(port or 0),
-            account=peer.account.name if peer.account is not None else "",
-            user=self._identity.user if self._identity is not None else "",
-            name=peer.name,
-            lang=session.connect.lang,
-            version=session.connect.version,
+        return connection_facts(
+            self.peer,
+            self._session,
+            identity=self._identity,
+            address=self._address(),
             start_ns=self._start_wall_ns,
-            last_activity_ns=seams.clock.wall_ns() - idle_ns,
-            rtt_ns=session.rtt_ns,
-            uptime_ns=now_ns - session.start_ns,
-            idle_ns=idle_ns,
-            pending_bytes=self._outbound.pending_bytes() if self._outbound is not None else 0,
-            in_msgs=peer.traffic.in_msgs,
-            out_msgs=peer.traffic.out_msgs,
-            in_bytes=peer.traffic.in_bytes,
-            out_bytes=peer.traffic.out_bytes,
-            subscriptions=len(peer.subs),
+            outbound=self._outbound,
+            clock=self._seams.clock,
         )
 
     # --- operations
@@ -377,7 +346,7 @@ class ClientHandler:
             now_ns = self._seams.clock.monotonic_ns()
             self._seams.registry.login_failed(self._address(), error.wire_error.decode(), now_ns)
         if error.closes:
-            self._end(_CLOSED_STATES.get(type(error), PROTOCOL_VIOLATION))
+            self._end(closed_state(error))
 
     def _on_slow(self) -> None:
         log.warning(

@@ -7,7 +7,6 @@ Truth: nats-server 2.15.1 server/server.go createClient, server/monitor.go Connz
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leafnode.limits import AUTH_LOG_NS
@@ -15,34 +14,10 @@ from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 
 if TYPE_CHECKING:
+    from leafnode.clients.facts import ConnectionFacts
     from leafnode.clients.handler import ClientHandler
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionFacts:
-    """One connection as monitoring shows it. Times of day are wall time, spans are monotonic."""
-
-    cid: int
-    ip: str
-    port: int
-    account: str
-    user: str
-    name: str
-    lang: str
-    version: str
-    start_ns: int
-    last_activity_ns: int
-    rtt_ns: int
-    uptime_ns: int
-    idle_ns: int
-    pending_bytes: int
-    in_msgs: int
-    out_msgs: int
-    in_bytes: int
-    out_bytes: int
-    subscriptions: int
 
 
 class Registry:

@@ -16,7 +16,7 @@ from leafnode.monitor.text import shown, uptime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.clients.registry import ConnectionFacts
+    from leafnode.clients.facts import ConnectionFacts
     from leafnode.clock import Clock
     from leafnode.monitor.query import Query
     from leafnode.monitor.views import SubscriptionView, Views

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.bridge.status import PortStatus
-    from leafnode.clients.registry import ConnectionFacts
+    from leafnode.clients.facts import ConnectionFacts
     from leafnode.leaf.handler import LeafzRow
     from leafnode.store.api import StoreStats
     from leafnode.uplink.status import UplinkStatus

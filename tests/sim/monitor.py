@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leafnode.bridge.status import PortStatus
-from leafnode.clients.registry import ConnectionFacts
+from leafnode.clients.facts import ConnectionFacts
 from leafnode.clock import NS_PER_S
 from leafnode.leaf.handler import LeafzRow
 from leafnode.monitor.views import (

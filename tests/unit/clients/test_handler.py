@@ -174,35 +174,6 @@ def test_permissions_hold_for_messages_that_a_wider_pattern_would_get() -> None:
     assert reader.hears() == b"MSG a.open 1 1\r\ny\r\nMSG a.open 2 1\r\ny\r\n"
 
 
-def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
-    world = ClientWorld()
-    client = world.client(
-        b'{"verbose":false,"pedantic":false,"name":"joe","lang":"go","version":"1.2"}'
-    )
-    world.clock.advance(3 * NS_PER_S)
-    client.says(b"PONG\r\n")
-    client.says(b"SUB a 1\r\nPUB a 3\r\nabc\r\n")
-    world.clock.advance(2 * NS_PER_S)
-
-    facts = client.handler.facts()
-
-    assert (facts.cid, facts.ip, facts.name, facts.lang, facts.version) == (
-        1,
-        "127.0.0.1",
-        "joe",
-        "go",
-        "1.2",
-    )
-    assert facts.account == "$G"
-    assert facts.port > 0
-    assert (facts.uptime_ns, facts.idle_ns) == (5 * NS_PER_S, 2 * NS_PER_S)
-    assert facts.last_activity_ns - facts.start_ns == 3 * NS_PER_S
-    assert facts.rtt_ns > 0
-    assert (facts.in_msgs, facts.in_bytes, facts.out_msgs) == (1, 3, 1)
-    assert facts.subscriptions == 1
-    assert facts.pending_bytes == 0
-
-
 def test_closing_from_the_server_s_side_sends_what_is_pending() -> None:
     world = ClientWorld()
     client = world.client(QUIET)
