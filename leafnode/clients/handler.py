@@ -7,7 +7,6 @@ Truth: nats-server 2.15.1 server/client.go; measured: tests/conformance/transcri
 from __future__ import annotations
 
 import logging
-from asyncio import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +15,9 @@ import msgspec
 from leafnode.auth.authenticator import new_nonce
 from leafnode.clients import interest
 from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts
+from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
-from leafnode.errors import AuthError, ProtocolError
+from leafnode.errors import ProtocolError
 from leafnode.limits import CONTROL_LINES_PER_TURN
 from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import errors
@@ -84,10 +84,9 @@ class ClientHandler:
 
     __slots__ = (
         "_fed_msgs",
-        "_identity",
         "_info_due",
         "_lane",
-        "_nonce",
+        "_login",
         "_outbound",
         "_seams",
         "_session",
@@ -108,8 +107,7 @@ class ClientHandler:
             max_control_line_bytes=seams.options.max_control_line_bytes,
         )
         self._start_wall_ns = seams.clock.wall_ns()
-        self._nonce = b""
-        self._identity: Identity | None = None
+        self._login = Login(seams, self)
         self._fed_msgs = 0  # messages it had got when the timer ran last
         self._info_due = False  # a client of protocol 1 gets a second INFO behind its first PONG
         self._timer: Timer | None = None
@@ -124,17 +122,15 @@ class ClientHandler:
         self._transport = transport
         self._outbound = self._new_outbound(transport)
         if seams.authenticator.nonce_required:
-            self._nonce = new_nonce(seams.token_bytes)
+            self._login.nonce = new_nonce(seams.token_bytes)
         self.peer.send(encode_info(self._info()))
         if not seams.registry.admit(self):
-            self._refuse(errors.MaxConnectionsExceeded())
+            self.refuse(errors.MaxConnectionsExceeded())
             return
         connect = self._session.connect
         self._set_options(connect)
         if self._session.state is State.OPEN:
-            identity = seams.authenticator.check(connect, self._nonce)
-            assert not isinstance(identity, Future), "where nothing is required nothing is checked"
-            self._bind(identity)
+            self._login.bind_anybody(connect)
         self._set_timer()
 
     def received(self, data: bytes) -> None:
@@ -143,7 +139,7 @@ class ClientHandler:
         try:
             self._session.received(data, self._seams.clock.monotonic_ns())
         except ProtocolError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         if self._trace is not None:
             self._trace.read(data, is_open=self._session.state is State.OPEN)
@@ -184,7 +180,7 @@ class ClientHandler:
         return connection_facts(
             self.peer,
             self._session,
-            identity=self._identity,
+            identity=self._login.identity,
             address=self._address(),
             start_ns=self._start_wall_ns,
             outbound=self._outbound,
@@ -204,17 +200,10 @@ class ClientHandler:
                     return
                 self._do(self._session.take(line))
             except ProtocolError as error:
-                self._refuse(error)
+                self.refuse(error)
         if self._session.state is State.OPEN and self._transport is not None:
             self._transport.pause_reading()
-            self._seams.clock.call_later(0, self._go_on)
-
-    def _go_on(self) -> None:
-        """Handle the rest of what was read, after the others had their turn."""
-        if self._session.state is State.CLOSED or self._transport is None:
-            return
-        self._transport.resume_reading()
-        self._work()
+            self._seams.clock.call_later(0, self.go_on)
 
     def _do(self, op: Op) -> None:
         match op:
@@ -225,7 +214,7 @@ class ClientHandler:
             case Ping():
                 self._answer_ping()
             case ConnectOp(connect):
-                self._connect(connect)
+                self._login.connect(connect)
             case _:
                 pass  # PONG is the session's; +OK and INFO have no effect
 
@@ -238,56 +227,40 @@ class ClientHandler:
             info = msgspec.structs.replace(self._info(), connect_info=True, remote_account=account)
             self.peer.send(encode_info(info))
 
-    # --- login
+    # --- login: what `clients.login` has its client do
 
-    def _connect(self, connect: Connect) -> None:
-        if connect.account or connect.new_account:
-            raise errors.AuthorizationViolation  # no client names its own account
-        try:
-            answer = self._seams.authenticator.check(connect, self._nonce)
-        except AuthError as err:
-            raise errors.AuthorizationViolation from err
-        if isinstance(answer, Future):
-            assert self._transport is not None, "operations come from a connection"
-            self._transport.pause_reading()
-            answer.add_done_callback(lambda future: self._checked(connect, future))
-        else:
-            self._accept(connect, answer)
+    def wait(self) -> None:
+        """Read nothing more until `go_on`: credentials are being checked."""
+        assert self._transport is not None, "operations come from a connection"
+        self._transport.pause_reading()
 
-    def _checked(self, connect: Connect, future: Future[Identity]) -> None:
-        """Go on after credentials were checked elsewhere, if the connection still waits."""
-        try:
-            identity = future.result()
-        except AuthError:
-            self._refuse(errors.AuthorizationViolation())
-            return
-        except (Exception, CancelledError):  # boundary: connection
-            log.exception("Client refused, its credentials could not be checked")
-            self._refuse(errors.AuthorizationViolation())
-            return
+    def go_on(self) -> None:
+        """Handle the rest of what was read, and what comes."""
         if self._session.state is State.CLOSED or self._transport is None:
-            return
-        try:
-            self._accept(connect, identity)
-        except ProtocolError as error:
-            self._refuse(error)
             return
         self._transport.resume_reading()
         self._work()
 
-    def _accept(self, connect: Connect, identity: Identity) -> None:
-        """Serve the client as this identity from now on; what it had subscribed to ends."""
+    def accept(self, connect: Connect, identity: Identity) -> None:
+        """Serve the client as this identity from now on; what it had subscribed to ends.
+
+        Raises ProtocolError for options that cannot be.
+        """
         seams = self._seams
         self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
         for sub in list(self.peer.subs.values()):
             interest.drop(sub)
         self._set_options(connect)
-        self._bind(identity)
+        self._login.bind(identity)
         self._lane.reset()
         self._info_due = connect.protocol >= 1
         self._set_timer()
         if connect.verbose:
             self.peer.send(_OK)
+
+    @property
+    def is_gone(self) -> bool:
+        return self._session.state is State.CLOSED or self._transport is None
 
     def _set_options(self, connect: Connect) -> None:
         peer = self.peer
@@ -298,14 +271,9 @@ class ClientHandler:
         peer.headers = connect.headers
         peer.no_responders = connect.no_responders
 
-    def _bind(self, identity: Identity) -> None:
-        self._identity = identity
-        self.peer.account = self._seams.account(identity.account)
-        self.peer.permissions = identity.permissions
-
     def _info(self) -> ServerInfo:
         ip = self._address().rpartition(":")[0]
-        nonce = self._nonce.decode()
+        nonce = self._login.nonce.decode()
         return msgspec.structs.replace(
             self._seams.info, client_id=self.peer.cid, client_ip=ip, nonce=nonce
         )
@@ -329,13 +297,13 @@ class ClientHandler:
             if self._session.on_time(self._seams.clock.monotonic_ns(), fed=fed):
                 self.peer.send(_PING)
         except ProtocolError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         self._set_timer()
 
     # --- the end
 
-    def _refuse(self, error: ProtocolError) -> None:
+    def refuse(self, error: ProtocolError) -> None:
         """Tell the client what it did wrong, and end the connection where that is what follows."""
         if self._session.state is State.CLOSED:
             return

@@ -1,8 +1,8 @@
 """The tree of a file bound to `Options`: the outermost table, and what must hold together.
 
-Knows the options outside of blocks; those inside are in blocks.py; not what an option does. `load`
-and `read_file` alone open files. Truth: nats-server 2.15.1 for its keys (measured),
-docs/configuration.md for ours.
+Knows the options outside of blocks; those inside are in blocks.py and in files of their own; not
+what an option does. `load` and `read_file` alone open files. Truth: nats-server 2.15.1 for its keys
+(measured), docs/configuration.md for ours.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.config import blocks, convert, refused
+from leafnode.config.authorization import authorization
 from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
@@ -148,7 +149,7 @@ _TOP: Final = Block(
         Row(("server_name",), "server_name", convert.server_name),
         Row(("http",), "http", convert.host_port),
         Row(("http_port", "monitor_port"), "http", convert.port_alone),
-        Row(("authorization",), "authorization", blocks.authorization),
+        Row(("authorization",), "authorization", authorization),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),

@@ -1,147 +1,33 @@
 """The blocks of a configuration: for each a table of its keys, and the rules among its values.
 
-Knows authorization, jetstream, store, leafnodes, uplink and serial; not the options outside of
-blocks and not what an option does. Truth: nats-server 2.15.1 for its keys (measured), for ours
-docs/configuration.md.
+Knows jetstream, store, leafnodes, uplink and serial; not the options outside of blocks, nor the
+blocks with a file of their own, and not what an option does. Truth: nats-server 2.15.1 for its keys
+(measured), for ours docs/configuration.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert, refused
-from leafnode.config.lexer import quoted
 from leafnode.config.options import (
-    Authorization,
     JetStreamOptions,
     LeafOptions,
     LeafRemote,
-    PermissionsOptions,
     SerialOptions,
     SerialPort,
     StoreOptions,
-    SubjectRules,
     TlsOptions,
     UplinkOptions,
     UplinkStream,
-    User,
 )
-from leafnode.config.place import Block, Given, Place, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from leafnode.config.place import Block, Place, Row, no_duplicates
 
 _BAUD_MAX: Final = 12_000_000  # the fastest USB adapters
 _WINDOW_MSGS_MAX: Final = 65_536
 _WINDOW_BYTES_MAX: Final = 64 * limits.MIB
-
-
-def _no_duplicates(place: Place, names: list[str], what: str) -> None:
-    """Raise ConfigError at the second of two equal names of an array's values."""
-    seen: set[str] = set()
-    for item, name in zip(place.items(what), names, strict=True):
-        if name in seen:
-            raise item.error(f"the {what} {quoted(name)} stands twice")
-        seen.add(name)
-
-
-# --- authorization
-
-
-def authorization(place: Place) -> Authorization:
-    given = _AUTHORIZATION.read(place)
-    default: PermissionsOptions | None = given.values.pop("permissions", None)
-    given.exclude("user", "users", "expected user or users, not both")
-    given.exclude("token", "users", "expected token or users, not both")
-    given.exclude("token", "user", "expected token or user and password, not both")
-    _user_and_password(given)
-    if default is not None:
-        # On nats-server they are silently without effect on a single user.
-        given.need("users", "users: default permissions hold only for entries of users")
-        given.values["users"] = tuple(
-            replace(user, permissions=user.permissions or default) for user in given.values["users"]
-        )
-    return Authorization(**given.values)
-
-
-def _user_and_password(given: Given) -> None:
-    if "user" in given.values:
-        given.need("password", "a password for the user")
-    if "password" in given.values:
-        # nats-server takes a password alone and then lets everybody in.
-        given.need("user", "a user for the password")
-
-
-def _users(place: Place) -> tuple[User, ...]:
-    users = tuple(_user(item) for item in place.items("users"))
-    if not users:
-        raise place.error("expected at least one user, got an empty array")
-    _no_duplicates(place, [user.user or user.nkey for user in users], "user")
-    return users
-
-
-def _user(place: Place) -> User:
-    given = _USER.read(place)
-    for name in ("user", "password"):
-        given.exclude("nkey", name, "expected nkey or user and password, not both")
-    if "nkey" not in given.values:
-        given.need("user", "user and password, or nkey")
-        _user_and_password(given)
-    return User(**given.values)
-
-
-def _permissions(place: Place) -> PermissionsOptions:
-    return PermissionsOptions(**_PERMISSIONS.read(place).values)
-
-
-def _rules(one: Callable[[Place], str]) -> Callable[[Place], SubjectRules]:
-    """Return a converter of a subject, an array of them, or a block with allow and deny."""
-    # On nats-server an empty array allows everything; here it is refused.
-    subjects = convert.list_of(one, "subjects")
-    block = Block((Row(("allow",), "allow", subjects), Row(("deny",), "deny", subjects)))
-
-    def rules(place: Place) -> SubjectRules:
-        if isinstance(place.node.value, dict):
-            return SubjectRules(**block.read(place).values)
-        return SubjectRules(allow=subjects(place))
-
-    return rules
-
-
-_PERMISSIONS: Final = Block(
-    (
-        Row(("publish", "pub", "import"), "publish", _rules(convert.subject)),
-        Row(("subscribe", "sub", "export"), "subscribe", _rules(convert.subject_without_queue)),
-    ),
-    refused.PERMISSIONS,
-)
-_USER: Final = Block(
-    (
-        Row(("user", "username"), "user", convert.text),
-        Row(("password", "pass"), "password", convert.secret),
-        Row(("nkey",), "nkey", convert.public_user_nkey),
-        Row(("permissions", "permission", "authorization"), "permissions", _permissions),
-    ),
-    refused.USER,
-)
-_AUTHORIZATION: Final = Block(
-    (
-        Row(("user", "username"), "user", convert.text),
-        Row(("password", "pass"), "password", convert.secret),
-        Row(("token",), "token", convert.secret),
-        Row(("users",), "users", _users),
-        Row(("timeout",), "timeout_ns", convert.seconds(limits.AUTH_TIMEOUT_NS)),
-        Row(
-            ("default_permissions", "default_permission", "permissions"),
-            "permissions",
-            _permissions,
-        ),
-    ),
-    refused.AUTHORIZATION,
-)
 
 
 # --- jetstream
@@ -292,7 +178,7 @@ def _uplink_streams(place: Place) -> tuple[UplinkStream, ...]:
     streams = tuple(_uplink_stream(item) for item in place.items("streams"))
     if not streams:
         raise place.error("expected at least one stream, got an empty array")
-    _no_duplicates(place, [stream.stream for stream in streams], "stream")
+    no_duplicates(place, [stream.stream for stream in streams], "stream")
     return streams
 
 
@@ -339,8 +225,8 @@ def _serial_ports(place: Place) -> tuple[SerialPort, ...]:
     ports = tuple(_serial_port(item) for item in place.items("ports"))
     if not ports:
         raise place.error("expected at least one port, got an empty array")
-    _no_duplicates(place, [port.device for port in ports], "device")
-    _no_duplicates(place, [port.name for port in ports], "name")
+    no_duplicates(place, [port.device for port in ports], "device")
+    no_duplicates(place, [port.name for port in ports], "name")
     return ports
 
 
@@ -364,7 +250,7 @@ def _serial_port(place: Place) -> SerialPort:
 def _fields(place: Place) -> tuple[str, ...]:
     fields = convert.list_of(convert.text, "column names")(place)
     if isinstance(place.node.value, list):
-        _no_duplicates(place, list(fields), "field")
+        no_duplicates(place, list(fields), "field")
     return fields
 
 

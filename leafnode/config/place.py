@@ -125,6 +125,15 @@ class Block:
         return found[0] if found else ""
 
 
+def no_duplicates(place: Place, names: list[str], what: str) -> None:
+    """Raise ConfigError at the second of two equal names of an array's values."""
+    seen: set[str] = set()
+    for item, name in zip(place.items(what), names, strict=True):
+        if name in seen:
+            raise item.error(f"the {what} {quoted(name)} stands twice")
+        seen.add(name)
+
+
 def shown(node: Node) -> str:
     """Return what a node is, for an error: a short value itself, else its kind."""
     value = node.value

@@ -1,59 +1,14 @@
-"""The seam of leafnode.clients.authenticator: credentials that are checked elsewhere take time."""
+"""leafnode.clients.authenticator: the seam that leafnode.auth fits by shape."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator as RealAuthenticator
-from leafnode.auth.authenticator import Identity
-from leafnode.clock import NS_PER_S
-from leafnode.config.options import Authorization, Options
-from leafnode.errors import AuthError
-from tests.sim.clients import HOST, PORT, ClientServer, RawClient
-from tests.sim.loop import SimClock
-from tests.sim.network import MemoryNetwork
+from leafnode.config.options import Authorization
 
 if TYPE_CHECKING:
-    import pytest
-
     from leafnode.clients.authenticator import Authenticator
-    from leafnode.protocol.info import Connect
-
-LOGIN = b'CONNECT {"user":"u","pass":"p","verbose":false}\r\n'
-REQUIRED = Options(authorization=Authorization(user="u", password="p"))
-
-
-class SlowAuthenticator:
-    """Answers when the test says so."""
-
-    required = True
-    nonce_required = False
-
-    def __init__(self) -> None:
-        self.asked: list[asyncio.Future[Identity]] = []
-
-    def check(self, connect: Connect, nonce: bytes) -> asyncio.Future[Identity]:
-        self.asked.append(asyncio.get_running_loop().create_future())
-        return self.asked[-1]
-
-
-class World:
-    """A server with a slow authenticator and one client that has sent its login and more."""
-
-    def __init__(self, behind: bytes = b"") -> None:
-        self.authenticator = SlowAuthenticator()
-        self.server = ClientServer(SimClock(), REQUIRED, self.authenticator)
-        self.network = MemoryNetwork(self.server.clock)
-        self.network.listen(self.server.turn, self.server.new_session, host=HOST, port=PORT)
-        self.raw = RawClient()
-        self.end, _ = self.network.connect(self.raw, HOST, PORT)
-        self.end.write([LOGIN + behind])
-
-    async def settle(self) -> bytes:
-        """Let everything happen that needs no time; return what the client got."""
-        await asyncio.sleep(0.000_001)
-        return self.raw.take()
 
 
 def test_the_real_authenticator_fits_the_seam() -> None:
@@ -61,101 +16,3 @@ def test_the_real_authenticator_fits_the_seam() -> None:
 
     assert fits.required
     assert not fits.nonce_required
-
-
-async def test_nothing_behind_a_login_is_handled_until_it_is_answered() -> None:
-    world = World(behind=b"SUB a 1\r\nPUB a 2\r\nhi\r\nPING\r\n")
-    assert (await world.settle()).startswith(b"INFO {")
-    world.end.write([b"PING\r\n"])
-    assert await world.settle() == b""
-    assert world.end.other.paused
-
-    world.authenticator.asked[0].set_result(Identity(user="u"))
-
-    assert await world.settle() == b"MSG a 1 2\r\nhi\r\nPONG\r\nPONG\r\n"
-    assert not world.end.other.paused
-
-
-async def test_a_refusal_that_comes_later_closes() -> None:
-    world = World()
-    await world.settle()
-
-    world.authenticator.asked[0].set_exception(AuthError("no"))
-
-    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
-    assert world.raw.ended
-
-
-async def test_a_login_that_is_not_answered_by_the_deadline_is_refused() -> None:
-    world = World()
-    await world.settle()
-
-    await asyncio.sleep(2.1)
-
-    assert await world.settle() == b"-ERR 'Authentication Timeout'\r\n"
-    world.authenticator.asked[0].set_result(Identity())
-    assert await world.settle() == b""
-
-
-async def test_an_answer_for_a_client_that_went_away_is_dropped() -> None:
-    world = World()
-    await world.settle()
-    world.end.close()
-    await world.settle()
-
-    world.authenticator.asked[0].set_exception(AuthError("no"))
-    await world.settle()
-
-    assert world.raw.ended
-    assert world.server.registry.open == {}
-
-
-async def test_a_check_that_breaks_refuses_the_client_and_is_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    world = World()
-    await world.settle()
-
-    world.authenticator.asked[0].set_exception(RuntimeError("as the test wants it"))
-
-    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
-    assert "its credentials could not be checked" in caplog.text
-
-
-async def test_a_check_that_is_cancelled_refuses_the_client() -> None:
-    world = World()
-    await world.settle()
-
-    world.authenticator.asked[0].cancel()
-
-    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
-
-
-async def test_a_bad_protocol_number_is_refused_after_a_slow_check_too() -> None:
-    world = World()
-    world.raw.take()
-    world.end.write([b""])
-    await world.settle()
-    world.authenticator.asked[0].set_result(Identity())
-    await world.settle()
-    world.end.write([b'CONNECT {"user":"u","pass":"p","protocol":9}\r\n'])
-    await world.settle()
-
-    world.authenticator.asked[1].set_result(Identity())
-
-    assert await world.settle() == b"-ERR 'invalid client protocol'\r\n"
-
-
-async def test_the_account_and_user_of_the_identity_are_the_client_s() -> None:
-    world = World()
-    await world.settle()
-
-    world.authenticator.asked[0].set_result(Identity(account="FACTORY", user="joe"))
-    await world.settle()
-
-    (facts,) = world.server.registry.facts()
-    assert (facts.account, facts.user) == ("FACTORY", "joe")
-
-
-def test_the_login_deadline_of_the_simulation_is_the_default() -> None:
-    assert REQUIRED.authorization.timeout_ns == 2 * NS_PER_S

@@ -1,4 +1,4 @@
-"""authorization, jetstream, leafnodes, uplink, serial. Keys as nats-server 2.15.1 has them."""
+"""jetstream, leafnodes, uplink, serial. Keys as nats-server 2.15.1 has them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import pytest
 from leafnode import limits
 from leafnode.config.bind import bind
 from leafnode.config.options import (
-    Authorization,
     JetStreamOptions,
     LeafOptions,
     LeafRemote,
     Options,
-    PermissionsOptions,
     SerialOptions,
     SerialPort,
-    SubjectRules,
     TlsOptions,
     UplinkOptions,
     UplinkStream,
-    User,
 )
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
@@ -37,120 +33,6 @@ def refused(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         options(text)
     return str(caught.value).removeprefix("x.conf:")
-
-
-# --- authorization
-
-
-def authorization(text: str) -> Authorization:
-    return options(f"authorization {{ {text} }}").authorization
-
-
-def test_a_single_user_a_token_or_users_may_be_required() -> None:
-    assert authorization("user: a, password: b") == Authorization(user="a", password="b")
-    assert authorization("username: a, pass: b") == Authorization(user="a", password="b")
-    assert authorization("token: t, timeout: 0.5") == Authorization(
-        token="t", timeout_ns=500_000_000
-    )
-    assert authorization(f"users [{{user: a, password: $2a$11$x}}, {{nkey: {NKEY}}}]").users == (
-        User(user="a", password="$2a$11$x"),
-        User(nkey=NKEY),
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "publish", "subscribe"),
-    [
-        ("publish: a", SubjectRules(("a",)), SubjectRules()),
-        ("pub: [a, b.>], sub: c", SubjectRules(("a", "b.>")), SubjectRules(("c",))),
-        ("import: a, export: b", SubjectRules(("a",)), SubjectRules(("b",))),
-        ('publish: {deny: ">"}', SubjectRules(deny=(">",)), SubjectRules()),
-        (
-            "subscribe: {allow: [a, b], deny: 'c.*'}",
-            SubjectRules(),
-            SubjectRules(("a", "b"), ("c.*",)),
-        ),
-    ],
-)
-def test_permissions_are_a_subject_an_array_or_allow_and_deny(
-    text: str, publish: SubjectRules, subscribe: SubjectRules
-) -> None:
-    users = authorization(f"users [{{user: a, password: b, permissions: {{ {text} }} }}]").users
-
-    assert users[0].permissions == PermissionsOptions(publish, subscribe)
-
-
-def test_default_permissions_are_those_of_users_without_their_own() -> None:
-    users = authorization(
-        "default_permissions: {publish: a}, "
-        "users [{user: a, password: b}, {user: c, password: d, permission: {publish: x}}]"
-    ).users
-
-    assert users[0].permissions == PermissionsOptions(publish=SubjectRules(("a",)))
-    assert users[1].permissions == PermissionsOptions(publish=SubjectRules(("x",)))
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("user: a", "1:1: authorization: expected a password for the user"),
-        ("password: a", "1:1: authorization: expected a user for the password"),
-        ("token: t, user: a, password: b", "authorization.user: expected token or user"),
-        ("users: [{user: a, password: b}], user: c, password: d", "expected user or users"),
-        ("users: [{user: a, password: b}], token: t", "expected token or users, not both"),
-        ("users: []", "authorization.users: expected at least one user, got an empty array"),
-        ("users: {user: a}", "authorization.users: expected an array of users, got a block"),
-        ("users: [a]", "authorization.users[0]: expected a block, got a string"),
-        ("users: [{user: a}]", "authorization.users[0]: expected a password for the user"),
-        ("users: [{password: a}]", "authorization.users[0]: expected user and password, or nkey"),
-        ("users: [{}]", "authorization.users[0]: expected user and password, or nkey"),
-        (
-            "users: [{user: a, password: b}, {user: a, password: c}]",
-            'authorization.users[1]: the user "a" stands twice',
-        ),
-        (f"users: [{{nkey: {NKEY}, user: a, password: b}}]", "expected nkey or user and password"),
-        (f"users: [{{nkey: {NKEY}, password: b}}]", "expected nkey or user and password"),
-        ("users: [{nkey: UC}]", "users[0].nkey: expected the public nkey of a user"),
-        ("user: a, password: ''", "authorization.password: expected a string of one line"),
-        ("token: ''", "authorization.token: expected a string of one line"),
-        ("user: a, password: b, permissions: {publish: a}", "default permissions hold only for"),
-        (
-            "users: [{user: a, password: b, permissions: {publish: []}}]",
-            "publish: expected at least",
-        ),
-        (
-            "users: [{user: a, password: b, permissions: {publish: {allow: 'a..b'}}}]",
-            'users[0].permissions.publish.allow: expected a subject, got "a..b"',
-        ),
-        ("users: [{user: a, password: b, permissions: {pub: 'a q'}}]", "expected a subject"),
-        (
-            "users: [{user: a, password: b, permissions: {sub: {deny: [x, 'c q']}}}]",
-            "1:78: authorization.users[0].permissions.sub.deny[1]: queue permissions are not "
-            'supported yet: expected a subject alone, got "c q"',
-        ),
-        (
-            "users: [{user: a, password: b, permissions: {sub: 'foo bar'}}]",
-            "users[0].permissions.sub: queue permissions are not supported yet",
-        ),
-        (
-            "default_permissions: {sub: {allow: 'foo bar'}}, users: [{user: a, password: b}]",
-            "default_permissions.sub.allow: queue permissions are not supported yet",
-        ),
-        (
-            "users: [{user: a, password: b, permissions: {pub: {allows: a}}}]",
-            'unknown field "allows"',
-        ),
-        (
-            "users: [{user: a, password: b, permissions: {allow_responses: true}}]",
-            "permissions.allow_responses: not supported yet",
-        ),
-        ("users: [{user: a, password: b, clients: []}]", "users[0].clients: not supported yet"),
-        ("auth_callout: {}", "authorization.auth_callout: not supported yet"),
-        ("timeout: -1", "authorization.timeout: expected a duration above zero"),
-    ],
-)
-def test_who_may_connect_must_be_said_without_a_gap(text: str, error: str) -> None:
-    assert error in refused(f"authorization {{ {text} }}")
 
 
 # --- jetstream

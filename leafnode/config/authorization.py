@@ -1,0 +1,111 @@
+"""Who may connect and what they may do: `authorization`, its users and their permissions.
+
+Knows the keys and the rules among their values; `accounts` has the same users. It does not know how
+somebody is checked. Truth: nats-server 2.15.1 server/opts.go parseAuthorization (measured).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.config import convert, refused
+from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules, User
+from leafnode.config.place import Block, Given, Place, Row, no_duplicates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def authorization(place: Place) -> Authorization:
+    given = _AUTHORIZATION.read(place)
+    default: PermissionsOptions | None = given.values.pop("permissions", None)
+    given.exclude("user", "users", "expected user or users, not both")
+    given.exclude("token", "users", "expected token or users, not both")
+    given.exclude("token", "user", "expected token or user and password, not both")
+    _user_and_password(given)
+    if default is not None:
+        # On nats-server they are silently without effect on a single user.
+        given.need("users", "users: default permissions hold only for entries of users")
+        given.values["users"] = tuple(
+            replace(user, permissions=user.permissions or default) for user in given.values["users"]
+        )
+    return Authorization(**given.values)
+
+
+def _user_and_password(given: Given) -> None:
+    if "user" in given.values:
+        given.need("password", "a password for the user")
+    if "password" in given.values:
+        # nats-server takes a password alone and then lets everybody in.
+        given.need("user", "a user for the password")
+
+
+def users(place: Place) -> tuple[User, ...]:
+    found = tuple(user(item) for item in place.items("users"))
+    if not found:
+        raise place.error("expected at least one user, got an empty array")
+    no_duplicates(place, [user.user or user.nkey for user in found], "user")
+    return found
+
+
+def user(place: Place) -> User:
+    given = _USER.read(place)
+    for name in ("user", "password"):
+        given.exclude("nkey", name, "expected nkey or user and password, not both")
+    if "nkey" not in given.values:
+        given.need("user", "user and password, or nkey")
+        _user_and_password(given)
+    return User(**given.values)
+
+
+def permissions(place: Place) -> PermissionsOptions:
+    return PermissionsOptions(**_PERMISSIONS.read(place).values)
+
+
+def _rules(one: Callable[[Place], str]) -> Callable[[Place], SubjectRules]:
+    """Return a converter of a subject, an array of them, or a block with allow and deny."""
+    # On nats-server an empty array allows everything; here it is refused.
+    subjects = convert.list_of(one, "subjects")
+    block = Block((Row(("allow",), "allow", subjects), Row(("deny",), "deny", subjects)))
+
+    def rules(place: Place) -> SubjectRules:
+        if isinstance(place.node.value, dict):
+            return SubjectRules(**block.read(place).values)
+        return SubjectRules(allow=subjects(place))
+
+    return rules
+
+
+_PERMISSIONS: Final = Block(
+    (
+        Row(("publish", "pub", "import"), "publish", _rules(convert.subject)),
+        Row(("subscribe", "sub", "export"), "subscribe", _rules(convert.subject_without_queue)),
+    ),
+    refused.PERMISSIONS,
+)
+_USER: Final = Block(
+    (
+        Row(("user", "username"), "user", convert.text),
+        Row(("password", "pass"), "password", convert.secret),
+        Row(("nkey",), "nkey", convert.public_user_nkey),
+        Row(("permissions", "permission", "authorization"), "permissions", permissions),
+    ),
+    refused.USER,
+)
+_AUTHORIZATION: Final = Block(
+    (
+        Row(("user", "username"), "user", convert.text),
+        Row(("password", "pass"), "password", convert.secret),
+        Row(("token",), "token", convert.secret),
+        Row(("users",), "users", users),
+        Row(("timeout",), "timeout_ns", convert.seconds(limits.AUTH_TIMEOUT_NS)),
+        Row(
+            ("default_permissions", "default_permission", "permissions"),
+            "permissions",
+            permissions,
+        ),
+    ),
+    refused.AUTHORIZATION,
+)
