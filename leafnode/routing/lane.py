@@ -14,20 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import LINE_CACHE_MAX, MAX_SIZE_DIGITS, ROUTE_CACHE_MAX
-from leafnode.protocol import header
-from leafnode.protocol.errors import (
-    InvalidPublishSubject,
-    MaxControlLine,
-    MaxPayloadViolation,
-    ParserError,
-    PermissionsViolation,
-    UnknownOperation,
-    wire_line,
-)
-from leafnode.protocol.subject import is_valid_literal
+from leafnode.limits import LINE_CACHE_MAX, ROUTE_CACHE_MAX
+from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.routing.message_args import parse_args
 from leafnode.routing.peer import Kind
-from leafnode.routing.route import Message, build, deliver, emit
+from leafnode.routing.publish import ONE_OFF, publish
+from leafnode.routing.route import build, emit
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -41,9 +33,6 @@ _CLIENT_VERBS: Final = {b"PUB": False, b"HPUB": True}  # verb: has a header size
 _LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
 _CLIENT_STARTS: Final = tuple(b"PUB HPUB SUB UNSUB PING PONG CONNECT INFO +OK -ERR".split())
 _VERB_BYTES_MAX: Final = len(b"CONNECT")
-_ACK_PREFIX: Final = b"$JS.ACK."
-# Subjects that are not seen again would push everything else out of the caches.
-_ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
 _NOT_IN_REPLY: Final = b"\0\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
 _LF: Final = 10
 _CR: Final = 13
@@ -63,18 +52,6 @@ class _Line:
         self.size = size
         self.total = length + size + 2
         self.route = route
-
-
-class _Args:
-    """What stands behind the subject of a message line."""
-
-    __slots__ = ("header_size", "queues", "reply", "size")
-
-    def __init__(self, reply: bytes, header_size: int, size: int) -> None:
-        self.reply = reply
-        self.header_size = header_size
-        self.size = size
-        self.queues: tuple[bytes, ...] | None = None
 
 
 class Lane:
@@ -325,7 +302,7 @@ class Lane:
         parts = rest.split()
         if b" ".join(parts) != rest:
             return self._odd_message(text, body_at)
-        args = self._args(parts, with_header=route.with_header)
+        args = parse_args(self._peer, parts, self._max_payload, with_header=route.with_header)
         if len(text) > self._max_control_line:
             self._check_length(text)
         end = self._end_of(body_at, args.size)
@@ -335,7 +312,7 @@ class Lane:
         plain = route.with_header and not args.header_size  # goes on as MSG
         if route.general or plain or args.queues is not None or b"@" in args.reply:
             self._flush()
-            self._general(route.subject, args, body)
+            publish(self._peer, route.subject, args, body)
         else:
             if route.wire:
                 self._tails.append(self._buffer[body_at - len(text) + space + 1 : end])
@@ -365,7 +342,7 @@ class Lane:
         key = text[:space]
         verb, _, subject = key.partition(b" ")
         with_header = self._verbs.get(verb)
-        if account is None or with_header is None or subject.startswith(_ONE_OFF) or not subject:
+        if account is None or with_header is None or subject.startswith(ONE_OFF) or not subject:
             return None
         if b"  " in text or b"\t" in text or b"\r" in text[:-2]:
             return None
@@ -392,12 +369,12 @@ class Lane:
         if len(parts) < 2:
             raise ParserError
         self._check_length(text)
-        args = self._args(parts[2:], with_header=with_header)
+        args = parse_args(self._peer, parts[2:], self._max_payload, with_header=with_header)
         end = self._end_of(body_at, args.size)
         if end < 0:
             return end
         self._flush()
-        self._general(parts[1], args, self._buffer[body_at : end - 2])
+        publish(self._peer, parts[1], args, self._buffer[body_at : end - 2])
         self._count(1, args.size)
         return end
 
@@ -405,89 +382,6 @@ class Lane:
         """Hold the arguments of a message line against max_control_line."""
         if len(text.split(None, 1)[1].rstrip()) > self._max_control_line:
             raise MaxControlLine
-
-    def _args(self, parts: list[bytes], *, with_header: bool) -> _Args:
-        """Read what stands behind the subject: [reply] [header size] size, or a leaf's queue
-        list.
-        """
-        sizes = 2 if with_header else 1
-        numbers = parts[-sizes:]
-        middle = parts[:-sizes]
-        if len(numbers) < sizes:
-            raise ParserError
-        for number in numbers:
-            if not number.isdigit() or len(number) > MAX_SIZE_DIGITS:
-                raise ParserError
-        size = int(numbers[-1])
-        header_size = int(numbers[0]) if with_header else 0
-        if size > self._max_payload:
-            raise MaxPayloadViolation
-        if header_size > size or (with_header and not self._peer.headers):
-            raise ParserError
-        if any(b"\0" in word for word in middle):
-            raise ParserError  # refused at the edge: it would travel on to others
-        if len(middle) <= 1:
-            return _Args(middle[0] if middle else b"", header_size, size)
-        return self._leaf_args(middle, header_size, size)
-
-    def _leaf_args(self, middle: list[bytes], header_size: int, size: int) -> _Args:
-        """Read `+ reply queue …` or `| queue …` (leaf protocol 2.1)."""
-        if self._peer.kind is not Kind.LEAF:
-            raise ParserError
-        if middle[0] == b"+" and len(middle) > 2:
-            args = _Args(middle[1], header_size, size)
-            args.queues = tuple(middle[2:])
-        elif middle[0] == b"|":
-            args = _Args(b"", header_size, size)
-            args.queues = tuple(middle[1:])
-        else:
-            raise ParserError
-        return args
-
-    def _general(self, subject: bytes, args: _Args, body: bytes) -> None:
-        """Deliver one message that the runs cannot carry, and answer the publisher where it
-        asked.
-        """
-        peer = self._peer
-        account = peer.account
-        assert account is not None
-        if peer.pedantic and not is_valid_literal(subject):
-            peer.send(wire_line(InvalidPublishSubject()))
-        if peer.permissions is not None and not peer.permissions.may_publish(subject):
-            if peer.kind is Kind.CLIENT:
-                peer.send(wire_line(PermissionsViolation(b"Publish", subject)))
-            return
-        if peer.verbose:
-            peer.send(b"+OK\r\n")
-        reply = args.reply
-        if peer.kind is Kind.LEAF:
-            if reply.startswith(_ACK_PREFIX) and b"@" in reply:
-                reply, _, shown = reply.partition(b"@")
-                delivery = (shown, reply, args.header_size, body)
-                account.deliver(subject, [delivery], origin=peer)
-                return
-            # Groups get a message from a leaf only when it names them (leaf protocol 2.2).
-            queues = args.queues if args.queues is not None else ()
-            message = Message(subject, reply, args.header_size, body, queues)
-            deliver(account, peer, message, once=subject.startswith(_ONE_OFF))
-            return
-        message = Message(subject, reply, args.header_size, body)
-        received = deliver(account, peer, message, once=subject.startswith(_ONE_OFF))
-        if not received and reply and peer.no_responders:
-            self._no_responders(account, subject, reply)
-
-    def _no_responders(self, account: Account, subject: bytes, reply: bytes) -> None:
-        """Tell the requester itself, on its own subscription for the reply, that nobody is
-        there.
-        """
-        block = header.status(503, pairs=[(b"Nats-Subject", subject)])
-        for sub in account.sublist.find(reply).plain:
-            if sub.peer is self._peer:
-                # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
-                line = b"HMSG %b %b %d %d\r\n%b\r\n"
-                size = len(block)
-                self._peer.send(line % (reply, sub.sid, size, size, block))
-                return
 
 
 def _check_start(start: bytes) -> None:

@@ -1,0 +1,69 @@
+"""One message of a peer that the runs cannot carry: judged, delivered the general way, answered.
+
+Knows peers, accounts and the answers that a publisher may get; not lines or buffers: `lane` cuts
+them. Truth: nats-server server/client.go processInboundClientMsg.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode.protocol import header
+from leafnode.protocol.errors import InvalidPublishSubject, PermissionsViolation, wire_line
+from leafnode.protocol.subject import is_valid_literal
+from leafnode.routing.peer import Kind
+from leafnode.routing.route import Message, deliver
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.message_args import Args
+    from leafnode.routing.peer import Peer
+
+_ACK_PREFIX: Final = b"$JS.ACK."
+# Subjects that are not seen again would push everything else out of the caches.
+ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
+
+
+def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
+    """Deliver one message, and answer the publisher where it asked."""
+    account = peer.account
+    assert account is not None
+    if peer.pedantic and not is_valid_literal(subject):
+        peer.send(wire_line(InvalidPublishSubject()))
+    if peer.permissions is not None and not peer.permissions.may_publish(subject):
+        if peer.kind is Kind.CLIENT:
+            peer.send(wire_line(PermissionsViolation(b"Publish", subject)))
+        return
+    if peer.verbose:
+        peer.send(b"+OK\r\n")
+    if peer.kind is Kind.LEAF:
+        _from_leaf(account, peer, subject, args, body)
+        return
+    message = Message(subject, args.reply, args.header_size, body)
+    received = deliver(account, peer, message, once=subject.startswith(ONE_OFF))
+    if not received and args.reply and peer.no_responders:
+        _no_responders(account, peer, subject, args.reply)
+
+
+def _from_leaf(account: Account, peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
+    reply = args.reply
+    if reply.startswith(_ACK_PREFIX) and b"@" in reply:
+        reply, _, shown = reply.partition(b"@")
+        account.deliver(subject, [(shown, reply, args.header_size, body)], origin=peer)
+        return
+    # Groups get a message from a leaf only when it names them (leaf protocol 2.2).
+    queues = args.queues if args.queues is not None else ()
+    message = Message(subject, reply, args.header_size, body, queues)
+    deliver(account, peer, message, once=subject.startswith(ONE_OFF))
+
+
+def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -> None:
+    """Tell the requester itself, on its own subscription for the reply, that nobody is there."""
+    block = header.status(503, pairs=[(b"Nats-Subject", subject)])
+    for sub in account.sublist.find(reply).plain:
+        if sub.peer is peer:
+            # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
+            line = b"HMSG %b %b %d %d\r\n%b\r\n"
+            size = len(block)
+            peer.send(line % (reply, sub.sid, size, size, block))
+            return

@@ -1,0 +1,71 @@
+"""leafnode.routing.message_args: what stands behind a subject, for clients and for leafs."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.protocol.errors import MaxPayloadViolation, ParserError
+from leafnode.routing.message_args import parse_args
+from leafnode.routing.peer import Kind
+from tests.sim.peers import FakePeer, account
+
+MAX_PAYLOAD = 1024
+
+
+def test_a_size_alone() -> None:
+    args = parse_args(FakePeer(account()), [b"5"], MAX_PAYLOAD, with_header=False)
+
+    assert (args.reply, args.header_size, args.size, args.queues) == (b"", 0, 5, None)
+
+
+def test_a_reply_and_both_sizes() -> None:
+    args = parse_args(FakePeer(account()), [b"r", b"2", b"5"], MAX_PAYLOAD, with_header=True)
+
+    assert (args.reply, args.header_size, args.size, args.queues) == (b"r", 2, 5, None)
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [b"x"], [b"-1"], [b"+1"], [b"1x"], [b"1234567890"], [b"a", b"b", b"1"]]
+)
+def test_what_no_client_may_say_is_a_parser_error(parts: list[bytes]) -> None:
+    with pytest.raises(ParserError):
+        parse_args(FakePeer(account()), parts, MAX_PAYLOAD, with_header=False)
+
+
+def test_a_header_larger_than_its_message_is_a_parser_error() -> None:
+    with pytest.raises(ParserError):
+        parse_args(FakePeer(account()), [b"3", b"2"], MAX_PAYLOAD, with_header=True)
+
+
+def test_a_header_from_a_client_that_has_none_is_a_parser_error() -> None:
+    peer = FakePeer(account())
+    peer.headers = False
+
+    with pytest.raises(ParserError):
+        parse_args(peer, [b"1", b"2"], MAX_PAYLOAD, with_header=True)
+
+
+def test_the_largest_payload_passes_and_one_byte_more_does_not() -> None:
+    peer = FakePeer(account())
+
+    assert parse_args(peer, [b"1024"], MAX_PAYLOAD, with_header=False).size == MAX_PAYLOAD
+    with pytest.raises(MaxPayloadViolation):
+        parse_args(peer, [b"1025"], MAX_PAYLOAD, with_header=False)
+
+
+def test_a_leaf_names_queue_groups_with_and_without_a_reply() -> None:
+    leaf = FakePeer(account(), kind=Kind.LEAF)
+
+    with_reply = parse_args(leaf, b"+ r q z 1".split(), MAX_PAYLOAD, with_header=False)
+    without = parse_args(leaf, b"| q 1".split(), MAX_PAYLOAD, with_header=False)
+
+    assert (with_reply.reply, with_reply.queues) == (b"r", (b"q", b"z"))
+    assert (without.reply, without.queues) == (b"", (b"q",))
+
+
+@pytest.mark.parametrize("line", [b"+ r 1", b"r q 1", b"- r q 1"])
+def test_a_leafs_list_without_its_mark_or_without_a_group_is_a_parser_error(line: bytes) -> None:
+    leaf = FakePeer(account(), kind=Kind.LEAF)
+
+    with pytest.raises(ParserError):
+        parse_args(leaf, line.split(), MAX_PAYLOAD, with_header=False)
