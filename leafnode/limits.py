@@ -32,6 +32,9 @@ assert MAX_CONTROL_LINE_BYTES < READ_CHUNK_BYTES, "one read must hold one contro
 assert len(str(MAX_PAYLOAD_BYTES)) <= MAX_SIZE_DIGITS
 
 # --- client connections
+ALLOW_RESPONSES_MSGS: Final = 1  # server/const.go DEFAULT_ALLOW_RESPONSE_MAX_MSGS
+ALLOW_RESPONSES_NS: Final = 120 * NS_PER_S
+OPEN_REPLIES_MAX: Final = 65536  # ours: of one connection; nats-server has no bound
 FIRST_PING_NS: Final = 2 * NS_PER_S  # after CONNECT, for the round trip; server/client.go
 RTT_REFRESH_NS: Final = 3600 * NS_PER_S  # a busy client is pinged at least this often
 PING_JITTER: Final = 0.2  # of the first ping, so that a fleet's pings spread out

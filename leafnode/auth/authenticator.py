@@ -17,17 +17,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import nkey
+from leafnode.auth.permissions import permissions_of
 from leafnode.config.options import User
 from leafnode.errors import AuthError
 from leafnode.limits import BCRYPT_PENDING_MAX, NONCE_BYTES
 from leafnode.routing.account import GLOBAL_ACCOUNT
-from leafnode.routing.permissions import Permissions, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules
+    from leafnode.config.options import Authorization
     from leafnode.protocol.info import Connect
+    from leafnode.routing.permissions import Permissions
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Authenticator:
         self._passwords: dict[str, tuple[str, Identity]] = {}
         self._nkeys: dict[str, Identity] = {}
         for user in _users(authorization):
-            permissions = _permissions(user.permissions)
+            permissions = permissions_of(user.permissions)
             if user.nkey:
                 self._nkeys[user.nkey] = Identity(user=user.nkey, permissions=permissions)
             else:
@@ -159,17 +160,6 @@ def _users(authorization: Authorization) -> tuple[User, ...]:
         return authorization.users
     one = User(user=authorization.user, password=authorization.password)
     return (one, *authorization.users)
-
-
-def _permissions(options: PermissionsOptions | None) -> Permissions | None:
-    if options is None:
-        return None
-    return Permissions(publish=_rules(options.publish), subscribe=_rules(options.subscribe))
-
-
-def _rules(rules: SubjectRules) -> Rules:
-    allow = [pattern.encode() for pattern in rules.allow]
-    return Rules(allow or None, [pattern.encode() for pattern in rules.deny])
 
 
 def _wire(secret: str) -> bytes:

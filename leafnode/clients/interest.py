@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from leafnode.protocol.op import Sub, Unsub
     from leafnode.routing.peer import Peer
 
+SYSTEM_QUEUE: Final = b"_sys_"  # nats-server's own queue group: no client may join it
 _OK: Final = b"+OK\r\n"
 
 
@@ -26,7 +27,8 @@ def subscribe(peer: Peer, op: Sub, max_subscriptions: int) -> None:
     """Add a subscription. Raises the ProtocolError that the client is told; 0 is no bound."""
     assert peer.account is not None, "only an open session gets here"
     permissions = peer.permissions
-    if permissions is not None and not permissions.may_subscribe(op.subject, op.queue):
+    denied = permissions is not None and not permissions.may_subscribe(op.subject, op.queue)
+    if denied or op.queue == SYSTEM_QUEUE:
         raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue)
     if max_subscriptions and len(peer.subs) >= max_subscriptions:
         raise errors.MaxSubscriptionsExceeded

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.protocol import errors
+from leafnode.routing.responses import OpenReplies
 
 if TYPE_CHECKING:
     from leafnode.auth.authenticator import Identity
@@ -85,7 +86,11 @@ class Login:
         self.identity = identity
         peer = self._client.peer
         peer.account = self._seams.account(identity.account)
-        peer.permissions = identity.permissions
+        peer.permissions = permissions = identity.permissions
+        peer.open_replies = None
+        if permissions is not None and permissions.responses is not None:
+            clock = self._seams.clock
+            peer.open_replies = OpenReplies(permissions.responses, clock.monotonic_ns)
 
     def _checked(self, connect: Connect, future: Future[Identity]) -> None:
         """Go on after credentials were checked elsewhere, if the connection still waits."""

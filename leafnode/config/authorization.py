@@ -7,15 +7,13 @@ somebody is checked. Truth: nats-server 2.15.1 server/opts.go parseAuthorization
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from leafnode import limits
 from leafnode.config import convert, refused
-from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules, User
+from leafnode.config.options import Authorization, PermissionsOptions, User
+from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def authorization(place: Place) -> Authorization:
@@ -60,31 +58,6 @@ def user(place: Place) -> User:
     return User(**given.values)
 
 
-def permissions(place: Place) -> PermissionsOptions:
-    return PermissionsOptions(**_PERMISSIONS.read(place).values)
-
-
-def _rules(one: Callable[[Place], str]) -> Callable[[Place], SubjectRules]:
-    """Return a converter of a subject, an array of them, or a block with allow and deny."""
-    # On nats-server an empty array allows everything; here it is refused.
-    subjects = convert.list_of(one, "subjects")
-    block = Block((Row(("allow",), "allow", subjects), Row(("deny",), "deny", subjects)))
-
-    def rules(place: Place) -> SubjectRules:
-        if isinstance(place.node.value, dict):
-            return SubjectRules(**block.read(place).values)
-        return SubjectRules(allow=subjects(place))
-
-    return rules
-
-
-_PERMISSIONS: Final = Block(
-    (
-        Row(("publish", "pub", "import"), "publish", _rules(convert.subject)),
-        Row(("subscribe", "sub", "export"), "subscribe", _rules(convert.subject_without_queue)),
-    ),
-    refused.PERMISSIONS,
-)
 _USER: Final = Block(
     (
         Row(("user", "username"), "user", convert.text),

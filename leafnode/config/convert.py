@@ -239,14 +239,16 @@ def is_subject(value: str) -> bool:
     return tokens_few and _UNPRINTABLE.search(value) is None and subjects.is_valid(encoded)
 
 
-def subject_without_queue(place: Place) -> str:
-    """A subject. What names a queue group too is refused by name: nothing would hold it."""
+def subject_and_queue(place: Place) -> str:
+    """A subject, alone or with the queue group it holds for: `subject queue`, one blank between.
+
+    Both may have wildcards.
+    """
     value = place.node.value
     if isinstance(value, str):
         words = value.split()
         if len(words) == 2 and all(map(is_subject, words)):
-            problem = "queue permissions are not supported yet: expected a subject alone"
-            raise place.error(f"{problem}, got {quoted(value)}")
+            return " ".join(words)
     return subject(place)
 
 

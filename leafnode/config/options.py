@@ -21,18 +21,33 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class SubjectRules:
-    """Allow and deny lists of subject patterns. An empty `allow` allows all but `deny`."""
+    """Allow and deny lists of subject patterns. An empty `allow` allows all but `deny`.
+
+    For subscriptions an entry may be `subject queue`, with one blank.
+    """
 
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseOptions:
+    """`allow_responses`: how many answers to one request, and for how long. -1: no limit."""
+
+    max_msgs: int = limits.ALLOW_RESPONSES_MSGS
+    expires_ns: int = limits.ALLOW_RESPONSES_NS
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionsOptions:
-    """What a user may publish and subscribe to."""
+    """What a user may publish and subscribe to.
+
+    With `responses` and no `publish.allow` nothing but answers may be published.
+    """
 
     publish: SubjectRules = SubjectRules()
     subscribe: SubjectRules = SubjectRules()
+    responses: ResponseOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

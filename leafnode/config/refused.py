@@ -51,10 +51,6 @@ USER: Final[dict[str, str]] = _each(
     _NOT_YET, "allowed_connection_types connection_types clients proxy_required"
 )
 
-PERMISSIONS: Final[dict[str, str]] = _each(
-    _NOT_YET, "allow_responses allow_response publish_allow_responses"
-)
-
 JETSTREAM: Final[dict[str, str]] = (
     _each(
         "not supported: put store_dir on an encrypted file system",

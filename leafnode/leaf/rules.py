@@ -56,10 +56,10 @@ class ExportRules(Rules):
 
     __slots__ = ()
 
-    def allows(self, subject: bytes) -> bool:
+    def allows(self, subject: bytes, queue: bytes = b"") -> bool:
         if subject.startswith(_GATEWAY_REPLY):
             subject = subject[_GATEWAY_REPLY_PREFIX_BYTES:]
-        return super().allows(subject)
+        return super().allows(subject, queue)
 
 
 def link_rules(

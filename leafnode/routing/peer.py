@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from leafnode.routing.account import Account
     from leafnode.routing.permissions import Permissions
+    from leafnode.routing.responses import OpenReplies
     from leafnode.routing.subscription import Subscription
 
 
@@ -79,6 +80,7 @@ class Peer:
         "kind",
         "name",
         "no_responders",
+        "open_replies",
         "out",
         "outbox",
         "pedantic",
@@ -106,6 +108,7 @@ class Peer:
         self.headers = True
         self.no_responders = False
         self.permissions: Permissions | None = None  # None: everything is allowed
+        self.open_replies: OpenReplies | None = None  # set where permissions allow responses
         self.traffic = Traffic()
         self.subs: dict[bytes, Subscription] = {}  # by sid
 

@@ -6,7 +6,7 @@ links. nats-server had four advisories because such paths decided apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
@@ -18,10 +18,43 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
 
 
-class Rules:
-    """An allow list (None: everything) and a deny list, which wins."""
+class SubjectSet:
+    """Patterns, arranged so that judging a literal subject costs little however many there are."""
 
-    __slots__ = ("allow", "deny", "exempt")
+    __slots__ = ("_exact", "_others", "_prefixes", "patterns")
+
+    def __init__(self, patterns: Iterable[bytes]) -> None:
+        self.patterns = tuple(patterns)
+        self._exact = frozenset(self.patterns)
+        # `a.b.>` is a prefix; a subject is never just "a.b.", since no token is empty.
+        prefixes = [pattern[:-1] for pattern in self.patterns if _is_prefix(pattern)]
+        self._prefixes = tuple(prefixes)
+        self._others = tuple(
+            pattern
+            for pattern in self.patterns
+            if not _is_prefix(pattern) and not subjects.is_literal(pattern)
+        )
+
+    def matches(self, subject: bytes) -> bool:
+        """Say whether a literal subject is one that some pattern stands for."""
+        if subject in self._exact or subject.startswith(self._prefixes):
+            return True
+        return any(subjects.matches(pattern, subject) for pattern in self._others)
+
+    def covers(self, pattern: bytes) -> bool:
+        """Say whether one of the patterns stands for all that `pattern` stands for."""
+        return any(subjects.is_subset(pattern, of) for of in self.patterns)
+
+
+class Rules:
+    """An allow list (None: everything) and a deny list, which wins.
+
+    An entry `subject queue` holds for subscriptions of that queue group only; the queue may have
+    wildcards, too. Where queue entries allow a subject they replace the entry without a queue for
+    queue groups: `["a", "a v1"]` lets anybody subscribe to `a`, and of the groups only `v1`.
+    """
+
+    __slots__ = ("_allow", "_deny", "_queue_allow", "_queue_deny", "exempt")
 
     def __init__(
         self,
@@ -30,19 +63,25 @@ class Rules:
         *,
         exempt: tuple[bytes, ...] = (),
     ) -> None:
-        self.allow = None if allow is None else tuple(allow)
-        self.deny = tuple(deny)
+        plain_allow, self._queue_allow = _split(allow or ())
+        plain_deny, self._queue_deny = _split(deny)
+        self._allow = None if allow is None else SubjectSet(plain_allow)
+        self._deny = SubjectSet(plain_deny)
         self.exempt = exempt  # prefixes that are never judged
 
-    def allows(self, subject: bytes) -> bool:
-        """Judge a literal subject."""
+    def allows(self, subject: bytes, queue: bytes = b"") -> bool:
+        """Judge a literal subject, on its way to or from a member of `queue` if one is given."""
         if self.exempt and subject.startswith(self.exempt):
             return True
-        if any(subjects.matches(pattern, subject) for pattern in self.deny):
+        if self._deny.matches(subject):
             return False
-        return self.allow is None or any(subjects.matches(p, subject) for p in self.allow)
+        if queue and self._queue_deny and _names(self._queue_deny, subject, queue):
+            return False
+        if self._allow is None or self._allow.matches(subject):
+            return True
+        return bool(queue) and _names(self._queue_allow, subject, queue)
 
-    def allows_pattern(self, pattern: bytes, *, partly: bool = False) -> bool:
+    def allows_pattern(self, pattern: bytes, queue: bytes = b"", *, partly: bool = False) -> bool:
         """Judge a subscription's pattern.
 
         A pattern inside a deny entry is refused; one that only overlaps a deny entry passes, and
@@ -51,32 +90,57 @@ class Rules:
         """
         if self.exempt and pattern.startswith(self.exempt):
             return True
-        if any(subjects.is_subset(pattern, denied) for denied in self.deny):
+        if self._deny.covers(pattern):
             return False
-        if self.allow is None or any(subjects.is_subset(pattern, p) for p in self.allow):
+        if queue and _names(self._queue_deny, pattern, queue):
+            return False
+        if self._allow is None:
             return True
-        return partly and any(subjects.collides(pattern, allowed) for allowed in self.allow)
+        if queue and any(subjects.is_subset(pattern, of) for of, _ in self._queue_allow):
+            return _names(self._queue_allow, pattern, queue)
+        if self._allow.covers(pattern):
+            return True
+        return partly and any(subjects.collides(pattern, p) for p in self._allow.patterns)
+
+
+class ResponseRule(NamedTuple):
+    """How many messages may answer one request, and for how long. 0: no limit."""
+
+    max_msgs: int
+    expires_ns: int
 
 
 class Permissions:
-    """What a peer may publish into the account, and what it may receive from it."""
+    """What a peer may publish into the account, and what it may receive from it.
 
-    __slots__ = ("publish", "subscribe")
+    `responses`: it may also answer what it received, see `routing.responses`.
+    """
 
-    def __init__(self, publish: Rules, subscribe: Rules) -> None:
+    __slots__ = ("publish", "responses", "subscribe")
+
+    def __init__(
+        self, publish: Rules, subscribe: Rules, responses: ResponseRule | None = None
+    ) -> None:
         self.publish = publish
         self.subscribe = subscribe
+        self.responses = responses
 
     def may_publish(self, subject: bytes) -> bool:
+        """Judge by the lists alone; `may_publish` of this module also knows open replies."""
         return self.publish.allows(subject)
 
     def may_subscribe(self, subject: bytes, queue: bytes = b"") -> bool:
-        """Judge a SUB. Queue names are not restricted yet: `queue` is for the error text's sake."""
-        del queue
-        return self.subscribe.allows_pattern(subject)
+        return self.subscribe.allows_pattern(subject, queue)
 
-    def may_receive(self, subject: bytes) -> bool:
-        return self.subscribe.allows(subject)
+    def may_receive(self, subject: bytes, queue: bytes = b"") -> bool:
+        return self.subscribe.allows(subject, queue)
+
+
+def may_publish(peer: Peer, subject: bytes) -> bool:
+    """Say whether a message of this peer may enter its account, and count an answer it gives."""
+    if peer.permissions is None or peer.permissions.may_publish(subject):
+        return True
+    return peer.open_replies is not None and peer.open_replies.take(subject)
 
 
 def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
@@ -89,4 +153,29 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     # Both are hubs of ours: a spoke never carries from one to the other (leaf protocol 2.6).
     if peer.kind is Kind.LEAF and origin.kind is Kind.LEAF:
         return False
-    return peer.permissions is None or peer.permissions.may_receive(subject)
+    return peer.permissions is None or peer.permissions.may_receive(subject, sub.queue)
+
+
+def _is_prefix(pattern: bytes) -> bool:
+    return pattern.endswith(b">") and subjects.is_literal(pattern[:-1] + b"x")
+
+
+def _split(patterns: Iterable[bytes]) -> tuple[list[bytes], list[tuple[bytes, bytes]]]:
+    """Part the entries without a queue from those with one."""
+    plain: list[bytes] = []
+    with_queue: list[tuple[bytes, bytes]] = []
+    for pattern in patterns:
+        subject, _, queue = pattern.partition(b" ")
+        if queue:
+            with_queue.append((subject, queue))
+        else:
+            plain.append(subject)
+    return plain, with_queue
+
+
+def _names(entries: list[tuple[bytes, bytes]], pattern: bytes, queue: bytes) -> bool:
+    """Say whether an entry stands for this pattern and for this queue."""
+    return any(
+        (queue == name or subjects.is_subset(queue, name)) and subjects.is_subset(pattern, of)
+        for of, name in entries
+    )

@@ -12,6 +12,7 @@ from leafnode.protocol import header
 from leafnode.protocol.errors import InvalidPublishSubject, PermissionsViolation, wire_line
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import may_publish
 from leafnode.routing.route import Message, deliver
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     assert account is not None
     if peer.pedantic and not is_valid_literal(subject):
         peer.send(wire_line(InvalidPublishSubject()))
-    if peer.permissions is not None and not peer.permissions.may_publish(subject):
+    if peer.permissions is not None and not may_publish(peer, subject):
         if peer.kind is Kind.CLIENT:
             peer.send(wire_line(PermissionsViolation(b"Publish", subject)))
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leafnode.protocol.subject import is_valid
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver
-from leafnode.routing.route import Message, deliver
+from leafnode.routing.route import Message, deliver, note_reply
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -74,6 +74,9 @@ def deliver_to_client(
             lines.append(b"HMSG %b %b %b%b\r\n%b\r\n" % (subject, sid, middle, sizes, body))
         else:
             lines.append(b"MSG %b %b %b%d\r\n%b\r\n" % (subject, sid, middle, len(body), body))
+    if sub.peer.open_replies is not None:
+        for _, reply, _, _ in messages:
+            note_reply(sub.peer, reply)
     _send(account, sub, lines)
     return True
 

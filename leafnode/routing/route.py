@@ -100,6 +100,8 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
         _build_targets(route, origin)
     if with_header and not all(target.peer.headers for target in _all_targets(route)):
         route.general = True
+    if any(target.peer.open_replies is not None for target in _all_targets(route)):
+        route.general = True  # each message's reply is to be noted
     route.wire = bool(route.targets or route.groups)
     route.internal = bool(route.handlers or route.groups)
     if not (route.wire or route.internal) and origin.no_responders:
@@ -327,6 +329,16 @@ def send_to_leaf(
     _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
 
 
+def note_reply(peer: Peer, reply: bytes) -> None:
+    """Let a peer answer what it was just sent, where its permissions say so and no more is
+    needed.
+    """
+    if reply and peer.open_replies is not None:
+        assert peer.permissions is not None, "open replies come from permissions"
+        if not peer.permissions.may_publish(reply):
+            peer.open_replies.add(reply)
+
+
 def _send(
     account: Account, sub: Subscription, verb: bytes, start: bytes, message: Message, middle: bytes
 ) -> None:
@@ -340,4 +352,5 @@ def _send(
         payload = body[message.header_size :] if message.header_size else body
         data = b"%b%b%b%d\r\n%b\r\n" % (verb, start, middle, len(payload), payload)
     sub.peer.send(data)
+    note_reply(sub.peer, message.reply)
     _count(account, sub, len(body))

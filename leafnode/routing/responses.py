@@ -1,0 +1,71 @@
+"""Replies that a peer may publish to because it received a request: `allow_responses`.
+
+Knows subjects and times that it is given; not sockets, and not what an answer says. One for each
+connection whose permissions ask for it. Truth: nats-server 2.15.1 server/client.go deliverMsg,
+responseAllowed; measured: tests/conformance/transcripts/responses.txt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.limits import OPEN_REPLIES_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.routing.permissions import ResponseRule
+
+
+class OpenReplies:
+    """The reply subjects that wait for an answer of one peer, oldest first."""
+
+    __slots__ = ("_now_ns", "_open", "_rule", "dropped")
+
+    def __init__(self, rule: ResponseRule, now_ns: Callable[[], int]) -> None:
+        self._rule = rule
+        self._now_ns = now_ns
+        self._open: dict[bytes, tuple[int, int]] = {}  # subject: received at, answers so far
+        self.dropped = 0  # unanswered ones that had to make room
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, reply: bytes) -> None:
+        """Note that the peer was sent a message with this reply subject."""
+        now_ns = self._now_ns()
+        self._open.pop(reply, None)  # a repeated request starts over, at the end of the order
+        self._forget_expired(now_ns)
+        if len(self._open) >= OPEN_REPLIES_MAX:
+            del self._open[next(iter(self._open))]
+            self.dropped += 1
+        self._open[reply] = (now_ns, 0)
+
+    def take(self, subject: bytes) -> bool:
+        """Say whether the peer may publish one more message there, and count it."""
+        found = self._open.get(subject)
+        if found is None:
+            return False
+        received_ns, answers = found
+        rule = self._rule
+        if self._is_expired(received_ns, self._now_ns()):
+            del self._open[subject]
+            return False
+        answers += 1
+        if rule.max_msgs and answers >= rule.max_msgs:
+            del self._open[subject]
+        else:
+            self._open[subject] = (received_ns, answers)
+        return True
+
+    def _is_expired(self, received_ns: int, now_ns: int) -> bool:
+        return 0 < self._rule.expires_ns < now_ns - received_ns
+
+    def _forget_expired(self, now_ns: int) -> None:
+        expired = []
+        for reply, (received_ns, _) in self._open.items():
+            if not self._is_expired(received_ns, now_ns):
+                break
+            expired.append(reply)
+        for reply in expired:
+            del self._open[reply]
