@@ -60,13 +60,13 @@ def _max_msgs(place: Place) -> int:
 
 def _expires(place: Place) -> int:
     """A duration as a string; 0 is the default, below it there is no limit."""
-    value = place.node.value
-    expires_ns = parse_duration(value) if isinstance(value, str) else None
-    if expires_ns is None:
+    text = place.node.value
+    expires_ns = parse_duration(text.removeprefix("-")) if isinstance(text, str) else None
+    if expires_ns is None or not isinstance(text, str):
         raise place.expected('a duration, like "2m"')
     if expires_ns == 0:
         return limits.ALLOW_RESPONSES_NS
-    return min(expires_ns, _INT64_MAX) if expires_ns > 0 else _NO_LIMIT
+    return _NO_LIMIT if text.startswith("-") else min(expires_ns, _INT64_MAX)
 
 
 _RESPONSES: Final = Block(

@@ -121,6 +121,22 @@ class PermissionsViolation(ProtocolError):  # noqa: N818
         self.wire_text = text
 
 
+class ReplyViolation(PermissionsViolation):
+    """A message that asks for answers on a subject that only servers use. The connection lives."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__(b"Publish", reply)
+        self.wire_text = b"Permissions Violation for Publish with Reply of " + quoted(reply)
+
+
+class TooManyTokens(PermissionsViolation):
+    """A SUB whose subject has more than max_subscription_tokens. The connection lives."""
+
+    def __init__(self, subject: bytes) -> None:
+        super().__init__(b"Subscription", subject)
+        self.wire_text += b", too many tokens"
+
+
 def quoted(text: bytes) -> bytes:
     """Return it as Go's %q shows it: in quotes, with what cannot be printed escaped."""
     shown = "".join(map(_shown, text.decode("utf-8", "surrogateescape")))

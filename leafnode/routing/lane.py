@@ -18,6 +18,7 @@ from leafnode.limits import LINE_CACHE_MAX, ROUTE_CACHE_MAX
 from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
 from leafnode.routing.message_args import parse_args
 from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import RESERVED_REPLIES
 from leafnode.routing.publish import ONE_OFF, publish
 from leafnode.routing.route import build, emit
 
@@ -193,7 +194,11 @@ class Lane:
                 if size < 0 and route is not None:
                     behind = find(b" ", space + 1, at)
                     reply = data[space + 1 : behind]
-                    if behind > 0 and len(reply.translate(None, _NOT_IN_REPLY)) == len(reply) > 0:
+                    if (
+                        behind > 0
+                        and len(reply.translate(None, _NOT_IN_REPLY)) == len(reply) > 0
+                        and not reply.startswith(RESERVED_REPLIES)
+                    ):
                         size = sizes.get(data[behind + 1 : at + 1], -1)
                 if route is None and size >= 0 and space > 0:
                     route = self._learn(text, space - pos)
@@ -310,7 +315,8 @@ class Lane:
             return end
         body = self._buffer[body_at : end - 2]
         plain = route.with_header and not args.header_size  # goes on as MSG
-        if route.general or plain or args.queues is not None or b"@" in args.reply:
+        odd = args.queues is not None or b"@" in args.reply
+        if route.general or plain or odd or args.reply.startswith(RESERVED_REPLIES):
             self._flush()
             publish(self._peer, route.subject, args, body)
         else:

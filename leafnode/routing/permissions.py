@@ -6,7 +6,7 @@ links. nats-server had four advisories because such paths decided apart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
+
+
+# Subjects and replies between servers: a client that could use them would answer for others.
+RESERVED_SUBJECTS: Final = (b"_GR_.", b"$NRG.")
+RESERVED_REPLIES: Final = (b"_R_.", b"_GR_.", b"$JS.ACK.")
+_BARE: Final = (b"_GR_.", b"$JS.ACK.")  # with nothing behind: taken, as on nats-server
+
+
+def is_reserved(subject: bytes) -> bool:
+    """Say whether no client may publish there, whatever its permissions."""
+    return subject.startswith(RESERVED_SUBJECTS) and subject not in _BARE
+
+
+def is_reserved_reply(reply: bytes) -> bool:
+    """Say whether no client may ask for an answer there."""
+    return reply.startswith(RESERVED_REPLIES) and reply not in _BARE
 
 
 class SubjectSet:

@@ -9,10 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol import header
-from leafnode.protocol.errors import InvalidPublishSubject, PermissionsViolation, wire_line
+from leafnode.protocol.errors import (
+    InvalidPublishSubject,
+    PermissionsViolation,
+    ReplyViolation,
+    wire_line,
+)
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import may_publish
+from leafnode.routing.permissions import is_reserved, is_reserved_reply, may_publish
 from leafnode.routing.route import Message, deliver
 
 if TYPE_CHECKING:
@@ -31,9 +36,10 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     assert account is not None
     if peer.pedantic and not is_valid_literal(subject):
         peer.send(wire_line(InvalidPublishSubject()))
-    if peer.permissions is not None and not may_publish(peer, subject):
+    violation = _violation(peer, subject, args.reply)
+    if violation is not None:
         if peer.kind is Kind.CLIENT:
-            peer.send(wire_line(PermissionsViolation(b"Publish", subject)))
+            peer.send(wire_line(violation))
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")
@@ -44,6 +50,17 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     received = deliver(account, peer, message, once=subject.startswith(ONE_OFF))
     if not received and args.reply and peer.no_responders:
         _no_responders(account, peer, subject, args.reply)
+
+
+def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation | None:
+    """Return what forbids the message, if anything does."""
+    if peer.kind is Kind.CLIENT:
+        if is_reserved(subject) or not may_publish(peer, subject):
+            return PermissionsViolation(b"Publish", subject)
+        if is_reserved_reply(reply):
+            return ReplyViolation(reply)
+        return None
+    return None if may_publish(peer, subject) else PermissionsViolation(b"Publish", subject)
 
 
 def _from_leaf(account: Account, peer: Peer, subject: bytes, args: Args, body: bytes) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.protocol.subject import is_valid
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import may_deliver
+from leafnode.routing.permissions import is_reserved, may_deliver
 from leafnode.routing.subscription import Delivery
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
     """Decide where messages of `origin` on `subject` go, as long as no subscription changes."""
     match = account.sublist.match(subject)
     route = Route(subject, match, with_header=with_header)
-    if origin.permissions is not None and not origin.permissions.may_publish(subject):
+    denied = origin.permissions is not None and not origin.permissions.may_publish(subject)
+    if denied or (origin.kind is Kind.CLIENT and is_reserved(subject)):
         route.general = True
         return route
     route.general = origin.verbose or origin.pedantic

@@ -100,25 +100,12 @@ def test_default_permissions_are_those_of_users_without_their_own() -> None:
         ),
         ("users: [{user: a, password: b, permissions: {pub: 'a q'}}]", "expected a subject"),
         (
-            "users: [{user: a, password: b, permissions: {sub: {deny: [x, 'c q']}}}]",
-            "1:78: authorization.users[0].permissions.sub.deny[1]: queue permissions are not "
-            'supported yet: expected a subject alone, got "c q"',
-        ),
-        (
-            "users: [{user: a, password: b, permissions: {sub: 'foo bar'}}]",
-            "users[0].permissions.sub: queue permissions are not supported yet",
-        ),
-        (
-            "default_permissions: {sub: {allow: 'foo bar'}}, users: [{user: a, password: b}]",
-            "default_permissions.sub.allow: queue permissions are not supported yet",
+            "users: [{user: a, password: b, permissions: {sub: {deny: [x, 'c d e']}}}]",
+            '1:78: authorization.users[0].permissions.sub.deny[1]: expected a subject, got "c d e"',
         ),
         (
             "users: [{user: a, password: b, permissions: {pub: {allows: a}}}]",
             'unknown field "allows"',
-        ),
-        (
-            "users: [{user: a, password: b, permissions: {allow_responses: true}}]",
-            "permissions.allow_responses: not supported yet",
         ),
         ("users: [{user: a, password: b, clients: []}]", "users[0].clients: not supported yet"),
         ("auth_callout: {}", "authorization.auth_callout: not supported yet"),

@@ -258,19 +258,18 @@ def test_what_is_no_subject_is_refused(text: str) -> None:
     assert refused(convert.subject, text).startswith("expected a subject")
 
 
-@pytest.mark.parametrize("text", ['"a.> q.*"', '"a  q"', '" a q "', '"a\\tq"'])
-def test_a_queue_behind_a_subject_is_refused_by_name(text: str) -> None:
-    problem = refused(convert.subject_without_queue, text)
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [('"a.> q.*"', "a.> q.*"), ('"a  q"', "a q"), ('" a q "', "a q"), ('"a\\tq"', "a q")],
+)
+def test_a_queue_may_stand_behind_a_subject(text: str, subject: str) -> None:
+    assert convert.subject_and_queue(place(text)) == subject
 
-    assert problem.startswith(
-        "queue permissions are not supported yet: expected a subject alone, got "
-    )
 
-
-@pytest.mark.parametrize("text", ['"a b c"', '"a..b q"', '" a"', '""', "5"])
+@pytest.mark.parametrize("text", ['"a b c"', '"a..b q"', '"a q..r"', '" a"', '""', "5"])
 def test_what_is_neither_a_subject_nor_one_with_a_queue_is_no_subject(text: str) -> None:
-    assert convert.subject_without_queue(place("a.>")) == "a.>"
-    assert refused(convert.subject_without_queue, text).startswith("expected a subject, got")
+    assert convert.subject_and_queue(place("a.>")) == "a.>"
+    assert refused(convert.subject_and_queue, text).startswith("expected a subject, got")
 
 
 def test_a_list_may_be_one_value_but_not_empty() -> None:

@@ -13,7 +13,6 @@ WRAPPERS = {
     "TOP": "%s: {}",
     "AUTHORIZATION": "authorization { %s: {} }",
     "USER": "authorization { users [ { %s: {} } ] }",
-    "PERMISSIONS": "authorization { users [ { permissions { %s: {} } } ] }",
     "JETSTREAM": "jetstream { %s: {} }",
     "LEAFNODES": "leafnodes { %s: {} }",
     "REMOTE": "leafnodes { remotes [ { %s: {} } ] }",

@@ -1,11 +1,12 @@
 """leafnode.routing.permissions: delivered if and only if allowed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import Permissions, Rules, may_deliver
+from leafnode.routing.permissions import Permissions, Rules, SubjectSet, may_deliver
 from leafnode.routing.subscription import Subscription
 from tests.sim.peers import FakePeer, account
 
@@ -55,6 +56,66 @@ def test_a_leaf_may_announce_a_pattern_that_overlaps_an_allow_entry() -> None:
     assert not rules.allows_pattern(b"out.a", partly=True)
 
 
+def test_where_an_entry_names_a_queue_only_that_queue_may_subscribe() -> None:
+    rules = Rules([b"a v1", b"b.> v.*", b"c", b"c v1"], [b"d no"])
+
+    assert rules.allows_pattern(b"a", b"v1")
+    assert not rules.allows_pattern(b"a")
+    assert not rules.allows_pattern(b"a", b"v2")
+    assert rules.allows_pattern(b"b.x", b"v.2")
+    assert not rules.allows_pattern(b"b.x", b"v.>")
+    assert rules.allows_pattern(b"c")
+    assert not rules.allows_pattern(b"c", b"v2")
+
+
+def test_a_denied_queue_may_not_subscribe_and_gets_nothing_through_a_wildcard() -> None:
+    rules = Rules(None, [b"a.no dev"])
+
+    assert rules.allows_pattern(b"a.no")
+    assert not rules.allows_pattern(b"a.no", b"dev")
+    assert rules.allows_pattern(b"a.*", b"dev")
+    assert not rules.allows(b"a.no", b"dev")
+    assert rules.allows(b"a.no", b"other")
+
+
+def test_a_pattern_beyond_an_allowed_star_is_refused_unlike_on_nats_server() -> None:
+    assert not Rules([b"a.*"]).allows_pattern(b"a.>")
+
+
+@pytest.mark.parametrize("subject", [b"_GR_.x", b"$NRG.x"])
+def test_no_client_publishes_where_only_servers_do(subject: bytes) -> None:
+    client = FakePeer(account())
+
+    client.says(b"PUB %b 0\r\n\r\n" % subject)
+
+    assert client.got() == b"-ERR 'Permissions Violation for Publish to \"%b\"'\r\n" % subject
+
+
+@pytest.mark.parametrize("reply", [b"_R_.x", b"_R_.", b"_GR_.x", b"$JS.ACK.S.C.1"])
+@pytest.mark.parametrize("before", [b"", b"PUB a _INBOX.1 0\r\n\r\n"])
+def test_no_client_asks_for_answers_where_only_servers_do(reply: bytes, before: bytes) -> None:
+    world = account()
+    client, reader = FakePeer(world), FakePeer(world, 2)
+    client.says(before)
+    reader.subscribe(b"a", b"1")
+
+    client.says(b"PUB a %b 0\r\n\r\nHPUB a %b 12 12\r\nNATS/1.0\r\n\r\n\r\n" % (reply, reply))
+
+    text = b"-ERR 'Permissions Violation for Publish with Reply of \"%b\"'\r\n" % reply
+    assert client.got() == text * 2
+    assert reader.got() == b""
+
+
+def test_a_hub_may_do_both() -> None:
+    world = account()
+    leaf, reader = FakePeer(world, 1, Kind.LEAF), FakePeer(world, 2)
+    reader.subscribe(b">", b"1")
+
+    leaf.says(b"LMSG a _R_.x 0\r\n\r\nLMSG _GR_.x 0\r\n\r\n")
+
+    assert reader.got() == b"MSG a 1 _R_.x 0\r\n\r\nMSG _GR_.x 1 0\r\n\r\n"
+
+
 def test_a_client_without_echo_does_not_get_its_own_messages() -> None:
     client = FakePeer(account())
     sub = Subscription(client, b"a", sid=b"1")
@@ -71,6 +132,16 @@ def test_a_message_from_one_leaf_goes_to_no_leaf() -> None:
     assert not may_deliver(Subscription(one, b"a"), b"a", one)
     assert not may_deliver(Subscription(other, b"a"), b"a", one)
     assert may_deliver(Subscription(other, b"a"), b"a", FakePeer(world, 3))
+
+
+@given(st.lists(PATTERNS, max_size=4), LITERALS, PATTERNS)
+def test_an_arranged_set_of_patterns_judges_as_one_by_one(
+    patterns: list[bytes], literal: bytes, pattern: bytes
+) -> None:
+    arranged = SubjectSet(patterns)
+
+    assert arranged.matches(literal) == any(subjects.matches(p, literal) for p in patterns)
+    assert arranged.covers(pattern) == any(subjects.is_subset(pattern, p) for p in patterns)
 
 
 @given(RULES, PATTERNS, LITERALS)
