@@ -25,6 +25,7 @@ PING_MAX: Final = 2
 WRITE_DEADLINE_NS: Final = 10 * NS_PER_S
 AUTH_TIMEOUT_NS: Final = 2 * NS_PER_S  # absolute from accept, so that dripping bytes gains nothing
 READ_CHUNK_BYTES: Final = 64 * KIB  # one bounded read per connection and turn: fairness
+WRITE_CHUNKS_MAX: Final = 256  # of one sendmsg; the kernel takes 1024 (IOV_MAX)
 STALL_PENDING_BYTES: Final = 8 * MIB  # from here a producer that feeds a slow consumer is held back
 STALL_NS: Final = 2 * NS_PER_MS
 MAX_SIZE_DIGITS: Final = 9  # a longer number in a control line is refused before int() sees it

@@ -6,6 +6,7 @@ Knows sockets; not who is called nor why. Implements `net.transport.Dial`.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
@@ -41,14 +42,38 @@ class TcpDialer:
     ) -> SessionT:
         """See `net.transport.Dial`."""
         session = session_factory()
-        connection = TcpConnection(
-            self._turn, session, write_deadline_ns=self._write_deadline_ns, deferred=True
-        )
-        loop = asyncio.get_running_loop()
-        # Both calls close the socket themselves when they fail or are cancelled.
         async with asyncio.timeout(timeout_ns / NS_PER_S):
-            await loop.create_connection(lambda: connection, host, port)
+            sock = await _connect(host, port)
+            connection = TcpConnection(
+                self._turn, session, sock, write_deadline_ns=self._write_deadline_ns
+            )
             if tls is not None:
-                await connection.start_tls(tls, server_hostname)
+                try:
+                    await connection.start_tls(tls, server_hostname)
+                except BaseException:
+                    connection.abort()
+                    raise
         connection.begin()
         return session
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    """Return a socket to the first address of the host that answers. Raises the last OSError."""
+    loop = asyncio.get_running_loop()
+    failure: OSError | None = None
+    for family, kind, proto, _, address in await loop.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+            await loop.sock_connect(sock, address)
+        except OSError as err:
+            sock.close()
+            failure = err
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure or OSError(f"{host} has no address")

@@ -91,7 +91,7 @@ class Listener:
                 log.warning("Accepting paused: error=%s pauses=%d", err.strerror, self.pauses)
                 await asyncio.sleep(ACCEPT_PAUSE_NS / NS_PER_S)
                 continue
-            await loop.connect_accepted_socket(self._make_connection, sock)
+            self._begin(sock)
 
     def close(self) -> None:
         """Stop listening, after `serve` was cancelled; open connections live on."""
@@ -99,7 +99,8 @@ class Listener:
         if sock is not None:
             sock.close()
 
-    def _make_connection(self) -> TcpConnection:
-        return TcpConnection(
-            self._turn, self._session_factory(), write_deadline_ns=self._write_deadline_ns
-        )
+    def _begin(self, sock: socket.socket) -> None:
+        sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        TcpConnection(
+            self._turn, self._session_factory(), sock, write_deadline_ns=self._write_deadline_ns
+        ).begin()

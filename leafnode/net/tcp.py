@@ -1,7 +1,8 @@
-"""A TCP or TLS connection of asyncio as a Transport.  HOT
+"""A connected socket as a Transport, plain or with TLS.  HOT
 
-Knows sockets and asyncio; not what the bytes mean. One read of at most READ_CHUNK_BYTES per turn,
-into a buffer that all connections share; writes are gathered by the caller and handed over at once.
+Knows sockets and the loop's readers and writers; not what the bytes mean. One read of at most
+READ_CHUNK_BYTES per turn, into a buffer that all connections share; writes are gathered by the
+caller and handed to the kernel at once. No asyncio Transport: docs/adr/0012-own-transport.md.
 """
 
 from __future__ import annotations
@@ -10,35 +11,36 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Final
 
-from leafnode.clock import NS_PER_S
 from leafnode.limits import STALL_NS
+from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, send
 from leafnode.net.outbound import SLOW_DEADLINE
+from leafnode.net.tls import TlsStream
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
-    from leafnode.clock import Timer
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
 
-# Below this mean size one copy is cheaper than a vector of chunks (hot path measurements).
-JOIN_BELOW_BYTES: Final = 1024
+TLS_FAILED: Final = "TLS Handshake Failure"
 _HELD_BY_SESSION: Final = 1
 _HELD_BY_STALL: Final = 2
+_HELD_BEFORE_BEGIN: Final = 4
+_HELD_BY_END: Final = 8  # our own close or the peer's end: nothing is read any more
 
 
-class TcpConnection(asyncio.BufferedProtocol):
-    """Implements Transport towards its session, and asyncio's protocol towards the loop."""
+class TcpConnection:
+    """Implements Transport towards its session."""
 
     __slots__ = (
-        "_deadline",
-        "_deferred",
-        "_handed_bytes",
+        "_backlog",
+        "_begun",
         "_held",
-        "_mark_bytes",
-        "_raw",
+        "_loop",
         "_reason",
         "_session",
+        "_sock",
         "_tls",
         "_turn",
         "_write_deadline_ns",
@@ -46,93 +48,194 @@ class TcpConnection(asyncio.BufferedProtocol):
     )
 
     def __init__(
-        self, turn: Turn, session: Session, *, write_deadline_ns: int, deferred: bool = False
+        self, turn: Turn, session: Session, sock: socket.socket, *, write_deadline_ns: int
     ) -> None:
-        """`deferred`: the session learns of the connection by `begin`, not as it is made."""
-        self.peer = ""
+        """Own a connected, non-blocking socket. Nothing is read before `begin` or `start_tls`.
+
+        Must be called on the loop's thread.
+        """
+        self._loop = asyncio.get_running_loop()
         self._turn = turn
         self._session: Session | None = session
+        self._sock: socket.socket | None = sock  # None after the end
         self._write_deadline_ns = write_deadline_ns
-        self._deferred = deferred
-        self._raw: asyncio.Transport | None = None  # None before the connection and after its end
-        self._tls: asyncio.Transport | None = None
-        self._held = 0  # who holds reading back, as bits
-        self._handed_bytes = 0  # everything ever given to `write`
-        self._mark_bytes = 0  # of that, what the kernel must have taken when the deadline comes
-        self._deadline: Timer | None = None
+        self._begun = False  # the session knows of the connection
+        self._tls: TlsStream | None = None
+        self._held = _HELD_BEFORE_BEGIN  # who holds reading back, as bits
+        self._backlog: Backlog | None = None  # None while the kernel takes everything
         self._reason = ""
-
-    # --- asyncio's side
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._raw = transport
-        sock = transport.get_extra_info("socket")
-        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        address = transport.get_extra_info("peername")
-        self.peer = f"{address[0]}:{address[1]}" if address else ""
-        if self._deferred:
-            transport.pause_reading()
-        else:
-            self.begin()
+        self.peer = ""
+        if sock.family in {socket.AF_INET, socket.AF_INET6}:
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                address = sock.getpeername()
+            except OSError:  # gone already: the first read says so
+                return
+            self.peer = f"{address[0]}:{address[1]}"
 
     def begin(self) -> None:
-        """Tell the session that it is connected."""
-        assert self._session is not None
-        if self._deferred:
-            self._deferred = False
-            self._resume()
-        if not self._turn.connect(self._session, self):
+        """Tell the session that it is connected, and read from now on."""
+        session = self._session
+        if session is None or self._sock is None:
+            raise ConnectionResetError("the connection ended before it began")
+        self._begun = True
+        if not self._turn.connect(session, self):
             self.abort()
+            return
+        self._release(_HELD_BEFORE_BEGIN)
+        if self._tls is not None:
+            self._loop.call_soon(self._go_on)  # what came behind the handshake
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        del sizehint
-        return self._turn.receive_buffer
+    def become(self, session: Session, data: bytes) -> None:
+        """Go on with another session, which knows this connection, from these bytes of the wire."""
+        assert self._begun, "a connection that begins belongs to its first session"
+        if self._session is None:
+            return
+        self._session = session
+        if data:
+            self._take(data)
 
-    def buffer_updated(self, nbytes: int) -> None:
+    # --- reading
+
+    def _readable(self) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        buffer = self._turn.receive_buffer
+        try:
+            size = sock.recv_into(buffer)
+        except LATER:
+            return
+        except OSError as err:
+            self._finish(str(err))
+            return
+        if size:
+            self._take(bytes(buffer[:size]))
+        elif self._tls is not None and not self._tls.established:
+            self._tls_failed(ConnectionResetError("the connection ended within the TLS handshake"))
+        else:
+            self._end_when_written()
+
+    def _take(self, data: bytes) -> None:
+        """Hand one read to whoever it is for."""
+        tls = self._tls
+        if tls is None:
+            self._deliver(data)
+        elif tls.established:
+            tls.feed(data)
+            self._read_tls(tls)
+        else:
+            self._shake(data)
+
+    def _deliver(self, data: bytes) -> None:
         session = self._session
         if session is None:
             return
         turn = self._turn
-        if not turn.read(session, bytes(turn.receive_buffer[:nbytes])):
+        if not turn.read(session, data):
             self.abort()
         elif turn.must_stall():
             self._stall()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._raw = self._tls = None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        session, self._session = self._session, None
-        if session is not None and not self._deferred:
-            why = "" if exc is None else str(exc) or type(exc).__name__
-            self._turn.lose(session, self._reason or why)
+    # --- TLS
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        if self._sock is None:
+            raise ConnectionResetError("the connection ended before TLS")
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def on_done(err: OSError | None) -> None:
+            if done.done():
+                return
+            if err is None:
+                done.set_result(None)
+            else:
+                done.set_exception(err)
+
+        self._tls = TlsStream(context, on_done, server_hostname=server_hostname)
+        self._shake(b"")
+        if self._held & _HELD_BEFORE_BEGIN:
+            self._release(_HELD_BEFORE_BEGIN)
+        await done
+
+    def secure(
+        self, context: ssl.SSLContext, on_done: Callable[[OSError | None], None], data: bytes
+    ) -> None:
+        """Turn into TLS as the accepting side; `data` is what was read of the handshake already.
+
+        `on_done` gets None, or what went wrong; the connection is cut then.
+        """
+        self._tls = TlsStream(context, on_done, server_hostname=None)
+        if data:
+            self._shake(data)
+
+    @property
+    def tls(self) -> TlsStream | None:
+        """The TLS of this connection once its handshake is over."""
+        tls = self._tls
+        return tls if tls is not None and tls.established else None
+
+    def _shake(self, data: bytes) -> None:
+        tls = self._tls
+        assert tls is not None, "a handshake has keys to agree on"
+        try:
+            over = tls.handshake(data)
+        except OSError as err:  # ssl.SSLError is one
+            self._tls_failed(err)
+            return
+        self._send_sealed(tls)
+        if over:
+            tls.on_done(None)
+            self._read_tls(tls)
+
+    def _tls_failed(self, err: OSError) -> None:
+        tls = self._tls
+        assert tls is not None
+        self._send_sealed(tls)  # the alert
+        self._reason = TLS_FAILED
+        tls.on_done(err)
+        self.abort()
+
+    def _go_on(self) -> None:
+        if self._tls is not None and self._tls.established:
+            self._read_tls(self._tls)
+
+    def _read_tls(self, tls: TlsStream) -> None:
+        """Deliver what is decrypted by now, one read of the session after the other."""
+        buffer = self._turn.receive_buffer
+        while self._begun and self._session is not None and not self._held & _HELD_BY_END:
+            try:
+                size = tls.read_into(buffer)
+            except OSError as err:
+                self._send_sealed(tls)
+                self._finish(str(err))
+                return
+            if not size:
+                break
+            self._deliver(bytes(buffer[:size]))
+        self._send_sealed(tls)  # answers of TLS itself, like a new key
+        if tls.ended:
+            self._end_when_written()
+
+    def _send_sealed(self, tls: TlsStream) -> None:
+        data = tls.outgoing()
+        if data and self._sock is not None:
+            self._push([data])
 
     # --- Transport
 
     def write(self, chunks: list[bytes]) -> None:
-        transport = self._tls or self._raw
-        if transport is None or transport.is_closing():
+        if self._sock is None or self._held & _HELD_BY_END:
             return
-        size = sum(map(len, chunks))
-        if len(chunks) == 1:
-            transport.write(chunks[0])
-        elif self._tls is not None or size < len(chunks) * JOIN_BELOW_BYTES:
-            # With TLS every call is a record of its own, whatever its size: always one.
-            transport.write(b"".join(chunks))
+        tls = self._tls
+        if tls is not None:
+            tls.seal(chunks)
+            self._send_sealed(tls)
         else:
-            transport.writelines(chunks)
-        self._handed_bytes += size
-        if self._deadline is None:
-            self._watch()
+            self._push(chunks)
 
     def pending_bytes(self) -> int:
-        if self._raw is None:
-            return 0
-        pending = self._raw.get_write_buffer_size()
-        return pending if self._tls is None else pending + self._tls.get_write_buffer_size()
+        return self._backlog.size if self._backlog is not None else 0
 
     def pause_reading(self) -> None:
         self._hold(_HELD_BY_SESSION)
@@ -141,48 +244,119 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._release(_HELD_BY_SESSION)
 
     def close(self) -> None:
-        transport = self._tls or self._raw
-        if transport is None or transport.is_closing():
+        if self._sock is None or self._held & _HELD_BY_END:
             return
-        transport.close()  # what is pending has its deadline already
+        if self._tls is not None and self._tls.established:
+            self._tls.close_notify()
+            self._send_sealed(self._tls)
+        self._end_when_written()
 
     def abort(self) -> None:
-        if self._raw is not None:
-            self._raw.abort()
+        self._finish("")
 
-    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
-        raw = self._raw
-        if raw is None:
-            raise ConnectionResetError("the connection ended before TLS")
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(
-            raw,
-            self,
-            context,
-            server_hostname=server_hostname,
-            ssl_shutdown_timeout=self._write_deadline_ns / NS_PER_S,
-        )
-        if transport is None or self._raw is None:
-            raise ConnectionResetError("the connection ended within the TLS handshake")
-        self._tls = transport
+    # --- writing
+
+    def _push(self, chunks: list[bytes]) -> None:
+        """Give bytes to the kernel, and what it does not take to the backlog."""
+        sock = self._sock
+        assert sock is not None, "asked by callers"
+        size = sum(map(len, chunks))
+        if len(chunks) > 1 and size < len(chunks) * JOIN_BELOW_BYTES:
+            chunks = [b"".join(chunks)]
+        sent = 0
+        backlog = self._backlog
+        if backlog is None or not backlog.size:
+            try:
+                sent = send(sock, chunks)
+            except OSError as err:
+                self._finish(str(err))
+                return
+            if sent == size:
+                return
+            self._loop.add_writer(sock.fileno(), self._writable)
+        if backlog is None:
+            backlog = self._backlog = Backlog()
+        backlog.keep(chunks, sent)
+        if backlog.deadline is None:
+            self._watch(backlog)
+
+    def _writable(self) -> None:
+        sock, backlog = self._sock, self._backlog
+        if sock is None or backlog is None:
+            return
+        try:
+            backlog.send_to(sock)
+        except OSError as err:
+            self._finish(str(err))
+            return
+        if not backlog.size:
+            self._loop.remove_writer(sock.fileno())
+            if self._held & _HELD_BY_END:
+                self._finish("")
+
+    def _watch(self, backlog: Backlog) -> None:
+        """See to it that what waits now is taken by the kernel within the write deadline."""
+        backlog.mark()
+        backlog.deadline = self._turn.clock.call_later(self._write_deadline_ns, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        backlog = self._backlog
+        if backlog is None:
+            return
+        backlog.deadline = None
+        if backlog.overdue():
+            self._reason = SLOW_DEADLINE
+            self.abort()
+        elif backlog.size:
+            self._watch(backlog)
+        else:
+            self._backlog = None
+
+    # --- the end
+
+    def _end_when_written(self) -> None:
+        self._hold(_HELD_BY_END)
+        if not self.pending_bytes():
+            self._finish("")  # else what is pending has its deadline already
+
+    def _finish(self, why: str) -> None:
+        """Close the socket now; the session learns of it in a later turn."""
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        self._held |= _HELD_BY_END
+        self._loop.remove_reader(sock.fileno())
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None:
+            self._loop.remove_writer(sock.fileno())
+            if backlog.deadline is not None:
+                backlog.deadline.cancel()
+        sock.close()
+        self._reason = self._reason or why
+        tls = self._tls
+        if tls is not None and not tls.established:
+            tls.on_done(ConnectionResetError("the connection ended within the TLS handshake"))
+        self._loop.call_soon(self._lose)
+
+    def _lose(self) -> None:
+        session, self._session = self._session, None
+        self._tls = None
+        if session is not None and self._begun:
+            self._turn.lose(session, self._reason)
 
     # --- holding back
 
     def _hold(self, who: int) -> None:
+        if not self._held and self._sock is not None:
+            self._loop.remove_reader(self._sock.fileno())
         self._held |= who
-        transport = self._tls or self._raw
-        if transport is not None:
-            transport.pause_reading()
 
     def _release(self, who: int) -> None:
+        if not self._held & who:
+            return
         self._held &= ~who
-        if not self._held:
-            self._resume()
-
-    def _resume(self) -> None:
-        transport = self._tls or self._raw
-        if transport is not None:
-            transport.resume_reading()
+        if not self._held and self._sock is not None:
+            self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _stall(self) -> None:
         """Do not read for a moment: what came in goes to a client that cannot keep up."""
@@ -192,18 +366,3 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def _end_stall(self) -> None:
         self._release(_HELD_BY_STALL)
-
-    def _watch(self) -> None:
-        """See to it that what is pending now is taken by the kernel within the write deadline."""
-        if self.pending_bytes():
-            self._mark_bytes = self._handed_bytes
-            self._deadline = self._turn.clock.call_later(self._write_deadline_ns, self._overdue)
-
-    def _overdue(self) -> None:
-        self._deadline = None
-        pending = self.pending_bytes()
-        if self._handed_bytes - pending < self._mark_bytes:
-            self._reason = SLOW_DEADLINE
-            self.abort()
-        else:
-            self._watch()

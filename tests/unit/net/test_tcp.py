@@ -12,6 +12,7 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
 from tests.sim.certificates import tls_pair
@@ -28,18 +29,18 @@ class Wire:
     def __init__(self, write_deadline_ns: int) -> None:
         self.turn = Turn(SystemClock())
         self.session = RecordingSession()
-        self.connection = TcpConnection(
-            self.turn, self.session, write_deadline_ns=write_deadline_ns
-        )
-        self.here, self.other = socket.socketpair()
+        here, self.other = socket.socketpair()
+        here.setblocking(False)
         self.other.setblocking(False)
+        self.connection = TcpConnection(
+            self.turn, self.session, here, write_deadline_ns=write_deadline_ns
+        )
 
 
 @asynccontextmanager
 async def wired(write_deadline_ns: int = 10 * NS_PER_S) -> AsyncIterator[Wire]:
     wire = Wire(write_deadline_ns)
-    loop = asyncio.get_running_loop()
-    await loop.connect_accepted_socket(lambda: wire.connection, wire.here)
+    wire.connection.begin()
     try:
         yield wire
     finally:
@@ -109,7 +110,7 @@ async def test_a_producer_that_feeds_a_peer_far_behind_is_not_read_for_a_moment(
         wire.turn.outbox.stalled = True
         await loop.sock_sendall(wire.other, b"first")
         await wire.session.bytes(5)
-        assert not wire.connection._raw.is_reading()
+        assert wire.connection._held
 
         await loop.sock_sendall(wire.other, b"second")
 
@@ -166,15 +167,19 @@ async def test_a_connection_turns_into_tls_after_plain_bytes(tmp_path: Path) -> 
 
     server = await asyncio.start_server(upgrade, "127.0.0.1", 0)
     async with server:
-        session = RecordingSession()
-        connection = TcpConnection(turn, session, write_deadline_ns=NS_PER_S)
-        loop = asyncio.get_running_loop()
         port = server.sockets[0].getsockname()[1]
-        await loop.create_connection(lambda: connection, "127.0.0.1", port)
+        session = await TcpDialer(turn)(
+            "127.0.0.1",
+            port,
+            RecordingSession,
+            timeout_ns=NS_PER_S,
+            tls=None,
+            server_hostname="",
+        )
         await session.bytes(6)
 
-        await connection.start_tls(client_side, "localhost")
-        connection.write([b"he", b"llo"])
+        await session.wire.start_tls(client_side, "localhost")
+        session.wire.write([b"he", b"llo"])
 
         assert await session.bytes(200_006) == b"INFO\r\n" + b"x" * 200_000
         assert await accepted.bytes(5) == b"hello"

@@ -1,0 +1,88 @@
+"""What the kernel did not take of one connection's bytes, and since when it takes nothing.
+
+Knows a socket only as something with `send` and `sendmsg`. Made when a write is not taken whole,
+dropped by its owner once it was empty for a while: an idle connection holds none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX
+
+if TYPE_CHECKING:
+    import socket
+
+    from leafnode.clock import Timer
+
+# Below this mean size one copy is cheaper than a vector of chunks (hot path measurements).
+JOIN_BELOW_BYTES: Final = 1024
+LATER: Final = (BlockingIOError, InterruptedError)
+
+
+def send(sock: socket.socket, chunks: list[bytes]) -> int:
+    """Give the chunks to the kernel; return how many bytes it took. Raises OSError."""
+    try:
+        if len(chunks) == 1:
+            return sock.send(chunks[0])
+        return sock.sendmsg(chunks[:WRITE_CHUNKS_MAX])
+    except LATER:
+        return 0
+
+
+class Backlog:
+    """Bytes in order. The owner asks `overdue` when its deadline comes."""
+
+    __slots__ = ("_chunks", "_head_sent", "_mark_bytes", "_taken_bytes", "deadline", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.deadline: Timer | None = None
+        self._chunks: deque[bytes | bytearray] = deque()
+        self._head_sent = 0  # of the first chunk
+        self._taken_bytes = 0  # by the kernel, since this object is there
+        self._mark_bytes = 0  # what `_taken_bytes` must have reached when the deadline comes
+
+    def keep(self, chunks: list[bytes], sent: int) -> None:
+        """Add chunks, but for the `sent` bytes at their start."""
+        kept = self._chunks
+        for chunk in chunks:
+            if sent >= len(chunk):
+                sent -= len(chunk)
+                continue
+            rest = chunk[sent:] if sent else chunk
+            sent = 0
+            self.size += len(rest)
+            tail = kept[-1] if kept else None
+            # Small ones share a buffer: an object for each would cost more than its bytes.
+            if isinstance(tail, bytearray) and len(tail) + len(rest) <= READ_CHUNK_BYTES:
+                tail += rest
+            else:
+                kept.append(rest if len(rest) >= JOIN_BELOW_BYTES else bytearray(rest))
+
+    def send_to(self, sock: socket.socket) -> None:
+        """Let the kernel take what it can. Raises OSError."""
+        chunks = self._chunks
+        views: list[bytes | bytearray | memoryview] = list(islice(chunks, WRITE_CHUNKS_MAX))
+        if self._head_sent:
+            views[0] = memoryview(views[0])[self._head_sent :]
+        try:
+            sent = sock.sendmsg(views)
+        except LATER:
+            return
+        self.size -= sent
+        self._taken_bytes += sent
+        sent += self._head_sent
+        while chunks and sent >= len(chunks[0]):
+            sent -= len(chunks.popleft())
+        self._head_sent = sent
+
+    def mark(self) -> None:
+        """From here on, all that waits now must be taken before `overdue` is asked."""
+        self._mark_bytes = self._taken_bytes + self.size
+
+    def overdue(self) -> bool:
+        """Say whether something that waited at `mark` still waits."""
+        return self._taken_bytes < self._mark_bytes

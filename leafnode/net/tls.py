@@ -1,0 +1,112 @@
+"""TLS without a socket: bytes of the wire in, plain bytes out, and back.
+
+Knows `ssl` and its memory buffers; not sockets, loops or time. `net.tcp` owns one for a connection
+that is, or becomes, encrypted, on either side. Truth: RFC 8446; Python's ssl.MemoryBIO.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class TlsStream:
+    """One connection's keys and buffers. Every method that reads raises ssl.SSLError."""
+
+    __slots__ = ("_incoming", "_outgoing", "_ssl", "ended", "established", "held", "on_done")
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        on_done: Callable[[OSError | None], None],
+        *,
+        server_hostname: str | None,
+    ) -> None:
+        """`server_hostname`: whom we dialed; None on the accepting side.
+
+        `on_done` is the owner's, called once: with None after the handshake, else with its failure.
+        """
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server_hostname is None,
+            server_hostname=server_hostname,
+        )
+        self.on_done = on_done
+        self.established = False
+        self.ended = False  # the peer sends nothing more
+        self.held: list[bytes] = []  # written before the handshake was over
+
+    def handshake(self, data: bytes) -> bool:
+        """Take one read of the handshake; True once it is over. See to `outgoing` either way."""
+        self._incoming.write(data)
+        try:
+            self._ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        self.established = True
+        held, self.held = self.held, []
+        if held:
+            self.seal(held)
+        return True
+
+    def feed(self, data: bytes) -> None:
+        """Add what was read from the wire; `read_into` gives what is in it."""
+        self._incoming.write(data)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Decrypt into the buffer until it is full or no record is complete; 0: nothing more."""
+        filled = 0
+        size = len(buffer)
+        try:
+            while filled < size:
+                # With a buffer it returns a count, whatever its annotation says.
+                got = int(self._ssl.read(size - filled, buffer[filled:]))
+                if not got:
+                    self.ended = True  # close_notify
+                    break
+                filled += got
+        except ssl.SSLWantReadError:
+            pass
+        return filled
+
+    def seal(self, chunks: list[bytes]) -> None:
+        """Encrypt, as few records as it takes; `outgoing` has them."""
+        if not self.established:
+            self.held += chunks
+        else:
+            self._ssl.write(b"".join(chunks) if len(chunks) > 1 else chunks[0])
+
+    def close_notify(self) -> None:
+        """Say that nothing more is sent; like Go, without waiting for the answer."""
+        try:
+            self._ssl.unwrap()
+        except ssl.SSLError:
+            return  # it waits for the peer's, or there is nothing to end
+
+    def outgoing(self) -> bytes:
+        """Take what is to be written to the wire."""
+        return self._outgoing.read()
+
+    def certificate(self) -> bytes:
+        """Return the peer's certificate in DER; empty where it showed none."""
+        return (self._ssl.getpeercert(binary_form=True) or b"") if self.established else b""
+
+    def names(self) -> dict[str, object]:
+        """Return the verified peer certificate as `SSLSocket.getpeercert` has it."""
+        found = self._ssl.getpeercert() if self.established else None
+        return dict(found or {})
+
+    def version(self) -> str:
+        """The protocol, like TLSv1.3; empty before it is agreed."""
+        return self._ssl.version() or ""
+
+    def cipher(self) -> str:
+        """The cipher suite by OpenSSL's name; empty before it is agreed."""
+        chosen = self._ssl.cipher()
+        return chosen[0] if chosen else ""

@@ -1,0 +1,101 @@
+"""leafnode.net.backlog: bytes that wait keep their order, whatever the kernel takes at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.limits import WRITE_CHUNKS_MAX
+from leafnode.net.backlog import Backlog, send
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+
+class Kernel:
+    """Takes as many bytes as it is told, call by call; then none."""
+
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = list(sizes)
+        self.taken = b""
+        self.most_chunks = 0
+
+    def sendmsg(self, chunks: Sequence[bytes]) -> int:
+        self.most_chunks = max(self.most_chunks, len(chunks))
+        if not self.sizes:
+            raise BlockingIOError
+        data = b"".join(bytes(chunk) for chunk in chunks)[: self.sizes.pop(0)]
+        self.taken += data
+        return len(data)
+
+    def send(self, data: bytes) -> int:
+        return self.sendmsg([data])
+
+
+def sock(kernel: Kernel) -> socket.socket:
+    return kernel  # type: ignore[return-value]
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=20),
+    st.integers(0, 2000),
+    st.lists(st.integers(0, 4000), max_size=60),
+)
+def test_what_is_taken_is_the_start_of_what_was_written(
+    chunks: list[bytes], sent: int, sizes: list[int]
+) -> None:
+    whole = b"".join(chunks)
+    sent = min(sent, len(whole) - 1)
+    kernel = Kernel(*sizes)
+    backlog = Backlog()
+    for chunk in chunks:
+        backlog.keep([chunk], min(sent, len(chunk)))
+        sent -= min(sent, len(chunk))
+    waiting = backlog.size
+
+    for _ in range(len(sizes) + 1):
+        if backlog.size:
+            backlog.send_to(sock(kernel))
+
+    assert whole[len(whole) - waiting :].startswith(kernel.taken)
+    assert backlog.size == waiting - len(kernel.taken)
+
+
+def test_one_call_gets_no_more_chunks_than_the_bound() -> None:
+    kernel = Kernel(10**9)
+    backlog = Backlog()
+    backlog.keep([b"x" * 2000] * (WRITE_CHUNKS_MAX + 1), 0)
+
+    backlog.send_to(sock(kernel))
+
+    assert kernel.most_chunks == WRITE_CHUNKS_MAX
+    assert backlog.size == 2000
+
+
+def test_small_chunks_share_a_buffer() -> None:
+    backlog = Backlog()
+    for _ in range(10_000):
+        backlog.keep([b"x"], 0)
+
+    assert backlog.size == 10_000
+    assert len(backlog._chunks) == 1
+
+
+def test_what_waited_at_the_mark_is_overdue_until_it_is_taken() -> None:
+    backlog = Backlog()
+    backlog.keep([b"abc"], 0)
+    backlog.mark()
+    backlog.keep([b"def"], 0)
+    assert backlog.overdue()
+
+    backlog.send_to(sock(Kernel(3)))
+
+    assert not backlog.overdue()
+
+
+def test_a_kernel_that_takes_nothing_is_no_error() -> None:
+    assert send(sock(Kernel()), [b"a"]) == 0
+    assert send(sock(Kernel(4)), [b"abc", b"def"]) == 4

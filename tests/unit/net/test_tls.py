@@ -1,0 +1,117 @@
+"""leafnode.net.tls: two streams talk to each other in memory."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.net.tls import TlsStream
+from tests.sim.certificates import tls_pair
+
+
+def nobody(err: OSError | None) -> None:
+    raise AssertionError("the owner calls it")
+
+
+class Pair:
+    """A dialing and an accepting stream with a wire between them."""
+
+    def __init__(self, contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+        self.accepting = TlsStream(contexts[0], nobody, server_hostname=None)
+        self.dialing = TlsStream(contexts[1], nobody, server_hostname="localhost")
+
+    def shake_hands(self) -> None:
+        self.dialing.handshake(b"")
+        while not (self.dialing.established and self.accepting.established):
+            self.accepting.handshake(self.dialing.outgoing())
+            if not self.dialing.established:
+                self.dialing.handshake(self.accepting.outgoing())
+
+
+def plain(stream: TlsStream, data: bytes, size: int = 65536) -> bytes:
+    """Everything that a stream decrypts of these bytes."""
+    stream.feed(data)
+    buffer = memoryview(bytearray(size))
+    found = b""
+    while got := stream.read_into(buffer):
+        found += bytes(buffer[:got])
+    return found
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    return tls_pair(tmp_path_factory.mktemp("tls"))
+
+
+def test_bytes_go_both_ways_after_the_handshake(contexts: tuple[ssl.SSLContext, ...]) -> None:
+    pair = Pair((contexts[0], contexts[1]))
+    pair.shake_hands()
+
+    pair.dialing.seal([b"he", b"llo"])
+    pair.accepting.seal([b"x" * 200_000])
+
+    assert plain(pair.accepting, pair.dialing.outgoing()) == b"hello"
+    assert plain(pair.dialing, pair.accepting.outgoing()) == b"x" * 200_000
+    assert pair.accepting.version() == "TLSv1.3"
+    assert pair.accepting.cipher().startswith("TLS_")
+
+
+def test_what_is_written_before_the_handshake_is_sent_after_it(
+    contexts: tuple[ssl.SSLContext, ...],
+) -> None:
+    pair = Pair((contexts[0], contexts[1]))
+    pair.accepting.seal([b"early"])
+
+    pair.shake_hands()
+
+    assert plain(pair.dialing, pair.accepting.outgoing()) == b"early"
+
+
+def test_a_close_notify_is_the_end(contexts: tuple[ssl.SSLContext, ...]) -> None:
+    pair = Pair((contexts[0], contexts[1]))
+    pair.shake_hands()
+    pair.dialing.seal([b"last"])
+    pair.dialing.close_notify()
+
+    assert plain(pair.accepting, pair.dialing.outgoing()) == b"last"
+    assert pair.accepting.ended
+
+
+def test_the_certificate_of_the_peer_is_known_to_the_one_who_asked(
+    contexts: tuple[ssl.SSLContext, ...],
+) -> None:
+    pair = Pair((contexts[0], contexts[1]))
+    assert pair.dialing.certificate() == b""
+    pair.shake_hands()
+
+    assert len(pair.dialing.certificate()) > 100
+    assert ("DNS", "localhost") in pair.dialing.names()["subjectAltName"]
+    assert pair.accepting.certificate() == b""
+    assert pair.accepting.names() == {}
+
+
+@given(garbage=st.binary(min_size=1, max_size=2000))
+def test_garbage_is_an_sslerror_and_nothing_else(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], garbage: bytes
+) -> None:
+    stream = TlsStream(contexts[0], nobody, server_hostname=None)
+    try:
+        over = stream.handshake(garbage)
+    except ssl.SSLError:
+        over = False
+
+    assert not over
+
+
+def test_a_changed_record_is_an_sslerror(contexts: tuple[ssl.SSLContext, ...]) -> None:
+    pair = Pair((contexts[0], contexts[1]))
+    pair.shake_hands()
+    pair.dialing.seal([b"hello"])
+    sealed = bytearray(pair.dialing.outgoing())
+    sealed[-1] ^= 1
+
+    with pytest.raises(ssl.SSLError):
+        plain(pair.accepting, bytes(sealed))
