@@ -4,6 +4,7 @@ LeafnodeError
 ├── ConfigError            a configuration file or flag is wrong; says file:line:column
 ├── ListenError            an address that cannot be listened on
 ├── AuthError              credentials that cannot be read or do not hold
+├── TransformError         a subject transform that makes no sense; in nats-server's words
 ├── ProtocolError          a peer broke the NATS protocol; carries the exact -ERR text
 │   ├── ParserError …      see leafnode/protocol/errors.py
 ├── StoreError             the disk or the database said no
@@ -59,6 +60,21 @@ class ListenError(LeafnodeError):
 
 class AuthError(LeafnodeError):
     """Credentials that cannot be used; the text never holds a secret."""
+
+
+class TransformError(LeafnodeError):
+    """A subject transform that cannot be, in nats-server's words; `token` is where it is wrong."""
+
+    def __init__(self, problem: str, token: bytes = b"") -> None:
+        super().__init__(problem, token)
+        self.problem = problem
+        self.token = token
+
+    def __str__(self) -> str:
+        if not self.token:
+            return self.problem
+        token = self.token.decode("utf-8", "replace")
+        return f"invalid mapping destination: {self.problem} in {token}"
 
 
 class ProtocolError(LeafnodeError):

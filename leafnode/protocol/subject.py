@@ -72,3 +72,19 @@ def collides(one: bytes, other: bytes) -> bool:
         if a != b and b"*" not in {a, b}:
             return False
     return len(left) == len(right)
+
+
+def intersection(one: bytes, other: bytes) -> bytes | None:
+    """Return the pattern of the subjects that both patterns stand for; None: there are none."""
+    left = one.split(b".")
+    right = other.split(b".")
+    common: list[bytes] = []
+    for index, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a == b">":
+            return b".".join(common + right[index:])
+        if b == b">":
+            return b".".join(common + left[index:])
+        if a != b and b"*" not in {a, b}:
+            return None
+        common.append(b if a == b"*" else a)
+    return b".".join(common) if len(left) == len(right) else None

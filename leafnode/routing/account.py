@@ -20,6 +20,8 @@ from leafnode.routing.subscription import Delivery, Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.routing.imports import StreamImports
+    from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import Outbox
     from leafnode.routing.sublist import Match
 
@@ -56,6 +58,8 @@ class Account:
         self.system.account = self
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
         self.watchers: list[InterestWatcher] = []
+        self.mappings: Mappings | None = None  # None: subjects are routed as they are published
+        self.stream_imports: StreamImports | None = None
 
     def subscribe(
         self, subject: bytes, handler: Callable[[Delivery], None], *, queue: bytes = b""
@@ -73,7 +77,9 @@ class Account:
         """Add a subscription of any peer."""
         self.sublist.insert(sub)
         if sub.peer.kind is not Kind.LEAF:
-            self._change_interest(sub, 1)
+            self._change_interest((sub.subject, sub.queue), 1)
+        if self.stream_imports is not None:
+            self.stream_imports.follow(sub)
 
     def remove(self, sub: Subscription) -> None:
         """Take a subscription out; taking it out twice does nothing."""
@@ -83,17 +89,30 @@ class Account:
         removed = self.sublist.remove(sub)
         assert removed, "an open subscription is in the sublist"
         if sub.peer.kind is not Kind.LEAF:
-            self._change_interest(sub, -1)
+            self._change_interest((sub.subject, sub.queue), -1)
+        if self.stream_imports is not None:
+            self.stream_imports.forget(sub)
 
-    def _change_interest(self, sub: Subscription, by: int) -> None:
-        key = (sub.subject, sub.queue)
+    def map_subjects(self, mappings: Mappings | None) -> None:
+        """Route what is published from now on by these mappings.
+
+        What they map counts as interest: leaf links are to bring it.
+        """
+        before, self.mappings = self.mappings, mappings
+        for source in mappings.sources if mappings else ():
+            self._change_interest((source, b""), 1)
+        for source in before.sources if before else ():
+            self._change_interest((source, b""), -1)
+        self.sublist.spoil(b">")
+
+    def _change_interest(self, key: tuple[bytes, bytes], by: int) -> None:
         count = self.local_interest.get(key, 0) + by
         if count:
             self.local_interest[key] = count
         else:
             del self.local_interest[key]
         for watcher in self.watchers:
-            watcher.interest_changed(sub.subject, sub.queue, count)
+            watcher.interest_changed(*key, count)
 
     def has_interest(self, subject: bytes) -> bool:
         """Say whether a message of the server on this literal subject would reach anybody."""
@@ -158,7 +177,9 @@ class Account:
                 continue
             received += 1
             if sub.peer.kind is not Kind.LEAF:
-                hand_over(self, origin, sub, message)
+                # Behind a stream import, too, the message's own subject is the one that is shown.
+                receiver = sub if sub.shadow is None else sub.shadow.source
+                hand_over(self, origin, receiver, message)
                 continue
             reply = message.reply
             if reply and message.subject != deliver_subject:

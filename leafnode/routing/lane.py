@@ -318,7 +318,7 @@ class Lane:
         odd = args.queues is not None or b"@" in args.reply
         if route.general or plain or odd or args.reply.startswith(RESERVED_REPLIES):
             self._flush()
-            publish(self._peer, route.subject, args, body)
+            publish(self._peer, route.published, args, body)
         else:
             if route.wire:
                 self._tails.append(self._buffer[body_at - len(text) + space + 1 : end])

@@ -169,7 +169,11 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     # Both are hubs of ours: a spoke never carries from one to the other (leaf protocol 2.6).
     if peer.kind is Kind.LEAF and origin.kind is Kind.LEAF:
         return False
-    return peer.permissions is None or peer.permissions.may_receive(subject, sub.queue)
+    if peer.permissions is None:
+        return True
+    # Permissions speak of the subjects that a subscriber sees.
+    shown = subject if sub.shadow is None else sub.shadow.show(subject)
+    return peer.permissions.may_receive(shown, sub.queue)
 
 
 def _is_prefix(pattern: bytes) -> bool:

@@ -36,7 +36,11 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     assert account is not None
     if peer.pedantic and not is_valid_literal(subject):
         peer.send(wire_line(InvalidPublishSubject()))
-    violation = _violation(peer, subject, args.reply)
+    published = subject
+    if account.mappings is not None:
+        subject = account.mappings.choose(published)
+    # A leaf link's rules speak of what its hub sent, a client's of where that leads.
+    violation = _violation(peer, published if peer.kind is Kind.LEAF else subject, args.reply)
     if violation is not None:
         if peer.kind is Kind.CLIENT:
             peer.send(wire_line(violation))
@@ -44,7 +48,7 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     if peer.verbose:
         peer.send(b"+OK\r\n")
     if peer.kind is Kind.LEAF:
-        _from_leaf(account, peer, subject, args, body)
+        _from_leaf(account, peer, subject, args, body, is_mapped=subject != published)
         return
     message = Message(subject, args.reply, args.header_size, body)
     received = deliver(account, peer, message, once=subject.startswith(ONE_OFF))
@@ -63,14 +67,19 @@ def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation
     return None if may_publish(peer, subject) else PermissionsViolation(b"Publish", subject)
 
 
-def _from_leaf(account: Account, peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
+def _from_leaf(
+    account: Account, peer: Peer, subject: bytes, args: Args, body: bytes, *, is_mapped: bool
+) -> None:
     reply = args.reply
     if reply.startswith(_ACK_PREFIX) and b"@" in reply:
         reply, _, shown = reply.partition(b"@")
         account.deliver(subject, [(shown, reply, args.header_size, body)], origin=peer)
         return
-    # Groups get a message from a leaf only when it names them (leaf protocol 2.2).
-    queues = args.queues if args.queues is not None else ()
+    # Groups get a message from a leaf only when it names them (leaf protocol 2.2), but no hub knows
+    # of those behind a mapping.
+    queues = args.queues
+    if queues is None and not is_mapped:
+        queues = ()
     message = Message(subject, reply, args.header_size, body, queues)
     deliver(account, peer, message, once=subject.startswith(ONE_OFF))
 

@@ -47,6 +47,7 @@ def _only_client(match: Match | None) -> Subscription | None:
         return None
     sub = match.plain[0]
     simple = sub.handler is None and not sub.max_msgs and sub.peer.kind is Kind.CLIENT
+    simple = simple and sub.shadow is None and sub.relay is None
     return sub if simple else None
 
 

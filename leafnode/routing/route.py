@@ -29,13 +29,17 @@ SHARED_TAIL_BYTES: Final = 2048
 
 
 class Message(NamedTuple):
-    """One message on its way. `queues` is set for one from a leaf link: the groups it names."""
+    """One message on its way. `queues` is set for one from a leaf link: the groups it names.
+
+    `passed` holds the services of other accounts that it came through, so that none comes twice.
+    """
 
     subject: bytes
     reply: bytes
     header_size: int
     body: bytes  # header block and payload
     queues: tuple[bytes, ...] | None = None
+    passed: tuple[object, ...] = ()
 
 
 class Target:
@@ -44,6 +48,9 @@ class Target:
     __slots__ = ("peer", "prefix", "sub")
 
     def __init__(self, sub: Subscription, subject: bytes, *, with_header: bool) -> None:
+        if sub.shadow is not None:
+            subject = sub.shadow.show(subject)
+            sub = sub.shadow.source
         self.sub = sub
         self.peer = sub.peer
         if self.peer.kind is Kind.LEAF:
@@ -67,6 +74,7 @@ class Route:
         "handlers",
         "internal",
         "match",
+        "published",
         "subject",
         "targets",
         "wire",
@@ -75,6 +83,7 @@ class Route:
 
     def __init__(self, subject: bytes, match: Match, *, with_header: bool) -> None:
         self.subject = subject
+        self.published = subject  # differs where a mapping holds
         self.match = match
         self.with_header = with_header
         self.targets: list[Target] = []
@@ -87,6 +96,19 @@ class Route:
 
 def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) -> Route:
     """Decide where messages of `origin` on `subject` go, as long as no subscription changes."""
+    mappings = account.mappings
+    if mappings is None:
+        return _build(account, origin, subject, with_header=with_header)
+    mapped = mappings.always(subject)
+    route = _build(account, origin, mapped or subject, with_header=with_header)
+    route.published = subject
+    # From a leaf link more than the subject depends on the mapping: see publish.
+    if mapped is None or (mapped != subject and origin.kind is Kind.LEAF):
+        route.general = True
+    return route
+
+
+def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) -> Route:
     match = account.sublist.match(subject)
     route = Route(subject, match, with_header=with_header)
     denied = origin.permissions is not None and not origin.permissions.may_publish(subject)
@@ -114,6 +136,9 @@ def _build_targets(route: Route, origin: Peer) -> None:
     subject, with_header = route.subject, route.with_header
     leafs: set[int] = set()
     for sub in route.match.plain:
+        if sub.relay is not None:  # whether somebody receives it shows only message by message
+            route.general = True
+            return
         if not may_deliver(sub, subject, origin):
             continue
         if sub.handler is not None:
@@ -216,6 +241,9 @@ def call(account: Account, sub: Subscription, delivery: Delivery) -> None:
     Its fault is its own: neither the publisher's connection nor the others who get the run pay for
     it. The account's owner counts and logs it.
     """
+    if sub.shadow is not None:
+        delivery = delivery._replace(subject=sub.shadow.show(delivery.subject))
+        sub = sub.shadow.source
     assert sub.handler is not None
     sub.delivered += len(delivery.messages)
     try:
@@ -251,7 +279,8 @@ def _count(account: Account, sub: Subscription, size: int) -> None:
         traffic.out_msgs += 1
         traffic.out_bytes += size
     if sub.max_msgs and sub.delivered >= sub.max_msgs:
-        account.remove(sub)
+        assert sub.peer.account is not None, "it subscribed in an account"
+        sub.peer.account.remove(sub)
         sub.peer.subs.pop(sub.sid, None)
 
 
@@ -268,24 +297,22 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     received = 0
     leafs: dict[int, tuple[Subscription, list[bytes]]] = {}
     for sub in match.plain:
-        if not may_deliver(sub, subject, origin):
+        if not may_deliver(sub, subject, origin) or _is_exported_again(sub, message):
             continue
         if sub.peer.kind is Kind.LEAF:
             leafs.setdefault(sub.peer.cid, (sub, []))
         else:
-            hand_over(account, origin, sub, message)
-            received += 1
+            received += hand_over(account, origin, sub, message)
     for group in match.groups:
         if message.queues is not None and group.queue not in message.queues:
             continue
         picked = pick(group, origin, subject)
-        if picked is None:
+        if picked is None or _is_exported_again(picked, message):
             continue
         if picked.peer.kind is Kind.LEAF:
             leafs.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
         else:
-            hand_over(account, origin, picked, message)
-            received += 1
+            received += hand_over(account, origin, picked, message)
     for sub, queues in leafs.values():
         send_to_leaf(account, sub, message, queues)
         received += 1
@@ -309,20 +336,37 @@ def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
     raise AssertionError("the weights add up to more than any turn")
 
 
-def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> None:
-    """Give one message to a local subscription, its header cut off for a client without headers."""
+def _is_exported_again(sub: Subscription, message: Message) -> bool:
+    """What came through a service import goes no further through a stream import."""
+    return sub.shadow is not None and bool(message.passed)
+
+
+def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> int:
+    """Give one message to a local subscription; return how many received it.
+
+    The header is cut off for a client without headers.
+    """
+    if sub.relay is not None:
+        return sub.relay.forward(origin, message)
+    if sub.shadow is not None:
+        message = message._replace(subject=sub.shadow.show(message.subject))
+        sub = sub.shadow.source
     if sub.handler is not None:
         one = (message.reply, message.header_size, message.body)
         call(account, sub, Delivery(message.subject, [one], origin))
-        return
+        return 1
     line = b"%b %b " % (message.subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
+    return 1
 
 
 def send_to_leaf(
     account: Account, sub: Subscription, message: Message, queues: list[bytes]
 ) -> None:
     """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1)."""
+    if sub.shadow is not None:
+        message = message._replace(subject=sub.shadow.show(message.subject))
+        sub = sub.shadow.source
     middle = message.reply
     if queues:
         names = b" ".join(queues)

@@ -142,6 +142,19 @@ class Sublist:
             node.prune(token)
         return True
 
+    def all(self) -> list[Subscription]:
+        """Return every subscription there is, walking the whole trie."""
+        found: list[Subscription] = []
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            found += node.plain
+            for members in node.groups.values():
+                found += members
+            nodes += node.literals.values()
+            nodes += [child for child in (node.star, node.full) if child is not None]
+        return found
+
     def spoil(self, subject: bytes) -> None:
         """Make every cached result that this subscription subject takes part in be found anew."""
         if is_literal(subject):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.routing.peer import Peer
+    from leafnode.routing.route import Message
 
 
 class Delivery(NamedTuple):
@@ -22,6 +23,24 @@ class Delivery(NamedTuple):
     origin: Peer
 
 
+class Relay(Protocol):
+    """Takes messages to another account: a service import, or the answers to one."""
+
+    def forward(self, origin: Peer, message: Message) -> int:
+        """Pass one message on; return how many received it."""
+        ...
+
+
+class Shadow(NamedTuple):
+    """Why a subscription of one account is in another's sublist: a stream import.
+
+    The source is what counts deliveries and ends; `show` makes the subject that it sees.
+    """
+
+    source: Subscription
+    show: Callable[[bytes], bytes]
+
+
 class Subscription:
     """Interest of one peer in one subject pattern."""
 
@@ -32,6 +51,8 @@ class Subscription:
         "max_msgs",
         "peer",
         "queue",
+        "relay",
+        "shadow",
         "sid",
         "subject",
         "weight",
@@ -53,6 +74,8 @@ class Subscription:
         self.queue = queue
         self.handler = handler  # set for the server's own subscriptions
         self.weight = weight  # members behind a leaf's queue subscription
+        self.relay: Relay | None = None
+        self.shadow: Shadow | None = None
         self.max_msgs = 0  # 0: no limit; else removed after that many deliveries
         self.delivered = 0
         self.closed = False

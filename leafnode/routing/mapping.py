@@ -1,0 +1,110 @@
+"""Mappings of an account: what is published on one subject is routed as another, by weight.
+
+Knows subjects and transforms; not peers and not subscriptions. Randomness is injected. Truth:
+nats-server 2.15.1 server/accounts.go AddWeightedMappings, selectMappedSubject.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from leafnode.protocol.subject import is_literal, matches
+from leafnode.protocol.transform import Transform, tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+_ALL_PERCENT: Final = 100
+
+
+class Weighted(NamedTuple):
+    """One destination and how many of a hundred messages it gets."""
+
+    destination: bytes
+    percent: int
+
+
+class _Choice(NamedTuple):
+    below: int  # taken where a number from 0 to 99 is smaller
+    transform: Transform
+
+
+class MappedSubject:
+    """One source and where its messages go."""
+
+    __slots__ = ("choices", "source")
+
+    def __init__(self, source: bytes, destinations: Iterable[Weighted]) -> None:
+        """Raises TransformError.
+
+        What the weights leave open stays on the source, unless the source is a destination itself:
+        then it is lost on purpose.
+        """
+        self.source = source
+        entries = list(destinations)
+        total = sum(entry.percent for entry in entries)
+        is_named = any(entry.destination == source for entry in entries)
+        if total != _ALL_PERCENT and not is_named:
+            entries.append(Weighted(tokenize(source), _ALL_PERCENT - total))
+        self.choices: list[_Choice] = []
+        below = 0
+        for destination, percent in sorted(entries, key=lambda entry: entry.percent):
+            below += percent
+            self.choices.append(_Choice(below, Transform(source, destination)))
+
+    @property
+    def only(self) -> Transform | None:
+        """The one transform that every message takes, if there is one."""
+        if len(self.choices) == 1 and self.choices[0].below == _ALL_PERCENT:
+            return self.choices[0].transform
+        return None
+
+
+class Mappings:
+    """All mappings of one account; the first whose source matches holds."""
+
+    __slots__ = ("_all", "_literals", "_random")
+
+    def __init__(self, entries: Iterable[MappedSubject], random: Random) -> None:
+        self._all = list(entries)
+        self._literals = {
+            entry.source: index for index, entry in enumerate(self._all) if is_literal(entry.source)
+        }
+        self._random = random
+
+    @property
+    def sources(self) -> list[bytes]:
+        """What is mapped."""
+        return [entry.source for entry in self._all]
+
+    def always(self, subject: bytes) -> bytes | None:
+        """Return where every message on the subject goes, None if that may differ between them."""
+        entry = self._find(subject)
+        if entry is None:
+            return subject
+        transform = entry.only
+        if transform is None or not transform.is_fixed:
+            return None
+        return transform.apply(subject)
+
+    def choose(self, subject: bytes) -> bytes:
+        """Return where one message goes; empty: it is lost."""
+        entry = self._find(subject)
+        if entry is None:
+            return subject
+        only = entry.only
+        if only is not None:
+            return only.apply(subject, self._random)
+        number = self._random.randrange(_ALL_PERCENT)
+        for below, transform in entry.choices:
+            if number < below:
+                return transform.apply(subject, self._random)
+        return b""
+
+    def _find(self, subject: bytes) -> MappedSubject | None:
+        first = self._literals.get(subject, len(self._all))
+        for entry in self._all[:first]:
+            if matches(entry.source, subject):
+                return entry
+        return self._all[first] if first < len(self._all) else None

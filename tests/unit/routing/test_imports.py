@@ -1,0 +1,165 @@
+"""leafnode.routing.imports: which shadows a subscription gets, and what comes through them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.routing.account import Account
+from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import Permissions, Rules
+from tests.sim.peers import FakePeer, outbox
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
+
+
+class World:
+    """An exporting account and one that imports from it."""
+
+    def __init__(self, *imports: tuple[bytes, bytes]) -> None:
+        shared = outbox()
+        self.exporter = Account("E", shared)
+        self.importer = Account("I", shared)
+        self.imports = StreamImports(
+            self.importer, [StreamImport(self.exporter, *one) for one in imports]
+        )
+        self.imports.start()
+        self.publisher = FakePeer(self.exporter, 1)
+        self.subscriber = FakePeer(self.importer, 2)
+
+
+@pytest.mark.parametrize(
+    ("source", "local", "subject", "shadow"),
+    [
+        (b"a.*", b"a.*", b"a.*", b"a.*"),
+        (b"a.*", b"a.*", b"a.x", b"a.x"),
+        (b"a.*", b"a.*", b">", b"a.*"),
+        (b"a.*", b"a.*", b"b.x", None),
+        (b"a.*.*", b"in.$2.$1", b"in.*.x", b"a.x.*"),
+        (b"a.*.*", b"in.$2.$1", b"in.>", b"a.*.*"),
+        (b"a.*.*", b"in.$2.$1", b"*.y.*", b"a.*.y"),
+        (b"a.>", b"in.a.>", b"in.a.x.>", b"a.x.>"),
+        (b"a.>", b"in.a.>", b"*.a.*", b"a.*"),
+        (b"a", b"b", b"*", b"a"),
+        (b"a.>", b"in.a.>", b"in.a", None),
+    ],
+)
+def test_a_subscription_gets_what_it_and_the_import_have_in_common(
+    source: bytes, local: bytes, subject: bytes, shadow: bytes | None
+) -> None:
+    assert StreamImport(Account("E", outbox()), source, local).shadow_of(subject) == shadow
+
+
+def test_a_message_arrives_under_the_importer_s_subject_and_only_there() -> None:
+    world = World((b"a.*.*", b"in.$2.$1"))
+    world.subscriber.subscribe(b"in.>", b"7")
+
+    world.publisher.says(b"PUB a.x.y 2\r\nhi\r\nPUB a.x.y r 2\r\nho\r\nPUB in.x.y 2\r\nno\r\n")
+
+    assert world.subscriber.got() == b"MSG in.y.x 7 2\r\nhi\r\nMSG in.y.x 7 r 2\r\nho\r\n"
+
+
+def test_nothing_goes_the_other_way() -> None:
+    world = World((b"a", b"a"))
+    world.publisher.subscribe(b"a", b"1")
+
+    world.subscriber.says(b"PUB a 2\r\nhi\r\n")
+
+    assert world.publisher.got() == b""
+
+
+def test_overlapping_imports_deliver_once_each() -> None:
+    world = World((b"a.*", b"a.*"), (b"a.>", b"in.a.>"))
+    world.subscriber.subscribe(b">", b"1")
+
+    world.publisher.says(b"PUB a.x 2\r\nhi\r\n")
+
+    got = world.subscriber.got()
+    assert sorted(got.split(b"MSG ")[1:]) == [b"a.x 1 2\r\nhi\r\n", b"in.a.x 1 2\r\nhi\r\n"]
+
+
+def test_queue_groups_are_one_group_over_both_accounts() -> None:
+    world = World((b"a", b"a"))
+    world.subscriber.subscribe(b"a", b"1", b"q")
+    world.publisher.subscribe(b"a", b"1", b"q")
+
+    world.publisher.says(b"PUB a 2\r\nhi\r\n" * 10)
+
+    assert world.subscriber.got().count(b"hi") == 5
+    assert world.publisher.got().count(b"hi") == 5
+
+
+def test_an_unsub_limit_counts_both_accounts_and_ends_the_shadow() -> None:
+    world = World((b"a", b"a"))
+    sub = world.subscriber.subscribe(b"a", b"1")
+    sub.max_msgs = 2
+
+    world.subscriber.says(b"PUB a 1\r\n1\r\n")
+    world.publisher.says(b"PUB a 1\r\n2\r\nPUB a 1\r\n3\r\n")
+
+    assert world.subscriber.got() == b"MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\n"
+    assert world.exporter.sublist.count == world.importer.sublist.count == 0
+    assert world.subscriber.subs == {}
+
+
+def test_permissions_of_the_subscriber_speak_of_what_it_sees() -> None:
+    world = World((b"a.*", b"in.$1"))
+    world.subscriber.permissions = Permissions(Rules(None), Rules(None, [b"in.no"]))
+    world.subscriber.subscribe(b"in.*", b"1")
+
+    world.publisher.says(b"PUB a.no 0\r\n\r\nPUB a.yes 0\r\n\r\n")
+
+    assert world.subscriber.got() == b"MSG in.yes 1 0\r\n\r\n"
+
+
+def test_a_part_of_the_server_and_a_leaf_link_get_it_too() -> None:
+    world = World((b"a.*", b"in.$1"))
+    runs: list[Delivery] = []
+    world.importer.subscribe(b"in.*", runs.append)
+    leaf = FakePeer(world.importer, 3, Kind.LEAF)
+    leaf.subscribe(b"in.>", b"in.>")
+
+    world.publisher.says(b"PUB a.x r 2\r\nhi\r\n")
+    world.exporter.publish(b"a.y", b"ho")
+
+    assert [(run.subject, run.messages) for run in runs] == [
+        (b"in.x", [(b"r", 0, b"hi")]),
+        (b"in.y", [(b"", 0, b"ho")]),
+    ]
+    assert leaf.got() == b"LMSG in.x r 2\r\nhi\r\nLMSG in.y 2\r\nho\r\n"
+
+
+def test_imports_come_and_go_for_connected_clients() -> None:
+    world = World()
+    world.subscriber.subscribe(b"in.>", b"1")
+    later = StreamImports(world.importer, [StreamImport(world.exporter, b"a", b"in.a")])
+
+    later.start()
+    world.publisher.says(b"PUB a 1\r\n1\r\n")
+    later.stop()
+    world.publisher.says(b"PUB a 1\r\n2\r\n")
+
+    assert world.subscriber.got() == b"MSG in.a 1 1\r\n1\r\n"
+    assert world.exporter.sublist.count == 0
+    assert world.exporter.local_interest == {}
+
+
+def test_a_shadow_is_interest_of_the_exporter_s_account() -> None:
+    world = World((b"a.*", b"in.$1"))
+
+    world.subscriber.subscribe(b"in.x", b"1")
+
+    assert world.exporter.local_interest == {(b"a.x", b""): 1}
+
+
+def test_a_delivery_of_a_stream_keeps_the_message_s_own_subject() -> None:
+    world = World((b"deliver", b"to"))
+    world.subscriber.subscribe(b"to", b"1")
+
+    received = world.exporter.deliver(b"deliver", [(b"stored", b"ack", 0, b"hi")])
+
+    assert received == 1
+    assert world.subscriber.got() == b"MSG stored 1 ack 2\r\nhi\r\n"
