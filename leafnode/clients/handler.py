@@ -131,6 +131,8 @@ class ClientHandler:
         self._set_options(connect)
         if self._session.state is State.OPEN:
             self._login.bind_anybody(connect)
+        else:
+            seams.registry.await_login(self, self._address().rpartition(":")[0])
         self._set_timer()
 
     def received(self, data: bytes) -> None:
@@ -165,6 +167,7 @@ class ClientHandler:
                 transport,
                 max_pending_bytes=options.max_pending_bytes,
                 on_slow=self._on_slow,
+                holds_back=not options.no_fast_producer_stall,
             )
         self._trace = Trace(self.peer.cid, transport.peer)
         return TracedOutbound(
@@ -172,6 +175,7 @@ class ClientHandler:
             transport,
             max_pending_bytes=options.max_pending_bytes,
             on_slow=self._on_slow,
+            holds_back=not options.no_fast_producer_stall,
             trace=self._trace,
         )
 
@@ -208,7 +212,9 @@ class ClientHandler:
     def _do(self, op: Op) -> None:
         match op:
             case Sub():
-                interest.subscribe(self.peer, op, self._seams.options.max_subscriptions)
+                options = self._seams.options
+                max_tokens = options.max_subscription_tokens
+                interest.subscribe(self.peer, op, options.max_subscriptions, max_tokens=max_tokens)
             case Unsub():
                 interest.unsubscribe(self.peer, op)
             case Ping():
@@ -247,9 +253,12 @@ class ClientHandler:
         Raises ProtocolError for options that cannot be.
         """
         seams = self._seams
+        if connect.headers and not seams.info.headers:
+            connect = msgspec.structs.replace(connect, headers=False)
         self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
         for sub in list(self.peer.subs.values()):
             interest.drop(sub)
+        seams.registry.waiting.leave(self.peer.cid)
         self._set_options(connect)
         self._login.bind(identity)
         self._lane.reset()

@@ -23,17 +23,23 @@ SYSTEM_QUEUE: Final = b"_sys_"  # nats-server's own queue group: no client may j
 _OK: Final = b"+OK\r\n"
 
 
-def subscribe(peer: Peer, op: Sub, max_subscriptions: int) -> None:
-    """Add a subscription. Raises the ProtocolError that the client is told; 0 is no bound."""
+def subscribe(peer: Peer, op: Sub, max_subscriptions: int, *, max_tokens: int = 0) -> None:
+    """Add a subscription. Raises the ProtocolError that the client is told; 0 is no bound.
+
+    `max_tokens` is the configured bound, whose error differs from that of our own one.
+    """
     assert peer.account is not None, "only an open session gets here"
     permissions = peer.permissions
     denied = permissions is not None and not permissions.may_subscribe(op.subject, op.queue)
     if denied or op.queue == SYSTEM_QUEUE:
         raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue)
+    tokens = op.subject.count(b".") + 1
+    if max_tokens and tokens > max_tokens:
+        raise errors.TooManyTokens(op.subject)
     if max_subscriptions and len(peer.subs) >= max_subscriptions:
         raise errors.MaxSubscriptionsExceeded
     if op.sid not in peer.subs:  # a sid in use keeps its first subject
-        if not is_valid(op.subject) or op.subject.count(b".") >= MAX_SUBJECT_TOKENS:
+        if not is_valid(op.subject) or tokens > (max_tokens or MAX_SUBJECT_TOKENS):
             raise errors.InvalidSubject
         sub = Subscription(peer, op.subject, sid=op.sid, queue=op.queue)
         peer.subs[op.sid] = sub

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.clients.waiting import WaitingRoom
 from leafnode.limits import AUTH_LOG_NS
 from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
+from leafnode.protocol.errors import AuthenticationTimeout
 
 if TYPE_CHECKING:
     from leafnode.clients.facts import ConnectionFacts
@@ -36,6 +38,7 @@ class Registry:
         "slow_pending",
         "stale",
         "total",
+        "waiting",
     )
 
     def __init__(self, *, max_connections: int) -> None:
@@ -49,6 +52,7 @@ class Registry:
         self.auth_failures = 0
         self.slow_pending = 0
         self.slow_deadline = 0
+        self.waiting = WaitingRoom()
         self._auth_logged_ns = 0
         self._auth_unlogged = 0
 
@@ -66,10 +70,17 @@ class Registry:
         self.open[handler.peer.cid] = handler
         return True
 
+    def await_login(self, handler: ClientHandler, address: str) -> None:
+        """Let a new connection wait for its login; the one that waited longest may go for it."""
+        evicted = self.waiting.enter(handler.peer.cid, address)
+        if evicted is not None:
+            self.open[evicted].refuse(AuthenticationTimeout())
+
     def discard(self, handler: ClientHandler, reason: str) -> None:
         """Forget a connection that ended for `reason`, one of nats-server's closed states."""
         if self.open.pop(handler.peer.cid, None) is None:
             return
+        self.waiting.leave(handler.peer.cid)
         self.closed += 1
         self.closed_traffic.add(handler.peer.traffic)
         match reason:

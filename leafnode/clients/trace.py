@@ -136,8 +136,15 @@ class TracedOutbound(Outbound):
         max_pending_bytes: int,
         on_slow: Callable[[], None],
         trace: Trace,
+        holds_back: bool = True,
     ) -> None:
-        super().__init__(peer, transport, max_pending_bytes=max_pending_bytes, on_slow=on_slow)
+        super().__init__(
+            peer,
+            transport,
+            max_pending_bytes=max_pending_bytes,
+            on_slow=on_slow,
+            holds_back=holds_back,
+        )
         self._trace = trace
 
     def flush(self) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from leafnode.config.parser import ReadFile, Tree
 
+_UINT8_MAX: Final = 255
 _INT32_MAX: Final = 2**31 - 1
 # 0 is nats-server's way to ask for the default.
 _MAX_PAYLOAD: Final = convert.number(
@@ -73,6 +74,7 @@ def bind(tree: Tree) -> Options:
     """Return the options a tree stands for. Raises ConfigError at the first mistake."""
     given = _TOP.read(Place(tree.root, ""))
     values = dict(given.values)
+    values.pop("no_sublist_cache", None)
     _fold_listen(values)
     _fold_http(values)
     _fold_store_dir(given, values)
@@ -155,6 +157,16 @@ _TOP: Final = Block(
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),
         Row(("max_connections", "max_conn"), "max_connections", _MAX_CONNECTIONS),
         Row(("max_subscriptions", "max_subs"), "max_subscriptions", _MAX_SUBSCRIPTIONS),
+        Row(
+            ("max_subscription_tokens", "max_sub_tokens"),
+            "max_subscription_tokens",
+            convert.number(1, _UINT8_MAX, "a count"),
+        ),
+        Row(("no_header_support",), "no_header_support", convert.boolean),
+        Row(("no_fast_producer_stall",), "no_fast_producer_stall", convert.boolean),
+        # Taken without effect: the cache of matches is bounded, and costs less than it saves.
+        Row(("disable_sublist_cache", "no_sublist_cache"), "no_sublist_cache", convert.boolean),
+        Row(("client_advertise",), "client_advertise", convert.advertised),
         Row(("ping_interval",), "ping_interval_ns", convert.seconds(limits.PING_INTERVAL_NS)),
         Row(("ping_max",), "ping_max", _PING_MAX),
         Row(("write_deadline",), "write_deadline_ns", convert.seconds(limits.WRITE_DEADLINE_NS)),

@@ -189,6 +189,15 @@ def host_port(place: Place) -> HostPort:
     return HostPort(name or EVERYWHERE, int(digits))
 
 
+def advertised(place: Place) -> HostPort:
+    """`host:port`, or a host alone, which leaves the port as it is (0)."""
+    value = text(place)
+    if ":" not in value and not host_problem(value):
+        return HostPort(value, 0)
+    address = host_port(place)
+    return HostPort(address.host, max(0, address.port))
+
+
 def port_alone(place: Place) -> HostPort:
     """A port on the host of the clients' listener."""
     return HostPort("", port(place))

@@ -195,6 +195,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 4222
     server_name: str = ""
+    client_advertise: HostPort | None = None  # what INFO says instead of host and port
     http: HostPort | None = None
     http_host_given: bool = False  # else monitoring follows the host of the clients' listener
     authorization: Authorization = Authorization()
@@ -202,10 +203,13 @@ class Options:
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
     max_pending_bytes: int = limits.MAX_PENDING_BYTES
     max_connections: int = limits.MAX_CONNECTIONS
+    max_subscription_tokens: int = 0  # of a SUB's subject; 0: limits.MAX_SUBJECT_TOKENS
     max_subscriptions: int = limits.MAX_SUBSCRIPTIONS_PER_CONNECTION
     ping_interval_ns: int = limits.PING_INTERVAL_NS
     ping_max: int = limits.PING_MAX
     write_deadline_ns: int = limits.WRITE_DEADLINE_NS
+    no_fast_producer_stall: bool = False
+    no_header_support: bool = False
     jetstream: JetStreamOptions | None = None
     store: StoreOptions = StoreOptions()
     leafnodes: LeafOptions | None = None

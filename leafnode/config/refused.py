@@ -24,11 +24,10 @@ TOP: Final[dict[str, str]] = (
     | _each(
         _NOT_YET,
         "accounts mappings maps no_auth_user default_sentinel websocket tls allow_non_tls https "
-        "https_port http_base_path client_advertise server_tags server_metadata default_js_domain "
+        "https_port http_base_path server_tags server_metadata default_js_domain "
         "lame_duck_duration lame_duck_grace_period ports_file_dir max_closed_clients write_timeout "
         "max_traced_msg_len trace_verbose trace_headers logtime_utc logfile_size_limit "
-        "log_size_limit logfile_max_num log_max_num connect_error_reports reconnect_error_reports "
-        "max_sub_tokens max_subscription_tokens no_header_support",
+        "log_size_limit logfile_max_num log_max_num connect_error_reports reconnect_error_reports",
     )
     | _each(
         _OPERATOR_MODE,
@@ -39,10 +38,6 @@ TOP: Final[dict[str, str]] = (
     | _each("not supported", "mqtt ocsp ocsp_cache proxies proxy_protocol feature_flags")
     | _each("not supported: log to standard error or logfile", "syslog remote_syslog")
     | _each("not supported: there is no Go runtime to profile", "prof_port prof_block_rate")
-    | _each(
-        "not supported: leave it out",
-        "disable_sublist_cache no_sublist_cache no_fast_producer_stall",
-    )
 )
 
 AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout proxy_required")

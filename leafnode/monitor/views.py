@@ -86,6 +86,7 @@ class ClientFaults:
     auth_failures: int = 0  # connections that ended for a refused or a missing login
     logins_refused: int = 0
     logins_overflowed: int = 0  # of these, because too many waited for a bcrypt hash
+    logins_evicted: int = 0  # closed before their deadline, since too many others waited to log in
 
 
 @dataclass(frozen=True, slots=True)

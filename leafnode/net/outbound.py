@@ -24,7 +24,7 @@ SLOW_DEADLINE: Final = "Slow Consumer (Write Deadline)"
 class Outbound:
     """Binds a peer to its transport for as long as the connection lives."""
 
-    __slots__ = ("_max_pending_bytes", "_on_slow", "_peer", "_transport")
+    __slots__ = ("_holds_back", "_max_pending_bytes", "_on_slow", "_peer", "_transport")
 
     def __init__(
         self,
@@ -33,16 +33,19 @@ class Outbound:
         *,
         max_pending_bytes: int,
         on_slow: Callable[[], None],
+        holds_back: bool = True,
     ) -> None:
         """`on_slow` is called in the flush that finds more than `max_pending_bytes` waiting.
 
         It must end the connection. No -ERR can reach the client then: it would come behind all that
-        waits (nats-server 2.15.1 sends none either, measured).
+        waits (nats-server 2.15.1 sends none either, measured). `holds_back`: whoever feeds a
+        connection that is far behind is not read for a moment.
         """
         self._peer = peer
         self._transport = transport
         self._max_pending_bytes = max_pending_bytes
         self._on_slow = on_slow
+        self._holds_back = holds_back
         peer.flush = self.flush
 
     def pending_bytes(self) -> int:
@@ -57,7 +60,7 @@ class Outbound:
         transport = self._transport
         transport.write(peer.take())
         pending = transport.pending_bytes()
-        if pending > STALL_PENDING_BYTES:
+        if pending > STALL_PENDING_BYTES and self._holds_back:
             peer.outbox.stalled = True
         if pending > self._max_pending_bytes:
             self._on_slow()

@@ -179,6 +179,7 @@ class Server:
 
     def _info(self) -> ServerInfo:
         options = self.options
+        shown = options.client_advertise or HostPort(options.host, 0)
         return ServerInfo(
             server_id=self.id,
             server_name=self.name,
@@ -186,9 +187,9 @@ class Server:
             proto=PROTOCOL_VERSION,
             git_commit="",
             go="",
-            host=options.host,
-            port=self.port,
-            headers=True,
+            host=shown.host,
+            port=shown.port or self.port,
+            headers=not options.no_header_support,
             max_payload=options.max_payload_bytes,
             client_id=0,
             client_ip="",

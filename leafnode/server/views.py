@@ -122,6 +122,7 @@ def _own(server: Server) -> OwnCounters:
             auth_failures=registry.auth_failures,
             logins_refused=authenticator.refused,
             logins_overflowed=authenticator.overflowed,
+            logins_evicted=registry.waiting.evicted,
         ),
         net=NetFaults(
             faults=server.turn.faults,

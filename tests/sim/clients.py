@@ -76,7 +76,7 @@ class ClientServer:
             go="",
             host=HOST,
             port=PORT,
-            headers=True,
+            headers=not self.options.no_header_support,
             max_payload=self.options.max_payload_bytes,
             client_id=0,
             client_ip="",

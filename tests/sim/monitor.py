@@ -186,7 +186,9 @@ def port(**changes: Any) -> PortStatus:
 
 def own() -> OwnCounters:
     return OwnCounters(
-        clients=ClientFaults(refused=1, auth_failures=2, logins_refused=3, logins_overflowed=4),
+        clients=ClientFaults(
+            refused=1, auth_failures=2, logins_refused=3, logins_overflowed=4, logins_evicted=23
+        ),
         net=NetFaults(faults=5, accept_pauses=6),
         leafs=LeafFaults(interest_ignored=7, reconnects=8, slow_consumers=9, stale_connections=10),
         jetstream=JetStreamFaults(

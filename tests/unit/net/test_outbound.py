@@ -16,7 +16,7 @@ from tests.sim.network import MemoryNetwork
 class World:
     """A peer whose bytes go to a reader that can be made deaf."""
 
-    def __init__(self, max_pending_bytes: int) -> None:
+    def __init__(self, max_pending_bytes: int, *, holds_back: bool = True) -> None:
         self.clock = FakeClock()
         self.turn = Turn(self.clock)
         network = MemoryNetwork(self.clock)
@@ -26,7 +26,11 @@ class World:
         self.slow = 0
         self.peer = Peer(1, Kind.CLIENT, self.turn.outbox)
         self.outbound = Outbound(
-            self.peer, self.transport, max_pending_bytes=max_pending_bytes, on_slow=self._on_slow
+            self.peer,
+            self.transport,
+            max_pending_bytes=max_pending_bytes,
+            on_slow=self._on_slow,
+            holds_back=holds_back,
         )
 
     def _on_slow(self) -> None:
@@ -75,6 +79,16 @@ def test_a_peer_far_behind_asks_for_a_stall(size: int, stalled: bool) -> None:
     world.clock.advance(0)
 
     assert world.turn.must_stall() == stalled
+    assert not world.turn.must_stall()
+
+
+def test_nobody_is_held_back_where_that_is_configured() -> None:
+    world = World(max_pending_bytes=2 * STALL_PENDING_BYTES, holds_back=False)
+    world.link.deaf = True
+
+    world.peer.send(b"x" * (STALL_PENDING_BYTES + 1))
+    world.clock.advance(0)
+
     assert not world.turn.must_stall()
 
 

@@ -1,0 +1,71 @@
+"""leafnode.clients.waiting: places before the login go to who comes last and logs in at once."""
+
+from leafnode.clients.waiting import WaitingRoom
+from leafnode.config.options import Authorization, Options
+from leafnode.limits import LOGINS_WAITING_ADDRESS_MAX, LOGINS_WAITING_MAX
+from tests.sim.clients import ClientWorld
+
+LOGIN = b'CONNECT {"user":"u","pass":"p"}\r\n'
+
+
+def world() -> ClientWorld:
+    return ClientWorld(Options(authorization=Authorization(user="u", password="p")))
+
+
+def test_at_the_bound_of_an_address_its_oldest_makes_room() -> None:
+    room = WaitingRoom()
+    for cid in range(LOGINS_WAITING_ADDRESS_MAX):
+        assert room.enter(cid, "10.0.0.1") is None
+    assert room.enter(1000, "10.0.0.2") is None
+
+    assert room.enter(1001, "10.0.0.1") == 0
+    assert room.enter(1002, "10.0.0.1") == 1
+    assert room.evicted == 2
+
+
+def test_at_the_bound_of_all_the_oldest_makes_room() -> None:
+    room = WaitingRoom()
+    for cid in range(LOGINS_WAITING_MAX):
+        assert room.enter(cid, f"10.0.0.{cid % 250}") is None
+
+    assert room.enter(1000, "10.0.1.1") == 0
+    assert len(room) == LOGINS_WAITING_MAX
+
+
+def test_who_left_holds_no_place() -> None:
+    room = WaitingRoom()
+    for cid in range(2 * LOGINS_WAITING_MAX):
+        assert room.enter(cid, "10.0.0.1") is None
+        room.leave(cid)
+        room.leave(cid)
+
+    assert len(room) == 0
+
+
+def test_a_flood_of_silent_connections_lets_a_login_through() -> None:
+    flooded = world()
+    silent = [flooded.client(b"") for _ in range(LOGINS_WAITING_ADDRESS_MAX)]
+
+    client = flooded.client(b"")
+
+    assert client.says(LOGIN) == b"+OK\r\n"
+    assert silent[0].raw.ended
+    assert silent[0].hears() == b"-ERR 'Authentication Timeout'\r\n"
+    assert not silent[1].raw.ended
+    assert flooded.server.registry.waiting.evicted == 1
+
+
+def test_who_logged_in_or_went_away_waits_no_longer() -> None:
+    quiet = world()
+    quiet.client(b"").says(LOGIN)
+    quiet.client(b"").end.close()
+    quiet.settle()
+
+    assert len(quiet.server.registry.waiting) == 0
+
+
+def test_nobody_waits_where_no_login_is_required() -> None:
+    open_world = ClientWorld()
+    open_world.client(b"")
+
+    assert len(open_world.server.registry.waiting) == 0
