@@ -24,6 +24,7 @@ PING_INTERVAL_NS: Final = 120 * NS_PER_S
 PING_MAX: Final = 2
 WRITE_DEADLINE_NS: Final = 10 * NS_PER_S
 AUTH_TIMEOUT_NS: Final = 2 * NS_PER_S  # absolute from accept, so that dripping bytes gains nothing
+LOGIN_GRACE_NS: Final = NS_PER_S // 2  # a check's own timeout comes before that of the connection
 READ_CHUNK_BYTES: Final = 64 * KIB  # one bounded read per connection and turn: fairness
 WRITE_CHUNKS_MAX: Final = 256  # of one sendmsg; the kernel takes 1024 (IOV_MAX)
 STALL_PENDING_BYTES: Final = 8 * MIB  # from here a producer that feeds a slow consumer is held back
@@ -182,6 +183,7 @@ assert UPLINK_WINDOW_MSGS <= UPLINK_PROBES_MAX
 NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
 CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB
 BCRYPT_PENDING_MAX: Final = 32  # logins waiting for the one worker; beyond it refused
+EXPIRY_RECHECK_NS: Final = 60 * NS_PER_S  # how late a clock that jumps may make an expiry
 
 # --- the trace of the protocol in the log (-V)
 TRACED_BYTES_MAX: Final = 256  # shown of one payload or one line that the server wrote

@@ -2,7 +2,7 @@
 
 Every length, prefix and checksum is checked before the cryptography sees a byte; no error's text
 holds a seed. Knows no connections. The library is imported with the first key, not at start.
-Truth: nats-io/nkeys (text form), RFC 8032 (signatures).
+Truth: nats-io/nkeys (text form, xkeys), RFC 8032 (signatures), NaCl's box.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from leafnode.errors import AuthError
 from leafnode.limits import CREDENTIALS_FILE_BYTES_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 _SEED_PREFIX: Final = 18 << 3  # 'S'
 _USER_PREFIX: Final = 20 << 3  # 'U'
+# What a public key is for, by the letter it starts with, and its first byte.
+ALL_KINDS: Final = {"A": 0, "C": 2 << 3, "N": 13 << 3, "O": 14 << 3, "U": 20 << 3}
+_CURVE_PREFIX: Final = 23 << 3  # 'X': keys that encrypt and cannot sign
+_SEALED: Final = b"xkv1"
+_SEAL_NONCE_BYTES: Final = 24
 _KEY_BYTES: Final = 32
 _PUBLIC_KEY_CHARS: Final = 56
 _SEED_CHARS: Final = 58
@@ -72,14 +78,85 @@ def read_secret_file(path: str) -> bytes:
     return content
 
 
+class KeyPair:
+    """A key pair of this process, made when it starts: of the server, or of one callout."""
+
+    __slots__ = ("_key", "public_key")
+
+    def __init__(self, kind: str, random_bytes: bytes) -> None:
+        """`kind` is the letter that the public key starts with, `random_bytes` 32 fresh ones."""
+        from nacl.signing import SigningKey
+
+        self._key: Any = SigningKey(random_bytes)
+        self.public_key = _encode(ALL_KINDS[kind], bytes(self._key.verify_key))
+
+    def sign(self, data: bytes) -> bytes:
+        signature: bytes = self._key.sign(data).signature
+        return signature
+
+    def __repr__(self) -> str:
+        return f"KeyPair({self.public_key})"
+
+
+class CurveKeyPair:
+    """A key pair that encrypts (an xkey, X…). Only the public key can be read or printed."""
+
+    __slots__ = ("_key", "public_key")
+
+    def __init__(self, random_bytes: bytes) -> None:
+        from nacl.public import PrivateKey
+
+        self._key: Any = PrivateKey(random_bytes)
+        self.public_key = _encode(_CURVE_PREFIX, bytes(self._key.public_key))
+
+    def seal(self, data: bytes, recipient: str, nonce: bytes) -> bytes:
+        """Return `data` as only `recipient` can read it. The nonce is used once, 24 bytes."""
+        sealed: bytes = self._box(recipient).encrypt(data, nonce).ciphertext
+        return _SEALED + nonce + sealed
+
+    def open(self, data: bytes, sender: str) -> bytes:
+        """Return what `sender` sealed for this key. Raises AuthError."""
+        from nacl.exceptions import CryptoError
+
+        head = len(_SEALED) + _SEAL_NONCE_BYTES
+        if not data.startswith(_SEALED) or len(data) <= head:
+            raise AuthError("what was to be decrypted is not sealed")
+        try:
+            opened: bytes = self._box(sender).decrypt(data[head:], data[len(_SEALED) : head])
+        except CryptoError as err:
+            raise AuthError("could not be decrypted with this key") from err
+        return opened
+
+    def _box(self, public_key: str) -> Any:
+        from nacl.public import Box, PublicKey
+
+        key = _key_bytes(public_key, {"X": _CURVE_PREFIX})
+        if key is None:
+            raise AuthError("not a public xkey (X…)")
+        return Box(self._key, PublicKey(key))
+
+    def __repr__(self) -> str:
+        return f"CurveKeyPair({self.public_key})"
+
+
+def is_public_key(text: str, kind: str) -> bool:
+    """Say whether it is a public key that starts with this letter, with a right checksum."""
+    return _key_bytes(text, {kind: ALL_KINDS[kind]}) is not None
+
+
 def is_public_user_key(text: str) -> bool:
     """Say whether it is a user's public key (U…) with a right checksum."""
-    return _public_key_bytes(text) is not None
+    return is_public_key(text, "U")
 
 
-def verify(public_key: str, nonce: bytes, signature: str) -> bool:
-    """Say whether `signature` is that key's over `nonce`. Any malformed input is just False."""
-    key = _public_key_bytes(public_key)
+def verify(
+    public_key: str, data: bytes, signature: str, *, kinds: Mapping[str, int] | None = None
+) -> bool:
+    """Say whether `signature` is that key's over `data`. Any malformed input is just False.
+
+    `kinds`: which keys may sign this; a user's, if not said.
+    """
+    key = _key_bytes(public_key, {"U": _USER_PREFIX} if kinds is None else kinds)
     raw = _signature_bytes(signature)
     if key is None or raw is None:
         return False
@@ -87,7 +164,7 @@ def verify(public_key: str, nonce: bytes, signature: str) -> bool:
     from nacl.signing import VerifyKey
 
     try:
-        VerifyKey(key).verify(nonce, raw)
+        VerifyKey(key).verify(data, raw)
     except BadSignatureError:
         return False
     return True
@@ -103,11 +180,16 @@ def _check_seed(seed: bytes, source: str) -> None:
         raise AuthError(f"{source}: the seed is not a user's (it does not start with SU)")
 
 
-def _public_key_bytes(text: str) -> bytes | None:
+def _key_bytes(text: str, kinds: Mapping[str, int]) -> bytes | None:
     raw = _decode(text.encode("utf-8", "replace"), _PUBLIC_KEY_CHARS)
-    if raw is None or raw[0] != _USER_PREFIX:
+    if raw is None or raw[0] not in kinds.values():
         return None
     return raw[1:]
+
+
+def _encode(prefix: int, key: bytes) -> str:
+    body = bytes([prefix]) + key
+    return base64.b32encode(body + binascii.crc_hqx(body, 0).to_bytes(2, "little")).decode()
 
 
 def _decode(text: bytes, chars: int) -> bytes | None:

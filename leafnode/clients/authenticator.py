@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from asyncio import Future
 
-    from leafnode.auth.authenticator import Identity
+    from leafnode.auth.identity import Identity, PeerFacts
     from leafnode.protocol.info import Connect
 
 
@@ -28,10 +28,14 @@ class Authenticator(Protocol):
         """Whether INFO carries a nonce to sign: there are nkey users."""
         ...
 
-    def check(self, connect: Connect, nonce: bytes) -> Identity | Future[Identity]:
-        """Return the identity that CONNECT proves, at once or by a future of the loop (bcrypt).
+    def check(self, connect: Connect, facts: PeerFacts) -> Identity | Future[Identity]:
+        """Return the identity that CONNECT proves, at once or by a future of the loop.
 
         Where nothing is required every CONNECT is accepted, whatever it carries. Raises AuthError,
         or sets it on the future; the client gets one text for every reason.
         """
+        ...
+
+    def admits_anonymous(self, facts: PeerFacts) -> bool:
+        """Say whether operations may come before CONNECT: there is a no_auth_user for them."""
         ...

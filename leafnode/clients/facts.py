@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
-    from leafnode.auth.authenticator import Identity
+    from leafnode.auth.identity import Identity
     from leafnode.clock import Clock
     from leafnode.errors import ProtocolError
     from leafnode.net.outbound import Outbound
@@ -24,6 +24,10 @@ PROTOCOL_VIOLATION: Final = "Protocol Violation"
 CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AuthenticationTimeout: "Authentication Timeout",
     errors.AuthorizationViolation: "Authentication Failure",
+    errors.CredentialsChanged: "Authentication Failure",
+    errors.UserAuthenticationExpired: "Authentication Expired",
+    errors.AccountAuthenticationExpired: "Authentication Expired",
+    errors.UserAuthenticationRevoked: "Credentials Revoked",
     errors.InvalidClientProtocol: "Bad Client Protocol Version",
     errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
     errors.MaxControlLine: "Maximum Control Line Exceeded",

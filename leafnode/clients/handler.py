@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode.auth.authenticator import new_nonce
+from leafnode.auth.identity import ConnectionType
 from leafnode.clients import interest
 from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts
 from leafnode.clients.login import Login
@@ -23,7 +24,7 @@ from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import ClientSession, SessionRules, State
 from leafnode.protocol.errors import wire_line
-from leafnode.protocol.info import encode_info
+from leafnode.protocol.info import DEFAULT_CONNECT, encode_info
 from leafnode.protocol.op import ConnectOp, Ping, Sub, Unsub
 from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Peer
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from leafnode.auth.authenticator import Identity
+    from leafnode.auth.identity import Identity
     from leafnode.clients.authenticator import Authenticator
     from leafnode.clients.registry import Registry
     from leafnode.clock import Clock, Timer
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 _OK: Final = b"+OK\r\n"
 _PING: Final = b"PING\r\n"
 _PONG: Final = b"PONG\r\n"
+_CONNECT_STARTS: Final = frozenset({b"C", b"c"})
 CLIENT_CLOSED: Final = "Client Closed"
 
 _LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
@@ -67,6 +69,9 @@ class ClientSeams:
     authenticator: Authenticator
     registry: Registry
     next_cid: Callable[[], int]
+    kind: ConnectionType = ConnectionType.STANDARD
+    map_certificate: bool = False  # the listener's verify_and_map
+    no_auth_user: str = ""  # the listener's own; empty: the server's
     rules: SessionRules = field(init=False)  # derived, one for all connections
 
     def __post_init__(self) -> None:
@@ -132,14 +137,17 @@ class ClientHandler:
         if self._session.state is State.OPEN:
             self._login.bind_anybody(connect)
         else:
-            seams.registry.await_login(self, self._address().rpartition(":")[0])
+            seams.registry.await_login(self, self.address().rpartition(":")[0])
         self._set_timer()
 
     def received(self, data: bytes) -> None:
         if self._session.state is State.CLOSED:
             return
+        session = self._session
         try:
-            self._session.received(data, self._seams.clock.monotonic_ns())
+            if session.state is State.GREETED and data[:1] not in _CONNECT_STARTS:
+                self._login.enter_anonymously()
+            session.received(data, self._seams.clock.monotonic_ns())
         except ProtocolError as error:
             self.refuse(error)
             return
@@ -185,7 +193,7 @@ class ClientHandler:
             self.peer,
             self._session,
             identity=self._login.identity,
-            address=self._address(),
+            address=self.address(),
             start_ns=self._start_wall_ns,
             outbound=self._outbound,
             clock=self._seams.clock,
@@ -239,6 +247,12 @@ class ClientHandler:
         """Read nothing more until `go_on`: credentials are being checked."""
         assert self._transport is not None, "operations come from a connection"
         self._transport.pause_reading()
+        self._session.extend_login(self._seams.clock.monotonic_ns())
+        self._set_timer()
+
+    def begin_check(self) -> None:
+        """Handle nothing until a login that nobody asked for is decided."""
+        self._session.begin_anonymous_check()
 
     def go_on(self) -> None:
         """Handle the rest of what was read, and what comes."""
@@ -264,7 +278,7 @@ class ClientHandler:
         self._lane.reset()
         self._info_due = connect.protocol >= 1
         self._set_timer()
-        if connect.verbose:
+        if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
             self.peer.send(_OK)
 
     @property
@@ -281,13 +295,14 @@ class ClientHandler:
         peer.no_responders = connect.no_responders
 
     def _info(self) -> ServerInfo:
-        ip = self._address().rpartition(":")[0]
+        ip = self.address().rpartition(":")[0]
         nonce = self._login.nonce.decode()
         return msgspec.structs.replace(
             self._seams.info, client_id=self.peer.cid, client_ip=ip, nonce=nonce
         )
 
-    def _address(self) -> str:
+    def address(self) -> str:
+        """Where it comes from, `ip:port`."""
         return self._transport.peer if self._transport is not None else ""
 
     # --- time
@@ -321,7 +336,7 @@ class ClientHandler:
             self.peer.send(line)
         if isinstance(error, _LOGIN_ERRORS):
             now_ns = self._seams.clock.monotonic_ns()
-            self._seams.registry.login_failed(self._address(), error.wire_error.decode(), now_ns)
+            self._seams.registry.login_failed(self.address(), error.wire_error.decode(), now_ns)
         if error.closes:
             self._end(closed_state(error))
 
@@ -329,7 +344,7 @@ class ClientHandler:
         log.warning(
             "Slow consumer closed: cid=%d peer=%s limit_bytes=%d",
             self.peer.cid,
-            self._address(),
+            self.address(),
             self._seams.options.max_pending_bytes,
         )
         transport = self._transport
@@ -345,12 +360,13 @@ class ClientHandler:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._login.end()
         if self._outbound is not None:
             self._outbound.flush()
         self.peer.closing = True
         interest.drop_all(self.peer, self._seams.clock)
         self._seams.registry.discard(self, reason)
-        log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self._address(), reason)
+        log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self.address(), reason)
         if self._transport is not None:
             self._transport.close()
 

@@ -10,13 +10,17 @@ import logging
 from asyncio import CancelledError, Future
 from typing import TYPE_CHECKING, Protocol
 
+from leafnode.auth.identity import LoginRefused, PeerFacts
 from leafnode.errors import AuthError, ProtocolError
+from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
+from leafnode.protocol.info import DEFAULT_CONNECT
 from leafnode.routing.responses import OpenReplies
 
 if TYPE_CHECKING:
-    from leafnode.auth.authenticator import Identity
+    from leafnode.auth.identity import Identity
     from leafnode.clients.handler import ClientSeams
+    from leafnode.clock import Timer
     from leafnode.protocol.info import Connect
     from leafnode.routing.peer import Peer
 
@@ -41,6 +45,14 @@ class Client(Protocol):
         """Handle the rest of what was read, and what comes."""
         ...
 
+    def address(self) -> str:
+        """Where it comes from, `ip:port`."""
+        ...
+
+    def begin_check(self) -> None:
+        """Handle nothing until a login that nobody asked for is decided."""
+        ...
+
     def accept(self, connect: Connect, identity: Identity) -> None:
         """Serve it as this identity; raises ProtocolError for options that cannot be."""
         ...
@@ -53,36 +65,52 @@ class Client(Protocol):
 class Login:
     """Who one client is, and how it proves that."""
 
-    __slots__ = ("_client", "_seams", "identity", "nonce")
+    __slots__ = ("_client", "_expiry", "_seams", "identity", "nonce")
 
     def __init__(self, seams: ClientSeams, client: Client) -> None:
         self._seams = seams
         self._client = client
+        self._expiry: Timer | None = None
         self.identity: Identity | None = None  # None: nobody yet
         self.nonce = b""  # what INFO asked to be signed; empty: nothing
+
+    def facts(self) -> PeerFacts:
+        """What the authenticator may know of this connection."""
+        seams = self._seams
+        return PeerFacts(
+            nonce=self.nonce,
+            kind=seams.kind,
+            ip=self._client.address().rpartition(":")[0].strip("[]"),
+            cid=self._client.peer.cid,
+            map_certificate=seams.map_certificate,
+            no_auth_user=seams.no_auth_user,
+        )
 
     def connect(self, connect: Connect) -> None:
         """Check what a CONNECT brought. Raises ProtocolError when it does not hold."""
         if connect.account or connect.new_account:
             raise errors.AuthorizationViolation  # no client names its own account
-        try:
-            answer = self._seams.authenticator.check(connect, self.nonce)
-        except AuthError as err:
-            raise errors.AuthorizationViolation from err
-        if isinstance(answer, Future):
-            self._client.wait()
-            answer.add_done_callback(lambda future: self._checked(connect, future))
-        else:
-            self._client.accept(connect, answer)
+        self._check(connect)
+
+    def enter_anonymously(self) -> bool:
+        """Let somebody in who says nothing, where there is a no_auth_user.
+
+        Returns False where there is none. Raises ProtocolError like `connect`.
+        """
+        if not self._seams.authenticator.admits_anonymous(self.facts()):
+            return False
+        self._client.begin_check()
+        self._check(DEFAULT_CONNECT)
+        return True
 
     def bind_anybody(self, connect: Connect) -> None:
         """Bind a client that need not identify itself, before it says a word."""
-        identity = self._seams.authenticator.check(connect, self.nonce)
+        identity = self._seams.authenticator.check(connect, self.facts())
         assert not isinstance(identity, Future), "where nothing is required nothing is checked"
         self.bind(identity)
 
     def bind(self, identity: Identity) -> None:
-        """Let the client act as this identity."""
+        """Let the client act as this identity, for as long as it holds."""
         self.identity = identity
         peer = self._client.peer
         peer.account = self._seams.account(identity.account)
@@ -91,13 +119,36 @@ class Login:
         if permissions is not None and permissions.responses is not None:
             clock = self._seams.clock
             peer.open_replies = OpenReplies(permissions.responses, clock.monotonic_ns)
+        self._arm()
+
+    def end(self) -> None:
+        """Nothing expires any more."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _check(self, connect: Connect) -> None:
+        try:
+            answer = self._seams.authenticator.check(connect, self.facts())
+        except LoginRefused as err:
+            log.debug("Login refused: cid=%d reason=%s", self._client.peer.cid, err.reason)
+            raise errors.AuthorizationViolation from err
+        except AuthError as err:
+            raise errors.AuthorizationViolation from err
+        if isinstance(answer, Future):
+            self._client.wait()
+            answer.add_done_callback(lambda future: self._checked(connect, future))
+        else:
+            self._client.accept(connect, answer)
 
     def _checked(self, connect: Connect, future: Future[Identity]) -> None:
         """Go on after credentials were checked elsewhere, if the connection still waits."""
         client = self._client
         try:
             identity = future.result()
-        except AuthError:
+        except AuthError as err:
+            reason = err.reason if isinstance(err, LoginRefused) else ""
+            log.debug("Login refused: cid=%d reason=%s", client.peer.cid, reason)
             client.refuse(errors.AuthorizationViolation())
             return
         except (Exception, CancelledError):  # boundary: connection
@@ -112,3 +163,22 @@ class Login:
             client.refuse(error)
             return
         client.go_on()
+
+    def _arm(self) -> None:
+        """Look again when the identity expires, and before in case the clock jumps."""
+        self.end()
+        identity = self.identity
+        if identity is None or not identity.expires_ns:
+            return
+        clock = self._seams.clock
+        left_ns = identity.expires_ns - clock.wall_ns()
+        self._expiry = clock.call_later(min(max(0, left_ns), EXPIRY_RECHECK_NS), self._on_expiry)
+
+    def _on_expiry(self) -> None:
+        self._expiry = None
+        identity = self.identity
+        assert identity is not None, "only an identity expires"
+        if self._seams.clock.wall_ns() < identity.expires_ns:
+            self._arm()
+            return
+        self._client.refuse(errors.UserAuthenticationExpired())

@@ -7,13 +7,16 @@ somebody is checked. Truth: nats-server 2.15.1 server/opts.go parseAuthorization
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.config import convert, refused
 from leafnode.config.options import Authorization, PermissionsOptions, User
 from leafnode.config.permissions import permissions
-from leafnode.config.place import Block, Given, Place, Row, no_duplicates
+from leafnode.config.place import Block, Given, Place, Row, no_duplicates, shown
+
+if TYPE_CHECKING:
+    from leafnode.config.options import Options
 
 
 def authorization(place: Place) -> Authorization:
@@ -22,7 +25,9 @@ def authorization(place: Place) -> Authorization:
     given.exclude("user", "users", "expected user or users, not both")
     given.exclude("token", "users", "expected token or users, not both")
     given.exclude("token", "user", "expected token or user and password, not both")
-    _user_and_password(given)
+    if "user" in given.values:
+        given.need("password", "a password for the user")
+    _user_for_password(given)
     if default is not None:
         # On nats-server they are silently without effect on a single user.
         given.need("users", "users: default permissions hold only for entries of users")
@@ -32,12 +37,33 @@ def authorization(place: Place) -> Authorization:
     return Authorization(**given.values)
 
 
-def _user_and_password(given: Given) -> None:
-    if "user" in given.values:
-        given.need("password", "a password for the user")
+def _user_for_password(given: Given) -> None:
     if "password" in given.values:
         # nats-server takes a password alone and then lets everybody in.
         given.need("user", "a user for the password")
+
+
+def users_of(options: Options) -> tuple[User, ...]:
+    """Return all users that a configuration names."""
+    return options.authorization.users
+
+
+def trusted_proxies(place: Place) -> tuple[str, ...]:
+    """The keys of `proxies { trusted [{key}] }`."""
+    values = _PROXIES.read(place).values
+    trusted: tuple[str, ...] = values.get("trusted", ())
+    return trusted
+
+
+def _trusted(place: Place) -> tuple[str, ...]:
+    return tuple(_trusted_key(item) for item in place.items("proxies"))
+
+
+def _trusted_key(place: Place) -> str:
+    given = _TRUSTED.read(place)
+    given.need("key", "key, the public nkey of the proxy")
+    key: str = given.values["key"]
+    return key
 
 
 def users(place: Place) -> tuple[User, ...]:
@@ -49,24 +75,46 @@ def users(place: Place) -> tuple[User, ...]:
 
 
 def user(place: Place) -> User:
+    """One user. Whether it may go without a password the whole configuration decides."""
     given = _USER.read(place)
     for name in ("user", "password"):
         given.exclude("nkey", name, "expected nkey or user and password, not both")
     if "nkey" not in given.values:
         given.need("user", "user and password, or nkey")
-        _user_and_password(given)
+        _user_for_password(given)
     return User(**given.values)
 
 
+def _connection_types(place: Place) -> tuple[str, ...]:
+    return tuple(_connection_type(item) for item in place.items("connection types"))
+
+
+def _connection_type(place: Place) -> str:
+    value = place.node.value
+    if not isinstance(value, str) or value.upper() not in _CONNECTION_TYPES:
+        raise place.error(f"unknown connection type {shown(place.node)}")
+    return value.upper()
+
+
+_CONNECTION_TYPES: Final = frozenset(
+    ["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"]
+)
 _USER: Final = Block(
     (
         Row(("user", "username"), "user", convert.text),
         Row(("password", "pass"), "password", convert.secret),
-        Row(("nkey",), "nkey", convert.public_user_nkey),
+        Row(("nkey",), "nkey", convert.public_nkey("U", "user")),
+        Row(
+            ("allowed_connection_types", "connection_types", "clients"),
+            "allowed_connection_types",
+            _connection_types,
+        ),
+        Row(("proxy_required",), "proxy_required", convert.boolean),
         Row(("permissions", "permission", "authorization"), "permissions", permissions),
     ),
-    refused.USER,
 )
+_TRUSTED: Final = Block((Row(("key", "public_key"), "key", convert.any_public_nkey),))
+_PROXIES: Final = Block((Row(("trusted",), "trusted", _trusted),))
 _AUTHORIZATION: Final = Block(
     (
         Row(("user", "username"), "user", convert.text),
@@ -79,6 +127,7 @@ _AUTHORIZATION: Final = Block(
             "permissions",
             permissions,
         ),
+        Row(("proxy_required",), "proxy_required", convert.boolean),
     ),
     refused.AUTHORIZATION,
 )

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.config import blocks, convert, refused
-from leafnode.config.authorization import authorization
+from leafnode.config.authorization import authorization, trusted_proxies, users_of
+from leafnode.config.lexer import quoted
 from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
@@ -126,6 +127,7 @@ def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
 
 def _check_together(options: Options, given: Given) -> None:
     """Check what no block can check alone."""
+    _check_users(options, given)
     if options.max_payload_bytes > options.max_pending_bytes:
         where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
         raise where.error("expected max_payload to be no larger than max_pending")
@@ -143,6 +145,27 @@ def _check_together(options: Options, given: Given) -> None:
             raise where.node.error(path, "expected jetstream to be enabled: it holds the stream")
 
 
+def _check_users(options: Options, given: Given) -> None:
+    """Check that every user has something to prove itself with, and that no_auth_user is one."""
+    users = users_of(options)
+    if options.no_auth_user:
+        where = given.places["no_auth_user"]
+        name = options.no_auth_user
+        if not users:
+            problem = f'no_auth_user: "{name}" present, but users/nkeys are not defined'
+            raise where.error(problem)
+        if not any(name in {user.user, user.nkey} for user in users):
+            problem = (
+                f'no_auth_user: "{name}" not present as user or nkey in authorization block or '
+                "account configuration"
+            )
+            raise where.error(problem)
+    for user in users:
+        if not user.nkey and not user.password and user.user != options.no_auth_user:
+            where = given.places["authorization"]
+            raise where.error(f"expected a password for the user {quoted(user.user)}")
+
+
 _TOP: Final = Block(
     (
         Row(("listen",), "listen", convert.host_port),
@@ -152,6 +175,8 @@ _TOP: Final = Block(
         Row(("http",), "http", convert.host_port),
         Row(("http_port", "monitor_port"), "http", convert.port_alone),
         Row(("authorization",), "authorization", authorization),
+        Row(("no_auth_user",), "no_auth_user", convert.text),
+        Row(("proxies",), "trusted_proxies", trusted_proxies),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),

@@ -49,7 +49,9 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _LIKE_SEED: Final = re.compile(r"[A-Za-z0-9]{40,}", re.ASCII)
 _PUBLIC_NKEY_CHARS: Final = 56
-_USER_PREFIX: Final = 20 << 3
+# What a kind of key starts with: as a letter, and in its first byte.
+_PUBLIC_PREFIXES: Final = {"A": 0, "N": 13 << 3, "O": 14 << 3, "U": 20 << 3, "X": 23 << 3}
+_A: Final = {"A": "an", "N": "a", "O": "an", "U": "a", "X": "a"}
 
 
 def text(place: Place) -> str:
@@ -347,24 +349,37 @@ def seed_path(place: Place) -> str:
     return value
 
 
-def public_user_nkey(place: Place) -> str:
-    """The public key of a user: U…, with the right checksum."""
+def public_nkey(letter: str, what: str) -> Callable[[Place], str]:
+    """Return a converter of public keys of one kind, with the right checksum."""
+
+    def convert(place: Place) -> str:
+        value = place.node.value
+        if not isinstance(value, str) or not is_public_nkey(value, letter):
+            # A seed pasted here by mistake must not be repeated.
+            raise place.error(f"expected the public nkey of {_A[letter]} {what} ({letter}…)")
+        return value
+
+    return convert
+
+
+def any_public_nkey(place: Place) -> str:
+    """A public key of any kind."""
     value = place.node.value
-    if not isinstance(value, str) or not is_public_user_nkey(value):
-        # A seed pasted here by mistake must not be repeated.
-        raise place.error("expected the public nkey of a user (U…)")
+    if not isinstance(value, str) or not any(is_public_nkey(value, kind) for kind in _A):
+        raise place.error("expected a public nkey")
     return value
 
 
-def is_public_user_nkey(key: str) -> bool:
-    if len(key) != _PUBLIC_NKEY_CHARS or not key.startswith("U"):
+def is_public_nkey(key: str, letter: str) -> bool:
+    """Say whether it is a public key of the kind that starts with this letter."""
+    if len(key) != _PUBLIC_NKEY_CHARS or not key.startswith(letter):
         return False
     try:
         raw = base64.b32decode(key)
     except (binascii.Error, ValueError):
         return False
     checksum = binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little")
-    return raw[0] == _USER_PREFIX and raw[-2:] == checksum
+    return raw[0] == _PUBLIC_PREFIXES[letter] and raw[-2:] == checksum
 
 
 def compression_off(place: Place) -> None:

@@ -52,12 +52,32 @@ class PermissionsOptions:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One entry of `authorization { users }`. `password` may be a bcrypt hash."""
+    """One entry of `users`. `password` may be a bcrypt hash, or empty where a certificate or a
+    proxy tells who it is.
+    """
 
     user: str = ""
     password: str = field(default="", repr=False)
     nkey: str = ""
     permissions: PermissionsOptions | None = None
+    allowed_connection_types: tuple[str, ...] = ()  # empty: all of them
+    proxy_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthCalloutOptions:
+    """`auth_callout { … }`: who decides on logins outside of this server, and how it is asked.
+
+    `issuer` is the account key that signs the answers, `xkey` the curve key that requests are
+    encrypted for. `auth_users` are judged here. `allowed_accounts` empty: users of all accounts
+    are asked about.
+    """
+
+    issuer: str
+    auth_users: tuple[str, ...]
+    account: str = "$G"
+    xkey: str = ""
+    allowed_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,8 @@ class Authorization:
     token: str = field(default="", repr=False)
     users: tuple[User, ...] = ()
     timeout_ns: int = limits.AUTH_TIMEOUT_NS
+    auth_callout: AuthCalloutOptions | None = None
+    proxy_required: bool = False
 
     @property
     def required(self) -> bool:
@@ -199,6 +221,8 @@ class Options:
     http: HostPort | None = None
     http_host_given: bool = False  # else monitoring follows the host of the clients' listener
     authorization: Authorization = Authorization()
+    no_auth_user: str = ""  # who somebody without credentials is
+    trusted_proxies: tuple[str, ...] = ()  # public keys
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
     max_pending_bytes: int = limits.MAX_PENDING_BYTES

@@ -23,7 +23,7 @@ TOP: Final[dict[str, str]] = (
     _each(_NO_CLUSTER, "cluster gateway")
     | _each(
         _NOT_YET,
-        "accounts mappings maps no_auth_user default_sentinel websocket tls allow_non_tls https "
+        "accounts mappings maps default_sentinel websocket tls allow_non_tls https "
         "https_port http_base_path server_tags server_metadata default_js_domain "
         "lame_duck_duration lame_duck_grace_period ports_file_dir max_closed_clients write_timeout "
         "max_traced_msg_len trace_verbose trace_headers logtime_utc logfile_size_limit "
@@ -35,16 +35,12 @@ TOP: Final[dict[str, str]] = (
         "accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts trusted "
         "trusted_keys system_account system no_system_account no_system no_sys_acc",
     )
-    | _each("not supported", "mqtt ocsp ocsp_cache proxies proxy_protocol feature_flags")
+    | _each("not supported", "mqtt ocsp ocsp_cache proxy_protocol feature_flags")
     | _each("not supported: log to standard error or logfile", "syslog remote_syslog")
     | _each("not supported: there is no Go runtime to profile", "prof_port prof_block_rate")
 )
 
-AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout proxy_required")
-
-USER: Final[dict[str, str]] = _each(
-    _NOT_YET, "allowed_connection_types connection_types clients proxy_required"
-)
+AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout")
 
 JETSTREAM: Final[dict[str, str]] = (
     _each(

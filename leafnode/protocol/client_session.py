@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import FIRST_PING_NS, PING_JITTER, RTT_REFRESH_NS
+from leafnode.limits import FIRST_PING_NS, LOGIN_GRACE_NS, PING_JITTER, RTT_REFRESH_NS
 from leafnode.protocol.errors import (
     AuthenticationTimeout,
     AuthorizationViolation,
@@ -44,12 +44,14 @@ class Event(Enum):
 
     FIRST_BYTE = auto()  # one that CONNECT may start with
     CONNECT = auto()
+    ANONYMOUS = auto()  # somebody who says nothing is somebody, if that holds
     ACCEPTED = auto()
     CLOSE = auto()
 
 
 _NEXT: Final = {
     (State.GREETED, Event.FIRST_BYTE): State.CONNECTING,
+    (State.GREETED, Event.ANONYMOUS): State.CHECKING,
     (State.CONNECTING, Event.CONNECT): State.CHECKING,
     (State.OPEN, Event.CONNECT): State.CHECKING,
     (State.CHECKING, Event.ACCEPTED): State.OPEN,
@@ -134,6 +136,15 @@ class ClientSession:
         return op
 
     # --- what the caller decided
+
+    def begin_anonymous_check(self) -> None:
+        """Handle nothing until it is decided whether somebody may go without CONNECT."""
+        self._move(Event.ANONYMOUS)
+
+    def extend_login(self, now_ns: int) -> None:
+        """Give a check that takes time its own deadline, behind that of whoever does it."""
+        if not self.said_connect and self._rules.auth_required:
+            self._due_ns = now_ns + self._rules.auth_timeout_ns + LOGIN_GRACE_NS
 
     def accept(self, connect: Connect, now_ns: int, random: Random) -> None:
         """Put a CONNECT in force whose credentials hold. Refuses options that cannot be."""

@@ -71,6 +71,28 @@ class AuthenticationTimeout(ProtocolError):  # noqa: N818
     wire_error = b"Authentication Timeout"
 
 
+class UserAuthenticationExpired(ProtocolError):  # noqa: N818
+    """The user's credentials held until now."""
+
+    wire_error = b"User Authentication Expired"
+
+
+class AccountAuthenticationExpired(ProtocolError):  # noqa: N818
+    """The account's JWT held until now, or the account was removed."""
+
+    wire_error = b"Account Authentication Expired"
+
+
+class UserAuthenticationRevoked(ProtocolError):  # noqa: N818
+    """The account says that the user's JWT holds no more."""
+
+    wire_error = b"User Authentication Revoked"
+
+
+class CredentialsChanged(ProtocolError):  # noqa: N818
+    """What signed the user's JWT is gone or differs: closed without a word."""
+
+
 class InvalidClientProtocol(ProtocolError):  # noqa: N818
     """CONNECT names a protocol number that does not exist."""
 

@@ -63,6 +63,7 @@ class Connect(msgspec.Struct, frozen=True, rename={"password": "pass"}):
     jwt: str = ""
     nkey: str = ""
     sig: str = ""
+    proxy_sig: str = ""
     account: str = ""
     new_account: bool = False
     tls_required: bool = False
@@ -73,7 +74,9 @@ class Connect(msgspec.Struct, frozen=True, rename={"password": "pass"}):
 
 def without_secrets(connect: Connect) -> Connect:
     """Return what may be kept for as long as the connection lives."""
-    return msgspec.structs.replace(connect, password="", auth_token="", jwt="", sig="")
+    return msgspec.structs.replace(
+        connect, password="", auth_token="", jwt="", sig="", proxy_sig=""
+    )
 
 
 DEFAULT_CONNECT: Final = Connect()  # what holds for a client that never sends one
@@ -89,7 +92,7 @@ def parse_connect(text: bytes) -> Connect:
     try:
         fields = msgspec.json.decode(text.decode("utf-8", "replace"))
         if fields is None:
-            return DEFAULT_CONNECT
+            return Connect()
         if not isinstance(fields, dict):
             raise ParserError
         given = {name.lower(): value for name, value in fields.items() if value is not None}

@@ -72,7 +72,7 @@ class Server:
         self.turn = Turn(seams.clock)
         self.accounts = {GLOBAL_ACCOUNT: Account(GLOBAL_ACCOUNT, self.turn.outbox, self._on_fault)}
         self.registry = Registry(max_connections=options.max_connections)
-        self.authenticator = Authenticator(options.authorization)
+        self.authenticator = Authenticator(options)
         self.features = features.Features()
         self.listeners: list[Listener] = []  # every one that was ever bound
         self.warnings: list[str] = []  # what is allowed and probably a slip; status and health
@@ -195,7 +195,7 @@ class Server:
             client_ip="",
             api_lvl=API_LEVEL,
             leafnode_version=__version__,
-            auth_required=self.authenticator.required,
+            auth_required=self.authenticator.announced,
             jetstream=options.jetstream is not None,
             domain=self.domain,
         )

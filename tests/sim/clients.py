@@ -52,7 +52,7 @@ class ClientServer:
             token_bytes=self.random.randbytes,
             outbox=self.turn.outbox,
             account=self.account,
-            authenticator=authenticator or Authenticator(self.options.authorization),
+            authenticator=authenticator or Authenticator(self.options),
             registry=self.registry,
             next_cid=itertools.count(1).__next__,
         )
@@ -82,7 +82,7 @@ class ClientServer:
             client_ip="",
             api_lvl=API_LEVEL,
             leafnode_version="0",
-            auth_required=self.options.authorization.required,
+            auth_required=self.options.authorization.required and not self.options.no_auth_user,
         )
 
 

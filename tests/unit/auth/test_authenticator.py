@@ -8,30 +8,37 @@ import bcrypt
 import nkeys
 import pytest
 
-from leafnode.auth.authenticator import ANYBODY, Authenticator, Identity, LoginRefused, new_nonce
+from leafnode.auth.authenticator import Authenticator, new_nonce
+from leafnode.auth.identity import ANYBODY, Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import Signer
-from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules, User
+from leafnode.config.options import Authorization, Options, PermissionsOptions, SubjectRules, User
 from leafnode.limits import BCRYPT_PENDING_MAX
 from leafnode.protocol.info import Connect
 
 SIGNER = Signer(nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER), source="test")
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 NONCE = b"EsbRnPg3CTsA6gA"
+FACTS = PeerFacts(nonce=NONCE)
 
-PLAIN = Authenticator(Authorization(user="ann", password="secret"))
-TOKEN = Authenticator(Authorization(token="t0ken"))
-NKEY = Authenticator(Authorization(users=(User(nkey=SIGNER.public_key),)))
+
+def authenticator_of(authorization: Authorization) -> Authenticator:
+    return Authenticator(Options(authorization=authorization))
+
+
+PLAIN = authenticator_of(Authorization(user="ann", password="secret"))
+TOKEN = authenticator_of(Authorization(token="t0ken"))
+NKEY = authenticator_of(Authorization(users=(User(nkey=SIGNER.public_key),)))
 HASHED = Authorization(users=(User(user="ann", password=HASH),))
 
 
-def accepted(authenticator: Authenticator, connect: Connect, nonce: bytes = NONCE) -> Identity:
-    identity = authenticator.check(connect, nonce)
+def accepted(authenticator: Authenticator, connect: Connect, facts: PeerFacts = FACTS) -> Identity:
+    identity = authenticator.check(connect, facts)
     assert isinstance(identity, Identity)
     return identity
 
 
 def test_without_authorization_anybody_is_let_in_whatever_connect_carries() -> None:
-    authenticator = Authenticator(Authorization())
+    authenticator = authenticator_of(Authorization())
 
     assert not authenticator.required
     assert accepted(authenticator, Connect(user="x", password="y", account="$SYS")) is ANYBODY
@@ -42,7 +49,7 @@ def test_the_right_password_names_the_user() -> None:
 
 
 def test_the_right_token_is_let_in() -> None:
-    assert accepted(TOKEN, Connect(auth_token="t0ken")) is ANYBODY
+    assert accepted(TOKEN, Connect(auth_token="t0ken")).account == ANYBODY.account
 
 
 def test_a_signature_over_this_connections_nonce_names_the_key() -> None:
@@ -72,8 +79,11 @@ def test_a_signature_over_this_connections_nonce_names_the_key() -> None:
         (NKEY, Connect(nkey=SIGNER.public_key)),
         (NKEY, Connect(nkey=SIGNER.public_key, sig=SIGNER.sign("an older nonce"))),
         (NKEY, Connect(user=SIGNER.public_key, password="")),
-        (Authenticator(Authorization(user="ann")), Connect(user="ann")),
-        (Authenticator(Authorization(users=(User(user="ann", password=""),))), Connect(user="ann")),
+        (authenticator_of(Authorization(user="ann")), Connect(user="ann")),
+        (
+            authenticator_of(Authorization(users=(User(user="ann", password=""),))),
+            Connect(user="ann"),
+        ),
     ],
 )
 def test_anything_else_is_refused_with_one_text(
@@ -82,7 +92,7 @@ def test_anything_else_is_refused_with_one_text(
     before = authenticator.refused
 
     with pytest.raises(LoginRefused) as caught:
-        authenticator.check(connect, NONCE)
+        authenticator.check(connect, FACTS)
 
     assert str(caught.value) == "Authorization Violation"
     assert authenticator.refused == before + 1
@@ -90,7 +100,7 @@ def test_anything_else_is_refused_with_one_text(
 
 def test_a_signature_over_an_empty_nonce_is_refused() -> None:
     with pytest.raises(LoginRefused):
-        NKEY.check(Connect(nkey=SIGNER.public_key, sig=SIGNER.sign("")), b"")
+        NKEY.check(Connect(nkey=SIGNER.public_key, sig=SIGNER.sign("")), PeerFacts())
 
 
 def test_permissions_of_the_user_come_with_the_identity() -> None:
@@ -98,7 +108,7 @@ def test_permissions_of_the_user_come_with_the_identity() -> None:
         publish=SubjectRules(allow=("out.>",), deny=("out.no",)),
         subscribe=SubjectRules(deny=("secret.>",)),
     )
-    one = Authenticator(Authorization(users=(User(user="u", password="p", permissions=rules),)))
+    one = authenticator_of(Authorization(users=(User(user="u", password="p", permissions=rules),)))
 
     permissions = accepted(one, Connect(user="u", password="p")).permissions
 
@@ -111,9 +121,9 @@ def test_permissions_of_the_user_come_with_the_identity() -> None:
 
 
 async def test_a_bcrypt_hash_is_checked_off_the_loop_and_answers_by_a_future() -> None:
-    authenticator = Authenticator(HASHED)
+    authenticator = authenticator_of(HASHED)
 
-    answer = authenticator.check(Connect(user="ann", password="secret"), NONCE)
+    answer = authenticator.check(Connect(user="ann", password="secret"), FACTS)
 
     assert isinstance(answer, asyncio.Future)
     assert not answer.done()
@@ -128,9 +138,9 @@ async def test_a_bcrypt_hash_is_checked_off_the_loop_and_answers_by_a_future() -
 async def test_a_wrong_secret_against_a_hash_is_refused_and_an_unknown_user_takes_as_long(
     user: str, password: str
 ) -> None:
-    authenticator = Authenticator(HASHED)
+    authenticator = authenticator_of(HASHED)
 
-    answer = authenticator.check(Connect(user=user, password=password), NONCE)
+    answer = authenticator.check(Connect(user=user, password=password), FACTS)
 
     assert isinstance(answer, asyncio.Future)
     with pytest.raises(LoginRefused):
@@ -140,9 +150,9 @@ async def test_a_wrong_secret_against_a_hash_is_refused_and_an_unknown_user_take
 
 
 async def test_a_malformed_hash_lets_nobody_in() -> None:
-    authenticator = Authenticator(Authorization(user="ann", password="$2a$nonsense"))
+    authenticator = authenticator_of(Authorization(user="ann", password="$2a$nonsense"))
 
-    answer = authenticator.check(Connect(user="ann", password="$2a$nonsense"), NONCE)
+    answer = authenticator.check(Connect(user="ann", password="$2a$nonsense"), FACTS)
 
     assert isinstance(answer, asyncio.Future)
     with pytest.raises(LoginRefused):
@@ -151,30 +161,30 @@ async def test_a_malformed_hash_lets_nobody_in() -> None:
 
 
 async def test_as_many_logins_wait_as_the_bound_says_and_one_more_is_refused_at_once() -> None:
-    authenticator = Authenticator(HASHED)
+    authenticator = authenticator_of(HASHED)
     connect = Connect(user="ann", password="secret")
-    waiting = [authenticator.check(connect, NONCE) for _ in range(BCRYPT_PENDING_MAX)]
+    waiting = [authenticator.check(connect, FACTS) for _ in range(BCRYPT_PENDING_MAX)]
 
     with pytest.raises(LoginRefused):
-        authenticator.check(connect, NONCE)
+        authenticator.check(connect, FACTS)
 
     assert authenticator.overflowed == 1
     for answer in waiting:
         assert isinstance(answer, asyncio.Future)
         assert (await answer).user == "ann"
-    again = authenticator.check(connect, NONCE)
+    again = authenticator.check(connect, FACTS)
     assert isinstance(again, asyncio.Future)
     assert (await again).user == "ann"
     authenticator.close()
 
 
 async def test_a_login_whose_connection_is_gone_is_forgotten() -> None:
-    authenticator = Authenticator(HASHED)
-    answer = authenticator.check(Connect(user="ann", password="wrong"), NONCE)
+    authenticator = authenticator_of(HASHED)
+    answer = authenticator.check(Connect(user="ann", password="wrong"), FACTS)
     assert isinstance(answer, asyncio.Future)
 
     answer.cancel()
-    second = authenticator.check(Connect(user="ann", password="secret"), NONCE)
+    second = authenticator.check(Connect(user="ann", password="secret"), FACTS)
 
     assert isinstance(second, asyncio.Future)
     assert (await second).user == "ann"
@@ -182,9 +192,9 @@ async def test_a_login_whose_connection_is_gone_is_forgotten() -> None:
 
 
 async def test_closing_refuses_the_logins_that_wait() -> None:
-    authenticator = Authenticator(HASHED)
+    authenticator = authenticator_of(HASHED)
     connect = Connect(user="ann", password="secret")
-    waiting = [authenticator.check(connect, NONCE) for _ in range(8)]
+    waiting = [authenticator.check(connect, FACTS) for _ in range(8)]
 
     authenticator.close()
 

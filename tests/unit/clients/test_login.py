@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from leafnode.auth.authenticator import Identity
+from leafnode.auth.identity import Identity, PeerFacts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
 from leafnode.errors import AuthError
-from tests.sim.clients import HOST, PORT, ClientServer, RawClient
+from tests.sim.clients import HOST, PORT, ClientServer, ClientWorld, RawClient
+from tests.sim.clock import WALL_START_NS
 from tests.sim.loop import SimClock
 from tests.sim.network import MemoryNetwork
 
@@ -31,9 +32,12 @@ class SlowAuthenticator:
     def __init__(self) -> None:
         self.asked: list[asyncio.Future[Identity]] = []
 
-    def check(self, connect: Connect, nonce: bytes) -> asyncio.Future[Identity]:
+    def check(self, connect: Connect, facts: PeerFacts) -> asyncio.Future[Identity]:
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
+
+    def admits_anonymous(self, facts: PeerFacts) -> bool:
+        return False
 
 
 class World:
@@ -81,7 +85,9 @@ async def test_a_login_that_is_not_answered_by_the_deadline_is_refused() -> None
     world = World()
     await world.settle()
 
-    await asyncio.sleep(2.1)
+    await asyncio.sleep(2.4)
+    assert await world.settle() == b""  # whoever checks has the same two seconds
+    await asyncio.sleep(0.2)
 
     assert await world.settle() == b"-ERR 'Authentication Timeout'\r\n"
     world.authenticator.asked[0].set_result(Identity())
@@ -150,3 +156,45 @@ async def test_the_account_and_user_of_the_identity_are_the_client_s() -> None:
 
 def test_the_login_deadline_of_the_simulation_is_the_default() -> None:
     assert REQUIRED.authorization.timeout_ns == 2 * NS_PER_S
+
+
+async def test_credentials_that_expire_end_the_connection_with_nats_server_s_text() -> None:
+    world = World()
+    await world.settle()
+    expires_ns = world.server.clock.wall_ns() + 90 * NS_PER_S
+    world.authenticator.asked[0].set_result(Identity(expires_ns=expires_ns))
+    assert await world.settle() == b""
+
+    await asyncio.sleep(89)
+    assert b"-ERR" not in await world.settle()
+    world.end.write([b"PONG\r\n"])
+    await asyncio.sleep(2)
+
+    assert await world.settle() == b"-ERR 'User Authentication Expired'\r\n"
+    assert world.server.registry.open == {}
+
+
+def test_a_clock_that_jumps_ahead_ends_expired_credentials_within_a_minute() -> None:
+    world = ClientWorld(REQUIRED, Expiring(in_s=3600))
+    client = world.client(b'{"user":"u","pass":"p","verbose":false}')
+
+    world.clock.jump_wall(2 * 3600 * NS_PER_S)
+    world.clock.advance(60 * NS_PER_S)
+
+    assert b"-ERR 'User Authentication Expired'\r\n" in client.hears()
+
+
+class Expiring:
+    """Lets everybody in for so long."""
+
+    required = True
+    nonce_required = False
+
+    def __init__(self, *, in_s: int) -> None:
+        self._expires_ns = WALL_START_NS + in_s * NS_PER_S
+
+    def check(self, connect: Connect, facts: PeerFacts) -> Identity:
+        return Identity(expires_ns=self._expires_ns)
+
+    def admits_anonymous(self, facts: PeerFacts) -> bool:
+        return False

@@ -77,7 +77,7 @@ def test_default_permissions_are_those_of_users_without_their_own() -> None:
         ("users: []", "authorization.users: expected at least one user, got an empty array"),
         ("users: {user: a}", "authorization.users: expected an array of users, got a block"),
         ("users: [a]", "authorization.users[0]: expected a block, got a string"),
-        ("users: [{user: a}]", "authorization.users[0]: expected a password for the user"),
+        ("users: [{user: a}]", 'authorization: expected a password for the user "a"'),
         ("users: [{password: a}]", "authorization.users[0]: expected user and password, or nkey"),
         ("users: [{}]", "authorization.users[0]: expected user and password, or nkey"),
         (
@@ -107,10 +107,46 @@ def test_default_permissions_are_those_of_users_without_their_own() -> None:
             "users: [{user: a, password: b, permissions: {pub: {allows: a}}}]",
             'unknown field "allows"',
         ),
-        ("users: [{user: a, password: b, clients: []}]", "users[0].clients: not supported yet"),
+        (
+            "users: [{user: a, password: b, clients: [standard, telnet]}]",
+            'users[0].clients[1]: unknown connection type "telnet"',
+        ),
         ("auth_callout: {}", "authorization.auth_callout: not supported yet"),
         ("timeout: -1", "authorization.timeout: expected a duration above zero"),
     ],
 )
 def test_who_may_connect_must_be_said_without_a_gap(text: str, error: str) -> None:
     assert error in refused(f"authorization {{ {text} }}")
+
+
+def test_a_user_may_be_bound_to_ways_of_connecting_and_to_a_proxy() -> None:
+    (user,) = authorization(
+        "users: [{user: a, password: b, allowed_connection_types: [standard, WebSocket], "
+        "proxy_required: true}]"
+    ).users
+
+    assert user.allowed_connection_types == ("STANDARD", "WEBSOCKET")
+    assert user.proxy_required
+
+
+def test_no_auth_user_is_a_user_and_may_go_without_a_password() -> None:
+    options = bind(parse("no_auth_user: a, authorization: {users: [{user: a}]}", "x.conf"))
+
+    assert options.no_auth_user == "a"
+
+
+def test_an_unknown_no_auth_user_is_refused_with_nats_server_s_text() -> None:
+    assert refused("no_auth_user: a") == (
+        '1:1: no_auth_user: no_auth_user: "a" present, but users/nkeys are not defined'
+    )
+    assert refused("no_auth_user: a, authorization: {users: [{user: b, password: c}]}").endswith(
+        'no_auth_user: "a" not present as user or nkey in authorization block or account '
+        "configuration"
+    )
+
+
+def test_trusted_proxies_are_public_keys() -> None:
+    options = bind(parse(f"proxies: {{trusted: [{{key: {NKEY}}}]}}", "x.conf"))
+
+    assert options.trusted_proxies == (NKEY,)
+    assert "expected key" in refused("proxies: {trusted: [{}]}")

@@ -330,7 +330,7 @@ def test_the_board_fills_only_later_tokens_of_a_subject(
 
 
 def test_a_public_nkey_needs_its_prefix_and_checksum() -> None:
-    assert convert.public_user_nkey(place(NKEY)) == NKEY
+    assert convert.public_nkey("U", "user")(place(NKEY)) == NKEY
     for wrong in (
         "UC",
         "A" + NKEY[1:],
@@ -340,7 +340,13 @@ def test_a_public_nkey_needs_its_prefix_and_checksum() -> None:
         "U" * 56,
         "U" + "1" * 55,
     ):
-        assert refused(convert.public_user_nkey, wrong) == "expected the public nkey of a user (U…)"
+        problem = refused(convert.public_nkey("U", "user"), wrong)
+        assert problem == "expected the public nkey of a user (U…)"
+
+
+def test_a_public_nkey_of_any_kind_is_one_of_those_that_sign() -> None:
+    assert convert.any_public_nkey(place(NKEY)) == NKEY
+    assert refused(convert.any_public_nkey, "U" * 56) == "expected a public nkey"
 
 
 def test_compression_can_only_be_off() -> None:

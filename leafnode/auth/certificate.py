@@ -1,0 +1,195 @@
+"""A client's certificate as a name: the users that it may stand for, in nats-server's order.
+
+Knows names; TLS verified them before. A distinguished name is compared as its parts, never as
+text that somebody else put together: order, repetitions and several values in one part count.
+Truth: nats-server 2.15.1 server/auth.go checkClientTLSCertSubject, internal/ldap/dn.go; RFC 4514.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# One relative distinguished name: its attributes with their values. Order means nothing in it.
+RelativeName = frozenset[tuple[tuple[str, str], int]]
+DistinguishedName = tuple[RelativeName, ...]
+
+# OpenSSL's long names of what nats-server knows, and how a user is written.
+_SHORT: Final = {
+    "commonName": "CN",
+    "countryName": "C",
+    "domainComponent": "DC",
+    "localityName": "L",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "postalCode": "POSTALCODE",
+    "serialNumber": "SERIALNUMBER",
+    "stateOrProvinceName": "ST",
+    "streetAddress": "STREET",
+}
+# What Go writes of a subject, the last part first; others it leaves out.
+_GO_ORDER: Final = ("SERIALNUMBER", "CN", "POSTALCODE", "STREET", "ST", "L", "OU", "O", "C")
+_ESCAPED: Final = frozenset(',+"\\<>;')
+_SPECIAL: Final = frozenset(' "#+,;<=>\\')
+_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was verified. `subject` has the parts in the certificate's order, each with one or
+    more (attribute, value), attributes by OpenSSL's long names. `der` is the whole of it.
+    """
+
+    subject: tuple[tuple[tuple[str, str], ...], ...] = ()
+    emails: tuple[str, ...] = ()
+    dns_names: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    der: bytes = field(default=b"", repr=False)
+
+
+def certificate_of(verified: Mapping[str, Any], der: bytes = b"") -> Certificate:
+    """Return what `ssl.SSLObject.getpeercert` says of a verified certificate."""
+    names: dict[str, list[str]] = {"email": [], "DNS": [], "URI": []}
+    for kind, *value in verified.get("subjectAltName", ()):
+        if kind in names and len(value) == 1 and isinstance(value[0], str):
+            names[kind].append(value[0])
+    subject = tuple(
+        tuple((str(attribute), str(value)) for attribute, value in part)
+        for part in verified.get("subject", ())
+    )
+    return Certificate(
+        subject, tuple(names["email"]), tuple(names["DNS"]), tuple(names["URI"]), der
+    )
+
+
+def mapped_user(certificate: Certificate, users: Iterable[str]) -> str | None:
+    """Return the user that a certificate stands for, or None.
+
+    E-mail addresses come first, then DNS names, URIs, and last the subject: with its parts in
+    order, in any order, and as Go writes it.
+    """
+    known = dict.fromkeys(users)
+    for text in (*certificate.emails, *certificate.dns_names, *certificate.uris):
+        if text and text in known:
+            return text
+    if not certificate.subject:
+        return None
+    wanted = subject_name(certificate)
+    if wanted is not None:
+        parsed = {user: parse_name(user) for user in known}
+        for user, name in parsed.items():
+            if name == wanted:
+                return user
+        for user, name in parsed.items():
+            if name is not None and Counter(name) == Counter(wanted):
+                return user
+    written = go_subject(certificate)
+    components = [f"DC={value}" for key, value in _attributes(certificate) if key == "DC"]
+    for text in ([",".join([written, *components])] if components else []) + [written]:
+        if text and text in known:
+            return text
+    return None
+
+
+def subject_name(certificate: Certificate) -> DistinguishedName | None:
+    """Return the subject, its last part first; None where an attribute has no known name."""
+    parts = []
+    for part in reversed(certificate.subject):
+        named = [(_SHORT.get(attribute, ""), value) for attribute, value in part]
+        if not all(attribute for attribute, _ in named):
+            return None
+        parts.append(_relative_name(named))
+    return tuple(parts)
+
+
+def parse_name(text: str) -> DistinguishedName | None:
+    """Return the distinguished name that a text spells (RFC 4514), or None."""
+    parts: list[RelativeName] = []
+    part: list[tuple[str, str]] = []
+    position = 0
+    while position <= len(text):
+        equals = text.find("=", position)
+        if equals < 0:
+            return None
+        attribute = text[position:equals].strip(" ")
+        read = _read_value(text, equals + 1)
+        if read is None or not attribute or not attribute.replace(".", "").isalnum():
+            return None
+        value, end = read
+        part.append((attribute, value))
+        if end == len(text) or text[end] == ",":
+            parts.append(_relative_name(part))
+            part = []
+        if end == len(text):
+            return tuple(parts)
+        position = end + 1
+    return None
+
+
+def go_subject(certificate: Certificate) -> str:
+    """Return the subject as Go prints it: its own order, attributes that it knows."""
+    values: dict[str, list[str]] = {}
+    for attribute, value in _attributes(certificate):
+        values.setdefault(attribute, []).append(value)
+    # Of these Go keeps one, the last.
+    values |= {name: values[name][-1:] for name in ("CN", "SERIALNUMBER") if name in values}
+    return ",".join(
+        "+".join(f"{name}={_escaped(value)}" for value in values[name])
+        for name in _GO_ORDER
+        if name in values
+    )
+
+
+def _attributes(certificate: Certificate) -> list[tuple[str, str]]:
+    return [
+        (_SHORT.get(attribute, ""), value)
+        for part in certificate.subject
+        for attribute, value in part
+    ]
+
+
+def _relative_name(attributes: list[tuple[str, str]]) -> RelativeName:
+    counted = Counter((attribute.upper(), value) for attribute, value in attributes)
+    return frozenset(counted.items())
+
+
+def _read_value(text: str, position: int) -> tuple[str, int] | None:
+    """Return the value that starts here, without blanks around it, and where it ends."""
+    if text[position : position + 1] == "#":
+        return None  # BER, which nats-server does not read either
+    value = bytearray()
+    kept = 0  # of the value, what may not be stripped
+    while position < len(text) and text[position] not in ",+":
+        char = text[position]
+        position += 1
+        if char != "\\":
+            if char != " " or value:
+                value += char.encode("utf-8", "replace")
+            if char != " ":
+                kept = len(value)
+            continue
+        following = text[position : position + 2]
+        if following[:1] and following[0] in _SPECIAL:
+            value += following[0].encode()
+            position += 1
+        elif len(following) == 2 and _HEX_DIGITS.issuperset(following):
+            value.append(int(following, 16))
+            position += 2
+        else:
+            return None
+        kept = len(value)
+    return value[:kept].decode("utf-8", "replace"), position
+
+
+def _escaped(value: str) -> str:
+    """Return it as Go's pkix escapes it."""
+    shown = "".join(f"\\{char}" if char in _ESCAPED else char for char in value)
+    if shown[:1] in {"#", " "}:
+        shown = "\\" + shown
+    if len(value) > 1 and value.endswith(" "):
+        shown = shown[:-1] + "\\ "
+    return shown

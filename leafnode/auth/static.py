@@ -1,0 +1,135 @@
+"""Logins against the users of a configuration: token, password, NKEY, certificate, no_auth_user.
+
+Knows what the configuration allows and what CONNECT brought; not connections, and not what to do on
+a refusal. Fields by which a client would choose its own account are not looked at.
+Truth: nats-server 2.15.1 server/auth.go processClientOrLeafAuthentication.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from leafnode.auth import nkey
+from leafnode.auth.certificate import mapped_user
+from leafnode.auth.identity import Identity, LoginRefused
+from leafnode.auth.secrets import Secrets, is_bcrypt
+
+if TYPE_CHECKING:
+    from leafnode.auth.identity import PeerFacts
+    from leafnode.auth.users import KnownUser, Users
+    from leafnode.protocol.info import Connect
+
+
+class StaticLogins:
+    """Judges one CONNECT against the users. Raises LoginRefused, or sets it on the future."""
+
+    def __init__(self, users: Users, no_auth_user: str, secrets: Secrets) -> None:
+        self._users = users
+        self._no_auth_user = no_auth_user
+        self._secrets = secrets
+        # Unknown users are compared with this, so that they take as long as known ones.
+        self._decoy = next((u.password for u in users.all() if is_bcrypt(u.password)), "")
+
+    def check(
+        self, connect: Connect, facts: PeerFacts, *, is_proxied: bool
+    ) -> Identity | asyncio.Future[Identity]:
+        """Return who it is, at once or, where a bcrypt hash decides, by a future of the loop."""
+        users = self._users
+        if not users.required:
+            return users.anybody
+        if (user := self.anonymous(connect, facts)) is not None:
+            return _unless_proxied(user, is_proxied=is_proxied).identity
+        if connect.nkey and users.by_key:
+            return self._by_key(connect, facts, is_proxied=is_proxied)
+        if users.by_name:
+            if facts.map_certificate:
+                return _unless_proxied(self._by_certificate(facts), is_proxied=is_proxied).identity
+            return self._by_password(connect, facts, users.by_name, is_proxied=is_proxied)
+        if users.token:
+            if users.proxy_required and not is_proxied:
+                raise LoginRefused("proxy required")
+            return self._compare(connect.auth_token, users.token, users.anybody)
+        if users.single is not None:
+            single = {users.single.identity.user: users.single}
+            return self._by_password(connect, facts, single, is_proxied=is_proxied)
+        raise LoginRefused("no credentials that are known here")
+
+    def anonymous(self, connect: Connect, facts: PeerFacts) -> KnownUser | None:
+        """Return the user that somebody without any credentials is, where there is one.
+
+        Raises LoginRefused when that user may not come in this way.
+        """
+        name = facts.no_auth_user or self._no_auth_user
+        if not name or facts.map_certificate:
+            return None
+        if connect.user or connect.password or connect.auth_token or connect.nkey or connect.jwt:
+            return None
+        user = self._users.named(name)
+        if user is None or not user.allows(facts.kind):
+            raise LoginRefused("no_auth_user may not connect this way")
+        return user
+
+    def _by_key(self, connect: Connect, facts: PeerFacts, *, is_proxied: bool) -> Identity:
+        user = self._users.by_key.get(connect.nkey)
+        if user is None or not user.allows(facts.kind):
+            raise LoginRefused("unknown nkey")
+        # Without a nonce of ours any recorded signature would do.
+        if not facts.nonce or not nkey.verify(connect.nkey, facts.nonce, connect.sig):
+            raise LoginRefused("the signature does not hold")
+        return _unless_proxied(user, is_proxied=is_proxied).identity
+
+    def _by_certificate(self, facts: PeerFacts) -> KnownUser:
+        if facts.certificate is None:
+            raise LoginRefused("user required in certificate, none came")
+        known = self._users.by_name
+        allowed = [name for name, user in known.items() if user.allows(facts.kind)]
+        name = mapped_user(facts.certificate, allowed)
+        if name is None:
+            raise LoginRefused("the certificate names no user")
+        return known[name]
+
+    def _by_password(
+        self,
+        connect: Connect,
+        facts: PeerFacts,
+        known: dict[str, KnownUser],
+        *,
+        is_proxied: bool,
+    ) -> Identity | asyncio.Future[Identity]:
+        user = known.get(connect.user)
+        if user is not None and not user.allows(facts.kind):
+            user = None
+        if user is None:
+            return self._compare(connect.password, self._decoy, None)
+        _unless_proxied(user, is_proxied=is_proxied)
+        return self._compare(connect.password, user.password, user.identity)
+
+    def _compare(
+        self, given: str, wanted: str, identity: Identity | None
+    ) -> Identity | asyncio.Future[Identity]:
+        """Return `identity` if the secret is the wanted one and there is an identity at all."""
+        holds = self._secrets.holds(given, wanted)
+        if isinstance(holds, bool):
+            if not holds or identity is None:
+                raise LoginRefused("wrong user or password")
+            return identity
+        answer: asyncio.Future[Identity] = asyncio.get_running_loop().create_future()
+
+        def checked(check: asyncio.Future[bool]) -> None:
+            if answer.cancelled():
+                return
+            if identity is not None and not check.cancelled() and check.result():
+                answer.set_result(identity)
+            else:
+                answer.set_exception(LoginRefused("wrong user or password"))
+
+        holds.add_done_callback(checked)
+        return answer
+
+
+def _unless_proxied(user: KnownUser, *, is_proxied: bool) -> KnownUser:
+    """Return the user, unless it may only come through a trusted proxy and did not."""
+    if user.proxy_required and not is_proxied:
+        raise LoginRefused("proxy required")
+    return user

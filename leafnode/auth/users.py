@@ -1,0 +1,100 @@
+"""The users that a configuration names: who they are and what proves each of them.
+
+Knows `authorization` and the users of `accounts`; not what a CONNECT brings nor how secrets are
+compared. Truth: nats-server 2.15.1 server/auth.go buildNkeysAndUsersFromOptions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from leafnode.auth.identity import ANYBODY, Identity, connection_types
+from leafnode.auth.permissions import permissions_of
+from leafnode.config.options import User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from leafnode.auth.identity import ConnectionType
+    from leafnode.config.account_options import AccountOptions
+    from leafnode.config.options import Authorization, PermissionsOptions
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """One user. `password` is empty for one that only a key or a certificate proves."""
+
+    identity: Identity
+    password: str = field(default="", repr=False)
+    proxy_required: bool = False
+
+    def allows(self, kind: ConnectionType) -> bool:
+        """Say whether the user may come in this way."""
+        kinds = self.identity.connection_types
+        return not kinds or kind in kinds
+
+
+class Users:
+    """Everybody that one configuration knows by name."""
+
+    __slots__ = ("anybody", "by_key", "by_name", "proxy_required", "single", "token")
+
+    def __init__(
+        self, authorization: Authorization, accounts: Iterable[AccountOptions] = ()
+    ) -> None:
+        self.token = authorization.token
+        self.proxy_required = authorization.proxy_required  # for the token
+        self.by_name: dict[str, KnownUser] = {}
+        self.by_key: dict[str, KnownUser] = {}
+        self.single: KnownUser | None = None  # `user` and `password` of the block itself
+        self.anybody = ANYBODY
+        if self.token:
+            self.anybody = replace(ANYBODY, proof=self.token.encode("utf-8", "surrogatepass"))
+        if authorization.user:
+            one = User(
+                user=authorization.user,
+                password=authorization.password,
+                proxy_required=authorization.proxy_required,
+            )
+            self.single = _known(one, ANYBODY.account, None)
+        for user in authorization.users:
+            self._add(user, ANYBODY.account, None)
+        for account in accounts:
+            for user in account.users:
+                self._add(user, account.name, account.default_permissions)
+
+    def _add(self, user: User, account: str, default: PermissionsOptions | None) -> None:
+        known = _known(user, account, default)
+        if user.nkey:
+            self.by_key[user.nkey] = known
+        else:
+            self.by_name[user.user] = known
+
+    @property
+    def required(self) -> bool:
+        """Whether somebody has to say who he is."""
+        return bool(self.token or self.single or self.by_name or self.by_key)
+
+    def named(self, name: str) -> KnownUser | None:
+        """Return the user with this name or public key."""
+        return self.by_key.get(name) or self.by_name.get(name)
+
+    def all(self) -> Iterable[KnownUser]:
+        yield from self.by_name.values()
+        if self.single is not None:
+            yield self.single
+
+
+def _known(user: User, account: str, default: PermissionsOptions | None) -> KnownUser:
+    own = user.permissions
+    identity = Identity(
+        account=account,
+        user=user.nkey or user.user,
+        permissions=permissions_of(own or default),
+        connection_types=connection_types(user.allowed_connection_types),
+        key=user.nkey,
+        default_permissions=own is None,
+        proof=(user.nkey or user.password).encode("utf-8", "surrogatepass"),
+    )
+    return KnownUser(identity, user.password, user.proxy_required)

@@ -1,0 +1,55 @@
+"""leafnode.auth.users: who a configuration names."""
+
+from __future__ import annotations
+
+from leafnode.auth.identity import ConnectionType
+from leafnode.auth.users import Users
+from leafnode.config.account_options import AccountOptions
+from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules, User
+
+READ_ONLY = PermissionsOptions(publish=SubjectRules(deny=(">",)))
+
+
+def test_users_of_an_account_live_there_and_others_in_the_global_one() -> None:
+    users = Users(
+        Authorization(users=(User(user="a", password="p"),)),
+        [AccountOptions("APP", users=(User(user="b", password="p"),))],
+    )
+
+    assert users.by_name["a"].identity.account == "$G"
+    assert users.by_name["b"].identity.account == "APP"
+
+
+def test_default_permissions_of_an_account_are_those_of_users_without_their_own() -> None:
+    own = User(user="own", password="p", permissions=PermissionsOptions())
+    account = AccountOptions(
+        "APP", users=(User(user="a", password="p"), own), default_permissions=READ_ONLY
+    )
+    users = Users(Authorization(), [account])
+
+    permissions = users.by_name["a"].identity.permissions
+    assert permissions is not None
+    assert not permissions.may_publish(b"x")
+    assert users.by_name["a"].identity.default_permissions
+    own_permissions = users.by_name["own"].identity.permissions
+    assert own_permissions is not None
+    assert own_permissions.may_publish(b"x")
+
+
+def test_a_user_comes_in_only_as_it_may() -> None:
+    user = User(user="a", password="p", allowed_connection_types=("WEBSOCKET",))
+    known = Users(Authorization(users=(user,))).by_name["a"]
+
+    assert known.allows(ConnectionType.WEBSOCKET)
+    assert not known.allows(ConnectionType.STANDARD)
+
+
+def test_an_accounts_block_requires_a_login_and_an_empty_one_does_not() -> None:
+    assert Users(Authorization(), [AccountOptions("A", users=(User(user="u"),))]).required
+    assert not Users(Authorization(), [AccountOptions("A")]).required
+
+
+def test_secrets_are_not_shown() -> None:
+    known = Users(Authorization(users=(User(user="a", password="canary"),))).by_name["a"]
+
+    assert "canary" not in repr(known)
