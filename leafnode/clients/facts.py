@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leafnode.net.outbound import Outbound
     from leafnode.protocol.client_session import ClientSession
     from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Subscription
 
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
 
@@ -37,6 +38,15 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.StaleConnection: "Stale Connection",
     errors.UnknownOperation: "Parse Error",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCertificate:
+    """A certificate that a client showed. The digests are SHA-256, in hexadecimal."""
+
+    subject: str
+    spki_sha256: str
+    cert_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,53 @@ class ConnectionFacts:
     in_bytes: int
     out_bytes: int
     subscriptions: int
+    kind: str = "Client"  # or Leafnode
+    type: str = "nats"  # or websocket; leaf links have none
+    stalls: int = 0
+    tls_version: str = ""
+    tls_cipher: str = ""
+    tls_first: bool = False
+    tls_peer_certs: tuple[PeerCertificate, ...] = ()
+    jwt: str = ""  # never one that is a credential by itself (a bearer's)
+    issuer_key: str = ""
+    name_tag: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFacts:
+    """One subscription of a connection, as monitoring shows it."""
+
+    subject: bytes
+    queue: bytes
+    sid: bytes
+    msgs: int
+    max_msgs: int = 0
+    account: str = ""
+    cid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedConnection:
+    """A connection that is gone: what it was at its end, at `stop_ns` of wall time, and why."""
+
+    facts: ConnectionFacts
+    stop_ns: int
+    reason: str
+    subscriptions: tuple[SubscriptionFacts, ...] = ()
+
+
+def subscription_facts(sub: Subscription, *, account: str = "") -> SubscriptionFacts:
+    """Return a subscription as it is now. `account` where it is shown beside those of others."""
+    return SubscriptionFacts(
+        subject=sub.subject,
+        queue=sub.queue,
+        sid=sub.sid,
+        msgs=sub.delivered,
+        max_msgs=sub.max_msgs,
+        account=account,
+        cid=sub.peer.cid,
+    )
 
 
 def closed_state(error: ProtocolError) -> str:

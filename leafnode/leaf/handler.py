@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from leafnode.clients.facts import ConnectionFacts
 from leafnode.errors import ProtocolError
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import link_rules
@@ -130,6 +131,7 @@ class HubLink:
         self._interest: Interest | None = None
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
+        self._active_ns = clock.monotonic_ns()  # of the last read
 
     # net.transport.Session
 
@@ -146,6 +148,7 @@ class HubLink:
     def received(self, data: bytes) -> None:
         if self.over:
             return
+        self._active_ns = self._clock.monotonic_ns()
         if self._lane is None:
             self._guarded(lambda: self._handshake(data))
         else:
@@ -201,6 +204,33 @@ class HubLink:
             out_bytes=traffic.out_bytes,
             subscriptions=len(self.peer.subs),
             compression="off",
+        )
+
+    def facts(self) -> ConnectionFacts:
+        """Return what /connz shows."""
+        row, now_ns, wall_ns = self.leafz(), self._clock.monotonic_ns(), self._clock.wall_ns()
+        return ConnectionFacts(
+            cid=row.id,
+            kind="Leafnode",
+            type="",
+            ip=row.ip,
+            port=row.port,
+            account=row.account,
+            user="",
+            name=row.name,
+            lang="",
+            version="",
+            start_ns=wall_ns - (now_ns - self.linked_ns),
+            last_activity_ns=wall_ns - (now_ns - self._active_ns),
+            rtt_ns=row.rtt_ns,
+            uptime_ns=now_ns - self.linked_ns,
+            idle_ns=now_ns - self._active_ns,
+            pending_bytes=self._outbound.pending_bytes() if self._outbound is not None else 0,
+            in_msgs=row.in_msgs,
+            out_msgs=row.out_msgs,
+            in_bytes=row.in_bytes,
+            out_bytes=row.out_bytes,
+            subscriptions=row.subscriptions,
         )
 
     # session to account

@@ -1,95 +1,181 @@
-"""/connz: the open client connections.
+"""/connz: the connections, open and closed.
 
-Truth: measured on nats-server 2.15.1. Leaf links are in /leafz only; closed connections are not
-kept.
+Truth: measured on nats-server 2.15.1, server/monitor.go Connz. `filter_subject` is taken from a
+query too, where nats-server takes it from a `$SYS` request only.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.jetstream.go_time import format_duration, format_time
+from leafnode.monitor.options import ConnectionState, ConnzOptions, page
 from leafnode.monitor.query import BadQuery
+from leafnode.monitor.steps import slices
 from leafnode.monitor.text import shown, uptime
+from leafnode.protocol.subject import collides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from leafnode.clients.facts import ConnectionFacts
+    from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
     from leafnode.clock import Clock
-    from leafnode.monitor.query import Query
-    from leafnode.monitor.views import SubscriptionView, Views
+    from leafnode.monitor.steps import Steps
+    from leafnode.monitor.views import Connection, Views
 
-# How nats-server orders: cid, start and uptime upward, everything else downward.
-_ORDERS: Final[dict[str, Callable[[ConnectionFacts], int]]] = {
-    "cid": lambda facts: facts.cid,
-    "start": lambda facts: facts.start_ns,
-    "subs": lambda facts: -facts.subscriptions,
-    "pending": lambda facts: -facts.pending_bytes,
-    "msgs_to": lambda facts: -facts.out_msgs,
-    "msgs_from": lambda facts: -facts.in_msgs,
-    "bytes_to": lambda facts: -facts.out_bytes,
-    "bytes_from": lambda facts: -facts.in_bytes,
-    "last": lambda facts: -facts.last_activity_ns,
-    "idle": lambda facts: -facts.idle_ns,
-    "uptime": lambda facts: facts.uptime_ns,
-    "rtt": lambda facts: -facts.rtt_ns,
+_GLOBAL: Final = "$G"  # its name is not shown, as on nats-server
+
+
+class Shown(NamedTuple):
+    """One row in the making: an open connection, or one that is closed."""
+
+    facts: ConnectionFacts
+    closed: ClosedConnection | None = None
+
+
+def _reason(row: Shown) -> str:
+    return row.closed.reason if row.closed else ""
+
+
+# How nats-server orders: cid, start, uptime and reason upward, everything else downward.
+_UP: Final[dict[str, Callable[[Shown], int | str]]] = {
+    "": lambda row: row.facts.cid,
+    "cid": lambda row: row.facts.cid,
+    "start": lambda row: row.facts.cid,
+    "uptime": lambda row: row.facts.uptime_ns,
+    "reason": _reason,
 }
-_CLOSED_ONLY: Final = ("stop", "reason")
-_NOT_BUILT: Final = ("filter_subject", "mqtt_client")
+_DOWN: Final[dict[str, Callable[[Shown], int]]] = {
+    "subs": lambda row: row.facts.subscriptions,
+    "pending": lambda row: row.facts.pending_bytes,
+    "msgs_to": lambda row: row.facts.out_msgs,
+    "msgs_from": lambda row: row.facts.in_msgs,
+    "bytes_to": lambda row: row.facts.out_bytes,
+    "bytes_from": lambda row: row.facts.in_bytes,
+    "last": lambda row: row.facts.last_activity_ns,
+    "idle": lambda row: -row.facts.last_activity_ns,
+    "stop": lambda row: row.closed.stop_ns if row.closed else 0,
+    "rtt": lambda row: row.facts.rtt_ns,
+}
+_CLOSED_ONLY: Final = frozenset({"stop", "reason"})
+_AS_THEY_CAME: Final = frozenset({"", "cid", "start"})  # open connections are in this order
 
 
-def connz(views: Views, clock: Clock, query: Query) -> dict[str, object]:
+def connz(views: Views, clock: Clock, options: ConnzOptions) -> Steps[dict[str, object]]:
     """Raises BadQuery."""
-    order = _order(query)
-    _check_state(query)
-    for name in _NOT_BUILT:
-        if query.text(name):
-            raise BadQuery(f"{name} is not supported")
-    subscriptions, detailed = subscription_flags(query)
-    with_auth = query.flag("auth")
-    cid = query.unsigned("cid")
-    limit, offset = page(query)
-    chosen = [
-        facts
-        for facts in views.connections()
-        if query.text("acc") in {"", facts.account} and query.text("user") in {"", facts.user}
-    ]
-    total = len(chosen)
-    if cid:
-        limit, offset = 1, 0
-        chosen = [facts for facts in chosen if facts.cid == cid]
-    chosen.sort(key=order)
-    listing = Listing(views, with_list=subscriptions, with_detail=detailed)
-    rows = [
-        _row(facts, with_auth=with_auth) | listing.of(facts.cid)
-        for facts in chosen[offset : offset + limit]
-    ]
-    return {
+    _check(options)
+    limit, offset = page(options.limit, options.offset, limits.MONITOR_LIMIT_MAX)
+    if options.cid:
+        limit = 1
+    answer: dict[str, object] = {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
-        "num_connections": len(rows),
-        "total": total,
+        "num_connections": 0,
+        "total": 0,
         "offset": offset,
         "limit": limit,
-        "connections": rows,
+        "connections": [],
     }
+    if options.acc and views.account(options.acc) is None:
+        return answer | {"server_id": "", "connections": None}
+    open_, closed = _everybody(views, options)
+    answer["total"] = len(open_) + len(closed)
+    if options.cid:
+        open_ = [one for one in open_ if one.peer.cid == options.cid]
+        closed = [one for one in closed if one.facts.cid == options.cid] if not open_ else []
+    if not closed and _is_as_they_came(options):
+        open_, offset = open_[offset : offset + limit], 0  # the others need not be looked at
+    rows = yield from _chosen(views, options, open_, closed)
+    _sort(rows, options.sort)
+    listing = Listing(
+        views,
+        with_list=options.subscriptions,
+        with_detail=options.subscriptions_detail,
+    )
+    shown_rows: list[dict[str, object]] = []
+    for piece in slices(rows[offset : offset + limit]):
+        shown_rows += [_row(row, with_auth=options.auth) | listing.of(row) for row in piece]
+        yield
+    answer["connections"] = shown_rows
+    answer["num_connections"] = len(shown_rows)
+    return answer
 
 
-def page(query: Query) -> tuple[int, int]:
-    """Return (limit, offset); 0 and less mean the default, which is also the most."""
-    limit = query.number("limit")
-    if not 0 < limit <= limits.MONITOR_LIMIT_MAX:
-        limit = limits.MONITOR_LIMIT_MAX
-    return limit, max(0, query.number("offset"))
+def _check(options: ConnzOptions) -> None:
+    if options.sort not in _UP and options.sort not in _DOWN:
+        raise BadQuery(f"invalid sorting option: {options.sort}")
+    if options.sort in _CLOSED_ONLY and options.state is not ConnectionState.CLOSED:
+        raise BadQuery(f"sort by {options.sort} only valid on closed connections")
+    if _filter(options) and not options.acc:
+        raise BadQuery("filter by subject only valid with account filtering")
 
 
-def subscription_flags(query: Query) -> tuple[bool, bool]:
-    """Return (list, detailed list)."""
-    if query.text("subs") == "detail":
-        return False, True
-    return query.flag("subs"), False
+def _filter(options: ConnzOptions) -> str:
+    return "" if options.filter_subject == ">" else options.filter_subject
+
+
+def _is_as_they_came(options: ConnzOptions) -> bool:
+    return options.sort in _AS_THEY_CAME and not (
+        options.user or options.mqtt_client or _filter(options)
+    )
+
+
+def _everybody(
+    views: Views, options: ConnzOptions
+) -> tuple[list[Connection], list[ClosedConnection]]:
+    """Return the connections in this state and of this account, all if there is none."""
+    open_ = list(views.connections()) if options.state is not ConnectionState.CLOSED else []
+    closed = list(views.closed()) if options.state is not ConnectionState.OPEN else []
+    if options.acc:
+        open_ = [one for one in open_ if _account(one) == options.acc]
+        closed = [one for one in closed if one.facts.account == options.acc]
+    return open_, closed
+
+
+def _account(connection: Connection) -> str:
+    return connection.peer.account.name if connection.peer.account is not None else ""
+
+
+def _chosen(
+    views: Views,
+    options: ConnzOptions,
+    open_: Sequence[Connection],
+    closed: Sequence[ClosedConnection],
+) -> Steps[list[Shown]]:
+    """Return those of the connections that the other filters let through."""
+    if options.mqtt_client:
+        return []  # nobody speaks MQTT here
+    rows: list[Shown] = []
+    for piece in slices(open_):
+        rows += [Shown(connection.facts()) for connection in piece]
+        yield
+    for past in slices(closed):
+        rows += [Shown(one.facts, one) for one in past]
+        yield
+    if options.user:
+        rows = [row for row in rows if row.facts.user == options.user]
+    if subject := _filter(options):
+        rows = yield from _interested(views, rows, subject.encode())
+    return rows
+
+
+def _interested(views: Views, rows: list[Shown], subject: bytes) -> Steps[list[Shown]]:
+    """Return the open ones that subscribed to something in common with `subject`."""
+    found = []
+    for row in rows:
+        subs = () if row.closed else views.subscriptions(row.facts.cid)
+        if row.closed or any(collides(subject, sub.subject) for sub in subs):
+            found.append(row)
+        yield
+    return found
+
+
+def _sort(rows: list[Shown], order: str) -> None:
+    if order in _UP:
+        rows.sort(key=_UP[order])
+    else:
+        rows.sort(key=_DOWN[order], reverse=True)
 
 
 class Listing:
@@ -101,56 +187,62 @@ class Listing:
         self._with_detail = with_detail
         self._left = limits.MONITOR_SUBSCRIPTIONS_MAX
 
-    def of(self, cid: int) -> dict[str, object]:
-        if not (self._with_list or self._with_detail) or self._left == 0:
+    def of(self, row: Shown) -> dict[str, object]:
+        if not (self._with_list or self._with_detail):
             return {}
-        found = self._views.subscriptions(cid)[: self._left]
-        self._left -= len(found)
-        if self._with_list:
-            return {"subscriptions_list": [shown(sub.subject) for sub in found]}
-        return {"subscriptions_list_detail": [_detail(cid, sub) for sub in found]}
+        if row.closed is not None:
+            return self._shown(row.closed.subscriptions)
+        return self._shown(self._views.subscriptions(row.facts.cid))
+
+    def subjects(self, cid: int) -> list[str]:
+        """Return only the subjects of an open connection."""
+        return self._subjects(self._views.subscriptions(cid)) if self._with_list else []
+
+    def _shown(self, subs: Iterable[SubscriptionFacts]) -> dict[str, object]:
+        if self._with_detail:
+            found = [detail(sub) for sub in self._taken(subs)]
+            return {"subscriptions_list_detail": found} if found else {}
+        names = self._subjects(subs)
+        return {"subscriptions_list": names} if names else {}
+
+    def _subjects(self, subs: Iterable[SubscriptionFacts]) -> list[str]:
+        return [shown(sub.subject) for sub in self._taken(subs)]
+
+    def _taken(self, subs: Iterable[SubscriptionFacts]) -> list[SubscriptionFacts]:
+        taken = list(subs)[: self._left]
+        self._left -= len(taken)
+        return taken
 
 
-def _detail(cid: int, sub: SubscriptionView) -> dict[str, object]:
-    answer: dict[str, object] = {"subject": shown(sub.subject)}
+def detail(sub: SubscriptionFacts) -> dict[str, object]:
+    """Return a subscription as nats-server shows it; with its account where that is told."""
+    answer: dict[str, object] = {}
+    if sub.account:
+        answer = {"account": sub.account, "account_tag": sub.account}
+    answer["subject"] = shown(sub.subject)
     if sub.queue:
         answer["qgroup"] = shown(sub.queue)
     answer |= {"sid": shown(sub.sid), "msgs": sub.msgs}
     if sub.max_msgs:
         answer["max"] = sub.max_msgs
-    return answer | {"cid": cid}
+    return answer | {"cid": sub.cid}
 
 
-def _order(query: Query) -> Callable[[ConnectionFacts], int]:
-    name = query.text("sort") or "cid"
-    if name in _CLOSED_ONLY:
-        raise BadQuery(f"sort by {name} only valid on closed connections")
-    if name not in _ORDERS:
-        raise BadQuery(f"invalid sorting option: {name}")
-    return _ORDERS[name]
-
-
-def _check_state(query: Query) -> None:
-    state = query.text("state").lower()
-    if state == "closed":
-        raise BadQuery("state=closed is not supported: closed connections are not kept")
-    if state not in {"", "open", "all", "any"}:
-        raise BadQuery(f"Error decoding state for {query.text('state')}")
-
-
-def _row(facts: ConnectionFacts, *, with_auth: bool) -> dict[str, object]:
-    row: dict[str, object] = {
-        "cid": facts.cid,
-        "kind": "Client",
-        "type": "nats",
+def _row(row: Shown, *, with_auth: bool) -> dict[str, object]:
+    facts = row.facts
+    answer: dict[str, object] = {"cid": facts.cid, "kind": facts.kind}
+    if facts.type:
+        answer["type"] = facts.type
+    answer |= {
         "ip": facts.ip,
         "port": facts.port,
         "start": format_time(facts.start_ns),
         "last_activity": format_time(facts.last_activity_ns),
     }
-    if facts.rtt_ns:
-        row["rtt"] = format_duration(facts.rtt_ns // 1000 * 1000)
-    row |= {
+    if row.closed is not None:
+        answer |= {"stop": format_time(row.closed.stop_ns), "reason": row.closed.reason}
+    answer["rtt"] = round_trip(facts.rtt_ns)
+    answer |= {
         "uptime": uptime(facts.uptime_ns),
         "idle": uptime(facts.idle_ns),
         "pending_bytes": facts.pending_bytes,
@@ -158,9 +250,47 @@ def _row(facts: ConnectionFacts, *, with_auth: bool) -> dict[str, object]:
         "out_msgs": facts.out_msgs,
         "in_bytes": facts.in_bytes,
         "out_bytes": facts.out_bytes,
-        "subscriptions": facts.subscriptions,
     }
-    named = {"name": facts.name, "lang": facts.lang, "version": facts.version}
+    if facts.stalls:
+        answer["stalls"] = facts.stalls
+    answer["subscriptions"] = facts.subscriptions
+    named: dict[str, object] = {
+        "name": facts.name,
+        "lang": facts.lang,
+        "version": facts.version,
+        "tls_version": facts.tls_version,
+        "tls_cipher_suite": facts.tls_cipher,
+    }
     if with_auth:
-        named |= {"authorized_user": facts.user, "account": facts.account}
-    return row | {key: value for key, value in named.items() if value}
+        named["tls_peer_certs"] = _certificates(facts)
+    named["tls_first"] = facts.tls_first
+    if with_auth:
+        named |= _auth(facts)
+    return answer | {key: value for key, value in named.items() if value}
+
+
+def _certificates(facts: ConnectionFacts) -> list[dict[str, str]]:
+    return [
+        {
+            "subject": certificate.subject,
+            "spki_sha256": certificate.spki_sha256,
+            "cert_sha256": certificate.cert_sha256,
+        }
+        for certificate in facts.tls_peer_certs
+    ]
+
+
+def _auth(facts: ConnectionFacts) -> dict[str, object]:
+    return {
+        "authorized_user": facts.user,
+        "account": facts.account if facts.account != _GLOBAL else "",
+        "jwt": facts.jwt,
+        "issuer_key": facts.issuer_key,
+        "name_tag": facts.name_tag or facts.account,
+        "tags": list(facts.tags),
+    }
+
+
+def round_trip(ns: int) -> str:
+    """Return a round trip as nats-server writes it: below a millisecond without nanoseconds."""
+    return format_duration(ns // 1000 * 1000 if ns < 1_000_000 else ns)

@@ -12,7 +12,8 @@ from leafnode.monitor.varz import address
 from leafnode.uplink.status import State
 
 if TYPE_CHECKING:
-    from leafnode.monitor.query import Query
+    from leafnode.monitor.options import HealthzOptions
+    from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import JetStreamView, StreamView, Views
 
 # Offline is told by the remote; here are those that somebody has to look into.
@@ -28,50 +29,52 @@ class Cause(NamedTuple):
     error: str
 
 
-def healthz(views: Views, query: Query) -> tuple[int, dict[str, object]]:
-    """Return (HTTP status, answer). Raises BadQuery."""
-    details = query.flag("details")
-    query.flag("js-enabled-only")
-    query.flag("js-server-only")
-    everything = query.flag("leafnode")
-    refused = _refusal(query)
-    if refused:
-        return 400, {"status": "error", "error": refused}
-    causes = _store(views, query)
-    if everything:
-        causes += _outside(views)
-    code, answer = _verdict(causes, details=details)
-    warnings = views.warnings() if everything else []
+def healthz(views: Views, options: HealthzOptions) -> Steps[dict[str, object]]:
+    """Return the answer with its HTTP status under `status_code`, where `$SYS` requests want it."""
+    yield from ()
+    causes = _refusal(options)
+    if not causes:
+        if not options.js_server_only:
+            causes = _store(views, options)
+        if options.leafnode:
+            causes += _outside(views)
+    answer = _verdict(causes, details=options.details)
+    warnings = views.warnings() if options.leafnode else []
     if warnings:
         answer["warnings"] = warnings  # they tell people something and change no verdict
-    return code, answer
+    return answer
 
 
-def _verdict(causes: list[Cause], *, details: bool) -> tuple[int, dict[str, object]]:
+def _verdict(causes: list[Cause], *, details: bool) -> dict[str, object]:
     if not causes:
-        return 200, {"status": "ok"}
+        return {"status": "ok", "status_code": 200}
+    code = causes[0].code
     if details:
         errors = [{"type": cause.kind} | cause.names | {"error": cause.error} for cause in causes]
-        return causes[0].code, {"status": "error", "errors": errors}
+        return {"status": "error", "status_code": code, "errors": errors}
     error = "; ".join(cause.error for cause in causes)
-    return causes[0].code, {"status": "unavailable", "error": error}
+    status = "error" if code == 400 else "unavailable"
+    return {"status": status, "status_code": code, "error": error}
 
 
-def _refusal(query: Query) -> str:
-    if query.text("stream") and not query.text("account"):
-        return '"account" must not be empty when checking stream health'
-    if query.text("consumer") and not query.text("stream"):
-        return '"stream" must not be empty when checking consumer health'
-    return ""
+def _refusal(options: HealthzOptions) -> list[Cause]:
+    missing = ""
+    if options.stream and not options.account:
+        missing = '"account" must not be empty when checking stream health'
+    elif options.consumer and not options.stream:
+        missing = '"stream" must not be empty when checking consumer health'
+    return [Cause(400, "BAD_REQUEST", {}, missing)] if missing else []
 
 
-def _store(views: Views, query: Query) -> list[Cause]:
+def _store(views: Views, options: HealthzOptions) -> list[Cause]:
     jetstream = views.jetstream()
     if jetstream is None:
         return []
     if jetstream.failure:
         return [Cause(503, "JETSTREAM", {}, f"JetStream cannot store: {jetstream.failure}")]
-    account, stream, consumer = (query.text(name) for name in ("account", "stream", "consumer"))
+    if options.js_enabled_only or options.js_enabled:
+        return []
+    account, stream, consumer = options.account, options.stream, options.consumer
     if not account:
         return _damaged(jetstream)
     accounts = {view.name: view for view in jetstream.accounts}

@@ -13,11 +13,13 @@ import h11
 
 from leafnode import limits
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
+from leafnode.monitor.steps import Run
 from leafnode.monitor.text import compact
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
     from leafnode.monitor.endpoints import Endpoints
+    from leafnode.monitor.views import HttpFaults
     from leafnode.net.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,11 @@ _HEADERS: Final = [
 class HttpServer:
     """Makes sessions for a listener, and counts what they do where /varz reads it."""
 
-    def __init__(self, endpoints: Endpoints, clock: Clock) -> None:
+    def __init__(self, endpoints: Endpoints, clock: Clock, counters: HttpFaults) -> None:
         self.endpoints = endpoints
         self.clock = clock
         self.open = 0
-        self.counters = endpoints.http
+        self.counters = counters
 
     def session(self) -> HttpSession:
         return HttpSession(self)
@@ -56,6 +58,7 @@ class HttpSession:
         self._request: h11.Request | None = None
         self._answered = 0
         self._counted = False
+        self._run: Run[Answer] | None = None  # makes the answer that is due
 
     def connected(self, transport: Transport) -> None:
         self._transport = transport
@@ -73,19 +76,34 @@ class HttpSession:
             return
         try:
             self._http.receive_data(data)
-            while self._step():
-                pass
         except h11.RemoteProtocolError as err:
-            self._server.counters.bad += 1
-            self._refuse(Answer(err.error_status_hint, TEXT, b"Bad Request\n"))
+            self._bad(err)
+            return
+        if self._run is None:
+            self._go_on()
 
     def lost(self, reason: str) -> None:
         del reason
         self._transport = None
         self._disarm()
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
         if self._counted:
             self._counted = False
             self._server.open -= 1
+
+    def _go_on(self) -> None:
+        """Handle what was read, up to the first request whose answer takes its time."""
+        try:
+            while self._step():
+                pass
+        except h11.RemoteProtocolError as err:
+            self._bad(err)
+
+    def _bad(self, err: h11.RemoteProtocolError) -> None:
+        self._server.counters.bad += 1
+        self._refuse(Answer(err.error_status_hint, TEXT, b"Bad Request\n"))
 
     def _step(self) -> bool:
         """Take one event; False when there is nothing more to do with these bytes."""
@@ -118,24 +136,40 @@ class HttpSession:
         return False
 
     def _respond(self) -> bool:
+        """Make the answer; False where it takes more than this turn of the loop."""
         request = self._request
         assert request is not None, "h11 ends only what it began"
-        try:
-            answer = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
-        except Exception:  # boundary: HTTP request
-            self._server.counters.faults += 1
-            log.exception("Monitoring failed: target=%r", bytes(request.target[:100]))
-            answer = Answer(500, JSON, compact({"status": "error", "error": "internal error"}))
+        self._disarm()
+        steps = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
+        run = self._run = Run(steps, self._server.clock, self._answer, self._fault)
+        run.start()
+        if not run.paused:
+            return True
+        if self._transport is not None:
+            self._transport.pause_reading()  # what comes meanwhile stays in the socket
+        return False
+
+    def _fault(self, err: Exception) -> None:
+        self._server.counters.faults += 1
+        target = bytes(self._request.target[:100]) if self._request is not None else b""
+        log.error("Monitoring failed: target=%r", target, exc_info=err)
+        self._answer(Answer(500, JSON, compact({"status": "error", "error": "internal error"})))
+
+    def _answer(self, answer: Answer) -> None:
+        later, self._run = self._run is not None and self._run.paused, None
+        if later and self._transport is not None:
+            self._transport.resume_reading()
         self._answered += 1
         last = self._answered >= limits.HTTP_REQUESTS_MAX
         self._send(answer, *([("Connection", "close")] if last else []))
         if self._http.our_state is not h11.DONE or self._is_behind():
             self._close()
-            return False
+            return
         self._http.start_next_cycle()
         self._request = None
         self._arm()
-        return True
+        if later:
+            self._go_on()  # the requests that came meanwhile
 
     def _is_behind(self) -> bool:
         """A peer that asks and does not read is answered no further."""
@@ -181,6 +215,9 @@ class HttpSession:
 
     def _close(self) -> None:
         self._disarm()
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()

@@ -1,32 +1,32 @@
 """/leafz: the links to hubs.
 
-Truth: measured on nats-server 2.15.1.
+Truth: measured on nats-server 2.15.1, server/monitor.go Leafz. The key `leafnode` is ours.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.jetstream.go_time import format_duration, format_time
-from leafnode.monitor.connz import Listing
+from leafnode.jetstream.go_time import format_time
+from leafnode.monitor.connz import Listing, round_trip
 from leafnode.monitor.varz import address
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.leaf.handler import LeafzRow
-    from leafnode.monitor.query import Query
+    from leafnode.monitor.options import LeafzOptions
+    from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import RemoteView, Views
 
 
-def leafz(views: Views, clock: Clock, query: Query) -> dict[str, object]:
-    """Raises BadQuery."""
-    listing = Listing(views, with_list=query.flag("subs"), with_detail=False)
-    account = query.text("acc")
-    rows = [
-        _row(leaf) | listing.of(leaf.id) | {"compression": leaf.compression}
-        for leaf in views.leafs()
-        if account in {"", leaf.account}
-    ]
+def leafz(views: Views, clock: Clock, options: LeafzOptions) -> Steps[dict[str, object]]:
+    """The links are as few as the configured remotes; only their subscriptions can be many."""
+    listing = Listing(views, with_list=options.subscriptions, with_detail=False)
+    rows = []
+    for leaf in views.leafs():
+        if options.account in {"", leaf.account}:
+            rows.append(_row(leaf, listing.subjects(leaf.id)))
+            yield
     return {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
@@ -46,7 +46,7 @@ def _remote(remote: RemoteView) -> dict[str, object]:
     return shown
 
 
-def _row(leaf: LeafzRow) -> dict[str, object]:
+def _row(leaf: LeafzRow, subjects: list[str]) -> dict[str, object]:
     row: dict[str, object] = {
         "id": leaf.id,
         "name": leaf.name,
@@ -54,13 +54,13 @@ def _row(leaf: LeafzRow) -> dict[str, object]:
         "account": leaf.account,
         "ip": leaf.ip,
         "port": leaf.port,
-    }
-    if leaf.rtt_ns:
-        row["rtt"] = format_duration(leaf.rtt_ns // 1000 * 1000)
-    return row | {
+        "rtt": round_trip(leaf.rtt_ns),
         "in_msgs": leaf.in_msgs,
         "out_msgs": leaf.out_msgs,
         "in_bytes": leaf.in_bytes,
         "out_bytes": leaf.out_bytes,
         "subscriptions": leaf.subscriptions,
     }
+    if subjects:
+        row["subscriptions_list"] = subjects
+    return row | {"compression": leaf.compression}

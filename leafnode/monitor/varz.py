@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
 from leafnode.monitor import own, process
-from leafnode.monitor.jsz import server_config, server_stats
+from leafnode.monitor.jsz import server_config, server_limits, server_stats
 from leafnode.monitor.text import uptime
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ def varz(
     answer |= _counted(counters)
     answer["http_req_stats"] = dict(sorted(http_req_stats.items()))
     answer["config_load_time"] = format_time(facts.start_ns)
-    answer["system_account"] = "$SYS"
+    if facts.tags:
+        answer["tags"] = list(facts.tags)
+    if facts.metadata:
+        answer["metadata"] = dict(facts.metadata)
+    answer["system_account"] = facts.system_account
     answer |= _per_kind(counters)
     answer["leafnode"] = own.leafnode(views, http)
     return answer
@@ -73,8 +77,8 @@ def _constants(facts: ServerFacts) -> dict[str, object]:
         "ping_max": facts.ping_max,
         "http_host": facts.http_host,
         "http_port": facts.http_port,
-        "http_base_path": "",
-        "https_port": 0,
+        "http_base_path": facts.http_base_path,
+        "https_port": facts.https_port,
         "auth_timeout": facts.auth_timeout_ns / NS_PER_S,
         "max_control_line": facts.max_control_line,
         "max_payload": facts.max_payload,
@@ -111,7 +115,11 @@ def _jetstream(views: Views) -> dict[str, object]:
     jetstream = views.jetstream()
     if jetstream is None:
         return {}
-    return {"config": server_config(jetstream), "stats": server_stats(jetstream), "limits": {}}
+    return {
+        "config": server_config(jetstream),
+        "stats": server_stats(jetstream),
+        "limits": server_limits(jetstream),
+    }
 
 
 def _counted(counters: ServerCounters) -> dict[str, object]:

@@ -7,14 +7,18 @@ password, connections without their credentials. Truth: docs/monitoring.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from leafnode.metrics import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from leafnode.bridge.status import PortStatus
-    from leafnode.clients.facts import ConnectionFacts
+    from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
     from leafnode.leaf.handler import LeafzRow
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Subscription
     from leafnode.store.api import StoreStats
     from leafnode.uplink.status import UplinkStatus
 
@@ -54,6 +58,11 @@ class ServerFacts:
     start_ns: int  # wall time
     start_monotonic_ns: int
     remotes: tuple[RemoteFacts, ...] = ()
+    system_account: str = "$SYS"
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+    https_port: int = 0
+    http_base_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +156,53 @@ class HttpFaults:
     faults: int = 0  # answers that failed because of our own bug
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionView:
-    """One subscription of a connection."""
+class Connection(Protocol):
+    """An open connection, of a client or a leaf link. Its facts are read when they are needed."""
 
-    subject: bytes
-    queue: bytes
-    sid: bytes
-    msgs: int
-    max_msgs: int = 0
+    peer: Peer
+
+    def facts(self) -> ConnectionFacts: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SublistView:
+    """The subscriptions of one account as numbers. `fanout` is of the results in the cache."""
+
+    count: int = 0
+    cached: int = 0
+    inserts: int = 0
+    removes: int = 0
+    matches: int = 0
+    hits: int = 0
+    fanout_max: int = 0
+    fanout_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """One account at one moment. `exports` to `responses` are as nats-server shows them."""
+
+    name: str
+    name_tag: str = ""  # empty: as the name
+    is_system: bool = False
+    jetstream: bool = False
+    expired: bool = False
+    complete: bool = True
+    updated_ns: int = 0  # wall time
+    clients: int = 0
+    leafs: int = 0
+    slow_consumers: int = 0
+    traffic: Traffic = field(default_factory=Traffic)  # of everybody in it
+    leaf_traffic: Traffic = field(default_factory=Traffic)
+    sublist: SublistView = SublistView()
+    mappings: dict[str, Any] = field(default_factory=dict)
+    exports: list[dict[str, Any]] = field(default_factory=list)
+    imports: list[dict[str, Any]] = field(default_factory=list)
+    jwt: str = ""
+    issuer_key: str = ""
+    tags: tuple[str, ...] = ()
+    claim: dict[str, Any] | None = None
+    revoked_users: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +217,15 @@ class RemoteView:
 
 @dataclass(frozen=True, slots=True)
 class StreamView:
-    """One stream. `config`, `state` and `consumers` are as the JetStream API shows them."""
+    """One stream. `config`, `state` and `consumers` are as the JetStream API shows them; each is
+    read when it is asked for.
+    """
 
     name: str
-    created: str
-    config: dict[str, Any]
-    state: dict[str, Any]
-    consumers: Callable[[], list[dict[str, Any]]]
+    created_ns: int  # wall time
+    config: Callable[[], dict[str, Any]]
+    state: Callable[[], dict[str, Any]]
+    consumers: Callable[[], Iterator[dict[str, Any]]]  # each is read when its turn comes
     damage: str = ""  # why the stream is set aside: it takes and gives nothing, and is kept
 
 
@@ -189,7 +238,9 @@ class JetStreamAccountView:
     storage: int
     api_total: int
     api_errors: int
-    streams: list[StreamView]
+    streams: Sequence[StreamView]
+    reserved_memory: int = -1  # of the account's limit; -1: none
+    reserved_storage: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +255,7 @@ class JetStreamView:
     accounts: list[JetStreamAccountView]
     reserved_memory: int = 0
     reserved_storage: int = 0
+    default_max_consumers: int = 0
     failure: str = ""
 
 
@@ -213,8 +265,13 @@ class Views:
 
     facts: ServerFacts
     counters: Callable[[], ServerCounters]
-    connections: Callable[[], list[ConnectionFacts]]
-    subscriptions: Callable[[int], list[SubscriptionView]]  # of a client or leaf, by its cid
+    connections: Callable[[], Sequence[Connection]]  # clients and leaf links, by their cid
+    subscriptions: Callable[[int], list[SubscriptionFacts]]  # of a client or leaf, by its cid
+    closed: Callable[[], Sequence[ClosedConnection]] = list  # the oldest first
+    accounts: Callable[[], list[str]] = list
+    account: Callable[[str], AccountView | None] = lambda _: None
+    all_subscriptions: Callable[[str], Iterator[Subscription]] = lambda _: iter(())
+    queues: Callable[[], dict[str, int]] = dict  # what waits in each, by its name
     own: Callable[[], OwnCounters] = OwnCounters
     warnings: Callable[[], list[str]] = list  # what is allowed and probably a slip
     leafs: Callable[[], list[LeafzRow]] = list

@@ -16,6 +16,8 @@ from leafnode.limits import MATCH_CACHE_MAX
 from leafnode.protocol.subject import is_literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.routing.subscription import Subscription
 
 _SPOILED = -1
@@ -89,7 +91,17 @@ class _Node:
 class Sublist:
     """All subscriptions of one account."""
 
-    __slots__ = ("_cache", "_root", "_turn", "count", "generation", "hits", "inserts", "removes")
+    __slots__ = (
+        "_cache",
+        "_root",
+        "_turn",
+        "count",
+        "generation",
+        "hits",
+        "inserts",
+        "misses",
+        "removes",
+    )
 
     def __init__(self) -> None:
         self._root = _Node()
@@ -99,11 +111,32 @@ class Sublist:
         self.count = 0
         self.inserts = 0
         self.removes = 0
-        self.hits = 0
+        self.hits = 0  # looked up and found in the cache
+        self.misses = 0
 
     @property
     def cached(self) -> int:
         return len(self._cache)
+
+    def fanout(self) -> tuple[int, int]:
+        """Return the most receivers that a cached result has, and how many all have together."""
+        most = total = 0
+        for match in self._cache.values():
+            count = len(match.plain) + len(match.groups)
+            total += count
+            most = max(most, count)
+        return most, total
+
+    def __iter__(self) -> Iterator[Subscription]:
+        """Walk the trie. What comes and goes meanwhile may be among them or not."""
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            yield from list(node.plain)
+            for members in list(node.groups.values()):
+                yield from list(members)
+            nodes += node.literals.values()
+            nodes += [child for child in (node.star, node.full) if child is not None]
 
     def insert(self, sub: Subscription) -> None:
         """Add a subscription. Its subject must be valid."""
@@ -171,6 +204,7 @@ class Sublist:
         if match is not None:
             self.hits += 1
             return match
+        self.misses += 1
         match = self.find(subject)
         if len(self._cache) >= MATCH_CACHE_MAX:
             # Spoil them all: a route may hold one that no later SUB would find here.

@@ -206,6 +206,7 @@ async def bind_monitor(server: Server, stack: AsyncExitStack) -> Listener | None
     from leafnode.config.options import HostPort
     from leafnode.monitor.endpoints import Endpoints
     from leafnode.monitor.http_server import HttpServer
+    from leafnode.monitor.monitor import Monitor
     from leafnode.server.views import views_of
 
     def session() -> Session:
@@ -214,6 +215,7 @@ async def bind_monitor(server: Server, stack: AsyncExitStack) -> Listener | None
     listener = await server.bind(options, session, stack)
     # The views name the real port, so they come after it; nobody is accepted before.
     views = views_of(server, HostPort(options.host, listener.port))
-    http = HttpServer(Endpoints(views, server.clock), server.clock)
+    monitor = Monitor(views, server.clock)
+    http = HttpServer(Endpoints(monitor), server.clock, monitor.http)
     log.info("Starting http monitor on %s:%d", options.host, listener.port)
     return listener

@@ -5,12 +5,15 @@ Knows every part's outside; monitoring itself knows only the views. No credentia
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from leafnode import __version__, limits
-from leafnode.jetstream.go_time import format_time
+from leafnode.clients.facts import subscription_facts
 from leafnode.leaf.remote import RemoteState
+from leafnode.metrics import Traffic
 from leafnode.monitor.views import (
+    AccountView,
     ClientFaults,
     JetStreamAccountView,
     JetStreamFaults,
@@ -24,18 +27,24 @@ from leafnode.monitor.views import (
     ServerFacts,
     StoreView,
     StreamView,
-    SubscriptionView,
+    SublistView,
     Views,
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
+from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.clients.facts import SubscriptionFacts
     from leafnode.config.options import HostPort
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.stream import Stream
-    from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.handler import HubLink, LeafzRow
     from leafnode.leaf.remote import Remote
+    from leafnode.monitor.views import Connection
     from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Subscription
     from leafnode.server.server import Server
     from leafnode.store.sqlite import SqliteStore
 
@@ -46,8 +55,11 @@ def views_of(server: Server, http: HostPort) -> Views:
     return Views(
         facts=_facts(server, http),
         counters=lambda: _counters(server),
-        connections=server.registry.facts,
+        connections=lambda: _connections(server),
         subscriptions=lambda cid: _subscriptions(server, cid),
+        accounts=lambda: list(server.accounts),
+        account=lambda name: _account(server, name),
+        all_subscriptions=lambda name: _all_subscriptions(server, name),
         own=lambda: _own(server),
         warnings=lambda: list(server.warnings),
         leafs=lambda: _leafs(server),
@@ -165,13 +177,65 @@ def _store(store: SqliteStore | None) -> StoreView | None:
     return StoreView(store.stats(), str(failure) if failure is not None else "")
 
 
-def _subscriptions(server: Server, cid: int) -> list[SubscriptionView]:
+def _connections(server: Server) -> list[Connection]:
+    """Return clients and leaf links in the order of their cid."""
+    open_: list[Connection] = [*server.registry.open.values()]
+    links = _links(server)
+    if links:
+        open_ += links
+        open_.sort(key=lambda connection: connection.peer.cid)
+    return open_
+
+
+def _links(server: Server) -> list[HubLink]:
+    links = (remote.link for remote in server.features.remotes)
+    return [link for link in links if link is not None and link.linked_ns]
+
+
+def _account(server: Server, name: str) -> AccountView | None:
+    account = server.accounts.get(name)
+    if account is None:
+        return None
+    sublist = account.sublist
+    fanout_max, fanout_total = sublist.fanout()
+    links = [link for link in _links(server) if link.peer.account is account]
+    leaf_traffic = Traffic()
+    for link in links:
+        leaf_traffic.add(link.peer.traffic)
+    jetstream = server.features.jetstream
+    return AccountView(
+        name=name,
+        jetstream=jetstream is not None and jetstream.context.account is account,
+        updated_ns=server.started_wall_ns,
+        clients=sum(one.peer.account is account for one in server.registry.open.values()),
+        leafs=len(links),
+        traffic=account.traffic,
+        leaf_traffic=leaf_traffic,
+        sublist=SublistView(
+            count=sublist.count,
+            cached=sublist.cached,
+            inserts=sublist.inserts,
+            removes=sublist.removes,
+            matches=sublist.hits + sublist.misses,
+            hits=sublist.hits,
+            fanout_max=fanout_max,
+            fanout_total=fanout_total,
+        ),
+    )
+
+
+def _all_subscriptions(server: Server, name: str) -> Iterator[Subscription]:
+    """Walk the subscriptions of an account, but for those that hubs have."""
+    account = server.accounts.get(name)
+    if account is not None:
+        yield from (sub for sub in account.sublist if sub.peer.kind is not Kind.LEAF)
+
+
+def _subscriptions(server: Server, cid: int) -> list[SubscriptionFacts]:
     peer = _peer(server, cid)
     subs = peer.subs.values() if peer is not None else ()
-    return [
-        SubscriptionView(sub.subject, sub.queue, sub.sid, sub.delivered, sub.max_msgs)
-        for sub in subs
-    ]
+    most = limits.MONITOR_SUBSCRIPTIONS_MAX
+    return [subscription_facts(sub) for sub in islice(subs, most)]
 
 
 def _peer(server: Server, cid: int) -> Peer | None:
@@ -220,6 +284,7 @@ def _jetstream(server: Server) -> JetStreamView | None:
         store_dir=options.store_dir,
         domain=options.domain,
         api_level=limits.API_LEVEL,
+        default_max_consumers=limits.CONSUMERS_PER_STREAM_MAX,
         accounts=[account],
         reserved_memory=usage.reserved_memory_bytes,
         reserved_storage=usage.reserved_file_bytes,
@@ -230,9 +295,9 @@ def _jetstream(server: Server) -> JetStreamView | None:
 def _stream(stream: Stream) -> StreamView:
     return StreamView(
         name=stream.name,
-        created=format_time(stream.created_ns),
-        config=stream.shown_config(dynamic=False),
-        state=stream.state(),
-        consumers=lambda: [consumer.info() for consumer in stream.visible_consumers()],
+        created_ns=stream.created_ns,
+        config=lambda: stream.shown_config(dynamic=False),
+        state=stream.state,
+        consumers=lambda: (consumer.info() for consumer in list(stream.visible_consumers())),
         damage=str(stream.store.damage() or ""),
     )

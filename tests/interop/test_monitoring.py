@@ -35,9 +35,9 @@ JETSTREAM: Final = 'jetstream {{ store_dir: "{{dir}}/js", domain: {} }}'
 NOT_OURS: Final = {
     "varz": {
         *("git_commit", "go", "gomaxprocs", "config_digest", "feature_flags"),
-        *("stalled_clients", "disk_io_wait_stats", "jetstream.limits.default_max_consumers"),
+        *("stalled_clients", "disk_io_wait_stats"),
     },
-    "jsz": {"limits.default_max_consumers", "account_details.stream_detail.cluster"},
+    "jsz": set[str](),
     "connz": set[str](),
     "leafz": set[str](),
 }

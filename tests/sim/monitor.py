@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from leafnode.bridge.status import PortStatus
-from leafnode.clients.facts import ConnectionFacts
+from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
 from leafnode.leaf.handler import LeafzRow
 from leafnode.monitor.views import (
+    AccountView,
     ClientFaults,
     JetStreamAccountView,
     JetStreamFaults,
@@ -22,14 +23,17 @@ from leafnode.monitor.views import (
     ServerFacts,
     StoreView,
     StreamView,
-    SubscriptionView,
+    SublistView,
     Views,
 )
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.store.api import StoreStats
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
 from tests.sim.clock import MONOTONIC_START_NS, WALL_START_NS
 
 SECRET = "s3cr3t-canary"
+OUTBOX = Outbox(lambda: None)
 
 
 class MemoryTransport:
@@ -39,6 +43,7 @@ class MemoryTransport:
         self.peer = "127.0.0.1:50000"
         self.written = b""
         self.pending = 0
+        self.paused = False
         self.closed = False
         self.aborted = False
 
@@ -49,9 +54,11 @@ class MemoryTransport:
     def pending_bytes(self) -> int:
         return self.pending
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.paused = True
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.paused = False
 
     def close(self) -> None:
         self.closed = True
@@ -88,6 +95,34 @@ def facts(**changes: Any) -> ServerFacts:
         "remotes": (RemoteFacts("$G", (f"nats-leaf://user:{SECRET}@hub.example:7422",)),),
     }
     return ServerFacts(**(values | changes))
+
+
+class FakeConnection:
+    """Implements leafnode.monitor.views.Connection."""
+
+    def __init__(self, facts: ConnectionFacts) -> None:
+        self._facts = facts
+        self.peer = Peer(facts.cid, Kind.CLIENT, OUTBOX)
+        self.peer.account = Account(facts.account, OUTBOX)
+
+    def facts(self) -> ConnectionFacts:
+        return self._facts
+
+
+def open_(cid: int, **changes: Any) -> FakeConnection:
+    return FakeConnection(connection(cid, **changes))
+
+
+def closed(cid: int, reason: str = "Client Closed", **changes: Any) -> ClosedConnection:
+    sub = SubscriptionFacts(b"gone.*", b"", b"1", 3, account="$G", cid=cid)
+    stop_ns = WALL_START_NS + cid
+    return ClosedConnection(connection(cid, **changes), stop_ns, reason, (sub,))
+
+
+def account(name: str, **changes: Any) -> AccountView:
+    numbers = SublistView(2, 4, 3, 1, 10, 5, 2, 6)
+    values: dict[str, Any] = {"clients": 2, "leafs": 1, "sublist": numbers}
+    return AccountView(name, **(values | changes))
 
 
 def connection(cid: int, **changes: Any) -> ConnectionFacts:
@@ -138,10 +173,10 @@ def stream() -> StreamView:
     consumer = {"stream_name": "EV", "name": "D1", "config": {"durable_name": "D1"}}
     return StreamView(
         name="EV",
-        created="2026-11-23T00:00:12.973845457Z",
-        config={"name": "EV", "subjects": ["ev.>"]},
-        state=state,
-        consumers=lambda: [consumer],
+        created_ns=WALL_START_NS,
+        config=lambda: {"name": "EV", "subjects": ["ev.>"]},
+        state=lambda: state,
+        consumers=lambda: iter([consumer]),
     )
 
 
@@ -207,11 +242,14 @@ def views(**changes: Any) -> Views:
         "facts": facts(),
         "counters": lambda: ServerCounters(connections=2, leafnodes=1, slow_clients=1),
         "own": own,
-        "connections": lambda: [connection(7), connection(8)],
+        "connections": lambda: [open_(7), open_(8)],
         "subscriptions": lambda cid: [
-            SubscriptionView(b"foo.>", b"q", b"%d" % cid, 4),
-            SubscriptionView(b"<script>&", b"", b"2", 0, 9),
+            SubscriptionFacts(b"foo.>", b"q", b"%d" % cid, 4, cid=cid),
+            SubscriptionFacts(b"<script>&", b"", b"2", 0, 9, cid=cid),
         ],
+        "closed": lambda: [closed(3)],
+        "accounts": lambda: ["$G", "$SYS"],
+        "account": lambda name: account(name) if name in {"$G", "$SYS"} else None,
         "leafs": lambda: [leaf()],
         "remotes": lambda: [RemoteView(f"nats-leaf://u:{SECRET}@hub.example:7422", True, "")],
         "jetstream": jetstream,

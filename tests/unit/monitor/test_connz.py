@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 
 from leafnode import limits
+from leafnode.clients.facts import SubscriptionFacts
 from leafnode.monitor.connz import connz
+from leafnode.monitor.options import ConnzOptions
 from leafnode.monitor.query import BadQuery, Query
-from leafnode.monitor.views import SubscriptionView
+from leafnode.monitor.steps import finish
 from tests.sim.clock import FakeClock
-from tests.sim.monitor import connection, views
+from tests.sim.monitor import closed, open_, views
 
 
 def answer(query: str = "", **changes: Any) -> dict[str, Any]:
-    return connz(views(**changes), FakeClock(), Query(query))
+    options = ConnzOptions.from_query(Query(query))
+    return finish(connz(views(**changes), FakeClock(), options))
 
 
 def cids(got: dict[str, Any]) -> list[int]:
@@ -53,11 +56,11 @@ def test_limit_and_offset_choose_a_page() -> None:
     assert (got["num_connections"], got["total"], got["offset"], got["limit"]) == (1, 2, 1, 1)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=1025", "offset=-1"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=-1", "offset=-1"])
 def test_bounds_are_the_default(query: str) -> None:
     got = answer(query)
 
-    assert got["limit"] == limits.MONITOR_LIMIT_MAX
+    assert got["limit"] == 1024
     assert got["offset"] == 0
     assert cids(got) == [7, 8]
 
@@ -81,8 +84,8 @@ def test_orders(sort: str, first: int) -> None:
         ("sort=bogus", "invalid sorting option: bogus"),
         ("sort=stop", "sort by stop only valid on closed connections"),
         ("state=bogus", "Error decoding state for bogus"),
-        ("state=closed", "state=closed is not supported: closed connections are not kept"),
-        ("filter_subject=a", "filter_subject is not supported"),
+        ("sort=reason&state=all", "sort by reason only valid on closed connections"),
+        ("filter_subject=a", "filter by subject only valid with account filtering"),
     ],
 )
 def test_what_is_refused_is_refused_by_name(query: str, text: str) -> None:
@@ -91,10 +94,12 @@ def test_what_is_refused_is_refused_by_name(query: str, text: str) -> None:
 
 
 def test_users_and_accounts_are_shown_with_auth_and_can_be_chosen() -> None:
-    clients = [connection(1, user="a"), connection(2, user="b", account="B")]
+    clients = [open_(1, user="a"), open_(2, user="b", account="B")]
 
     got = answer("auth=1&user=b", connections=lambda: clients)
-    assert got["connections"][0]["authorized_user"] == "b"
+    row = got["connections"][0]
+    assert (row["authorized_user"], row["account"], row["name_tag"]) == ("b", "B", "B")
+    assert got["total"] == 2  # counted before the filter by user, as on nats-server
     assert cids(answer("acc=$G", connections=lambda: clients)) == [1]
     assert "authorized_user" not in answer(connections=lambda: clients)["connections"][0]
 
@@ -109,8 +114,84 @@ def test_subscriptions_are_listed_on_request() -> None:
 
 def test_listed_subscriptions_of_one_answer_are_bounded() -> None:
     most = limits.MONITOR_SUBSCRIPTIONS_MAX
-    many = [SubscriptionView(b"a", b"", b"1", 0)] * (most - 1)
+    many = [SubscriptionFacts(b"a", b"", b"1", 0)] * (most - 1)
 
     rows = answer("subs=1", subscriptions=lambda _: many)["connections"]
 
     assert [len(row["subscriptions_list"]) for row in rows] == [most - 1, 1]
+
+
+def test_an_account_that_is_not_there_has_null_for_connections() -> None:
+    got = answer("acc=NOPE")
+
+    assert (got["server_id"], got["connections"], got["total"]) == ("", None, 0)
+
+
+def test_closed_connections_have_their_end_and_its_reason() -> None:
+    (row,) = answer("state=closed&subs=detail")["connections"]
+
+    assert row["cid"] == 3
+    assert (row["stop"], row["reason"]) == ("2027-01-15T08:00:00.000000003Z", "Client Closed")
+    assert row["subscriptions_list_detail"] == [
+        {
+            "account": "$G",
+            "account_tag": "$G",
+            "subject": "gone.*",
+            "sid": "1",
+            "msgs": 3,
+            "cid": 3,
+        }
+    ]
+
+
+def test_all_connections_are_open_and_closed_ones() -> None:
+    got = answer("state=ALL")
+
+    assert cids(got) == [3, 7, 8]
+    assert got["total"] == 3
+    assert cids(answer("state=any&cid=3")) == [3]
+    assert cids(answer("cid=3")) == []
+
+
+def test_closed_connections_sort_by_their_end_and_by_its_reason() -> None:
+    gone = [closed(1, "Stale Connection"), closed(2, "Client Closed")]
+
+    assert cids(answer("state=closed&sort=stop", closed=lambda: gone)) == [2, 1]
+    assert cids(answer("state=closed&sort=reason", closed=lambda: gone)) == [2, 1]
+
+
+def test_a_subject_filter_keeps_who_subscribed_to_something_in_common() -> None:
+    subs = {7: [SubscriptionFacts(b"a.*", b"", b"1", 0)], 8: []}
+
+    got = answer("acc=$G&filter_subject=*.b", subscriptions=lambda cid: subs[cid])
+
+    assert (cids(got), got["total"]) == ([7], 2)
+    assert cids(answer("filter_subject=>")) == [7, 8]
+
+
+def test_nobody_has_an_mqtt_client_id() -> None:
+    assert cids(answer("mqtt_client=x")) == []
+
+
+def test_only_the_connections_of_the_page_are_looked_at() -> None:
+    class Untouched:
+        peer = open_(1).peer
+
+        def facts(self) -> None:
+            raise AssertionError("nobody asked for it")
+
+    many = [open_(1), *[Untouched()] * 10]
+
+    got = answer("limit=1", connections=lambda: many)
+
+    assert (cids(got), got["total"]) == ([1], 11)
+
+
+def test_tls_and_jwt_facts_are_shown_where_there_are_any() -> None:
+    client = open_(1, tls_version="1.3", tls_cipher="TLS_AES_128_GCM_SHA256", issuer_key="A1")
+
+    (row,) = answer("auth=1", connections=lambda: [client])["connections"]
+
+    assert (row["tls_version"], row["issuer_key"]) == ("1.3", "A1")
+    assert row["tls_cipher_suite"] == "TLS_AES_128_GCM_SHA256"
+    assert "jwt" not in row

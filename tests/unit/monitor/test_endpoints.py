@@ -1,4 +1,4 @@
-"""Paths, content types, and what never may be in an answer."""
+"""Paths, content types, status codes, and what never may be in an answer."""
 
 from __future__ import annotations
 
@@ -6,45 +6,106 @@ import json
 
 import pytest
 
-from leafnode.monitor.endpoints import Endpoints
+from leafnode.monitor.endpoints import Answer, Endpoints
+from leafnode.monitor.monitor import Monitor
+from leafnode.monitor.steps import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import SECRET, views
 
-PATHS = ["/", "/varz", "/connz", "/leafz", "/jsz", "/healthz", "/uplinkz", "/serialz"]
+COUNTED = [
+    *("/", "/varz", "/connz", "/subsz", "/routez", "/gatewayz", "/leafz", "/accountz"),
+    *("/accstatz", "/jsz", "/healthz", "/uplinkz", "/serialz"),
+]
+PATHS = [*COUNTED, "/subscriptionsz", "/ipqueuesz", "/stacksz", "/debug/vars"]
+
+
+class World:
+    """Endpoints, and what they count."""
+
+    def __init__(self, base_path: str = "") -> None:
+        self.monitor = Monitor(views(), FakeClock())
+        self.endpoints = Endpoints(self.monitor, base_path)
+
+    def get(self, target: str) -> Answer:
+        return finish(self.endpoints.answer(target))
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_path_answers_and_is_linked_and_counted(path: str) -> None:
-    endpoints = Endpoints(views(), FakeClock())
+def test_every_path_answers_and_is_linked(path: str) -> None:
+    world = World()
 
-    answer = endpoints.answer(path)
+    assert world.get(path).status == 200
+    assert f'href="{path}"'.encode() in world.get("/").body
 
-    assert answer.status == 200
-    assert f'href=".{path}"'.encode() in endpoints.answer("/").body
-    assert endpoints.http_req_stats[path] >= 1
+
+@pytest.mark.parametrize("path", COUNTED)
+def test_requests_are_counted_by_path(path: str) -> None:
+    world = World()
+
+    world.get(path)
+
+    assert world.monitor.http_req_stats == {path: 1}
+
+
+def test_an_alias_counts_as_what_it_stands_for_and_some_paths_not_at_all() -> None:
+    world = World()
+
+    for path in ("/subscriptionsz", "/stacksz", "/raftz", "/ipqueuesz", "/debug/vars"):
+        world.get(path)
+
+    assert world.monitor.http_req_stats == {"/subsz": 1}
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/nope", "/varz/", "//varz", "/mqtt", "/leafnode", "/debug/vars", "http://x/varz"]
+    "path", ["", "/nope", "/varz/", "/mqtt", "/leafnode", "/expvarz", "http://x/varz"]
 )
 def test_another_path_is_not_found_and_not_counted(path: str) -> None:
-    endpoints = Endpoints(views(), FakeClock())
+    world = World()
 
-    answer = endpoints.answer(path)
+    answer = world.get(path)
 
     assert (answer.status, answer.body) == (404, b"404 page not found\n")
-    assert endpoints.http_req_stats == {}
+    assert world.monitor.http_req_stats == {}
+
+
+def test_a_base_path_stands_before_every_path() -> None:
+    world = World("nats/edge/")
+
+    assert world.get("/nats/edge/varz").status == 200
+    assert world.get("/nats/edge").status == 200
+    assert world.get("/nats/edge/").status == 404
+    assert world.get("/varz").status == 404
+    assert world.monitor.http_req_stats == {"/varz": 1, "/": 1}
+    assert b'href="/nats/edge/connz"' in world.get("/nats/edge").body
+
+
+def test_without_raft_there_are_no_raft_groups() -> None:
+    answer = World().get("/raftz")
+
+    assert (answer.status, answer.body) == (404, b"No Raft nodes registered")
+
+
+def test_the_same_json_goes_to_a_page_as_the_call_of_its_function() -> None:
+    plain, called = World().get("/leafz"), World().get("/leafz?callback=my.show_1")
+
+    assert called.content_type == "application/javascript"
+    assert called.body == b"my.show_1(" + plain.body + b")"
+
+
+@pytest.mark.parametrize("name", ["alert(1)//", "a b", "1a", "a" * 129, "%3Cscript%3E"])
+def test_a_callback_that_is_no_function_name_is_refused(name: str) -> None:
+    answer = World().get(f"/varz?callback={name.replace(' ', '%20')}")
+
+    assert (answer.status, answer.content_type) == (400, "text/plain; charset=utf-8")
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/connz?subs=1&auth=1", "/jsz?consumers=1&config=1"])
 def test_no_answer_holds_a_secret(path: str) -> None:
-    answer = Endpoints(views(), FakeClock()).answer(path)
-
-    assert SECRET.encode() not in answer.body
+    assert SECRET.encode() not in World().get(path).body
 
 
 def test_what_clients_say_cannot_become_markup() -> None:
-    answer = Endpoints(views(), FakeClock()).answer("/connz?subs=1")
+    answer = World().get("/connz?subs=1")
 
     assert answer.content_type == "application/json"
     assert b"<" not in answer.body
@@ -52,7 +113,7 @@ def test_what_clients_say_cannot_become_markup() -> None:
 
 
 def test_a_bad_query_is_a_400_in_plain_text() -> None:
-    answer = Endpoints(views(), FakeClock()).answer("/connz?subs=zz")
+    answer = World().get("/connz?subs=zz")
 
     assert answer.status == 400
     assert answer.content_type == "text/plain; charset=utf-8"

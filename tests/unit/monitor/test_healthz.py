@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode.monitor.healthz import healthz
+from leafnode.monitor.options import HealthzOptions
 from leafnode.monitor.query import Query
+from leafnode.monitor.steps import finish
 from leafnode.monitor.views import RemoteView
 from leafnode.uplink.status import State
 from tests.sim.monitor import SECRET, jetstream, port, uplink, views
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def answer(query: str = "", **changes: Any) -> tuple[int, dict[str, Any]]:
-    return healthz(views(**changes), Query(query))
+    options = HealthzOptions.from_query(Query(query))
+    answer = finish(healthz(views(**changes), options))
+    status = answer.pop("status_code")
+    assert isinstance(status, int)
+    return status, answer
 
 
 def down() -> list[RemoteView]:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from leafnode import limits
 from leafnode.monitor.endpoints import Endpoints
 from leafnode.monitor.http_server import HttpServer
+from leafnode.monitor.monitor import Monitor
 from tests.sim.clock import FakeClock
-from tests.sim.monitor import SECRET, MemoryTransport, views
+from tests.sim.monitor import SECRET, MemoryTransport, open_, views
 
 if TYPE_CHECKING:
     from leafnode.monitor.http_server import HttpSession
@@ -27,7 +28,8 @@ class World:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.server = HttpServer(Endpoints(views(), self.clock), self.clock)
+        monitor = Monitor(views(), self.clock)
+        self.server = HttpServer(Endpoints(monitor), self.clock, monitor.http)
         self.session, self.transport = self.connect()
 
     def connect(self) -> tuple[HttpSession, MemoryTransport]:
@@ -221,7 +223,8 @@ def test_an_answer_that_fails_is_a_500_and_not_the_end_of_the_server() -> None:
     def fails() -> object:
         raise RuntimeError(SECRET)
 
-    server = HttpServer(Endpoints(views(connections=fails), clock), clock)
+    monitor = Monitor(views(connections=fails), clock)
+    server = HttpServer(Endpoints(monitor), clock, monitor.http)
     session, transport = server.session(), MemoryTransport()
     session.connected(transport)
 
@@ -266,3 +269,46 @@ def test_no_bytes_raise(data: bytes, after_a_request: bool) -> None:
         world.session.received(data)
 
     assert world.server.counters.faults == 0
+
+
+def test_an_answer_in_slices_lets_others_have_their_turn_and_keeps_the_order() -> None:
+    clock = FakeClock()
+    monitor = Monitor(views(connections=lambda: [open_(cid) for cid in range(1, 1000)]), clock)
+    session = HttpServer(Endpoints(monitor), clock, monitor.http).session()
+    transport = MemoryTransport()
+    session.connected(transport)
+
+    session.received(b"GET /connz HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+    first = transport.written
+    clock.advance(0)
+
+    assert first == b""
+    assert transport.written.index(b'"cid": 999') < transport.written.index(b'{"status":"ok"}')
+    assert not transport.paused
+
+
+def test_a_peer_that_leaves_while_its_answer_is_made_ends_the_work() -> None:
+    clock = FakeClock()
+    monitor = Monitor(views(connections=lambda: [open_(cid) for cid in range(1, 1000)]), clock)
+    session = HttpServer(Endpoints(monitor), clock, monitor.http).session()
+    transport = MemoryTransport()
+    session.connected(transport)
+    session.received(b"GET /connz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    session.lost("gone")
+    clock.advance(0)
+
+    assert transport.written == b""
+    assert clock.pending() == 0
+
+
+def test_a_peer_is_not_read_while_its_answer_is_made() -> None:
+    clock = FakeClock()
+    monitor = Monitor(views(connections=lambda: [open_(cid) for cid in range(1, 1000)]), clock)
+    session = HttpServer(Endpoints(monitor), clock, monitor.http).session()
+    transport = MemoryTransport()
+    session.connected(transport)
+
+    session.received(b"GET /connz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert transport.paused

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from leafnode.monitor.jsz import UNLIMITED, jsz
+from leafnode.monitor.options import JszOptions
 from leafnode.monitor.query import Query
+from leafnode.monitor.steps import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import views
 
 
 def answer(query: str = "", **changes: Any) -> dict[str, Any]:
-    return jsz(views(**changes), FakeClock(), Query(query))
+    options = JszOptions.from_query(Query(query))
+    return finish(jsz(views(**changes), FakeClock(), options))
 
 
 def test_totals_are_there_without_details() -> None:
@@ -29,7 +32,7 @@ def test_details_grow_with_what_is_asked_for() -> None:
     assert "stream_detail" not in accounts
 
     stream = answer("streams=1")["account_details"][0]["stream_detail"][0]
-    assert sorted(stream) == ["created", "name", "state"]
+    assert sorted(stream) == ["cluster", "created", "name", "state"]
 
     stream = answer("consumers=1")["account_details"][0]["stream_detail"][0]
     assert stream["consumer_detail"] == [{"stream_name": "EV", "name": "D1"}]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from leafnode.monitor.leafz import leafz
+from leafnode.monitor.options import LeafzOptions
 from leafnode.monitor.query import Query
+from leafnode.monitor.steps import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import views
 
 
 def answer(query: str = "") -> dict[str, Any]:
-    return leafz(views(), FakeClock(), Query(query))
+    options = LeafzOptions.from_query(Query(query))
+    return finish(leafz(views(), FakeClock(), options))
 
 
 def test_a_link_is_shown_as_nats_server_shows_it() -> None:

@@ -1,0 +1,76 @@
+"""leafnode.monitor.steps: an answer that takes several turns of the loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.monitor.steps import Run, at_once, finish, slices
+from tests.sim.clock import FakeClock
+
+if TYPE_CHECKING:
+    from leafnode.monitor.steps import Steps
+
+
+def counting(turns: int) -> Steps[int]:
+    for _ in range(turns):
+        yield
+    return turns
+
+
+def failing() -> Steps[int]:
+    yield
+    raise ValueError("no")
+
+
+class World:
+    """A run on a clock, and what it came to."""
+
+    def __init__(self, steps: Steps[int]) -> None:
+        self.clock = FakeClock()
+        self.answers: list[int] = []
+        self.errors: list[Exception] = []
+        self.run = Run(steps, self.clock, self.answers.append, self.errors.append)
+
+
+def test_an_answer_that_needs_no_slices_is_there_at_once() -> None:
+    world = World(at_once(7))
+
+    world.run.start()
+
+    assert world.answers == [7]
+    assert not world.run.paused
+
+
+def test_every_step_takes_one_turn_of_the_loop() -> None:
+    world = World(counting(2))
+
+    world.run.start()
+    assert (world.answers, world.clock.pending()) == ([], 1)
+    world.clock.advance(0)
+
+    assert (world.answers, world.run.paused) == ([2], True)
+
+
+def test_what_the_steps_raise_is_told() -> None:
+    world = World(failing())
+
+    world.run.start()
+    world.clock.advance(0)
+
+    assert [str(err) for err in world.errors] == ["no"]
+    assert world.answers == []
+
+
+def test_a_cancelled_run_comes_to_nothing() -> None:
+    world = World(counting(2))
+    world.run.start()
+
+    world.run.cancel()
+    world.clock.advance(0)
+
+    assert (world.answers, world.clock.pending()) == ([], 0)
+
+
+def test_slices_cut_without_losing_the_rest() -> None:
+    assert [list(piece) for piece in slices([1, 2, 3], 2)] == [[1, 2], [3]]
+    assert finish(counting(3)) == 3

@@ -1,0 +1,99 @@
+"""/subsz. Keys, refusals and paging: nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leafnode.monitor.options import SubszOptions
+from leafnode.monitor.query import BadQuery, Query
+from leafnode.monitor.steps import finish
+from leafnode.monitor.subsz import subsz
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.subscription import Subscription
+from tests.sim.clock import FakeClock
+from tests.sim.monitor import OUTBOX, views
+
+PEER = Peer(9, Kind.CLIENT, OUTBOX)
+
+
+def subs(count: int) -> list[Subscription]:
+    return [Subscription(PEER, b"a.%d" % index, sid=b"%d" % index) for index in range(count)]
+
+
+def answer(query: str = "", **changes: Any) -> dict[str, Any]:
+    listed = {"$G": subs(3), "$SYS": [Subscription(PEER, b"a.*", queue=b"q", sid=b"5")]}
+    changes = {"all_subscriptions": lambda name: iter(listed[name])} | changes
+    options = SubszOptions.from_query(Query(query))
+    return finish(subsz(views(**changes), FakeClock(), options))
+
+
+def test_numbers_are_those_of_all_accounts_together() -> None:
+    assert answer() == {
+        "server_id": "NSERVER",
+        "now": "2027-01-15T08:00:00Z",
+        "num_subscriptions": 4,
+        "num_cache": 8,
+        "num_inserts": 6,
+        "num_removes": 2,
+        "num_matches": 20,
+        "cache_hit_rate": 0.5,
+        "max_fanout": 2,
+        "avg_fanout": 1.5,
+        "total": 0,
+        "offset": 0,
+        "limit": 1024,
+    }
+
+
+def test_subscriptions_are_listed_with_their_account() -> None:
+    got = answer("subs=1&acc=$SYS")
+
+    assert (got["total"], got["num_subscriptions"]) == (1, 2)
+    assert got["subscriptions_list"] == [
+        {
+            "account": "$SYS",
+            "account_tag": "$SYS",
+            "subject": "a.*",
+            "qgroup": "q",
+            "sid": "5",
+            "msgs": 0,
+            "cid": 9,
+        }
+    ]
+
+
+def test_a_page_may_reach_over_accounts() -> None:
+    got = answer("subs=1&limit=2&offset=2")
+
+    assert [sub["subject"] for sub in got["subscriptions_list"]] == ["a.2", "a.*"]
+    assert (got["total"], got["limit"], got["offset"]) == (4, 2, 2)
+    assert "subscriptions_list" not in answer("subs=1&offset=4")
+
+
+def test_a_test_subject_leaves_what_a_message_on_it_would_reach() -> None:
+    got = answer("subs=1&test=a.1")
+
+    assert [sub["subject"] for sub in got["subscriptions_list"]] == ["a.1", "a.*"]
+    assert got["total"] == 2
+
+
+@pytest.mark.parametrize("subject", ["a.*", "a..b", "a b"])
+def test_a_test_subject_must_be_one_that_can_be_published_to(subject: str) -> None:
+    with pytest.raises(BadQuery, match="invalid test subject, must be valid publish subject: a"):
+        answer(f"test={subject.replace(' ', '%20')}")
+
+
+def test_an_account_that_is_not_there_has_no_subscriptions() -> None:
+    got = answer("subs=1&acc=NOPE")
+
+    assert (got["num_subscriptions"], got["total"], got["cache_hit_rate"]) == (0, 0, 0)
+
+
+def test_many_subscriptions_take_several_turns() -> None:
+    many = views(all_subscriptions=lambda _: iter(subs(5000)))
+
+    turns = list(subsz(many, FakeClock(), SubszOptions(subscriptions=True, account="$G")))
+
+    assert len(turns) == 3
