@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
+from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.clients.registry import Registry
 from leafnode.config.options import HostPort
 from leafnode.errors import ListenError
-from leafnode.limits import API_LEVEL
 from leafnode.net.listener import Listener
 from leafnode.net.turn import Turn
-from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION, ServerInfo
+from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account
 from leafnode.server import features
 
@@ -178,26 +178,12 @@ class Server:
         log.error("Handling a message failed: subject=%r", subject, exc_info=err)
 
     def _info(self) -> ServerInfo:
-        options = self.options
-        shown = options.client_advertise or HostPort(options.host, 0)
-        return ServerInfo(
+        return server_info(
+            self.options,
             server_id=self.id,
             server_name=self.name,
-            version=COMPATIBLE_VERSION,
-            proto=PROTOCOL_VERSION,
-            git_commit="",
-            go="",
-            host=shown.host,
-            port=shown.port or self.port,
-            headers=not options.no_header_support,
-            max_payload=options.max_payload_bytes,
-            client_id=0,
-            client_ip="",
-            api_lvl=API_LEVEL,
-            leafnode_version=__version__,
+            port=self.port,
             auth_required=self.authenticator.announced,
-            jetstream=options.jetstream is not None,
-            domain=self.domain,
         )
 
     def _warn(self) -> None:

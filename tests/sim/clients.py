@@ -7,12 +7,11 @@ import random
 from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator
+from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.clients.registry import Registry
 from leafnode.config.options import Options
-from leafnode.limits import API_LEVEL
 from leafnode.net.turn import Turn
-from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION, ServerInfo
 from leafnode.routing.account import Account
 from tests.sim.clock import FakeClock
 from tests.sim.network import MemoryNetwork
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from leafnode.clients.authenticator import Authenticator as AuthenticatorSeam
     from leafnode.clock import Clock
     from leafnode.net.transport import Transport
+    from leafnode.protocol.info import ServerInfo
     from tests.sim.network import Link, MemoryTransport
 
 HOST = "127.0.0.1"
@@ -67,21 +67,11 @@ class ClientServer:
         return ClientHandler(self.seams)
 
     def _info(self) -> ServerInfo:
-        return ServerInfo(
+        return server_info(
+            self.options,
             server_id="NSERVER",
             server_name="sim",
-            version=COMPATIBLE_VERSION,
-            proto=PROTOCOL_VERSION,
-            git_commit="",
-            go="",
-            host=HOST,
             port=PORT,
-            headers=not self.options.no_header_support,
-            max_payload=self.options.max_payload_bytes,
-            client_id=0,
-            client_ip="",
-            api_lvl=API_LEVEL,
-            leafnode_version="0",
             auth_required=self.options.authorization.required and not self.options.no_auth_user,
         )
 

@@ -1,0 +1,45 @@
+"""What the server says of itself in INFO, to every client alike.
+
+Knows options and a few facts of the running server; `handler` adds what is one connection's own.
+Truth: nats-server 2.15.1 server/server.go New, server/server.go startup of the client listener.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode import __version__
+from leafnode.limits import API_LEVEL
+from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION, ServerInfo
+
+if TYPE_CHECKING:
+    from leafnode.config.options import Options
+
+
+def server_info(
+    options: Options, *, server_id: str, server_name: str, port: int, auth_required: bool
+) -> ServerInfo:
+    """Return INFO as it starts for every connection. `port` is the one that is listened on.
+
+    `client_advertise` tells another address than that.
+    """
+    advertised = options.client_advertise
+    return ServerInfo(
+        server_id=server_id,
+        server_name=server_name,
+        version=COMPATIBLE_VERSION,
+        proto=PROTOCOL_VERSION,
+        git_commit="",
+        go="",
+        host=advertised.host if advertised else options.host,
+        port=(advertised.port if advertised else 0) or port,
+        headers=not options.no_header_support,
+        max_payload=options.max_payload_bytes,
+        client_id=0,
+        client_ip="",
+        api_lvl=API_LEVEL,
+        leafnode_version=__version__,
+        auth_required=auth_required,
+        jetstream=options.jetstream is not None,
+        domain=options.jetstream.domain if options.jetstream else "",
+    )
