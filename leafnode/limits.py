@@ -188,14 +188,17 @@ EXPIRY_RECHECK_NS: Final = 60 * NS_PER_S  # how late a clock that jumps may make
 # --- the trace of the protocol in the log (-V)
 TRACED_BYTES_MAX: Final = 256  # shown of one payload or one line that the server wrote
 
-# --- monitoring over HTTP
+# --- monitoring
+MAX_CLOSED_CLIENTS: Final = 10_000  # nats-server DEFAULT_MAX_CLOSED_CLIENTS
+CLOSED_BYTES_MAX: Final = 8 * MIB  # of these, packed; ours
+CLOSED_SUBSCRIPTIONS_MAX: Final = 256  # listed of one that is closed; ours
 HTTP_CONNECTIONS_MAX: Final = 64
 HTTP_HEAD_BYTES_MAX: Final = 16 * KIB  # request line and headers; what Apache and IIS take in all
 HTTP_HEADERS_MAX: Final = 64
 HTTP_REQUESTS_MAX: Final = 1000  # on one connection, then it is closed
 HTTP_DEADLINE_NS: Final = 5 * NS_PER_S  # from accept, or from the last answer, to a whole request
 HTTP_PENDING_BYTES_MAX: Final = MIB  # answers a peer did not take: no further request is read
-MONITOR_LIMIT_MAX: Final = 1024  # connections or accounts in one answer, nats-server's default
+MONITOR_LIMIT_MAX: Final = 10_000  # connections in one answer; the default is 1024
 MONITOR_SUBSCRIPTIONS_MAX: Final = 10_000  # in one answer
 
 # --- configuration: a file is written by people; these stop a mistake or a bomb, not a real file

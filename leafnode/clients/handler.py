@@ -363,6 +363,7 @@ class ClientHandler:
         self._login.end()
         if self._outbound is not None:
             self._outbound.flush()
+        self._seams.registry.remember(self, reason, self._seams.clock.wall_ns())
         self.peer.closing = True
         interest.drop_all(self.peer, self._seams.clock)
         self._seams.registry.discard(self, reason)

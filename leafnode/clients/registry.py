@@ -7,10 +7,13 @@ Truth: nats-server 2.15.1 server/server.go createClient, server/monitor.go Connz
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from leafnode.clients.closed import ClosedRing
+from leafnode.clients.facts import ClosedConnection, subscription_facts
 from leafnode.clients.waiting import WaitingRoom
-from leafnode.limits import AUTH_LOG_NS
+from leafnode.limits import AUTH_LOG_NS, CLOSED_SUBSCRIPTIONS_MAX, MAX_CLOSED_CLIENTS
 from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 from leafnode.protocol.errors import AuthenticationTimeout
@@ -30,6 +33,7 @@ class Registry:
         "_auth_unlogged",
         "auth_failures",
         "closed",
+        "closed_ring",
         "closed_traffic",
         "max_connections",
         "open",
@@ -41,12 +45,13 @@ class Registry:
         "waiting",
     )
 
-    def __init__(self, *, max_connections: int) -> None:
+    def __init__(self, *, max_connections: int, max_closed: int = MAX_CLOSED_CLIENTS) -> None:
         self.max_connections = max_connections
         self.open: dict[int, ClientHandler] = {}
         self.total = 0  # accepted since start
         self.refused = 0  # of them, for max_connections
         self.closed = 0
+        self.closed_ring = ClosedRing(max_closed)
         self.closed_traffic = Traffic()  # of all connections that are gone
         self.stale = 0
         self.auth_failures = 0
@@ -75,6 +80,16 @@ class Registry:
         evicted = self.waiting.enter(handler.peer.cid, address)
         if evicted is not None:
             self.open[evicted].refuse(AuthenticationTimeout())
+
+    def remember(self, handler: ClientHandler, reason: str, now_ns: int) -> None:
+        """Keep what monitoring shows of a connection that ends, while it has its subscriptions."""
+        if handler.peer.cid not in self.open:
+            return
+        account = handler.peer.account
+        name = account.name if account is not None else ""
+        subs = islice(handler.peer.subs.values(), CLOSED_SUBSCRIPTIONS_MAX)
+        listed = tuple(subscription_facts(sub, account=name) for sub in subs)
+        self.closed_ring.add(ClosedConnection(handler.facts(), now_ns, reason, listed))
 
     def discard(self, handler: ClientHandler, reason: str) -> None:
         """Forget a connection that ended for `reason`, one of nats-server's closed states."""

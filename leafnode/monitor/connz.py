@@ -6,13 +6,14 @@ query too, where nats-server takes it from a `$SYS` request only.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.jetstream.go_time import format_duration, format_time
 from leafnode.monitor.options import ConnectionState, ConnzOptions, page
 from leafnode.monitor.query import BadQuery
-from leafnode.monitor.steps import slices
+from leafnode.monitor.steps import ROWS_PER_TURN, slices
 from leafnode.monitor.text import shown, uptime
 from leafnode.protocol.subject import collides
 
@@ -79,7 +80,7 @@ def connz(views: Views, clock: Clock, options: ConnzOptions) -> Steps[dict[str, 
     }
     if options.acc and views.account(options.acc) is None:
         return answer | {"server_id": "", "connections": None}
-    open_, closed = _everybody(views, options)
+    open_, closed = yield from _everybody(views, options)
     answer["total"] = len(open_) + len(closed)
     if options.cid:
         open_ = [one for one in open_ if one.peer.cid == options.cid]
@@ -123,13 +124,17 @@ def _is_as_they_came(options: ConnzOptions) -> bool:
 
 def _everybody(
     views: Views, options: ConnzOptions
-) -> tuple[list[Connection], list[ClosedConnection]]:
+) -> Steps[tuple[list[Connection], list[ClosedConnection]]]:
     """Return the connections in this state and of this account, all if there is none."""
     open_ = list(views.connections()) if options.state is not ConnectionState.CLOSED else []
-    closed = list(views.closed()) if options.state is not ConnectionState.OPEN else []
     if options.acc:
         open_ = [one for one in open_ if _account(one) == options.acc]
-        closed = [one for one in closed if one.facts.account == options.acc]
+    closed: list[ClosedConnection] = []
+    if options.state is not ConnectionState.OPEN:
+        past = iter(views.closed())
+        while piece := list(islice(past, ROWS_PER_TURN)):
+            closed += [one for one in piece if options.acc in {"", one.facts.account}]
+            yield
     return open_, closed
 
 

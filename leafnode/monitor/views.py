@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from leafnode.metrics import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
@@ -95,6 +95,7 @@ class ClientFaults:
     auth_failures: int = 0  # connections that ended for a refused or a missing login
     logins_refused: int = 0
     logins_overflowed: int = 0  # of these, because too many waited for a bcrypt hash
+    closed_forgotten: int = 0  # closed connections that monitoring no longer knows
     logins_evicted: int = 0  # closed before their deadline, since too many others waited to log in
 
 
@@ -267,7 +268,7 @@ class Views:
     counters: Callable[[], ServerCounters]
     connections: Callable[[], Sequence[Connection]]  # clients and leaf links, by their cid
     subscriptions: Callable[[int], list[SubscriptionFacts]]  # of a client or leaf, by its cid
-    closed: Callable[[], Sequence[ClosedConnection]] = list  # the oldest first
+    closed: Callable[[], Iterable[ClosedConnection]] = list  # the oldest first
     accounts: Callable[[], list[str]] = list
     account: Callable[[str], AccountView | None] = lambda _: None
     all_subscriptions: Callable[[str], Iterator[Subscription]] = lambda _: iter(())

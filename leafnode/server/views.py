@@ -57,6 +57,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         counters=lambda: _counters(server),
         connections=lambda: _connections(server),
         subscriptions=lambda cid: _subscriptions(server, cid),
+        closed=lambda: server.registry.closed_ring,
         accounts=lambda: list(server.accounts),
         account=lambda name: _account(server, name),
         all_subscriptions=lambda name: _all_subscriptions(server, name),
@@ -134,6 +135,7 @@ def _own(server: Server) -> OwnCounters:
             auth_failures=registry.auth_failures,
             logins_refused=authenticator.refused,
             logins_overflowed=authenticator.overflowed,
+            closed_forgotten=registry.closed_ring.forgotten,
             logins_evicted=registry.waiting.evicted,
         ),
         net=NetFaults(
