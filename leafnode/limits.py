@@ -45,6 +45,9 @@ SUBSCRIPTIONS_DROPPED_PER_TURN: Final = 1024  # of a connection that ended; 3 us
 LOGINS_WAITING_MAX: Final = 512  # ours: connections before their login, where one is required
 LOGINS_WAITING_ADDRESS_MAX: Final = 256  # of them from one address: a fleet behind one router
 AUTH_LOG_NS: Final = 1 * NS_PER_S  # one log line for all logins refused within
+LAME_DUCK_DURATION_NS: Final = 120 * NS_PER_S
+LAME_DUCK_GRACE_PERIOD_NS: Final = 10 * NS_PER_S
+LAME_DUCK_STEP_NS: Final = NS_PER_S  # at most, between the ends of two connections
 ACCEPT_BACKLOG: Final = 1024
 ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
 
@@ -184,6 +187,10 @@ NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
 CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB
 BCRYPT_PENDING_MAX: Final = 32  # logins waiting for the one worker; beyond it refused
 EXPIRY_RECHECK_NS: Final = 60 * NS_PER_S  # how late a clock that jumps may make an expiry
+
+# --- the log
+SYSLOG_LINE_CHARS_MAX: Final = 2048  # RFC 5424 6.1: what every receiver should take
+SYSLOG_CONNECT_NS: Final = 2 * NS_PER_S
 
 # --- the trace of the protocol in the log (-V)
 TRACED_BYTES_MAX: Final = 256  # shown of one payload or one line that the server wrote

@@ -10,9 +10,11 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leafnode.config import convert
+from leafnode.config import convert, process
 from leafnode.config.options import Authorization, HostPort, JetStreamOptions
-from leafnode.errors import LeafnodeError
+from leafnode.config.parser import Node
+from leafnode.config.place import Place
+from leafnode.errors import ConfigError, LeafnodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import Options
 
 HELP: Final = """\
-Usage: leafnode [options]
+Usage: {program} [options]
 
 Server Options:
     -a, --addr, --net <host>         Bind to host address (default: 127.0.0.1)
@@ -31,13 +33,24 @@ Server Options:
     -m, --http_port <port>           Use port for http monitoring (on the host of the clients)
     -c, --config <file>              Configuration file
     -t                               Test configuration and exit
+    -sl,--signal <signal>[=<pid>]    Send signal to a {program} process (ldm, stop, quit, term,
+                                     reopen, reload); <pid> is a PID or the path of a PID file
+        --client_advertise <string>  Host and port that clients are told instead
+        --ports_file_dir <dir>       Create <program>_<pid>.ports in this directory
 
 Logging Options:
     -l, --log <file>                 File to redirect log output
     -T, --logtime                    Timestamp log entries (default: true)
+        --logtime_utc                Timestamps in UTC instead of local time (default: false)
+    -s, --syslog                     Log to the syslog daemon
+    -r, --remote_syslog <addr>       Syslog server addr (udp://localhost:514)
     -D, --debug                      Enable debugging output
     -V, --trace                      Trace the raw protocol
+    -VV                              Verbose trace (traces system account as well)
     -DV                              Debug and trace
+    -DVV                             Debug and verbose trace (traces system account as well)
+        --log_size_limit <limit>     Size in bytes at which the log file is rotated (default: never)
+        --max_traced_msg_len <len>   Bytes shown of a traced message (default: 256)
 
 JetStream Options:
     -js, --jetstream                 Enable JetStream functionality
@@ -47,6 +60,9 @@ Authorization Options:
         --user <user>                User required for connections
         --pass <password>            Password required for connections
         --auth <token>               Authorization token required for connections
+
+Profiling Options:
+        --profile <port>             Taken and not opened: there is no Go runtime to profile
 
 Common Options:
     -h, --help                       Show this message
@@ -87,6 +103,24 @@ class Flags:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    signal: str | None = None
+    client_advertise: HostPort | None = None
+    ports_file_dir: str | None = None
+    logtime_utc: bool | None = None
+    syslog: bool | None = None
+    remote_syslog: str | None = None
+    trace_verbose: bool | None = None
+    log_size_limit_bytes: int | None = None
+    max_traced_msg_bytes: int | None = None
+    prof_port: int | None = None
+
+
+# Flags whose value replaces the option of the same name.
+_PLAIN: Final = (
+    *("host", "port", "server_name", "client_advertise", "pid_file", "ports_file_dir"),
+    *("log_file", "log_size_limit_bytes", "syslog", "remote_syslog", "logtime", "logtime_utc"),
+    *("debug", "trace", "trace_verbose", "max_traced_msg_bytes", "prof_port"),
+)
 
 
 def parse_flags(argv: Sequence[str]) -> Flags:
@@ -109,11 +143,8 @@ def parse_flags(argv: Sequence[str]) -> Flags:
 def overlay(options: Options, flags: Flags) -> Options:
     """Return the options with the flags laid over them: a flag wins over the file."""
     changes: dict[str, Any] = {
-        name: value
-        for name in ("host", "port", "server_name", "pid_file", "log_file", "logtime")
-        if (value := getattr(flags, name)) is not None
+        name: value for name in _PLAIN if (value := getattr(flags, name)) is not None
     }
-    changes |= {name: v for name in ("debug", "trace") if (v := getattr(flags, name)) is not None}
     changes["http"] = _http(options, flags)
     changes["jetstream"] = _jetstream(options.jetstream, flags)
     changes["authorization"] = _authorization(options.authorization, flags)
@@ -133,8 +164,8 @@ def _take(word: str, rest: list[str], values: dict[str, Any]) -> None:
     name, equals, given = word.removeprefix("-").removeprefix("-").partition("=")
     if not name or name.startswith("-"):
         raise FlagError(f"bad flag syntax: {word.partition('=')[0]}", usage=True)
-    if name == "DV":
-        values["debug"] = values["trace"] = _boolean(name, given) if equals else True
+    if name in _SEVERAL:
+        values |= dict.fromkeys(_SEVERAL[name], _boolean(name, given) if equals else True)
         return
     flag = _BY_NAME.get(name)
     if flag is None:
@@ -236,6 +267,25 @@ def _server_name(word: str) -> str:
     return word
 
 
+def _advertised(word: str) -> HostPort:
+    try:
+        return convert.advertised(Place(Node(word, "-client_advertise", 1, 1), ""))
+    except ConfigError as err:
+        raise ValueError(err.problem) from err
+
+
+def _syslog_url(word: str) -> str:
+    if not process.is_syslog_url(word):
+        raise ValueError(f'expected a URL like "udp://localhost:514", got "{word}"')
+    return word
+
+
+def _size(word: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", word, re.ASCII):
+        raise ValueError(f'expected a number of bytes, got "{word}"')
+    return int(word)
+
+
 def _text(word: str) -> str:
     if not word or not word.isprintable():
         raise ValueError("expected a text of one line that is not empty")
@@ -254,6 +304,15 @@ _FLAGS: Final = (
     _Flag(("T", "logtime"), "logtime", None),
     _Flag(("D", "debug"), "debug", None),
     _Flag(("V", "trace"), "trace", None),
+    _Flag(("sl", "signal"), "signal", _text),
+    _Flag(("client_advertise",), "client_advertise", _advertised),
+    _Flag(("ports_file_dir",), "ports_file_dir", _text),
+    _Flag(("logtime_utc",), "logtime_utc", None),
+    _Flag(("s", "syslog"), "syslog", None),
+    _Flag(("r", "remote_syslog"), "remote_syslog", _syslog_url),
+    _Flag(("log_size_limit",), "log_size_limit_bytes", _size),
+    _Flag(("max_traced_msg_len",), "max_traced_msg_bytes", _size),
+    _Flag(("profile",), "prof_port", _port),
     _Flag(("js", "jetstream"), "jetstream", None),
     _Flag(("sd", "store_dir"), "store_dir", _text),
     _Flag(("user",), "user", _text),
@@ -262,6 +321,12 @@ _FLAGS: Final = (
     _Flag(("h", "help"), "help", None),
     _Flag(("v", "version"), "version", None),
 )
+# One word for several of them.
+_SEVERAL: Final = {
+    "DV": ("debug", "trace"),
+    "VV": ("trace", "trace_verbose"),
+    "DVV": ("debug", "trace", "trace_verbose"),
+}
 _BY_NAME: Final = {name: flag for flag in _FLAGS for name in flag.names}
 
 
@@ -276,12 +341,4 @@ _REFUSED: Final[dict[str, str]] = (
     )
     | _each("put TLS in front of it for now", "tls tlscert tlskey tlsverify tlscacert help_tls")
     | _each("monitoring speaks plain http; use -m", "ms https_port")
-    | _each("send the signal with kill, for example kill -TERM", "sl signal")
-    | _each("log to standard error or -l <file>", "s syslog r remote_syslog")
-    | _each("use -V, -D or -DV", "VV DVV")
-    | _each("there is no Go runtime to profile", "profile")
-    | _each(
-        "not yet",
-        "client_advertise ports_file_dir logtime_utc log_size_limit max_traced_msg_len",
-    )
 )

@@ -12,15 +12,18 @@ import logging
 import os
 import secrets
 import sys
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
 from leafnode.cli.flags import HELP, FlagError, overlay, parse_flags
+from leafnode.cli.send_signal import send_signal
 from leafnode.config.bind import load
 from leafnode.config.options import Options
 from leafnode.errors import ConfigError, LeafnodeError
+from leafnode.protocol.info import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,29 +32,49 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("leafnode")
 
+NATS_SERVER: Final = "nats-server"  # called by this name it prints what suites look for
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+
+def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int:
+    """Run the command and return its exit status. `called`: by which name, else argv[0]'s."""
+    program = _program(sys.argv[0] if called is None else called)
     try:
         flags = parse_flags(sys.argv[1:] if argv is None else argv)
         if flags.help:
-            print(HELP, end="")
+            print(HELP.format(program=program), end="")
             return 0
         if flags.version:
-            print(f"leafnode: v{__version__}")
+            print(f"{program}: v{COMPATIBLE_VERSION if program == NATS_SERVER else __version__}")
+            return 0
+        if flags.signal is not None:
+            send_signal(flags.signal, program)
             return 0
         options = _options(flags)
     except FlagError as err:
-        print(f"leafnode: {err}", file=sys.stderr)
-        if err.usage:
-            print(HELP, end="", file=sys.stderr)
-        return 1
+        return _refuse_flags(err, program)
     except ConfigError as err:
-        print(err, file=sys.stderr)  # file:line:column first: editors jump there
+        # file:line:column first, where editors jump to it; nats-server says its name before.
+        print(f"{program}: {err}" if program == NATS_SERVER else err, file=sys.stderr)
         return 1
     if flags.check:
-        return _report_check(flags)
-    return _serve(options)
+        return _report_check(flags, program)
+    return _serve(options, flags, program)
+
+
+def _program(path: str) -> str:
+    """Return the name that the command goes by: whoever starts `nats-server` expects one."""
+    name = Path(path).name
+    return name if name and not name.startswith("__main__") else "leafnode"
+
+
+def _refuse_flags(err: FlagError, program: str) -> int:
+    """Say what is wrong with the command line, in nats-server's way when called by that name."""
+    as_nats = program == NATS_SERVER
+    print(err if as_nats and err.usage else f"{program}: {err}", file=sys.stderr)
+    if err.usage:
+        usage = HELP.format(program=program)
+        print(f"\n{usage}" if as_nats else usage, end="", file=None if as_nats else sys.stderr)
+    return 0 if as_nats and err.usage else 1
 
 
 def _options(flags: Flags) -> Options:
@@ -59,32 +82,37 @@ def _options(flags: Flags) -> Options:
     return overlay(options, flags)
 
 
-def _report_check(flags: Flags) -> int:
-    if not flags.config:
-        print("leafnode: must specify a configuration file to test", file=sys.stderr)
-        return 1
+def _report_check(flags: Flags, program: str) -> int:
     digest = hashlib.sha256(Path(flags.config).read_bytes()).hexdigest()
     print(
-        f"leafnode: configuration file {flags.config} is valid (sha256:{digest})", file=sys.stderr
+        f"{program}: configuration file {flags.config} is valid (sha256:{digest})", file=sys.stderr
     )
     return 0
 
 
-def _serve(options: Options) -> int:
+def _serve(options: Options, flags: Flags, program: str) -> int:
     # The server and all it needs: not loaded for --version, --help and -t.
     from leafnode.clock import SystemClock
     from leafnode.server import logs, signals
     from leafnode.server.server import Seams, Server
 
     try:
-        logs.set_up(options)
+        logs.set_up(options, program=program)
     except OSError as err:
-        print(f"leafnode: log file {options.log_file}: {err.strerror}", file=sys.stderr)
+        where = options.log_file or options.remote_syslog or "syslog"
+        print(f"{program}: log {where}: {err.strerror or err}", file=sys.stderr)
         return 1
 
     async def run() -> int:
-        server = Server(options, Seams(SystemClock(), SystemRandom(), secrets.token_bytes))
-        signals.install(asyncio.get_running_loop(), server.stop)
+        seams = Seams(
+            SystemClock(),
+            SystemRandom(),
+            secrets.token_bytes,
+            program=program,
+            load=partial(_options, flags) if flags.config else None,
+        )
+        server = Server(options, seams)
+        signals.install(asyncio.get_running_loop(), server)
         return await server.run()
 
     try:

@@ -167,6 +167,21 @@ class ClientHandler:
         """End the connection after sending what is pending."""
         self._end(reason)
 
+    def tell_lame_duck(self) -> bool:
+        """Ask the client to go elsewhere; False if it cannot hear that, or not yet."""
+        return self._tell(msgspec.structs.replace(self._info(), ldm=True))
+
+    def tell(self) -> bool:
+        """Send INFO as it is now; False if the client cannot take another one, or not yet."""
+        return self._tell(self._info())
+
+    def _tell(self, info: ServerInfo) -> bool:
+        session = self._session
+        if session.state is not State.OPEN or session.connect.protocol < 1 or self._info_due:
+            return False
+        self.peer.send(encode_info(info))
+        return True
+
     def _new_outbound(self, transport: Transport) -> Outbound:
         options = self._seams.options
         if not options.trace:
@@ -177,7 +192,8 @@ class ClientHandler:
                 on_slow=self._on_slow,
                 holds_back=not options.no_fast_producer_stall,
             )
-        self._trace = Trace(self.peer.cid, transport.peer)
+        max_bytes = options.max_traced_msg_bytes
+        self._trace = Trace(self.peer.cid, transport.peer, max_bytes=max_bytes)
         return TracedOutbound(
             self.peer,
             transport,

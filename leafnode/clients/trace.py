@@ -48,9 +48,11 @@ class Piece(NamedTuple):
 class Tape:
     """Cuts one direction's bytes into lines and payloads, as they come."""
 
-    __slots__ = ("_left", "_line", "_payload", "_size")
+    __slots__ = ("_left", "_line", "_max_bytes", "_payload", "_size")
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = TRACED_BYTES_MAX) -> None:
+        """`max_bytes` of a payload are kept and shown."""
+        self._max_bytes = max_bytes
         self._line = b""
         self._payload = b""
         self._size = 0  # of the payload
@@ -63,7 +65,7 @@ class Tape:
         while pos < len(data):
             if self._left:
                 taken = data[pos : pos + self._left]
-                self._payload += taken[: TRACED_BYTES_MAX - len(self._payload)]
+                self._payload += taken[: self._max_bytes - len(self._payload)]
                 self._left -= len(taken)
                 pos += len(taken)
                 if not self._left:
@@ -97,11 +99,12 @@ class Trace:
 
     __slots__ = ("_cid", "_peer", "_read", "_wrote")
 
-    def __init__(self, cid: int, peer: str) -> None:
+    def __init__(self, cid: int, peer: str, *, max_bytes: int = 0) -> None:
+        """`max_bytes` of each payload are shown; 0: TRACED_BYTES_MAX."""
         self._cid = cid
         self._peer = peer
-        self._read = Tape()
-        self._wrote = Tape()
+        self._read = Tape(max_bytes or TRACED_BYTES_MAX)
+        self._wrote = Tape(max_bytes or TRACED_BYTES_MAX)
 
     def read(self, data: bytes, *, is_open: bool) -> None:
         """Log what came in. `is_open`: the client may do what it asks for, it has a login."""

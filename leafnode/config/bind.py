@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.config import blocks, convert, refused
+from leafnode.config import blocks, convert, process, refused
 from leafnode.config.authorization import authorization, trusted_proxies, users_of
 from leafnode.config.lexer import quoted
 from leafnode.config.options import HostPort, JetStreamOptions, Options
@@ -78,6 +78,7 @@ def bind(tree: Tree) -> Options:
     values.pop("no_sublist_cache", None)
     _fold_listen(values)
     _fold_http(values)
+    _fold_trace(values)
     _fold_store_dir(given, values)
     warnings = tree.warnings
     if "authorization" in values and not values["authorization"].required:
@@ -111,6 +112,12 @@ def _fold_http(values: dict[str, Any]) -> None:
         values["http"] = HostPort(host, address.port)
 
 
+def _fold_trace(values: dict[str, Any]) -> None:
+    """The verbose trace is a trace, as on nats-server."""
+    if values.get("trace_verbose"):
+        values["trace"] = True
+
+
 def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
     """Put the outermost store_dir into the jetstream block, where nats-server allows it too."""
     store_dir: str | None = values.pop("store_dir", None)
@@ -128,6 +135,9 @@ def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
 def _check_together(options: Options, given: Given) -> None:
     """Check what no block can check alone."""
     _check_users(options, given)
+    if problem := process.grace_problem(options):
+        where = given.places.get("lame_duck_grace_period_ns") or given.place
+        raise where.error(problem)
     if options.max_payload_bytes > options.max_pending_bytes:
         where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
         raise where.error("expected max_payload to be no larger than max_pending")
@@ -201,11 +211,7 @@ _TOP: Final = Block(
         Row(("leafnodes", "leaf"), "leafnodes", blocks.leafnodes),
         Row(("uplink",), "uplink", blocks.uplink),
         Row(("serial",), "serial", blocks.serial),
-        Row(("pid_file", "pidfile"), "pid_file", convert.text),
-        Row(("log_file", "logfile"), "log_file", convert.text),
-        Row(("logtime",), "logtime", convert.boolean),
-        Row(("debug",), "debug", convert.boolean),
-        Row(("trace",), "trace", convert.boolean),
+        *process.ROWS,
     ),
     refused.TOP,
 )

@@ -24,10 +24,8 @@ TOP: Final[dict[str, str]] = (
     | _each(
         _NOT_YET,
         "accounts mappings maps default_sentinel websocket tls allow_non_tls https "
-        "https_port http_base_path server_tags server_metadata default_js_domain "
-        "lame_duck_duration lame_duck_grace_period ports_file_dir max_closed_clients write_timeout "
-        "max_traced_msg_len trace_verbose trace_headers logtime_utc logfile_size_limit "
-        "log_size_limit logfile_max_num log_max_num connect_error_reports reconnect_error_reports",
+        "https_port http_base_path default_js_domain max_closed_clients write_timeout "
+        "trace_headers connect_error_reports reconnect_error_reports",
     )
     | _each(
         _OPERATOR_MODE,
@@ -36,8 +34,6 @@ TOP: Final[dict[str, str]] = (
         "trusted_keys system_account system no_system_account no_system no_sys_acc",
     )
     | _each("not supported", "mqtt ocsp ocsp_cache proxy_protocol feature_flags")
-    | _each("not supported: log to standard error or logfile", "syslog remote_syslog")
-    | _each("not supported: there is no Go runtime to profile", "prof_port prof_block_rate")
 )
 
 AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout")

@@ -34,7 +34,15 @@ ANY_PORT: Final = -1
 class Listener:
     """One listening socket."""
 
-    __slots__ = ("_session_factory", "_socket", "_turn", "_write_deadline_ns", "pauses", "port")
+    __slots__ = (
+        "_session_factory",
+        "_socket",
+        "_turn",
+        "_write_deadline_ns",
+        "host",
+        "pauses",
+        "port",
+    )
 
     def __init__(
         self,
@@ -47,7 +55,8 @@ class Listener:
         self._session_factory = session_factory
         self._write_deadline_ns = write_deadline_ns
         self._socket: socket.socket | None = None
-        self.port = 0  # the real one once bound
+        self.host = ""  # both are the real ones once bound
+        self.port = 0
         self.pauses = 0  # how often accepting had to wait for resources
 
     async def bind(self, host: str, port: int) -> int:
@@ -72,7 +81,8 @@ class Listener:
             sock.close()
             raise
         self._socket = sock
-        self.port = int(sock.getsockname()[1])
+        name = sock.getsockname()
+        self.host, self.port = str(name[0]), int(name[1])
         return self.port
 
     async def serve(self) -> None:

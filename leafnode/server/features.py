@@ -198,7 +198,7 @@ def start_bridge(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack
     log.info("Serial bridge is on: ports=%s", ", ".join(port.name for port in options.ports))
 
 
-async def bind_monitor(server: Server, stack: AsyncExitStack) -> Listener | None:
+async def bind_monitor(server: Server) -> Listener | None:
     """Listen for HTTP where the configuration asks for it. Raises ListenError."""
     options = server.options.http
     if options is None:
@@ -212,7 +212,9 @@ async def bind_monitor(server: Server, stack: AsyncExitStack) -> Listener | None
     def session() -> Session:
         return http.session()
 
-    listener = await server.bind(options, session, stack)
+    listener = await server.listeners.bind(
+        options, session, write_deadline_ns=server.options.write_deadline_ns
+    )
     # The views name the real port, so they come after it; nobody is accepted before.
     views = views_of(server, HostPort(options.host, listener.port))
     monitor = Monitor(views, server.clock)

@@ -1,7 +1,7 @@
 """The server: builds every part, starts them in one order and stops them in the reverse.
 
-Start: store, JetStream, listeners, leaf remotes, uplink, serial bridge, monitoring, ready. Truth:
-docs/ARCHITECTURE.md, "Threads and tasks".
+What a signal asks for while it runs begins here, too. Start: store, JetStream, listeners, leaf
+remotes, uplink, serial bridge, monitoring, ready. Truth: docs/ARCHITECTURE.md, "Threads and tasks".
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.clients.registry import Registry
 from leafnode.config.options import HostPort
-from leafnode.errors import ListenError
-from leafnode.net.listener import Listener
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account
-from leafnode.server import features
+from leafnode.server import features, logs
+from leafnode.server.lame_duck import see_off
+from leafnode.server.listeners import Listeners
+from leafnode.server.ports_file import PortsFile, urls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from random import Random
 
     from leafnode.clock import Clock
     from leafnode.config.options import Options
-    from leafnode.net.transport import Session
+    from leafnode.net.listener import Listener
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Seams:
     clock: Clock
     random: Random
     token_bytes: Callable[[int], bytes]
+    program: str = "leafnode"  # what it was called by
+    load: Callable[[], Options] | None = None  # the configuration anew; None: there is no file
 
 
 class Server:
@@ -74,25 +77,71 @@ class Server:
         self.registry = Registry(max_connections=options.max_connections)
         self.authenticator = Authenticator(options)
         self.features = features.Features()
-        self.listeners: list[Listener] = []  # every one that was ever bound
+        self.program = seams.program
+        self.listeners = Listeners(self.turn)
+        self.clients: Listener | None = None  # None: not yet, or not any more
+        self.monitor: Listener | None = None
+        self.ports_file = PortsFile(seams.program)
+        self.is_lame_duck = False
+        self.on_lame_duck: list[Callable[[], None]] = []  # told as lame duck mode begins
         self.warnings: list[str] = []  # what is allowed and probably a slip; status and health
         self.port = 0
+        self.client_seams: ClientSeams | None = None  # what all client connections share
         self._cids = itertools.count(1)
         self._stop = asyncio.Event()
         self._status = 0
+        self._tasks: asyncio.TaskGroup | None = None  # while it runs
+        self._stack: contextlib.AsyncExitStack | None = None
 
     def next_cid(self) -> int:
         """Number connections of every kind, from 1."""
         return next(self._cids)
+
+    # --- what signals ask for
 
     def stop(self, status: int = 0) -> None:
         """Make `run` return `status` after an orderly stop."""
         self._status = status
         self._stop.set()
 
+    def terminate(self) -> None:
+        """Stop, unless lame duck mode is about to do so."""
+        if not self.is_lame_duck:
+            self.stop()
+
+    def reopen_log(self) -> None:
+        logs.reopen()
+
+    def reload_by_signal(self) -> None:
+        log.error("Failed to reload server configuration: not supported yet: restart")
+
+    def enter_lame_duck_mode(self) -> None:
+        """Let no new clients in, see off those that are here, then stop."""
+        if self.is_lame_duck or self._stop.is_set() or self.clients is None:
+            return
+        log.info("Entering lame duck mode, stop accepting new clients")
+        self.is_lame_duck = True
+        for tell in self.on_lame_duck:
+            tell()
+        self._begin(self._lame_duck(self.clients), name="lame duck")
+
+    async def _lame_duck(self, listener: Listener) -> None:
+        self.clients = None
+        await self.listeners.close(listener)
+        if self.registry.open:
+            await see_off(
+                list(self.registry.open.values()),
+                duration_ns=self.options.lame_duck_duration_ns,
+                grace_period_ns=self.options.lame_duck_grace_period_ns,
+                random=self.random,
+            )
+        self.stop()
+
+    # --- life
+
     async def run(self) -> int:
         """Serve until `stop`. Raises ListenError, StoreError or ConfigError if it cannot start."""
-        log.info("Starting leafnode")
+        log.info("Starting %s", self.program)
         log.info("  Version:  %s (compatible with nats-server %s)", __version__, COMPATIBLE_VERSION)
         log.info("  Name:     %s", self.name)
         log.info("  ID:       %s", self.id)
@@ -105,16 +154,21 @@ class Server:
             stack.callback(self.turn.outbox.flush)
             await features.start_jetstream(self, stack)
             stack.callback(self.authenticator.close)
-            clients = await self._bind_clients(stack)
-            monitor = await features.bind_monitor(self, stack)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(self.listeners.close_all)
+            self.clients = await self._bind_clients()
+            self.monitor = await features.bind_monitor(self)
+            self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._stack = stack
+            stack.callback(self.listeners.stop)
             stack.callback(self.registry.close_all, "Server Shutdown")
-            self._serve(clients, tasks, stack)
+            self.listeners.serve(self.clients, tasks)
             features.start_leafs(self, tasks, stack)
             features.start_uplink(self, stack)
             features.start_bridge(self, tasks, stack)
-            if monitor is not None:
-                self._serve(monitor, tasks, stack)
+            if self.monitor is not None:
+                self.listeners.serve(self.monitor, tasks)
+            stack.callback(self.ports_file.remove)
+            self.ports_file.write(self.options.ports_file_dir, self._ports())
             # What lives now lives as long as the server: the collector need not look at it again.
             gc.collect()
             gc.freeze()
@@ -124,34 +178,25 @@ class Server:
         log.info("Server Exiting..")
         return self._status
 
+    def _begin(self, work: Coroutine[object, object, None], *, name: str) -> None:
+        """Do something beside the rest; it ends with the server at the latest."""
+        assert self._tasks is not None, "signals are heard while the server runs"
+        assert self._stack is not None, "both are set together"
+        self._stack.callback(self._tasks.create_task(work, name=name).cancel)
+
     def account(self, name: str) -> Account:
         """Return an account that exists: names come from identities, never from clients."""
         return self.accounts[name]
 
-    async def bind(
-        self,
-        address: HostPort,
-        session_factory: Callable[[], Session],
-        stack: contextlib.AsyncExitStack,
-    ) -> Listener:
-        """Listen on an address; nobody is accepted before `_serve`. Raises ListenError."""
-        listener = Listener(
-            self.turn, session_factory, write_deadline_ns=self.options.write_deadline_ns
-        )
-        try:
-            await listener.bind(address.host, address.port)
-        except OSError as err:
-            raise ListenError(address.host, address.port, err.strerror or str(err)) from err
-        stack.callback(listener.close)
-        self.listeners.append(listener)
-        return listener
-
-    async def _bind_clients(self, stack: contextlib.AsyncExitStack) -> Listener:
+    async def _bind_clients(self) -> Listener:
         options = self.options
-        address = HostPort(options.host, options.port)
-        listener = await self.bind(address, lambda: ClientHandler(seams), stack)
+        listener = await self.listeners.bind(
+            HostPort(options.host, options.port),
+            lambda: ClientHandler(seams),
+            write_deadline_ns=options.write_deadline_ns,
+        )
         self.port = listener.port
-        seams = ClientSeams(
+        self.client_seams = seams = ClientSeams(
             options=options,
             info=self._info(),
             clock=self.clock,
@@ -163,14 +208,17 @@ class Server:
             registry=self.registry,
             next_cid=self.next_cid,
         )
-        log.info("Listening for client connections on %s:%d", options.host, self.port)
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        log.info("Listening for client connections on %s:%d", shown, self.port)
         return listener
 
-    def _serve(
-        self, listener: Listener, tasks: asyncio.TaskGroup, stack: contextlib.AsyncExitStack
-    ) -> None:
-        serving = tasks.create_task(listener.serve(), name=f"listener {listener.port}")
-        stack.callback(serving.cancel)
+    def _ports(self) -> dict[str, list[str]]:
+        """Where the server can be reached, as the ports file says it."""
+        clients, monitor = self.clients, self.monitor
+        return {
+            "nats": urls("nats", clients.host, clients.port) if clients else [],
+            "monitoring": urls("http", monitor.host, monitor.port) if monitor else [],
+        }
 
     def _on_fault(self, subject: bytes, err: Exception) -> None:
         """A part of ours failed on a message: count and say it, the others go on."""
@@ -194,5 +242,7 @@ class Server:
                 f"Everybody who reaches {self.options.host} may publish and subscribe: set "
                 "authorization, or listen on 127.0.0.1"
             )
+        if self.options.prof_port:
+            self.warnings.append("prof_port is not opened: there is no Go runtime to profile")
         for warning in self.warnings:
             log.warning("%s", warning)

@@ -140,7 +140,7 @@ def _own(server: Server) -> OwnCounters:
         ),
         net=NetFaults(
             faults=server.turn.faults,
-            accept_pauses=sum(listener.pauses for listener in server.listeners),
+            accept_pauses=server.listeners.pauses,
         ),
         leafs=_leaf_faults(server.features.remotes),
         jetstream=_jetstream_faults(server.features.jetstream),

@@ -18,7 +18,7 @@ import pytest
 from tests.hub.process import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 START_S = 10.0
@@ -26,11 +26,24 @@ START_S = 10.0
 COSTLY = ["cryptography", "sqlite_utils", "bcrypt", "serial", "nacl", "unittest", "http.server"]
 
 
+def leafnode(*arguments: str) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    """A server for the length of a with block."""
+    return started([sys.executable, "-m", "leafnode", *arguments])
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + START_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
 @contextlib.contextmanager
-def leafnode(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
     """A process for the length of a with block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "leafnode", *arguments],
+        command,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -223,6 +236,128 @@ def test_the_trace_shows_the_protocol_and_no_secret(tmp_path: Path) -> None:
     assert text.count(" - <<- [CONNECT]") == 3
     assert 'MSG_PAYLOAD: ["hi"]' in text
     assert "canary" not in text
+
+
+def nats_server(tmp_path: Path) -> Path:
+    """The command under the name that other projects' suites start."""
+    command = tmp_path / "bin" / "nats-server"
+    command.parent.mkdir()
+    command.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from leafnode.cli.main import main\nsys.exit(main())\n"
+    )
+    command.chmod(0o755)
+    return command
+
+
+def pong(client: socket.socket) -> list[bytes]:
+    """Log in as a client of protocol 1, and return all lines up to the INFO behind its PONG."""
+    lines = client.makefile("rb")
+    found = [lines.readline()]
+    client.sendall(b'CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n')
+    return [*found, lines.readline(), lines.readline()]
+
+
+def test_called_nats_server_it_is_what_suites_expect(tmp_path: Path) -> None:
+    command = str(nats_server(tmp_path))
+    port, http = free_ports(2)
+    version = subprocess.check_output([command, "-v"], text=True, timeout=20)
+    assert version.startswith("nats-server: v2.")
+    file = tmp_path / "x.conf"
+    file.write_text(f'ports_file_dir: "{tmp_path}"\npid_file: "{tmp_path}/pid"\nport: {port}\n')
+    with started([command, "-c", str(file), "-m", str(http)]) as process:
+        log = wait_until_ready(process)
+        ports = tmp_path / f"nats-server_{process.pid}.ports"
+        assert json.loads(ports.read_text()) == {
+            "nats": [f"nats://127.0.0.1:{port}"],
+            "monitoring": [f"http://127.0.0.1:{http}"],
+        }
+        assert log[0].endswith("[INF] Starting nats-server")
+        word = f"--signal=term={tmp_path}/pid"
+
+        assert subprocess.call([command, word], timeout=20) == 0
+        assert process.wait(timeout=10) == 0
+        assert not ports.exists()
+        assert (tmp_path / "pid").read_text() == str(process.pid)  # left, as nats-server leaves it
+
+
+def test_usr1_goes_on_in_a_new_log_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.log"
+    with leafnode("-p", "-1", "-l", str(file)) as process:
+        until(lambda: file.exists() and "Server is ready" in file.read_text())
+        file.rename(tmp_path / "old.log")
+        process.send_signal(signal.SIGUSR1)
+
+        until(lambda: file.exists() and "File log re-opened" in file.read_text())
+
+
+def test_usr2_without_clients_ends_at_once() -> None:
+    with leafnode("-p", "-1") as process:
+        wait_until_ready(process)
+        process.send_signal(signal.SIGUSR2)
+
+        assert process.wait(timeout=10) == 0
+
+
+def test_usr2_asks_clients_to_go_lets_nobody_in_and_ends_with_status_0(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "ldm.conf"
+    file.write_text(f"port: {port}\nlame_duck_duration: 30s\nlame_duck_grace_period: 300ms\n")
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            pong(client)
+            process.send_signal(signal.SIGUSR2)
+
+            told = json.loads(client.makefile("rb").readline().removeprefix(b"INFO "))
+            assert told["ldm"] is True
+            process.send_signal(signal.SIGTERM)  # it is on its way out already
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=5)
+            assert client.recv(100) == b""  # after the grace period
+        assert process.wait(timeout=10) == 0
+        assert process.stderr is not None
+        log = process.stderr.read()
+
+    assert "Entering lame duck mode, stop accepting new clients" in log
+    assert "Closing existing clients" in log
+
+
+def test_int_ends_lame_duck_mode(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with leafnode("-p", str(port)) as process:
+        wait_until_ready(process)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            pong(client)
+            process.send_signal(signal.SIGUSR2)
+            client.makefile("rb").readline()
+            process.send_signal(signal.SIGINT)
+
+            assert process.wait(timeout=5) == 0
+
+
+def test_client_advertise_is_what_info_says() -> None:
+    (port,) = free_ports(1)
+    with leafnode("-p", str(port), "--client_advertise", "edge.example:4444") as process:
+        wait_until_ready(process)
+
+        info = greeting(port)
+
+    assert (info["host"], info["port"]) == ("edge.example", 4444)
+
+
+def test_it_listens_on_ipv6_and_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "six.conf"
+    file.write_text(f'net: "::1"\nport: -1\nports_file_dir: "{tmp_path}"\n')
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        (ports,) = tmp_path.glob("*.ports")
+        (url,) = json.loads(ports.read_text())["nats"]
+    with leafnode("-a", "localhost", "-p", "-1") as process:
+        log = "\n".join(wait_until_ready(process))
+
+    assert url.startswith("nats://[::1]:")
+    assert "Listening for client connections on localhost:" in log
 
 
 def test_the_pid_file_holds_the_pid(tmp_path: Path) -> None:

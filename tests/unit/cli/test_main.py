@@ -5,13 +5,61 @@ from pathlib import Path
 import pytest
 
 from leafnode import __version__
-from leafnode.cli.main import main
+from leafnode.cli.main import main as run_main
+from leafnode.protocol.info import COMPATIBLE_VERSION
+
+
+def main(argv: list[str], called: str = "leafnode") -> int:
+    return run_main(argv, called=called)
 
 
 def test_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
 
     assert capsys.readouterr().out == f"leafnode: v{__version__}\n"
+
+
+def test_called_nats_server_the_version_is_the_one_that_suites_look_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["-v"], called="/usr/bin/nats-server") == 0
+
+    assert capsys.readouterr().out == f"nats-server: v{COMPATIBLE_VERSION}\n"
+
+
+def test_called_nats_server_a_wrong_flag_ends_with_the_usage_and_status_0(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["-zz"], called="nats-server") == 0
+
+    shown = capsys.readouterr()
+    assert shown.err == "flag provided but not defined: -zz\n"
+    assert shown.out.startswith("\nUsage: nats-server [options]\n")
+
+
+def test_called_nats_server_a_wrong_file_is_named_behind_the_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.conf"
+    file.write_text("foo: 1")
+
+    assert main(["-c", str(file)], called="nats-server") == 1
+
+    assert capsys.readouterr().err == f'nats-server: {file}:1:1: unknown field "foo"\n'
+
+
+def test_a_wrong_flag_is_status_1_by_our_own_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-zz"]) == 1
+
+    assert capsys.readouterr().err.startswith("leafnode: flag provided but not defined: -zz\n")
+
+
+def test_a_signal_for_a_process_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-sl", f"reload={tmp_path}/none"]) == 1
+
+    assert capsys.readouterr().err == f"leafnode: invalid pid: {tmp_path}/none\n"
 
 
 def test_help_goes_to_stdout_and_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:

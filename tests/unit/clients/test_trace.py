@@ -62,6 +62,14 @@ def test_what_is_read_and_written_is_shown_with_who_it_was(
     ]
 
 
+def test_max_traced_msg_len_is_how_much_of_a_payload_is_shown(
+    traced: Callable[[], list[str]],
+) -> None:
+    Trace(5, "x", max_bytes=3).read(b"PUB a 5\r\n12345\r\n", is_open=True)
+
+    assert traced()[1].endswith('MSG_PAYLOAD: ["123"] and 2 bytes more')
+
+
 def test_without_the_option_nothing_is_traced(traced: Callable[[], list[str]]) -> None:
     ClientWorld(Options(debug=True)).client().says(b"PING\r\n")
 

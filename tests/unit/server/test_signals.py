@@ -1,4 +1,4 @@
-"""leafnode.server.signals: which ones stop, with which status, and which are refused in the log."""
+"""leafnode.server.signals: what each signal asks of the server."""
 
 import asyncio
 import os
@@ -9,32 +9,50 @@ import pytest
 from leafnode.server import signals
 
 
-async def stopped_by(number: signal.Signals) -> int:
-    """Return the exit status that a signal of this process leads to."""
-    status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    signals.install(asyncio.get_running_loop(), status.set_result)
+class Asked:
+    """Keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def stop(self, status: int = 0) -> None:
+        self.done.set_result(f"stop {status}")
+
+    def terminate(self) -> None:
+        self.done.set_result("terminate")
+
+    def reload_by_signal(self) -> None:
+        self.done.set_result("reload")
+
+    def reopen_log(self) -> None:
+        self.done.set_result("reopen")
+
+    def enter_lame_duck_mode(self) -> None:
+        self.done.set_result("lame duck")
+
+
+async def asked_by(number: signal.Signals) -> str:
+    asked = Asked()
+    signals.install(asyncio.get_running_loop(), asked)
     os.kill(os.getpid(), number)
-    return await status
+    return await asked.done
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGQUIT, 2)]
+    ("number", "wanted", "name"),
+    [
+        (signal.SIGINT, "stop 0", "interrupt"),
+        (signal.SIGTERM, "terminate", "terminated"),
+        (signal.SIGQUIT, "stop 2", "quit"),
+        (signal.SIGHUP, "reload", "hangup"),
+        (signal.SIGUSR1, "reopen", "user defined signal 1"),
+        (signal.SIGUSR2, "lame duck", "user defined signal 2"),
+    ],
 )
-def test_a_stopping_signal_gives_the_exit_status(number: signal.Signals, status: int) -> None:
-    assert asyncio.run(stopped_by(number)) == status
-
-
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
-def test_a_signal_that_is_not_built_is_said_and_does_not_end_the_process(
-    number: signal.Signals, caplog: pytest.LogCaptureFixture
+def test_a_signal_asks_for_one_thing_and_is_said(
+    number: signal.Signals, wanted: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scenario() -> int:
-        status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        signals.install(asyncio.get_running_loop(), status.set_result)
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), signal.SIGTERM)
-        return await status
+    caplog.set_level("INFO")
 
-    assert asyncio.run(scenario()) == 0
-    assert f"Signal {number.name}: " in caplog.text
-    assert "not supported yet" in caplog.text
+    assert asyncio.run(asked_by(number)) == wanted
+    assert f'Trapped "{name}" signal' in caplog.text

@@ -1,0 +1,101 @@
+"""The options of the process around the server: log, files, lame duck, what it calls itself.
+
+Knows their keys and values; not what writes a log. Truth: nats-server 2.15.1 server/opts.go,
+measured; docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from leafnode.clock import NS_PER_S
+from leafnode.config import convert
+from leafnode.config.place import Place, Row
+
+if TYPE_CHECKING:
+    from leafnode.config.options import Options
+
+LAME_DUCK_MIN_NS: Final = 30 * NS_PER_S  # nats-server server/opts.go
+_INT32_MAX: Final = 2**31 - 1
+_INT64_MAX: Final = 2**63 - 1
+_SYSLOG_URL: Final = re.compile(r"(udp|tcp)://[^\s/@]+:[0-9]{1,5}|unix://?/\S+", re.ASCII)
+
+
+def is_syslog_url(value: str) -> bool:
+    """Say whether a syslog server can be named like this."""
+    return _SYSLOG_URL.fullmatch(value) is not None
+
+
+def _remote_syslog(place: Place) -> str:
+    value = convert.text(place)
+    if not is_syslog_url(value):
+        raise place.expected('a URL like "udp://localhost:514"')
+    return value
+
+
+def _lame_duck_duration(place: Place) -> int:
+    duration_ns = convert.duration(place)
+    if duration_ns < LAME_DUCK_MIN_NS:
+        value = place.node.value
+        raise place.error(f"invalid lame_duck_duration of {value}, minimum is 30 seconds")
+    return duration_ns
+
+
+def _grace_period(place: Place) -> int:
+    if place.node.value == "0s":
+        return 0
+    return convert.duration(place)
+
+
+def _tags(place: Place) -> tuple[str, ...]:
+    """Tags know no case and stand once, as nats-server keeps them."""
+    tags = convert.list_of(convert.text, "tags")(place)
+    return tuple(dict.fromkeys(tag.strip().lower() for tag in tags))
+
+
+def _metadata(place: Place) -> tuple[tuple[str, str], ...]:
+    entries = place.entries()
+    return tuple((key, convert.text(place.child(key, node))) for key, node in entries.items())
+
+
+def grace_problem(options: Options) -> str:
+    """Say what is wrong between the two times of lame duck mode, or return ""."""
+    if options.lame_duck_grace_period_ns >= options.lame_duck_duration_ns:
+        return "expected lame_duck_grace_period to be shorter than lame_duck_duration"
+    return ""
+
+
+ROWS: Final = (
+    Row(("server_tags",), "server_tags", _tags),
+    Row(("server_metadata",), "server_metadata", _metadata),
+    Row(("lame_duck_duration",), "lame_duck_duration_ns", _lame_duck_duration),
+    Row(("lame_duck_grace_period",), "lame_duck_grace_period_ns", _grace_period),
+    Row(("pid_file", "pidfile"), "pid_file", convert.text),
+    Row(("ports_file_dir",), "ports_file_dir", convert.text),
+    Row(("log_file", "logfile"), "log_file", convert.text),
+    Row(
+        ("logfile_size_limit", "log_size_limit"),
+        "log_size_limit_bytes",
+        convert.number(0, _INT64_MAX, "a size"),
+    ),
+    Row(
+        ("logfile_max_num", "log_max_num"),
+        "log_max_files",
+        convert.number(0, _INT32_MAX, "a count"),
+    ),
+    Row(("syslog",), "syslog", convert.boolean),
+    Row(("remote_syslog",), "remote_syslog", _remote_syslog),
+    Row(("logtime",), "logtime", convert.boolean),
+    Row(("logtime_utc",), "logtime_utc", convert.boolean),
+    Row(("debug",), "debug", convert.boolean),
+    Row(("trace",), "trace", convert.boolean),
+    Row(("trace_verbose",), "trace_verbose", convert.boolean),
+    Row(
+        ("max_traced_msg_len",),
+        "max_traced_msg_bytes",
+        convert.number(0, _INT32_MAX, "a size", {-1: 0}),
+    ),
+    Row(("prof_port",), "prof_port", convert.port),
+    Row(("prof_block_rate",), "prof_block_rate", convert.number(0, _INT32_MAX, "a number")),
+)

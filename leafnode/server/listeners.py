@@ -1,0 +1,80 @@
+"""The listening sockets of a server: bound first, serving when all is built, closed one by one.
+
+Knows listeners and tasks; not what is spoken on them. Truth: docs/ARCHITECTURE.md, "Threads and
+tasks".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from leafnode.errors import ListenError
+from leafnode.net.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.config.options import HostPort
+    from leafnode.net.transport import Session
+    from leafnode.net.turn import Turn
+
+
+class Listeners:
+    """Every listener of the server."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._serving: dict[Listener, asyncio.Task[None]] = {}
+        self._closed_pauses = 0
+        self.open: list[Listener] = []
+
+    @property
+    def pauses(self) -> int:
+        """How often accepting had to wait for resources, since start."""
+        return self._closed_pauses + sum(listener.pauses for listener in self.open)
+
+    async def bind(
+        self,
+        address: HostPort,
+        session_factory: Callable[[], Session],
+        *,
+        write_deadline_ns: int,
+    ) -> Listener:
+        """Listen on an address; nobody is accepted before `serve`. Raises ListenError."""
+        listener = Listener(self._turn, session_factory, write_deadline_ns=write_deadline_ns)
+        try:
+            await listener.bind(address.host, address.port)
+        except OSError as err:
+            raise ListenError(address.host, address.port, err.strerror or str(err)) from err
+        self.open.append(listener)
+        return listener
+
+    def serve(self, listener: Listener, tasks: asyncio.TaskGroup) -> None:
+        """Accept from now on."""
+        self._serving[listener] = tasks.create_task(
+            listener.serve(), name=f"listener {listener.port}"
+        )
+
+    async def close(self, listener: Listener) -> None:
+        """Stop accepting; open connections live on. Closing twice does nothing."""
+        if listener not in self.open:
+            return
+        self.open.remove(listener)
+        self._closed_pauses += listener.pauses
+        serving = self._serving.pop(listener, None)
+        if serving is not None:
+            serving.cancel()
+            # The socket leaves the loop before its number can belong to another one.
+            await asyncio.wait([serving])
+        listener.close()
+
+    def stop(self) -> None:
+        """Accept nobody any more; `close_all` follows when the tasks have ended."""
+        for serving in self._serving.values():
+            serving.cancel()
+
+    def close_all(self) -> None:
+        """Close every socket."""
+        for listener in self.open:
+            listener.close()

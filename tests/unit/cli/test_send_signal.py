@@ -1,0 +1,91 @@
+"""`--signal`: whom it means and what it sends; texts as nats-server server/signal.go has them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.cli.flags import FlagError
+from leafnode.cli.send_signal import send_signal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """A /proc with three servers, one of them started as a module, and a shell."""
+    lines = {
+        "31": b"/v/bin/python\0/v/bin/leafnode\0-c\0x\0",
+        "325": b"/v/bin/python\0-m\0leafnode\0",
+        "40": b"/usr/bin/nats-server\0-p\0leafnode\0",
+        "50": b"sh\0-c\0leafnode\0",
+    }
+    for pid, line in lines.items():
+        (tmp_path / "proc" / pid).mkdir(parents=True)
+        (tmp_path / "proc" / pid / "cmdline").write_bytes(line)
+    (tmp_path / "proc" / "meminfo").write_text("")
+    return tmp_path / "proc"
+
+
+def sent(parameter: str, proc: Path, program: str = "leafnode") -> list[tuple[int, int]]:
+    kills: list[tuple[int, int]] = []
+    send_signal(parameter, program, kill=lambda pid, number: kills.append((pid, number)), proc=proc)
+    return kills
+
+
+def refused(parameter: str, proc: Path, program: str = "leafnode") -> str:
+    with pytest.raises(FlagError) as caught:
+        sent(parameter, proc, program)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "number"),
+    [
+        ("stop", signal.SIGKILL),
+        ("quit", signal.SIGINT),
+        ("term", signal.SIGTERM),
+        ("reopen", signal.SIGUSR1),
+        ("reload", signal.SIGHUP),
+        ("ldm", signal.SIGUSR2),
+    ],
+)
+def test_each_word_is_a_signal(word: str, number: int, proc: Path) -> None:
+    assert sent(f"{word}=7", proc) == [(7, number)]
+
+
+def test_a_pid_file_names_the_process(proc: Path, tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text("77")
+
+    assert sent(f"reload={tmp_path}/pid", proc) == [(77, signal.SIGHUP)]
+
+
+def test_the_one_process_of_that_name_needs_no_pid(proc: Path) -> None:
+    assert sent("reload", proc, "nats-server") == [(40, signal.SIGHUP)]
+
+
+def test_a_star_means_each_whose_pid_begins_so(proc: Path) -> None:
+    assert sorted(sent("ldm=3*", proc)) == [(31, signal.SIGUSR2), (325, signal.SIGUSR2)]
+    assert sent("ldm=32*", proc) == [(325, signal.SIGUSR2)]
+
+
+def test_what_cannot_be_sent_is_refused(proc: Path) -> None:
+    assert refused("reload", proc, "other") == "no other processes running"
+    assert refused("reload", proc) == "multiple leafnode processes running:\n31\n325"
+    assert refused("foo=1", proc) == 'unknown signal "foo"'
+    assert refused("stop=/no/file", proc) == "invalid pid: /no/file"
+    assert refused("stop=1=2", proc) == "invalid signal parameters: ['2']"
+
+
+def test_a_process_that_is_not_there_is_named(proc: Path) -> None:
+    def gone(pid: int, number: int) -> None:
+        raise ProcessLookupError(3, os.strerror(3))
+
+    with pytest.raises(FlagError) as caught:
+        send_signal("stop=999999", "nats-server", kill=gone, proc=proc)
+
+    assert str(caught.value) == '\nsignal "stop" 999999: no such process'

@@ -1,0 +1,69 @@
+"""leafnode.server.lame_duck: who is told and cut when; nats-server server/server.go."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+from leafnode.clock import NS_PER_S
+from leafnode.server.lame_duck import see_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Client:
+    """Keeps what was done to it, and when."""
+
+    def __init__(self, now: Callable[[], float], events: list[tuple[str, float]]) -> None:
+        self._now = now
+        self._events = events
+
+    def tell_lame_duck(self) -> bool:
+        self._events.append(("told", self._now()))
+        return True
+
+    def close(self, reason: str) -> None:
+        self._events.append((reason, self._now()))
+
+
+async def seen_off(count: int, duration_s: float, grace_s: float) -> list[tuple[str, float]]:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    events: list[tuple[str, float]] = []
+    clients = [Client(lambda: loop.time() - began, events) for _ in range(count)]
+    await see_off(
+        clients,
+        duration_ns=int(duration_s * NS_PER_S),
+        grace_period_ns=int(grace_s * NS_PER_S),
+        random=random.Random(1),
+    )
+    return events
+
+
+async def test_all_are_told_at_once_and_cut_after_the_grace_period() -> None:
+    events = await seen_off(3, 120, 10)
+
+    assert events[:3] == [("told", 0.0)] * 3
+    assert events[3] == ("Server Shutdown", 10.0)
+
+
+async def test_few_clients_are_cut_at_most_a_second_apart() -> None:
+    times = [when for what, when in await seen_off(5, 120, 10) if what != "told"]
+
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert all(0.5 <= gap <= 1.0 for gap in gaps)
+
+
+async def test_many_clients_are_gone_within_the_duration() -> None:
+    events = await seen_off(1000, 40, 10)
+
+    assert 10 + 15 <= events[-1][1] <= 40
+
+
+async def test_a_duration_that_the_grace_period_used_up_leaves_a_second() -> None:
+    events = await seen_off(100, 5, 5)
+
+    assert 5.4 <= events[-1][1] <= 6

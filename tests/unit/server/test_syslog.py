@@ -1,0 +1,98 @@
+"""leafnode.server.syslog: lines for a daemon, and none that waits for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.clients import trace
+from leafnode.limits import SYSLOG_LINE_CHARS_MAX
+from leafnode.server.syslog import Syslog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def say(handler: Syslog, text: str, level: int = logging.INFO) -> None:
+    handler.handle(logging.LogRecord("x", level, "x.py", 1, text, (), None))
+
+
+def test_a_line_has_priority_time_host_tag_and_text() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(5)
+        handler = Syslog(f"udp://127.0.0.1:{daemon.getsockname()[1]}", "leafnode")
+        say(handler, "Server is ready")
+        handler.close()
+
+        line = daemon.recv(4096).decode()
+
+    host = re.escape(socket.gethostname())
+    pattern = (
+        rf"<13>\w{{3}} [ \d]\d \d\d:\d\d:\d\d {host} leafnode\[{os.getpid()}\]: Server is ready\n"
+    )
+    assert re.fullmatch(pattern, line)
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [(trace.TRACE, 5), (logging.DEBUG, 7), (logging.WARNING, 4), (logging.ERROR, 3)],
+)
+def test_levels_become_severities_of_the_daemon_facility(
+    tmp_path: Path, level: int, severity: int
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        handler = Syslog(f"unix://{tmp_path}/log", "leafnode")
+        say(handler, "x", level)
+        handler.close()
+
+        assert daemon.recv(4096).startswith(b"<%d>" % (8 | severity))
+
+
+def test_lines_that_the_daemon_does_not_take_are_dropped_and_counted(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        handler = Syslog(f"unix://{tmp_path}/log", "leafnode")
+        for _ in range(10_000):
+            say(handler, "x")
+            if handler.dropped:
+                break
+        handler.close()
+
+    assert handler.dropped == 1
+
+
+def test_a_long_line_is_cut(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        handler = Syslog(f"unix://{tmp_path}/log", "leafnode")
+        say(handler, "x" * (SYSLOG_LINE_CHARS_MAX + 1))
+        handler.close()
+
+        assert daemon.recv(65536).count(b"x") == SYSLOG_LINE_CHARS_MAX
+
+
+def test_a_local_daemon_that_restarts_is_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as first:
+        first.bind(str(path))
+        handler = Syslog(f"unix://{path}", "leafnode")
+    path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as second:
+        second.bind(str(path))
+        say(handler, "again")
+        handler.close()
+
+        assert second.recv(4096).endswith(b": again\n")
+    assert handler.dropped == 0
+
+
+def test_without_a_daemon_it_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        Syslog(f"unix://{tmp_path}/none", "leafnode")
