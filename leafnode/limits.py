@@ -52,7 +52,7 @@ ACCEPT_BACKLOG: Final = 1024
 ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
 
 # --- caches of the hot path; measured: docs/hot-path.md
-LINE_CACHE_MAX: Final = 512
+SEEN_SUBJECTS: Final = 8192  # a power of two; a byte each, for each account
 ROUTE_CACHE_MAX: Final = 8192
 MATCH_CACHE_MAX: Final = 16384
 

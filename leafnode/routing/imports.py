@@ -65,7 +65,7 @@ class StreamImports:
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
         self._account.stream_imports = self
-        for sub in self._account.sublist.all():
+        for sub in list(self._account.sublist):
             self.follow(sub)
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ Truth: nats-server server/parser.go processPub, processHeaderPub; server/leafnod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import MAX_SIZE_DIGITS
 from leafnode.protocol.errors import MaxPayloadViolation, ParserError
@@ -14,6 +14,9 @@ from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
+
+NOT_IN_REPLY: Final = b"\0\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
+_UNUSUAL: Final = (b"", 0, -1)
 
 
 class Args:
@@ -26,6 +29,31 @@ class Args:
         self.header_size = header_size
         self.size = size
         self.queues: tuple[bytes, ...] | None = None
+
+
+def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:
+    """Return reply, header size and size of what clients usually write behind a subject.
+
+    A size of -1: unusual or wrong, `parse_args` must judge it. HOT, where sizes are beyond a table.
+    """
+    words = rest[:-2].split(b" ")
+    numbers = 2 if with_header else 1
+    text = words[-1]
+    if rest[-2:] != b"\r\n" or not text.isdigit() or len(text) > MAX_SIZE_DIGITS:
+        return _UNUSUAL
+    reply = b""
+    if len(words) != numbers:
+        reply = words[0]
+        if len(words) != numbers + 1 or not reply or reply.translate(None, NOT_IN_REPLY) != reply:
+            return _UNUSUAL
+    size = int(text)
+    if not with_header:
+        return reply, 0, size
+    text = words[-2]
+    # Without a header it goes on as MSG, so its tail cannot be copied.
+    if not text.isdigit() or len(text) > MAX_SIZE_DIGITS or not 0 < int(text) <= size:
+        return _UNUSUAL
+    return reply, int(text), size
 
 
 def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header: bool) -> Args:

@@ -35,7 +35,7 @@ def publish_replies(account: Account, replies: list[tuple[bytes, bytes]]) -> Non
         else:
             match = known[parent] = sublist.find_children(parent[:-1]) if parent else None
         sub = _only_client(match)
-        if sub is None or not is_valid(subject):
+        if sub is None or sublist.has_literal(subject) or not is_valid(subject):
             deliver(account, account.system, Message(subject, b"", 0, body), once=True)
         elif may_deliver(sub, subject, account.system):
             _send(account, sub, [b"MSG %b %b %d\r\n%b\r\n" % (subject, sub.sid, len(body), body)])

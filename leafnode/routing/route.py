@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode.protocol.subject import is_valid
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, may_deliver
 from leafnode.routing.subscription import Delivery
@@ -74,7 +73,6 @@ class Route:
         "handlers",
         "internal",
         "match",
-        "published",
         "subject",
         "targets",
         "wire",
@@ -83,7 +81,6 @@ class Route:
 
     def __init__(self, subject: bytes, match: Match, *, with_header: bool) -> None:
         self.subject = subject
-        self.published = subject  # differs where a mapping holds
         self.match = match
         self.with_header = with_header
         self.targets: list[Target] = []
@@ -94,6 +91,22 @@ class Route:
         self.internal = False  # the run's messages are needed
 
 
+class Run:
+    """Messages in a row with the same route, on their way through a lane.
+
+    `tails` starts with b"" so that a join puts the prefix before each tail. `messages` holds the
+    same messages for internal subscriptions, and is empty where there are none.
+    """
+
+    __slots__ = ("messages", "payload_bytes", "route", "tails")
+
+    def __init__(self) -> None:
+        self.route: Route | None = None
+        self.tails: list[bytes] = [b""]
+        self.messages: list[tuple[bytes, int, bytes]] = []
+        self.payload_bytes = 0
+
+
 def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) -> Route:
     """Decide where messages of `origin` on `subject` go, as long as no subscription changes."""
     mappings = account.mappings
@@ -101,7 +114,6 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
         return _build(account, origin, subject, with_header=with_header)
     mapped = mappings.always(subject)
     route = _build(account, origin, mapped or subject, with_header=with_header)
-    route.published = subject
     # From a leaf link more than the subject depends on the mapping: see publish.
     if mapped is None or (mapped != subject and origin.kind is Kind.LEAF):
         route.general = True
@@ -116,9 +128,6 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
         route.general = True
         return route
     route.general = origin.verbose or origin.pedantic
-    if not is_valid(subject):
-        route.general = route.general or origin.no_responders
-        return route
     if match.plain or match.groups:
         _build_targets(route, origin)
     if with_header and not all(target.peer.headers for target in _all_targets(route)):
@@ -126,7 +135,8 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
     if any(target.peer.open_replies is not None for target in _all_targets(route)):
         route.general = True  # each message's reply is to be noted
     route.wire = bool(route.targets or route.groups)
-    route.internal = bool(route.handlers or route.groups)
+    members = [target for _, targets in route.groups for target in targets]
+    route.internal = bool(route.handlers) or any(t.sub.handler is not None for t in members)
     if not (route.wire or route.internal) and origin.no_responders:
         route.general = True
     return route
@@ -167,72 +177,97 @@ def _all_targets(route: Route) -> list[Target]:
     return route.targets + [target for _, targets in route.groups for target in targets]
 
 
-def emit(
-    account: Account,
-    origin: Peer,
-    route: Route,
-    tails: list[bytes],
-    messages: list[tuple[bytes, int, bytes]],
-) -> None:
-    """Deliver a run. `tails` starts with b"" so that a join puts the prefix before each tail.
+def emit(account: Account, origin: Peer, run: Run) -> None:
+    """Deliver a run, if there is one, and empty it."""
+    route = run.route
+    if route is None:
+        return
+    run.route = None
+    tails = run.tails
+    try:
+        count = len(tails) - 1
+        if count and route.targets:
+            for target in route.targets:
+                if target.sub.max_msgs:
+                    _emit_limited(account, target, tails[1:])
+                else:
+                    _emit_plain(account, target, tails, run.payload_bytes)
+        if count and route.groups:
+            for group, targets in route.groups:
+                _emit_group(account, origin, group, targets, run)
+        if run.messages:
+            for sub in route.handlers:
+                call(account, sub, Delivery(route.subject, run.messages, origin))
+    finally:
+        del tails[1:]
+        if run.messages:
+            run.messages = []  # a new list: a handler may have kept the other
 
-    `messages` holds the same run for internal subscriptions, and is empty where there are none.
-    """
+
+def _emit_plain(account: Account, target: Target, tails: list[bytes], payload: int) -> None:
+    """Write these messages, all of them, and count them."""
     count = len(tails) - 1
-    size = sum(map(len, tails))
-    outbox = origin.outbox
-    for target in route.targets:
-        sub = target.sub
-        peer = target.peer
-        if sub.max_msgs:
-            _emit_limited(account, target, tails)
-            continue
-        prefix = target.prefix
-        if size < count * SHARED_TAIL_BYTES:
-            peer.out.append(prefix.join(tails))
-        else:
-            for tail in tails[1:]:
-                peer.out += (prefix, tail)
-        peer.pending_bytes += size + count * len(prefix)
-        sub.delivered += count
-        traffic = peer.traffic
-        traffic.out_msgs += count
-        traffic.out_bytes += size
-        account.traffic.out_msgs += count
-        account.traffic.out_bytes += size
-        if not peer.dirty:
-            outbox.mark(peer)
-    for group, targets in route.groups:
-        _emit_group(account, origin, group, targets, tails, messages)
-    for sub in route.handlers:
-        call(account, sub, Delivery(route.subject, messages, origin))
+    peer = target.peer
+    prefix = target.prefix
+    if payload < count * SHARED_TAIL_BYTES:
+        chunk = prefix.join(tails)
+        peer.out.append(chunk)
+        peer.pending_bytes += len(chunk)
+    else:
+        for tail in tails[1:]:
+            peer.out += (prefix, tail)
+        peer.pending_bytes += sum(map(len, tails)) + count * len(prefix)
+    target.sub.delivered += count
+    traffic = peer.traffic
+    traffic.out_msgs += count
+    traffic.out_bytes += payload
+    traffic = account.traffic
+    traffic.out_msgs += count
+    traffic.out_bytes += payload
+    if not peer.dirty:
+        peer.outbox.mark(peer)
 
 
 def _emit_group(
-    account: Account,
-    origin: Peer,
-    group: Group,
-    targets: list[Target],
-    tails: list[bytes],
-    messages: list[tuple[bytes, int, bytes]],
+    account: Account, origin: Peer, group: Group, targets: list[Target], run: Run
 ) -> None:
     """Give each message of the run to one member, in turn."""
+    tails = run.tails
     members = len(targets)
     turn = group.turn
-    for index in range(1, len(tails)):
-        turn += 1
-        target = targets[turn % members]
-        sub = target.sub
-        if sub.handler is not None:
-            call(account, sub, Delivery(_subject_of(target), [messages[index - 1]], origin))
-        elif sub.closed:
-            # An UNSUB limit was reached within this run: the others take over.
-            open_targets = [other for other in targets if not other.sub.closed]
-            if open_targets:
-                _write(account, open_targets[turn % len(open_targets)], tails[index])
+    group.turn += len(tails) - 1
+    if any(target.sub.max_msgs or target.sub.closed for target in targets):
+        _emit_in_turn(account, origin, targets, run, turn)
+        return
+    for index, target in enumerate(targets):
+        first = (index - turn - 1) % members  # of the run, counted from 0
+        share = [b"", *tails[1 + first :: members]]
+        count = len(share) - 1
+        if target.sub.handler is not None and count:
+            messages = run.messages[first::members]
+            call(account, target.sub, Delivery(_subject_of(target), messages, origin))
+        elif count:
+            _emit_plain(account, target, share, sum(map(_payload_size, share[1:])))
+
+
+def _emit_in_turn(
+    account: Account, origin: Peer, targets: list[Target], run: Run, turn: int
+) -> None:
+    """Give message by message: a member may reach its UNSUB limit, then the others take over."""
+    for index, tail in enumerate(run.tails[1:]):
+        open_targets = [target for target in targets if not target.sub.closed]
+        if not open_targets:
+            return
+        target = open_targets[(turn + 1 + index) % len(open_targets)]
+        if target.sub.handler is not None:
+            one = [run.messages[index]]
+            call(account, target.sub, Delivery(_subject_of(target), one, origin))
         else:
-            _write(account, target, tails[index])
-    group.turn = turn
+            _write(account, target, tail)
+
+
+def _payload_size(tail: bytes) -> int:
+    return len(tail) - tail.index(b"\n") - 3  # the line with its size, the payload, CR LF
 
 
 def call(account: Account, sub: Subscription, delivery: Delivery) -> None:
@@ -257,8 +292,8 @@ def _subject_of(target: Target) -> bytes:
 
 
 def _emit_limited(account: Account, target: Target, tails: list[bytes]) -> None:
-    """Deliver no more of the run than an UNSUB limit leaves."""
-    for tail in tails[1:]:
+    """Deliver no more of these messages than an UNSUB limit leaves."""
+    for tail in tails:
         if target.sub.closed:
             return
         _write(account, target, tail)
@@ -269,15 +304,65 @@ def _write(account: Account, target: Target, tail: bytes) -> None:
     peer.out += (target.prefix, tail)
     peer.pending_bytes += len(target.prefix) + len(tail)
     peer.outbox.mark(peer)
-    _count(account, target.sub, len(tail))
+    _count(account, target.sub, _payload_size(tail))
+
+
+def emit_once(
+    account: Account, origin: Peer, subject: bytes, tail: bytes, args: tuple[bytes, int, int]
+) -> bool:
+    """Deliver one message whose subject is not expected again, without building a route for it.
+
+    `args` are its reply, header size and size; the origin may publish it. False: nothing was
+    delivered, and the general way is needed.
+    """
+    reply, header_size, size = args
+    subs, groups = account.sublist.look(subject)
+    if groups and origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
+        if any(sub.peer.kind is Kind.LEAF for group in groups for sub in group.members):
+            return False
+        picks = [pick(group, origin, subject) for group in groups]
+        subs += [sub for sub in picks if sub is not None]
+    for sub in subs:
+        if sub.shadow is not None or sub.relay is not None or sub.peer.open_replies is not None:
+            return False
+        if header_size and not sub.peer.headers:
+            return False
+    received = 0
+    links: list[int] = []
+    for sub in subs:
+        if not may_deliver(sub, subject, origin):
+            continue
+        peer = sub.peer
+        received += 1
+        if sub.handler is not None:
+            body = tail[len(tail) - size - 2 : -2]
+            call(account, sub, Delivery(subject, [(reply, header_size, body)], origin))
+            continue
+        if peer.kind is not Kind.LEAF:
+            start = b"HMSG %b %b " if header_size else b"MSG %b %b "
+            prefix = start % (subject, sub.sid)
+        elif peer.cid not in links:  # one message for each link, however many patterns match
+            links.append(peer.cid)
+            prefix = (b"HMSG %b " if header_size else b"LMSG %b ") % subject
+        else:
+            continue
+        peer.out += (prefix, tail)
+        peer.pending_bytes += len(prefix) + len(tail)
+        if not peer.dirty:
+            peer.outbox.mark(peer)
+        _count(account, sub, size)
+    return received > 0 or not (reply and origin.no_responders)
 
 
 def _count(account: Account, sub: Subscription, size: int) -> None:
     """Book one delivery, and end a subscription that reached its UNSUB limit."""
     sub.delivered += 1
-    for traffic in (sub.peer.traffic, account.traffic):
-        traffic.out_msgs += 1
-        traffic.out_bytes += size
+    traffic = sub.peer.traffic
+    traffic.out_msgs += 1
+    traffic.out_bytes += size
+    traffic = account.traffic
+    traffic.out_msgs += 1
+    traffic.out_bytes += size
     if sub.max_msgs and sub.delivered >= sub.max_msgs:
         assert sub.peer.account is not None, "it subscribed in an account"
         sub.peer.account.remove(sub)
@@ -290,8 +375,6 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     `once` says that the subject is not expected again (a reply inbox): caches are left alone. The
     caller has judged whether the origin may publish it.
     """
-    if not is_valid(message.subject):
-        return 0
     subject = message.subject
     match = account.sublist.find(subject) if once else account.sublist.match(subject)
     received = 0

@@ -1,8 +1,9 @@
-"""Subject trie: which subscriptions match a subject.  HOT
+"""Which subscriptions match a subject: a table for the literal ones, a trie for wildcards.  HOT
 
 Knows subjects and opaque subscriptions; not accounts, permissions or connections.
 Truth: nats-server server/sublist.go; oracle in tests/oracle/matcher.py.
 
+Most subscriptions are literal: one look-up finds them, and the trie is walked for wildcards alone.
 Results are cached by subject. A literal subscription spoils one cached result, one with a wildcard
 all of them at once through the generation number: clearing every cache on any SUB would be fatal
 for clients that make an inbox subscription per request (measured).
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.limits import MATCH_CACHE_MAX
-from leafnode.protocol.subject import is_literal
+from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS
+from leafnode.protocol.subject import is_literal, is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
 
 _SPOILED = -1
+_SEEN_MASK = SEEN_SUBJECTS - 1
+_SEEN_BITS = SEEN_SUBJECTS.bit_length() - 1
 
 
 class Group:
@@ -48,17 +51,18 @@ class Match:
 
 
 class _Node:
-    __slots__ = ("full", "groups", "literals", "plain", "star")
+    """A token of patterns with wildcards; `subs` are those that end here."""
+
+    __slots__ = ("full", "literals", "star", "subs")
 
     def __init__(self) -> None:
         self.literals: dict[bytes, _Node] = {}
         self.star: _Node | None = None
         self.full: _Node | None = None
-        self.plain: list[Subscription] = []
-        self.groups: dict[bytes, list[Subscription]] = {}
+        self.subs: list[Subscription] = []
 
     def is_empty(self) -> bool:
-        return not (self.plain or self.groups or self.literals or self.star or self.full)
+        return not (self.subs or self.literals or self.star or self.full)
 
     def child(self, token: bytes) -> _Node | None:
         if token == b"*":
@@ -93,7 +97,10 @@ class Sublist:
 
     __slots__ = (
         "_cache",
+        "_literals",
+        "_queued",
         "_root",
+        "_seen",
         "_turn",
         "count",
         "generation",
@@ -104,8 +111,11 @@ class Sublist:
     )
 
     def __init__(self) -> None:
+        self._literals: dict[bytes, list[Subscription]] = {}
         self._root = _Node()
+        self._queued = 0  # subscriptions with a queue
         self._cache: dict[bytes, Match] = {}
+        self._seen = bytearray()  # one byte of the hash of each key that `is_known` was asked for
         self._turn = 0
         self.generation = 0
         self.count = 0
@@ -128,31 +138,56 @@ class Sublist:
         return most, total
 
     def __iter__(self) -> Iterator[Subscription]:
-        """Walk the trie. What comes and goes meanwhile may be among them or not."""
+        """Walk them all. What comes and goes meanwhile may be among them or not."""
+        for members in list(self._literals.values()):
+            yield from list(members)
         nodes = [self._root]
         while nodes:
             node = nodes.pop()
-            yield from list(node.plain)
-            for members in list(node.groups.values()):
-                yield from list(members)
+            yield from list(node.subs)
             nodes += node.literals.values()
             nodes += [child for child in (node.star, node.full) if child is not None]
 
     def insert(self, sub: Subscription) -> None:
         """Add a subscription. Its subject must be valid."""
-        node = self._root
-        for token in sub.subject.split(b"."):
-            node = node.grow(token)
-        if sub.queue:
-            node.groups.setdefault(sub.queue, []).append(sub)
+        subject = sub.subject
+        if is_literal(subject):
+            members = self._literals.get(subject)
+            if members is None:
+                self._literals[subject] = [sub]
+            else:
+                members.append(sub)
         else:
-            node.plain.append(sub)
+            node = self._root
+            for token in subject.split(b"."):
+                node = node.grow(token)
+            node.subs.append(sub)
+        self._queued += bool(sub.queue)
         self.count += 1
         self.inserts += 1
-        self.spoil(sub.subject)
+        self.spoil(subject)
 
     def remove(self, sub: Subscription) -> bool:
         """Take a subscription out; False when it was not there."""
+        taken = self._drop_literal(sub) if is_literal(sub.subject) else self._drop_pattern(sub)
+        if not taken:
+            return False
+        self._queued -= bool(sub.queue)
+        self.count -= 1
+        self.removes += 1
+        self.spoil(sub.subject)
+        return True
+
+    def _drop_literal(self, sub: Subscription) -> bool:
+        members = self._literals.get(sub.subject, [])
+        if sub not in members:
+            return False
+        members.remove(sub)
+        if not members:
+            del self._literals[sub.subject]
+        return True
+
+    def _drop_pattern(self, sub: Subscription) -> bool:
         path: list[tuple[_Node, bytes]] = []
         node = self._root
         for token in sub.subject.split(b"."):
@@ -161,32 +196,13 @@ class Sublist:
             if child is None:
                 return False
             node = child
-        members = node.groups.get(sub.queue, []) if sub.queue else node.plain
-        if sub not in members:
+        if sub not in node.subs:
             return False
-        members.remove(sub)
-        if sub.queue and not members:
-            del node.groups[sub.queue]
-        self.count -= 1
-        self.removes += 1
-        self.spoil(sub.subject)
+        node.subs.remove(sub)
         while path and node.is_empty():
             node, token = path.pop()
             node.prune(token)
         return True
-
-    def all(self) -> list[Subscription]:
-        """Return every subscription there is, walking the whole trie."""
-        found: list[Subscription] = []
-        nodes = [self._root]
-        while nodes:
-            node = nodes.pop()
-            found += node.plain
-            for members in node.groups.values():
-                found += members
-            nodes += node.literals.values()
-            nodes += [child for child in (node.star, node.full) if child is not None]
-        return found
 
     def spoil(self, subject: bytes) -> None:
         """Make every cached result that this subscription subject takes part in be found anew."""
@@ -219,70 +235,103 @@ class Sublist:
         """Differs whenever a subscription was added or removed in between."""
         return self.inserts + self.removes
 
-    def find_children(self, parent: bytes) -> Match | None:
-        """Return what matches each subject one token below `parent`, or None where that depends on
-        the token.
+    def is_known(self, key: bytes) -> bool:
+        """Say whether this key was probably asked for lately, and remember it: a route is worth
+        building for a subject that comes again.
+
+        A byte of each key's hash, at a place that the hash gives: wrong answers are rare and cost
+        no more than a route.
         """
-        plain: list[Subscription] = []
-        groups: dict[bytes, list[Subscription]] = {}
+        seen = self._seen
+        if not seen:
+            seen.extend(bytes(SEEN_SUBJECTS))
+        code = hash(key)
+        place = code & _SEEN_MASK
+        mark = code >> _SEEN_BITS & 255
+        if seen[place] == mark:
+            return True
+        seen[place] = mark
+        return False
+
+    def has_literal(self, subject: bytes) -> bool:
+        """Say whether there is a literal subscription to this subject."""
+        return subject in self._literals
+
+    def find_children(self, parent: bytes) -> Match | None:
+        """Return which patterns match each subject one token below `parent`, or None where that
+        depends on the token. `has_literal` tells of the rest.
+        """
+        found: list[Subscription] = []
         level = [self._root]
         for token in parent.split(b"."):
-            level = _step(level, token, plain, groups)
-        for node in level:
-            if node.literals:
-                return None
-            if node.full is not None:
-                _collect(node.full, plain, groups)
-            if node.star is not None:
-                _collect(node.star, plain, groups)
-        return Match(self.generation, plain, self._groups(groups))
+            found += [sub for node in level if node.full for sub in node.full.subs]
+            below = [child for node in level for child in (node.literals.get(token), node.star)]
+            level = [node for node in below if node is not None]
+        if any(node.literals for node in level):
+            return None
+        ends = [end for node in level for end in (node.full, node.star)]
+        found += [sub for end in ends if end is not None for sub in end.subs]
+        return Match(self.generation, *self._split(found))
 
     def find(self, subject: bytes) -> Match:
-        """Return what matches, walking the trie and leaving the cache alone: for one-off
-        inboxes.
+        """Return what matches a literal subject, leaving the cache alone: for one-off inboxes."""
+        return Match(self.generation, *self.look(subject))
+
+    def look(self, subject: bytes) -> tuple[list[Subscription], list[Group]]:
+        """Return the plain subscriptions and the groups that match a literal subject.
+
+        The lists are the caller's. What is no valid subject matches nothing.
         """
-        plain: list[Subscription] = []
-        groups: dict[bytes, list[Subscription]] = {}
-        level = [self._root]
-        for token in subject.split(b"."):
-            level = _step(level, token, plain, groups)
-            if not level:
-                break
-        for node in level:
-            _collect(node, plain, groups)
-        return Match(self.generation, plain, self._groups(groups) if groups else [])
-
-    def _groups(self, groups: dict[bytes, list[Subscription]]) -> list[Group]:
-        found = []
-        for queue, members in groups.items():
-            # A new result starts at another member, so that short-lived results stay fair too.
-            self._turn += 1
-            found.append(Group(queue, members, self._turn))
-        return found
-
-
-def _step(
-    level: list[_Node],
-    token: bytes,
-    plain: list[Subscription],
-    groups: dict[bytes, list[Subscription]],
-) -> list[_Node]:
-    """Go one token down, collecting what ends in `>` here."""
-    following: list[_Node] = []
-    for node in level:
-        if node.full is not None:
-            _collect(node.full, plain, groups)
-        literal = node.literals.get(token)
+        root = self._root
+        found = self._walk(root, subject) if root.literals or root.star or root.full else []
+        literal = self._literals.get(subject)
         if literal is not None:
-            following.append(literal)
-        if node.star is not None:
-            following.append(node.star)
-    return following
+            found += literal
+        return self._split(found) if self._queued else (found, [])
 
+    def _walk(self, node: _Node, subject: bytes) -> list[Subscription]:
+        """Return the subscriptions of all patterns that match, depth first.
 
-def _collect(
-    node: _Node, plain: list[Subscription], groups: dict[bytes, list[Subscription]]
-) -> None:
-    plain.extend(node.plain)
-    for queue, members in node.groups.items():
-        groups.setdefault(queue, []).extend(members)
+        bench "10,000 subscriptions, cold": 2.2 us with a list of nodes for each level, 1.0 us so.
+        """
+        found: list[Subscription] = []
+        tokens = subject.split(b".")
+        count = len(tokens)
+        index = 0
+        branches: list[tuple[_Node, int]] = []  # `*` beside a literal, still to be followed
+        while True:
+            while index < count:
+                if node.full is not None:
+                    found += node.full.subs
+                star = node.star
+                literal = node.literals.get(tokens[index])
+                index += 1
+                if literal is not None:
+                    if star is not None:
+                        branches.append((star, index))
+                    node = literal
+                elif star is not None:
+                    node = star
+                else:
+                    break
+            else:
+                found += node.subs
+            if not branches:
+                break
+            node, index = branches.pop()
+        return found if not found or is_valid(subject) else []
+
+    def _split(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]]:
+        """Tell plain subscriptions from members of groups."""
+        plain: list[Subscription] = []
+        groups: dict[bytes, Group] = {}
+        for sub in found:
+            if not sub.queue:
+                plain.append(sub)
+            elif sub.queue in groups:
+                groups[sub.queue].members.append(sub)
+            else:
+                # A new result starts at another member, so that short-lived results stay fair too.
+                self._turn += 1
+                groups[sub.queue] = Group(sub.queue, [sub], self._turn)
+        return plain, list(groups.values())

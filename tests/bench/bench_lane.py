@@ -71,13 +71,13 @@ class World:
     def run(self, chunks: list[bytes]) -> float:
         """Route all chunks and return the seconds it took; each is one read of a connection."""
         outbox = self.account.system.outbox
-        started = time.perf_counter()
+        started = time.process_time()
         for chunk in chunks:
             outbox.scheduled = True
             self.lane.feed(chunk)
             assert self.lane.next_line() is None
             outbox.flush()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
 
 def reads(messages: Iterator[bytes]) -> list[bytes]:

@@ -65,6 +65,8 @@ def test_messages_reach_the_server_s_own_subscriptions_in_runs() -> None:
     client = world.client(QUIET)
     runs: list[Delivery] = []
     account(world).subscribe(b"api.>", runs.append)
+    client.says(b"PUB api.x r 3\r\none\r\n")  # a subject not seen before makes no run
+    runs.clear()
 
     client.says(b"PUB api.x r 2\r\nhi\r\nPUB api.x r 2\r\nho\r\n")
 

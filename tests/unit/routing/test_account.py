@@ -198,10 +198,12 @@ def test_a_handler_that_fails_is_reported_and_the_others_get_the_message() -> No
     world.subscribe(b"a", got.append)
     client.subscribe(b"a", b"1")
 
+    publisher.says(b"PUB a 1\r\nw\r\n")
     publisher.says(b"PUB a 1\r\nx\r\nPUB a r 1\r\ny\r\n")
     world.publish(b"a", b"z")
 
-    assert len(faults) == 2
+    assert len(faults) == 3
     assert faults[0][0] == b"a"
-    assert sum(len(run.messages) for run in got) == 3
-    assert client.got() == b"MSG a 1 1\r\nx\r\nMSG a 1 r 1\r\ny\r\nMSG a 1 1\r\nz\r\n"
+    assert sum(len(run.messages) for run in got) == 4
+    wanted = b"MSG a 1 1\r\nw\r\nMSG a 1 1\r\nx\r\nMSG a 1 r 1\r\ny\r\nMSG a 1 1\r\nz\r\n"
+    assert client.got() == wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.protocol.errors import MaxPayloadViolation, ParserError
-from leafnode.routing.message_args import parse_args
+from leafnode.routing.message_args import parse_args, usual_args
 from leafnode.routing.peer import Kind
 from tests.sim.peers import FakePeer, account
 
@@ -69,3 +69,30 @@ def test_a_leafs_list_without_its_mark_or_without_a_group_is_a_parser_error(line
 
     with pytest.raises(ParserError):
         parse_args(leaf, line.split(), MAX_PAYLOAD, with_header=False)
+
+
+@pytest.mark.parametrize(
+    ("rest", "with_header", "wanted"),
+    [
+        (b"5000\r\n", False, (b"", 0, 5000)),
+        (b"r.1 5000\r\n", False, (b"r.1", 0, 5000)),
+        (b"12 40\r\n", True, (b"", 12, 40)),
+        (b"r.1 12 40\r\n", True, (b"r.1", 12, 40)),
+    ],
+)
+def test_what_clients_usually_write_is_read_at_once(
+    rest: bytes, with_header: bool, wanted: tuple[bytes, int, int]
+) -> None:
+    assert usual_args(rest, with_header=with_header) == wanted
+
+
+@pytest.mark.parametrize(
+    "rest", [b"5\n", b" 5\r\n", b"a  5\r\n", b"a b 5\r\n", b"\r\n", b"r@s 5\r\n"]
+)
+def test_what_is_unusual_is_left_to_the_parser(rest: bytes) -> None:
+    assert usual_args(rest, with_header=False)[2] == -1
+
+
+@pytest.mark.parametrize("rest", [b"5\r\n", b"0 5\r\n", b"6 5\r\n", b"x 5\r\n", b"a b 1 5\r\n"])
+def test_an_unusual_header_size_is_left_to_the_parser(rest: bytes) -> None:
+    assert usual_args(rest, with_header=True)[2] == -1

@@ -63,6 +63,66 @@ def test_a_member_that_reaches_its_limit_leaves_the_rest_of_the_run_to_the_other
     assert two.got().count(b"MSG") == 5
 
 
+def test_subjects_seen_once_get_no_route_and_no_place_in_a_cache() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    reader.subscribe(b"s.>", b"1")
+    reader.subscribe(b"s.7", b"2")
+
+    publisher.says(b"".join(b"PUB s.%d r 1\r\nx\r\n" % number for number in range(20)))
+
+    assert reader.got().count(b" r 1\r\nx\r\n") == 21
+    assert len(publisher.lane._routes) + world.sublist.cached < 6  # a few are taken for known
+
+
+def test_a_subject_that_comes_again_gets_a_route() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    reader.subscribe(b"a", b"1")
+
+    publisher.says(b"PUB a 1\r\nx\r\n" * 2)
+
+    assert list(publisher.lane._routes) == [b"PUB a"]
+
+
+def test_members_of_a_group_get_equal_shares_of_subjects_that_come_once() -> None:
+    world = account()
+    members = [FakePeer(world, cid) for cid in range(1, 5)]
+    for member in members:
+        member.subscribe(b"work.*", b"1", b"q")
+    publisher = FakePeer(world, 9)
+
+    publisher.says(b"".join(b"PUB work.%d 1\r\nx\r\n" % number for number in range(40)))
+
+    assert [member.got().count(b"MSG") for member in members] == [10] * 4
+
+
+def test_payload_bytes_alone_are_counted_however_a_message_went() -> None:
+    world = account()
+    reader, member, publisher = FakePeer(world, 1), FakePeer(world, 2), FakePeer(world, 3)
+    reader.subscribe(b"a", b"1")
+    member.subscribe(b"a", b"1", b"q")
+
+    for count in (1, 2, 3):  # once, then routes, then a run
+        publisher.says(b"PUB a r 100\r\n%b\r\n" % bytes(100) * count)
+
+    assert (reader.traffic.out_msgs, reader.traffic.out_bytes) == (6, 600)
+    assert (member.traffic.out_msgs, member.traffic.out_bytes) == (6, 600)
+    assert (world.traffic.out_msgs, world.traffic.out_bytes) == (12, 1200)
+    assert (publisher.traffic.in_msgs, publisher.traffic.in_bytes) == (6, 600)
+
+
+def test_a_large_payload_without_a_route_arrives_whole() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    publisher.lane._max_payload = 1 << 20
+    reader.subscribe(b"*", b"1")
+
+    publisher.says(b"PUB b r 70000\r\n" + b"x" * 70000 + b"\r\n")
+
+    assert reader.got() == b"MSG b 1 r 70000\r\n" + b"x" * 70000 + b"\r\n"
+
+
 def test_large_payloads_of_a_run_arrive_whole() -> None:
     world = account()
     reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
