@@ -51,6 +51,18 @@ LAME_DUCK_STEP_NS: Final = NS_PER_S  # at most, between the ends of two connecti
 ACCEPT_BACKLOG: Final = 1024
 ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
 
+# --- the system account; intervals: nats-server server/events.go
+ACCOUNT_CONNS_INTERVAL_NS: Final = 30 * NS_PER_S  # an account's connections, said again
+STATSZ_FIRST_NS: Final = 250 * NS_PER_MS  # then twice as long each time, up to the interval
+STATSZ_INTERVAL_NS: Final = 10 * NS_PER_S
+STATSZ_QUIET_NS: Final = 1 * NS_PER_S  # never more often than this to everybody
+SYSTEM_EVENTS_MAX: Final = 10_000  # within SYSTEM_EVENTS_NS; 40 us each on a PC
+SYSTEM_EVENTS_NS: Final = 1 * NS_PER_S
+SYSTEM_REQUESTS_MAX: Final = 512  # requests that wait for their turn
+SYSTEM_REQUESTS_TURN_NS: Final = 5 * NS_PER_MS  # of answering before others have a turn
+SYSTEM_REQUEST_BYTES_MAX: Final = 64 * KIB  # of one request's JSON
+SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 ms on a PC
+
 # --- caches of the hot path; measured: docs/hot-path.md
 SEEN_SUBJECTS: Final = 8192  # a power of two; a byte each, for each account
 ROUTE_CACHE_MAX: Final = 8192

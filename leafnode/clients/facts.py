@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
-    from leafnode.auth.identity import Identity
+    from leafnode.clients.login import Login
     from leafnode.clock import Clock
     from leafnode.errors import ProtocolError
     from leafnode.net.outbound import Outbound
@@ -130,14 +130,20 @@ def connection_facts(
     peer: Peer,
     session: ClientSession,
     *,
-    identity: Identity | None,
+    login: Login,
     address: str,
     start_ns: int,
     outbound: Outbound | None,
     clock: Clock,
 ) -> ConnectionFacts:
-    """Return the connection as it is now. `address` is its peer's, `start_ns` wall time."""
+    """Return the connection as it is now. `address` is its peer's, `start_ns` wall time.
+
+    Of a client that is nobody yet it shows what its CONNECT says.
+    """
     now_ns = clock.monotonic_ns()
+    identity = login.identity
+    connect = login.claimed if identity is None else session.connect
+    user = connect.nkey or connect.user if identity is None else identity.user
     idle_ns = session.idle_ns(now_ns)
     ip, _, port = address.rpartition(":")
     return ConnectionFacts(
@@ -145,10 +151,10 @@ def connection_facts(
         ip=ip,
         port=int(port or 0),
         account=peer.account.name if peer.account is not None else "",
-        user=identity.user if identity is not None else "",
-        name=peer.name,
-        lang=session.connect.lang,
-        version=session.connect.version,
+        user=user,
+        name=connect.name,
+        lang=connect.lang,
+        version=connect.version,
         start_ns=start_ns,
         last_activity_ns=clock.wall_ns() - idle_ns,
         rtt_ns=session.rtt_ns,

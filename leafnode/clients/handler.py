@@ -208,7 +208,7 @@ class ClientHandler:
         return connection_facts(
             self.peer,
             self._session,
-            identity=self._login.identity,
+            login=self._login,
             address=self.address(),
             start_ns=self._start_wall_ns,
             outbound=self._outbound,
@@ -294,6 +294,7 @@ class ClientHandler:
         self._lane.reset()
         self._info_due = connect.protocol >= 1
         self._set_timer()
+        seams.registry.accepted(self)
         if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
             self.peer.send(_OK)
 
@@ -353,6 +354,8 @@ class ClientHandler:
         if isinstance(error, _LOGIN_ERRORS):
             now_ns = self._seams.clock.monotonic_ns()
             self._seams.registry.login_failed(self.address(), error.wire_error.decode(), now_ns)
+        if isinstance(error, errors.AuthorizationViolation):
+            self._seams.registry.rejected(self, closed_state(error))
         if error.closes:
             self._end(closed_state(error))
 

@@ -14,7 +14,7 @@ from leafnode.auth.identity import LoginRefused, PeerFacts
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
-from leafnode.protocol.info import DEFAULT_CONNECT
+from leafnode.protocol.info import DEFAULT_CONNECT, without_secrets
 from leafnode.routing.responses import OpenReplies
 
 if TYPE_CHECKING:
@@ -65,12 +65,13 @@ class Client(Protocol):
 class Login:
     """Who one client is, and how it proves that."""
 
-    __slots__ = ("_client", "_expiry", "_seams", "identity", "nonce")
+    __slots__ = ("_client", "_expiry", "_seams", "claimed", "identity", "nonce")
 
     def __init__(self, seams: ClientSeams, client: Client) -> None:
         self._seams = seams
         self._client = client
         self._expiry: Timer | None = None
+        self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is known to hold
         self.identity: Identity | None = None  # None: nobody yet
         self.nonce = b""  # what INFO asked to be signed; empty: nothing
 
@@ -88,6 +89,7 @@ class Login:
 
     def connect(self, connect: Connect) -> None:
         """Check what a CONNECT brought. Raises ProtocolError when it does not hold."""
+        self.claimed = without_secrets(connect)
         if connect.account or connect.new_account:
             raise errors.AuthorizationViolation  # no client names its own account
         self._check(connect)
@@ -112,6 +114,7 @@ class Login:
     def bind(self, identity: Identity) -> None:
         """Let the client act as this identity, for as long as it holds."""
         self.identity = identity
+        self.claimed = DEFAULT_CONNECT
         peer = self._client.peer
         peer.account = self._seams.account(identity.account)
         peer.permissions = permissions = identity.permissions

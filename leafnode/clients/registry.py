@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from leafnode.clients.closed import ClosedRing
 from leafnode.clients.facts import ClosedConnection, subscription_facts
@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     from leafnode.clients.handler import ClientHandler
 
 log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Somebody who follows clients as they come and go: the events of the system account."""
+
+    def client_accepted(self, client: ClientHandler) -> None:
+        """It proved who it is and is bound to its account."""
+        ...
+
+    def client_refused(self, client: ClientHandler, reason: str) -> None:
+        """Its login did not hold; `client_closed` follows."""
+        ...
+
+    def client_closed(self, client: ClientHandler, reason: str) -> None:
+        """It ended for `reason`, one of nats-server's closed states."""
+        ...
 
 
 class Registry:
@@ -43,10 +59,12 @@ class Registry:
         "stale",
         "total",
         "waiting",
+        "watcher",
     )
 
     def __init__(self, *, max_connections: int, max_closed: int = MAX_CLOSED_CLIENTS) -> None:
         self.max_connections = max_connections
+        self.watcher: Watcher | None = None
         self.open: dict[int, ClientHandler] = {}
         self.total = 0  # accepted since start
         self.refused = 0  # of them, for max_connections
@@ -109,6 +127,18 @@ class Registry:
                 self.slow_deadline += 1
             case _:
                 pass
+        if self.watcher is not None:
+            self.watcher.client_closed(handler, reason)
+
+    def accepted(self, handler: ClientHandler) -> None:
+        """Note that a client's CONNECT held."""
+        if self.watcher is not None:
+            self.watcher.client_accepted(handler)
+
+    def rejected(self, handler: ClientHandler, reason: str) -> None:
+        """Note that a client's CONNECT did not hold."""
+        if self.watcher is not None:
+            self.watcher.client_refused(handler, reason)
 
     def traffic(self) -> Traffic:
         """Messages and bytes of all clients since start."""

@@ -141,6 +141,9 @@ def _check_together(options: Options, given: Given) -> None:
     if options.max_payload_bytes > options.max_pending_bytes:
         where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
         raise where.error("expected max_payload to be no larger than max_pending")
+    if options.system_account != Options().system_account:
+        where = given.places["system_account"]
+        raise where.error(f'expected an account of this file, got "{options.system_account}"')
     if options.uplink is not None and options.jetstream is None:
         raise given.places["uplink"].error("expected jetstream to be enabled: it holds the streams")
     if options.uplink is not None and not (options.leafnodes and options.leafnodes.remotes):
@@ -187,6 +190,8 @@ _TOP: Final = Block(
         Row(("authorization",), "authorization", authorization),
         Row(("no_auth_user",), "no_auth_user", convert.text),
         Row(("proxies",), "trusted_proxies", trusted_proxies),
+        Row(("system_account", "system"), "system_account", convert.text),
+        Row(("no_system_account", "no_system", "no_sys_acc"), "no_system_account", convert.boolean),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),

@@ -223,6 +223,8 @@ class Options:
     authorization: Authorization = Authorization()
     no_auth_user: str = ""  # who somebody without credentials is
     trusted_proxies: tuple[str, ...] = ()  # public keys
+    system_account: str = "$SYS"
+    no_system_account: bool = False
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
     max_pending_bytes: int = limits.MAX_PENDING_BYTES

@@ -31,7 +31,7 @@ TOP: Final[dict[str, str]] = (
         _OPERATOR_MODE,
         "operator operators root roots root_operator root_operators resolver account_resolver "
         "accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts trusted "
-        "trusted_keys system_account system no_system_account no_system no_sys_acc",
+        "trusted_keys",
     )
     | _each("not supported", "mqtt ocsp ocsp_cache proxy_protocol feature_flags")
 )

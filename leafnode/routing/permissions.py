@@ -85,6 +85,15 @@ class Rules:
         self._deny = SubjectSet(plain_deny)
         self.exempt = exempt  # prefixes that are never judged
 
+    @property
+    def allowed(self) -> list[bytes] | None:
+        """The entries of the allow list, `subject` or `subject queue`; None: everything."""
+        return None if self._allow is None else _joined(self._allow, self._queue_allow)
+
+    @property
+    def denied(self) -> list[bytes]:
+        return _joined(self._deny, self._queue_deny)
+
     def allows(self, subject: bytes, queue: bytes = b"") -> bool:
         """Judge a literal subject, on its way to or from a member of `queue` if one is given."""
         if self.exempt and subject.startswith(self.exempt):
@@ -178,6 +187,10 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
 
 def _is_prefix(pattern: bytes) -> bool:
     return pattern.endswith(b">") and subjects.is_literal(pattern[:-1] + b"x")
+
+
+def _joined(plain: SubjectSet, with_queue: list[tuple[bytes, bytes]]) -> list[bytes]:
+    return [*plain.patterns, *(b"%b %b" % entry for entry in with_queue)]
 
 
 def _split(patterns: Iterable[bytes]) -> tuple[list[bytes], list[tuple[bytes, bytes]]]:

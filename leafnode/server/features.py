@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from leafnode.errors import StoreCorrupt
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.leaf.remote import Remote
+    from leafnode.monitor.monitor import Monitor
     from leafnode.net.listener import Listener
     from leafnode.net.transport import Session
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.server.server import Server
+    from leafnode.server.system import System
     from leafnode.store.sqlite import SqliteStore
     from leafnode.uplink.uplink import Uplink
 
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 class Features:
     """What runs beside local clients; None or empty where it is off."""
 
-    __slots__ = ("bridge", "jetstream", "remotes", "store", "uplink")
+    __slots__ = ("bridge", "jetstream", "monitor", "remotes", "store", "system", "uplink")
 
     def __init__(self) -> None:
         self.store: SqliteStore | None = None
@@ -41,6 +43,8 @@ class Features:
         self.remotes: list[Remote] = []
         self.uplink: Uplink | None = None
         self.bridge: Bridge | None = None
+        self.monitor: Monitor | None = None
+        self.system: System | None = None
 
 
 async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
@@ -200,24 +204,40 @@ def start_bridge(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack
 
 async def bind_monitor(server: Server) -> Listener | None:
     """Listen for HTTP where the configuration asks for it. Raises ListenError."""
-    options = server.options.http
-    if options is None:
-        return None
     from leafnode.config.options import HostPort
-    from leafnode.monitor.endpoints import Endpoints
-    from leafnode.monitor.http_server import HttpServer
     from leafnode.monitor.monitor import Monitor
     from leafnode.server.views import views_of
 
     def session() -> Session:
         return http.session()
 
+    options = server.options.http
+    if options is None:
+        server.features.monitor = Monitor(views_of(server, HostPort("", 0)), server.clock)
+        return None
+    from leafnode.monitor.endpoints import Endpoints
+    from leafnode.monitor.http_server import HttpServer
+
     listener = await server.listeners.bind(
         options, session, write_deadline_ns=server.options.write_deadline_ns
     )
     # The views name the real port, so they come after it; nobody is accepted before.
     views = views_of(server, HostPort(options.host, listener.port))
-    monitor = Monitor(views, server.clock)
+    monitor = server.features.monitor = Monitor(views, server.clock)
     http = HttpServer(Endpoints(monitor), server.clock, monitor.http)
     log.info("Starting http monitor on %s:%d", options.host, listener.port)
     return listener
+
+
+def start_system(server: Server, stack: AsyncExitStack) -> None:
+    """Serve the system account; the last to start, so the first to say goodbye."""
+    options, monitor = server.options, server.features.monitor
+    if options.no_system_account:
+        return
+    assert monitor is not None, "monitoring is there before, with or without HTTP"
+    from leafnode.server.system import System
+
+    system = System(server, server.account(options.system_account), monitor)
+    server.features.system = system
+    system.start()
+    stack.callback(system.stop)

@@ -73,7 +73,8 @@ class Server:
         self.name = options.server_name or self.id
         self.domain = options.jetstream.domain if options.jetstream else ""
         self.turn = Turn(seams.clock)
-        self.accounts = {GLOBAL_ACCOUNT: Account(GLOBAL_ACCOUNT, self.turn.outbox, self._on_fault)}
+        names = (GLOBAL_ACCOUNT, options.system_account)
+        self.accounts = {name: Account(name, self.turn.outbox, self._on_fault) for name in names}
         self.registry = Registry(max_connections=options.max_connections)
         self.authenticator = Authenticator(options)
         self.features = features.Features()
@@ -169,6 +170,7 @@ class Server:
                 self.listeners.serve(self.monitor, tasks)
             stack.callback(self.ports_file.remove)
             self.ports_file.write(self.options.ports_file_dir, self._ports())
+            features.start_system(self, stack)
             # What lives now lives as long as the server: the collector need not look at it again.
             gc.collect()
             gc.freeze()

@@ -1,0 +1,121 @@
+"""The system account of a running server: what `leafnode.system` needs, read from the parts.
+
+Knows the server and the system package; neither knows the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.system.answers import Acts, Answers, Sources
+from leafnode.system.envelope import About, Envelope
+from leafnode.system.events import Events
+from leafnode.system.requests import Refused, Requests
+from leafnode.system.statistics import AccountStatistics, Heartbeat
+from leafnode.system.tally import Tally
+from leafnode.system.user import user_info
+
+if TYPE_CHECKING:
+    from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.remote import Remote
+    from leafnode.monitor.monitor import Monitor
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.server.server import Server
+
+
+class System:
+    """Everything that runs for the system account."""
+
+    def __init__(self, server: Server, account: Account, monitor: Monitor) -> None:
+        self._server = server
+        self.envelope = Envelope(_about(server), account, server.clock, server.random)
+        tally = Tally()
+        statistics = AccountStatistics(monitor.views, tally)
+        self.events = Events(self.envelope, tally, statistics)
+        self.heartbeat = Heartbeat(self.envelope, monitor.views, statistics)
+        self.requests = Requests(self.envelope)
+        sources = Sources(
+            monitor=monitor,
+            statistics=statistics,
+            heartbeat=self.heartbeat,
+            events=self.events,
+            acts=Acts(kick=self._kick, lame_duck=self._lame_duck, user_info=self._user_info),
+        )
+        self.answers = Answers(self.envelope, sources)
+
+    def start(self) -> None:
+        """Listen for requests, follow connections, and send statistics from now on."""
+        server = self._server
+        self.answers.serve(self.requests)
+        for account in server.accounts.values():
+            if account is not self.envelope.account:
+                self.answers.serve_account(account, self.requests)
+        server.registry.watcher = self.events
+        server.on_lame_duck.append(self.events.lame_duck)
+        for remote in server.features.remotes:
+            LeafEvents(remote, self.events)
+        self.heartbeat.start()
+
+    def stop(self) -> None:
+        """Say goodbye; what ends from now on is told to nobody."""
+        self._server.registry.watcher = None
+        self.heartbeat.stop()
+        self.events.shutdown()
+
+    # --- what requests make the server do
+
+    def _kick(self, cid: int) -> None:
+        client = self._server.registry.open.get(cid)
+        if client is None:
+            raise Refused("no such client or leafnode id")
+        client.close("Kicked")
+
+    def _lame_duck(self, cid: int) -> None:
+        client = self._server.registry.open.get(cid)
+        if client is None:
+            raise Refused("no such client id")
+        if not client.tell_lame_duck():
+            raise Refused(
+                "client does not support Lame Duck Mode or is not ready to receive the notification"
+            )
+
+    def _user_info(self, asker: Peer) -> dict[str, object]:
+        client = self._server.registry.open.get(asker.cid)
+        user = client.facts().user if client is not None else ""
+        return user_info(asker, user)
+
+
+class LeafEvents:
+    """Tells of one remote's links."""
+
+    def __init__(self, remote: Remote, events: Events) -> None:
+        self._remote = remote
+        self._events = events
+        self._row: LeafzRow | None = None
+        self._start_ns = 0
+        remote.on_linked.append(self._linked)
+        remote.on_lost.append(self._lost)
+
+    def _linked(self) -> None:
+        self._row = self._remote.leafz()
+        self._start_ns = self._remote.status.connected_since_ns
+        if self._row is not None:
+            self._events.leaf_connected(self._row, self._start_ns)
+
+    def _lost(self) -> None:
+        row, self._row = self._row, None
+        if row is not None:
+            self._events.leaf_closed(row, self._start_ns, self._remote.status.last_error)
+
+
+def _about(server: Server) -> About:
+    return About(
+        id=server.id,
+        name=server.name,
+        host=server.options.host,
+        domain=server.domain,
+        tags=server.options.server_tags,
+        metadata=dict(server.options.server_metadata),
+        jetstream=server.options.jetstream is not None,
+    )

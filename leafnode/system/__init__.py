@@ -1,0 +1,1 @@
+"""The system account: what the server says of itself, asks to be told, and answers there."""

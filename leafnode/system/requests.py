@@ -1,0 +1,180 @@
+"""Requests to the system account: taken in, answered in turn, each answer in its envelope.
+
+Knows subjects, filters, errors and encodings; not what an endpoint answers (answers.py). Requests
+wait in a bounded queue and are answered a few milliseconds' worth at a time, since every account
+may send some of them. Truth: nats-server 2.15.1 server/events.go zReq; answers measured.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from leafnode.limits import SYSTEM_REQUESTS_MAX, SYSTEM_REQUESTS_TURN_NS
+from leafnode.monitor.query import BadQuery
+from leafnode.system import options
+from leafnode.system.encoding import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.monitor.steps import Steps
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.subscription import Delivery
+    from leafnode.system.envelope import Envelope
+    from leafnode.system.options import Fields
+
+log = logging.getLogger(__name__)
+
+_BAD_REQUEST: Final = 400
+_FAILED: Final = 500
+
+
+class Refused(Exception):  # noqa: N818 -- what the answer says
+    """The request cannot be done; the text is the answer's description, the code is 500."""
+
+
+class NoAnswer(Exception):  # noqa: N818 -- what follows
+    """Others may have an answer, this server has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `account`: where its answer goes. `asker`: who published it."""
+
+    account: Account
+    subject: str
+    reply: bytes
+    header: bytes
+    body: bytes
+    asker: Peer
+
+    def token(self, index: int) -> str:
+        """Return a token of the subject, such as the account in `$SYS.REQ.ACCOUNT.<acc>.CONNZ`."""
+        return self.subject.split(".")[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How one subject is answered.
+
+    `answer` gets the request and its fields, and returns `data` or steps that do. `fields` None:
+    the body is no JSON. `raw`: what `answer` returns is the whole message, and a request without a
+    reply is served too. `is_command`: there is no data, success says all.
+    """
+
+    answer: Callable[[Request, dict[str, Any]], object]
+    fields: Fields | None
+    raw: bool = False
+    is_command: bool = False
+
+
+class Requests:
+    """Serves subjects, of the system account and of others."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._queue: deque[tuple[Service, Request]] = deque()
+        self._job: Steps[None] | None = None  # what answers the first of them
+        self.refused = 0  # requests unanswered because SYSTEM_REQUESTS_MAX others waited
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def serve(self, account: Account, subject: str, service: Service) -> None:
+        """Answer what is published on `subject` in `account`."""
+
+        def take(delivery: Delivery) -> None:
+            for reply, header_size, body in delivery.messages:
+                self._enqueue(
+                    service,
+                    Request(
+                        account=account,
+                        subject=delivery.subject.decode("utf-8", "replace"),
+                        reply=reply,
+                        header=body[:header_size],
+                        body=body[header_size:],
+                        asker=delivery.origin,
+                    ),
+                )
+
+        account.subscribe(subject.encode(), take)
+
+    def _enqueue(self, service: Service, request: Request) -> None:
+        if not request.reply and not service.raw:
+            return  # nobody would hear the answer
+        if len(self._queue) >= SYSTEM_REQUESTS_MAX:
+            self.refused += 1
+            return
+        self._queue.append((service, request))
+        if len(self._queue) == 1:
+            self._envelope.clock.call_later(0, self._work)
+
+    def _work(self) -> None:
+        """Answer for SYSTEM_REQUESTS_TURN_NS, at least one step; then others have a turn."""
+        clock = self._envelope.clock
+        end_ns = clock.monotonic_ns() + SYSTEM_REQUESTS_TURN_NS
+        while self._queue:
+            if self._job is None:
+                self._job = self._answer(*self._queue[0])
+            if next(self._job, self) is self:  # it is done
+                self._job = None
+                self._queue.popleft()
+            if clock.monotonic_ns() >= end_ns:
+                break
+        if self._queue:
+            clock.call_later(0, self._work)
+
+    def _answer(self, service: Service, request: Request) -> Steps[None]:
+        try:
+            message = yield from self._message(service, request)
+        except NoAnswer:
+            return
+        except Exception as err:  # noqa: BLE001 -- boundary: background job, told to the owner
+            request.account.on_fault(request.subject.encode(), err)
+            return
+        if not request.reply:
+            return
+        body = msgspec.json.encode(message)
+        block = b""
+        if request.header and not (isinstance(message, dict) and "error" in message):
+            block, body = encoded(request.header, body)
+        request.account.publish(request.reply, block + body, header_size=len(block))
+
+    def _message(self, service: Service, request: Request) -> Steps[object]:
+        """Return the whole answer, in steps; raises NoAnswer where there is none to give."""
+        given: dict[str, Any] = {}
+        if service.fields is not None:
+            try:
+                given = options.read(request.body, service.fields)
+            except options.BadRequest as err:
+                return self._wrap(error=(_BAD_REQUEST, str(err)))
+            if not options.concerns(self._envelope.about, given):
+                raise NoAnswer
+        try:
+            data = service.answer(request, given)
+            if isinstance(data, Generator):
+                data = yield from data
+        except (Refused, BadQuery) as err:
+            answer = self._wrap(error=(_FAILED, str(err)))
+            # Go shows a typed nothing as null, and leaves out what has no type.
+            return answer if service.is_command else {"data": None} | answer
+        return data if service.raw else self._wrap(data)
+
+    def _wrap(
+        self, data: object = None, *, error: tuple[int, str] | None = None
+    ) -> dict[str, object]:
+        message: dict[str, object] = {"server": self._envelope.server()}
+        if data is not None:
+            message["data"] = data
+        if error is not None:
+            code, description = error
+            message["error"] = {"code": code, "description": description}
+        return message

@@ -1,0 +1,215 @@
+"""leafnode.system.answers: what each subject says; measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.config.options import Options
+from tests.sim.system import SystemWorld
+
+
+def test_a_ping_is_answered_with_statistics_in_no_envelope() -> None:
+    assert list(SystemWorld().ask(b"$SYS.REQ.SERVER.PING")) == ["server", "statsz"]
+
+
+def test_a_ping_without_a_reply_is_answered_to_everybody() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.SERVER.*.STATSZ")
+
+    world.system.publish(b"$SYS.REQ.SERVER.PING.STATSZ")
+    world.settle()
+
+    assert len(world.told) == 1
+
+
+def test_idz_is_three_fields_whatever_the_body_says() -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.SERVER.PING.IDZ", b"[bad")
+
+    assert answer == {"name": "edge-7", "host": "127.0.0.1", "id": "NSERVER"}
+
+
+def test_a_server_is_asked_by_its_id_too() -> None:
+    assert SystemWorld().ask(b"$SYS.REQ.SERVER.NSERVER.HEALTHZ")["data"] == {
+        "status": "ok",
+        "status_code": 200,
+    }
+
+
+def test_statsz_refuses_a_body_that_it_cannot_read() -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.SERVER.PING.STATSZ", b'{"server_name":5}')
+
+    assert answer["error"]["code"] == 400
+
+
+def test_an_accounts_connections_are_a_bare_event() -> None:
+    world = SystemWorld()
+    world.client()
+
+    answer = world.ask(b"$SYS.REQ.ACCOUNT.$G.CONNS")
+
+    assert answer["type"] == "io.nats.server.advisory.v1.account_connections"
+    assert (answer["acc"], answer["conns"]) == ("$G", 1)
+
+
+def test_an_account_without_connections_does_not_answer_conns() -> None:
+    assert SystemWorld().ask(b"$SYS.REQ.ACCOUNT.$G.CONNS") is None
+
+
+def test_accounts_in_use_answer_statz_and_unused_ones_only_when_asked_for() -> None:
+    world = SystemWorld()
+    world.client()
+
+    used = world.ask(b"$SYS.REQ.ACCOUNT.PING.STATZ")["data"]["account_statz"]
+    every = world.ask(b"$SYS.REQ.ACCOUNT.PING.STATZ", b'{"include_unused":true}')
+    unused = world.ask(b"$SYS.REQ.ACCOUNT.$SYS.STATZ")
+
+    assert [stat["acc"] for stat in used] == ["$G"]
+    assert {stat["acc"] for stat in every["data"]["account_statz"]} == {"$G", "$SYS"}
+    assert unused is None
+
+
+def test_another_account_hears_of_itself_alone_whatever_it_asks() -> None:
+    world = SystemWorld()
+    world.client()
+
+    answer = world.ask(
+        b"$SYS.REQ.ACCOUNT.PING.STATZ",
+        b'{"accounts":["$SYS"],"include_unused":true}',
+        account="$G",
+    )
+
+    assert [stat["acc"] for stat in answer["data"]["account_statz"]] == ["$G"]
+
+
+def test_a_user_is_told_who_it_is() -> None:
+    client = SystemWorld().client()
+
+    answer = client.says(b"SUB in 1\r\nPUB $SYS.REQ.USER.INFO in 0\r\n\r\n")
+
+    assert b'"data":{"user":"joe","account":"$G","account_name":"$G"}' in answer
+
+
+def test_the_server_itself_is_no_user() -> None:
+    assert SystemWorld().ask(b"$SYS.REQ.USER.INFO", account="$G") is None
+
+
+def test_what_the_system_account_is_told_reaches_no_other_account() -> None:
+    world = SystemWorld()
+    watcher = world.client()
+    watcher.says(b"SUB > 1\r\n")
+
+    world.client()
+
+    assert watcher.hears() == b""
+
+
+def test_what_another_account_publishes_below_sys_stays_in_it() -> None:
+    world = SystemWorld(Options())
+    world.listen()
+    client = world.client()
+    before = len(world.told)
+
+    client.says(b"PUB $SYS.ACCOUNT.$G.CONNECT 2\r\n{}\r\nPUB $SYS.REQ.SERVER.PING 0\r\n\r\n")
+
+    assert len(world.told) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *(("VARZ", "server_id"), ("CONNZ", "connections"), ("SUBSZ", "num_subscriptions")),
+        *(("ROUTEZ", "routes"), ("GATEWAYZ", "inbound_gateways"), ("LEAFZ", "leafs")),
+        *(("ACCOUNTZ", "accounts"), ("JSZ", "disabled"), ("EXPVARZ", "memstats")),
+    ],
+)
+def test_every_endpoint_of_monitoring_is_there(name: str, key: str) -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.SERVER.PING.%b" % name.encode())
+
+    assert key in answer["data"]
+
+
+def test_what_an_endpoint_refuses_is_an_error_with_nothing_as_data() -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.SERVER.PING.CONNZ", b'{"sort":"bad"}')
+
+    assert answer["data"] is None
+    assert answer["error"] == {"code": 500, "description": "invalid sorting option: bad"}
+
+
+def test_what_has_no_meaning_here_is_answered_as_where_it_is_off() -> None:
+    world = SystemWorld()
+
+    assert world.ask(b"$SYS.REQ.SERVER.PING.RAFTZ")["data"] == {}
+    assert world.ask(b"$SYS.REQ.SERVER.PING.PROFILEZ")["data"] == {
+        "profile": None,
+        "error": "Profile name not specified",
+    }
+    named = world.ask(b"$SYS.REQ.SERVER.PING.PROFILEZ", b'{"name":"heap"}')["data"]
+    assert named["error"] == 'Profile "heap" not found'
+
+
+@pytest.mark.parametrize(
+    ("subject", "key"),
+    [
+        (b"$SYS.REQ.ACCOUNT.$G.SUBSZ", "num_subscriptions"),
+        (b"$SYS.REQ.ACCOUNT.$G.CONNZ", "connections"),
+        (b"$SYS.REQ.ACCOUNT.$G.LEAFZ", "leafs"),
+        (b"$SYS.REQ.ACCOUNT.$G.INFO", "account_name"),
+    ],
+)
+def test_an_account_is_asked_by_its_name(subject: bytes, key: str) -> None:
+    world = SystemWorld()
+    world.client().says(b"SUB a 1\r\n")
+
+    assert key in world.ask(subject)["data"]
+
+
+def test_an_account_that_is_not_there_is_an_error() -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.ACCOUNT.NOPE.INFO")
+
+    assert answer["error"] == {"code": 500, "description": "Account NOPE does not exist"}
+
+
+def test_an_account_without_jetstream_is_told_so() -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.ACCOUNT.$G.JSZ")
+
+    assert answer["error"]["description"] == "jetstream not enabled"
+
+
+@pytest.mark.parametrize("subject", [b"$SYS.REQ.ACCOUNT.PING.CONNZ", b"$SYS.REQ.SERVER.PING.CONNZ"])
+def test_another_account_sees_its_own_connections_alone(subject: bytes) -> None:
+    world = SystemWorld()
+    world.client()
+    world.server.account("A")
+    world.answers.serve_account(world.server.account("A"), world.requests)
+
+    own = world.ask(subject, b'{"acc":"$G"}', account="A")
+    theirs = world.ask(subject, account="$G")
+
+    assert (own["data"]["total"], theirs["data"]["total"]) == (0, 1)
+
+
+def test_subscribers_are_counted_with_a_bare_number() -> None:
+    assert SystemWorld().ask(b"$SYS.DEBUG.SUBSCRIBERS", b">") == 0
+
+
+def test_a_client_is_kicked_by_its_cid() -> None:
+    world = SystemWorld()
+
+    answer = world.ask(b"$SYS.REQ.SERVER.NSERVER.KICK", b'{"cid":7}')
+
+    assert list(answer) == ["server"]
+    assert world.kicked == [7]
+
+
+def test_kicking_nobody_is_refused() -> None:
+    answer = SystemWorld().ask(b"$SYS.REQ.SERVER.NSERVER.KICK", b'{"cid":404}')
+
+    assert answer["error"] == {"code": 500, "description": "no such client or leafnode id"}
+
+
+def test_a_client_is_told_of_lame_duck_mode_by_its_cid() -> None:
+    world = SystemWorld()
+
+    world.ask(b"$SYS.REQ.SERVER.NSERVER.LDM", b'{"cid":3}')
+
+    assert world.kicked == [3]

@@ -1,0 +1,60 @@
+"""leafnode.system.encoding: gzip and the framing of snappy."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
+from leafnode.system.encoding import crc32c, encoded, snappy_frames
+
+HEADER = b"NATS/1.0\r\nAccept-Encoding: %b\r\n\r\n"
+
+
+def test_without_a_wish_the_answer_leaves_as_it_is() -> None:
+    assert encoded(b"NATS/1.0\r\nX: 1\r\n\r\n", b"{}") == (b"", b"{}")
+
+
+def test_gzip_can_be_read_by_anybody() -> None:
+    block, body = encoded(HEADER % b"GZIP, br", b"hello")
+
+    assert block == b"NATS/1.0\r\nContent-Encoding: gzip\r\n\r\n"
+    assert gzip.decompress(body) == b"hello"
+
+
+@pytest.mark.parametrize("wish", [b"snappy", b"s2", b"gzip, Snappy"])
+def test_snappy_is_preferred(wish: bytes) -> None:
+    block, body = encoded(HEADER % wish, b"hello")
+
+    assert block == b"NATS/1.0\r\nContent-Encoding: snappy\r\n\r\n"
+    assert body.startswith(b"\xff\x06\x00\x00sNaPpY\x01")
+
+
+def test_what_is_not_known_is_answered_as_identity() -> None:
+    assert encoded(HEADER % b"br", b"{}") == (
+        b"NATS/1.0\r\nContent-Encoding: identity\r\n\r\n",
+        b"{}",
+    )
+
+
+def test_the_checksum_is_castagnolis() -> None:
+    assert crc32c(b"123456789") == 0xE3069283  # the check value of CRC-32C
+
+
+def test_a_long_answer_is_cut_into_frames() -> None:
+    frames = snappy_frames(b"x" * 65537)
+
+    assert frames.count(b"x" * 100) >= 1
+    assert frames[10:14] == b"\x01\x04\x00\x01"  # 65,536 bytes and their checksum
+    assert frames[-9:-5] == b"\x01\x05\x00\x00"
+
+
+def test_an_answer_at_the_bound_is_framed_and_a_larger_one_leaves_as_it_is() -> None:
+    at_bound, beyond = b"x" * SNAPPY_ANSWER_BYTES_MAX, b"x" * (SNAPPY_ANSWER_BYTES_MAX + 1)
+
+    assert b"snappy" in encoded(HEADER % b"snappy", at_bound)[0]
+    assert encoded(HEADER % b"snappy", beyond) == (
+        b"NATS/1.0\r\nContent-Encoding: identity\r\n\r\n",
+        beyond,
+    )

@@ -1,0 +1,195 @@
+"""leafnode.system.events: what the system account is told, with nats-server's subjects and keys."""
+
+from __future__ import annotations
+
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import Authorization, Options
+from leafnode.limits import SYSTEM_EVENTS_MAX
+from leafnode.system.events import Burst
+from tests.sim.clock import FakeClock
+from tests.sim.monitor import leaf
+from tests.sim.system import SystemWorld
+
+CONNECT = b'{"verbose":false,"name":"joe","lang":"go","version":"1.2","user":"u","pass":"p"}'
+LOCKED = Options(authorization=Authorization(user="u", password="p"))
+
+
+def test_a_client_that_logs_in_is_told_with_what_it_is() -> None:
+    world = SystemWorld()
+    world.listen()
+
+    world.client(CONNECT)
+
+    [(subject, event)] = world.told
+    assert subject == "$SYS.ACCOUNT.$G.CONNECT"
+    assert list(event) == ["type", "id", "timestamp", "server", "client"]
+    assert event["type"] == "io.nats.server.advisory.v1.client_connect"
+    assert event["client"] == {
+        "start": event["client"]["start"],
+        "host": "127.0.0.1",
+        "id": 1,
+        "acc": "$G",
+        "name": "joe",
+        "lang": "go",
+        "ver": "1.2",
+        "name_tag": "$G",
+        "kind": "Client",
+        "client_type": "nats",
+    }
+
+
+def test_a_client_that_leaves_is_told_with_its_traffic_seen_from_its_side() -> None:
+    world = SystemWorld()
+    client = world.client(CONNECT)
+    client.says(b"SUB a 1\r\nPUB a 2\r\nhi\r\n")
+    world.listen()
+
+    client.end.close()
+    world.settle()
+
+    [(subject, event)] = world.told
+    assert subject == "$SYS.ACCOUNT.$G.DISCONNECT"
+    assert list(event) == [
+        *("type", "id", "timestamp", "server", "client", "sent", "received", "reason"),
+    ]
+    assert event["type"] == "io.nats.server.advisory.v1.client_disconnect"
+    assert (event["sent"], event["received"]) == ({"msgs": 1, "bytes": 2}, {"msgs": 1, "bytes": 2})
+    assert event["reason"] == "Client Closed"
+    assert {"start", "stop"} <= set(event["client"])
+
+
+def test_a_refused_login_is_told_to_the_server_and_then_as_a_disconnect() -> None:
+    world = SystemWorld(LOCKED)
+    world.listen()
+
+    world.client(b'{"user":"eve","pass":"no","name":"x","lang":"go"}')
+
+    subjects = [subject for subject, _ in world.told]
+    assert subjects == ["$SYS.SERVER.NSERVER.CLIENT.AUTH.ERR", "$SYS.ACCOUNT.$G.DISCONNECT"]
+    event = world.told[0][1]
+    assert event["type"] == "io.nats.server.advisory.v1.client_disconnect"
+    assert event["reason"] == "Authentication Failure"
+    assert (event["client"]["user"], event["client"]["name"]) == ("eve", "x")
+    assert event["client"]["acc"] == "$G"
+
+
+def test_no_event_shows_a_password() -> None:
+    world = SystemWorld(LOCKED)
+    world.listen()
+
+    world.client(b'{"user":"eve","pass":"canary","auth_token":"canary","jwt":"canary"}')
+
+    assert "canary" not in str(world.told)
+
+
+def test_nothing_is_built_where_nobody_listens() -> None:
+    world = SystemWorld()
+
+    world.client(CONNECT).end.close()
+    world.settle()
+
+    assert world.envelope.server()["seq"] == 1
+
+
+def test_an_account_says_how_many_connections_it_has_now_and_every_30_s() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.ACCOUNT.*.SERVER.CONNS")
+    world.tally.link("A", 1)
+
+    world.events.connections_changed("A")
+    world.clock.advance(61 * NS_PER_S)
+
+    assert [event["type"] for _, event in world.told] == [
+        "io.nats.server.advisory.v1.account_connections"
+    ] * 3
+    assert list(world.told[0][1])[:7] == [
+        "type",
+        "id",
+        "timestamp",
+        "server",
+        "acc",
+        "name",
+        "conns",
+    ]
+
+
+def test_the_old_subject_of_an_accounts_connections_is_served_too() -> None:
+    world = SystemWorld()
+    world.listen()
+
+    world.events.connections_changed("A")
+
+    assert [subject for subject, _ in world.told] == [
+        "$SYS.SERVER.ACCOUNT.A.CONNS",
+        "$SYS.ACCOUNT.A.SERVER.CONNS",
+    ]
+
+
+def test_an_account_that_nobody_is_connected_to_is_not_told_of_again() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.ACCOUNT.*.SERVER.CONNS")
+
+    world.events.connections_changed("A")
+    world.clock.advance(120 * NS_PER_S)
+
+    assert len(world.told) == 1
+
+
+def test_the_global_accounts_connections_are_told_to_nobody() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.*.*.*.CONNS")
+
+    world.client(CONNECT)
+
+    assert world.told == []
+
+
+def test_a_leaf_link_is_told_when_it_comes_and_when_it_goes() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.ACCOUNT.*.*")
+
+    world.events.leaf_connected(leaf(), 1_000)
+    world.events.leaf_closed(leaf(), 1_000, "Client Closed")
+
+    assert [subject for subject, _ in world.told] == [
+        "$SYS.ACCOUNT.$G.CONNECT",
+        "$SYS.ACCOUNT.$G.DISCONNECT",
+    ]
+    client = world.told[0][1]["client"]
+    assert (client["kind"], client["id"], client["host"]) == ("Leafnode", 5, "127.0.0.1")
+    assert world.told[1][1]["sent"] == {"msgs": 1, "bytes": 3}
+    assert world.tally.leafs("$G") == 0
+
+
+def test_the_servers_end_and_its_lame_duck_mode_are_told() -> None:
+    world = SystemWorld()
+    world.listen()
+
+    world.events.lame_duck()
+    world.events.shutdown()
+
+    assert [subject for subject, _ in world.told] == [
+        "$SYS.SERVER.NSERVER.LAMEDUCK",
+        "$SYS.SERVER.NSERVER.SHUTDOWN",
+    ]
+    assert world.told[0][1]["id"] == "NSERVER"
+
+
+def test_events_up_to_the_bound_are_sent_and_one_more_is_dropped_until_the_next_second() -> None:
+    clock = FakeClock()
+    burst = Burst(clock)
+
+    admitted = sum(burst.admits() for _ in range(SYSTEM_EVENTS_MAX + 1))
+    clock.advance(NS_PER_S)
+
+    assert (admitted, burst.dropped) == (SYSTEM_EVENTS_MAX, 1)
+    assert burst.admits()
+
+
+def test_a_slow_consumer_is_counted_for_its_account() -> None:
+    world = SystemWorld()
+    client = world.client(CONNECT)
+
+    client.handler.close("Slow Consumer (Pending Bytes)")
+
+    assert world.tally.slow_consumers("$G") == 1

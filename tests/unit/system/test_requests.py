@@ -1,0 +1,122 @@
+"""leafnode.system.requests: taken in, answered in turn, each in its envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leafnode.limits import SYSTEM_REQUESTS_MAX, SYSTEM_REQUESTS_TURN_NS
+from leafnode.system import options
+from leafnode.system.requests import NoAnswer, Refused, Request, Service
+from tests.sim.system import SystemWorld
+
+
+def echo(request: Request, given: dict[str, Any]) -> object:
+    return {"subject": request.subject, "given": given}
+
+
+def refuse(_: Request, __: dict[str, Any]) -> object:
+    raise Refused("no such thing")
+
+
+def stay_silent(_: Request, __: dict[str, Any]) -> object:
+    raise NoAnswer
+
+
+@pytest.fixture
+def world() -> SystemWorld:
+    made = SystemWorld()
+    made.requests.serve(made.system, "q.*", Service(echo, options.STATSZ))
+    made.requests.serve(made.system, "r", Service(refuse, options.STATSZ))
+    made.requests.serve(made.system, "k", Service(refuse, options.CID, is_command=True))
+    made.requests.serve(made.system, "s", Service(stay_silent, None))
+    return made
+
+
+def test_an_answer_has_the_server_and_the_data(world: SystemWorld) -> None:
+    answer = world.ask(b"q.1", b'{"server_name":"edge"}')
+
+    assert list(answer) == ["server", "data"]
+    assert answer["data"] == {"subject": "q.1", "given": {"server_name": "edge"}}
+
+
+def test_a_request_for_another_server_is_not_answered(world: SystemWorld) -> None:
+    assert world.ask(b"q.1", b'{"server_name":"other"}') is None
+
+
+def test_a_body_that_cannot_be_read_is_a_400(world: SystemWorld) -> None:
+    answer = world.ask(b"q.1", b"{bad")
+
+    assert list(answer) == ["server", "error"]
+    assert answer["error"]["code"] == 400
+
+
+def test_a_refusal_is_a_500_with_nothing_as_data(world: SystemWorld) -> None:
+    answer = world.ask(b"r")
+
+    assert answer["data"] is None
+    assert answer["error"] == {"code": 500, "description": "no such thing"}
+
+
+def test_a_command_that_fails_has_no_data_at_all(world: SystemWorld) -> None:
+    assert "data" not in world.ask(b"k")
+
+
+def test_nothing_to_say_is_no_answer(world: SystemWorld) -> None:
+    assert world.ask(b"s") is None
+
+
+def test_a_request_without_a_reply_is_passed_over(world: SystemWorld) -> None:
+    world.system.publish(b"q.1")
+
+    assert world.requests.waiting == 0
+
+
+def test_an_answer_is_compressed_where_that_is_asked_for(world: SystemWorld) -> None:
+    block = b"NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
+
+    assert world.ask(b"q.1", header=block).startswith(b"NATS/1.0\r\nContent-Encoding: gzip\r\n")
+
+
+def test_an_error_is_never_compressed(world: SystemWorld) -> None:
+    block = b"NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
+
+    assert world.ask(b"r", header=block).startswith(b"{")
+
+
+def test_requests_at_the_bound_wait_and_one_more_is_dropped_and_counted(world: SystemWorld) -> None:
+    for _ in range(SYSTEM_REQUESTS_MAX + 1):
+        world.system.publish(b"q.1", reply=b"_INBOX.x")
+
+    assert (world.requests.waiting, world.requests.refused) == (SYSTEM_REQUESTS_MAX, 1)
+    world.settle()
+    assert world.requests.waiting == 0
+
+
+def test_others_have_a_turn_after_a_few_milliseconds_of_answers(world: SystemWorld) -> None:
+    turns: list[int] = []
+
+    def slow(_: Request, __: dict[str, Any]) -> object:
+        world.clock.advance(SYSTEM_REQUESTS_TURN_NS)  # what answering takes
+        turns.append(world.requests.waiting)
+        world.clock.call_later(0, lambda: turns.append(-1))
+        return {}
+
+    world.requests.serve(world.system, "slow", Service(slow, None))
+    for _ in range(2):
+        world.system.publish(b"slow", reply=b"_INBOX.x")
+    for _ in range(3):
+        world.settle()
+
+    assert turns == [2, -1, 1, -1]
+
+
+def test_a_fault_of_an_endpoint_harms_no_other_request(world: SystemWorld) -> None:
+    faults: list[bytes] = []
+    world.system.on_fault = lambda subject, _: faults.append(subject)
+    world.requests.serve(world.system, "f", Service(lambda _, __: 1 // 0, None))
+
+    assert world.ask(b"f") is None
+    assert world.ask(b"q.1") is not None
+    assert faults == [b"f"]

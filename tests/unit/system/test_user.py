@@ -1,0 +1,29 @@
+"""leafnode.system.user: what a user may know of itself."""
+
+from __future__ import annotations
+
+from leafnode.routing.permissions import Permissions, ResponseRule, Rules
+from leafnode.system.user import user_info
+from tests.sim.peers import FakePeer, account
+
+
+def test_a_user_without_restrictions_has_no_permissions_field() -> None:
+    assert user_info(FakePeer(account("A")), "joe") == {
+        "user": "joe",
+        "account": "A",
+        "account_name": "A",
+    }
+
+
+def test_permissions_are_shown_as_nats_server_shows_them() -> None:
+    peer = FakePeer(account("A"))
+    publish, subscribe = Rules(deny=[b"x.>"]), Rules(allow=[b"a", b"b q.*"])
+    peer.permissions = Permissions(publish, subscribe, ResponseRule(5, 1_000))
+
+    shown = user_info(peer, "joe")["permissions"]
+
+    assert shown == {
+        "publish": {"deny": ["x.>"]},
+        "subscribe": {"allow": ["a", "b q.*"]},
+        "responses": {"max": 5, "ttl": 1000},
+    }
