@@ -3,6 +3,7 @@
 LeafnodeError
 ├── ConfigError            a configuration file or flag is wrong; says file:line:column
 ├── ListenError            an address that cannot be listened on
+├── TlsError               certificates, keys or ciphers that a listener cannot use
 ├── AuthError              credentials that cannot be read or do not hold
 ├── TransformError         a subject transform that makes no sense; in nats-server's words
 ├── ProtocolError          a peer broke the NATS protocol; carries the exact -ERR text
@@ -56,6 +57,18 @@ class ListenError(LeafnodeError):
 
     def __str__(self) -> str:
         return f"Error listening on port: {self.host}:{self.port}, {self.reason}"
+
+
+class TlsError(LeafnodeError):
+    """Certificates, keys or ciphers that a listener cannot use. `file` may be empty."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file = file
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}" if self.file else self.reason
 
 
 class AuthError(LeafnodeError):

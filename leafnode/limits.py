@@ -63,6 +63,14 @@ SYSTEM_REQUESTS_TURN_NS: Final = 5 * NS_PER_MS  # of answering before others hav
 SYSTEM_REQUEST_BYTES_MAX: Final = 64 * KIB  # of one request's JSON
 SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 ms on a PC
 
+# --- TLS, WebSocket and the PROXY protocol on listeners for clients
+TLS_TIMEOUT_NS: Final = 2 * NS_PER_S  # from the first byte of a handshake to its end
+TLS_FALLBACK_NS: Final = 50 * NS_PER_MS  # handshake_first: auto; server/const.go
+ENTRIES_MAX: Final = 1024  # connections of a listener that have not come through TLS or PROXY
+PROXY_TIMEOUT_NS: Final = 5 * NS_PER_S  # server/client_proxyproto.go proxyProtoReadTimeout
+PROXY_HEADER_BYTES_MAX: Final = 4 * KIB  # ours: version 2 may hold 64 KiB of what we do not read
+WEBSOCKET_HANDSHAKE_NS: Final = 2 * NS_PER_S  # ours: nats-server waits for ever by default
+
 # --- caches of the hot path; measured: docs/hot-path.md
 SEEN_SUBJECTS: Final = 8192  # a power of two; a byte each, for each account
 ROUTE_CACHE_MAX: Final = 8192

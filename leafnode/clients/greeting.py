@@ -36,10 +36,12 @@ def server_info(
         headers=not options.no_header_support,
         max_payload=options.max_payload_bytes,
         client_id=0,
-        client_ip="",
         api_lvl=API_LEVEL,
         leafnode_version=__version__,
         auth_required=auth_required,
+        tls_required=options.tls is not None and not options.allow_non_tls,
+        tls_verify=options.tls is not None and options.tls.verify,
+        tls_available=options.tls is not None and options.allow_non_tls,
         jetstream=options.jetstream is not None,
         domain=options.jetstream.domain if options.jetstream else "",
     )

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from leafnode.clients.registry import Registry
     from leafnode.clock import Clock, Timer
     from leafnode.config.options import Options
-    from leafnode.net.transport import Transport
+    from leafnode.net.transport import TlsFacts, Transport
     from leafnode.protocol.info import Connect, ServerInfo
     from leafnode.protocol.op import Op
     from leafnode.routing.account import Account
@@ -72,6 +72,7 @@ class ClientSeams:
     kind: ConnectionType = ConnectionType.STANDARD
     map_certificate: bool = False  # the listener's verify_and_map
     no_auth_user: str = ""  # the listener's own; empty: the server's
+    entry_ns: int = 0  # what TLS and a PROXY header may take before a login begins
     rules: SessionRules = field(init=False)  # derived, one for all connections
 
     def __post_init__(self) -> None:
@@ -81,6 +82,7 @@ class ClientSeams:
             auth_timeout_ns=self.options.authorization.timeout_ns,
             ping_interval_ns=self.options.ping_interval_ns,
             ping_max=self.options.ping_max,
+            entry_ns=self.entry_ns,
         )
 
 
@@ -128,7 +130,10 @@ class ClientHandler:
         self._outbound = self._new_outbound(transport)
         if seams.authenticator.nonce_required:
             self._login.nonce = new_nonce(seams.token_bytes)
-        self.peer.send(encode_info(self._info()))
+        info = self._info()
+        if transport.tls is not None:
+            info = msgspec.structs.replace(info, tls_required=True)
+        self.peer.send(encode_info(info))
         if not seams.registry.admit(self):
             self.refuse(errors.MaxConnectionsExceeded())
             return
@@ -160,6 +165,12 @@ class ClientHandler:
         self._end(reason or CLIENT_CLOSED)
         self._transport = self._outbound = None
         self.peer.flush = _nothing_to_flush
+
+    def entered(self) -> None:
+        """See net.entry.Guest."""
+        if self._session.state is not State.CLOSED:
+            self._session.entered(self._seams.clock.monotonic_ns())
+            self._set_timer()
 
     # --- for the server and monitoring
 
@@ -318,6 +329,9 @@ class ClientHandler:
             self._seams.info, client_id=self.peer.cid, client_ip=ip, nonce=nonce
         )
 
+    def tls(self) -> TlsFacts | None:
+        return self._transport.tls if self._transport is not None else None
+
     def address(self) -> str:
         """Where it comes from, `ip:port`."""
         return self._transport.peer if self._transport is not None else ""
@@ -388,7 +402,7 @@ class ClientHandler:
         self._seams.registry.discard(self, reason)
         log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self.address(), reason)
         if self._transport is not None:
-            self._transport.close()
+            self._transport.close(reason)
 
 
 def _nothing_to_flush() -> None:

@@ -10,6 +10,7 @@ import logging
 from asyncio import CancelledError, Future
 from typing import TYPE_CHECKING, Protocol
 
+from leafnode.auth.certificate import certificate_of
 from leafnode.auth.identity import LoginRefused, PeerFacts
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from leafnode.auth.identity import Identity
     from leafnode.clients.handler import ClientSeams
     from leafnode.clock import Timer
+    from leafnode.net.transport import TlsFacts
     from leafnode.protocol.info import Connect
     from leafnode.routing.peer import Peer
 
@@ -47,6 +49,10 @@ class Client(Protocol):
 
     def address(self) -> str:
         """Where it comes from, `ip:port`."""
+        ...
+
+    def tls(self) -> TlsFacts | None:
+        """What its TLS tells; None where it has none."""
         ...
 
     def begin_check(self) -> None:
@@ -78,12 +84,18 @@ class Login:
     def facts(self) -> PeerFacts:
         """What the authenticator may know of this connection."""
         seams = self._seams
+        tls = self._client.tls()
         return PeerFacts(
             nonce=self.nonce,
             kind=seams.kind,
             ip=self._client.address().rpartition(":")[0].strip("[]"),
             cid=self._client.peer.cid,
+            certificate=certificate_of(tls.names(), tls.certificate())
+            if tls is not None and tls.names()
+            else None,
             map_certificate=seams.map_certificate,
+            tls_version=tls.version() if tls is not None else "",
+            tls_cipher=tls.cipher() if tls is not None else "",
             no_auth_user=seams.no_auth_user,
         )
 

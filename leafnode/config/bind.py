@@ -20,6 +20,7 @@ from leafnode.config.lexer import quoted
 from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
+from leafnode.config.tls import listener_tls
 from leafnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -192,6 +193,9 @@ _TOP: Final = Block(
         Row(("proxies",), "trusted_proxies", trusted_proxies),
         Row(("system_account", "system"), "system_account", convert.text),
         Row(("no_system_account", "no_system", "no_sys_acc"), "no_system_account", convert.boolean),
+        Row(("tls",), "tls", listener_tls),
+        Row(("allow_non_tls",), "allow_non_tls", convert.boolean),
+        Row(("proxy_protocol",), "proxy_protocol", convert.boolean),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),

@@ -7,8 +7,12 @@ for its keys, docs/configuration.md for ours.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from leafnode import limits
+
+if TYPE_CHECKING:
+    from leafnode.config.listener_options import ListenerTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,9 @@ class Options:
     trusted_proxies: tuple[str, ...] = ()  # public keys
     system_account: str = "$SYS"
     no_system_account: bool = False
+    tls: ListenerTls | None = None  # of the listener for clients
+    allow_non_tls: bool = False
+    proxy_protocol: bool = False
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
     max_pending_bytes: int = limits.MAX_PENDING_BYTES

@@ -23,7 +23,7 @@ TOP: Final[dict[str, str]] = (
     _each(_NO_CLUSTER, "cluster gateway")
     | _each(
         _NOT_YET,
-        "accounts mappings maps default_sentinel websocket tls allow_non_tls https "
+        "accounts mappings maps default_sentinel websocket https "
         "https_port http_base_path default_js_domain max_closed_clients write_timeout "
         "trace_headers connect_error_reports reconnect_error_reports",
     )
@@ -33,7 +33,7 @@ TOP: Final[dict[str, str]] = (
         "accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts trusted "
         "trusted_keys",
     )
-    | _each("not supported", "mqtt ocsp ocsp_cache proxy_protocol feature_flags")
+    | _each("not supported", "mqtt ocsp ocsp_cache feature_flags")
 )
 
 AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout")
@@ -72,6 +72,12 @@ REMOTE: Final[dict[str, str]] = (
         "user username password pass token",
     )
 )
+
+# On a listener; those of a remote follow.
+LISTENER_TLS: Final[dict[str, str]] = _each(
+    "not supported: a certificate store is Windows'",
+    "cert_store cert_match cert_match_by cert_match_skip_invalid ca_certs_match",
+) | _each("not supported", "ocsp_peer verify_cert_and_check_known_urls")
 
 TLS: Final[dict[str, str]] = _each(
     _ALWAYS_VERIFIED, "insecure verify verify_and_map verify_cert_and_check_known_urls"

@@ -86,13 +86,18 @@ class TcpConnection:
         if self._tls is not None:
             self._loop.call_soon(self._go_on)  # what came behind the handshake
 
-    def become(self, session: Session, data: bytes) -> None:
-        """Go on with another session, which knows this connection, from these bytes of the wire."""
+    def become(self, session: Session, data: bytes, *, is_new: bool = False) -> None:
+        """Go on with another session, from these bytes of the wire.
+
+        `is_new`: it does not know of the connection yet.
+        """
         assert self._begun, "a connection that begins belongs to its first session"
         if self._session is None:
             return
         self._session = session
-        if data:
+        if is_new and not self._turn.connect(session, self):
+            self.abort()
+        elif data:
             self._take(data)
 
     # --- reading
@@ -243,7 +248,8 @@ class TcpConnection:
     def resume_reading(self) -> None:
         self._release(_HELD_BY_SESSION)
 
-    def close(self) -> None:
+    def close(self, reason: str = "") -> None:
+        del reason  # TCP has no place for it
         if self._sock is None or self._held & _HELD_BY_END:
             return
         if self._tls is not None and self._tls.established:
@@ -251,8 +257,8 @@ class TcpConnection:
             self._send_sealed(self._tls)
         self._end_when_written()
 
-    def abort(self) -> None:
-        self._finish("")
+    def abort(self, reason: str = "") -> None:
+        self._finish(reason)
 
     # --- writing
 

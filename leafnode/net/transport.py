@@ -13,10 +13,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class TlsFacts(Protocol):
+    """What a finished handshake tells."""
+
+    def version(self) -> str:
+        """Like TLSv1.3."""
+        ...
+
+    def cipher(self) -> str:
+        """By OpenSSL's name."""
+        ...
+
+    def certificate(self) -> bytes:
+        """The peer's, in DER; empty where it showed none."""
+        ...
+
+    def names(self) -> dict[str, object]:
+        """The peer's certificate, if it was verified, as `ssl.SSLSocket.getpeercert` has it."""
+        ...
+
+
 class Transport(Protocol):
     """One connection as a stream of bytes. Every method but `start_tls` returns at once."""
 
     peer: str  # "ip:port" of the other end
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What is known of the peer by TLS; None where the connection is plain."""
+        ...
 
     def write(self, chunks: list[bytes]) -> None:
         """Send the chunks in order, or keep them until the kernel takes them. Never blocks.
@@ -33,15 +58,19 @@ class Transport(Protocol):
 
     def resume_reading(self) -> None: ...
 
-    def close(self) -> None:
+    def close(self, reason: str = "") -> None:
         """Stop reading, send what is pending, then close; `Session.lost` follows in a later turn.
 
-        A peer that takes nothing is cut after the write deadline.
+        A peer that takes nothing is cut after the write deadline. `reason` is told to a peer whose
+        framing has a place for it.
         """
         ...
 
-    def abort(self) -> None:
-        """Close at once and drop what is pending; `Session.lost` follows in a later turn."""
+    def abort(self, reason: str = "") -> None:
+        """Close at once and drop what is pending; `Session.lost` follows in a later turn.
+
+        `reason` is what `lost` is told.
+        """
         ...
 
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:

@@ -71,6 +71,7 @@ class SessionRules:
     auth_timeout_ns: int
     ping_interval_ns: int
     ping_max: int
+    entry_ns: int = 0  # what TLS and a PROXY header may take before a login begins
 
 
 class ClientSession:
@@ -102,7 +103,7 @@ class ClientSession:
         self._ping_sent_ns = 0  # 0: no ping was sent yet
         self._unanswered = 0
         wait_ns = rules.auth_timeout_ns if rules.auth_required else rules.ping_interval_ns
-        self._due_ns = now_ns + wait_ns
+        self._due_ns = now_ns + wait_ns + rules.entry_ns
 
     def _move(self, event: Event) -> None:
         following = _NEXT.get((self.state, event))
@@ -145,6 +146,12 @@ class ClientSession:
         """Give a check that takes time its own deadline, behind that of whoever does it."""
         if not self.said_connect and self._rules.auth_required:
             self._due_ns = now_ns + self._rules.auth_timeout_ns + LOGIN_GRACE_NS
+
+    def entered(self, now_ns: int) -> None:
+        """TLS and a PROXY header are over: the time for a login runs from now on."""
+        self._active_ns = now_ns
+        if self.state in {State.GREETED, State.CONNECTING}:
+            self._due_ns = now_ns + self._rules.auth_timeout_ns
 
     def accept(self, connect: Connect, now_ns: int, random: Random) -> None:
         """Put a CONNECT in force whose credentials hold. Refuses options that cannot be."""

@@ -33,10 +33,13 @@ class ServerInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: bool
     max_payload: int
     client_id: int
-    client_ip: str
     api_lvl: int
     leafnode_version: str
+    client_ip: str = ""  # behind a proxy not known at first
     auth_required: bool = False
+    tls_required: bool = False
+    tls_verify: bool = False
+    tls_available: bool = False
     jetstream: bool = False
     domain: str = ""
     nonce: str = ""

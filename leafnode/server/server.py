@@ -19,13 +19,11 @@ from typing import TYPE_CHECKING, Final
 from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
-from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.clients.registry import Registry
-from leafnode.config.options import HostPort
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account
-from leafnode.server import features, logs
+from leafnode.server import client_ports, features, logs
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.ports_file import PortsFile, urls
@@ -34,8 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from random import Random
 
+    from leafnode.clients.handler import ClientSeams
     from leafnode.clock import Clock
     from leafnode.config.options import Options
+    from leafnode.net.entry import Entrance
     from leafnode.net.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Server:
         self.features = features.Features()
         self.program = seams.program
         self.listeners = Listeners(self.turn)
+        self.entrances: dict[str, Entrance] = {}  # by what comes in there
         self.clients: Listener | None = None  # None: not yet, or not any more
         self.monitor: Listener | None = None
         self.ports_file = PortsFile(seams.program)
@@ -156,12 +157,12 @@ class Server:
             await features.start_jetstream(self, stack)
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)
-            self.clients = await self._bind_clients()
+            self.clients = await client_ports.bind_clients(self)
             self.monitor = await features.bind_monitor(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self._stack = stack
             stack.callback(self.listeners.stop)
-            stack.callback(self.registry.close_all, "Server Shutdown")
+            stack.callback(self._close_connections)
             self.listeners.serve(self.clients, tasks)
             features.start_leafs(self, tasks, stack)
             features.start_uplink(self, stack)
@@ -190,29 +191,10 @@ class Server:
         """Return an account that exists: names come from identities, never from clients."""
         return self.accounts[name]
 
-    async def _bind_clients(self) -> Listener:
-        options = self.options
-        listener = await self.listeners.bind(
-            HostPort(options.host, options.port),
-            lambda: ClientHandler(seams),
-            write_deadline_ns=options.write_deadline_ns,
-        )
-        self.port = listener.port
-        self.client_seams = seams = ClientSeams(
-            options=options,
-            info=self._info(),
-            clock=self.clock,
-            random=self.random,
-            token_bytes=self.token_bytes,
-            outbox=self.turn.outbox,
-            account=self.account,
-            authenticator=self.authenticator,
-            registry=self.registry,
-            next_cid=self.next_cid,
-        )
-        shown = f"[{options.host}]" if ":" in options.host else options.host
-        log.info("Listening for client connections on %s:%d", shown, self.port)
-        return listener
+    def _close_connections(self) -> None:
+        for entrance in self.entrances.values():
+            entrance.close_all()
+        self.registry.close_all("Server Shutdown")
 
     def _ports(self) -> dict[str, list[str]]:
         """Where the server can be reached, as the ports file says it."""
@@ -227,7 +209,7 @@ class Server:
         self.turn.faults += 1
         log.error("Handling a message failed: subject=%r", subject, exc_info=err)
 
-    def _info(self) -> ServerInfo:
+    def info(self) -> ServerInfo:
         return server_info(
             self.options,
             server_id=self.id,
@@ -248,3 +230,8 @@ class Server:
             self.warnings.append("prof_port is not opened: there is no Go runtime to profile")
         for warning in self.warnings:
             log.warning("%s", warning)
+
+    def warn(self, warning: str) -> None:
+        """Say what is allowed and probably a slip, and keep it for status."""
+        self.warnings.append(warning)
+        log.warning("%s", warning)

@@ -48,3 +48,83 @@ def tls_pair(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     server_side.load_cert_chain(cert_file, key_file)
     client_side = ssl.create_default_context(cafile=str(cert_file))
     return server_side, client_side
+
+
+class Authority:
+    """A certificate authority of a test: `ca_file` trusts whatever `issue` wrote."""
+
+    def __init__(self, directory: Path, name: str = "ca") -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _common_name(name)
+        self.ca_file = str(directory / f"{name}.pem")
+        certificate = _signed(
+            self._name,
+            self._name,
+            self._key.public_key(),
+            self._key,
+            [(x509.BasicConstraints(ca=True, path_length=None), True)],
+        )
+        (directory / f"{name}.pem").write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+        )
+
+    def issue(self, name: str, *names: x509.GeneralName) -> tuple[str, str]:
+        """Write a certificate for these names; return the paths of it and of its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        extensions: list[tuple[x509.ExtensionType, bool]] = []
+        if names:
+            extensions.append((x509.SubjectAlternativeName(names), False))
+        certificate = _signed(
+            _common_name(name), self._name, key.public_key(), self._key, extensions
+        )
+        cert_file = self._directory / f"{name}.crt"
+        key_file = self._directory / f"{name}.key"
+        cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key_file.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return str(cert_file), str(key_file)
+
+    def client(self, pair: tuple[str, str] | None = None) -> ssl.SSLContext:
+        """Return the context of a client that trusts this authority alone."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if pair is not None:
+            context.load_cert_chain(*pair)
+        return context
+
+
+LOCALHOST = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+)
+
+
+def _common_name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _signed(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    signer: ec.EllipticCurvePrivateKey,
+    extensions: list[tuple[x509.ExtensionType, bool]],
+) -> x509.Certificate:
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start.replace(year=2120))
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(signer, hashes.SHA256())

@@ -52,12 +52,14 @@ class MemoryTransport:
         self.paused = False
         self._link.schedule_read(self)
 
-    def close(self) -> None:
+    tls = None  # a memory link has none
+
+    def close(self, reason: str = "") -> None:
         if not self._closing and not self._ended:
             self._closing = True
             self._link.schedule(self)
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "") -> None:
         if not self._ended:
             self._pending.clear()
             self._closing = True

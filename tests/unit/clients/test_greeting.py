@@ -16,7 +16,7 @@ def test_the_fields_of_a_plain_server_are_those_of_nats_server_and_one_of_ours()
 
     assert list(fields) == [
         *("server_id", "server_name", "version", "proto", "git_commit", "go", "host", "port"),
-        *("headers", "max_payload", "client_id", "client_ip", "api_lvl", "leafnode_version"),
+        *("headers", "max_payload", "client_id", "api_lvl", "leafnode_version"),
     ]
 
 

@@ -1,0 +1,309 @@
+"""The way in of one connection: a PROXY header, then TLS, then the session that it is for.
+
+A state machine over the first bytes: what is sent before TLS, whether it is TLS at all, by when.
+Knows transports and TLS; not what the session says. Once through, nothing of it is left. Truth:
+nats-server 2.15.1 server/server.go createClientEx.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leafnode.clock import NS_PER_S
+from leafnode.limits import ENTRIES_MAX, PROXY_TIMEOUT_NS
+from leafnode.net.proxy import ProxyError, read_header
+from leafnode.net.transport import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock, Timer
+    from leafnode.net.tcp import TcpConnection
+    from leafnode.net.tls_context import ServerTls
+    from leafnode.net.transport import Transport
+
+log = logging.getLogger(__name__)
+
+_TLS_RECORD: Final = b"\x16"  # how a handshake starts, and no operation of NATS
+_THROTTLED: Final = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
+PROXY_FAILED: Final = "Protocol Violation"
+
+
+class Guest(Session, Protocol):
+    """A session behind an entry."""
+
+    def entered(self) -> None:
+        """Learn that the way in is over: the time for a login runs from now on."""
+        ...
+
+
+class State(Enum):
+    """Where a connection is on its way in."""
+
+    SILENT = auto()  # TLS may come first; else the session greets after a while
+    PROXY = auto()  # a header is expected
+    TLS = auto()  # the first byte of a handshake is expected, or of anything where plain is allowed
+    SHAKING = auto()
+    THROUGH = auto()
+    ENDED = auto()
+
+
+@dataclass(slots=True)
+class EntryCounters:
+    """What happened to connections on their way in."""
+
+    refused: int = 0  # too many at once
+    throttled: int = 0  # more handshakes in a second than configured
+    failed: int = 0  # no TLS, no valid header, not the right certificate
+    overdue: int = 0
+
+
+@dataclass(slots=True)
+class Entrance:
+    """What the entries of one listener share."""
+
+    clock: Clock
+    tls: ServerTls | None = None
+    allow_plain: bool = False
+    proxy: bool = False
+    tls_before_all: bool = False  # TLS comes first whatever its options say: https, wss
+    counters: EntryCounters = field(default_factory=EntryCounters)
+    open: set[Entry] = field(default_factory=set)
+    _waiting: deque[Callable[[], None]] = field(default_factory=deque)
+    _second_ns: int = 0
+    _in_second: int = 0
+
+    def session(self, guest: Guest) -> Session:
+        """Return what a listener gives a new connection: the guest itself, or its way in."""
+        return Entry(self, guest) if self.tls is not None or self.proxy else guest
+
+    @property
+    def budget_ns(self) -> int:
+        """How long the way in may take."""
+        tls_ns = self.tls.options.timeout_ns if self.tls is not None else 0
+        return tls_ns + (PROXY_TIMEOUT_NS if self.proxy else 0)
+
+    def in_turn(self, shake: Callable[[], None]) -> None:
+        """Begin a handshake: one in a turn of the loop, so that a flood of them starves nobody."""
+        self._waiting.append(shake)
+        if len(self._waiting) == 1:
+            self.clock.call_later(0, self._next)
+
+    def allows_one_more(self) -> bool:
+        """Say whether a handshake stays within the configured rate."""
+        limit = self.tls.options.rate_limit if self.tls is not None else 0
+        now_ns = self.clock.monotonic_ns()
+        if now_ns - self._second_ns >= NS_PER_S:
+            self._second_ns, self._in_second = now_ns, 0
+        self._in_second += 1
+        return not limit or self._in_second <= limit
+
+    def close_all(self) -> None:
+        """End whoever is on the way in."""
+        for entry in list(self.open):
+            entry.end("")
+
+    def _next(self) -> None:
+        shake = self._waiting.popleft()
+        try:
+            shake()
+        finally:
+            if self._waiting:
+                self.clock.call_later(0, self._next)
+
+
+class Entry:
+    """Implements net.transport.Session until the guest takes over."""
+
+    __slots__ = (
+        "_entrance",
+        "_greeted",
+        "_guest",
+        "_source",
+        "_start",
+        "_state",
+        "_timer",
+        "_wire",
+    )
+
+    def __init__(self, entrance: Entrance, guest: Guest) -> None:
+        self._entrance = entrance
+        self._guest = guest
+        self._state = State.PROXY if entrance.proxy else State.TLS
+        self._greeted = False  # the guest knows of the connection
+        self._start = b""  # what came and belongs to a later state
+        self._source = ""  # the address of the connection itself
+        self._timer: Timer | None = None
+        self._wire: TcpConnection
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # --- net.transport.Session
+
+    def connected(self, transport: Transport) -> None:
+        entrance = self._entrance
+        self._wire = wire = _wire(transport)
+        if len(entrance.open) >= ENTRIES_MAX:
+            entrance.counters.refused += 1
+            self._state = State.ENDED
+            wire.abort()
+            return
+        entrance.open.add(self)
+        self._source = wire.peer
+        if entrance.proxy:
+            wire.peer = ""  # whoever it is, it is not the proxy
+        tls = entrance.tls
+        if tls is not None and (tls.options.handshake_first or entrance.tls_before_all):
+            if tls.options.fallback_ns and not entrance.tls_before_all:
+                self._state = State.SILENT
+                self._arm(tls.options.fallback_ns)
+                return
+        else:
+            self._greet()
+        self._await_bytes()
+
+    def received(self, data: bytes) -> None:
+        self._start += data
+        if self._state is State.SILENT:
+            self._disarm()
+            self._await_bytes()
+        if self._state is State.PROXY:
+            self._read_proxy()
+        if self._state is State.TLS and self._start:
+            self._choose()
+
+    def lost(self, reason: str) -> None:
+        was_known = self._greeted and self._state is not State.THROUGH
+        self._leave(State.ENDED)
+        if was_known:
+            self._guest.lost(reason)
+
+    # --- states
+
+    def end(self, reason: str) -> None:
+        """Cut the connection; the guest learns of it if it knew of it."""
+        self._leave(State.ENDED)
+        self._wire.abort(reason)
+
+    def _await_bytes(self) -> None:
+        entrance = self._entrance
+        self._state = State.PROXY if entrance.proxy else State.TLS
+        self._arm(PROXY_TIMEOUT_NS if entrance.proxy else self._tls_timeout_ns())
+
+    def _read_proxy(self) -> None:
+        try:
+            header = read_header(self._start)
+        except ProxyError as err:
+            self._entrance.counters.failed += 1
+            log.warning("Error reading PROXY protocol header from %s: %s", self._source, err)
+            self.end(PROXY_FAILED)
+            return
+        if header is None:
+            return
+        self._wire.peer = header.source or self._source
+        self._start = self._start[header.size :]
+        if self._entrance.tls is None:
+            self._pass()
+            return
+        self._state = State.TLS
+        self._arm(self._tls_timeout_ns())
+
+    def _choose(self) -> None:
+        """The first byte behind a PROXY header tells TLS from plain, where both are allowed."""
+        entrance = self._entrance
+        if entrance.tls is None or (
+            self._greeted and entrance.allow_plain and self._start[:1] != _TLS_RECORD
+        ):
+            self._pass()
+        elif not entrance.allows_one_more():
+            entrance.counters.throttled += 1
+            if self._greeted:
+                self._wire.write([_THROTTLED])
+            self._leave(State.ENDED)
+            self._wire.close()
+        else:
+            self._state = State.SHAKING
+            self._wire.pause_reading()
+            entrance.in_turn(self._shake)
+
+    def _shake(self) -> None:
+        tls = self._entrance.tls
+        if self._state is not State.SHAKING or tls is None:
+            return
+        start, self._start = self._start, b""
+        self._wire.resume_reading()
+        self._wire.secure(tls.context, self._shaken, start)
+
+    def _shaken(self, err: OSError | None) -> None:
+        tls = self._entrance.tls
+        if self._state is not State.SHAKING or tls is None:
+            return
+        if err is None:
+            stream = self._wire.tls
+            assert stream is not None, "the handshake is over"
+            if tls.accepts(stream.certificate()):
+                self._pass()
+                return
+            problem = "certificate not pinned"
+        else:
+            problem = str(err)
+        self._entrance.counters.failed += 1
+        log.debug("TLS handshake error: peer=%s error=%s", self._wire.peer, problem)
+        self.end("TLS Handshake Failure")
+
+    def _pass(self) -> None:
+        start, self._start = self._start, b""
+        greeted = self._greeted
+        self._leave(State.THROUGH)
+        if greeted:
+            self._guest.entered()
+        self._wire.become(self._guest, start, is_new=not greeted)
+
+    def _greet(self) -> None:
+        self._greeted = True
+        self._guest.connected(self._wire)
+
+    def _leave(self, state: State) -> None:
+        self._disarm()
+        self._state = state
+        self._entrance.open.discard(self)
+
+    # --- time
+
+    def _tls_timeout_ns(self) -> int:
+        tls = self._entrance.tls
+        return tls.options.timeout_ns if tls is not None else 0
+
+    def _arm(self, delay_ns: int) -> None:
+        self._disarm()
+        self._timer = self._entrance.clock.call_later(delay_ns, self._on_time)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self._state is State.SILENT:
+            self._greet()
+            if self._state is State.SILENT:
+                self._await_bytes()
+        elif self._state is State.TLS and self._greeted and self._entrance.allow_plain:
+            self._pass()  # somebody who waits and may speak plain
+        else:
+            self._entrance.counters.overdue += 1
+            log.debug("Way in took too long: peer=%s state=%s", self._wire.peer, self._state.name)
+            self.end("TLS Handshake Failure" if self._state is not State.PROXY else PROXY_FAILED)
+
+
+def _wire(transport: Transport) -> TcpConnection:
+    from leafnode.net.tcp import TcpConnection
+
+    assert isinstance(transport, TcpConnection), "an entry stands directly on a socket"
+    return transport

@@ -1,0 +1,124 @@
+"""As much of a certificate as ssl does not tell: its public key's digest and the names it is for.
+
+Knows DER (X.690) and where the two stand in a certificate (RFC 5280). Reads what TLS verified, or a
+certificate of our own; everything malformed is a ValueError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from typing import Final
+
+_SEQUENCE: Final = 0x30
+_VERSION: Final = 0xA0
+_EXTENSIONS: Final = 0xA3
+_OCTETS: Final = 0x04
+_DNS_NAME: Final = 0x82  # [2] of GeneralName
+_COMMON_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x04, 0x03))
+_SUBJECT_ALT_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x1D, 0x11))
+_BEFORE_SUBJECT: Final = 4  # serial number, signature algorithm, issuer, validity
+_LENGTH_BYTES_MAX: Final = 3
+
+
+def key_digest(der: bytes) -> str:
+    """Return the hex of SHA-256 over the SubjectPublicKeyInfo. Raises ValueError."""
+    _, key, _ = _parts(der)
+    return hashlib.sha256(key).hexdigest()
+
+
+def names(der: bytes) -> tuple[str, ...]:
+    """Return the DNS names it is for, in lower case; those of the subject where there are none."""
+    subject, _, extensions = _parts(der)
+    found = _alternative_names(extensions)
+    return found or _common_names(subject)
+
+
+def first_certificate(pem: str) -> bytes:
+    """Return the DER of the first certificate of a PEM file. Raises ValueError."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    start = pem.find(begin)
+    stop = pem.find(end, start)
+    if start < 0 or stop < 0:
+        raise ValueError("there is no certificate in it")
+    return ssl.PEM_cert_to_DER_cert(pem[start : stop + len(end)])
+
+
+def _parts(der: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the subject's content, the whole key, and the extensions' content, maybe empty."""
+    certificate = _values(_one(der, _SEQUENCE))
+    if not certificate:
+        raise ValueError("an empty certificate")
+    fields = _values(_one(certificate[0], _SEQUENCE))
+    if fields and fields[0][0] == _VERSION:
+        fields.pop(0)
+    if len(fields) < _BEFORE_SUBJECT + 2:
+        raise ValueError("a certificate without a key")
+    subject, key = fields[_BEFORE_SUBJECT : _BEFORE_SUBJECT + 2]
+    extensions = b""
+    for field in fields[_BEFORE_SUBJECT + 2 :]:
+        if field[0] == _EXTENSIONS:
+            extensions = _one(_one(field, _EXTENSIONS), _SEQUENCE)
+    return _one(subject, _SEQUENCE), key, extensions
+
+
+def _alternative_names(extensions: bytes) -> tuple[str, ...]:
+    for extension in _values(extensions):
+        parts = _values(_one(extension, _SEQUENCE))
+        if parts and parts[0] == _SUBJECT_ALT_NAME_OID:
+            listed = _values(_one(_one(parts[-1], _OCTETS), _SEQUENCE))
+            return tuple(
+                _one(name, _DNS_NAME).decode("ascii", "replace").lower()
+                for name in listed
+                if name[0] == _DNS_NAME
+            )
+    return ()
+
+
+def _common_names(subject: bytes) -> tuple[str, ...]:
+    found = []
+    for relative in _values(subject):
+        for attribute in _values(_content(relative)):
+            parts = _values(_one(attribute, _SEQUENCE))
+            if len(parts) == 2 and parts[0] == _COMMON_NAME_OID:
+                found.append(_content(parts[1]).decode("utf-8", "replace").lower())
+    return tuple(found)
+
+
+def _values(data: bytes) -> list[bytes]:
+    """Return the values that stand one behind the other, each with its tag and length."""
+    found = []
+    while data:
+        start, end = _bounds(data)
+        del start
+        found.append(data[:end])
+        data = data[end:]
+    return found
+
+
+def _one(data: bytes, tag: int) -> bytes:
+    """Return the content of a value that must have this tag."""
+    if not data or data[0] != tag:
+        raise ValueError(f"expected the tag {tag:#x}")
+    return _content(data)
+
+
+def _content(data: bytes) -> bytes:
+    start, end = _bounds(data)
+    return data[start:end]
+
+
+def _bounds(data: bytes) -> tuple[int, int]:
+    """Return where the content of the first value starts and ends."""
+    if len(data) < 2:
+        raise ValueError("a value without a length")
+    length, start = data[1], 2
+    if length & 0x80:
+        count = length & 0x7F
+        if not 0 < count <= _LENGTH_BYTES_MAX:
+            raise ValueError("a length of a certificate's value that cannot be")
+        start += count
+        length = int.from_bytes(data[2:start], "big")
+    if start + length > len(data):
+        raise ValueError("a value that is cut off")
+    return start, start + length

@@ -1,0 +1,165 @@
+"""leafnode.net.tls_context: the context that is in force, for every way of configuring it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+
+from leafnode.config.listener_options import CertificatePair, ListenerTls
+from leafnode.errors import TlsError
+from leafnode.net.tls import TlsStream
+from leafnode.net.tls_context import ServerTls, server_context
+from tests.sim.certificates import LOCALHOST, Authority
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    authority = Authority(tmp_path_factory.mktemp("ca"))
+    authority.pair = CertificatePair(*authority.issue("server", *LOCALHOST))
+    return authority
+
+
+def context(authority: Authority, **options: object) -> ssl.SSLContext:
+    return server_context(ListenerTls(pairs=(authority.pair,), **options))
+
+
+def ciphers(found: ssl.SSLContext) -> set[str]:
+    return {cipher["name"] for cipher in found.get_ciphers() if cipher["protocol"] != "TLSv1.3"}
+
+
+def test_by_default_tls_1_2_is_the_floor_and_clients_show_nothing(authority: Authority) -> None:
+    found = context(authority)
+
+    assert found.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert found.verify_mode is ssl.CERT_NONE
+    assert found.options & ssl.OP_NO_RENEGOTIATION
+    assert found.options & ssl.OP_NO_COMPRESSION
+    assert found.options & ssl.OP_CIPHER_SERVER_PREFERENCE
+    assert all("GCM" in name or "CHACHA20" in name for name in ciphers(found))
+    assert all(name.startswith("ECDHE") for name in ciphers(found))
+
+
+def test_min_version_1_3_leaves_no_older_one(authority: Authority) -> None:
+    assert context(authority, min_version="1.3").minimum_version is ssl.TLSVersion.TLSv1_3
+
+
+def test_verify_demands_a_certificate_of_the_file_alone(authority: Authority) -> None:
+    found = context(authority, verify=True, ca_file=authority.ca_file)
+
+    assert found.verify_mode is ssl.CERT_REQUIRED
+    assert [ca["subject"] for ca in found.get_ca_certs()] == [((("commonName", "ca"),),)]
+
+
+def test_verify_without_a_file_takes_the_roots_of_the_system(authority: Authority) -> None:
+    assert context(authority, verify=True).verify_mode is ssl.CERT_REQUIRED
+
+
+def test_cipher_suites_are_those_that_are_named(authority: Authority) -> None:
+    found = context(authority, cipher_suites=("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",))
+
+    assert ciphers(found) == {"ECDHE-ECDSA-AES128-GCM-SHA256"}
+    assert found.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_suites_of_tls_1_3_alone_leave_no_older_version(authority: Authority) -> None:
+    found = context(authority, cipher_suites=("TLS_AES_128_GCM_SHA256",))
+
+    assert found.minimum_version is ssl.TLSVersion.TLSv1_3
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> TlsStream:
+    """Return the dialing side after a handshake."""
+    accepting = TlsStream(server, print, server_hostname=None)
+    dialing = TlsStream(client, print, server_hostname=name)
+    dialing.handshake(b"")
+    while not dialing.established:
+        accepting.handshake(dialing.outgoing())
+        dialing.handshake(accepting.outgoing())
+    return dialing
+
+
+def test_one_curve_is_the_only_one(authority: Authority) -> None:
+    server = context(authority, curve_preferences=("CurveP384",))
+    client = authority.client()
+    client.set_ecdh_curve("prime256v1")
+
+    with pytest.raises(ssl.SSLError):
+        shake_hands(server, client, "localhost")
+
+    client.set_ecdh_curve("secp384r1")
+    assert shake_hands(server, client, "localhost").established
+
+
+def test_several_curves_are_openssl_s_own_and_that_is_said(authority: Authority) -> None:
+    wanted = ("X25519", "CurveP256")
+    tls = ServerTls(ListenerTls(pairs=(authority.pair,), curve_preferences=wanted))
+
+    assert bool(tls.warnings) is not hasattr(tls.context, "set_groups")
+
+
+def test_of_several_certificates_the_one_for_the_name_is_shown(authority: Authority) -> None:
+    other = CertificatePair(*authority.issue("other", x509.DNSName("*.example.org")))
+    server = server_context(ListenerTls(pairs=(authority.pair, other)))
+    client = authority.client()
+
+    shown = shake_hands(server, client, "nats.example.org").names()["subject"]
+    default = shake_hands(server, client, "localhost").names()["subject"]
+
+    assert shown == ((("commonName", "other"),),)
+    assert default == ((("commonName", "server"),),)
+
+
+@pytest.mark.parametrize(
+    ("cert_file", "key_file", "problem"),
+    [("none.crt", "none.key", "No such file"), ("ca.pem", "server.key", "mismatch|MISMATCH")],
+)
+def test_files_that_cannot_be_used_are_named(
+    authority: Authority, tmp_path: Path, cert_file: str, key_file: str, problem: str
+) -> None:
+    directory = authority.ca_file.rpartition("/")[0]
+    pair = CertificatePair(f"{directory}/{cert_file}", f"{directory}/{key_file}")
+
+    with pytest.raises(TlsError, match=problem) as caught:
+        ServerTls(ListenerTls(pairs=(pair,)))
+    assert cert_file in str(caught.value)
+
+
+def test_a_ca_file_that_is_none_is_named(authority: Authority, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+
+    with pytest.raises(TlsError, match=r"empty\.pem"):
+        context(authority, verify=True, ca_file=str(tmp_path / "empty.pem"))
+
+
+def test_a_listener_without_a_certificate_is_refused() -> None:
+    with pytest.raises(TlsError, match="certificate"):
+        server_context(ListenerTls())
+
+
+def test_new_options_are_read_before_they_are_in_force(authority: Authority) -> None:
+    tls = ServerTls(ListenerTls(pairs=(authority.pair,)))
+    before = tls.context
+    options = ListenerTls(pairs=(authority.pair,), min_version="1.3")
+
+    prepared = tls.prepare(options)
+    assert tls.context is before
+    tls.apply(options, prepared)
+
+    assert tls.context.minimum_version is ssl.TLSVersion.TLSv1_3
+    assert tls.options is options
+
+
+def test_without_pins_everybody_is_accepted_and_with_them_nobody_without_a_certificate(
+    authority: Authority,
+) -> None:
+    pinned = ServerTls(ListenerTls(pairs=(authority.pair,), pinned_certs=frozenset({"0" * 64})))
+
+    assert ServerTls(ListenerTls(pairs=(authority.pair,))).accepts(b"")
+    assert not pinned.accepts(b"")
+    assert not pinned.accepts(b"garbage")

@@ -1,0 +1,68 @@
+"""leafnode.net.x509 against cryptography: the same digest, the same names."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509 as oracle
+from cryptography.hazmat.primitives import serialization
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.net import x509
+from tests.sim.certificates import LOCALHOST, Authority
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    authority = Authority(tmp_path_factory.mktemp("ca"))
+    names = (*LOCALHOST, oracle.DNSName("*.Example.org"))
+    return oracle.load_pem_x509_certificate(Path(authority.issue("s", *names)[0]).read_bytes())
+
+
+def der(certificate: Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def test_the_digest_is_that_of_the_public_key(certificate: Certificate) -> None:
+    key = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+    assert x509.key_digest(der(certificate)) == hashlib.sha256(key).hexdigest()
+
+
+def test_the_names_are_those_of_dns_in_lower_case(certificate: Certificate) -> None:
+    assert x509.names(der(certificate)) == ("localhost", "*.example.org")
+
+
+def test_without_them_it_is_the_common_name(tmp_path: Path) -> None:
+    pem = Path(Authority(tmp_path).issue("Plain.Name")[0]).read_text()
+
+    assert x509.names(x509.first_certificate("text before\n" + pem)) == ("plain.name",)
+
+
+def test_a_file_without_a_certificate_is_a_valueerror() -> None:
+    with pytest.raises(ValueError, match="no certificate"):
+        x509.first_certificate("-----BEGIN PRIVATE KEY-----\n")
+
+
+@given(at=st.integers(0), with_=st.integers(0, 255), cut=st.integers(0))
+def test_a_changed_certificate_is_read_or_a_valueerror(
+    certificate: Certificate, at: int, with_: int, cut: int
+) -> None:
+    data = bytearray(der(certificate))
+    data[at % len(data)] = with_
+    del data[len(data) - cut % 3 :]
+
+    for read in (x509.key_digest, x509.names):
+        try:
+            read(bytes(data))
+        except ValueError:
+            continue
