@@ -222,6 +222,7 @@ CLOSED_SUBSCRIPTIONS_MAX: Final = 256  # listed of one that is closed; ours
 HTTP_CONNECTIONS_MAX: Final = 64
 HTTP_HEAD_BYTES_MAX: Final = 16 * KIB  # request line and headers; what Apache and IIS take in all
 HTTP_HEADERS_MAX: Final = 64
+HTTP_BODY_BYTES_MAX: Final = 16 * KIB  # of a request, which nobody reads
 HTTP_REQUESTS_MAX: Final = 1000  # on one connection, then it is closed
 HTTP_DEADLINE_NS: Final = 5 * NS_PER_S  # from accept, or from the last answer, to a whole request
 HTTP_PENDING_BYTES_MAX: Final = MIB  # answers a peer did not take: no further request is read

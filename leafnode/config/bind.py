@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.config import blocks, convert, process, refused
+from leafnode.config import blocks, convert, monitoring, process, refused
 from leafnode.config.authorization import authorization, trusted_proxies, users_of
 from leafnode.config.lexer import quoted
 from leafnode.config.options import HostPort, JetStreamOptions, Options
@@ -78,7 +78,7 @@ def bind(tree: Tree) -> Options:
     values = dict(given.values)
     values.pop("no_sublist_cache", None)
     _fold_listen(values)
-    _fold_http(values)
+    monitoring.fold_http(values)
     _fold_trace(values)
     _fold_store_dir(given, values)
     warnings = tree.warnings
@@ -102,15 +102,6 @@ def _fold_listen(values: dict[str, Any]) -> None:
                 values[name] = value
     if values.get("port") == 0:
         del values["port"]  # 0 is the default on nats-server, not a free port
-
-
-def _fold_http(values: dict[str, Any]) -> None:
-    """Give monitoring its host: the one written, else that of the clients; port 0 turns it off."""
-    address: HostPort | None = values.pop("http", None)
-    if address is not None and address.port != 0:
-        values["http_host_given"] = bool(address.host)
-        host = address.host or values.get("host", Options().host)
-        values["http"] = HostPort(host, address.port)
 
 
 def _fold_trace(values: dict[str, Any]) -> None:
@@ -186,8 +177,7 @@ _TOP: Final = Block(
         Row(("host", "net"), "host", convert.host),
         Row(("port",), "port", convert.port),
         Row(("server_name",), "server_name", convert.server_name),
-        Row(("http",), "http", convert.host_port),
-        Row(("http_port", "monitor_port"), "http", convert.port_alone),
+        *monitoring.ROWS,
         Row(("authorization",), "authorization", authorization),
         Row(("no_auth_user",), "no_auth_user", convert.text),
         Row(("proxies",), "trusted_proxies", trusted_proxies),

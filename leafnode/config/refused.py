@@ -24,7 +24,7 @@ TOP: Final[dict[str, str]] = (
     | _each(
         _NOT_YET,
         "accounts mappings maps default_sentinel websocket https "
-        "https_port http_base_path default_js_domain max_closed_clients write_timeout "
+        "https_port default_js_domain write_timeout "
         "trace_headers connect_error_reports reconnect_error_reports",
     )
     | _each(

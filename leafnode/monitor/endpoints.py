@@ -10,7 +10,9 @@ import posixpath
 import re
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote, unquote
 
 from leafnode.monitor import process
 from leafnode.monitor.monitor import ENDPOINTS
@@ -38,6 +40,7 @@ class Answer(NamedTuple):
     status: int
     content_type: str
     body: bytes
+    location: str = ""  # where it is to be found instead
 
 
 Page = Callable[[Query], "Steps[Answer]"]
@@ -71,7 +74,11 @@ class Endpoints:
 
     def answer(self, target: str) -> Steps[Answer]:
         """Answer a request target such as `/connz?limit=1`."""
-        path, _, text = target.partition("?")
+        path, mark, text = _local(target).partition("?")
+        path = unquote(path)
+        clean = _clean(path)
+        if clean != path:
+            return at_once(_moved(quote(clean) + mark + text))
         name = self._names.get(path)
         if name is None:
             return at_once(NOT_FOUND)
@@ -115,6 +122,23 @@ class Endpoints:
         )
         body = f"<!doctype html><title>leafnode</title><h1>leafnode</h1><ul>{links}</ul>"
         return at_once(Answer(200, HTML, body.encode()))
+
+
+def _local(target: str) -> str:
+    """Return a target without the scheme and host that a proxy's request has."""
+    scheme, _, rest = target.partition("://")
+    return f"/{rest.partition('/')[2]}" if scheme in {"http", "https"} else target
+
+
+def _clean(path: str) -> str:
+    """Return the path without empty and dot elements, as Go's http.ServeMux wants it."""
+    clean = posixpath.normpath(f"/{path.lstrip('/')}")
+    return f"{clean}/" if path.endswith("/") and clean != "/" else clean
+
+
+def _moved(location: str) -> Answer:
+    body = f'<a href="{escape(location)}">Temporary Redirect</a>.\n\n'
+    return Answer(307, HTML, body.encode(), location)
 
 
 def _below(base_path: str, path: str) -> str:

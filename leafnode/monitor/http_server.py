@@ -1,17 +1,21 @@
 """One HTTP connection of monitoring, and what all of them share.
 
-Knows HTTP by h11, and bytes by net.transport; not what the answers say. Only GET and HEAD; a
-request has no body. Everything a peer can send is bounded: see limits.py. Truth: RFC 9110 and 9112.
+Knows HTTP by h11, and bytes by net.transport; not what the answers say. Every method is a GET, as
+on nats-server, and a body is read and thrown away. Everything a peer can send is bounded: see
+limits.py. Truth: RFC 9110 and 9112; measured on nats-server 2.15.1.
 """
 
 from __future__ import annotations
 
 import logging
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import h11
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
 from leafnode.monitor.steps import Run
 from leafnode.monitor.text import compact
@@ -24,12 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_METHODS: Final = (b"GET", b"HEAD")
 _HEADERS: Final = [
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Cache-Control", "no-store"),
 ]
+# Dashboards in a browser read it, as they do from nats-server.
+_CORS: Final = {JSON: [("Access-Control-Allow-Origin", "*")]}
 
 
 class HttpServer:
@@ -57,6 +62,7 @@ class HttpSession:
         self._deadline: Timer | None = None
         self._request: h11.Request | None = None
         self._answered = 0
+        self._body_bytes = 0  # of the request that is being read
         self._counted = False
         self._run: Run[Answer] | None = None  # makes the answer that is due
 
@@ -112,12 +118,13 @@ class HttpSession:
         event = self._http.next_event()
         if isinstance(event, h11.Request):
             return self._accept(event)
+        if isinstance(event, h11.Data):
+            return self._skip(len(event.data))
         if isinstance(event, h11.EndOfMessage):
             return self._respond()
         if event is h11.NEED_DATA:
             return False
-        # A closed connection, or a body that was not announced: nobody here reads one.
-        self._close()
+        self._close()  # the peer closed it
         return False
 
     def _accept(self, request: h11.Request) -> bool:
@@ -125,15 +132,27 @@ class HttpSession:
         if len(names) > limits.HTTP_HEADERS_MAX:
             self._server.counters.bad += 1
             self._refuse(Answer(431, TEXT, b"Request Header Fields Too Large\n"))
-        elif request.method not in _METHODS:
-            self._refuse(Answer(405, TEXT, b"Method Not Allowed\n"), ("Allow", "GET, HEAD"))
-        elif b"transfer-encoding" in names or _length(request) > 0:
-            self._server.counters.bad += 1
-            self._refuse(Answer(413, TEXT, b"Content Too Large\n"))
+        elif request.method == b"CONNECT":
+            self._refuse(Answer(405, TEXT, b"Method Not Allowed\n"))
+        elif _length(request) > limits.HTTP_BODY_BYTES_MAX:
+            self._too_large()
         else:
             self._request = request
+            self._body_bytes = 0
             return True
         return False
+
+    def _skip(self, size: int) -> bool:
+        """Throw away a part of a body: no endpoint reads one."""
+        self._body_bytes += size
+        if self._body_bytes <= limits.HTTP_BODY_BYTES_MAX:
+            return True
+        self._too_large()
+        return False
+
+    def _too_large(self) -> None:
+        self._server.counters.bad += 1
+        self._refuse(Answer(413, TEXT, b"Content Too Large\n"))
 
     def _respond(self) -> bool:
         """Make the answer; False where it takes more than this turn of the loop."""
@@ -185,10 +204,14 @@ class HttpSession:
         assert self._transport is not None
         response = h11.Response(
             status_code=answer.status,
+            reason=HTTPStatus(answer.status).phrase,
             headers=[
                 ("Content-Type", answer.content_type),
                 ("Content-Length", str(len(answer.body))),
+                ("Date", formatdate(self._server.clock.wall_ns() // NS_PER_S, usegmt=True)),
                 *_HEADERS,
+                *_CORS.get(answer.content_type, ()),
+                *([("Location", answer.location)] if answer.location else []),
                 *headers,
             ],
         )

@@ -5,8 +5,9 @@ Pure. Truth: nats-server 2.15.1 server/monitor.go decodeBool and its kin, the te
 
 from __future__ import annotations
 
+import re
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
@@ -14,6 +15,9 @@ _INT_MAX: Final = 2**63 - 1
 _UINT_MAX: Final = 2**64 - 1
 _FIELDS_MAX: Final = 32
 _DIGITS_MAX: Final = 20
+
+
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class BadQuery(ValueError):  # noqa: N818 -- what the answer says, as nats-server words it
@@ -25,11 +29,15 @@ class Query:
 
     def __init__(self, text: str) -> None:
         """Raises BadQuery for more fields than any endpoint has."""
-        try:
-            fields = parse_qs(text, max_num_fields=_FIELDS_MAX, errors="replace")
-        except ValueError as err:
-            raise BadQuery("too many query fields") from err
-        self._fields = {name: values[0] for name, values in fields.items()}
+        pairs = text.split("&") if text else []
+        if len(pairs) > _FIELDS_MAX:
+            raise BadQuery("too many query fields")
+        self._fields: dict[str, str] = {}
+        for pair in pairs:
+            # Like Go, pass over what is not encoded well; the first of a name counts.
+            if ";" not in pair and not _BAD_ESCAPE.search(pair):
+                name, _, value = pair.partition("=")
+                self._fields.setdefault(_decoded(name), _decoded(value))
 
     def text(self, name: str) -> str:
         return self._fields.get(name, "")
@@ -60,6 +68,10 @@ class Query:
         value = self.text(name)
         where = f"Error decoding uint64 for '{name}': strconv.ParseUint"
         return _number(value, value, where, _UINT_MAX)
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text, errors="replace")
 
 
 def _number(digits: str, value: str, where: str, most: int) -> int:

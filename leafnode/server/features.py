@@ -224,7 +224,7 @@ async def bind_monitor(server: Server) -> Listener | None:
     # The views name the real port, so they come after it; nobody is accepted before.
     views = views_of(server, HostPort(options.host, listener.port))
     monitor = server.features.monitor = Monitor(views, server.clock)
-    http = HttpServer(Endpoints(monitor), server.clock, monitor.http)
+    http = HttpServer(Endpoints(monitor, server.options.http_base_path), server.clock, monitor.http)
     log.info("Starting http monitor on %s:%d", options.host, listener.port)
     return listener
 

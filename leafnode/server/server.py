@@ -75,7 +75,9 @@ class Server:
         self.turn = Turn(seams.clock)
         names = (GLOBAL_ACCOUNT, options.system_account)
         self.accounts = {name: Account(name, self.turn.outbox, self._on_fault) for name in names}
-        self.registry = Registry(max_connections=options.max_connections)
+        self.registry = Registry(
+            max_connections=options.max_connections, max_closed=options.max_closed_clients
+        )
         self.authenticator = Authenticator(options)
         self.features = features.Features()
         self.program = seams.program

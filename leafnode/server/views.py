@@ -84,6 +84,7 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         port=server.port,
         http_host=http.host,
         http_port=http.port,
+        http_base_path=options.http_base_path,
         auth_required=server.authenticator.required,
         auth_timeout_ns=options.authorization.timeout_ns,
         max_connections=options.max_connections,

@@ -43,7 +43,9 @@ class ClientServer:
         self.random = random.Random(seed)
         self.turn = Turn(clock)
         self.accounts: dict[str, Account] = {}
-        self.registry = Registry(max_connections=self.options.max_connections)
+        self.registry = Registry(
+            max_connections=self.options.max_connections, max_closed=self.options.max_closed_clients
+        )
         self.seams = ClientSeams(
             options=self.options,
             info=self._info(),

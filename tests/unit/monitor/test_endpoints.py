@@ -57,7 +57,7 @@ def test_an_alias_counts_as_what_it_stands_for_and_some_paths_not_at_all() -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/nope", "/varz/", "/mqtt", "/leafnode", "/expvarz", "http://x/varz"]
+    "path", ["/nope", "/varz/", "/mqtt", "/leafnode", "/expvarz", "http://x/nope"]
 )
 def test_another_path_is_not_found_and_not_counted(path: str) -> None:
     world = World()
@@ -77,6 +77,27 @@ def test_a_base_path_stands_before_every_path() -> None:
     assert world.get("/varz").status == 404
     assert world.monitor.http_req_stats == {"/varz": 1, "/": 1}
     assert b'href="/nats/edge/connz"' in world.get("/nats/edge").body
+
+
+@pytest.mark.parametrize("target", ["http://x/leafz", "/leaf%7a"])
+def test_a_proxys_target_and_an_escaped_path_are_understood(target: str) -> None:
+    assert World().get(target).status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ("//varz", "/varz"),
+        ("/./connz?limit=1", "/connz?limit=1"),
+        ("/x/../varz", "/varz"),
+        ("", "/"),
+        ("//evil.example/%0d%0aX: y", "/evil.example/%0D%0AX%3A%20y"),
+    ],
+)
+def test_a_path_that_is_not_clean_is_moved(target: str, location: str) -> None:
+    answer = World().get(target)
+
+    assert (answer.status, answer.location) == (307, location)
 
 
 def test_without_raft_there_are_no_raft_groups() -> None:

@@ -89,14 +89,21 @@ def test_head_has_the_length_and_no_body() -> None:
     assert not world.transport.closed
 
 
-@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS"])
-def test_another_method_is_not_allowed_and_ends_the_connection(method: bytes) -> None:
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS", b"FOO"])
+def test_another_method_is_answered_like_get(method: bytes) -> None:
     world = World()
 
-    world.session.received(method + b" /varz HTTP/1.1\r\nHost: x\r\n\r\n")
+    world.session.received(method + b" /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 
-    assert world.transport.written.startswith(b"HTTP/1.1 405")
-    assert b"Allow: GET, HEAD" in world.transport.written
+    assert world.answers() == [(200, b'{"status":"ok"}')]
+
+
+def test_connect_is_not_allowed_and_ends_the_connection() -> None:
+    world = World()
+
+    world.session.received(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert world.transport.written.startswith(b"HTTP/1.1 405 ")
     assert world.transport.closed
 
 
@@ -114,15 +121,36 @@ def test_what_is_no_http_ends_the_connection(request_: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 99999999999"]
+    "request_",
+    [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"],
 )
-def test_a_request_with_a_body_is_refused(field: bytes) -> None:
+def test_a_body_is_thrown_away(request_: bytes) -> None:
     world = World()
 
-    world.session.received(b"GET /varz HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\nhello")
+    world.session.received(b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + request_ + GET)
 
-    assert world.transport.written.startswith(b"HTTP/1.1 413")
-    assert world.transport.closed
+    assert world.answers() == [(200, b'{"status":"ok"}')] * 2
+
+
+def chunk(size: int) -> bytes:
+    return b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"Content-Length: 99999999999\r\n\r\n", b"413"),
+        (chunk(limits.HTTP_BODY_BYTES_MAX + 1), b"413"),
+        (chunk(limits.HTTP_BODY_BYTES_MAX), b"200"),
+    ],
+)
+def test_a_body_is_bounded(request_: bytes, status: bytes) -> None:
+    world = World()
+
+    world.session.received(b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + request_)
+
+    assert world.transport.written.startswith(b"HTTP/1.1 " + status)
+    assert world.server.counters.bad == int(status == b"413")
 
 
 def test_a_head_of_the_largest_size_is_taken_and_a_larger_one_not() -> None:
@@ -242,7 +270,7 @@ def test_answers_forbid_a_browser_to_guess_or_to_load_anything() -> None:
 
     assert b"X-Content-Type-Options: nosniff" in world.transport.written
     assert b"Content-Security-Policy: default-src 'none'" in world.transport.written
-    assert b"Access-Control-Allow-Origin" not in world.transport.written
+    assert b"Access-Control-Allow-Origin: *" in world.transport.written  # as nats-server's JSON
 
 
 @settings(max_examples=50)
