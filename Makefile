@@ -7,7 +7,7 @@ SEED ?= 1
 CYCLES ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 bench package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 bench suite package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit 
 
 bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
 	@$(BIN)/python -m tests.bench.bench_server
+
+suite: $(VENV)/.dev ## the tests of nats.py on leafnode and on nats-server, 30 minutes; NATSPY_SRC=checkout
+	@$(BIN)/python -m tests.suites.natspy
 
 package: $(VENV)/.dev ## build the wheel and the source archive into dist/
 	@$(PIP) build && $(BIN)/python -m build --outdir dist .
