@@ -2,6 +2,7 @@
 
 LeafnodeError
 ├── ConfigError            a configuration file or flag is wrong; says file:line:column
+├── ReloadError            an option that cannot change without a restart; in nats-server's words
 ├── ListenError            an address that cannot be listened on
 ├── TlsError               certificates, keys or ciphers that a listener cannot use
 ├── AuthError              credentials that cannot be read or do not hold
@@ -44,6 +45,17 @@ class ConfigError(LeafnodeError):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
         return f"{where}: {self.path}: {self.problem}" if self.path else f"{where}: {self.problem}"
+
+
+class ReloadError(LeafnodeError):
+    """What cannot change while the server runs; nothing of the new configuration holds."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"config reload not supported for {self.what}"
 
 
 class ListenError(LeafnodeError):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.port import OpenSerial
     from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
-    from leafnode.config.options import SerialOptions
+    from leafnode.config.options import SerialOptions, SerialPort
     from leafnode.routing.account import Account
 
 
@@ -37,17 +37,40 @@ class Bridge:
         open_serial: OpenSerial = open_pyserial,
     ) -> None:
         seams = BridgeSeams(account, clock, open_serial, nuid(random), max_payload_bytes)
-        self._runners = [
-            PortRunner(port, seams, inbox=f"_INBOX.{nuid(random)}".encode())
-            for port in options.ports
-        ]
+        self._seams = seams
+        self._random = random
+        self._runners = {port: self._runner(port) for port in options.ports}
+        self._running: dict[SerialPort, asyncio.Task[None]] = {}
+        self._ports: asyncio.TaskGroup | None = None  # while it runs
+
+    def _runner(self, port: SerialPort) -> PortRunner:
+        return PortRunner(port, self._seams, inbox=f"_INBOX.{nuid(self._random)}".encode())
 
     async def run(self) -> None:
         """Serve all ports until cancelled. A port that fails disturbs no other."""
-        async with asyncio.TaskGroup() as ports:
-            for runner in self._runners:
-                ports.create_task(runner.run())
+        async with asyncio.TaskGroup() as self._ports:
+            for port in self._runners:
+                self._begin(port)
+            await asyncio.Event().wait()  # ports may be added for as long as it runs
+
+    async def change(self, options: SerialOptions) -> None:
+        """Serve these ports from now on; those whose options are the same are not disturbed."""
+        ended = [port for port in self._runners if port not in options.ports]
+        tasks = [task for port in ended if (task := self._running.pop(port, None)) is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)  # a device is closed before it may be opened again
+        before = self._runners
+        self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
+        for port in self._runners:
+            if port not in self._running:
+                self._begin(port)
+
+    def _begin(self, port: SerialPort) -> None:
+        assert self._ports is not None, "ports are served while it runs"
+        self._running[port] = self._ports.create_task(self._runners[port].run())
 
     def status(self) -> list[PortStatus]:
         """Return how each port is now, in the order of the configuration."""
-        return [runner.status() for runner in self._runners]
+        return [runner.status() for runner in self._runners.values()]

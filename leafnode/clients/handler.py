@@ -76,6 +76,10 @@ class ClientSeams:
     rules: SessionRules = field(init=False)  # derived, one for all connections
 
     def __post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Derive what follows from the options, after they changed."""
         self.rules = SessionRules(
             max_control_line_bytes=self.options.max_control_line_bytes,
             auth_required=self.authenticator.required,
@@ -173,6 +177,31 @@ class ClientHandler:
             self._set_timer()
 
     # --- for the server and monitoring
+
+    @property
+    def identity(self) -> Identity | None:
+        """Who it is; None: nobody yet."""
+        return self._login.identity
+
+    def become(self, identity: Identity) -> None:
+        """Be the same user as it is now: with other permissions or bounds."""
+        self._login.bind(identity)
+        self._lane.reset()
+
+    def take_options(self) -> None:
+        """Go by the bounds and times that the server's options name now."""
+        if self._session.state is State.CLOSED:
+            return
+        seams = self._seams
+        options = seams.options
+        self._session.take_rules(seams.rules, seams.clock.monotonic_ns())
+        self._lane.limit_payload(options.max_payload_bytes)
+        self._lane.limit_line(options.max_control_line_bytes)
+        self._lane.reset()
+        if self._transport is not None:
+            self._trace = None
+            self._outbound = self._new_outbound(self._transport)
+        self._set_timer()
 
     def close(self, reason: str) -> None:
         """End the connection after sending what is pending."""

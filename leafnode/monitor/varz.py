@@ -49,7 +49,7 @@ def varz(
     }
     answer |= _counted(counters)
     answer["http_req_stats"] = dict(sorted(http_req_stats.items()))
-    answer["config_load_time"] = format_time(facts.start_ns)
+    answer["config_load_time"] = format_time(facts.config_loaded_ns or facts.start_ns)
     if facts.tags:
         answer["tags"] = list(facts.tags)
     if facts.metadata:

@@ -35,7 +35,7 @@ class RemoteFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What does not change while the server runs. `version` is the nats-server it speaks like."""
+    """What changes by a reload at most. `version` is the nats-server it speaks like."""
 
     server_id: str
     server_name: str
@@ -57,6 +57,7 @@ class ServerFacts:
     write_deadline_ns: int
     start_ns: int  # wall time
     start_monotonic_ns: int
+    config_loaded_ns: int = 0  # wall time
     remotes: tuple[RemoteFacts, ...] = ()
     system_account: str = "$SYS"
     tags: tuple[str, ...] = ()

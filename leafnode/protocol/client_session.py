@@ -166,6 +166,15 @@ class ClientSession:
             first_ns = min(FIRST_PING_NS, self._rules.ping_interval_ns)
             self._due_ns = now_ns + round(first_ns * (1 + PING_JITTER * random.random()))
 
+    def take_rules(self, rules: SessionRules, now_ns: int) -> None:
+        """Go by these rules from now on; a PING comes no later than they want it.
+
+        A login that is awaited keeps the deadline that it began with.
+        """
+        self._rules = rules
+        if self.state is State.OPEN:
+            self._due_ns = min(self._due_ns, now_ns + rules.ping_interval_ns)
+
     def close(self) -> None:
         """Nothing more is handled. Closing twice does nothing."""
         if self.state is not State.CLOSED:

@@ -143,6 +143,14 @@ class PermissionsViolation(ProtocolError):  # noqa: N818
         self.wire_text = text
 
 
+class SubscriptionWithdrawn(PermissionsViolation):
+    """A subscription that a reload took away. The connection lives."""
+
+    def __init__(self, subject: bytes, queue: bytes, sid: bytes) -> None:
+        super().__init__(b"Subscription", subject, queue)
+        self.wire_text += b" (sid %b)" % quoted(sid)
+
+
 class ReplyViolation(PermissionsViolation):
     """A message that asks for answers on a subject that only servers use. The connection lives."""
 

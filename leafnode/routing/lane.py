@@ -64,12 +64,9 @@ class Lane:
 
     def __init__(self, peer: Peer, *, max_payload_bytes: int, max_control_line_bytes: int) -> None:
         self._peer = peer
-        self._max_payload = max_payload_bytes
-        self._max_control_line = max_control_line_bytes
-        self._max_line = max_control_line_bytes + _VERB_SLACK_BYTES
         self._sizes = _SIZES
-        if max_payload_bytes < len(_SIZES):
-            self._sizes = {end: size for end, size in _SIZES.items() if size <= max_payload_bytes}
+        self.limit_payload(max_payload_bytes)
+        self.limit_line(max_control_line_bytes)
         self._verbs = _LEAF_VERBS if peer.kind is Kind.LEAF else _CLIENT_VERBS
         self._reserved = RESERVED_REPLIES if peer.kind is Kind.CLIENT else ()
         self._starts = tuple(verb + b" " for verb in self._verbs)
@@ -79,6 +76,18 @@ class Lane:
         self._needed = 0  # bytes missing before looking at `_left` again can help
         self._routes: dict[bytes, Route] = {}  # by "VERB subject"
         self._run = Run()  # messages gathered for one route, not yet delivered
+
+    def limit_payload(self, max_payload_bytes: int) -> None:
+        """Refuse larger payloads from now on. Lines seen before must be forgotten: see `reset`."""
+        self._max_payload = max_payload_bytes
+        self._sizes = _SIZES
+        if max_payload_bytes < len(_SIZES):
+            self._sizes = {end: size for end, size in _SIZES.items() if size <= max_payload_bytes}
+
+    def limit_line(self, max_control_line_bytes: int) -> None:
+        """Refuse longer control lines from now on."""
+        self._max_control_line = max_control_line_bytes
+        self._max_line = max_control_line_bytes + _VERB_SLACK_BYTES
 
     def reset(self) -> None:
         """Forget every decision: the peer's account, permissions or options changed."""

@@ -14,7 +14,10 @@ from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.config.listener_options import ListenerTls
+    from leafnode.config.options import Options
     from leafnode.net.listener import Listener
     from leafnode.net.tls_context import ServerTls
     from leafnode.server.server import Server
@@ -54,6 +57,46 @@ async def server_tls(server: Server, options: ListenerTls | None) -> ServerTls |
     for warning in tls.warnings:
         server.warn(warning)
     return tls
+
+
+async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
+    """Read the certificates that these options name; the call returned puts them in force.
+
+    Handshakes from then on use them, connections that are open stay as they are, but for those
+    whose certificate is not pinned any more. Raises TlsError.
+    """
+    entrance = server.entrances["clients"]
+    wanted, present = options.tls, entrance.tls
+    if wanted is None or present is None:
+        fresh = await server_tls(server, wanted)
+
+        def swap() -> None:
+            entrance.tls = fresh
+            entrance.allow_plain = options.allow_non_tls
+
+        return swap
+    context = await asyncio.to_thread(present.prepare, wanted)
+
+    def rotate() -> None:
+        present.apply(wanted, context)
+        entrance.allow_plain = options.allow_non_tls
+        for client in list(server.registry.open.values()):
+            facts = client.tls()
+            if facts is not None and not present.accepts(facts.certificate()):
+                client.close("TLS Handshake Failure")
+
+    return rotate
+
+
+def refresh(server: Server) -> None:
+    """Let what connections share follow the options, for those that come and those that are."""
+    seams = server.client_seams
+    assert seams is not None, "the server runs"
+    options = seams.options = server.options
+    seams.info = server.info()
+    seams.map_certificate = options.tls is not None and options.tls.verify_and_map
+    seams.entry_ns = server.entrances["clients"].budget_ns
+    seams.refresh()
 
 
 def client_seams(server: Server, entrance: Entrance) -> ClientSeams:

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from leafnode.bridge.bridge import Bridge
+    from leafnode.config.options import LeafRemote, Options
     from leafnode.errors import StoreCorrupt
     from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.leaf.handler import LeafEnvironment
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
     from leafnode.net.listener import Listener
-    from leafnode.net.transport import Session
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.server.server import Server
     from leafnode.server.system import System
@@ -35,12 +36,26 @@ log = logging.getLogger(__name__)
 class Features:
     """What runs beside local clients; None or empty where it is off."""
 
-    __slots__ = ("bridge", "jetstream", "monitor", "remotes", "store", "system", "uplink")
+    __slots__ = (
+        "bridge",
+        "jetstream",
+        "leaf_environment",
+        "monitor",
+        "remote_tasks",
+        "remotes",
+        "serial",
+        "store",
+        "system",
+        "uplink",
+    )
 
     def __init__(self) -> None:
         self.store: SqliteStore | None = None
         self.jetstream: AccountJetStream | None = None
         self.remotes: list[Remote] = []
+        self.remote_tasks: dict[Remote, asyncio.Task[None]] = {}
+        self.leaf_environment: LeafEnvironment | None = None
+        self.serial: asyncio.Task[None] | None = None
         self.uplink: Uplink | None = None
         self.bridge: Bridge | None = None
         self.monitor: Monitor | None = None
@@ -105,17 +120,58 @@ def _on_damage(account: str, stream: str, damage: StoreCorrupt) -> None:
     )
 
 
-def start_leafs(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
+def start_leafs(server: Server) -> None:
     """Dial every remote, each in a task of its own."""
     options = server.options.leafnodes
-    if options is None or not options.remotes:
-        return
+    for remote in options.remotes if options is not None else ():
+        _start_remote(server, remote)
+
+
+def _start_remote(server: Server, remote_options: LeafRemote) -> None:
+    from leafnode.leaf.remote import Remote
+
+    features, options = server.features, server.options.leafnodes
+    assert options is not None, "there are remotes"
+    environment = features.leaf_environment
+    if environment is None:
+        environment = features.leaf_environment = _leaf_environment(server)
+    account = server.account(remote_options.account)
+    remote = Remote(remote_options, account, environment, reconnect_ns=options.reconnect_ns)
+    features.remotes.append(remote)
+    if features.uplink is not None:
+        _follow(features.uplink, remote, server)
+    if features.system is not None:
+        features.system.follow(remote)
+    features.remote_tasks[remote] = server.begin(remote.run(), name="leaf remote")
+
+
+async def change_remotes(server: Server) -> None:
+    """End the links that are not wanted any more, and begin those that are new.
+
+    A remote whose options changed in any way is a new one.
+    """
+    features = server.features
+    wanted = list(server.options.leafnodes.remotes) if server.options.leafnodes else []
+    for remote in list(features.remotes):
+        if remote.options in wanted:
+            wanted.remove(remote.options)
+            continue
+        features.remotes.remove(remote)
+        task = features.remote_tasks.pop(remote)
+        task.cancel()
+        await asyncio.wait([task])
+        log.info("Leaf remote ended: url=%s", remote.status.url)
+    features.leaf_environment = None  # the next ones go by the options of now
+    for remote_options in wanted:
+        _start_remote(server, remote_options)
+
+
+def _leaf_environment(server: Server) -> LeafEnvironment:
     from leafnode.leaf.handler import LeafEnvironment
     from leafnode.leaf.loop import LoopSubjects
-    from leafnode.leaf.remote import Remote
     from leafnode.net.dial import TcpDialer
 
-    environment = LeafEnvironment(
+    return LeafEnvironment(
         clock=server.clock,
         random=server.random,
         dial=TcpDialer(server.turn, write_deadline_ns=server.options.write_deadline_ns),
@@ -131,19 +187,15 @@ def start_leafs(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack)
         ping_interval_ns=server.options.ping_interval_ns,
         ping_max=server.options.ping_max,
     )
-    for remote_options in options.remotes:
-        account = server.account(remote_options.account)
-        remote = Remote(remote_options, account, environment, reconnect_ns=options.reconnect_ns)
-        server.features.remotes.append(remote)
-        running = tasks.create_task(remote.run(), name="leaf remote")
-        stack.callback(running.cancel)
 
 
 class HubLinks:
     """The leaf links of one account, as the uplink wants to see them."""
 
-    def __init__(self, remotes: list[Remote]) -> None:
+    def __init__(self, remotes: list[Remote], account: str) -> None:
+        """`remotes` are those of all accounts, and may change."""
         self._remotes = remotes
+        self._account = account
 
     def is_connected(self) -> bool:
         return bool(self._hubs())
@@ -153,7 +205,7 @@ class HubLinks:
         return min((hub.max_payload for hub in self._hubs()), default=0)
 
     def _hubs(self) -> list[LeafInfo]:
-        links = [remote.link for remote in self._remotes]
+        links = [remote.link for remote in self._remotes if remote.account.name == self._account]
         return [link.session.hub for link in links if link and link.linked_ns]
 
 
@@ -164,25 +216,31 @@ def start_uplink(server: Server, stack: AsyncExitStack) -> None:
         return
     from leafnode.uplink.uplink import Uplink
 
-    remotes = [r for r in server.features.remotes if r.account.name == options.account]
     uplink = Uplink(
         options,
         account=server.account(options.account),
         server_name=server.name,
         clock=server.clock,
         random=server.random,
-        link=HubLinks(remotes),
+        link=HubLinks(server.features.remotes, options.account),
     )
     server.features.uplink = uplink
-    for remote in remotes:
-        remote.on_linked.append(uplink.link_changed)
-        remote.on_lost.append(uplink.link_changed)
+    for remote in server.features.remotes:
+        _follow(uplink, remote, server)
     uplink.start()
     stack.callback(uplink.stop)
     log.info("Uplink is on: streams=%s", ", ".join(stream.stream for stream in options.streams))
 
 
-def start_bridge(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
+def _follow(uplink: Uplink, remote: Remote, server: Server) -> None:
+    """Tell the uplink when a link of its account comes and goes."""
+    options = server.options.uplink
+    if options is not None and remote.account.name == options.account:
+        remote.on_linked.append(uplink.link_changed)
+        remote.on_lost.append(uplink.link_changed)
+
+
+def start_bridge(server: Server) -> None:
     """Open the serial ports."""
     options = server.options.serial
     if options is None or not options.ports:
@@ -197,34 +255,52 @@ def start_bridge(server: Server, tasks: asyncio.TaskGroup, stack: AsyncExitStack
         max_payload_bytes=server.options.max_payload_bytes,
     )
     server.features.bridge = bridge
-    running = tasks.create_task(bridge.run(), name="serial")
-    stack.callback(running.cancel)
+    server.features.serial = server.begin(bridge.run(), name="serial")
     log.info("Serial bridge is on: ports=%s", ", ".join(port.name for port in options.ports))
 
 
-async def bind_monitor(server: Server) -> Listener | None:
-    """Listen for HTTP where the configuration asks for it. Raises ListenError."""
+async def change_serial(server: Server) -> None:
+    """Let the bridge have the ports that are configured now; what did not change stays open."""
+    features = server.features
+    options = server.options.serial
+    if features.bridge is not None and options is not None and options.ports:
+        await features.bridge.change(options)
+        log.info("Serial ports are now: %s", ", ".join(port.name for port in options.ports))
+        return
+    features.bridge = None
+    if features.serial is not None:
+        features.serial.cancel()
+        await asyncio.wait([features.serial])
+        features.serial = None
+    start_bridge(server)
+
+
+def start_monitor(server: Server) -> None:
+    """Make what answers for HTTP and for `$SYS` requests alike."""
     from leafnode.config.options import HostPort
     from leafnode.monitor.monitor import Monitor
     from leafnode.server.views import views_of
 
-    def session() -> Session:
-        return http.session()
+    server.features.monitor = Monitor(views_of(server, HostPort("", 0)), server.clock)
 
-    options = server.options.http
+
+async def bind_monitor(server: Server, wanted: Options) -> Listener | None:
+    """Listen for HTTP where these options ask for it; nobody is accepted before `serve`.
+
+    Raises ListenError.
+    """
+    options = wanted.http
     if options is None:
-        server.features.monitor = Monitor(views_of(server, HostPort("", 0)), server.clock)
         return None
     from leafnode.monitor.endpoints import Endpoints
     from leafnode.monitor.http_server import HttpServer
 
+    monitor = server.features.monitor
+    assert monitor is not None, "made as the server starts"
+    http = HttpServer(Endpoints(monitor, wanted.http_base_path), server.clock, monitor.http)
     listener = await server.listeners.bind(
-        options, session, write_deadline_ns=server.options.write_deadline_ns
+        options, http.session, write_deadline_ns=wanted.write_deadline_ns
     )
-    # The views name the real port, so they come after it; nobody is accepted before.
-    views = views_of(server, HostPort(options.host, listener.port))
-    monitor = server.features.monitor = Monitor(views, server.clock)
-    http = HttpServer(Endpoints(monitor, server.options.http_base_path), server.clock, monitor.http)
     log.info("Starting http monitor on %s:%d", options.host, listener.port)
     return listener
 

@@ -12,8 +12,10 @@ import contextlib
 import gc
 import itertools
 import logging
+import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
@@ -27,6 +29,8 @@ from leafnode.server import client_ports, features, logs
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.ports_file import PortsFile, urls
+from leafnode.server.reloader import Reloader
+from leafnode.server.views import refresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -88,14 +92,19 @@ class Server:
         self.ports_file = PortsFile(seams.program)
         self.is_lame_duck = False
         self.on_lame_duck: list[Callable[[], None]] = []  # told as lame duck mode begins
+        self._slips: list[str] = []  # of the warnings, what follows from the options
         self.warnings: list[str] = []  # what is allowed and probably a slip; status and health
         self.port = 0
         self.client_seams: ClientSeams | None = None  # what all client connections share
         self._cids = itertools.count(1)
+        self.ready = asyncio.Event()  # set once it serves
         self._stop = asyncio.Event()
         self._status = 0
         self._tasks: asyncio.TaskGroup | None = None  # while it runs
-        self._stack: contextlib.AsyncExitStack | None = None
+        self._running: set[asyncio.Task[None]] = set()  # all of `begin` that has not ended
+        self.load = seams.load
+        self.config_loaded_ns = self.started_wall_ns
+        self.reloader = Reloader(self)
 
     def next_cid(self) -> int:
         """Number connections of every kind, from 1."""
@@ -117,7 +126,13 @@ class Server:
         logs.reopen()
 
     def reload_by_signal(self) -> None:
-        log.error("Failed to reload server configuration: not supported yet: restart")
+        if not self.is_stopping:
+            _ = self.begin(self._reload(), name="reload")
+
+    async def _reload(self) -> None:
+        problem = await self.reloader.reload()
+        if problem:
+            log.error("Failed to reload server configuration: %s", problem)
 
     def enter_lame_duck_mode(self) -> None:
         """Let no new clients in, see off those that are here, then stop."""
@@ -127,7 +142,7 @@ class Server:
         self.is_lame_duck = True
         for tell in self.on_lame_duck:
             tell()
-        self._begin(self._lame_duck(self.clients), name="lame duck")
+        _ = self.begin(self._lame_duck(self.clients), name="lame duck")
 
     async def _lame_duck(self, listener: Listener) -> None:
         self.clients = None
@@ -151,7 +166,7 @@ class Server:
         log.info("  ID:       %s", self.id)
         if self.options.config_file:
             log.info("Using configuration file: %s", self.options.config_file)
-        self._warn()
+        self.look_for_slips()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         async with contextlib.AsyncExitStack() as stack:
             # What was pushed last is stopped first.
@@ -160,34 +175,47 @@ class Server:
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)
             self.clients = await client_ports.bind_clients(self)
-            self.monitor = await features.bind_monitor(self)
+            features.start_monitor(self)
+            self.monitor = await features.bind_monitor(self, self.options)
+            refresh(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            self._stack = stack
             stack.callback(self.listeners.stop)
             stack.callback(self._close_connections)
+            stack.callback(self._end_running)
             self.listeners.serve(self.clients, tasks)
-            features.start_leafs(self, tasks, stack)
+            features.start_leafs(self)
             features.start_uplink(self, stack)
-            features.start_bridge(self, tasks, stack)
+            features.start_bridge(self)
             if self.monitor is not None:
                 self.listeners.serve(self.monitor, tasks)
             stack.callback(self.ports_file.remove)
-            self.ports_file.write(self.options.ports_file_dir, self._ports())
+            self.write_files()
             features.start_system(self, stack)
             # What lives now lives as long as the server: the collector need not look at it again.
             gc.collect()
             gc.freeze()
             log.info("Server is ready")
+            self.ready.set()
             await self._stop.wait()
             log.info("Initiating Shutdown...")
         log.info("Server Exiting..")
         return self._status
 
-    def _begin(self, work: Coroutine[object, object, None], *, name: str) -> None:
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def begin(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
         """Do something beside the rest; it ends with the server at the latest."""
-        assert self._tasks is not None, "signals are heard while the server runs"
-        assert self._stack is not None, "both are set together"
-        self._stack.callback(self._tasks.create_task(work, name=name).cancel)
+        assert self._tasks is not None, "the server runs"
+        task = self._tasks.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def _end_running(self) -> None:
+        for task in self._running:
+            task.cancel()
 
     def account(self, name: str) -> Account:
         """Return an account that exists: names come from identities, never from clients."""
@@ -197,6 +225,24 @@ class Server:
         for entrance in self.entrances.values():
             entrance.close_all()
         self.registry.close_all("Server Shutdown")
+
+    async def replace_monitor(self, monitor: Listener | None) -> None:
+        """Serve monitoring here from now on, and where it was no more."""
+        before, self.monitor = self.monitor, monitor
+        if monitor is not None and self._tasks is not None:
+            self.listeners.serve(monitor, self._tasks)
+        if before is not None:
+            await self.listeners.close(before)
+
+    def write_files(self) -> None:
+        """Write the pid and the ports where the options want them."""
+        path = self.options.pid_file
+        try:
+            if path:
+                Path(path).write_text(str(os.getpid()))
+        except OSError as err:
+            log.error("Failed to write pidfile: %s", err)  # noqa: TRY400
+        self.ports_file.write(self.options.ports_file_dir, self._ports())
 
     def _ports(self) -> dict[str, list[str]]:
         """Where the server can be reached, as the ports file says it."""
@@ -220,18 +266,23 @@ class Server:
             auth_required=self.authenticator.announced,
         )
 
-    def _warn(self) -> None:
+    def look_for_slips(self) -> None:
         """Say what is allowed and probably a slip: once in the log, for good in status."""
-        self.warnings.extend(self.options.warnings)
-        if not self.authenticator.required and not self.options.host.startswith(_LOOPBACK):
-            self.warnings.append(
-                f"Everybody who reaches {self.options.host} may publish and subscribe: set "
+        options = self.options
+        slips = list(options.warnings)
+        if not self.authenticator.required and not options.host.startswith(_LOOPBACK):
+            slips.append(
+                f"Everybody who reaches {options.host} may publish and subscribe: set "
                 "authorization, or listen on 127.0.0.1"
             )
-        if self.options.prof_port:
-            self.warnings.append("prof_port is not opened: there is no Go runtime to profile")
-        for warning in self.warnings:
-            log.warning("%s", warning)
+        if options.prof_port:
+            slips.append("prof_port is not opened: there is no Go runtime to profile")
+        gone = [slip for slip in self._slips if slip not in slips]
+        self.warnings[:] = [warning for warning in self.warnings if warning not in gone]
+        for slip in slips:
+            if slip not in self._slips:
+                self.warn(slip)
+        self._slips = slips
 
     def warn(self, warning: str) -> None:
         """Say what is allowed and probably a slip, and keep it for status."""

@@ -54,8 +54,12 @@ class System:
         server.registry.watcher = self.events
         server.on_lame_duck.append(self.events.lame_duck)
         for remote in server.features.remotes:
-            LeafEvents(remote, self.events)
+            self.follow(remote)
         self.heartbeat.start()
+
+    def follow(self, remote: Remote) -> None:
+        """Tell of this remote's links from now on."""
+        LeafEvents(remote, self.events)
 
     def stop(self) -> None:
         """Say goodbye; what ends from now on is told to nobody."""

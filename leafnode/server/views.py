@@ -5,11 +5,13 @@ Knows every part's outside; monitoring itself knows only the views. No credentia
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
+from leafnode.config.options import HostPort
 from leafnode.leaf.remote import RemoteState
 from leafnode.metrics import Traffic
 from leafnode.monitor.views import (
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.clients.facts import SubscriptionFacts
-    from leafnode.config.options import HostPort
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.stream import Stream
     from leafnode.leaf.handler import HubLink, LeafzRow
@@ -71,6 +72,14 @@ def views_of(server: Server, http: HostPort) -> Views:
     )
 
 
+def refresh(server: Server) -> None:
+    """Show what a reload, or the ports that were really taken, made of the server's facts."""
+    monitor, listener = server.features.monitor, server.monitor
+    if monitor is not None:
+        http = HostPort(listener.host, listener.port) if listener else HostPort("", 0)
+        monitor.views = replace(monitor.views, facts=_facts(server, http))
+
+
 def _facts(server: Server, http: HostPort) -> ServerFacts:
     options = server.options
     remotes = options.leafnodes.remotes if options.leafnodes else ()
@@ -96,6 +105,7 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         write_deadline_ns=options.write_deadline_ns,
         start_ns=server.started_wall_ns,
         start_monotonic_ns=server.started_ns,
+        config_loaded_ns=server.config_loaded_ns,
         remotes=tuple(
             RemoteFacts(remote.account, remote.urls, remote.deny_imports, remote.deny_exports)
             for remote in remotes

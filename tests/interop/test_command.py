@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
@@ -258,6 +258,24 @@ def pong(client: socket.socket) -> list[bytes]:
     return [*found, lines.readline(), lines.readline()]
 
 
+def varz(port: int) -> dict[str, Any]:
+    with urlopen(f"http://127.0.0.1:{port}/varz", timeout=5) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def login(port: int, user: str, password: str) -> socket.socket:
+    """A connected client of protocol 1 that has seen its second INFO."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=5)
+    lines = client.makefile("rb")
+    lines.readline()
+    fields = {"user": user, "pass": password, "verbose": False, "protocol": 1}
+    client.sendall(f"CONNECT {json.dumps(fields)}\r\nPING\r\n".encode())
+    assert lines.readline() == b"PONG\r\n"
+    assert b'"connect_info":true' in lines.readline()
+    return client
+
+
 def test_called_nats_server_it_is_what_suites_expect(tmp_path: Path) -> None:
     command = str(nats_server(tmp_path))
     port, http = free_ports(2)
@@ -334,6 +352,128 @@ def test_int_ends_lame_duck_mode(tmp_path: Path) -> None:
             process.send_signal(signal.SIGINT)
 
             assert process.wait(timeout=5) == 0
+
+
+class Lines:
+    """What a process writes, line by line, as far as it is needed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        self._stderr = process.stderr
+
+    def until(self, words: str) -> str:
+        """Return the next line that has these words."""
+        for line in self._stderr:
+            if words in line:
+                return line.rstrip()
+        raise AssertionError(words)
+
+
+def test_hup_applies_a_changed_file(tmp_path: Path) -> None:
+    port, http, other = free_ports(3)
+    file = tmp_path / "x.conf"
+    users = (
+        "authorization {{ users [ {{ user: a, password: {0} }}, {{ user: b, password: b }} ] }}\n"
+    )
+    base = f"port: {port}\nports_file_dir: {tmp_path}\n"
+    file.write_text(f"{base}http_port: {http}\n" + users.format("one"))
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        lines = Lines(process)
+        loaded = varz(http)["config_load_time"]
+        with login(port, "a", "one") as gone, login(port, "b", "b") as kept:
+            file.write_text(f"{base}http_port: {other}\nmax_payload: 2000\n" + users.format("two"))
+            process.send_signal(signal.SIGHUP)
+            lines.until("Reloaded server configuration")
+
+            assert gone.makefile("rb").read() == b"-ERR 'Authorization Violation'\r\n"
+            told = json.loads(kept.makefile("rb").readline().removeprefix(b"INFO "))
+            assert told["max_payload"] == 2000
+            login(port, "a", "two").close()
+            seen = varz(other)
+            assert seen["config_load_time"] > loaded
+            assert (seen["max_payload"], seen["http_port"]) == (2000, other)
+            with pytest.raises(OSError, match="refused"):
+                varz(http)
+        (ports,) = tmp_path.glob("*.ports")
+        assert json.loads(ports.read_text())["monitoring"] == [f"http://127.0.0.1:{other}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("max_payload: 5\nport: 1", "config reload not supported for Port: old="),
+        ("max_payload: 5\nfoo: 1", 'x.conf:2:1: unknown field "foo"'),
+        ("port: -1\nlog_file: /no/such/dir/x", "No such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_hold_changes_nothing(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "x.conf"
+    file.write_text("port: -1\nhttp: -1\nports_file_dir: " + str(tmp_path))
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        lines = Lines(process)
+        file.write_text(text)
+        process.send_signal(signal.SIGHUP)
+
+        failed = lines.until("Failed to reload server configuration: ")
+        assert "[ERR]" in failed
+        assert problem in failed
+        (ports,) = tmp_path.glob("*.ports")
+        http = json.loads(ports.read_text())["monitoring"][0]
+        with urlopen(f"{http}/varz", timeout=5) as answer:
+            assert json.load(answer)["max_payload"] == 1048576
+
+
+def test_hup_without_a_file_is_said_and_survived() -> None:
+    with leafnode("-p", "-1") as process:
+        wait_until_ready(process)
+        process.send_signal(signal.SIGHUP)
+
+        Lines(process).until("can only reload config when a file is provided using -c or --config")
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+
+
+def test_a_flag_still_wins_over_the_file_that_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "x.conf"
+    file.write_text("port: -1\n")
+    with leafnode("-c", str(file), "-D", "-n", "edge") as process:
+        wait_until_ready(process)
+        file.write_text("port: -1\ndebug: false\nserver_name: other\nping_max: 5\n")
+        process.send_signal(signal.SIGHUP)
+
+        lines = Lines(process)
+        lines.until("Reloaded: ping_max = 5")
+        lines.until("Reloaded server configuration")
+
+
+def test_hup_cuts_connections_beyond_a_smaller_max_connections(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "x.conf"
+    file.write_text(f"port: {port}\n")
+    with leafnode("-c", str(file)) as process, contextlib.ExitStack() as stack:
+        wait_until_ready(process)
+        clients = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            for _ in range(3)
+        ]
+        for client in clients:
+            pong(client)
+        file.write_text(f"port: {port}\nmax_connections: 1\n")
+        process.send_signal(signal.SIGHUP)
+
+        Lines(process).until("Closed 2 connections to fall within max_connections")
+        cut = b"-ERR 'maximum connections exceeded'\r\n"
+        for client in clients:
+            client.settimeout(0.5)
+        got = []
+        for client in clients:
+            try:
+                got.append(client.makefile("rb").read())
+            except TimeoutError:
+                got.append(b"")
+        assert sorted(got) == [b"", cut, cut]
 
 
 def test_client_advertise_is_what_info_says() -> None:

@@ -67,3 +67,42 @@ def test_a_port_that_cannot_be_opened_and_one_that_floods_do_not_stop_a_third() 
     assert flood.pauses == 1
     assert flooded.received == limits.READINGS_BURST_MAX
     assert scale.stored == 50
+
+
+def test_ports_come_and_go_while_it_runs_and_the_others_stay_open() -> None:
+    lines = {name: FakeLine() for name in ("a", "b", "c")}
+    opened: list[str] = []
+
+    def open_line(options: SerialPort) -> FakePort:
+        opened.append(options.name)
+        return lines[options.name].open(options)
+
+    ports = {name: replace(PORT, name=name, device=name) for name in lines}
+    bridge = Bridge(
+        SerialOptions(ports=(ports["a"], ports["b"])),
+        new_account(),
+        FakeClock(),
+        random.Random(1),
+        open_serial=open_line,
+    )
+
+    async def until_open() -> None:
+        async with asyncio.timeout(10):
+            while not all(status.open for status in bridge.status()):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    async def story() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bridge.run())
+            await until_open()
+            await bridge.change(SerialOptions(ports=(ports["b"], ports["c"])))
+            await until_open()
+            running.cancel()
+
+    asyncio.run(story())
+    for line in lines.values():
+        assert line.device is not None
+        line.device.close()
+
+    assert opened == ["a", "b", "c"]
+    assert [status.name for status in bridge.status()] == ["b", "c"]

@@ -1,0 +1,58 @@
+"""What a reload does to a client that is connected: new bounds, new INFO, and who it is now.
+
+Knows one client's peer, login and subscriptions; not which options changed. Truth: nats-server
+2.15.1 server/reload.go reloadAuthorization, server/client.go processSubsOnConfigReload.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from leafnode.clients import interest
+from leafnode.protocol import errors
+from leafnode.protocol.errors import wire_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.auth.identity import Identity
+    from leafnode.clients.handler import ClientHandler
+
+log = logging.getLogger(__name__)
+
+
+def renew(client: ClientHandler, again: Callable[[Identity], Identity | None]) -> None:
+    """Let a connected client be who it is by the users of now, or cut it.
+
+    Who is not known any more is told so. Who belongs to another account now is cut without a
+    word: it comes back and finds itself there. The others keep what they may still have.
+    """
+    before = client.identity
+    if before is None:
+        return  # it has not said yet who it is
+    now = again(before)
+    if now is not None and now.account != before.account:
+        client.close("Client Closed")
+    elif now is None:
+        client.refuse(errors.AuthorizationViolation())
+    else:
+        client.become(now)
+        drop_denied(client)
+
+
+def drop_denied(client: ClientHandler) -> None:
+    """Take out the subscriptions that the client may not have any more, and tell it of each."""
+    peer = client.peer
+    permissions = peer.permissions
+    if permissions is None:
+        return
+    for sub in list(peer.subs.values()):
+        if permissions.may_subscribe(sub.subject, sub.queue):
+            continue
+        interest.drop(sub)
+        peer.send(wire_line(errors.SubscriptionWithdrawn(sub.subject, sub.queue, sub.sid)))
+        log.info(
+            "Removed sub, not authorized any more: cid=%d subject=%r queue=%r sid=%r",
+            *(peer.cid, sub.subject, sub.queue, sub.sid),
+        )

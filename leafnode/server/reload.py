@@ -1,0 +1,180 @@
+"""Which options may change while the server runs: one table, and the difference of two
+configurations.
+
+Knows names of options and who is told of a change; not how a change is made: `server.reloader`.
+Truth: nats-server 2.15.1 server/reload.go diffOptions; docs/configuration.md, "Reload".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from leafnode.config.options import HostPort
+from leafnode.errors import ReloadError
+
+if TYPE_CHECKING:
+    from leafnode.config.options import JetStreamOptions, Options
+
+
+class Part(Enum):
+    """What has to act on a changed option; the values are in the order of acting."""
+
+    LOG = auto()
+    TLS = auto()
+    ACCOUNTS = auto()
+    LOGINS = auto()
+    CLIENTS = auto()  # limits and times of connections, and INFO
+    CONNECTIONS = auto()  # how many there may be
+    FILES = auto()
+    MONITOR = auto()
+    JETSTREAM = auto()
+    REMOTES = auto()
+    SERIAL = auto()
+    NOTHING = auto()  # read anew wherever it is used
+
+
+class Live(NamedTuple):
+    """An option that changes live. `shown` is its key in the log; secrets show no value."""
+
+    part: Part
+    shown: str
+    is_secret: bool = False
+
+
+class Fixed(NamedTuple):
+    """An option that needs a restart. `name` is what nats-server calls it in the refusal."""
+
+    name: str
+
+
+class Derived(NamedTuple):
+    """A value that follows from others: never a reason to do or to refuse anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One option that is different, and what becomes of it."""
+
+    field: str
+    live: Live
+
+
+RULES: Final[dict[str, Live | Fixed | Derived]] = {
+    "config_file": Derived(),
+    "warnings": Derived(),
+    "http_host_given": Derived(),
+    "host": Fixed("Host"),
+    "port": Fixed("Port"),
+    "server_name": Fixed("ServerName"),
+    "max_subscriptions": Fixed("MaxSubs"),
+    "max_subscription_tokens": Fixed("MaxSubTokens"),
+    "no_header_support": Fixed("NoHeaderSupport"),
+    "lame_duck_duration_ns": Fixed("LameDuckDuration"),
+    "lame_duck_grace_period_ns": Fixed("LameDuckGracePeriod"),
+    "prof_port": Fixed("ProfPort"),
+    "store": Fixed("Store"),
+    "uplink": Fixed("Uplink"),
+    "client_advertise": Live(Part.CLIENTS, "client_advertise"),
+    "server_tags": Live(Part.NOTHING, "tags"),
+    "server_metadata": Live(Part.NOTHING, "metadata"),
+    "http_base_path": Fixed("HTTPBasePath"),
+    "max_closed_clients": Fixed("MaxClosedClients"),
+    "proxy_protocol": Fixed("ProxyProtocol"),
+    "no_system_account": Fixed("NoSystemAccount"),
+    "system_account": Fixed("SystemAccount"),
+    "tls": Live(Part.TLS, "tls", is_secret=True),
+    "allow_non_tls": Live(Part.TLS, "allow_non_tls"),
+    "http": Live(Part.MONITOR, "http"),
+    "authorization": Live(Part.LOGINS, "authorization", is_secret=True),
+    "no_auth_user": Live(Part.LOGINS, "no_auth_user"),
+    "trusted_proxies": Live(Part.LOGINS, "proxies"),
+    "max_payload_bytes": Live(Part.CLIENTS, "max_payload"),
+    "max_control_line_bytes": Live(Part.CLIENTS, "max_control_line"),
+    "max_pending_bytes": Live(Part.CLIENTS, "max_pending"),
+    "max_connections": Live(Part.CONNECTIONS, "max_connections"),
+    "ping_interval_ns": Live(Part.CLIENTS, "ping_interval"),
+    "ping_max": Live(Part.CLIENTS, "ping_max"),
+    "write_deadline_ns": Live(Part.CLIENTS, "write_deadline"),
+    "no_fast_producer_stall": Live(Part.CLIENTS, "no_fast_producer_stall"),
+    "jetstream": Live(Part.JETSTREAM, "JetStream"),
+    "leafnodes": Live(Part.REMOTES, "leafnodes", is_secret=True),
+    "serial": Live(Part.SERIAL, "serial", is_secret=True),
+    "pid_file": Live(Part.FILES, "pid_file"),
+    "ports_file_dir": Live(Part.FILES, "ports_file_dir"),
+    "log_file": Live(Part.LOG, "log_file"),
+    "log_size_limit_bytes": Live(Part.LOG, "log_size_limit"),
+    "log_max_files": Live(Part.LOG, "log_max_num"),
+    "syslog": Live(Part.LOG, "syslog"),
+    "remote_syslog": Live(Part.LOG, "remote_syslog"),
+    "logtime": Live(Part.LOG, "logtime"),
+    "logtime_utc": Live(Part.LOG, "logtime_utc"),
+    "debug": Live(Part.LOG, "debug"),
+    "trace": Live(Part.LOG, "trace"),
+    "trace_verbose": Live(Part.LOG, "trace_verbose"),
+    "max_traced_msg_bytes": Live(Part.LOG, "max_traced_msg_len"),
+    "prof_block_rate": Live(Part.NOTHING, "prof_block_rate"),
+}
+_FREE_PORT: Final = -1
+
+
+def changes(old: Options, new: Options) -> list[Change]:
+    """Return what is different, in the order of acting. Raises ReloadError for what may not be."""
+    found = []
+    for field, rule in RULES.items():
+        before, after = getattr(old, field), getattr(new, field)
+        if before == after or isinstance(rule, Derived):
+            continue
+        if field == "port" and after == _FREE_PORT:
+            continue  # it has a free one already
+        if isinstance(rule, Fixed):
+            raise ReloadError(f"{rule.name}: old={_shown(before)}, new={_shown(after)}")
+        if field == "jetstream":
+            _check_jetstream(before, after)
+        found.append(Change(field, rule))
+    return sorted(found, key=lambda change: change.live.part.value)
+
+
+def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None) -> None:
+    """The store stays where it is, on or off, and as large as it may be."""
+    if old is None or new is None:
+        on = f"old={_shown(old is not None)}, new={_shown(new is not None)}"
+        raise ReloadError(f"JetStream: {on}")
+    if old.store_dir != new.store_dir:
+        raise ReloadError("jetstream storage directory")
+    if old.domain != new.domain:
+        raise ReloadError(f"JetStreamDomain: old={old.domain}, new={new.domain}")
+    raise ReloadError("jetstream max memory and max store")
+
+
+def line(change: Change, new: Options) -> str:
+    """Return what the log says of a change."""
+    if change.live.is_secret:
+        return f"Reloaded: {change.live.shown}"
+    value = getattr(new, change.field)
+    shown = _duration(value) if change.field.endswith("_ns") else _shown(value)
+    return f"Reloaded: {change.live.shown} = {shown}" if shown else f"Reloaded: {change.live.shown}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as Go prints it, as far as people look for that."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, HostPort):
+        return f"{value.host}:{value.port}"
+    return ""
+
+
+def _duration(duration_ns: int) -> str:
+    """Return a duration as Go prints it: 2m0s, 1.5s, 300ms."""
+    if duration_ns < 1_000_000_000:
+        return f"{duration_ns / 1e6:g}ms"
+    minutes, rest_ns = divmod(duration_ns, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest_ns / 1e9:g}s"
+    if minutes or hours:
+        text = f"{minutes}m{text}"
+    return f"{hours}h{text}" if hours else text

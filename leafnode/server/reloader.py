@@ -1,0 +1,119 @@
+"""Makes a running server what a new configuration says: all is built first, then all is swapped.
+
+Knows every part's way of taking new options; which of them may change is `server.reload`'s table.
+Truth: nats-server 2.15.1 server/reload.go applyOptions; docs/configuration.md, "Reload".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from leafnode.clients.renewal import renew
+from leafnode.errors import LeafnodeError, ReloadError
+from leafnode.protocol import errors
+from leafnode.server import client_ports, features, logs
+from leafnode.server.reload import Change, Part, changes, line
+from leafnode.server.views import refresh
+
+if TYPE_CHECKING:
+    from leafnode.config.options import Options
+    from leafnode.net.listener import Listener
+    from leafnode.server.server import Server
+
+log = logging.getLogger(__name__)
+
+NO_FILE = "can only reload config when a file is provided using -c or --config"
+
+
+class Reloader:
+    """Reloads one server; one reload at a time."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._busy = asyncio.Lock()
+
+    async def reload(self) -> str:
+        """Read the configuration and apply it whole, or return why nothing was changed."""
+        load = self._server.load
+        if load is None:
+            return NO_FILE
+        async with self._busy:
+            try:
+                await self._apply(await asyncio.to_thread(load))
+            except (LeafnodeError, OSError) as err:
+                return str(err)
+        return ""
+
+    async def _apply(self, options: Options) -> None:
+        """Raise LeafnodeError or OSError before anything has changed."""
+        server = self._server
+        if server.is_stopping:
+            raise ReloadError("a server that stops")
+        found = changes(server.options, options)
+        options = replace(options, port=server.options.port)  # -1: it has a free one already
+        parts = {change.live.part for change in found}
+        handler = logs.handler_of(options, program=server.program) if Part.LOG in parts else None
+        monitor: Listener | None = None
+        try:
+            # Always read anew: a certificate may be another one behind the same path.
+            use_tls = await client_ports.prepare_tls(server, options)
+            if Part.MONITOR in parts:
+                monitor = await features.bind_monitor(server, options)
+        except LeafnodeError:
+            if handler is not None:
+                handler.close()
+            raise
+        server.options = options
+        if handler is not None:
+            logs.use(handler, options)
+        use_tls()
+        self._swap(parts, found)
+        if Part.MONITOR in parts:
+            await server.replace_monitor(monitor)
+        if Part.REMOTES in parts:
+            await features.change_remotes(server)
+        if Part.SERIAL in parts:
+            await features.change_serial(server)
+        if Part.FILES in parts or Part.MONITOR in parts:
+            server.write_files()
+        server.look_for_slips()
+        server.config_loaded_ns = server.clock.wall_ns()
+        refresh(server)
+        log.info("Reloaded server configuration")
+
+    def _swap(self, parts: set[Part], found: list[Change]) -> None:
+        """Let every part that is told at once take its options."""
+        server = self._server
+        options = server.options
+        for change in found:
+            log.info("%s", line(change, options))
+        if parts & {Part.ACCOUNTS, Part.LOGINS}:
+            server.authenticator.apply(options)
+        if parts & {Part.ACCOUNTS, Part.LOGINS, Part.CLIENTS, Part.LOG, Part.TLS}:
+            client_ports.refresh(server)
+            clients = list(server.registry.open.values())
+            for client in clients:
+                client.take_options()
+            if parts & {Part.ACCOUNTS, Part.LOGINS}:
+                for client in clients:
+                    renew(client, server.authenticator.again)
+            if Part.CLIENTS in parts:
+                for client in clients:
+                    client.tell()
+        if Part.CONNECTIONS in parts:
+            self._fit_connections(options.max_connections)
+
+    def _fit_connections(self, max_connections: int) -> None:
+        """End as many as are too many; which ones is left to chance, as on nats-server."""
+        registry = self._server.registry
+        registry.max_connections = max_connections
+        too_many = len(registry.open) - max_connections
+        if too_many <= 0:
+            return
+        clients = list(registry.open.values())
+        for client in self._server.random.sample(clients, too_many):
+            client.refuse(errors.MaxConnectionsExceeded())
+        log.info("Closed %d connections to fall within max_connections", too_many)

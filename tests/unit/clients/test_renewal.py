@@ -1,0 +1,135 @@
+"""What a reload does to connected clients: nats-server 2.15.1 server/reload.go."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.auth.authenticator import Authenticator
+from leafnode.clients.renewal import renew
+from leafnode.config.options import Authorization, Options, PermissionsOptions, SubjectRules, User
+from tests.sim.clients import ClientWorld, SimClient
+
+LOGIN = b'{"user":"a","pass":"x","verbose":false,"protocol":1}'
+
+
+def users(*, password: str = "x", deny: str = "", **more: int) -> Options:
+    """Two users, what one of them may not subscribe to, and other options."""
+    permissions = PermissionsOptions(subscribe=SubjectRules(deny=(deny,))) if deny else None
+    user = User("a", password, permissions=permissions)
+    return Options(authorization=Authorization(users=(user, User("b", "y"))), **more)  # type: ignore[arg-type]
+
+
+def reload(world: ClientWorld, options: Options) -> None:
+    """Do what the server does for its clients."""
+    seams = world.server.seams
+    authenticator = seams.authenticator
+    assert isinstance(authenticator, Authenticator)
+    authenticator.apply(options)
+    seams.options = options
+    seams.refresh()
+    for handler in list(world.server.registry.open.values()):
+        handler.take_options()
+        renew(handler, authenticator.again)
+
+
+@pytest.fixture
+def world() -> ClientWorld:
+    return ClientWorld(users())
+
+
+@pytest.fixture
+def client(world: ClientWorld) -> SimClient:
+    """A client that subscribed to two subjects."""
+    client = world.client(LOGIN)
+    client.says(b"SUB open 1\r\nSUB shut workers 2\r\nPING\r\n")
+    return client
+
+
+def test_a_user_that_did_not_change_is_not_disturbed(world: ClientWorld, client: SimClient) -> None:
+    reload(world, users())
+
+    assert client.hears() == b""
+    assert client.says(b"PUB open 1\r\nx\r\n") == b"MSG open 1 1\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [users(password="new"), Options(authorization=Authorization(token="t"))],
+    ids=["another password", "another way to log in"],
+)
+def test_a_login_that_does_not_hold_any_more_is_cut(
+    world: ClientWorld, client: SimClient, options: Options
+) -> None:
+    reload(world, options)
+
+    assert client.hears() == b"-ERR 'Authorization Violation'\r\n"
+    assert client.raw.ended
+
+
+def test_subscriptions_that_are_denied_now_are_taken_away_and_the_others_stay(
+    world: ClientWorld, client: SimClient
+) -> None:
+    reload(world, users(deny="shut"))
+
+    text = b'Permissions Violation for Subscription to "shut" using queue "workers" (sid "2")'
+    assert client.hears() == b"-ERR '%b'\r\n" % text
+    assert client.says(b"PUB shut 1\r\nx\r\nPUB open 1\r\ny\r\n") == b"MSG open 1 1\r\ny\r\n"
+
+
+def test_permissions_of_now_decide_what_may_be_published(
+    world: ClientWorld, client: SimClient
+) -> None:
+    client.says(b"PUB open 1\r\nx\r\n")  # decided once, with the permissions of then
+    permissions = PermissionsOptions(publish=SubjectRules(deny=("open",)))
+    user = User("a", "x", permissions=permissions)
+
+    reload(world, Options(authorization=Authorization(users=(user,))))
+
+    text = b"-ERR 'Permissions Violation for Publish to \"open\"'\r\n"
+    assert client.says(b"PUB open 1\r\nx\r\n") == text
+
+
+def test_who_has_not_logged_in_yet_is_left_to_do_so(world: ClientWorld) -> None:
+    waiting = world.client(b"")
+
+    reload(world, users(password="new"))
+
+    assert waiting.says(b'CONNECT {"user":"a","pass":"new","verbose":false}\r\nPING\r\n') == (
+        b"PONG\r\n"
+    )
+
+
+def test_bounds_of_now_hold_for_connections_of_before(
+    world: ClientWorld, client: SimClient
+) -> None:
+    reload(world, users(max_payload_bytes=3))
+
+    assert client.says(b"PUB open 3\r\nabc\r\n") == b"MSG open 1 3\r\nabc\r\n"
+    assert client.says(b"PUB open 4\r\nabcd\r\n") == b"-ERR 'Maximum Payload Violation'\r\n"
+
+
+def test_a_shorter_control_line_holds_at_once(world: ClientWorld, client: SimClient) -> None:
+    reload(world, users(max_control_line_bytes=20))
+
+    assert client.says(b"SUB %b 3\r\n" % (b"x" * 40)) == b"-ERR 'maximum control line exceeded'\r\n"
+
+
+def test_a_shorter_ping_interval_holds_at_once(world: ClientWorld, client: SimClient) -> None:
+    world.clock.advance(5 * 10**9)  # past the first PING
+    client.says(b"PONG\r\n")
+
+    reload(world, users(ping_interval_ns=10**9))
+    world.clock.advance(2 * 10**9)
+
+    assert client.hears().startswith(b"PING\r\n")
+
+
+def test_info_is_told_to_those_who_understand_it(world: ClientWorld, client: SimClient) -> None:
+    old = world.client(b'{"user":"a","pass":"x","verbose":false}')
+    old.says(b"PING\r\n")
+
+    told = [handler.tell() for handler in world.server.registry.open.values()]
+
+    assert told == [True, False]
+    assert client.hears().startswith(b'INFO {"server_id":')
+    assert old.hears() == b""

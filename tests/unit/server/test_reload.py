@@ -1,0 +1,104 @@
+"""The table of what may change live; texts as nats-server 2.15.1 server/reload.go has them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import Authorization, HostPort, JetStreamOptions, Options
+from leafnode.errors import ReloadError
+from leafnode.server.reload import RULES, Fixed, Part, changes, line
+
+OLD = Options()
+
+
+def refusal(old: Options, new: Options) -> str:
+    with pytest.raises(ReloadError) as caught:
+        changes(old, new)
+    return str(caught.value)
+
+
+def test_every_option_has_a_rule() -> None:
+    assert {one.name for one in fields(Options)} == set(RULES)
+
+
+def test_nothing_changed_is_nothing_to_do() -> None:
+    assert changes(OLD, OLD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"host": "0.0.0.0"}, "Host: old=127.0.0.1, new=0.0.0.0"),
+        ({"port": 4333}, "Port: old=4222, new=4333"),
+        ({"server_name": "b"}, "ServerName: old=, new=b"),
+        ({"max_subscriptions": 5}, "MaxSubs: old=0, new=5"),
+        ({"no_header_support": True}, "NoHeaderSupport: old=false, new=true"),
+        ({"jetstream": JetStreamOptions()}, "JetStream: old=false, new=true"),
+    ],
+)
+def test_what_needs_a_restart_is_refused_by_name(change: dict[str, object], text: str) -> None:
+    assert refusal(OLD, replace(OLD, **change)) == f"config reload not supported for {text}"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"store_dir": "x"}, "jetstream storage directory"),
+        ({"domain": "x"}, "JetStreamDomain: old=, new=x"),
+    ],
+)
+def test_the_store_stays_where_it_is(change: dict[str, str], text: str) -> None:
+    old = Options(jetstream=JetStreamOptions())
+    new = Options(jetstream=replace(JetStreamOptions(), **change))
+
+    assert refusal(old, new) == f"config reload not supported for {text}"
+
+
+def test_one_refused_option_refuses_those_that_could_change() -> None:
+    assert "Port" in refusal(OLD, replace(OLD, debug=True, port=1))
+
+
+def test_a_free_port_stays_the_one_that_was_taken() -> None:
+    assert changes(OLD, replace(OLD, port=-1)) == []
+
+
+def test_changes_come_in_the_order_of_acting() -> None:
+    new = replace(
+        OLD,
+        max_connections=1,
+        max_payload_bytes=5,
+        debug=True,
+        authorization=Authorization(token="t"),
+    )
+
+    parts = [change.live.part for change in changes(OLD, new)]
+
+    assert parts == [Part.LOG, Part.LOGINS, Part.CLIENTS, Part.CONNECTIONS]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"max_payload_bytes": 5}, "Reloaded: max_payload = 5"),
+        ({"debug": True}, "Reloaded: debug = true"),
+        ({"ping_interval_ns": 90 * NS_PER_S}, "Reloaded: ping_interval = 1m30s"),
+        ({"ping_interval_ns": 100 * NS_PER_MS}, "Reloaded: ping_interval = 100ms"),
+        ({"write_deadline_ns": 3600 * NS_PER_S}, "Reloaded: write_deadline = 1h0m0s"),
+        ({"http": HostPort("h", 1)}, "Reloaded: http = h:1"),
+        ({"server_tags": ("a",)}, "Reloaded: tags"),
+        ({"authorization": Authorization(token="c4n4ry")}, "Reloaded: authorization"),
+    ],
+)
+def test_the_log_names_what_changed_and_no_secret(change: dict[str, object], text: str) -> None:
+    new = replace(OLD, **change)
+
+    assert [line(one, new) for one in changes(OLD, new)] == [text]
+
+
+def test_refusals_can_show_their_values() -> None:
+    shown = {name for name, rule in RULES.items() if isinstance(rule, Fixed)}
+
+    assert not shown & {"authorization", "leafnodes", "tls"}

@@ -1,0 +1,137 @@
+"""leafnode.server.reloader on a whole server in this process; signals: tests/interop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.clock import SystemClock
+from leafnode.config.options import (
+    Authorization,
+    HostPort,
+    LeafOptions,
+    LeafRemote,
+    Options,
+)
+from leafnode.errors import ConfigError
+from leafnode.server.reloader import NO_FILE
+from leafnode.server.server import Seams, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+OLD = Options(port=-1)
+GONE = LeafRemote(urls=("nats-leaf://127.0.0.1:1",))
+STAYS = LeafRemote(urls=("nats-leaf://127.0.0.1:2",))
+COMES = LeafRemote(urls=("nats-leaf://127.0.0.1:3",))
+
+
+class File:
+    """What the configuration's file says when it is read again."""
+
+    def __init__(self, options: Options) -> None:
+        self.options: Options | None = options
+
+    def load(self) -> Options:
+        if self.options is None:
+            raise ConfigError("x.conf", 1, 1, "", "nonsense")
+        return self.options
+
+
+async def while_serving(
+    old: Options, story: Callable[[Server, File], Awaitable[None]], *, has_file: bool = True
+) -> None:
+    file = File(old)
+    load = file.load if has_file else None
+    server = Server(
+        old, Seams(SystemClock(), random.Random(1), random.Random(1).randbytes, load=load)
+    )
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.run())
+        await server.ready.wait()
+        try:
+            await story(server, file)
+        finally:
+            server.stop()
+            await running
+
+
+@pytest.mark.real_loop
+async def test_without_a_file_there_is_nothing_to_reload() -> None:
+    async def story(server: Server, _: File) -> None:
+        assert await server.reloader.reload() == NO_FILE
+
+    await while_serving(OLD, story, has_file=False)
+
+
+@pytest.mark.real_loop
+async def test_a_file_that_cannot_be_read_changes_nothing() -> None:
+    async def story(server: Server, file: File) -> None:
+        before = server.options
+        file.options = None
+
+        assert await server.reloader.reload() == "x.conf:1:1: nonsense"
+        assert server.options is before
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_an_address_for_monitoring_that_is_taken_changes_nothing() -> None:
+    async def story(server: Server, file: File) -> None:
+        before = server.options
+        file.options = replace(OLD, http=HostPort("127.0.0.1", server.port), max_payload_bytes=5)
+
+        assert "Error listening on port" in await server.reloader.reload()
+        assert server.options is before
+        assert server.info().max_payload == OLD.max_payload_bytes
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_monitoring_is_turned_on_and_off() -> None:
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(OLD, http=HostPort("127.0.0.1", -1))
+        assert await server.reloader.reload() == ""
+        assert server.monitor is not None
+        assert server.features.monitor is not None
+        assert server.features.monitor.views.facts.http_port == server.monitor.port
+
+        file.options = OLD
+        assert await server.reloader.reload() == ""
+        assert server.monitor is None
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_remotes_come_and_go_and_those_that_are_the_same_stay() -> None:
+    async def story(server: Server, file: File) -> None:
+        (kept,) = [one for one in server.features.remotes if one.options == STAYS]
+        file.options = replace(OLD, leafnodes=LeafOptions(remotes=(STAYS, COMES)))
+
+        assert await server.reloader.reload() == ""
+
+        assert [one.options for one in server.features.remotes] == [STAYS, COMES]
+        assert server.features.remotes[0] is kept
+
+    await while_serving(replace(OLD, leafnodes=LeafOptions(remotes=(GONE, STAYS))), story)
+
+
+@pytest.mark.real_loop
+async def test_a_warning_that_no_longer_holds_is_taken_back() -> None:
+    async def story(server: Server, file: File) -> None:
+        assert len(server.warnings) == 1
+        file.options = replace(server.options, authorization=Authorization(token="t"))
+
+        assert await server.reloader.reload() == ""
+
+        assert server.warnings == []
+        assert server.info().auth_required
+
+    await while_serving(replace(OLD, host="0.0.0.0"), story)
