@@ -60,6 +60,7 @@ SYSTEM_EVENTS_MAX: Final = 10_000  # within SYSTEM_EVENTS_NS; 40 us each on a PC
 SYSTEM_EVENTS_NS: Final = 1 * NS_PER_S
 SYSTEM_REQUESTS_MAX: Final = 512  # requests that wait for their turn
 SYSTEM_REQUESTS_TURN_NS: Final = 5 * NS_PER_MS  # of answering before others have a turn
+TRACE_LOG_NS: Final = 1 * NS_PER_S  # one log line for all messages that cannot be traced
 SYSTEM_REQUEST_BYTES_MAX: Final = 64 * KIB  # of one request's JSON
 SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 ms on a PC
 

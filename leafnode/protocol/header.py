@@ -50,3 +50,14 @@ def status(code: int, text: bytes = b"", pairs: Iterable[tuple[bytes, bytes]] = 
     """Return a block that carries a status line, such as `NATS/1.0 503`."""
     first = b"%b %d %b" % (VERSION, code, text) if text else b"%b %d" % (VERSION, code)
     return first + build(pairs)[len(VERSION) :]
+
+
+def replaced(block: bytes, name: bytes, value: bytes) -> bytes:
+    """Return a block, which may be empty, with `name` set to `value` at its end.
+
+    What stood under that name goes, however it was spelled: a receiver may not mind case.
+    """
+    wanted = name.lower()
+    first, *lines = block.removesuffix(b"\r\n\r\n").split(b"\r\n") if block else [VERSION]
+    kept = [line for line in lines if line.partition(b":")[0].strip().lower() != wanted]
+    return b"\r\n".join([first, *kept, name + b": " + value]) + b"\r\n\r\n"

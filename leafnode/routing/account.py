@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.metrics import Traffic
+from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import may_deliver
 from leafnode.routing.replies import deliver_to_client, publish_replies
-from leafnode.routing.route import Message, deliver, hand_over, pick, send_to_leaf
+from leafnode.routing.route import Message, deliver, hand_over, send_to_leaf
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Delivery, Subscription
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import Outbox
     from leafnode.routing.sublist import Match
+    from leafnode.routing.tracing import Tracer
 
 GLOBAL_ACCOUNT: Final = "$G"
 _INBOX: Final = b"_INBOX."
@@ -60,6 +62,9 @@ class Account:
         self.watchers: list[InterestWatcher] = []
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
         self.stream_imports: StreamImports | None = None
+        self.tracer: Tracer | None = None  # None: no message is traced
+        self.trace_dest = b""  # of messages that carry a traceparent; empty: they are not traced
+        self.trace_sampling = 100  # percent of those
 
     def subscribe(
         self, subject: bytes, handler: Callable[[Delivery], None], *, queue: bytes = b""

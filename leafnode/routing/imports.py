@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 class StreamImport:
     """One import: the exporter's subjects, and how they are called here."""
 
-    __slots__ = ("_back", "exporter", "local", "show", "source")
+    __slots__ = ("_back", "allow_trace", "exporter", "local", "show", "source")
 
-    def __init__(self, exporter: Account, source: bytes, local: bytes) -> None:
+    def __init__(
+        self, exporter: Account, source: bytes, local: bytes, *, allow_trace: bool = False
+    ) -> None:
         """`local` may name the source's wildcards, in any order. Raises TransformError."""
         self.exporter = exporter
+        self.allow_trace = allow_trace
         self.source = source
         self.local, _ = untokenize(local)
         self.show: Callable[[bytes], bytes]
@@ -87,7 +90,7 @@ class StreamImports:
                 sub.peer, subject, sid=sub.sid, queue=sub.queue, handler=sub.handler
             )
             shadow.weight = sub.weight
-            shadow.shadow = Shadow(sub, one.show)
+            shadow.shadow = Shadow(sub, one.show, one.allow_trace)
             one.exporter.insert(shadow)
             shadows.append((one.exporter, shadow))
         if shadows:

@@ -16,14 +16,17 @@ from leafnode.protocol.errors import (
     wire_line,
 )
 from leafnode.protocol.subject import is_valid_literal
+from leafnode.routing import tracing
+from leafnode.routing.message_args import Args, usual_args
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, is_reserved_reply, may_publish
 from leafnode.routing.route import Message, deliver
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
-    from leafnode.routing.message_args import Args
     from leafnode.routing.peer import Peer
+    from leafnode.routing.route import Run
+    from leafnode.routing.tracing import Trace
 
 _ACK_PREFIX: Final = b"$JS.ACK."
 # Subjects that are not seen again would push everything else out of the caches.
@@ -34,23 +37,63 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     """Deliver one message, and answer the publisher where it asked."""
     account = peer.account
     assert account is not None
+    block = body[: args.header_size]
+    if not block or not tracing.asks(account, block):
+        _publish(account, peer, subject, args, body)
+        return
+    try:
+        begun = tracing.begin(account, peer, subject, block, args.size)
+    except tracing.Refused as refusal:
+        tracing.refuse(peer, refusal)
+        return
+    if begun.block is not block:
+        body = begun.block + body[args.header_size :]
+        queues, args = args.queues, Args(args.reply, len(begun.block), len(body))
+        args.queues = queues
+    trace = begun.trace
+    _publish(account, peer, subject, args, body, trace)
+    if trace is not None:
+        trace.release()
+
+
+def publish_tails(peer: Peer, subject: bytes, run: Run) -> None:
+    """Publish one by one what a lane gathered of HPUBs on one subject, and empty the run."""
+    tails, run.tails[1:], run.messages = run.tails[1:], [], []
+    for tail in tails:
+        line = tail.index(b"\n") + 1
+        reply, header_size, size = usual_args(tail[:line], with_header=True)
+        publish(peer, subject, Args(reply, header_size, size), tail[line : line + size])
+
+
+def _publish(
+    account: Account,
+    peer: Peer,
+    subject: bytes,
+    args: Args,
+    body: bytes,
+    trace: Trace | None = None,
+) -> None:
     if peer.pedantic and not is_valid_literal(subject):
         peer.send(wire_line(InvalidPublishSubject()))
     published = subject
     if account.mappings is not None:
         subject = account.mappings.choose(published)
+        if trace is not None and subject != published:
+            trace.was_mapped(subject)
     # A leaf link's rules speak of what its hub sent, a client's of where that leads.
     violation = _violation(peer, published if peer.kind is Kind.LEAF else subject, args.reply)
     if violation is not None:
+        if trace is not None:
+            trace.refused(violation.wire_text.decode("utf-8", "replace"))
         if peer.kind is Kind.CLIENT:
             peer.send(wire_line(violation))
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")
+    message = Message(subject, args.reply, args.header_size, body, args.queues, trace=trace)
     if peer.kind is Kind.LEAF:
-        _from_leaf(account, peer, subject, args, body, is_mapped=subject != published)
+        _from_leaf(account, peer, message, is_mapped=subject != published)
         return
-    message = Message(subject, args.reply, args.header_size, body)
     received = deliver(account, peer, message, once=subject.startswith(ONE_OFF))
     if not received and args.reply and peer.no_responders:
         _no_responders(account, peer, subject, args.reply)
@@ -67,20 +110,16 @@ def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation
     return None if may_publish(peer, subject) else PermissionsViolation(b"Publish", subject)
 
 
-def _from_leaf(
-    account: Account, peer: Peer, subject: bytes, args: Args, body: bytes, *, is_mapped: bool
-) -> None:
-    reply = args.reply
+def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: bool) -> None:
+    subject, reply = message.subject, message.reply
     if reply.startswith(_ACK_PREFIX) and b"@" in reply:
         reply, _, shown = reply.partition(b"@")
-        account.deliver(subject, [(shown, reply, args.header_size, body)], origin=peer)
+        account.deliver(subject, [(shown, reply, message.header_size, message.body)], origin=peer)
         return
     # Groups get a message from a leaf only when it names them (leaf protocol 2.2), but no hub knows
     # of those behind a mapping.
-    queues = args.queues
-    if queues is None and not is_mapped:
-        queues = ()
-    message = Message(subject, reply, args.header_size, body, queues)
+    if message.queues is None and not is_mapped:
+        message = message._replace(queues=())
     deliver(account, peer, message, once=subject.startswith(ONE_OFF))
 
 

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, may_deliver
 from leafnode.routing.subscription import Delivery
+from leafnode.routing.tracing import any_asks, asks
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.sublist import Group, Match
     from leafnode.routing.subscription import Subscription
+    from leafnode.routing.tracing import Trace
 
 # Larger payloads stay shared between targets instead of being copied into one buffer for each.
 SHARED_TAIL_BYTES: Final = 2048
@@ -39,6 +42,7 @@ class Message(NamedTuple):
     body: bytes  # header block and payload
     queues: tuple[bytes, ...] | None = None
     passed: tuple[object, ...] = ()
+    trace: Trace | None = None
 
 
 class Target:
@@ -73,6 +77,7 @@ class Route:
         "handlers",
         "internal",
         "match",
+        "published",
         "subject",
         "targets",
         "wire",
@@ -81,6 +86,7 @@ class Route:
 
     def __init__(self, subject: bytes, match: Match, *, with_header: bool) -> None:
         self.subject = subject
+        self.published = subject  # differs where a mapping holds
         self.match = match
         self.with_header = with_header
         self.targets: list[Target] = []
@@ -114,6 +120,7 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
         return _build(account, origin, subject, with_header=with_header)
     mapped = mappings.always(subject)
     route = _build(account, origin, mapped or subject, with_header=with_header)
+    route.published = subject
     # From a leaf link more than the subject depends on the mapping: see publish.
     if mapped is None or (mapped != subject and origin.kind is Kind.LEAF):
         route.general = True
@@ -139,6 +146,7 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
     route.internal = bool(route.handlers) or any(t.sub.handler is not None for t in members)
     if not (route.wire or route.internal) and origin.no_responders:
         route.general = True
+    route.wire = route.wire or with_header  # it may ask for a trace even of what nobody gets
     return route
 
 
@@ -184,6 +192,11 @@ def emit(account: Account, origin: Peer, run: Run) -> None:
         return
     run.route = None
     tails = run.tails
+    if route.with_header and any_asks(account, tails):
+        from leafnode.routing.publish import publish_tails
+
+        publish_tails(origin, route.published, run)
+        return
     try:
         count = len(tails) - 1
         if count and route.targets:
@@ -316,6 +329,8 @@ def emit_once(
     delivered, and the general way is needed.
     """
     reply, header_size, size = args
+    if header_size and asks(account, tail):
+        return False
     subs, groups = account.sublist.look(subject)
     if groups and origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
         if any(sub.peer.kind is Kind.LEAF for group in groups for sub in group.members):
@@ -380,7 +395,11 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     received = 0
     leafs: dict[int, tuple[Subscription, list[bytes]]] = {}
     for sub in match.plain:
-        if not may_deliver(sub, subject, origin) or _is_exported_again(sub, message):
+        if not may_deliver(sub, subject, origin):
+            if message.trace is not None:
+                message.trace.is_held_back(sub, origin)
+            continue
+        if _is_exported_again(sub, message):
             continue
         if sub.peer.kind is Kind.LEAF:
             leafs.setdefault(sub.peer.cid, (sub, []))
@@ -402,23 +421,6 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     return received
 
 
-def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
-    """Choose the member that gets the next message: local ones first, else a leaf by weight."""
-    members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
-    if not members:
-        return None
-    local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]
-    group.turn += 1
-    if local:
-        return local[group.turn % len(local)]
-    turn = group.turn % sum(sub.weight for sub in members)
-    for sub in members:
-        turn -= sub.weight
-        if turn < 0:
-            return sub
-    raise AssertionError("the weights add up to more than any turn")
-
-
 def _is_exported_again(sub: Subscription, message: Message) -> bool:
     """What came through a service import goes no further through a stream import."""
     return sub.shadow is not None and bool(message.passed)
@@ -431,13 +433,23 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
     """
     if sub.relay is not None:
         return sub.relay.forward(origin, message)
-    if sub.shadow is not None:
-        message = message._replace(subject=sub.shadow.show(message.subject))
-        sub = sub.shadow.source
+    shadow, trace = sub.shadow, message.trace
+    if shadow is not None:
+        message = message._replace(subject=shadow.show(message.subject))
+        if trace is not None:
+            is_followed = trace.is_exported(sub, message.subject)
+            if trace.only and not is_followed:
+                return 1
+            trace = trace if is_followed else None
+        sub = shadow.source
     if sub.handler is not None:
         one = (message.reply, message.header_size, message.body)
-        call(account, sub, Delivery(message.subject, [one], origin))
+        call(account, sub, Delivery(message.subject, [one], origin, trace))
         return 1
+    if trace is not None:
+        trace.goes_to(sub)
+        if trace.only:
+            return 1
     line = b"%b %b " % (message.subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
     return 1
@@ -450,6 +462,8 @@ def send_to_leaf(
     if sub.shadow is not None:
         message = message._replace(subject=sub.shadow.show(message.subject))
         sub = sub.shadow.source
+    if message.trace is not None:
+        message = message.trace.sent_on(sub, message)
     middle = message.reply
     if queues:
         names = b" ".join(queues)

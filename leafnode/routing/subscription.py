@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Message
+    from leafnode.routing.tracing import Trace
 
 
 class Delivery(NamedTuple):
@@ -16,11 +17,13 @@ class Delivery(NamedTuple):
 
     Each message is (reply or b"", header size, body); the body is header block and payload in one
     piece.
+    `trace` is set for one that is traced: who takes part may add what it does.
     """
 
     subject: bytes
     messages: list[tuple[bytes, int, bytes]]
     origin: Peer
+    trace: Trace | None = None
 
 
 class Relay(Protocol):
@@ -35,10 +38,12 @@ class Shadow(NamedTuple):
     """Why a subscription of one account is in another's sublist: a stream import.
 
     The source is what counts deliveries and ends; `show` makes the subject that it sees.
+    `allow_trace`: who traces a message may see what becomes of it here.
     """
 
     source: Subscription
     show: Callable[[bytes], bytes]
+    allow_trace: bool = False
 
 
 class Subscription:

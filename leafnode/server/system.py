@@ -13,6 +13,7 @@ from leafnode.system.events import Events
 from leafnode.system.requests import Refused, Requests
 from leafnode.system.statistics import AccountStatistics, Heartbeat
 from leafnode.system.tally import Tally
+from leafnode.system.trace import TraceEvents
 from leafnode.system.user import user_info
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class System:
         self.events = Events(self.envelope, tally, statistics)
         self.heartbeat = Heartbeat(self.envelope, monitor.views, statistics)
         self.requests = Requests(self.envelope)
+        self.traces = TraceEvents(self.envelope, server.random)
         sources = Sources(
             monitor=monitor,
             statistics=statistics,
@@ -49,6 +51,7 @@ class System:
         server = self._server
         self.answers.serve(self.requests)
         for account in server.accounts.values():
+            account.tracer = self.traces
             if account is not self.envelope.account:
                 self.answers.serve_account(account, self.requests)
         server.registry.watcher = self.events

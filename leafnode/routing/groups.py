@@ -1,0 +1,34 @@
+"""Which member of a queue group gets the next message.
+
+Knows groups and who may receive; not messages. Truth: nats-server 2.15.1 server/client.go
+processMsgResults; leaf protocol 2.2 for the weights.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import may_deliver
+
+if TYPE_CHECKING:
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.sublist import Group
+    from leafnode.routing.subscription import Subscription
+
+
+def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
+    """Choose the member that gets the next message: local ones first, else a leaf by weight."""
+    members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
+    if not members:
+        return None
+    local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]
+    group.turn += 1
+    if local:
+        return local[group.turn % len(local)]
+    turn = group.turn % sum(sub.weight for sub in members)
+    for sub in members:
+        turn -= sub.weight
+        if turn < 0:
+            return sub
+    raise AssertionError("the weights add up to more than any turn")

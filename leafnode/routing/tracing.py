@@ -1,0 +1,324 @@
+"""Message tracing: which messages are traced, and what became of each.
+
+A message whose header names a destination (`Nats-Trace-Dest`) is delivered like any other, and
+every step is noted; at the end the notes are published there. `Nats-Trace-Only` notes the steps
+without delivering. Knows messages, peers and subscriptions; not how notes are written
+(system.trace). What a header asks for is believed only where its sender may publish to the
+destination itself.
+Truth: nats-server 2.15.1 server/msgtrace.go; measured.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from leafnode.protocol import header
+from leafnode.protocol.errors import PermissionsViolation, wire_line
+from leafnode.protocol.subject import is_valid_literal
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import is_reserved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.route import Message
+    from leafnode.routing.subscription import Subscription
+
+DEST: Final = b"Nats-Trace-Dest"
+ONLY: Final = b"Nats-Trace-Only"
+HOP: Final = b"Nats-Trace-Hop"
+ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
+DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
+_PARENT: Final = b"traceparent"
+_TRUE: Final = frozenset({b"1", b"true", b"on"})
+_SAMPLED: Final = 1  # the flag of a traceparent
+
+NO_ECHO: Final = "Not delivered because of no echo"
+PUBLISH_DENIED: Final = "Not delivered because publish denied for this subject"
+SUBSCRIBE_DENIED: Final = "Not delivered because subscription denies this subject"
+SUBSCRIPTION_CLOSED: Final = "Not delivered because subscription is closed"
+CLIENT_CLOSED: Final = "Not delivered because client is closed"
+
+# nats-server's numbers for what is at the other end.
+_KINDS: Final = {Kind.CLIENT: 0, Kind.SYSTEM: 3, Kind.LEAF: 4}
+
+
+class Note(NamedTuple):
+    """One step: `type` is nats-server's, `fields` are its other keys in order."""
+
+    type: str
+    time_ns: int
+    fields: dict[str, object]
+
+
+class Tracer(Protocol):
+    """What tracing needs of the server."""
+
+    def wall_ns(self) -> int: ...
+
+    def is_sampled(self, percent: int) -> bool:
+        """Throw the dice for one message."""
+        ...
+
+    def complain(self, text: str) -> None:
+        """Tell the operator that a message asked for something impossible."""
+        ...
+
+    def send(self, trace: Trace) -> None:
+        """Publish what was noted."""
+        ...
+
+
+class Trace:
+    """The notes about one message. It is sent when nobody holds it any more."""
+
+    __slots__ = (
+        "_held",
+        "_hop",
+        "_tracer",
+        "account",
+        "dest",
+        "header",
+        "hops",
+        "notes",
+        "only",
+        "size",
+    )
+
+    def __init__(
+        self, tracer: Tracer, account: Account, dest: bytes, block: bytes, size: int
+    ) -> None:
+        self._tracer = tracer
+        self._held = 1  # by whoever delivers the message
+        self._hop = b""  # where the message came from, on its way through servers
+        self.account = account
+        self.dest = dest
+        self.header = block
+        self.size = size
+        self.only = False
+        self.hops = 0
+        self.notes: list[Note] = []
+
+    def hold(self) -> None:
+        """Wait for one more that has something to add."""
+        self._held += 1
+
+    def release(self) -> None:
+        self._held -= 1
+        if not self._held:
+            self._tracer.send(self)
+
+    def note(self, step: str, /, **fields: object) -> dict[str, object]:
+        """Add a step; the fields may still be completed."""
+        self.notes.append(Note(step, self._tracer.wall_ns(), fields))
+        return fields
+
+    def came_in(self, peer: Peer, subject: bytes, hop: bytes) -> None:
+        self._hop = hop
+        fields: dict[str, object] = {"kind": _KINDS[peer.kind], "cid": peer.cid}
+        if peer.name:
+            fields["name"] = peer.name
+        self.note("in", **fields, acc=self.account.name, subj=_text(subject))
+
+    def refused(self, error: str) -> None:
+        """The message did not get past its publisher's permissions or the server's limits."""
+        self.notes[0].fields["error"] = error
+
+    def was_mapped(self, subject: bytes) -> None:
+        self.note("sm", to=_text(subject))
+
+    def goes_to(self, sub: Subscription, *, error: str = "", hop: str = "") -> None:
+        """Note that a message leaves for this subscription, or why it does not."""
+        peer = sub.peer
+        fields: dict[str, object] = {"kind": _KINDS[peer.kind], "cid": peer.cid}
+        if peer.name:
+            fields["name"] = peer.name
+        if hop:
+            fields["hop"] = hop
+        if peer.account is not None and peer.account is not self.account:
+            fields["acc"] = peer.account.name
+        if peer.kind is Kind.CLIENT:
+            fields["sub"] = _text(sub.subject)
+            if sub.queue:
+                fields["queue"] = _text(sub.queue)
+        if error:
+            fields["error"] = error
+        self.note("eg", **fields)
+
+    def is_held_back(self, sub: Subscription, origin: Peer) -> None:
+        """Note why `may_deliver` said no."""
+        peer = sub.peer
+        if peer.kind is Kind.SYSTEM or (peer is origin and peer.kind is Kind.LEAF):
+            return
+        if sub.closed:
+            self.goes_to(sub, error=SUBSCRIPTION_CLOSED)
+        elif peer.closing:
+            self.goes_to(sub, error=CLIENT_CLOSED)
+        elif peer is origin and not peer.echo:
+            self.goes_to(sub, error=NO_ECHO)
+        elif peer.kind is Kind.CLIENT:
+            self.goes_to(sub, error=SUBSCRIBE_DENIED)
+        elif origin.kind is not Kind.LEAF:
+            self.goes_to(sub, error=PUBLISH_DENIED)
+
+    def is_exported(self, sub: Subscription, shown: bytes) -> bool:
+        """Note that another account gets the message as `shown`; say whether that may be followed.
+
+        Where it may not, nothing more of it is noted.
+        """
+        assert sub.shadow is not None, "only an import is exported to"
+        assert sub.peer.account is not None, "it subscribed in an account"
+        self.note("se", acc=sub.peer.account.name, to=_text(shown))
+        return sub.shadow.allow_trace
+
+    def sent_on(self, sub: Subscription, message: Message) -> Message:
+        """Note that a message leaves for another server, and return it with its way up to there.
+
+        Also one that is not to be delivered leaves: the other server notes what it would do.
+        """
+        self.hops += 1
+        own = b"%d" % self.hops
+        hop = self._hop + b"." + own if self._hop else own
+        self.goes_to(sub, hop=hop.decode())
+        block = header.replaced(message.body[: message.header_size], HOP, hop)
+        body = block + message.body[message.header_size :]
+        return message._replace(header_size=len(block), body=body)
+
+
+class Refused(Exception):  # noqa: N818 -- what happened
+    """The message goes nowhere; `error` is for its publisher, None: nothing is said."""
+
+    def __init__(self, error: PermissionsViolation | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def asks(account: Account, data: bytes) -> bool:
+    """Say whether a message with a header may ask for a trace: cheap, and never wrongly no."""
+    if account.tracer is None:
+        return False
+    if DEST in data:
+        return True
+    return bool(account.trace_dest) and _PARENT in data.lower()
+
+
+def any_asks(account: Account, messages: Iterable[bytes]) -> bool:
+    """Say the same of many.  HOT"""
+    if account.tracer is None:
+        return False
+    if account.trace_dest:
+        return any(asks(account, data) for data in messages)
+    for data in messages:  # noqa: SIM110 -- a generator costs more than the search
+        if DEST in data:
+            return True
+    return False
+
+
+class Begun(NamedTuple):
+    """A trace if there is one, and the header as the message is to have it from here on."""
+
+    trace: Trace | None
+    block: bytes
+
+
+def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int) -> Begun:
+    """Start the trace that a header asks for. Raises Refused.
+
+    `size` is that of the whole message.
+    """
+    tracer = account.tracer
+    fields = _fields(block)
+    if tracer is None or fields is None:
+        return Begun(None, block)
+    only = DEST in fields and fields.get(ONLY, b"").lower() in _TRUE
+    try:
+        dest = _destination(account, peer, fields, tracer)
+    except _NoTrace as no:
+        if only:
+            raise Refused from None
+        return Begun(None, without_trace(block) if no.for_all else block)
+    if is_reserved(dest) or not _may_publish(peer, dest):
+        raise Refused(PermissionsViolation(b"Publish", dest))
+    trace = Trace(tracer, account, dest, block, size)
+    trace.only = only
+    hop = fields.get(HOP, b"") if peer.kind is not Kind.CLIENT else b""
+    trace.came_in(peer, subject, hop)
+    return Begun(trace, block)
+
+
+def refuse(peer: Peer, refusal: Refused) -> None:
+    """Tell a client why its message went nowhere."""
+    if refusal.error is not None and peer.kind is Kind.CLIENT:
+        peer.send(wire_line(refusal.error))
+
+
+def without_trace(block: bytes) -> bytes:
+    """Return a header that makes no server trace the message any more."""
+    return header.replaced(block, DEST, DISABLED)
+
+
+class _NoTrace(Exception):  # noqa: N818 -- what follows
+    """The header asks for nothing that can be done. `for_all`: no other server is to trace it."""
+
+    def __init__(self, *, for_all: bool) -> None:
+        super().__init__(for_all)
+        self.for_all = for_all
+
+
+def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], tracer: Tracer) -> bytes:
+    """Return where the notes go. Raises _NoTrace."""
+    dest = fields.get(DEST, b"")
+    if not dest:  # a traceparent alone: the account says where to, and how many of them
+        dest = account.trace_dest
+        if not dest:
+            raise _NoTrace(for_all=False)
+        if peer.kind is Kind.CLIENT and not tracer.is_sampled(account.trace_sampling):
+            raise _NoTrace(for_all=True)
+        return dest
+    if fields.get(ORIGIN_ACCOUNT):
+        tracer.complain('Message tracing disabled because of header "Nats-Trace-Origin-Account"')
+        raise _NoTrace(for_all=True)
+    if not is_valid_literal(dest):
+        tracer.complain("The destination of a message trace is not valid, it is not traced")
+        raise _NoTrace(for_all=False)
+    return dest
+
+
+def _may_publish(peer: Peer, dest: bytes) -> bool:
+    # By the lists alone: what somebody may answer is no place for notes.
+    return peer.permissions is None or peer.permissions.may_publish(dest)
+
+
+def _fields(block: bytes) -> dict[bytes, bytes] | None:
+    """Return the first value of each header, or None where none of them asks for a trace."""
+    fields: dict[bytes, bytes] = {}
+    wanted = False
+    for name, value in header.parse(block):
+        if not name or not value:
+            continue
+        if name == DEST:
+            if value == DISABLED:
+                return None
+            wanted = True
+        elif name.lower() == _PARENT and _is_sampled(value):
+            wanted = True
+        fields.setdefault(name, value)
+    return fields if wanted else None
+
+
+def _is_sampled(value: bytes) -> bool:
+    """Read the flags of a W3C trace context: `version-trace-parent-flags`."""
+    parts = value.split(b"-")
+    if len(parts) != 4 or len(parts[3]) != 2:
+        return False
+    try:
+        flags = int(parts[3], 16)
+    except ValueError:
+        return False
+    return flags < 0x80 and bool(flags & _SAMPLED)  # Go reads them as a signed byte
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,359 @@
+"""leafnode.routing.tracing: which messages are traced, and what is noted of them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from leafnode.protocol import header
+from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.tracing import DEST, DISABLED, without_trace
+from tests.sim.peers import FakePeer, account
+from tests.sim.tracer import FakeTracer
+
+SAMPLED = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def hpub(subject: bytes, *lines: bytes, payload: bytes = b"hi", verb: bytes = b"HPUB") -> bytes:
+    block = b"\r\n".join([b"NATS/1.0", *lines]) + b"\r\n\r\n"
+    sizes = b"%d %d" % (len(block), len(block) + len(payload))
+    return b"%b %b %b\r\n%b%b\r\n" % (verb, subject, sizes, block, payload)
+
+
+class World:
+    """A publisher, a subscriber to `a.>`, and a tracer."""
+
+    def __init__(self, *, sampled: bool = True) -> None:
+        self.account = account("A")
+        self.tracer = self.account.tracer = FakeTracer(sampled=sampled)
+        self.publisher = FakePeer(self.account, 1)
+        self.publisher.name = "pub"
+        self.subscriber = FakePeer(self.account, 2)
+        self.subscriber.name = "sub"
+        self.subscriber.subscribe(b"a.>", b"7")
+
+
+def test_a_message_that_names_a_destination_is_delivered_and_noted() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+
+    assert world.subscriber.got() == (
+        b"HMSG a.b 7 32 34\r\nNATS/1.0\r\nNats-Trace-Dest: t\r\n\r\nhi\r\n"
+    )
+    assert world.tracer.steps() == [
+        ("in", {"kind": 0, "cid": 1, "name": "pub", "acc": "A", "subj": "a.b"}),
+        ("eg", {"kind": 0, "cid": 2, "name": "sub", "sub": "a.>"}),
+    ]
+    assert (world.tracer.sent[0].dest, world.tracer.sent[0].size) == (b"t", 34)
+
+
+@pytest.mark.parametrize("value", [b"1", b"true", b"On"])
+def test_trace_only_notes_without_delivering(value: bytes) -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: " + value))
+
+    assert world.subscriber.got() == b""
+    assert [kind for kind, _ in world.tracer.steps()] == ["in", "eg"]
+    assert world.account.traffic.out_msgs == 0
+
+
+def test_trace_only_with_another_value_delivers() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: no"))
+
+    assert world.subscriber.got() != b""
+
+
+def test_a_message_that_nobody_gets_is_noted_too() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"x", b"Nats-Trace-Dest: t"))
+
+    assert [kind for kind, _ in world.tracer.steps()] == ["in"]
+
+
+def test_of_a_run_each_message_is_judged_by_its_own_header() -> None:
+    world = World()
+    one = hpub(b"a.b", b"Nats-Trace-Dest: t")
+    other = hpub(b"a.b", b"Nobody-Trace-It: t")
+    assert len(one) == len(other)
+
+    world.publisher.says(other + one + other + one + one)
+
+    assert len(world.tracer.sent) == 3
+    assert world.subscriber.got().count(b"HMSG a.b 7 ") == 5
+    assert world.account.traffic.in_msgs == 5
+
+
+def test_without_a_tracer_nothing_is_traced() -> None:
+    world = World()
+    world.account.tracer = None
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: 1"))
+
+    assert world.subscriber.got() != b""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nats-trace-dest: t",  # names are as they are spelled
+        b"Nats-Trace-Dest : t",
+        b" Nats-Trace-Dest: t",
+        b"X-Nats-Trace-Dest: t",
+        b"X: Nats-Trace-Dest: t",
+        b"Nats-Trace-Dest:",
+        b"Nats-Trace-Dest: trace disabled",
+    ],
+)
+def test_what_only_looks_like_the_header_traces_nothing(line: bytes) -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", line))
+
+    assert world.tracer.sent == []
+    assert world.subscriber.got() != b""
+
+
+def test_the_name_in_a_payload_traces_nothing() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"X: 1", payload=b"\r\nNats-Trace-Dest: t\r\n"))
+
+    assert world.tracer.sent == []
+
+
+def test_a_destination_that_the_publisher_may_not_publish_to_is_refused_with_the_message() -> None:
+    world = World()
+    world.publisher.permissions = Permissions(Rules(allow=[b"a.>"]), Rules())
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: secret.x"))
+
+    assert world.publisher.got() == (
+        b"-ERR 'Permissions Violation for Publish to \"secret.x\"'\r\n"
+    )
+    assert (world.subscriber.got(), world.tracer.sent) == (b"", [])
+
+
+@pytest.mark.parametrize("dest", [b"_GR_.x", b"$NRG.x"])
+def test_a_destination_between_servers_is_refused(dest: bytes) -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: " + dest))
+
+    assert b"Permissions Violation" in world.publisher.got()
+    assert world.tracer.sent == []
+
+
+@pytest.mark.parametrize("dest", [b"a.*", b"a..b", b"with blank"])
+def test_a_destination_that_is_no_subject_delivers_untraced(dest: bytes) -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: " + dest))
+
+    assert world.subscriber.got() != b""
+    assert (world.tracer.sent, len(world.tracer.complaints)) == ([], 1)
+
+
+def test_trace_only_without_a_possible_destination_delivers_nothing() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: a.*", b"Nats-Trace-Only: 1"))
+
+    assert (world.subscriber.got(), world.tracer.sent) == (b"", [])
+
+
+def test_the_header_of_an_old_server_ends_tracing_for_everybody() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Origin-Account: B"))
+
+    assert world.tracer.sent == []
+    assert b"Nats-Trace-Dest: trace disabled\r\n" in world.subscriber.got()
+
+
+def test_a_denied_publish_is_noted_with_the_error() -> None:
+    world = World()
+    world.publisher.permissions = Permissions(Rules(allow=[b"t"]), Rules())
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+
+    [(_, fields)] = world.tracer.steps()
+    assert fields["error"] == 'Permissions Violation for Publish to "a.b"'
+
+
+def test_why_somebody_does_not_get_it_is_noted() -> None:
+    world = World()
+    world.subscriber.permissions = Permissions(Rules(), Rules(deny=[b"a.b"]))
+    world.publisher.subscribe(b"a.b", b"1")
+    world.publisher.echo = False
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+
+    errors = {fields["cid"]: fields.get("error") for _, fields in world.tracer.steps()[1:]}
+    assert errors == {
+        1: "Not delivered because of no echo",
+        2: "Not delivered because subscription denies this subject",
+    }
+
+
+def test_a_member_of_a_group_is_noted_with_its_queue() -> None:
+    world = World()
+    member = FakePeer(world.account, 3)
+    member.subscribe(b"q", b"1", b"workers")
+
+    world.publisher.says(hpub(b"q", b"Nats-Trace-Dest: t"))
+
+    assert world.tracer.steps()[1] == ("eg", {"kind": 0, "cid": 3, "sub": "q", "queue": "workers"})
+
+
+def test_a_mapping_is_noted() -> None:
+    world = World()
+    mapped = MappedSubject(b"old", [Weighted(b"a.new", 100)])
+    world.account.mappings = Mappings([mapped], random.Random(1))
+
+    world.publisher.says(hpub(b"old", b"Nats-Trace-Dest: t"))
+
+    assert [step for step in world.tracer.steps() if step[0] != "eg"] == [
+        ("in", {"kind": 0, "cid": 1, "name": "pub", "acc": "A", "subj": "old"}),
+        ("sm", {"to": "a.new"}),
+    ]
+
+
+def test_another_server_is_told_the_way_and_gets_it_even_when_nobody_is_to() -> None:
+    world = World()
+    link = FakePeer(world.account, 9, Kind.LEAF)
+    link.subscribe(b"z", b"")
+
+    world.publisher.says(hpub(b"z", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: 1"))
+
+    assert b"Nats-Trace-Hop: 1\r\n" in link.got()
+    assert world.tracer.steps()[1] == ("eg", {"kind": 4, "cid": 9, "hop": "1"})
+    assert world.tracer.sent[0].hops == 1
+
+
+def test_the_way_that_a_client_claims_is_not_believed_a_servers_is() -> None:
+    world = World()
+    link = FakePeer(world.account, 9, Kind.LEAF)
+    link.subscribe(b"z", b"")
+
+    world.publisher.says(hpub(b"z", b"Nats-Trace-Dest: t", b"Nats-Trace-Hop: 5"))
+
+    assert b"Nats-Trace-Hop: 1\r\n" in link.got()
+
+
+def test_a_message_from_a_leaf_is_traced_under_its_kind() -> None:
+    world = World()
+    link = FakePeer(world.account, 9, Kind.LEAF)
+
+    link.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Hop: 1.2", verb=b"HMSG"))
+
+    assert world.tracer.steps()[0] == ("in", {"kind": 4, "cid": 9, "acc": "A", "subj": "a.b"})
+    assert world.subscriber.got() != b""
+
+
+def test_a_stream_import_is_noted_and_followed_only_where_it_allows_that() -> None:
+    for allow, kinds in ((False, ["in", "se", "eg"]), (True, ["in", "se", "eg", "eg"])):
+        world = World()
+        importer = account("B")
+        reader = FakePeer(importer, 5)
+        stream = StreamImport(world.account, b"a.>", b"from.a.>", allow_trace=allow)
+        StreamImports(importer, [stream]).start()
+        reader.subscribe(b"from.a.b", b"1")
+
+        world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+
+        steps = world.tracer.steps()
+        assert sorted(kind for kind, _ in steps) == sorted(kinds)
+        assert ("se", {"acc": "B", "to": "from.a.b"}) in steps
+        assert reader.got() != b""
+
+
+def test_trace_only_does_not_reach_through_a_stream_import() -> None:
+    world = World()
+    importer = account("B")
+    reader = FakePeer(importer, 5)
+    StreamImports(importer, [StreamImport(world.account, b"a.>", b"from.a.>")]).start()
+    reader.subscribe(b"from.a.b", b"1")
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: 1"))
+
+    assert reader.got() == b""
+
+
+@pytest.mark.parametrize("name", [b"traceparent", b"Traceparent", b"TRACEPARENT"])
+def test_a_traceparent_is_traced_to_where_the_account_says(name: bytes) -> None:
+    world = World()
+    world.account.trace_dest = b"acc.traces"
+
+    world.publisher.says(hpub(b"a.b", name + b": " + SAMPLED))
+
+    assert world.tracer.sent[0].dest == b"acc.traces"
+    assert world.subscriber.got() != b""
+
+
+@pytest.mark.parametrize("value", [SAMPLED[:-1] + b"0", b"00-1-01", b"x-y-z-zz", b"a-b-c-ff"])
+def test_a_traceparent_that_is_not_sampled_is_not_traced(value: bytes) -> None:
+    world = World()
+    world.account.trace_dest = b"acc.traces"
+
+    world.publisher.says(hpub(b"a.b", b"traceparent: " + value))
+
+    assert world.tracer.sent == []
+
+
+def test_an_account_without_a_destination_traces_no_traceparent() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"traceparent: " + SAMPLED))
+
+    assert world.tracer.sent == []
+
+
+def test_what_the_dice_leave_out_is_traced_by_no_other_server_either() -> None:
+    world = World(sampled=False)
+    world.account.trace_dest = b"acc.traces"
+
+    world.publisher.says(hpub(b"a.b", b"traceparent: " + SAMPLED))
+
+    assert world.tracer.sent == []
+    assert b"Nats-Trace-Dest: trace disabled\r\n" in world.subscriber.got()
+
+
+def test_a_header_is_made_untraceable() -> None:
+    block = without_trace(b"NATS/1.0\r\nNats-Trace-Dest: t\r\nA: 1\r\n\r\n")
+
+    assert header.get(block, DEST) == DISABLED
+    assert block.count(DEST) == 1
+    assert header.get(block, b"A") == b"1"
+
+
+def test_a_requester_hears_that_nobody_is_there_also_when_it_traces() -> None:
+    world = World()
+    world.publisher.no_responders = True
+    world.publisher.subscribe(b"in", b"3")
+
+    world.publisher.says(hpub(b"x in", b"Nats-Trace-Dest: t"))
+
+    assert b"NATS/1.0 503" in world.publisher.got()
+    assert len(world.tracer.sent) == 1
+
+
+def test_a_trace_waits_for_all_that_have_something_to_add() -> None:
+    world = World()
+    held = []
+
+    world.account.subscribe(b"s", lambda delivery: held.append(delivery.trace))
+    world.account.subscribe(b"s", lambda delivery: delivery.trace and delivery.trace.hold())
+    world.publisher.says(hpub(b"s", b"Nats-Trace-Dest: t"))
+    before = len(world.tracer.sent)
+    held[0].release()
+
+    assert (before, len(world.tracer.sent)) == (0, 1)
