@@ -31,6 +31,7 @@ Server Options:
         --server_name <server_name>  Server name (default: auto)
     -P, --pid <file>                 File to store PID
     -m, --http_port <port>           Use port for http monitoring (on the host of the clients)
+    -ms,--https_port <port>          Use port for https monitoring
     -c, --config <file>              Configuration file
     -t                               Test configuration and exit
     -sl,--signal <signal>[=<pid>]    Send signal to a {program} process (ldm, stop, quit, term,
@@ -94,6 +95,7 @@ class Flags:
     server_name: str | None = None
     pid_file: str | None = None
     http_port: int | None = None
+    https_port: int | None = None
     log_file: str | None = None
     logtime: bool | None = None
     debug: bool | None = None
@@ -145,7 +147,7 @@ def overlay(options: Options, flags: Flags) -> Options:
     changes: dict[str, Any] = {
         name: value for name in _PLAIN if (value := getattr(flags, name)) is not None
     }
-    changes["http"] = _http(options, flags)
+    changes |= _monitoring(options, flags)
     changes["jetstream"] = _jetstream(options.jetstream, flags)
     changes["authorization"] = _authorization(options.authorization, flags)
     return replace(options, **changes)
@@ -204,12 +206,22 @@ def _check_together(flags: Flags) -> None:
         raise FlagError("expected --user and --pass together")
 
 
-def _http(options: Options, flags: Flags) -> HostPort | None:
+def _monitoring(options: Options, flags: Flags) -> dict[str, HostPort | None]:
+    """Return http and https, of which there can be one. Raises FlagError."""
+    http = _on_port(options.http, flags.http_port, options, flags)
+    https = _on_port(options.https, flags.https_port, options, flags)
+    if http is not None and https is not None:
+        raise FlagError(f"can't specify both HTTP ({http.port}) and HTTPs ({https.port}) ports")
+    return {"http": http, "https": https}
+
+
+def _on_port(
+    current: HostPort | None, given: int | None, options: Options, flags: Flags
+) -> HostPort | None:
     """Monitoring follows the clients' host, unless the file names a host of its own."""
-    current = options.http
-    if flags.http_port is None and current is None:
+    if given is None and current is None:
         return None
-    port = current.port if flags.http_port is None and current else flags.http_port
+    port = current.port if given is None and current else given
     if not port:
         return None
     if current is not None and options.http_host_given:
@@ -298,6 +310,7 @@ _FLAGS: Final = (
     _Flag(("n", "name", "server_name"), "server_name", _server_name),
     _Flag(("P", "pid"), "pid_file", _text),
     _Flag(("m", "http_port"), "http_port", _port),
+    _Flag(("ms", "https_port"), "https_port", _port),
     _Flag(("c", "config"), "config", _text),
     _Flag(("t",), "check", None),
     _Flag(("l", "log"), "log_file", _text),
@@ -334,11 +347,7 @@ def _each(reason: str, names: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), reason)
 
 
-_REFUSED: Final[dict[str, str]] = (
-    _each(
-        "leafnode builds no cluster: point leafnodes.remotes at one",
-        "routes cluster cluster_name no_advertise cluster_advertise connect_retries cluster_listen",
-    )
-    | _each("put TLS in front of it for now", "tls tlscert tlskey tlsverify tlscacert help_tls")
-    | _each("monitoring speaks plain http; use -m", "ms https_port")
-)
+_REFUSED: Final[dict[str, str]] = _each(
+    "leafnode builds no cluster: point leafnodes.remotes at one",
+    "routes cluster cluster_name no_advertise cluster_advertise connect_retries cluster_listen",
+) | _each("put TLS in front of it for now", "tls tlscert tlskey tlsverify tlscacert help_tls")

@@ -126,6 +126,7 @@ def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
 
 def _check_together(options: Options, given: Given) -> None:
     """Check what no block can check alone."""
+    monitoring.check(options, given)
     _check_users(options, given)
     if problem := process.grace_problem(options):
         where = given.places.get("lame_duck_grace_period_ns") or given.place

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.config import convert
 from leafnode.config.options import HostPort, Options
-from leafnode.config.place import Place, Row
+from leafnode.config.place import Given, Place, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +23,23 @@ _MAX_CLOSED: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.MAX_CLO
 
 def fold_http(values: dict[str, Any]) -> None:
     """Give monitoring its host: the one written, else that of the clients; port 0 turns it off."""
-    address: HostPort | None = values.pop("http", None)
-    if address is not None and address.port != 0:
-        values["http_host_given"] = bool(address.host)
-        host = address.host or values.get("host", Options().host)
-        values["http"] = HostPort(host, address.port)
+    for name in ("http", "https"):
+        address: HostPort | None = values.pop(name, None)
+        if address is not None and address.port != 0:
+            values["http_host_given"] = bool(address.host)
+            host = address.host or values.get("host", Options().host)
+            values[name] = HostPort(host, address.port)
+
+
+def check(options: Options, given: Given) -> None:
+    """Raise ConfigError for what cannot be together."""
+    if options.https is None:
+        return
+    where = given.places["https"]
+    if options.http is not None:
+        raise where.error("expected http or https, not both")
+    if options.tls is None or not options.tls.pairs:
+        raise where.error("expected tls { cert_file, key_file }: https shows that certificate")
 
 
 def _base_path(place: Place) -> str:
@@ -42,6 +54,8 @@ def _base_path(place: Place) -> str:
 ROWS: Final[Sequence[Row]] = (
     Row(("http",), "http", convert.host_port),
     Row(("http_port", "monitor_port"), "http", convert.port_alone),
+    Row(("https",), "https", convert.host_port),
+    Row(("https_port",), "https", convert.port_alone),
     Row(("http_base_path",), "http_base_path", _base_path),
     Row(("max_closed_clients",), "max_closed_clients", _MAX_CLOSED),
 )

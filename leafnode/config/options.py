@@ -223,6 +223,7 @@ class Options:
     server_name: str = ""
     client_advertise: HostPort | None = None  # what INFO says instead of host and port
     http: HostPort | None = None
+    https: HostPort | None = None  # with the certificate of `tls`; not beside http
     http_base_path: str = ""  # before every path of monitoring, like /nats
     max_closed_clients: int = limits.MAX_CLOSED_CLIENTS
     http_host_given: bool = False  # else monitoring follows the host of the clients' listener

@@ -23,8 +23,8 @@ TOP: Final[dict[str, str]] = (
     _each(_NO_CLUSTER, "cluster gateway")
     | _each(
         _NOT_YET,
-        "accounts mappings maps default_sentinel websocket https "
-        "https_port default_js_domain write_timeout "
+        "accounts mappings maps default_sentinel websocket "
+        "default_js_domain write_timeout "
         "trace_headers connect_error_reports reconnect_error_reports",
     )
     | _each(

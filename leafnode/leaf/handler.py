@@ -217,7 +217,7 @@ class HubLink:
             port=row.port,
             account=row.account,
             user="",
-            name=row.name,
+            name="",  # a link has none there; /leafz has the hub's
             lang="",
             version="",
             start_ns=wall_ns - (now_ns - self.linked_ns),

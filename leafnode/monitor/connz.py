@@ -271,6 +271,8 @@ def _row(row: Shown, *, with_auth: bool) -> dict[str, object]:
     named["tls_first"] = facts.tls_first
     if with_auth:
         named |= _auth(facts)
+        if row.closed is not None and facts.account in {"", _GLOBAL}:
+            del named["name_tag"]  # told of open connections only, as on nats-server
     return answer | {key: value for key, value in named.items() if value}
 
 

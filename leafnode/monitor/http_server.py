@@ -51,7 +51,7 @@ class HttpServer:
 
 
 class HttpSession:
-    """Implements net.transport.Session."""
+    """Implements net.transport.Session, and net.entry.Guest for https."""
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
@@ -76,6 +76,9 @@ class HttpSession:
         server.open += 1
         self._counted = True
         self._arm()
+
+    def entered(self) -> None:
+        """See net.entry.Guest: with TLS before all the session starts behind it."""
 
     def received(self, data: bytes) -> None:
         if self._transport is None:

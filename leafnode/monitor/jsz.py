@@ -195,7 +195,9 @@ def _account(
 
 def _stream(views: Views, stream: StreamView, options: JszOptions) -> Steps[dict[str, object]]:
     answer: dict[str, object] = {"name": stream.name, "created": format_time(stream.created_ns)}
-    answer["cluster"] = {"leader": views.facts.server_name}
+    # Who has leaf links is a cluster of one, by its own name, as on nats-server.
+    cluster = {"name": views.facts.server_name} if views.facts.remotes else {}
+    answer["cluster"] = cluster | {"leader": views.facts.server_name}
     if options.config:
         answer["config"] = stream.config()
     answer["state"] = stream.state()

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from leafnode.bridge.bridge import Bridge
-    from leafnode.config.options import LeafRemote, Options
+    from leafnode.config.options import LeafRemote
     from leafnode.errors import StoreCorrupt
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.leaf.handler import LeafEnvironment
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
-    from leafnode.net.listener import Listener
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.server.server import Server
     from leafnode.server.system import System
@@ -273,36 +272,6 @@ async def change_serial(server: Server) -> None:
         await asyncio.wait([features.serial])
         features.serial = None
     start_bridge(server)
-
-
-def start_monitor(server: Server) -> None:
-    """Make what answers for HTTP and for `$SYS` requests alike."""
-    from leafnode.config.options import HostPort
-    from leafnode.monitor.monitor import Monitor
-    from leafnode.server.views import views_of
-
-    server.features.monitor = Monitor(views_of(server, HostPort("", 0)), server.clock)
-
-
-async def bind_monitor(server: Server, wanted: Options) -> Listener | None:
-    """Listen for HTTP where these options ask for it; nobody is accepted before `serve`.
-
-    Raises ListenError.
-    """
-    options = wanted.http
-    if options is None:
-        return None
-    from leafnode.monitor.endpoints import Endpoints
-    from leafnode.monitor.http_server import HttpServer
-
-    monitor = server.features.monitor
-    assert monitor is not None, "made as the server starts"
-    http = HttpServer(Endpoints(monitor, wanted.http_base_path), server.clock, monitor.http)
-    listener = await server.listeners.bind(
-        options, http.session, write_deadline_ns=wanted.write_deadline_ns
-    )
-    log.info("Starting http monitor on %s:%d", options.host, listener.port)
-    return listener
 
 
 def start_system(server: Server, stack: AsyncExitStack) -> None:

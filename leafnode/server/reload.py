@@ -87,6 +87,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "tls": Live(Part.TLS, "tls", is_secret=True),
     "allow_non_tls": Live(Part.TLS, "allow_non_tls"),
     "http": Live(Part.MONITOR, "http"),
+    "https": Live(Part.MONITOR, "https"),
     "authorization": Live(Part.LOGINS, "authorization", is_secret=True),
     "no_auth_user": Live(Part.LOGINS, "no_auth_user"),
     "trusted_proxies": Live(Part.LOGINS, "proxies"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from leafnode.clients.renewal import renew
 from leafnode.errors import LeafnodeError, ReloadError
 from leafnode.protocol import errors
-from leafnode.server import client_ports, features, logs
+from leafnode.server import client_ports, features, logs, monitoring
 from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
@@ -60,8 +60,9 @@ class Reloader:
         try:
             # Always read anew: a certificate may be another one behind the same path.
             use_tls = await client_ports.prepare_tls(server, options)
+            use_https = await monitoring.prepare_tls(server, options)
             if Part.MONITOR in parts:
-                monitor = await features.bind_monitor(server, options)
+                monitor = await monitoring.bind_monitor(server, options)
         except LeafnodeError:
             if handler is not None:
                 handler.close()
@@ -70,6 +71,7 @@ class Reloader:
         if handler is not None:
             logs.use(handler, options)
         use_tls()
+        use_https()
         self._swap(parts, found)
         if Part.MONITOR in parts:
             await server.replace_monitor(monitor)

@@ -25,7 +25,7 @@ from leafnode.clients.registry import Registry
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account
-from leafnode.server import client_ports, features, logs
+from leafnode.server import client_ports, features, logs, monitoring
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.ports_file import PortsFile, urls
@@ -175,8 +175,8 @@ class Server:
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)
             self.clients = await client_ports.bind_clients(self)
-            features.start_monitor(self)
-            self.monitor = await features.bind_monitor(self, self.options)
+            monitoring.start_monitor(self)
+            self.monitor = await monitoring.bind_monitor(self, self.options)
             refresh(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(self.listeners.stop)
@@ -247,9 +247,10 @@ class Server:
     def _ports(self) -> dict[str, list[str]]:
         """Where the server can be reached, as the ports file says it."""
         clients, monitor = self.clients, self.monitor
+        scheme = "https" if self.options.https is not None else "http"
         return {
             "nats": urls("nats", clients.host, clients.port) if clients else [],
-            "monitoring": urls("http", monitor.host, monitor.port) if monitor else [],
+            "monitoring": urls(scheme, monitor.host, monitor.port) if monitor else [],
         }
 
     def _on_fault(self, subject: bytes, err: Exception) -> None:

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from tests.hub.process import end_process, free_ports
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -24,11 +25,15 @@ POLL_S: Final = 0.02
 class Gateway:
     """One process. `config`: all but the listeners; `{dir}` in it stands for its directory."""
 
-    def __init__(self, directory: Path, config: str) -> None:
+    def __init__(
+        self, directory: Path, config: str, *, https: ssl.SSLContext | None = None
+    ) -> None:
+        """With `https`, a client's context, monitoring is encrypted; `config` has `tls` then."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.client_port, self.http_port = free_ports(2)
         self.config = config
+        self._https = https
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,7 +48,8 @@ class Gateway:
         """Start and return when it serves."""
         assert self.process is None
         file = self.directory / "leafnode.conf"
-        listeners = f"listen: 127.0.0.1:{self.client_port}\nhttp: 127.0.0.1:{self.http_port}\n"
+        scheme = "https" if self._https else "http"
+        listeners = f"listen: 127.0.0.1:{self.client_port}\n{scheme}: 127.0.0.1:{self.http_port}\n"
         file.write_text(listeners + self.config.replace("{dir}", str(self.directory)))
         with (self.directory / "gateway.log").open("ab") as output:
             self.process = subprocess.Popen(
@@ -72,7 +78,9 @@ class Gateway:
         self._end(signal.SIGTERM)
 
     def get(self, path: str) -> Any:
-        with urlopen(f"http://127.0.0.1:{self.http_port}/{path}", timeout=5) as response:
+        scheme = "https" if self._https else "http"
+        url = f"{scheme}://127.0.0.1:{self.http_port}/{path}"
+        with urlopen(url, timeout=5, context=self._https) as response:
             return json.load(response)
 
     def _end(self, how: signal.Signals) -> None:
@@ -82,9 +90,11 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running_gateway(directory: Path, config: str) -> Iterator[Gateway]:
+def running_gateway(
+    directory: Path, config: str, *, https: ssl.SSLContext | None = None
+) -> Iterator[Gateway]:
     """A gateway for the length of a with block."""
-    gateway = Gateway(directory, config)
+    gateway = Gateway(directory, config, https=https)
     gateway.start()
     try:
         yield gateway

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -19,6 +20,7 @@ import pytest
 from tests.hub.process import Hub, nats_server_path, running_hub
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
+from tests.sim.certificates import tls_pair
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,16 +39,57 @@ NOT_OURS: Final = {
         *("git_commit", "go", "gomaxprocs", "config_digest", "feature_flags"),
         *("stalled_clients", "disk_io_wait_stats"),
     },
-    "jsz": set[str](),
-    "connz": set[str](),
-    "leafz": set[str](),
+    # What the server itself imports for an account, and JetStream's domain, are no imports and
+    # mappings here.
+    "accountz": {"account_detail.imports", "account_detail.mappings"},
 }
 NOT_THEIRS: Final = {
     "varz": {"leafnode", "jetstream.config.sync_always"},
     "jsz": {"config.sync_always"},
-    "connz": set[str](),
     "leafz": {"leafnode"},
 }
+# Every endpoint with every option that changes its shape.
+QUERIES: Final = [
+    *("varz", "leafz", "leafz?subs=1", "leafz?acc=NOPE", "routez", "routez?subs=detail"),
+    *("gatewayz", "gatewayz?accs=1&gw_name=x&acc_name=y&subs=1", "healthz", "ipqueuesz"),
+    *("jsz", "jsz?accounts=1", "jsz?streams=1", "jsz?consumers=1", "jsz?consumers=1&config=1"),
+    *("jsz?acc=$G", "jsz?acc=$G&streams=1", "jsz?acc=NOPE", "jsz?raft=1&leader-only=1"),
+    *("jsz?accounts=1&limit=1&offset=1", "jsz?streams=1&stream-leader-only=1"),
+    *("jsz?direct-consumers=1", "accountz", "accountz?acc=$G", "accstatz", "accstatz?unused=1"),
+    *("subsz", "subsz?subs=1", "subsz?subs=1&limit=2000", "subsz?subs=1&test=foo.a"),
+    *("subscriptionsz", "subsz?acc=$G&subs=1", "subsz?acc=NOPE&subs=1"),
+    *("connz", "connz?subs=1", "connz?subs=detail", "connz?auth=1", "connz?auth=1&subs=detail"),
+    *("connz?state=closed", "connz?state=closed&subs=1&auth=1", "connz?state=closed&subs=detail"),
+    *("connz?state=all", "connz?state=any&sort=uptime", "connz?state=closed&sort=stop"),
+    *("connz?state=closed&sort=reason", "connz?cid=99999", "connz?acc=NOPE", "connz?user=NOPE"),
+    *("connz?acc=$G", "connz?mqtt_client=x", "connz?limit=1", "connz?offset=1"),
+    *(f"connz?sort={order}" for order in ("cid", "start", "subs", "pending", "msgs_to")),
+    *(f"connz?sort={order}" for order in ("msgs_from", "bytes_to", "bytes_from", "last")),
+    *(f"connz?sort={order}" for order in ("idle", "uptime", "rtt")),
+]
+# What is wrong with a request, and what comes of it.
+REFUSED: Final = [
+    *("connz?sort=bogus", "connz?sort=stop", "connz?sort=reason&state=all", "connz?state=bogus"),
+    *("connz?limit=x", "connz?offset=x", "connz?cid=x", "connz?cid=-1", "connz?subs=zz"),
+    *("connz?auth=zz", "connz?limit=99999999999999999999", "connz?auth=zz&subs=yy"),
+    *("subsz?subs=zz", "subsz?limit=x", "subsz?offset=1.5", "subsz?test=foo.*", "subsz?test=a..b"),
+    *("routez?subs=zz", "gatewayz?subs=zz", "gatewayz?accs=zz", "leafz?subs=zz"),
+    *("accountz?acc=NOPE", "accstatz?unused=zz", "ipqueuesz?all=zz", "raftz", "raftz?acc=x"),
+    *("jsz?accounts=zz", "jsz?offset=x", "jsz?limit=x", "jsz?streams=x", "jsz?consumers=x"),
+    *("jsz?config=x", "jsz?leader-only=x", "jsz?raft=x", "jsz?stream-leader-only=x"),
+    *("jsz?direct-consumers=x", "nope", "varz/", "expvarz", "healthz?details=x"),
+    *("healthz?js-enabled=x", "healthz?js-enabled-only=x", "healthz?js-server-only=x"),
+    *("healthz?js-meta-only=x", "healthz?stream=X", "healthz?consumer=X"),
+    *("healthz?details=1&stream=X", "healthz?details=1&consumer=X&account=$G"),
+    *("healthz?account=NOPE", "healthz?details=true&account=NOPE"),
+    *("healthz?account=$G&stream=NO", "healthz?details=1&account=$G&stream=NO"),
+    *("healthz?account=$G&stream=EV&consumer=NO",),
+]
+WELL: Final = [
+    *("healthz", "healthz?details=1", "healthz?js-enabled=1", "healthz?js-enabled-only=1"),
+    *("healthz?js-server-only=1", "healthz?js-meta-only=1", "healthz?account=$G"),
+    *("healthz?account=$G&stream=EV&consumer=D1", "healthz?account=$G&stream=EV&details=1"),
+]
 # Values that are objects with names of their own making, not keys of the format.
 FREE: Final = {"http_req_stats", "metadata"}
 
@@ -98,7 +141,9 @@ class Pair:
         name = path.partition("?")[0]
         ours = shape(json.loads(fetch(self.ours, path)[2]))
         theirs = shape(json.loads(fetch(self.theirs, path)[2]))
-        return without(ours, NOT_THEIRS[name]), without(theirs, NOT_OURS[name])
+        return without(ours, NOT_THEIRS.get(name, set())), without(
+            theirs, NOT_OURS.get(name, set())
+        )
 
 
 @contextlib.asynccontextmanager
@@ -125,45 +170,72 @@ async def pair(directory: Path) -> AsyncIterator[Pair]:
                 await jetstream.pull_subscribe("ev.>", durable="D1")
                 await client.subscribe("foo.*", queue="q")
                 await client.flush()
+                gone = await nats.connect(url, name="gone")
+                await gone.subscribe("gone.*")
+                await gone.flush()
+                await gone.close()
             await until(lambda: hub.get("leafz")["leafnodes"] == 2)
             await until(lambda: all(leaf["rtt"] for leaf in hub.get("leafz")["leafs"]))
             await until(lambda: "rtt" in ours.get("connz")["connections"][0])
             yield Pair(ours.http_port, theirs.http_port)
 
 
-async def test_the_keys_and_types_of_every_answer_are_those_of_nats_server(tmp_path: Path) -> None:
+async def test_every_answer_has_the_keys_and_types_of_nats_server(tmp_path: Path) -> None:
+    # Their own leaf port is configured, ours has none to show.
+    port = {f"leaf.{key}" for key in ("host", "port", "auth_timeout", "tls_timeout")}
     async with pair(tmp_path) as servers:
-        for path in ("varz", "leafz?subs=1", "jsz", "jsz?consumers=1&config=1"):
+        different = {}
+        for path in QUERIES:
             ours, theirs = servers.shapes(path)
-            # Their own leaf port is configured, ours has none to show.
-            port = {f"leaf.{key}" for key in ("host", "port", "auth_timeout", "tls_timeout")}
-            assert ours == without(theirs, port), path
-
-
-async def test_a_client_is_shown_with_the_same_keys(tmp_path: Path) -> None:
-    async with pair(tmp_path) as servers:
-        for query in ("", "?subs=1", "?subs=detail", "?auth=1"):
-            rows = []
-            for port in (servers.ours, servers.theirs):
-                answer = json.loads(fetch(port, f"connz{query}")[2])
-                rows.append(
-                    [shape(row) for row in answer["connections"] if row["kind"] == "Client"]
+            theirs = without(theirs, port)
+            if ours != theirs:
+                ours_alone, theirs_alone = (
+                    ours.items() - theirs.items(),
+                    theirs.items() - ours.items(),
                 )
-            if query == "?auth=1":
-                rows = [[without(row, {"account", "name_tag"}) for row in side] for side in rows]
-            assert rows[0] == rows[1]
+                different[path] = (sorted(ours_alone), sorted(theirs_alone))
+    assert different == {}
 
 
 async def test_refusals_and_health_are_worded_alike(tmp_path: Path) -> None:
-    paths = [
-        *("connz?sort=bogus", "connz?sort=stop", "connz?state=bogus", "connz?limit=x"),
-        *("connz?cid=x", "connz?subs=zz", "leafz?subs=zz", "jsz?accounts=zz", "jsz?offset=x"),
-        *("connz?limit=99999999999999999999", "nope", "varz/"),
-        *("healthz", "healthz?details=1", "healthz?stream=X", "healthz?consumer=X"),
-        *("healthz?account=NOPE", "healthz?details=true&account=NOPE"),
-        *("healthz?account=$G&stream=NO", "healthz?account=$G&stream=EV&consumer=NO"),
-        *("healthz?account=$G&stream=EV&consumer=D1", "healthz?js-enabled-only=1"),
-    ]
     async with pair(tmp_path) as servers:
-        for path in paths:
+        for path in (*REFUSED, *WELL):
             assert fetch(servers.ours, path) == fetch(servers.theirs, path), path
+
+
+async def test_methods_bodies_and_paths_are_answered_alike(tmp_path: Path) -> None:
+    async with pair(tmp_path) as servers:
+        for method, path, body in [
+            *(
+                ("HEAD", "/healthz", b""),
+                ("POST", "/healthz", b"abc"),
+                ("OPTIONS", "/healthz", b""),
+            ),
+            *(("DELETE", "/healthz", b""), ("FOO", "/healthz", b""), ("GET", "//healthz", b"")),
+            *(("GET", "/x/../healthz?details=1", b""), ("GET", "/%68ealthz", b"")),
+            *(("GET", "/connz?subs=%zz&auth=zz", b""), ("GET", "/connz?auth=1;auth=zz", b"")),
+        ]:
+            answers = []
+            for port in (servers.ours, servers.theirs):
+                connection = HTTPConnection("127.0.0.1", port, timeout=5)
+                with contextlib.closing(connection):
+                    connection.request(method, path, body=body or None)
+                    response = connection.getresponse()
+                    names = ("Content-Type", "Location", "Access-Control-Allow-Origin")
+                    headers = [response.headers[name] for name in names]
+                    content = response.read() if response.status != 200 else b""
+                    answers.append((response.status, headers, content))
+            assert answers[0] == answers[1], (method, path)
+
+
+def test_https_shows_the_clients_certificate_and_asks_for_none(tmp_path: Path) -> None:
+    _, trusting = tls_pair(tmp_path)
+    files = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    config = f'tls {{ {files}, ca_file: "{tmp_path}/cert.pem", verify: true }}\n'
+
+    with running_gateway(tmp_path / "ours", config, https=trusting) as ours:
+        varz = ours.get("varz")
+
+        assert (varz["https_port"], varz["http_port"]) == (ours.http_port, 0)
+        with pytest.raises(OSError, match=r"reset|closed"):
+            urlopen(f"http://127.0.0.1:{ours.http_port}/varz", timeout=5)

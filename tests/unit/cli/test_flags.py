@@ -13,7 +13,7 @@ from leafnode.config.parser import parse
 
 # Every flag of `nats-server --help` 2.15.1 that is not ours.
 NOT_OURS = (
-    "ms https_port tls tlscert tlskey tlsverify tlscacert routes cluster cluster_name no_advertise "
+    "tls tlscert tlskey tlsverify tlscacert routes cluster cluster_name no_advertise "
     "cluster_advertise connect_retries cluster_listen help_tls"
 )
 
@@ -354,3 +354,9 @@ def test_any_command_line_gives_flags_or_a_flag_error(argv: list[str]) -> None:
         assert isinstance(overlay(Options(), found), Options)
     else:
         assert str(found)
+
+
+def test_https_has_a_port_of_its_own_and_does_not_stand_beside_http() -> None:
+    assert overlay(Options(), parse_flags(["-ms", "8443"])).https == HostPort("127.0.0.1", 8443)
+    with pytest.raises(FlagError, match=r"can't specify both HTTP \(1\) and HTTPs \(2\) ports"):
+        overlay(Options(), parse_flags(["-m", "1", "--https_port", "2"]))

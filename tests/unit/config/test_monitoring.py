@@ -38,3 +38,32 @@ def test_closed_clients_have_a_maximum() -> None:
     assert options("max_closed_clients: 0").max_closed_clients == limits.MAX_CLOSED_CLIENTS
     with pytest.raises(ConfigError, match="max_closed_clients: expected a count"):
         options("max_closed_clients: -1")
+
+
+TLS = 'tls { cert_file: "c.pem", key_file: "k.pem" }'
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("https: 8443", "127.0.0.1", 8443), ('https: "10.0.0.1:9"', "10.0.0.1", 9)],
+)
+def test_https_listens_with_the_clients_certificate(text: str, host: str, port: int) -> None:
+    bound = options(f"{text}\n{TLS}")
+
+    assert bound.https is not None
+    assert (bound.https.host, bound.https.port, bound.http) == (host, port, None)
+    assert options(f"https_port: 0\n{TLS}").https is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("https_port: 1", "x.conf:1:1: https_port: expected tls"),
+        (f"http: 1\nhttps: 2\n{TLS}", "x.conf:2:1: https: expected http or https, not both"),
+    ],
+)
+def test_https_needs_a_certificate_and_does_not_stand_beside_http(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        options(text)
+
+    assert str(caught.value).startswith(problem)
