@@ -14,6 +14,12 @@ from leafnode.protocol import header
 TOO_MANY_REQUESTS: Final = header.status(429, b"Too Many Requests")
 _STORE_FAILED: Final = header.status(500, b"Store Not Available")
 
+_WRONG_LAST_SEQUENCE: Final = 10071
+_EXPECTED_SEQUENCES: Final = (
+    (b"Nats-Expected-Last-Subject-Sequence", "last sequence by subject"),
+    (b"Nats-Expected-Last-Sequence", "last sequence"),
+)
+
 # Keyed by err_code; the values are the HTTP-like code and the description.
 TABLE: Final[dict[int, tuple[int, str]]] = {
     10002: (400, "resource limits exceeded for account"),
@@ -137,3 +143,17 @@ def store_status(error: StoreError) -> bytes:
 def not_supported(what: str) -> JetStreamError:
     """Refuse a feature of nats-server that this project does not have, by its name."""
     return js_error(10052, f"{what} is not supported")
+
+
+def trace_error(error: JetStreamError | StoreError, block: bytes) -> str:
+    """Return how a message trace words why a message with this header is not stored."""
+    if isinstance(error, StoreError):
+        return store_error(error).description
+    if error.err_code != _WRONG_LAST_SEQUENCE:
+        return error.description
+    last = error.description.rpartition(" ")[2]
+    for name, what in _EXPECTED_SEQUENCES:
+        expected = header.get(block, name)
+        if expected is not None:
+            return f"{what} mismatch: {expected.decode('utf-8', 'replace')} vs {last}"
+    return error.description

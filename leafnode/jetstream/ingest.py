@@ -9,29 +9,43 @@ that holds the message (docs/adr/0003).
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
 from leafnode.jetstream import retention, wire
-from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error
+from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error, trace_error
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal, is_valid
+from leafnode.routing.subscription import Delivery
+from leafnode.routing.tracing import without_trace
 from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
     from leafnode.jetstream.quota import Quota
     from leafnode.jetstream.stream import Stream
-    from leafnode.routing.subscription import Delivery
+    from leafnode.routing.tracing import Trace
 
 # (reply, answer, whether the answer promises that the message is stored)
 Answer = tuple[bytes, bytes, bool]
 
 _FAST_BATCH: Final = b".$FI"
 _PLAIN_HEADER: Final = b"NATS/1.0\r\n"
+_DUPLICATE: Final = "msgid is duplicate"
 _EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
+
+
+class _Judged(NamedTuple):
+    """A message that may be stored, or the sequence of the one that it repeats."""
+
+    header_size: int
+    body: bytes
+    duplicate_of: int | None = None
+    msg_id: bytes = b""
+    rollup: bytes = b""
+    ttl_ns: int = 0
 
 
 class Ingest:
@@ -61,6 +75,21 @@ class Ingest:
 
     def receive(self, delivery: Delivery) -> None:
         """Store a run of messages on one subject, and answer when it is on disk."""
+        trace = delivery.trace
+        if trace is None:
+            self._receive(delivery)
+            return
+        fields = self._judge_traced(delivery, trace)
+        if trace.only:
+            return
+        [(reply, header_size, body)] = delivery.messages
+        block = without_trace(body[:header_size])
+        message = (reply, len(block), block + body[header_size:])
+        self._receive(Delivery(delivery.subject, [message], delivery.origin))
+        trace.hold()
+        self._stream.root.after_commit(partial(_traced, trace, fields))
+
+    def _receive(self, delivery: Delivery) -> None:
         stream = self._stream
         subject = delivery.subject
         now_ns = stream.next_time_ns()
@@ -101,6 +130,22 @@ class Ingest:
             partial(self._committed, answers, stream.store.last_seq(), stream.last_msg_id)
         )
 
+    def _judge_traced(self, delivery: Delivery, trace: Trace) -> dict[str, object]:
+        """Note what would become of a traced message."""
+        stream, subject = self._stream, delivery.subject
+        [(_, header_size, body)] = delivery.messages  # a traced message travels alone
+        fields = trace.note("js", stream=stream.name)
+        try:
+            judged = self._judge(subject, header_size, body, stream.next_time_ns())
+        except (JetStreamError, StoreError) as error:
+            fields["error"] = trace_error(error, body[:header_size])
+        else:
+            if judged.duplicate_of is None:
+                fields["subject"] = subject.decode("utf-8", "replace")
+            else:
+                fields["error"] = _DUPLICATE
+        return fields
+
     def _committed(
         self, answers: list[Answer], seq: int, msg_id: bytes, error: StoreError | None
     ) -> None:
@@ -138,46 +183,54 @@ class Ingest:
         """Store one message that has something to check, and return its PubAck."""
         reply, header_size, body = message
         stream = self._stream
+        if reply[-4:] == _FAST_BATCH:
+            raise js_error(10205)
+        judged = self._judge(subject, header_size, body, now_ns)
+        if judged.duplicate_of is not None:
+            return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
+        header_size, body = judged.header_size, judged.body
+        if stream.quota is not None:
+            self._count(stream.quota, subject, header_size, body)
+        seq = stream.store.append(subject, header_size, body, now_ns)
+        if judged.ttl_ns:
+            stream.ages.add_ttl(seq, now_ns, judged.ttl_ns)
+        stream.last_msg_id = judged.msg_id
+        if judged.msg_id:
+            stream.dedupe.add(judged.msg_id, seq, now_ns)
+        if judged.rollup:
+            stream.roll_up(subject, seq, everything=judged.rollup == b"all")
+        return b"%b%d}" % (self._ack, seq)
+
+    def _judge(self, subject: bytes, header_size: int, body: bytes, now_ns: int) -> _Judged:
+        """Check one message without storing it. Raises JetStreamError, StoreError."""
+        stream = self._stream
         fields: dict[bytes, bytes] = {}
         if header_size:
             header_size, body = _without_status(header_size, body)
             block = body[:header_size]
             if b"\nNats-" in block:
                 fields = dict(reversed(header.parse(block)))
-        if reply[-4:] == _FAST_BATCH:
-            raise js_error(10205)
         if fields.get(b"Nats-Batch-Id"):
             raise js_error(10174)
         if stream.config.sealed:
             raise js_error(10109)
+        msg_id = b""
         if fields:
             self._check_expectations(subject, fields)
             msg_id = fields.get(b"Nats-Msg-Id", b"")
             seq = self._find(msg_id, now_ns) if msg_id else None
             if seq is not None:
-                return b'%b%d,"duplicate": true}' % (self._ack, seq)
+                return _Judged(header_size, body, duplicate_of=seq)
             expected = fields.get(b"Nats-Expected-Last-Msg-Id")
             if expected is not None and expected != stream.last_msg_id:
                 raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
-        else:
-            msg_id = b""
         rollup = self._rollup(fields.get(b"Nats-Rollup", b""))
         self._check_size(subject, header_size, body, rollup=bool(rollup))
         ttl = fields.get(b"Nats-TTL")
         ttl_ns = parse_ttl(ttl) if ttl else 0
         if ttl_ns is None:
             raise js_error(10165)
-        if stream.quota is not None:
-            self._count(stream.quota, subject, header_size, body)
-        seq = stream.store.append(subject, header_size, body, now_ns)
-        if ttl_ns:
-            stream.ages.add_ttl(seq, now_ns, ttl_ns)
-        stream.last_msg_id = msg_id
-        if msg_id:
-            stream.dedupe.add(msg_id, seq, now_ns)
-        if rollup:
-            stream.roll_up(subject, seq, everything=rollup == b"all")
-        return b"%b%d}" % (self._ack, seq)
+        return _Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns)
 
     def _find(self, msg_id: bytes, now_ns: int) -> int | None:
         """Return the sequence of the message that this one repeats, or None. Raises StoreError."""
@@ -257,6 +310,13 @@ class Ingest:
             why = retention.refusal(config, store.state(), of_subject, size, rollup=rollup)
             if why:
                 raise js_error(10077, why)
+
+
+def _traced(trace: Trace, fields: dict[str, object], error: StoreError | None) -> None:
+    """A traced message is on disk, or will never be."""
+    if error is not None:
+        fields["error"] = store_error(error).description
+    trace.release()
 
 
 def _without_status(header_size: int, body: bytes) -> tuple[int, bytes]:
