@@ -84,6 +84,8 @@ class Reloader:
         server.look_for_slips()
         server.config_loaded_ns = server.clock.wall_ns()
         refresh(server)
+        if server.features.system is not None:
+            server.features.system.refresh()
         log.info("Reloaded server configuration")
 
     def _swap(self, parts: set[Part], found: list[Change]) -> None:

@@ -17,6 +17,8 @@ from leafnode.system.trace import TraceEvents
 from leafnode.system.user import user_info
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.leaf.handler import LeafzRow
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
@@ -42,7 +44,12 @@ class System:
             statistics=statistics,
             heartbeat=self.heartbeat,
             events=self.events,
-            acts=Acts(kick=self._kick, lame_duck=self._lame_duck, user_info=self._user_info),
+            acts=Acts(
+                kick=self._kick,
+                lame_duck=self._lame_duck,
+                reload=self._reload,
+                user_info=self._user_info,
+            ),
         )
         self.answers = Answers(self.envelope, sources)
 
@@ -50,10 +57,7 @@ class System:
         """Listen for requests, follow connections, and send statistics from now on."""
         server = self._server
         self.answers.serve(self.requests)
-        for account in server.accounts.values():
-            account.tracer = self.traces
-            if account is not self.envelope.account:
-                self.answers.serve_account(account, self.requests)
+        self.follow_accounts()
         server.registry.watcher = self.events
         server.on_lame_duck.append(self.events.lame_duck)
         for remote in server.features.remotes:
@@ -63,6 +67,20 @@ class System:
     def follow(self, remote: Remote) -> None:
         """Tell of this remote's links from now on."""
         LeafEvents(remote, self.events)
+
+    def refresh(self) -> None:
+        """Take over what a reload has changed."""
+        self.envelope.about = _about(self._server)
+        self.follow_accounts()
+
+    def follow_accounts(self) -> None:
+        """Serve and trace the accounts that are new."""
+        for account in self._server.accounts.values():
+            if account.tracer is self.traces:
+                continue
+            account.tracer = self.traces
+            if account is not self.envelope.account:
+                self.answers.serve_account(account, self.requests)
 
     def stop(self) -> None:
         """Say goodbye; what ends from now on is told to nobody."""
@@ -86,6 +104,12 @@ class System:
             raise Refused(
                 "client does not support Lame Duck Mode or is not ready to receive the notification"
             )
+
+    def _reload(self, done: Callable[[str], None]) -> None:
+        async def run() -> None:
+            done(await self._server.reloader.reload())
+
+        _ = self._server.begin(run(), name="reload by request")
 
     def _user_info(self, asker: Peer) -> dict[str, object]:
         client = self._server.registry.open.get(asker.cid)

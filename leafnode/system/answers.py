@@ -59,6 +59,7 @@ class Acts:
 
     kick: Callable[[int], None]  # a connection, by its cid
     lame_duck: Callable[[int], None]  # tell one client, by its cid, to go elsewhere
+    reload: Callable[[Callable[[str], None]], None]  # calls back with the problem, or ""
     user_info: Callable[[Peer], dict[str, object]]
 
 
@@ -99,6 +100,8 @@ class Answers:
         for name, act in (("KICK", self._acts.kick), ("LDM", self._acts.lame_duck)):
             command = Service(partial(_by_cid, act), options.CID, is_command=True)
             requests.serve(system, f"$SYS.REQ.SERVER.{about.id}.{name}", command)
+        reload = f"$SYS.REQ.SERVER.{about.id}.RELOAD"
+        requests.serve_command(system, reload, self._acts.reload)
         requests.serve(system, "$SYS.REQ.USER.INFO", Service(self._user_info, None))
         requests.serve(system, "$SYS.DEBUG.SUBSCRIBERS", Service(_subscribers, None, raw=True))
 

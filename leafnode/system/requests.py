@@ -107,6 +107,24 @@ class Requests:
 
         account.subscribe(subject.encode(), take)
 
+    def serve_command(
+        self, account: Account, subject: str, start: Callable[[Callable[[str], None]], None]
+    ) -> None:
+        """Start something that takes its time; it calls back with what went wrong, or ""."""
+
+        def answer(request: Request, given: dict[str, Any]) -> object:
+            del given
+
+            def done(problem: str) -> None:
+                error = (_FAILED, problem) if problem else None
+                body = msgspec.json.encode(self._wrap(error=error))
+                request.account.publish(request.reply, body)
+
+            start(done)
+            raise NoAnswer  # not yet
+
+        self.serve(account, subject, Service(answer, options.FILTER_ONLY, is_command=True))
+
     def _enqueue(self, service: Service, request: Request) -> None:
         if not request.reply and not service.raw:
             return  # nobody would hear the answer

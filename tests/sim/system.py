@@ -18,6 +18,8 @@ from tests.sim.clients import ClientWorld
 from tests.sim.monitor import views
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.config.options import Options
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery
@@ -34,6 +36,7 @@ class SystemWorld(ClientWorld):
         self.system = server.account("$SYS")
         self.told: list[tuple[str, Any]] = []  # what `listen` heard: subject, JSON
         self.kicked: list[int] = []
+        self.reloads: list[Callable[[str], None]] = []  # that were asked for, to be called back
         server.account("$G")
         self.shown: dict[str, Any] = {}  # what tests add to an account's view
         monitor = Monitor(
@@ -57,7 +60,12 @@ class SystemWorld(ClientWorld):
             statistics=self.statistics,
             heartbeat=self.heartbeat,
             events=self.events,
-            acts=Acts(kick=self._kick, lame_duck=self._kick, user_info=self._user_info),
+            acts=Acts(
+                kick=self._kick,
+                lame_duck=self._kick,
+                reload=self.reloads.append,
+                user_info=self._user_info,
+            ),
         )
         self.answers = Answers(self.envelope, sources)
         self.answers.serve(self.requests)

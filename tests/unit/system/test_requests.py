@@ -120,3 +120,24 @@ def test_a_fault_of_an_endpoint_harms_no_other_request(world: SystemWorld) -> No
     assert world.ask(b"f") is None
     assert world.ask(b"q.1") is not None
     assert faults == [b"f"]
+
+
+def test_a_command_that_takes_its_time_is_answered_when_it_is_done(world: SystemWorld) -> None:
+    heard: list[bytes] = []
+    world.system.subscribe(b"_INBOX.r", lambda d: heard.extend(body for _, _, body in d.messages))
+    world.system.publish(b"$SYS.REQ.SERVER.NSERVER.RELOAD", reply=b"_INBOX.r")
+    world.settle()
+    before = len(heard)
+
+    world.reloads[0]("no such file")
+    world.reloads[0]("")
+
+    assert before == 0
+    assert b'"error":{"code":500,"description":"no such file"}' in heard[0]
+    assert b"error" not in heard[1]
+
+
+def test_a_command_for_another_server_is_not_started(world: SystemWorld) -> None:
+    world.ask(b"$SYS.REQ.SERVER.NSERVER.RELOAD", b'{"server_name":"other"}')
+
+    assert world.reloads == []
