@@ -30,7 +30,7 @@ from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from leafnode.auth.identity import Identity
@@ -357,6 +357,14 @@ class ClientHandler:
         return msgspec.structs.replace(
             self._seams.info, client_id=self.peer.cid, client_ip=ip, nonce=nonce
         )
+
+    @property
+    def kind(self) -> ConnectionType:
+        """How it came in."""
+        return self._seams.kind
+
+    def credentials(self) -> Mapping[str, str]:
+        return self._transport.credentials if self._transport is not None else {}
 
     def tls(self) -> TlsFacts | None:
         return self._transport.tls if self._transport is not None else None

@@ -15,10 +15,12 @@ from leafnode.auth.identity import LoginRefused, PeerFacts
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
-from leafnode.protocol.info import DEFAULT_CONNECT, without_secrets
+from leafnode.protocol.info import DEFAULT_CONNECT, with_credentials, without_secrets
 from leafnode.routing.responses import OpenReplies
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from leafnode.auth.identity import Identity
     from leafnode.clients.handler import ClientSeams
     from leafnode.clock import Timer
@@ -49,6 +51,10 @@ class Client(Protocol):
 
     def address(self) -> str:
         """Where it comes from, `ip:port`."""
+        ...
+
+    def credentials(self) -> Mapping[str, str]:
+        """Fields of CONNECT that came in cookies."""
         ...
 
     def tls(self) -> TlsFacts | None:
@@ -101,6 +107,7 @@ class Login:
 
     def connect(self, connect: Connect) -> None:
         """Check what a CONNECT brought. Raises ProtocolError when it does not hold."""
+        connect = with_credentials(connect, self._client.credentials())
         self.claimed = without_secrets(connect)
         if connect.account or connect.new_account:
             raise errors.AuthorizationViolation  # no client names its own account

@@ -21,6 +21,7 @@ from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.tls import listener_tls
+from leafnode.config.websocket import check_login, websocket
 from leafnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -166,8 +167,12 @@ def _check_users(options: Options, given: Given) -> None:
                 "account configuration"
             )
             raise where.error(problem)
+    anonymous = {options.no_auth_user}
+    if options.websocket is not None:
+        check_login(options.websocket, given.places["websocket"], users)
+        anonymous.add(options.websocket.no_auth_user)
     for user in users:
-        if not user.nkey and not user.password and user.user != options.no_auth_user:
+        if not user.nkey and not user.password and user.user not in anonymous:
             where = given.places["authorization"]
             raise where.error(f"expected a password for the user {quoted(user.user)}")
 
@@ -185,6 +190,7 @@ _TOP: Final = Block(
         Row(("system_account", "system"), "system_account", convert.text),
         Row(("no_system_account", "no_system", "no_sys_acc"), "no_system_account", convert.boolean),
         Row(("tls",), "tls", listener_tls),
+        Row(("websocket", "ws"), "websocket", websocket),
         Row(("allow_non_tls",), "allow_non_tls", convert.boolean),
         Row(("proxy_protocol",), "proxy_protocol", convert.boolean),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 
 if TYPE_CHECKING:
-    from leafnode.config.listener_options import ListenerTls
+    from leafnode.config.listener_options import ListenerTls, Websocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +234,7 @@ class Options:
     no_system_account: bool = False
     tls: ListenerTls | None = None  # of the listener for clients
     allow_non_tls: bool = False
+    websocket: Websocket | None = None
     proxy_protocol: bool = False
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import STALL_NS
@@ -18,7 +19,7 @@ from leafnode.net.tls import TlsStream
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
@@ -32,6 +33,8 @@ _HELD_BY_END: Final = 8  # our own close or the peer's end: nothing is read any 
 
 class TcpConnection:
     """Implements Transport towards its session."""
+
+    credentials: Mapping[str, str] = MappingProxyType({})  # TCP has none
 
     __slots__ = (
         "_backlog",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class TlsFacts(Protocol):
@@ -37,6 +37,8 @@ class Transport(Protocol):
     """One connection as a stream of bytes. Every method but `start_tls` returns at once."""
 
     peer: str  # "ip:port" of the other end
+    # Fields of CONNECT that came before it, in cookies; no framing but WebSocket has any.
+    credentials: Mapping[str, str]
 
     @property
     def tls(self) -> TlsFacts | None:

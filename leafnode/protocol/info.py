@@ -6,11 +6,14 @@ the two are sent. Truth: nats-server 2.15.1 server/server.go Info, server/client
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from leafnode.protocol.errors import ParserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Clients switch features by `version` and `api_lvl`, so INFO names the level that we are compatible
 # with; our own version goes into a field of ours.
@@ -73,6 +76,12 @@ class Connect(msgspec.Struct, frozen=True, rename={"password": "pass"}):
 
     def __repr__(self) -> str:
         return f"Connect(name={self.name!r}, lang={self.lang!r}, version={self.version!r})"
+
+
+def with_credentials(connect: Connect, credentials: Mapping[str, str]) -> Connect:
+    """Return it with what it leaves empty filled from cookies, by field."""
+    missing = {name: text for name, text in credentials.items() if not getattr(connect, name)}
+    return msgspec.structs.replace(connect, **missing) if missing else connect
 
 
 def without_secrets(connect: Connect) -> Connect:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
@@ -82,6 +83,8 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
         entrance.allow_plain = options.allow_non_tls
         for client in list(server.registry.open.values()):
             facts = client.tls()
+            if client.kind is not ConnectionType.STANDARD:
+                continue
             if facts is not None and not present.accepts(facts.certificate()):
                 client.close("TLS Handshake Failure")
 

@@ -7,7 +7,7 @@ Truth: nats-server 2.15.1 server/reload.go diffOptions; docs/configuration.md, "
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +15,7 @@ from leafnode.config.options import HostPort
 from leafnode.errors import ReloadError
 
 if TYPE_CHECKING:
+    from leafnode.config.listener_options import Websocket
     from leafnode.config.options import JetStreamOptions, Options
 
 
@@ -85,6 +86,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "no_system_account": Fixed("NoSystemAccount"),
     "system_account": Fixed("SystemAccount"),
     "tls": Live(Part.TLS, "tls", is_secret=True),
+    "websocket": Live(Part.TLS, "websocket", is_secret=True),
     "allow_non_tls": Live(Part.TLS, "allow_non_tls"),
     "http": Live(Part.MONITOR, "http"),
     "https": Live(Part.MONITOR, "https"),
@@ -131,10 +133,20 @@ def changes(old: Options, new: Options) -> list[Change]:
             continue  # it has a free one already
         if isinstance(rule, Fixed):
             raise ReloadError(f"{rule.name}: old={_shown(before)}, new={_shown(after)}")
+        if field == "websocket":
+            _check_websocket(before, after)
         if field == "jetstream":
             _check_jetstream(before, after)
         found.append(Change(field, rule))
     return sorted(found, key=lambda change: change.live.part.value)
+
+
+def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
+    """Its certificates may be others; all else of the listener stays."""
+    if old is None or new is None or replace(old, tls=None) != replace(new, tls=None):
+        raise ReloadError("Websocket")
+    if (old.tls is None) is not (new.tls is None):
+        raise ReloadError("Websocket")
 
 
 def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None) -> None:

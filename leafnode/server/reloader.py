@@ -11,10 +11,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from leafnode.auth.identity import ConnectionType
 from leafnode.clients.renewal import renew
 from leafnode.errors import LeafnodeError, ReloadError
 from leafnode.protocol import errors
-from leafnode.server import client_ports, features, logs, monitoring
+from leafnode.server import client_ports, features, logs, monitoring, websocket_port
 from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
@@ -60,6 +61,7 @@ class Reloader:
         try:
             # Always read anew: a certificate may be another one behind the same path.
             use_tls = await client_ports.prepare_tls(server, options)
+            use_websocket_tls = await websocket_port.prepare_tls(server, options)
             use_https = await monitoring.prepare_tls(server, options)
             if Part.MONITOR in parts:
                 monitor = await monitoring.bind_monitor(server, options)
@@ -71,6 +73,7 @@ class Reloader:
         if handler is not None:
             logs.use(handler, options)
         use_tls()
+        use_websocket_tls()
         use_https()
         self._swap(parts, found)
         if Part.MONITOR in parts:
@@ -98,11 +101,17 @@ class Reloader:
             server.authenticator.apply(options)
         if parts & {Part.ACCOUNTS, Part.LOGINS, Part.CLIENTS, Part.LOG, Part.TLS}:
             client_ports.refresh(server)
+            websocket_port.refresh(server)
             clients = list(server.registry.open.values())
             for client in clients:
                 client.take_options()
             if parts & {Part.ACCOUNTS, Part.LOGINS}:
                 for client in clients:
+                    if (
+                        client.kind is ConnectionType.WEBSOCKET
+                        and server.websocket_authenticator is not None
+                    ):
+                        continue  # its login is the listener's, which stays as it is
                     renew(client, server.authenticator.again)
             if Part.CLIENTS in parts:
                 for client in clients:

@@ -25,7 +25,7 @@ from leafnode.clients.registry import Registry
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account
-from leafnode.server import client_ports, features, logs, monitoring
+from leafnode.server import client_ports, features, logs, monitoring, websocket_port
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.ports_file import PortsFile, urls
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import Options
     from leafnode.net.entry import Entrance
     from leafnode.net.listener import Listener
+    from leafnode.net.websocket import WebSocketPort
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,10 @@ class Server:
         self.listeners = Listeners(self.turn)
         self.entrances: dict[str, Entrance] = {}  # by what comes in there
         self.clients: Listener | None = None  # None: not yet, or not any more
+        self.websocket: Listener | None = None
+        self.websocket_port: WebSocketPort | None = None
+        self.websocket_seams: ClientSeams | None = None
+        self.websocket_authenticator: Authenticator | None = None  # None: the server's
         self.monitor: Listener | None = None
         self.ports_file = PortsFile(seams.program)
         self.is_lame_duck = False
@@ -147,6 +152,8 @@ class Server:
     async def _lame_duck(self, listener: Listener) -> None:
         self.clients = None
         await self.listeners.close(listener)
+        if self.websocket is not None:
+            await self.listeners.close(self.websocket)
         if self.registry.open:
             await see_off(
                 list(self.registry.open.values()),
@@ -175,6 +182,8 @@ class Server:
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)
             self.clients = await client_ports.bind_clients(self)
+            if self.options.websocket is not None:
+                self.websocket = await websocket_port.bind_websocket(self, self.options.websocket)
             monitoring.start_monitor(self)
             self.monitor = await monitoring.bind_monitor(self, self.options)
             refresh(self)
@@ -183,6 +192,8 @@ class Server:
             stack.callback(self._close_connections)
             stack.callback(self._end_running)
             self.listeners.serve(self.clients, tasks)
+            if self.websocket is not None:
+                self.listeners.serve(self.websocket, tasks)
             features.start_leafs(self)
             features.start_uplink(self, stack)
             features.start_bridge(self)
@@ -246,10 +257,13 @@ class Server:
 
     def _ports(self) -> dict[str, list[str]]:
         """Where the server can be reached, as the ports file says it."""
-        clients, monitor = self.clients, self.monitor
+        clients, monitor, websocket = self.clients, self.monitor, self.websocket
+        nats = "tls" if self.options.tls and not self.options.allow_non_tls else "nats"
+        ws = "wss" if self.options.websocket and self.options.websocket.tls else "ws"
         scheme = "https" if self.options.https is not None else "http"
         return {
-            "nats": urls("nats", clients.host, clients.port) if clients else [],
+            "nats": urls(nats, clients.host, clients.port) if clients else [],
+            "websocket": urls(ws, websocket.host, websocket.port) if websocket else [],
             "monitoring": urls(scheme, monitor.host, monitor.port) if monitor else [],
         }
 

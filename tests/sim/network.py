@@ -12,7 +12,7 @@ from leafnode.limits import READ_CHUNK_BYTES
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from leafnode.clock import Clock
     from leafnode.net.transport import Session, SessionT
@@ -24,6 +24,7 @@ class MemoryTransport:
 
     def __init__(self, link: Link, turn: Turn | None, peer: str) -> None:
         self.peer = peer
+        self.credentials: Mapping[str, str] = {}
         self.other: MemoryTransport
         self.session: Session | None = None
         self._link = link

@@ -21,7 +21,11 @@ from leafnode.errors import ConfigError
 CONFIGS = Path(__file__).parents[3] / "configs"
 # Those in hub/ are for the real nats-server.
 OURS = sorted(path for path in CONFIGS.rglob("*.conf") if path.parent.name != "hub")
-ENVIRONMENT = {"LEAFNODE_NAME": "gw-7", "LEAFNODE_PASSWORD": "s3cret"}
+ENVIRONMENT = {
+    "LEAFNODE_NAME": "gw-7",
+    "LEAFNODE_PASSWORD": "s3cret",
+    "DASHBOARD_PASSWORD": "s3cret",
+}
 HUB = 'leafnodes { remotes [ { url: "nats-leaf://hub" } ] }\n'
 
 

@@ -1,0 +1,305 @@
+"""A WebSocket connection: frames of wsproto on one side, a stream of bytes on the other.
+
+A Session to the socket below and a Transport to the session above. Knows frames and the handshake;
+not what is spoken. Everything a peer can send is bounded. Truth: RFC 6455; nats-server 2.15.1
+server/websocket.go.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.frame_protocol import CloseReason
+
+from leafnode.limits import AUTH_LOG_NS, READ_CHUNK_BYTES, STALL_NS, WEBSOCKET_TURN_BYTES_MAX
+from leafnode.net.websocket_deflate import BoundedDeflate
+from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from wsproto.events import Event
+    from wsproto.extensions import Extension
+
+    from leafnode.clock import Timer
+    from leafnode.net.transport import Session, TlsFacts, Transport
+    from leafnode.net.turn import Turn
+    from leafnode.net.websocket_handshake import Upgrade
+
+log = logging.getLogger(__name__)
+
+TOO_BIG: Final = "Maximum Message Payload Exceeded"
+HANDSHAKE_TIMEOUT: Final = "Websocket Handshake Timeout"
+# What wsproto calls a mistake, by its start: what nats-server calls it.
+_MISTAKES: Final = (
+    ("server received unexpected unmasked", "mask bit missing"),
+    ("Invalid attempt to fragment control", "control frame does not have final bit set"),
+    (
+        "Control frame with payload len > 125",
+        "control frame length bigger than maximum allowed of 125 bytes",
+    ),
+    ("8-byte payload length with non-zero MSB", "invalid 64-bit payload length"),
+    ("unexpected CONTINUATION", "invalid continuation frame"),
+    (
+        "expected CONTINUATION",
+        "new message started before final frame for previous message was received",
+    ),
+    ("CLOSE with 1 byte payload", "close frame payload cannot be 1 byte"),
+    ("Reserved bit set unexpectedly", "reserved bits must be clear"),
+    ("Invalid opcode", "unknown opcode"),
+    ("Error decoding CLOSE reason", "invalid utf8 body in close frame"),
+    ("CLOSE with", "invalid close status code"),
+    ("remote CLOSE", "invalid close status code"),
+)
+
+
+@dataclass(slots=True)
+class WebSocketPort:
+    """What the connections of one listener share, and what happened to them."""
+
+    turn: Turn
+    rules: HandshakeRules
+    handshake_timeout_ns: int
+    message_bytes_max: int  # what one packed message may unpack to
+    close_code: Callable[[str], int]  # the status for a reason why a session closes
+    refused: int = 0  # requests that were no handshake, or not welcome
+    overdue: int = 0
+    mistakes: int = 0  # frames that cannot be
+    _logged_ns: int = 0
+    _unlogged: int = 0
+
+    def session(self, guest: Session) -> WebSocketConnection:
+        return WebSocketConnection(self, guest)
+
+    def note_refusal(self, peer: str, reason: str) -> None:
+        """Count a request that failed; say it, at most once in a second."""
+        self.refused += 1
+        now_ns = self.turn.clock.monotonic_ns()
+        if now_ns - self._logged_ns < AUTH_LOG_NS:
+            self._unlogged += 1
+            return
+        log.error("%s - websocket handshake error: %s (unlogged=%d)", peer, reason, self._unlogged)
+        self._logged_ns, self._unlogged = now_ns, 0
+
+
+class WebSocketConnection:
+    """Implements net.transport.Session below and net.transport.Transport above."""
+
+    __slots__ = (
+        "_frames",
+        "_guest",
+        "_handshake",
+        "_held",
+        "_is_more",
+        "_port",
+        "_reason",
+        "_timer",
+        "_wire",
+        "credentials",
+        "peer",
+    )
+
+    def __init__(self, port: WebSocketPort, guest: Session) -> None:
+        self._port = port
+        self._guest: Session | None = guest
+        self._wire: Transport
+        self._handshake: Handshake | None = Handshake(port.rules)
+        self._frames: Connection | None = None  # None before the handshake and after the end
+        self._timer: Timer | None = None
+        self._held = False  # the session above wants nothing now
+        self._is_more = False  # frames wait for their turn
+        self._reason = ""
+        self.peer = ""
+        self.credentials: Mapping[str, str] = {}
+
+    # --- net.transport.Session
+
+    def connected(self, transport: Transport) -> None:
+        self._wire = transport
+        self.peer = transport.peer
+        port = self._port
+        self._timer = port.turn.clock.call_later(port.handshake_timeout_ns, self._overdue)
+
+    def entered(self) -> None:
+        """See net.entry.Guest: what follows has its own time."""
+
+    def received(self, data: bytes) -> None:
+        if self._handshake is not None:
+            self._shake(self._handshake, data)
+        elif self._frames is not None:
+            self._frames.receive_data(data)
+            self._pump(self._frames)
+
+    def lost(self, reason: str) -> None:
+        self._disarm()
+        guest, self._guest = self._guest, None
+        known = self._handshake is None
+        self._frames = None
+        if guest is not None and known:
+            guest.lost(self._reason or reason)
+
+    # --- the handshake
+
+    def _shake(self, handshake: Handshake, data: bytes) -> None:
+        answer = handshake.receive(data)
+        if answer is None:
+            return
+        self._disarm()
+        if isinstance(answer, Refusal):
+            self._port.note_refusal(self.peer, answer.reason)
+            self._guest = None
+            self._wire.write([answer.answer])
+            self._wire.close()
+        elif answer.sent_early:
+            self._port.note_refusal(self.peer, "client sent data before handshake is complete")
+            self._guest = None
+            self._wire.abort()
+        else:
+            self._begin(answer)
+
+    def _begin(self, upgrade: Upgrade) -> None:
+        guest = self._guest
+        assert guest is not None, "a connection that is lost reads nothing"
+        extensions: list[Extension] = []
+        if upgrade.deflate:
+            extensions.append(BoundedDeflate(self._port.message_bytes_max))
+        self._handshake = None
+        self._frames = Connection(ConnectionType.SERVER, extensions)
+        self.credentials = upgrade.credentials
+        if upgrade.client_ip:
+            self.peer = f"{upgrade.client_ip}:{self.peer.rpartition(':')[2]}"
+        self._wire.write([upgrade.answer])
+        guest.connected(self)
+
+    def _overdue(self) -> None:
+        self._timer = None
+        self._port.overdue += 1
+        self._wire.abort(HANDSHAKE_TIMEOUT)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- frames
+
+    def _pump(self, frames: Connection) -> None:
+        """Deliver what frames hold, as long as the session wants it and others need not wait."""
+        left = WEBSOCKET_TURN_BYTES_MAX
+        for event in frames.events():
+            left -= self._take(frames, event)
+            if self._frames is None:
+                return
+            if self._held or left <= 0:
+                self._wait(is_held=self._held)
+                return
+        if self._is_more:
+            self._is_more = False
+            self._wire.resume_reading()
+
+    def _wait(self, *, is_held: bool) -> None:
+        if not self._is_more:
+            self._is_more = True
+            self._wire.pause_reading()
+        if not is_held:
+            self._port.turn.clock.call_later(0, self._go_on)
+
+    def _go_on(self) -> None:
+        """Handle frames that waited, after the others had their turn."""
+        turn = self._port.turn
+        if not self._is_more or self._held or self._frames is None:
+            return
+        if not turn.read(self, b""):
+            self._wire.abort()
+        elif turn.must_stall() and not self._held:
+            self._held = True
+            self._wire.pause_reading()
+            turn.clock.call_later(STALL_NS, self.resume_reading)
+
+    def _take(self, frames: Connection, event: Event) -> int:
+        """Handle one event; return how many bytes were delivered."""
+        match event:
+            case BytesMessage(data=data):
+                return self._deliver(bytes(data))
+            case TextMessage(data=text):
+                return self._deliver(text.encode())
+            case Ping():
+                # A peer that pings and does not read gets no further answers.
+                if self._wire.pending_bytes() <= READ_CHUNK_BYTES:
+                    self._wire.write([frames.send(event.response())])
+            case CloseConnection(code=code, reason=reason):
+                self._closed_by(frames, event, int(code), reason or "")
+            case _:
+                pass  # PONG is the answer to nothing we ask
+        return 0
+
+    def _deliver(self, data: bytes) -> int:
+        for at in range(0, len(data), READ_CHUNK_BYTES):
+            if self._guest is None or self._frames is None:
+                break
+            self._guest.received(data[at : at + READ_CHUNK_BYTES])
+        return len(data)
+
+    def _closed_by(self, frames: Connection, event: CloseConnection, code: int, text: str) -> None:
+        """End it: the peer says so, or sent what cannot be."""
+        self._frames = None
+        if frames.state is ConnectionState.REMOTE_CLOSING:
+            self._wire.write([frames.send(event.response())])
+        else:
+            self._port.mistakes += 1
+            if code == CloseReason.MESSAGE_TOO_BIG:
+                self._reason = text = TOO_BIG
+            else:
+                self._reason = "Protocol Violation"
+                text = next((ours for theirs, ours in _MISTAKES if text.startswith(theirs)), text)
+            log.debug("Websocket closed: peer=%s mistake=%s", self.peer, text)
+            self._wire.write([frames.send(CloseConnection(code=code, reason=text))])
+        self._wire.close()
+
+    # --- net.transport.Transport
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        return self._wire.tls
+
+    def write(self, chunks: list[bytes]) -> None:
+        frames = self._frames
+        if frames is not None:
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._wire.write([frames.send(BytesMessage(data=data))])
+
+    def pending_bytes(self) -> int:
+        return self._wire.pending_bytes()
+
+    def pause_reading(self) -> None:
+        if not self._held:
+            self._held = True
+            self._wire.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._held:
+            self._held = False
+            if self._is_more:
+                self._port.turn.clock.call_later(0, self._go_on)
+            else:
+                self._wire.resume_reading()
+
+    def close(self, reason: str = "") -> None:
+        frames, self._frames = self._frames, None
+        if frames is not None:
+            closing = CloseConnection(code=self._port.close_code(reason), reason=reason)
+            self._wire.write([frames.send(closing)])
+        self._wire.close()
+
+    def abort(self, reason: str = "") -> None:
+        self._frames = None
+        self._wire.abort(reason)
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        del context, server_hostname
+        raise OSError("a websocket has its TLS below it")

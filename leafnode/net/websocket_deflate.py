@@ -1,0 +1,105 @@
+"""permessage-deflate as an extension of wsproto, with a bound on what a message unpacks to.
+
+Knows frames as wsproto has them. No context is kept between messages, on either side, so an idle
+connection holds no window. Truth: RFC 7692; nats-server 2.15.1 server/websocket.go.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason, Opcode, RsvBits
+
+from leafnode.limits import WEBSOCKET_DEFLATE_FROM_BYTES
+
+if TYPE_CHECKING:
+    from wsproto.frame_protocol import FrameDecoder, FrameProtocol
+
+_RAW_WINDOW: Final = -15
+_FAST: Final = 1
+_TAIL: Final = b"\0\0\xff\xff"  # what every sync flush ends with, and the wire leaves out
+_NO_BITS: Final = RsvBits(rsv1=False, rsv2=False, rsv3=False)
+
+
+class BoundedDeflate(Extension):
+    """One connection's compression."""
+
+    name = "permessage-deflate"
+
+    def __init__(self, message_bytes_max: int) -> None:
+        """A message that unpacks to more closes the connection with 1009."""
+        self._message_bytes_max = message_bytes_max
+        self._unpacker: zlib._Decompress | None = None  # while a packed message is read
+        self._unpacked_bytes = 0
+        self._in_control = False
+
+    def enabled(self) -> bool:
+        return True
+
+    def offer(self) -> bool | str:
+        return False  # only clients offer
+
+    def frame_inbound_header(
+        self,
+        proto: FrameDecoder | FrameProtocol,
+        opcode: Opcode,
+        rsv: RsvBits,
+        payload_length: int,
+    ) -> CloseReason | RsvBits:
+        del proto, payload_length
+        self._in_control = opcode.iscontrol()
+        if rsv.rsv1:
+            if self._in_control or opcode is Opcode.CONTINUATION:
+                return CloseReason.PROTOCOL_ERROR
+            self._unpacker = zlib.decompressobj(_RAW_WINDOW)
+            self._unpacked_bytes = 0
+        return RsvBits(rsv1=True, rsv2=False, rsv3=False)
+
+    def frame_inbound_payload_data(
+        self, proto: FrameDecoder | FrameProtocol, data: bytes
+    ) -> bytes | CloseReason:
+        del proto
+        if self._in_control or self._unpacker is None:
+            return data
+        return self._unpack(self._unpacker, data)
+
+    def frame_inbound_complete(
+        self,
+        proto: FrameDecoder | FrameProtocol,
+        fin: bool,  # noqa: FBT001 -- wsproto's signature
+    ) -> bytes | CloseReason | None:
+        del proto
+        unpacker = self._unpacker
+        if self._in_control or unpacker is None or not fin:
+            return None
+        self._unpacker = None
+        return self._unpack(unpacker, _TAIL)
+
+    def frame_outbound(
+        self,
+        proto: FrameDecoder | FrameProtocol,
+        opcode: Opcode,
+        rsv: RsvBits,
+        data: bytes,
+        fin: bool,  # noqa: FBT001 -- wsproto's signature
+    ) -> tuple[RsvBits, bytes]:
+        del proto
+        if opcode.iscontrol() or len(data) < WEBSOCKET_DEFLATE_FROM_BYTES:
+            return rsv, data
+        assert fin, "messages are sent whole"
+        packer = zlib.compressobj(_FAST, zlib.DEFLATED, _RAW_WINDOW)
+        packed = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
+        return _NO_BITS._replace(rsv1=True), packed.removesuffix(_TAIL)
+
+    def _unpack(self, unpacker: zlib._Decompress, data: bytes) -> bytes | CloseReason:
+        left = self._message_bytes_max - self._unpacked_bytes
+        try:
+            found = unpacker.decompress(data, left + 1)
+        except zlib.error:
+            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
+        if len(found) > left:
+            return CloseReason.MESSAGE_TOO_BIG
+        self._unpacked_bytes += len(found)
+        return found

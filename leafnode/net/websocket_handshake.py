@@ -1,0 +1,225 @@
+"""The HTTP request that a WebSocket begins with: accepted, or refused with a status. Sans I/O.
+
+HTTP is read by h11. Knows headers, origins and cookies; not frames, and not what is spoken in
+them. Truth: RFC 6455 section 4.2; nats-server 2.15.1 server/websocket.go wsUpgrade.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+import h11
+from wsproto.utilities import generate_accept_token
+
+from leafnode.limits import HTTP_HEADERS_MAX, WEBSOCKET_HEAD_BYTES_MAX
+
+_KEY_BYTES: Final = 16
+_REASON_CHARS_MAX: Final = 100
+_DEFLATE: Final = "permessage-deflate"
+_DEFLATE_ANSWER: Final = (
+    b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+    b"client_no_context_takeover\r\n"
+)
+# Paths that mean another protocol; it is off here.
+_OTHER_PATHS: Final = ("/leafnode", "/mqtt")
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeRules:
+    """What one listener asks of a request. Origins as (scheme, host, port).
+
+    `cookies`: the field of CONNECT that the cookie of a name fills.
+    """
+
+    is_tls: bool = False
+    same_origin: bool = False
+    allowed_origins: frozenset[tuple[str, str, int]] = frozenset()
+    compression: bool = False
+    cookies: dict[str, str] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """An accepted request: what to answer, and what it said of its sender."""
+
+    answer: bytes
+    deflate: bool = False
+    client_ip: str = ""
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
+    sent_early: bool = False  # bytes stood behind the request before it was answered
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that is none of a WebSocket, or not welcome."""
+
+    status: int
+    reason: str
+    answer: bytes
+
+
+class Handshake:
+    """Reads one request."""
+
+    __slots__ = ("_http", "_rules")
+
+    def __init__(self, rules: HandshakeRules) -> None:
+        self._rules = rules
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=WEBSOCKET_HEAD_BYTES_MAX)
+
+    def receive(self, data: bytes) -> Upgrade | Refusal | None:
+        """Take one read; None: the request is not whole yet."""
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as err:
+            return _refusal(err.error_status_hint, str(err))
+        if event is h11.NEED_DATA:
+            return None
+        if not isinstance(event, h11.Request):
+            return _refusal(400, "no request")
+        return self._judge(event)
+
+    def _judge(self, request: h11.Request) -> Upgrade | Refusal:
+        headers: dict[str, list[str]] = {}
+        for name, value in request.headers:
+            headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        path = request.target.decode("latin-1").partition("?")[0]
+        if len(request.headers) > HTTP_HEADERS_MAX:
+            return _refusal(431, "too many headers")
+        if path.endswith(_OTHER_PATHS):
+            return _refusal(404, f"{path} is not enabled")
+        if request.method != b"GET":
+            has_body = request.method != b"HEAD"
+            return _refusal(405, "request method must be GET", has_body=has_body)
+        if problem := _problem(headers):
+            return _refusal(400, problem)
+        if problem := self._origin_problem(headers):
+            return _refusal(403, f"origin not allowed: {problem}")
+        return self._accept(headers)
+
+    def _accept(self, headers: dict[str, list[str]]) -> Upgrade:
+        rules = self._rules
+        deflate = rules.compression and _offers_deflate(headers)
+        key = headers["sec-websocket-key"][0].encode("latin-1")
+        lines = [
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+            b"Sec-WebSocket-Accept: %b\r\n" % generate_accept_token(key),
+            _DEFLATE_ANSWER if deflate else b"",
+            *(f"{name}: {value}\r\n".encode() for name, value in rules.headers),
+            b"\r\n",
+        ]
+        return Upgrade(
+            b"".join(lines),
+            deflate,
+            _forwarded_for(headers),
+            self._credentials(headers),
+            sent_early=bool(self._http.trailing_data[0]),
+        )
+
+    def _credentials(self, headers: dict[str, list[str]]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for cookie in ";".join(headers.get("cookie", ())).split(";"):
+            name, _, value = cookie.strip(" \t").partition("=")
+            wanted = self._rules.cookies.get(name)
+            if wanted and value:
+                found[wanted] = value.strip('"')
+        return found
+
+    def _origin_problem(self, headers: dict[str, list[str]]) -> str:
+        rules = self._rules
+        if not rules.same_origin and not rules.allowed_origins:
+            return ""
+        given = headers.get("origin") or headers.get("sec-websocket-origin")
+        if not given or not given[0]:
+            return ""  # no browser: it could say anything here
+        origin = parse_origin(given[0])
+        if origin is None:
+            return "it is no URL"
+        if rules.same_origin:
+            scheme = "https" if rules.is_tls else "http"
+            own = parse_origin(f"{scheme}://{headers['host'][0]}")
+            if origin != own:
+                return "not same origin"
+        if rules.allowed_origins and origin not in rules.allowed_origins:
+            return "not in the allowed list"
+        return ""
+
+
+def parse_origin(text: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of an origin's URL, or None."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.scheme or not parts.hostname:
+        return None
+    default = 443 if parts.scheme == "https" else 80
+    return parts.scheme, parts.hostname, default if port is None else port
+
+
+def _problem(headers: dict[str, list[str]]) -> str:
+    """Say what the request lacks to be one of a WebSocket; empty: nothing."""
+    if not headers.get("host", [""])[0]:
+        return "'Host' missing in request"
+    if not _contains(headers, "upgrade", "websocket"):
+        return "invalid value for header 'Upgrade'"
+    if not _contains(headers, "connection", "upgrade"):
+        return "invalid value for header 'Connection'"
+    key = headers.get("sec-websocket-key", [""])[0]
+    if not key:
+        return "key missing"
+    try:
+        decoded = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    if len(decoded) != _KEY_BYTES:
+        return "invalid websocket key"
+    if not _contains(headers, "sec-websocket-version", "13"):
+        return "invalid version"
+    return ""
+
+
+def _contains(headers: dict[str, list[str]], name: str, word: str) -> bool:
+    return any(
+        token.strip(" \t").lower() == word
+        for value in headers.get(name, ())
+        for token in value.split(",")
+    )
+
+
+def _offers_deflate(headers: dict[str, list[str]]) -> bool:
+    return any(
+        part.strip(" \t").lower() == _DEFLATE
+        for value in headers.get("sec-websocket-extensions", ())
+        for offer in value.split(",")
+        for part in offer.split(";")
+    )
+
+
+def _forwarded_for(headers: dict[str, list[str]]) -> str:
+    value = headers.get("x-forwarded-for", [""])[0]
+    try:
+        return str(ipaddress.ip_address(value)) if "%" not in value else ""
+    except ValueError:
+        return ""
+
+
+def _refusal(status: int, reason: str, *, has_body: bool = True) -> Refusal:
+    phrase = HTTPStatus(status).phrase
+    body = f"{phrase}\n".encode()
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Sec-Websocket-Version: 13\r\nX-Content-Type-Options: nosniff\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    # The reason may repeat what the peer sent.
+    return Refusal(status, reason[:_REASON_CHARS_MAX], head.encode() + (body if has_body else b""))

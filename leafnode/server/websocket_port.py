@@ -1,0 +1,133 @@
+"""The port for clients over WebSocket, and how a reload changes it.
+
+Knows how TLS, frames and client handlers are put together; not how any of them works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from leafnode.auth.authenticator import Authenticator
+from leafnode.auth.identity import ConnectionType
+from leafnode.clients.handler import ClientHandler, ClientSeams
+from leafnode.config.options import HostPort
+from leafnode.net.entry import Entrance
+from leafnode.server.client_ports import server_tls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.config.listener_options import Websocket
+    from leafnode.config.options import Options
+    from leafnode.net.listener import Listener
+    from leafnode.net.websocket_handshake import HandshakeRules
+    from leafnode.server.server import Server
+
+log = logging.getLogger(__name__)
+
+
+async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
+    """Listen for clients over WebSocket. Raises ListenError, TlsError."""
+    from leafnode.clients.websocket import close_code, has_own_login, websocket_options
+    from leafnode.net.websocket import WebSocketPort
+
+    tls = await server_tls(server, websocket.tls)
+    entrance = Entrance(server.clock, tls=tls, tls_before_all=True)
+    server.entrances["websocket"] = entrance
+    options = websocket_options(server.options, websocket)
+    if has_own_login(websocket):
+        server.websocket_authenticator = Authenticator(options)
+    port = WebSocketPort(
+        turn=server.turn,
+        rules=_handshake_rules(websocket),
+        handshake_timeout_ns=websocket.handshake_timeout_ns,
+        message_bytes_max=options.max_payload_bytes + options.max_control_line_bytes,
+        close_code=close_code,
+    )
+    server.websocket_port = port
+    listener = await server.listeners.bind(
+        HostPort(websocket.host, websocket.port),
+        lambda: entrance.session(port.session(ClientHandler(seams))),
+        write_deadline_ns=options.write_deadline_ns,
+    )
+    server.websocket_seams = seams = _seams(server, websocket, options, listener.port)
+    shown = f"[{websocket.host}]" if ":" in websocket.host else websocket.host
+    scheme = "wss" if tls is not None else "ws"
+    log.info("Listening for websocket clients on %s://%s:%d", scheme, shown, listener.port)
+    if tls is None:
+        server.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
+    return listener
+
+
+async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
+    """Read the certificates that these options name; the call returned puts them in force.
+
+    Raises TlsError.
+    """
+    entrance = server.entrances.get("websocket")
+    wanted = options.websocket.tls if options.websocket is not None else None
+    present = entrance.tls if entrance is not None else None
+    if wanted is None or present is None:
+        return _nothing  # the listener itself does not change without a restart
+    context = await asyncio.to_thread(present.prepare, wanted)
+    return lambda: present.apply(wanted, context)
+
+
+def refresh(server: Server) -> None:
+    """Let what these clients share follow the options, for those that come and those that are."""
+    seams, port, websocket = server.websocket_seams, server.websocket_port, server.options.websocket
+    if seams is None or port is None or websocket is None or server.websocket is None:
+        return
+    from leafnode.clients.websocket import websocket_info, websocket_options
+
+    options = seams.options = websocket_options(server.options, websocket)
+    seams.info = websocket_info(server.info(), websocket, port=server.websocket.port)
+    seams.map_certificate = websocket.tls is not None and websocket.tls.verify_and_map
+    seams.refresh()
+    port.message_bytes_max = options.max_payload_bytes + options.max_control_line_bytes
+
+
+def _seams(server: Server, websocket: Websocket, options: Options, port: int) -> ClientSeams:
+    from leafnode.clients.websocket import websocket_info
+
+    return ClientSeams(
+        options=options,
+        info=websocket_info(server.info(), websocket, port=port),
+        clock=server.clock,
+        random=server.random,
+        token_bytes=server.token_bytes,
+        outbox=server.turn.outbox,
+        account=server.account,
+        authenticator=server.websocket_authenticator or server.authenticator,
+        registry=server.registry,
+        next_cid=server.next_cid,
+        kind=ConnectionType.WEBSOCKET,
+        map_certificate=websocket.tls is not None and websocket.tls.verify_and_map,
+        no_auth_user=websocket.no_auth_user,
+    )
+
+
+def _nothing() -> None:
+    """Put nothing in force: there is no TLS here."""
+
+
+def _handshake_rules(websocket: Websocket) -> HandshakeRules:
+    from leafnode.net.websocket_handshake import HandshakeRules
+
+    cookies = {
+        websocket.jwt_cookie: "jwt",
+        websocket.user_cookie: "user",
+        websocket.pass_cookie: "password",
+        websocket.token_cookie: "auth_token",
+    }
+    cookies.pop("", None)
+    return HandshakeRules(
+        is_tls=websocket.tls is not None,
+        same_origin=websocket.same_origin,
+        allowed_origins=frozenset(websocket.allowed_origins),
+        compression=websocket.compression,
+        cookies=cookies,
+        headers=websocket.headers,
+    )
