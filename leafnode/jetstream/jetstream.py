@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from leafnode import limits
+from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.errors import JetStreamError, StoreCorrupt, StoreError
-from leafnode.jetstream import advisory, consumer_config, stream_config, wire
+from leafnode.jetstream import account_bounds, advisory, consumer_config, stream_config, wire
 from leafnode.jetstream.api import Api
 from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
 from leafnode.jetstream.consumer import Consumer
@@ -22,6 +22,7 @@ from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
+from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.start import start_of
 from leafnode.jetstream.stream import Stream
 from leafnode.nuid import nuid
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EPHEMERAL_NAME_LENGTH = 8
+UNBOUNDED = Bounds()
 
 
 @dataclass(slots=True)
@@ -62,11 +64,19 @@ class Usage:
 class AccountJetStream:
     """The streams of one account."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self, context: Context, bounds: Bounds = UNBOUNDED, shared: Shared | None = None
+    ) -> None:
+        """`bounds` are the account's, `shared` what holds for all accounts; without it there is
+        just this one.
+        """
         self.context = context
+        self.bounds = bounds
+        self.shared = shared if shared is not None else Shared.of(context)
+        self.shared.members.append(self)
         self.streams: dict[str, Stream] = {}
         self.stats = ApiStats()
-        self._quotas = {storage: _quota(context, storage) for storage in ("file", "memory")}
+        self._quotas = self._new_quotas()
         self._api = Api(self)
         self._shut_down = False
         self._domain = DomainMapping(context.account, context.facts.domain)
@@ -96,6 +106,8 @@ class AccountJetStream:
         one_done()
 
     def _open(self) -> None:
+        if self._shut_down:  # taken away again while it was read back
+            return
         for stream in self.streams.values():
             _open_stream(stream)
         self._api.open()
@@ -128,9 +140,36 @@ class AccountJetStream:
                     self._recover_consumer(stream, kept).open()
             stream.committed()
 
+    def limit(self, bounds: Bounds) -> None:
+        """Go by these bounds of the account from now on; what there is already stays."""
+        self.bounds = bounds
+        self.limits_changed()
+
+    def limits_changed(self) -> None:
+        """The account's bounds or the server's are other ones."""
+        self._quotas = self._new_quotas()
+        for stream in self.streams.values():
+            stream.quota = self._quotas[stream.config.storage]
+
+    def _new_quotas(self) -> dict[str, Quota | None]:
+        context, bounds = self.context, self.bounds
+        quotas = dict(self.shared.quotas)
+        most = {"memory": bounds.max_memory_bytes, "file": bounds.max_file_bytes}
+        for storage, bound in most.items():
+            if bound >= 0:
+                quotas[storage] = Quota(
+                    context.store_of(storage),
+                    bound,
+                    context.clock,
+                    account=context.account.name,
+                    outer=self.shared.quotas[storage],
+                )
+        return quotas
+
     def shut_down(self) -> None:
         """Stop answering and delivering, and write down where every consumer is."""
         self._shut_down = True
+        self.shared.members.remove(self)
         self._domain.close()
         self._api.close()
         for stream in self.streams.values():
@@ -187,6 +226,7 @@ class AccountJetStream:
             if present.config != config:
                 raise js_error(10058)
             return present, False
+        account_bounds.check_count(self.bounds, len(self.streams))
         self._check_overlap(config)
         self._check_bytes(config, 0)
         created_ns = self.context.time.now_ns()
@@ -273,15 +313,17 @@ class AccountJetStream:
                 if any(collides(mine, theirs.encode()) for mine in subjects):
                     raise js_error(10065)
 
-    def _check_bytes(self, config: StreamConfig, reserved_bytes: int) -> None:
-        """Refuse to promise more than the server's bound; `reserved_bytes` were promised before."""
-        facts, usage = self.context.facts, self.usage()
-        wanted = max(0, config.max_bytes) - reserved_bytes
-        if config.storage == "memory":
-            if 0 <= facts.max_memory_bytes < usage.reserved_memory_bytes + wanted:
-                raise js_error(10028)
-        elif 0 <= facts.max_file_bytes < usage.reserved_file_bytes + wanted:
-            raise js_error(10047)
+    def _check_bytes(self, config: StreamConfig, promised_before: int) -> None:
+        """Refuse what is beyond the account's bounds, or would promise more than the server may."""
+        storage = config.storage
+        others = self.promised_bytes(storage) - promised_before
+        account_bounds.check_stream(self.bounds, config, others)
+        self.shared.check_promise(storage, max(0, config.max_bytes) - promised_before)
+
+    def promised_bytes(self, storage: str) -> int:
+        """What the finite max_bytes of the account's streams add up to."""
+        configs = (stream.config for stream in self.streams.values())
+        return sum(max(0, config.max_bytes) for config in configs if config.storage == storage)
 
     # --- consumers
 
@@ -294,7 +336,10 @@ class AccountJetStream:
 
     def create_consumer(self, stream: Stream, request: CreateConsumerRequest) -> Consumer:
         """Create a consumer or update the present one, as the request's action allows."""
-        config = consumer_config.checked(request.config, stream.config, pedantic=request.pedantic)
+        bounds = self.bounds
+        wanted = account_bounds.with_default(bounds, request.config, stream.config)
+        config = consumer_config.checked(wanted, stream.config, pedantic=request.pedantic)
+        account_bounds.check_consumer(bounds, config)
         present = stream.consumers.get(config.name) if config.name else None
         if present is not None:
             return self._update_consumer(present, config, request.action)
@@ -303,9 +348,7 @@ class AccountJetStream:
         if stream.config.retention == "workqueue":
             others = [consumer.config for consumer in stream.consumers.values()]
             consumer_config.check_work_queue(config, others)
-        most = stream.config.max_consumers
-        most = most if most > 0 else limits.CONSUMERS_PER_STREAM_MAX
-        if len(stream.consumers) >= most:
+        if len(stream.consumers) >= account_bounds.consumers_max(bounds, stream.config):
             raise js_error(10026)
         name = config.name or self._free_name(stream)
         created_ns = self.context.time.now_ns()
@@ -399,12 +442,6 @@ def _open_stream(stream: Stream) -> None:
     stream.open()
     for consumer in stream.consumers.values():
         consumer.open()
-
-
-def _quota(context: Context, storage: str) -> Quota | None:
-    facts = context.facts
-    bound = facts.max_memory_bytes if storage == "memory" else facts.max_file_bytes
-    return Quota(context.store_of(storage), bound, context.clock) if bound >= 0 else None
 
 
 def _check_consumer_limits(stream: Stream, config: StreamConfig) -> None:

@@ -23,12 +23,32 @@ log = logging.getLogger(__name__)
 
 
 class Quota:
-    """One bound on one store, for all accounts that use the store."""
+    """One bound on one store, for all accounts that use the store, or for one of them."""
 
-    __slots__ = ("_clock", "_count_at_ns", "_counted", "_store", "_used_bytes", "max_bytes")
+    __slots__ = (
+        "_account",
+        "_clock",
+        "_count_at_ns",
+        "_counted",
+        "_outer",
+        "_store",
+        "_used_bytes",
+        "max_bytes",
+    )
 
-    def __init__(self, store: Store, max_bytes: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        max_bytes: int,
+        clock: Clock,
+        *,
+        account: str = "",
+        outer: Quota | None = None,
+    ) -> None:
+        """`account` empty: all of them. `outer`: the server's bound, where this is an account's."""
         self._store = store
+        self._account = account
+        self._outer = outer
         self._clock = clock
         self._used_bytes = 0
         self._counted = False  # nothing was added since the last count
@@ -37,22 +57,31 @@ class Quota:
 
     def refresh(self) -> None:
         """Once per run of messages: count anew when it is time."""
+        if self._outer is not None:
+            self._outer.refresh()
         if self._clock.monotonic_ns() >= self._count_at_ns:
             self._count()
 
     def admit(self, size: int) -> None:
-        """Count a message that is about to be stored. Raises 10023 when all is used up."""
+        """Count a message that is about to be stored.
+
+        Raises 10023 when the server's bound is used up, 10002 when the account's is.
+        """
+        if self._outer is not None:
+            self._outer.admit(size)
         if self._used_bytes > self.max_bytes:
             if not self._counted:
                 self._count()
             if self._used_bytes > self.max_bytes:
-                raise js_error(10023)
+                raise js_error(10002 if self._account else 10023)
         self._used_bytes += size
         self._counted = False
 
     def spoil(self) -> None:
         """Something was removed: the next run counts anew."""
         self._count_at_ns = 0
+        if self._outer is not None:
+            self._outer.spoil()
 
     def _count(self) -> None:
         was_full = self._counted and self._used_bytes > self.max_bytes
@@ -63,13 +92,16 @@ class Quota:
         self._count_at_ns = self._clock.monotonic_ns() + wait_ns
         if full and not was_full:
             log.error(
-                "JetStream has used up what it may store: used=%d max=%d",
-                self._used_bytes,
-                self.max_bytes,
+                "JetStream has used up what it may store: account=%s used=%d max=%d",
+                *(self._account or "(all)", self._used_bytes, self.max_bytes),
             )
 
     def _streams(self) -> list[StreamStore]:
-        return [record.store for record in self._store.streams()]
+        return [
+            record.store
+            for record in self._store.streams()
+            if not self._account or record.account == self._account
+        ]
 
 
 def _held_bytes(store: StreamStore) -> int:

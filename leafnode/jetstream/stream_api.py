@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
     MsgDeleteRequest,
     MsgGetRequest,
@@ -44,16 +45,7 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
         "reserved_storage": usage.reserved_file_bytes,
         "streams": len(js.streams),
         "consumers": usage.consumers,
-        "limits": {
-            "max_memory": -1,
-            "max_storage": -1,
-            "max_streams": -1,
-            "max_consumers": -1,
-            "max_ack_pending": -1,
-            "memory_max_stream_bytes": -1,
-            "storage_max_stream_bytes": -1,
-            "max_bytes_required": False,
-        },
+        "limits": account_bounds.shown(js.bounds),
     }
     if facts.domain:
         out["domain"] = facts.domain

@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from leafnode.routing.account import GLOBAL_ACCOUNT
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from leafnode.bridge.bridge import Bridge
     from leafnode.config.options import LeafRemote
-    from leafnode.errors import StoreCorrupt
-    from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.leaf.handler import LeafEnvironment
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
     from leafnode.protocol.leaf_op import LeafInfo
+    from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
     from leafnode.server.system import System
-    from leafnode.store.sqlite import SqliteStore
     from leafnode.uplink.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -43,14 +37,12 @@ class Features:
         "remote_tasks",
         "remotes",
         "serial",
-        "store",
         "system",
         "uplink",
     )
 
     def __init__(self) -> None:
-        self.store: SqliteStore | None = None
-        self.jetstream: AccountJetStream | None = None
+        self.jetstream: JetStreams | None = None
         self.remotes: list[Remote] = []
         self.remote_tasks: dict[Remote, asyncio.Task[None]] = {}
         self.leaf_environment: LeafEnvironment | None = None
@@ -66,57 +58,15 @@ async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
     options = server.options.jetstream
     if options is None:
         return
-    from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
-    from leafnode.jetstream.jetstream import AccountJetStream
-    from leafnode.store.memory import MemoryStore
-    from leafnode.store.sqlite import SqliteStore, StoreSeams
+    from leafnode.server.jetstreams import open_jetstreams
 
-    loop = asyncio.get_running_loop()
-    interval_ns = server.options.store.commit_interval_ns
-    seams = StoreSeams(
-        clock=server.clock,
-        schedule=loop.call_soon,
-        call_soon_threadsafe=loop.call_soon_threadsafe,
-        on_damage=_on_damage,
-        gather=partial(server.clock.call_later, interval_ns) if interval_ns else None,
-    )
-    directory = Path(options.store_dir)
-    store = await asyncio.to_thread(SqliteStore.open, directory, seams)
-    stack.callback(store.close)
-    account = server.account(GLOBAL_ACCOUNT)
-    context = Context(
-        account=account,
-        file_store=store,
-        memory_store=MemoryStore(),
-        clock=server.clock,
-        random=server.random,
-        facts=ServerFacts(
-            name=server.name,
-            id=server.id,
-            domain=options.domain,
-            max_memory_bytes=options.max_memory_bytes,
-            max_file_bytes=options.max_file_bytes,
-        ),
-        time=TrustedTime(server.clock),
-    )
-    jetstream = AccountJetStream(context)
-    recovered = asyncio.Event()
-    jetstream.recover(recovered.set)
-    await recovered.wait()
-    stack.callback(jetstream.shut_down)
-    server.features.store = store
-    server.features.jetstream = jetstream
-    log.info(
-        "JetStream is on: store=%s domain=%s streams=%d",
-        *(directory, options.domain or "(none)", len(jetstream.streams)),
-    )
+    server.features.jetstream = await open_jetstreams(server, options, stack)
 
 
-def _on_damage(account: str, stream: str, damage: StoreCorrupt) -> None:
-    log.error(
-        "Stream set aside, its data is damaged: account=%s stream=%s damage=%s",
-        *(account, stream, damage),
-    )
+def change_jetstream(server: Server) -> None:
+    """Give JetStream to the accounts that have it now, with the bounds of now."""
+    if server.features.jetstream is not None:
+        server.features.jetstream.change(server.options)
 
 
 def start_leafs(server: Server) -> None:

@@ -150,7 +150,7 @@ def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
 
 
 def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None) -> None:
-    """The store stays where it is, on or off, and as large as it may be."""
+    """The store stays where it is, on or off; how much it may hold can change."""
     if old is None or new is None:
         on = f"old={_shown(old is not None)}, new={_shown(new is not None)}"
         raise ReloadError(f"JetStream: {on}")
@@ -158,7 +158,6 @@ def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None)
         raise ReloadError("jetstream storage directory")
     if old.domain != new.domain:
         raise ReloadError(f"JetStreamDomain: old={old.domain}, new={new.domain}")
-    raise ReloadError("jetstream max memory and max store")
 
 
 def line(change: Change, new: Options) -> str:

@@ -97,6 +97,8 @@ class Reloader:
         options = server.options
         for change in found:
             log.info("%s", line(change, options))
+        if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
+            features.change_jetstream(server)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
             server.authenticator.apply(options)
         if parts & {Part.ACCOUNTS, Part.LOGINS, Part.CLIENTS, Part.LOG, Part.TLS}:

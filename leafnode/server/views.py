@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from leafnode.monitor.views import Connection
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
+    from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
-    from leafnode.store.sqlite import SqliteStore
 
 
 def views_of(server: Server, http: HostPort) -> Views:
@@ -156,7 +156,7 @@ def _own(server: Server) -> OwnCounters:
         ),
         leafs=_leaf_faults(server.features.remotes),
         jetstream=_jetstream_faults(server.features.jetstream),
-        store=_store(server.features.store),
+        store=_store(server.features.jetstream),
     )
 
 
@@ -170,25 +170,25 @@ def _leaf_faults(remotes: list[Remote]) -> LeafFaults:
     )
 
 
-def _jetstream_faults(jetstream: AccountJetStream | None) -> JetStreamFaults | None:
+def _jetstream_faults(jetstream: JetStreams | None) -> JetStreamFaults | None:
     if jetstream is None:
         return None
-    streams = list(jetstream.streams.values())
+    streams = [one for each in jetstream.by_account.values() for one in each.streams.values()]
     consumers = [consumer for stream in streams for consumer in stream.consumers.values()]
     return JetStreamFaults(
         refused=sum(stream.refused for stream in streams),
         dedupe_evicted=sum(stream.dedupe.evicted for stream in streams),
         stream_troubles=sum(stream.trouble.count for stream in streams),
         consumer_troubles=sum(consumer.trouble.count for consumer in consumers),
-        clock_jumps=jetstream.context.time.jumps,
+        clock_jumps=jetstream.clock_jumps,
     )
 
 
-def _store(store: SqliteStore | None) -> StoreView | None:
-    if store is None:
+def _store(jetstream: JetStreams | None) -> StoreView | None:
+    if jetstream is None:
         return None
-    failure = store.failed()
-    return StoreView(store.stats(), str(failure) if failure is not None else "")
+    failure = jetstream.store.failed()
+    return StoreView(jetstream.store.stats(), str(failure) if failure is not None else "")
 
 
 def _connections(server: Server) -> list[Connection]:
@@ -219,7 +219,7 @@ def _account(server: Server, name: str) -> AccountView | None:
     jetstream = server.features.jetstream
     return AccountView(
         name=name,
-        jetstream=jetstream is not None and jetstream.context.account is account,
+        jetstream=jetstream is not None and account.name in jetstream.by_account,
         updated_ns=server.started_wall_ns,
         clients=sum(one.peer.account is account for one in server.registry.open.values()),
         leafs=len(links),
@@ -281,17 +281,7 @@ def _jetstream(server: Server) -> JetStreamView | None:
     options, jetstream = server.options.jetstream, server.features.jetstream
     if options is None or jetstream is None:
         return None
-    store = server.features.store
-    failure = store.failed() if store is not None else None
-    usage = jetstream.usage()
-    account = JetStreamAccountView(
-        name=jetstream.context.account.name,
-        memory=usage.memory_bytes,
-        storage=usage.file_bytes,
-        api_total=jetstream.stats.total,
-        api_errors=jetstream.stats.errors,
-        streams=[_stream(stream) for _, stream in sorted(jetstream.streams.items())],
-    )
+    failure = jetstream.store.failed()
     return JetStreamView(
         max_memory=options.max_memory_bytes,
         max_storage=options.max_file_bytes,
@@ -299,10 +289,24 @@ def _jetstream(server: Server) -> JetStreamView | None:
         domain=options.domain,
         api_level=limits.API_LEVEL,
         default_max_consumers=limits.CONSUMERS_PER_STREAM_MAX,
-        accounts=[account],
-        reserved_memory=usage.reserved_memory_bytes,
-        reserved_storage=usage.reserved_file_bytes,
+        accounts=[_jetstream_of(one) for _, one in sorted(jetstream.by_account.items())],
+        reserved_memory=jetstream.shared.promised_bytes("memory"),
+        reserved_storage=jetstream.shared.promised_bytes("file"),
         failure=str(failure) if failure is not None else "",
+    )
+
+
+def _jetstream_of(account: AccountJetStream) -> JetStreamAccountView:
+    usage = account.usage()
+    return JetStreamAccountView(
+        name=account.context.account.name,
+        memory=usage.memory_bytes,
+        storage=usage.file_bytes,
+        api_total=account.stats.total,
+        api_errors=account.stats.errors,
+        streams=[_stream(stream) for _, stream in sorted(account.streams.items())],
+        reserved_memory=account.bounds.max_memory_bytes,
+        reserved_storage=account.bounds.max_file_bytes,
     )
 
 

@@ -1,0 +1,80 @@
+"""What one account may have: `accounts.X.jetstream { … }` or the limits of its JWT, held against
+what is asked for.
+
+Knows limits and numbers; not where they come from. Truth: nats-server 2.15.1 server/jetstream.go
+checkLimits, server/stream.go checkStreamCfg, server/consumer.go; measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.shared import too_much
+
+if TYPE_CHECKING:
+    from leafnode.config.account_options import AccountJetStream as Bounds
+    from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
+
+
+def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> None:
+    """Refuse a stream beyond the bounds; `promised_bytes` are those of the account's others."""
+    if bounds.max_bytes_required and config.max_bytes <= 0:
+        raise js_error(10113)
+    if 0 < bounds.max_consumers < config.max_consumers:
+        raise js_error(10026)
+    in_memory = config.storage == "memory"
+    most = bounds.max_memory_bytes if in_memory else bounds.max_file_bytes
+    # A stream without a bound of its own is counted as one byte, as nats-server does.
+    wanted = config.max_bytes if config.max_bytes >= 0 else 1
+    if most >= 0 and wanted > most - promised_bytes:
+        raise too_much(config.storage)
+    largest = bounds.max_memory_stream_bytes if in_memory else bounds.max_file_stream_bytes
+    if 0 < largest < config.max_bytes:
+        raise js_error(10122)
+
+
+def check_count(bounds: Bounds, streams: int) -> None:
+    """Refuse one stream more than the account may have."""
+    if 0 < bounds.max_streams <= streams:
+        raise js_error(10027)
+
+
+def consumers_max(bounds: Bounds, config: StreamConfig) -> int:
+    """Return how many consumers a stream may have: an account's bound holds for each stream."""
+    own = config.max_consumers if config.max_consumers > 0 else limits.CONSUMERS_PER_STREAM_MAX
+    return min(own, bounds.max_consumers) if bounds.max_consumers > 0 else own
+
+
+def with_default(bounds: Bounds, config: ConsumerConfig, stream: StreamConfig) -> ConsumerConfig:
+    """Return what a consumer asks for, with the account's max_ack_pending where it says nothing."""
+    if (
+        0 < bounds.max_ack_pending < limits.MAX_ACK_PENDING
+        and config.max_ack_pending == 0
+        and config.ack_policy != "none"
+        and not stream.consumer_limits.max_ack_pending
+    ):
+        return dataclasses.replace(config, max_ack_pending=bounds.max_ack_pending)
+    return config
+
+
+def check_consumer(bounds: Bounds, config: ConsumerConfig) -> None:
+    """Refuse a consumer beyond the bounds."""
+    if 0 < bounds.max_ack_pending < config.max_ack_pending:
+        raise js_error(10121, bounds.max_ack_pending)
+
+
+def shown(bounds: Bounds) -> dict[str, Any]:
+    """Return the bounds as `$JS.API.INFO` shows them."""
+    return {
+        "max_memory": bounds.max_memory_bytes,
+        "max_storage": bounds.max_file_bytes,
+        "max_streams": bounds.max_streams,
+        "max_consumers": bounds.max_consumers,
+        "max_ack_pending": bounds.max_ack_pending,
+        "memory_max_stream_bytes": bounds.max_memory_stream_bytes,
+        "storage_max_stream_bytes": bounds.max_file_stream_bytes,
+        "max_bytes_required": bounds.max_bytes_required,
+    }

@@ -1,0 +1,62 @@
+"""What an account without JetStream is answered, on a server that has it for others.
+
+Knows the table of endpoints and one account; no stores. Truth: measured on nats-server 2.15.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from leafnode.jetstream import wire
+from leafnode.jetstream.api import find_endpoint
+from leafnode.jetstream.api_types import RESPONSE_TYPE
+from leafnode.jetstream.domain import DomainMapping, send_no_responders
+from leafnode.jetstream.errors import js_error
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery, Subscription
+
+_API: Final = b"$JS.API.>"
+
+
+class NotEnabled:
+    """Refuses every request of one account: 10039."""
+
+    def __init__(self, account: Account, domain: str) -> None:
+        self._account = account
+        self._domain = DomainMapping(account, domain)
+        self._sub: Subscription | None = None
+
+    def open(self) -> None:
+        """Begin to refuse."""
+        self._sub = self._account.subscribe(_API, self._on_request)
+        self._domain.open()
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._domain.close()
+        if self._sub is not None:
+            self._account.unsubscribe(self._sub)
+            self._sub = None
+
+    def _on_request(self, delivery: Delivery) -> None:
+        found = find_endpoint(delivery.subject)
+        for reply, _, _ in delivery.messages:
+            if found is None:
+                send_no_responders(self._account, delivery.origin, reply, delivery.subject)
+            elif reply:
+                self._account.publish(reply, _refusal(found[0].kind))
+
+
+def _refusal(kind: str) -> bytes:
+    error = js_error(10039)
+    answer: dict[str, Any] = {
+        "type": f"{RESPONSE_TYPE}{kind}_response",
+        "error": {
+            "code": error.code,
+            "err_code": error.err_code,
+            "description": error.description,
+        },
+    }
+    return wire.encode(answer)

@@ -1,0 +1,204 @@
+"""JetStream of every account that has it, on one store.
+
+Knows which account wants it and how one is built; not how any of it works. An account whose
+JetStream is taken away keeps what it stored: it is there again when the account has it again.
+Truth: nats-server 2.15.1 server/jetstream.go enableJetStreamAccounts, configJetStream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
+from leafnode.jetstream.disabled import NotEnabled
+from leafnode.jetstream.jetstream import UNBOUNDED, AccountJetStream
+from leafnode.jetstream.shared import Shared
+from leafnode.routing.account import GLOBAL_ACCOUNT
+from leafnode.store.memory import MemoryStore
+from leafnode.store.sqlite import SqliteStore, StoreSeams
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from leafnode.config.account_options import AccountJetStream as Bounds
+    from leafnode.config.options import JetStreamOptions, Options
+    from leafnode.errors import StoreCorrupt
+    from leafnode.routing.account import Account
+    from leafnode.server.server import Server
+    from leafnode.store.worker import Schedule
+
+log = logging.getLogger(__name__)
+
+
+def wanted_by(options: Options) -> dict[str, Bounds]:
+    """Return the accounts that have JetStream, with their bounds.
+
+    Where no accounts are configured it is the global one; else those that ask for it.
+    """
+    del options
+    return {GLOBAL_ACCOUNT: UNBOUNDED}
+
+
+class JetStreams:
+    """All JetStreams of a server."""
+
+    def __init__(self, server: Server, options: JetStreamOptions, store: SqliteStore) -> None:
+        self._server = server
+        self._options = options
+        self.store = store
+        self._memory = MemoryStore()
+        self._time = TrustedTime(server.clock)
+        self.shared = Shared(
+            {"file": store, "memory": self._memory},
+            server.clock,
+            max_memory_bytes=options.max_memory_bytes,
+            max_file_bytes=options.max_file_bytes,
+        )
+        self.by_account: dict[str, AccountJetStream] = {}
+        self._refusing: dict[str, NotEnabled] = {}
+
+    @property
+    def clock_jumps(self) -> int:
+        return self._time.jumps
+
+    async def start(self) -> None:
+        """Take over what the store holds for the accounts of the configuration."""
+        wanted = wanted_by(self._server.options)
+        waiting = [self._recovered(name, bounds) for name, bounds in wanted.items()]
+        for recovered in waiting:
+            await recovered.wait()
+        self._refuse_others()
+        self._tell_of_orphans(wanted)
+
+    def change(self, options: Options) -> None:
+        """Have what these options say from now on; accounts are there, or gone, already."""
+        jetstream = options.jetstream
+        assert jetstream is not None, "it is on: that does not change"
+        self._options = jetstream
+        self.shared.limit(
+            max_memory_bytes=jetstream.max_memory_bytes, max_file_bytes=jetstream.max_file_bytes
+        )
+        wanted = wanted_by(options)
+        for name in [name for name in self.by_account if name not in wanted]:
+            self.disable(name)
+        for name, bounds in wanted.items():
+            self.enable(name, bounds)
+        self._refuse_others()
+
+    def enable(self, name: str, bounds: Bounds) -> None:
+        """Give an account JetStream, or other bounds."""
+        present = self.by_account.get(name)
+        if present is None:
+            self._recovered(name, bounds)
+        elif present.bounds != bounds:
+            present.limit(bounds)
+
+    def disable(self, name: str) -> None:
+        """Serve an account's JetStream no more; what it stored stays."""
+        jetstream = self.by_account.pop(name, None)
+        if jetstream is not None:
+            jetstream.shut_down()
+            log.info("JetStream is off for an account: account=%s", name)
+
+    def shut_down(self) -> None:
+        """Stop answering and delivering, and write down where every consumer is."""
+        for refusing in self._refusing.values():
+            refusing.close()
+        self._refusing.clear()
+        for jetstream in self.by_account.values():
+            jetstream.shut_down()
+        self.by_account.clear()
+
+    def _recovered(self, name: str, bounds: Bounds) -> asyncio.Event:
+        """Build one account's JetStream; the event tells when it answers."""
+        refusing = self._refusing.pop(name, None)
+        if refusing is not None:
+            refusing.close()
+        jetstream = AccountJetStream(self._context(self._server.account(name)), bounds, self.shared)
+        self.by_account[name] = jetstream
+        ready = asyncio.Event()
+        jetstream.recover(ready.set)
+        return ready
+
+    def _context(self, account: Account) -> Context:
+        server, options = self._server, self._options
+        return Context(
+            account=account,
+            file_store=self.store,
+            memory_store=self._memory,
+            clock=server.clock,
+            random=server.random,
+            facts=ServerFacts(
+                name=server.name,
+                id=server.id,
+                domain=options.domain,
+                max_memory_bytes=options.max_memory_bytes,
+                max_file_bytes=options.max_file_bytes,
+            ),
+            time=self._time,
+        )
+
+    def _refuse_others(self) -> None:
+        """Answer accounts without JetStream that they have none."""
+        accounts = self._server.accounts
+        for name in [name for name in self._refusing if name not in accounts]:
+            self._refusing.pop(name).close()
+        for name, account in accounts.items():
+            if name not in self.by_account and name not in self._refusing:
+                refusing = self._refusing[name] = NotEnabled(account, self._options.domain)
+                refusing.open()
+
+    def _tell_of_orphans(self, wanted: dict[str, Bounds]) -> None:
+        """Say whose streams are kept and not served."""
+        kept = Counter(record.account for record in self.store.streams())
+        for name, count in sorted(kept.items()):
+            if name not in wanted:
+                log.warning(
+                    "Streams are kept and not served, their account has no JetStream: account=%s "
+                    "streams=%d",
+                    *(name, count),
+                )
+
+
+async def open_jetstreams(
+    server: Server, options: JetStreamOptions, stack: AsyncExitStack
+) -> JetStreams:
+    """Open the store and take over what it holds. Raises StoreError."""
+    loop = asyncio.get_running_loop()
+    seams = StoreSeams(
+        clock=server.clock,
+        schedule=loop.call_soon,
+        call_soon_threadsafe=loop.call_soon_threadsafe,
+        on_damage=_on_damage,
+        gather=_gathering(server),
+    )
+    directory = Path(options.store_dir)
+    store = await asyncio.to_thread(SqliteStore.open, directory, seams)
+    stack.callback(store.close)
+    jetstreams = JetStreams(server, options, store)
+    await jetstreams.start()
+    stack.callback(jetstreams.shut_down)
+    log.info(
+        "JetStream is on: store=%s domain=%s streams=%d",
+        directory,
+        options.domain or "(none)",
+        sum(len(one.streams) for one in jetstreams.by_account.values()),
+    )
+    return jetstreams
+
+
+def _gathering(server: Server) -> Schedule | None:
+    interval_ns = server.options.store.commit_interval_ns
+    return partial(server.clock.call_later, interval_ns) if interval_ns else None
+
+
+def _on_damage(account: str, stream: str, damage: StoreCorrupt) -> None:
+    log.error(
+        "Stream set aside, its data is damaged: account=%s stream=%s damage=%s",
+        *(account, stream, damage),
+    )

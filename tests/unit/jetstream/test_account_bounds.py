@@ -1,0 +1,140 @@
+"""What one account may have in JetStream: texts and codes measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leafnode.config.account_options import AccountJetStream as Bounds
+from tests.unit.jetstream.world import World
+
+BOUNDS = Bounds(
+    max_memory_bytes=1000,
+    max_file_bytes=5000,
+    max_streams=1,
+    max_consumers=1,
+    max_ack_pending=5,
+    max_memory_stream_bytes=500,
+    max_file_stream_bytes=3000,
+    max_bytes_required=True,
+)
+
+
+def world(bounds: Bounds) -> World:
+    made = World()
+    made.js.limit(bounds)
+    return made
+
+
+def ask(world: World, subject: str, **body: Any) -> dict[str, Any]:
+    (answer,) = world.request(f"$JS.API.{subject}", json.dumps(body).encode() if body else b"")
+    result: dict[str, Any] = json.loads(answer.payload)
+    return result
+
+
+def create(world: World, name: str = "S", **fields: Any) -> int:
+    """Create a stream; returns the error's number, 0 for none."""
+    subjects = [name.lower()]
+    answer = ask(world, f"STREAM.CREATE.{name}", name=name, subjects=subjects, **fields)
+    return int(answer.get("error", {}).get("err_code", 0))
+
+
+def consume(world: World, name: str, stream: str = "S", **fields: Any) -> dict[str, Any]:
+    config = {"durable_name": name, "ack_policy": "explicit", **fields}
+    return ask(world, f"CONSUMER.DURABLE.CREATE.{stream}.{name}", stream_name=stream, config=config)
+
+
+def test_info_shows_the_bounds() -> None:
+    assert ask(world(BOUNDS), "INFO")["limits"] == {
+        "max_memory": 1000,
+        "max_storage": 5000,
+        "max_streams": 1,
+        "max_consumers": 1,
+        "max_ack_pending": 5,
+        "memory_max_stream_bytes": 500,
+        "storage_max_stream_bytes": 3000,
+        "max_bytes_required": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, 10113),
+        ({"max_bytes": 3000}, 0),
+        ({"max_bytes": 3001}, 10122),
+        ({"max_bytes": 6000}, 10047),
+        ({"max_bytes": 500, "storage": "memory"}, 0),
+        ({"max_bytes": 501, "storage": "memory"}, 10122),
+        ({"max_bytes": 1001, "storage": "memory"}, 10028),
+        ({"max_bytes": 3000, "max_consumers": 2}, 10026),
+    ],
+)
+def test_a_stream_beyond_the_bounds_is_refused(fields: dict[str, Any], code: int) -> None:
+    assert create(world(BOUNDS), **fields) == code
+
+
+def test_what_other_streams_were_promised_counts() -> None:
+    two = world(Bounds(max_file_bytes=5000))
+
+    assert create(two, "A", max_bytes=3000) == 0
+    assert create(two, "B", max_bytes=2001) == 10047
+    assert create(two, "B", max_bytes=2000) == 0
+
+
+def test_one_stream_too_many_is_refused() -> None:
+    one = world(Bounds(max_streams=1))
+
+    assert create(one, "A") == 0
+    assert create(one, "A") == 0  # the same again
+    assert create(one, "B") == 10027
+
+
+def test_the_number_of_consumers_is_bounded_for_each_stream() -> None:
+    one = world(Bounds(max_consumers=1))
+    create(one, "S")
+    create(one, "T")
+
+    assert "error" not in consume(one, "a")
+    assert "error" not in consume(one, "a", "T")
+    assert consume(one, "b")["error"]["err_code"] == 10026
+
+
+def test_max_ack_pending_of_the_account_is_the_default_and_the_bound() -> None:
+    few = world(Bounds(max_ack_pending=5))
+    create(few, "S")
+
+    assert consume(few, "a")["config"]["max_ack_pending"] == 5
+    assert consume(few, "b", max_ack_pending=6)["error"] == {
+        "code": 400,
+        "err_code": 10121,
+        "description": "consumer max ack pending exceeds system limit of 5",
+    }
+
+
+def test_an_account_that_stored_what_it_may_is_refused_more() -> None:
+    full = world(Bounds(max_file_bytes=1000))
+    create(full, "S")
+
+    answers = [json.loads(full.request("s", b"x" * 600)[0].payload) for _ in range(3)]
+
+    # The message that passes the bound is stored, as by nats-server.
+    assert [answer["seq"] for answer in answers] == [1, 2, 0]
+    assert answers[2]["error"] == {
+        "code": 400,
+        "err_code": 10002,
+        "description": "resource limits exceeded for account",
+    }
+
+
+def test_larger_bounds_hold_for_streams_of_before() -> None:
+    grown = world(Bounds(max_file_bytes=1000))
+    create(grown, "S")
+    for _ in range(3):
+        grown.request("s", b"x" * 600)
+
+    grown.js.limit(Bounds())
+
+    assert json.loads(grown.request("s", b"x")[0].payload)["seq"] == 3

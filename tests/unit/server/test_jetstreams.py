@@ -1,0 +1,94 @@
+"""leafnode.server.jetstreams: which accounts have JetStream, and what becomes of the others."""
+
+from __future__ import annotations
+
+import json
+import random
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from leafnode.clock import SystemClock
+from leafnode.config.options import JetStreamOptions, Options
+from leafnode.jetstream.jetstream import UNBOUNDED
+from leafnode.server.jetstreams import JetStreams, open_jetstreams, wanted_by
+from leafnode.server.server import Seams, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from leafnode.routing.account import Account
+
+
+def server_on(directory: Path) -> Server:
+    options = Options(jetstream=JetStreamOptions(store_dir=str(directory), domain="d"))
+    chance = random.Random(1)
+    return Server(options, Seams(SystemClock(), chance, chance.randbytes))
+
+
+async def opened(server: Server, stack: AsyncExitStack) -> JetStreams:
+    options = server.options.jetstream
+    assert options is not None
+    return await open_jetstreams(server, options, stack)
+
+
+def info(account: Account) -> dict[str, Any]:
+    heard: list[bytes] = []
+    sub = account.subscribe(b"reply", lambda run: heard.extend(m[2] for m in run.messages))
+    account.publish(b"$JS.API.INFO", b"", reply=b"reply")
+    account.unsubscribe(sub)
+    answer: dict[str, Any] = json.loads(heard[0])
+    return answer
+
+
+def test_without_accounts_the_global_one_has_it() -> None:
+    assert wanted_by(Options()) == {"$G": UNBOUNDED}
+
+
+@pytest.mark.real_loop
+async def test_the_system_account_is_told_that_it_has_none(tmp_path: Path) -> None:
+    server = server_on(tmp_path)
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server, stack)
+
+        assert list(jetstreams.by_account) == ["$G"]
+        assert "limits" in info(server.account("$G"))
+        assert info(server.account("$SYS"))["error"]["err_code"] == 10039
+
+
+@pytest.mark.real_loop
+async def test_an_account_loses_it_and_has_all_again_later(tmp_path: Path) -> None:
+    server = server_on(tmp_path)
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server, stack)
+        account = server.account("$G")
+        account.publish(
+            b"$JS.API.STREAM.CREATE.S", b'{"name":"S","subjects":["s"]}', reply=b"nobody"
+        )
+
+        jetstreams.disable("$G")
+        jetstreams._refuse_others()
+        assert info(account)["error"]["err_code"] == 10039
+
+        jetstreams.enable("$G", UNBOUNDED)
+        assert info(account)["streams"] == 1
+
+
+@pytest.mark.real_loop
+async def test_streams_of_an_account_that_is_gone_are_kept_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = server_on(tmp_path)
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server, stack)
+        jetstreams.store.create_stream("GONE", "S", b"{}", 1, 1)
+
+    async with AsyncExitStack() as stack:
+        again = await opened(server_on(tmp_path), stack)
+        kept = [(one.account, one.name) for one in again.store.streams()]
+
+    assert kept == [("GONE", "S")]
+    assert "Streams are kept and not served, their account has no JetStream: account=GONE" in (
+        caplog.text
+    )
