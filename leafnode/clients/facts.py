@@ -6,9 +6,14 @@ nats-server 2.15.1 server/monitor.go ConnInfo, server/client.go ClosedState.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from leafnode.auth.certificate import certificate_of, go_subject
+from leafnode.auth.identity import ConnectionType
+from leafnode.config.tls import CIPHER_SUITES, INSECURE_SUITES
+from leafnode.net.x509 import key_digest
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
@@ -16,11 +21,13 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.errors import ProtocolError
     from leafnode.net.outbound import Outbound
+    from leafnode.net.transport import TlsFacts
     from leafnode.protocol.client_session import ClientSession
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
 
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
+_GO_CIPHERS: Final = {ours: go for go, ours in (CIPHER_SUITES | INSECURE_SUITES).items()}
 
 CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AuthenticationTimeout: "Authentication Timeout",
@@ -81,7 +88,7 @@ class ConnectionFacts:
     tls_peer_certs: tuple[PeerCertificate, ...] = ()
     jwt: str = ""  # never one that is a credential by itself (a bearer's)
     issuer_key: str = ""
-    name_tag: str = ""
+    name_tag: str = ""  # what people call the user
     tags: tuple[str, ...] = ()
 
 
@@ -166,4 +173,27 @@ def connection_facts(
         in_bytes=peer.traffic.in_bytes,
         out_bytes=peer.traffic.out_bytes,
         subscriptions=len(peer.subs),
+        type="websocket" if login.kind is ConnectionType.WEBSOCKET else "nats",
+        issuer_key=identity.issuer if identity is not None else "",
+        name_tag=identity.name_tag if identity is not None else "",
+        tags=identity.tags if identity is not None else (),
+    )
+
+
+def with_tls(facts: ConnectionFacts, tls: TlsFacts, *, is_first: bool) -> ConnectionFacts:
+    """Return the facts of a connection that is encrypted, in Go's names.
+
+    `is_first`: the handshake came before INFO.
+    """
+    cipher, der = tls.cipher(), tls.certificate()
+    shown: tuple[PeerCertificate, ...] = ()
+    if der:
+        subject = go_subject(certificate_of(tls.names(), der))
+        shown = (PeerCertificate(subject, key_digest(der), hashlib.sha256(der).hexdigest()),)
+    return replace(
+        facts,
+        tls_version=tls.version().removeprefix("TLSv"),
+        tls_cipher=_GO_CIPHERS.get(cipher, cipher),
+        tls_first=is_first,
+        tls_peer_certs=shown,
     )

@@ -15,7 +15,7 @@ import msgspec
 from leafnode.auth.authenticator import new_nonce
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients import interest
-from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts
+from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts, with_tls
 from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import ProtocolError
@@ -103,6 +103,7 @@ class ClientHandler:
         "_session",
         "_start_wall_ns",
         "_timer",
+        "_tls_first",
         "_trace",
         "_transport",
         "peer",
@@ -120,6 +121,7 @@ class ClientHandler:
         self._start_wall_ns = seams.clock.wall_ns()
         self._login = Login(seams, self)
         self._fed_msgs = 0  # messages it had got when the timer ran last
+        self._tls_first = False  # the handshake came before INFO
         self._info_due = False  # a client of protocol 1 gets a second INFO behind its first PONG
         self._timer: Timer | None = None
         self._transport: Transport | None = None
@@ -135,7 +137,8 @@ class ClientHandler:
         if seams.authenticator.nonce_required:
             self._login.nonce = new_nonce(seams.token_bytes)
         info = self._info()
-        if transport.tls is not None:
+        self._tls_first = transport.tls is not None
+        if self._tls_first:
             info = msgspec.structs.replace(info, tls_required=True)
         self.peer.send(encode_info(info))
         if not seams.registry.admit(self):
@@ -245,7 +248,7 @@ class ClientHandler:
 
     def facts(self) -> ConnectionFacts:
         """What monitoring shows."""
-        return connection_facts(
+        facts = connection_facts(
             self.peer,
             self._session,
             login=self._login,
@@ -254,6 +257,8 @@ class ClientHandler:
             outbound=self._outbound,
             clock=self._seams.clock,
         )
+        tls = self.tls()
+        return facts if tls is None else with_tls(facts, tls, is_first=self._tls_first)
 
     # --- operations
 

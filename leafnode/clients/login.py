@@ -21,7 +21,7 @@ from leafnode.routing.responses import OpenReplies
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from leafnode.auth.identity import Identity
+    from leafnode.auth.identity import ConnectionType, Identity
     from leafnode.clients.handler import ClientSeams
     from leafnode.clock import Timer
     from leafnode.net.transport import TlsFacts
@@ -86,6 +86,11 @@ class Login:
         self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is known to hold
         self.identity: Identity | None = None  # None: nobody yet
         self.nonce = b""  # what INFO asked to be signed; empty: nothing
+
+    @property
+    def kind(self) -> ConnectionType:
+        """How the client came in."""
+        return self._seams.kind
 
     def facts(self) -> PeerFacts:
         """What the authenticator may know of this connection."""

@@ -96,7 +96,7 @@ def connz(views: Views, clock: Clock, options: ConnzOptions) -> Steps[dict[str, 
     )
     shown_rows: list[dict[str, object]] = []
     for piece in slices(rows[offset : offset + limit]):
-        shown_rows += [_row(row, with_auth=options.auth) | listing.of(row) for row in piece]
+        shown_rows += [_row(views, row, with_auth=options.auth) | listing.of(row) for row in piece]
         yield
     answer["connections"] = shown_rows
     answer["num_connections"] = len(shown_rows)
@@ -233,7 +233,7 @@ def detail(sub: SubscriptionFacts) -> dict[str, object]:
     return answer | {"cid": sub.cid}
 
 
-def _row(row: Shown, *, with_auth: bool) -> dict[str, object]:
+def _row(views: Views, row: Shown, *, with_auth: bool) -> dict[str, object]:
     facts = row.facts
     answer: dict[str, object] = {"cid": facts.cid, "kind": facts.kind}
     if facts.type:
@@ -270,7 +270,7 @@ def _row(row: Shown, *, with_auth: bool) -> dict[str, object]:
         named["tls_peer_certs"] = _certificates(facts)
     named["tls_first"] = facts.tls_first
     if with_auth:
-        named |= _auth(facts)
+        named |= _auth(views, facts)
         if row.closed is not None and facts.account in {"", _GLOBAL}:
             del named["name_tag"]  # told of open connections only, as on nats-server
     return answer | {key: value for key, value in named.items() if value}
@@ -287,13 +287,13 @@ def _certificates(facts: ConnectionFacts) -> list[dict[str, str]]:
     ]
 
 
-def _auth(facts: ConnectionFacts) -> dict[str, object]:
+def _auth(views: Views, facts: ConnectionFacts) -> dict[str, object]:
     return {
         "authorized_user": facts.user,
         "account": facts.account if facts.account != _GLOBAL else "",
         "jwt": facts.jwt,
         "issuer_key": facts.issuer_key,
-        "name_tag": facts.name_tag or facts.account,
+        "name_tag": views.name_tag(facts.account),
         "tags": list(facts.tags),
     }
 

@@ -272,6 +272,7 @@ class Views:
     closed: Callable[[], Iterable[ClosedConnection]] = list  # the oldest first
     accounts: Callable[[], list[str]] = list
     account: Callable[[str], AccountView | None] = lambda _: None
+    name_tag: Callable[[str], str] = lambda name: name  # what people call an account
     all_subscriptions: Callable[[str], Iterator[Subscription]] = lambda _: iter(())
     queues: Callable[[], dict[str, int]] = dict  # what waits in each, by its name
     own: Callable[[], OwnCounters] = OwnCounters

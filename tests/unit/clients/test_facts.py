@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from leafnode.clients.facts import closed_state
+import hashlib
+import ssl
+from typing import TYPE_CHECKING
+
+from leafnode.clients.facts import closed_state, with_tls
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import errors
+from tests.sim.certificates import tls_pair
 from tests.sim.clients import ClientWorld
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
@@ -40,3 +48,40 @@ def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
 def test_the_end_of_a_connection_has_nats_servers_name() -> None:
     assert closed_state(errors.StaleConnection()) == "Stale Connection"
     assert closed_state(errors.InvalidSubject()) == "Protocol Violation"
+
+
+class Shaken:
+    """Implements leafnode.net.transport.TlsFacts."""
+
+    def __init__(self, der: bytes = b"") -> None:
+        self._der = der
+
+    def version(self) -> str:
+        return "TLSv1.2"
+
+    def cipher(self) -> str:
+        return "ECDHE-ECDSA-AES128-GCM-SHA256"
+
+    def certificate(self) -> bytes:
+        return self._der
+
+    def names(self) -> dict[str, object]:
+        return {"subject": ((("commonName", "joe"),),)} if self._der else {}
+
+
+def test_tls_is_shown_by_gos_names(tmp_path: Path) -> None:
+    client = ClientWorld().client()
+    tls_pair(tmp_path)
+    der = ssl.PEM_cert_to_DER_cert((tmp_path / "cert.pem").read_text())
+
+    plain = client.handler.facts()
+    facts = with_tls(plain, Shaken(der), is_first=True)
+
+    assert (plain.tls_version, plain.tls_first, plain.tls_peer_certs) == ("", False, ())
+    assert (facts.tls_version, facts.tls_first) == ("1.2", True)
+    assert facts.tls_cipher == "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+    (shown,) = facts.tls_peer_certs
+    assert shown.subject == "CN=joe"
+    assert shown.cert_sha256 == hashlib.sha256(der).hexdigest()
+    assert len(shown.spki_sha256) == 64
+    assert with_tls(plain, Shaken(), is_first=False).tls_peer_certs == ()
