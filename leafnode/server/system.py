@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from leafnode.system.answers import Acts, Answers, Sources
 from leafnode.system.envelope import About, Envelope
 from leafnode.system.events import Events
-from leafnode.system.requests import Refused, Requests
+from leafnode.system.requests import NoAnswer, Refused, Requests
 from leafnode.system.statistics import AccountStatistics, Heartbeat
 from leafnode.system.tally import Tally
 from leafnode.system.trace import TraceEvents
@@ -113,8 +113,10 @@ class System:
 
     def _user_info(self, asker: Peer) -> dict[str, object]:
         client = self._server.registry.open.get(asker.cid)
-        user = client.facts().user if client is not None else ""
-        return user_info(asker, user)
+        identity = client.identity if client is not None else None
+        if identity is None:
+            raise NoAnswer  # it is gone
+        return user_info(asker, identity, self._server.clock.wall_ns())
 
 
 class LeafEvents:

@@ -8,20 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from leafnode.auth.identity import Identity
     from leafnode.routing.peer import Peer
     from leafnode.routing.permissions import Permissions, Rules
 
 
-def user_info(peer: Peer, user: str) -> dict[str, object]:
-    """Return user, account and permissions of a client that logged in."""
+def user_info(peer: Peer, identity: Identity, now_ns: int) -> dict[str, object]:
+    """Return user, account and permissions of a client that logged in. `now_ns` is wall time."""
     assert peer.account is not None, "a request comes from a client in an account"
     answer: dict[str, object] = {
-        "user": user,
+        "user": identity.user,
         "account": peer.account.name,
         "account_name": peer.account.name,
     }
+    if identity.name_tag:
+        answer["user_name"] = identity.name_tag
     if peer.permissions is not None:
         answer["permissions"] = _permissions(peer.permissions)
+    if identity.expires_ns:
+        answer["expires"] = max(0, identity.expires_ns - now_ns)
     return answer
 
 

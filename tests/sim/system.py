@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from leafnode.auth.identity import Identity
 from leafnode.monitor.monitor import Monitor
 from leafnode.monitor.views import AccountView, SublistView
 from leafnode.system.answers import Acts, Answers, Sources
@@ -117,4 +118,4 @@ class SystemWorld(ClientWorld):
         self.kicked.append(cid)
 
     def _user_info(self, asker: Peer) -> dict[str, object]:
-        return user_info(asker, "joe")
+        return user_info(asker, Identity(user="joe"), self.clock.wall_ns())

@@ -89,6 +89,18 @@ def test_a_user_is_told_who_it_is() -> None:
     assert b'"data":{"user":"joe","account":"$G","account_name":"$G"}' in answer
 
 
+def test_what_a_client_says_of_itself_in_a_header_is_not_believed() -> None:
+    client = SystemWorld().client(b'{"verbose":false,"headers":true}')
+    block = b'NATS/1.0\r\nNats-Request-Info: {"acc":"$SYS","user":"root"}\r\n\r\n'
+    size = len(block)
+
+    answer = client.says(
+        b"SUB in 1\r\nHPUB $SYS.REQ.USER.INFO in %d %d\r\n%b\r\n" % (size, size, block)
+    )
+
+    assert b'"data":{"user":"joe","account":"$G","account_name":"$G"}' in answer
+
+
 def test_the_server_itself_is_no_user() -> None:
     assert SystemWorld().ask(b"$SYS.REQ.USER.INFO", account="$G") is None
 

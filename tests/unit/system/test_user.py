@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from leafnode.auth.identity import Identity
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 from leafnode.system.user import user_info
 from tests.sim.peers import FakePeer, account
 
+JOE = Identity(user="joe")
+
 
 def test_a_user_without_restrictions_has_no_permissions_field() -> None:
-    assert user_info(FakePeer(account("A")), "joe") == {
+    assert user_info(FakePeer(account("A")), JOE, 0) == {
         "user": "joe",
         "account": "A",
         "account_name": "A",
@@ -20,10 +23,18 @@ def test_permissions_are_shown_as_nats_server_shows_them() -> None:
     publish, subscribe = Rules(deny=[b"x.>"]), Rules(allow=[b"a", b"b q.*"])
     peer.permissions = Permissions(publish, subscribe, ResponseRule(5, 1_000))
 
-    shown = user_info(peer, "joe")["permissions"]
+    shown = user_info(peer, JOE, 0)["permissions"]
 
     assert shown == {
         "publish": {"deny": ["x.>"]},
         "subscribe": {"allow": ["a", "b q.*"]},
         "responses": {"max": 5, "ttl": 1000},
     }
+
+
+def test_a_name_and_an_expiry_are_shown_where_there_are_any() -> None:
+    identity = Identity(user="UABC", name_tag="joe", expires_ns=5_000)
+
+    shown = user_info(FakePeer(account("A")), identity, 2_000)
+
+    assert (shown["user_name"], shown["expires"]) == ("joe", 3_000)
