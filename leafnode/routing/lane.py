@@ -6,7 +6,7 @@ tests/oracle/parser.py is the slow form, and any chunking of the same bytes must
 result.
 
 Tricks, each measured (docs/hot-path.md): the control line of the message before is tried first;
-routes are cached by "VERB subject"; messages of one route gather in a run; a subject not seen
+routes are cached by subject; messages of one route gather in a run; a subject not seen
 lately gets no route.
 """
 
@@ -18,7 +18,7 @@ from leafnode.limits import ROUTE_CACHE_MAX
 from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
 from leafnode.routing.message_args import NOT_IN_REPLY, parse_args, usual_args
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import RESERVED_REPLIES, is_reserved
+from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
 from leafnode.routing.publish import publish
 from leafnode.routing.route import Run, build, emit, emit_once
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Route
+    from leafnode.routing.sublist import Group
+    from leafnode.routing.subscription import Subscription
 
 # The ends of control lines seen most: no int() and no check of digits for them.
 _SIZES: Final = {b"%d\r\n" % size: size for size in range(4097)}
@@ -34,8 +36,8 @@ _CLIENT_VERBS: Final = {b"PUB": False, b"HPUB": True}  # verb: has a header size
 _LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
 _CLIENT_STARTS: Final = tuple(b"PUB HPUB SUB UNSUB PING PONG CONNECT INFO +OK -ERR".split())
 _VERB_BYTES_MAX: Final = len(b"CONNECT")
-_BLANKS: Final = b" \t\r"  # a subject with one is no word of its line
-_H: Final = ord("H")
+_BLANKS: Final = b" \t\r"
+_SPECIAL: Final = _BLANKS + b"_$"  # what a reserved subject starts with, too
 _LF: Final = 10
 _CR: Final = 13
 
@@ -47,6 +49,7 @@ class Lane:
 
     __slots__ = (
         "_buffer",
+        "_header_routes",
         "_left",
         "_max_control_line",
         "_max_line",
@@ -69,12 +72,14 @@ class Lane:
         self.limit_line(max_control_line_bytes)
         self._verbs = _LEAF_VERBS if peer.kind is Kind.LEAF else _CLIENT_VERBS
         self._reserved = RESERVED_REPLIES if peer.kind is Kind.CLIENT else ()
-        self._starts = tuple(verb + b" " for verb in self._verbs)
+        plain, header = self._verbs
+        self._starts = (plain + b" ", header + b" ")
         self._buffer = b""
         self._pos = 0
         self._left: list[bytes] = []  # an incomplete message and what was read since
         self._needed = 0  # bytes missing before looking at `_left` again can help
-        self._routes: dict[bytes, Route] = {}  # by "VERB subject"
+        self._routes: dict[bytes, Route] = {}  # by subject
+        self._header_routes: dict[bytes, Route] = {}  # the same for HPUB and HMSG
         self._run = Run()  # messages gathered for one route, not yet delivered
 
     def limit_payload(self, max_payload_bytes: int) -> None:
@@ -92,6 +97,7 @@ class Lane:
     def reset(self) -> None:
         """Forget every decision: the peer's account, permissions or options changed."""
         self._routes.clear()
+        self._header_routes.clear()
 
     def feed(self, data: bytes) -> None:
         """Add what was read."""
@@ -144,9 +150,10 @@ class Lane:
         available = len(data)
         find = data.find
         starts = data.startswith
-        routes = self._routes
+        plain_routes, header_routes = self._routes, self._header_routes
+        plain_verb, header_verb = self._starts
+        plain_size = len(plain_verb)
         sizes = self._sizes
-        usual = self._starts
         reserved = self._reserved
         max_control_line = self._max_control_line
         run = self._run
@@ -155,10 +162,13 @@ class Lane:
         sublist = account.sublist
         # A subject seen for the first time needs no route, where nothing special holds.
         quick = not (peer.verbose or peer.pedantic) and account.mappings is None
+        free = peer.permissions is None
+        look_once = sublist.look_once
         wire = internal = False  # what the run's route needs
         line = b""  # a control line that came twice in a row, and where its parts are
         total = tail_at = 0
-        key, reply, header_size, size = b"", b"", 0, -1  # of the message in hand
+        subject, reply, header_size, size = b"", b"", 0, -1  # of the message in hand
+        routes, with_header = plain_routes, False
         count = size_in = flushed = 0  # messages, payload bytes, and those of runs before this one
         needed = 0
         try:
@@ -189,14 +199,20 @@ class Lane:
                 # 2. A subject, then a size, or a reply and a size.
                 route = None
                 size = -1
-                space = find(b" ", pos + 5, at)
-                if space > 0 and at - pos <= max_control_line:
-                    key = data[pos:space]
-                    route = routes.get(key)
-                    if route is not None or (quick and starts(usual, pos)):
+                if starts(plain_verb, pos):
+                    subject_at, routes, with_header = pos + plain_size, plain_routes, False
+                elif starts(header_verb, pos):
+                    subject_at, routes, with_header = pos + len(header_verb), header_routes, True
+                else:
+                    subject_at = available
+                space = find(b" ", subject_at, at)
+                if space > subject_at and at - pos <= max_control_line:
+                    subject = data[subject_at:space]
+                    route = routes.get(subject)
+                    if route is not None or quick:
                         reply = b""
                         header_size = 0
-                        if data[pos] != _H:
+                        if not with_header:
                             size = sizes.get(data[space + 1 : at + 1], -1)
                             if size < 0:
                                 behind = find(b" ", space + 1, at)
@@ -206,7 +222,7 @@ class Lane:
                                     size = sizes.get(data[behind + 1 : at + 1], -1)
                         if size < 0:
                             rest = data[space + 1 : at + 1]
-                            reply, header_size, size = self._usual_args(rest, data[pos] == _H)
+                            reply, header_size, size = self._usual_args(rest, with_header)
                 if size >= 0:
                     end = at + size + 3
                     if end > available:
@@ -220,15 +236,21 @@ class Lane:
                             run.payload_bytes = size_in - flushed
                             emit(account, peer, run)
                         flushed = size_in
-                        if route is None and self._once(
-                            account, key, data[space + 1 : end], (reply, header_size, size)
-                        ):
-                            count += 1
-                            size_in += size
-                            pos = end
-                            continue
+                        found = look_once(subject) if route is None else None
+                        if found is not None:  # not seen lately
+                            nobody = not found[0] and not found[1]
+                            if nobody and free and not (reply or with_header):
+                                done = len(subject.translate(None, _SPECIAL)) == len(subject)
+                            else:
+                                message = (data[space + 1 : end], reply, header_size, size)
+                                done = self._once(account, subject, found, message)
+                            if done:
+                                count += 1
+                                size_in += size
+                                pos = end
+                                continue
                         if route is None or route.match.generation != sublist.generation:
-                            route = self._learn(account, key)
+                            route = self._learn(account, subject, with_header)
                         if route is not None:
                             run.route = route
                             wire, internal = route.wire, route.internal
@@ -296,31 +318,31 @@ class Lane:
         return reply, header_size, size
 
     def _once(
-        self, account: Account, key: bytes, tail: bytes, args: tuple[bytes, int, int]
+        self,
+        account: Account,
+        subject: bytes,
+        found: tuple[list[Subscription], list[Group]],
+        message: tuple[bytes, bytes, int, int],
     ) -> bool:
-        """Deliver a message whose subject was not seen lately, without a route for it.
-
-        False: it was, or it needs the general way; nothing was delivered.
-        """
-        if account.sublist.is_known(key):
-            return False
+        """Deliver a message without a route, see `emit_once`. False: nothing was delivered."""
         peer = self._peer
-        subject = key[key.index(b" ") + 1 :]
+        if subject.startswith(RESERVED_SUBJECTS):
+            return False
         if peer.permissions is not None and not peer.permissions.may_publish(subject):
             return False
-        if peer.kind is Kind.CLIENT and is_reserved(subject):
-            return False
-        return emit_once(account, peer, subject, tail, args)
+        if len(subject.translate(None, _BLANKS)) != len(subject):
+            return False  # no subject, but a line spelled unusually
+        return emit_once(account, peer, subject, found, message)
 
-    def _learn(self, account: Account, key: bytes) -> Route | None:
-        """Build the route for "VERB subject"; None when the subject is no single word."""
-        verb, _, subject = key.partition(b" ")
-        if not subject or len(subject.translate(None, _BLANKS)) != len(subject):
+    def _learn(self, account: Account, subject: bytes, with_header: bool) -> Route | None:  # noqa: FBT001
+        """Build the route for a subject; None when it is no single word."""
+        if len(subject.translate(None, _BLANKS)) != len(subject):
             return None
-        route = build(account, self._peer, subject, with_header=self._verbs[verb])
-        if len(self._routes) >= ROUTE_CACHE_MAX:
-            self._routes.clear()
-        self._routes[key] = route
+        route = build(account, self._peer, subject, with_header=with_header)
+        routes = self._header_routes if with_header else self._routes
+        if len(routes) >= ROUTE_CACHE_MAX:
+            routes.clear()
+        routes[subject] = route
         return route
 
     def _end_of(self, body_at: int, size: int) -> int:

@@ -321,17 +321,21 @@ def _write(account: Account, target: Target, tail: bytes) -> None:
 
 
 def emit_once(
-    account: Account, origin: Peer, subject: bytes, tail: bytes, args: tuple[bytes, int, int]
+    account: Account,
+    origin: Peer,
+    subject: bytes,
+    found: tuple[list[Subscription], list[Group]],
+    message: tuple[bytes, bytes, int, int],
 ) -> bool:
-    """Deliver one message whose subject is not expected again, without building a route for it.
+    """Deliver one message whose subject was not seen lately, without building a route for it.
 
-    `args` are its reply, header size and size; the origin may publish it. False: nothing was
-    delivered, and the general way is needed.
+    `found` is what the sublist says of the subject, `message` its tail, reply, header size and
+    size; the origin may publish it. False: the general way is needed, nothing was delivered.
     """
-    reply, header_size, size = args
+    subs, groups = found
+    tail, reply, header_size, size = message
     if header_size and asks(account, tail):
         return False
-    subs, groups = account.sublist.look(subject)
     if groups and origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
         if any(sub.peer.kind is Kind.LEAF for group in groups for sub in group.members):
             return False

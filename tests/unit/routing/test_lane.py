@@ -192,6 +192,20 @@ def test_bytes_after_a_message_never_pass_for_its_line() -> None:
 
 @pytest.mark.parametrize(
     "line",
+    [b"PUB  a 1", b"PUB a  1", b"PUB a 1 ", b"PUB\ta 1", b"PUB a\t1", b"PUB \ta 1", b"pub a 1"],
+)
+def test_a_subject_seen_for_the_first_time_may_be_spelled_unusually(line: bytes) -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    reader.subscribe(b"a", b"1")
+
+    assert publisher.says(line + b"\r\nx\r\n") == []
+
+    assert reader.got() == b"MSG a 1 1\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    "line",
     [
         b"PUB a",
         b"PUB a -1",
