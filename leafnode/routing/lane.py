@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import ROUTE_CACHE_MAX
 from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.routing.emit import emit, emit_once
 from leafnode.routing.message_args import NOT_IN_REPLY, parse_args, usual_args
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
 from leafnode.routing.publish import publish
-from leafnode.routing.route import Run, build, emit, emit_once
+from leafnode.routing.route import Run, build
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account

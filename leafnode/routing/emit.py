@@ -1,0 +1,201 @@
+"""What a lane gathered, written to its receivers: a run by its route, or one message at once.  HOT
+
+Knows routes, peers and the bytes of MSG, HMSG and LMSG; not sockets, JSON or JetStream.
+Truth: nats-server server/client.go processMsgResults; docs/hot-path.md has the shape and the
+numbers.
+
+Everything after the subject of "PUB subject [reply] size CRLF payload CRLF" is copied unchanged
+behind "MSG subject sid ": that is the tail. A run of messages of one route costs one join per
+target.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode.routing.groups import pick
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import may_deliver
+from leafnode.routing.publish import publish_tails
+from leafnode.routing.route import call, count_out
+from leafnode.routing.subscription import Delivery
+from leafnode.routing.tracing import any_asks, asks
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.route import Run, Target
+    from leafnode.routing.sublist import Group
+    from leafnode.routing.subscription import Subscription
+
+# Larger payloads stay shared between targets instead of being copied into one buffer for each.
+SHARED_TAIL_BYTES: Final = 2048
+
+
+def emit(account: Account, origin: Peer, run: Run) -> None:
+    """Deliver a run, if there is one, and empty it."""
+    route = run.route
+    if route is None:
+        return
+    run.route = None
+    tails = run.tails
+    if route.with_header and any_asks(account, tails):
+        publish_tails(origin, route.published, run)
+        return
+    try:
+        count = len(tails) - 1
+        if count and route.targets:
+            for target in route.targets:
+                if target.sub.max_msgs:
+                    _emit_limited(account, target, tails[1:])
+                else:
+                    _emit_plain(account, target, tails, run.payload_bytes)
+        if count and route.groups:
+            for group, targets in route.groups:
+                _emit_group(account, origin, group, targets, run)
+        if run.messages:
+            for sub in route.handlers:
+                call(account, sub, Delivery(route.subject, run.messages, origin))
+    finally:
+        del tails[1:]
+        if run.messages:
+            run.messages = []  # a new list: a handler may have kept the other
+
+
+def _emit_plain(account: Account, target: Target, tails: list[bytes], payload: int) -> None:
+    """Write these messages, all of them, and count them."""
+    count = len(tails) - 1
+    peer = target.peer
+    prefix = target.prefix
+    if payload < count * SHARED_TAIL_BYTES:
+        chunk = prefix.join(tails)
+        peer.out.append(chunk)
+        peer.pending_bytes += len(chunk)
+    else:
+        for tail in tails[1:]:
+            peer.out += (prefix, tail)
+        peer.pending_bytes += sum(map(len, tails)) + count * len(prefix)
+    target.sub.delivered += count
+    traffic = peer.traffic
+    traffic.out_msgs += count
+    traffic.out_bytes += payload
+    traffic = account.traffic
+    traffic.out_msgs += count
+    traffic.out_bytes += payload
+    if not peer.dirty:
+        peer.outbox.mark(peer)
+
+
+def _emit_group(
+    account: Account, origin: Peer, group: Group, targets: list[Target], run: Run
+) -> None:
+    """Give each message of the run to one member, in turn."""
+    tails = run.tails
+    members = len(targets)
+    turn = group.turn
+    group.turn += len(tails) - 1
+    if any(target.sub.max_msgs or target.sub.closed for target in targets):
+        _emit_in_turn(account, origin, targets, run, turn)
+        return
+    for index, target in enumerate(targets):
+        first = (index - turn - 1) % members  # of the run, counted from 0
+        share = [b"", *tails[1 + first :: members]]
+        count = len(share) - 1
+        if target.sub.handler is not None and count:
+            messages = run.messages[first::members]
+            call(account, target.sub, Delivery(_subject_of(target), messages, origin))
+        elif count:
+            _emit_plain(account, target, share, sum(map(_payload_size, share[1:])))
+
+
+def _emit_in_turn(
+    account: Account, origin: Peer, targets: list[Target], run: Run, turn: int
+) -> None:
+    """Give message by message: a member may reach its UNSUB limit, then the others take over."""
+    for index, tail in enumerate(run.tails[1:]):
+        open_targets = [target for target in targets if not target.sub.closed]
+        if not open_targets:
+            return
+        target = open_targets[(turn + 1 + index) % len(open_targets)]
+        if target.sub.handler is not None:
+            one = [run.messages[index]]
+            call(account, target.sub, Delivery(_subject_of(target), one, origin))
+        else:
+            _write(account, target, tail)
+
+
+def _payload_size(tail: bytes) -> int:
+    return len(tail) - tail.index(b"\n") - 3  # the line with its size, the payload, CR LF
+
+
+def _subject_of(target: Target) -> bytes:
+    return target.prefix.split(b" ", 2)[1]
+
+
+def _emit_limited(account: Account, target: Target, tails: list[bytes]) -> None:
+    """Deliver no more of these messages than an UNSUB limit leaves."""
+    for tail in tails:
+        if target.sub.closed:
+            return
+        _write(account, target, tail)
+
+
+def _write(account: Account, target: Target, tail: bytes) -> None:
+    peer = target.peer
+    peer.out += (target.prefix, tail)
+    peer.pending_bytes += len(target.prefix) + len(tail)
+    peer.outbox.mark(peer)
+    count_out(account, target.sub, _payload_size(tail))
+
+
+def emit_once(
+    account: Account,
+    origin: Peer,
+    subject: bytes,
+    found: tuple[list[Subscription], list[Group]],
+    message: tuple[bytes, bytes, int, int],
+) -> bool:
+    """Deliver one message whose subject was not seen lately, without building a route for it.
+
+    `found` is what the sublist says of the subject, `message` its tail, reply, header size and
+    size; the origin may publish it. False: the general way is needed, nothing was delivered.
+    """
+    subs, groups = found
+    tail, reply, header_size, size = message
+    if header_size and asks(account, tail):
+        return False
+    if groups and origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
+        if any(sub.peer.kind is Kind.LEAF for group in groups for sub in group.members):
+            return False
+        picks = [pick(group, origin, subject) for group in groups]
+        subs += [sub for sub in picks if sub is not None]
+    for sub in subs:
+        if sub.shadow is not None or sub.relay is not None or sub.peer.open_replies is not None:
+            return False
+        if header_size and not sub.peer.headers:
+            return False
+    received = 0
+    links: list[int] = []
+    for sub in subs:
+        if not may_deliver(sub, subject, origin):
+            continue
+        peer = sub.peer
+        received += 1
+        if sub.handler is not None:
+            body = tail[len(tail) - size - 2 : -2]
+            call(account, sub, Delivery(subject, [(reply, header_size, body)], origin))
+            continue
+        if peer.kind is not Kind.LEAF:
+            start = b"HMSG %b %b " if header_size else b"MSG %b %b "
+            prefix = start % (subject, sub.sid)
+        elif peer.cid not in links:  # one message for each link, however many patterns match
+            links.append(peer.cid)
+            prefix = (b"HMSG %b " if header_size else b"LMSG %b ") % subject
+        else:
+            continue
+        peer.out += (prefix, tail)
+        peer.pending_bytes += len(prefix) + len(tail)
+        if not peer.dirty:
+            peer.outbox.mark(peer)
+        count_out(account, sub, size)
+    return received > 0 or not (reply and origin.no_responders)
