@@ -80,6 +80,11 @@ SEEN_SUBJECTS: Final = 8192  # a power of two; a byte each, for each account
 ROUTE_CACHE_MAX: Final = 8192
 MATCH_CACHE_MAX: Final = 16384
 
+# --- accounts; nats-server server/accounts.go unless a reason is given
+RESPONSE_THRESHOLD_NS: Final = 120 * NS_PER_S  # for a service's answer; const.go
+PENDING_RESPONSES_MAX: Final = 65_536  # ours: answers that one account waits for
+RESPONSES_ENDED_PER_TURN: Final = 1024  # ours: too late or nobody's any more; 3 us each
+
 # --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1
 LEAF_PORT: Final = 7422
 LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES

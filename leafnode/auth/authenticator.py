@@ -41,7 +41,7 @@ class Authenticator:
 
     def apply(self, options: Options) -> None:
         """Judge by these users from now on."""
-        self._users = Users(options.authorization)
+        self._users = Users(options.authorization, options.accounts)
         self._no_auth_user = options.no_auth_user
         self._proxies = options.trusted_proxies
         self._static = StaticLogins(self._users, options.no_auth_user, self._secrets)

@@ -37,6 +37,7 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AccountAuthenticationExpired: "Authentication Expired",
     errors.UserAuthenticationRevoked: "Credentials Revoked",
     errors.InvalidClientProtocol: "Bad Client Protocol Version",
+    errors.MaxAccountConnectionsExceeded: "Maximum Account Connections Exceeded",
     errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
     errors.MaxControlLine: "Maximum Control Line Exceeded",
     errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",

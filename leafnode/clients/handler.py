@@ -15,6 +15,7 @@ import msgspec
 from leafnode.auth.authenticator import new_nonce
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients import interest
+from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts, with_tls
 from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
@@ -94,6 +95,7 @@ class ClientHandler:
     """Implements net.transport.Session for one client."""
 
     __slots__ = (
+        "_bounds",
         "_fed_msgs",
         "_info_due",
         "_lane",
@@ -120,6 +122,7 @@ class ClientHandler:
         )
         self._start_wall_ns = seams.clock.wall_ns()
         self._login = Login(seams, self)
+        self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
         self._tls_first = False  # the handshake came before INFO
         self._info_due = False  # a client of protocol 1 gets a second INFO behind its first PONG
@@ -148,6 +151,7 @@ class ClientHandler:
         self._set_options(connect)
         if self._session.state is State.OPEN:
             self._login.bind_anybody(connect)
+            self.apply_bounds()
         else:
             seams.registry.await_login(self, self.address().rpartition(":")[0])
         self._set_timer()
@@ -189,7 +193,7 @@ class ClientHandler:
     def become(self, identity: Identity) -> None:
         """Be the same user as it is now: with other permissions or bounds."""
         self._login.bind(identity)
-        self._lane.reset()
+        self.apply_bounds()
 
     def take_options(self) -> None:
         """Go by the bounds and times that the server's options name now."""
@@ -198,13 +202,12 @@ class ClientHandler:
         seams = self._seams
         options = seams.options
         self._session.take_rules(seams.rules, seams.clock.monotonic_ns())
-        self._lane.limit_payload(options.max_payload_bytes)
         self._lane.limit_line(options.max_control_line_bytes)
-        self._lane.reset()
         if self._transport is not None:
             self._trace = None
             self._outbound = self._new_outbound(self._transport)
         self._set_timer()
+        self.apply_bounds()
 
     def close(self, reason: str) -> None:
         """End the connection after sending what is pending."""
@@ -281,9 +284,9 @@ class ClientHandler:
     def _do(self, op: Op) -> None:
         match op:
             case Sub():
-                options = self._seams.options
-                max_tokens = options.max_subscription_tokens
-                interest.subscribe(self.peer, op, options.max_subscriptions, max_tokens=max_tokens)
+                max_tokens = self._seams.options.max_subscription_tokens
+                most = self._bounds.max_subscriptions
+                interest.subscribe(self.peer, op, most, max_tokens=max_tokens)
             case Unsub():
                 interest.unsubscribe(self.peer, op)
             case Ping():
@@ -299,7 +302,12 @@ class ClientHandler:
             self._info_due = False
             assert self.peer.account is not None, "only an open session gets here"
             account = self.peer.account.name
-            info = msgspec.structs.replace(self._info(), connect_info=True, remote_account=account)
+            info = msgspec.structs.replace(
+                self._info(),
+                connect_info=True,
+                remote_account=account,
+                max_payload=self._bounds.max_payload_bytes,
+            )
             self.peer.send(encode_info(info))
 
     # --- login: what `clients.login` has its client do
@@ -336,12 +344,24 @@ class ClientHandler:
         seams.registry.waiting.leave(self.peer.cid)
         self._set_options(connect)
         self._login.bind(identity)
-        self._lane.reset()
+        self.apply_bounds()
         self._info_due = connect.protocol >= 1
         self._set_timer()
         seams.registry.accepted(self)
         if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
             self.peer.send(_OK)
+
+    def apply_bounds(self) -> None:
+        """Hold the client to what its account, its user and the server allow now."""
+        account = self.peer.account
+        limits = account.limits if account is not None else None
+        self._bounds = bounds_of(self._seams.options, limits, self._login.identity)
+        self._lane.limit_payload(self._bounds.max_payload_bytes)
+        self._lane.reset()
+        most = self._bounds.max_subscriptions
+        if most is not None and len(self.peer.subs) > most:
+            self.refuse(errors.MaxSubscriptionsExceeded())
+            self._end("Maximum Subscriptions Exceeded")
 
     @property
     def is_gone(self) -> bool:

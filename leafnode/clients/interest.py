@@ -23,10 +23,10 @@ SYSTEM_QUEUE: Final = b"_sys_"  # nats-server's own queue group: no client may j
 _OK: Final = b"+OK\r\n"
 
 
-def subscribe(peer: Peer, op: Sub, max_subscriptions: int, *, max_tokens: int = 0) -> None:
-    """Add a subscription. Raises the ProtocolError that the client is told; 0 is no bound.
+def subscribe(peer: Peer, op: Sub, max_subscriptions: int | None, *, max_tokens: int = 0) -> None:
+    """Add a subscription. Raises the ProtocolError that the client is told; None is no bound.
 
-    `max_tokens` is the configured bound, whose error differs from that of our own one.
+    `max_tokens`, 0 for none, is the configured bound, whose error differs from that of our own one.
     """
     assert peer.account is not None, "only an open session gets here"
     permissions = peer.permissions
@@ -36,7 +36,7 @@ def subscribe(peer: Peer, op: Sub, max_subscriptions: int, *, max_tokens: int = 
     tokens = op.subject.count(b".") + 1
     if max_tokens and tokens > max_tokens:
         raise errors.TooManyTokens(op.subject)
-    if max_subscriptions and len(peer.subs) >= max_subscriptions:
+    if max_subscriptions is not None and len(peer.subs) >= max_subscriptions:
         raise errors.MaxSubscriptionsExceeded
     if op.sid not in peer.subs:  # a sid in use keeps its first subject
         if not is_valid(op.subject) or tokens > (max_tokens or MAX_SUBJECT_TOKENS):
@@ -74,6 +74,7 @@ def drop_all(peer: Peer, clock: Clock) -> None:
     subs = peer.subs
     if account is None:
         return
+    account.leave(peer)
     if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.
         account.sublist.spoil(b">")

@@ -136,11 +136,20 @@ class Login:
         self.bind(identity)
 
     def bind(self, identity: Identity) -> None:
-        """Let the client act as this identity, for as long as it holds."""
-        self.identity = identity
+        """Let the client act as this identity, for as long as it holds.
+
+        Raises ProtocolError where its account has clients enough.
+        """
         self.claimed = DEFAULT_CONNECT
         peer = self._client.peer
-        peer.account = self._seams.account(identity.account)
+        account = self._seams.account(identity.account)
+        if peer.account is not account:
+            if peer.account is not None:
+                peer.account.leave(peer)
+            if not account.join(peer):
+                raise errors.MaxAccountConnectionsExceeded
+        self.identity = identity
+        peer.account = account
         peer.permissions = permissions = identity.permissions
         peer.open_replies = None
         if permissions is not None and permissions.responses is not None:

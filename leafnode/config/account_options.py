@@ -6,7 +6,7 @@ server/accounts.go and server/opts.go parseAccounts; server/jwt.go for what a JW
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,7 @@ class ServiceExport:
 class StreamImport:
     """Subjects of another account that are received here, as `to` or below `prefix`.
 
+    `activated` says that a token of the exporter allows it (JWT accounts only).
     `node` says where the configuration asks for it, for errors about it; None for a JWT.
     """
 
@@ -77,21 +78,23 @@ class StreamImport:
     to: str = ""
     prefix: str = ""
     allow_trace: bool = False
-    node: Node | None = None
+    activated: bool = False
+    node: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceImport:
     """Requests on `to` (empty: on `subject`) go to another account's `subject`.
 
-    `share`: the answering side may learn who asks.
+    `share`: the answering side may learn who asks. `activated` as for streams.
     """
 
     account: str
     subject: str
     to: str = ""
     share: bool = False
-    node: Node | None = None
+    activated: bool = False
+    node: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class Mapping:
 
     source: str
     destinations: tuple[Destination, ...]
-    node: Node | None = None
+    node: Node | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def _user_for_password(given: Given) -> None:
 
 def users_of(options: Options) -> tuple[User, ...]:
     """Return all users that a configuration names."""
-    return options.authorization.users
+    of_accounts = (user for account in options.accounts for user in account.users)
+    return (*options.authorization.users, *of_accounts)
 
 
 def trusted_proxies(place: Place) -> tuple[str, ...]:

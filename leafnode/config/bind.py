@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.config import blocks, convert, monitoring, process, refused
+from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, trusted_proxies, users_of
 from leafnode.config.lexer import quoted
+from leafnode.config.mappings import mappings
 from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
@@ -129,15 +131,15 @@ def _check_together(options: Options, given: Given) -> None:
     """Check what no block can check alone."""
     monitoring.check(options, given)
     _check_users(options, given)
+    if options.accounts:
+        check_users(options.authorization, given, options.accounts)
+    check_names(options, given)
     if problem := process.grace_problem(options):
         where = given.places.get("lame_duck_grace_period_ns") or given.place
         raise where.error(problem)
     if options.max_payload_bytes > options.max_pending_bytes:
         where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
         raise where.error("expected max_payload to be no larger than max_pending")
-    if options.system_account != Options().system_account:
-        where = given.places["system_account"]
-        raise where.error(f'expected an account of this file, got "{options.system_account}"')
     if options.uplink is not None and options.jetstream is None:
         raise given.places["uplink"].error("expected jetstream to be enabled: it holds the streams")
     if options.uplink is not None and not (options.leafnodes and options.leafnodes.remotes):
@@ -173,7 +175,7 @@ def _check_users(options: Options, given: Given) -> None:
         anonymous.add(options.websocket.no_auth_user)
     for user in users:
         if not user.nkey and not user.password and user.user not in anonymous:
-            where = given.places["authorization"]
+            where = given.places.get("accounts") or given.places["authorization"]
             raise where.error(f"expected a password for the user {quoted(user.user)}")
 
 
@@ -187,6 +189,8 @@ _TOP: Final = Block(
         Row(("authorization",), "authorization", authorization),
         Row(("no_auth_user",), "no_auth_user", convert.text),
         Row(("proxies",), "trusted_proxies", trusted_proxies),
+        Row(("accounts",), "accounts", accounts),
+        Row(("mappings", "maps"), "mappings", mappings),
         Row(("system_account", "system"), "system_account", convert.text),
         Row(("no_system_account", "no_system", "no_sys_acc"), "no_system_account", convert.boolean),
         Row(("tls",), "tls", listener_tls),

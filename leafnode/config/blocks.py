@@ -118,7 +118,7 @@ _SUBJECTS: Final = convert.list_of(convert.subject, "subjects")
 _REMOTE: Final = Block(
     (
         Row(("url", "urls"), "urls", convert.list_of(convert.leaf_url, "urls")),
-        Row(("account", "local"), "account", convert.local_account),
+        Row(("account", "local"), "account", convert.text),
         Row(("credentials", "creds"), "credentials", convert.text),
         Row(("nkey", "seed"), "nkey", convert.seed_path),
         Row(("tls",), "tls", _tls),
@@ -207,7 +207,7 @@ _UPLINK_STREAM: Final = Block(
 _UPLINK: Final = Block(
     (
         Row(("streams",), "streams", _uplink_streams),
-        Row(("account",), "account", convert.local_account),
+        Row(("account",), "account", convert.text),
     )
 )
 
@@ -275,6 +275,6 @@ _SERIAL_PORT: Final = Block(
 _SERIAL: Final = Block(
     (
         Row(("ports",), "ports", _serial_ports),
-        Row(("account",), "account", convert.local_account),
+        Row(("account",), "account", convert.text),
     )
 )

@@ -229,19 +229,24 @@ def name_of(what: str) -> Callable[[Place], str]:
     return convert
 
 
-def local_account(place: Place) -> str:
-    name = text(place)
-    if name != "$G":
-        raise place.expected('"$G" (other accounts are not supported yet)')
-    return name
-
-
 def subject(place: Place) -> str:
     """A subject, wildcards allowed."""
     value = place.node.value
     if not isinstance(value, str) or not is_subject(value):
         raise place.expected("a subject")
     return value
+
+
+def literal_subject(place: Place) -> str:
+    """A subject that may be published on."""
+    value = subject(place)
+    if not _is_literal(value):
+        raise place.expected("a subject without wildcards")
+    return value
+
+
+def is_literal_subject(value: str) -> bool:
+    return is_subject(value) and _is_literal(value)
 
 
 def is_subject(value: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 
 if TYPE_CHECKING:
+    from leafnode.config.account_options import AccountOptions, Mapping
     from leafnode.config.listener_options import ListenerTls, Websocket
 
 
@@ -230,6 +231,8 @@ class Options:
     authorization: Authorization = Authorization()
     no_auth_user: str = ""  # who somebody without credentials is
     trusted_proxies: tuple[str, ...] = ()  # public keys
+    accounts: tuple[AccountOptions, ...] = ()
+    mappings: tuple[Mapping, ...] = ()  # of the global account
     system_account: str = "$SYS"
     no_system_account: bool = False
     tls: ListenerTls | None = None  # of the listener for clients

@@ -23,7 +23,7 @@ TOP: Final[dict[str, str]] = (
     _each(_NO_CLUSTER, "cluster gateway")
     | _each(
         _NOT_YET,
-        "accounts mappings maps default_sentinel "
+        "default_sentinel "
         "default_js_domain write_timeout "
         "trace_headers connect_error_reports reconnect_error_reports",
     )

@@ -163,6 +163,7 @@ class ClientSession:
         self.connect = without_secrets(connect)
         if not self.said_connect:
             self.said_connect = True
+            self.rtt_ns = max(1, now_ns - self.start_ns)  # an estimate, until a PING is answered
             first_ns = min(FIRST_PING_NS, self._rules.ping_interval_ns)
             self._due_ns = now_ns + round(first_ns * (1 + PING_JITTER * random.random()))
 

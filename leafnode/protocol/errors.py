@@ -117,6 +117,12 @@ class MaxConnectionsExceeded(ProtocolError):  # noqa: N818
     wire_error = b"maximum connections exceeded"
 
 
+class MaxAccountConnectionsExceeded(ProtocolError):  # noqa: N818
+    """The account has as many clients as it may, or more since its limit fell."""
+
+    wire_error = b"maximum account active connections exceeded"
+
+
 class MaxSubscriptionsExceeded(ProtocolError):  # noqa: N818
     """max_subscriptions of this connection are in use. The connection lives."""
 

@@ -133,6 +133,17 @@ def untokenize(destination: bytes) -> tuple[bytes, list[bytes]]:
     return b".".join(tokens), holders
 
 
+def import_transform(subject: bytes, local: bytes) -> Transform | None:
+    """Return what makes an exporter's subject of an importer's; None: it is always the same.
+
+    The exporter's `subject` is the pattern whose wildcards `local` names. Raises TransformError.
+    """
+    pattern, _ = untokenize(subject)
+    if b"*" not in pattern.split(b".") and not pattern.endswith(b">"):
+        return None
+    return Transform(pattern, tokenize(local), strict=True).reverse()
+
+
 def _wildcard_of(holder: bytes) -> int:
     found = _WILDCARD.fullmatch(holder)
     assert found is not None, "untokenize found it"

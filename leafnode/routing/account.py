@@ -7,7 +7,7 @@ Truth: nats-server server/accounts.go.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.metrics import Traffic
 from leafnode.routing.groups import pick
@@ -24,11 +24,21 @@ if TYPE_CHECKING:
     from leafnode.routing.imports import StreamImports
     from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import Outbox
+    from leafnode.routing.services import Services
     from leafnode.routing.sublist import Match
     from leafnode.routing.tracing import Tracer
 
 GLOBAL_ACCOUNT: Final = "$G"
 _INBOX: Final = b"_INBOX."
+
+
+class Limits(NamedTuple):
+    """Bounds of an account; -1: none. All but connections and leaf links hold for each client."""
+
+    max_connections: int = -1
+    max_subscriptions: int = -1
+    max_payload_bytes: int = -1
+    max_leafnodes: int = -1
 
 
 class InterestWatcher(Protocol):
@@ -65,6 +75,26 @@ class Account:
         self.tracer: Tracer | None = None  # None: no message is traced
         self.trace_dest = b""  # of messages that carry a traceparent; empty: they are not traced
         self.trace_sampling = 100  # percent of those
+        self.services: Services | None = None
+        self.limits = Limits()
+        self.clients: dict[int, Peer] = {}  # by cid, in the order in which they came
+
+    def join(self, peer: Peer) -> bool:
+        """Count a client in, unless there are as many as may be."""
+        most = self.limits.max_connections
+        if peer.cid not in self.clients and 0 <= most <= len(self.clients):
+            return False
+        self.clients[peer.cid] = peer
+        return True
+
+    def leave(self, peer: Peer) -> None:
+        """Count a client out; one that is not in changes nothing."""
+        self.clients.pop(peer.cid, None)
+
+    def surplus(self) -> list[Peer]:
+        """Return the newest clients that are too many."""
+        most = self.limits.max_connections
+        return list(self.clients.values())[most:] if most >= 0 else []
 
     def subscribe(
         self, subject: bytes, handler: Callable[[Delivery], None], *, queue: bytes = b""
@@ -97,6 +127,8 @@ class Account:
             self._change_interest((sub.subject, sub.queue), -1)
         if self.stream_imports is not None:
             self.stream_imports.forget(sub)
+        if self.services is not None:
+            self.services.interest_lost(sub.subject)
 
     def map_subjects(self, mappings: Mappings | None) -> None:
         """Route what is published from now on by these mappings.

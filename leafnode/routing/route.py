@@ -19,6 +19,7 @@ from leafnode.routing.subscription import Delivery
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
+    from leafnode.routing.services import Passed
     from leafnode.routing.sublist import Group, Match
     from leafnode.routing.subscription import Subscription
     from leafnode.routing.tracing import Trace
@@ -35,7 +36,7 @@ class Message(NamedTuple):
     header_size: int
     body: bytes  # header block and payload
     queues: tuple[bytes, ...] | None = None
-    passed: tuple[object, ...] = ()
+    passed: tuple[Passed, ...] = ()
     trace: Trace | None = None
 
 

@@ -90,6 +90,8 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "allow_non_tls": Live(Part.TLS, "allow_non_tls"),
     "http": Live(Part.MONITOR, "http"),
     "https": Live(Part.MONITOR, "https"),
+    "accounts": Live(Part.ACCOUNTS, "accounts", is_secret=True),
+    "mappings": Live(Part.ACCOUNTS, "mappings", is_secret=True),
     "authorization": Live(Part.LOGINS, "authorization", is_secret=True),
     "no_auth_user": Live(Part.LOGINS, "no_auth_user"),
     "trusted_proxies": Live(Part.LOGINS, "proxies"),

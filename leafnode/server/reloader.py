@@ -22,6 +22,7 @@ from leafnode.server.views import refresh
 if TYPE_CHECKING:
     from leafnode.config.options import Options
     from leafnode.net.listener import Listener
+    from leafnode.routing.account import Account
     from leafnode.server.server import Server
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Reloader:
         options = server.options
         for change in found:
             log.info("%s", line(change, options))
+        gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
             features.change_jetstream(server)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
@@ -118,8 +120,19 @@ class Reloader:
             if Part.CLIENTS in parts:
                 for client in clients:
                     client.tell()
+        self._fit_accounts(gone)
         if Part.CONNECTIONS in parts:
             self._fit_connections(options.max_connections)
+
+    def _fit_accounts(self, gone: list[Account]) -> None:
+        """End the clients of accounts that are gone, and the newest of those that are too many."""
+        registry = self._server.registry
+        for account in gone:
+            for cid in list(account.clients):
+                registry.open[cid].close("Client Closed")
+        for account in self._server.accounts.values():
+            for peer in account.surplus():
+                registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
 
     def _fit_connections(self, max_connections: int) -> None:
         """End as many as are too many; which ones is left to chance, as on nats-server."""

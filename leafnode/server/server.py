@@ -24,8 +24,9 @@ from leafnode.clients.greeting import server_info
 from leafnode.clients.registry import Registry
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
-from leafnode.routing.account import GLOBAL_ACCOUNT, Account
 from leafnode.server import client_ports, features, logs, monitoring, websocket_port
+from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.client_info import client_info
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.ports_file import PortsFile, urls
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from leafnode.net.entry import Entrance
     from leafnode.net.listener import Listener
     from leafnode.net.websocket import WebSocketPort
+    from leafnode.routing.account import Account
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +80,11 @@ class Server:
         self.name = options.server_name or self.id
         self.domain = options.jetstream.domain if options.jetstream else ""
         self.turn = Turn(seams.clock)
-        names = (GLOBAL_ACCOUNT, options.system_account)
-        self.accounts = {name: Account(name, self.turn.outbox, self._on_fault) for name in names}
         self.registry = Registry(
             max_connections=options.max_connections, max_closed=options.max_closed_clients
         )
+        self.account_set = Accounts(self._account_seams(), options)
+        self.accounts = self.account_set.by_name
         self.authenticator = Authenticator(options)
         self.features = features.Features()
         self.program = seams.program
@@ -230,7 +232,19 @@ class Server:
 
     def account(self, name: str) -> Account:
         """Return an account that exists: names come from identities, never from clients."""
-        return self.accounts[name]
+        return self.account_set.account(name)
+
+    def _account_seams(self) -> AccountSeams:
+        registry, name = self.registry, self.name
+        return AccountSeams(
+            clock=self.clock,
+            random=self.random,
+            outbox=self.turn.outbox,
+            server_name=name,
+            server_id=self.id,
+            client_info=lambda peer, detailed: client_info(peer, registry, name, detailed=detailed),
+            on_fault=self._on_fault,
+        )
 
     def _close_connections(self) -> None:
         for entrance in self.entrances.values():

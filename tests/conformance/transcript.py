@@ -12,7 +12,9 @@ A file holds `conf:` lines of nats.conf and then cases: a `# sentence` and steps
     S: <eof>       the server hangs up, and nothing came before
     wait: 300ms    time passes
 
-\r \n \t \xNN and \\ are escapes, <a*50> repeats, <1|2> is either. Opening reads INFO by itself.
+\r \n \t \xNN and \\ are escapes, <a*50> repeats, <1|2> is either, <#> is a number. <reply=> in a
+line that comes is a word that <=reply> stands for later, in either direction. Opening reads INFO
+by itself.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 _STEP = re.compile(r"(?:([CS]\d*)([:-])|(wait): )(?: ?)(.*)", re.DOTALL)
 _REPEAT = re.compile(rb"<([^*>]*)\*(\d+)>", re.DOTALL)
-_EITHER = re.compile(rb"<([^|>]*)\|([^|>]*)>")
+# <a|b>, <#>, <name=> and <=name> of a line that must come
+_VARIABLE = re.compile(rb"<([^|<>=]*)\|([^|<>=]*)>|<(#)>|<(\w+)=>|<=(\w+)>")
+_KNOWN = re.compile(rb"<=(\w+)>")
 _ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|[rnt\\])")
 _PLAIN_ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 
@@ -122,6 +126,7 @@ class Player:
         self._connections: dict[str, Connection] = {}
         self._unread: dict[str, bytes] = {}
         self._infos: dict[str, bytes] = {}
+        self._words: dict[bytes, bytes] = {}  # what <name=> stood for
 
     def play(self) -> None:
         try:
@@ -149,7 +154,8 @@ class Player:
             assert rest == b"", f"{where}: before the end came {rest!r}"
         elif step.is_line:
             line = self._infos[step.client] if first else self._read_line(step.client, where)
-            assert _line_holds(step.text, line), f"{where}: wanted {step.text!r}, got {line!r}"
+            holds = _line_holds(step.text, line, self._words)
+            assert holds, f"{where}: wanted {step.text!r}, got {line!r}"
         else:
             data = self._read_bytes(step.client, len(step.text), where)
             assert data == step.text, f"{where}: wanted {step.text!r}, got {data!r}"
@@ -164,7 +170,8 @@ class Player:
         if step.text == b"<close>":
             self._connections[step.client].close()
         else:
-            self._connections[step.client].send(step.text + (b"\r\n" if step.is_line else b""))
+            text = _KNOWN.sub(lambda found: self._words[found[1]], step.text)
+            self._connections[step.client].send(text + (b"\r\n" if step.is_line else b""))
 
     def _more(self, client: str, where: str) -> None:
         try:
@@ -193,16 +200,29 @@ class Player:
         return data
 
 
-def _line_holds(wanted: bytes, line: bytes) -> bool:
+def _line_holds(wanted: bytes, line: bytes, words: dict[bytes, bytes]) -> bool:
     if wanted.startswith(b"INFO {"):
         return line.startswith(b"INFO ") and _fields_hold(
             json.loads(wanted[5:]), json.loads(line[5:])
         )
-    start, *rest = _EITHER.split(wanted)
-    pattern = re.escape(start)
-    for one, other, literal in zip(rest[0::3], rest[1::3], rest[2::3], strict=True):
-        pattern += b"(?:%b|%b)" % (re.escape(one), re.escape(other)) + re.escape(literal)
-    return re.fullmatch(pattern, line) is not None
+    pattern = b""
+    end = 0
+    for found in _VARIABLE.finditer(wanted):
+        one, other, number, name, known = found.groups()
+        pattern += re.escape(wanted[end : found.start()])
+        end = found.end()
+        if number:
+            pattern += rb"\d+"
+        elif name:
+            pattern += rb"(?P<%b>\S+)" % name
+        elif known:
+            pattern += re.escape(words[known])
+        else:
+            pattern += b"(?:%b|%b)" % (re.escape(one), re.escape(other))
+    held = re.fullmatch(pattern + re.escape(wanted[end:]), line)
+    if held is not None:
+        words.update((key.encode(), value) for key, value in held.groupdict().items())
+    return held is not None
 
 
 def _fields_hold(wanted: dict[str, object], given: dict[str, object]) -> bool:

@@ -10,9 +10,11 @@ from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler, ClientSeams
 from leafnode.clients.registry import Registry
+from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import Options
 from leafnode.net.turn import Turn
-from leafnode.routing.account import Account
+from leafnode.server.accounts import Accounts, AccountSeams
+from leafnode.server.client_info import client_info
 from tests.sim.clock import FakeClock
 from tests.sim.network import MemoryNetwork
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.net.transport import Transport
     from leafnode.protocol.info import ServerInfo
+    from leafnode.routing.account import Account
     from tests.sim.network import Link, MemoryTransport
 
 HOST = "127.0.0.1"
@@ -42,10 +45,11 @@ class ClientServer:
         self.options = options or Options()
         self.random = random.Random(seed)
         self.turn = Turn(clock)
-        self.accounts: dict[str, Account] = {}
         self.registry = Registry(
             max_connections=self.options.max_connections, max_closed=self.options.max_closed_clients
         )
+        self.account_set = Accounts(self._account_seams(), self.options)
+        self.accounts = self.account_set.by_name
         self.seams = ClientSeams(
             options=self.options,
             info=self._info(),
@@ -61,8 +65,21 @@ class ClientServer:
 
     def account(self, name: str = "$G") -> Account:
         if name not in self.accounts:
-            self.accounts[name] = Account(name, self.turn.outbox)
-        return self.accounts[name]
+            self.account_set.update(AccountOptions(name))
+        return self.account_set.account(name)
+
+    def _account_seams(self) -> AccountSeams:
+        registry = self.registry
+        return AccountSeams(
+            clock=self.clock,
+            random=self.random,
+            outbox=self.turn.outbox,
+            server_name="sim",
+            server_id="NSERVER",
+            client_info=lambda peer, detailed: client_info(
+                peer, registry, "sim", detailed=detailed
+            ),
+        )
 
     def new_session(self) -> ClientHandler:
         """The session factory of its listener."""

@@ -153,7 +153,10 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
             "remotes: [{url: 'nats://a'}, {url: 'nats://a:7422'}]",
             "leafnodes.remotes[1]: a remote with the same urls",
         ),
-        ("remotes: [{url: 'nats://a', account: A}]", 'remotes[0].account: expected "$G"'),
+        (
+            "remotes: [{url: 'nats://a', local: A}]",
+            'remotes[0].local: expected the name of an account, got "A"',
+        ),
         ("remotes: [{url: 'nats://a', hub: true}]", "remotes[0].hub: not supported yet"),
         ("remotes: [{url: 'nats://a', compression: s2_auto}]", "compression: expected off"),
         ("remotes: [{url: 'nats://a', user: a}]", "user: not supported here: put it into the url"),
@@ -222,7 +225,6 @@ def test_an_uplink_stream_has_all_its_keys() -> None:
             "expected a subject prefix that ends with",
         ),
         ("streams: [{stream: A, rate: 5}]", 'uplink.streams[0]: unknown field "rate"'),
-        ("account: A, streams: [{stream: A}]", 'uplink.account: expected "$G"'),
     ],
 )
 def test_an_uplink_block_is_checked(text: str, error: str) -> None:

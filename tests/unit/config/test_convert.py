@@ -356,9 +356,12 @@ def test_compression_can_only_be_off() -> None:
         assert refused(convert.compression_off, text).startswith("expected off (compression")
 
 
-def test_only_the_global_account_exists() -> None:
-    assert convert.local_account(place('"$G"')) == "$G"
-    assert refused(convert.local_account, "FOO").startswith('expected "$G"')
+def test_a_subject_to_publish_on_has_no_wildcards() -> None:
+    assert convert.literal_subject(place("a.b")) == "a.b"
+    assert refused(convert.literal_subject, '"a.*"') == (
+        'expected a subject without wildcards, got "a.*"'
+    )
+    assert not convert.is_literal_subject("a..b")
 
 
 def test_one_of_a_few_words_knows_no_case() -> None:

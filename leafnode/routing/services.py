@@ -1,0 +1,472 @@
+"""Service imports: requests go to another account, answers come back to the requester alone.
+
+An import is a subscription of the server in the importing account; it sends each request on with a
+reply of the exporter's own (`_R_.…`), and what is published there returns under the requester's
+reply. Knows accounts, permissions of neither; what time it is and who a peer is come from `World`.
+Truth: nats-server 2.15.1 server/client.go processServiceImport; measured.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import msgspec
+
+from leafnode.limits import PENDING_RESPONSES_MAX, RESPONSES_ENDED_PER_TURN
+from leafnode.nuid import nuid
+from leafnode.protocol import header
+from leafnode.protocol.client_info import encode
+from leafnode.protocol.subject import matches
+from leafnode.protocol.transform import import_transform, untokenize
+from leafnode.routing import latency as measure
+from leafnode.routing.latency import Latency, Measurement, asks_for_sample
+from leafnode.routing.route import Message, deliver
+from leafnode.routing.subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from leafnode.protocol.client_info import ClientInfo
+    from leafnode.routing.account import Account
+    from leafnode.routing.latency import Headers
+    from leafnode.routing.peer import Peer
+
+REQUEST_INFO: Final = b"Nats-Request-Info"
+_REPLY_PREFIX: Final = "_R_."
+_REPLY_CHARS: Final = 6
+_ACK_PREFIX: Final = b"$JS.ACK."
+
+
+class Timer(Protocol):
+    """A pending call."""
+
+    def cancel(self) -> None: ...
+
+
+class World(Protocol):
+    """What services need of the server."""
+
+    random: Random
+    server_name: str
+    server_hash: bytes  # names this server in the replies of measured requests
+    system: Account | None  # imports from it always say which server asks
+
+    def monotonic_ns(self) -> int: ...
+
+    def wall_ns(self) -> int: ...
+
+    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer: ...
+
+    def client_info(self, peer: Peer, *, detailed: bool) -> ClientInfo | None:
+        """Return what is known of a peer; None for a part of the server."""
+        ...
+
+    def measured(self, exporter: Account, subject: bytes, measurement: Measurement) -> None:
+        """Publish a measurement in the exporter's account."""
+        ...
+
+
+class Answers(Enum):
+    """How many messages an answer has."""
+
+    ONE = "singleton"
+    MANY = "stream"  # until an empty one
+
+
+class Passed(NamedTuple):
+    """One service that a message came through."""
+
+    export: ServiceExport
+    share: bool
+    info: ClientInfo | None
+
+
+class ServiceExport:
+    """A service of an account, and the answers that it owes."""
+
+    __slots__ = ("account", "answers", "latency", "open", "subject", "threshold_ns", "timer")
+
+    def __init__(
+        self,
+        account: Account,
+        subject: bytes,
+        *,
+        answers: Answers,
+        threshold_ns: int,
+        latency: Latency | None,
+    ) -> None:
+        self.account = account
+        self.subject = subject
+        self.answers = answers
+        self.threshold_ns = threshold_ns
+        self.latency = latency
+        self.open: dict[bytes, Response] = {}  # by reply, the one that waits longest first
+        self.timer: Timer | None = None
+
+
+class ServiceImport:
+    """Requests of one account on `local`, answered by another's export."""
+
+    __slots__ = (
+        "_transform",
+        "_verbatim",
+        "export",
+        "exporter",
+        "local",
+        "services",
+        "share",
+        "to",
+    )
+
+    def __init__(
+        self, services: Services, export: ServiceExport, to: bytes, local: bytes, *, share: bool
+    ) -> None:
+        """`to` are the exporter's subjects; both may name wildcards. Raises TransformError."""
+        self.services = services
+        self.export = export
+        self.exporter = export.account
+        self.share = share
+        self.to, _ = untokenize(to)
+        self.local, _ = untokenize(local)
+        self._verbatim = to == local
+        self._transform = None if self._verbatim else import_transform(to, local)
+
+    def forward(self, origin: Peer, message: Message) -> int:
+        """Send a request on; return how many received it. Implements Relay."""
+        if any(one.export is self.export for one in message.passed):
+            return 0  # a circle
+        exporter = self.exporter
+        to = self._subject_there(message.subject)
+        if exporter.mappings is not None:
+            to = exporter.mappings.choose(to)
+        response, reply = None, message.reply
+        sampled, headers = self._sample(message)
+        if not reply:
+            if sampled:
+                self._measure(measure.BAD_REQUEST, origin, headers)
+        elif not reply.startswith(_ACK_PREFIX):  # pull consumers of another account need those
+            response = self.services.expect(self, origin, message, headers if sampled else None)
+            if response is None:
+                return 0
+            reply = response.reply
+        info = self._info(origin, message)
+        block = message.body[: message.header_size]
+        if info is not None:
+            block = header.replaced(block, REQUEST_INFO, encode(info))
+        passed = (*message.passed, Passed(self.export, self.share, info))
+        body = block + message.body[message.header_size :]
+        request = Message(to, reply, len(block), body, None, passed)
+        received = deliver(exporter, origin, request)
+        if not received and response is not None:
+            response.end(measure.NO_RESPONDERS)
+        return received
+
+    def _subject_there(self, subject: bytes) -> bytes:
+        if self._verbatim:
+            return subject
+        return self.to if self._transform is None else self._transform.apply(subject)
+
+    def _shares(self, message: Message) -> bool:
+        """Say whether the requester consented; the account that asked first decides."""
+        return message.passed[-1].share if message.passed else self.share
+
+    def _info(self, origin: Peer, message: Message) -> ClientInfo | None:
+        world = self.services.world
+        is_shared = self._shares(message)
+        before = message.passed[-1] if message.passed else None
+        names_server = self.exporter is world.system
+        if before is not None and before.info is not None:
+            importer = self.services.account.name
+            info: ClientInfo | None = msgspec.structs.replace(before.info, svc=importer)
+            names_server = names_server or self.share
+        else:
+            info = world.client_info(origin, detailed=is_shared)
+        if info is not None and names_server and not is_shared:
+            info = msgspec.structs.replace(info, server=world.server_name)
+        return info
+
+    def _sample(self, message: Message) -> tuple[bool, Headers]:
+        latency = self.export.latency
+        if latency is None or self.export.answers is not Answers.ONE:
+            return False, {}
+        block = message.body[: message.header_size]
+        return asks_for_sample(latency, block, self.services.world.random)
+
+    def _measure(self, outcome: tuple[int, str], origin: Peer, headers: Headers) -> None:
+        world = self.services.world
+        requester = world.client_info(origin, detailed=self.share)
+        measurement = Measurement(outcome, requester, world.wall_ns(), headers)
+        assert self.export.latency is not None, "only measured services sample"
+        world.measured(self.exporter, self.export.latency.subject, measurement)
+
+
+class Response:
+    """One answer that is owed: from a reply in the exporter's account to one in the importer's."""
+
+    __slots__ = (
+        "answers",
+        "export",
+        "headers",
+        "importer",
+        "latency",
+        "reply",
+        "requester",
+        "requester_info",
+        "responders",
+        "share",
+        "started_ns",
+        "started_wall_ns",
+        "to",
+        "touched_ns",
+    )
+
+    def __init__(self, responders: Services, importer: Services, reply: bytes, to: bytes) -> None:
+        self.responders = responders  # of the account where `reply` is published
+        self.importer = importer  # of the account where `to` is subscribed
+        self.reply = reply
+        self.to = to
+        self.export: ServiceExport
+        self.answers = Answers.ONE
+        self.share = False
+        self.latency: Latency | None = None  # None: not measured, or measured already
+        self.headers: Headers = {}
+        self.requester: Peer
+        self.requester_info: ClientInfo | None = None
+        self.started_ns = 0
+        self.started_wall_ns = 0
+        self.touched_ns = 0
+
+    def forward(self, origin: Peer, message: Message) -> int:
+        """Bring one message of the answer back; return how many received it."""
+        if any(one.export is self.export for one in message.passed):
+            return 0
+        further, reply = None, message.reply
+        if reply and not reply.startswith(_ACK_PREFIX):
+            further = self.importer.expect_further(self, origin, reply)
+            if further is None:
+                return 0
+            reply = further.reply
+        self.measure(measure.OK, responder=origin)
+        account = self.importer.account
+        to = self.to if account.mappings is None else account.mappings.choose(self.to)
+        passed = (*message.passed, Passed(self.export, self.share, None))
+        answer = Message(to, reply, message.header_size, message.body, None, passed)
+        received = deliver(account, origin, answer, once=True)
+        if not received and further is not None:
+            further.end(measure.NO_RESPONDERS)
+        if not received or self.answers is Answers.ONE or not message.body:
+            self.end(measure.NO_RESPONDERS)
+        else:
+            self.touch()
+        return received
+
+    def touch(self) -> None:
+        """Wait as long again for the next message."""
+        self.touched_ns = self.responders.world.monotonic_ns()
+        if self.export.open.pop(self.reply, None) is not None:
+            self.export.open[self.reply] = self
+
+    def end(self, outcome: tuple[int, str]) -> None:
+        """Owe it no longer. `outcome` is measured if nothing was before. Twice does nothing."""
+        if self.export.open.pop(self.reply, None) is None:
+            return
+        self.responders.responses.pop(self.reply, None)
+        self.importer.forget(self)
+        self.measure(outcome)
+
+    def measure(self, outcome: tuple[int, str], responder: Peer | None = None) -> None:
+        """Publish what became of the request, once."""
+        latency, self.latency = self.latency, None
+        if latency is None:
+            return
+        world = self.responders.world
+        requester = world.client_info(self.requester, detailed=self.share)
+        responder_info = world.client_info(responder, detailed=True) if responder else None
+        answered_ns = world.monotonic_ns() - self.started_ns if responder else 0
+        measurement = Measurement(
+            outcome,
+            requester or self.requester_info,
+            self.started_wall_ns,
+            self.headers,
+            responder_info,
+            answered_ns,
+        )
+        world.measured(self.responders.account, latency.subject, measurement)
+
+
+class Services:
+    """One account's part in services: what it imports, and the answers it owes or waits for."""
+
+    __slots__ = (
+        "_imports",
+        "_prefix",
+        "_sub",
+        "account",
+        "outstanding",
+        "refused",
+        "responses",
+        "waiting",
+        "world",
+    )
+
+    def __init__(self, account: Account, world: World) -> None:
+        self.account = account
+        self.world = world
+        self.responses: dict[bytes, Response] = {}  # that this account's members owe, by reply
+        self.outstanding = 0  # that this account's members wait for
+        self.refused = 0  # requests refused because PENDING_RESPONSES_MAX waited
+        self._imports: list[tuple[ServiceImport, Subscription]] = []
+        self._prefix = b""
+        self._sub: Subscription | None = None
+        # By all but the last token of the reply, because inboxes end in a wildcard.
+        self.waiting: dict[bytes, dict[bytes, list[Response]]] = {}
+        account.services = self
+
+    def replace_imports(self, imports: Iterable[ServiceImport]) -> None:
+        """Import these services from now on, and no others. Answers on their way still arrive."""
+        before, self._imports = self._imports, []
+        for one in imports:
+            sub = Subscription(self.account.system, one.local)
+            sub.relay = one
+            self.account.insert(sub)
+            self._imports.append((one, sub))
+        for _, sub in before:
+            self.account.remove(sub)
+
+    @property
+    def imports(self) -> list[ServiceImport]:
+        return [one for one, _ in self._imports]
+
+    def stop(self) -> None:
+        """Import nothing and owe nothing any more: the account goes."""
+        self.replace_imports(())
+        for response in list(self.responses.values()):
+            response.end(measure.NO_RESPONDERS)
+        if self._sub is not None:
+            self.account.remove(self._sub)
+            self._sub = None
+
+    # --- answers
+
+    def forward(self, origin: Peer, message: Message) -> int:
+        """Bring back what was published on a reply of ours. Implements Relay."""
+        response = self.responses.get(message.subject)
+        return response.forward(origin, message) if response is not None else 0
+
+    def expect(
+        self, service: ServiceImport, origin: Peer, message: Message, headers: Headers | None
+    ) -> Response | None:
+        """Note that an answer is owed to a request of this account; None: too many are.
+
+        `headers` None: the request is not measured.
+        """
+        export = service.export
+        owner = _services_of(export.account, self.world)
+        response = owner.owe(self, message.reply, export, is_measured=headers is not None)
+        if response is None:
+            return None
+        response.answers = export.answers
+        response.share = service.share
+        response.requester = origin
+        if headers is not None:
+            response.latency = export.latency
+            response.headers = headers
+            response.requester_info = self.world.client_info(origin, detailed=service.share)
+        return response
+
+    def expect_further(self, before: Response, origin: Peer, reply: bytes) -> Response | None:
+        """Note that an answer to an answer is owed by this account."""
+        response = self.owe(before.responders, reply, before.export, is_measured=False)
+        if response is not None:
+            response.answers = before.answers
+            response.share = before.share
+            response.requester = origin
+        return response
+
+    def owe(
+        self, importer: Services, to: bytes, export: ServiceExport, *, is_measured: bool
+    ) -> Response | None:
+        if importer.outstanding >= PENDING_RESPONSES_MAX:
+            importer.refused += 1
+            return None
+        response = Response(self, importer, self._new_reply(is_measured=is_measured), to)
+        response.export = export
+        response.started_ns = response.touched_ns = self.world.monotonic_ns()
+        response.started_wall_ns = self.world.wall_ns()
+        self.responses[response.reply] = response
+        export.open[response.reply] = response
+        if export.timer is None:
+            export.timer = self.world.call_later(export.threshold_ns, lambda: self._expire(export))
+        importer.outstanding += 1
+        replies = importer.waiting.setdefault(_parent(to), {})
+        replies.setdefault(to, []).append(response)
+        return response
+
+    def _new_reply(self, *, is_measured: bool) -> bytes:
+        random = self.world.random
+        if self._sub is None:
+            self._prefix = f"{_REPLY_PREFIX}{nuid(random, _REPLY_CHARS)}.".encode()
+            self._sub = Subscription(self.account.system, self._prefix + b">")
+            self._sub.relay = self
+            self.account.insert(self._sub)
+        end = b".%b.T" % self.world.server_hash if is_measured else b""
+        while True:
+            reply = self._prefix + nuid(random, _REPLY_CHARS).encode() + end
+            if reply not in self.responses:
+                return reply
+
+    def _expire(self, export: ServiceExport) -> None:
+        """End the answers of a service that took too long, and wait for the next."""
+        now_ns = self.world.monotonic_ns()
+        export.timer = None
+        for _ in range(RESPONSES_ENDED_PER_TURN):
+            response = next(iter(export.open.values()), None)
+            if response is None:
+                return
+            left_ns = response.touched_ns + export.threshold_ns - now_ns
+            if left_ns > 0:
+                export.timer = self.world.call_later(left_ns, lambda: self._expire(export))
+                return
+            response.end(measure.TIMED_OUT)
+        export.timer = self.world.call_later(0, lambda: self._expire(export))
+
+    # --- interest in answers
+
+    def forget(self, response: Response) -> None:
+        """An answer that this account waited for came or never will."""
+        self.outstanding -= 1
+        parent = _parent(response.to)
+        replies = self.waiting[parent]
+        replies[response.to].remove(response)
+        if not replies[response.to]:
+            del replies[response.to]
+        if not replies:
+            del self.waiting[parent]
+
+    def interest_lost(self, subject: bytes) -> None:
+        """A subscription ended: nobody waits for the answers that only it would have got."""
+        replies = self.waiting.get(_parent(subject))
+        if replies is None:
+            return
+        if subject in replies:
+            lost = [subject]
+        else:
+            # The rest of very many ends with the service's threshold.
+            several = list(replies)[:RESPONSES_ENDED_PER_TURN]
+            lost = [reply for reply in several if matches(subject, reply)]
+        for reply in lost:
+            match = self.account.sublist.find(reply)
+            if match.plain or match.groups:
+                continue
+            for response in list(replies.get(reply, ())):
+                response.end(measure.INTEREST_LOST)
+
+
+def _services_of(account: Account, world: World) -> Services:
+    return account.services or Services(account, world)
+
+
+def _parent(subject: bytes) -> bytes:
+    return subject[: subject.rfind(b".") + 1]

@@ -1,0 +1,125 @@
+"""leafnode.config.import_check: who may import what; cases were tried on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.config.account_options import (
+    AccountOptions,
+    ServiceExport,
+    ServiceImport,
+    StreamExport,
+    StreamImport,
+)
+from leafnode.config.import_check import ImportCheck, offers
+
+STREAM = 'Error adding stream import "{}": {}'
+SERVICE = 'Error adding service import "{}": {}'
+CYCLE = "import forms a cycle"
+
+
+def account(name: str, *exports: StreamExport | ServiceExport) -> AccountOptions:
+    return AccountOptions(
+        name,
+        stream_exports=tuple(one for one in exports if isinstance(one, StreamExport)),
+        service_exports=tuple(one for one in exports if isinstance(one, ServiceExport)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("export", "subject", "is_offered"),
+    [
+        (StreamExport("a.>"), "a.b", True),
+        (StreamExport("a.>"), "a.>", True),
+        (StreamExport("a.b"), "a.*", False),
+        (StreamExport("a", ("I",)), "a", True),
+        (StreamExport("a", ("X",)), "a", False),
+        (StreamExport("a.*", account_token_position=2), "a.I", True),
+        (StreamExport("a.*", account_token_position=2), "a.X", False),
+        (StreamExport("a.*", account_token_position=2), "a.*", False),
+        (StreamExport("a", token_required=True), "a", False),
+    ],
+)
+def test_an_export_offers_its_subjects_to_some(
+    export: StreamExport, subject: str, *, is_offered: bool
+) -> None:
+    assert offers([export], subject, "I", activated=False) == is_offered
+
+
+def test_an_activation_opens_what_needs_one() -> None:
+    assert offers([StreamExport("a", token_required=True)], "a", "I", activated=True)
+
+
+def test_the_export_of_exactly_the_subject_decides() -> None:
+    exports = [StreamExport(">"), StreamExport("a", ("X",))]
+
+    assert not offers(exports, "a", "I", activated=False)
+
+
+def test_what_is_not_offered_is_refused_in_the_words_of_nats_server() -> None:
+    check = ImportCheck([account("E"), account("I")])
+
+    assert check.add_stream("I", StreamImport("E", "a")) == STREAM.format(
+        "a", "stream import not authorized"
+    )
+    assert check.add_service("I", ServiceImport("E", "a")) == SERVICE.format(
+        "a", "service import not authorized"
+    )
+    assert check.add_service("I", ServiceImport("X", "a")) == (
+        '"X" account not defined for service import'
+    )
+
+
+def test_the_same_import_twice_is_refused() -> None:
+    check = ImportCheck([account("E", StreamExport("a"), ServiceExport("s")), account("I")])
+    assert check.add_stream("I", StreamImport("E", "a")) == ""
+    assert check.add_service("I", ServiceImport("E", "s", to="t")) == ""
+
+    assert check.add_stream("I", StreamImport("E", "a", to="b")) == STREAM.format(
+        "a", "stream import already exists"
+    )
+    assert check.add_service("I", ServiceImport("E", "s", to="t")) == (
+        'Duplicate service import subject "t", previously used in import for account "E", '
+        'subject "s"'
+    )
+
+
+def test_a_name_that_leaves_out_a_wildcard_is_refused() -> None:
+    check = ImportCheck([account("E", StreamExport("a.*.*"), ServiceExport("s.*.*")), account("I")])
+
+    for problem in (
+        check.add_stream("I", StreamImport("E", "a.*.*", to="b.$1")),
+        check.add_service("I", ServiceImport("E", "s.*.*", to="b.$1")),
+    ):
+        assert problem.endswith("not using all of the token wildcard(s) in b.$1")
+
+
+def test_services_in_a_circle_are_refused_at_the_one_that_closes_it() -> None:
+    check = ImportCheck([account(name, ServiceExport("q")) for name in "ABC"])
+    assert check.add_service("A", ServiceImport("B", "q")) == ""
+    assert check.add_service("B", ServiceImport("C", "q")) == ""
+
+    assert check.add_service("C", ServiceImport("A", "q")) == SERVICE.format("q", CYCLE)
+
+
+def test_services_in_a_circle_through_other_names_are_refused() -> None:
+    check = ImportCheck([account("A", ServiceExport("a.*")), account("B", ServiceExport("b.*"))])
+    assert check.add_service("A", ServiceImport("B", "b.*", to="a.$1")) == ""
+
+    assert check.add_service("B", ServiceImport("A", "a.*", to="b.$1")) == SERVICE.format(
+        "a.*", CYCLE
+    )
+
+
+def test_services_both_ways_that_do_not_meet_are_no_circle() -> None:
+    check = ImportCheck([account("A", ServiceExport("a")), account("B", ServiceExport("b"))])
+
+    assert check.add_service("A", ServiceImport("B", "b")) == ""
+    assert check.add_service("B", ServiceImport("A", "a")) == ""
+
+
+def test_streams_in_a_circle_are_refused() -> None:
+    check = ImportCheck([account("A", StreamExport("s.>")), account("B", StreamExport("s.>"))])
+    assert check.add_stream("A", StreamImport("B", "s.>")) == ""
+
+    assert check.add_stream("B", StreamImport("A", "s.>")) == STREAM.format("s.>", CYCLE)

@@ -1,0 +1,367 @@
+"""leafnode.routing.services; what the wire must look like is in the transcript account_services."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.limits import PENDING_RESPONSES_MAX, RESPONSES_ENDED_PER_TURN
+from leafnode.protocol.client_info import ClientInfo
+from leafnode.routing import services as services_module
+from leafnode.routing.account import Account
+from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.latency import INTEREST_LOST, NO_RESPONDERS, OK, TIMED_OUT, Latency
+from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
+from leafnode.routing.services import Answers, ServiceExport, ServiceImport, Services
+from tests.sim.clock import FakeClock
+from tests.sim.peers import FakePeer, outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Timer
+    from leafnode.routing.latency import Measurement
+    from leafnode.routing.peer import Peer
+
+SECOND_NS = 1_000_000_000
+
+
+class World:
+    """Implements services.World: accounts on a clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.random = random.Random(1)
+        self.server_name = "here"
+        self.server_hash = b"hash"
+        self.system: Account | None = None
+        self.outbox = outbox()
+        self.measurements: list[tuple[str, bytes, Measurement]] = []
+        self.services: dict[str, Services] = {}
+
+    def monotonic_ns(self) -> int:
+        return self.clock.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        return self.clock.wall_ns()
+
+    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
+        return self.clock.call_later(delay_ns, callback)
+
+    def client_info(self, peer: Peer, *, detailed: bool) -> ClientInfo | None:
+        assert peer.account is not None
+        return ClientInfo(id=peer.cid if detailed else 0, acc=peer.account.name)
+
+    def measured(self, exporter: Account, subject: bytes, measurement: Measurement) -> None:
+        self.measurements.append((exporter.name, subject, measurement))
+
+    def account(self, name: str) -> Account:
+        if name not in self.services:
+            self.services[name] = Services(Account(name, self.outbox), self)
+        return self.services[name].account
+
+    def export(
+        self,
+        name: str,
+        subject: bytes,
+        *,
+        answers: Answers = Answers.ONE,
+        latency: Latency | None = None,
+    ) -> ServiceExport:
+        return ServiceExport(
+            self.account(name), subject, answers=answers, threshold_ns=SECOND_NS, latency=latency
+        )
+
+    def import_(
+        self, name: str, export: ServiceExport, local: bytes = b"", *, share: bool = False
+    ) -> None:
+        self.account(name)
+        mine = self.services[name]
+        one = ServiceImport(mine, export, export.subject, local or export.subject, share=share)
+        mine.replace_imports([*mine.imports, one])
+
+
+class Pair:
+    """A requester in I and a responder in E, who share the service q."""
+
+    def __init__(self, *, answers: Answers = Answers.ONE, latency: Latency | None = None) -> None:
+        self.world = World()
+        self.export = self.world.export("E", b"q", answers=answers, latency=latency)
+        self.world.import_("I", self.export)
+        self.requester = FakePeer(self.world.account("I"), 1)
+        self.requester.no_responders = True
+        self.requester.subscribe(b"inbox.*", b"1")
+        self.responder = FakePeer(self.world.account("E"), 2)
+        self.responder.headers = False
+
+    @property
+    def importing(self) -> Services:
+        return self.world.services["I"]
+
+    @property
+    def owed(self) -> int:
+        return len(self.world.services["E"].responses)
+
+    def ask(self, line: bytes = b"PUB q inbox.1 1\r\nq\r\n") -> bytes:
+        """Ask, and return the reply that the responder sees."""
+        self.requester.says(line)
+        words = self.responder.got().split()
+        return words[3] if words else b""
+
+
+def test_an_answer_is_brought_back_and_owed_no_longer() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+
+    reply = pair.ask()
+    assert reply.startswith(b"_R_.")
+    assert (pair.owed, pair.importing.outstanding) == (1, 1)
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
+    assert (pair.owed, pair.importing.outstanding, pair.export.open) == (0, 0, {})
+    assert pair.importing.waiting == {}
+
+
+def test_each_request_has_a_reply_of_its_own() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+
+    replies = {pair.ask() for _ in range(50)}
+
+    assert len(replies) == 50
+
+
+def test_without_a_responder_nothing_is_owed() -> None:
+    pair = Pair()
+
+    pair.ask()
+
+    assert b"NATS/1.0 503\r\nNats-Subject: q\r\n" in pair.requester.got()
+    assert pair.owed == pair.importing.outstanding == 0
+
+
+def test_an_answer_whose_time_is_over_is_nobody_s() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+
+    pair.world.clock.advance(SECOND_NS)
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    assert pair.requester.got() == b""
+    assert pair.owed == pair.importing.outstanding == 0
+
+
+def test_the_timer_of_a_service_goes_on_for_those_that_came_later() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    pair.ask()
+    pair.world.clock.advance(SECOND_NS // 2)
+    pair.ask()
+
+    pair.world.clock.advance(SECOND_NS // 2)
+    assert pair.owed == 1
+
+    pair.world.clock.advance(SECOND_NS // 2)
+    assert pair.owed == 0
+    assert pair.export.timer is None
+
+
+def test_each_part_of_an_answer_gives_it_more_time() -> None:
+    pair = Pair(answers=Answers.MANY)
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+
+    for _ in range(3):
+        pair.world.clock.advance(SECOND_NS * 2 // 3)
+        pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+    assert pair.requester.got().count(b"\r\na\r\n") == 3
+
+    pair.responder.says(b"PUB %b 0\r\n\r\n" % reply)
+    assert pair.owed == 0
+
+
+def test_very_many_late_answers_end_in_slices() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    for _ in range(RESPONSES_ENDED_PER_TURN + 1):
+        pair.ask()
+
+    pair.world.clock.advance(SECOND_NS)
+
+    assert pair.owed == 0
+
+
+@pytest.mark.parametrize("gone", [b"inbox.*", b"inbox.1"])
+def test_an_answer_that_nobody_waits_for_any_more_is_not_owed(gone: bytes) -> None:
+    pair = Pair()
+    account = pair.world.account("I")
+    account.remove(pair.requester.subs.pop(b"1"))
+    sub = pair.requester.subscribe(gone, b"2")
+    pair.responder.subscribe(b"q", b"1")
+    pair.ask()
+
+    account.remove(sub)
+
+    assert pair.owed == pair.importing.outstanding == 0
+
+
+def test_an_answer_that_somebody_else_still_waits_for_is_owed() -> None:
+    pair = Pair()
+    other = FakePeer(pair.world.account("I"), 3)
+    other.subscribe(b"inbox.1", b"9")
+    pair.responder.subscribe(b"q", b"1")
+    pair.ask()
+
+    pair.world.account("I").remove(pair.requester.subs.pop(b"1"))
+
+    assert pair.owed == 1
+
+
+def test_at_the_bound_a_request_has_no_responders_and_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert PENDING_RESPONSES_MAX == 65_536
+    monkeypatch.setattr(services_module, "PENDING_RESPONSES_MAX", 2)
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+
+    assert pair.ask()
+    assert pair.ask()
+    assert pair.importing.refused == 0
+    assert pair.ask() == b""
+
+    assert b"NATS/1.0 503" in pair.requester.got()
+    assert pair.importing.refused == 1
+    assert pair.owed == 2
+
+
+def test_a_service_that_leads_back_to_itself_ends() -> None:
+    world = World()
+    one, other = world.export("A", b"x"), world.export("B", b"x")
+    world.import_("A", other)
+    world.import_("B", one)
+    asker = FakePeer(world.account("A"), 1)
+    asker.no_responders = True
+    asker.subscribe(b"r", b"1")
+
+    asker.says(b"PUB x r 1\r\nq\r\n")
+
+    assert b"NATS/1.0 503" in asker.got()
+    assert all(not services.responses for services in world.services.values())
+
+
+def test_mappings_of_the_exporter_hold_for_requests() -> None:
+    pair = Pair()
+    mapped = MappedSubject(b"q", [Weighted(b"elsewhere", 100)])
+    pair.world.account("E").map_subjects(Mappings([mapped], random.Random(1)))
+    pair.responder.subscribe(b">", b"1")
+
+    pair.requester.says(b"PUB q 1\r\nq\r\n")
+
+    assert pair.responder.got() == b"MSG elsewhere 1 1\r\nq\r\n"
+
+
+def test_a_request_goes_no_further_through_a_stream_import() -> None:
+    pair = Pair()
+    world = pair.world
+    third = FakePeer(world.account("T"), 3)
+    StreamImports(world.account("T"), [StreamImport(world.account("E"), b">", b">")]).start()
+    third.subscribe(b">", b"1")
+
+    pair.requester.says(b"PUB q 1\r\nq\r\n")
+    assert third.got() == b""
+
+    pair.responder.says(b"PUB q 1\r\nq\r\n")
+    assert third.got() == b"MSG q 1 1\r\nq\r\n"
+
+
+def test_who_asks_is_told_in_a_header_and_with_consent_in_detail() -> None:
+    for share, info in ((False, b'{"acc":"I"}'), (True, b'{"id":1,"acc":"I"}')):
+        world = World()
+        world.import_("I", world.export("E", b"q"), share=share)
+        requester, responder = FakePeer(world.account("I"), 1), FakePeer(world.account("E"), 2)
+        responder.subscribe(b"q", b"1")
+
+        requester.says(b"PUB q 1\r\nq\r\n")
+
+        block = b"NATS/1.0\r\nNats-Request-Info: %b\r\n\r\n" % info
+        line = b"HMSG q 1 %d %d\r\n" % (len(block), len(block) + 1)
+        assert responder.got() == line + block + b"q\r\n"
+
+
+def test_a_header_of_the_client_with_that_name_is_not_believed() -> None:
+    pair = Pair()
+    pair.responder.headers = True
+    pair.responder.subscribe(b"q", b"1")
+    block = b"NATS/1.0\r\nnats-request-info: {}\r\nA: b\r\nNats-Request-Info: {}\r\n\r\n"
+
+    pair.requester.says(b"HPUB q %d %d\r\n%b\r\n" % (len(block), len(block), block))
+
+    assert pair.responder.got().partition(b"\r\n")[2] == (
+        b'NATS/1.0\r\nA: b\r\nNats-Request-Info: {"acc":"I"}\r\n\r\n\r\n'
+    )
+
+
+def test_the_system_account_learns_which_server_asks() -> None:
+    world = World()
+    world.system = world.account("SYS")
+    world.import_("I", world.export("SYS", b"q"))
+    responder = FakePeer(world.account("SYS"), 2)
+    responder.subscribe(b"q", b"1")
+
+    FakePeer(world.account("I"), 1).says(b"PUB q 1\r\nq\r\n")
+
+    assert b'Nats-Request-Info: {"acc":"I","server":"here"}' in responder.got()
+
+
+def test_a_measured_request_is_measured_once_with_both_sides() -> None:
+    pair = Pair(latency=Latency(b"lat", 100))
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+    pair.world.clock.advance(5)
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    ((account, subject, measurement),) = pair.world.measurements
+    assert reply.endswith(b".hash.T")
+    assert (account, subject, measurement.outcome) == ("E", b"lat", OK)
+    assert measurement.requester == ClientInfo(acc="I")
+    assert measurement.responder == ClientInfo(id=2, acc="E")
+    assert measurement.service_ns == 5
+
+
+def test_what_ends_without_an_answer_is_measured_by_its_end() -> None:
+    pair = Pair(latency=Latency(b"lat", 100))
+    pair.ask()  # nobody there
+    pair.responder.subscribe(b"q", b"1")
+    pair.ask()
+    pair.world.clock.advance(SECOND_NS)
+    pair.ask()
+    pair.world.account("I").remove(pair.requester.subs.pop(b"1"))
+    pair.requester.says(b"PUB q 1\r\nq\r\n")  # no reply
+
+    outcomes = [measurement.outcome for _, _, measurement in pair.world.measurements]
+    assert outcomes == [NO_RESPONDERS, TIMED_OUT, INTEREST_LOST, (400, "Bad Request")]
+
+
+def test_imports_are_replaced_while_answers_are_on_their_way() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    reply = pair.ask()
+
+    pair.importing.replace_imports(())
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
+
+    assert pair.ask() == b""
+    pair.world.services["E"].stop()
+    assert pair.world.account("E").local_interest == {(b"q", b""): 1}
+
+
+def test_an_import_is_interest_of_the_importer_that_leaf_links_see() -> None:
+    pair = Pair()
+
+    assert pair.world.account("I").local_interest == {(b"q", b""): 1, (b"inbox.*", b""): 1}

@@ -1,0 +1,195 @@
+"""leafnode.server.accounts: what new options change for connected clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.config.account_options import (
+    AccountOptions,
+    Destination,
+    Mapping,
+    ServiceExport,
+    ServiceImport,
+    StreamExport,
+    StreamImport,
+)
+from leafnode.config.bind import bind
+from leafnode.config.parser import parse
+from tests.sim.clients import ClientWorld, SimClient
+
+if TYPE_CHECKING:
+    import pytest
+
+    from leafnode.config.options import Options
+
+USERS = """
+accounts {
+  E { users [ {user: e, password: p} ]
+      exports [ {stream: "s.>"}, {service: q, latency: lat} ]
+      %s }
+  I { users [ {user: i, password: p} ]
+      %s }
+}
+"""
+IMPORTS = """imports [ {stream: {account: E, subject: "s.>"}, prefix: in}
+                       {service: {account: E, subject: q}} ]"""
+
+
+def options(exporter: str = "", importer: str = "") -> Options:
+    return bind(parse(USERS % (exporter, importer), "x.conf"))
+
+
+def login(world: ClientWorld, user: str) -> SimClient:
+    return world.client(b'{"verbose":false,"user":"%b","pass":"p"}' % user.encode())
+
+
+def test_the_global_and_the_system_account_are_always_there() -> None:
+    world = ClientWorld()
+    assert set(world.server.accounts) == {"$G", "$SYS"}
+    assert world.server.account_set.world.system is world.server.accounts["$SYS"]
+
+    world.server.account_set.apply(bind(parse("no_system_account: true", "x.conf")))
+    assert set(world.server.accounts) == {"$G"}
+    assert world.server.account_set.world.system is None
+
+    world.server.account_set.apply(bind(parse("accounts [A]\nsystem_account: A", "x.conf")))
+    assert set(world.server.accounts) == {"$G", "A"}
+
+
+def test_a_user_is_in_its_account_alone() -> None:
+    world = ClientWorld(options())
+    exporter, importer = login(world, "e"), login(world, "i")
+    importer.says(b"SUB > 1\r\n")
+
+    exporter.says(b"PUB s.a 1\r\nx\r\n")
+
+    assert importer.hears() == b""
+    assert importer.handler.facts().account == "I"
+
+
+def test_imports_come_and_go_for_connected_clients() -> None:
+    world = ClientWorld(options())
+    exporter, importer = login(world, "e"), login(world, "i")
+    importer.says(b"SUB in.> 1\r\n")
+    exporter.says(b"SUB q 9\r\n")
+
+    world.server.account_set.apply(options(importer=IMPORTS))
+    exporter.says(b"PUB s.a 1\r\nx\r\n")
+    assert importer.hears() == b"MSG in.s.a 1 1\r\nx\r\n"
+    importer.says(b"PUB q 1\r\nx\r\n")
+    assert b"\r\nx\r\n" in exporter.hears()
+
+    world.server.account_set.apply(options())
+    exporter.says(b"PUB s.a 1\r\nx\r\n")
+    importer.says(b"PUB q 1\r\nx\r\n")
+    assert importer.hears() == exporter.hears() == b""
+
+
+def test_mappings_and_limits_come_and_go_for_connected_clients() -> None:
+    world = ClientWorld(options())
+    exporter = login(world, "e")
+    exporter.says(b"SUB > 1\r\nPUB a 1\r\nx\r\n")
+
+    world.server.account_set.apply(options("mappings { a: b }\n limits { max_connections: 1 }"))
+
+    assert exporter.says(b"PUB a 1\r\nx\r\n") == b"MSG b 1 1\r\nx\r\n"
+    other = world.client(b"")
+    assert other.says(b'CONNECT {"verbose":false,"user":"e","pass":"p"}\r\n') == (
+        b"-ERR 'maximum account active connections exceeded'\r\n"
+    )
+    world.server.account_set.apply(options())
+    assert exporter.says(b"PUB a 1\r\nx\r\n") == b"MSG a 1 1\r\nx\r\n"
+    assert login(world, "e").says(b"PING\r\n") == b"PONG\r\n"
+
+
+def test_the_newest_clients_are_those_too_many() -> None:
+    world = ClientWorld(options())
+    clients = [login(world, "e") for _ in range(3)]
+    peers = [client.handler.peer for client in clients]
+
+    world.server.account_set.apply(options("limits { max_connections: 1 }"))
+
+    assert world.server.accounts["E"].surplus() == peers[1:]
+
+
+def test_an_answer_on_its_way_arrives_although_everything_was_wired_anew() -> None:
+    world = ClientWorld(options(importer=IMPORTS))
+    exporter, importer = login(world, "e"), login(world, "i")
+    exporter.says(b"SUB q 1\r\n")
+    importer.says(b"SUB r 1\r\n")
+    importer.says(b"PUB q r 1\r\nx\r\n")
+    reply = exporter.hears().split()[3]
+
+    world.server.account_set.apply(options("limits { max_connections: 9 }", IMPORTS))
+    exporter.says(b"PUB %b 1\r\ny\r\n" % reply)
+
+    assert importer.hears() == b"MSG r 1 1\r\ny\r\n"
+
+
+def test_what_did_not_change_is_not_touched() -> None:
+    world = ClientWorld(options(importer=IMPORTS))
+    importer = login(world, "i")
+    importer.says(b"SUB in.> 1\r\n")
+    removes = world.server.accounts["E"].sublist.removes
+
+    world.server.account_set.apply(options(importer=IMPORTS))
+
+    assert world.server.accounts["E"].sublist.removes == removes
+
+
+def test_an_account_that_is_gone_is_returned_and_shares_nothing_any_more() -> None:
+    world = ClientWorld(options(importer=IMPORTS))
+    importer = login(world, "i")
+    importer.says(b"SUB in.> 1\r\n")
+    exporter = world.server.accounts["E"]
+
+    (gone,) = world.server.account_set.apply(bind(parse("accounts [E]", "x.conf")))
+
+    assert gone.name == "I"
+    assert exporter.sublist.count == 0
+    assert list(gone.clients) == [importer.cid]
+
+
+def test_one_account_is_updated_and_those_that_import_from_it() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    importer = AccountOptions(
+        "I",
+        stream_imports=(StreamImport("E", "s"),),
+        service_imports=(ServiceImport("E", "q"),),
+        mappings=(Mapping("a", (Destination("b"),)), Mapping("x.*", (Destination("y.$2"),))),
+    )
+    accounts.update(importer)
+    assert accounts.account("I").local_interest == {(b"a", b""): 1}
+
+    exports = {"stream_exports": (StreamExport("s"),), "service_exports": (ServiceExport("q"),)}
+    accounts.update(AccountOptions("E", **exports))
+    assert accounts.account("I").local_interest == {(b"a", b""): 1, (b"q", b""): 1}
+
+    accounts.update(AccountOptions("E"))
+    assert accounts.account("I").local_interest == {(b"a", b""): 1}
+
+    accounts.update(AccountOptions("E", **exports))
+    accounts.remove("E")
+    assert accounts.account("I").local_interest == {(b"a", b""): 1}
+    accounts.remove("E")
+
+
+def test_an_import_that_cannot_be_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    world = ClientWorld()
+
+    world.server.account_set.update(
+        AccountOptions("I", service_imports=(ServiceImport("$G", "q"),))
+    )
+
+    assert "service import not authorized" in caplog.text
+
+
+def test_measurements_are_published_in_the_exporter_s_account() -> None:
+    world = ClientWorld(options(importer=IMPORTS))
+    exporter, importer = login(world, "e"), login(world, "i")
+    exporter.says(b"SUB lat 1\r\n")
+
+    importer.says(b"PUB q 1\r\nx\r\n")
+
+    assert b'"type":"io.nats.server.metric.v1.service_latency"' in exporter.hears()
