@@ -62,12 +62,20 @@ Authorization Options:
         --pass <password>            Password required for connections
         --auth <token>               Authorization token required for connections
 
+TLS Options:
+        --tls                        Enable TLS, do not verify clients (default: false)
+        --tlscert <file>             Server certificate file
+        --tlskey <file>              Private key for server certificate
+        --tlsverify                  Enable TLS, verify client certificates
+        --tlscacert <file>           Client certificate CA for verification
+
 Profiling Options:
         --profile <port>             Taken and not opened: there is no Go runtime to profile
 
 Common Options:
     -h, --help                       Show this message
     -v, --version                    Show version
+        --help_tls                   TLS help
 """
 
 
@@ -115,6 +123,12 @@ class Flags:
     log_size_limit_bytes: int | None = None
     max_traced_msg_bytes: int | None = None
     prof_port: int | None = None
+    help_tls: bool = False
+    tls: bool | None = None
+    tls_verify: bool | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_ca_cert: str | None = None
 
 
 # Flags whose value replaces the option of the same name.
@@ -150,7 +164,7 @@ def overlay(options: Options, flags: Flags) -> Options:
     changes |= _monitoring(options, flags)
     changes["jetstream"] = _jetstream(options.jetstream, flags)
     changes["authorization"] = _authorization(options.authorization, flags)
-    return replace(options, **changes)
+    return _tls(replace(options, **changes), flags)
 
 
 class _Flag(NamedTuple):
@@ -249,6 +263,19 @@ def _authorization(options: Authorization, flags: Flags) -> Authorization:
     return options
 
 
+def _tls(options: Options, flags: Flags) -> Options:
+    """Lay the flags of TLS over it; what a file said of it is then left out."""
+    given = (flags.tls, flags.tls_verify, flags.tls_cert, flags.tls_key, flags.tls_ca_cert)
+    if given == (None,) * len(given):
+        return options
+    from leafnode.cli.tls_flags import TlsFlags, overlay_tls
+
+    try:
+        return overlay_tls(options, TlsFlags(*given))
+    except LeafnodeError as err:
+        raise FlagError(str(err)) from err
+
+
 def _boolean(name: str, word: str) -> bool:
     if word in {"1", "t", "T", "true", "TRUE", "True"}:
         return True
@@ -325,6 +352,12 @@ _FLAGS: Final = (
     _Flag(("r", "remote_syslog"), "remote_syslog", _syslog_url),
     _Flag(("log_size_limit",), "log_size_limit_bytes", _size),
     _Flag(("max_traced_msg_len",), "max_traced_msg_bytes", _size),
+    _Flag(("tls",), "tls", None),
+    _Flag(("tlsverify",), "tls_verify", None),
+    _Flag(("tlscert",), "tls_cert", _text),
+    _Flag(("tlskey",), "tls_key", _text),
+    _Flag(("tlscacert",), "tls_ca_cert", _text),
+    _Flag(("help_tls",), "help_tls", None),
     _Flag(("profile",), "prof_port", _port),
     _Flag(("js", "jetstream"), "jetstream", None),
     _Flag(("sd", "store_dir"), "store_dir", _text),
@@ -350,4 +383,4 @@ def _each(reason: str, names: str) -> dict[str, str]:
 _REFUSED: Final[dict[str, str]] = _each(
     "leafnode builds no cluster: point leafnodes.remotes at one",
     "routes cluster cluster_name no_advertise cluster_advertise connect_retries cluster_listen",
-) | _each("put TLS in front of it for now", "tls tlscert tlskey tlsverify tlscacert help_tls")
+)

@@ -43,6 +43,11 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
         if flags.help:
             print(HELP.format(program=program), end="")
             return 0
+        if flags.help_tls:
+            from leafnode.cli.tls_flags import help_text
+
+            print(help_text(), end="")
+            return 0
         if flags.version:
             print(f"{program}: v{COMPATIBLE_VERSION if program == NATS_SERVER else __version__}")
             return 0

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
 from leafnode.config.options import HostPort
-from leafnode.leaf.remote import RemoteState
 from leafnode.metrics import Traffic
 from leafnode.monitor.views import (
     AccountView,
@@ -266,6 +265,10 @@ def _leafs(server: Server) -> list[LeafzRow]:
 
 
 def _remotes(server: Server) -> list[RemoteView]:
+    if not server.features.remotes:
+        return []
+    from leafnode.leaf.remote import RemoteState  # a server without remotes spares itself this
+
     return [
         RemoteView(
             url=remote.status.url,

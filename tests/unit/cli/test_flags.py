@@ -13,8 +13,7 @@ from leafnode.config.parser import parse
 
 # Every flag of `nats-server --help` 2.15.1 that is not ours.
 NOT_OURS = (
-    "tls tlscert tlskey tlsverify tlscacert routes cluster cluster_name no_advertise "
-    "cluster_advertise connect_retries cluster_listen help_tls"
+    "routes cluster cluster_name no_advertise cluster_advertise connect_retries cluster_listen"
 )
 
 

@@ -123,3 +123,9 @@ def test_an_unknown_flag_is_answered_with_the_help_text(
     err = capsys.readouterr().err
     assert err.startswith("leafnode: flag provided but not defined: -bogus\n")
     assert "Usage: leafnode" in err
+
+
+def test_the_help_of_tls_names_cipher_suites(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help_tls"]) == 0
+
+    assert "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n" in capsys.readouterr().out
