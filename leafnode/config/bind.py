@@ -173,6 +173,9 @@ def _check_users(options: Options, given: Given) -> None:
     if options.websocket is not None:
         check_login(options.websocket, given.places["websocket"], users)
         anonymous.add(options.websocket.no_auth_user)
+    blocks = (options.tls, options.websocket.tls if options.websocket is not None else None)
+    if any(tls is not None and tls.verify_and_map for tls in blocks):
+        return  # a certificate tells who it is
     for user in users:
         if not user.nkey and not user.password and user.user not in anonymous:
             where = given.places.get("accounts") or given.places["authorization"]
