@@ -24,29 +24,29 @@ class NotEnabled:
     """Refuses every request of one account: 10039."""
 
     def __init__(self, account: Account, domain: str) -> None:
-        self._account = account
+        self.account = account
         self._domain = DomainMapping(account, domain)
         self._sub: Subscription | None = None
 
     def open(self) -> None:
         """Begin to refuse."""
-        self._sub = self._account.subscribe(_API, self._on_request)
+        self._sub = self.account.subscribe(_API, self._on_request)
         self._domain.open()
 
     def close(self) -> None:
         """Stop answering."""
         self._domain.close()
         if self._sub is not None:
-            self._account.unsubscribe(self._sub)
+            self.account.unsubscribe(self._sub)
             self._sub = None
 
     def _on_request(self, delivery: Delivery) -> None:
         found = find_endpoint(delivery.subject)
         for reply, _, _ in delivery.messages:
             if found is None:
-                send_no_responders(self._account, delivery.origin, reply, delivery.subject)
+                send_no_responders(self.account, delivery.origin, reply, delivery.subject)
             elif reply:
-                self._account.publish(reply, _refusal(found[0].kind))
+                self.account.publish(reply, _refusal(found[0].kind))
 
 
 def _refusal(kind: str) -> bytes:

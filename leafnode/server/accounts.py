@@ -97,6 +97,7 @@ class Accounts:
         self._exports: dict[str, dict[str, tuple[object, ServiceExport]]] = {}
         self._plans: dict[str, _Plan] = {}
         self.system_name = ""
+        self.on_update: list[Callable[[], None]] = []  # called after `update` and `remove`
         self.apply(options)
 
     def account(self, name: str) -> Account:
@@ -119,11 +120,17 @@ class Accounts:
     def update(self, options: AccountOptions) -> Account:
         """Add one account or change it, and wire anew whoever imports from it."""
         self.replace({**self.options, options.name: options})
+        self._updated()
         return self.by_name[options.name]
 
     def remove(self, name: str) -> None:
         """Take one account out, if it is there."""
         self.replace({key: one for key, one in self.options.items() if key != name})
+        self._updated()
+
+    def _updated(self) -> None:
+        for tell in self.on_update:
+            tell()
 
     def replace(self, wanted: Mapping[str, AccountOptions]) -> list[Account]:
         """Make these all accounts that there are; returns those that are gone."""

@@ -65,8 +65,9 @@ async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
 
 def change_jetstream(server: Server) -> None:
     """Give JetStream to the accounts that have it now, with the bounds of now."""
-    if server.features.jetstream is not None:
-        server.features.jetstream.change(server.options)
+    options = server.options.jetstream
+    if options is not None and server.features.jetstream is not None:
+        server.features.jetstream.change(options)
 
 
 def start_leafs(server: Server) -> None:

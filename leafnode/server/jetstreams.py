@@ -23,10 +23,12 @@ from leafnode.store.memory import MemoryStore
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AsyncExitStack
 
     from leafnode.config.account_options import AccountJetStream as Bounds
-    from leafnode.config.options import JetStreamOptions, Options
+    from leafnode.config.account_options import AccountOptions, ServiceImport
+    from leafnode.config.options import JetStreamOptions
     from leafnode.errors import StoreCorrupt
     from leafnode.routing.account import Account
     from leafnode.server.server import Server
@@ -35,13 +37,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def wanted_by(options: Options) -> dict[str, Bounds]:
+def wanted_by(accounts: Mapping[str, AccountOptions], system: str) -> dict[str, Bounds]:
     """Return the accounts that have JetStream, with their bounds.
 
-    Where no accounts are configured it is the global one; else those that ask for it.
+    Where there is none but the global one and the system's it is the global one; else those that
+    ask for it. The system account has none.
     """
-    del options
-    return {GLOBAL_ACCOUNT: UNBOUNDED}
+    asking = {
+        name: one.jetstream
+        for name, one in accounts.items()
+        if one.jetstream is not None and name != system
+    }
+    if any(name not in {GLOBAL_ACCOUNT, system} for name in accounts):
+        return asking
+    return {GLOBAL_ACCOUNT: asking.get(GLOBAL_ACCOUNT, UNBOUNDED)}
 
 
 class JetStreams:
@@ -68,31 +77,40 @@ class JetStreams:
 
     async def start(self) -> None:
         """Take over what the store holds for the accounts of the configuration."""
-        wanted = wanted_by(self._server.options)
+        wanted = self._wanted()
         waiting = [self._recovered(name, bounds) for name, bounds in wanted.items()]
         for recovered in waiting:
             await recovered.wait()
         self._refuse_others()
         self._tell_of_orphans(wanted)
 
-    def change(self, options: Options) -> None:
-        """Have what these options say from now on; accounts are there, or gone, already."""
-        jetstream = options.jetstream
-        assert jetstream is not None, "it is on: that does not change"
-        self._options = jetstream
+    def change(self, options: JetStreamOptions) -> None:
+        """Go by these bounds of the server, and by what its accounts have now."""
+        self._options = options
         self.shared.limit(
-            max_memory_bytes=jetstream.max_memory_bytes, max_file_bytes=jetstream.max_file_bytes
+            max_memory_bytes=options.max_memory_bytes, max_file_bytes=options.max_file_bytes
         )
-        wanted = wanted_by(options)
+        self.follow_accounts()
+
+    def follow_accounts(self) -> None:
+        """Begin and end where accounts came, changed or are gone."""
+        wanted = self._wanted()
         for name in [name for name in self.by_account if name not in wanted]:
             self.disable(name)
         for name, bounds in wanted.items():
             self.enable(name, bounds)
         self._refuse_others()
 
+    def _wanted(self) -> dict[str, Bounds]:
+        accounts = self._server.account_set
+        return wanted_by(accounts.options, accounts.system_name)
+
     def enable(self, name: str, bounds: Bounds) -> None:
         """Give an account JetStream, or other bounds."""
         present = self.by_account.get(name)
+        if present is not None and present.context.account is not self._server.account(name):
+            self.disable(name)  # an account of this name came back
+            present = None
         if present is None:
             self._recovered(name, bounds)
         elif present.bounds != bounds:
@@ -144,12 +162,19 @@ class JetStreams:
         )
 
     def _refuse_others(self) -> None:
-        """Answer accounts without JetStream that they have none."""
-        accounts = self._server.accounts
-        for name in [name for name in self._refusing if name not in accounts]:
+        """Answer accounts without JetStream that they have none, unless another one's is theirs."""
+        accounts = self._server.account_set.options
+        refused = {
+            name
+            for name, one in accounts.items()
+            if name not in self.by_account and not any(map(_is_of_api, one.service_imports))
+        }
+        for name in [name for name in self._refusing if name not in refused]:
             self._refusing.pop(name).close()
-        for name, account in accounts.items():
-            if name not in self.by_account and name not in self._refusing:
+        for name in refused:
+            account = self._server.account(name)
+            present = self._refusing.get(name)
+            if present is None or present.account is not account:
                 refusing = self._refusing[name] = NotEnabled(account, self._options.domain)
                 refusing.open()
 
@@ -182,6 +207,7 @@ async def open_jetstreams(
     stack.callback(store.close)
     jetstreams = JetStreams(server, options, store)
     await jetstreams.start()
+    server.account_set.on_update.append(jetstreams.follow_accounts)
     stack.callback(jetstreams.shut_down)
     log.info(
         "JetStream is on: store=%s domain=%s streams=%d",
@@ -190,6 +216,10 @@ async def open_jetstreams(
         sum(len(one.streams) for one in jetstreams.by_account.values()),
     )
     return jetstreams
+
+
+def _is_of_api(one: ServiceImport) -> bool:
+    return (one.to or one.subject).startswith("$JS.API.")
 
 
 def _gathering(server: Server) -> Schedule | None:

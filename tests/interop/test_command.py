@@ -425,6 +425,56 @@ def test_a_file_that_cannot_hold_changes_nothing(tmp_path: Path, text: str, prob
             assert json.load(answer)["max_payload"] == 1048576
 
 
+def asked(port: int, user: str, subject: str, body: bytes = b"") -> dict[str, Any]:
+    """What a client is answered on a request."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        lines = client.makefile("rb")
+        lines.readline()
+        fields = {"user": user, "pass": "x", "verbose": False}
+        client.sendall(
+            f"CONNECT {json.dumps(fields)}\r\nSUB inbox.x 1\r\n".encode()
+            + f"PUB {subject} inbox.x {len(body)}\r\n".encode()
+            + body
+            + b"\r\n"
+        )
+        assert lines.readline().startswith(b"MSG inbox.x 1 ")
+        answer: dict[str, Any] = json.loads(lines.readline())
+    return answer
+
+
+def test_accounts_have_jetstreams_of_their_own_and_a_reload_changes_who(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "x.conf"
+    create = ("$JS.API.STREAM.CREATE.S", b'{"name":"S","subjects":["s"]}')
+
+    def write(a: str, b: str) -> None:
+        users = [f"users [ {{ user: {name}, password: x }} ]" for name in "ab"]
+        file.write_text(
+            f'port: {port}\njetstream {{ store_dir: "{tmp_path}/js" }}\n'
+            f"accounts {{ A {{ {users[0]}, {a} }}, B {{ {users[1]} {b} }} }}\n"
+        )
+
+    write("jetstream: enabled", "")
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        lines = Lines(process)
+        assert asked(port, "a", *create)["did_create"] is True
+        assert asked(port, "b", *create)["error"]["err_code"] == 10039
+
+        write("jetstream: { max_streams: 1 }", ", jetstream: enabled")
+        process.send_signal(signal.SIGHUP)
+        lines.until("Reloaded server configuration")
+        assert asked(port, "b", *create)["did_create"] is True
+        found = asked(port, "a", "$JS.API.INFO")
+        assert (found["streams"], found["limits"]["max_streams"]) == (1, 1)
+
+    write("jetstream: enabled", "")
+    with leafnode("-c", str(file)) as process:
+        log = "\n".join(wait_until_ready(process))
+        assert "Streams are kept and not served, their account has no JetStream: account=B" in log
+        assert asked(port, "a", "$JS.API.INFO")["streams"] == 1
+
+
 def test_hup_without_a_file_is_said_and_survived() -> None:
     with leafnode("-p", "-1") as process:
         wait_until_ready(process)

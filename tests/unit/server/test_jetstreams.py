@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode.clock import SystemClock
+from leafnode.config.account_options import AccountJetStream as Bounds
+from leafnode.config.account_options import AccountOptions, ServiceExport, ServiceImport
 from leafnode.config.options import JetStreamOptions, Options
 from leafnode.jetstream.jetstream import UNBOUNDED
 from leafnode.server.jetstreams import JetStreams, open_jetstreams, wanted_by
@@ -21,8 +23,12 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
 
 
-def server_on(directory: Path) -> Server:
-    options = Options(jetstream=JetStreamOptions(store_dir=str(directory), domain="d"))
+FEW = Bounds(max_streams=1)
+
+
+def server_on(directory: Path, *accounts: AccountOptions) -> Server:
+    jetstream = JetStreamOptions(store_dir=str(directory), domain="d")
+    options = Options(jetstream=jetstream, accounts=accounts)
     chance = random.Random(1)
     return Server(options, Seams(SystemClock(), chance, chance.randbytes))
 
@@ -42,8 +48,19 @@ def info(account: Account) -> dict[str, Any]:
     return answer
 
 
-def test_without_accounts_the_global_one_has_it() -> None:
-    assert wanted_by(Options()) == {"$G": UNBOUNDED}
+@pytest.mark.parametrize(
+    ("accounts", "wanted"),
+    [
+        ({"$G": None, "SYS": None}, {"$G": UNBOUNDED}),
+        ({"$G": FEW, "SYS": None}, {"$G": FEW}),
+        ({"$G": None, "SYS": None, "A": None, "B": FEW}, {"B": FEW}),
+        ({"$G": FEW, "SYS": FEW, "A": UNBOUNDED}, {"$G": FEW, "A": UNBOUNDED}),
+    ],
+)
+def test_who_has_it(accounts: dict[str, Bounds | None], wanted: dict[str, Bounds]) -> None:
+    options = {name: AccountOptions(name, jetstream=one) for name, one in accounts.items()}
+
+    assert wanted_by(options, "SYS") == wanted
 
 
 @pytest.mark.real_loop
@@ -92,3 +109,36 @@ async def test_streams_of_an_account_that_is_gone_are_kept_and_said(
     assert "Streams are kept and not served, their account has no JetStream: account=GONE" in (
         caplog.text
     )
+
+
+@pytest.mark.real_loop
+async def test_accounts_come_change_and_go(tmp_path: Path) -> None:
+    server = server_on(tmp_path, AccountOptions("A", jetstream=UNBOUNDED), AccountOptions("C"))
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server, stack)
+        assert list(jetstreams.by_account) == ["A"]
+        assert info(server.account("C"))["error"]["err_code"] == 10039
+
+        server.account_set.update(AccountOptions("B", jetstream=FEW))
+        assert info(server.account("B"))["limits"]["max_streams"] == 1
+
+        server.account_set.update(AccountOptions("B", jetstream=Bounds(max_streams=2)))
+        assert info(server.account("B"))["limits"]["max_streams"] == 2
+
+        gone = server.account("B")
+        server.account_set.remove("B")
+        assert list(jetstreams.by_account) == ["A"]
+        assert not gone.has_interest(b"$JS.API.INFO")
+
+
+@pytest.mark.real_loop
+async def test_an_account_that_imports_anothers_api_is_not_refused(tmp_path: Path) -> None:
+    exporter = AccountOptions(
+        "A", jetstream=UNBOUNDED, service_exports=(ServiceExport("$JS.API.>"),)
+    )
+    importer = AccountOptions("C", service_imports=(ServiceImport("A", "$JS.API.>"),))
+    server = server_on(tmp_path, exporter, importer)
+    async with AsyncExitStack() as stack:
+        await opened(server, stack)
+
+        assert "limits" in info(server.account("C"))
