@@ -71,6 +71,7 @@ ENTRIES_MAX: Final = 1024  # connections of a listener that have not come throug
 PROXY_TIMEOUT_NS: Final = 5 * NS_PER_S  # server/client_proxyproto.go proxyProtoReadTimeout
 PROXY_HEADER_BYTES_MAX: Final = 4 * KIB  # ours: version 2 may hold 64 KiB of what we do not read
 WEBSOCKET_HANDSHAKE_NS: Final = 2 * NS_PER_S  # ours: nats-server waits for ever by default
+WEBSOCKET_CLOSE_NS: Final = 1 * NS_PER_S  # ours: for the peer to answer our close frame
 WEBSOCKET_HEAD_BYTES_MAX: Final = 32 * KIB  # request line and headers, cookies with JWTs in them
 WEBSOCKET_TURN_BYTES_MAX: Final = 4 * READ_CHUNK_BYTES  # unpacked of one connection in one turn
 WEBSOCKET_DEFLATE_FROM_BYTES: Final = 65  # server/websocket.go wsCompressThreshold

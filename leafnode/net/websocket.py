@@ -15,7 +15,13 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
-from leafnode.limits import AUTH_LOG_NS, READ_CHUNK_BYTES, STALL_NS, WEBSOCKET_TURN_BYTES_MAX
+from leafnode.limits import (
+    AUTH_LOG_NS,
+    READ_CHUNK_BYTES,
+    STALL_NS,
+    WEBSOCKET_CLOSE_NS,
+    WEBSOCKET_TURN_BYTES_MAX,
+)
 from leafnode.net.websocket_deflate import BoundedDeflate
 from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
 
@@ -91,10 +97,12 @@ class WebSocketConnection:
     """Implements net.transport.Session below and net.transport.Transport above."""
 
     __slots__ = (
+        "_ending",
         "_frames",
         "_guest",
         "_handshake",
         "_held",
+        "_ignored_bytes",
         "_is_more",
         "_port",
         "_reason",
@@ -110,6 +118,8 @@ class WebSocketConnection:
         self._wire: Transport
         self._handshake: Handshake | None = Handshake(port.rules)
         self._frames: Connection | None = None  # None before the handshake and after the end
+        self._ending: Connection | None = None  # we said the end and wait for the peer to agree
+        self._ignored_bytes = 0  # read since then
         self._timer: Timer | None = None
         self._held = False  # the session above wants nothing now
         self._is_more = False  # frames wait for their turn
@@ -134,6 +144,8 @@ class WebSocketConnection:
         elif self._frames is not None:
             self._frames.receive_data(data)
             self._pump(self._frames)
+        elif self._ending is not None:
+            self._await_end(self._ending, data)
 
     def lost(self, reason: str) -> None:
         self._disarm()
@@ -294,7 +306,23 @@ class WebSocketConnection:
         if frames is not None:
             closing = CloseConnection(code=self._port.close_code(reason), reason=reason)
             self._wire.write([frames.send(closing)])
-        self._wire.close()
+            # A browser that has not said its own end finds the connection broken, not closed.
+            self._ending = frames
+            self._wire.resume_reading()
+            clock = self._port.turn.clock
+            self._timer = clock.call_later(WEBSOCKET_CLOSE_NS, self._wire.close)
+        elif self._ending is None:
+            self._wire.close()
+
+    def _await_end(self, frames: Connection, data: bytes) -> None:
+        self._ignored_bytes += len(data)
+        frames.receive_data(data)
+        for event in frames.events():
+            if isinstance(event, CloseConnection):
+                self._wire.close()
+                return
+        if self._ignored_bytes > READ_CHUNK_BYTES:
+            self._wire.close()
 
     def abort(self, reason: str = "") -> None:
         self._frames = None

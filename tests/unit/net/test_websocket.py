@@ -11,7 +11,7 @@ from leafnode.clients.handler import ClientHandler
 from leafnode.clients.websocket import close_code
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
-from leafnode.limits import READ_CHUNK_BYTES, WEBSOCKET_HANDSHAKE_NS
+from leafnode.limits import READ_CHUNK_BYTES, WEBSOCKET_CLOSE_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.net.websocket import WebSocketPort
 from leafnode.net.websocket_handshake import HandshakeRules
 from tests.sim.clients import HOST, ClientWorld, RawClient
@@ -202,6 +202,21 @@ def test_an_error_of_nats_is_told_and_then_the_code_for_it(
     seen = browser.sends(frame(BINARY, line))
 
     assert seen == [Seen(BINARY, error), Seen(CLOSE, reason, code)]
+
+
+def test_the_peer_has_a_moment_to_agree_to_the_end() -> None:
+    world = World()
+    agrees, silent, floods = (world.browser().logs_in() for _ in range(3))
+    world.server.registry.close_all("Server Shutdown")
+    world.settle()
+    assert not agrees.raw.ended
+
+    agrees.sends(frame(BINARY, b"PING\r\n"), frame(CLOSE, struct.pack("!H", 1001)))
+    assert agrees.raw.ended
+    floods.says(frame(BINARY, b"x" * READ_CHUNK_BYTES))
+    assert floods.raw.ended
+    world.clock.advance(WEBSOCKET_CLOSE_NS)
+    assert silent.raw.ended
 
 
 def test_a_wrong_login_is_1008_and_a_shutdown_1001() -> None:
