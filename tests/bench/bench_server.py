@@ -15,6 +15,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import random
 import selectors
 import socket
 import statistics
@@ -162,9 +163,8 @@ def core(server: Server, frames: bytes, messages: int, readers: list[tuple[bytes
     kids = [multiprocessing.Process(target=target, args=arguments) for target, arguments in jobs]
     for kid in kids:
         kid.start()
-    cpu = server.cpu_s()
-    started.wait()
-    began = time.monotonic()
+    started.wait()  # everybody is connected and has subscribed
+    cpu, began = server.cpu_s(), time.monotonic()
     for kid in kids:
         kid.join()
         if kid.exitcode:
@@ -190,6 +190,36 @@ def mixed(server: Server, seconds: float) -> Result:
         frames += frame
         got += len(frame) - 4 + len(b"MSG 1 ")
     return core(server, frames, int(seconds * 400_000), [(b"SUB mix.*.temp 1\r\n", got)])
+
+
+def queue_group(server: Server, seconds: float) -> Result:
+    """Four members on one connection."""
+    size = 128
+    frame = b"PUB bench.q %d\r\n%b\r\n" % (size, b"x" * size)
+    subs = b"".join(b"SUB bench.q workers %d\r\n" % sid for sid in range(1, 5))
+    return core(server, frame, int(seconds * 500_000), [(subs, len(frame) - 4 + len(b"MSG 1 "))])
+
+
+def new_subjects(subscriptions: int) -> Callable[[Server, float], Result]:
+    """100,000 subjects in random order, more than any cache holds; a fifth of the subscriptions has
+    wildcards.
+    """
+
+    def run(server: Server, seconds: float) -> Result:
+        literal = subscriptions * 4 // 5
+        subs = [b"SUB new.%06d.temp %06d\r\n" % (index, index) for index in range(literal)]
+        for index in range(literal, subscriptions):
+            number = index - literal
+            pattern = (b"new.%06d.*", b"old.*.%06d", b"low.%06d.>", b"new.*.w%06d")[index % 4]
+            subs.append(b"SUB %b %06d\r\n" % (pattern % number, index))
+        order = list(range(100_000))
+        random.Random(1).shuffle(order)
+        frames = b"".join(b"PUB new.%06d.temp 16\r\n%b\r\n" % (i, b"x" * 16) for i in order)
+        wildcards = sum(line.startswith(b"SUB new.") and b".* " in line for line in subs)
+        got = (literal + wildcards) * len(b"MSG new.000000.temp 000000 16\r\n%b\r\n" % (b"x" * 16))
+        return core(server, frames, int(seconds * 200_000), [(b"".join(subs), got)])
+
+    return run
 
 
 # --- JetStream
@@ -257,7 +287,11 @@ SCENARIOS: Final[dict[str, Callable[[Server, float], Result]]] = {
     "core 1x10, 16 B": one_to(10, 16),
     "core 1x1, 128 B": one_to(1, 128),
     "core 1x1, 1 KiB": one_to(1, 1024),
+    "core 1x1, 16 KiB": one_to(1, 16384),
     "core 1x1, mixed sizes and subjects": mixed,
+    "core queue group of 4, 128 B": queue_group,
+    "core 10,000 subscriptions, new subjects": new_subjects(10_000),
+    "core 100,000 subscriptions, new subjects": new_subjects(100_000),
     "stream publish, 1 outstanding": stream_publish(1, 1),
     "stream publish, 10 publishers": stream_publish(10, 1),
     "stream publish, 1,024 outstanding": stream_publish(1, 1024),

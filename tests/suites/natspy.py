@@ -5,8 +5,8 @@
 Prints how many of the tests that pass on the real server pass on leafnode, and names the others.
 Counted are tests that start a server and no cluster. Files about JetStream are listed apart.
 Results stay in build/suites/, so that leafnode alone can be run again against an older run of the
-real server. Needs Python 3.13 (nats.py's new packages), a checkout of nats.py (cloned when
-NATSPY_SRC names none) and about 20 minutes.
+real server. LEAFNODE names another program to test. Needs Python 3.13 (nats.py's new packages), a
+checkout of nats.py (cloned when NATSPY_SRC names none) and about 20 minutes.
 """
 
 from __future__ import annotations
@@ -76,11 +76,14 @@ def python() -> Path:
 
 def server_path(name: str) -> Path:
     """Return the program that `nats-server` is to be."""
-    found = shutil.which("leafnode") if name == "leafnode" else nats_server_path()
-    beside = Path(sys.executable).parent / name
-    if found is None and not beside.exists():
+    if name == "nats-server":
+        found = nats_server_path()
+    else:
+        beside = Path(sys.executable).parent / name
+        found = os.environ.get("LEAFNODE") or (str(beside) if beside.exists() else None)
+    if found is None:
         raise SystemExit(f"suite: {name} is not installed: make setup")
-    return beside if beside.exists() else Path(str(found))
+    return Path(found).absolute()
 
 
 def stand_in(directory: Path, server: Path) -> None:
@@ -90,7 +93,7 @@ def stand_in(directory: Path, server: Path) -> None:
     script = directory / "nats-server"
     real = shlex.quote(str(directory / "real" / "nats-server"))
     note = """(IFS='\t'; printf '%s\\n' "$*" >> "$SUITE_STARTS")"""
-    script.write_text(f'#!/bin/sh\n{note}\nexec {real} "$@"\n')
+    script.write_text(f'#!/bin/sh\n{note}\nunset PYTHONPATH\nexec {real} "$@"\n')
     script.chmod(0o755)
 
 
