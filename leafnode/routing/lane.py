@@ -15,12 +15,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import ROUTE_CACHE_MAX
-from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.errors import (
+    MaxControlLine,
+    MaxPayloadViolation,
+    ParserError,
+    UnknownOperation,
+)
 from leafnode.routing.emit import emit, emit_once
 from leafnode.routing.message_args import NOT_IN_REPLY, parse_args, usual_args
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
-from leafnode.routing.publish import publish
+from leafnode.routing.publish import publish, trace_too_large
 from leafnode.routing.route import Run, build
 
 if TYPE_CHECKING:
@@ -369,7 +374,12 @@ class Lane:
         if len(parts) < 2:
             raise ParserError
         self._check_length(text)
-        args = parse_args(self._peer, parts[2:], self._max_payload, with_header=with_header)
+        try:
+            args = parse_args(self._peer, parts[2:], self._max_payload, with_header=with_header)
+        except MaxPayloadViolation:
+            if with_header:
+                trace_too_large(self._peer, parts, self._buffer[body_at:])
+            raise
         end = self._end_of(body_at, args.size)
         if end < 0:
             return end

@@ -65,6 +65,26 @@ def publish_tails(peer: Peer, subject: bytes, run: Run) -> None:
         publish(peer, subject, Args(reply, header_size, size), tail[line : line + size])
 
 
+def trace_too_large(peer: Peer, parts: list[bytes], rest: bytes) -> None:
+    """Tell of an HPUB that is refused for its size, as far as its header has come.
+
+    `parts` are the words of its line, `rest` is what was read behind it.
+    """
+    account = peer.account
+    assert account is not None
+    block = rest[: int(parts[-2])]
+    if peer.kind is not Kind.CLIENT or not tracing.asks(account, block):
+        return
+    try:
+        trace = tracing.begin(account, peer, parts[1], block, int(parts[-1])).trace
+    except tracing.Refused as refusal:
+        tracing.refuse(peer, refusal)
+        return
+    if trace is not None:
+        trace.refused("maximum payload exceeded")
+        trace.release()
+
+
 def _publish(
     account: Account,
     peer: Peer,

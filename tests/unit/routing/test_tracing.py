@@ -7,6 +7,7 @@ import random
 import pytest
 
 from leafnode.protocol import header
+from leafnode.protocol.errors import MaxPayloadViolation
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.peer import Kind
@@ -357,3 +358,13 @@ def test_a_trace_waits_for_all_that_have_something_to_add() -> None:
     held[0].release()
 
     assert (before, len(world.tracer.sent)) == (0, 1)
+
+
+def test_a_message_that_is_too_large_is_noted_with_the_error() -> None:
+    world = World()
+
+    with pytest.raises(MaxPayloadViolation):
+        world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", payload=b"x" * 2000))
+
+    [(kind, fields)] = world.tracer.steps()
+    assert (kind, fields["error"]) == ("in", "maximum payload exceeded")
