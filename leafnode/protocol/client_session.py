@@ -130,6 +130,9 @@ class ClientSession:
         op = parse_line(line, max_control_line_bytes=self._rules.max_control_line_bytes)
         if isinstance(op, ConnectOp):
             self._move(Event.CONNECT)
+            if not self.said_connect:
+                # An estimate, until a PING is answered.
+                self.rtt_ns = max(1, self._active_ns - self.start_ns)
         elif self.state is State.CONNECTING:
             raise AuthorizationViolation
         elif isinstance(op, Pong):
@@ -163,7 +166,6 @@ class ClientSession:
         self.connect = without_secrets(connect)
         if not self.said_connect:
             self.said_connect = True
-            self.rtt_ns = max(1, now_ns - self.start_ns)  # an estimate, until a PING is answered
             first_ns = min(FIRST_PING_NS, self._rules.ping_interval_ns)
             self._due_ns = now_ns + round(first_ns * (1 + PING_JITTER * random.random()))
 

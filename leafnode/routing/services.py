@@ -23,6 +23,7 @@ from leafnode.routing import latency as measure
 from leafnode.routing.latency import Latency, Measurement, asks_for_sample
 from leafnode.routing.route import Message, deliver
 from leafnode.routing.subscription import Subscription
+from leafnode.routing.tracing import without_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +87,16 @@ class Passed(NamedTuple):
 class ServiceExport:
     """A service of an account, and the answers that it owes."""
 
-    __slots__ = ("account", "answers", "latency", "open", "subject", "threshold_ns", "timer")
+    __slots__ = (
+        "account",
+        "allow_trace",
+        "answers",
+        "latency",
+        "open",
+        "subject",
+        "threshold_ns",
+        "timer",
+    )
 
     def __init__(
         self,
@@ -96,8 +106,11 @@ class ServiceExport:
         answers: Answers,
         threshold_ns: int,
         latency: Latency | None,
+        allow_trace: bool = False,
     ) -> None:
+        """`allow_trace`: who traces a request may see what becomes of it in this account."""
         self.account = account
+        self.allow_trace = allow_trace
         self.subject = subject
         self.answers = answers
         self.threshold_ns = threshold_ns
@@ -141,6 +154,14 @@ class ServiceImport:
         to = self._subject_there(message.subject)
         if exporter.mappings is not None:
             to = exporter.mappings.choose(to)
+        trace, block = message.trace, message.body[: message.header_size]
+        if trace is not None:
+            trace.is_imported(exporter, message.subject, to)
+            if not self.export.allow_trace:
+                if trace.only:
+                    return 0
+                trace = None
+            block = without_trace(block)  # other servers would not know where the notes go
         response, reply = None, message.reply
         sampled, headers = self._sample(message)
         if not reply:
@@ -152,12 +173,11 @@ class ServiceImport:
                 return 0
             reply = response.reply
         info = self._info(origin, message)
-        block = message.body[: message.header_size]
         if info is not None:
             block = header.replaced(block, REQUEST_INFO, encode(info))
         passed = (*message.passed, Passed(self.export, self.share, info))
         body = block + message.body[message.header_size :]
-        request = Message(to, reply, len(block), body, None, passed)
+        request = Message(to, reply, len(block), body, None, passed, trace)
         received = deliver(exporter, origin, request)
         if not received and response is not None:
             response.end(measure.NO_RESPONDERS)

@@ -171,6 +171,11 @@ class Trace:
         self.note("se", acc=sub.peer.account.name, to=_text(shown))
         return sub.shadow.allow_trace
 
+    def is_imported(self, exporter: Account, subject: bytes, to: bytes) -> None:
+        """Note that a request goes to a service of another account, as `to`."""
+        fields: dict[str, object] = {"from": _text(subject), "to": _text(to)}
+        self.note("si", acc=exporter.name, **fields)
+
     def sent_on(self, sub: Subscription, message: Message) -> Message:
         """Note that a message leaves for another server, and return it with its way up to there.
 

@@ -174,6 +174,7 @@ class Accounts:
                 latency=Latency(measured.subject.encode(), measured.sampling_percent)
                 if measured
                 else None,
+                allow_trace=one.allow_trace,
             )
             self._exports[name][one.subject] = (one, export)
 
@@ -206,11 +207,18 @@ class Accounts:
             options.limits.max_payload_bytes,
             options.limits.max_leafnodes,
         )
+        account.trace_dest = options.trace_dest.encode()
+        account.trace_sampling = options.trace_sampling_percent
         mappings = [mapped for one in options.mappings if (mapped := _mapped(options.name, one))]
         if mappings:
             account.map_subjects(Mappings(mappings, self._seams.random))
         imports = [
-            StreamImport(self.by_name[one.account], one.subject.encode(), local_subject(one))
+            StreamImport(
+                self.by_name[one.account],
+                one.subject.encode(),
+                local_subject(one),
+                allow_trace=one.allow_trace,
+            )
             for one in plan.streams
         ]
         if imports:

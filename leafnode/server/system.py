@@ -33,9 +33,9 @@ class System:
     def __init__(self, server: Server, account: Account, monitor: Monitor) -> None:
         self._server = server
         self.envelope = Envelope(_about(server), account, server.clock, server.random)
-        tally = Tally()
-        statistics = AccountStatistics(monitor.views, tally)
-        self.events = Events(self.envelope, tally, statistics)
+        self.tally = Tally()
+        statistics = AccountStatistics(monitor.views, self.tally)
+        self.events = Events(self.envelope, self.tally, statistics)
         self.heartbeat = Heartbeat(self.envelope, monitor.views, statistics)
         self.requests = Requests(self.envelope)
         self.traces = TraceEvents(self.envelope, server.random)
@@ -58,6 +58,7 @@ class System:
         server = self._server
         self.answers.serve(self.requests)
         self.follow_accounts()
+        server.account_set.on_update.append(self.follow_accounts)
         server.registry.watcher = self.events
         server.on_lame_duck.append(self.events.lame_duck)
         for remote in server.features.remotes:

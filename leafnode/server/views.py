@@ -106,6 +106,9 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         start_ns=server.started_wall_ns,
         start_monotonic_ns=server.started_ns,
         config_loaded_ns=server.config_loaded_ns,
+        system_account="" if options.no_system_account else options.system_account,
+        tags=options.server_tags,
+        metadata=dict(options.server_metadata),
         remotes=tuple(
             RemoteFacts(remote.account, remote.urls, remote.deny_imports, remote.deny_exports)
             for remote in remotes
@@ -216,8 +219,11 @@ def _account(server: Server, name: str) -> AccountView | None:
     for link in links:
         leaf_traffic.add(link.peer.traffic)
     jetstream = server.features.jetstream
+    system = server.features.system
     return AccountView(
         name=name,
+        is_system=system is not None and account is system.envelope.account,
+        slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
         jetstream=jetstream is not None and account.name in jetstream.by_account,
         updated_ns=server.started_wall_ns,
         clients=sum(one.peer.account is account for one in server.registry.open.values()),

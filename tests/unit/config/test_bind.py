@@ -416,6 +416,13 @@ def test_a_file_cut_and_pasted_at_random_gives_options_or_one_line(data: st.Data
     assert "\n" not in found
 
 
+def test_the_example_of_a_system_account_loads() -> None:
+    options = load(str(CONFIGS / "examples" / "system-account.conf"), {})
+
+    assert options.system_account == "SYS"
+    assert {account.name for account in options.accounts} == {"SYS", "PLANT"}
+
+
 # --- documentation
 
 TABLES = [table for module in (bind_module, blocks) for table in vars(module).values()]

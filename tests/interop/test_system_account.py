@@ -1,0 +1,326 @@
+"""The system account beside that of a real nats-server 2.15.1: the same subjects, the same keys,
+the same types, the same refusals; and message traces with the same steps.
+
+Both get the same configuration and the same clients. What one of them has alone is listed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import nats
+import pytest
+from nats.errors import Error, NoRespondersError
+from nats.errors import TimeoutError as NoAnswer
+
+from tests.hub.process import nats_server_path, running_hub
+from tests.interop.gateway import running_gateway
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.real_loop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
+CONFIG: Final = """
+server_name: srv
+server_tags: ["line:3"]
+jetstream { store_dir: "{dir}/js", domain: edge }
+system_account: SYS
+accounts {
+  SYS { users: [{user: sys, password: sys}] }
+  A {
+    jetstream: enabled
+    users: [{user: a, password: a, permissions: {publish: {deny: ["x.>"]}}}]
+    mappings: {old: "a.new"}
+    exports: [{stream: "a.>"}]
+    imports: [{service: {account: B, subject: svc}, to: "req.svc"}]
+  }
+  B {
+    users: [{user: b, password: b}]
+    imports: [{stream: {account: A, subject: "a.>"}, prefix: from}]
+    exports: [{service: svc}]
+  }
+}
+"""
+# Keys of nats-server's that have no meaning here; the last names of their paths.
+NOT_OURS: Final = {
+    *("feature_flags", "gomaxprocs", "git_commit", "go", "config_digest", "stalled_clients"),
+    *("disk_io_wait_stats", "default_max_consumers", "memstats", "imports", "mappings"),
+    # The hub has a leaf listener; and what test_monitoring.py compares.
+    *("leaf", "exports", "stale_connection_stats"),
+}
+NOT_THEIRS: Final = {"leafnode", "sync_always", "memstats"}
+
+# Asked in the system account: subject (with {id}) and body.
+SYSTEM_REQUESTS: Final = [
+    *((f"$SYS.REQ.SERVER.PING.{name}", "") for name in ("IDZ", "STATSZ", "VARZ", "CONNZ", "SUBSZ")),
+    *((f"$SYS.REQ.SERVER.PING.{name}", "") for name in ("ROUTEZ", "GATEWAYZ", "LEAFZ", "JSZ")),
+    *((f"$SYS.REQ.SERVER.PING.{name}", "") for name in ("ACCOUNTZ", "HEALTHZ", "RAFTZ")),
+    *((f"$SYS.REQ.SERVER.{{id}}.{name}", "") for name in ("IDZ", "STATSZ", "CONNZ", "HEALTHZ")),
+    *(("$SYS.REQ.SERVER.PING", ""), ("$SYS.REQ.USER.INFO", ""), ("$SYS.DEBUG.SUBSCRIBERS", ">")),
+    *((f"$SYS.REQ.ACCOUNT.A.{name}", "") for name in ("CONNS", "STATZ", "CONNZ", "SUBSZ", "LEAFZ")),
+    *((f"$SYS.REQ.ACCOUNT.A.{name}", "") for name in ("INFO", "JSZ")),
+    *((f"$SYS.REQ.ACCOUNT.NOPE.{name}", "") for name in ("STATZ", "INFO", "JSZ", "CONNS")),
+    *(("$SYS.REQ.ACCOUNT.PING.STATZ", ""), ("$SYS.REQ.SERVER.PING.NOPE", "")),
+    ("$SYS.REQ.ACCOUNT.PING.STATZ", '{"accounts":["A"]}'),
+    ("$SYS.REQ.SERVER.PING.IDZ", "[bad"),
+    ("$SYS.REQ.SERVER.PING.VARZ", "{bad"),
+    ("$SYS.REQ.SERVER.PING.CONNZ", '{"sort":"bad"}'),
+    ("$SYS.REQ.SERVER.PING.CONNZ", '{"sort":5}'),
+    ("$SYS.REQ.SERVER.PING.CONNZ", '{"auth":true,"subscriptions":true,"acc":"A"}'),
+    ("$SYS.REQ.SERVER.PING.CONNZ", "[]"),
+    ("$SYS.REQ.SERVER.PING.STATSZ", '{"server_name":5}'),
+    *(
+        ("$SYS.REQ.SERVER.PING.HEALTHZ", body)
+        for body in ('{"server_name":"sr"}', '{"tags":["x"]}')
+    ),
+    *(("$SYS.REQ.SERVER.PING.HEALTHZ", body) for body in ('{"domain":"edge"}', '{"domain":"e"}')),
+    ("$SYS.REQ.SERVER.PING.HEALTHZ", '{"server_name":"sr","exact_match":true}'),
+    ("$SYS.REQ.SERVER.PING.HEALTHZ", '{"tags":["line:3"],"host":"127"}'),
+    ("$SYS.REQ.SERVER.PING.PROFILEZ", ""),
+    ("$SYS.REQ.SERVER.{id}.KICK", '{"cid":9999}'),
+    ("$SYS.REQ.SERVER.{id}.LDM", '{"cid":9999}'),
+    ("$SYS.REQ.SERVER.{id}.RELOAD", ""),
+]
+# Asked by a user of another account.
+ACCOUNT_REQUESTS: Final = [
+    *("$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.STATZ", "$SYS.REQ.ACCOUNT.PING.CONNZ"),
+    *("$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.SERVER.PING", "$SYS.REQ.SERVER.PING.IDZ"),
+    *("$SYS.REQ.ACCOUNT.B.CONNZ", "$SYS.REQ.ACCOUNT.A.INFO", "$SYS.DEBUG.SUBSCRIBERS"),
+]
+# Published by a user of A with `Nats-Trace-Dest: t.x`: subject, reply, more headers.
+TRACED: Final[list[tuple[str, str, dict[str, str]]]] = [
+    ("a.b", "", {}),
+    ("a.b", "", {"Nats-Trace-Only": "1"}),
+    ("a.b", "", {"Nats-Trace-Only": "no"}),
+    ("nobody", "", {}),
+    ("old", "", {}),
+    ("x.y", "", {}),
+    ("a.b", "", {"Nats-Trace-Dest": "x.y"}),
+    ("a.b", "", {"Nats-Trace-Dest": "a.*"}),
+    ("a.b", "", {"Nats-Trace-Dest": "trace disabled"}),
+    ("req.svc", "rr", {}),
+    ("req.svc", "rr", {"Nats-Trace-Only": "true"}),
+    ("s.1", "", {}),
+    ("s.1", "", {"Nats-Trace-Only": "1"}),
+    ("s.1", "", {"Nats-Expected-Last-Sequence": "77"}),
+    ("s.1", "", {"Nats-Expected-Last-Sequence": "77", "Nats-Trace-Only": "1"}),
+]
+
+
+def shape(value: Any, path: str = "") -> Any:
+    """Keys and types of an answer; what is alike in all items of a list once."""
+    if isinstance(value, dict):
+        return {
+            key: shape(inner, key)
+            for key, inner in sorted(value.items())
+            if key not in NOT_OURS | NOT_THEIRS
+        }
+    if isinstance(value, list):
+        shapes = [json.dumps(shape(item), sort_keys=True) for item in value]
+        return [json.loads(text) for text in sorted(set(shapes))]
+    if path in {"type", "error", "description", "code", "reason", "kind"}:
+        return value
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+async def ask(client: Client, subject: str, body: str = "") -> Any:
+    try:
+        answer = await client.request(subject, body.encode(), timeout=0.25)
+    except NoRespondersError:
+        return "nobody is there"
+    except NoAnswer:
+        return "no answer"
+    return shape(json.loads(answer.data))
+
+
+class Side:
+    """One of the two servers, with a user of the system account and one of A."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.told: list[tuple[str, Any]] = []
+
+    async def __aenter__(self) -> Side:
+        self.sys = await nats.connect(self.url("sys"), name="watcher")
+        self.id = json.loads((await self.sys.request("$SYS.REQ.SERVER.PING.IDZ")).data)["id"]
+        await self.sys.subscribe("$SYS.>", cb=self._note)
+        await self.sys.flush()
+        self.app = await self.connect("a", name="app")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in (self.sys, self.app):
+            await client.close()
+
+    def url(self, user: str, password: str = "") -> str:
+        return self._url.replace("nats://", f"nats://{user}:{password or user}@")
+
+    async def connect(self, user: str, **options: Any) -> Client:
+        return await nats.connect(self.url(user), allow_reconnect=False, **options)
+
+    async def _note(self, message: Msg) -> None:
+        subject = message.subject.replace(self.id, "<id>")
+        # Requests that came from other accounts are seen here on nats-server, and are not ours.
+        if not subject.startswith(("$SYS.REQ.", "$SYS._INBOX")):
+            self.told.append((subject, shape(json.loads(message.data))))
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    directory: Path = tmp_path_factory.mktemp("system")
+    # Without a leaf listener: with one, nats-server sends statistics to nobody, too.
+    with (
+        running_hub(directory / "theirs", CONFIG) as theirs,
+        running_gateway(directory / "ours", CONFIG) as ours,
+    ):
+        yield theirs.client_url, ours.client_url
+
+
+async def on_both(urls: tuple[str, str], what: Any) -> tuple[Any, Any]:
+    answers = []
+    for url in urls:
+        async with Side(url) as side:
+            answers.append(await what(side))
+    return answers[0], answers[1]
+
+
+@pytest.mark.parametrize(("subject", "body"), SYSTEM_REQUESTS)
+async def test_the_system_account_answers_alike(
+    urls: tuple[str, str], subject: str, body: str
+) -> None:
+    theirs, ours = await on_both(
+        urls, lambda side: ask(side.sys, subject.replace("{id}", side.id), body)
+    )
+
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("subject", ACCOUNT_REQUESTS)
+async def test_other_accounts_are_answered_alike(urls: tuple[str, str], subject: str) -> None:
+    theirs, ours = await on_both(urls, lambda side: ask(side.app, subject))
+
+    assert ours == theirs
+
+
+async def events(side: Side) -> list[str]:
+    """Let a client come, work and go, be refused, be kicked; return what was told, in any order."""
+    await asyncio.sleep(0.3)  # what is told of the clients of this test itself
+    side.told.clear()
+    one = await side.connect("a", name="one")
+    await one.publish("a.b", b"hi")
+    await one.flush()
+    cid = one.client_id
+    await side.sys.request(f"$SYS.REQ.SERVER.{side.id}.KICK", b'{"cid":%d}' % cid)
+    two = await side.connect("b")
+    await two.close()
+    with pytest.raises(Error):
+        await nats.connect(side.url("a", "wrong"), allow_reconnect=False)
+    await asyncio.sleep(0.3)
+    await one.close()
+    return sorted(
+        json.dumps(told) for told in side.told if not told[0].startswith("$SYS.SERVER.<id>.STATSZ")
+    )
+
+
+async def test_events_are_alike(urls: tuple[str, str]) -> None:
+    theirs, ours = await on_both(urls, events)
+
+    assert ours == theirs
+
+
+async def heartbeat(side: Side) -> Any:
+    await side.sys.publish("$SYS.REQ.SERVER.PING.STATSZ", b"")
+    await side.sys.flush()
+    await asyncio.sleep(0.3)
+    return next(told for told in side.told if told[0] == "$SYS.SERVER.<id>.STATSZ")
+
+
+async def test_statistics_are_alike(urls: tuple[str, str]) -> None:
+    theirs, ours = await on_both(urls, heartbeat)
+
+    assert ours == theirs
+
+
+async def trace(side: Side, subject: str, reply: str, headers: dict[str, str]) -> Any:
+    """Return the steps of a traced message, and who got it."""
+    traces: list[Any] = []
+    got: list[str] = []
+
+    async def note(message: Msg) -> None:
+        traces.append(json.loads(message.data))
+
+    async def receive(message: Msg) -> None:
+        got.append(message.subject)
+
+    reader, other = await side.connect("a", name="reader"), await side.connect("b", name="other")
+    await side.app.subscribe("t.x", cb=note)
+    await reader.subscribe("a.>", cb=receive)
+    await reader.subscribe("a.b", queue="q", cb=receive)
+    for pattern in ("from.a.b", "svc"):
+        await other.subscribe(pattern, cb=receive)
+    for client in (reader, other):
+        await client.flush()
+    js, stored = side.app.jetstream(), 0
+    if subject.startswith("s."):
+        await js.add_stream(name="S", subjects=["s.>"])
+    await side.app.publish(
+        subject, b"hi", reply=reply, headers={"Nats-Trace-Dest": "t.x"} | headers
+    )
+    await side.app.flush()
+    await asyncio.sleep(0.15)
+    if subject.startswith("s."):
+        stored = (await js.stream_info("S")).state.messages
+        await js.delete_stream("S")
+    for client in (reader, other):
+        await client.close()
+    return [timeless(one) for one in traces], sorted(got), stored
+
+
+def timeless(one: dict[str, Any]) -> dict[str, Any]:
+    """A trace without what differs from run to run, its steps in one order."""
+    steps = [{k: v for k, v in step.items() if k not in {"ts", "cid"}} for step in one["events"]]
+    return {
+        "server": shape(one["server"]),
+        "request": one["request"],
+        "hops": one.get("hops", 0),
+        "events": sorted(steps, key=lambda step: json.dumps(step, sort_keys=True)),
+    }
+
+
+@pytest.mark.parametrize(("subject", "reply", "headers"), TRACED)
+async def test_traces_are_alike(
+    urls: tuple[str, str], subject: str, reply: str, headers: dict[str, str]
+) -> None:
+    theirs, ours = await on_both(urls, lambda side: trace(side, subject, reply, headers))
+
+    assert ours == theirs
+
+
+async def test_other_accounts_hear_nothing_of_the_system_account(urls: tuple[str, str]) -> None:
+    async with Side(urls[1]) as side:
+        heard: list[str] = []
+
+        async def note(message: Msg) -> None:
+            heard.append(message.subject)
+
+        await side.app.subscribe("$SYS.>", cb=note)
+        await side.app.flush()
+        client = await side.connect("b")
+        await side.app.publish("$SYS.REQ.SERVER.PING", b"", reply="r")
+        await side.app.flush()
+        await client.close()
+        await asyncio.sleep(0.2)
+
+        assert heard == ["$SYS.REQ.SERVER.PING"]  # what it published in its own name space
