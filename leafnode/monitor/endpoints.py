@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from leafnode.monitor import process
+from leafnode.monitor.metrics import metrics
 from leafnode.monitor.monitor import ENDPOINTS
 from leafnode.monitor.own import serialz, uplinkz
 from leafnode.monitor.query import BadQuery, Query
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 JSON: Final = "application/json"
 JSON_UTF8: Final = "application/json; charset=utf-8"
 JAVASCRIPT: Final = "application/javascript"
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 TEXT: Final = "text/plain; charset=utf-8"
 HTML: Final = "text/html; charset=utf-8"
 
@@ -66,6 +68,7 @@ class Endpoints:
             "/debug/vars": self._expvar,
             "/stacksz": lambda _: at_once(Answer(200, JSON, process.stacks())),
             "/raftz": lambda _: at_once(Answer(404, TEXT, b"No Raft nodes registered")),
+            "/metrics": self._metrics,
             "/uplinkz": partial(self._own, uplinkz),
             "/serialz": partial(self._own, serialz),
         }
@@ -114,6 +117,9 @@ class Endpoints:
 
     def _expvar(self, _: Query) -> Steps[Answer]:
         return at_once(Answer(200, JSON_UTF8, compact(self._monitor.expvarz()) + b"\n"))
+
+    def _metrics(self, _: Query) -> Steps[Answer]:
+        return Answer(200, PROMETHEUS, (yield from metrics(self._monitor)))
 
     def _index(self, _: Query) -> Steps[Answer]:
         # Own text only: nothing of what clients or devices say is in it.

@@ -170,7 +170,17 @@ def leaf(cid: int = 5) -> LeafzRow:
 
 def stream() -> StreamView:
     state = {"messages": 1, "bytes": 39, "first_seq": 1, "last_seq": 1, "consumer_count": 1}
-    consumer = {"stream_name": "EV", "name": "D1", "config": {"durable_name": "D1"}}
+    consumer = {
+        "stream_name": "EV",
+        "name": "D1",
+        "config": {"durable_name": "D1"},
+        "delivered": {"consumer_seq": 2, "stream_seq": 3},
+        "ack_floor": {"consumer_seq": 1, "stream_seq": 1},
+        "num_ack_pending": 1,
+        "num_redelivered": 0,
+        "num_waiting": 0,
+        "num_pending": 4,
+    }
     return StreamView(
         name="EV",
         created_ns=WALL_START_NS,

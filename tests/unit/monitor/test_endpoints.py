@@ -14,7 +14,7 @@ from tests.sim.monitor import SECRET, views
 
 COUNTED = [
     *("/", "/varz", "/connz", "/subsz", "/routez", "/gatewayz", "/leafz", "/accountz"),
-    *("/accstatz", "/jsz", "/healthz", "/uplinkz", "/serialz"),
+    *("/accstatz", "/jsz", "/healthz", "/uplinkz", "/serialz", "/metrics"),
 ]
 PATHS = [*COUNTED, "/subscriptionsz", "/ipqueuesz", "/stacksz", "/debug/vars"]
 

@@ -35,7 +35,9 @@ def test_details_grow_with_what_is_asked_for() -> None:
     assert sorted(stream) == ["cluster", "created", "name", "state"]
 
     stream = answer("consumers=1")["account_details"][0]["stream_detail"][0]
-    assert stream["consumer_detail"] == [{"stream_name": "EV", "name": "D1"}]
+    (consumer,) = stream["consumer_detail"]
+    assert (consumer["stream_name"], consumer["name"]) == ("EV", "D1")
+    assert "config" not in consumer
 
     stream = answer("consumers=1&config=1")["account_details"][0]["stream_detail"][0]
     assert stream["config"]["subjects"] == ["ev.>"]
