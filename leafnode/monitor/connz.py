@@ -168,10 +168,11 @@ def _chosen(
 def _interested(views: Views, rows: list[Shown], subject: bytes) -> Steps[list[Shown]]:
     """Return the open ones that subscribed to something in common with `subject`."""
     found = []
-    for row in rows:
-        subs = () if row.closed else views.subscriptions(row.facts.cid)
-        if row.closed or any(collides(subject, sub.subject) for sub in subs):
-            found.append(row)
+    for piece in slices(rows):
+        for row in piece:
+            subs = () if row.closed else views.subscriptions(row.facts.cid)
+            if row.closed or any(collides(subject, sub.subject) for sub in subs):
+                found.append(row)
         yield
     return found
 

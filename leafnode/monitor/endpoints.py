@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,17 +37,21 @@ HTML: Final = "text/html; charset=utf-8"
 
 
 class Answer(NamedTuple):
-    """What goes back: HTTP status, content type, body."""
+    """What goes back: HTTP status, content type, body in pieces."""
 
     status: int
     content_type: str
-    body: bytes
+    pieces: Sequence[bytes]
     location: str = ""  # where it is to be found instead
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
 
 
 Page = Callable[[Query], "Steps[Answer]"]
 
-NOT_FOUND: Final = Answer(404, TEXT, b"404 page not found\n")
+NOT_FOUND: Final = Answer(404, TEXT, (b"404 page not found\n",))
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]{0,127}")
 # As nats-server counts them: under other names than the path, or not at all.
 _COUNTED_AS: Final = {"/subscriptionsz": "/subsz"}
@@ -66,8 +70,8 @@ class Endpoints:
             "/subscriptionsz": partial(self._json, "SUBSZ"),
             "/healthz": self._healthz,
             "/debug/vars": self._expvar,
-            "/stacksz": lambda _: at_once(Answer(200, JSON, process.stacks())),
-            "/raftz": lambda _: at_once(Answer(404, TEXT, b"No Raft nodes registered")),
+            "/stacksz": lambda _: at_once(Answer(200, JSON, (process.stacks(),))),
+            "/raftz": lambda _: at_once(Answer(404, TEXT, (b"No Raft nodes registered",))),
             "/metrics": self._metrics,
             "/uplinkz": partial(self._own, uplinkz),
             "/serialz": partial(self._own, serialz),
@@ -96,7 +100,7 @@ class Endpoints:
             answer = yield from page(query)
             return _called_back(answer, query.text("callback"))
         except BadQuery as err:
-            return Answer(400, TEXT, str(err).encode())
+            return Answer(400, TEXT, (str(err).encode(),))
 
     def _json(self, name: str, query: Query) -> Steps[Answer]:
         monitor = self._monitor
@@ -113,10 +117,10 @@ class Endpoints:
         answer = yield from self._monitor.ask("HEALTHZ", options)
         status = answer.pop("status_code")
         assert isinstance(status, int), "healthz sets it"
-        return Answer(status, JSON, compact(answer))
+        return Answer(status, JSON, (compact(answer),))
 
     def _expvar(self, _: Query) -> Steps[Answer]:
-        return at_once(Answer(200, JSON_UTF8, compact(self._monitor.expvarz()) + b"\n"))
+        return at_once(Answer(200, JSON_UTF8, (compact(self._monitor.expvarz()), b"\n")))
 
     def _metrics(self, _: Query) -> Steps[Answer]:
         return Answer(200, PROMETHEUS, (yield from metrics(self._monitor)))
@@ -127,7 +131,7 @@ class Endpoints:
             f'<li><a href="{path}">{name}</a></li>' for path, name in self._names.items()
         )
         body = f"<!doctype html><title>leafnode</title><h1>leafnode</h1><ul>{links}</ul>"
-        return at_once(Answer(200, HTML, body.encode()))
+        return at_once(Answer(200, HTML, (body.encode(),)))
 
 
 def _local(target: str) -> str:
@@ -144,7 +148,7 @@ def _clean(path: str) -> str:
 
 def _moved(location: str) -> Answer:
     body = f'<a href="{escape(location)}">Temporary Redirect</a>.\n\n'
-    return Answer(307, HTML, body.encode(), location)
+    return Answer(307, HTML, (body.encode(),), location)
 
 
 def _below(base_path: str, path: str) -> str:
@@ -158,5 +162,5 @@ def _called_back(answer: Answer, callback: str) -> Answer:
         return answer
     if not _CALLBACK.fullmatch(callback):
         raise BadQuery("invalid callback: it must be the name of a function")
-    body = b"%s(%s)" % (callback.encode(), answer.body)
-    return Answer(answer.status, JAVASCRIPT, body)
+    pieces = (callback.encode(), b"(", *answer.pieces, b")")
+    return Answer(answer.status, JAVASCRIPT, pieces)

@@ -112,7 +112,7 @@ class HttpSession:
 
     def _bad(self, err: h11.RemoteProtocolError) -> None:
         self._server.counters.bad += 1
-        self._refuse(Answer(err.error_status_hint, TEXT, b"Bad Request\n"))
+        self._refuse(Answer(err.error_status_hint, TEXT, (b"Bad Request\n",)))
 
     def _step(self) -> bool:
         """Take one event; False when there is nothing more to do with these bytes."""
@@ -134,9 +134,9 @@ class HttpSession:
         names = [name for name, _ in request.headers]
         if len(names) > limits.HTTP_HEADERS_MAX:
             self._server.counters.bad += 1
-            self._refuse(Answer(431, TEXT, b"Request Header Fields Too Large\n"))
+            self._refuse(Answer(431, TEXT, (b"Request Header Fields Too Large\n",)))
         elif request.method == b"CONNECT":
-            self._refuse(Answer(405, TEXT, b"Method Not Allowed\n"))
+            self._refuse(Answer(405, TEXT, (b"Method Not Allowed\n",)))
         elif _length(request) > limits.HTTP_BODY_BYTES_MAX:
             self._too_large()
         else:
@@ -155,7 +155,7 @@ class HttpSession:
 
     def _too_large(self) -> None:
         self._server.counters.bad += 1
-        self._refuse(Answer(413, TEXT, b"Content Too Large\n"))
+        self._refuse(Answer(413, TEXT, (b"Content Too Large\n",)))
 
     def _respond(self) -> bool:
         """Make the answer; False where it takes more than this turn of the loop."""
@@ -175,7 +175,7 @@ class HttpSession:
         self._server.counters.faults += 1
         target = bytes(self._request.target[:100]) if self._request is not None else b""
         log.error("Monitoring failed: target=%r", target, exc_info=err)
-        self._answer(Answer(500, JSON, compact({"status": "error", "error": "internal error"})))
+        self._answer(Answer(500, JSON, (compact({"status": "error", "error": "internal error"}),)))
 
     def _answer(self, answer: Answer) -> None:
         later, self._run = self._run is not None and self._run.paused, None
@@ -210,7 +210,7 @@ class HttpSession:
             reason=HTTPStatus(answer.status).phrase,
             headers=[
                 ("Content-Type", answer.content_type),
-                ("Content-Length", str(len(answer.body))),
+                ("Content-Length", str(sum(map(len, answer.pieces)))),
                 ("Date", formatdate(self._server.clock.wall_ns() // NS_PER_S, usegmt=True)),
                 *_HEADERS,
                 *_CORS.get(answer.content_type, ()),
@@ -220,7 +220,7 @@ class HttpSession:
         )
         chunks = [self._http.send(response)]
         if self._request is None or self._request.method != b"HEAD":
-            chunks.append(self._http.send(h11.Data(data=answer.body)))
+            chunks += [self._http.send(h11.Data(data=piece)) for piece in answer.pieces if piece]
         chunks.append(self._http.send(h11.EndOfMessage()))
         self._transport.write([chunk for chunk in chunks if chunk])
 

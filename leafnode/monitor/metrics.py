@@ -26,6 +26,7 @@ from leafnode.monitor.options import (
     SubszOptions,
 )
 from leafnode.monitor.own import serialz, uplinkz
+from leafnode.monitor.steps import ROWS_PER_TURN
 from leafnode.monitor.subsz import subsz
 
 if TYPE_CHECKING:
@@ -67,16 +68,22 @@ class Exposition:
         shown = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in pairs.items())
         lines.append(f"{name}{{{shown}}} {_number(value)}\n")
 
-    def text(self) -> bytes:
-        return "".join("".join(lines) for lines in self._families.values()).encode()
+    def text(self) -> Steps[list[bytes]]:
+        """Return the text in pieces, one for each family, made in as many slices."""
+        pieces = []
+        for lines in self._families.values():
+            pieces.append("".join(lines).encode())
+            if len(lines) > ROWS_PER_TURN:
+                yield
+        return pieces
 
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def metrics(monitor: Monitor) -> Steps[bytes]:
-    """Return the text. Of connections, streams and consumers it tells as many as a page has."""
+def metrics(monitor: Monitor) -> Steps[list[bytes]]:
+    """Return the text in pieces. Of connections and accounts it tells as many as a page has."""
     views, clock = monitor.views, monitor.clock
     out = Exposition(views.facts.server_id)
     varz = monitor.varz()
@@ -93,7 +100,7 @@ def metrics(monitor: Monitor) -> Steps[bytes]:
     jetstream: Any = yield from jsz(views, clock, JszOptions(consumer=True, config=True))
     yield from _jetstream(out, jetstream, varz)
     _own(out, varz, uplinkz(views, clock), serialz(views, clock))
-    return out.text()
+    return (yield from out.text())
 
 
 def _varz(out: Exposition, varz: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 Steps = Generator[None, None, T]
-ROWS_PER_TURN: Final = 256  # of about 8 us each on a PC: 2 ms before others have a turn
+ROWS_PER_TURN: Final = 64  # of about 30 us each on a PC: 2 ms before others have a turn
 
 
 def at_once(answer: T) -> Steps[T]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from leafnode.monitor.steps import Steps
 
 _ENCODER: Final = msgspec.json.Encoder()
-_ITEMS_PER_TURN: Final = 256
+_ITEMS_PER_PIECE: Final = 64
+_BYTES_PER_TURN: Final = 64 * 1024  # 2 ms of writing on a PC
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -37,44 +38,83 @@ def uptime(ns: int) -> str:
     return "".join(parts) + f"{left}s"
 
 
-def pretty_steps(answer: Mapping[str, object], indent: int = 2) -> Steps[bytes]:
-    """Return JSON with `indent` spaces of indentation, made in slices: a long list takes several.
+def pretty_steps(answer: Mapping[str, object], indent: int = 2) -> Steps[list[bytes]]:
+    """Return the pieces of JSON with `indent` spaces of indentation, made in slices.
 
-    Only lists right below the answer are cut, which are all that grow with what is connected.
+    Long lists are written a few items at a time, wherever they are; putting the pieces together
+    would take as long as making them.
     """
-    pieces = []
-    for key, value in answer.items():
-        name = _ENCODER.encode(key) + b": "
-        if isinstance(value, list) and len(value) > _ITEMS_PER_TURN:
-            text = yield from _long_list(value, indent)
+    out = _Writer(indent)
+    yield from out.write(dict(answer), 0)
+    return out.pieces
+
+
+class _Writer:
+    """Writes one answer, and lets others have their turn when it has written enough."""
+
+    def __init__(self, indent: int) -> None:
+        self.pieces: list[bytes] = []
+        self._indent = indent
+        self._since_turn = 0
+
+    def write(self, value: object, depth: int) -> Steps[None]:
+        if isinstance(value, dict) and _is_long(value):
+            yield from self._object(value, depth)
+        elif isinstance(value, list) and _is_long(value):
+            yield from self._list(value, depth)
         else:
-            text = _formatted(value, indent, 1)
-        pieces.append(name + text)
-    if not pieces:
-        return b"{}"
-    inner = b"\n" + b" " * indent
-    return b"{" + inner + (b"," + inner).join(pieces) + b"\n}"
+            self._add(self._formatted(value, depth))
+
+    def _object(self, value: dict[str, object], depth: int) -> Steps[None]:
+        before = b"{"
+        for key, item in value.items():
+            self._add(before + self._line(depth + 1) + _ENCODER.encode(key) + b": ")
+            yield from self.write(item, depth + 1)
+            before = b","
+        self._add(self._line(depth) + b"}")
+
+    def _list(self, items: list[object], depth: int) -> Steps[None]:
+        before, last = b"[", self._line(depth)
+        for start in range(0, len(items), _ITEMS_PER_PIECE):
+            run = items[start : start + _ITEMS_PER_PIECE]
+            if any(map(_is_long, run)):
+                for item in run:
+                    self._add(before + self._line(depth + 1))
+                    yield from self.write(item, depth + 1)
+                    before = b","
+            else:
+                # What stands between the brackets of a list by itself.
+                self._add(before + self._formatted(run, depth)[1 : -len(last) - 1])
+                before = b","
+            if self._since_turn > _BYTES_PER_TURN:
+                self._since_turn = 0
+                yield
+        self._add(last + b"]")
+
+    def _line(self, depth: int) -> bytes:
+        return b"\n" + b" " * (self._indent * depth)
+
+    def _formatted(self, value: object, depth: int) -> bytes:
+        text = _escaped(msgspec.json.format(_ENCODER.encode(value), indent=self._indent))
+        return text.replace(b"\n", self._line(depth)) if depth else text
+
+    def _add(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self._since_turn += len(piece)
 
 
-def _long_list(items: list[object], indent: int) -> Steps[bytes]:
-    outer = b"\n" + b" " * indent
-    pieces = []
-    for start in range(0, len(items), _ITEMS_PER_TURN):
-        some = items[start : start + _ITEMS_PER_TURN]
-        # What stands between the brackets of a list by itself, one level deeper.
-        pieces.append(_formatted(some, indent, 1)[1 : -len(outer) - 1])
-        yield
-    return b"[" + b",".join(pieces) + outer + b"]"
-
-
-def _formatted(value: object, indent: int, depth: int) -> bytes:
-    text = _escaped(msgspec.json.format(_ENCODER.encode(value), indent=indent))
-    return text.replace(b"\n", b"\n" + b" " * (indent * depth))
+def _is_long(value: object) -> bool:
+    """Say whether it is better written piece by piece."""
+    if isinstance(value, list):
+        return len(value) > _ITEMS_PER_PIECE or any(_is_long(item) for item in value)
+    return isinstance(value, dict) and any(
+        _is_long(item) for item in value.values() if isinstance(item, list | dict)
+    )
 
 
 def pretty(answer: Mapping[str, object]) -> bytes:
     """Return JSON with two spaces of indentation, made at once."""
-    return finish(pretty_steps(answer))
+    return b"".join(finish(pretty_steps(answer)))
 
 
 def compact(answer: Mapping[str, object]) -> bytes:

@@ -11,7 +11,8 @@ for clients that make an inbox subscription per request (measured).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS
 from leafnode.protocol.subject import is_literal, is_valid
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
 
 _SPOILED = -1
+_VALUES_AT_ONCE = 1000
+
+Value = TypeVar("Value")
 _SEEN_MASK = SEEN_SUBJECTS - 1
 _SEEN_BITS = SEEN_SUBJECTS.bit_length() - 1
 
@@ -139,14 +143,17 @@ class Sublist:
 
     def __iter__(self) -> Iterator[Subscription]:
         """Walk them all. What comes and goes meanwhile may be among them or not."""
-        for members in list(self._literals.values()):
+        for members in _values(self._literals):
             yield from list(members)
-        nodes = [self._root]
-        while nodes:
-            node = nodes.pop()
+        walk = [iter([self._root])]
+        while walk:
+            node = next(walk[-1], None)
+            if node is None:
+                walk.pop()
+                continue
             yield from list(node.subs)
-            nodes += node.literals.values()
-            nodes += [child for child in (node.star, node.full) if child is not None]
+            wild = [child for child in (node.star, node.full) if child is not None]
+            walk += [iter(wild), _values(node.literals)]
 
     def insert(self, sub: Subscription) -> None:
         """Add a subscription. Its subject must be valid."""
@@ -331,3 +338,14 @@ class Sublist:
                 self._turn += 1
                 groups[sub.queue] = Group(sub.queue, [sub], self._turn)
         return plain, list(groups.values())
+
+
+def _values(table: dict[bytes, Value]) -> Iterator[Value]:
+    """Yield the values of a table that may change meanwhile.
+
+    A few at a time: to take hold of 100,000 at once takes 12 ms.
+    """
+    start = 0
+    while values := list(islice(table.values(), start, start + _VALUES_AT_ONCE)):
+        yield from values
+        start += len(values)

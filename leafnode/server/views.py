@@ -298,14 +298,14 @@ def _jetstream(server: Server) -> JetStreamView | None:
         domain=options.domain,
         api_level=limits.API_LEVEL,
         default_max_consumers=limits.CONSUMERS_PER_STREAM_MAX,
-        accounts=[_jetstream_of(one) for _, one in sorted(jetstream.by_account.items())],
+        accounts=[jetstream_of(one) for _, one in sorted(jetstream.by_account.items())],
         reserved_memory=jetstream.shared.promised_bytes("memory"),
         reserved_storage=jetstream.shared.promised_bytes("file"),
         failure=str(failure) if failure is not None else "",
     )
 
 
-def _jetstream_of(account: AccountJetStream) -> JetStreamAccountView:
+def jetstream_of(account: AccountJetStream) -> JetStreamAccountView:
     usage = account.usage()
     return JetStreamAccountView(
         name=account.context.account.name,

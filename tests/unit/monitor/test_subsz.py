@@ -96,4 +96,4 @@ def test_many_subscriptions_take_several_turns() -> None:
 
     turns = list(subsz(many, FakeClock(), SubszOptions(subscriptions=True, account="$G")))
 
-    assert len(turns) == 3
+    assert len(turns) == 5

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leafnode.clock import NS_PER_S
-from leafnode.monitor.text import compact, pretty, shown, uptime
+from leafnode.monitor.steps import finish
+from leafnode.monitor.text import compact, pretty, pretty_steps, shown, uptime
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,24 @@ def test_json_is_indented_by_two_and_escaped_as_go_does() -> None:
 
 def test_bytes_that_are_no_text_are_shown_all_the_same() -> None:
     assert shown(b"a\xff") == "a\ufffd"
+
+
+def nested(streams: int) -> dict[str, object]:
+    some = [[{"n": index} for index in range(count)] for count in (0, 70, 140)]
+    rows = [{"name": f"<{len(one)}>", "consumers": one} for one in some]
+    numbers = [{"n": index} for index in range(200)]
+    return {"a": 1, "empty": {}, "none": [], "rows": numbers, "streams": rows * streams}
+
+
+@pytest.mark.parametrize("value", [{}, {"a": []}, nested(1), nested(30)])
+@pytest.mark.parametrize("indent", [2, 3])
+def test_slices_give_the_same_text_as_json_in_one_piece(
+    value: dict[str, object], indent: int
+) -> None:
+    whole = json.dumps(value, indent=indent).replace("<", "\\u003c").replace(">", "\\u003e")
+
+    assert b"".join(finish(pretty_steps(value, indent))).decode() == whole
+
+
+def test_a_long_answer_takes_several_turns() -> None:
+    assert len(list(pretty_steps(nested(100)))) > 5

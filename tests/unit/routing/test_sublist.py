@@ -197,3 +197,29 @@ class SublistMachine(RuleBasedStateMachine):
 
 
 TestSublist = SublistMachine.TestCase
+
+
+def test_a_walk_meets_every_subscription_once() -> None:
+    sublist = Sublist()
+    subjects = [b"a.*", b"a.>", b"a", b">", *(b"s.%d.t" % number for number in range(2500))]
+    subs = [subscription(subject) for subject in subjects] + [subscription(b"q.x", queue=b"q")]
+    for sub in subs:
+        sublist.insert(sub)
+
+    assert sorted(map(id, sublist)) == sorted(map(id, subs))
+
+
+def test_a_walk_survives_what_comes_and_goes_meanwhile() -> None:
+    sublist = Sublist()
+    subs = [subscription(b"s.%d" % number) for number in range(3000)]
+    for sub in subs:
+        sublist.insert(sub)
+
+    walk = iter(sublist)
+    for _ in range(1500):
+        next(walk)
+    for sub in subs[1000:]:
+        sublist.remove(sub)
+    sublist.insert(subscription(b"new.one"))
+
+    assert len(list(walk)) <= 1500
