@@ -215,6 +215,14 @@ assert UPLINK_WINDOW_MSGS <= UPLINK_PROBES_MAX
 # --- auth
 NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
 CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB
+RESOLVER_INTERVAL_NS: Final = 60 * NS_PER_S  # nats-server accounts.go NewDirAccResolver
+ACCOUNT_FETCH_TIMEOUT_NS: Final = 1_900_000_000  # as nats-server: below the deadline of a login
+ACCOUNT_LOOKUPS_MAX: Final = 64  # accounts being fetched at a time; beyond it logins are refused
+ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of its own
+CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it
+JWT_CHARS_MAX: Final = MIB  # an account's with thousands of exports; a user's is bound by CONNECT
+JWT_DEPTH_MAX: Final = 32
+TEMPLATE_SUBJECTS_MAX: Final = 4096  # nats-server auth.go maxPermTemplateSubjectExpansions
 BCRYPT_PENDING_MAX: Final = 32  # logins waiting for the one worker; beyond it refused
 EXPIRY_RECHECK_NS: Final = 60 * NS_PER_S  # how late a clock that jumps may make an expiry
 

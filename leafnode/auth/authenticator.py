@@ -16,13 +16,16 @@ from leafnode.auth.identity import LoginRefused
 from leafnode.auth.secrets import Secrets
 from leafnode.auth.static import StaticLogins
 from leafnode.auth.users import Users
+from leafnode.errors import ProtocolError
 from leafnode.limits import NONCE_BYTES
+from leafnode.protocol.errors import AuthorizationViolation
 from leafnode.protocol.info import DEFAULT_CONNECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.auth.identity import Identity, PeerFacts
+    from leafnode.auth.operator import OperatorMode
     from leafnode.config.options import Options
     from leafnode.protocol.info import Connect
 
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
 class Authenticator:
     """Judges logins. One for the server; `apply` takes the users of a new configuration."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, operator: OperatorMode | None = None) -> None:
+        """`operator` judges users by their JWTs; without it the configuration's users count."""
         self.refused = 0  # logins that did not hold
+        self.operator = operator
         self._secrets = Secrets()
         self._users: Users
         self._static: StaticLogins
@@ -49,7 +54,7 @@ class Authenticator:
     @property
     def required(self) -> bool:
         """Whether a client must identify itself before anything else."""
-        return self._users.required
+        return self.operator is not None or self._users.required
 
     @property
     def announced(self) -> bool:
@@ -58,7 +63,7 @@ class Authenticator:
 
     @property
     def nonce_required(self) -> bool:
-        return bool(self._users.by_key or self._proxies)
+        return bool(self.operator or self._users.by_key or self._proxies)
 
     @property
     def overflowed(self) -> int:
@@ -71,8 +76,7 @@ class Authenticator:
         Raises LoginRefused, or sets it on the future.
         """
         try:
-            is_proxied = self._is_proxied(connect, facts)
-            answer = self._static.check(connect, facts, is_proxied=is_proxied)
+            answer = self._judge(connect, facts)
         except LoginRefused:
             self.refused += 1
             raise
@@ -80,8 +84,16 @@ class Authenticator:
             answer.add_done_callback(self._count)
         return answer
 
+    def _judge(self, connect: Connect, facts: PeerFacts) -> Identity | Future[Identity]:
+        is_proxied = self._is_proxied(connect, facts)
+        if self.operator is not None:
+            return self.operator.check(connect, facts, is_proxied=is_proxied)
+        return self._static.check(connect, facts, is_proxied=is_proxied)
+
     def admits_anonymous(self, facts: PeerFacts) -> bool:
         """Say whether somebody who says nothing is somebody: operations may come before CONNECT."""
+        if self.operator is not None:
+            return False
         try:
             return self._static.anonymous(DEFAULT_CONNECT, facts) is not None
         except LoginRefused:
@@ -89,6 +101,11 @@ class Authenticator:
 
     def again(self, identity: Identity) -> Identity | None:
         """Return the identity as the users are now; None where it does not hold any more."""
+        if self.operator is not None:
+            try:
+                return self.operator.again(identity)
+            except ProtocolError:
+                return None
         if not self.required:
             return self._users.anybody
         if not identity.user:
@@ -99,9 +116,23 @@ class Authenticator:
             return None
         return user.identity if user.identity.proof == identity.proof else None
 
+    def hold(self, identity: Identity) -> Identity:
+        """Return the identity as its account is now.
+
+        Raises the ProtocolError that ends the connection where it does not hold any more.
+        """
+        if self.operator is not None:
+            return self.operator.again(identity)
+        now = self.again(identity)
+        if now is None:
+            raise AuthorizationViolation
+        return now
+
     def close(self) -> None:
         """Drop the logins that wait; one that is being checked ends unheard."""
         self._secrets.close()
+        if self.operator is not None:
+            self.operator.close()
 
     def _is_proxied(self, connect: Connect, facts: PeerFacts) -> bool:
         """Say whether a trusted proxy vouches for the connection.

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode.clients import interest
+from leafnode.errors import ProtocolError
 from leafnode.protocol import errors
 from leafnode.protocol.errors import wire_line
 
@@ -39,6 +40,22 @@ def renew(client: ClientHandler, again: Callable[[Identity], Identity | None]) -
     else:
         client.become(now)
         drop_denied(client)
+
+
+def hold(client: ClientHandler, account: str, held: Callable[[Identity], Identity]) -> None:
+    """Hold a client of this account to what its JWT says now, or end it with its own error."""
+    before = client.identity
+    if before is None or before.account != account or client.is_gone:
+        return
+    try:
+        now = held(before)
+    except ProtocolError as error:
+        client.refuse(error)
+        return
+    if now is not before:
+        client.become(now)
+        drop_denied(client)
+    client.apply_bounds()
 
 
 def drop_denied(client: ClientHandler) -> None:

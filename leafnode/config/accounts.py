@@ -84,6 +84,8 @@ def check_users(
 def check_names(options: Options, given: Given) -> None:
     """Raise ConfigError where an option names an account that is not there."""
     known = {GLOBAL, *(account.name for account in options.accounts)}
+    if options.operator is not None:
+        known.add(options.system_account)  # a JWT says whether it is one
     if options.system_account not in {*known, SYSTEM}:
         raise given.places["system_account"].expected("an account of this file")
     if not options.no_system_account:

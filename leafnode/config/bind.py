@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.config import blocks, convert, monitoring, process, refused
+from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, trusted_proxies, users_of
 from leafnode.config.lexer import quoted
@@ -84,6 +85,7 @@ def bind(tree: Tree) -> Options:
     monitoring.fold_http(values)
     _fold_trace(values)
     _fold_store_dir(given, values)
+    operator_mode.fold_operator(values)
     warnings = tree.warnings
     if "authorization" in values and not values["authorization"].required:
         where = given.places["authorization"].node
@@ -133,6 +135,7 @@ def _check_together(options: Options, given: Given) -> None:
     _check_users(options, given)
     if options.accounts:
         check_users(options.authorization, given, options.accounts)
+    operator_mode.check_operator(options, given)
     check_names(options, given)
     if problem := process.grace_problem(options):
         where = given.places.get("lame_duck_grace_period_ns") or given.place
@@ -200,6 +203,7 @@ _TOP: Final = Block(
         Row(("websocket", "ws"), "websocket", websocket),
         Row(("allow_non_tls",), "allow_non_tls", convert.boolean),
         Row(("proxy_protocol",), "proxy_protocol", convert.boolean),
+        *operator_mode.ROWS,
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),

@@ -103,6 +103,40 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolverOptions:
+    """`resolver`: where account JWTs come from. `kind` is memory, full, cache or url.
+
+    `limit` 0: the kind's own; `ttl_ns` 0: cached without end.
+    """
+
+    kind: str = "memory"
+    directory: str = ""
+    url: str = field(default="", repr=False)  # may hold user:password
+    allow_delete: bool = False
+    hard_delete: bool = False
+    limit: int = 0
+    ttl_ns: int = 0
+    interval_ns: int = limits.RESOLVER_INTERVAL_NS
+    timeout_ns: int = limits.ACCOUNT_FETCH_TIMEOUT_NS
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorOptions:
+    """Operator mode. `operators` are JWTs or paths of files with one.
+
+    `preload` has account JWTs by the account's key; `pinned_accounts` empty: all accounts.
+    """
+
+    operators: tuple[str, ...] = ()
+    trusted_keys: tuple[str, ...] = ()
+    resolver: ResolverOptions | None = None
+    resolver_tls: TlsOptions | None = None
+    preload: tuple[tuple[str, str], ...] = ()
+    pinned_accounts: tuple[str, ...] = ()
+    default_sentinel: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class JetStreamOptions:
     """`jetstream { … }`. `max_file_bytes` and `max_memory_bytes`: -1 is unlimited."""
 
@@ -239,6 +273,7 @@ class Options:
     allow_non_tls: bool = False
     websocket: Websocket | None = None
     proxy_protocol: bool = False
+    operator: OperatorOptions | None = None  # operator mode: users have JWTs
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
     max_pending_bytes: int = limits.MAX_PENDING_BYTES

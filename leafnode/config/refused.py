@@ -17,21 +17,13 @@ _NOT_YET: Final = "not supported yet"
 _NO_CLUSTER: Final = "leafnode builds no cluster: point leafnodes.remotes at one"
 _NO_LEAFS: Final = "not supported: leafnode accepts no leaf connections, it dials them (remotes)"
 _ALWAYS_VERIFIED: Final = "not supported: the certificate of a remote is always verified"
-_OPERATOR_MODE: Final = "not supported yet: operator mode (a remote may still use .creds)"
 
 TOP: Final[dict[str, str]] = (
     _each(_NO_CLUSTER, "cluster gateway")
     | _each(
         _NOT_YET,
-        "default_sentinel "
-        "default_js_domain write_timeout "
+        "resolver_tls default_js_domain write_timeout "
         "trace_headers connect_error_reports reconnect_error_reports",
-    )
-    | _each(
-        _OPERATOR_MODE,
-        "operator operators root roots root_operator root_operators resolver account_resolver "
-        "accounts_resolver resolver_tls resolver_preload resolver_pinned_accounts trusted "
-        "trusted_keys",
     )
     | _each("not supported", "mqtt ocsp ocsp_cache feature_flags")
 )

@@ -95,6 +95,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "authorization": Live(Part.LOGINS, "authorization", is_secret=True),
     "no_auth_user": Live(Part.LOGINS, "no_auth_user"),
     "trusted_proxies": Live(Part.LOGINS, "proxies"),
+    "operator": Fixed("TrustedOperators"),
     "max_payload_bytes": Live(Part.CLIENTS, "max_payload"),
     "max_control_line_bytes": Live(Part.CLIENTS, "max_control_line"),
     "max_pending_bytes": Live(Part.CLIENTS, "max_pending"),

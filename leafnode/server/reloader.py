@@ -15,7 +15,7 @@ from leafnode.auth.identity import ConnectionType
 from leafnode.clients.renewal import renew
 from leafnode.errors import LeafnodeError, ReloadError
 from leafnode.protocol import errors
-from leafnode.server import client_ports, features, logs, monitoring, websocket_port
+from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
 from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
@@ -44,7 +44,8 @@ class Reloader:
             return NO_FILE
         async with self._busy:
             try:
-                await self._apply(await asyncio.to_thread(load))
+                options = await asyncio.to_thread(load)
+                await self._apply(operators.completed(self._server, options))
             except (LeafnodeError, OSError) as err:
                 return str(err)
         return ""

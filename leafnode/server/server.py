@@ -24,7 +24,7 @@ from leafnode.clients.greeting import server_info
 from leafnode.clients.registry import Registry
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
-from leafnode.server import client_ports, features, logs, monitoring, websocket_port
+from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
 from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
 from leafnode.server.lame_duck import see_off
@@ -83,9 +83,10 @@ class Server:
         self.registry = Registry(
             max_connections=options.max_connections, max_closed=options.max_closed_clients
         )
-        self.account_set = Accounts(self._account_seams(), options)
+        self.operator = operators.operator_mode(self)
+        self.account_set = Accounts(self._account_seams(), self.options)
         self.accounts = self.account_set.by_name
-        self.authenticator = Authenticator(options)
+        self.authenticator = Authenticator(self.options, self.operator)
         self.features = features.Features()
         self.program = seams.program
         self.listeners = Listeners(self.turn)
@@ -190,6 +191,8 @@ class Server:
             self.monitor = await monitoring.bind_monitor(self, self.options)
             refresh(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            if self.operator is not None:
+                await operators.start(self, self.operator, tasks)
             stack.callback(self.listeners.stop)
             stack.callback(self._close_connections)
             stack.callback(self._end_running)

@@ -1,0 +1,285 @@
+"""An account's JWT as the options of an account: exports, imports, mappings, limits, JetStream.
+
+Also what an activation token is worth. Pure: other accounts' claims and the time are parameters.
+Truth: nats-server 2.15.1 server/accounts.go updateAccountClaimsWithRefresh, checkActivation;
+nats-io/jwt v2 account_claims.go, imports.go (Validate).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from leafnode.auth import jwt, nkey
+from leafnode.auth.claims import (
+    UNLIMITED,
+    ActivationClaims,
+    is_revoked,
+    permissions_options,
+)
+from leafnode.config.account_options import (
+    AccountJetStream,
+    AccountLimits,
+    AccountOptions,
+    Destination,
+    LatencyOptions,
+    Mapping,
+    ResponseType,
+    ServiceExport,
+    ServiceImport,
+    StreamExport,
+    StreamImport,
+)
+from leafnode.errors import AuthError
+from leafnode.protocol import subject as subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from leafnode.auth.claims import (
+        AccountClaims,
+        AccountLimitClaims,
+        ExportClaim,
+        ImportClaim,
+        JetStreamTier,
+        WeightedMapping,
+    )
+
+_STREAM: Final = "stream"
+_SERVICE: Final = "service"
+_RESPONSES: Final = {
+    "": ResponseType.SINGLETON,
+    "Singleton": ResponseType.SINGLETON,
+    "Stream": ResponseType.STREAM,
+    "Chunked": ResponseType.CHUNKED,
+}
+_PERCENT: Final = 100
+_HEADERS: Final = 0  # sample only what asks for it
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Imports that hold, and until when (seconds, 0: without end) all of them do."""
+
+    imports: tuple[ImportClaim, ...]
+    until_s: int
+
+
+def check_account(claims: AccountClaims, now_s: int) -> None:
+    """Raise AuthError where an account cannot be what its JWT says, or not now."""
+    if not claims.holds_at(now_s):
+        raise AuthError("claim is expired or not yet valid")
+    if not nkey.is_public_key(claims.sub, "A"):
+        raise AuthError("the subject of an account JWT is not an account's key")
+    if not all(nkey.is_public_key(key, "A") for key in claims.nats.signers):
+        raise AuthError("a signing key of an account JWT is not an account's key")
+    limits = claims.nats.limits
+    if 0 <= limits.imports < len(claims.nats.imports):
+        raise AuthError("the account contains more imports than allowed by the operator")
+    if 0 <= limits.exports < len(claims.nats.exports):
+        raise AuthError("the account contains more exports than allowed by the operator")
+    if not limits.wildcards and any("*" in e.subject or ">" in e.subject for e in _exports(claims)):
+        raise AuthError(
+            "the account contains wildcard exports that are not allowed by the operator"
+        )
+
+
+def account_options(claims: AccountClaims, imports: Iterable[ImportClaim]) -> AccountOptions:
+    """Return the options of the account that these claims describe, with these of its imports."""
+    body = claims.nats
+    approved = tuple(imports)
+    trace = body.trace
+    traced = trace is not None and subjects.is_literal(trace.dest.encode("utf-8", "replace"))
+    return AccountOptions(
+        claims.sub,
+        stream_exports=tuple(_stream_export(e) for e in _exports(claims) if e.type == _STREAM),
+        service_exports=tuple(_service_export(e) for e in _exports(claims) if e.type == _SERVICE),
+        stream_imports=tuple(_stream_import(i) for i in approved if i.type == _STREAM),
+        service_imports=tuple(_service_import(i) for i in approved if i.type == _SERVICE),
+        mappings=tuple(_mapping(source, to) for source, to in body.mappings.items()),
+        default_permissions=permissions_options(body.default_permissions),
+        limits=AccountLimits(
+            max_connections=_limit(body.limits.conn),
+            max_subscriptions=_limit(body.limits.subs),
+            max_payload_bytes=_limit(body.limits.payload),
+            max_leafnodes=_limit(body.limits.leaf),
+        ),
+        jetstream=_jetstream(body.limits),
+        name_tag=claims.name,
+        tags=body.tags,
+        trace_dest=trace.dest if trace is not None and traced else "",
+        trace_sampling_percent=_percent(trace.sampling) if trace is not None else _PERCENT,
+    )
+
+
+def approved_imports(
+    claims: AccountClaims,
+    exporter: Callable[[str], AccountClaims | None],
+    *,
+    signs_for: Callable[[AccountClaims, str], bool],
+    now_s: int,
+) -> Approved:
+    """Return the imports whose exporter lets this account have them.
+
+    `exporter` gives the claims of another account, `signs_for` says whether a key may sign for it.
+    """
+    found: list[ImportClaim] = []
+    ends: list[int] = []
+    for wanted in claims.nats.imports:
+        other = exporter(wanted.account)
+        if other is None:
+            continue
+        export = _export_for(other, wanted)
+        if export is not None and export.token_req:
+            try:
+                activation = _activation(claims, wanted, other, signs_for)
+            except AuthError:
+                continue
+            if not activation.holds_at(now_s) or is_revoked(
+                export.revocations, claims.sub, activation.iat
+            ):
+                continue
+            if activation.exp:
+                ends.append(activation.exp)
+        found.append(wanted)
+    return Approved(tuple(found), min(ends, default=0))
+
+
+def _activation(
+    importer: AccountClaims,
+    wanted: ImportClaim,
+    exporter: AccountClaims,
+    signs_for: Callable[[AccountClaims, str], bool],
+) -> ActivationClaims:
+    """Return the activation that an import carries. Raises AuthError where it is not for this."""
+    activation = jwt.decode(wanted.token, ActivationClaims)
+    body = activation.nats
+    if body.issuer_account:
+        # Only with an account named may a signing key have signed it.
+        if body.issuer_account != exporter.sub or not signs_for(exporter, activation.iss):
+            raise AuthError("an activation signed by a key that is not the exporter's")
+    elif activation.iss != exporter.sub:
+        raise AuthError("an activation signed by a key that is not the exporter's")
+    if activation.sub not in {importer.sub, "public"}:
+        raise AuthError("an activation for another account")
+    if body.kind != wanted.type or not _is_within(_remote_subject(wanted), body.subject):
+        raise AuthError("an activation for something else")
+    return activation
+
+
+def _export_for(exporter: AccountClaims, wanted: ImportClaim) -> ExportClaim | None:
+    """Return the export that an import is of: the one with its subject, else one around it."""
+    offered = [export for export in exporter.nats.exports if export.type == wanted.type]
+    subject = _remote_subject(wanted)
+    same = [export for export in offered if export.subject == subject]
+    around = [export for export in offered if _is_within(subject, export.subject)]
+    # Of several the strictest: an open one beside it must not open it.
+    found = same or sorted(around, key=lambda export: not export.token_req)
+    return found[0] if found else None
+
+
+def _remote_subject(wanted: ImportClaim) -> str:
+    """Return what the exporter calls it; in an older JWT a service's `to` does."""
+    if wanted.type == _SERVICE and wanted.to and not wanted.local_subject:
+        return wanted.to
+    return wanted.subject
+
+
+def _is_within(subject: str, pattern: str) -> bool:
+    one, other = subject.encode("utf-8", "replace"), pattern.encode("utf-8", "replace")
+    if not subjects.is_valid(one) or not subjects.is_valid(other):
+        return False
+    return subjects.is_subset(one, other)
+
+
+def _exports(claims: AccountClaims) -> list[ExportClaim]:
+    return [
+        export
+        for export in claims.nats.exports
+        if subjects.is_valid(export.subject.encode("utf-8", "replace"))
+    ]
+
+
+def _stream_export(export: ExportClaim) -> StreamExport:
+    return StreamExport(
+        export.subject,
+        account_token_position=max(0, export.account_token_position),
+        token_required=export.token_req,
+    )
+
+
+def _service_export(export: ExportClaim) -> ServiceExport:
+    latency = None
+    if export.service_latency is not None and export.service_latency.results:
+        sampling = export.service_latency.sampling
+        percent = _percent(sampling) if isinstance(sampling, int) and sampling else _HEADERS
+        latency = LatencyOptions(export.service_latency.results, percent)
+    return ServiceExport(
+        export.subject,
+        account_token_position=max(0, export.account_token_position),
+        token_required=export.token_req,
+        response_type=_RESPONSES.get(export.response_type, ResponseType.SINGLETON),
+        threshold_ns=max(0, export.response_threshold),
+        latency=latency,
+        allow_trace=export.allow_trace,
+    )
+
+
+def _stream_import(wanted: ImportClaim) -> StreamImport:
+    return StreamImport(
+        wanted.account,
+        wanted.subject,
+        to=wanted.local_subject,
+        # `to` of an older JWT is what is put in front.
+        prefix="" if wanted.local_subject else wanted.to,
+        allow_trace=wanted.allow_trace,
+        activated=True,
+    )
+
+
+def _service_import(wanted: ImportClaim) -> ServiceImport:
+    remote = _remote_subject(wanted)
+    local = wanted.subject if remote != wanted.subject else wanted.local_subject
+    return ServiceImport(wanted.account, remote, to=local, share=wanted.share, activated=True)
+
+
+def _mapping(source: str, destinations: tuple[WeightedMapping, ...]) -> Mapping:
+    return Mapping(
+        source,
+        tuple(
+            Destination(each.subject, each.weight or _PERCENT, each.cluster)
+            for each in destinations
+        ),
+    )
+
+
+def _jetstream(limits: AccountLimitClaims) -> AccountJetStream | None:
+    """Return what the account may store; a cluster's tiers count by the one without replicas."""
+    tier: JetStreamTier | None = limits
+    if not limits.disk_storage and not limits.mem_storage:
+        tier = limits.tiered_limits.get("R1")
+        if tier is None or not (tier.disk_storage or tier.mem_storage):
+            return None
+    assert tier is not None, "given above"
+    return AccountJetStream(
+        max_memory_bytes=_limit(tier.mem_storage),
+        max_file_bytes=_limit(tier.disk_storage),
+        max_streams=_limit(tier.streams),
+        max_consumers=_limit(tier.consumer),
+        max_ack_pending=tier.max_ack_pending if tier.max_ack_pending > 0 else UNLIMITED,
+        max_memory_stream_bytes=_positive(tier.mem_max_stream_bytes),
+        max_file_stream_bytes=_positive(tier.disk_max_stream_bytes),
+        max_bytes_required=tier.max_bytes_required,
+    )
+
+
+def _limit(value: int) -> int:
+    return max(UNLIMITED, value)
+
+
+def _positive(value: int) -> int:
+    return value if value > 0 else UNLIMITED
+
+
+def _percent(sampling: int) -> int:
+    return sampling if 0 < sampling <= _PERCENT else _PERCENT

@@ -1,0 +1,207 @@
+"""Account JWTs in a directory, a file for each account: the resolvers `full` and `cache`.
+
+File names are validated public keys and nothing else, so no name leads out of the directory. A file
+is written whole or not at all. Knows no subjects of the system account (`system.claims`).
+Truth: nats-server 2.15.1 server/dirstore.go (names of files, hash, pack), server/accounts.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from leafnode.auth import jwt, nkey
+from leafnode.auth.claims import AccountClaims
+from leafnode.errors import AuthError
+from leafnode.limits import ACCOUNT_JWTS_MAX, CACHED_ACCOUNT_JWTS_MAX, JWT_CHARS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.clock import Clock
+    from leafnode.config.options import ResolverOptions
+
+_SUFFIX: Final = ".jwt"
+_DELETED: Final = ".deleted"
+_HASH_BYTES: Final = 32
+
+
+class _Entry:
+    """What is known of one file without reading it."""
+
+    __slots__ = ("expires_s", "hash", "used_ns")
+
+    def __init__(self, digest: bytes, expires_s: int, used_ns: int) -> None:
+        self.hash = digest
+        self.expires_s = expires_s
+        self.used_ns = used_ns
+
+
+class JwtDirectory:
+    """The files. Every method may block for as long as one small file takes."""
+
+    def __init__(self, options: ResolverOptions, clock: Clock) -> None:
+        self.options = options
+        self._clock = clock
+        self._path = Path(options.directory)
+        self._is_cache = options.kind == "cache"
+        default = CACHED_ACCOUNT_JWTS_MAX if self._is_cache else ACCOUNT_JWTS_MAX
+        self._limit = options.limit or default
+        self._entries: dict[str, _Entry] = {}  # a cache's oldest come first
+
+    @classmethod
+    def open(cls, options: ResolverOptions, clock: Clock) -> JwtDirectory:
+        """Return the directory, made if it is not there. Raises AuthError."""
+        directory = cls(options, clock)
+        try:
+            directory._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            names = sorted(path.name for path in directory._path.iterdir())
+        except OSError as err:
+            reason = err.strerror or err
+            raise AuthError(f"dir needs to point to an accessible directory: {reason}") from err
+        for name in names:
+            account = name.removesuffix(_SUFFIX)
+            if name.endswith(_SUFFIX) and nkey.is_public_key(account, "A"):
+                directory._take_in(account)
+        return directory
+
+    def accounts(self) -> list[str]:
+        return list(self._entries)
+
+    def load(self, account: str) -> str | None:
+        """Return an account's JWT; None where there is none, or it is too old for the cache."""
+        entry = self._entries.get(account)
+        if entry is None:
+            return None
+        ttl_ns = self.options.ttl_ns
+        if ttl_ns and self._clock.monotonic_ns() - entry.used_ns > ttl_ns:
+            self._forget(account)
+            return None
+        if self._is_cache:
+            entry.used_ns = self._clock.monotonic_ns()
+            self._entries[account] = self._entries.pop(account)
+        return self._read(account)
+
+    def save(self, account: str, token: str) -> bool:
+        """Keep an account's JWT; False where it is there already. Raises AuthError."""
+        claims = jwt.decode(token, AccountClaims)
+        if claims.sub != account or not nkey.is_public_key(account, "A"):
+            raise AuthError("subject does not match jwt content")
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._entries.get(account)
+        if known is not None and known.hash == digest:
+            return False
+        if known is None and len(self._entries) >= self._limit:
+            if not self._is_cache:
+                raise AuthError(f"JWT store is full: {self._limit} accounts")
+            self._forget(next(iter(self._entries)))
+        self._write(account, token)
+        self._entries.pop(account, None)
+        self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
+        return True
+
+    def save_if_newer(self, account: str, token: str) -> bool:
+        """Keep it unless what is there was issued later. Raises AuthError."""
+        old = self._read(account) if account in self._entries else None
+        if old is not None:
+            issued_s = jwt.decode(token, AccountClaims).iat
+            try:
+                if jwt.decode(old, AccountClaims).iat > issued_s:
+                    return False
+            except AuthError:
+                pass  # damaged: anything is better
+        return self.save(account, token)
+
+    def delete(self, account: str) -> None:
+        """Take an account away, for good or by a new name of its file. Raises AuthError."""
+        if not self.options.allow_delete:
+            raise AuthError("delete must be enabled in server config")
+        if account not in self._entries:
+            return
+        path = self._file(account)
+        try:
+            if self.options.hard_delete:
+                path.unlink(missing_ok=True)
+            else:
+                path.rename(path.with_name(path.name + _DELETED))
+        except OSError as err:
+            raise AuthError(f"cannot delete {account}: {err.strerror}") from err
+        del self._entries[account]
+
+    def hash(self) -> bytes:
+        """Return what is equal for two directories with the same JWTs."""
+        total = 0
+        for entry in self._entries.values():
+            total ^= int.from_bytes(entry.hash, "big")
+        return total.to_bytes(_HASH_BYTES, "big")
+
+    def pack(self) -> Iterator[tuple[str, str]]:
+        """Yield every account with its JWT, without those that expired."""
+        now_s = self._clock.wall_ns() // 1_000_000_000
+        for account, entry in list(self._entries.items()):
+            if entry.expires_s and entry.expires_s < now_s:
+                continue
+            token = self._read(account)
+            if token is not None:
+                yield account, token
+
+    def _take_in(self, account: str) -> None:
+        """Note a file that is there already; one that holds no JWT of its name is left alone."""
+        if len(self._entries) >= self._limit:
+            return
+        token = self._read(account)
+        try:
+            claims = jwt.decode(token or "", AccountClaims)
+        except AuthError:
+            return
+        if token is not None and claims.sub == account:
+            digest = hashlib.sha256(token.encode()).digest()
+            self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
+
+    def _file(self, account: str) -> Path:
+        if not nkey.is_public_key(account, "A"):
+            raise AuthError("will only fetch valid account keys")
+        return self._path / f"{account}{_SUFFIX}"
+
+    def _read(self, account: str) -> str | None:
+        try:
+            with self._file(account).open("rb") as file:
+                content = file.read(JWT_CHARS_MAX + 1)
+        except OSError:
+            return None
+        return content.decode("ascii", "replace").strip()
+
+    def _write(self, account: str, token: str) -> None:
+        path = self._file(account)
+        new = path.with_name(f".{path.name}.new")
+        try:
+            with new.open("w") as file:
+                file.write(token)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        except OSError as err:
+            raise AuthError(f"cannot save {account}: {err.strerror}") from err
+
+    def _forget(self, account: str) -> None:
+        self._entries.pop(account, None)
+        self._file(account).unlink(missing_ok=True)
+
+
+class DirectoryResolver:
+    """Hands out what is in the directory."""
+
+    def __init__(self, directory: JwtDirectory) -> None:
+        self.directory = directory
+
+    async def fetch(self, account: str) -> str:
+        token = await asyncio.to_thread(self.directory.load, account)
+        if token is None:
+            raise AuthError("account jwt not found")
+        return token
+
+    def close(self) -> None:
+        """Nothing is open between two calls."""

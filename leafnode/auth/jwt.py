@@ -1,0 +1,169 @@
+"""JWTs as NATS writes them: taken apart, their signature checked, their claims as typed values.
+
+Every length, alphabet and kind is checked before the cryptography sees a byte, and nothing but
+AuthError comes out, whose text never holds what was read. Whether a claim is *true* (who may sign
+for whom, time, revocation) is for `auth.operator` and others to judge. Knows no clock.
+Truth: nats-io/jwt v2 decoder.go (format versions 1 and 2), claims.go ExpectedPrefixes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from leafnode.auth import nkey
+from leafnode.auth.claims import (
+    AccountClaims,
+    ActivationClaims,
+    AuthorizationResponse,
+    GenericClaims,
+    OperatorClaims,
+    UserClaims,
+)
+from leafnode.errors import AuthError
+from leafnode.limits import JWT_CHARS_MAX, JWT_DEPTH_MAX
+
+if TYPE_CHECKING:
+    from leafnode.auth.claims import Claims
+
+START: Final = "eyJ"  # what every JWT starts with: `{"`
+_PARTS: Final = 3
+_SIGNATURE_CHARS: Final = 86  # 64 bytes in base 64 for URLs, without padding
+_HEADER_CHARS_MAX: Final = 512
+_NKEY: Final = "ed25519-nkey"
+_NKEY_OLD: Final = "ed25519"
+_VERSION_MAX: Final = 2
+_HEADER: Final = base64.urlsafe_b64encode(b'{"typ":"JWT","alg":"ed25519-nkey"}').rstrip(b"=")
+
+ClaimsT = TypeVar("ClaimsT", bound="Claims")
+
+# For each type of claims: how it is read, and whose signatures it may have.
+_TYPES: Final[dict[str, tuple[type[Claims], str]]] = {
+    "operator": (OperatorClaims, "O"),
+    "account": (AccountClaims, "OA"),
+    "user": (UserClaims, "A"),
+    "activation": (ActivationClaims, "OA"),
+    "authorization_response": (AuthorizationResponse, "A"),
+}
+
+
+def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
+    """Return the claims of a JWT of one type whose signature holds. Raises AuthError."""
+    header, body, signature = _split(token)
+    _check_header(header)
+    fields = _json_object(body)
+    nats = fields.get("nats")
+    nats = nats if isinstance(nats, dict) else {}
+    version, kind = _version_and_type(fields, nats)
+    issuer = fields.get("iss")
+    if not isinstance(issuer, str):
+        raise AuthError("a JWT without an issuer")
+    signed = body if version == 1 else f"{header}.{body}"
+    if not nkey.verify(issuer, signed.encode(), signature, kinds=nkey.ALL_KINDS):
+        raise AuthError("the signature of a JWT does not hold")
+    form, signers = _TYPES.get(kind, (GenericClaims, ""))
+    if form is not wanted:
+        raise AuthError(f"a JWT of another type: {_name(wanted)} was expected")
+    if signers and not any(nkey.is_public_key(issuer, signer) for signer in signers):
+        raise AuthError("a JWT signed by a key of the wrong kind")
+    try:
+        flat = fields if form is GenericClaims else {**fields, "nats": nats}
+        return msgspec.convert(flat, wanted)
+    except (msgspec.ValidationError, ValueError, RecursionError):
+        # Without the cause: a decoder's message may quote what it read.
+        raise AuthError(f"the claims of a JWT are malformed: {_name(wanted)}") from None
+
+
+def encode(claims: dict[str, Any], key: nkey.KeyPair) -> str:
+    """Return a JWT over these claims, signed with our key; `iss` and `jti` are filled in."""
+    body = {**claims, "iss": key.public_key}
+    digest = hashlib.sha256(msgspec.json.encode(body)).digest()
+    body["jti"] = base64.b32encode(digest).rstrip(b"=").decode()
+    signed = _HEADER + b"." + base64.urlsafe_b64encode(msgspec.json.encode(body)).rstrip(b"=")
+    signature = base64.urlsafe_b64encode(key.sign(signed)).rstrip(b"=")
+    return (signed + b"." + signature).decode()
+
+
+def undecorated(text: str) -> str:
+    """Return the JWT of a file, which may stand between dashed lines."""
+    for line in text.splitlines():
+        word = line.strip()
+        if word.startswith(START):
+            return word
+    raise AuthError("no JWT found")
+
+
+def _split(token: str) -> tuple[str, str, str]:
+    if len(token) > JWT_CHARS_MAX or not token.isascii():
+        raise AuthError("a JWT that is too long or has other characters than a JWT has")
+    parts = token.split(".", _PARTS)
+    if len(parts) != _PARTS:
+        raise AuthError("a JWT has three parts")
+    header, body, signature = parts
+    if len(signature) != _SIGNATURE_CHARS or len(header) > _HEADER_CHARS_MAX:
+        raise AuthError("the parts of a JWT have other lengths")
+    return header, body, signature
+
+
+def _check_header(header: str) -> None:
+    fields = _json_object(header)
+    kind, algorithm = fields.get("typ"), fields.get("alg")
+    if not isinstance(kind, str) or kind.upper() != "JWT":
+        raise AuthError("the header of a JWT is of another type")
+    if not isinstance(algorithm, str) or algorithm.lower() not in {_NKEY, _NKEY_OLD}:
+        raise AuthError("a JWT signed with another algorithm than ed25519-nkey")
+
+
+def _json_object(part: str) -> dict[str, Any]:
+    try:
+        raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+        fields = msgspec.json.decode(raw)
+    except (binascii.Error, ValueError, RecursionError):
+        raise AuthError("a part of a JWT is not JSON in base 64") from None
+    if not isinstance(fields, dict):
+        raise AuthError("a part of a JWT is not a JSON object")
+    clean = _without_nulls(fields, JWT_DEPTH_MAX)
+    assert isinstance(clean, dict), "a dict stays one"
+    return clean
+
+
+def _without_nulls(value: object, depth: int) -> object:
+    """Go reads null as absent. Raises AuthError for what is nested deeper than claims are."""
+    if depth == 0:
+        raise AuthError("the claims of a JWT are nested too deep")
+    if isinstance(value, dict):
+        return {k: _without_nulls(v, depth - 1) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item, depth - 1) for item in value if item is not None]
+    return value
+
+
+def _version_and_type(fields: dict[str, Any], nats: dict[str, Any]) -> tuple[int, str]:
+    """Return the version of the format and the type; version 1 has its type outside of `nats`."""
+    old = fields.get("type")
+    if isinstance(old, str) and old:
+        _migrate(nats, old)
+        return 1, old
+    version, kind = nats.get("version"), nats.get("type")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise AuthError("a JWT without a version")
+    if version > _VERSION_MAX:
+        raise AuthError("JWT was generated by a newer version")
+    if version != _VERSION_MAX:
+        raise AuthError("a JWT of a version that does not exist")
+    return version, kind if isinstance(kind, str) else ""
+
+
+def _migrate(nats: dict[str, Any], kind: str) -> None:
+    """Bring the fields of version 1 into the form of version 2."""
+    if kind == "user" and isinstance(nats.get("src"), str):
+        nats["src"] = [part.strip() for part in nats["src"].split(",") if part.strip()]
+
+
+def _name(wanted: type[Claims]) -> str:
+    names: dict[type[Claims], str] = {form: kind for kind, (form, _) in _TYPES.items()}
+    return names.get(wanted, "generic")

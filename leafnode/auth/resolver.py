@@ -1,0 +1,75 @@
+"""Where account JWTs come from: the seam, the one in memory, and how one is chosen.
+
+A resolver hands out text; whether it holds is judged by `auth.operator`. Truth: nats-server 2.15.1
+server/accounts.go AccountResolver, MemAccResolver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from leafnode.auth import nkey
+from leafnode.errors import AuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leafnode.clock import Clock
+    from leafnode.config.options import OperatorOptions
+
+
+class Resolver(Protocol):
+    """Account JWTs by the account's public key, which callers have validated."""
+
+    async def fetch(self, account: str) -> str:
+        """Return the JWT. Raises AuthError where there is none, or none came in time."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class MemoryResolver:
+    """What the configuration has: `resolver: MEMORY` and `resolver_preload`."""
+
+    def __init__(self, preload: Mapping[str, str]) -> None:
+        self._tokens = dict(preload)
+
+    async def fetch(self, account: str) -> str:
+        token = self._tokens.get(account)
+        if token is None:
+            raise AuthError("account missing")
+        return token
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def new_resolver(options: OperatorOptions, clock: Clock, *, operator_url: str = "") -> Resolver:
+    """Return the resolver that a configuration asks for. Raises AuthError. Blocks: file access.
+
+    `operator_url` is the operator's own, used where the configuration names none.
+    """
+    preload = dict(options.preload)
+    for account in preload:
+        if not nkey.is_public_key(account, "A"):
+            raise AuthError("a key of resolver_preload is not an account's")
+    wanted = options.resolver
+    if wanted is None and not operator_url:
+        raise AuthError("operators require an account resolver to be configured")
+    if wanted is not None and wanted.kind == "memory":
+        return MemoryResolver(preload)
+    if wanted is not None and wanted.kind in {"full", "cache"}:
+        from leafnode.auth.directory import DirectoryResolver, JwtDirectory
+
+        directory = JwtDirectory.open(wanted, clock)
+        for account, token in preload.items():
+            directory.save_if_newer(account, token)
+        return DirectoryResolver(directory)
+    if preload:
+        raise AuthError(
+            "resolver preloads only available for writeable resolver types MEM/DIR/CACHE_DIR"
+        )
+    from leafnode.auth.url_resolver import UrlResolver
+
+    url = wanted.url if wanted is not None else f"{operator_url.rstrip('/')}/accounts"
+    return UrlResolver(url, options)

@@ -1,0 +1,274 @@
+"""leafnode.auth.account_claims. Source: nats-server 2.15.1 server/accounts.go (behaviour)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leafnode.auth import jwt
+from leafnode.auth.account_claims import account_options, approved_imports, check_account
+from leafnode.auth.claims import AccountClaims
+from leafnode.auth.trust import Trust
+from leafnode.config.account_options import (
+    AccountJetStream,
+    AccountLimits,
+    Destination,
+    LatencyOptions,
+    Mapping,
+    ResponseType,
+)
+from leafnode.errors import AuthError
+from tests.hub.jwt import Key
+from tests.sim.realm import ACCOUNT, NOW_S, Realm, scope
+
+REALM = Realm()
+EXPORTER = Key(ACCOUNT)
+SIGNER = Key(ACCOUNT)
+TRUST = Trust(frozenset({REALM.operator.public}))
+
+
+def claims(key: Key | None = None, **more: Any) -> AccountClaims:
+    return jwt.decode(REALM.account_jwt(key, **more), AccountClaims)
+
+
+def refused(account: AccountClaims) -> str:
+    with pytest.raises(AuthError) as caught:
+        check_account(account, NOW_S)
+    return str(caught.value)
+
+
+def test_an_account_holds_within_its_times() -> None:
+    check_account(claims(), NOW_S)
+
+    assert "expired" in refused(claims(claims={"exp": NOW_S - 1}))
+    assert "not yet" in refused(claims(claims={"nbf": NOW_S + 1}))
+
+
+def test_an_account_and_its_signing_keys_have_keys_of_accounts() -> None:
+    assert "account's key" in refused(claims(REALM.operator))
+    assert "signing key" in refused(claims(signing_keys=[REALM.operator.public]))
+    assert "signing key" in refused(claims(signing_keys=[scope(REALM.operator)]))
+
+
+def test_what_the_operator_limits_is_counted() -> None:
+    export = {"subject": "a.*", "type": "stream"}
+
+    assert "more exports" in refused(claims(limits={"exports": 0}, exports=[export]))
+    assert "more imports" in refused(claims(limits={"imports": 0}, imports=[{"subject": "a"}]))
+    assert "wildcard" in refused(claims(limits={"wildcards": False}, exports=[export]))
+
+
+def test_limits_and_jetstream_and_names_come_over() -> None:
+    options = account_options(
+        claims(
+            limits={"conn": 5, "subs": 6, "payload": 7, "leaf": 8, "disk_storage": 1024},
+            tags=["a:b"],
+            default_permissions={"pub": {"deny": ["x"]}},
+            trace={"dest": "trace.here", "sampling": 25},
+        ),
+        (),
+    )
+
+    assert options.name == REALM.account.public
+    assert options.name_tag == "APP"
+    assert options.tags == ("a:b",)
+    assert options.limits == AccountLimits(5, 6, 7, 8)
+    assert options.jetstream == AccountJetStream(
+        max_memory_bytes=0, max_file_bytes=1024, max_streams=0, max_consumers=0
+    )
+    assert options.default_permissions is not None
+    assert options.default_permissions.publish.deny == ("x",)
+    assert (options.trace_dest, options.trace_sampling_percent) == ("trace.here", 25)
+
+
+def test_without_storage_there_is_no_jetstream_and_tiers_count_by_one_replica() -> None:
+    assert account_options(claims(), ()).jetstream is None
+    tiered = claims(limits={"tiered_limits": {"R1": {"disk_storage": 5}, "R3": {}}})
+    jetstream = account_options(tiered, ()).jetstream
+    assert jetstream is not None
+    assert jetstream.max_file_bytes == 5
+
+
+def test_exports_and_mappings_come_over() -> None:
+    options = account_options(
+        claims(
+            exports=[
+                {"subject": "s.>", "type": "stream", "account_token_position": 2},
+                {
+                    "subject": "q",
+                    "type": "service",
+                    "response_type": "Stream",
+                    "response_threshold": 9,
+                    "service_latency": {"sampling": 50, "results": "lat"},
+                    "allow_trace": True,
+                },
+                {"subject": "a..b", "type": "stream"},
+            ],
+            mappings={"foo": [{"subject": "bar", "weight": 40}, {"subject": "baz"}]},
+        ),
+        (),
+    )
+
+    assert [(e.subject, e.account_token_position) for e in options.stream_exports] == [("s.>", 2)]
+    (service,) = options.service_exports
+    assert service.response_type is ResponseType.STREAM
+    assert service.threshold_ns == 9
+    assert service.latency == LatencyOptions("lat", 50)
+    assert service.allow_trace
+    assert options.mappings == (Mapping("foo", (Destination("bar", 40), Destination("baz"))),)
+
+
+def test_sampling_by_header_is_zero_percent() -> None:
+    export = {
+        "subject": "q",
+        "type": "service",
+        "service_latency": {"sampling": "headers", "results": "lat"},
+    }
+
+    (service,) = account_options(claims(exports=[export]), ()).service_exports
+
+    assert service.latency == LatencyOptions("lat", 0)
+
+
+def test_imports_have_the_forms_of_both_generations() -> None:
+    wanted = claims(
+        imports=[
+            {"subject": "s", "account": "A", "type": "stream", "to": "pre"},
+            {"subject": "s", "account": "A", "type": "stream", "local_subject": "l"},
+            {
+                "subject": "q",
+                "account": "A",
+                "type": "service",
+                "local_subject": "l",
+                "share": True,
+            },
+            {"subject": "l", "account": "A", "type": "service", "to": "q"},
+            {"subject": "q", "account": "A", "type": "service"},
+        ]
+    )
+
+    options = account_options(wanted, wanted.nats.imports)
+
+    assert [(i.subject, i.prefix, i.to) for i in options.stream_imports] == [
+        ("s", "pre", ""),
+        ("s", "", "l"),
+    ]
+    assert [(i.subject, i.to, i.share) for i in options.service_imports] == [
+        ("q", "l", True),
+        ("q", "l", False),
+        ("q", "", False),
+    ]
+
+
+# --- activations
+
+
+def activation(
+    signer: Key = EXPORTER, *, to: str = "", outer: dict[str, Any] | None = None, **nats: Any
+) -> str:
+    body = {"type": "activation", "version": 2, "subject": "s.>", "kind": "stream", **nats}
+    return signer.sign(to or REALM.account.public, "act", body, issued_s=NOW_S, **(outer or {}))
+
+
+def approved(token: str, *, subject: str = "s.a", kind: str = "stream", **export: Any) -> int:
+    """How many imports hold that carry this token."""
+    importer = claims(
+        imports=[{"subject": subject, "account": EXPORTER.public, "type": kind, "token": token}]
+    )
+    exporter = claims(
+        EXPORTER,
+        exports=[{"subject": "s.>", "type": "stream", "token_req": True, **export}],
+        signing_keys=[SIGNER.public],
+    )
+    found = approved_imports(
+        importer,
+        {EXPORTER.public: exporter}.get,
+        signs_for=TRUST.signs_for,
+        now_s=NOW_S,
+    )
+    return len(found.imports)
+
+
+def test_a_public_export_needs_no_token() -> None:
+    assert approved("", token_req=False) == 1
+
+
+def test_a_token_of_the_exporter_or_its_signing_key_opens_a_private_export() -> None:
+    assert approved(activation()) == 1
+    assert approved(activation(SIGNER, issuer_account=EXPORTER.public)) == 1
+    assert approved(activation(to="public")) == 1
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "nonsense",
+        activation(Key(ACCOUNT)),
+        activation(SIGNER),
+        activation(Key(ACCOUNT), issuer_account=EXPORTER.public),
+        activation(REALM.operator),
+        activation(issuer_account=REALM.account.public),
+        activation(to=Key(ACCOUNT).public),
+        activation(kind="service"),
+        activation(subject="other.>"),
+        activation(subject="s.a.b"),
+        activation(outer={"exp": NOW_S - 1}),
+        activation(outer={"nbf": NOW_S + 1}),
+        REALM.account_jwt(EXPORTER),
+    ],
+)
+def test_any_other_token_does_not(token: str) -> None:
+    assert approved(token) == 0
+
+
+def test_a_revoked_token_does_not() -> None:
+    for revoked in ({REALM.account.public: NOW_S}, {"*": NOW_S}):
+        assert approved(activation(), revocations=revoked) == 0
+    assert approved(activation(), revocations={"*": NOW_S - 1}) == 1
+
+
+def test_an_import_from_nobody_does_not_hold() -> None:
+    importer = claims(imports=[{"subject": "s", "account": "AX", "type": "stream"}])
+
+    found = approved_imports(importer, {}.get, signs_for=TRUST.signs_for, now_s=NOW_S)
+
+    assert found.imports == ()
+
+
+def test_a_wider_open_export_does_not_open_a_private_one_of_the_same_subject() -> None:
+    importer = claims(imports=[{"subject": "s.a", "account": EXPORTER.public, "type": "stream"}])
+    exports = [
+        {"subject": "s.>", "type": "stream"},
+        {"subject": "s.*", "type": "stream", "token_req": True},
+    ]
+
+    found = approved_imports(
+        importer,
+        {EXPORTER.public: claims(EXPORTER, exports=exports)}.get,
+        signs_for=TRUST.signs_for,
+        now_s=NOW_S,
+    )
+
+    assert found.imports == ()
+
+
+def test_the_end_of_an_activation_is_told() -> None:
+    importer = claims(
+        imports=[
+            {
+                "subject": "s.a",
+                "account": EXPORTER.public,
+                "type": "stream",
+                "token": activation(outer={"exp": NOW_S + 60}),
+            }
+        ]
+    )
+    exporter = claims(EXPORTER, exports=[{"subject": "s.>", "type": "stream", "token_req": True}])
+
+    found = approved_imports(
+        importer, {EXPORTER.public: exporter}.get, signs_for=TRUST.signs_for, now_s=NOW_S
+    )
+
+    assert found.until_s == NOW_S + 60

@@ -1,0 +1,71 @@
+"""leafnode.auth.claims: time, revocation, permissions, scopes."""
+
+from __future__ import annotations
+
+from leafnode.auth import jwt
+from leafnode.auth.claims import (
+    AccountClaims,
+    Permissions,
+    Responses,
+    Rules,
+    UserClaims,
+    is_revoked,
+    permissions_options,
+)
+from leafnode.config.options import ResponseOptions
+from tests.sim.realm import NOW_S, Realm, User, scope
+
+REALM = Realm()
+
+
+def test_claims_hold_between_their_times_ends_included() -> None:
+    claims = UserClaims(iss="A", nbf=NOW_S, exp=NOW_S + 10)
+
+    assert not claims.holds_at(NOW_S - 1)
+    assert claims.holds_at(NOW_S)
+    assert claims.holds_at(NOW_S + 10)
+    assert not claims.holds_at(NOW_S + 11)
+    assert UserClaims(iss="A").holds_at(NOW_S)
+
+
+def test_a_revocation_counts_for_what_was_issued_until_then() -> None:
+    assert is_revoked({"U": 10}, "U", 10)
+    assert not is_revoked({"U": 10}, "U", 11)
+    assert is_revoked({"*": 10}, "V", 9)
+    assert is_revoked({"U": 5, "*": 10}, "U", 9)
+    assert not is_revoked({"U": 10}, "V", 1)
+
+
+def test_saying_nothing_is_not_the_same_as_allowing_nothing() -> None:
+    assert permissions_options(Permissions()) is None
+    options = permissions_options(Permissions(sub=Rules(deny=("a",))))
+    assert options is not None
+    assert options.subscribe.deny == ("a",)
+
+
+def test_responses_have_nats_server_s_defaults() -> None:
+    options = permissions_options(Permissions(resp=Responses()))
+
+    assert options is not None
+    assert options.responses == ResponseOptions()
+
+
+def test_only_a_user_without_anything_of_its_own_fits_a_scope() -> None:
+    key, user = REALM.account, User()
+
+    scoped = jwt.decode(REALM.scoped_user_jwt(user, key), UserClaims)
+    plain = jwt.decode(REALM.user_jwt(user), UserClaims)
+
+    assert scoped.has_empty_permissions
+    assert not plain.has_empty_permissions
+
+
+def test_signing_keys_are_keys_or_scopes() -> None:
+    token = REALM.account_jwt(signing_keys=["AAA", scope(REALM.system, pub={"allow": ["a"]})])
+
+    signers = jwt.decode(token, AccountClaims).nats.signers
+
+    assert signers["AAA"] is None
+    found = signers[REALM.system.public]
+    assert found is not None
+    assert found.template.pub.allow == ("a",)

@@ -1,0 +1,166 @@
+"""leafnode.auth.directory: files by validated keys only, whole or not at all, not too many."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.auth.directory import JwtDirectory
+from leafnode.config.options import ResolverOptions
+from leafnode.errors import AuthError
+from tests.hub.jwt import Key
+from tests.sim.clock import FakeClock
+from tests.sim.realm import ACCOUNT, NOW_S, Realm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NS_PER_S = 1_000_000_000
+REALM = Realm()
+KEY, OTHER = REALM.account, REALM.system
+TOKEN, NEWER = REALM.account_jwt(), REALM.account_jwt(tags=["new"])
+
+
+def opened(
+    path: Path, kind: str = "full", clock: FakeClock | None = None, **more: object
+) -> JwtDirectory:
+    options = ResolverOptions(kind, directory=str(path), **more)  # type: ignore[arg-type]
+    return JwtDirectory.open(options, clock or FakeClock())
+
+
+def test_what_was_saved_is_there_after_a_restart_in_nats_server_s_files(tmp_path: Path) -> None:
+    directory = opened(tmp_path / "jwt")
+
+    assert directory.save(KEY.public, TOKEN)
+    assert not directory.save(KEY.public, TOKEN)
+
+    assert (tmp_path / "jwt" / f"{KEY.public}.jwt").read_text() == TOKEN
+    assert opened(tmp_path / "jwt").load(KEY.public) == TOKEN
+    assert directory.load(OTHER.public) is None
+
+
+def test_an_older_jwt_does_not_replace_a_newer_one(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    old = REALM.operator.sign(
+        KEY.public, "APP", {"type": "account", "version": 2}, issued_s=NOW_S - 10
+    )
+    directory.save(KEY.public, TOKEN)
+
+    assert not directory.save_if_newer(KEY.public, old)
+    assert directory.save_if_newer(KEY.public, NEWER)
+    assert directory.load(KEY.public) == NEWER
+
+
+def test_a_jwt_of_another_account_or_none_is_not_saved(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+
+    for name, token in (
+        (OTHER.public, TOKEN),
+        (KEY.public, "x"),
+        (KEY.public, TOKEN[:-5] + "AAAAA"),
+    ):
+        with pytest.raises(AuthError):
+            directory.save(name, token)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "/etc/passwd", "a/b", "A\0", "A" * 300, KEY.public + "/", "é"]
+)
+def test_no_name_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
+    directory = opened(tmp_path / "jwt")
+    before = sorted(tmp_path.rglob("*"))
+
+    assert directory.load(name) is None
+    with pytest.raises(AuthError):
+        directory.save(name, TOKEN)
+    with pytest.raises(AuthError):
+        directory._write(name, TOKEN)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_a_file_name_but_a_key(name: str) -> None:
+    directory = JwtDirectory(ResolverOptions("full", directory="/nonexistent"), FakeClock())
+
+    with pytest.raises(AuthError):
+        directory._file(name)
+
+
+def test_a_full_directory_takes_no_more_and_a_cache_lets_the_oldest_go(tmp_path: Path) -> None:
+    keys = [Key(ACCOUNT) for _ in range(3)]
+    full, cache = opened(tmp_path / "f", limit=2), opened(tmp_path / "c", "cache", limit=2)
+    for key in keys[:2]:
+        full.save(key.public, REALM.account_jwt(key))
+        cache.save(key.public, REALM.account_jwt(key))
+    cache.load(keys[0].public)
+
+    with pytest.raises(AuthError, match="full"):
+        full.save(keys[2].public, REALM.account_jwt(keys[2]))
+    cache.save(keys[2].public, REALM.account_jwt(keys[2]))
+
+    assert sorted(cache.accounts()) == sorted([keys[0].public, keys[2].public])
+    assert len(list((tmp_path / "c").iterdir())) == 2
+
+
+def test_a_cache_forgets_what_was_not_used_for_long(tmp_path: Path) -> None:
+    clock = FakeClock()
+    cache = opened(tmp_path, "cache", clock, ttl_ns=10 * NS_PER_S)
+    cache.save(KEY.public, TOKEN)
+
+    clock.advance(9 * NS_PER_S)
+    assert cache.load(KEY.public) == TOKEN
+    clock.advance(11 * NS_PER_S)
+
+    assert cache.load(KEY.public) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_deleting_has_to_be_allowed_and_renames_unless_it_is_hard(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    directory.save(KEY.public, TOKEN)
+    with pytest.raises(AuthError, match="delete must be enabled"):
+        directory.delete(KEY.public)
+
+    soft = opened(tmp_path, allow_delete=True)
+    soft.delete(KEY.public)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{KEY.public}.jwt.deleted"]
+    assert soft.load(KEY.public) is None
+
+    soft.save(KEY.public, TOKEN)
+    opened(tmp_path, allow_delete=True, hard_delete=True).delete(KEY.public)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{KEY.public}.jwt.deleted"]
+
+
+def test_the_hash_knows_no_order_and_a_pack_leaves_out_what_expired(tmp_path: Path) -> None:
+    clock = FakeClock()
+    directory = opened(tmp_path, clock=clock)
+    assert directory.hash() == bytes(32)
+    expiring = REALM.account_jwt(OTHER, claims={"exp": NOW_S + 5})
+    directory.save(KEY.public, TOKEN)
+    assert directory.hash() == hashlib.sha256(TOKEN.encode()).digest()
+    directory.save(OTHER.public, expiring)
+
+    assert dict(directory.pack()) == {KEY.public: TOKEN, OTHER.public: expiring}
+    clock.advance(6 * NS_PER_S)
+    assert dict(directory.pack()) == {KEY.public: TOKEN}
+
+
+def test_files_that_are_no_account_s_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / f"{KEY.public}.jwt").write_text("damaged")
+    (tmp_path / f"{OTHER.public}.jwt").write_text(TOKEN)
+    (tmp_path / "notes.txt").write_text("mine")
+
+    assert opened(tmp_path).accounts() == []
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(AuthError, match="dir needs to point to an accessible directory"):
+        opened(tmp_path / "file")

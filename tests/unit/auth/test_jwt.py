@@ -1,0 +1,245 @@
+"""leafnode.auth.jwt: what is a JWT of NATS, and everything that is not. Source: nats-io/jwt v2."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.auth import jwt
+from leafnode.auth.claims import AccountClaims, GenericClaims, OperatorClaims, UserClaims
+from leafnode.auth.nkey import KeyPair
+from leafnode.errors import AuthError
+from leafnode.limits import JWT_CHARS_MAX
+from tests.hub.jwt import Key
+from tests.sim.realm import ACCOUNT, NOW_S, USER, Realm, User
+
+REALM = Realm()
+ANN = User()
+TOKEN = REALM.user_jwt(ANN, pub={"allow": ["a"]})
+
+
+def parts(token: str) -> list[dict[str, Any]]:
+    """Header and claims."""
+    return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2]]
+
+
+def signed(header: dict[str, Any], claims: dict[str, Any], key: Key) -> str:
+    """A JWT of exactly these parts, with a signature that holds."""
+    text = ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in (header, claims)
+    )
+    signature = base64.urlsafe_b64encode(key._pair.sign(text.encode())).decode()
+    return f"{text}.{signature.rstrip('=')}"
+
+
+def refused(token: str, wanted: Any = UserClaims) -> str:
+    with pytest.raises(AuthError) as caught:
+        jwt.decode(token, wanted)
+    return str(caught.value)
+
+
+def test_a_user_s_claims_come_out_typed() -> None:
+    claims = jwt.decode(TOKEN, UserClaims)
+
+    assert (claims.sub, claims.iss, claims.iat) == (ANN.public, REALM.account.public, NOW_S)
+    assert claims.account == REALM.account.public
+    assert claims.nats.pub.allow == ("a",)
+    assert claims.nats.subs == -1
+
+
+def test_a_jwt_of_another_type_is_refused() -> None:
+    assert refused(TOKEN, AccountClaims) == "a JWT of another type: account was expected"
+    assert refused(REALM.account_jwt()) == "a JWT of another type: user was expected"
+
+
+def test_a_user_that_an_operator_or_a_user_signed_is_refused() -> None:
+    for signer in (REALM.operator, User().key):
+        assert "wrong kind" in refused(REALM.user_jwt(ANN, by=signer))
+
+
+def test_an_account_that_a_user_signed_is_refused() -> None:
+    assert "wrong kind" in refused(REALM.account_jwt(by=Key(USER)), AccountClaims)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "EdDSA", "", None, 5])
+def test_an_algorithm_that_is_none_or_another_is_refused(algorithm: object) -> None:
+    header, claims = parts(TOKEN)
+
+    token = signed(header | {"alg": algorithm}, claims, REALM.account)
+
+    assert "algorithm" in refused(token)
+
+
+def test_a_header_of_another_type_is_refused() -> None:
+    header, claims = parts(TOKEN)
+
+    assert "header" in refused(signed(header | {"typ": "JWE"}, claims, REALM.account))
+
+
+def test_a_signature_over_another_body_is_refused() -> None:
+    header, body, _ = TOKEN.split(".")
+    other = REALM.user_jwt(ANN, pub={"allow": [">"]}).split(".")
+
+    assert "signature" in refused(f"{header}.{other[1]}.{TOKEN.split('.')[2]}")
+    assert "signature" in refused(f"{header}.{body}.{other[2]}")
+
+
+def test_a_signature_of_another_key_is_refused() -> None:
+    header, claims = parts(TOKEN)
+
+    assert "signature" in refused(signed(header, claims, Key(ACCOUNT)))
+
+
+def test_the_first_version_signs_the_body_alone_and_is_read_too() -> None:
+    claims = {
+        "iss": REALM.account.public,
+        "sub": ANN.public,
+        "iat": NOW_S,
+        "type": "user",
+        "nats": {"src": "10.0.0.0/8, 192.168.0.1/32", "subs": -1},
+    }
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    header = base64.urlsafe_b64encode(b'{"typ":"jwt","alg":"ed25519"}').decode().rstrip("=")
+    signature = base64.urlsafe_b64encode(REALM.account._pair.sign(body.encode())).decode()
+
+    claims_read = jwt.decode(f"{header}.{body}.{signature.rstrip('=')}", UserClaims)
+
+    assert claims_read.nats.src == ("10.0.0.0/8", "192.168.0.1/32")
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, -1, None, "2", 2.0, True])
+def test_another_version_is_refused(version: object) -> None:
+    header, claims = parts(TOKEN)
+    claims["nats"]["version"] = version
+
+    assert "version" in refused(signed(header, claims, REALM.account))
+
+
+def test_null_is_absent_and_what_is_unknown_is_skipped() -> None:
+    header, claims = parts(TOKEN)
+    claims["nats"] |= {"pub": None, "new": {"a": [None]}, "src": [None]}
+
+    assert jwt.decode(signed(header, claims, REALM.account), UserClaims).nats.pub.allow == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": 5},
+        {"exp": "tomorrow"},
+        {"nats": []},
+        {"nats": {"version": 2, "type": "user", "pub": {"allow": "a"}}},
+        {"nats": {"version": 2, "type": "user", "subs": 1.5}},
+        {"sub": 2**70},
+    ],
+)
+def test_claims_of_other_types_are_refused(change: dict[str, Any]) -> None:
+    header, claims = parts(TOKEN)
+
+    refused(signed(header, claims | change, REALM.account))
+
+
+def test_claims_nested_deeper_than_claims_are_refused() -> None:
+    header, claims = parts(TOKEN)
+    deep: Any = {}
+    for _ in range(100):
+        deep = {"a": deep}
+
+    assert "nested" in refused(signed(header, claims | {"x": deep}, REALM.account))
+
+
+def test_a_jwt_longer_than_any_is_refused_unread() -> None:
+    assert "too long" in refused("eyJ" + "A" * JWT_CHARS_MAX)
+
+
+@pytest.mark.parametrize(
+    "token", ["", ".", "..", "...", "eyJ", "a.b.c", f"{TOKEN}.", f".{TOKEN}", TOKEN[:-1], "é.é.é"]
+)
+def test_what_is_no_jwt_is_refused(token: str) -> None:
+    refused(token)
+
+
+@given(st.data())
+def test_a_jwt_with_any_byte_changed_is_an_auth_error_and_nothing_else(data: st.DataObject) -> None:
+    token = data.draw(st.sampled_from([TOKEN, REALM.account_jwt(), REALM.operator_jwt()]))
+    raw = bytearray(token.encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(raw) - 1))
+        kind = data.draw(st.sampled_from("cidr"))
+        if kind == "c":
+            raw[at] = data.draw(st.integers(0, 255))
+        elif kind == "i":
+            raw.insert(at, data.draw(st.integers(0, 255)))
+        elif kind == "d":
+            del raw[at]
+        else:
+            raw[at:] = raw[: at + 1]
+    changed = raw.decode("latin-1")
+
+    for wanted in (UserClaims, AccountClaims, OperatorClaims, GenericClaims):
+        try:
+            jwt.decode(changed, wanted)
+        except AuthError:
+            continue
+        assert (
+            changed.rstrip("=") == token or changed.split(".")[2][:85] == token.split(".")[2][:85]
+        )
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_an_auth_error(text: str) -> None:
+    refused(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+def test_any_claims_with_a_signature_that_holds_are_claims_or_an_auth_error(value: Any) -> None:
+    header, claims = parts(TOKEN)
+    token = signed(
+        header,
+        claims | {"nats": value}
+        if not isinstance(value, dict)
+        else claims | {"nats": {"version": 2, "type": "user", **value}},
+        REALM.account,
+    )
+
+    with contextlib.suppress(AuthError):
+        jwt.decode(token, UserClaims)
+
+
+def test_what_we_sign_is_read_back() -> None:
+    key = KeyPair("N", random.Random(1).randbytes(32))
+
+    token = jwt.encode({"sub": "x", "nats": {"version": 2, "type": "authorization_request"}}, key)
+
+    claims = jwt.decode(token, GenericClaims)
+    assert claims.iss == key.public_key
+    assert claims.nats["type"] == "authorization_request"
+
+
+def test_a_jwt_may_stand_between_dashed_lines() -> None:
+    assert jwt.undecorated(f"-----BEGIN NATS ACCOUNT JWT-----\n{TOKEN}\n------END") == TOKEN
+    with pytest.raises(AuthError):
+        jwt.undecorated("-----\nnothing\n")
+
+
+def test_no_error_holds_what_was_read() -> None:
+    header, claims = parts(TOKEN)
+    claims["nats"]["pub"] = {"allow": "canary"}
+
+    assert "canary" not in refused(signed(header, claims, REALM.account))

@@ -1,0 +1,320 @@
+"""leafnode.auth.operator: logins by JWT, accounts on demand, what changes while connected."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
+from leafnode.auth.operator import OperatorMode, operator_mode
+from leafnode.auth.resolver import MemoryResolver
+from leafnode.auth.trust import Trust
+from leafnode.config.options import OperatorOptions, Options, ResolverOptions
+from leafnode.errors import AuthError
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX
+from leafnode.protocol.errors import AccountAuthenticationExpired, UserAuthenticationRevoked
+from leafnode.protocol.info import Connect
+from tests.hub.jwt import Key
+from tests.sim.clock import FakeClock
+from tests.sim.realm import ACCOUNT, NOW_S, Realm, User
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from leafnode.config.account_options import AccountOptions
+
+NS_PER_S = 1_000_000_000
+NONCE = b"nonce-of-fifteen"
+FACTS = PeerFacts(nonce=NONCE, ip="127.0.0.1")
+REALM = Realm()
+ANN = User()
+
+
+class World:
+    """Operator mode over a resolver in memory, and what it told the server."""
+
+    def __init__(self, *tokens: tuple[Key, str], pinned: frozenset[str] = frozenset()) -> None:
+        self.clock = FakeClock()
+        known = {key.public: token for key, token in tokens}
+        self.resolver = CountingResolver(known)
+        trust = Trust(frozenset({REALM.operator.public}), system_account=REALM.system.public)
+        self.operator = OperatorMode(trust, self.resolver, self.clock, pinned=pinned)
+        self.accounts: list[AccountOptions] = []
+        self.changed: list[str] = []
+        self.operator.on_account = self.accounts.append
+        self.operator.on_change = self.changed.append
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[OperatorMode]:
+        async with asyncio.TaskGroup() as tasks:
+            await self.operator.start(tasks)
+            yield self.operator
+
+    async def login(self, token: str, user: User = ANN) -> Identity:
+        connect = Connect(jwt=token, sig=user.signer.sign(NONCE.decode()))
+        answer = self.operator.check(connect, FACTS)
+        return answer if isinstance(answer, Identity) else await answer
+
+
+class CountingResolver(MemoryResolver):
+    """Knows how often it was asked, and answers only when told to where `held`."""
+
+    def __init__(self, tokens: dict[str, str]) -> None:
+        super().__init__(tokens)
+        self.asked: list[str] = []
+        self.held: asyncio.Event | None = None
+
+    async def fetch(self, account: str) -> str:
+        self.asked.append(account)
+        if self.held is not None and account != REALM.system.public:
+            await self.held.wait()
+        return await super().fetch(account)
+
+
+def world(*tokens: tuple[Key, str], **more: Any) -> World:
+    """A world with the system account, the realm's account and these."""
+    known = [(REALM.system, REALM.account_jwt(REALM.system, name="SYS"))]
+    if not any(key is REALM.account for key, _ in tokens):
+        known.append((REALM.account, REALM.account_jwt()))
+    return World(*known, *tokens, **more)
+
+
+async def test_a_user_is_let_in_once_its_account_was_looked_up() -> None:
+    w = world()
+    async with w.running():
+        first = w.operator.check(
+            Connect(jwt=REALM.user_jwt(ANN), sig=ANN.signer.sign(NONCE.decode())), FACTS
+        )
+        assert isinstance(first, asyncio.Future)
+        assert (await first).account == REALM.account.public
+
+        assert (await w.login(REALM.user_jwt(ANN))).user == ANN.public
+
+    assert w.resolver.asked == [REALM.system.public, REALM.account.public]
+    assert [options.name for options in w.accounts] == w.resolver.asked
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "nonsense",
+        REALM.user_jwt(ANN)[:-4] + "AAAA",
+        REALM.user_jwt(ANN, by=Key(ACCOUNT)),
+        REALM.user_jwt(ANN, by=Key(ACCOUNT), issuer_account=REALM.account.public),
+        REALM.user_jwt(ANN, claims={"exp": NOW_S - 1}),
+        REALM.user_jwt(ANN, claims={"nbf": NOW_S + 10}),
+        REALM.user_jwt(User()),
+        REALM.account_jwt(),
+    ],
+)
+async def test_whatever_does_not_hold_is_refused(token: str) -> None:
+    w = world()
+    async with w.running():
+        with pytest.raises(LoginRefused):
+            await w.login(token)
+
+
+async def test_an_account_that_another_operator_signed_is_refused() -> None:
+    w = world((REALM.account, REALM.account_jwt(by=Realm().operator)))
+    async with w.running():
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+
+
+async def test_a_resolver_that_hands_out_another_account_is_not_believed() -> None:
+    w = world((REALM.account, REALM.account_jwt(Key(ACCOUNT))))
+    async with w.running():
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+
+
+async def test_only_pinned_accounts_and_the_system_account_are_let_in() -> None:
+    w = world(pinned=frozenset({Key(ACCOUNT).public}))
+    async with w.running():
+        with pytest.raises(LoginRefused) as caught:
+            await w.login(REALM.user_jwt(ANN))
+        assert "pinned" in caught.value.reason
+        admin = User()
+        assert (await w.login(REALM.user_jwt(admin, by=REALM.system), admin)).key == admin.public
+
+
+async def test_one_lookup_serves_all_who_wait_and_too_many_lookups_are_refused() -> None:
+    w = world()
+    w.resolver.held = asyncio.Event()
+    strangers = [Key(ACCOUNT) for _ in range(ACCOUNT_LOOKUPS_MAX)]
+    async with w.running():
+        sig = ANN.signer.sign(NONCE.decode())
+        connects = [Connect(jwt=REALM.user_jwt(ANN), sig=sig) for _ in range(2)]
+        connects += [Connect(jwt=REALM.user_jwt(ANN, by=key), sig=sig) for key in strangers]
+        answers = [w.operator.check(connect, FACTS) for connect in connects]
+        await asyncio.sleep(0.001)
+        w.resolver.held.set()
+
+        outcomes = await asyncio.gather(*answers, return_exceptions=True)  # type: ignore[arg-type]
+
+    assert w.resolver.asked.count(REALM.account.public) == 1
+    assert [isinstance(outcome, Identity) for outcome in outcomes] == [True] * 2 + [False] * 64
+    refusals = [o.reason for o in outcomes if isinstance(o, LoginRefused)]
+    assert sum("too many" in reason for reason in refusals) == 1
+
+
+async def test_without_its_system_account_the_server_does_not_start() -> None:
+    w = World()
+    async with asyncio.TaskGroup() as tasks:
+        with pytest.raises(AuthError, match="error resolving system account: account missing"):
+            await w.operator.start(tasks)
+
+
+async def test_an_update_reaches_who_is_connected() -> None:
+    w = world()
+    async with w.running():
+        identity = await w.login(REALM.user_jwt(ANN))
+        assert w.operator.again(identity) == identity
+
+        w.operator.update(REALM.account.public, REALM.account_jwt(revocations={ANN.public: NOW_S}))
+        await asyncio.sleep(0.001)
+
+        assert w.changed == [REALM.account.public]
+        with pytest.raises(UserAuthenticationRevoked):
+            w.operator.again(identity)
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+
+
+async def test_an_update_that_does_not_hold_changes_nothing() -> None:
+    w = world()
+    async with w.running():
+        identity = await w.login(REALM.user_jwt(ANN))
+
+        for token in (REALM.account_jwt(by=Realm().operator), REALM.account_jwt(Key(ACCOUNT)), "x"):
+            with pytest.raises(AuthError):
+                w.operator.update(REALM.account.public, token)
+
+        assert w.operator.again(identity) == identity
+        assert w.changed == []
+
+
+async def test_an_account_that_expires_ends_its_users_and_a_newer_one_lets_them_in() -> None:
+    w = world((REALM.account, REALM.account_jwt(claims={"exp": NOW_S + 100})))
+    async with w.running():
+        identity = await w.login(REALM.user_jwt(ANN))
+
+        w.clock.advance(99 * NS_PER_S)
+        assert w.changed == []
+        w.clock.advance(2 * NS_PER_S)
+
+        assert w.changed == [REALM.account.public]
+        with pytest.raises(AccountAuthenticationExpired):
+            w.operator.again(identity)
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+        w.operator.update(REALM.account.public, REALM.account_jwt())
+        await asyncio.sleep(0.001)
+        assert (await w.login(REALM.user_jwt(ANN))).user == ANN.public
+        w.operator.close()
+
+
+async def test_a_clock_that_jumps_ends_an_expired_account_within_a_minute() -> None:
+    w = world((REALM.account, REALM.account_jwt(claims={"exp": NOW_S + 3600})))
+    async with w.running():
+        await w.login(REALM.user_jwt(ANN))
+
+        w.clock.jump_wall(7200 * NS_PER_S)
+        w.clock.advance(60 * NS_PER_S)
+
+        assert w.changed == [REALM.account.public]
+
+
+async def test_an_account_that_was_removed_is_gone() -> None:
+    w = world()
+    async with w.running():
+        identity = await w.login(REALM.user_jwt(ANN))
+
+        w.operator.remove(REALM.account.public)
+
+        with pytest.raises(AccountAuthenticationExpired):
+            w.operator.again(identity)
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+
+
+async def test_who_is_imported_from_is_looked_up_too_also_in_a_circle() -> None:
+    exporter = Key(ACCOUNT)
+    takes = {"subject": "s", "type": "stream"}
+    w = world(
+        (REALM.account, REALM.account_jwt(imports=[takes | {"account": exporter.public}])),
+        (
+            exporter,
+            REALM.account_jwt(
+                exporter,
+                exports=[{"subject": "s", "type": "stream"}],
+                imports=[takes | {"account": REALM.account.public}],
+            ),
+        ),
+    )
+    async with w.running():
+        await w.login(REALM.user_jwt(ANN))
+
+    by_name = {options.name: options for options in w.accounts}
+    assert by_name[REALM.account.public].stream_imports[0].account == exporter.public
+    assert w.resolver.asked.count(exporter.public) == 1
+
+
+async def test_a_missing_exporter_leaves_the_import_out_and_the_user_in() -> None:
+    takes = {"subject": "s", "type": "stream", "account": Key(ACCOUNT).public}
+    w = world((REALM.account, REALM.account_jwt(imports=[takes])))
+    async with w.running():
+        assert (await w.login(REALM.user_jwt(ANN))).user == ANN.public
+
+    assert w.accounts[-1].stream_imports == ()
+
+
+async def test_an_exporter_that_closes_takes_the_import_away() -> None:
+    exporter = Key(ACCOUNT)
+    takes = {"subject": "s", "type": "stream", "account": exporter.public}
+    export = {"subject": "s", "type": "stream"}
+    w = world(
+        (REALM.account, REALM.account_jwt(imports=[takes])),
+        (exporter, REALM.account_jwt(exporter, exports=[export])),
+    )
+    async with w.running():
+        await w.login(REALM.user_jwt(ANN))
+        closed = REALM.account_jwt(exporter, exports=[export | {"token_req": True}])
+
+        w.operator.update(exporter.public, closed)
+        await asyncio.sleep(0.001)
+
+    last = {options.name: options for options in w.accounts}[REALM.account.public]
+    assert last.stream_imports == ()
+
+
+async def test_the_sentinel_stands_in_for_who_brings_no_jwt() -> None:
+    w = world()
+    sentinel = REALM.user_jwt(ANN, bearer_token=True)
+    w.operator.trust = Trust(
+        w.operator.trust.keys, system_account=REALM.system.public, sentinel=sentinel
+    )
+    async with w.running():
+        answer = w.operator.check(Connect(), FACTS)
+        assert isinstance(answer, asyncio.Future)
+        assert (await answer).key == ANN.public
+
+
+def test_a_configuration_becomes_operator_mode() -> None:
+    options = OperatorOptions((REALM.operator_jwt(),), resolver=ResolverOptions())
+
+    operator = operator_mode(Options(operator=options), FakeClock())
+
+    assert operator.trust.system_account == REALM.system.public
+
+
+def test_a_directory_needs_a_system_account(tmp_path: Any) -> None:
+    resolver = ResolverOptions("full", directory=str(tmp_path))
+    options = OperatorOptions((REALM.operator_jwt(system_account=""),), resolver=resolver)
+
+    with pytest.raises(AuthError, match="the system account needs to be specified"):
+        operator_mode(Options(operator=options), FakeClock())

@@ -1,0 +1,117 @@
+"""leafnode.auth.url_resolver: one bounded GET for each account, against a server in the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.auth.url_resolver import UrlResolver
+from leafnode.config.options import OperatorOptions, ResolverOptions
+from leafnode.errors import AuthError
+from leafnode.limits import JWT_CHARS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+def fetched(answer: bytes, *, path: str = "/jwt/v1/accounts", user: str = "") -> tuple[str, bytes]:
+    """What a resolver gets of a server with this answer ("" for an error), and what it asked."""
+    asked = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.extend(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def run(work: Callable[[int], Awaitable[str]]) -> str:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            found = await work(server.sockets[0].getsockname()[1])
+            await asyncio.sleep(0.01)  # its side of the connection ends too
+            return found
+
+    async def work(port: int) -> str:
+        try:
+            return await resolver(f"http://{user}127.0.0.1:{port}{path}").fetch("AKEY")
+        except AuthError as err:
+            return f"error: {err}".replace(str(port), "PORT")
+
+    return asyncio.run(run(work)), bytes(asked)
+
+
+def resolver(url: str, *, timeout_ns: int = 2_000_000_000) -> UrlResolver:
+    return UrlResolver(
+        url, OperatorOptions(resolver=ResolverOptions("url", url=url, timeout_ns=timeout_ns))
+    )
+
+
+def test_the_account_is_put_behind_the_path_with_or_without_a_slash() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\neyJ.x\n"
+
+    for path in ("/jwt/v1/accounts", "/jwt/v1/accounts/"):
+        token, asked = fetched(answer, path=path)
+        assert token == "eyJ.x"
+        assert asked.startswith(b"GET /jwt/v1/accounts/AKEY HTTP/1.1\r\n")
+    assert fetched(answer, path="")[1].startswith(b"GET /AKEY ")
+
+
+def test_a_body_without_a_length_ends_with_the_connection() -> None:
+    assert fetched(b"HTTP/1.1 200 OK\r\n\r\neyJ")[0] == "eyJ"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\neyJ\r\n0\r\n\r\n"
+    assert fetched(chunked)[0] == "eyJ"
+
+
+def test_user_and_password_are_sent_and_not_shown() -> None:
+    answer, asked = fetched(b"HTTP/1.1 404 Not Found\r\n\r\n", user="ann:can%40ary@")
+
+    assert b"Authorization: Basic YW5uOmNhbkBhcnk=" in asked
+    assert (
+        answer == "error: could not fetch <http://127.0.0.1:PORT/jwt/v1/accounts/AKEY>: status 404"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"x" * (JWT_CHARS_MAX + 1),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000 + b"\r\n",
+    ],
+)
+def test_any_other_answer_is_an_auth_error(answer: bytes) -> None:
+    assert fetched(answer)[0].startswith("error: ")
+
+
+def test_a_server_that_says_nothing_is_left_in_time() -> None:
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> None:
+        async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(AuthError, match="timeout"):
+                await resolver(f"http://127.0.0.1:{port}", timeout_ns=50_000_000).fetch("A")
+            await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_nobody_there_is_an_auth_error() -> None:
+    async def run() -> None:
+        with pytest.raises(AuthError, match="could not fetch"):
+            await resolver("http://127.0.0.1:1").fetch("A")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("url", ["ftp://h", "http://", "http://h:99999", "nonsense"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(AuthError):
+        resolver(url)

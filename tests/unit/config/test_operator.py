@@ -1,0 +1,130 @@
+"""leafnode.config.operator: keys of operator mode, with nats-server's words for what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.config.bind import bind
+from leafnode.config.options import OperatorOptions, Options, ResolverOptions
+from leafnode.config.parser import parse
+from leafnode.errors import ConfigError
+from tests.sim.realm import Realm
+
+NS_PER_S = 1_000_000_000
+REALM = Realm()
+OPERATOR = f"operator: {REALM.operator_jwt()}\n"
+
+
+def options(text: str) -> Options:
+    return bind(parse(text, "x.conf"))
+
+
+def operator(text: str) -> OperatorOptions:
+    found = options(text).operator
+    assert found is not None
+    return found
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        options(text)
+    return caught.value.problem
+
+
+def test_an_operator_is_a_jwt_or_a_file_or_several() -> None:
+    assert operator(OPERATOR).operators == (REALM.operator_jwt(),)
+    assert operator("operator: ./op.jwt").operators == ("./op.jwt",)
+    assert operator("operators: [a.jwt, b.jwt]").operators == ("a.jwt", "b.jwt")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("MEMORY", ResolverOptions()),
+        ("mem", ResolverOptions()),
+        (
+            "URL(http://h:9090/jwt/v1/accounts/)",
+            ResolverOptions("url", url="http://h:9090/jwt/v1/accounts/"),
+        ),
+        ('"URL(\\"https://h/\\")"', ResolverOptions("url", url="https://h/")),
+        ("{type: memory}", ResolverOptions()),
+        (
+            "{type: full, dir: ./jwt, allow_delete: true, hard_delete: true, interval: '2m', "
+            "limit: 5, timeout: '1s'}",
+            ResolverOptions(
+                "full",
+                "./jwt",
+                allow_delete=True,
+                hard_delete=True,
+                interval_ns=120 * NS_PER_S,
+                limit=5,
+                timeout_ns=NS_PER_S,
+            ),
+        ),
+        (
+            "{type: cache, dir: ./jwt, ttl: '1h'}",
+            ResolverOptions("cache", "./jwt", ttl_ns=3600 * NS_PER_S),
+        ),
+    ],
+)
+def test_a_resolver_has_many_forms(text: str, wanted: ResolverOptions) -> None:
+    assert operator(f"{OPERATOR}resolver: {text}").resolver == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("resolver: DISK", "error parsing account resolver"),
+        ("resolver: URL(ftp://h)", "error parsing account resolver"),
+        ("resolver: URL(http://u:canary@h", "error parsing account resolver"),
+        ("resolver: {dir: x}", "expected type"),
+        ("resolver: {type: full}", "expected dir has no value"),
+        ("resolver: {type: cache, dir: x, interval: '1s'}", "CACHE does not accept sync"),
+        (
+            "resolver: {type: cache, dir: x, allow_delete: true}",
+            "CACHE does not accept allow_delete",
+        ),
+        ("resolver: {type: full, dir: x, ttl: '1s'}", "FULL does not accept ttl"),
+        (
+            "resolver: {type: full, dir: x, hard_delete: true}",
+            "hard_delete has no effect without delete",
+        ),
+        ("resolver_preload: {x: eyJ}", "expected the public nkey of an account"),
+        (f"resolver_preload: {{{REALM.account.public}: x}}", "preload map value should be"),
+        ("trusted_keys: x", "expected the public nkey of an operator"),
+        ("resolver_pinned_accounts: x", "expected the public nkey of an account"),
+        ("default_sentinel: eyJ, trusted_keys: []", "expected at least one"),
+        ("default_sentinel: eyJ", "default sentinel requires operators and accounts"),
+        (
+            f"{OPERATOR}authorization: {{users: [{{user: a, password: b}}]}}",
+            "operators do not allow users to be configured directly",
+        ),
+        (
+            f"{OPERATOR}authorization: {{token: a}}",
+            "operators do not allow users to be configured directly",
+        ),
+        (
+            f"{OPERATOR}accounts: {{A: {{}}}}",
+            "operators do not allow Accounts to be configured directly",
+        ),
+        (f"{OPERATOR}trusted_keys: {REALM.operator.public}", "conflicting options for"),
+    ],
+)
+def test_what_cannot_be_is_said(text: str, problem: str) -> None:
+    found = refused(text)
+
+    assert found.startswith(problem)
+    assert "canary" not in found
+
+
+def test_preloaded_and_pinned_accounts_and_trusted_keys() -> None:
+    found = operator(
+        f"trusted_keys: {REALM.operator.public}\nresolver: MEMORY\n"
+        f"resolver_preload: {{{REALM.account.public}: {REALM.account_jwt()}}}\n"
+        f"resolver_pinned_accounts: [{REALM.account.public}]\n"
+        f"system_account: {REALM.system.public}\n"
+    )
+
+    assert found.trusted_keys == (REALM.operator.public,)
+    assert found.preload == ((REALM.account.public, REALM.account_jwt()),)
+    assert found.pinned_accounts == (REALM.account.public,)
