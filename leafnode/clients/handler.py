@@ -238,8 +238,12 @@ class ClientHandler:
                 on_slow=self._on_slow,
                 holds_back=not options.no_fast_producer_stall,
             )
-        max_bytes = options.max_traced_msg_bytes
-        self._trace = Trace(self.peer.cid, transport.peer, max_bytes=max_bytes)
+        self._trace = Trace(
+            self.peer.cid,
+            transport.peer,
+            max_bytes=options.max_traced_msg_bytes,
+            is_hidden=self._is_trace_hidden,
+        )
         return TracedOutbound(
             self.peer,
             transport,
@@ -248,6 +252,12 @@ class ClientHandler:
             holds_back=not options.no_fast_producer_stall,
             trace=self._trace,
         )
+
+    def _is_trace_hidden(self) -> bool:
+        """Clients of the system account are traced only where the trace is verbose."""
+        options, account = self._seams.options, self.peer.account
+        is_system = account is not None and account.name == options.system_account
+        return is_system and not options.trace_verbose
 
     def facts(self) -> ConnectionFacts:
         """What monitoring shows."""

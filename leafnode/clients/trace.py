@@ -97,10 +97,18 @@ class Tape:
 class Trace:
     """The trace of one connection."""
 
-    __slots__ = ("_cid", "_peer", "_read", "_wrote")
+    __slots__ = ("_cid", "_is_hidden", "_peer", "_read", "_wrote")
 
-    def __init__(self, cid: int, peer: str, *, max_bytes: int = 0) -> None:
-        """`max_bytes` of each payload are shown; 0: TRACED_BYTES_MAX."""
+    def __init__(
+        self,
+        cid: int,
+        peer: str,
+        *,
+        max_bytes: int = 0,
+        is_hidden: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`max_bytes` of each payload are shown; 0: TRACED_BYTES_MAX. Nothing is while hidden."""
+        self._is_hidden = is_hidden
         self._cid = cid
         self._peer = peer
         self._read = Tape(max_bytes or TRACED_BYTES_MAX)
@@ -123,6 +131,8 @@ class Trace:
                 self._log("->>", f"[{_shortened(piece.data, piece.size)}]")
 
     def _log(self, arrow: str, text: str) -> None:
+        if self._is_hidden():
+            return
         log.log(TRACE, "%s - cid:%d - %s %s", self._peer, self._cid, arrow, text)
 
 
