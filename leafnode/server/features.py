@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from leafnode.bridge.bridge import Bridge
-    from leafnode.config.options import LeafRemote
+    from leafnode.config.options import LeafRemote, Options
     from leafnode.leaf.handler import LeafEnvironment
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
@@ -54,20 +54,41 @@ class Features:
 
 
 async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
-    """Open the store and take over what it holds. Raises StoreError."""
-    options = server.options.jetstream
-    if options is None:
-        return
+    """Open the store and take over what it holds, if it is on. Raises StoreError."""
+    stack.callback(stop_jetstream, server)
+    server.features.jetstream = await open_jetstream(server, server.options)
+
+
+async def open_jetstream(server: Server, wanted: Options) -> JetStreams | None:
+    """Return JetStream as these options want it; None: they want none. Raises StoreError."""
+    if wanted.jetstream is None:
+        return None
     from leafnode.server.jetstreams import open_jetstreams
 
-    server.features.jetstream = await open_jetstreams(server, options, stack)
+    return await open_jetstreams(server, wanted.jetstream)
 
 
-def change_jetstream(server: Server) -> None:
-    """Give JetStream to the accounts that have it now, with the bounds of now."""
+def stop_jetstream(server: Server) -> None:
+    """Turn it off, if it is on."""
+    jetstream, server.features.jetstream = server.features.jetstream, None
+    if jetstream is not None:
+        jetstream.close()
+
+
+def change_jetstream(server: Server, fresh: JetStreams | None) -> None:
+    """Give JetStream to the accounts that have it now, with the bounds of now.
+
+    `fresh` is one that was just turned on.
+    """
     options = server.options.jetstream
-    if options is not None and server.features.jetstream is not None:
+    if fresh is not None:
+        server.features.jetstream = fresh
+        fresh.follow_accounts()
+    elif options is None:
+        stop_jetstream(server)
+    elif server.features.jetstream is not None:
         server.features.jetstream.change(options)
+    server.domain = options.domain if options is not None else ""
 
 
 def start_leafs(server: Server) -> None:
@@ -95,15 +116,16 @@ def _start_remote(server: Server, remote_options: LeafRemote) -> None:
     features.remote_tasks[remote] = server.begin(remote.run(), name="leaf remote")
 
 
-async def change_remotes(server: Server) -> None:
+async def change_remotes(server: Server, *, anew: bool) -> None:
     """End the links that are not wanted any more, and begin those that are new.
 
-    A remote whose options changed in any way is a new one.
+    A remote whose options changed in any way is a new one; with `anew` each of them is.
     """
     features = server.features
     wanted = list(server.options.leafnodes.remotes) if server.options.leafnodes else []
     for remote in list(features.remotes):
-        if remote.options in wanted:
+        same = server.accounts.get(remote.options.account) is remote.account
+        if remote.options in wanted and same and not anew:
             wanted.remove(remote.options)
             continue
         features.remotes.remove(remote)

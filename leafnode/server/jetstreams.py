@@ -24,7 +24,6 @@ from leafnode.store.sqlite import SqliteStore, StoreSeams
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AsyncExitStack
 
     from leafnode.config.account_options import AccountJetStream as Bounds
     from leafnode.config.account_options import AccountOptions, ServiceImport
@@ -76,7 +75,8 @@ class JetStreams:
         return self._time.jumps
 
     async def start(self) -> None:
-        """Take over what the store holds for the accounts of the configuration."""
+        """Take over what the store holds for the accounts there are, and follow them."""
+        self._server.account_set.on_update.append(self.follow_accounts)
         wanted = self._wanted()
         waiting = [self._recovered(name, bounds) for name, bounds in wanted.items()]
         for recovered in waiting:
@@ -123,14 +123,17 @@ class JetStreams:
             jetstream.shut_down()
             log.info("JetStream is off for an account: account=%s", name)
 
-    def shut_down(self) -> None:
-        """Stop answering and delivering, and write down where every consumer is."""
+    def close(self) -> None:
+        """Stop answering and delivering, write down where every consumer is, close the store."""
+        if self.follow_accounts in self._server.account_set.on_update:
+            self._server.account_set.on_update.remove(self.follow_accounts)
         for refusing in self._refusing.values():
             refusing.close()
         self._refusing.clear()
         for jetstream in self.by_account.values():
             jetstream.shut_down()
         self.by_account.clear()
+        self.store.close()
 
     def _recovered(self, name: str, bounds: Bounds) -> asyncio.Event:
         """Build one account's JetStream; the event tells when it answers."""
@@ -190,10 +193,8 @@ class JetStreams:
                 )
 
 
-async def open_jetstreams(
-    server: Server, options: JetStreamOptions, stack: AsyncExitStack
-) -> JetStreams:
-    """Open the store and take over what it holds. Raises StoreError."""
+async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStreams:
+    """Open the store and take over what it holds; `close` ends it. Raises StoreError."""
     loop = asyncio.get_running_loop()
     seams = StoreSeams(
         clock=server.clock,
@@ -204,11 +205,12 @@ async def open_jetstreams(
     )
     directory = Path(options.store_dir)
     store = await asyncio.to_thread(SqliteStore.open, directory, seams)
-    stack.callback(store.close)
     jetstreams = JetStreams(server, options, store)
-    await jetstreams.start()
-    server.account_set.on_update.append(jetstreams.follow_accounts)
-    stack.callback(jetstreams.shut_down)
+    try:
+        await jetstreams.start()
+    except BaseException:
+        jetstreams.close()
+        raise
     log.info(
         "JetStream is on: store=%s domain=%s streams=%d",
         directory,

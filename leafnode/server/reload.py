@@ -153,10 +153,9 @@ def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
 
 
 def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None) -> None:
-    """The store stays where it is, on or off; how much it may hold can change."""
+    """It may be turned on and off; while it is on the store stays where it is."""
     if old is None or new is None:
-        on = f"old={_shown(old is not None)}, new={_shown(new is not None)}"
-        raise ReloadError(f"JetStream: {on}")
+        return
     if old.store_dir != new.store_dir:
         raise ReloadError("jetstream storage directory")
     if old.domain != new.domain:

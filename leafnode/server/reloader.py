@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.renewal import renew
@@ -20,14 +20,32 @@ from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.config.options import Options
     from leafnode.net.listener import Listener
     from leafnode.routing.account import Account
+    from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
 
 log = logging.getLogger(__name__)
 
 NO_FILE = "can only reload config when a file is provided using -c or --config"
+
+
+_NOT_FOR_CLIENTS: Final = frozenset(
+    {Part.CONNECTIONS, Part.FILES, Part.MONITOR, Part.REMOTES, Part.SERIAL, Part.NOTHING}
+)
+
+
+@dataclass(slots=True)
+class _Ready:
+    """What was opened and read for a new configuration, before any of it is used."""
+
+    log: logging.Handler | None = None
+    certificates: list[Callable[[], None]] = field(default_factory=list)
+    monitor: Listener | None = None
+    jetstream: JetStreams | None = None
 
 
 class Reloader:
@@ -58,33 +76,22 @@ class Reloader:
         found = changes(server.options, options)
         options = replace(options, port=server.options.port)  # -1: it has a free one already
         parts = {change.live.part for change in found}
-        handler = logs.handler_of(options, program=server.program) if Part.LOG in parts else None
-        monitor: Listener | None = None
-        try:
-            # Always read anew: a certificate may be another one behind the same path.
-            use_tls = await client_ports.prepare_tls(server, options)
-            use_websocket_tls = await websocket_port.prepare_tls(server, options)
-            use_https = await monitoring.prepare_tls(server, options)
-            if Part.MONITOR in parts:
-                monitor = await monitoring.bind_monitor(server, options)
-        except LeafnodeError:
-            if handler is not None:
-                handler.close()
-            raise
+        toggles = (server.options.jetstream is None) is not (options.jetstream is None)
+        ready = await self._prepare(parts, options, toggles=toggles)
         server.options = options
-        if handler is not None:
-            logs.use(handler, options)
-        use_tls()
-        use_websocket_tls()
-        use_https()
-        self._swap(parts, found)
+        if ready.log is not None:
+            logs.use(ready.log, options)
+        for use in ready.certificates:
+            use()
+        self._swap(parts, found, ready.jetstream)
         if Part.MONITOR in parts:
-            await server.replace_monitor(monitor)
-        if Part.REMOTES in parts:
-            await features.change_remotes(server)
+            await server.replace_monitor(ready.monitor)
+        if parts & {Part.REMOTES, Part.ACCOUNTS} or toggles:
+            # A hub is told whether there is JetStream.
+            await features.change_remotes(server, anew=toggles)
         if Part.SERIAL in parts:
             await features.change_serial(server)
-        if Part.FILES in parts or Part.MONITOR in parts:
+        if parts & {Part.FILES, Part.MONITOR, Part.TLS}:
             server.write_files()
         server.look_for_slips()
         server.config_loaded_ns = server.clock.wall_ns()
@@ -93,7 +100,30 @@ class Reloader:
             server.features.system.refresh()
         log.info("Reloaded server configuration")
 
-    def _swap(self, parts: set[Part], found: list[Change]) -> None:
+    async def _prepare(self, parts: set[Part], options: Options, *, toggles: bool) -> _Ready:
+        """Open and read whatever the options name. Raises LeafnodeError, OSError; then nothing of
+        it stays open.
+        """
+        server, ready = self._server, _Ready()
+        try:
+            if Part.LOG in parts:
+                ready.log = logs.handler_of(options, program=server.program)
+            # Always read anew: a certificate may be another one behind the same path.
+            for reader in (client_ports, websocket_port, monitoring):
+                ready.certificates.append(await reader.prepare_tls(server, options))
+            if Part.MONITOR in parts:
+                ready.monitor = await monitoring.bind_monitor(server, options)
+            if toggles:
+                ready.jetstream = await features.open_jetstream(server, options)
+        except (LeafnodeError, OSError):
+            if ready.log is not None:
+                ready.log.close()
+            if ready.monitor is not None:
+                await server.listeners.close(ready.monitor)
+            raise
+        return ready
+
+    def _swap(self, parts: set[Part], found: list[Change], jetstream: JetStreams | None) -> None:
         """Let every part that is told at once take its options."""
         server = self._server
         options = server.options
@@ -101,10 +131,10 @@ class Reloader:
             log.info("%s", line(change, options))
         gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
-            features.change_jetstream(server)
+            features.change_jetstream(server, jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
             server.authenticator.apply(options)
-        if parts & {Part.ACCOUNTS, Part.LOGINS, Part.CLIENTS, Part.LOG, Part.TLS}:
+        if parts - _NOT_FOR_CLIENTS:
             client_ports.refresh(server)
             websocket_port.refresh(server)
             clients = list(server.registry.open.values())

@@ -36,7 +36,9 @@ def server_on(directory: Path, *accounts: AccountOptions) -> Server:
 async def opened(server: Server, stack: AsyncExitStack) -> JetStreams:
     options = server.options.jetstream
     assert options is not None
-    return await open_jetstreams(server, options, stack)
+    jetstreams = await open_jetstreams(server, options)
+    stack.callback(jetstreams.close)
+    return jetstreams
 
 
 def info(account: Account) -> dict[str, Any]:

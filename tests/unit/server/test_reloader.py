@@ -13,6 +13,7 @@ from leafnode.clock import SystemClock
 from leafnode.config.options import (
     Authorization,
     HostPort,
+    JetStreamOptions,
     LeafOptions,
     LeafRemote,
     Options,
@@ -23,6 +24,7 @@ from leafnode.server.server import Seams, Server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 OLD = Options(port=-1)
 GONE = LeafRemote(urls=("nats-leaf://127.0.0.1:1",))
@@ -135,3 +137,45 @@ async def test_a_warning_that_no_longer_holds_is_taken_back() -> None:
         assert server.info().auth_required
 
     await while_serving(replace(OLD, host="0.0.0.0"), story)
+
+
+@pytest.mark.real_loop
+async def test_jetstream_is_turned_on_and_off_and_keeps_what_it_stored(tmp_path: Path) -> None:
+    on = replace(OLD, jetstream=JetStreamOptions(store_dir=str(tmp_path)))
+    create = b'{"name":"S","subjects":["s"]}'
+
+    async def story(server: Server, file: File) -> None:
+        for streams in (0, 1):
+            file.options = on
+            assert await server.reloader.reload() == ""
+            assert server.info().jetstream
+            jetstream = server.features.jetstream
+            assert jetstream is not None
+            assert len(jetstream.by_account["$G"].streams) == streams
+            server.account("$G").publish(b"$JS.API.STREAM.CREATE.S", create, reply=b"nobody")
+
+            file.options = OLD
+            assert await server.reloader.reload() == ""
+            assert not server.info().jetstream
+            assert server.features.jetstream is None
+            assert not server.account("$G").has_interest(b"$JS.API.INFO")
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_a_store_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    async def story(server: Server, file: File) -> None:
+        before = server.options
+        jetstream = JetStreamOptions(store_dir=str(tmp_path / "file"))
+        monitor = HostPort("127.0.0.1", -1)
+        file.options = replace(OLD, jetstream=jetstream, http=monitor)
+
+        assert str(tmp_path) in await server.reloader.reload()
+        assert server.options is before
+        assert server.monitor is None
+        assert len(server.listeners.open) == 1
+
+    await while_serving(OLD, story)
