@@ -28,6 +28,7 @@ def leafnode(views: Views, http: HttpFaults) -> dict[str, object]:
         "leafs": asdict(own.leafs),
         "jetstream": asdict(own.jetstream) if own.jetstream is not None else {},
         "store": _store(own),
+        "system": asdict(own.system) if own.system is not None else {},
     }
 
 

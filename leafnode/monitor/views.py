@@ -138,6 +138,14 @@ class StoreView:
 
 
 @dataclass(frozen=True, slots=True)
+class SystemFaults:
+    """The system account: what its bounds held back."""
+
+    events_dropped: int = 0  # because too many came within a second
+    requests_refused: int = 0  # because too many waited for their turn
+
+
+@dataclass(frozen=True, slots=True)
 class OwnCounters:
     """What every bound counts, at one moment; None for what is off."""
 
@@ -146,6 +154,7 @@ class OwnCounters:
     leafs: LeafFaults = LeafFaults()
     jetstream: JetStreamFaults | None = None
     store: StoreView | None = None
+    system: SystemFaults | None = None
 
 
 @dataclass(slots=True)

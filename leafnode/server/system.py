@@ -34,7 +34,7 @@ class System:
         self._server = server
         self.envelope = Envelope(_about(server), account, server.clock, server.random)
         self.tally = Tally()
-        statistics = AccountStatistics(monitor.views, self.tally)
+        statistics = self._statistics = AccountStatistics(monitor.views, self.tally)
         self.events = Events(self.envelope, self.tally, statistics)
         self.heartbeat = Heartbeat(self.envelope, monitor.views, statistics)
         self.requests = Requests(self.envelope)
@@ -117,7 +117,8 @@ class System:
         identity = client.identity if client is not None else None
         if identity is None:
             raise NoAnswer  # it is gone
-        return user_info(asker, identity, self._server.clock.wall_ns())
+        answer = user_info(asker, identity, self._server.clock.wall_ns())
+        return answer | {"account_name": self._statistics.name_tag(str(answer["account"]))}
 
 
 class LeafEvents:

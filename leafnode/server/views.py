@@ -29,6 +29,7 @@ from leafnode.monitor.views import (
     StoreView,
     StreamView,
     SublistView,
+    SystemFaults,
     Views,
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
@@ -143,6 +144,7 @@ def _counters(server: Server) -> ServerCounters:
 
 def _own(server: Server) -> OwnCounters:
     registry, authenticator = server.registry, server.authenticator
+    system = server.features.system
     return OwnCounters(
         clients=ClientFaults(
             refused=registry.refused,
@@ -159,6 +161,7 @@ def _own(server: Server) -> OwnCounters:
         leafs=_leaf_faults(server.features.remotes),
         jetstream=_jetstream_faults(server.features.jetstream),
         store=_store(server.features.jetstream),
+        system=SystemFaults(system.events.dropped, system.requests.refused) if system else None,
     )
 
 

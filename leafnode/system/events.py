@@ -65,7 +65,7 @@ class Events:
         self._tally.enter(peer.cid, account)
         self.connections_changed(account)
         subject = f"$SYS.ACCOUNT.{account}.CONNECT"
-        self._send(subject, CONNECTED, lambda: {"client": client_info(client.facts())})
+        self._send(subject, CONNECTED, lambda: self._came(client.facts()))
 
     def client_refused(self, client: Connection, reason: str) -> None:
         subject = f"$SYS.SERVER.{self._envelope.about.id}.CLIENT.AUTH.ERR"
@@ -156,10 +156,16 @@ class Events:
             return
         envelope.publish(subject, envelope.typed(kind) | {"server": envelope.server()} | build())
 
+    def _name_tag(self, facts: ConnectionFacts) -> str:
+        return self._statistics.name_tag(facts.account or _GLOBAL)
+
+    def _came(self, facts: ConnectionFacts) -> dict[str, object]:
+        return {"client": client_info(facts, self._name_tag(facts))}
+
     def _ended(self, facts: ConnectionFacts, reason: str) -> dict[str, object]:
         # From where the client stands: it sent what came in here.
         return {
-            "client": client_info(facts, stop=self._envelope.now()),
+            "client": client_info(facts, self._name_tag(facts), stop=self._envelope.now()),
             "sent": {"msgs": facts.in_msgs, "bytes": facts.in_bytes},
             "received": {"msgs": facts.out_msgs, "bytes": facts.out_bytes},
             "reason": reason,
@@ -190,8 +196,11 @@ class Burst:
         return True
 
 
-def client_info(facts: ConnectionFacts, *, stop: str = "") -> dict[str, object]:
-    """Return a client as events show it; what is empty is left out."""
+def client_info(facts: ConnectionFacts, name_tag: str, *, stop: str = "") -> dict[str, object]:
+    """Return a client as events show it; what is empty is left out.
+
+    `name_tag` is what people call its account.
+    """
     shown: dict[str, object] = {
         "start": format_time(facts.start_ns),
         "host": facts.ip,
@@ -205,7 +214,7 @@ def client_info(facts: ConnectionFacts, *, stop: str = "") -> dict[str, object]:
         "stop": stop,
         "jwt": facts.jwt,
         "issuer_key": facts.issuer_key,
-        "name_tag": facts.name_tag or facts.account or _GLOBAL,
+        "name_tag": name_tag,
         "tags": list(facts.tags),
         "kind": "Client",
         "client_type": facts.type,

@@ -34,6 +34,10 @@ class AccountStatistics:
         """Return an account's counters; one that is gone has nothing but its name."""
         return account_stat(self._views.account(name) or AccountView(name))
 
+    def name_tag(self, name: str) -> str:
+        """Return what people call an account: its name, unless that is a public key."""
+        return self._views.name_tag(name) or name
+
     def names(self) -> list[str]:
         return self._views.accounts()
 

@@ -24,6 +24,7 @@ from leafnode.monitor.views import (
     StoreView,
     StreamView,
     SublistView,
+    SystemFaults,
     Views,
 )
 from leafnode.routing.account import Account
@@ -244,6 +245,7 @@ def own() -> OwnCounters:
             clock_jumps=14,
         ),
         store=StoreView(StoreStats(commits=15, refused=16, reads_refused=17), "disk is full"),
+        system=SystemFaults(events_dropped=24, requests_refused=25),
     )
 
 

@@ -54,13 +54,14 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "reads_refused": 17,
             "failed": "disk is full",
         },
+        "system": {"events_dropped": 24, "requests_refused": 25},
     }
 
 
 def test_without_jetstream_its_groups_are_empty_objects() -> None:
     got = leafnode(views(own=OwnCounters), HttpFaults())
 
-    assert (got["jetstream"], got["store"]) == ({}, {})
+    assert (got["jetstream"], got["store"], got["system"]) == ({}, {}, {})
 
 
 def test_warnings_stay_in_the_status() -> None:
