@@ -221,6 +221,7 @@ _TOP: Final = Block(
         Row(("client_advertise",), "client_advertise", convert.advertised),
         Row(("ping_interval",), "ping_interval_ns", convert.seconds(limits.PING_INTERVAL_NS)),
         Row(("ping_max",), "ping_max", _PING_MAX),
+        Row(("write_timeout",), "write_timeout", convert.one_of("default", "close", "retry")),
         Row(("write_deadline",), "write_deadline_ns", convert.seconds(limits.WRITE_DEADLINE_NS)),
         Row(("jetstream",), "jetstream", blocks.jetstream),
         Row(("store_dir", "storedir"), "store_dir", convert.text),

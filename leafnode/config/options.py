@@ -283,6 +283,7 @@ class Options:
     ping_interval_ns: int = limits.PING_INTERVAL_NS
     ping_max: int = limits.PING_MAX
     write_deadline_ns: int = limits.WRITE_DEADLINE_NS
+    write_timeout: str = "default"  # close, retry; default is close for clients
     no_fast_producer_stall: bool = False
     no_header_support: bool = False
     jetstream: JetStreamOptions | None = None

@@ -7,10 +7,11 @@ dropped by its owner once it was empty for a while: an idle connection holds non
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX
+from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_NS
 
 if TYPE_CHECKING:
     import socket
@@ -32,10 +33,30 @@ def send(sock: socket.socket, chunks: list[bytes]) -> int:
         return 0
 
 
+@dataclass(slots=True)
+class WriteRules:
+    """What is asked of a peer that bytes wait for. Changed in place: open connections follow.
+
+    `retries`: a peer that took a part of what waited keeps its connection at the deadline, as
+    `write_timeout: retry` of nats-server has it.
+    """
+
+    deadline_ns: int = WRITE_DEADLINE_NS
+    retries: bool = False
+
+
 class Backlog:
     """Bytes in order. The owner asks `overdue` when its deadline comes."""
 
-    __slots__ = ("_chunks", "_head_sent", "_mark_bytes", "_taken_bytes", "deadline", "size")
+    __slots__ = (
+        "_chunks",
+        "_head_sent",
+        "_mark_bytes",
+        "_taken_before",
+        "_taken_bytes",
+        "deadline",
+        "size",
+    )
 
     def __init__(self) -> None:
         self.size = 0
@@ -43,6 +64,7 @@ class Backlog:
         self._chunks: deque[bytes | bytearray] = deque()
         self._head_sent = 0  # of the first chunk
         self._taken_bytes = 0  # by the kernel, since this object is there
+        self._taken_before = 0  # the same, at the mark
         self._mark_bytes = 0  # what `_taken_bytes` must have reached when the deadline comes
 
     def keep(self, chunks: list[bytes], sent: int) -> None:
@@ -81,8 +103,11 @@ class Backlog:
 
     def mark(self) -> None:
         """From here on, all that waits now must be taken before `overdue` is asked."""
+        self._taken_before = self._taken_bytes
         self._mark_bytes = self._taken_bytes + self.size
 
-    def overdue(self) -> bool:
-        """Say whether something that waited at `mark` still waits."""
+    def overdue(self, *, a_part_is_enough: bool = False) -> bool:
+        """Say whether something that waited at `mark` still waits, or all of it."""
+        if a_part_is_enough and self._taken_bytes > self._taken_before:
+            return False
         return self._taken_bytes < self._mark_bytes

@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import WRITE_DEADLINE_NS
+from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 class TcpDialer:
     """Dials over TCP; connections share the server's turn."""
 
-    __slots__ = ("_turn", "_write_deadline_ns")
+    __slots__ = ("_turn", "write_rules")
 
-    def __init__(self, turn: Turn, *, write_deadline_ns: int = WRITE_DEADLINE_NS) -> None:
+    def __init__(self, turn: Turn, *, write_rules: WriteRules | None = None) -> None:
+        """A link that takes something is kept, unless told otherwise: it cannot come back soon."""
         self._turn = turn
-        self._write_deadline_ns = write_deadline_ns
+        self.write_rules = write_rules or WriteRules(retries=True)
 
     async def __call__(
         self,
@@ -44,9 +45,7 @@ class TcpDialer:
         session = session_factory()
         async with asyncio.timeout(timeout_ns / NS_PER_S):
             sock = await _connect(host, port)
-            connection = TcpConnection(
-                self._turn, session, sock, write_deadline_ns=self._write_deadline_ns
-            )
+            connection = TcpConnection(self._turn, session, sock, write_rules=self.write_rules)
             if tls is not None:
                 try:
                     await connection.start_tls(tls, server_hostname)

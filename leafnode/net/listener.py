@@ -13,7 +13,8 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import ACCEPT_BACKLOG, ACCEPT_PAUSE_NS, WRITE_DEADLINE_NS
+from leafnode.limits import ACCEPT_BACKLOG, ACCEPT_PAUSE_NS
+from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ class Listener:
         "_session_factory",
         "_socket",
         "_turn",
-        "_write_deadline_ns",
         "host",
         "pauses",
         "port",
+        "write_rules",
     )
 
     def __init__(
@@ -49,11 +50,11 @@ class Listener:
         turn: Turn,
         session_factory: Callable[[], Session],
         *,
-        write_deadline_ns: int = WRITE_DEADLINE_NS,
+        write_rules: WriteRules | None = None,
     ) -> None:
         self._turn = turn
         self._session_factory = session_factory
-        self._write_deadline_ns = write_deadline_ns
+        self.write_rules = write_rules or WriteRules()
         self._socket: socket.socket | None = None
         self.host = ""  # both are the real ones once bound
         self.port = 0
@@ -112,5 +113,5 @@ class Listener:
     def _begin(self, sock: socket.socket) -> None:
         sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
         TcpConnection(
-            self._turn, self._session_factory(), sock, write_deadline_ns=self._write_deadline_ns
+            self._turn, self._session_factory(), sock, write_rules=self.write_rules
         ).begin()

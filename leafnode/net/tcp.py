@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
+    from leafnode.net.backlog import WriteRules
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
 
@@ -46,12 +47,12 @@ class TcpConnection:
         "_sock",
         "_tls",
         "_turn",
-        "_write_deadline_ns",
+        "_write_rules",
         "peer",
     )
 
     def __init__(
-        self, turn: Turn, session: Session, sock: socket.socket, *, write_deadline_ns: int
+        self, turn: Turn, session: Session, sock: socket.socket, *, write_rules: WriteRules
     ) -> None:
         """Own a connected, non-blocking socket. Nothing is read before `begin` or `start_tls`.
 
@@ -61,7 +62,7 @@ class TcpConnection:
         self._turn = turn
         self._session: Session | None = session
         self._sock: socket.socket | None = sock  # None after the end
-        self._write_deadline_ns = write_deadline_ns
+        self._write_rules = write_rules
         self._begun = False  # the session knows of the connection
         self._tls: TlsStream | None = None
         self._held = _HELD_BEFORE_BEGIN  # who holds reading back, as bits
@@ -306,14 +307,16 @@ class TcpConnection:
     def _watch(self, backlog: Backlog) -> None:
         """See to it that what waits now is taken by the kernel within the write deadline."""
         backlog.mark()
-        backlog.deadline = self._turn.clock.call_later(self._write_deadline_ns, self._on_deadline)
+        backlog.deadline = self._turn.clock.call_later(
+            self._write_rules.deadline_ns, self._on_deadline
+        )
 
     def _on_deadline(self) -> None:
         backlog = self._backlog
         if backlog is None:
             return
         backlog.deadline = None
-        if backlog.overdue():
+        if backlog.overdue(a_part_is_enough=self._write_rules.retries):
             self._reason = SLOW_DEADLINE
             self.abort()
         elif backlog.size:

@@ -85,7 +85,9 @@ def with_credentials(connect: Connect, credentials: Mapping[str, str]) -> Connec
 
 
 def without_secrets(connect: Connect) -> Connect:
-    """Return what may be kept for as long as the connection lives."""
+    """Return what may be kept for as long as the connection lives; it itself if that is all."""
+    if not any((connect.password, connect.auth_token, connect.jwt, connect.sig, connect.proxy_sig)):
+        return connect
     return msgspec.structs.replace(
         connect, password="", auth_token="", jwt="", sig="", proxy_sig=""
     )

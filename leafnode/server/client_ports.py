@@ -37,7 +37,7 @@ async def bind_clients(server: Server) -> Listener:
     listener = await server.listeners.bind(
         HostPort(options.host, options.port),
         lambda: entrance.session(ClientHandler(seams)),
-        write_deadline_ns=options.write_deadline_ns,
+        write_rules=server.write_rules,
     )
     server.port = listener.port
     server.client_seams = seams = client_seams(server, entrance)
@@ -96,6 +96,8 @@ def refresh(server: Server) -> None:
     seams = server.client_seams
     assert seams is not None, "the server runs"
     options = seams.options = server.options
+    server.write_rules.deadline_ns = server.link_write_rules.deadline_ns = options.write_deadline_ns
+    server.write_rules.retries = options.write_timeout == "retry"
     seams.info = server.info()
     seams.map_certificate = options.tls is not None and options.tls.verify_and_map
     seams.entry_ns = server.entrances["clients"].budget_ns

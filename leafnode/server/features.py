@@ -146,7 +146,7 @@ def _leaf_environment(server: Server) -> LeafEnvironment:
     return LeafEnvironment(
         clock=server.clock,
         random=server.random,
-        dial=TcpDialer(server.turn, write_deadline_ns=server.options.write_deadline_ns),
+        dial=TcpDialer(server.turn, write_rules=server.link_write_rules),
         outbox=server.turn.outbox,
         loop_subjects=LoopSubjects(server.random),
         next_cid=server.next_cid,

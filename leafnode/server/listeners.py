@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.config.options import HostPort
+    from leafnode.net.backlog import WriteRules
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
 
@@ -39,10 +40,10 @@ class Listeners:
         address: HostPort,
         session_factory: Callable[[], Session],
         *,
-        write_deadline_ns: int,
+        write_rules: WriteRules | None = None,
     ) -> Listener:
         """Listen on an address; nobody is accepted before `serve`. Raises ListenError."""
-        listener = Listener(self._turn, session_factory, write_deadline_ns=write_deadline_ns)
+        listener = Listener(self._turn, session_factory, write_rules=write_rules)
         try:
             await listener.bind(address.host, address.port)
         except OSError as err:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from leafnode.config.options import HostPort
 from leafnode.errors import TlsError
 from leafnode.monitor.monitor import Monitor
+from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import Entrance
 from leafnode.server.client_ports import server_tls
 from leafnode.server.views import views_of
@@ -51,7 +52,7 @@ async def bind_monitor(server: Server, wanted: Options) -> Listener | None:
     listener = await server.listeners.bind(
         address,
         lambda: entrance.session(http.session()),
-        write_deadline_ns=wanted.write_deadline_ns,
+        write_rules=WriteRules(wanted.write_deadline_ns),
     )
     scheme = "https" if wanted.https is not None else "http"
     log.info("Starting %s monitor on %s:%d", scheme, address.host, listener.port)

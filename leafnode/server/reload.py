@@ -102,6 +102,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "max_connections": Live(Part.CONNECTIONS, "max_connections"),
     "ping_interval_ns": Live(Part.CLIENTS, "ping_interval"),
     "ping_max": Live(Part.CLIENTS, "ping_max"),
+    "write_timeout": Live(Part.CLIENTS, "write_timeout"),
     "write_deadline_ns": Live(Part.CLIENTS, "write_deadline"),
     "no_fast_producer_stall": Live(Part.CLIENTS, "no_fast_producer_stall"),
     "jetstream": Live(Part.JETSTREAM, "JetStream"),

@@ -22,6 +22,7 @@ from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
 from leafnode.clients.registry import Registry
+from leafnode.net.backlog import WriteRules
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
@@ -90,6 +91,10 @@ class Server:
         self.features = features.Features()
         self.program = seams.program
         self.listeners = Listeners(self.turn)
+        self.write_rules = WriteRules(
+            options.write_deadline_ns, retries=options.write_timeout == "retry"
+        )
+        self.link_write_rules = WriteRules(options.write_deadline_ns, retries=True)
         self.entrances: dict[str, Entrance] = {}  # by what comes in there
         self.clients: Listener | None = None  # None: not yet, or not any more
         self.websocket: Listener | None = None

@@ -50,7 +50,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     listener = await server.listeners.bind(
         HostPort(websocket.host, websocket.port),
         lambda: entrance.session(port.session(ClientHandler(seams))),
-        write_deadline_ns=options.write_deadline_ns,
+        write_rules=server.write_rules,
     )
     server.websocket_seams = seams = _seams(server, websocket, options, listener.port)
     shown = f"[{websocket.host}]" if ":" in websocket.host else websocket.host

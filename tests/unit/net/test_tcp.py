@@ -12,6 +12,7 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.net.backlog import WriteRules
 from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
@@ -26,20 +27,25 @@ if TYPE_CHECKING:
 class Wire:
     """A TcpConnection and the plain socket at its other end."""
 
-    def __init__(self, write_deadline_ns: int) -> None:
+    def __init__(self, write_deadline_ns: int, *, retries: bool) -> None:
         self.turn = Turn(SystemClock())
         self.session = RecordingSession()
         here, self.other = socket.socketpair()
         here.setblocking(False)
         self.other.setblocking(False)
         self.connection = TcpConnection(
-            self.turn, self.session, here, write_deadline_ns=write_deadline_ns
+            self.turn,
+            self.session,
+            here,
+            write_rules=WriteRules(write_deadline_ns, retries=retries),
         )
 
 
 @asynccontextmanager
-async def wired(write_deadline_ns: int = 10 * NS_PER_S) -> AsyncIterator[Wire]:
-    wire = Wire(write_deadline_ns)
+async def wired(
+    write_deadline_ns: int = 10 * NS_PER_S, *, retries: bool = False
+) -> AsyncIterator[Wire]:
+    wire = Wire(write_deadline_ns, retries=retries)
     wire.connection.begin()
     try:
         yield wire
@@ -92,6 +98,24 @@ async def test_a_peer_that_takes_slowly_but_steadily_is_not_cut() -> None:
             await asyncio.sleep(0.01)
 
         assert wire.session.lost_reasons == []
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("retries", [False, True])
+async def test_a_part_taken_by_the_deadline_is_enough_where_it_is_tried_again(
+    retries: bool,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with wired(write_deadline_ns=60 * NS_PER_MS, retries=retries) as wire:
+        wire.connection.write([b"x" * 20_000_000])
+        for _ in range(8):
+            await asyncio.sleep(0.02)
+            for _ in range(4):
+                await loop.sock_recv(wire.other, 65536)
+
+        assert wire.session.lost_reasons == ([] if retries else ["Slow Consumer (Write Deadline)"])
+        if retries:  # and nothing at all is not
+            await wire.session.end()
 
 
 @pytest.mark.real_loop

@@ -27,8 +27,8 @@ def reaches(port: int) -> bool:
 
 async def scenario() -> tuple[list[bool], int]:
     listeners = Listeners(Turn(SystemClock()))
-    first = await listeners.bind(LOCAL, RecordingSession, write_deadline_ns=1)
-    second = await listeners.bind(LOCAL, RecordingSession, write_deadline_ns=1)
+    first = await listeners.bind(LOCAL, RecordingSession)
+    second = await listeners.bind(LOCAL, RecordingSession)
     async with asyncio.TaskGroup() as tasks:
         listeners.serve(first, tasks)
         listeners.serve(second, tasks)
@@ -47,7 +47,7 @@ def test_one_is_closed_while_the_other_serves_and_both_in_the_end() -> None:
 def test_a_taken_port_is_a_listen_error() -> None:
     async def bind(port: int) -> None:
         listeners = Listeners(Turn(SystemClock()))
-        await listeners.bind(HostPort("127.0.0.1", port), RecordingSession, write_deadline_ns=1)
+        await listeners.bind(HostPort("127.0.0.1", port), RecordingSession)
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
