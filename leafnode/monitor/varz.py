@@ -38,7 +38,7 @@ def varz(
     answer["websocket"] = {}
     answer["jetstream"] = _jetstream(views)
     answer |= {
-        "tls_timeout": 2,
+        "tls_timeout": facts.tls_timeout_ns / NS_PER_S,
         "write_deadline": facts.write_deadline_ns,
         "start": format_time(facts.start_ns),
         "now": format_time(clock.wall_ns()),
@@ -54,7 +54,8 @@ def varz(
         answer["tags"] = list(facts.tags)
     if facts.metadata:
         answer["metadata"] = dict(facts.metadata)
-    answer["system_account"] = facts.system_account
+    if facts.system_account:
+        answer["system_account"] = facts.system_account
     answer |= _per_kind(counters)
     answer["leafnode"] = own.leafnode(views, http)
     return answer
@@ -71,8 +72,14 @@ def _constants(facts: ServerFacts) -> dict[str, object]:
     }
     if facts.auth_required:
         answer["auth_required"] = True
+    if facts.tls_required:
+        answer["tls_required"] = True
+    if facts.tls_verify:
+        answer["tls_verify"] = True
+    answer["max_connections"] = facts.max_connections
+    if facts.max_subscriptions:
+        answer["max_subscriptions"] = facts.max_subscriptions
     return answer | {
-        "max_connections": facts.max_connections,
         "ping_interval": facts.ping_interval_ns,
         "ping_max": facts.ping_max,
         "http_host": facts.http_host,

@@ -64,6 +64,10 @@ class ServerFacts:
     metadata: dict[str, str] = field(default_factory=dict)
     https_port: int = 0
     http_base_path: str = ""
+    max_subscriptions: int = 0  # 0: no limit
+    tls_required: bool = False
+    tls_verify: bool = False
+    tls_timeout_ns: int = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
+from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import HostPort
+from leafnode.limits import TLS_TIMEOUT_NS
 from leafnode.metrics import Traffic
+from leafnode.monitor import account_parts
 from leafnode.monitor.views import (
     AccountView,
     ClientFaults,
@@ -61,6 +64,8 @@ def views_of(server: Server, http: HostPort) -> Views:
         closed=lambda: server.registry.closed_ring,
         accounts=lambda: list(server.accounts),
         account=lambda name: _account(server, name),
+        name_tag=lambda name: _name_tag(server, name),
+        queues=lambda: _queues(server),
         all_subscriptions=lambda name: _all_subscriptions(server, name),
         own=lambda: _own(server),
         warnings=lambda: list(server.warnings),
@@ -95,6 +100,10 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         http_port=0 if options.https is not None else http.port,
         https_port=http.port if options.https is not None else 0,
         http_base_path=options.http_base_path,
+        max_subscriptions=options.max_subscriptions,
+        tls_required=options.tls is not None and not options.allow_non_tls,
+        tls_verify=options.tls is not None and options.tls.verify,
+        tls_timeout_ns=options.tls.timeout_ns if options.tls is not None else TLS_TIMEOUT_NS,
         auth_required=server.authenticator.required,
         auth_timeout_ns=options.authorization.timeout_ns,
         max_connections=options.max_connections,
@@ -223,13 +232,19 @@ def _account(server: Server, name: str) -> AccountView | None:
         leaf_traffic.add(link.peer.traffic)
     jetstream = server.features.jetstream
     system = server.features.system
+    options = server.account_set.options.get(name, AccountOptions(name))
     return AccountView(
         name=name,
-        is_system=system is not None and account is system.envelope.account,
+        name_tag=options.name_tag,
+        tags=options.tags,
+        is_system=name == server.account_set.system_name,
+        exports=account_parts.exports(options),
+        imports=account_parts.imports(options, server.account_set.options),
+        mappings=account_parts.mappings(options),
         slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
         jetstream=jetstream is not None and account.name in jetstream.by_account,
         updated_ns=server.started_wall_ns,
-        clients=sum(one.peer.account is account for one in server.registry.open.values()),
+        clients=len(account.clients),
         leafs=len(links),
         traffic=account.traffic,
         leaf_traffic=leaf_traffic,
@@ -244,6 +259,20 @@ def _account(server: Server, name: str) -> AccountView | None:
             fanout_total=fanout_total,
         ),
     )
+
+
+def _name_tag(server: Server, name: str) -> str:
+    options = server.account_set.options.get(name)
+    return options.name_tag or name if options is not None else name
+
+
+def _queues(server: Server) -> dict[str, int]:
+    """Return what waits in each queue that the server itself works off."""
+    queues = {"dirty connections": len(server.turn.outbox.dirty)}
+    jetstream = server.features.jetstream
+    if jetstream is not None:
+        queues["store commits"] = jetstream.store.committer.staged_rows
+    return queues
 
 
 def _all_subscriptions(server: Server, name: str) -> Iterator[Subscription]:

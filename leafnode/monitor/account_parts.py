@@ -1,0 +1,101 @@
+"""What an account is made of, as /accountz shows it: exports, imports and mappings.
+
+Pure: options in, JSON out. Truth: measured on nats-server 2.15.1, server/monitor.go accountInfo.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from leafnode.config.account_options import ResponseType
+from leafnode.config.import_check import local_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leafnode.config.account_options import (
+        AccountOptions,
+        LatencyOptions,
+        ServiceExport,
+        ServiceImport,
+        StreamExport,
+    )
+
+_RESPONSES: Final = {
+    ResponseType.SINGLETON: "Singleton",
+    ResponseType.STREAM: "Streamed",
+    ResponseType.CHUNKED: "Chunked",
+}
+_PLAIN: Final = {"invalid": False, "share": False, "tracking": False}
+
+
+def exports(account: AccountOptions) -> list[dict[str, Any]]:
+    shown = [_service(one) for one in account.service_exports]
+    return shown + [_exported(one, "stream") for one in account.stream_exports]
+
+
+def _service(export: ServiceExport) -> dict[str, Any]:
+    shown = _exported(export, "service")
+    approved = shown.pop("approved_accounts", None)
+    shown["response_type"] = _RESPONSES[export.response_type]
+    if export.latency is not None:
+        shown["service_latency"] = _latency(export.latency)
+    return shown if approved is None else shown | {"approved_accounts": approved}
+
+
+def _exported(export: StreamExport | ServiceExport, kind: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"subject": export.subject, "type": kind}
+    if export.token_required:
+        shown["token_req"] = True
+    if export.accounts:
+        shown["approved_accounts"] = list(export.accounts)
+    return shown
+
+
+def imports(account: AccountOptions, others: Mapping[str, AccountOptions]) -> list[dict[str, Any]]:
+    """`others` are all accounts by name: the exporter's latency is shown at the importer's."""
+    shown = [
+        {
+            "subject": one.subject,
+            "account": one.account,
+            "local_subject": local_subject(one).decode(),
+            "type": "stream",
+        }
+        | _PLAIN
+        for one in account.stream_imports
+    ]
+    return shown + [_requested(one, others) for one in account.service_imports]
+
+
+def _requested(one: ServiceImport, others: Mapping[str, AccountOptions]) -> dict[str, Any]:
+    local = one.to or one.subject
+    shown: dict[str, Any] = {
+        "subject": one.subject,
+        "account": one.account,
+        "to": local,
+        "local_subject": local,
+        "type": "service",
+    }
+    shown |= _PLAIN | {"share": one.share}
+    exporter = others.get(one.account)
+    for export in exporter.service_exports if exporter is not None else ():
+        if export.subject == one.subject and export.latency is not None:
+            shown["latency"] = _latency(export.latency)
+    return shown
+
+
+def _latency(latency: LatencyOptions) -> dict[str, Any]:
+    return {"sampling": latency.sampling_percent, "results": latency.subject}
+
+
+def mappings(account: AccountOptions) -> dict[str, list[dict[str, Any]]]:
+    """Return the destinations by source. Weights add up, the smallest first, as there."""
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for mapping in account.mappings:
+        total: dict[str, int] = {}
+        rows = shown[mapping.source] = []
+        for one in sorted(mapping.destinations, key=lambda one: one.weight_percent):
+            total[one.cluster] = total.get(one.cluster, 0) + one.weight_percent
+            row: dict[str, Any] = {"subject": one.subject, "weight": total[one.cluster]}
+            rows.append(row | ({"cluster": one.cluster} if one.cluster else {}))
+    return shown

@@ -1,0 +1,75 @@
+"""leafnode.monitor.account_parts. Keys and values: probed on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+from leafnode.config.account_options import (
+    AccountOptions,
+    Destination,
+    LatencyOptions,
+    Mapping,
+    ServiceExport,
+    ServiceImport,
+    StreamExport,
+    StreamImport,
+)
+from leafnode.monitor.account_parts import exports, imports, mappings
+
+A = AccountOptions(
+    "A",
+    stream_exports=(StreamExport("s.>"),),
+    service_exports=(ServiceExport("q.x", ("B",), latency=LatencyOptions("lat.x", 50)),),
+    mappings=(
+        Mapping("m.a", (Destination("m.b"),)),
+        Mapping("w.a", (Destination("w.c", 70), Destination("w.b", 30))),
+    ),
+)
+B = AccountOptions(
+    "B",
+    stream_imports=(StreamImport("A", "s.>", prefix="fromA"),),
+    service_imports=(ServiceImport("A", "q.x", to="local.q", share=True),),
+)
+
+
+def test_exports_are_shown_with_who_may_import_them() -> None:
+    assert exports(A) == [
+        {
+            "subject": "q.x",
+            "type": "service",
+            "response_type": "Singleton",
+            "service_latency": {"sampling": 50, "results": "lat.x"},
+            "approved_accounts": ["B"],
+        },
+        {"subject": "s.>", "type": "stream"},
+    ]
+
+
+def test_imports_are_shown_with_their_local_subject_and_the_exporters_latency() -> None:
+    assert imports(B, {"A": A, "B": B}) == [
+        {
+            "subject": "s.>",
+            "account": "A",
+            "local_subject": "fromA.s.>",
+            "type": "stream",
+            "invalid": False,
+            "share": False,
+            "tracking": False,
+        },
+        {
+            "subject": "q.x",
+            "account": "A",
+            "to": "local.q",
+            "local_subject": "local.q",
+            "type": "service",
+            "invalid": False,
+            "share": True,
+            "tracking": False,
+            "latency": {"sampling": 50, "results": "lat.x"},
+        },
+    ]
+
+
+def test_weights_of_a_mapping_add_up_from_the_smallest() -> None:
+    assert mappings(A) == {
+        "m.a": [{"subject": "m.b", "weight": 100}],
+        "w.a": [{"subject": "w.b", "weight": 30}, {"subject": "w.c", "weight": 100}],
+    }
