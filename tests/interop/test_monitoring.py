@@ -239,3 +239,60 @@ def test_https_shows_the_clients_certificate_and_asks_for_none(tmp_path: Path) -
         assert (varz["https_port"], varz["http_port"]) == (ours.http_port, 0)
         with pytest.raises(OSError, match=r"reset|closed"):
             urlopen(f"http://127.0.0.1:{ours.http_port}/varz", timeout=5)
+
+
+ACCOUNTS: Final = """
+accounts {
+  A { jetstream: enabled, users [ { user: a, password: a } ]
+      exports [ { stream: "s.>" }
+                { service: "q.x", accounts: [B], latency: { subject: "lat.x", sampling: 50% } } ]
+      mappings { "m.a": "m.b"
+                 "w.a": [ { destination: w.b, weight: 30% }, { destination: w.c, weight: 70% } ] } }
+  B { users [ { user: b, password: b } ]
+      imports [ { stream: { account: A, subject: "s.>" }, prefix: "fromA" }
+                { service: { account: A, subject: "q.x" }, to: "local.q" } ] }
+  SYS { users [ { user: sys, password: sys } ] }
+}
+system_account: SYS
+jetstream { store_dir: "{dir}/js" }
+server_name: probe
+server_tags: ["Region:EU", "b"]
+server_metadata { site: "north" }
+"""
+OF_THE_SYSTEM: Final = ("$SYS.", "$JS.")
+
+
+def made_of(detail: dict[str, Any]) -> dict[str, Any]:
+    """What an account is made of, without what the server itself exports and imports."""
+    parts = {}
+    for name in ("exports", "imports"):
+        rows = [row for row in detail.get(name, []) if not row["subject"].startswith(OF_THE_SYSTEM)]
+        parts[name] = sorted(rows, key=lambda row: str(row["subject"]))
+    return parts | {key: detail.get(key) for key in ("mappings", "name_tag", "is_system")}
+
+
+async def test_accounts_are_shown_as_nats_server_shows_them(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        theirs = stack.enter_context(running_hub(tmp_path / "theirs", ACCOUNTS))
+        ours = stack.enter_context(running_gateway(tmp_path / "ours", ACCOUNTS))
+        async with contextlib.AsyncExitStack() as clients:
+            for url in (ours.client_url, theirs.client_url):
+                for user in ("a", "b"):
+                    client = await nats.connect(url, user=user, password=user, name=user)
+                    clients.push_async_callback(client.close)
+                    await client.subscribe(f"{user}.>")
+                    await client.flush()
+
+            for name in ("A", "B", "SYS"):
+                sides = [server.get(f"accountz?acc={name}") for server in (ours, theirs)]
+                details = [side["account_detail"] for side in sides]
+                assert made_of(details[0]) == made_of(details[1]), name
+                assert {key: details[0][key] for key in ("client_connections", "complete")} == {
+                    key: details[1][key] for key in ("client_connections", "complete")
+                }
+            for path in ("connz?auth=1&acc=A", "connz?auth=1&acc=B&subs=detail", "accstatz"):
+                sides = [shape(server.get(path)) for server in (ours, theirs)]
+                assert sides[0] == sides[1], path
+            varz = [server.get("varz") for server in (ours, theirs)]
+            for key in ("tags", "metadata", "system_account", "auth_required"):
+                assert varz[0][key] == varz[1][key]
