@@ -35,7 +35,7 @@ def varz(
     answer = _constants(facts)
     answer["leaf"] = _leaf(facts)
     answer["mqtt"] = {}
-    answer["websocket"] = {}
+    answer["websocket"] = dict(facts.websocket)
     answer["jetstream"] = _jetstream(views)
     answer |= {
         "tls_timeout": facts.tls_timeout_ns / NS_PER_S,

@@ -65,6 +65,7 @@ class ServerFacts:
     https_port: int = 0
     http_base_path: str = ""
     max_subscriptions: int = 0  # 0: no limit
+    websocket: dict[str, Any] = field(default_factory=dict)  # as /varz shows it
     tls_required: bool = False
     tls_verify: bool = False
     tls_timeout_ns: int = 2_000_000_000

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
+from leafnode.clock import NS_PER_S
 from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import HostPort
-from leafnode.limits import TLS_TIMEOUT_NS
+from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.metrics import Traffic
 from leafnode.monitor import account_parts
 from leafnode.monitor.views import (
@@ -101,6 +102,7 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         https_port=http.port if options.https is not None else 0,
         http_base_path=options.http_base_path,
         max_subscriptions=options.max_subscriptions,
+        websocket=_websocket(server),
         tls_required=options.tls is not None and not options.allow_non_tls,
         tls_verify=options.tls is not None and options.tls.verify,
         tls_timeout_ns=options.tls.timeout_ns if options.tls is not None else TLS_TIMEOUT_NS,
@@ -124,6 +126,31 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
             for remote in remotes
         ),
     )
+
+
+def _websocket(server: Server) -> dict[str, object]:
+    """Return the WebSocket listener's options as /varz shows them: what is not set is left out."""
+    options = server.options.websocket
+    if options is None:
+        return {}
+    port = server.websocket.port if server.websocket is not None else options.port
+    handshake_ns = options.handshake_timeout_ns
+    shown: dict[str, object] = {
+        "host": options.host,
+        "port": port,
+        "advertise": options.advertise,
+        "no_auth_user": options.no_auth_user,
+        "jwt_cookie": options.jwt_cookie,
+        "handshake_timeout": 0 if handshake_ns == WEBSOCKET_HANDSHAKE_NS else handshake_ns,
+        "auth_timeout": options.authorization.timeout_ns / NS_PER_S if options.authorization else 0,
+        "no_tls": options.no_tls,
+        "same_origin": options.same_origin,
+        "allowed_origins": [
+            f"{scheme}://{host}:{n}" for scheme, host, n in options.allowed_origins
+        ],
+        "compression": options.compression,
+    }
+    return {key: value for key, value in shown.items() if value}
 
 
 def _counters(server: Server) -> ServerCounters:

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import nats
 import pytest
 
-from tests.hub.process import Hub, nats_server_path, running_hub
+from tests.hub.process import Hub, free_ports, nats_server_path, running_hub
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
 from tests.sim.certificates import tls_pair
@@ -258,6 +258,8 @@ jetstream { store_dir: "{dir}/js" }
 server_name: probe
 server_tags: ["Region:EU", "b"]
 server_metadata { site: "north" }
+max_subscriptions: 700
+websocket { listen: "127.0.0.1:{port}", no_tls: true, compression: true, handshake_timeout: "3s" }
 """
 OF_THE_SYSTEM: Final = ("$SYS.", "$JS.")
 
@@ -273,8 +275,9 @@ def made_of(detail: dict[str, Any]) -> dict[str, Any]:
 
 async def test_accounts_are_shown_as_nats_server_shows_them(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
-        theirs = stack.enter_context(running_hub(tmp_path / "theirs", ACCOUNTS))
-        ours = stack.enter_context(running_gateway(tmp_path / "ours", ACCOUNTS))
+        configs = [ACCOUNTS.replace("{port}", str(port)) for port in free_ports(2)]
+        theirs = stack.enter_context(running_hub(tmp_path / "theirs", configs[0]))
+        ours = stack.enter_context(running_gateway(tmp_path / "ours", configs[1]))
         async with contextlib.AsyncExitStack() as clients:
             for url in (ours.client_url, theirs.client_url):
                 for user in ("a", "b"):
@@ -294,5 +297,7 @@ async def test_accounts_are_shown_as_nats_server_shows_them(tmp_path: Path) -> N
                 sides = [shape(server.get(path)) for server in (ours, theirs)]
                 assert sides[0] == sides[1], path
             varz = [server.get("varz") for server in (ours, theirs)]
-            for key in ("tags", "metadata", "system_account", "auth_required"):
+            for key in ("tags", "metadata", "system_account", "max_subscriptions"):
                 assert varz[0][key] == varz[1][key]
+            sockets = [{**one["websocket"], "port": 0} for one in varz]
+            assert sockets[0] == sockets[1]
