@@ -21,6 +21,7 @@ from leafnode import __version__
 from leafnode.cli.flags import HELP, FlagError, overlay, parse_flags
 from leafnode.cli.send_signal import send_signal
 from leafnode.config.bind import load
+from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
 from leafnode.errors import ConfigError, LeafnodeError
 from leafnode.protocol.info import COMPATIBLE_VERSION
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("leafnode")
 
 NATS_SERVER: Final = "nats-server"  # called by this name it prints what suites look for
+# What has no option path, either, and is no syntax error.
+_NO_SYNTAX: Final = ("unknown field", "cannot read it", "this byte is not UTF-8")
 
 
 def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int:
@@ -54,12 +57,11 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
         if flags.signal is not None:
             send_signal(flags.signal, program)
             return 0
-        options = _options(flags)
+        options = _options(flags, program)
     except FlagError as err:
         return _refuse_flags(err, program)
     except ConfigError as err:
-        # file:line:column first, where editors jump to it; nats-server says its name before.
-        print(f"{program}: {err}" if program == NATS_SERVER else err, file=sys.stderr)
+        print(_shown(err, program), file=sys.stderr)
         return 1
     if flags.check:
         return _report_check(flags, program)
@@ -82,8 +84,23 @@ def _refuse_flags(err: FlagError, program: str) -> int:
     return 0 if as_nats and err.usage else 1
 
 
-def _options(flags: Flags) -> Options:
-    options = load(flags.config, os.environ) if flags.config else Options()
+def _shown(err: ConfigError, program: str) -> str:
+    """Say file:line:column first, where editors jump to it; nats-server says its name before."""
+    if program != NATS_SERVER:
+        return str(err)
+    if err.path or err.problem.startswith(_NO_SYNTAX):
+        return f"{program}: {err}"
+    where = f"{err.file}:{err.line}:{err.column}"
+    return f"{program}: {where}: Parse error on line {err.line}: '{err.problem}'"
+
+
+def _options(flags: Flags, program: str) -> Options:
+    # Whoever starts `nats-server` expects it on every address, as the real one.
+    host = EVERYWHERE if program == NATS_SERVER else LOOPBACK
+    if flags.config:
+        options = load(flags.config, os.environ, default_host=host)
+    else:
+        options = Options(host=host)
     return overlay(options, flags)
 
 
@@ -114,7 +131,7 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
             SystemRandom(),
             secrets.token_bytes,
             program=program,
-            load=partial(_options, flags) if flags.config else None,
+            load=partial(_options, flags, program) if flags.config else None,
         )
         server = Server(options, seams)
         signals.install(asyncio.get_running_loop(), server)

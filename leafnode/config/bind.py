@@ -47,7 +47,13 @@ _MAX_SUBSCRIPTIONS: Final = convert.number(0, _INT32_MAX, "a count", {-1: 0})
 _PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
 
 
-def load(path: str, env: Mapping[str, str], *, read: ReadFile | None = None) -> Options:
+def load(
+    path: str,
+    env: Mapping[str, str],
+    *,
+    read: ReadFile | None = None,
+    default_host: str = convert.LOOPBACK,
+) -> Options:
     """Return what the file says. Raises ConfigError, also when the file cannot be read."""
     reader = read or read_file
     try:
@@ -58,7 +64,9 @@ def load(path: str, env: Mapping[str, str], *, read: ReadFile | None = None) -> 
         before = err.object[: err.start]
         line, column = before.count(b"\n") + 1, err.start - before.rfind(b"\n")
         raise ConfigError(path, line, column, "", "this byte is not UTF-8") from err
-    return replace(bind(parse(text, path, env=env, read=reader)), config_file=path)
+    return replace(
+        bind(parse(text, path, env=env, read=reader), default_host=default_host), config_file=path
+    )
 
 
 def read_file(path: str) -> str:
@@ -76,12 +84,13 @@ def read_file(path: str) -> str:
     return data.decode()
 
 
-def bind(tree: Tree) -> Options:
+def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     """Return the options a tree stands for. Raises ConfigError at the first mistake."""
     given = _TOP.read(Place(tree.root, ""))
     values = dict(given.values)
     values.pop("no_sublist_cache", None)
     _fold_listen(values)
+    values.setdefault("host", default_host)
     monitoring.fold_http(values)
     _fold_trace(values)
     _fold_store_dir(given, values)

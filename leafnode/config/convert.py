@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from leafnode.config.place import Place
 
+LOOPBACK: Final = "127.0.0.1"  # the default
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 -- what an address without a host means, only when written
 PORT_MAX: Final = 65535
 CLIENT_PORT: Final = 4222

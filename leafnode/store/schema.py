@@ -110,6 +110,8 @@ def is_damage(err: sqlite3.Error) -> bool:
 
 def prepare_directory(directory: Path) -> None:
     """Make the directory, for its owner alone. Raises StoreError."""
+    if directory.exists() and not directory.is_dir():
+        raise StoreError(f"{directory}: storage directory is not a directory")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as err:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from leafnode import __version__
+from leafnode.cli.flags import parse_flags
+from leafnode.cli.main import _options
 from leafnode.cli.main import main as run_main
 from leafnode.protocol.info import COMPATIBLE_VERSION
 
@@ -46,6 +48,37 @@ def test_called_nats_server_a_wrong_file_is_named_behind_the_program(
     assert main(["-c", str(file)], called="nats-server") == 1
 
     assert capsys.readouterr().err == f'nats-server: {file}:1:1: unknown field "foo"\n'
+
+
+def test_called_nats_server_a_file_that_cannot_be_parsed_is_a_parse_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bad.conf"
+    file.write_text('{\n  "port": : "x"\n}')
+
+    assert main(["-c", str(file)], called="nats-server") == 1
+
+    assert f"nats-server: {file}:2:13: Parse error on line 2: '" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("called", "text", "host"),
+    [
+        ("leafnode", "", "127.0.0.1"),
+        ("nats-server", "", "0.0.0.0"),
+        ("nats-server", "port: 4222", "0.0.0.0"),
+        ("nats-server", "listen: 127.0.0.1:4222", "127.0.0.1"),
+        ("nats-server", "host: 127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_called_nats_server_it_listens_everywhere_unless_told_otherwise(
+    tmp_path: Path, called: str, text: str, host: str
+) -> None:
+    file = tmp_path / "some.conf"
+    file.write_text(text)
+    flags = parse_flags(["-c", str(file)] if text else [])
+
+    assert _options(flags, called).host == host
 
 
 def test_a_wrong_flag_is_status_1_by_our_own_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,3 +253,10 @@ def test_errors_of_sqlite_have_their_kind(path: Path, code: int, kind: type[Stor
     error.sqlite_errorcode = code
 
     assert type(schema.store_error(error, path)) is kind
+
+
+def test_a_file_where_the_directory_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(StoreError, match="file: storage directory is not a directory"):
+        schema.prepare_directory(tmp_path / "file")
