@@ -25,6 +25,7 @@ def leafnode(views: Views, http: HttpFaults) -> dict[str, object]:
         "clients": asdict(own.clients),
         "net": asdict(own.net),
         "http": asdict(http),
+        "accounts": asdict(own.accounts),
         "leafs": asdict(own.leafs),
         "jetstream": asdict(own.jetstream) if own.jetstream is not None else {},
         "store": _store(own),

@@ -114,6 +114,14 @@ class NetFaults:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountFaults:
+    """Requests between accounts, of all accounts together."""
+
+    requests_refused: int = 0  # because too many answers were waited for
+    answers_pending: int = 0  # that are waited for now
+
+
+@dataclass(frozen=True, slots=True)
 class LeafFaults:
     """Links to hubs, all remotes together."""
 
@@ -156,6 +164,7 @@ class OwnCounters:
 
     clients: ClientFaults = ClientFaults()
     net: NetFaults = NetFaults()
+    accounts: AccountFaults = AccountFaults()
     leafs: LeafFaults = LeafFaults()
     jetstream: JetStreamFaults | None = None
     store: StoreView | None = None

@@ -104,6 +104,16 @@ class Accounts:
         """Return an account that exists: names come from identities, never from clients."""
         return self.by_name[name]
 
+    def imports(self) -> set[tuple[str, str, str, str]]:
+        """Return what is imported: importer, exporter, its subject, and what that is called."""
+        found = set()
+        for name, plan in self._plans.items():
+            for one in plan.streams:
+                found.add((name, one.account, one.subject, local_subject(one).decode()))
+            for service in plan.services:
+                found.add((name, service.account, service.subject, service.to or service.subject))
+        return found
+
     def apply(self, options: Options) -> list[Account]:
         """Make everything as a configuration says, for connected clients too.
 

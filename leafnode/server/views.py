@@ -18,6 +18,7 @@ from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.metrics import Traffic
 from leafnode.monitor import account_parts
 from leafnode.monitor.views import (
+    AccountFaults,
     AccountView,
     ClientFaults,
     JetStreamAccountView,
@@ -194,10 +195,19 @@ def _own(server: Server) -> OwnCounters:
             faults=server.turn.faults,
             accept_pauses=server.listeners.pauses,
         ),
+        accounts=_account_faults(server),
         leafs=_leaf_faults(server.features.remotes),
         jetstream=_jetstream_faults(server.features.jetstream),
         store=_store(server.features.jetstream),
         system=SystemFaults(system.events.dropped, system.requests.refused) if system else None,
+    )
+
+
+def _account_faults(server: Server) -> AccountFaults:
+    services = [account.services for account in server.accounts.values() if account.services]
+    return AccountFaults(
+        requests_refused=sum(one.refused for one in services),
+        answers_pending=sum(one.outstanding for one in services),
     )
 
 

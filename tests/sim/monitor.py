@@ -9,6 +9,7 @@ from leafnode.clients.facts import ClosedConnection, ConnectionFacts, Subscripti
 from leafnode.clock import NS_PER_S
 from leafnode.leaf.handler import LeafzRow
 from leafnode.monitor.views import (
+    AccountFaults,
     AccountView,
     ClientFaults,
     JetStreamAccountView,
@@ -236,6 +237,7 @@ def own() -> OwnCounters:
             refused=1, auth_failures=2, logins_refused=3, logins_overflowed=4, logins_evicted=23
         ),
         net=NetFaults(faults=5, accept_pauses=6),
+        accounts=AccountFaults(requests_refused=24, answers_pending=25),
         leafs=LeafFaults(interest_ignored=7, reconnects=8, slow_consumers=9, stale_connections=10),
         jetstream=JetStreamFaults(
             refused=11,

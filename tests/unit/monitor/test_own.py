@@ -29,6 +29,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
         },
         "net": {"faults": 5, "accept_pauses": 6},
         "http": {"refused": 18, "overdue": 19, "bad": 20, "faults": 21},
+        "accounts": {"requests_refused": 24, "answers_pending": 25},
         "leafs": {
             "interest_ignored": 7,
             "reconnects": 8,
