@@ -183,7 +183,8 @@ def _check_users(options: Options, given: Given) -> None:
             raise where.error(problem)
     anonymous = {options.no_auth_user}
     if options.websocket is not None:
-        check_login(options.websocket, given.places["websocket"], users)
+        has_jwts = options.operator is not None
+        check_login(options.websocket, given.places["websocket"], users, has_jwts=has_jwts)
         anonymous.add(options.websocket.no_auth_user)
     blocks = (options.tls, options.websocket.tls if options.websocket is not None else None)
     if any(tls is not None and tls.verify_and_map for tls in blocks):

@@ -52,7 +52,7 @@ def websocket(place: Place) -> Websocket | None:
     return Websocket(**values)
 
 
-def check_login(own: Websocket, where: Place, users: Sequence[User]) -> None:
+def check_login(own: Websocket, where: Place, users: Sequence[User], *, has_jwts: bool) -> None:
     """Check the block's login against the users of the file. Raises ConfigError."""
     name = own.no_auth_user
     if name and not any(name in {user.user, user.nkey} for user in users):
@@ -63,7 +63,7 @@ def check_login(own: Websocket, where: Place, users: Sequence[User]) -> None:
         kind = "username" if login.user else "token"
         problem = f"websocket authentication {kind} not compatible with presence of users/nkeys"
         raise where.node.error("websocket.authorization", problem)
-    if own.jwt_cookie:
+    if own.jwt_cookie and not has_jwts:
         problem = "trusted operators or trusted keys configuration is required for JWT cookies"
         raise where.node.error("websocket.jwt_cookie", problem)
 

@@ -82,6 +82,17 @@ def test_a_user_for_those_who_say_nothing_is_one_of_the_users() -> None:
     assert found.websocket.no_auth_user == "joe"
 
 
+def test_a_cookie_with_a_jwt_needs_operator_mode() -> None:
+    trusted = "trusted_keys: OCAT33MTVU2VUOIMGNGUNXJ66AH2RLSDAF3MUBCYAY5QMIL65NQM6XQG\n"
+
+    found = options(
+        trusted + "resolver: MEMORY\nwebsocket { port: 80, no_tls: true, jwt_cookie: j }"
+    ).websocket
+
+    assert found is not None
+    assert found.jwt_cookie == "j"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
