@@ -46,6 +46,7 @@ def pretty_steps(answer: Mapping[str, object], indent: int = 2) -> Steps[list[by
     """
     out = _Writer(indent)
     yield from out.write(dict(answer), 0)
+    out.close_piece()
     return out.pieces
 
 
@@ -55,7 +56,13 @@ class _Writer:
     def __init__(self, indent: int) -> None:
         self.pieces: list[bytes] = []
         self._indent = indent
-        self._since_turn = 0
+        self._open: list[bytes] = []  # parts of the next piece
+        self._open_bytes = 0
+
+    def close_piece(self) -> None:
+        self.pieces.append(b"".join(self._open))
+        self._open.clear()
+        self._open_bytes = 0
 
     def write(self, value: object, depth: int) -> Steps[None]:
         if isinstance(value, dict) and _is_long(value):
@@ -86,8 +93,8 @@ class _Writer:
                 # What stands between the brackets of a list by itself.
                 self._add(before + self._formatted(run, depth)[1 : -len(last) - 1])
                 before = b","
-            if self._since_turn > _BYTES_PER_TURN:
-                self._since_turn = 0
+            if self._open_bytes > _BYTES_PER_TURN:
+                self.close_piece()
                 yield
         self._add(last + b"]")
 
@@ -98,9 +105,9 @@ class _Writer:
         text = _escaped(msgspec.json.format(_ENCODER.encode(value), indent=self._indent))
         return text.replace(b"\n", self._line(depth)) if depth else text
 
-    def _add(self, piece: bytes) -> None:
-        self.pieces.append(piece)
-        self._since_turn += len(piece)
+    def _add(self, part: bytes) -> None:
+        self._open.append(part)
+        self._open_bytes += len(part)
 
 
 def _is_long(value: object) -> bool:
