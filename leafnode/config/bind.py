@@ -146,6 +146,8 @@ def _check_together(options: Options, given: Given) -> None:
         check_users(options.authorization, given, options.accounts)
     operator_mode.check_operator(options, given)
     check_names(options, given)
+    if problem := process.js_domain_problem(options):
+        raise given.places["default_js_domains"].error(problem)
     if problem := process.grace_problem(options):
         where = given.places.get("lame_duck_grace_period_ns") or given.place
         raise where.error(problem)

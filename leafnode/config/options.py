@@ -287,6 +287,7 @@ class Options:
     no_fast_producer_stall: bool = False
     no_header_support: bool = False
     jetstream: JetStreamOptions | None = None
+    default_js_domains: tuple[tuple[str, str], ...] = ()  # account, domain
     store: StoreOptions = StoreOptions()
     leafnodes: LeafOptions | None = None
     uplink: UplinkOptions | None = None

@@ -59,6 +59,26 @@ def _metadata(place: Place) -> tuple[tuple[str, str], ...]:
     return tuple((key, convert.text(place.child(key, node))) for key, node in entries.items())
 
 
+def _js_domains(place: Place) -> tuple[tuple[str, str], ...]:
+    domain = convert.name_of("domain")
+    entries = place.entries()
+    return tuple((name, domain(place.child(name, node))) for name, node in entries.items())
+
+
+def js_domain_problem(options: Options) -> str:
+    """Say what is wrong with the accounts of default_js_domain, or return ""."""
+    accounts = {account.name: account for account in options.accounts}
+    for name, _ in options.default_js_domains:
+        if name == options.system_account:
+            return f'system account "{name}" can not be in default_js_domain'
+        account = accounts.get(name)
+        if account is not None and account.jetstream is not None:
+            return f'default_js_domain contains account name "{name}" with enabled JetStream'
+        if account is None and name != "$G" and options.operator is None:
+            return f'`default_js_domain` references non existing account "{name}"'
+    return ""
+
+
 def grace_problem(options: Options) -> str:
     """Say what is wrong between the two times of lame duck mode, or return ""."""
     if options.lame_duck_grace_period_ns >= options.lame_duck_duration_ns:
@@ -69,6 +89,7 @@ def grace_problem(options: Options) -> str:
 ROWS: Final = (
     Row(("server_tags",), "server_tags", _tags),
     Row(("server_metadata",), "server_metadata", _metadata),
+    Row(("default_js_domain",), "default_js_domains", _js_domains),
     Row(("lame_duck_duration",), "lame_duck_duration_ns", _lame_duck_duration),
     Row(("lame_duck_grace_period",), "lame_duck_grace_period_ns", _grace_period),
     Row(("pid_file", "pidfile"), "pid_file", convert.text),

@@ -22,8 +22,7 @@ TOP: Final[dict[str, str]] = (
     _each(_NO_CLUSTER, "cluster gateway")
     | _each(
         _NOT_YET,
-        "resolver_tls default_js_domain "
-        "trace_headers connect_error_reports reconnect_error_reports",
+        "resolver_tls trace_headers connect_error_reports reconnect_error_reports",
     )
     | _each("not supported", "mqtt ocsp ocsp_cache feature_flags")
 )

@@ -72,3 +72,31 @@ class DomainMapping:
             )
             if not received:
                 send_no_responders(self._account, delivery.origin, reply, subject)
+
+
+class DefaultDomain:
+    """An account without JetStream of its own uses another one's: `default_js_domain`."""
+
+    def __init__(self, account: Account, domain: str) -> None:
+        self.account = account
+        self._prefix = b"$JS.%b.API." % domain.encode()
+        self._sub: Subscription | None = None
+
+    def open(self) -> None:
+        """Begin to pass requests on."""
+        self._sub = self.account.subscribe(b"$JS.API.>", self._on_api)
+
+    def close(self) -> None:
+        """Pass nothing on any more."""
+        if self._sub is not None:
+            self.account.unsubscribe(self._sub)
+            self._sub = None
+
+    def _on_api(self, delivery: Delivery) -> None:
+        subject = self._prefix + delivery.subject.removeprefix(b"$JS.API.")
+        for reply, header_size, body in delivery.messages:
+            received = self.account.publish(
+                subject, body, header_size=header_size, reply=reply, origin=delivery.origin
+            )
+            if not received:
+                send_no_responders(self.account, delivery.origin, reply, subject)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
 from leafnode.jetstream.disabled import NotEnabled
+from leafnode.jetstream.domain import DefaultDomain
 from leafnode.jetstream.jetstream import UNBOUNDED, AccountJetStream
 from leafnode.jetstream.shared import Shared
 from leafnode.routing.account import GLOBAL_ACCOUNT
@@ -68,7 +69,7 @@ class JetStreams:
             max_file_bytes=options.max_file_bytes,
         )
         self.by_account: dict[str, AccountJetStream] = {}
-        self._refusing: dict[str, NotEnabled] = {}
+        self._refusing: dict[str, NotEnabled | DefaultDomain] = {}
 
     @property
     def clock_jumps(self) -> int:
@@ -178,7 +179,12 @@ class JetStreams:
             account = self._server.account(name)
             present = self._refusing.get(name)
             if present is None or present.account is not account:
-                refusing = self._refusing[name] = NotEnabled(account, self._options.domain)
+                elsewhere = dict(self._server.options.default_js_domains).get(name)
+                refusing = self._refusing[name] = (
+                    DefaultDomain(account, elsewhere)
+                    if elsewhere
+                    else NotEnabled(account, self._options.domain)
+                )
                 refusing.open()
 
     def _tell_of_orphans(self, wanted: dict[str, Bounds]) -> None:

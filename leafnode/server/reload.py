@@ -75,6 +75,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "lame_duck_duration_ns": Fixed("LameDuckDuration"),
     "lame_duck_grace_period_ns": Fixed("LameDuckGracePeriod"),
     "prof_port": Fixed("ProfPort"),
+    "default_js_domains": Fixed("JsAccDefaultDomain"),
     "store": Fixed("Store"),
     "uplink": Fixed("Uplink"),
     "client_advertise": Live(Part.CLIENTS, "client_advertise"),

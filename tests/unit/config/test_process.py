@@ -32,6 +32,7 @@ def test_every_key_fills_its_option() -> None:
         syslog: true, remote_syslog: "udp://localhost:514"
         logtime: false, logtime_utc: true
         debug: true, trace_verbose: true, max_traced_msg_len: 10
+        default_js_domain { "$G": hub }
         prof_port: 6060, prof_block_rate: 1
     """
 
@@ -53,6 +54,7 @@ def test_every_key_fills_its_option() -> None:
         trace=True,
         trace_verbose=True,
         max_traced_msg_bytes=10,
+        default_js_domains=(("$G", "hub"),),
         prof_port=6060,
         prof_block_rate=1,
     )
@@ -74,6 +76,18 @@ def test_the_other_spellings_are_the_same() -> None:
         (
             "lame_duck_duration: 30s\nlame_duck_grace_period: 30s",
             "expected lame_duck_grace_period to be shorter than lame_duck_duration",
+        ),
+        (
+            "default_js_domain { A: hub }",
+            '`default_js_domain` references non existing account "A"',
+        ),
+        (
+            "accounts { A { jetstream: enabled } }\ndefault_js_domain { A: hub }",
+            'default_js_domain contains account name "A" with enabled JetStream',
+        ),
+        (
+            'default_js_domain { "$SYS": hub }',
+            'system account "$SYS" can not be in default_js_domain',
         ),
         (
             'remote_syslog: "http://x:1"',

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from leafnode.routing.peer import Kind
+from leafnode.jetstream.domain import DefaultDomain
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Kind, Outbox
 from tests.unit.jetstream.world import World
 
 
@@ -82,3 +84,19 @@ def test_without_a_domain_nothing_is_mapped() -> None:
     assert all(
         subject.startswith((b"$JS.API", b"_INBOX")) for subject, _ in World().account.local_interest
     )
+
+
+def test_an_account_without_jetstream_may_use_that_of_another_domain() -> None:
+    account = Account("A", Outbox(lambda: None))
+    elsewhere = DefaultDomain(account, "hub")
+    elsewhere.open()
+    heard: list[tuple[bytes, bytes]] = []
+    account.subscribe(
+        b"$JS.hub.API.>", lambda run: heard.extend((run.subject, m[0]) for m in run.messages)
+    )
+
+    account.publish(b"$JS.API.STREAM.INFO.S", b"", reply=b"reply")
+    elsewhere.close()
+    account.publish(b"$JS.API.INFO", b"", reply=b"reply")
+
+    assert heard == [(b"$JS.hub.API.STREAM.INFO.S", b"reply")]
