@@ -154,6 +154,8 @@ class Accounts:
         for account in gone:
             self._exports.pop(account.name, None)
             self._unwire(account)
+            if account.services is not None:
+                account.services.stop()
         for name, options in wanted.items():
             self._export(name, options)
         check = ImportCheck(wanted.values())

@@ -150,6 +150,20 @@ def test_an_account_that_is_gone_is_returned_and_shares_nothing_any_more() -> No
     assert list(gone.clients) == [importer.cid]
 
 
+def test_the_answers_that_an_account_owes_end_with_it() -> None:
+    world = ClientWorld(options(importer=IMPORTS))
+    exporter, importer = login(world, "e"), login(world, "i")
+    exporter.says(b"SUB q 1\r\n")
+    importer.says(b"SUB r 1\r\nPUB q r 1\r\nx\r\n")
+    services = world.server.accounts["I"].services
+    assert services is not None
+    assert services.outstanding == 1
+
+    world.server.account_set.apply(bind(parse("accounts [I]", "x.conf")))
+
+    assert services.outstanding == 0
+
+
 def test_one_account_is_updated_and_those_that_import_from_it() -> None:
     world = ClientWorld()
     accounts = world.server.account_set
