@@ -56,8 +56,8 @@ accounts {
 NOT_OURS: Final = {
     *("feature_flags", "gomaxprocs", "git_commit", "go", "config_digest", "stalled_clients"),
     *("disk_io_wait_stats", "default_max_consumers", "memstats", "imports", "mappings"),
-    # The hub has a leaf listener; and what test_monitoring.py compares.
-    *("leaf", "exports", "stale_connection_stats"),
+    # The hub has a leaf listener, this server none; and what test_monitoring.py compares.
+    *("leaf", "stale_connection_stats"),
 }
 NOT_THEIRS: Final = {"leafnode", "sync_always", "memstats"}
 
