@@ -111,6 +111,13 @@ class NetFaults:
 
     faults: int = 0  # connections closed because of our own bug
     accept_pauses: int = 0  # accepting waited for file descriptors or memory
+    entries_refused: int = 0  # closed unheard, too many had not come through TLS or PROXY
+    entries_failed: int = 0  # no handshake, no certificate that holds, a broken PROXY header
+    entries_overdue: int = 0
+    entries_throttled: int = 0  # beyond connection_rate_limit
+    websocket_refused: int = 0  # requests that were no handshake, or not welcome
+    websocket_overdue: int = 0
+    websocket_mistakes: int = 0  # connections ended for frames that cannot be
 
 
 @dataclass(frozen=True, slots=True)

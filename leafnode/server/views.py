@@ -179,6 +179,22 @@ def _counters(server: Server) -> ServerCounters:
     )
 
 
+def _net_faults(server: Server) -> NetFaults:
+    entries = [entrance.counters for entrance in server.entrances.values()]
+    port = server.websocket_port
+    return NetFaults(
+        faults=server.turn.faults,
+        accept_pauses=server.listeners.pauses,
+        entries_refused=sum(entry.refused for entry in entries),
+        entries_failed=sum(entry.failed for entry in entries),
+        entries_overdue=sum(entry.overdue for entry in entries),
+        entries_throttled=sum(entry.throttled for entry in entries),
+        websocket_refused=port.refused if port is not None else 0,
+        websocket_overdue=port.overdue if port is not None else 0,
+        websocket_mistakes=port.mistakes if port is not None else 0,
+    )
+
+
 def _own(server: Server) -> OwnCounters:
     registry, authenticator = server.registry, server.authenticator
     system = server.features.system
@@ -191,10 +207,7 @@ def _own(server: Server) -> OwnCounters:
             closed_forgotten=registry.closed_ring.forgotten,
             logins_evicted=registry.waiting.evicted,
         ),
-        net=NetFaults(
-            faults=server.turn.faults,
-            accept_pauses=server.listeners.pauses,
-        ),
+        net=_net_faults(server),
         accounts=_account_faults(server),
         leafs=_leaf_faults(server.features.remotes),
         jetstream=_jetstream_faults(server.features.jetstream),

@@ -236,7 +236,17 @@ def own() -> OwnCounters:
         clients=ClientFaults(
             refused=1, auth_failures=2, logins_refused=3, logins_overflowed=4, logins_evicted=23
         ),
-        net=NetFaults(faults=5, accept_pauses=6),
+        net=NetFaults(
+            faults=5,
+            accept_pauses=6,
+            entries_refused=40,
+            entries_failed=41,
+            entries_overdue=42,
+            entries_throttled=43,
+            websocket_refused=44,
+            websocket_overdue=45,
+            websocket_mistakes=46,
+        ),
         accounts=AccountFaults(requests_refused=24, answers_pending=25),
         leafs=LeafFaults(interest_ignored=7, reconnects=8, slow_consumers=9, stale_connections=10),
         jetstream=JetStreamFaults(

@@ -27,7 +27,17 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "closed_forgotten": 0,
             "logins_evicted": 23,
         },
-        "net": {"faults": 5, "accept_pauses": 6},
+        "net": {
+            "faults": 5,
+            "accept_pauses": 6,
+            "entries_refused": 40,
+            "entries_failed": 41,
+            "entries_overdue": 42,
+            "entries_throttled": 43,
+            "websocket_refused": 44,
+            "websocket_overdue": 45,
+            "websocket_mistakes": 46,
+        },
         "http": {"refused": 18, "overdue": 19, "bad": 20, "faults": 21},
         "accounts": {"requests_refused": 24, "answers_pending": 25},
         "leafs": {
