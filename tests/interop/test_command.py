@@ -282,7 +282,9 @@ def test_called_nats_server_it_is_what_suites_expect(tmp_path: Path) -> None:
     version = subprocess.check_output([command, "-v"], text=True, timeout=20)
     assert version.startswith("nats-server: v2.")
     file = tmp_path / "x.conf"
-    file.write_text(f'ports_file_dir: "{tmp_path}"\npid_file: "{tmp_path}/pid"\nport: {port}\n')
+    file.write_text(
+        f'host: 127.0.0.1\nports_file_dir: "{tmp_path}"\npid_file: "{tmp_path}/pid"\nport: {port}\n'
+    )
     with started([command, "-c", str(file), "-m", str(http)]) as process:
         log = wait_until_ready(process)
         ports = tmp_path / f"nats-server_{process.pid}.ports"
