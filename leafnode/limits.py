@@ -220,6 +220,7 @@ ACCOUNT_FETCH_TIMEOUT_NS: Final = 1_900_000_000  # as nats-server: below the dea
 ACCOUNT_LOOKUPS_MAX: Final = 64  # accounts being fetched at a time; beyond it logins are refused
 ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of its own
 CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it
+CLAIMS_REQUESTS_MAX: Final = 64  # requests about account JWTs that wait their turn
 JWT_CHARS_MAX: Final = MIB  # an account's with thousands of exports; a user's is bound by CONNECT
 JWT_DEPTH_MAX: Final = 32
 TEMPLATE_SUBJECTS_MAX: Final = 4096  # nats-server auth.go maxPermTemplateSubjectExpansions

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +51,7 @@ class JwtDirectory:
         self._is_cache = options.kind == "cache"
         default = CACHED_ACCOUNT_JWTS_MAX if self._is_cache else ACCOUNT_JWTS_MAX
         self._limit = options.limit or default
+        self._lock = threading.RLock()  # logins read while a request writes
         self._entries: dict[str, _Entry] = {}  # a cache's oldest come first
 
     @classmethod
@@ -73,6 +75,10 @@ class JwtDirectory:
 
     def load(self, account: str) -> str | None:
         """Return an account's JWT; None where there is none, or it is too old for the cache."""
+        with self._lock:
+            return self._load(account)
+
+    def _load(self, account: str) -> str | None:
         entry = self._entries.get(account)
         if entry is None:
             return None
@@ -87,6 +93,10 @@ class JwtDirectory:
 
     def save(self, account: str, token: str) -> bool:
         """Keep an account's JWT; False where it is there already. Raises AuthError."""
+        with self._lock:
+            return self._save(account, token)
+
+    def _save(self, account: str, token: str) -> bool:
         claims = jwt.decode(token, AccountClaims)
         if claims.sub != account or not nkey.is_public_key(account, "A"):
             raise AuthError("subject does not match jwt content")
@@ -117,13 +127,17 @@ class JwtDirectory:
 
     def delete(self, account: str) -> None:
         """Take an account away, for good or by a new name of its file. Raises AuthError."""
-        if not self.options.allow_delete:
+        with self._lock:
+            self._delete(account)
+
+    def _delete(self, account: str) -> None:
+        if not (self.options.allow_delete or self._is_cache):
             raise AuthError("delete must be enabled in server config")
         if account not in self._entries:
             return
         path = self._file(account)
         try:
-            if self.options.hard_delete:
+            if self.options.hard_delete or self._is_cache:
                 path.unlink(missing_ok=True)
             else:
                 path.rename(path.with_name(path.name + _DELETED))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions
     from leafnode.config.options import Options
     from leafnode.server.server import Server
+    from leafnode.system.envelope import Envelope
 
 
 def operator_mode(server: Server) -> OperatorMode | None:
@@ -59,3 +60,17 @@ def _account_changed(server: Server, name: str) -> None:
     account = server.accounts.get(name)
     for peer in account.surplus() if account is not None else ():
         server.registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
+
+
+def serve_claims(server: Server, envelope: Envelope) -> None:
+    """Answer requests about account JWTs in the system account, in operator mode."""
+    operator = server.operator
+    if operator is None:
+        return
+    from leafnode.auth.directory import DirectoryResolver
+    from leafnode.system.claims import ClaimsRequests
+
+    resolver = operator.resolver
+    directory = resolver.directory if isinstance(resolver, DirectoryResolver) else None
+    run = partial(server.begin, name="claims request")
+    ClaimsRequests(envelope, operator, directory, run).start()

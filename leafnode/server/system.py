@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.server.operators import serve_claims
 from leafnode.system.answers import Acts, Answers, Sources
 from leafnode.system.envelope import About, Envelope
 from leafnode.system.events import Events
@@ -63,6 +64,7 @@ class System:
         server.on_lame_duck.append(self.events.lame_duck)
         for remote in server.features.remotes:
             self.follow(remote)
+        serve_claims(server, self.envelope)
         self.heartbeat.start()
 
     def follow(self, remote: Remote) -> None:

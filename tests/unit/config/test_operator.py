@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from leafnode.config.bind import bind
@@ -11,6 +13,7 @@ from leafnode.errors import ConfigError
 from tests.sim.realm import Realm
 
 NS_PER_S = 1_000_000_000
+EXAMPLE = Path(__file__).parents[3] / "configs" / "examples" / "operator.conf"
 REALM = Realm()
 OPERATOR = f"operator: {REALM.operator_jwt()}\n"
 
@@ -128,3 +131,12 @@ def test_preloaded_and_pinned_accounts_and_trusted_keys() -> None:
     assert found.trusted_keys == (REALM.operator.public,)
     assert found.preload == ((REALM.account.public, REALM.account_jwt()),)
     assert found.pinned_accounts == (REALM.account.public,)
+
+
+def test_the_example_is_a_configuration() -> None:
+    found = operator(EXAMPLE.read_text())
+
+    assert found.operators == ("/etc/leafnode/operator.jwt",)
+    assert found.resolver == ResolverOptions(
+        "full", "/var/lib/leafnode/jwt", allow_delete=True, limit=1000
+    )

@@ -1,0 +1,241 @@
+"""Account JWTs over the system account: `$SYS.REQ.ACCOUNT.<id>.CLAIMS.*`, `$SYS.REQ.CLAIMS.*`.
+
+Knows subjects, checks and answers; files are the directory's, accounts the operator mode's.
+Requests are handled one after the other, away from the loop, and only so many wait. Truth:
+nats-server 2.15.1 server/accounts.go DirAccResolver.Start, handleDeleteRequest; the texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from leafnode.auth import jwt, nkey
+from leafnode.auth.account_claims import check_account
+from leafnode.auth.claims import AccountClaims, GenericClaims
+from leafnode.clock import NS_PER_S
+from leafnode.errors import AuthError
+from leafnode.limits import CLAIMS_REQUESTS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from leafnode.auth.directory import JwtDirectory
+    from leafnode.auth.operator import OperatorMode
+    from leafnode.routing.subscription import Delivery
+    from leafnode.system.envelope import Envelope
+
+log = logging.getLogger(__name__)
+
+_ACCOUNT_AT: Final = 3  # in $SYS.REQ.ACCOUNT.<id>.CLAIMS.UPDATE
+_ACCOUNT_AT_OLD: Final = 2  # in $SYS.ACCOUNT.<id>.CLAIMS.UPDATE
+_OK: Final = 200
+_FAILED: Final = 500
+_RESPONDERS: Final = b"responder"
+
+
+class ClaimsRequests:
+    """Answers requests about account JWTs. `run` does work beside the rest of the server."""
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        operator: OperatorMode,
+        directory: JwtDirectory | None,
+        run: Callable[[Coroutine[object, object, None]], object],
+    ) -> None:
+        """Without a directory only accounts that are in use can be updated."""
+        self._envelope = envelope
+        self._operator = operator
+        self._directory = directory
+        self._run = run
+        self._busy = asyncio.Lock()
+        self._waiting = 0
+        self.refused = 0  # because CLAIMS_REQUESTS_MAX waited
+
+    def start(self) -> None:
+        """Listen in the system account from now on."""
+        account = self._envelope.account
+        table: list[tuple[bytes, Callable[[str, bytes, bytes], Awaitable[None]]]] = [
+            (b"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", self._update),
+            (b"$SYS.ACCOUNT.*.CLAIMS.UPDATE", self._update),
+            (b"$SYS.REQ.CLAIMS.UPDATE", self._update),
+        ]
+        directory = self._directory
+        if directory is not None:
+            table.append((b"$SYS.REQ.CLAIMS.LIST", self._list))
+            table.append((b"$SYS.REQ.CLAIMS.DELETE", self._delete))
+            if directory.options.kind == "full":
+                table.append((b"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", self._lookup))
+                account.subscribe(
+                    b"$SYS.REQ.CLAIMS.PACK", self._queued(self._pack), queue=_RESPONDERS
+                )
+        for subject, work in table:
+            account.subscribe(subject, self._queued(work))
+
+    def _queued(
+        self, work: Callable[[str, bytes, bytes], Awaitable[None]]
+    ) -> Callable[[Delivery], None]:
+        def take(delivery: Delivery) -> None:
+            subject = delivery.subject.decode("utf-8", "replace")
+            for reply, header_size, body in delivery.messages:
+                if self._waiting >= CLAIMS_REQUESTS_MAX:
+                    self.refused += 1
+                    self._respond(reply, "", "too many requests", AuthError("try again later"))
+                    continue
+                self._waiting += 1
+                self._run(self._in_turn(work(subject, reply, body[header_size:])))
+
+        return take
+
+    async def _in_turn(self, work: Awaitable[None]) -> None:
+        try:
+            async with self._busy:
+                await work
+        finally:
+            self._waiting -= 1
+
+    # --- requests
+
+    async def _update(self, subject: str, reply: bytes, body: bytes) -> None:
+        named = _account_in(subject)
+        what = "jwt update cache" if self._is_cache else "jwt update"
+        try:
+            claims = jwt.decode(body.decode("utf-8", "replace"), AccountClaims)
+        except AuthError as err:
+            self._respond(reply, "n/a", f"{what} resulted in error", err)
+            return
+        name = named or claims.sub
+        try:
+            message = await self._keep(name, claims, body.decode())
+        except AuthError as err:
+            self._respond(reply, name, f"{what} resulted in error", err)
+            return
+        self._respond(reply, name, message)
+
+    async def _keep(self, name: str, claims: AccountClaims, token: str) -> str:
+        """Let a JWT hold from now on; returns what became of it. Raises AuthError."""
+        operator, directory = self._operator, self._directory
+        if claims.sub != name:
+            raise AuthError("subject does not match jwt content")
+        if claims.iss == operator.trust.operator and claims.iss in operator.trust.strict:
+            raise AuthError("operator requires issuer to be a signing key")
+        if claims.iss not in operator.trust.keys:
+            raise AuthError("not trusted")
+        if (directory is None or self._is_cache) and name not in operator.accounts:
+            return "jwt update cache skipped" if self._is_cache else "jwt update skipped"
+        check_account(claims, self._envelope.clock.wall_ns() // NS_PER_S)
+        if directory is not None:
+            await asyncio.to_thread(directory.save, name, token)
+        operator.update(name, token)
+        return "jwt updated cache" if self._is_cache else "jwt updated"
+
+    async def _lookup(self, subject: str, reply: bytes, body: bytes) -> None:
+        del body
+        directory = self._directory
+        assert directory is not None, "subscribed only with one"
+        name = _account_in(subject)
+        token = await asyncio.to_thread(directory.load, name)
+        # Nothing tells other servers that it is not here.
+        self._send(reply, (token or "").encode())
+
+    async def _list(self, subject: str, reply: bytes, body: bytes) -> None:
+        del subject, body
+        directory = self._directory
+        assert directory is not None, "subscribed only with one"
+        server = self._envelope.server()
+        answer = {"data": directory.accounts(), "server": server}
+        self._send(reply, msgspec.json.encode(answer))
+
+    async def _pack(self, subject: str, reply: bytes, body: bytes) -> None:
+        """Send what another server lacks, an account a message, and an empty one at the end."""
+        del subject
+        directory = self._directory
+        assert directory is not None, "subscribed only with one"
+        if body != directory.hash():
+            for name, token in await asyncio.to_thread(lambda: list(directory.pack())):
+                self._send(reply, f"{name}|{token}".encode())
+        self._send(reply, b"")
+
+    async def _delete(self, subject: str, reply: bytes, body: bytes) -> None:
+        del subject
+        by = ""
+        try:
+            request = jwt.decode(body.decode("utf-8", "replace"), GenericClaims)
+            by = request.sub
+            names = self._deletable(request)
+        except AuthError as err:
+            self._respond(reply, "", f"delete accounts request by {by} failed", err)
+            return
+        directory = self._directory
+        assert directory is not None, "subscribed only with one"
+        problems = []
+        for name in names:
+            try:
+                await asyncio.to_thread(directory.delete, name)
+                self._operator.remove(name)
+            except AuthError as err:
+                problems.append(str(err))
+        done = len(names) - len(problems)
+        if problems:
+            message = f"deleted {done} accounts, failed for {len(problems)}"
+            self._respond(reply, "", message, AuthError("\n".join(problems)))
+        else:
+            self._respond(reply, "", f"deleted {done} accounts")
+
+    def _deletable(self, request: GenericClaims) -> list[str]:
+        """Return whom an operator wants deleted. Raises AuthError for anybody else's wish."""
+        trust, directory = self._operator.trust, self._directory
+        assert directory is not None, "subscribed only with one"
+        if not (directory.options.allow_delete or self._is_cache):
+            raise AuthError("delete must be enabled in server config")
+        if request.sub != request.iss:
+            raise AuthError("not self signed")
+        if request.iss not in trust.keys:
+            raise AuthError("not trusted")
+        if not request.holds_at(self._envelope.clock.wall_ns() // NS_PER_S):
+            raise AuthError("claim is expired or not yet valid")
+        names = request.nats.get("accounts")
+        if not isinstance(names, list) or not all(
+            isinstance(name, str) and nkey.is_public_key(name, "A") for name in names
+        ):
+            raise AuthError("malformed request")
+        if trust.system_account in names:
+            raise AuthError("not allowed to delete system account")
+        return names
+
+    # --- answers
+
+    @property
+    def _is_cache(self) -> bool:
+        return self._directory is not None and self._directory.options.kind == "cache"
+
+    def _respond(
+        self, reply: bytes, account: str, message: str, error: AuthError | None = None
+    ) -> None:
+        """Answer as nats-server does, and say it in the log."""
+        who = f" - {account}" if account else ""
+        answer: dict[str, object] = {"server": self._envelope.server()}
+        shown = {"account": account} if account else {}
+        if error is None:
+            log.debug("%s%s", message, who)
+            answer["data"] = shown | {"code": _OK, "message": message}
+        else:
+            log.warning("%s%s - %s", message, who, error)
+            answer["error"] = shown | {"code": _FAILED, "description": f"{message} - {error}"}
+        self._send(reply, msgspec.json.encode(answer))
+
+    def _send(self, reply: bytes, body: bytes) -> None:
+        if reply:
+            self._envelope.account.publish(reply, body)
+
+
+def _account_in(subject: str) -> str:
+    """Return the account that a subject names, empty for one that names none."""
+    tokens = subject.split(".")
+    if tokens[1] == "ACCOUNT":
+        return tokens[_ACCOUNT_AT_OLD]
+    return tokens[_ACCOUNT_AT] if tokens[2] == "ACCOUNT" else ""

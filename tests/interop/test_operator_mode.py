@@ -1,0 +1,231 @@
+"""Operator mode with nats.py, on this server and on the real one: the same must happen on both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nats
+import nkeys
+import pytest
+
+from tests.hub.jwt import Key
+from tests.hub.process import end_process, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nats.aio.client import Client
+
+NO_LIMITS = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1)
+NATS_SERVER = Path(sys.executable).parent / "nats-server"
+SERVERS = {
+    "leafnode": [sys.executable, "-m", "leafnode"],
+    "nats-server": [str(NATS_SERVER)],
+}
+
+
+class Operated:
+    """A server with an operator, a full resolver, a system account and one for users."""
+
+    def __init__(self, directory: Path, command: list[str]) -> None:
+        self.directory = directory
+        self.operator = Key(nkeys.PREFIX_BYTE_OPERATOR)
+        self.system = Key(nkeys.PREFIX_BYTE_ACCOUNT)
+        self.account = Key(nkeys.PREFIX_BYTE_ACCOUNT)
+        self.signer = Key(nkeys.PREFIX_BYTE_ACCOUNT)
+        self.now_s = int(time.time())
+        (self.port,) = free_ports(1)
+        body = {"type": "operator", "version": 2, "system_account": self.system.public}
+        operator = self.operator.sign(self.operator.public, "OP", body, issued_s=self.now_s)
+        conf = directory / "server.conf"
+        conf.write_text(
+            f"listen: 127.0.0.1:{self.port}\noperator: {operator}\n"
+            f"resolver: {{type: full, dir: '{directory}/jwt', allow_delete: true}}\n"
+            f"resolver_preload: {{{self.system.public}: {self.account_jwt(self.system)}}}\n"
+        )
+        with (directory / "server.log").open("wb") as log:
+            self.process = subprocess.Popen([*command, "-c", str(conf)], stdout=log, stderr=log)
+        deadline = time.monotonic() + 10
+        while b"Server is ready" not in (directory / "server.log").read_bytes():
+            assert time.monotonic() < deadline, (directory / "server.log").read_text()
+            time.sleep(0.02)
+
+    def account_jwt(self, key: Key, **nats_claims: Any) -> str:
+        body = {"type": "account", "version": 2, "limits": NO_LIMITS | {"wildcards": True}}
+        return self.operator.sign(key.public, "ACC", body | nats_claims, issued_s=self.now_s)
+
+    def creds(self, account: Key, *, by: Key | None = None, exp: int = 0, **body: Any) -> str:
+        """The path of a new user's .creds file."""
+        user = Key(nkeys.PREFIX_BYTE_USER)
+        claims = {"type": "user", "version": 2} | body
+        if by is None:
+            claims = {"subs": -1, "data": -1, "payload": -1} | claims
+        else:
+            claims |= {"issuer_account": account.public}
+        more = {"exp": exp} if exp else {}
+        token = (by or account).sign(user.public, "ann", claims, issued_s=self.now_s, **more)
+        path = self.directory / f"{user.public}.creds"
+        path.write_text(
+            f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+            f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n"
+            "------END USER NKEY SEED------\n"
+        )
+        return str(path)
+
+    async def connect(self, creds: str) -> tuple[Client, list[str]]:
+        """A client that does not come back, and the errors that it is told."""
+        told: list[str] = []
+
+        async def error(err: Exception) -> None:
+            told.append(str(err))
+
+        client = await nats.connect(
+            f"nats://127.0.0.1:{self.port}",
+            user_credentials=creds,
+            allow_reconnect=False,
+            error_cb=error,
+            connect_timeout=3,
+        )
+        return client, told
+
+    async def refused(self, creds: str) -> str:
+        """What a client is told that may not log in."""
+        client = nats.NATS()
+        url = f"nats://127.0.0.1:{self.port}"
+        with pytest.raises(Exception) as caught:  # noqa: PT011 -- nats.py raises several kinds
+            await client.connect(url, user_credentials=creds, allow_reconnect=False)
+        if client._transport is not None:  # nats.py leaves it to the collector
+            client._transport.close()
+            await asyncio.sleep(0.01)
+        return str(caught.value)
+
+    async def ask(self, subject: str, body: str = "") -> dict[str, Any]:
+        """One request of an administrator of the system account."""
+        client, _ = await self.connect(self.creds(self.system))
+        try:
+            answer = await client.request(subject, body.encode(), timeout=3)
+            found: dict[str, Any] = json.loads(answer.data)
+            return found
+        finally:
+            await client.close()
+
+    async def update(self, **claims: Any) -> dict[str, Any]:
+        token = self.account_jwt(self.account, **claims)
+        return await self.ask(f"$SYS.REQ.ACCOUNT.{self.account.public}.CLAIMS.UPDATE", token)
+
+
+@pytest.fixture(params=SERVERS)
+def operated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Operated]:
+    if request.param == "nats-server" and not NATS_SERVER.exists():
+        pytest.skip("nats-server is not installed")
+    server = Operated(tmp_path, SERVERS[request.param])
+    yield server
+    end_process(server.process, signal.SIGTERM)
+
+
+def test_users_come_and_go_with_what_their_account_says(operated: Operated) -> None:
+    async def run() -> None:
+        assert "Authorization Violation" in await operated.refused(operated.creds(operated.account))
+        answer = await operated.update()
+        assert answer["data"]["message"] == "jwt updated"
+        assert answer["data"]["code"] == 200
+
+        client, told = await operated.connect(operated.creds(operated.account))
+        sub = await client.subscribe("a")
+        await client.publish("a", b"hi")
+        assert (await sub.next_msg(2)).data == b"hi"
+
+        past = int(time.time()) - 5
+        expired = operated.creds(operated.account, exp=past)
+        assert "Authorization Violation" in await operated.refused(expired)
+        stranger = operated.creds(operated.account, by=Key(nkeys.PREFIX_BYTE_ACCOUNT))
+        assert "Authorization Violation" in await operated.refused(stranger)
+
+        await operated.update(revocations={"*": operated.now_s})
+        await ended(client, told, "User Authentication Revoked")
+        revoked = operated.creds(operated.account)
+        assert "Authorization Violation" in await operated.refused(revoked)
+
+    asyncio.run(run())
+
+
+def test_a_user_is_cut_as_its_jwt_expires(operated: Operated) -> None:
+    async def run() -> None:
+        await operated.update()
+        client, told = await operated.connect(
+            operated.creds(operated.account, exp=int(time.time()) + 2)
+        )
+
+        await ended(client, told, "User Authentication Expired")
+
+    asyncio.run(run())
+
+
+def test_a_scoped_signing_key_gives_its_template(operated: Operated) -> None:
+    async def run() -> None:
+        template = {
+            "subs": -1,
+            "data": -1,
+            "payload": -1,
+            "pub": {"allow": ["{{name()}}.>", "{{tag(dep)}}.in"]},
+        }
+        scope = {"kind": "user_scope", "key": operated.signer.public, "template": template}
+        await operated.update(signing_keys=[scope])
+        creds = operated.creds(operated.account, by=operated.signer, tags=["dep:it"])
+        client, told = await operated.connect(creds)
+
+        for subject in ("ann.x", "it.in", "it.out"):
+            await client.publish(subject, b"")
+        await client.flush()
+        await asyncio.sleep(0.1)
+        assert len(told) == 1
+        assert 'permissions violation for publish to "it.out"' in told[0].lower()
+
+        await operated.update()
+        await until(lambda: client.is_closed)
+        assert "Authorization Violation" in await operated.refused(creds)
+
+    asyncio.run(run())
+
+
+def test_claims_are_listed_checked_and_deleted(operated: Operated) -> None:
+    async def run() -> None:
+        await operated.update()
+        listed = await operated.ask("$SYS.REQ.CLAIMS.LIST")
+        assert set(listed["data"]) == {operated.account.public, operated.system.public}
+        other = f"$SYS.REQ.ACCOUNT.{operated.account.public}.CLAIMS.UPDATE"
+        wrong = await operated.ask(other, operated.account_jwt(operated.system))
+        assert wrong["error"]["description"] == (
+            "jwt update resulted in error - subject does not match jwt content"
+        )
+        client, told = await operated.connect(operated.creds(operated.account))
+        body = {"type": "generic", "version": 2, "accounts": [operated.account.public]}
+        key = operated.operator
+        request = key.sign(key.public, "delete", body, issued_s=operated.now_s)
+
+        deleted = await operated.ask("$SYS.REQ.CLAIMS.DELETE", request)
+
+        assert deleted["data"]["message"] == "deleted 1 accounts"
+        await ended(client, told, "Account Authentication Expired")
+        files = {path.name for path in (operated.directory / "jwt").iterdir()}
+        assert f"{operated.account.public}.jwt.deleted" in files
+
+    asyncio.run(run())
+
+
+async def ended(client: Client, told: list[str], why: str) -> None:
+    """Wait until the client was cut and told why, in whichever order it says so."""
+    await until(lambda: client.is_closed and why.lower() in f"{told} {client.last_error}".lower())
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(8):
+        while not happened():  # noqa: ASYNC110 -- another process does it
+            await asyncio.sleep(0.02)

@@ -1,0 +1,220 @@
+"""leafnode.system.claims: account JWTs updated, listed and deleted, with nats-server's texts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from leafnode.auth.directory import DirectoryResolver, JwtDirectory
+from leafnode.auth.operator import OperatorMode
+from leafnode.auth.trust import Trust
+from leafnode.config.options import ResolverOptions
+from leafnode.limits import CLAIMS_REQUESTS_MAX
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Outbox
+from leafnode.system.claims import ClaimsRequests
+from leafnode.system.envelope import About, Envelope
+from tests.hub.jwt import Key
+from tests.sim.clock import FakeClock
+from tests.sim.realm import ACCOUNT, NOW_S, Realm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from leafnode.routing.subscription import Delivery
+
+REALM = Realm()
+OTHER = Key(ACCOUNT)
+
+
+class World:
+    """A system account with its requests over a directory."""
+
+    def __init__(
+        self, path: Path, tasks: asyncio.TaskGroup, kind: str = "full", **more: Any
+    ) -> None:
+        clock = FakeClock()
+        options = ResolverOptions(kind, directory=str(path), **more)
+        self.directory = JwtDirectory.open(options, clock)
+        self.directory.save(REALM.system.public, REALM.account_jwt(REALM.system))
+        trust = Trust(
+            frozenset({REALM.operator.public}),
+            operator=REALM.operator.public,
+            system_account=REALM.system.public,
+        )
+        resolver = DirectoryResolver(self.directory)
+        self.operator = OperatorMode(trust, resolver, clock, pinned=frozenset())
+        self.account = Account(REALM.system.public, Outbox(lambda: None))
+        envelope = Envelope(About("ID", "name", "host"), self.account, clock, random.Random(1))
+        self.requests = ClaimsRequests(envelope, self.operator, self.directory, tasks.create_task)
+        self.requests.start()
+        self.answers: list[bytes] = []
+        self.account.subscribe(b"reply", self._take)
+
+    def _take(self, delivery: Delivery) -> None:
+        self.answers += [body for _, _, body in delivery.messages]
+
+    async def ask(self, subject: str, body: str | bytes = b"") -> list[bytes]:
+        """The answers to one request."""
+        self.answers.clear()
+        data = body.encode() if isinstance(body, str) else body
+        self.account.publish(subject.encode(), data, reply=b"reply")
+        while self.requests._waiting:  # noqa: ASYNC110 -- a thread does it
+            await asyncio.sleep(0.001)
+        return list(self.answers)
+
+    async def told(self, subject: str, body: str | bytes = b"") -> dict[str, Any]:
+        (answer,) = await self.ask(subject, body)
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+
+def update(key: Key) -> str:
+    return f"$SYS.REQ.ACCOUNT.{key.public}.CLAIMS.UPDATE"
+
+
+async def test_an_update_is_kept_and_looked_up(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        token = REALM.account_jwt(OTHER)
+
+        answer = await world.told(update(OTHER), token)
+
+        assert answer["data"] == {"account": OTHER.public, "code": 200, "message": "jwt updated"}
+        assert answer["server"]["id"] == "ID"
+        lookup = f"$SYS.REQ.ACCOUNT.{OTHER.public}.CLAIMS.LOOKUP"
+        assert await world.ask(lookup) == [token.encode()]
+        assert await world.ask(f"$SYS.REQ.ACCOUNT.{Key(ACCOUNT).public}.CLAIMS.LOOKUP") == [b""]
+        assert (await world.told("$SYS.REQ.CLAIMS.UPDATE", token))["data"]["code"] == 200
+        assert sorted((await world.told("$SYS.REQ.CLAIMS.LIST"))["data"]) == sorted(
+            [OTHER.public, REALM.system.public]
+        )
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        ("nonsense", "a JWT has three parts"),
+        (REALM.account_jwt(REALM.account), "subject does not match jwt content"),
+        (REALM.account_jwt(OTHER, by=Realm().operator), "not trusted"),
+        (REALM.account_jwt(OTHER, by=OTHER), "not trusted"),
+        (REALM.account_jwt(OTHER, claims={"exp": NOW_S - 1}), "claim is expired or not yet valid"),
+    ],
+)
+async def test_an_update_that_does_not_hold_is_an_error(
+    tmp_path: Path, token: str, problem: str
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+
+        answer = await world.told(update(OTHER), token)
+
+        assert answer["error"]["code"] == 500
+        assert answer["error"]["description"] == f"jwt update resulted in error - {problem}"
+        assert world.directory.accounts() == [REALM.system.public]
+
+
+async def test_an_update_reaches_an_account_in_use(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        await world.operator.start(tasks)
+        changed: list[str] = []
+        world.operator.on_change = changed.append
+
+        await world.told(update(REALM.system), REALM.account_jwt(REALM.system, tags=["new"]))
+        await asyncio.sleep(0.001)
+
+        assert changed == [REALM.system.public]
+
+
+async def test_a_pack_sends_what_the_other_lacks_and_ends_empty(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        token = REALM.account_jwt(REALM.system)
+
+        assert await world.ask("$SYS.REQ.CLAIMS.PACK", world.directory.hash()) == [b""]
+        assert await world.ask("$SYS.REQ.CLAIMS.PACK", bytes(32)) == [
+            f"{REALM.system.public}|{token}".encode(),
+            b"",
+        ]
+
+
+def deletion(signer: Key, accounts: Any, **claims: Any) -> str:
+    body = {"type": "generic", "version": 2, "accounts": accounts}
+    return signer.sign(claims.pop("sub", signer.public), "del", body, issued_s=NOW_S, **claims)
+
+
+async def test_an_operator_deletes_accounts(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks, allow_delete=True)
+        await world.told(update(OTHER), REALM.account_jwt(OTHER))
+
+        answer = await world.told(
+            "$SYS.REQ.CLAIMS.DELETE", deletion(REALM.operator, [OTHER.public])
+        )
+
+        assert answer["data"] == {"code": 200, "message": "deleted 1 accounts"}
+        assert world.directory.accounts() == [REALM.system.public]
+
+
+@pytest.mark.parametrize(
+    ("request_jwt", "problem"),
+    [
+        (deletion(Realm().operator, [OTHER.public]), "not trusted"),
+        (deletion(REALM.operator, [OTHER.public], sub=OTHER.public), "not self signed"),
+        (deletion(REALM.operator, [REALM.system.public]), "not allowed to delete system account"),
+        (deletion(REALM.operator, ["../../etc"]), "malformed request"),
+        (deletion(REALM.operator, None), "malformed request"),
+        (deletion(REALM.operator, [OTHER.public], exp=NOW_S - 1), "claim is expired"),
+    ],
+)
+async def test_nobody_else_does_and_nothing_else(
+    tmp_path: Path, request_jwt: str, problem: str
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks, allow_delete=True)
+        await world.told(update(OTHER), REALM.account_jwt(OTHER))
+
+        answer = await world.told("$SYS.REQ.CLAIMS.DELETE", request_jwt)
+
+        assert problem in answer["error"]["description"]
+        assert len(world.directory.accounts()) == 2
+
+
+async def test_deleting_has_to_be_allowed(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+
+        answer = await world.told("$SYS.REQ.CLAIMS.DELETE", deletion(REALM.operator, []))
+
+        assert "delete must be enabled in server config" in answer["error"]["description"]
+
+
+async def test_a_cache_takes_only_accounts_in_use(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks, "cache")
+
+        answer = await world.told(update(OTHER), REALM.account_jwt(OTHER))
+
+        assert answer["data"]["message"] == "jwt update cache skipped"
+        assert world.directory.accounts() == [REALM.system.public]
+
+
+async def test_only_so_many_requests_wait(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        for _ in range(CLAIMS_REQUESTS_MAX):
+            world.account.publish(b"$SYS.REQ.CLAIMS.LIST", b"", reply=b"reply")
+        assert world.answers == []
+
+        world.account.publish(b"$SYS.REQ.CLAIMS.LIST", b"", reply=b"reply")
+
+        assert world.requests.refused == 1
+        assert b"too many requests" in world.answers[0]
+        while world.requests._waiting:  # noqa: ASYNC110 -- a thread does it
+            await asyncio.sleep(0.001)
+        assert len(world.answers) == CLAIMS_REQUESTS_MAX + 1
