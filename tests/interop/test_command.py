@@ -204,7 +204,7 @@ def test_what_is_turned_away_is_counted_in_varz(tmp_path: Path) -> None:
     assert (ours["clients"]["refused"], ours["clients"]["logins_refused"]) == (1, 1)
     assert ours["clients"]["auth_failures"] == 1
     assert ours["http"]["bad"] == 1
-    assert ours["net"] == {"faults": 0, "accept_pauses": 0}
+    assert not any(ours["net"].values())
     assert ours["jetstream"]["refused"] == 0
     assert ours["store"]["file_bytes"] > 0
     assert ours["store"]["failed"] == ""
