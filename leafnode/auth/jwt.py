@@ -17,6 +17,7 @@ import msgspec
 
 from leafnode.auth import nkey
 from leafnode.auth.claims import (
+    UNLIMITED,
     AccountClaims,
     ActivationClaims,
     AuthorizationResponse,
@@ -159,9 +160,13 @@ def _version_and_type(fields: dict[str, Any], nats: dict[str, Any]) -> tuple[int
 
 
 def _migrate(nats: dict[str, Any], kind: str) -> None:
-    """Bring the fields of version 1 into the form of version 2."""
-    if kind == "user" and isinstance(nats.get("src"), str):
+    """Bring the fields of version 1 into the form of version 2: there 0 is no limit for a user."""
+    if kind != "user":
+        return
+    if isinstance(nats.get("src"), str):
         nats["src"] = [part.strip() for part in nats["src"].split(",") if part.strip()]
+    for limit in ("subs", "data", "payload"):
+        nats[limit] = nats.get(limit) or UNLIMITED
 
 
 def _name(wanted: type[Claims]) -> str:

@@ -104,7 +104,7 @@ def test_the_first_version_signs_the_body_alone_and_is_read_too() -> None:
         "sub": ANN.public,
         "iat": NOW_S,
         "type": "user",
-        "nats": {"src": "10.0.0.0/8, 192.168.0.1/32", "subs": -1},
+        "nats": {"src": "10.0.0.0/8, 192.168.0.1/32", "payload": 512},
     }
     body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     header = base64.urlsafe_b64encode(b'{"typ":"jwt","alg":"ed25519"}').decode().rstrip("=")
@@ -113,6 +113,7 @@ def test_the_first_version_signs_the_body_alone_and_is_read_too() -> None:
     claims_read = jwt.decode(f"{header}.{body}.{signature.rstrip('=')}", UserClaims)
 
     assert claims_read.nats.src == ("10.0.0.0/8", "192.168.0.1/32")
+    assert (claims_read.nats.subs, claims_read.nats.payload) == (-1, 512)
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, -1, None, "2", 2.0, True])
