@@ -104,14 +104,16 @@ class Accounts:
         """Return an account that exists: names come from identities, never from clients."""
         return self.by_name[name]
 
-    def imports(self) -> set[tuple[str, str, str, str]]:
-        """Return what is imported: importer, exporter, its subject, and what that is called."""
+    def imports(self) -> set[tuple[str, str, str, str, str]]:
+        """Return what is imported: kind, importer, exporter, its subject there and here."""
         found = set()
         for name, plan in self._plans.items():
             for one in plan.streams:
-                found.add((name, one.account, one.subject, local_subject(one).decode()))
+                local = local_subject(one).decode()
+                found.add(("stream", name, one.account, one.subject, local))
             for service in plan.services:
-                found.add((name, service.account, service.subject, service.to or service.subject))
+                local = service.to or service.subject
+                found.add(("service", name, service.account, service.subject, local))
         return found
 
     def apply(self, options: Options) -> list[Account]:

@@ -114,12 +114,12 @@ def build(sharing: Sharing) -> tuple[Accounts, Sharing]:
     streams = [
         one
         for one in dict.fromkeys(sharing.streams)
-        if (one.importer, one.exporter, one.source, one.local) in taken
+        if ("stream", one.importer, one.exporter, one.source, one.local) in taken
     ]
     services = [
         one
         for one in dict.fromkeys(sharing.services)
-        if (one.importer, one.exporter, one.source, one.local) in taken
+        if ("service", one.importer, one.exporter, one.source, one.local) in taken
     ]
     return accounts, Sharing(tuple(streams), tuple(services), sharing.mappings)
 
