@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from leafnode.metrics import Traffic
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind, Peer
-from leafnode.routing.permissions import may_deliver
+from leafnode.routing.permissions import may_deliver, may_show
 from leafnode.routing.replies import deliver_to_client, publish_replies
 from leafnode.routing.route import Message, deliver, hand_over, send_to_leaf
 from leafnode.routing.sublist import Sublist
@@ -216,7 +216,8 @@ class Account:
             if sub.peer.kind is not Kind.LEAF:
                 # Behind a stream import, too, the message's own subject is the one that is shown.
                 receiver = sub if sub.shadow is None else sub.shadow.source
-                hand_over(self, origin, receiver, message)
+                if may_show(receiver, message.subject):
+                    hand_over(self, origin, receiver, message)
                 continue
             reply = message.reply
             if reply and message.subject != deliver_subject:

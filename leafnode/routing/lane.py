@@ -12,7 +12,7 @@ lately gets no route.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from leafnode.limits import ROUTE_CACHE_MAX
 from leafnode.protocol.errors import (
@@ -201,7 +201,7 @@ class Lane:
                     self._wait_for_line(pos)
                     return None
                 if at - pos > self._max_line:
-                    raise MaxControlLine
+                    self._refuse_long(pos)
                 # 2. A subject, then a size, or a reply and a size.
                 route = None
                 size = -1
@@ -296,10 +296,18 @@ class Lane:
     def _wait_for_line(self, pos: int) -> None:
         """Keep the start of a line until more is there; refuse one that can be no operation."""
         if len(self._buffer) - pos > self._max_line:
-            raise MaxControlLine
+            self._refuse_long(pos)
         if self._peer.kind is Kind.CLIENT and pos < len(self._buffer):
             _check_start(self._buffer[pos : pos + _VERB_BYTES_MAX])
         self._suspend(pos, 1)
+
+    def _refuse_long(self, pos: int) -> NoReturn:
+        """Refuse a line beyond every bound: what it is no start of counts first, whole or in
+        pieces.
+        """
+        if self._peer.kind is Kind.CLIENT:
+            _check_start(self._buffer[pos : pos + _VERB_BYTES_MAX])
+        raise MaxControlLine
 
     def _suspend(self, pos: int, needed: int) -> None:
         """Keep the incomplete rest until `needed` more bytes are there."""

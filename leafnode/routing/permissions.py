@@ -98,13 +98,17 @@ class Rules:
         """Judge a literal subject, on its way to or from a member of `queue` if one is given."""
         if self.exempt and subject.startswith(self.exempt):
             return True
-        if self._deny.matches(subject):
-            return False
-        if queue and self._queue_deny and _names(self._queue_deny, subject, queue):
+        if self.denies(subject, queue):
             return False
         if self._allow is None or self._allow.matches(subject):
             return True
         return bool(queue) and _names(self._queue_allow, subject, queue)
+
+    def denies(self, subject: bytes, queue: bytes = b"") -> bool:
+        """Say whether a deny entry names a literal subject."""
+        if self._deny.matches(subject):
+            return True
+        return bool(queue and self._queue_deny) and _names(self._queue_deny, subject, queue)
 
     def allows_pattern(self, pattern: bytes, queue: bytes = b"", *, partly: bool = False) -> bool:
         """Judge a subscription's pattern.
@@ -183,6 +187,18 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     # Permissions speak of the subjects that a subscriber sees.
     shown = subject if sub.shadow is None else sub.shadow.show(subject)
     return peer.permissions.may_receive(shown, sub.queue)
+
+
+def may_show(sub: Subscription, stored: bytes) -> bool:
+    """Say whether a message that a stream holds under `stored` may be shown to this subscription.
+
+    It was delivered on a subject that `may_deliver` judged, mostly an inbox. What a user is denied
+    it does not get by way of a stream either; an allow list need not name what streams hold.
+    """
+    permissions = sub.peer.permissions
+    if permissions is None or sub.peer.kind is not Kind.CLIENT:
+        return True
+    return not permissions.subscribe.denies(stored, sub.queue)
 
 
 def _is_prefix(pattern: bytes) -> bool:

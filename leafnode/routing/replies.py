@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import is_valid
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import may_deliver
+from leafnode.routing.permissions import may_deliver, may_show
 from leafnode.routing.route import Message, deliver, note_reply
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def deliver_to_client(
         return False
     if not may_deliver(sub, deliver_subject, account.system):
         return False
+    if sub.peer.permissions is not None:
+        messages = [message for message in messages if may_show(sub, message[0])]
     lines = []
     sid = sub.sid
     for subject, reply, header_size, body in messages:
