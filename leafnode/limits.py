@@ -223,6 +223,7 @@ CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-ser
 CLAIMS_REQUESTS_MAX: Final = 64  # requests about account JWTs that wait their turn
 JWT_CHARS_MAX: Final = MIB  # an account's with thousands of exports; a user's is bound by CONNECT
 JWT_DEPTH_MAX: Final = 32
+SHOWN_JWT_CHARS_MAX: Final = 4 * KIB  # of a user's, kept for /connz; what max_control_line allows
 TEMPLATE_SUBJECTS_MAX: Final = 4096  # nats-server auth.go maxPermTemplateSubjectExpansions
 BCRYPT_PENDING_MAX: Final = 32  # logins waiting for the one worker; beyond it refused
 EXPIRY_RECHECK_NS: Final = 60 * NS_PER_S  # how late a clock that jumps may make an expiry

@@ -61,7 +61,8 @@ class Identity:
     `expires_ns` is wall time, 0 for never. `key` is the user's public key, `issuer` the account
     key that signed a JWT, `issued_s` when. `proof` is equal for two identities that the same
     secret proves: a reload keeps those. `default_permissions`: they are the account's, not the
-    user's own.
+    user's own. `jwt` is what CONNECT brought, for monitoring: none that lets anybody in who
+    reads it (a bearer's), and none of more than SHOWN_JWT_CHARS_MAX.
     """
 
     account: str = GLOBAL_ACCOUNT
@@ -79,6 +80,7 @@ class Identity:
     is_bearer: bool = False
     default_permissions: bool = False
     proof: bytes = field(default=b"", repr=False)
+    jwt: str = field(default="", repr=False)
 
 
 ANYBODY: Final = Identity()

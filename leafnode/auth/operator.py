@@ -8,7 +8,7 @@ Truth: nats-server 2.15.1 server/server.go fetchAccount, server/accounts.go Upda
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import jwt
@@ -28,7 +28,7 @@ from leafnode.auth.user_claims import (
 )
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_LOOKUPS_MAX, EXPIRY_RECHECK_NS
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, EXPIRY_RECHECK_NS, SHOWN_JWT_CHARS_MAX
 from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class LoadedAccount:
     expired: bool = False
     removed: bool = False
     timer: Timer | None = None
+    updated_ns: int = 0  # wall time
 
 
 def operator_mode(options: Options, clock: Clock) -> OperatorMode:
@@ -169,7 +170,9 @@ class OperatorMode:
             raise LoginRefused("account JWT has expired")
         identity = identity_of(user, account.claims, facts, self._moment())
         check_signature(identity, facts, connect.sig)
-        return identity
+        if identity.is_bearer or len(connect.jwt) > SHOWN_JWT_CHARS_MAX:
+            return identity
+        return replace(identity, jwt=connect.jwt)
 
     def _moment(self) -> Moment:
         return Moment(self._clock.wall_ns(), self.trust)
@@ -209,6 +212,10 @@ class OperatorMode:
         self._apply(account)
         self._apply_importers(name)
         return account
+
+    def is_complete(self, account: LoadedAccount) -> bool:
+        """Say whether everybody whom the account imports from is known."""
+        return all(wanted.account in self.accounts for wanted in account.claims.nats.imports)
 
     def update(self, name: str, token: str) -> None:
         """Let another JWT of an account hold, if it is one that somebody uses. Raises AuthError."""
@@ -267,6 +274,7 @@ class OperatorMode:
         options = account_options(account.claims, approved.imports)
         if options != account.options:
             account.options = options
+            account.updated_ns = now_ns
             self.on_account(options)
         _cancel(account)
         ends = [end for end in (account.claims.exp, approved.until_s) if end]

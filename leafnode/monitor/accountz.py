@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
 from leafnode.monitor.query import BadQuery
 from leafnode.monitor.steps import ROWS_PER_TURN
@@ -59,8 +60,10 @@ def _detail(account: AccountView) -> dict[str, object]:
         "issuer_key": account.issuer_key,
         "name_tag": account.name_tag or account.name,
         "tags": list(account.tags),
-        "decoded_jwt": account.claim,
-        "revoked_user": account.revoked_users,
+        "decoded_jwt": account.claim(),
+        "revoked_user": {
+            key: format_time(since_s * NS_PER_S) for key, since_s in account.revoked_users.items()
+        },
     }
     answer |= {key: value for key, value in optional.items() if value}
     return answer | {"sublist_stats": stats([account.sublist])}

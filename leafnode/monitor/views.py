@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from leafnode.metrics import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
@@ -233,8 +233,8 @@ class AccountView:
     jwt: str = ""
     issuer_key: str = ""
     tags: tuple[str, ...] = ()
-    claim: dict[str, Any] | None = None
-    revoked_users: dict[str, str] = field(default_factory=dict)
+    claim: Callable[[], dict[str, Any]] = dict  # what the JWT says, read when it is asked for
+    revoked_users: Mapping[str, int] = field(default_factory=dict)  # since when, in seconds
 
 
 @dataclass(frozen=True, slots=True)

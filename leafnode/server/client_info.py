@@ -41,8 +41,12 @@ def client_info(
         ver=facts.version,
         rtt=facts.rtt_ns,
         server=server_name,
+        jwt=facts.jwt,
+        issuer_key=facts.issuer_key,
+        name_tag=facts.name_tag,
+        tags=list(facts.tags),
         kind="Client",
-        client_type="nats",
+        client_type=facts.type,
     )
 
 

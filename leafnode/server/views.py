@@ -12,14 +12,10 @@ from typing import TYPE_CHECKING
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
 from leafnode.clock import NS_PER_S
-from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import HostPort
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
-from leafnode.metrics import Traffic
-from leafnode.monitor import account_parts
 from leafnode.monitor.views import (
     AccountFaults,
-    AccountView,
     ClientFaults,
     JetStreamAccountView,
     JetStreamFaults,
@@ -33,12 +29,12 @@ from leafnode.monitor.views import (
     ServerFacts,
     StoreView,
     StreamView,
-    SublistView,
     SystemFaults,
     Views,
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
 from leafnode.routing.peer import Kind
+from leafnode.server.account_views import account_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +61,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         subscriptions=lambda cid: _subscriptions(server, cid),
         closed=lambda: server.registry.closed_ring,
         accounts=lambda: list(server.accounts),
-        account=lambda name: _account(server, name),
+        account=lambda name: account_view(server, name, _links(server)),
         name_tag=lambda name: _name_tag(server, name),
         queues=lambda: _queues(server),
         all_subscriptions=lambda name: _all_subscriptions(server, name),
@@ -268,47 +264,6 @@ def _connections(server: Server) -> list[Connection]:
 def _links(server: Server) -> list[HubLink]:
     links = (remote.link for remote in server.features.remotes)
     return [link for link in links if link is not None and link.linked_ns]
-
-
-def _account(server: Server, name: str) -> AccountView | None:
-    account = server.accounts.get(name)
-    if account is None:
-        return None
-    sublist = account.sublist
-    fanout_max, fanout_total = sublist.fanout()
-    links = [link for link in _links(server) if link.peer.account is account]
-    leaf_traffic = Traffic()
-    for link in links:
-        leaf_traffic.add(link.peer.traffic)
-    jetstream = server.features.jetstream
-    system = server.features.system
-    options = server.account_set.options.get(name, AccountOptions(name))
-    return AccountView(
-        name=name,
-        name_tag=options.name_tag,
-        tags=options.tags,
-        is_system=name == server.account_set.system_name,
-        exports=account_parts.exports(options),
-        imports=account_parts.imports(options, server.account_set.options),
-        mappings=account_parts.mappings(options),
-        slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
-        jetstream=jetstream is not None and account.name in jetstream.by_account,
-        updated_ns=server.started_wall_ns,
-        clients=len(account.clients),
-        leafs=len(links),
-        traffic=account.traffic,
-        leaf_traffic=leaf_traffic,
-        sublist=SublistView(
-            count=sublist.count,
-            cached=sublist.cached,
-            inserts=sublist.inserts,
-            removes=sublist.removes,
-            matches=sublist.hits + sublist.misses,
-            hits=sublist.hits,
-            fanout_max=fanout_max,
-            fanout_total=fanout_total,
-        ),
-    )
 
 
 def _name_tag(server: Server, name: str) -> str:

@@ -14,7 +14,7 @@ from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.config.options import OperatorOptions, Options, ResolverOptions
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_LOOKUPS_MAX
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, SHOWN_JWT_CHARS_MAX
 from leafnode.protocol.errors import AccountAuthenticationExpired, UserAuthenticationRevoked
 from leafnode.protocol.info import Connect
 from tests.hub.jwt import Key
@@ -318,3 +318,25 @@ def test_a_directory_needs_a_system_account(tmp_path: Any) -> None:
 
     with pytest.raises(AuthError, match="the system account needs to be specified"):
         operator_mode(Options(operator=options), FakeClock())
+
+
+async def test_the_jwt_of_a_user_is_kept_for_monitoring_unless_it_is_a_credential() -> None:
+    w = world()
+    async with w.running():
+        token, bearer = REALM.user_jwt(ANN), REALM.user_jwt(ANN, bearer_token=True)
+        long = REALM.user_jwt(ANN, name="a" * SHOWN_JWT_CHARS_MAX)
+
+        kept = [(await w.login(one)).jwt for one in (token, bearer, long)]
+
+    assert kept == [token, "", ""]
+
+
+async def test_an_account_is_complete_when_everybody_it_imports_from_is_known() -> None:
+    exporter = Key(ACCOUNT)
+    wanted = {"name": "q", "subject": "q", "account": exporter.public, "type": "service"}
+    w = world((REALM.account, REALM.account_jwt(imports=[wanted])))
+    async with w.running():
+        await w.login(REALM.user_jwt(ANN))
+
+        assert not w.operator.is_complete(w.operator.accounts[REALM.account.public])
+        assert w.operator.is_complete(w.operator.accounts[REALM.system.public])

@@ -80,6 +80,13 @@ def test_what_an_account_is_made_of_is_shown_where_there_is_any() -> None:
     assert "jwt" not in shown
 
 
+def test_what_a_jwt_says_of_an_account_is_shown() -> None:
+    shown = one(jwt="eyJ", claim=lambda: {"sub": "A1"}, revoked_users={"U1": 1}, expired=True)
+
+    assert (shown["jwt"], shown["decoded_jwt"], shown["expired"]) == ("eyJ", {"sub": "A1"}, True)
+    assert shown["revoked_user"] == {"U1": "1970-01-01T00:00:01Z"}
+
+
 def test_accounts_without_connections_are_left_out_unless_asked_for() -> None:
     idle = {"account": lambda name: account(name, clients=0, leafs=int(name == "$SYS"))}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leafnode.auth.identity import Identity
 from leafnode.protocol.client_info import ClientInfo
 from leafnode.routing.peer import Kind
 from leafnode.server.client_info import client_info
@@ -37,6 +38,22 @@ def test_with_consent_a_client_is_described() -> None:
         "1.2",
     )
     assert (info.server, info.kind, info.client_type) == ("s", "Client", "nats")
+
+
+def test_what_a_jwt_says_of_a_client_is_told_with_consent_only() -> None:
+    world = ClientWorld()
+    handler = world.client(CONNECT).handler
+    handler._login.identity = Identity(
+        user="U1", jwt="eyJ", issuer="A1", name_tag="ann", tags=("a:b",)
+    )
+
+    info = client_info(handler.peer, world.server.registry, "s", detailed=True)
+    hidden = client_info(handler.peer, world.server.registry, "s", detailed=False)
+
+    assert info is not None
+    assert (info.user, info.jwt, info.issuer_key) == ("U1", "eyJ", "A1")
+    assert (info.name_tag, info.tags) == ("ann", ["a:b"])
+    assert hidden == ClientInfo(acc="$G", rtt=1)
 
 
 def test_of_a_client_that_is_gone_nothing_is_known() -> None:

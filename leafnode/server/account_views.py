@@ -1,0 +1,82 @@
+"""What monitoring sees of an account: counters, what it is made of, and what its JWT says.
+
+Knows accounts from outside and, in operator mode, their JWTs; not how an answer is written. Truth:
+nats-server 2.15.1 server/monitor.go accountInfo.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from leafnode.config.account_options import AccountOptions
+from leafnode.metrics import Traffic
+from leafnode.monitor import account_parts
+from leafnode.monitor.views import AccountView, SublistView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leafnode.leaf.handler import HubLink
+    from leafnode.server.server import Server
+
+
+def account_view(server: Server, name: str, links: Sequence[HubLink]) -> AccountView | None:
+    """Return an account as it is now; None where there is none. `links` are all that are up."""
+    account = server.accounts.get(name)
+    if account is None:
+        return None
+    sublist = account.sublist
+    fanout_max, fanout_total = sublist.fanout()
+    links = [link for link in links if link.peer.account is account]
+    leaf_traffic = Traffic()
+    for link in links:
+        leaf_traffic.add(link.peer.traffic)
+    jetstream = server.features.jetstream
+    system = server.features.system
+    options = server.account_set.options.get(name, AccountOptions(name))
+    return AccountView(
+        name=name,
+        name_tag=options.name_tag,
+        tags=options.tags,
+        is_system=name == server.account_set.system_name,
+        exports=account_parts.exports(options),
+        imports=account_parts.imports(options, server.account_set.options),
+        mappings=account_parts.mappings(options),
+        slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
+        jetstream=jetstream is not None and account.name in jetstream.by_account,
+        clients=len(account.clients),
+        leafs=len(links),
+        traffic=account.traffic,
+        leaf_traffic=leaf_traffic,
+        sublist=SublistView(
+            count=sublist.count,
+            cached=sublist.cached,
+            inserts=sublist.inserts,
+            removes=sublist.removes,
+            matches=sublist.hits + sublist.misses,
+            hits=sublist.hits,
+            fanout_max=fanout_max,
+            fanout_total=fanout_total,
+        ),
+        **_signed(server, name),
+    )
+
+
+def _signed(server: Server, name: str) -> dict[str, Any]:
+    """Return what only an account of operator mode has."""
+    operator = server.operator
+    account = operator.accounts.get(name) if operator is not None else None
+    if operator is None or account is None:
+        return {"updated_ns": server.started_wall_ns}
+    from leafnode.auth.shown import shown_claims
+
+    return {
+        "jwt": account.token,
+        "claim": partial(shown_claims, account.token),
+        "issuer_key": account.claims.iss,
+        "expired": account.expired or account.removed,
+        "complete": operator.is_complete(account),
+        "updated_ns": account.updated_ns,
+        "revoked_users": account.claims.nats.revocations,
+    }
