@@ -101,6 +101,7 @@ class ClientHandler:
         "_lane",
         "_login",
         "_outbound",
+        "_pong_sent",
         "_seams",
         "_session",
         "_start_wall_ns",
@@ -125,7 +126,9 @@ class ClientHandler:
         self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
         self._tls_first = False  # the handshake came before INFO
-        self._info_due = False  # a client of protocol 1 gets a second INFO behind its first PONG
+        # A client of protocol 1 gets a second INFO behind its first PONG after CONNECT, once.
+        self._info_due = False
+        self._pong_sent = False
         self._timer: Timer | None = None
         self._transport: Transport | None = None
         self._outbound: Outbound | None = None
@@ -308,6 +311,7 @@ class ClientHandler:
 
     def _answer_ping(self) -> None:
         self.peer.send(_PONG)
+        self._pong_sent = self._pong_sent or self._session.said_connect
         if self._info_due:
             self._info_due = False
             assert self.peer.account is not None, "only an open session gets here"
@@ -355,7 +359,7 @@ class ClientHandler:
         self._set_options(connect)
         self._login.bind(identity)
         self.apply_bounds()
-        self._info_due = connect.protocol >= 1
+        self._info_due = connect.protocol >= 1 and not self._pong_sent
         self._set_timer()
         seams.registry.accepted(self)
         if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
