@@ -32,6 +32,7 @@ class Trust:
     system_account: str = ""
     url: str = ""
     sentinel: str = ""
+    operators: tuple[str, ...] = ()  # their JWTs
 
     def signs_for(self, account: AccountClaims, key: str) -> bool:
         """Say whether a key may sign what is the account's: its own, or one of its signing keys."""
@@ -42,7 +43,8 @@ class Trust:
 
 def trust_of(options: OperatorOptions, system_account: str = "") -> Trust:
     """Return whom this configuration trusts. Raises AuthError. Blocks: file access."""
-    operators = [_operator(text) for text in options.operators]
+    tokens = tuple(_token(text) for text in options.operators)
+    operators = [_operator(token) for token in tokens]
     if not operators:
         if options.default_sentinel:
             raise AuthError("default sentinel requires operators and accounts")
@@ -70,12 +72,18 @@ def trust_of(options: OperatorOptions, system_account: str = "") -> Trust:
     _check_sentinel(options.default_sentinel)
     url = operators[0].nats.account_server_url if len(operators) == 1 else ""
     return Trust(
-        frozenset(keys), frozenset(strict), operators[0].sub, named, url, options.default_sentinel
+        frozenset(keys),
+        frozenset(strict),
+        operators[0].sub,
+        named,
+        url,
+        options.default_sentinel,
+        tokens,
     )
 
 
-def _operator(text: str) -> OperatorClaims:
-    """Return the claims of an operator, whose JWT is given or in a file."""
+def _token(text: str) -> str:
+    """Return the JWT of an operator, which is given or in a file."""
     if not text.startswith(jwt.START):
         try:
             with Path(text).open("rb") as file:
@@ -87,8 +95,12 @@ def _operator(text: str) -> OperatorClaims:
             text = jwt.undecorated(content.decode("utf-8", "replace"))
         except AuthError as err:
             raise AuthError(f"error parsing operator JWT: {err}") from err
+    return text
+
+
+def _operator(token: str) -> OperatorClaims:
     try:
-        return jwt.decode(text, OperatorClaims)
+        return jwt.decode(token, OperatorClaims)
     except AuthError as err:
         raise AuthError(f"error parsing operator JWT: {err}") from err
 

@@ -175,6 +175,7 @@ def connection_facts(
         out_bytes=peer.traffic.out_bytes,
         subscriptions=len(peer.subs),
         type="websocket" if login.kind is ConnectionType.WEBSOCKET else "nats",
+        stalls=outbound.stalls if outbound is not None else 0,
         jwt=identity.jwt if identity is not None else "",
         issuer_key=identity.issuer if identity is not None else "",
         name_tag=identity.name_tag if identity is not None else "",

@@ -18,6 +18,7 @@ from leafnode.config import blocks, convert, monitoring, process, refused
 from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, trusted_proxies, users_of
+from leafnode.config.digest import config_digest
 from leafnode.config.lexer import quoted
 from leafnode.config.mappings import mappings
 from leafnode.config.options import HostPort, JetStreamOptions, Options
@@ -100,7 +101,8 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
         where = given.places["authorization"].node
         text = "the authorization block is empty: everybody may connect"
         warnings += (f"{where.file}:{where.line}:{where.column}: {text}",)
-    options = Options(**values, warnings=warnings)
+    digest = config_digest(tree.root)
+    options = Options(**values, warnings=warnings, config_digest=digest)
     _check_together(options, given)
     return options
 

@@ -311,4 +311,5 @@ class Options:
     max_traced_msg_bytes: int = 0  # of one payload; 0: limits.TRACED_BYTES_MAX
     prof_port: int = 0  # taken and not opened: there is no Go runtime to profile
     prof_block_rate: int = 0
+    config_digest: str = field(default="", compare=False)  # of the file, as it was written
     warnings: tuple[str, ...] = ()  # what is allowed but probably a slip; said once at start

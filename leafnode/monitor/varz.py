@@ -1,7 +1,7 @@
 """/varz: the server as a whole.
 
 Truth: measured on nats-server 2.15.1. Keys that have no meaning here (`git_commit`, `go`,
-`gomaxprocs`, `config_digest` and the like) are left out; docs/monitoring.md lists them.
+`gomaxprocs` and the like) are left out; docs/monitoring.md lists them.
 """
 
 from __future__ import annotations
@@ -50,12 +50,18 @@ def varz(
     answer |= _counted(counters)
     answer["http_req_stats"] = dict(sorted(http_req_stats.items()))
     answer["config_load_time"] = format_time(facts.config_loaded_ns or facts.start_ns)
+    answer["config_digest"] = facts.config_digest
     if facts.tags:
         answer["tags"] = list(facts.tags)
     if facts.metadata:
         answer["metadata"] = dict(facts.metadata)
     if facts.system_account:
         answer["system_account"] = facts.system_account
+    if facts.trusted_operators:
+        answer["trusted_operators_jwt"] = list(facts.trusted_operators)
+        answer["trusted_operators_claim"] = list(facts.trusted_claims)
+    if facts.tls_not_after_s:
+        answer["tls_cert_not_after"] = format_time(facts.tls_not_after_s * NS_PER_S)
     answer |= _per_kind(counters)
     answer["leafnode"] = own.leafnode(views, http)
     return answer
@@ -146,6 +152,7 @@ def _counted(counters: ServerCounters) -> dict[str, object]:
         "out_client_bytes": counters.out_client_bytes,
         "slow_consumers": counters.slow_clients + counters.slow_leafs,
         "stale_connections": counters.stale_clients + counters.stale_leafs,
+        "stalled_clients": counters.stalls,
         "subscriptions": counters.subscriptions,
     }
 

@@ -69,6 +69,10 @@ class ServerFacts:
     tls_required: bool = False
     tls_verify: bool = False
     tls_timeout_ns: int = 2_000_000_000
+    tls_not_after_s: int = 0  # until when the certificate holds; 0: there is none
+    config_digest: str = ""
+    trusted_operators: tuple[str, ...] = ()  # their JWTs
+    trusted_claims: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class ServerCounters:
     slow_leafs: int = 0
     stale_clients: int = 0
     stale_leafs: int = 0
+    stalls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

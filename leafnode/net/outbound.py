@@ -52,6 +52,11 @@ class Outbound:
         """Bytes on their way to this connection that the kernel did not take yet."""
         return self._peer.pending_bytes + self._transport.pending_bytes()
 
+    @property
+    def stalls(self) -> int:
+        """How often this connection was not read because of somebody who did not keep up."""
+        return self._transport.stalls
+
     def flush(self) -> None:
         """Hand what the peer gathered to the transport."""
         peer = self._peer

@@ -49,6 +49,7 @@ class TcpConnection:
         "_turn",
         "_write_rules",
         "peer",
+        "stalls",
     )
 
     def __init__(
@@ -63,6 +64,7 @@ class TcpConnection:
         self._session: Session | None = session
         self._sock: socket.socket | None = sock  # None after the end
         self._write_rules = write_rules
+        self.stalls = 0
         self._begun = False  # the session knows of the connection
         self._tls: TlsStream | None = None
         self._held = _HELD_BEFORE_BEGIN  # who holds reading back, as bits
@@ -372,6 +374,7 @@ class TcpConnection:
 
     def _stall(self) -> None:
         """Do not read for a moment: what came in goes to a client that cannot keep up."""
+        self.stalls += 1
         if not self._held & _HELD_BY_STALL:
             self._hold(_HELD_BY_STALL)
             self._turn.clock.call_later(STALL_NS, self._end_stall)

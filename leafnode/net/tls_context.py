@@ -23,6 +23,12 @@ DEFAULT_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _OPENSSL_NAMES: Final = CIPHER_SUITES | INSECURE_SUITES
 
 
+class _ServerContext(ssl.SSLContext):
+    """Knows until when the certificate that it shows holds: ssl does not tell."""
+
+    not_after_s = 0
+
+
 class ServerTls:
     """What one listener's handshakes are done with. `apply` changes it for those to come."""
 
@@ -39,6 +45,12 @@ class ServerTls:
         """Use them from now on. Connections that are open stay as they are."""
         self.options = options
         self.context = context
+
+    @property
+    def not_after_s(self) -> int:
+        """Until when the first certificate holds, in seconds since 1970."""
+        context = self.context
+        return context.not_after_s if isinstance(context, _ServerContext) else 0
 
     def accepts(self, certificate: bytes) -> bool:
         """Say whether a client with this certificate (DER, empty for none) may come in."""
@@ -97,7 +109,8 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.not_after_s = _not_after_s(pair)
     tls13_only = options.min_version == "1.3" or (
         bool(options.cipher_suites) and TLS13_SUITES.issuperset(options.cipher_suites)
     )
@@ -149,7 +162,21 @@ def _load_roots(context: ssl.SSLContext, ca_file: str) -> None:
 
 def _names(pair: CertificatePair) -> tuple[str, ...]:
     try:
-        return x509.names(x509.first_certificate(Path(pair.cert_file).read_text("utf-8")))
+        return x509.names(_certificate(pair))
+    except ValueError as err:
+        raise TlsError(pair.cert_file, _words(err)) from err
+
+
+def _not_after_s(pair: CertificatePair) -> int:
+    try:
+        return x509.not_after_s(_certificate(pair))
+    except ValueError as err:
+        raise TlsError(pair.cert_file, _words(err)) from err
+
+
+def _certificate(pair: CertificatePair) -> bytes:
+    try:
+        return x509.first_certificate(Path(pair.cert_file).read_text("utf-8"))
     except (OSError, ValueError) as err:
         raise TlsError(pair.cert_file, _words(err)) from err
 

@@ -41,6 +41,11 @@ class Transport(Protocol):
     credentials: Mapping[str, str]
 
     @property
+    def stalls(self) -> int:
+        """How often it was not read because of somebody who did not keep up with it."""
+        ...
+
+    @property
     def tls(self) -> TlsFacts | None:
         """What is known of the peer by TLS; None where the connection is plain."""
         ...

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Turn:
     """Hands reads to sessions and flushes the peers that they made dirty."""
 
-    __slots__ = ("clock", "faults", "outbox", "receive_buffer")
+    __slots__ = ("clock", "faults", "outbox", "receive_buffer", "stalls")
 
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
@@ -31,6 +31,7 @@ class Turn:
         # of it before the next one can start.
         self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
         self.faults = 0  # connections closed because of our own bug
+        self.stalls = 0  # times that somebody was not read because another did not keep up
 
     def read(self, session: Session, data: bytes) -> bool:
         """Let the session take one read, then write what it caused. False: close the connection."""
@@ -71,6 +72,7 @@ class Turn:
         """Say whether the writes just done left a peer so far behind that the reader waits."""
         stalled = self.outbox.stalled
         self.outbox.stalled = False
+        self.stalls += stalled
         return stalled
 
     def _wake(self) -> None:

@@ -106,6 +106,7 @@ class WebSocketConnection:
         "_is_more",
         "_port",
         "_reason",
+        "_stalls",
         "_timer",
         "_wire",
         "credentials",
@@ -124,8 +125,13 @@ class WebSocketConnection:
         self._held = False  # the session above wants nothing now
         self._is_more = False  # frames wait for their turn
         self._reason = ""
+        self._stalls = 0  # while frames waited for their turn
         self.peer = ""
         self.credentials: Mapping[str, str] = {}
+
+    @property
+    def stalls(self) -> int:
+        return self._wire.stalls + self._stalls
 
     # --- net.transport.Session
 
@@ -229,6 +235,7 @@ class WebSocketConnection:
         if not turn.read(self, b""):
             self._wire.abort()
         elif turn.must_stall() and not self._held:
+            self._stalls += 1
             self._held = True
             self._wire.pause_reading()
             turn.clock.call_later(STALL_NS, self.resume_reading)

@@ -6,8 +6,10 @@ certificate of our own; everything malformed is a ValueError.
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import ssl
+import time
 from typing import Final
 
 _SEQUENCE: Final = 0x30
@@ -17,6 +19,8 @@ _OCTETS: Final = 0x04
 _DNS_NAME: Final = 0x82  # [2] of GeneralName
 _COMMON_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x04, 0x03))
 _SUBJECT_ALT_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x1D, 0x11))
+_UTC_TIME: Final = 0x17  # of two digits of a year, up to 2049; after that GeneralizedTime
+_VALIDITY: Final = 3
 _BEFORE_SUBJECT: Final = 4  # serial number, signature algorithm, issuer, validity
 _LENGTH_BYTES_MAX: Final = 3
 
@@ -34,6 +38,16 @@ def names(der: bytes) -> tuple[str, ...]:
     return found or _common_names(subject)
 
 
+def not_after_s(der: bytes) -> int:
+    """Return until when it holds, in seconds since 1970. Raises ValueError."""
+    validity = _values(_one(_fields(der)[_VALIDITY], _SEQUENCE))
+    if len(validity) != 2:
+        raise ValueError("a certificate that holds for no time")
+    form = "%y%m%d%H%M%SZ" if validity[1][0] == _UTC_TIME else "%Y%m%d%H%M%SZ"
+    text = _content(validity[1]).decode("ascii", "replace")
+    return calendar.timegm(time.strptime(text, form))
+
+
 def first_certificate(pem: str) -> bytes:
     """Return the DER of the first certificate of a PEM file. Raises ValueError."""
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
@@ -46,6 +60,17 @@ def first_certificate(pem: str) -> bytes:
 
 def _parts(der: bytes) -> tuple[bytes, bytes, bytes]:
     """Return the subject's content, the whole key, and the extensions' content, maybe empty."""
+    fields = _fields(der)
+    subject, key = fields[_BEFORE_SUBJECT : _BEFORE_SUBJECT + 2]
+    extensions = b""
+    for field in fields[_BEFORE_SUBJECT + 2 :]:
+        if field[0] == _EXTENSIONS:
+            extensions = _one(_one(field, _EXTENSIONS), _SEQUENCE)
+    return _one(subject, _SEQUENCE), key, extensions
+
+
+def _fields(der: bytes) -> list[bytes]:
+    """Return what stands in a certificate from its serial number to its key, at least."""
     certificate = _values(_one(der, _SEQUENCE))
     if not certificate:
         raise ValueError("an empty certificate")
@@ -54,12 +79,7 @@ def _parts(der: bytes) -> tuple[bytes, bytes, bytes]:
         fields.pop(0)
     if len(fields) < _BEFORE_SUBJECT + 2:
         raise ValueError("a certificate without a key")
-    subject, key = fields[_BEFORE_SUBJECT : _BEFORE_SUBJECT + 2]
-    extensions = b""
-    for field in fields[_BEFORE_SUBJECT + 2 :]:
-        if field[0] == _EXTENSIONS:
-            extensions = _one(_one(field, _EXTENSIONS), _SEQUENCE)
-    return _one(subject, _SEQUENCE), key, extensions
+    return fields
 
 
 def _alternative_names(extensions: bytes) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ class Change:
 RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "config_file": Derived(),
     "warnings": Derived(),
+    "config_digest": Derived(),
     "http_host_given": Derived(),
     "host": Fixed("Host"),
     "port": Fixed("Port"),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import HostPort
+from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.monitor.views import (
     AccountFaults,
@@ -103,6 +104,9 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         tls_required=options.tls is not None and not options.allow_non_tls,
         tls_verify=options.tls is not None and options.tls.verify,
         tls_timeout_ns=options.tls.timeout_ns if options.tls is not None else TLS_TIMEOUT_NS,
+        tls_not_after_s=_not_after_s(server, "clients"),
+        config_digest=options.config_digest,
+        **_trusted(server),
         auth_required=server.authenticator.required,
         auth_timeout_ns=options.authorization.timeout_ns,
         max_connections=options.max_connections,
@@ -146,8 +150,30 @@ def _websocket(server: Server) -> dict[str, object]:
             f"{scheme}://{host}:{n}" for scheme, host, n in options.allowed_origins
         ],
         "compression": options.compression,
+        "tls_map": options.tls is not None and options.tls.verify_and_map,
+        "tls_pinned_certs": sorted(options.tls.pinned_certs) if options.tls is not None else [],
     }
+    until_s = _not_after_s(server, "websocket")
+    if until_s:
+        shown["tls_cert_not_after"] = format_time(until_s * NS_PER_S)
     return {key: value for key, value in shown.items() if value}
+
+
+def _not_after_s(server: Server, entrance: str) -> int:
+    """Return until when the certificate shown there holds; 0 where there is none."""
+    found = server.entrances.get(entrance)
+    return found.tls.not_after_s if found is not None and found.tls is not None else 0
+
+
+def _trusted(server: Server) -> dict[str, Any]:
+    """Return the operators of operator mode, as their JWTs say it."""
+    tokens = server.operator.trust.operators if server.operator is not None else ()
+    if not tokens:
+        return {}
+    from leafnode.auth.shown import shown_claims
+
+    claims = tuple(shown_claims(token) for token in tokens)
+    return {"trusted_operators": tokens, "trusted_claims": claims}
 
 
 def _counters(server: Server) -> ServerCounters:
@@ -171,6 +197,7 @@ def _counters(server: Server) -> ServerCounters:
         slow_clients=registry.slow_consumers,
         slow_leafs=sum(remote.status.slow_consumers for remote in server.features.remotes),
         stale_clients=registry.stale,
+        stalls=server.turn.stalls,
         stale_leafs=sum(remote.status.stale_connections for remote in server.features.remotes),
     )
 

@@ -36,8 +36,7 @@ JETSTREAM: Final = 'jetstream {{ store_dir: "{{dir}}/js", domain: {} }}'
 # Keys of nats-server's answers that have no meaning here, by path.
 NOT_OURS: Final = {
     "varz": {
-        *("git_commit", "go", "gomaxprocs", "config_digest", "feature_flags"),
-        *("stalled_clients", "disk_io_wait_stats"),
+        *("git_commit", "go", "gomaxprocs", "feature_flags", "disk_io_wait_stats"),
     },
     # What the server itself imports for an account, and JetStream's domain, are no imports and
     # mappings here.

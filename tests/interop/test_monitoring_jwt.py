@@ -15,7 +15,7 @@ import pytest
 from tests.hub.jwt import Key
 from tests.hub.process import nats_server_path, running_hub
 from tests.interop.gateway import running_gateway
-from tests.interop.test_monitoring import made_of, shape, without
+from tests.interop.test_monitoring import NOT_OURS, NOT_THEIRS, made_of, shape, without
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,8 +112,14 @@ async def test_accounts_and_clients_are_shown_with_what_their_jwts_say(tmp_path:
                     assert details[0].get(part) == details[1].get(part), (name, part)
                 shapes = [without(shape(side), OF_THE_SERVER) for side in sides]
                 assert shapes[0] == shapes[1], name
+            varz = [server.get("varz") for server in (ours, theirs)]
             rows = [server.get("connz?auth=1")["connections"] for server in (ours, theirs)]
 
+    for key in ("trusted_operators_jwt", "trusted_operators_claim", "system_account"):
+        assert varz[0][key] == varz[1][key], key
+    assert without(shape(varz[0]), NOT_THEIRS["varz"] | {"leaf"}) == without(
+        shape(varz[1]), NOT_OURS["varz"] | {"leaf"}
+    )
     assert list(map(signed, rows[0])) == list(map(signed, rows[1]))
     assert shape(rows[0]) == shape(rows[1])
     assert ["jwt" in row for row in rows[0]] == [True, True, False]

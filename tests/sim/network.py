@@ -25,6 +25,7 @@ class MemoryTransport:
     def __init__(self, link: Link, turn: Turn | None, peer: str) -> None:
         self.peer = peer
         self.credentials: Mapping[str, str] = {}
+        self.stalls = 0
         self.other: MemoryTransport
         self.session: Session | None = None
         self._link = link

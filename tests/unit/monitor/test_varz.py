@@ -51,3 +51,22 @@ def test_what_is_ours_alone_is_under_one_key() -> None:
     assert ours["version"] == "0.1.0"
     assert ours["http"]["bad"] == 3
     assert ours["store"]["refused"] == 16
+
+
+def test_operators_and_the_end_of_a_certificate_are_shown_where_there_are_any() -> None:
+    assert "tls_cert_not_after" not in answer()
+    assert "trusted_operators_jwt" not in answer()
+
+    got = answer(
+        facts=facts(
+            tls_not_after_s=1,
+            config_digest="sha256:00",
+            trusted_operators=("eyJ",),
+            trusted_claims=({"sub": "O1"},),
+        )
+    )
+
+    assert got["tls_cert_not_after"] == "1970-01-01T00:00:01Z"
+    assert got["config_digest"] == "sha256:00"
+    assert got["trusted_operators_jwt"] == ["eyJ"]
+    assert got["trusted_operators_claim"] == [{"sub": "O1"}]

@@ -135,6 +135,7 @@ async def test_a_producer_that_feeds_a_peer_far_behind_is_not_read_for_a_moment(
         await loop.sock_sendall(wire.other, b"first")
         await wire.session.bytes(5)
         assert wire.connection._held
+        assert (wire.connection.stalls, wire.turn.stalls) == (1, 1)
 
         await loop.sock_sendall(wire.other, b"second")
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.net import x509
-from tests.sim.certificates import LOCALHOST, Authority
+from tests.sim.certificates import LOCALHOST, Authority, tls_pair
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -66,3 +66,17 @@ def test_a_changed_certificate_is_read_or_a_valueerror(
             read(bytes(data))
         except ValueError:
             continue
+
+
+def test_it_holds_until_when_the_oracle_says(certificate: Certificate) -> None:
+    end = certificate.not_valid_after_utc
+
+    assert x509.not_after_s(der(certificate)) == int(end.timestamp())
+
+
+def test_an_end_after_2049_has_four_digits_of_a_year(tmp_path: Path) -> None:
+    tls_pair(tmp_path)
+
+    end = x509.not_after_s(x509.first_certificate((tmp_path / "cert.pem").read_text()))
+
+    assert end == 4733510400  # 2120-01-01
