@@ -49,6 +49,7 @@ LAME_DUCK_DURATION_NS: Final = 120 * NS_PER_S
 LAME_DUCK_GRACE_PERIOD_NS: Final = 10 * NS_PER_S
 LAME_DUCK_STEP_NS: Final = NS_PER_S  # at most, between the ends of two connections
 ACCEPT_BACKLOG: Final = 1024
+ACCEPTS_PER_TURN: Final = 16  # ours: new connections before others have a turn; 0.2 ms each
 ACCEPT_PAUSE_NS: Final = 1 * NS_PER_S  # after running out of file descriptors
 
 # --- the system account; intervals: nats-server server/events.go

@@ -320,6 +320,7 @@ class ClientHandler:
                 self._info(),
                 connect_info=True,
                 remote_account=account,
+                acc_is_sys=account == self._seams.options.system_account,
                 max_payload=self._bounds.max_payload_bytes,
             )
             self.peer.send(encode_info(info))

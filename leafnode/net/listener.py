@@ -13,7 +13,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import ACCEPT_BACKLOG, ACCEPT_PAUSE_NS
+from leafnode.limits import ACCEPT_BACKLOG, ACCEPT_PAUSE_NS, ACCEPTS_PER_TURN
 from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
@@ -90,6 +90,7 @@ class Listener:
         """Accept until cancelled. Waits forever by design."""
         assert self._socket is not None, "bind comes first"
         loop = asyncio.get_running_loop()
+        accepted = 0
         while True:
             try:
                 sock, _ = await loop.sock_accept(self._socket)
@@ -103,6 +104,10 @@ class Listener:
                 await asyncio.sleep(ACCEPT_PAUSE_NS / NS_PER_S)
                 continue
             self._begin(sock)
+            accepted += 1
+            if accepted % ACCEPTS_PER_TURN == 0:
+                # While some wait `sock_accept` returns at once, and nobody else would have a turn.
+                await asyncio.sleep(0)
 
     def close(self) -> None:
         """Stop listening, after `serve` was cancelled; open connections live on."""

@@ -48,6 +48,7 @@ class ServerInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     nonce: str = ""
     connect_info: bool = False
     remote_account: str = ""
+    acc_is_sys: bool = False
     ldm: bool = False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,11 @@ import nats
 import pytest
 
 from leafnode.clock import SystemClock
+from leafnode.limits import ACCEPTS_PER_TURN
 from leafnode.net.listener import ANY_PORT, Listener
 from tests.sim.clients import ClientServer
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator
 
     from leafnode.config.options import Options
@@ -105,6 +106,21 @@ async def test_monitoring_sees_a_connection_while_it_is_open() -> None:
         assert (facts.name, facts.ip, facts.subscriptions) == ("joe", "127.0.0.1", 1)
         assert facts.lang == "python3"
         assert server.account().sublist.count == 0
+
+
+@pytest.mark.real_loop
+async def test_a_burst_of_connections_lets_others_have_their_turn() -> None:
+    async with listening() as (server, port):
+        burst = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * ACCEPTS_PER_TURN)]
+        most = before = 0
+        while server.registry.total < len(burst):
+            await asyncio.sleep(0)
+            most = max(most, server.registry.total - before)
+            before = server.registry.total
+        for sock in burst:
+            sock.close()
+
+    assert most <= ACCEPTS_PER_TURN
 
 
 @pytest.mark.real_loop
