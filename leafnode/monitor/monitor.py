@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from leafnode.jetstream.go_time import format_time
 from leafnode.monitor import options as o
 from leafnode.monitor import process
-from leafnode.monitor.accountz import accountz, accstatz
-from leafnode.monitor.connz import connz
-from leafnode.monitor.healthz import healthz
-from leafnode.monitor.jsz import jsz
-from leafnode.monitor.leafz import leafz
 from leafnode.monitor.steps import at_once
-from leafnode.monitor.subsz import subsz
-from leafnode.monitor.varz import varz
 from leafnode.monitor.views import HttpFaults
 
 if TYPE_CHECKING:
@@ -58,6 +51,8 @@ class Monitor:
         }
 
     def varz(self) -> dict[str, object]:
+        from leafnode.monitor.varz import varz
+
         return varz(self.views, self.clock, self.http_req_stats, self.http)
 
     def routez(self) -> dict[str, object]:
@@ -87,18 +82,63 @@ class Endpoint(NamedTuple):
     answer: Callable[[Monitor, Any], Steps[dict[str, object]]]
 
 
+# Each is imported by who asks for it first: what nobody asks for costs no memory.
+
+
+def _connz(m: Monitor, options: o.ConnzOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.connz import connz
+
+    return connz(m.views, m.clock, options)
+
+
+def _subsz(m: Monitor, options: o.SubszOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.subsz import subsz
+
+    return subsz(m.views, m.clock, options)
+
+
+def _leafz(m: Monitor, options: o.LeafzOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.leafz import leafz
+
+    return leafz(m.views, m.clock, options)
+
+
+def _accountz(m: Monitor, options: o.AccountzOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.accountz import accountz
+
+    return accountz(m.views, m.clock, options)
+
+
+def _accstatz(m: Monitor, options: o.AccstatzOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.accountz import accstatz
+
+    return accstatz(m.views, m.clock, options)
+
+
+def _jsz(m: Monitor, options: o.JszOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.jsz import jsz
+
+    return jsz(m.views, m.clock, options)
+
+
+def _healthz(m: Monitor, options: o.HealthzOptions) -> Steps[dict[str, object]]:
+    from leafnode.monitor.healthz import healthz
+
+    return healthz(m.views, options)
+
+
 # By the name that a `$SYS.REQ.SERVER.PING.<name>` request has; the path is that in small letters.
 ENDPOINTS: Final[dict[str, Endpoint]] = {
     "VARZ": Endpoint(o.Nothing, lambda m, _: at_once(m.varz())),
-    "CONNZ": Endpoint(o.ConnzOptions, lambda m, options: connz(m.views, m.clock, options)),
-    "SUBSZ": Endpoint(o.SubszOptions, lambda m, options: subsz(m.views, m.clock, options)),
+    "CONNZ": Endpoint(o.ConnzOptions, _connz),
+    "SUBSZ": Endpoint(o.SubszOptions, _subsz),
     "ROUTEZ": Endpoint(o.RoutezOptions, lambda m, _: at_once(m.routez())),
     "GATEWAYZ": Endpoint(o.GatewayzOptions, lambda m, _: at_once(m.gatewayz())),
-    "LEAFZ": Endpoint(o.LeafzOptions, lambda m, options: leafz(m.views, m.clock, options)),
-    "ACCOUNTZ": Endpoint(o.AccountzOptions, lambda m, options: accountz(m.views, m.clock, options)),
-    "ACCSTATZ": Endpoint(o.AccstatzOptions, lambda m, options: accstatz(m.views, m.clock, options)),
-    "JSZ": Endpoint(o.JszOptions, lambda m, options: jsz(m.views, m.clock, options)),
-    "HEALTHZ": Endpoint(o.HealthzOptions, lambda m, options: healthz(m.views, options)),
+    "LEAFZ": Endpoint(o.LeafzOptions, _leafz),
+    "ACCOUNTZ": Endpoint(o.AccountzOptions, _accountz),
+    "ACCSTATZ": Endpoint(o.AccstatzOptions, _accstatz),
+    "JSZ": Endpoint(o.JszOptions, _jsz),
+    "HEALTHZ": Endpoint(o.HealthzOptions, _healthz),
     "IPQUEUESZ": Endpoint(o.IpqueueszOptions, lambda m, options: at_once(m.ipqueuesz(options))),
     "EXPVARZ": Endpoint(o.Nothing, lambda m, _: at_once(m.expvarz())),
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from leafnode.jetstream.go_time import format_time
 
 if TYPE_CHECKING:
@@ -22,14 +24,14 @@ def leafnode(views: Views, http: HttpFaults) -> dict[str, object]:
     return {
         "version": views.facts.leafnode_version,
         "warnings": views.warnings(),
-        "clients": asdict(own.clients),
-        "net": asdict(own.net),
-        "http": asdict(http),
-        "accounts": asdict(own.accounts),
-        "leafs": asdict(own.leafs),
-        "jetstream": asdict(own.jetstream) if own.jetstream is not None else {},
+        "clients": structs.asdict(own.clients),
+        "net": structs.asdict(own.net),
+        "http": structs.asdict(http),
+        "accounts": structs.asdict(own.accounts),
+        "leafs": structs.asdict(own.leafs),
+        "jetstream": structs.asdict(own.jetstream) if own.jetstream is not None else {},
         "store": _store(own),
-        "system": asdict(own.system) if own.system is not None else {},
+        "system": structs.asdict(own.system) if own.system is not None else {},
     }
 
 

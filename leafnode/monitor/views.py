@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from leafnode.metrics import Traffic
 
 if TYPE_CHECKING:
@@ -33,8 +35,7 @@ class RemoteFacts:
     deny_exports: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
+class ServerFacts(msgspec.Struct, frozen=True):
     """What changes by a reload at most. `version` is the nats-server it speaks like."""
 
     server_id: str
@@ -61,11 +62,11 @@ class ServerFacts:
     remotes: tuple[RemoteFacts, ...] = ()
     system_account: str = "$SYS"
     tags: tuple[str, ...] = ()
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
     https_port: int = 0
     http_base_path: str = ""
     max_subscriptions: int = 0  # 0: no limit
-    websocket: dict[str, Any] = field(default_factory=dict)  # as /varz shows it
+    websocket: dict[str, Any] = msgspec.field(default_factory=dict)  # as /varz shows it
     tls_required: bool = False
     tls_verify: bool = False
     tls_timeout_ns: int = 2_000_000_000
@@ -75,8 +76,7 @@ class ServerFacts:
     trusted_claims: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerCounters:
+class ServerCounters(msgspec.Struct, frozen=True):
     """What changes, at one moment."""
 
     connections: int = 0
@@ -98,8 +98,7 @@ class ServerCounters:
     stalls: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ClientFaults:
+class ClientFaults(msgspec.Struct, frozen=True):
     """Client connections and logins that were turned away."""
 
     refused: int = 0  # for max_connections
@@ -110,8 +109,7 @@ class ClientFaults:
     logins_evicted: int = 0  # closed before their deadline, since too many others waited to log in
 
 
-@dataclass(frozen=True, slots=True)
-class NetFaults:
+class NetFaults(msgspec.Struct, frozen=True):
     """What befell sockets, whatever speaks on them."""
 
     faults: int = 0  # connections closed because of our own bug
@@ -125,16 +123,14 @@ class NetFaults:
     websocket_mistakes: int = 0  # connections ended for frames that cannot be
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFaults:
+class AccountFaults(msgspec.Struct, frozen=True):
     """Requests between accounts, of all accounts together."""
 
     requests_refused: int = 0  # because too many answers were waited for
     answers_pending: int = 0  # that are waited for now
 
 
-@dataclass(frozen=True, slots=True)
-class LeafFaults:
+class LeafFaults(msgspec.Struct, frozen=True):
     """Links to hubs, all remotes together."""
 
     interest_ignored: int = 0  # LS+ for what may not be sent, of the links that are up
@@ -143,8 +139,7 @@ class LeafFaults:
     stale_connections: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JetStreamFaults:
+class JetStreamFaults(msgspec.Struct, frozen=True):
     """Streams and consumers that exist now, together."""
 
     refused: int = 0  # publishes turned away because too much waited for the disk
@@ -154,24 +149,21 @@ class JetStreamFaults:
     clock_jumps: int = 0  # times expiry was paused because the clock jumped
 
 
-@dataclass(frozen=True, slots=True)
-class StoreView:
+class StoreView(msgspec.Struct, frozen=True):
     """The store on disk. `failed` says why it takes nothing, and is empty otherwise."""
 
     stats: StoreStats
     failed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SystemFaults:
+class SystemFaults(msgspec.Struct, frozen=True):
     """The system account: what its bounds held back."""
 
     events_dropped: int = 0  # because too many came within a second
     requests_refused: int = 0  # because too many waited for their turn
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCounters:
+class OwnCounters(msgspec.Struct, frozen=True):
     """What every bound counts, at one moment; None for what is off."""
 
     clients: ClientFaults = ClientFaults()
@@ -183,8 +175,7 @@ class OwnCounters:
     system: SystemFaults | None = None
 
 
-@dataclass(slots=True)
-class HttpFaults:
+class HttpFaults(msgspec.Struct):
     """Monitoring's own connections, counted where they are served."""
 
     refused: int = 0  # connections beyond the bound
@@ -201,8 +192,7 @@ class Connection(Protocol):
     def facts(self) -> ConnectionFacts: ...
 
 
-@dataclass(frozen=True, slots=True)
-class SublistView:
+class SublistView(msgspec.Struct, frozen=True):
     """The subscriptions of one account as numbers. `fanout` is of the results in the cache."""
 
     count: int = 0
@@ -215,8 +205,7 @@ class SublistView:
     fanout_total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
+class AccountView(msgspec.Struct, frozen=True):
     """One account at one moment. `exports` to `responses` are as nats-server shows them."""
 
     name: str
@@ -229,17 +218,17 @@ class AccountView:
     clients: int = 0
     leafs: int = 0
     slow_consumers: int = 0
-    traffic: Traffic = field(default_factory=Traffic)  # of everybody in it
-    leaf_traffic: Traffic = field(default_factory=Traffic)
+    traffic: Traffic = msgspec.field(default_factory=Traffic)  # of everybody in it
+    leaf_traffic: Traffic = msgspec.field(default_factory=Traffic)
     sublist: SublistView = SublistView()
-    mappings: dict[str, Any] = field(default_factory=dict)
-    exports: list[dict[str, Any]] = field(default_factory=list)
-    imports: list[dict[str, Any]] = field(default_factory=list)
+    mappings: dict[str, Any] = msgspec.field(default_factory=dict)
+    exports: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    imports: list[dict[str, Any]] = msgspec.field(default_factory=list)
     jwt: str = ""
     issuer_key: str = ""
     tags: tuple[str, ...] = ()
     claim: Callable[[], dict[str, Any]] = dict  # what the JWT says, read when it is asked for
-    revoked_users: Mapping[str, int] = field(default_factory=dict)  # since when, in seconds
+    revoked_users: Mapping[str, int] = msgspec.field(default_factory=dict)  # since when, in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +241,7 @@ class RemoteView:
     disabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StreamView:
+class StreamView(msgspec.Struct, frozen=True):
     """One stream. `config`, `state` and `consumers` are as the JetStream API shows them; each is
     read when it is asked for.
     """
@@ -266,8 +254,7 @@ class StreamView:
     damage: str = ""  # why the stream is set aside: it takes and gives nothing, and is kept
 
 
-@dataclass(frozen=True, slots=True)
-class JetStreamAccountView:
+class JetStreamAccountView(msgspec.Struct, frozen=True):
     """JetStream of one account."""
 
     name: str
@@ -280,8 +267,7 @@ class JetStreamAccountView:
     reserved_storage: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class JetStreamView:
+class JetStreamView(msgspec.Struct, frozen=True):
     """JetStream of the server. `failure` says why it cannot store, and is empty otherwise."""
 
     max_memory: int
@@ -296,8 +282,7 @@ class JetStreamView:
     failure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Views:
+class Views(msgspec.Struct, frozen=True):
     """Everything that an endpoint may ask for. What is off is None or an empty list."""
 
     facts: ServerFacts

@@ -31,7 +31,6 @@ from leafnode.server.client_info import client_info
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.ports_file import PortsFile, urls
-from leafnode.server.reloader import Reloader
 from leafnode.server.views import refresh
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from leafnode.net.listener import Listener
     from leafnode.net.websocket import WebSocketPort
     from leafnode.routing.account import Account
+    from leafnode.server.reloader import Reloader
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Server:
         self._running: set[asyncio.Task[None]] = set()  # all of `begin` that has not ended
         self.load = seams.load
         self.config_loaded_ns = self.started_wall_ns
-        self.reloader = Reloader(self)
+        self._reloader: Reloader | None = None  # until the first reload
 
     def next_cid(self) -> int:
         """Number connections of every kind, from 1."""
@@ -142,8 +142,16 @@ class Server:
         if not self.is_stopping:
             _ = self.begin(self._reload(), name="reload")
 
+    async def reload(self) -> str:
+        """Take over the configuration anew; return what is in the way of it, or nothing."""
+        from leafnode.server.reloader import Reloader
+
+        if self._reloader is None:
+            self._reloader = Reloader(self)
+        return await self._reloader.reload()
+
     async def _reload(self) -> None:
-        problem = await self.reloader.reload()
+        problem = await self.reload()
         if problem:
             log.error("Failed to reload server configuration: %s", problem)
 

@@ -110,7 +110,7 @@ class System:
 
     def _reload(self, done: Callable[[str], None]) -> None:
         async def run() -> None:
-            done(await self._server.reloader.reload())
+            done(await self._server.reload())
 
         _ = self._server.begin(run(), name="reload by request")
 

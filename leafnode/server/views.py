@@ -5,9 +5,10 @@ Knows every part's outside; monitoring itself knows only the views. No credentia
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
@@ -35,7 +36,6 @@ from leafnode.monitor.views import (
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
 from leafnode.routing.peer import Kind
-from leafnode.server.account_views import account_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
     from leafnode.leaf.handler import HubLink, LeafzRow
     from leafnode.leaf.remote import Remote
-    from leafnode.monitor.views import Connection
+    from leafnode.monitor.views import AccountView, Connection
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
     from leafnode.server.jetstreams import JetStreams
@@ -62,7 +62,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         subscriptions=lambda cid: _subscriptions(server, cid),
         closed=lambda: server.registry.closed_ring,
         accounts=lambda: list(server.accounts),
-        account=lambda name: account_view(server, name, _links(server)),
+        account=lambda name: _account(server, name),
         name_tag=lambda name: _name_tag(server, name),
         queues=lambda: _queues(server),
         all_subscriptions=lambda name: _all_subscriptions(server, name),
@@ -76,12 +76,18 @@ def views_of(server: Server, http: HostPort) -> Views:
     )
 
 
+def _account(server: Server, name: str) -> AccountView | None:
+    from leafnode.server.account_views import account_view  # only who is asked needs it
+
+    return account_view(server, name, _links(server))
+
+
 def refresh(server: Server) -> None:
     """Show what a reload, or the ports that were really taken, made of the server's facts."""
     monitor, listener = server.features.monitor, server.monitor
     if monitor is not None:
         http = HostPort(listener.host, listener.port) if listener else HostPort("", 0)
-        monitor.views = replace(monitor.views, facts=_facts(server, http))
+        monitor.views = structs.replace(monitor.views, facts=_facts(server, http))
 
 
 def _facts(server: Server, http: HostPort) -> ServerFacts:

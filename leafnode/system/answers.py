@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from leafnode.monitor.accountz import accstatz
-from leafnode.monitor.jsz import jsz_account
 from leafnode.monitor.monitor import ENDPOINTS
 from leafnode.monitor.options import AccountzOptions, AccstatzOptions, JszOptions
 from leafnode.routing.peer import Kind
 from leafnode.system import options
-from leafnode.system.debug import subscribers
 from leafnode.system.requests import NoAnswer, Service
 
 if TYPE_CHECKING:
@@ -168,6 +165,8 @@ class Answers:
         return self._endpoint("LEAFZ", request, given | {"account": request.token(_ACCOUNT_AT)})
 
     def _account_jsz(self, request: Request, given: dict[str, Any]) -> object:
+        from leafnode.monitor.jsz import jsz_account
+
         wanted = msgspec.convert(given | {"account": request.token(_ACCOUNT_AT)}, JszOptions)
         return jsz_account(self._monitor.views, wanted)
 
@@ -195,6 +194,8 @@ class Answers:
         return self._statz(tuple(given.get("accounts") or ()) or None, given)
 
     def _statz(self, names: tuple[str, ...] | None, given: dict[str, Any]) -> Steps[object]:
+        from leafnode.monitor.accountz import accstatz
+
         unused = given.get("include_unused", False)
         wanted = AccstatzOptions(accounts=names, include_unused=unused)
         answer = yield from accstatz(self._monitor.views, self._monitor.clock, wanted)
@@ -223,4 +224,6 @@ def _profilez(_: Request, given: dict[str, Any]) -> object:
 
 
 def _subscribers(request: Request, _: dict[str, Any]) -> object:
+    from leafnode.system.debug import subscribers
+
     return subscribers(request.account, request.body)

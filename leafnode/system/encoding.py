@@ -7,7 +7,6 @@ server/events.go getAcceptEncoding; google/snappy framing_format.txt; RFC 1952.
 
 from __future__ import annotations
 
-import gzip
 from typing import Final
 
 from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
@@ -32,6 +31,8 @@ def encoded(request_header: bytes, body: bytes) -> tuple[bytes, bytes]:
         else:
             name, body = b"snappy", snappy_frames(body)
     elif b"gzip" in wanted:
+        import gzip  # costs every start, and hardly anybody asks for it
+
         name, body = b"gzip", gzip.compress(body, _GZIP_LEVEL, mtime=0)
     else:
         name = b"identity"

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import STATSZ_FIRST_NS, STATSZ_INTERVAL_NS, STATSZ_QUIET_NS
 from leafnode.monitor import process
-from leafnode.monitor.accountz import account_stat
-from leafnode.monitor.jsz import server_config, server_limits, server_stats
 from leafnode.monitor.views import AccountView
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ class AccountStatistics:
 
     def stat(self, name: str) -> dict[str, object]:
         """Return an account's counters; one that is gone has nothing but its name."""
+        from leafnode.monitor.accountz import account_stat
+
         return account_stat(self._views.account(name) or AccountView(name))
 
     def name_tag(self, name: str) -> str:
@@ -135,6 +135,8 @@ def _troubles(counters: ServerCounters) -> dict[str, object]:
 
 
 def _jetstream(jetstream: JetStreamView) -> dict[str, object]:
+    from leafnode.monitor.jsz import server_config, server_limits, server_stats
+
     config = server_config(jetstream)
     del config["store_dir"]  # nobody's business outside
     return {"config": config, "stats": server_stats(jetstream), "limits": server_limits(jetstream)}

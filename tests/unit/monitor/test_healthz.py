@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from leafnode.monitor.healthz import healthz
 from leafnode.monitor.options import HealthzOptions

@@ -65,7 +65,7 @@ async def while_serving(
 @pytest.mark.real_loop
 async def test_without_a_file_there_is_nothing_to_reload() -> None:
     async def story(server: Server, _: File) -> None:
-        assert await server.reloader.reload() == NO_FILE
+        assert await server.reload() == NO_FILE
 
     await while_serving(OLD, story, has_file=False)
 
@@ -76,7 +76,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing() -> None:
         before = server.options
         file.options = None
 
-        assert await server.reloader.reload() == "x.conf:1:1: nonsense"
+        assert await server.reload() == "x.conf:1:1: nonsense"
         assert server.options is before
 
     await while_serving(OLD, story)
@@ -88,7 +88,7 @@ async def test_an_address_for_monitoring_that_is_taken_changes_nothing() -> None
         before = server.options
         file.options = replace(OLD, http=HostPort("127.0.0.1", server.port), max_payload_bytes=5)
 
-        assert "Error listening on port" in await server.reloader.reload()
+        assert "Error listening on port" in await server.reload()
         assert server.options is before
         assert server.info().max_payload == OLD.max_payload_bytes
 
@@ -99,13 +99,13 @@ async def test_an_address_for_monitoring_that_is_taken_changes_nothing() -> None
 async def test_monitoring_is_turned_on_and_off() -> None:
     async def story(server: Server, file: File) -> None:
         file.options = replace(OLD, http=HostPort("127.0.0.1", -1))
-        assert await server.reloader.reload() == ""
+        assert await server.reload() == ""
         assert server.monitor is not None
         assert server.features.monitor is not None
         assert server.features.monitor.views.facts.http_port == server.monitor.port
 
         file.options = OLD
-        assert await server.reloader.reload() == ""
+        assert await server.reload() == ""
         assert server.monitor is None
 
     await while_serving(OLD, story)
@@ -117,7 +117,7 @@ async def test_remotes_come_and_go_and_those_that_are_the_same_stay() -> None:
         (kept,) = [one for one in server.features.remotes if one.options == STAYS]
         file.options = replace(OLD, leafnodes=LeafOptions(remotes=(STAYS, COMES)))
 
-        assert await server.reloader.reload() == ""
+        assert await server.reload() == ""
 
         assert [one.options for one in server.features.remotes] == [STAYS, COMES]
         assert server.features.remotes[0] is kept
@@ -131,7 +131,7 @@ async def test_a_warning_that_no_longer_holds_is_taken_back() -> None:
         assert len(server.warnings) == 1
         file.options = replace(server.options, authorization=Authorization(token="t"))
 
-        assert await server.reloader.reload() == ""
+        assert await server.reload() == ""
 
         assert server.warnings == []
         assert server.info().auth_required
@@ -147,7 +147,7 @@ async def test_jetstream_is_turned_on_and_off_and_keeps_what_it_stored(tmp_path:
     async def story(server: Server, file: File) -> None:
         for streams in (0, 1):
             file.options = on
-            assert await server.reloader.reload() == ""
+            assert await server.reload() == ""
             assert server.info().jetstream
             jetstream = server.features.jetstream
             assert jetstream is not None
@@ -155,7 +155,7 @@ async def test_jetstream_is_turned_on_and_off_and_keeps_what_it_stored(tmp_path:
             server.account("$G").publish(b"$JS.API.STREAM.CREATE.S", create, reply=b"nobody")
 
             file.options = OLD
-            assert await server.reloader.reload() == ""
+            assert await server.reload() == ""
             assert not server.info().jetstream
             assert server.features.jetstream is None
             assert not server.account("$G").has_interest(b"$JS.API.INFO")
@@ -173,7 +173,7 @@ async def test_a_store_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> 
         monitor = HostPort("127.0.0.1", -1)
         file.options = replace(OLD, jetstream=jetstream, http=monitor)
 
-        assert str(tmp_path) in await server.reloader.reload()
+        assert str(tmp_path) in await server.reload()
         assert server.options is before
         assert server.monitor is None
         assert len(server.listeners.open) == 1
