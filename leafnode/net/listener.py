@@ -30,6 +30,7 @@ _CAPACITY: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EN
 # The peer went away between its connect and our accept.
 _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.ENOTCONN})
 ANY_PORT: Final = -1
+_EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 -- compared with, not bound
 
 
 class Listener:
@@ -63,27 +64,23 @@ class Listener:
     async def bind(self, host: str, port: int) -> int:
         """Listen on the first address of `host`; port -1 takes a free one. Returns the port.
 
-        Clients that connect from now on wait for `serve`. Raises OSError.
+        `0.0.0.0` takes IPv6, too, where the machine has it, as Go does. Clients that connect from
+        now on wait for `serve`. Raises OSError.
         """
         loop = asyncio.get_running_loop()
         wanted = 0 if port == ANY_PORT else port
-        found = await loop.getaddrinfo(
-            host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        # Like Go: IPv4 first where a name has both.
-        family, kind, proto, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-        sock = socket.socket(family, kind, proto)
-        try:
-            sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address)
-            sock.listen(ACCEPT_BACKLOG)
-        except OSError:
-            sock.close()
-            raise
+        sock = _everywhere(wanted) if host == _EVERYWHERE else None
+        if sock is None:
+            found = await loop.getaddrinfo(
+                host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+            # Like Go: IPv4 first where a name has both.
+            family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+            sock = _listening(family, address)
         self._socket = sock
         name = sock.getsockname()
-        self.host, self.port = str(name[0]), int(name[1])
+        self.host = host if host == _EVERYWHERE else str(name[0])
+        self.port = int(name[1])
         return self.port
 
     async def serve(self) -> None:
@@ -120,3 +117,30 @@ class Listener:
         TcpConnection(
             self._turn, self._session_factory(), sock, write_rules=self.write_rules
         ).begin()
+
+
+def _everywhere(port: int) -> socket.socket | None:
+    """Listen on every address of both families; None where the machine has no IPv6."""
+    if not socket.has_dualstack_ipv6():
+        return None
+    try:
+        return _listening(socket.AF_INET6, ("::", port))
+    except OSError as err:
+        if err.errno == errno.EADDRNOTAVAIL:  # switched off by the kernel's settings
+            return None
+        raise
+
+
+def _listening(family: int, address: tuple[str | int | bytes, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address[0] == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind(address)
+        sock.listen(ACCEPT_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
 
+_IPV4_MAPPED: Final = "::ffff:"  # how a socket for both families calls who came by IPv4
 TLS_FAILED: Final = "TLS Handshake Failure"
 _HELD_BY_SESSION: Final = 1
 _HELD_BY_STALL: Final = 2
@@ -77,7 +78,8 @@ class TcpConnection:
                 address = sock.getpeername()
             except OSError:  # gone already: the first read says so
                 return
-            self.peer = f"{address[0]}:{address[1]}"
+            host = str(address[0]).removeprefix(_IPV4_MAPPED)
+            self.peer = f"{host}:{address[1]}"
 
     def begin(self) -> None:
         """Tell the session that it is connected, and read from now on."""

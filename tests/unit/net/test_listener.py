@@ -14,12 +14,14 @@ import pytest
 from leafnode.clock import SystemClock
 from leafnode.limits import ACCEPTS_PER_TURN
 from leafnode.net.listener import ANY_PORT, Listener
+from leafnode.net.turn import Turn
 from tests.sim.clients import ClientServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from leafnode.config.options import Options
+    from leafnode.net.transport import Transport
 
 
 @asynccontextmanager
@@ -152,3 +154,44 @@ async def test_a_port_in_use_is_an_oserror() -> None:
 
         with pytest.raises(OSError, match="in use"):
             await second.bind("127.0.0.1", port)
+
+
+async def peer_of(host: str, port: int, connected: list[str]) -> str:
+    reader, writer = await asyncio.open_connection(host, port)
+    await reader.readexactly(1)
+    writer.close()
+    await writer.wait_closed()
+    return connected.pop().rpartition(":")[0]
+
+
+class Noting:
+    """A session that notes who came."""
+
+    def __init__(self, peers: list[str]) -> None:
+        self._peers = peers
+
+    def connected(self, transport: Transport) -> None:
+        self._peers.append(transport.peer)
+        transport.write([b"!"])
+
+    def received(self, data: bytes) -> None:
+        """Nothing is said."""
+
+    def lost(self, reason: str) -> None:
+        """Nothing is kept."""
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_everywhere_means_both_families_and_shows_who_came_as_they_came() -> None:
+    async def run() -> tuple[str, list[str]]:
+        peers: list[str] = []
+        listener = Listener(Turn(SystemClock()), lambda: Noting(peers))
+        port = await listener.bind("0.0.0.0", ANY_PORT)
+        async with asyncio.TaskGroup() as tasks:
+            accepting = tasks.create_task(listener.serve())
+            came = [await peer_of(host, port, peers) for host in ("127.0.0.1", "::1")]
+            accepting.cancel()
+        listener.close()
+        return listener.host, came
+
+    assert asyncio.run(run()) == ("0.0.0.0", ["127.0.0.1", "::1"])
