@@ -90,10 +90,20 @@ def check_names(options: Options, given: Given) -> None:
         raise given.places["system_account"].expected("an account of this file")
     if not options.no_system_account:
         known.add(options.system_account)
+    elif measured := _measured(options):
+        problem = f"Error adding service latency sampling for {quoted(measured)}"
+        raise given.places["accounts"].error(f"{problem}: system account not setup")
     for path, name in _named(options):
-        if name not in known:
+        by_jwt = options.operator is not None and convert.is_public_nkey(name, "A")
+        if name not in known and not by_jwt:
             where = _inner(given.places[path[0]], path[1:])
             raise where.expected("the name of an account")
+
+
+def _measured(options: Options) -> str:
+    """Return a service whose answers are measured, or an empty string."""
+    exports = (one for account in options.accounts for one in account.service_exports)
+    return next((one.subject for one in exports if one.latency is not None), "")
 
 
 def _named(options: Options) -> Iterator[tuple[tuple[str, ...], str]]:

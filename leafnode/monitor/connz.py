@@ -13,7 +13,7 @@ from leafnode import limits
 from leafnode.jetstream.go_time import format_duration, format_time
 from leafnode.monitor.options import ConnectionState, ConnzOptions, page
 from leafnode.monitor.query import BadQuery
-from leafnode.monitor.steps import ROWS_PER_TURN, slices
+from leafnode.monitor.steps import ROWS_PER_TURN, consumed, slices
 from leafnode.monitor.text import shown, uptime
 from leafnode.protocol.subject import collides
 
@@ -95,7 +95,8 @@ def connz(views: Views, clock: Clock, options: ConnzOptions) -> Steps[dict[str, 
         with_detail=options.subscriptions_detail,
     )
     shown_rows: list[dict[str, object]] = []
-    for piece in slices(rows[offset : offset + limit]):
+    rows = rows[offset : offset + limit]
+    for piece in consumed(rows):
         shown_rows += [_row(views, row, with_auth=options.auth) | listing.of(row) for row in piece]
         yield
     answer["connections"] = shown_rows
@@ -146,7 +147,7 @@ def _chosen(
     views: Views,
     options: ConnzOptions,
     open_: Sequence[Connection],
-    closed: Sequence[ClosedConnection],
+    closed: list[ClosedConnection],
 ) -> Steps[list[Shown]]:
     """Return those of the connections that the other filters let through."""
     if options.mqtt_client:
@@ -155,7 +156,7 @@ def _chosen(
     for piece in slices(open_):
         rows += [Shown(connection.facts()) for connection in piece]
         yield
-    for past in slices(closed):
+    for past in consumed(closed):
         rows += [Shown(one.facts, one) for one in past]
         yield
     if options.user:
@@ -168,7 +169,7 @@ def _chosen(
 def _interested(views: Views, rows: list[Shown], subject: bytes) -> Steps[list[Shown]]:
     """Return the open ones that subscribed to something in common with `subject`."""
     found = []
-    for piece in slices(rows):
+    for piece in consumed(rows):
         for row in piece:
             subs = () if row.closed else views.subscriptions(row.facts.cid)
             if row.closed or any(collides(subject, sub.subject) for sub in subs):

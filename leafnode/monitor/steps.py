@@ -18,7 +18,7 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 Steps = Generator[None, None, T]
-ROWS_PER_TURN: Final = 64  # of about 30 us each on a PC: 2 ms before others have a turn
+ROWS_PER_TURN: Final = 32  # of about 30 us each on a PC: 1 ms before others have a turn
 
 
 def at_once(answer: T) -> Steps[T]:
@@ -31,6 +31,19 @@ def slices(items: Sequence[Item], size: int = ROWS_PER_TURN) -> Iterator[Sequenc
     """Cut a sequence into pieces of `size`; the last may be shorter."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def consumed(items: list[Item], size: int = ROWS_PER_TURN) -> Iterator[list[Item]]:
+    """Cut a list into pieces like `slices`, and empty it meanwhile.
+
+    Ten thousand rows that are let go at once take as long as many turns.
+    """
+    items.reverse()
+    while items:
+        piece = items[-size:]
+        del items[-size:]
+        piece.reverse()
+        yield piece
 
 
 def finish(steps: Steps[T]) -> T:

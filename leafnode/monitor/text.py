@@ -42,7 +42,8 @@ def pretty_steps(answer: Mapping[str, object], indent: int = 2) -> Steps[list[by
     """Return the pieces of JSON with `indent` spaces of indentation, made in slices.
 
     Long lists are written a few items at a time, wherever they are; putting the pieces together
-    would take as long as making them.
+    would take as long as making them. So would letting ten thousand rows go at once: the lists at
+    the top of the answer are emptied as they are written.
     """
     out = _Writer(indent)
     yield from out.write(dict(answer), 0)
@@ -84,6 +85,8 @@ class _Writer:
         before, last = b"[", self._line(depth)
         for start in range(0, len(items), _ITEMS_PER_PIECE):
             run = items[start : start + _ITEMS_PER_PIECE]
+            if depth == 1:
+                items[start : start + _ITEMS_PER_PIECE] = [None] * len(run)
             if any(map(_is_long, run)):
                 for item in run:
                     self._add(before + self._line(depth + 1))

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.clients.renewal import hold
+from leafnode.errors import AuthError
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
@@ -47,6 +48,22 @@ async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> Non
     operator.on_account = partial(_account_loaded, server)
     operator.on_change = partial(_account_changed, server)
     await operator.start(tasks)
+    await look_up(server, server.options)
+
+
+async def look_up(server: Server, options: Options) -> None:
+    """Load the accounts that other blocks name. Raises AuthError for one that cannot be had."""
+    operator = server.operator
+    if operator is None:
+        return
+    blocks = [*(options.leafnodes.remotes if options.leafnodes else ())]
+    names = [block.account for block in (*blocks, options.uplink, options.serial) if block]
+    for name in names:
+        if name not in server.accounts:
+            try:
+                await operator.lookup(name)
+            except AuthError as err:
+                raise AuthError(f"account {name}: {err}") from err
 
 
 def _account_loaded(server: Server, options: AccountOptions) -> None:

@@ -111,6 +111,7 @@ class Reloader:
             # Always read anew: a certificate may be another one behind the same path.
             for reader in (client_ports, websocket_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))
+            await operators.look_up(server, options)
             if Part.MONITOR in parts:
                 ready.monitor = await monitoring.bind_monitor(server, options)
             if toggles:

@@ -128,3 +128,26 @@ async def test_accounts_and_clients_are_shown_with_what_their_jwts_say(tmp_path:
 def signed(row: dict[str, Any]) -> list[Any]:
     keys = ("name", "jwt", "issuer_key", "name_tag", "tags", "account", "authorized_user")
     return [row.get(key) for key in keys]
+
+
+def test_a_remote_may_name_an_account_that_only_a_jwt_knows(tmp_path: Path) -> None:
+    trust = Trust()
+    account = trust.accounts["A"].public
+    remote = f'url: "nats-leaf://127.0.0.1:1", account: {account}'
+    with running_gateway(
+        tmp_path / "ours", f"{trust.config()}leafnodes {{ remotes [ {{ {remote} }} ] }}\n"
+    ) as ours:
+        assert account in ours.get("accountz")["accounts"]
+        assert ours.get("varz")["leaf"]["remotes"][0]["local_account"] == account
+
+
+def test_a_remote_of_an_account_that_nobody_signed_stops_the_start(tmp_path: Path) -> None:
+    trust = Trust()
+    remote = f'url: "nats-leaf://127.0.0.1:1", account: {Key(nkeys.PREFIX_BYTE_ACCOUNT).public}'
+    config = f"{trust.config()}leafnodes {{ remotes [ {{ {remote} }} ] }}\n"
+
+    with (
+        pytest.raises(RuntimeError, match="account A"),
+        running_gateway(tmp_path / "ours", config),
+    ):
+        pass

@@ -151,6 +151,11 @@ def test_the_example_is_a_whole_file() -> None:
             "x.conf:2:16: accounts.B.users: Can not have a token and accounts",
         ),
         (
+            "no_system_account: true\naccounts { A { exports [{service: q, latency: lat}] } }",
+            'x.conf:2:1: accounts: Error adding service latency sampling for "q": '
+            "system account not setup",
+        ),
+        (
             'serial { account: X, ports [ {device: "/dev/x", name: p, subject: a} ] }',
             'x.conf:1:10: serial.account: expected the name of an account, got "X"',
         ),

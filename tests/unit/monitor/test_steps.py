@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.monitor.steps import Run, at_once, finish, slices
+from leafnode.monitor.steps import Run, at_once, consumed, finish, slices
 from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -74,3 +74,14 @@ def test_a_cancelled_run_comes_to_nothing() -> None:
 def test_slices_cut_without_losing_the_rest() -> None:
     assert [list(piece) for piece in slices([1, 2, 3], 2)] == [[1, 2], [3]]
     assert finish(counting(3)) == 3
+
+
+def test_what_is_consumed_comes_in_order_and_is_let_go() -> None:
+    items = list(range(7))
+
+    pieces = consumed(items, 3)
+
+    assert next(pieces) == [0, 1, 2]
+    assert len(items) == 4
+    assert list(pieces) == [[3, 4, 5], [6]]
+    assert items == []

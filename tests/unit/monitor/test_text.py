@@ -55,3 +55,13 @@ def test_slices_give_the_same_text_as_json_in_one_piece(
 
 def test_a_long_answer_takes_several_turns() -> None:
     assert len(list(pretty_steps(nested(100)))) > 5
+
+
+def test_the_lists_at_the_top_are_let_go_as_they_are_written_and_no_others() -> None:
+    inner = list(range(100))
+    answer = {"rows": list(range(100)), "one": {"inner": inner}}
+
+    finish(pretty_steps(answer))
+
+    assert answer["rows"] == [None] * 100
+    assert inner == list(range(100))
