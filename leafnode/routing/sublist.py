@@ -12,7 +12,7 @@ for clients that make an inbox subscription per request (measured).
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS
 from leafnode.protocol.subject import is_literal, is_valid
@@ -60,10 +60,12 @@ class _Node:
     __slots__ = ("full", "literals", "star", "subs")
 
     def __init__(self) -> None:
-        self.literals: dict[bytes, _Node] = {}
+        # Shared until something is put in: most nodes lack one of the two, and a flood of
+        # subscriptions has three nodes each (100,000 of `f.N.*.>`: 25 MB less).
+        self.literals: dict[bytes, _Node] = _NO_NODES
         self.star: _Node | None = None
         self.full: _Node | None = None
-        self.subs: list[Subscription] = []
+        self.subs: list[Subscription] = _NO_SUBS
 
     def is_empty(self) -> bool:
         return not (self.subs or self.literals or self.star or self.full)
@@ -83,6 +85,8 @@ class _Node:
                 self.star = node
             elif token == b">":
                 self.full = node
+            elif self.literals is _NO_NODES:
+                self.literals = {token: node}
             else:
                 self.literals[token] = node
         return node
@@ -94,6 +98,10 @@ class _Node:
             self.full = None
         else:
             del self.literals[token]
+
+
+_NO_NODES: Final[dict[bytes, _Node]] = {}
+_NO_SUBS: Final[list[Subscription]] = []
 
 
 class Sublist:
@@ -168,7 +176,10 @@ class Sublist:
             node = self._root
             for token in subject.split(b"."):
                 node = node.grow(token)
-            node.subs.append(sub)
+            if node.subs is _NO_SUBS:
+                node.subs = [sub]
+            else:
+                node.subs.append(sub)
         self._queued += bool(sub.queue)
         self.count += 1
         self.inserts += 1
