@@ -66,6 +66,11 @@ class Authenticator:
         return bool(self.operator or self._users.by_key or self._proxies)
 
     @property
+    def checks_waiting(self) -> int:
+        """Logins that wait for their bcrypt hash."""
+        return self._secrets.waiting
+
+    @property
     def overflowed(self) -> int:
         """Logins that were refused because BCRYPT_PENDING_MAX others waited."""
         return self._secrets.overflowed

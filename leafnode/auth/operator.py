@@ -179,6 +179,11 @@ class OperatorMode:
 
     # --- accounts
 
+    @property
+    def lookups_waiting(self) -> int:
+        """Accounts that are being looked up."""
+        return len(self._lookups)
+
     async def lookup(self, name: str) -> LoadedAccount:
         """Return an account, fetched if it has to be. Raises AuthError."""
         known = self.accounts.get(name)

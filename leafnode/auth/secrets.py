@@ -31,6 +31,11 @@ class Secrets:
         self._pending = 0
         self._worker: ThreadPoolExecutor | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Checks of a bcrypt hash that are not done."""
+        return self._pending
+
     def holds(self, given: str, wanted: str) -> bool | asyncio.Future[bool]:
         """Say whether the secret is the wanted one, at once or by a future of the loop.
 

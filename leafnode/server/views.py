@@ -305,9 +305,20 @@ def _name_tag(server: Server, name: str) -> str:
 
 
 def _queues(server: Server) -> dict[str, int]:
-    """Return what waits in each queue that the server itself works off."""
-    queues = {"dirty connections": len(server.turn.outbox.dirty)}
-    jetstream = server.features.jetstream
+    """Return what waits in each queue that the server itself works off.
+
+    One that nats-server has, too, has its name.
+    """
+    queues = {
+        "dirty connections": len(server.turn.outbox.dirty),
+        "logins": len(server.registry.waiting),
+        "password checks": server.authenticator.checks_waiting,
+    }
+    system, operator, jetstream = server.features.system, server.operator, server.features.jetstream
+    if system is not None:
+        queues["System recvQ"] = system.requests.waiting
+    if operator is not None:
+        queues["account lookups"] = operator.lookups_waiting
     if jetstream is not None:
         queues["store commits"] = jetstream.store.committer.staged_rows
     return queues

@@ -138,6 +138,9 @@ def test_a_remote_may_name_an_account_that_only_a_jwt_knows(tmp_path: Path) -> N
         tmp_path / "ours", f"{trust.config()}leafnodes {{ remotes [ {{ {remote} }} ] }}\n"
     ) as ours:
         assert account in ours.get("accountz")["accounts"]
+        assert ours.get("ipqueuesz?all=1").keys() == {
+            *("System recvQ", "account lookups", "dirty connections", "logins", "password checks")
+        }
         assert ours.get("varz")["leaf"]["remotes"][0]["local_account"] == account
 
 

@@ -152,6 +152,7 @@ async def test_one_lookup_serves_all_who_wait_and_too_many_lookups_are_refused()
         connects += [Connect(jwt=REALM.user_jwt(ANN, by=key), sig=sig) for key in strangers]
         answers = [w.operator.check(connect, FACTS) for connect in connects]
         await asyncio.sleep(0.001)
+        assert w.operator.lookups_waiting == ACCOUNT_LOOKUPS_MAX
         w.resolver.held.set()
 
         outcomes = await asyncio.gather(*answers, return_exceptions=True)  # type: ignore[arg-type]

@@ -25,9 +25,11 @@ async def test_a_hash_is_compared_on_the_worker() -> None:
     right, wrong = secrets.holds("secret", HASH), secrets.holds("wrong", HASH)
     assert not isinstance(right, bool)
     assert not isinstance(wrong, bool)
+    assert secrets.waiting == 2
 
     assert await right is True
     assert await wrong is False
+    assert secrets.waiting == 0
     secrets.close()
 
 
