@@ -24,6 +24,7 @@ PING_INTERVAL_NS: Final = 120 * NS_PER_S
 PING_MAX: Final = 2
 WRITE_DEADLINE_NS: Final = 10 * NS_PER_S
 AUTH_TIMEOUT_NS: Final = 2 * NS_PER_S  # absolute from accept, so that dripping bytes gains nothing
+CALLOUTS_PENDING_MAX: Final = 1024  # logins that wait for an auth callout service
 LOGIN_GRACE_NS: Final = NS_PER_S // 2  # a check's own timeout comes before that of the connection
 READ_CHUNK_BYTES: Final = 64 * KIB  # one bounded read per connection and turn: fairness
 WRITE_CHUNKS_MAX: Final = 256  # of one sendmsg; the kernel takes 1024 (IOV_MAX)

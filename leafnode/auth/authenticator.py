@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
 from leafnode.auth.identity import LoginRefused
+from leafnode.auth.later import answer_of
 from leafnode.auth.secrets import Secrets
 from leafnode.auth.static import StaticLogins
 from leafnode.auth.users import Users
@@ -20,13 +21,16 @@ from leafnode.errors import ProtocolError
 from leafnode.limits import NONCE_BYTES
 from leafnode.protocol.errors import AuthorizationViolation
 from leafnode.protocol.info import DEFAULT_CONNECT
+from leafnode.routing.account import GLOBAL_ACCOUNT
 
 if TYPE_CHECKING:
+    from asyncio import TaskGroup
     from collections.abc import Callable
 
+    from leafnode.auth.callout import Callout
     from leafnode.auth.identity import Identity, PeerFacts
     from leafnode.auth.operator import OperatorMode
-    from leafnode.config.options import Options
+    from leafnode.config.options import AuthCalloutOptions, Options
     from leafnode.protocol.info import Connect
 
 
@@ -42,19 +46,29 @@ class Authenticator:
         self._static: StaticLogins
         self._no_auth_user = ""
         self._proxies: tuple[str, ...] = ()
+        self._asked: AuthCalloutOptions | None = None  # who decides instead of the users here
+        self._callout: Callout | None = None
+        self._tasks: TaskGroup | None = None
         self.apply(options)
+
+    def delegate(self, callout: Callout, tasks: TaskGroup) -> None:
+        """Ask this service where a configuration or an account says so, in tasks of this group."""
+        self._callout, self._tasks = callout, tasks
+        if self.operator is not None:
+            self.operator.callout = callout
 
     def apply(self, options: Options) -> None:
         """Judge by these users from now on."""
         self._users = Users(options.authorization, options.accounts)
         self._no_auth_user = options.no_auth_user
         self._proxies = options.trusted_proxies
+        self._asked = options.authorization.auth_callout
         self._static = StaticLogins(self._users, options.no_auth_user, self._secrets)
 
     @property
     def required(self) -> bool:
         """Whether a client must identify itself before anything else."""
-        return self.operator is not None or self._users.required
+        return bool(self.operator or self._asked or self._users.required)
 
     @property
     def announced(self) -> bool:
@@ -93,7 +107,46 @@ class Authenticator:
         is_proxied = self._is_proxied(connect, facts)
         if self.operator is not None:
             return self.operator.check(connect, facts, is_proxied=is_proxied)
+        if self._asked is not None:
+            if self._callout is None or self._tasks is None:
+                raise LoginRefused("nobody can be asked yet")
+            asked = self._ask(self._asked, self._callout, connect, facts, is_proxied=is_proxied)
+            return answer_of(self._tasks, asked)
         return self._static.check(connect, facts, is_proxied=is_proxied)
+
+    async def _ask(
+        self,
+        asked: AuthCalloutOptions,
+        callout: Callout,
+        connect: Connect,
+        facts: PeerFacts,
+        *,
+        is_proxied: bool,
+    ) -> Identity:
+        """Let the callout service decide, except about who is the service, or not its business."""
+        from leafnode.auth.callout import Delegation, guarded, raw_user
+
+        identity, refusal = await self._by_configuration(connect, facts, is_proxied=is_proxied)
+        name = raw_user(connect) or (identity.user if identity is not None else "")
+        if name in asked.auth_users:
+            if identity is None:
+                raise refusal
+            return guarded(identity, asked.account)
+        account = identity.account if identity is not None else GLOBAL_ACCOUNT
+        if identity is not None and not asked.concerns(account):
+            return identity
+        to = Delegation(account=asked.account, issuer=asked.issuer, xkey=asked.xkey)
+        return await callout.decide(to, connect, facts, is_proxied=is_proxied)
+
+    async def _by_configuration(
+        self, connect: Connect, facts: PeerFacts, *, is_proxied: bool
+    ) -> tuple[Identity | None, LoginRefused]:
+        """Return who it is by the users here, or None and why not."""
+        try:
+            answer = self._static.check(connect, facts, is_proxied=is_proxied)
+            return (await answer if isinstance(answer, Future) else answer), LoginRefused()
+        except LoginRefused as err:
+            return None, err
 
     def admits_anonymous(self, facts: PeerFacts) -> bool:
         """Say whether somebody who says nothing is somebody: operations may come before CONNECT."""
@@ -113,6 +166,21 @@ class Authenticator:
                 return None
         if not self.required:
             return self._users.anybody
+        if self._asked is not None:
+            return self._again_delegated(self._asked, identity)
+        return self._again(identity)
+
+    def _again_delegated(self, asked: AuthCalloutOptions, identity: Identity) -> Identity | None:
+        """Who was let in by the service stays as long as it is the same; it is not asked again."""
+        from leafnode.auth.callout import Delegation, guarded, proof_of
+
+        to = Delegation(account=asked.account, issuer=asked.issuer, xkey=asked.xkey)
+        if identity.proof == proof_of(to):
+            return identity
+        now = self._again(identity)
+        return guarded(now, asked.account) if now is not None else None
+
+    def _again(self, identity: Identity) -> Identity | None:
         if not identity.user:
             token = self._users.token.encode("utf-8", "surrogatepass")
             return self._users.anybody if token and token == identity.proof else None

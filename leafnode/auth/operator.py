@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from asyncio import Future, Task, TaskGroup
     from collections.abc import Callable
 
+    from leafnode.auth.callout import Callout
     from leafnode.auth.identity import Identity, PeerFacts
     from leafnode.auth.resolver import Resolver
     from leafnode.auth.trust import Trust
@@ -59,6 +60,11 @@ class LoadedAccount:
     removed: bool = False
     timer: Timer | None = None
     updated_ns: int = 0  # wall time
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether a callout service decides on the account's logins."""
+        return bool(self.claims.nats.authorization.auth_users)
 
 
 def operator_mode(options: Options, clock: Clock) -> OperatorMode:
@@ -96,6 +102,7 @@ class OperatorMode:
         self.accounts: dict[str, LoadedAccount] = {}
         self._clock = clock
         self._pinned = pinned and pinned | {trust.system_account}
+        self.callout: Callout | None = None  # asks for accounts that let others decide
         self._tasks: TaskGroup | None = None
         self._lookups: dict[str, Task[LoadedAccount | AuthError]] = {}
 
@@ -133,10 +140,11 @@ class OperatorMode:
         if self._pinned and user.account not in self._pinned:
             raise LoginRefused("account not listed as operator pinned account")
         account = self.accounts.get(user.account)
-        if account is not None:
+        if account is not None and not account.is_delegated:
             return self._identity(user, account, connect, facts)
         assert self._tasks is not None, "nobody logs in before the server runs"
-        return answer_of(self._tasks, self._checked_later(user, connect, facts))
+        later = self._checked_later(user, connect, facts, is_proxied=is_proxied)
+        return answer_of(self._tasks, later)
 
     def again(self, identity: Identity) -> Identity:
         """Return the identity of somebody connected as it is now. Raises ProtocolError."""
@@ -155,13 +163,42 @@ class OperatorMode:
             raise LoginRefused(reason) from err
 
     async def _checked_later(
-        self, user: UserClaims, connect: Connect, facts: PeerFacts
+        self, user: UserClaims, connect: Connect, facts: PeerFacts, *, is_proxied: bool
     ) -> Identity:
         try:
             account = await self.lookup(user.account)
         except AuthError as err:
             raise LoginRefused(f"account JWT lookup error: {err}") from err
-        return self._identity(user, account, connect, facts)
+        if not account.is_delegated:
+            return self._identity(user, account, connect, facts)
+        return await self._ask(user, account, connect, facts, is_proxied=is_proxied)
+
+    async def _ask(
+        self,
+        user: UserClaims,
+        account: LoadedAccount,
+        connect: Connect,
+        facts: PeerFacts,
+        *,
+        is_proxied: bool,
+    ) -> Identity:
+        """Let the account's callout service decide, except about who is the service."""
+        from leafnode.auth.callout import Delegation, guarded
+
+        name, outside = account.claims.sub, account.claims.nats.authorization
+        if (connect.nkey or user.sub) in outside.auth_users:
+            return guarded(self._identity(user, account, connect, facts), name)
+        if self.callout is None:
+            raise LoginRefused("nobody can be asked yet")
+        to = Delegation(name, name, outside.xkey, outside.allowed_accounts, self.trust)
+        return await self.callout.decide(to, connect, facts, is_proxied=is_proxied)
+
+    async def claims_of(self, name: str) -> AccountClaims:
+        """Return an account that users may be placed in. Raises AuthError."""
+        account = await self.lookup(name)
+        if account.removed or account.expired:
+            raise LoginRefused("account JWT has expired")
+        return account.claims
 
     def _identity(
         self, user: UserClaims, account: LoadedAccount, connect: Connect, facts: PeerFacts

@@ -36,5 +36,17 @@ def permissions_of(options: PermissionsOptions | None) -> Permissions | None:
     )
 
 
+def without_publishing(permissions: Permissions | None, subject: bytes) -> Permissions:
+    """Return the same permissions but for publishing on this subject, which is denied now."""
+    if permissions is None:
+        return Permissions(publish=Rules(None, [subject]), subscribe=Rules())
+    publish = permissions.publish
+    return Permissions(
+        publish=Rules(publish.allowed, [*publish.denied, subject]),
+        subscribe=permissions.subscribe,
+        responses=permissions.responses,
+    )
+
+
 def _encoded(patterns: Iterable[str]) -> list[bytes]:
     return [pattern.encode() for pattern in patterns]

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def server_info(
-    options: Options, *, server_id: str, server_name: str, port: int, auth_required: bool
+    options: Options,
+    *,
+    server_id: str,
+    server_name: str,
+    port: int,
+    auth_required: bool,
+    xkey: str = "",
 ) -> ServerInfo:
     """Return INFO as it starts for every connection. `port` is the one that is listened on.
 
@@ -39,6 +45,7 @@ def server_info(
         api_lvl=API_LEVEL,
         leafnode_version=__version__,
         auth_required=auth_required,
+        xkey=xkey,
         tls_required=options.tls is not None and not options.allow_non_tls,
         tls_verify=options.tls is not None and options.tls.verify,
         tls_available=options.tls is not None and options.allow_non_tls,

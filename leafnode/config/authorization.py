@@ -10,13 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.config import convert, refused
-from leafnode.config.options import Authorization, PermissionsOptions, User
+from leafnode.config import convert
+from leafnode.config.lexer import quoted
+from leafnode.config.options import AuthCalloutOptions, Authorization, PermissionsOptions, User
 from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates, shown
 
 if TYPE_CHECKING:
     from leafnode.config.options import Options
+
+_GLOBAL: Final = "$G"
 
 
 def authorization(place: Place) -> Authorization:
@@ -86,6 +89,34 @@ def user(place: Place) -> User:
     return User(**given.values)
 
 
+def _auth_callout(place: Place) -> AuthCalloutOptions:
+    given = _AUTH_CALLOUT.read(place)
+    given.need("issuer", "issuer, the public key of the account whose answers count")
+    given.need("auth_users", "auth_users: the callout service's own logins")
+    return AuthCalloutOptions(**given.values)
+
+
+def check_callout(options: Options, given: Given) -> None:
+    """Check that the accounts and users that an auth callout names exist. Raises ConfigError."""
+    callout = options.authorization.auth_callout
+    if callout is None:
+        return
+    where = given.places["authorization"]
+    accounts = {account.name for account in options.accounts}
+    for name in callout.allowed_accounts:
+        if name not in accounts:
+            problem = (
+                f"auth_callout allowed account {quoted(name)} not found in configured accounts"
+            )
+            raise where.error(problem)
+    if callout.account not in accounts | {_GLOBAL, options.system_account}:
+        raise where.error(f"authorization callout account {quoted(callout.account)} not valid")
+    known = {name for user in users_of(options) for name in (user.user, user.nkey)}
+    for name in callout.auth_users:
+        if name not in known | {options.authorization.user}:
+            raise where.error(f"authorization callout user {quoted(name)} not valid")
+
+
 def _connection_types(place: Place) -> tuple[str, ...]:
     return tuple(_connection_type(item) for item in place.items("connection types"))
 
@@ -114,6 +145,19 @@ _USER: Final = Block(
         Row(("permissions", "permission", "authorization"), "permissions", permissions),
     ),
 )
+_AUTH_CALLOUT: Final = Block(
+    (
+        Row(("issuer",), "issuer", convert.public_nkey("A", "account")),
+        Row(("account", "acc"), "account", convert.text),
+        Row(("auth_users", "users"), "auth_users", convert.list_of(convert.text, "users")),
+        Row(("xkey", "key"), "xkey", convert.public_nkey("X", "curve key")),
+        Row(
+            ("allowed_accounts",),
+            "allowed_accounts",
+            convert.list_of(convert.text, "accounts"),
+        ),
+    ),
+)
 _TRUSTED: Final = Block((Row(("key", "public_key"), "key", convert.any_public_nkey),))
 _PROXIES: Final = Block((Row(("trusted",), "trusted", _trusted),))
 _AUTHORIZATION: Final = Block(
@@ -129,6 +173,6 @@ _AUTHORIZATION: Final = Block(
             permissions,
         ),
         Row(("proxy_required",), "proxy_required", convert.boolean),
+        Row(("auth_callout", "auth_hook"), "auth_callout", _auth_callout),
     ),
-    refused.AUTHORIZATION,
 )

@@ -17,7 +17,7 @@ from leafnode import limits
 from leafnode.config import blocks, convert, monitoring, process, refused
 from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_users
-from leafnode.config.authorization import authorization, trusted_proxies, users_of
+from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
 from leafnode.config.digest import config_digest
 from leafnode.config.lexer import quoted
 from leafnode.config.mappings import mappings
@@ -97,7 +97,8 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     _fold_store_dir(given, values)
     operator_mode.fold_operator(values)
     warnings = tree.warnings
-    if "authorization" in values and not values["authorization"].required:
+    named = any(account.users for account in values.get("accounts", ()))
+    if "authorization" in values and not (named or values["authorization"].required):
         where = given.places["authorization"].node
         text = "the authorization block is empty: everybody may connect"
         warnings += (f"{where.file}:{where.line}:{where.column}: {text}",)
@@ -147,6 +148,7 @@ def _check_together(options: Options, given: Given) -> None:
     if options.accounts:
         check_users(options.authorization, given, options.accounts)
     operator_mode.check_operator(options, given)
+    check_callout(options, given)
     check_names(options, given)
     if problem := process.js_domain_problem(options):
         raise given.places["default_js_domains"].error(problem)

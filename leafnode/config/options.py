@@ -84,6 +84,11 @@ class AuthCalloutOptions:
     xkey: str = ""
     allowed_accounts: tuple[str, ...] = ()
 
+    def concerns(self, account: str) -> bool:
+        """Say whether the service decides on users that the configuration knows in this account."""
+        allowed = self.allowed_accounts
+        return account == "$G" or not allowed or account in allowed
+
 
 @dataclass(frozen=True, slots=True)
 class Authorization:

@@ -27,8 +27,6 @@ TOP: Final[dict[str, str]] = (
     | _each("not supported", "mqtt ocsp ocsp_cache feature_flags")
 )
 
-AUTHORIZATION: Final[dict[str, str]] = _each(_NOT_YET, "auth_callout")
-
 JETSTREAM: Final[dict[str, str]] = (
     _each(
         "not supported: put store_dir on an encrypted file system",

@@ -105,6 +105,7 @@ class ClientFaults(msgspec.Struct, frozen=True):
     auth_failures: int = 0  # connections that ended for a refused or a missing login
     logins_refused: int = 0
     logins_overflowed: int = 0  # of these, because too many waited for a bcrypt hash
+    callouts_refused: int = 0  # of these, because too many waited for an auth callout service
     closed_forgotten: int = 0  # closed connections that monitoring no longer knows
     logins_evicted: int = 0  # closed before their deadline, since too many others waited to log in
 

@@ -46,6 +46,7 @@ class ServerInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     jetstream: bool = False
     domain: str = ""
     nonce: str = ""
+    xkey: str = ""  # what answers of an auth callout service are sealed for
     connect_info: bool = False
     remote_account: str = ""
     acc_is_sys: bool = False

@@ -135,6 +135,7 @@ class Reloader:
             features.change_jetstream(server, jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
             server.authenticator.apply(options)
+            server.follow_callout()
         if parts - _NOT_FOR_CLIENTS:
             client_ports.refresh(server)
             websocket_port.refresh(server)

@@ -25,7 +25,15 @@ from leafnode.clients.registry import Registry
 from leafnode.net.backlog import WriteRules
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
-from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
+from leafnode.server import (
+    callout,
+    client_ports,
+    features,
+    logs,
+    monitoring,
+    operators,
+    websocket_port,
+)
 from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
 from leafnode.server.lame_duck import see_off
@@ -76,8 +84,8 @@ class Server:
         self.token_bytes = seams.token_bytes
         self.started_wall_ns = seams.clock.wall_ns()
         self.started_ns = seams.clock.monotonic_ns()
-        digits = base64.b32encode(seams.token_bytes(_SERVER_ID_BYTES)).decode()
-        self.id = "N" + digits[1:]
+        self.keys = callout.keys_of(self)
+        self.id = self.keys.own.public_key if self.keys else _new_id(seams.token_bytes)
         self.name = options.server_name or self.id
         self.domain = options.jetstream.domain if options.jetstream else ""
         self.turn = Turn(seams.clock)
@@ -88,6 +96,7 @@ class Server:
         self.account_set = Accounts(self._account_seams(), self.options)
         self.accounts = self.account_set.by_name
         self.authenticator = Authenticator(self.options, self.operator)
+        self.callout: callout.Question | None = None  # None: no service decides on logins
         self.features = features.Features()
         self.program = seams.program
         self.listeners = Listeners(self.turn)
@@ -204,6 +213,7 @@ class Server:
             self.monitor = await monitoring.bind_monitor(self, self.options)
             refresh(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            callout.start_callout(self, tasks)
             if self.operator is not None:
                 await operators.start(self, self.operator, tasks)
             stack.callback(self.listeners.stop)
@@ -241,6 +251,11 @@ class Server:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
+
+    def follow_callout(self) -> None:
+        """Let a service decide on logins where the options say so now."""
+        assert self._tasks is not None, "the server runs"
+        callout.start_callout(self, self._tasks)
 
     def _end_running(self) -> None:
         for task in self._running:
@@ -309,6 +324,7 @@ class Server:
             server_name=self.name,
             port=self.port,
             auth_required=self.authenticator.announced,
+            xkey=self.keys.curve.public_key if self.keys else "",
         )
 
     def look_for_slips(self) -> None:
@@ -333,3 +349,8 @@ class Server:
         """Say what is allowed and probably a slip, and keep it for status."""
         self.warnings.append(warning)
         log.warning("%s", warning)
+
+
+def _new_id(token_bytes: Callable[[int], bytes]) -> str:
+    """Return an id that looks like the key that it is where somebody needs a key."""
+    return "N" + base64.b32encode(token_bytes(_SERVER_ID_BYTES)).decode()[1:]

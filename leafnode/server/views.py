@@ -233,6 +233,7 @@ def _own(server: Server) -> OwnCounters:
             auth_failures=registry.auth_failures,
             logins_refused=authenticator.refused,
             logins_overflowed=authenticator.overflowed,
+            callouts_refused=server.callout.refused if server.callout is not None else 0,
             closed_forgotten=registry.closed_ring.forgotten,
             logins_evicted=registry.waiting.evicted,
         ),

@@ -9,6 +9,7 @@ from leafnode.config.options import Authorization, PermissionsOptions, SubjectRu
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
+ISSUER = "AAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3QPZV"
 NKEY = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
 
 
@@ -111,7 +112,23 @@ def test_default_permissions_are_those_of_users_without_their_own() -> None:
             "users: [{user: a, password: b, clients: [standard, telnet]}]",
             'users[0].clients[1]: unknown connection type "telnet"',
         ),
-        ("auth_callout: {}", "authorization.auth_callout: not supported yet"),
+        ("auth_callout: {}", "auth_callout: expected issuer, the public key of the account"),
+        (f"auth_callout: {{issuer: {ISSUER}}}", "expected auth_users"),
+        ("auth_callout: {issuer: UA}", "issuer: expected the public nkey of an account (A…)"),
+        (
+            f"users: [{{user: a, password: b}}], auth_callout: {{issuer: {ISSUER}, users: [c]}}",
+            'authorization callout user "c" not valid',
+        ),
+        (
+            f"users: [{{user: a, password: b}}], auth_callout: {{issuer: {ISSUER}, users: [a], "
+            "account: B}",
+            'authorization callout account "B" not valid',
+        ),
+        (
+            f"users: [{{user: a, password: b}}], auth_callout: {{issuer: {ISSUER}, users: [a], "
+            "allowed_accounts: [B]}",
+            'auth_callout allowed account "B" not found in configured accounts',
+        ),
         ("timeout: -1", "authorization.timeout: expected a duration above zero"),
     ],
 )

@@ -423,6 +423,15 @@ def test_the_example_of_a_system_account_loads() -> None:
     assert {account.name for account in options.accounts} == {"SYS", "PLANT"}
 
 
+def test_the_example_of_an_auth_callout_loads() -> None:
+    path = str(CONFIGS / "examples" / "auth-callout.conf")
+    options = load(path, {})
+
+    callout = options.authorization.auth_callout
+    assert callout is not None
+    assert (callout.account, callout.auth_users) == ("AUTH", ("auth-service",))
+
+
 # --- documentation
 
 TABLES = [table for module in (bind_module, blocks) for table in vars(module).values()]

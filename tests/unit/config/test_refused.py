@@ -11,7 +11,6 @@ from leafnode.errors import ConfigError
 
 WRAPPERS = {
     "TOP": "%s: {}",
-    "AUTHORIZATION": "authorization { %s: {} }",
     "JETSTREAM": "jetstream { %s: {} }",
     "LEAFNODES": "leafnodes { %s: {} }",
     "REMOTE": "leafnodes { remotes [ { %s: {} } ] }",

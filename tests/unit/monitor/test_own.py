@@ -24,6 +24,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "auth_failures": 2,
             "logins_refused": 3,
             "logins_overflowed": 4,
+            "callouts_refused": 0,
             "closed_forgotten": 0,
             "logins_evicted": 23,
         },

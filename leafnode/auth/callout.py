@@ -1,0 +1,268 @@
+"""Auth callout: a service behind NATS decides on a login; it is asked and answers with signed JWTs.
+
+Writes the request and judges the answer. Knows keys, claims and identities; not how the question
+travels (`Ask`) nor what a refused client is told. Truth: nats-server 2.15.1 server/auth_callout.go,
+nats-io/jwt v2 authorization_claims.go; ADR-26 of NATS.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from leafnode.auth import jwt
+from leafnode.auth.claims import AccountBody, AccountClaims, AuthorizationResponse, UserClaims
+from leafnode.auth.identity import LoginRefused
+from leafnode.auth.nkey import CurveKeyPair, KeyPair
+from leafnode.auth.permissions import without_publishing
+from leafnode.auth.trust import Trust
+from leafnode.auth.user_claims import Moment, check_claims, identity_of
+from leafnode.clock import NS_PER_S
+from leafnode.errors import AuthError
+
+if TYPE_CHECKING:
+    from leafnode.auth.identity import ConnectionType, Identity, PeerFacts
+    from leafnode.clock import Clock
+    from leafnode.protocol.info import Connect
+
+SUBJECT: Final = b"$SYS.REQ.USER.AUTH"
+XKEY_HEADER: Final = b"Nats-Server-Xkey"
+_AUDIENCE: Final = "nats-authorization-request"
+_ANY_ACCOUNT: Final = "*"
+_KEY_BYTES: Final = 32
+_SEAL_NONCE_BYTES: Final = 24
+_NO_TRUST: Final = Trust(frozenset())
+
+# Sends (account, xkey of the server or b"", body) to the service and returns what it answers.
+Ask = Callable[[str, bytes, bytes], Awaitable[bytes]]
+Lookup = Callable[[str], Awaitable[AccountClaims]]
+
+
+@dataclass(frozen=True, slots=True)
+class AskingServer:
+    """What a request says of the server. `keys` are its own, `curve` opens sealed answers."""
+
+    name: str
+    host: str
+    version: str
+    tags: tuple[str, ...]
+    keys: KeyPair
+    curve: CurveKeyPair
+    timeout_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """Who is asked, and whose answers count: the service's account and an account's public key.
+
+    `xkey` not empty: requests are sealed for it. `allowed` are further accounts that answers may
+    place a user in, in operator mode. `trust` is operator mode's: there a user belongs to who
+    signed it; None: to the account that its JWT is for (`aud`).
+    """
+
+    account: str
+    issuer: str
+    xkey: str = ""
+    allowed: tuple[str, ...] = ()
+    trust: Trust | None = None
+
+    def permits(self, issuer: str) -> bool:
+        """Say whether the service may place users in this account."""
+        if issuer == self.issuer:
+            return True
+        return self.trust is not None and (issuer in self.allowed or _ANY_ACCOUNT in self.allowed)
+
+
+class Callout:
+    """Asks about one login after the other; as many at a time as the server lets wait."""
+
+    def __init__(
+        self,
+        server: AskingServer,
+        ask: Ask,
+        clock: Clock,
+        token_bytes: Callable[[int], bytes],
+        *,
+        lookup: Lookup | None = None,
+        exists: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`lookup` finds accounts of operator mode, `exists` says which others there are."""
+        self._server = server
+        self._ask = ask
+        self._clock = clock
+        self._token_bytes = token_bytes
+        self._lookup = lookup
+        self._exists = exists
+
+    async def decide(
+        self, to: Delegation, connect: Connect, facts: PeerFacts, *, is_proxied: bool
+    ) -> Identity:
+        """Return who the service says it is. Raises LoginRefused, also when nobody answers."""
+        server = self._server
+        user = KeyPair("U", self._token_bytes(_KEY_BYTES)).public_key
+        body = jwt.encode(self._request(to, user, connect, facts), server.keys).encode()
+        xkey = b""
+        if to.xkey:
+            xkey = server.curve.public_key.encode()
+            body = server.curve.seal(body, to.xkey, self._token_bytes(_SEAL_NONCE_BYTES))
+        answer = await self._ask(to.account, xkey, body)
+        try:
+            return await self._judged(to, user, answer, connect, facts, is_proxied=is_proxied)
+        except LoginRefused:
+            raise
+        except AuthError as err:
+            raise LoginRefused(f"auth callout: {err}") from err
+
+    # --- the question
+
+    def _request(
+        self, to: Delegation, user: str, connect: Connect, facts: PeerFacts
+    ) -> dict[str, Any]:
+        server = self._server
+        now_s = self._clock.wall_ns() // NS_PER_S
+        about = {
+            "name": server.name,
+            "host": server.host,
+            "id": server.keys.public_key,
+            "version": server.version,
+            "tags": list(server.tags),
+            "xkey": server.curve.public_key if to.xkey else "",
+        }
+        nats: dict[str, Any] = {
+            "server_id": _given(about),
+            "user_nkey": user,
+            "client_info": _client_info(connect, facts),
+            "connect_opts": _connect_opts(connect),
+            "type": "authorization_request",
+            "version": 2,
+        }
+        if facts.tls_version:
+            nats["client_tls"] = _client_tls(facts)
+        return {
+            "aud": _AUDIENCE,
+            "exp": now_s + max(1, server.timeout_ns // NS_PER_S),
+            "iat": now_s,
+            "sub": to.issuer,
+            "nats": nats,
+        }
+
+    # --- the answer
+
+    async def _judged(
+        self,
+        to: Delegation,
+        user: str,
+        answer: bytes,
+        connect: Connect,
+        facts: PeerFacts,
+        *,
+        is_proxied: bool,
+    ) -> Identity:
+        claims = jwt.decode(self._response(to, user, answer), UserClaims)
+        if claims.sub != user:
+            raise LoginRefused("auth callout response is not for expected user")
+        if claims.nats.proxy_required and not is_proxied:
+            raise LoginRefused("proxy required")
+        moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
+        check_claims(claims, moment)
+        if claims.nats.issuer_account and to.trust is None:
+            raise LoginRefused("auth callout attempted to use issuer_account")
+        if not to.permits(claims.account):
+            raise LoginRefused("wrong issuer for auth callout response")
+        identity = identity_of(claims, await self._account(to, claims), facts, moment)
+        identity = replace(identity, user=claims.name or raw_user(connect), is_bearer=False)
+        if to.trust is None:
+            if not self._exists(claims.aud):
+                raise LoginRefused(f"no valid account {claims.aud!r} for auth callout response")
+            identity = replace(identity, account=claims.aud, proof=proof_of(to))
+        return guarded(identity, to.account)
+
+    def _response(self, to: Delegation, user: str, answer: bytes) -> str:
+        """Return the user JWT of an answer that is meant for this login. Raises AuthError."""
+        sealed = bool(to.xkey) and not answer.startswith(jwt.START.encode())
+        if sealed:
+            answer = self._server.curve.open(answer, to.xkey)
+        if not answer:
+            raise LoginRefused("auth callout violation: no reason supplied")
+        response = jwt.decode(answer.decode("ascii", "replace"), AuthorizationResponse)
+        if response.sub != user:
+            raise LoginRefused("auth callout response is not for expected user")
+        if response.aud != self._server.keys.public_key:
+            raise LoginRefused("auth callout response is not for server")
+        if response.nats.error:
+            raise LoginRefused("auth callout service returned an error")
+        if not response.holds_at(self._clock.wall_ns() // NS_PER_S):
+            raise LoginRefused("auth callout response has expired")
+        return response.nats.jwt
+
+    async def _account(self, to: Delegation, claims: UserClaims) -> AccountClaims:
+        """Return the account whose rules hold for the user: without operators just its issuer."""
+        if to.trust is None or self._lookup is None:
+            return AccountClaims(iss=to.issuer, sub=to.issuer, nats=AccountBody())
+        return await self._lookup(claims.account)
+
+
+def raw_user(connect: Connect) -> str:
+    """Return what a login calls itself."""
+    if connect.nkey or connect.user:
+        return connect.nkey or connect.user
+    return "[REDACTED]" if connect.auth_token else ""
+
+
+def proof_of(to: Delegation) -> bytes:
+    """Return what a login by this service is proved by, as long as nobody changes the service."""
+    return f"callout {to.account} {to.issuer} {to.xkey}".encode()
+
+
+def guarded(identity: Identity, service_account: str) -> Identity:
+    """Return the identity; where it shares the service's account it may not send requests to it."""
+    if identity.account != service_account:
+        return identity
+    return replace(identity, permissions=without_publishing(identity.permissions, SUBJECT))
+
+
+def _client_info(connect: Connect, facts: PeerFacts) -> dict[str, Any]:
+    return _given(
+        {
+            "host": facts.ip,
+            "id": facts.cid,
+            "user": raw_user(connect),
+            "name": connect.name,
+            "kind": "Client",
+            "type": _type_name(facts.kind),
+            "nonce": facts.nonce.decode() if connect.sig else "",
+        }
+    )
+
+
+def _type_name(kind: ConnectionType) -> str:
+    return "websocket" if kind.value == "WEBSOCKET" else "nats"
+
+
+def _connect_opts(connect: Connect) -> dict[str, Any]:
+    shown = {
+        "jwt": connect.jwt,
+        "nkey": connect.nkey,
+        "sig": connect.sig,
+        "auth_token": connect.auth_token,
+        "user": connect.user,
+        "pass": connect.password,
+        "name": connect.name,
+        "lang": connect.lang,
+        "version": connect.version,
+    }
+    return _given(shown) | {"protocol": connect.protocol}
+
+
+def _client_tls(facts: PeerFacts) -> dict[str, Any]:
+    """Only the client's own certificate is known here: the verified chain has one link."""
+    shown: dict[str, Any] = {"version": facts.tls_version, "cipher": facts.tls_cipher}
+    if facts.certificate is not None and facts.certificate.der:
+        shown["verified_chains"] = [[ssl.DER_cert_to_PEM_cert(facts.certificate.der)]]
+    return _given(shown)
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}

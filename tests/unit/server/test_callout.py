@@ -1,0 +1,90 @@
+"""leafnode.server.callout: its bounds; tests/interop/test_auth_callout.py has the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from leafnode.auth.identity import LoginRefused
+from leafnode.config.options import AuthCalloutOptions, Authorization, Options
+from leafnode.limits import CALLOUTS_PENDING_MAX
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Outbox
+from leafnode.server.callout import Question, needs_keys
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Delivery
+    from leafnode.server.server import Server
+
+CALLOUT = Authorization(auth_callout=AuthCalloutOptions(issuer="A", auth_users=("s",)))
+
+
+def question_in(account: Account) -> Question:
+    server = SimpleNamespace(
+        accounts={account.name: account}, random=Random(1), options=Options(authorization=CALLOUT)
+    )
+    return Question(cast("Server", server))
+
+
+def test_keys_are_made_only_where_a_service_may_be_asked() -> None:
+    assert needs_keys(Options(authorization=CALLOUT))
+    assert not needs_keys(Options())
+
+
+def test_a_question_has_an_inbox_of_its_own_and_the_key_in_its_header() -> None:
+    account = Account("AUTH", Outbox(lambda: None))
+    heard: list[bytes] = []
+
+    def serve(delivery: Delivery) -> None:
+        reply, header_size, body = delivery.messages[0]
+        heard.append(body[:header_size])
+        account.publish(reply, b"answer to " + body[header_size:])
+
+    account.subscribe(b"$SYS.REQ.USER.AUTH", serve)
+    question = question_in(account)
+
+    answers = [asyncio.run(question.ask("AUTH", key, b"q")) for key in (b"", b"XKEY")]
+
+    assert answers == [b"answer to q"] * 2
+    assert heard == [b"", b"NATS/1.0\r\nNats-Server-Xkey: XKEY\r\n\r\n"]
+    assert account.sublist.count == 1
+
+
+@pytest.mark.parametrize("name", ["AUTH", "NOBODY"])
+def test_where_no_service_is_nobody_waits_for_it(name: str) -> None:
+    question = question_in(Account("AUTH", Outbox(lambda: None)))
+
+    with pytest.raises(LoginRefused):
+        asyncio.run(question.ask(name, b"", b"q"))
+
+    assert question.pending == 0
+
+
+def test_beyond_the_bound_a_login_is_refused_and_counted() -> None:
+    account = Account("AUTH", Outbox(lambda: None))
+    account.subscribe(b"$SYS.REQ.USER.AUTH", lambda delivery: None)
+    question = question_in(account)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            asking = [tasks.create_task(refused(question)) for _ in range(CALLOUTS_PENDING_MAX)]
+            await asyncio.sleep(0)
+            assert question.pending == CALLOUTS_PENDING_MAX
+            assert question.refused == 0
+            with pytest.raises(LoginRefused):
+                await question.ask("AUTH", b"", b"one more")
+            for task in asking:
+                task.cancel()
+
+    asyncio.run(run())
+
+    assert question.refused == 1
+    assert question.pending == 0
+
+
+async def refused(question: Question) -> None:
+    await question.ask("AUTH", b"", b"q")
