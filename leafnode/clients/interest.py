@@ -77,7 +77,7 @@ def drop_all(peer: Peer, clock: Clock) -> None:
     account.leave(peer)
     if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.
-        account.sublist.spoil(b">")
+        account.spoil()
         clock.call_later(0, lambda: drop_all(peer, clock))
     for sub in list(islice(subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
         drop(sub)

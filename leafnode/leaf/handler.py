@@ -183,6 +183,7 @@ class HubLink:
             self._timer.cancel()
         if self.transport is not None:
             self.transport.close()
+        self._account.spoil()
         self._remove_slice()
         self._owner.link_changed()
 
@@ -360,7 +361,7 @@ class HubLink:
             self._account.remove(sub)
 
     def _remove_slice(self) -> None:
-        """Take the hub's interest out, a slice per turn: `closing` already stops deliveries."""
+        """Take the hub's interest out, a slice per turn: nothing is decided for it any more."""
         for _ in range(min(LEAF_REMOVE_SLICE, len(self.peer.subs))):
             _, sub = self.peer.subs.popitem()
             self._account.remove(sub)

@@ -127,7 +127,7 @@ class TcpConnection:
         elif self._tls is not None and not self._tls.established:
             self._tls_failed(ConnectionResetError("the connection ended within the TLS handshake"))
         else:
-            self._end_when_written()
+            self._end_of_peer()
 
     def _take(self, data: bytes) -> None:
         """Hand one read to whoever it is for."""
@@ -228,7 +228,7 @@ class TcpConnection:
             self._deliver(bytes(buffer[:size]))
         self._send_sealed(tls)  # answers of TLS itself, like a new key
         if tls.ended:
-            self._end_when_written()
+            self._end_of_peer()
 
     def _send_sealed(self, tls: TlsStream) -> None:
         data = tls.outgoing()
@@ -334,6 +334,14 @@ class TcpConnection:
         self._hold(_HELD_BY_END)
         if not self.pending_bytes():
             self._finish("")  # else what is pending has its deadline already
+
+    def _end_of_peer(self) -> None:
+        """The peer says nothing more: its session is over now, what waits is sent all the same."""
+        self._end_when_written()
+        session = self._session
+        if self._sock is not None and session is not None and self._begun:
+            self._session = None
+            self._loop.call_soon(self._turn.lose, session, self._reason)
 
     def _finish(self, why: str) -> None:
         """Close the socket now; the session learns of it in a later turn."""

@@ -15,6 +15,7 @@ from leafnode.routing.peer import Outbox
 if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.net.transport import Session, Transport
+    from leafnode.routing.peer import Peer
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Turn:
 
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
-        self.outbox: Final = Outbox(self._wake)
+        self.outbox: Final = Outbox(self._wake, self._flush_failed)
         # One for all connections, so that an idle one holds no read buffer: each read is copied out
         # of it before the next one can start.
         self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
@@ -77,3 +78,8 @@ class Turn:
 
     def _wake(self) -> None:
         self.clock.call_later(0, self.outbox.flush)
+
+    def _flush_failed(self, peer: Peer, err: Exception) -> None:
+        """Count and say it; the peer is given nothing more, and its silence ends it."""
+        self.faults += 1
+        log.error("Writing to a connection failed: cid=%d", peer.cid, exc_info=err)

@@ -130,6 +130,12 @@ class Account:
         if self.services is not None:
             self.services.interest_lost(sub.subject)
 
+    def spoil(self) -> None:
+        """Decide anew where messages go, those of imports too: a closing peer gets nothing then."""
+        self.sublist.spoil(b">")
+        if self.stream_imports is not None:
+            self.stream_imports.spoil()
+
     def map_subjects(self, mappings: Mappings | None) -> None:
         """Route what is published from now on by these mappings.
 

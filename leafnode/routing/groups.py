@@ -26,9 +26,14 @@ def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
     group.turn += 1
     if local:
         return local[group.turn % len(local)]
-    turn = group.turn % sum(sub.weight for sub in members)
+    turn = group.turn % sum(map(_weight, members))
     for sub in members:
-        turn -= sub.weight
+        turn -= _weight(sub)
         if turn < 0:
             return sub
     raise AssertionError("the weights add up to more than any turn")
+
+
+def _weight(sub: Subscription) -> int:
+    """Members behind a leaf; of a shadow those of what it stands for, which may change."""
+    return sub.weight if sub.shadow is None else sub.shadow.source.weight

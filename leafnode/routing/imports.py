@@ -77,6 +77,11 @@ class StreamImports:
         for sub in list(self._shadows):
             self.forget(sub)
 
+    def spoil(self) -> None:
+        """Have everything decided anew that may lead to a shadow: a peer of many ends."""
+        for one in self._imports:
+            one.exporter.sublist.spoil(b">")
+
     def follow(self, sub: Subscription) -> None:
         """Make the shadows of one new subscription."""
         if sub.shadow is not None or sub.relay is not None:
@@ -89,7 +94,6 @@ class StreamImports:
             shadow = Subscription(
                 sub.peer, subject, sid=sub.sid, queue=sub.queue, handler=sub.handler
             )
-            shadow.weight = sub.weight
             shadow.shadow = Shadow(sub, one.show, one.allow_trace)
             one.exporter.insert(shadow)
             shadows.append((one.exporter, shadow))

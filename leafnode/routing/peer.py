@@ -35,10 +35,16 @@ class Outbox:
     `scheduled`, because it calls `flush` itself at the end.
     """
 
-    __slots__ = ("dirty", "scheduled", "stalled", "wake")
+    __slots__ = ("dirty", "on_fault", "scheduled", "stalled", "wake")
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        on_fault: Callable[[Peer, Exception], None] | None = None,
+    ) -> None:
+        """`on_fault` is told of a peer whose flush failed; without it the exception goes on."""
         self.wake = wake
+        self.on_fault = on_fault
         self.dirty: list[Peer] = []
         self.scheduled = False
         self.stalled = (
@@ -62,7 +68,14 @@ class Outbox:
             peers, self.dirty = self.dirty, []
             for peer in peers:
                 peer.dirty = False
-                peer.flush()
+                try:
+                    peer.flush()
+                except Exception as err:
+                    # boundary: connection. The others' bytes must not stay behind for it.
+                    if self.on_fault is None:
+                        raise
+                    peer.closing = True
+                    self.on_fault(peer, err)
         self.scheduled = False
 
 

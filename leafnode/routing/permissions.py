@@ -202,7 +202,8 @@ def may_show(sub: Subscription, stored: bytes) -> bool:
 
 
 def _is_prefix(pattern: bytes) -> bool:
-    return pattern.endswith(b">") and subjects.is_literal(pattern[:-1] + b"x")
+    """Say whether all of it but a last token `>` is literal; in `a>` the `>` is, too."""
+    return pattern == b">" or (pattern.endswith(b".>") and subjects.is_literal(pattern[:-2]))
 
 
 def _joined(plain: SubjectSet, with_queue: list[tuple[bytes, bytes]]) -> list[bytes]:

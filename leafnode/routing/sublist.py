@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SPOILED = -1
 _VALUES_AT_ONCE = 1000
 
+Members = list["Subscription"] | dict["Subscription", None]
 Value = TypeVar("Value")
 _SEEN_MASK = SEEN_SUBJECTS - 1
 _SEEN_BITS = SEEN_SUBJECTS.bit_length() - 1
@@ -65,7 +66,7 @@ class _Node:
         self.literals: dict[bytes, _Node] = _NO_NODES
         self.star: _Node | None = None
         self.full: _Node | None = None
-        self.subs: list[Subscription] = _NO_SUBS
+        self.subs: Members = _NO_SUBS
 
     def is_empty(self) -> bool:
         return not (self.subs or self.literals or self.star or self.full)
@@ -102,6 +103,27 @@ class _Node:
 
 _NO_NODES: Final[dict[bytes, _Node]] = {}
 _NO_SUBS: Final[list[Subscription]] = []
+_LIST_MAX: Final = 16  # more members of one subject are a table: taking one out costs no walk
+
+
+def _with(members: Members, sub: Subscription) -> Members:
+    """Return the members with one more, in the order in which they came."""
+    if isinstance(members, dict):
+        members[sub] = None
+        return members
+    members.append(sub)
+    return members if len(members) <= _LIST_MAX else dict.fromkeys(members)
+
+
+def _without(members: Members, sub: Subscription) -> bool:
+    """Take one out; False when it was not there."""
+    if sub not in members:
+        return False
+    if isinstance(members, dict):
+        del members[sub]
+    else:
+        members.remove(sub)
+    return True
 
 
 class Sublist:
@@ -123,7 +145,7 @@ class Sublist:
     )
 
     def __init__(self) -> None:
-        self._literals: dict[bytes, list[Subscription]] = {}
+        self._literals: dict[bytes, Members] = {}
         self._root = _Node()
         self._queued = 0  # subscriptions with a queue
         self._cache: dict[bytes, Match] = {}
@@ -168,18 +190,12 @@ class Sublist:
         subject = sub.subject
         if is_literal(subject):
             members = self._literals.get(subject)
-            if members is None:
-                self._literals[subject] = [sub]
-            else:
-                members.append(sub)
+            self._literals[subject] = [sub] if members is None else _with(members, sub)
         else:
             node = self._root
             for token in subject.split(b"."):
                 node = node.grow(token)
-            if node.subs is _NO_SUBS:
-                node.subs = [sub]
-            else:
-                node.subs.append(sub)
+            node.subs = [sub] if node.subs is _NO_SUBS else _with(node.subs, sub)
         self._queued += bool(sub.queue)
         self.count += 1
         self.inserts += 1
@@ -197,10 +213,9 @@ class Sublist:
         return True
 
     def _drop_literal(self, sub: Subscription) -> bool:
-        members = self._literals.get(sub.subject, [])
-        if sub not in members:
+        members = self._literals.get(sub.subject, _NO_SUBS)
+        if not _without(members, sub):
             return False
-        members.remove(sub)
         if not members:
             del self._literals[sub.subject]
         return True
@@ -214,9 +229,8 @@ class Sublist:
             if child is None:
                 return False
             node = child
-        if sub not in node.subs:
+        if not _without(node.subs, sub):
             return False
-        node.subs.remove(sub)
         while path and node.is_empty():
             node, token = path.pop()
             node.prune(token)
@@ -339,14 +353,15 @@ class Sublist:
         """Tell plain subscriptions from members of groups."""
         plain: list[Subscription] = []
         groups: dict[bytes, Group] = {}
+        # A new result starts at another member, so that short-lived results stay fair too: one step
+        # for all its groups, or of two groups each would always begin with the same member.
+        self._turn += 1
         for sub in found:
             if not sub.queue:
                 plain.append(sub)
             elif sub.queue in groups:
                 groups[sub.queue].members.append(sub)
             else:
-                # A new result starts at another member, so that short-lived results stay fair too.
-                self._turn += 1
                 groups[sub.queue] = Group(sub.queue, [sub], self._turn)
         return plain, list(groups.values())
 

@@ -211,6 +211,21 @@ async def test_a_connection_turns_into_tls_after_plain_bytes(tmp_path: Path) -> 
         await session.end()
 
 
+@pytest.mark.real_loop
+async def test_the_end_of_the_peer_ends_the_session_while_what_waits_is_still_sent() -> None:
+    async with wired() as wire:
+        wire.connection.write([b"x" * 4_000_000])
+        assert wire.connection.pending_bytes() > 0
+
+        wire.other.shutdown(socket.SHUT_WR)
+        await wire.session.end()
+        loop, got = asyncio.get_running_loop(), 0
+        while got < 4_000_000:
+            got += len(await loop.sock_recv(wire.other, 1 << 20))
+
+    assert got == 4_000_000
+
+
 def test_the_stall_bound_is_below_what_a_client_may_have_pending() -> None:
     from leafnode.limits import MAX_PENDING_BYTES
 

@@ -163,3 +163,13 @@ def test_a_delivery_of_a_stream_keeps_the_message_s_own_subject() -> None:
 
     assert received == 1
     assert world.subscriber.got() == b"MSG stored 1 ack 2\r\nhi\r\n"
+
+
+def test_a_peer_of_many_ends_is_given_nothing_by_way_of_imports_either() -> None:
+    exporter, importer = Account("E", outbox()), Account("I", outbox())
+    StreamImports(importer, [StreamImport(exporter, b"a.>", b"a.>")]).start()
+    before = exporter.sublist.generation
+
+    importer.spoil()
+
+    assert exporter.sublist.generation != before

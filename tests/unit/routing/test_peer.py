@@ -63,3 +63,25 @@ def test_a_peer_without_a_connection_keeps_nothing() -> None:
     box.flush()
 
     assert peer.pending_bytes == 0
+
+
+def test_a_peer_whose_flush_fails_does_not_keep_the_others_bytes_back() -> None:
+    told: list[Peer] = []
+    box = Outbox(lambda: None, lambda peer, _: told.append(peer))
+    bad, good = Peer(1, Kind.CLIENT, box), Peer(2, Kind.CLIENT, box)
+    written: list[bytes] = []
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    bad.flush = fail
+    good.flush = lambda: written.extend(good.take())
+    bad.send(b"a")
+    good.send(b"b")
+
+    box.flush()
+
+    assert written == [b"b"]
+    assert told == [bad]
+    assert bad.closing
+    assert not box.scheduled

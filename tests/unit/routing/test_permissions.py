@@ -164,3 +164,11 @@ def test_whatever_the_path_a_message_arrives_if_and_only_if_it_is_allowed(
             FakePeer(world, 2).says(b"PUB %b 1\r\nx\r\n" % literal)
 
         assert reader.got().count(b"MSG ") == expected, (queue, send)
+
+
+def test_a_greater_than_sign_inside_a_token_is_no_wildcard() -> None:
+    rules = Rules([b"foo>", b"a.b>", b"c.*>"], [b"x>"])
+
+    assert rules.allows(b"foo>")
+    assert not any(rules.allows(s) for s in (b"foobar", b"foo.x", b"foo", b"a.bcd", b"c.d"))
+    assert Rules(deny=[b"x>"]).allows(b"xyz")

@@ -223,3 +223,34 @@ def test_a_walk_survives_what_comes_and_goes_meanwhile() -> None:
     sublist.insert(subscription(b"new.one"))
 
     assert len(list(walk)) <= 1500
+
+
+def test_two_groups_on_subjects_that_come_once_use_all_their_members() -> None:
+    sublist = Sublist()
+    members = [subscription(b"req.*", queue) for queue in (b"a", b"a", b"b", b"b")]
+    for sub in members:
+        sublist.insert(sub)
+    taken = dict.fromkeys(members, 0)
+
+    for number in range(100):
+        for group in sublist.look(b"req.%d" % number)[1]:
+            group.turn += 1
+            taken[group.members[group.turn % len(group.members)]] += 1
+
+    assert list(taken.values()) == [50, 50, 50, 50]
+
+
+def test_many_subscriptions_to_one_subject_come_and_go_in_order() -> None:
+    sublist = Sublist()
+    for subject in (b"a.b", b"a.*"):
+        for sub in (subs := [subscription(subject) for _ in range(100)]):
+            sublist.insert(sub)
+        for sub in subs[50:]:
+            assert sublist.remove(sub)
+        assert not sublist.remove(subs[99])
+        assert sublist.look(b"a.b")[0] == subs[:50]
+        for sub in subs[:50]:
+            assert sublist.remove(sub)
+
+    assert sublist.count == 0
+    assert sublist.look(b"a.b") == ([], [])
