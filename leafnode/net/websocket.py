@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What a frame costs beside its payload: handling one takes as long as delivering 1 KiB or so, and
+# PING, PONG and empty frames are nothing else.
+_FRAME_COST: Final = 1024  # so that one turn has 256 of them at most
 TOO_BIG: Final = "Maximum Message Payload Exceeded"
 HANDSHAKE_TIMEOUT: Final = "Websocket Handshake Timeout"
 # What wsproto calls a mistake, by its start: what nats-server calls it.
@@ -106,6 +109,7 @@ class WebSocketConnection:
         "_is_more",
         "_port",
         "_reason",
+        "_rest",
         "_stalls",
         "_timer",
         "_wire",
@@ -124,6 +128,7 @@ class WebSocketConnection:
         self._timer: Timer | None = None
         self._held = False  # the session above wants nothing now
         self._is_more = False  # frames wait for their turn
+        self._rest = memoryview(b"")  # of one message, which waits with them
         self._reason = ""
         self._stalls = 0  # while frames waited for their turn
         self.peer = ""
@@ -210,23 +215,30 @@ class WebSocketConnection:
     def _pump(self, frames: Connection) -> None:
         """Deliver what frames hold, as long as the session wants it and others need not wait."""
         left = WEBSOCKET_TURN_BYTES_MAX
-        for event in frames.events():
-            left -= self._take(frames, event)
-            if self._frames is None:
+        if self._must_wait(left):
+            return
+        if self._rest:
+            left = self._deliver(self._rest, left)
+            if self._frames is None or self._must_wait(left):
                 return
-            if self._held or left <= 0:
-                self._wait(is_held=self._held)
+        for event in frames.events():
+            left = self._take(frames, event, left - _FRAME_COST)
+            if self._frames is None or self._must_wait(left):
                 return
         if self._is_more:
             self._is_more = False
             self._wire.resume_reading()
 
-    def _wait(self, *, is_held: bool) -> None:
+    def _must_wait(self, left: int) -> bool:
+        """Let the frames wait where the turn is over, or the session wants nothing now."""
+        if left > 0 and not self._held:
+            return False
         if not self._is_more:
             self._is_more = True
             self._wire.pause_reading()
-        if not is_held:
+        if not self._held:
             self._port.turn.clock.call_later(0, self._go_on)
+        return True
 
     def _go_on(self) -> None:
         """Handle frames that waited, after the others had their turn."""
@@ -241,13 +253,13 @@ class WebSocketConnection:
             self._wire.pause_reading()
             turn.clock.call_later(STALL_NS, self.resume_reading)
 
-    def _take(self, frames: Connection, event: Event) -> int:
-        """Handle one event; return how many bytes were delivered."""
+    def _take(self, frames: Connection, event: Event, left: int) -> int:
+        """Handle one event; return what is left of the turn."""
         match event:
             case BytesMessage(data=data):
-                return self._deliver(bytes(data))
+                return self._deliver(memoryview(bytes(data)), left)
             case TextMessage(data=text):
-                return self._deliver(text.encode())
+                return self._deliver(memoryview(text.encode()), left)
             case Ping():
                 # A peer that pings and does not read gets no further answers.
                 if self._wire.pending_bytes() <= READ_CHUNK_BYTES:
@@ -256,14 +268,21 @@ class WebSocketConnection:
                 self._closed_by(frames, event, int(code), reason or "")
             case _:
                 pass  # PONG is the answer to nothing we ask
-        return 0
+        return left
 
-    def _deliver(self, data: bytes) -> int:
-        for at in range(0, len(data), READ_CHUNK_BYTES):
-            if self._guest is None or self._frames is None:
+    def _deliver(self, data: memoryview, left: int) -> int:
+        """Hand on what the session wants now; return what is left of the turn."""
+        self._rest = memoryview(b"")
+        at = 0
+        while at < len(data) and self._guest is not None and self._frames is not None:
+            piece = bytes(data[at : at + READ_CHUNK_BYTES])
+            at += len(piece)
+            left -= len(piece)
+            self._guest.received(piece)
+            if self._held or left <= 0:
+                self._rest = data[at:]
                 break
-            self._guest.received(data[at : at + READ_CHUNK_BYTES])
-        return len(data)
+        return left
 
     def _closed_by(self, frames: Connection, event: CloseConnection, code: int, text: str) -> None:
         """End it: the peer says so, or sent what cannot be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,7 @@ from leafnode.clients.websocket import close_code
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
 from leafnode.limits import READ_CHUNK_BYTES, WEBSOCKET_CLOSE_NS, WEBSOCKET_HANDSHAKE_NS
+from leafnode.net.turn import Turn
 from leafnode.net.websocket import WebSocketPort
 from leafnode.net.websocket_handshake import HandshakeRules
 from tests.sim.clients import HOST, ClientWorld, RawClient
@@ -29,6 +31,9 @@ from tests.sim.websocket import (
     packed,
     request,
 )
+
+if TYPE_CHECKING:
+    from leafnode.net.transport import Session
 
 WS_PORT = 8080
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
@@ -281,6 +286,58 @@ def test_many_packed_messages_in_one_read_take_their_turns() -> None:
 
     (facts,) = world.server.registry.facts()
     assert facts.in_msgs == 20
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG, BINARY, CONTINUATION])
+def test_a_read_full_of_empty_frames_lets_others_have_their_turn(
+    opcode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    browser = world.browser()
+    turns: list[int] = []
+    read = Turn.read
+
+    def counted(turn: Turn, session: Session, data: bytes) -> bool:
+        turns.append(len(data))
+        return read(turn, session, data)
+
+    monkeypatch.setattr(Turn, "read", counted)
+    start = frame(BINARY, b"", is_last=False) if opcode == CONTINUATION else b""
+    browser.says(start + frame(opcode, b"", is_last=opcode != CONTINUATION) * 3000)
+
+    assert turns[0] > 0
+    assert 3000 // 256 <= turns.count(0) < 20
+    assert not browser.raw.ended
+
+
+def test_a_message_waits_in_its_middle_while_the_session_wants_nothing() -> None:
+    world = World(compression=True)
+    browser = world.browser(DEFLATE).logs_in()
+    (handler,) = world.server.registry.open.values()
+    socket = handler._transport
+    assert socket is not None
+    got: list[bytes] = []
+
+    class Picky:
+        """Wants one piece, and then nothing."""
+
+        def received(self, data: bytes) -> None:
+            got.append(data)
+            socket.pause_reading()
+
+        def lost(self, reason: str) -> None: ...
+
+    socket._guest = Picky()
+    body = bytes(range(256)) * 1024
+    browser.says(frame(BINARY, packed(body), reserved=4))
+    assert len(got) == 1
+    while b"".join(got) != body:
+        before = len(got)
+        socket.resume_reading()
+        world.settle()
+        assert len(got) == before + 1
+
+    assert len(got) == len(body) // READ_CHUNK_BYTES
 
 
 def test_a_message_without_end_before_connect_is_cut_at_the_control_line() -> None:
