@@ -65,6 +65,7 @@ class HttpSession:
         self._body_bytes = 0  # of the request that is being read
         self._counted = False
         self._run: Run[Answer] | None = None  # makes the answer that is due
+        self._next: Timer | None = None  # the turn in which the next request is handled
 
     def connected(self, transport: Transport) -> None:
         self._transport = transport
@@ -88,22 +89,20 @@ class HttpSession:
         except h11.RemoteProtocolError as err:
             self._bad(err)
             return
-        if self._run is None:
+        if self._run is None and self._next is None:
             self._go_on()
 
     def lost(self, reason: str) -> None:
         del reason
         self._transport = None
-        self._disarm()
-        if self._run is not None:
-            self._run.cancel()
-            self._run = None
+        self._stop()
         if self._counted:
             self._counted = False
             self._server.open -= 1
 
     def _go_on(self) -> None:
-        """Handle what was read, up to the first request whose answer takes its time."""
+        """Handle what was read, up to the first request that is whole."""
+        self._next = None
         try:
             while self._step():
                 pass
@@ -124,7 +123,8 @@ class HttpSession:
         if isinstance(event, h11.Data):
             return self._skip(len(event.data))
         if isinstance(event, h11.EndOfMessage):
-            return self._respond()
+            self._respond()
+            return False  # others have their turn before a request that came with this one
         if event is h11.NEED_DATA:
             return False
         self._close()  # the peer closed it
@@ -157,19 +157,16 @@ class HttpSession:
         self._server.counters.bad += 1
         self._refuse(Answer(413, TEXT, (b"Content Too Large\n",)))
 
-    def _respond(self) -> bool:
-        """Make the answer; False where it takes more than this turn of the loop."""
+    def _respond(self) -> None:
+        """Make the answer, in this turn of the loop or in more than one."""
         request = self._request
         assert request is not None, "h11 ends only what it began"
         self._disarm()
         steps = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
         run = self._run = Run(steps, self._server.clock, self._answer, self._fault)
         run.start()
-        if not run.paused:
-            return True
-        if self._transport is not None:
+        if run.paused and self._transport is not None:
             self._transport.pause_reading()  # what comes meanwhile stays in the socket
-        return False
 
     def _fault(self, err: Exception) -> None:
         self._server.counters.faults += 1
@@ -178,9 +175,7 @@ class HttpSession:
         self._answer(Answer(500, JSON, (compact({"status": "error", "error": "internal error"}),)))
 
     def _answer(self, answer: Answer) -> None:
-        later, self._run = self._run is not None and self._run.paused, None
-        if later and self._transport is not None:
-            self._transport.resume_reading()
+        paused, self._run = self._run is not None and self._run.paused, None
         self._answered += 1
         last = self._answered >= limits.HTTP_REQUESTS_MAX
         self._send(answer, *([("Connection", "close")] if last else []))
@@ -190,8 +185,19 @@ class HttpSession:
         self._http.start_next_cycle()
         self._request = None
         self._arm()
-        if later:
-            self._go_on()  # the requests that came meanwhile
+        assert self._transport is not None, "who is not behind is there"
+        if self._http.trailing_data[0]:
+            self._next = self._server.clock.call_later(0, self._resume)
+            if not paused:
+                self._transport.pause_reading()
+        elif paused:
+            self._transport.resume_reading()
+
+    def _resume(self) -> None:
+        """Handle the next of the requests that came at once."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+        self._go_on()
 
     def _is_behind(self) -> bool:
         """A peer that asks and does not read is answered no further."""
@@ -239,11 +245,18 @@ class HttpSession:
             self._server.counters.overdue += 1
         self._close()
 
-    def _close(self) -> None:
+    def _stop(self) -> None:
+        """End what is under way."""
         self._disarm()
         if self._run is not None:
             self._run.cancel()
             self._run = None
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _close(self) -> None:
+        self._stop()
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()

@@ -74,8 +74,38 @@ def test_requests_sent_at_once_are_answered_in_order() -> None:
     world = World()
 
     world.session.received(GET + b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+    world.clock.advance(0)
 
     assert [status for status, _ in world.answers()] == [200, 404, 200]
+
+
+def test_others_have_a_turn_between_requests_that_were_sent_at_once() -> None:
+    world = World()
+    seen: list[int] = []
+
+    def look(left: int = 4) -> None:
+        seen.append(world.transport.written.count(b'{"status":"ok"}'))
+        if left:
+            world.clock.call_later(0, lambda: look(left - 1))
+
+    world.session.received(GET * 4)
+    look()
+    assert world.transport.paused
+    world.clock.advance(0)
+
+    assert seen == [1, 2, 3, 4, 4]
+    assert not world.transport.paused
+
+
+def test_requests_that_were_sent_at_once_end_with_their_connection() -> None:
+    world = World()
+    world.session.received(GET * 3)
+
+    world.session.lost("gone")
+    world.clock.advance(0)
+
+    assert len(world.answers()) == 1
+    assert world.clock.pending() == 0
 
 
 def test_head_has_the_length_and_no_body() -> None:
@@ -128,6 +158,7 @@ def test_a_body_is_thrown_away(request_: bytes) -> None:
     world = World()
 
     world.session.received(b"POST /healthz HTTP/1.1\r\nHost: x\r\n" + request_ + GET)
+    world.clock.advance(0)
 
     assert world.answers() == [(200, b'{"status":"ok"}')] * 2
 
@@ -240,6 +271,7 @@ def test_a_peer_that_does_not_read_is_answered_no_further() -> None:
 
     world.transport.pending = limits.HTTP_PENDING_BYTES_MAX + 1
     world.session.received(GET + GET)
+    world.clock.advance(0)
 
     assert len(world.answers()) == 2
     assert world.transport.closed
