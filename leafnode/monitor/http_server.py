@@ -43,11 +43,22 @@ class HttpServer:
     def __init__(self, endpoints: Endpoints, clock: Clock, counters: HttpFaults) -> None:
         self.endpoints = endpoints
         self.clock = clock
-        self.open = 0
+        self.open: dict[HttpSession, None] = {}  # who was answered longest ago is the first
         self.counters = counters
 
     def session(self) -> HttpSession:
         return HttpSession(self)
+
+    def admit(self, session: HttpSession) -> bool:
+        """Keep a new connection; at the bound one that asks for nothing makes room for it."""
+        if len(self.open) >= limits.HTTP_CONNECTIONS_MAX:
+            self.counters.refused += 1
+            idle = next((one for one in self.open if one.is_idle), None)
+            if idle is None:
+                return False
+            idle.evict()
+        self.open[session] = None
+        return True
 
 
 class HttpSession:
@@ -63,20 +74,15 @@ class HttpSession:
         self._request: h11.Request | None = None
         self._answered = 0
         self._body_bytes = 0  # of the request that is being read
-        self._counted = False
         self._run: Run[Answer] | None = None  # makes the answer that is due
         self._next: Timer | None = None  # the turn in which the next request is handled
 
     def connected(self, transport: Transport) -> None:
         self._transport = transport
-        server = self._server
-        if server.open >= limits.HTTP_CONNECTIONS_MAX:
-            server.counters.refused += 1
+        if self._server.admit(self):
+            self._arm()
+        else:
             transport.abort()
-            return
-        server.open += 1
-        self._counted = True
-        self._arm()
 
     def entered(self) -> None:
         """See net.entry.Guest: with TLS before all the session starts behind it."""
@@ -96,9 +102,20 @@ class HttpSession:
         del reason
         self._transport = None
         self._stop()
-        if self._counted:
-            self._counted = False
-            self._server.open -= 1
+        self._server.open.pop(self, None)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no answer is being made; half a request is none."""
+        return self._run is None and self._next is None
+
+    def evict(self) -> None:
+        """End at once, for somebody else."""
+        self._stop()
+        self._server.open.pop(self, None)
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
 
     def _go_on(self) -> None:
         """Handle what was read, up to the first request that is whole."""
@@ -185,6 +202,8 @@ class HttpSession:
         self._http.start_next_cycle()
         self._request = None
         self._arm()
+        open_ = self._server.open
+        open_[self] = open_.pop(self, None)
         assert self._transport is not None, "who is not behind is there"
         if self._http.trailing_data[0]:
             self._next = self._server.clock.call_later(0, self._resume)

@@ -115,7 +115,7 @@ class NetFaults(msgspec.Struct, frozen=True):
 
     faults: int = 0  # connections closed because of our own bug
     accept_pauses: int = 0  # accepting waited for file descriptors or memory
-    entries_refused: int = 0  # closed unheard, too many had not come through TLS or PROXY
+    entries_refused: int = 0  # cut before their time, too many were not through TLS or PROXY
     entries_failed: int = 0  # no handshake, no certificate that holds, a broken PROXY header
     entries_overdue: int = 0
     entries_throttled: int = 0  # beyond connection_rate_limit
@@ -179,7 +179,7 @@ class OwnCounters(msgspec.Struct, frozen=True):
 class HttpFaults(msgspec.Struct):
     """Monitoring's own connections, counted where they are served."""
 
-    refused: int = 0  # connections beyond the bound
+    refused: int = 0  # connections beyond the bound: one was cut for each
     overdue: int = 0  # connections without a whole request in time
     bad: int = 0  # requests that are no HTTP, or more of it than is taken
     faults: int = 0  # answers that failed because of our own bug

@@ -56,7 +56,7 @@ class State(Enum):
 class EntryCounters:
     """What happened to connections on their way in."""
 
-    refused: int = 0  # too many at once
+    refused: int = 0  # cut for a newcomer, too many at once
     throttled: int = 0  # more handshakes in a second than configured
     failed: int = 0  # no TLS, no valid header, not the right certificate
     overdue: int = 0
@@ -72,7 +72,7 @@ class Entrance:
     proxy: bool = False
     tls_before_all: bool = False  # TLS comes first whatever its options say: https, wss
     counters: EntryCounters = field(default_factory=EntryCounters)
-    open: set[Entry] = field(default_factory=set)
+    open: dict[Entry, None] = field(default_factory=dict)  # the oldest is the first
     _waiting: deque[Callable[[], None]] = field(default_factory=deque)
     _second_ns: int = 0
     _in_second: int = 0
@@ -150,10 +150,8 @@ class Entry:
         self._wire = wire = _wire(transport)
         if len(entrance.open) >= ENTRIES_MAX:
             entrance.counters.refused += 1
-            self._state = State.ENDED
-            wire.abort()
-            return
-        entrance.open.add(self)
+            next(iter(entrance.open)).end("")  # it had the most time
+        entrance.open[self] = None
         self._source = wire.peer
         if entrance.proxy:
             wire.peer = ""  # whoever it is, it is not the proxy
@@ -271,7 +269,7 @@ class Entry:
     def _leave(self, state: State) -> None:
         self._disarm()
         self._state = state
-        self._entrance.open.discard(self)
+        self._entrance.open.pop(self, None)
 
     # --- time
 

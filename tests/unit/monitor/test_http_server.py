@@ -210,18 +210,36 @@ def test_the_most_headers_are_taken_and_one_more_not() -> None:
     assert beyond.transport.closed
 
 
-def test_the_last_connection_is_served_and_one_more_is_cut() -> None:
+def test_idle_connections_lock_nobody_out() -> None:
     world = World()
     others = [world.connect() for _ in range(limits.HTTP_CONNECTIONS_MAX - 1)]
+    world.session.received(GET)  # who asks is served longer than who never did
+    others[0][0].received(GET[:-2])
+
+    session, beyond = world.connect()
+    session.received(GET)
+
+    assert beyond.written.startswith(b"HTTP/1.1 200")
+    assert others[0][1].aborted
+    assert not any(transport.closed for _, transport in [*others[1:], (None, world.transport)])
+    assert (world.server.counters.refused, len(world.server.open)) == (1, 64)
+    others[0][0].lost("")
+    assert len(world.server.open) == limits.HTTP_CONNECTIONS_MAX
+
+
+def test_one_more_than_may_be_answered_at_once_is_cut() -> None:
+    world = World()
+    others = [world.connect() for _ in range(limits.HTTP_CONNECTIONS_MAX - 1)]
+    for session in (world.session, *(session for session, _ in others)):
+        session.received(GET * 2)  # the second waits for its turn
 
     _, beyond = world.connect()
+
     assert beyond.aborted
     assert world.server.counters.refused == 1
-    assert not others[-1][1].closed
-
+    assert not any(transport.closed for _, transport in others)
     others[0][0].lost("")
-    _, after = world.connect()
-    assert not after.closed
+    assert not world.connect()[1].closed
 
 
 def test_the_deadline_is_absolute_whatever_drips_in() -> None:

@@ -123,7 +123,7 @@ async def place(
                 if guest.transport is not None:
                     guest.transport.abort()
     assert turn.faults == 0
-    assert here.entrance.open == set()
+    assert here.entrance.open == {}
 
 
 @asynccontextmanager
@@ -449,7 +449,7 @@ def test_handshakes_take_turns() -> None:
 
 
 @pytest.mark.real_loop
-async def test_one_more_than_may_be_on_the_way_in_is_refused(
+async def test_who_stays_on_the_way_in_locks_nobody_out(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leafnode.net.entry.ENTRIES_MAX", 2)
@@ -461,8 +461,12 @@ async def test_one_more_than_may_be_on_the_way_in_is_refused(
     ):
         assert await one.line() == b"INFO\r\n"
         assert await two.line() == b"INFO\r\n"
-        assert await three.end() == b""
+        assert await three.line() == b"INFO\r\n"
+        await three.secure(authority.client())
 
+        assert await one.end() == b""
+        assert here.guests[0].lost_reasons == [""]
+        await two.secure(authority.client())
         assert here.entrance.counters.refused == 1
     assert ENTRIES_MAX > 2
 
