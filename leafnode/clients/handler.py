@@ -156,7 +156,7 @@ class ClientHandler:
             self._login.bind_anybody(connect)
             self.apply_bounds()
         else:
-            seams.registry.await_login(self, self.address().rpartition(":")[0])
+            self._await_login()
         self._set_timer()
 
     def received(self, data: bytes) -> None:
@@ -184,7 +184,14 @@ class ClientHandler:
         """See net.entry.Guest."""
         if self._session.state is not State.CLOSED:
             self._session.entered(self._seams.clock.monotonic_ns())
+            if self._session.state is not State.OPEN:
+                self._await_login()
             self._set_timer()
+
+    def _await_login(self) -> None:
+        """Wait with those of the same address; behind a proxy it is known once its header came."""
+        if self.address():
+            self._seams.registry.await_login(self, self.address().rpartition(":")[0])
 
     # --- for the server and monitoring
 

@@ -24,7 +24,12 @@ class WaitingRoom:
         return len(self._addresses)
 
     def enter(self, cid: int, address: str) -> int | None:
-        """Let one more wait; return the cid of the one to be closed for it, if any."""
+        """Let one more wait; return the cid of the one to be closed for it, if any.
+
+        Who waits already keeps its place.
+        """
+        if cid in self._addresses:
+            return None
         same = self._by_address.setdefault(address, {})
         evicted = None
         if len(same) >= LOGINS_WAITING_ADDRESS_MAX:

@@ -1,11 +1,36 @@
 """leafnode.clients.waiting: places before the login go to who comes last and logs in at once."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from leafnode.clients.waiting import WaitingRoom
 from leafnode.config.options import Authorization, Options
 from leafnode.limits import LOGINS_WAITING_ADDRESS_MAX, LOGINS_WAITING_MAX
-from tests.sim.clients import ClientWorld
+from tests.sim.clients import HOST, PORT, ClientWorld
+
+if TYPE_CHECKING:
+    from leafnode.clients.handler import ClientHandler
+    from leafnode.net.transport import Transport
+    from tests.sim.clients import SimClient
 
 LOGIN = b'CONNECT {"user":"u","pass":"p"}\r\n'
+
+
+class _Proxied:
+    """What net.entry makes of a handler's connection where a PROXY header comes first."""
+
+    def __init__(self, handler: ClientHandler, address: str) -> None:
+        self._address = address
+        self._handler = handler
+        self.received = handler.received
+        self.lost = handler.lost
+
+    def connected(self, transport: Transport) -> None:
+        transport.peer = ""
+        self._handler.connected(transport)
+        transport.peer = self._address
+        self._handler.entered()
 
 
 def world() -> ClientWorld:
@@ -40,6 +65,36 @@ def test_who_left_holds_no_place() -> None:
         room.leave(cid)
 
     assert len(room) == 0
+
+
+def test_who_waits_already_pushes_nobody_out() -> None:
+    room = WaitingRoom()
+    for cid in range(LOGINS_WAITING_ADDRESS_MAX):
+        room.enter(cid, "10.0.0.1")
+
+    assert room.enter(0, "10.0.0.1") is None
+    assert (len(room), room.evicted) == (LOGINS_WAITING_ADDRESS_MAX, 0)
+
+
+def test_clients_behind_a_proxy_wait_under_their_own_addresses() -> None:
+    flooded = world()
+    server, room = flooded.server, flooded.server.registry.waiting
+
+    def proxied(address: str) -> SimClient:
+        """One whose address is known once its PROXY header came."""
+        flooded.network.listen(
+            server.turn, lambda: _Proxied(server.new_session(), address), host=HOST, port=PORT
+        )
+        return flooded.client(b"")
+
+    silent = [proxied("192.0.2.1:5000") for _ in range(LOGINS_WAITING_ADDRESS_MAX)]
+    other = proxied("192.0.2.2:5000")
+
+    assert room.evicted == 0
+    assert other.says(LOGIN) == b"+OK\r\n"
+    last = proxied("192.0.2.1:5000")
+    assert (room.evicted, silent[0].raw.ended, silent[1].raw.ended) == (1, True, False)
+    assert last.says(LOGIN) == b"+OK\r\n"
 
 
 def test_a_flood_of_silent_connections_lets_a_login_through() -> None:
