@@ -6,7 +6,7 @@ Prints how many of the tests that pass on the real server pass on leafnode, and 
 Counted are tests that start a server and no cluster. Files about JetStream are listed apart.
 Results stay in build/suites/, so that leafnode alone can be run again against an older run of the
 real server. LEAFNODE names another program to test. Needs Python 3.13 (nats.py's new packages), a
-checkout of nats.py (cloned when NATSPY_SRC names none) and about 20 minutes.
+checkout of nats-io/nats.py that NATSPY_SRC names, and about 20 minutes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from tests.hub.process import nats_server_path
 
 ROOT: Final = Path(__file__).parents[2]
 WORK: Final = ROOT / "build" / "suites"
-REPOSITORY: Final = "https://github.com/nats-io/nats.py"
 PACKAGES: Final = ("nats", "nats-core", "nats-jetstream", "nats-key-value", "nats-server")
 NEEDS: Final = (
     "pytest",
@@ -48,14 +47,11 @@ Results = dict[str, dict[str, object]]  # by package/file::test
 
 
 def source() -> Path:
-    """Return the checkout of nats.py, cloned where there is none."""
+    """Return the checkout of nats.py."""
     given = os.environ.get("NATSPY_SRC")
-    if given:
-        return Path(given).resolve()
-    checkout = WORK / "nats.py"
-    if not checkout.exists():
-        subprocess.run(["git", "clone", "--depth", "1", REPOSITORY, str(checkout)], check=True)
-    return checkout
+    if not given:
+        sys.exit("suite: set NATSPY_SRC to a checkout of nats-io/nats.py")
+    return Path(given).resolve()
 
 
 def python() -> Path:
