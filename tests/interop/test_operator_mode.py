@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import signal
 import subprocess
@@ -19,9 +20,10 @@ from tests.hub.jwt import Key
 from tests.hub.process import end_process, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from nats.aio.client import Client
+    from nats.aio.msg import Msg
 
 NO_LIMITS = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1)
 NATS_SERVER = Path(sys.executable).parent / "nats-server"
@@ -61,9 +63,17 @@ class Operated:
         body = {"type": "account", "version": 2, "limits": NO_LIMITS | {"wildcards": True}}
         return self.operator.sign(key.public, "ACC", body | nats_claims, issued_s=self.now_s)
 
-    def creds(self, account: Key, *, by: Key | None = None, exp: int = 0, **body: Any) -> str:
-        """The path of a new user's .creds file."""
-        user = Key(nkeys.PREFIX_BYTE_USER)
+    def creds(
+        self,
+        account: Key,
+        *,
+        by: Key | None = None,
+        exp: int = 0,
+        user: Key | None = None,
+        **body: Any,
+    ) -> str:
+        """The path of a user's .creds file, of a new one if none is given."""
+        user = user or Key(nkeys.PREFIX_BYTE_USER)
         claims = {"type": "user", "version": 2} | body
         if by is None:
             claims = {"subs": -1, "data": -1, "payload": -1} | claims
@@ -166,6 +176,55 @@ def test_a_user_is_cut_as_its_jwt_expires(operated: Operated) -> None:
         await ended(client, told, "User Authentication Expired")
 
     asyncio.run(run())
+
+
+def test_an_account_may_let_a_service_decide_on_its_users(operated: Operated) -> None:
+    service_user = Key(nkeys.PREFIX_BYTE_USER)
+    other = Key(nkeys.PREFIX_BYTE_ACCOUNT)
+
+    async def run() -> list[str]:
+        token = operated.account_jwt(other)
+        await operated.ask(f"$SYS.REQ.ACCOUNT.{other.public}.CLAIMS.UPDATE", token)
+        delegated = {"auth_users": [service_user.public], "allowed_accounts": [other.public]}
+        await operated.update(authorization=delegated)
+        await operated.refused(operated.creds(operated.account))  # its own JWT is not enough
+        service, _ = await operated.connect(operated.creds(operated.account, user=service_user))
+        found = []
+        for account in (operated.account, other, operated.system):
+            sub = await service.subscribe("$SYS.REQ.USER.AUTH", cb=deciding(operated, account))
+            await service.flush()
+            try:
+                client, _ = await operated.connect(operated.creds(operated.account))
+                answer = await client.request("$SYS.REQ.USER.INFO", timeout=3)
+                found.append(json.loads(answer.data)["data"]["account"])
+                await client.close()
+            except Exception as err:  # noqa: BLE001 -- nats.py raises several kinds
+                found.append(str(err))
+            await sub.unsubscribe()
+        await service.close()
+        return found
+
+    outcome = asyncio.run(run())
+
+    assert outcome[:2] == [operated.account.public, other.public]
+    assert "Authorization Violation" in outcome[2]
+
+
+def deciding(operated: Operated, account: Key) -> Callable[[Msg], Awaitable[None]]:
+    """A service that puts everybody into this account."""
+
+    async def decide(msg: Msg) -> None:
+        part = msg.data.split(b".")[1]
+        request = json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4)))
+        user = request["nats"]["user_nkey"]
+        body = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
+        token = account.sign(user, "bob", body, issued_s=operated.now_s)
+        body = {"type": "authorization_response", "version": 2, "jwt": token}
+        server = request["nats"]["server_id"]["id"]
+        answer = operated.account.sign(user, "x", body, issued_s=operated.now_s, aud=server)
+        await msg.respond(answer.encode())
+
+    return decide
 
 
 def test_a_scoped_signing_key_gives_its_template(operated: Operated) -> None:
