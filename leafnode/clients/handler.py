@@ -7,23 +7,21 @@ Truth: nats-server 2.15.1 server/client.go; measured: tests/conformance/transcri
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from leafnode.auth.authenticator import new_nonce
-from leafnode.auth.identity import ConnectionType
 from leafnode.clients import interest
 from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts, with_tls
 from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import ProtocolError
-from leafnode.limits import CONTROL_LINES_PER_TURN
+from leafnode.limits import CONTROL_LINES_PER_TURN, SUBSCRIPTIONS_DROPPED_PER_TURN
 from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import errors
-from leafnode.protocol.client_session import ClientSession, SessionRules, State
+from leafnode.protocol.client_session import ClientSession, State
 from leafnode.protocol.errors import wire_line
 from leafnode.protocol.info import DEFAULT_CONNECT, encode_info
 from leafnode.protocol.op import ConnectOp, Ping, Sub, Unsub
@@ -31,19 +29,14 @@ from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from random import Random
+    from collections.abc import Mapping
 
-    from leafnode.auth.identity import Identity
-    from leafnode.clients.authenticator import Authenticator
-    from leafnode.clients.registry import Registry
-    from leafnode.clock import Clock, Timer
-    from leafnode.config.options import Options
+    from leafnode.auth.identity import ConnectionType, Identity
+    from leafnode.clients.seams import ClientSeams
+    from leafnode.clock import Timer
     from leafnode.net.transport import TlsFacts, Transport
     from leafnode.protocol.info import Connect, ServerInfo
     from leafnode.protocol.op import Op
-    from leafnode.routing.account import Account
-    from leafnode.routing.peer import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -54,41 +47,6 @@ _CONNECT_STARTS: Final = frozenset({b"C", b"c"})
 CLIENT_CLOSED: Final = "Client Closed"
 
 _LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
-
-
-@dataclass(slots=True)
-class ClientSeams:
-    """What all client connections of a server share."""
-
-    options: Options
-    info: ServerInfo  # what every INFO starts from; client_id, client_ip and nonce are added
-    clock: Clock
-    random: Random  # for jitter
-    token_bytes: Callable[[int], bytes]  # for nonces
-    outbox: Outbox
-    account: Callable[[str], Account]
-    authenticator: Authenticator
-    registry: Registry
-    next_cid: Callable[[], int]
-    kind: ConnectionType = ConnectionType.STANDARD
-    map_certificate: bool = False  # the listener's verify_and_map
-    no_auth_user: str = ""  # the listener's own; empty: the server's
-    entry_ns: int = 0  # what TLS and a PROXY header may take before a login begins
-    rules: SessionRules = field(init=False)  # derived, one for all connections
-
-    def __post_init__(self) -> None:
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Derive what follows from the options, after they changed."""
-        self.rules = SessionRules(
-            max_control_line_bytes=self.options.max_control_line_bytes,
-            auth_required=self.authenticator.required,
-            auth_timeout_ns=self.options.authorization.timeout_ns,
-            ping_interval_ns=self.options.ping_interval_ns,
-            ping_max=self.options.ping_max,
-            entry_ns=self.entry_ns,
-        )
 
 
 class ClientHandler:
@@ -299,7 +257,7 @@ class ClientHandler:
                 self.refuse(error)
         if self._session.state is State.OPEN and self._transport is not None:
             self._transport.pause_reading()
-            self._seams.clock.call_later(0, self.go_on)
+            self._seams.clock.call_later(0, self._continue)
 
     def _do(self, op: Op) -> None:
         match op:
@@ -312,7 +270,7 @@ class ClientHandler:
             case Ping():
                 self._answer_ping()
             case ConnectOp(connect):
-                self._login.connect(connect)
+                self._connect(connect)
             case _:
                 pass  # PONG is the session's; +OK and INFO have no effect
 
@@ -345,12 +303,44 @@ class ClientHandler:
         """Handle nothing until a login that nobody asked for is decided."""
         self._session.begin_anonymous_check()
 
+    def _continue(self) -> None:
+        """Go on after the others had their turn; while a login is checked that comes first."""
+        if self._session.state is not State.CHECKING:
+            self.go_on()
+
     def go_on(self) -> None:
         """Handle the rest of what was read, and what comes."""
         if self._session.state is State.CLOSED or self._transport is None:
             return
-        self._transport.resume_reading()
-        self._work()
+        try:
+            self._transport.resume_reading()
+            self._work()
+        except Exception:  # boundary: connection
+            log.exception("Connection closed, handling its bytes failed: cid=%d", self.peer.cid)
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _connect(self, connect: Connect) -> None:
+        """Check a CONNECT. A second one begins without subscriptions: they end first, in slices."""
+        if len(self.peer.subs) <= SUBSCRIPTIONS_DROPPED_PER_TURN:
+            self._login.connect(connect)
+            return
+        self.wait()
+        self._connect_without(connect)
+
+    def _connect_without(self, connect: Connect) -> None:
+        if self._session.state is State.CLOSED:
+            return
+        if self.peer.subs:
+            interest.drop_some(self.peer)
+            self._seams.clock.call_later(0, lambda: self._connect_without(connect))
+            return
+        try:
+            self._login.connect(connect)
+        except ProtocolError as error:
+            self.refuse(error)
+            return
+        self._continue()
 
     def accept(self, connect: Connect, identity: Identity) -> None:
         """Serve the client as this identity from now on; what it had subscribed to ends.

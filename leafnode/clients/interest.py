@@ -79,5 +79,10 @@ def drop_all(peer: Peer, clock: Clock) -> None:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.
         account.spoil()
         clock.call_later(0, lambda: drop_all(peer, clock))
-    for sub in list(islice(subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
+    drop_some(peer)
+
+
+def drop_some(peer: Peer) -> None:
+    """Take out as many of a peer's subscriptions as others can wait for."""
+    for sub in list(islice(peer.subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
         drop(sub)

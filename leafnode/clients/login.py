@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.auth.identity import ConnectionType, Identity
-    from leafnode.clients.handler import ClientSeams
+    from leafnode.clients.seams import ClientSeams
     from leafnode.clock import Timer
     from leafnode.net.transport import TlsFacts
     from leafnode.protocol.info import Connect

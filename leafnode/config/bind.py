@@ -97,7 +97,7 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     _fold_store_dir(given, values)
     operator_mode.fold_operator(values)
     warnings = tree.warnings
-    named = any(account.users for account in values.get("accounts", ()))
+    named = "operator" in values or any(a.users for a in values.get("accounts", ()))
     if "authorization" in values and not (named or values["authorization"].required):
         where = given.places["authorization"].node
         text = "the authorization block is empty: everybody may connect"

@@ -10,7 +10,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode.auth.identity import ConnectionType
-from leafnode.clients.handler import ClientHandler, ClientSeams
+from leafnode.clients.handler import ClientHandler
+from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
 

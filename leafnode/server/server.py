@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from random import Random
 
-    from leafnode.clients.handler import ClientSeams
+    from leafnode.clients.seams import ClientSeams
     from leafnode.clock import Clock
     from leafnode.config.options import Options
     from leafnode.net.entry import Entrance

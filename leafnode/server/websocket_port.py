@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType
-from leafnode.clients.handler import ClientHandler, ClientSeams
+from leafnode.clients.handler import ClientHandler
+from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
 from leafnode.server.client_ports import server_tls

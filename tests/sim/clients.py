@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
-from leafnode.clients.handler import ClientHandler, ClientSeams
+from leafnode.clients.handler import ClientHandler
 from leafnode.clients.registry import Registry
+from leafnode.clients.seams import ClientSeams
 from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import Options
 from leafnode.net.turn import Turn

@@ -341,3 +341,17 @@ async def test_an_account_is_complete_when_everybody_it_imports_from_is_known() 
 
         assert not w.operator.is_complete(w.operator.accounts[REALM.account.public])
         assert w.operator.is_complete(w.operator.accounts[REALM.system.public])
+
+
+async def test_where_a_service_decides_a_users_own_jwt_is_not_enough() -> None:
+    service = User()
+    delegated = REALM.account_jwt(authorization={"auth_users": [service.public]})
+    w = world((REALM.account, delegated))
+
+    async with w.running():
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+        identity = await w.login(REALM.user_jwt(service), service)
+
+    assert identity.permissions is not None
+    assert not identity.permissions.may_publish(b"$SYS.REQ.USER.AUTH")

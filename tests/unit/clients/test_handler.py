@@ -18,7 +18,7 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
-from leafnode.limits import CONTROL_LINES_PER_TURN
+from leafnode.limits import CONTROL_LINES_PER_TURN, SUBSCRIPTIONS_DROPPED_PER_TURN
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
 
@@ -268,3 +268,16 @@ def test_no_bytes_make_the_server_fail_or_leave_something_behind(stream: bytes, 
 
 def test_the_clock_starts_where_the_simulation_says() -> None:
     assert ClientWorld().clock.monotonic_ns() == MONOTONIC_START_NS
+
+
+def test_a_second_connect_ends_more_subscriptions_than_others_wait_for_in_slices() -> None:
+    world = ClientWorld()
+    client = world.client()
+    many = SUBSCRIPTIONS_DROPPED_PER_TURN * 2 + 5
+    client.says(b"".join(b"SUB a.%d %d\r\n" % (n, n) for n in range(many)))
+    assert account(world).sublist.count == many
+
+    heard = client.says(b'CONNECT {"verbose":false}\r\nSUB b 1\r\nPING\r\n')
+
+    assert heard.endswith(b"PONG\r\n")
+    assert account(world).sublist.count == 1
