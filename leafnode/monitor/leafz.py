@@ -25,7 +25,8 @@ def leafz(views: Views, clock: Clock, options: LeafzOptions) -> Steps[dict[str, 
     rows = []
     for leaf in views.leafs():
         if options.account in {"", leaf.account}:
-            rows.append(_row(leaf, listing.subjects(leaf.id)))
+            subjects = yield from listing.subjects(leaf.id)
+            rows.append(_row(leaf, subjects))
             yield
     return {
         "server_id": views.facts.server_id,

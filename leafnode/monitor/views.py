@@ -289,7 +289,7 @@ class Views(msgspec.Struct, frozen=True):
     facts: ServerFacts
     counters: Callable[[], ServerCounters]
     connections: Callable[[], Sequence[Connection]]  # clients and leaf links, by their cid
-    subscriptions: Callable[[int], list[SubscriptionFacts]]  # of a client or leaf, by its cid
+    subscriptions: Callable[[int], Iterable[SubscriptionFacts]]  # of a client or leaf, by its cid
     closed: Callable[[], Iterable[ClosedConnection]] = list  # the oldest first
     accounts: Callable[[], list[str]] = list
     account: Callable[[str], AccountView | None] = lambda _: None

@@ -5,7 +5,6 @@ Knows every part's outside; monitoring itself knows only the views. No credentia
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -332,11 +331,11 @@ def _all_subscriptions(server: Server, name: str) -> Iterator[Subscription]:
         yield from (sub for sub in account.sublist if sub.peer.kind is not Kind.LEAF)
 
 
-def _subscriptions(server: Server, cid: int) -> list[SubscriptionFacts]:
+def _subscriptions(server: Server, cid: int) -> Iterator[SubscriptionFacts]:
+    """Walk those that a connection has now; facts are made of what is looked at."""
     peer = _peer(server, cid)
-    subs = peer.subs.values() if peer is not None else ()
-    most = limits.MONITOR_SUBSCRIPTIONS_MAX
-    return [subscription_facts(sub) for sub in islice(subs, most)]
+    subs = list(peer.subs.values()) if peer is not None else []
+    return map(subscription_facts, subs)
 
 
 def _peer(server: Server, cid: int) -> Peer | None:

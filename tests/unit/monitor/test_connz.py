@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from leafnode.monitor.query import BadQuery, Query
 from leafnode.monitor.steps import finish
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import closed, open_, views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def answer(query: str = "", **changes: Any) -> dict[str, Any]:
@@ -119,6 +122,28 @@ def test_listed_subscriptions_of_one_answer_are_bounded() -> None:
     rows = answer("subs=1", subscriptions=lambda _: many)["connections"]
 
     assert [len(row["subscriptions_list"]) for row in rows] == [most - 1, 1]
+
+
+@pytest.mark.parametrize(
+    "query", ["subs=1", "subs=detail", "acc=$G&filter_subject=b&limit=1", "subs=1&limit=1"]
+)
+def test_others_have_a_turn_within_the_subscriptions_of_one_connection(query: str) -> None:
+    many = [SubscriptionFacts(b"a", b"", b"1", 0)] * 10_000
+    looked_at = 0
+    gaps: list[int] = []
+
+    def walk(_: int) -> Iterator[SubscriptionFacts]:
+        nonlocal looked_at
+        for sub in many:
+            looked_at += 1
+            yield sub
+
+    options = ConnzOptions.from_query(Query(query))
+    for _ in connz(views(subscriptions=walk), FakeClock(), options):
+        gaps.append(looked_at - sum(gaps))
+
+    assert looked_at >= 10_000
+    assert max(gaps) <= 501
 
 
 def test_an_account_that_is_not_there_has_null_for_connections() -> None:
