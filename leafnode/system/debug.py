@@ -5,16 +5,21 @@ Pure. Truth: nats-server 2.15.1 server/events.go debugSubscribers; measured.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
+    from leafnode.monitor.steps import Steps
     from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Subscription
+
+_PER_TURN: Final = 1000  # looked at in one turn of the loop, of about 2 us each on a PC
 
 
-def subscribers(account: Account, body: bytes) -> int:
+def subscribers(account: Account, body: bytes) -> Steps[int]:
     """Count the subscriptions of clients for `subject [queue]`, within it where it is a pattern."""
     words = body.split()
     if not words or not subjects.is_valid(words[0]):
@@ -24,6 +29,19 @@ def subscribers(account: Account, body: bytes) -> int:
         match = account.sublist.find(wanted)
         found = [sub for group in match.groups for sub in group.members]
         found += match.plain if queue is None else []
+        walk, within = iter(found), b">"
     else:
-        found = [sub for sub in account.sublist if subjects.is_subset(sub.subject, wanted)]
-    return sum(sub.peer.kind is Kind.CLIENT and queue in {None, sub.queue} for sub in found)
+        walk, within = iter(account.sublist), wanted
+    count = 0
+    while piece := list(islice(walk, _PER_TURN)):
+        count += sum(_is_one(sub, within, queue) for sub in piece)
+        yield
+    return count
+
+
+def _is_one(sub: Subscription, within: bytes, queue: bytes | None) -> bool:
+    return (
+        sub.peer.kind is Kind.CLIENT
+        and queue in {None, sub.queue}
+        and subjects.is_subset(sub.subject, within)
+    )
