@@ -38,7 +38,8 @@ def publish_replies(account: Account, replies: list[tuple[bytes, bytes]]) -> Non
         if sub is None or sublist.has_literal(subject) or not is_valid(subject):
             deliver(account, account.system, Message(subject, b"", 0, body), once=True)
         elif may_deliver(sub, subject, account.system):
-            _send(account, sub, [b"MSG %b %b %d\r\n%b\r\n" % (subject, sub.sid, len(body), body)])
+            line = b"MSG %b %b %d\r\n%b\r\n" % (subject, sub.sid, len(body), body)
+            _send(account, sub, [line], len(body))
 
 
 def _only_client(match: Match | None) -> Subscription | None:
@@ -80,17 +81,18 @@ def deliver_to_client(
     if sub.peer.open_replies is not None:
         for _, reply, _, _ in messages:
             note_reply(sub.peer, reply)
-    _send(account, sub, lines)
+    _send(account, sub, lines, sum([len(body) for _, _, _, body in messages]))
     return True
 
 
-def _send(account: Account, sub: Subscription, lines: list[bytes]) -> None:
+def _send(account: Account, sub: Subscription, lines: list[bytes], payload: int) -> None:
+    """Hand over lines that carry so many bytes of header and body."""
     peer = sub.peer
-    count, size = len(lines), sum(map(len, lines))
+    count = len(lines)
     peer.out += lines
-    peer.pending_bytes += size
+    peer.pending_bytes += sum(map(len, lines))
     peer.outbox.mark(peer)
     sub.delivered += count
     for traffic in (peer.traffic, account.traffic):
         traffic.out_msgs += count
-        traffic.out_bytes += size
+        traffic.out_bytes += payload

@@ -94,6 +94,20 @@ def test_a_run_of_deliveries_to_one_client_is_written_at_once() -> None:
     assert (sub.delivered, client.traffic.out_msgs, world.traffic.out_msgs) == (2, 2, 2)
 
 
+def test_out_bytes_are_those_of_messages_without_the_protocol() -> None:
+    world = account()
+    client = FakePeer(world)
+    client.subscribe(b"_INBOX.1", b"5")
+
+    world.deliver(
+        b"_INBOX.1",
+        [(b"ev.a", b"$JS.ACK.1", 0, b"one"), (b"ev.b", b"", 12, b"NATS/1.0\r\n\r\ntwo")],
+    )
+    publish_replies(world, [(b"_INBOX.1", b"four")])
+
+    assert client.traffic.out_bytes == world.traffic.out_bytes == 3 + 15 + 4
+
+
 def test_a_delivery_that_the_client_may_not_receive_is_held_back() -> None:
     world = account()
     client = FakePeer(world)
