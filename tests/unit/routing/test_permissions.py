@@ -159,7 +159,7 @@ def test_whatever_the_path_a_message_arrives_if_and_only_if_it_is_allowed(
         if send == "publish":
             world.publish(literal, b"x")
         elif send == "deliver":
-            world.deliver(literal, [(b"stored", b"", 0, b"x")])
+            world.deliver(literal, [(literal, b"", 0, b"x")])
         else:
             FakePeer(world, 2).says(b"PUB %b 1\r\nx\r\n" % literal)
 
