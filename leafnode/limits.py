@@ -61,9 +61,12 @@ STATSZ_QUIET_NS: Final = 1 * NS_PER_S  # never more often than this to everybody
 SYSTEM_EVENTS_MAX: Final = 10_000  # within SYSTEM_EVENTS_NS; 40 us each on a PC
 SYSTEM_EVENTS_NS: Final = 1 * NS_PER_S
 SYSTEM_REQUESTS_MAX: Final = 512  # requests that wait for their turn
+SYSTEM_REQUESTS_ACCOUNT_MAX: Final = 64  # of them of one account that is not the system account
+SYSTEM_REQUESTS_OTHERS_MAX: Final = 256  # of them of all such accounts
 SYSTEM_REQUESTS_TURN_NS: Final = 5 * NS_PER_MS  # of answering before others have a turn
 TRACE_LOG_NS: Final = 1 * NS_PER_S  # one log line for all messages that cannot be traced
 SYSTEM_REQUEST_BYTES_MAX: Final = 64 * KIB  # of one request's JSON
+SYSTEM_REQUEST_HEADER_BYTES_MAX: Final = 4 * KIB  # a larger header is not looked at
 SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 ms on a PC
 
 # --- TLS, WebSocket and the PROXY protocol on listeners for clients

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from leafnode.limits import SYSTEM_REQUESTS_MAX, SYSTEM_REQUESTS_TURN_NS
+from leafnode.limits import (
+    SYSTEM_REQUEST_BYTES_MAX,
+    SYSTEM_REQUEST_HEADER_BYTES_MAX,
+    SYSTEM_REQUESTS_ACCOUNT_MAX,
+    SYSTEM_REQUESTS_MAX,
+    SYSTEM_REQUESTS_OTHERS_MAX,
+    SYSTEM_REQUESTS_TURN_NS,
+)
 from leafnode.monitor.query import BadQuery
 from leafnode.system import options
 from leafnode.system.encoding import encoded
@@ -81,8 +88,9 @@ class Requests:
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
         self._queue: deque[tuple[Service, Request]] = deque()
+        self._of_others: dict[Account, int] = {}  # waiting, but for those of the system account
         self._job: Steps[None] | None = None  # what answers the first of them
-        self.refused = 0  # requests unanswered because SYSTEM_REQUESTS_MAX others waited
+        self.refused = 0  # requests unanswered because too many others waited
 
     @property
     def waiting(self) -> int:
@@ -99,8 +107,9 @@ class Requests:
                         account=account,
                         subject=delivery.subject.decode("utf-8", "replace"),
                         reply=reply,
-                        header=body[:header_size],
-                        body=body[header_size:],
+                        header=_short(body[:header_size]),
+                        # One byte more tells that it is too large.
+                        body=body[header_size : header_size + SYSTEM_REQUEST_BYTES_MAX + 1],
                         asker=delivery.origin,
                     ),
                 )
@@ -128,9 +137,19 @@ class Requests:
     def _enqueue(self, service: Service, request: Request) -> None:
         if not request.reply and not service.raw:
             return  # nobody would hear the answer
-        if len(self._queue) >= SYSTEM_REQUESTS_MAX:
+        account, others = request.account, self._of_others
+        is_other = account is not self._envelope.account
+        if len(self._queue) >= SYSTEM_REQUESTS_MAX or (
+            is_other
+            and (
+                others.get(account, 0) >= SYSTEM_REQUESTS_ACCOUNT_MAX
+                or sum(others.values()) >= SYSTEM_REQUESTS_OTHERS_MAX
+            )
+        ):
             self.refused += 1
             return
+        if is_other:
+            others[account] = others.get(account, 0) + 1
         self._queue.append((service, request))
         if len(self._queue) == 1:
             self._envelope.clock.call_later(0, self._work)
@@ -144,11 +163,17 @@ class Requests:
                 self._job = self._answer(*self._queue[0])
             if next(self._job, self) is self:  # it is done
                 self._job = None
-                self._queue.popleft()
+                self._forget(self._queue.popleft()[1].account)
             if clock.monotonic_ns() >= end_ns:
                 break
         if self._queue:
             clock.call_later(0, self._work)
+
+    def _forget(self, account: Account) -> None:
+        """Note that a request of this account waits no longer."""
+        waiting = self._of_others.pop(account, 0) - 1
+        if waiting > 0:
+            self._of_others[account] = waiting
 
     def _answer(self, service: Service, request: Request) -> Steps[None]:
         try:
@@ -196,3 +221,8 @@ class Requests:
             code, description = error
             message["error"] = {"code": code, "description": description}
         return message
+
+
+def _short(header: bytes) -> bytes:
+    """Return a header that may be kept while its request waits; nothing of a larger one."""
+    return header if len(header) <= SYSTEM_REQUEST_HEADER_BYTES_MAX else b""

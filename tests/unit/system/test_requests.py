@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from leafnode.limits import SYSTEM_REQUESTS_MAX, SYSTEM_REQUESTS_TURN_NS
+from leafnode.limits import (
+    SYSTEM_REQUEST_BYTES_MAX,
+    SYSTEM_REQUESTS_ACCOUNT_MAX,
+    SYSTEM_REQUESTS_MAX,
+    SYSTEM_REQUESTS_OTHERS_MAX,
+    SYSTEM_REQUESTS_TURN_NS,
+)
 from leafnode.system import options
 from leafnode.system.requests import NoAnswer, Refused, Request, Service
 from tests.sim.system import SystemWorld
@@ -92,6 +98,39 @@ def test_requests_at_the_bound_wait_and_one_more_is_dropped_and_counted(world: S
     assert (world.requests.waiting, world.requests.refused) == (SYSTEM_REQUESTS_MAX, 1)
     world.settle()
     assert world.requests.waiting == 0
+
+
+def test_a_request_that_waits_keeps_no_large_body_and_no_large_header(
+    world: SystemWorld,
+) -> None:
+    kept: list[Request] = []
+    world.requests.serve(world.system, "keep", Service(lambda r, _: kept.append(r), None))
+
+    header = b"NATS/1.0\r\nA: " + b"x" * 70_000 + b"\r\n\r\n"
+    world.system.publish(b"keep", header + b"y" * 1_000_000, header_size=len(header), reply=b"r")
+    world.settle()
+
+    assert (len(kept[0].header), len(kept[0].body)) == (0, SYSTEM_REQUEST_BYTES_MAX + 1)
+    assert world.ask(b"q.1", b" " * 1_000_000)["error"]["code"] == 400
+
+
+def test_a_flood_of_accounts_leaves_the_system_account_its_answers(world: SystemWorld) -> None:
+    share = SYSTEM_REQUESTS_ACCOUNT_MAX
+    others = [world.server.account(f"A{n}") for n in range(SYSTEM_REQUESTS_OTHERS_MAX // share + 1)]
+    for number, other in enumerate(others, 1):
+        world.requests.serve(other, "q", Service(echo, options.STATSZ))
+        for _ in range(share + 1):
+            other.publish(b"q", reply=b"_INBOX.x")
+        assert world.requests.waiting <= share * number
+
+    assert world.requests.waiting == SYSTEM_REQUESTS_OTHERS_MAX
+    assert world.requests.refused == 4 + share + 1
+    assert world.ask(b"q.1") is not None
+    for _ in range(100):
+        world.settle()
+    assert world.requests.waiting == 0
+    others[0].publish(b"q", reply=b"_INBOX.x")
+    assert world.requests.waiting == 1
 
 
 def test_others_have_a_turn_after_a_few_milliseconds_of_answers(world: SystemWorld) -> None:
