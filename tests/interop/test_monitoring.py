@@ -7,6 +7,7 @@ here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from http.client import HTTPConnection
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 import nats
 import pytest
 
+from leafnode.limits import MONITOR_SUBSCRIPTIONS_MAX
 from tests.hub.process import Hub, free_ports, nats_server_path, running_hub
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
@@ -300,3 +302,15 @@ async def test_accounts_are_shown_as_nats_server_shows_them(tmp_path: Path) -> N
                 assert varz[0][key] == varz[1][key]
             sockets = [{**one["websocket"], "port": 0} for one in varz]
             assert sockets[0] == sockets[1]
+
+
+async def test_a_subject_filter_looks_at_all_subscriptions_of_a_connection(tmp_path: Path) -> None:
+    with running_gateway(tmp_path / "ours", "") as ours:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ours.client_port)
+        subs = [b"SUB a.%d %d\r\n" % (sid, sid) for sid in range(MONITOR_SUBSCRIPTIONS_MAX)]
+        writer.write(b'CONNECT {"verbose":false}\r\n' + b"".join(subs) + b"SUB last a\r\nPING\r\n")
+        await reader.readuntil(b"PONG\r\n")
+
+        assert ours.get("connz?acc=$G&filter_subject=last")["num_connections"] == 1
+        assert ours.get("connz?acc=$G&filter_subject=none")["num_connections"] == 0
+        writer.close()
