@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What a frame costs beside its payload: handling one takes as long as delivering 1 KiB or so, and
+# What a frame costs beside its payload: handling one takes as long as delivering 2 KiB or so, and
 # PING, PONG and empty frames are nothing else.
-_FRAME_COST: Final = 1024  # so that one turn has 256 of them at most
+_FRAME_COST: Final = 2048  # so that one turn has 128 of them at most
 TOO_BIG: Final = "Maximum Message Payload Exceeded"
 HANDSHAKE_TIMEOUT: Final = "Websocket Handshake Timeout"
 # What wsproto calls a mistake, by its start: what nats-server calls it.
