@@ -73,7 +73,7 @@ class Entrance:
     tls_before_all: bool = False  # TLS comes first whatever its options say: https, wss
     counters: EntryCounters = field(default_factory=EntryCounters)
     open: dict[Entry, None] = field(default_factory=dict)  # the oldest is the first
-    _waiting: deque[Callable[[], None]] = field(default_factory=deque)
+    _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
     _second_ns: int = 0
     _in_second: int = 0
 
@@ -87,8 +87,11 @@ class Entrance:
         tls_ns = self.tls.options.timeout_ns if self.tls is not None else 0
         return tls_ns + (PROXY_TIMEOUT_NS if self.proxy else 0)
 
-    def in_turn(self, shake: Callable[[], None]) -> None:
-        """Begin a handshake: one in a turn of the loop, so that a flood of them starves nobody."""
+    def in_turn(self, shake: Callable[[], bool]) -> None:
+        """Begin a handshake: one in a turn of the loop, so that a flood of them starves nobody.
+
+        `shake` returns False where its connection is gone, which takes no turn.
+        """
         self._waiting.append(shake)
         if len(self._waiting) == 1:
             self.clock.call_later(0, self._next)
@@ -108,9 +111,9 @@ class Entrance:
             entry.end("")
 
     def _next(self) -> None:
-        shake = self._waiting.popleft()
         try:
-            shake()
+            while self._waiting and not self._waiting.popleft()():
+                pass
         finally:
             if self._waiting:
                 self.clock.call_later(0, self._next)
@@ -229,13 +232,14 @@ class Entry:
             self._wire.pause_reading()
             entrance.in_turn(self._shake)
 
-    def _shake(self) -> None:
+    def _shake(self) -> bool:
         tls = self._entrance.tls
         if self._state is not State.SHAKING or tls is None:
-            return
+            return False
         start, self._start = self._start, b""
         self._wire.resume_reading()
         self._wire.secure(tls.context, self._shaken, start)
+        return True
 
     def _shaken(self, err: OSError | None) -> None:
         tls = self._entrance.tls

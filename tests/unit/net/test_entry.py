@@ -7,6 +7,7 @@ import hashlib
 import socket
 import ssl
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -439,13 +440,37 @@ def test_handshakes_take_turns() -> None:
     clock = FakeClock()
     entrance = Entrance(clock)
     begun: list[int] = []
+
+    def shake(number: int, *, is_there: bool) -> bool:
+        begun.append(number)
+        return is_there
+
     for number in range(3):
-        entrance.in_turn(lambda number=number: begun.append(number))
+        entrance.in_turn(partial(shake, number, is_there=True))
     clock.call_later(0, lambda: begun.append(-1))
 
     clock.advance(0)
 
     assert begun == [0, -1, 1, 2]
+
+
+def test_handshakes_of_who_is_gone_keep_nobody_waiting() -> None:
+    clock = FakeClock()
+    entrance = Entrance(clock)
+    begun: list[int] = []
+
+    def shake(number: int) -> bool:
+        begun.append(number)
+        return number == 9
+
+    for number in range(11):
+        entrance.in_turn(partial(shake, number))
+    clock.call_later(0, lambda: begun.append(-1))
+
+    clock.advance(0)
+
+    assert begun == [*range(10), -1, 10]
+    assert clock.pending() == 0
 
 
 @pytest.mark.real_loop
