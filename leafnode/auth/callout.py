@@ -160,7 +160,7 @@ class Callout:
         *,
         is_proxied: bool,
     ) -> Identity:
-        claims = jwt.decode(self._response(to, user, answer), UserClaims)
+        claims = jwt.decode(await self._response(to, user, answer), UserClaims)
         if claims.sub != user:
             raise LoginRefused("auth callout response is not for expected user")
         if claims.nats.proxy_required and not is_proxied:
@@ -179,7 +179,7 @@ class Callout:
             identity = replace(identity, account=claims.aud, proof=proof_of(to))
         return guarded(identity, to.account)
 
-    def _response(self, to: Delegation, user: str, answer: bytes) -> str:
+    async def _response(self, to: Delegation, user: str, answer: bytes) -> str:
         """Return the user JWT of an answer that is meant for this login. Raises AuthError."""
         sealed = bool(to.xkey) and not answer.startswith(jwt.START.encode())
         if sealed:
@@ -195,7 +195,16 @@ class Callout:
             raise LoginRefused("auth callout service returned an error")
         if not response.holds_at(self._clock.wall_ns() // NS_PER_S):
             raise LoginRefused("auth callout response has expired")
+        # Who can seal for the server is the service; without, the account's keys say so.
+        if not sealed and not await self._may_answer(to, response.iss):
+            raise LoginRefused("auth callout signing key is unknown")
         return response.nats.jwt
+
+    async def _may_answer(self, to: Delegation, key: str) -> bool:
+        """Say whether an answer may be signed by this key. Without operators the JWT in it says."""
+        if to.trust is None or self._lookup is None or key == to.issuer:
+            return True
+        return to.trust.signs_for(await self._lookup(to.issuer), key)
 
     async def _account(self, to: Delegation, claims: UserClaims) -> AccountClaims:
         """Return the account whose rules hold for the user: without operators just its issuer."""

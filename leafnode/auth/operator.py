@@ -186,7 +186,7 @@ class OperatorMode:
         from leafnode.auth.callout import Delegation, guarded
 
         name, outside = account.claims.sub, account.claims.nats.authorization
-        if (connect.nkey or user.sub) in outside.auth_users:
+        if user.sub in outside.auth_users:  # which it proves; `nkey` it only says
             return guarded(self._identity(user, account, connect, facts), name)
         if self.callout is None:
             raise LoginRefused("nobody can be asked yet")

@@ -355,3 +355,19 @@ async def test_where_a_service_decides_a_users_own_jwt_is_not_enough() -> None:
 
     assert identity.permissions is not None
     assert not identity.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
+
+
+async def test_of_an_account_that_lets_others_decide_only_the_proven_service_comes_in() -> None:
+    outside = {"auth_users": [ANN.public]}
+    w = world((REALM.account, REALM.account_jwt(authorization=outside)))
+    bob = User()
+    async with w.running():
+        assert (await w.login(REALM.user_jwt(ANN))).user == ANN.public
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(bob), bob)
+        bearer = Connect(jwt=REALM.user_jwt(bob, bearer_token=True), nkey=ANN.public)
+        answer = w.operator.check(bearer, FACTS)
+        assert isinstance(answer, asyncio.Future)
+        with pytest.raises(LoginRefused) as caught:
+            await answer
+    assert caught.value.reason == "nobody can be asked yet"
