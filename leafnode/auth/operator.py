@@ -17,7 +17,7 @@ from leafnode.auth.claims import AccountClaims, UserClaims
 from leafnode.auth.directory import DirectoryResolver
 from leafnode.auth.identity import LoginRefused
 from leafnode.auth.later import answer_of
-from leafnode.auth.resolver import new_resolver
+from leafnode.auth.resolver import check_preload, new_resolver
 from leafnode.auth.trust import trust_of
 from leafnode.auth.user_claims import (
     Moment,
@@ -83,6 +83,13 @@ def operator_mode(options: Options, clock: Clock) -> OperatorMode:
             "configuration or the operator jwt"
         )
     return OperatorMode(trust, resolver, clock, pinned=frozenset(operator.pinned_accounts))
+
+
+def check_operator(options: Options) -> None:
+    """Raise AuthError for an operator or account JWT of a configuration that does not hold."""
+    if options.operator is not None:
+        trust_of(options.operator)
+        check_preload(options.operator)
 
 
 def _ignore(_: object) -> None:

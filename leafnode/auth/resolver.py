@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from leafnode.auth import nkey
+from leafnode.auth import jwt, nkey
+from leafnode.auth.claims import AccountClaims
 from leafnode.errors import AuthError
 
 if TYPE_CHECKING:
@@ -44,15 +45,24 @@ class MemoryResolver:
         """Nothing is open."""
 
 
+def check_preload(options: OperatorOptions) -> None:
+    """Raise AuthError for a key that is no account's, or a JWT that is none of an account."""
+    for account, token in options.preload:
+        if not nkey.is_public_key(account, "A"):
+            raise AuthError("a key of resolver_preload is not an account's")
+        try:
+            jwt.decode(token, AccountClaims)
+        except AuthError as err:
+            raise AuthError(f"invalid account JWT for {account}: {err}") from err
+
+
 def new_resolver(options: OperatorOptions, clock: Clock, *, operator_url: str = "") -> Resolver:
     """Return the resolver that a configuration asks for. Raises AuthError. Blocks: file access.
 
     `operator_url` is the operator's own, used where the configuration names none.
     """
+    check_preload(options)
     preload = dict(options.preload)
-    for account in preload:
-        if not nkey.is_public_key(account, "A"):
-            raise AuthError("a key of resolver_preload is not an account's")
     wanted = options.resolver
     if wanted is None and not operator_url:
         raise AuthError("operators require an account resolver to be configured")

@@ -22,7 +22,7 @@ from leafnode.cli.send_signal import send_signal
 from leafnode.config.bind import load
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
-from leafnode.errors import ConfigError, LeafnodeError
+from leafnode.errors import AuthError, ConfigError, LeafnodeError
 from leafnode.protocol.info import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
         print(_shown(err, program), file=sys.stderr)
         return 1
     if flags.check:
-        return _report_check(flags, program, options.config_digest)
+        return _report_check(flags, program, options)
     return _serve(options, flags, program)
 
 
@@ -103,7 +103,16 @@ def _options(flags: Flags, program: str) -> Options:
     return overlay(options, flags)
 
 
-def _report_check(flags: Flags, program: str, digest: str) -> int:
+def _report_check(flags: Flags, program: str, options: Options) -> int:
+    if options.operator is not None:
+        from leafnode.auth.operator import check_operator
+
+        try:
+            check_operator(options)
+        except AuthError as err:
+            print(f"{program}: {flags.config}: {err}", file=sys.stderr)
+            return 1
+    digest = options.config_digest
     print(f"{program}: configuration file {flags.config} is valid ({digest})", file=sys.stderr)
     return 0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
-from leafnode.auth.operator import OperatorMode, operator_mode
+from leafnode.auth.operator import OperatorMode, check_operator, operator_mode
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.config.options import OperatorOptions, Options, ResolverOptions
@@ -371,3 +371,18 @@ async def test_of_an_account_that_lets_others_decide_only_the_proven_service_com
         with pytest.raises(LoginRefused) as caught:
             await answer
     assert caught.value.reason == "nobody can be asked yet"
+
+
+@pytest.mark.parametrize("part", ["operator", "preload"])
+def test_a_check_of_the_configuration_verifies_its_jwts(part: str) -> None:
+    operator, account = REALM.operator_jwt(), REALM.account_jwt()
+    check_operator(options_with(operator, account))
+    damaged = {"operator": (operator[:-4] + "AAAA", account), "preload": (operator, "eyJ.a.b")}
+
+    with pytest.raises(AuthError):
+        check_operator(options_with(*damaged[part]))
+
+
+def options_with(operator: str, account: str) -> Options:
+    mode = OperatorOptions(operators=(operator,), preload=((REALM.account.public, account),))
+    return Options(operator=mode)
