@@ -12,7 +12,7 @@ from asyncio import Future
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
-from leafnode.auth.identity import LoginRefused
+from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused
 from leafnode.auth.later import answer_of
 from leafnode.auth.secrets import Secrets
 from leafnode.auth.static import StaticLogins
@@ -20,7 +20,7 @@ from leafnode.auth.users import Users
 from leafnode.errors import ProtocolError
 from leafnode.limits import NONCE_BYTES
 from leafnode.protocol.errors import AuthorizationViolation
-from leafnode.protocol.info import DEFAULT_CONNECT
+from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 from leafnode.routing.account import GLOBAL_ACCOUNT
 
 if TYPE_CHECKING:
@@ -124,12 +124,13 @@ class Authenticator:
         is_proxied: bool,
     ) -> Identity:
         """Let the callout service decide, except about who is the service, or not its business."""
-        from leafnode.auth.callout import Delegation, guarded, raw_user
+        from leafnode.auth.callout import Delegation, guarded
 
         identity, refusal = await self._by_configuration(connect, facts, is_proxied=is_proxied)
         name = raw_user(connect) or (identity.user if identity is not None else "")
         if name in asked.auth_users:
             if identity is None:
+                refusal.asked = asked.account
                 raise refusal
             return guarded(identity, asked.account)
         account = identity.account if identity is not None else GLOBAL_ACCOUNT
@@ -218,7 +219,7 @@ class Authenticator:
             nkey.verify(key, facts.nonce, connect.proxy_sig, kinds=nkey.ALL_KINDS)
             for key in self._proxies
         ):
-            raise LoginRefused("proxy is not trusted")
+            raise LoginRefused("proxy is not trusted", state=PROXY_NOT_TRUSTED)
         return True
 
     def _count(self, answer: Future[Identity]) -> None:

@@ -12,15 +12,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode.auth import jwt
+from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountBody, AccountClaims, AuthorizationResponse, UserClaims
-from leafnode.auth.identity import LoginRefused
+from leafnode.auth.identity import PROXY_REQUIRED, REFUSED, LoginRefused
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.auth.permissions import without_publishing
 from leafnode.auth.trust import Trust
 from leafnode.auth.user_claims import Moment, check_claims, identity_of
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
+from leafnode.protocol.info import raw_user
 
 if TYPE_CHECKING:
     from leafnode.auth.identity import ConnectionType, Identity, PeerFacts
@@ -31,11 +32,13 @@ SUBJECT: Final = b"$SYS.REQ.USER.AUTH"
 XKEY_HEADER: Final = b"Nats-Server-Xkey"
 _AUDIENCE: Final = "nats-authorization-request"
 _ANY_ACCOUNT: Final = "*"
+_VIOLATION: Final = "auth callout violation: auth callout response"
 _KEY_BYTES: Final = 32
 _SEAL_NONCE_BYTES: Final = 24
 _NO_TRUST: Final = Trust(frozenset())
 
 # Sends (account, xkey of the server or b"", body) to the service and returns what it answers.
+# Raises TimeoutError where nothing is, LoginRefused where nobody can be asked.
 Ask = Callable[[str, bytes, bytes], Awaitable[bytes]]
 Lookup = Callable[[str], Awaitable[AccountClaims]]
 
@@ -107,13 +110,16 @@ class Callout:
         if to.xkey:
             xkey = server.curve.public_key.encode()
             body = server.curve.seal(body, to.xkey, self._token_bytes(_SEAL_NONCE_BYTES))
-        answer = await self._ask(to.account, xkey, body)
         try:
+            answer = await self._ask(to.account, xkey, body)
             return await self._judged(to, user, answer, connect, facts, is_proxied=is_proxied)
-        except LoginRefused:
-            raise
+        except TimeoutError as err:
+            # nats-server, too, does not tell the account more than that it was in vain.
+            raise _refusal(to, "auth callout response not received in time", told="") from err
+        except LoginRefused as err:
+            raise _refusal(to, err.reason, state=err.state) from err
         except AuthError as err:
-            raise LoginRefused(f"auth callout: {err}") from err
+            raise _refusal(to, str(err)) from err
 
     # --- the question
 
@@ -162,20 +168,30 @@ class Callout:
     ) -> Identity:
         claims = jwt.decode(await self._response(to, user, answer), UserClaims)
         if claims.sub != user:
-            raise LoginRefused("auth callout response is not for expected user")
+            raise LoginRefused(
+                f'expected authorized user of "{user}" but got "{claims.sub}" '
+                f'on account "{to.account}"'
+            )
         if claims.nats.proxy_required and not is_proxied:
-            raise LoginRefused("proxy required")
+            raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
         moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
+        if 0 < claims.exp < moment.now_s:
+            raise LoginRefused("error validating user JWT: claim is expired")
         check_claims(claims, moment)
         if claims.nats.issuer_account and to.trust is None:
-            raise LoginRefused("auth callout attempted to use issuer_account")
+            raise LoginRefused(
+                f'error non operator mode account "{to.account}": attempted to use issuer_account'
+            )
         if not to.permits(claims.account):
-            raise LoginRefused("wrong issuer for auth callout response")
+            raise LoginRefused(_wrong_issuer(to, claims))
         identity = identity_of(claims, await self._account(to, claims), facts, moment)
         identity = replace(identity, user=claims.name or raw_user(connect), is_bearer=False)
         if to.trust is None:
             if not self._exists(claims.aud):
-                raise LoginRefused(f"no valid account {claims.aud!r} for auth callout response")
+                raise LoginRefused(
+                    f'no valid account "{claims.aud}" for auth callout response '
+                    f'on account "{to.account}": account missing'
+                )
             identity = replace(identity, account=claims.aud, proof=proof_of(to))
         return guarded(identity, to.account)
 
@@ -185,14 +201,20 @@ class Callout:
         if sealed:
             answer = self._server.curve.open(answer, to.xkey)
         if not answer:
-            raise LoginRefused("auth callout violation: no reason supplied")
+            raise LoginRefused(
+                f'auth callout violation: "no reason supplied" on account "{to.account}"'
+            )
         response = jwt.decode(answer.decode("ascii", "replace"), AuthorizationResponse)
         if response.sub != user:
-            raise LoginRefused("auth callout response is not for expected user")
+            raise LoginRefused(f"{_VIOLATION} is not for expected user")
+        if not nkey.is_public_key(response.aud, "N"):
+            raise LoginRefused(
+                "authorization response had validation errors: Audience must be a server public key"
+            )
         if response.aud != self._server.keys.public_key:
-            raise LoginRefused("auth callout response is not for server")
+            raise LoginRefused(f"{_VIOLATION} is not for server")
         if response.nats.error:
-            raise LoginRefused("auth callout service returned an error")
+            raise LoginRefused(f"auth callout service returned an error: {response.nats.error}")
         if not response.holds_at(self._clock.wall_ns() // NS_PER_S):
             raise LoginRefused("auth callout response has expired")
         # Who can seal for the server is the service; without, the account's keys say so.
@@ -213,11 +235,22 @@ class Callout:
         return await self._lookup(claims.account)
 
 
-def raw_user(connect: Connect) -> str:
-    """Return what a login calls itself."""
-    if connect.nkey or connect.user:
-        return connect.nkey or connect.user
-    return "[REDACTED]" if connect.auth_token else ""
+def _refusal(
+    to: Delegation, reason: str, *, state: str = REFUSED, told: str | None = None
+) -> LoginRefused:
+    """Return what the account of the service is told of, in its words: the reason, capitalized."""
+    refusal = LoginRefused(reason, state=state)
+    refusal.asked = to.account
+    refusal.told = reason[:1].upper() + reason[1:] if told is None else told
+    return refusal
+
+
+def _wrong_issuer(to: Delegation, claims: UserClaims) -> str:
+    if to.trust is None:
+        expected = f'expected "{to.issuer}" got "{claims.iss}"'
+        return f'wrong issuer for auth callout response on account "{to.account}", {expected}'
+    option = "not permitted as valid account option for auth callout"
+    return f'account "{claims.iss}" {option} for account "{to.account}"'
 
 
 def proof_of(to: Delegation) -> bytes:

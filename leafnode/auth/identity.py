@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from leafnode.routing.permissions import Permissions
 
 UNLIMITED: Final = -1
+# What nats-server calls the end of a connection whose login did not hold.
+REFUSED: Final = "Authentication Failure"
+PROXY_REQUIRED: Final = "Proxy Required"
+PROXY_NOT_TRUSTED: Final = "Proxy Not Trusted"
 
 
 class ConnectionType(Enum):
@@ -89,12 +93,16 @@ ANYBODY: Final = Identity()
 class LoginRefused(AuthError):  # noqa: N818 -- what happened, not what is wrong
     """Credentials that do not hold. One text for every reason: it must teach nothing.
 
-    `reason` is for the log and for events of the system account.
+    `reason` is for the log, `state` is what monitoring calls such an end. `asked` is the account
+    whose service was to decide, empty where nobody's was; `told` is what that account is told.
     """
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", *, state: str = REFUSED) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.state = state
+        self.asked = ""
+        self.told = state
 
     def __str__(self) -> str:
         return "Authorization Violation"

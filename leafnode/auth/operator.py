@@ -15,7 +15,7 @@ from leafnode.auth import jwt
 from leafnode.auth.account_claims import account_options, approved_imports, check_account
 from leafnode.auth.claims import AccountClaims, UserClaims
 from leafnode.auth.directory import DirectoryResolver
-from leafnode.auth.identity import LoginRefused
+from leafnode.auth.identity import PROXY_REQUIRED, LoginRefused
 from leafnode.auth.later import answer_of
 from leafnode.auth.resolver import check_preload, new_resolver
 from leafnode.auth.trust import trust_of
@@ -143,7 +143,7 @@ class OperatorMode:
         user = self._user(connect)
         check_claims(user, moment)
         if user.nats.proxy_required and not is_proxied:
-            raise LoginRefused("proxy required")
+            raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
         if self._pinned and user.account not in self._pinned:
             raise LoginRefused("account not listed as operator pinned account")
         account = self.accounts.get(user.account)
@@ -194,7 +194,11 @@ class OperatorMode:
 
         name, outside = account.claims.sub, account.claims.nats.authorization
         if user.sub in outside.auth_users:  # which it proves; `nkey` it only says
-            return guarded(self._identity(user, account, connect, facts), name)
+            try:
+                return guarded(self._identity(user, account, connect, facts), name)
+            except LoginRefused as refusal:
+                refusal.asked = name
+                raise
         if self.callout is None:
             raise LoginRefused("nobody can be asked yet")
         to = Delegation(name, name, outside.xkey, outside.allowed_accounts, self.trust)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
 from leafnode.auth.certificate import mapped_user
-from leafnode.auth.identity import Identity, LoginRefused
+from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused
 from leafnode.auth.secrets import Secrets, is_bcrypt
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class StaticLogins:
             return self._by_password(connect, facts, users.by_name, is_proxied=is_proxied)
         if users.token:
             if users.proxy_required and not is_proxied:
-                raise LoginRefused("proxy required")
+                raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
             return self._compare(connect.auth_token, users.token, users.anybody)
         if users.single is not None:
             single = {users.single.identity.user: users.single}
@@ -131,5 +131,5 @@ class StaticLogins:
 def _unless_proxied(user: KnownUser, *, is_proxied: bool) -> KnownUser:
     """Return the user, unless it may only come through a trusted proxy and did not."""
     if user.proxy_required and not is_proxied:
-        raise LoginRefused("proxy required")
+        raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
     return user

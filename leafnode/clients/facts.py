@@ -15,6 +15,7 @@ from leafnode.auth.identity import ConnectionType
 from leafnode.config.tls import CIPHER_SUITES, INSECURE_SUITES
 from leafnode.net.x509 import key_digest
 from leafnode.protocol import errors
+from leafnode.protocol.info import raw_user
 
 if TYPE_CHECKING:
     from leafnode.clients.login import Login
@@ -151,7 +152,7 @@ def connection_facts(
     now_ns = clock.monotonic_ns()
     identity = login.identity
     connect = login.claimed if identity is None else session.connect
-    user = connect.nkey or connect.user if identity is None else identity.user
+    user = identity.user if identity is not None else raw_user(connect)
     idle_ns = session.idle_ns(now_ns)
     ip, _, port = address.rpartition(":")
     return ConnectionFacts(

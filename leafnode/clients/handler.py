@@ -442,10 +442,13 @@ class ClientHandler:
         if isinstance(error, _LOGIN_ERRORS):
             now_ns = self._seams.clock.monotonic_ns()
             self._seams.registry.login_failed(self.address(), error.wire_error.decode(), now_ns)
+        state = closed_state(error)
         if isinstance(error, errors.AuthorizationViolation):
-            self._seams.registry.rejected(self, closed_state(error))
+            refusal = self._login.refusal
+            state = refusal.state if refusal is not None else state
+            self._seams.registry.rejected(self, state, refusal)
         if error.closes:
-            self._end(closed_state(error))
+            self._end(state)
 
     def _on_slow(self) -> None:
         log.warning(

@@ -77,7 +77,7 @@ class Client(Protocol):
 class Login:
     """Who one client is, and how it proves that."""
 
-    __slots__ = ("_client", "_expiry", "_seams", "claimed", "identity", "nonce")
+    __slots__ = ("_client", "_expiry", "_seams", "claimed", "identity", "nonce", "refusal")
 
     def __init__(self, seams: ClientSeams, client: Client) -> None:
         self._seams = seams
@@ -85,6 +85,7 @@ class Login:
         self._expiry: Timer | None = None
         self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is known to hold
         self.identity: Identity | None = None  # None: nobody yet
+        self.refusal: LoginRefused | None = None  # why it was not let in
         self.nonce = b""  # what INFO asked to be signed; empty: nothing
 
     @property
@@ -167,7 +168,7 @@ class Login:
         try:
             answer = self._seams.authenticator.check(connect, self.facts())
         except LoginRefused as err:
-            log.debug("Login refused: cid=%d reason=%s", self._client.peer.cid, err.reason)
+            self._note(err)
             raise errors.AuthorizationViolation from err
         except AuthError as err:
             raise errors.AuthorizationViolation from err
@@ -183,8 +184,7 @@ class Login:
         try:
             identity = future.result()
         except AuthError as err:
-            reason = err.reason if isinstance(err, LoginRefused) else ""
-            log.debug("Login refused: cid=%d reason=%s", client.peer.cid, reason)
+            self._note(err if isinstance(err, LoginRefused) else LoginRefused())
             client.refuse(errors.AuthorizationViolation())
             return
         except (Exception, CancelledError):  # boundary: connection
@@ -199,6 +199,10 @@ class Login:
             client.refuse(error)
             return
         client.go_on()
+
+    def _note(self, refusal: LoginRefused) -> None:
+        self.refusal = refusal
+        log.debug("Login refused: cid=%d reason=%s", self._client.peer.cid, refusal.reason)
 
     def _arm(self) -> None:
         """Look again when the identity expires, and before in case the clock jumps."""

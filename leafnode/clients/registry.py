@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from leafnode.auth.identity import PROXY_NOT_TRUSTED, PROXY_REQUIRED, REFUSED
 from leafnode.clients.closed import ClosedRing
 from leafnode.clients.facts import ClosedConnection, subscription_facts
 from leafnode.clients.waiting import WaitingRoom
@@ -19,8 +20,11 @@ from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 from leafnode.protocol.errors import AuthenticationTimeout
 
 if TYPE_CHECKING:
+    from leafnode.auth.identity import LoginRefused
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clients.handler import ClientHandler
+
+_LOGIN_FAILURES: Final = {REFUSED, PROXY_REQUIRED, PROXY_NOT_TRUSTED, "Authentication Timeout"}
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +36,10 @@ class Watcher(Protocol):
         """It proved who it is and is bound to its account."""
         ...
 
-    def client_refused(self, client: ClientHandler, reason: str) -> None:
-        """Its login did not hold; `client_closed` follows."""
+    def client_refused(
+        self, client: ClientHandler, reason: str, refusal: LoginRefused | None
+    ) -> None:
+        """Its login did not hold; `client_closed` follows. `refusal`: credentials were judged."""
         ...
 
     def client_closed(self, client: ClientHandler, reason: str) -> None:
@@ -119,7 +125,7 @@ class Registry:
         match reason:
             case "Stale Connection":
                 self.stale += 1
-            case "Authentication Failure" | "Authentication Timeout":
+            case _ if reason in _LOGIN_FAILURES:
                 self.auth_failures += 1
             case _ if reason == SLOW_PENDING:
                 self.slow_pending += 1
@@ -135,10 +141,12 @@ class Registry:
         if self.watcher is not None:
             self.watcher.client_accepted(handler)
 
-    def rejected(self, handler: ClientHandler, reason: str) -> None:
+    def rejected(
+        self, handler: ClientHandler, reason: str, refusal: LoginRefused | None = None
+    ) -> None:
         """Note that a client's CONNECT did not hold."""
         if self.watcher is not None:
-            self.watcher.client_refused(handler, reason)
+            self.watcher.client_refused(handler, reason, refusal)
 
     def traffic(self) -> Traffic:
         """Messages and bytes of all clients since start."""

@@ -86,12 +86,23 @@ def with_credentials(connect: Connect, credentials: Mapping[str, str]) -> Connec
     return msgspec.structs.replace(connect, **missing) if missing else connect
 
 
+REDACTED: Final = "[REDACTED]"  # what nats-server calls somebody who has nothing but a token
+
+
+def raw_user(connect: Connect) -> str:
+    """Return what a login calls itself."""
+    if connect.nkey or connect.user:
+        return connect.nkey or connect.user
+    return REDACTED if connect.auth_token else ""
+
+
 def without_secrets(connect: Connect) -> Connect:
     """Return what may be kept for as long as the connection lives; it itself if that is all."""
     if not any((connect.password, connect.auth_token, connect.jwt, connect.sig, connect.proxy_sig)):
         return connect
+    token = REDACTED if connect.auth_token else ""
     return msgspec.structs.replace(
-        connect, password="", auth_token="", jwt="", sig="", proxy_sig=""
+        connect, password="", auth_token=token, jwt="", sig="", proxy_sig=""
     )
 
 

@@ -93,7 +93,10 @@ class Question:
         self.refused = 0  # logins refused because that many others waited
 
     async def ask(self, account_name: str, xkey: bytes, body: bytes) -> bytes:
-        """Return the service's answer. Raises LoginRefused where none comes in time."""
+        """Return the service's answer.
+
+        Raises TimeoutError where none comes in time, LoginRefused where nobody can be asked.
+        """
         from leafnode.auth.callout import SUBJECT, XKEY_HEADER
 
         server = self._server
@@ -117,11 +120,9 @@ class Question:
         try:
             size = len(block)
             if not account.publish(SUBJECT, block + body, header_size=size, reply=reply):
-                raise LoginRefused("no auth callout service is there")
+                raise TimeoutError  # nobody is there: why wait
             async with asyncio.timeout(server.options.authorization.timeout_ns / NS_PER_S):
                 return await answer
-        except TimeoutError as err:
-            raise LoginRefused("auth callout response not received in time") from err
         finally:
             self.pending -= 1
             account.unsubscribe(sub)

@@ -36,7 +36,7 @@ class System:
         self.envelope = Envelope(_about(server), account, server.clock, server.random)
         self.tally = Tally()
         statistics = self._statistics = AccountStatistics(monitor.views, self.tally)
-        self.events = Events(self.envelope, self.tally, statistics)
+        self.events = Events(self.envelope, self.tally, statistics, server.accounts.get)
         self.heartbeat = Heartbeat(self.envelope, monitor.views, statistics)
         self.requests = Requests(self.envelope)
         self.traces = TraceEvents(self.envelope, server.random)

@@ -76,6 +76,11 @@ class Envelope:
     def now(self) -> str:
         return format_time(self.clock.wall_ns())
 
-    def publish(self, subject: str, message: Mapping[str, object] | list[object] | int) -> None:
-        """Send one message to whoever listens in the system account."""
-        self.account.publish(subject.encode(), msgspec.json.encode(message))
+    def publish(
+        self,
+        subject: str,
+        message: Mapping[str, object] | list[object] | int,
+        account: Account | None = None,
+    ) -> None:
+        """Send one message to whoever listens in the system account, or in another."""
+        (account or self.account).publish(subject.encode(), msgspec.json.encode(message))

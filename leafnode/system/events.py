@@ -7,7 +7,7 @@ is never built. Truth: nats-server 2.15.1 server/events.go; subjects, keys and t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import ACCOUNT_CONNS_INTERVAL_NS, SYSTEM_EVENTS_MAX, SYSTEM_EVENTS_NS
@@ -16,9 +16,11 @@ from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.auth.identity import LoginRefused
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clock import Clock, Timer
     from leafnode.leaf.handler import LeafzRow
+    from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.system.envelope import Envelope
     from leafnode.system.statistics import AccountStatistics
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 CONNECTED: Final = "io.nats.server.advisory.v1.client_connect"
 DISCONNECTED: Final = "io.nats.server.advisory.v1.client_disconnect"
 CONNECTIONS: Final = "io.nats.server.advisory.v1.account_connections"
+
+ACCOUNT_AUTH_ERROR: Final = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR"  # in an account, of its own logins
 
 _SLOW: Final = frozenset({SLOW_PENDING, SLOW_DEADLINE})
 _GLOBAL: Final = "$G"  # its connections are announced to nobody, as on nats-server
@@ -43,8 +47,16 @@ class Connection(Protocol):
 class Events:
     """Sends events, and counts who is connected. Implements clients.registry.Watcher."""
 
-    def __init__(self, envelope: Envelope, tally: Tally, statistics: AccountStatistics) -> None:
+    def __init__(
+        self,
+        envelope: Envelope,
+        tally: Tally,
+        statistics: AccountStatistics,
+        account: Callable[[str], Account | None],
+    ) -> None:
+        """`account` finds an account by its name."""
         self._envelope = envelope
+        self._account = account
         self._tally = tally
         self._statistics = statistics
         self._burst = Burst(envelope.clock)
@@ -67,7 +79,11 @@ class Events:
         subject = f"$SYS.ACCOUNT.{account}.CONNECT"
         self._send(subject, CONNECTED, lambda: self._came(client.facts()))
 
-    def client_refused(self, client: Connection, reason: str) -> None:
+    def client_refused(
+        self, client: Connection, reason: str, refusal: LoginRefused | None = None
+    ) -> None:
+        if refusal is not None:
+            self._tell_account(client, refusal)
         subject = f"$SYS.SERVER.{self._envelope.about.id}.CLIENT.AUTH.ERR"
         self._send(subject, DISCONNECTED, lambda: self._ended(client.facts(), reason))
 
@@ -85,6 +101,21 @@ class Events:
         if account:
             self.connections_changed(account)
         return account
+
+    def _tell_account(self, client: Connection, refusal: LoginRefused) -> None:
+        """Tell the account whose service was to decide of a login that did not hold.
+
+        Else the global one: there those are who are nobody yet.
+        """
+        account = self._account(refusal.asked or _GLOBAL)
+        if account is None or not account.has_interest(ACCOUNT_AUTH_ERROR):
+            return
+        if self._burst.admits():
+            envelope = self._envelope
+            ended = self._ended(client.facts(), refusal.told)
+            ended["client"] = dict(cast("dict[str, object]", ended["client"]), acc=account.name)
+            message = envelope.typed(DISCONNECTED) | {"server": envelope.server()} | ended
+            envelope.publish(ACCOUNT_AUTH_ERROR.decode(), message, account)
 
     # --- leaf links
 

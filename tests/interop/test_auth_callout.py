@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -262,6 +263,54 @@ def test_what_the_service_does_not_answer_rightly_lets_nobody_in(asking: Asking)
         return found
 
     assert set(asyncio.run(run()).values()) == {"nats: 'Authorization Violation'"}
+
+
+# What the account of the service is told, with keys as K. What is wrong with a JWT that is none is
+# in the words of nats-server's library there, and not compared.
+REASONS = {
+    "an error": "Auth callout service returned an error: no such user",
+    "another user's": ("Auth callout violation: auth callout response is not for expected user"),
+    "for another server": (
+        "Authorization response had validation errors: Audience must be a server public key"
+    ),
+    "a JWT of another user": 'Expected authorized user of "K" but got "K" on account "AUTH"',
+    "a JWT by somebody else": (
+        'Wrong issuer for auth callout response on account "AUTH", expected "K" got "K"'
+    ),
+    "an unknown account": (
+        'No valid account "NOWHERE" for auth callout response on account "AUTH": account missing'
+    ),
+    "an expired JWT": "Error validating user JWT: claim is expired",
+    "silence": "",
+    "a wrong password": "Authentication Failure",
+}
+
+
+@pytest.mark.interop
+def test_the_account_of_the_service_is_told_of_each_refusal(asking: Asking) -> None:
+    async def run() -> dict[str, str]:
+        told: dict[str, str] = {}
+        seen = asyncio.Queue[dict[str, Any]]()
+
+        async def note(msg: Msg) -> None:
+            seen.put_nowait(json.loads(msg.data))
+
+        watcher = await asking.connect("service", "pw")
+        await watcher.subscribe("$SYS.ACCOUNT.CLIENT.AUTH.ERR", cb=note)
+        await watcher.flush()
+        for name in REASONS:
+            if name == "a wrong password":
+                await asking.refused("service", "wrong")
+            else:
+                async with asking.service(lambda r, wrong=WRONG[name]: wrong(asking, r)):  # type: ignore[misc]
+                    await asking.refused()
+            event = await asyncio.wait_for(seen.get(), 5)
+            assert event["client"]["acc"] == "AUTH"
+            told[name] = re.sub(r'"[A-Z2-7]{56}"', '"K"', event["reason"])
+        await watcher.close()
+        return told
+
+    assert asyncio.run(run()) == REASONS
 
 
 @pytest.mark.interop

@@ -36,6 +36,7 @@ server_name: srv
 server_tags: ["line:3"]
 jetstream { store_dir: "{dir}/js", domain: edge }
 system_account: SYS
+authorization { users: [{user: g, password: g}] }
 accounts {
   SYS { users: [{user: sys, password: sys}] }
   A {
@@ -215,12 +216,15 @@ async def test_other_accounts_are_answered_alike(urls: tuple[str, str], subject:
     assert ours == theirs
 
 
-async def be_refused(side: Side) -> None:
+WRONG: Final = b'"user":"a","pass":"wrong","lang":"go","version":"1","name":"x"'
+
+
+async def be_refused(side: Side, words: bytes = WRONG) -> None:
     """Log in with a wrong password, on a socket of one's own: nats-py leaves it open."""
     address = urlsplit(side.url("a"))
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     await reader.readline()
-    writer.write(b'CONNECT {"user":"a","pass":"wrong","lang":"go","version":"1","name":"x"}\r\n')
+    writer.write(b"CONNECT {%b}\r\n" % words)
     assert await reader.readline() == b"-ERR 'Authorization Violation'\r\n"
     writer.close()
     await writer.wait_closed()
@@ -243,6 +247,34 @@ async def events(side: Side) -> list[str]:
     return sorted(
         json.dumps(told) for told in side.told if not told[0].startswith("$SYS.SERVER.<id>.STATSZ")
     )
+
+
+async def refusals(side: Side) -> list[Any]:
+    """Refuse a password, then a token; return what the global account is told of it."""
+    told: list[Any] = []
+    answers = asyncio.Queue[None]()
+
+    async def note(message: Msg) -> None:
+        told.append((message.subject, shape(json.loads(message.data))))
+        answers.put_nowait(None)
+
+    client = await side.connect("g")
+    await client.subscribe("$SYS.>", cb=note)
+    await client.flush()
+    for words in (b'"user":"a","pass":"wrong","lang":"go"', b'"auth_token":"t0ken"'):
+        await be_refused(side, words)
+        await asyncio.wait_for(answers.get(), 5)
+    await client.close()
+    return told
+
+
+async def test_the_global_account_is_told_alike_of_logins_that_do_not_hold(
+    urls: tuple[str, str],
+) -> None:
+    theirs, ours = await on_both(urls, refusals)
+
+    assert [subject for subject, _ in theirs] == ["$SYS.ACCOUNT.CLIENT.AUTH.ERR"] * 2
+    assert ours == theirs
 
 
 async def test_events_are_alike(urls: tuple[str, str]) -> None:

@@ -53,7 +53,7 @@ class SystemWorld(ClientWorld):
         self.envelope = Envelope(about, self.system, self.clock, server.random)
         self.tally = Tally()
         self.statistics = AccountStatistics(monitor.views, self.tally)
-        self.events = Events(self.envelope, self.tally, self.statistics)
+        self.events = Events(self.envelope, self.tally, self.statistics, server.accounts.get)
         self.heartbeat = Heartbeat(self.envelope, monitor.views, self.statistics)
         self.requests = Requests(self.envelope)
         sources = Sources(
@@ -75,12 +75,18 @@ class SystemWorld(ClientWorld):
 
     def listen(self, subject: bytes = b">") -> None:
         """Note what the system account is told."""
+        self.told = self.hear("$SYS", subject)
+
+    def hear(self, account: str, subject: bytes) -> list[tuple[str, Any]]:
+        """Return what an account will be told, as it comes."""
+        told: list[tuple[str, Any]] = []
 
         def note(delivery: Delivery) -> None:
             for _, header_size, body in delivery.messages:
-                self.told.append((delivery.subject.decode(), json.loads(body[header_size:])))
+                told.append((delivery.subject.decode(), json.loads(body[header_size:])))
 
-        self.system.subscribe(subject, note)
+        self.server.account(account).subscribe(subject, note)
+        return told
 
     def ask(
         self, subject: bytes, body: bytes = b"", *, header: bytes = b"", account: str = "$SYS"

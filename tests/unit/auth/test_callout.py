@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from leafnode.auth.callout import AskingServer, Callout, Delegation, guarded, proof_of, raw_user
+from leafnode.auth.callout import AskingServer, Callout, Delegation, guarded, proof_of
 from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.limits import AUTH_TIMEOUT_NS
@@ -130,6 +130,20 @@ def test_any_other_answer_lets_nobody_in(wrong: Answer) -> None:
         decide(wrong)
 
 
+def test_the_services_account_is_told_why_and_of_silence_only_that_it_was_in_vain() -> None:
+    def silence(_: dict[str, Any]) -> bytes:
+        raise TimeoutError
+
+    told = {}
+    for name, service in (("an error", WRONG["an error"]), ("silence", silence)):
+        with pytest.raises(LoginRefused) as caught:
+            decide(service)
+        assert caught.value.asked == "AUTH"
+        told[name] = caught.value.told
+
+    assert told == {"an error": "Auth callout service returned an error: no", "silence": ""}
+
+
 def test_a_sealed_request_may_be_answered_sealed_or_not() -> None:
     to = Delegation(account="AUTH", issuer=ISSUER.public, xkey=SERVICE_CURVE.public_key)
 
@@ -150,12 +164,6 @@ def test_who_shares_the_services_account_may_not_ask_the_service() -> None:
     assert not inside.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
     assert inside.permissions.may_publish(b"a")
     assert guarded(outside, "AUTH") is outside
-
-
-def test_a_token_is_no_name() -> None:
-    assert raw_user(Connect(auth_token="t0ken")) == "[REDACTED]"
-    assert raw_user(Connect(nkey="UKEY", user="bob")) == "UKEY"
-    assert raw_user(Connect()) == ""
 
 
 def test_only_operators_accounts_may_place_users_elsewhere() -> None:

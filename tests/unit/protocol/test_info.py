@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.protocol.errors import ParserError
-from leafnode.protocol.info import Connect, ServerInfo, encode_info, parse_connect
+from leafnode.protocol.info import Connect, ServerInfo, encode_info, parse_connect, raw_user
 
 INFO = ServerInfo(
     server_id="N",
@@ -93,3 +93,9 @@ def test_what_is_no_whole_number_is_no_protocol(number: bytes) -> None:
 def test_any_bytes_are_a_connect_or_a_parser_error(text: bytes) -> None:
     with contextlib.suppress(ParserError):
         assert isinstance(parse_connect(text), Connect)
+
+
+def test_a_token_is_no_name() -> None:
+    assert raw_user(Connect(auth_token="t0ken")) == "[REDACTED]"
+    assert raw_user(Connect(nkey="UKEY", user="bob")) == "UKEY"
+    assert raw_user(Connect()) == ""

@@ -54,11 +54,11 @@ def test_a_question_has_an_inbox_of_its_own_and_the_key_in_its_header() -> None:
     assert account.sublist.count == 1
 
 
-@pytest.mark.parametrize("name", ["AUTH", "NOBODY"])
-def test_where_no_service_is_nobody_waits_for_it(name: str) -> None:
+@pytest.mark.parametrize(("name", "error"), [("AUTH", TimeoutError), ("NOBODY", LoginRefused)])
+def test_where_no_service_is_nobody_waits_for_it(name: str, error: type[Exception]) -> None:
     question = question_in(Account("AUTH", Outbox(lambda: None)))
 
-    with pytest.raises(LoginRefused):
+    with pytest.raises(error):
         asyncio.run(question.ask(name, b"", b"q"))
 
     assert question.pending == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leafnode.auth.identity import LoginRefused
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
 from leafnode.limits import SYSTEM_EVENTS_MAX
@@ -71,6 +72,46 @@ def test_a_refused_login_is_told_to_the_server_and_then_as_a_disconnect() -> Non
     assert event["reason"] == "Authentication Failure"
     assert (event["client"]["user"], event["client"]["name"]) == ("eve", "x")
     assert event["client"]["acc"] == "$G"
+
+
+def test_the_global_account_is_told_of_a_refused_login_as_well() -> None:
+    world = SystemWorld(LOCKED)
+    told = world.hear("$G", b"$SYS.>")
+
+    world.client(b'{"user":"eve","pass":"no","name":"x","lang":"go"}')
+    world.client(b'{"auth_token":"canary"}')
+
+    assert [subject for subject, _ in told] == ["$SYS.ACCOUNT.CLIENT.AUTH.ERR"] * 2
+    first, second = (event for _, event in told)
+    assert first["type"] == "io.nats.server.advisory.v1.client_disconnect"
+    assert first["reason"] == "Authentication Failure"
+    assert (first["client"]["user"], first["client"]["acc"]) == ("eve", "$G")
+    assert second["client"]["user"] == "[REDACTED]"
+
+
+def test_an_account_whose_service_refused_is_told_why_in_place_of_the_global_one() -> None:
+    world = SystemWorld(LOCKED)
+    told, elsewhere = world.hear("AUTH", b">"), world.hear("$G", b">")
+    client = world.client(CONNECT)
+    refusal = LoginRefused("the service said no")
+    refusal.asked, refusal.told = "AUTH", "The service said no"
+
+    world.events.client_refused(client.handler, "Authentication Failure", refusal)
+
+    [(_, event)] = told
+    assert (event["client"]["acc"], event["reason"]) == ("AUTH", "The service said no")
+    assert elsewhere == []
+
+
+def test_who_is_refused_before_it_shows_credentials_is_told_to_the_system_account_alone() -> None:
+    world = SystemWorld(LOCKED)
+    world.listen()
+    told = world.hear("$G", b">")
+
+    world.client(b'{"user":"u","pass":"p","account":"A"}')
+
+    assert told == []
+    assert world.told[0][0] == "$SYS.SERVER.NSERVER.CLIENT.AUTH.ERR"
 
 
 def test_no_event_shows_a_password() -> None:
