@@ -56,6 +56,8 @@ class Lane:
     __slots__ = (
         "_buffer",
         "_header_routes",
+        "_large_end",
+        "_large_size",
         "_left",
         "_max_control_line",
         "_max_line",
@@ -91,6 +93,7 @@ class Lane:
     def limit_payload(self, max_payload_bytes: int) -> None:
         """Refuse larger payloads from now on. Lines seen before must be forgotten: see `reset`."""
         self._max_payload = max_payload_bytes
+        self._large_end, self._large_size = b"", -1  # a size beyond the table, as it was last read
         self._sizes = _SIZES
         if max_payload_bytes < len(_SIZES):
             self._sizes = {end: size for end, size in _SIZES.items() if size <= max_payload_bytes}
@@ -219,8 +222,11 @@ class Lane:
                         reply = b""
                         header_size = 0
                         if not with_header:
-                            size = sizes.get(data[space + 1 : at + 1], -1)
-                            if size < 0:
+                            rest = data[space + 1 : at + 1]
+                            size = sizes.get(rest, -1)
+                            if size < 0 and rest == self._large_end:
+                                size = self._large_size
+                            elif size < 0:
                                 behind = find(b" ", space + 1, at)
                                 reply = data[space + 1 : behind] if behind > 0 else b""
                                 clean = len(reply.translate(None, NOT_IN_REPLY)) == len(reply) > 0
@@ -329,6 +335,8 @@ class Lane:
             return b"", 0, -1
         if reply.startswith(self._reserved):
             return b"", 0, -1
+        if size >= 0 and not (reply or with_header):
+            self._large_end, self._large_size = rest, size
         return reply, header_size, size
 
     def _once(

@@ -66,6 +66,38 @@ def test_a_message_cut_into_single_bytes_arrives_whole() -> None:
     assert peer.got() == b"MSG a 1 r 5\r\nhello\r\nMSG a 1 r 5\r\nworld\r\n"
 
 
+@pytest.mark.parametrize("size", [4096, 4097, 5000])
+def test_a_large_size_that_comes_again_in_a_later_read_is_read_alike(size: int) -> None:
+    world = account()
+    peer = FakePeer(world)
+    peer.lane.limit_payload(8192)
+    peer.subscribe(b"a", b"1")
+    replies: list[bytes] = []
+    world.subscribe(b"a", lambda delivery: replies.extend(m[0] for m in delivery.messages))
+    plain = b"PUB a %d\r\n%b\r\n" % (size, b"x" * size)
+    with_reply = b"PUB a r %d\r\n%b\r\n" % (size, b"y" * size)
+
+    for message in (plain, plain, with_reply, plain):
+        assert peer.says(message[:100]) == []
+        assert peer.says(message[100:]) == []
+
+        assert peer.got() == message.replace(b"PUB a ", b"MSG a 1 ")
+    assert replies == [b"", b"", b"r", b""]
+
+
+def test_a_large_size_read_before_is_refused_once_the_limit_is_lower() -> None:
+    world = account()
+    peer = FakePeer(world)
+    peer.lane.limit_payload(5000)
+    message = b"PUB a 5000\r\n%b\r\n" % (b"x" * 5000)
+    peer.says(message * 2)
+
+    peer.lane.limit_payload(4999)
+
+    with pytest.raises(MaxPayloadViolation):
+        peer.says(message)
+
+
 def test_a_subscription_made_between_equal_messages_gets_the_second() -> None:
     world = account()
     reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
