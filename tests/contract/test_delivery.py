@@ -105,7 +105,7 @@ def by_answers(world: Account, subject: bytes) -> None:
 
 
 def by_stream(world: Account, subject: bytes) -> None:
-    world.deliver(subject, [(b"stored", b"", 0, b"x")] * 3)
+    world.deliver(subject, [(subject, b"", 0, b"x")] * 3)
 
 
 WAYS = [
