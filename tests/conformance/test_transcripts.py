@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 CASES = [case for path in sorted(TRANSCRIPTS.glob("*.txt")) for case in read(path)]
-PATIENCE_S = 5.0
+PATIENCE_S = 15.0
 QUIET_S = 0.15
 
 

@@ -40,7 +40,7 @@ LINE: Final = "press"
 STEADY_S: Final = 4.0
 HUB_DOWN_S: Final = 6.0
 GATEWAY_DOWN_S: Final = 2.5
-START_S: Final = 10.0
+START_S: Final = 30.0
 DRAIN_S: Final = 20.0
 
 _CONFIG: Final = """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-START_S = 10.0
+START_S = 30.0
 # Imported by the daemon only when something needs them: they cost memory and time at every start.
 COSTLY = ["cryptography", "sqlite_utils", "bcrypt", "serial", "nacl", "unittest", "http.server"]
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(nats_server_path() is None, reason="nats-server not installed")
 
 JETSTREAM: Final = 'jetstream { store_dir: "{dir}/store" }\n'
-WAIT_S: Final = 5.0
+WAIT_S: Final = 15.0
 LEAFNODE: Final = "leafnode"
 BOTH: Final = [LEAFNODE, "nats-server"]
 
@@ -144,7 +144,7 @@ def test_fetch_acknowledge_refuse_and_give_up(servers: dict[str, Gateway | Hub])
     async def program(js: JetStreamContext, connection: Client) -> object:
         await js.add_stream(name="S", subjects=["s.>"])
         await fill(js, 5)
-        config = ConsumerConfig(ack_wait=0.3, max_deliver=3)
+        config = ConsumerConfig(ack_wait=1.5, max_deliver=3)
         sub = await js.pull_subscribe("s.>", "d", config=config)
         first, second, third, fourth = await sub.fetch(4, timeout=WAIT_S)
         seen = [told(message) for message in (first, second, third, fourth)]
@@ -215,10 +215,11 @@ def test_an_ordered_consumer_reads_from_the_start(servers: dict[str, Gateway | H
 
 
 @pytest.mark.parametrize(
-    "policy", [DeliverPolicy.ALL, DeliverPolicy.LAST, DeliverPolicy.LAST_PER_SUBJECT]
+    ("policy", "count"),
+    [(DeliverPolicy.ALL, 3), (DeliverPolicy.LAST, 1), (DeliverPolicy.LAST_PER_SUBJECT, 2)],
 )
 def test_a_consumer_starts_where_its_policy_says(
-    servers: dict[str, Gateway | Hub], policy: DeliverPolicy
+    servers: dict[str, Gateway | Hub], policy: DeliverPolicy, count: int
 ) -> None:
     async def program(js: JetStreamContext, _: Client) -> object:
         await js.add_stream(name="S", subjects=["s.>"])
@@ -226,7 +227,9 @@ def test_a_consumer_starts_where_its_policy_says(
             await js.publish(subject, subject.encode())
         config = ConsumerConfig(deliver_policy=policy, ack_policy=AckPolicy.NONE)
         sub = await js.pull_subscribe("s.>", "d", config=config)
-        return [told(message) for message in await sub.fetch(3, timeout=0.2)]
+        got = [told(message) for message in await sub.fetch(count, timeout=WAIT_S)]
+        assert (await sub.consumer_info()).num_pending == 0
+        return got
 
     assert on_both(servers, program)
 
@@ -422,12 +425,14 @@ def test_a_durable_consumer_goes_on_after_a_kill(tmp_path: Path, *, confirmed: b
                 await (message.ack_sync() if confirmed else message.ack())
             await until(lambda: is_acknowledged(js, 4))
         if not confirmed:
-            await asyncio.sleep(0.4)  # 250 ms to gather, then one COMMIT
+            await asyncio.sleep(1.5)  # 250 ms to gather, then one COMMIT
 
     async def after() -> list[bytes]:
         async with connected(gateway) as js:
             sub = await js.pull_subscribe("s.>", "d")
-            return [message.data for message in await sub.fetch(10, timeout=0.3)]
+            fetched = [message.data for message in await sub.fetch(6, timeout=WAIT_S)]
+            assert (await sub.consumer_info()).num_pending == 0
+            return fetched
 
     try:
         gateway.start()

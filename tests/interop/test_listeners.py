@@ -43,7 +43,7 @@ pytestmark = [
 HOST = "127.0.0.1"
 SERVERS = ["leafnode", "nats-server"]
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
-START_S = 10.0
+START_S = 30.0
 QUIET_S = 0.4
 
 

@@ -10,25 +10,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
+from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, Timer
 from leafnode.limits import STALL_PENDING_BYTES
 from leafnode.net.backlog import WriteRules
 from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
 from tests.sim.certificates import tls_pair
+from tests.sim.clock import FakeClock
 from tests.sim.sessions import RecordingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+
+class SlowClock(FakeClock):
+    """What is due at once runs in the loop's next round; deadlines come when the test says so."""
+
+    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:  # type: ignore[override]
+        if delay_ns <= 0:
+            return SystemClock().call_later(0, callback)
+        return super().call_later(delay_ns, callback)
 
 
 class Wire:
     """A TcpConnection and the plain socket at its other end."""
 
-    def __init__(self, write_deadline_ns: int, *, retries: bool) -> None:
-        self.turn = Turn(SystemClock())
+    def __init__(self, write_deadline_ns: int, clock: Clock, *, retries: bool) -> None:
+        self.turn = Turn(clock)
         self.session = RecordingSession()
         here, self.other = socket.socketpair()
         here.setblocking(False)
@@ -40,12 +50,22 @@ class Wire:
             write_rules=WriteRules(write_deadline_ns, retries=retries),
         )
 
+    async def take(self, size: int) -> int:
+        """Read `size` bytes at the other end, less at the end of the connection."""
+        loop, taken = asyncio.get_running_loop(), 0
+        while taken < size:
+            got = await loop.sock_recv(self.other, min(65536, size - taken))
+            if not got:
+                break
+            taken += len(got)
+        return taken
+
 
 @asynccontextmanager
 async def wired(
-    write_deadline_ns: int = 10 * NS_PER_S, *, retries: bool = False
+    write_deadline_ns: int = 10 * NS_PER_S, *, clock: Clock | None = None, retries: bool = False
 ) -> AsyncIterator[Wire]:
-    wire = Wire(write_deadline_ns, retries=retries)
+    wire = Wire(write_deadline_ns, clock or SystemClock(), retries=retries)
     wire.connection.begin()
     try:
         yield wire
@@ -88,14 +108,14 @@ async def test_a_peer_that_takes_nothing_within_the_write_deadline_is_cut() -> N
 
 @pytest.mark.real_loop
 async def test_a_peer_that_takes_slowly_but_steadily_is_not_cut() -> None:
-    loop = asyncio.get_running_loop()
-    async with wired(write_deadline_ns=40 * NS_PER_MS) as wire:
-        total = 0
+    clock = SlowClock()
+    async with wired(write_deadline_ns=40 * NS_PER_MS, clock=clock) as wire:
+        wire.connection.write([b"x" * 800_000])
         for _ in range(10):
-            wire.connection.write([b"x" * 400_000])
-            while wire.connection.pending_bytes():
-                total += len(await loop.sock_recv(wire.other, 65536))
-            await asyncio.sleep(0.01)
+            wire.connection.write([b"x" * 800_000])
+            assert await wire.take(800_000) == 800_000
+            assert wire.connection.pending_bytes()
+            clock.advance(30 * NS_PER_MS)
 
         assert wire.session.lost_reasons == []
 
@@ -105,16 +125,18 @@ async def test_a_peer_that_takes_slowly_but_steadily_is_not_cut() -> None:
 async def test_a_part_taken_by_the_deadline_is_enough_where_it_is_tried_again(
     retries: bool,
 ) -> None:
-    loop = asyncio.get_running_loop()
-    async with wired(write_deadline_ns=60 * NS_PER_MS, retries=retries) as wire:
+    clock = SlowClock()
+    async with wired(write_deadline_ns=60 * NS_PER_MS, clock=clock, retries=retries) as wire:
         wire.connection.write([b"x" * 20_000_000])
         for _ in range(8):
-            await asyncio.sleep(0.02)
-            for _ in range(4):
-                await loop.sock_recv(wire.other, 65536)
+            await wire.take(1_000_000)
+            clock.advance(20 * NS_PER_MS)
+        if not retries:
+            await wire.session.end()
 
         assert wire.session.lost_reasons == ([] if retries else ["Slow Consumer (Write Deadline)"])
         if retries:  # and nothing at all is not
+            clock.advance(2 * 60 * NS_PER_MS)
             await wire.session.end()
 
 
