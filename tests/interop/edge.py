@@ -85,8 +85,8 @@ class Edge:
         await until(lambda: self.remote.status.state is RemoteState.CONNECTED)
 
     async def error(self, words: str) -> None:
-        """Return when the status shows these words, at the latest after the promised 5 s."""
-        await until(lambda: words in self.remote.status.last_error, timeout_s=5)
+        """Return when the status shows these words."""
+        await until(lambda: words in self.remote.status.last_error)
 
 
 @contextlib.asynccontextmanager

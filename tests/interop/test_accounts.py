@@ -11,6 +11,7 @@ import nats
 import pytest
 
 from tests.hub.process import nats_server_path, running_hub
+from tests.interop.barrier import settled
 from tests.interop.gateway import running_gateway
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def answers(client: Client) -> None:
         await msg.respond(b"state of " + msg.subject.encode())
 
     await client.subscribe("state.*", cb=answer)
-    await client.flush()
+    await settled(client)
 
 
 async def test_a_hub_reaches_another_account_through_the_link_s_account(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ async def test_a_hub_reaches_another_account_through_the_link_s_account(tmp_path
             ):
                 await answers(plant)
                 telemetry = await far.subscribe("in.>")
-                await far.flush()
+                await settled(far)
                 async with asyncio.timeout(10):
                     while True:
                         with contextlib.suppress(nats.errors.Error):

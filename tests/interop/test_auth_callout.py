@@ -23,6 +23,7 @@ from nacl.public import Box, PrivateKey, PublicKey
 
 from tests.hub.jwt import Key
 from tests.hub.process import end_process, free_ports
+from tests.interop.barrier import settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -100,7 +101,7 @@ class Asking:
                 await msg.respond(said)
 
         await client.subscribe("$SYS.REQ.USER.AUTH", cb=take)
-        await client.flush()
+        await settled(client)
         yield client
         await client.close()
 
@@ -159,12 +160,6 @@ def running(directory: Path, command: list[str], *, sealed: bool) -> Iterator[As
     server = Asking(directory, command, sealed=sealed)
     yield server
     end_process(server.process, signal.SIGTERM)
-
-
-async def settled(client: Client) -> None:
-    """Wait for what the server says about what was sent: nats.py sends flush's PING before it."""
-    await client.flush()
-    await client.flush()
 
 
 async def whoami(client: Client) -> dict[str, Any]:
@@ -297,7 +292,7 @@ def test_the_account_of_the_service_is_told_of_each_refusal(asking: Asking) -> N
 
         watcher = await asking.connect("service", "pw")
         await watcher.subscribe("$SYS.ACCOUNT.CLIENT.AUTH.ERR", cb=note)
-        await watcher.flush()
+        await settled(watcher)
         for name in REASONS:
             if name == "a wrong password":
                 await asking.refused("service", "wrong")

@@ -17,6 +17,7 @@ import pytest
 
 from tests.hub.jwt import Key
 from tests.hub.process import end_process
+from tests.interop.barrier import settled
 from tests.interop.test_auth_callout import decoded
 from tests.interop.test_operator_mode import Operated
 
@@ -75,7 +76,7 @@ class Delegated(Operated):
             await msg.respond(answer(decoded(msg.data)))
 
         await client.subscribe("$SYS.REQ.USER.AUTH", cb=take)
-        await client.flush()
+        await settled(client)
         yield
         await client.close()
 

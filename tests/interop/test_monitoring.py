@@ -20,6 +20,7 @@ import pytest
 
 from leafnode.limits import MONITOR_SUBSCRIPTIONS_MAX
 from tests.hub.process import Hub, free_ports, nats_server_path, running_hub
+from tests.interop.barrier import settled
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
 from tests.sim.certificates import tls_pair
@@ -170,10 +171,10 @@ async def pair(directory: Path) -> AsyncIterator[Pair]:
                 await jetstream.publish("ev.a", b"hello")
                 await jetstream.pull_subscribe("ev.>", durable="D1")
                 await client.subscribe("foo.*", queue="q")
-                await client.flush()
+                await settled(client)
                 gone = await nats.connect(url, name="gone")
                 await gone.subscribe("gone.*")
-                await gone.flush()
+                await settled(gone)
                 await gone.close()
             await until(lambda: hub.get("leafz")["leafnodes"] == 2)
             await until(lambda: all(leaf["rtt"] for leaf in hub.get("leafz")["leafs"]))
@@ -285,7 +286,7 @@ async def test_accounts_are_shown_as_nats_server_shows_them(tmp_path: Path) -> N
                     client = await nats.connect(url, user=user, password=user, name=user)
                     clients.push_async_callback(client.close)
                     await client.subscribe(f"{user}.>")
-                    await client.flush()
+                    await settled(client)
 
             for name in ("A", "B", "SYS"):
                 sides = [server.get(f"accountz?acc={name}") for server in (ours, theirs)]

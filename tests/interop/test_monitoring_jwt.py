@@ -14,6 +14,7 @@ import pytest
 
 from tests.hub.jwt import Key
 from tests.hub.process import nats_server_path, running_hub
+from tests.interop.barrier import settled
 from tests.interop.gateway import running_gateway
 from tests.interop.test_monitoring import NOT_OURS, NOT_THEIRS, made_of, shape, without
 
@@ -102,7 +103,7 @@ async def test_accounts_and_clients_are_shown_with_what_their_jwts_say(tmp_path:
                 for name, creds in users.items():
                     client = await nats.connect(url, user_credentials=creds, name=name)
                     clients.push_async_callback(client.close)
-                    await client.flush()
+                    await settled(client)
 
             for name, key in trust.accounts.items():
                 sides = [server.get(f"accountz?acc={key.public}") for server in (ours, theirs)]

@@ -13,6 +13,7 @@ import nats
 import pytest
 
 from tests.hub.process import free_ports, nats_server_path, running_hub
+from tests.interop.barrier import settled
 from tests.interop.gateway import running_gateway
 from tests.interop.test_monitoring import NOT_OURS, NOT_THEIRS, shape, without
 from tests.sim.certificates import tls_pair
@@ -63,7 +64,7 @@ async def test_tls_and_websocket_are_shown_as_nats_server_shows_them(tmp_path: P
                 where = url.replace("nats://", "tls://")
                 client = await nats.connect(where, tls=client_side, user="u", password="p")
                 clients.push_async_callback(client.close)
-                await client.flush()
+                await settled(client)
             varz = [server.get("varz") for server in (ours, theirs)]
             rows = [server.get("connz?auth=1")["connections"] for server in (ours, theirs)]
 

@@ -18,6 +18,7 @@ import pytest
 
 from tests.hub.jwt import Key
 from tests.hub.process import end_process, free_ports
+from tests.interop.barrier import settled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -191,14 +192,14 @@ def test_an_account_may_let_a_service_decide_on_its_users(operated: Operated) ->
         found = []
         for account in (operated.account, other):
             sub = await service.subscribe("$SYS.REQ.USER.AUTH", cb=deciding(operated, account))
-            await service.flush()
+            await settled(service)
             client, _ = await operated.connect(operated.creds(operated.account))
             answer = await client.request("$SYS.REQ.USER.INFO", timeout=3)
             found.append(json.loads(answer.data)["data"]["account"])
             await client.close()
             await sub.unsubscribe()
         await service.subscribe("$SYS.REQ.USER.AUTH", cb=deciding(operated, operated.system))
-        await service.flush()
+        await settled(service)
         found.append(await operated.refused(operated.creds(operated.account)))
         await service.close()
         return found
@@ -241,7 +242,7 @@ def test_a_scoped_signing_key_gives_its_template(operated: Operated) -> None:
 
         for subject in ("ann.x", "it.in", "it.out"):
             await client.publish(subject, b"")
-        await client.flush()
+        await settled(client)
         await asyncio.sleep(0.1)
         assert len(told) == 1
         assert 'permissions violation for publish to "it.out"' in told[0].lower()

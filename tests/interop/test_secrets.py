@@ -22,6 +22,7 @@ import pytest
 
 from tests.hub.jwt import Key
 from tests.hub.process import end_process, free_ports
+from tests.interop.barrier import settled
 from tests.interop.test_monitoring_jwt import Trust
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ async def test_passwords_and_what_remotes_prove_themselves_with_are_not_told(
     with running(tmp_path / "edge", PASSWORDS) as edge:
         client = await nats.connect(edge.url, user="joe", password=f"{CANARY}-joe", name="joe")
         await client.subscribe("a.*")
-        await client.flush()
+        await settled(client)
         edge.refuse(f'"user":"joe","pass":"{CANARY}-wrong"', f'"auth_token":"{CANARY}-t"')
 
         answers = edge.answers(PATHS)

@@ -12,6 +12,7 @@ import nats
 import pytest
 
 from tests.hub.process import nats_server_path, running_hub
+from tests.interop.barrier import settled
 from tests.interop.gateway import running_gateway
 from tests.interop.test_monitoring_jwt import Trust
 
@@ -58,7 +59,7 @@ async def learned(url: str, creds: dict[str, str]) -> list[dict[str, Any]]:
 
         measured = await service.subscribe("lat")
         await service.subscribe("q.x", cb=answer)
-        await service.flush()
+        await settled(service)
         await asker.request("l.q", b"?", timeout=5)
         measurement = json.loads((await measured.next_msg(timeout=5)).data)
         return [*told, measurement["requestor"], measurement["responder"]]

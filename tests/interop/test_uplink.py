@@ -29,6 +29,7 @@ pytestmark = [
 HUB = 'server_name: hub\njetstream { store_dir: "{dir}/js", domain: hub, sync_interval: always }'
 # Shorter than every outage here: a message that is sent twice is stored twice.
 WINDOW_S = 0.1
+PATIENCE_S = 30.0
 PAYLOAD_MAX = 64 * 1024
 
 
@@ -45,7 +46,7 @@ def gateway_config(hub: Hub) -> str:
 async def jetstream_of(url: str) -> AsyncIterator[JetStreamContext]:
     client = await nats.connect(url, allow_reconnect=False)
     try:
-        yield client.jetstream()
+        yield client.jetstream(timeout=PATIENCE_S)
     finally:
         await client.close()
 
@@ -80,7 +81,7 @@ async def drained(gateway: Gateway) -> None:
         (stream,) = gateway.get("uplinkz")["streams"]
         return stream["state"] == "running" and not stream["lag_messages"]
 
-    await until(nothing_waits, timeout_s=20)
+    await until(nothing_waits, timeout_s=2 * PATIENCE_S)
 
 
 async def test_readings_arrive_under_the_servers_name_with_an_id_and_their_headers(
@@ -120,10 +121,10 @@ async def test_a_hub_that_is_killed_in_the_middle_has_everything_once_and_in_ord
             publishing = publish(gateway, round_ * 400 + 1, round_ * 400 + 400)
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(publishing)
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.15)  # whatever is on its way then
                 hub.kill()
                 await task
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(3 * WINDOW_S)
             hub.start()
             await drained(gateway)
 
@@ -141,7 +142,7 @@ async def test_a_gateway_that_is_killed_in_the_middle_sends_everything_once_and_
         for round_ in range(3):
             await publish(gateway, round_ * 200 + 1, round_ * 200 + 200)
             gateway.kill()
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(3 * WINDOW_S)
             gateway.start()
         await drained(gateway)
 
@@ -162,7 +163,7 @@ async def test_a_message_larger_than_the_hub_takes_does_not_end_the_link(tmp_pat
             (stream,) = gateway.get("uplinkz")["streams"]
             return stream["state"] == "refused"
 
-        await until(refused)
+        await until(refused, timeout_s=PATIENCE_S)
 
         (stream,) = gateway.get("uplinkz")["streams"]
         assert f"the hub takes at most {PAYLOAD_MAX}" in stream["last_error"]
