@@ -12,14 +12,13 @@ from asyncio import Future
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
-from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused
+from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused, UserRemoved
 from leafnode.auth.later import answer_of
 from leafnode.auth.secrets import Secrets
 from leafnode.auth.static import StaticLogins
 from leafnode.auth.users import Users
 from leafnode.errors import ProtocolError
 from leafnode.limits import NONCE_BYTES
-from leafnode.protocol.errors import AuthorizationViolation
 from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 from leafnode.routing.account import GLOBAL_ACCOUNT
 
@@ -89,6 +88,19 @@ class Authenticator:
         """Logins that were refused because BCRYPT_PENDING_MAX others waited."""
         return self._secrets.overflowed
 
+    def voucher(self, connect: Connect, facts: PeerFacts) -> str:
+        """Return the key of the trusted proxy that vouches for the connection, empty for none.
+
+        Raises LoginRefused where one claims to and is not known.
+        """
+        if not connect.proxy_sig or not self._proxies:
+            return ""
+        for key in self._proxies if facts.nonce else ():
+            if nkey.verify(key, facts.nonce, connect.proxy_sig, kinds=nkey.ALL_KINDS):
+                return key
+        self.refused += 1
+        raise LoginRefused("proxy is not trusted", state=PROXY_NOT_TRUSTED)
+
     def check(self, connect: Connect, facts: PeerFacts) -> Identity | Future[Identity]:
         """Return who it is, at once or, where that takes time, by a future of the loop.
 
@@ -104,15 +116,13 @@ class Authenticator:
         return answer
 
     def _judge(self, connect: Connect, facts: PeerFacts) -> Identity | Future[Identity]:
-        is_proxied = self._is_proxied(connect, facts)
         if self.operator is not None:
-            return self.operator.check(connect, facts, is_proxied=is_proxied)
+            return self.operator.check(connect, facts)
         if self._asked is not None:
             if self._callout is None or self._tasks is None:
                 raise LoginRefused("nobody can be asked yet")
-            asked = self._ask(self._asked, self._callout, connect, facts, is_proxied=is_proxied)
-            return answer_of(self._tasks, asked)
-        return self._static.check(connect, facts, is_proxied=is_proxied)
+            return answer_of(self._tasks, self._ask(self._asked, self._callout, connect, facts))
+        return self._static.check(connect, facts)
 
     async def _ask(
         self,
@@ -120,14 +130,13 @@ class Authenticator:
         callout: Callout,
         connect: Connect,
         facts: PeerFacts,
-        *,
-        is_proxied: bool,
     ) -> Identity:
         """Let the callout service decide, except about who is the service, or not its business."""
         from leafnode.auth.callout import Delegation, guarded
 
-        identity, refusal = await self._by_configuration(connect, facts, is_proxied=is_proxied)
-        name = raw_user(connect) or (identity.user if identity is not None else "")
+        identity, refusal = await self._by_configuration(connect, facts)
+        # Who it is counts, not what else its CONNECT says.
+        name = identity.user if identity is not None else raw_user(connect)
         if name in asked.auth_users:
             if identity is None:
                 refusal.asked = asked.account
@@ -137,14 +146,14 @@ class Authenticator:
         if identity is not None and not asked.concerns(account):
             return identity
         to = Delegation(account=asked.account, issuer=asked.issuer, xkey=asked.xkey)
-        return await callout.decide(to, connect, facts, is_proxied=is_proxied)
+        return await callout.decide(to, connect, facts)
 
     async def _by_configuration(
-        self, connect: Connect, facts: PeerFacts, *, is_proxied: bool
+        self, connect: Connect, facts: PeerFacts
     ) -> tuple[Identity | None, LoginRefused]:
         """Return who it is by the users here, or None and why not."""
         try:
-            answer = self._static.check(connect, facts, is_proxied=is_proxied)
+            answer = self._static.check(connect, facts)
             return (await answer if isinstance(answer, Future) else answer), LoginRefused()
         except LoginRefused as err:
             return None, err
@@ -158,69 +167,56 @@ class Authenticator:
         except LoginRefused:
             return False
 
-    def again(self, identity: Identity) -> Identity | None:
-        """Return the identity as the users are now; None where it does not hold any more."""
+    def again(self, identity: Identity, facts: PeerFacts) -> Identity:
+        """Return the identity as configuration and accounts are now.
+
+        Raises LoginRefused where it would not be let in any more.
+        """
+        if facts.proxy and facts.proxy not in self._proxies:
+            raise LoginRefused("proxy is not trusted", state=PROXY_NOT_TRUSTED)
         if self.operator is not None:
             try:
                 return self.operator.again(identity)
-            except ProtocolError:
-                return None
-        if not self.required:
-            return self._users.anybody
+            except ProtocolError as err:
+                raise LoginRefused(str(err)) from err
         if self._asked is not None:
-            return self._again_delegated(self._asked, identity)
-        return self._again(identity)
+            return self._again_delegated(self._asked, identity, facts)
+        return self._static.again(identity, facts)
 
-    def _again_delegated(self, asked: AuthCalloutOptions, identity: Identity) -> Identity | None:
-        """Who was let in by the service stays as long as it is the same; it is not asked again."""
+    def _again_delegated(
+        self, asked: AuthCalloutOptions, identity: Identity, facts: PeerFacts
+    ) -> Identity:
+        """Who was let in by the service stays as long as it is the same; it is not asked again.
+
+        Who was let in without it stays where that is none of its business now, either.
+        """
         from leafnode.auth.callout import Delegation, guarded, proof_of
 
         to = Delegation(account=asked.account, issuer=asked.issuer, xkey=asked.xkey)
         if identity.proof == proof_of(to):
+            if self._callout is None or not self._callout.has_account(identity.account):
+                raise UserRemoved("the account is gone")
             return identity
-        now = self._again(identity)
-        return guarded(now, asked.account) if now is not None else None
-
-    def _again(self, identity: Identity) -> Identity | None:
-        if not identity.user:
-            token = self._users.token.encode("utf-8", "surrogatepass")
-            return self._users.anybody if token and token == identity.proof else None
-        user = self._users.named(identity.user) or self._users.single
-        if user is None or user.identity.user != identity.user:
-            return None
-        return user.identity if user.identity.proof == identity.proof else None
+        now = self._static.again(identity, facts)
+        if now.user in asked.auth_users:
+            return guarded(now, asked.account)
+        if asked.concerns(now.account):
+            raise LoginRefused("the auth callout service has to decide")
+        return now
 
     def hold(self, identity: Identity) -> Identity:
-        """Return the identity as its account is now.
+        """Return the identity as its account is now, in operator mode.
 
         Raises the ProtocolError that ends the connection where it does not hold any more.
         """
-        if self.operator is not None:
-            return self.operator.again(identity)
-        now = self.again(identity)
-        if now is None:
-            raise AuthorizationViolation
-        return now
+        assert self.operator is not None, "accounts change by their JWTs"
+        return self.operator.again(identity)
 
     def close(self) -> None:
         """Drop the logins that wait; one that is being checked ends unheard."""
         self._secrets.close()
         if self.operator is not None:
             self.operator.close()
-
-    def _is_proxied(self, connect: Connect, facts: PeerFacts) -> bool:
-        """Say whether a trusted proxy vouches for the connection.
-
-        Raises LoginRefused where one claims to and is not known.
-        """
-        if not connect.proxy_sig or not self._proxies:
-            return False
-        if not facts.nonce or not any(
-            nkey.verify(key, facts.nonce, connect.proxy_sig, kinds=nkey.ALL_KINDS)
-            for key in self._proxies
-        ):
-            raise LoginRefused("proxy is not trusted", state=PROXY_NOT_TRUSTED)
-        return True
 
     def _count(self, answer: Future[Identity]) -> None:
         if not answer.cancelled() and answer.exception() is not None:

@@ -99,9 +99,7 @@ class Callout:
         self._lookup = lookup
         self._exists = exists
 
-    async def decide(
-        self, to: Delegation, connect: Connect, facts: PeerFacts, *, is_proxied: bool
-    ) -> Identity:
+    async def decide(self, to: Delegation, connect: Connect, facts: PeerFacts) -> Identity:
         """Return who the service says it is. Raises LoginRefused, also when nobody answers."""
         server = self._server
         user = KeyPair("U", self._token_bytes(_KEY_BYTES)).public_key
@@ -112,7 +110,7 @@ class Callout:
             body = server.curve.seal(body, to.xkey, self._token_bytes(_SEAL_NONCE_BYTES))
         try:
             answer = await self._ask(to.account, xkey, body)
-            return await self._judged(to, user, answer, connect, facts, is_proxied=is_proxied)
+            return await self._judged(to, user, answer, connect, facts)
         except TimeoutError as err:
             # nats-server, too, does not tell the account more than that it was in vain.
             raise _refusal(to, "auth callout response not received in time", told="") from err
@@ -120,6 +118,10 @@ class Callout:
             raise _refusal(to, err.reason, state=err.state) from err
         except AuthError as err:
             raise _refusal(to, str(err)) from err
+
+    def has_account(self, name: str) -> bool:
+        """Say whether a user may be in this account, as far as accounts are configured."""
+        return self._exists(name)
 
     # --- the question
 
@@ -163,8 +165,6 @@ class Callout:
         answer: bytes,
         connect: Connect,
         facts: PeerFacts,
-        *,
-        is_proxied: bool,
     ) -> Identity:
         claims = jwt.decode(await self._response(to, user, answer), UserClaims)
         if claims.sub != user:
@@ -172,7 +172,7 @@ class Callout:
                 f'expected authorized user of "{user}" but got "{claims.sub}" '
                 f'on account "{to.account}"'
             )
-        if claims.nats.proxy_required and not is_proxied:
+        if claims.nats.proxy_required and not facts.proxy:
             raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
         moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
         if 0 < claims.exp < moment.now_s:

@@ -44,7 +44,8 @@ class PeerFacts:
 
     `nonce` is what INFO asked to be signed, empty for nothing. `certificate` is the client's own,
     verified by TLS; `map_certificate` says that it names the user (`verify_and_map`).
-    `no_auth_user` is the listener's own, which goes before the server's.
+    `no_auth_user` is the listener's own, which goes before the server's. `proxy` is the key of the
+    trusted proxy that vouched for the connection, empty for none.
     """
 
     nonce: bytes = b""
@@ -56,6 +57,7 @@ class PeerFacts:
     tls_version: str = ""
     tls_cipher: str = ""
     no_auth_user: str = ""
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class LoginRefused(AuthError):  # noqa: N818 -- what happened, not what is wrong
 
     def __str__(self) -> str:
         return "Authorization Violation"
+
+
+class UserRemoved(LoginRefused):
+    """Nobody has that name any more: nats-server ends such a connection without a word."""
 
 
 def connection_types(names: Iterable[str]) -> frozenset[ConnectionType]:

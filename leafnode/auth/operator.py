@@ -132,9 +132,7 @@ class OperatorMode:
 
     # --- users
 
-    def check(
-        self, connect: Connect, facts: PeerFacts, *, is_proxied: bool = False
-    ) -> Identity | Future[Identity]:
+    def check(self, connect: Connect, facts: PeerFacts) -> Identity | Future[Identity]:
         """Return who it is; by a future where the account must be looked up first.
 
         Raises LoginRefused, or sets it on the future.
@@ -142,7 +140,7 @@ class OperatorMode:
         moment = self._moment()
         user = self._user(connect)
         check_claims(user, moment)
-        if user.nats.proxy_required and not is_proxied:
+        if user.nats.proxy_required and not facts.proxy:
             raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
         if self._pinned and user.account not in self._pinned:
             raise LoginRefused("account not listed as operator pinned account")
@@ -150,8 +148,7 @@ class OperatorMode:
         if account is not None and not account.is_delegated:
             return self._identity(user, account, connect, facts)
         assert self._tasks is not None, "nobody logs in before the server runs"
-        later = self._checked_later(user, connect, facts, is_proxied=is_proxied)
-        return answer_of(self._tasks, later)
+        return answer_of(self._tasks, self._checked_later(user, connect, facts))
 
     def again(self, identity: Identity) -> Identity:
         """Return the identity of somebody connected as it is now. Raises ProtocolError."""
@@ -170,7 +167,7 @@ class OperatorMode:
             raise LoginRefused(reason) from err
 
     async def _checked_later(
-        self, user: UserClaims, connect: Connect, facts: PeerFacts, *, is_proxied: bool
+        self, user: UserClaims, connect: Connect, facts: PeerFacts
     ) -> Identity:
         try:
             account = await self.lookup(user.account)
@@ -178,16 +175,10 @@ class OperatorMode:
             raise LoginRefused(f"account JWT lookup error: {err}") from err
         if not account.is_delegated:
             return self._identity(user, account, connect, facts)
-        return await self._ask(user, account, connect, facts, is_proxied=is_proxied)
+        return await self._ask(user, account, connect, facts)
 
     async def _ask(
-        self,
-        user: UserClaims,
-        account: LoadedAccount,
-        connect: Connect,
-        facts: PeerFacts,
-        *,
-        is_proxied: bool,
+        self, user: UserClaims, account: LoadedAccount, connect: Connect, facts: PeerFacts
     ) -> Identity:
         """Let the account's callout service decide, except about who is the service."""
         from leafnode.auth.callout import Delegation, guarded
@@ -202,7 +193,7 @@ class OperatorMode:
         if self.callout is None:
             raise LoginRefused("nobody can be asked yet")
         to = Delegation(name, name, outside.xkey, outside.allowed_accounts, self.trust)
-        return await self.callout.decide(to, connect, facts, is_proxied=is_proxied)
+        return await self.callout.decide(to, connect, facts)
 
     async def claims_of(self, name: str) -> AccountClaims:
         """Return an account that users may be placed in. Raises AuthError."""

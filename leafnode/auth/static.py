@@ -8,17 +8,21 @@ Truth: nats-server 2.15.1 server/auth.go processClientOrLeafAuthentication.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
 from leafnode.auth.certificate import mapped_user
-from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused
+from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused, UserRemoved
 from leafnode.auth.secrets import Secrets, is_bcrypt
+from leafnode.config.lexer import quoted
 
 if TYPE_CHECKING:
     from leafnode.auth.identity import PeerFacts
     from leafnode.auth.users import KnownUser, Users
     from leafnode.protocol.info import Connect
+
+log = logging.getLogger(__name__)
 
 
 class StaticLogins:
@@ -31,36 +35,68 @@ class StaticLogins:
         # Unknown users are compared with this, so that they take as long as known ones.
         self._decoy = next((u.password for u in users.all() if is_bcrypt(u.password)), "")
 
-    def check(
-        self, connect: Connect, facts: PeerFacts, *, is_proxied: bool
-    ) -> Identity | asyncio.Future[Identity]:
+    def check(self, connect: Connect, facts: PeerFacts) -> Identity | asyncio.Future[Identity]:
         """Return who it is, at once or, where a bcrypt hash decides, by a future of the loop."""
         users = self._users
         if not users.required:
             return users.anybody
         if (user := self.anonymous(connect, facts)) is not None:
-            return _unless_proxied(user, is_proxied=is_proxied).identity
+            return _unless_proxied(user, facts).identity
         if connect.nkey and users.by_key:
-            return self._by_key(connect, facts, is_proxied=is_proxied)
+            return self._by_key(connect, facts)
         if users.by_name:
             if facts.map_certificate:
-                return _unless_proxied(self._by_certificate(facts), is_proxied=is_proxied).identity
-            return self._by_password(connect, facts, users.by_name, is_proxied=is_proxied)
+                return self._by_certificate(connect, facts)
+            return self._by_password(connect, facts, users.by_name)
         if users.token:
-            if users.proxy_required and not is_proxied:
-                raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
-            return self._compare(connect.auth_token, users.token, users.anybody)
+            return self._compare(connect.auth_token, users.token, self._by_token(facts))
         if users.single is not None:
             single = {users.single.identity.user: users.single}
-            return self._by_password(connect, facts, single, is_proxied=is_proxied)
+            return self._by_password(connect, facts, single)
         raise LoginRefused("no credentials that are known here")
+
+    def again(self, identity: Identity, facts: PeerFacts) -> Identity:
+        """Return who somebody that these credentials once held for is by the users of now.
+
+        The secret itself is not kept: it must be the one that proved him. Raises LoginRefused.
+        """
+        users = self._users
+        if not users.required:
+            return users.anybody
+        if not identity.user:
+            if not users.token or identity.proof != users.anybody.proof:
+                raise LoginRefused("the token is another one")
+            return self._by_token(facts)
+        user = users.named(identity.user) or users.single
+        if user is None or user.identity.user != identity.user:
+            raise UserRemoved("the user is gone")
+        if not user.allows(facts.kind):
+            raise LoginRefused("the user may not connect this way any more")
+        if identity.proof != user.identity.proof:
+            raise LoginRefused("the user's secret is another one")
+        if not user.identity.key:
+            self._check_mapping(user, facts)
+        return _unless_proxied(user, facts).identity
+
+    def _check_mapping(self, user: KnownUser, facts: PeerFacts) -> None:
+        """Raise LoginRefused where a certificate has to say who the user is, and does not."""
+        if not self._users.by_name:
+            return
+        if facts.map_certificate:
+            if self._mapped(facts) is not user:
+                raise LoginRefused("the certificate names somebody else")
+        elif not user.password and user.identity.user != self._anonymous_name(facts):
+            raise LoginRefused("only a certificate proves the user")
+
+    def _anonymous_name(self, facts: PeerFacts) -> str:
+        return facts.no_auth_user or self._no_auth_user
 
     def anonymous(self, connect: Connect, facts: PeerFacts) -> KnownUser | None:
         """Return the user that somebody without any credentials is, where there is one.
 
         Raises LoginRefused when that user may not come in this way.
         """
-        name = facts.no_auth_user or self._no_auth_user
+        name = self._anonymous_name(facts)
         if not name or facts.map_certificate:
             return None
         if connect.user or connect.password or connect.auth_token or connect.nkey or connect.jwt:
@@ -70,16 +106,33 @@ class StaticLogins:
             raise LoginRefused("no_auth_user may not connect this way")
         return user
 
-    def _by_key(self, connect: Connect, facts: PeerFacts, *, is_proxied: bool) -> Identity:
+    def _by_token(self, facts: PeerFacts) -> Identity:
+        if self._users.proxy_required and not facts.proxy:
+            raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
+        return self._users.anybody
+
+    def _by_key(self, connect: Connect, facts: PeerFacts) -> Identity:
         user = self._users.by_key.get(connect.nkey)
         if user is None or not user.allows(facts.kind):
             raise LoginRefused("unknown nkey")
         # Without a nonce of ours any recorded signature would do.
         if not facts.nonce or not nkey.verify(connect.nkey, facts.nonce, connect.sig):
             raise LoginRefused("the signature does not hold")
-        return _unless_proxied(user, is_proxied=is_proxied).identity
+        return _unless_proxied(user, facts).identity
 
-    def _by_certificate(self, facts: PeerFacts) -> KnownUser:
+    def _by_certificate(
+        self, connect: Connect, facts: PeerFacts
+    ) -> Identity | asyncio.Future[Identity]:
+        """Return whom the certificate names; a password beside it must be the user's, too."""
+        user = _unless_proxied(self._mapped(facts), facts)
+        if connect.user:
+            text = "User %s found in connect proto, but user required from cert"
+            log.warning(text, quoted(connect.user))
+        if not user.password and not connect.password:
+            return user.identity
+        return self._compare(connect.password, user.password, user.identity)
+
+    def _mapped(self, facts: PeerFacts) -> KnownUser:
         if facts.certificate is None:
             raise LoginRefused("user required in certificate, none came")
         known = self._users.by_name
@@ -90,19 +143,14 @@ class StaticLogins:
         return known[name]
 
     def _by_password(
-        self,
-        connect: Connect,
-        facts: PeerFacts,
-        known: dict[str, KnownUser],
-        *,
-        is_proxied: bool,
+        self, connect: Connect, facts: PeerFacts, known: dict[str, KnownUser]
     ) -> Identity | asyncio.Future[Identity]:
         user = known.get(connect.user)
         if user is not None and not user.allows(facts.kind):
             user = None
         if user is None:
             return self._compare(connect.password, self._decoy, None)
-        _unless_proxied(user, is_proxied=is_proxied)
+        _unless_proxied(user, facts)
         return self._compare(connect.password, user.password, user.identity)
 
     def _compare(
@@ -128,8 +176,8 @@ class StaticLogins:
         return answer
 
 
-def _unless_proxied(user: KnownUser, *, is_proxied: bool) -> KnownUser:
+def _unless_proxied(user: KnownUser, facts: PeerFacts) -> KnownUser:
     """Return the user, unless it may only come through a trusted proxy and did not."""
-    if user.proxy_required and not is_proxied:
+    if user.proxy_required and not facts.proxy:
         raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
     return user

@@ -36,6 +36,20 @@ class Authenticator(Protocol):
         """
         ...
 
+    def voucher(self, connect: Connect, facts: PeerFacts) -> str:
+        """Return the key of the trusted proxy that vouches for the connection, empty for none.
+
+        Raises LoginRefused where one claims to and is not known.
+        """
+        ...
+
+    def again(self, identity: Identity, facts: PeerFacts) -> Identity:
+        """Return the identity as configuration and accounts are now.
+
+        Raises LoginRefused where it would not be let in any more.
+        """
+        ...
+
     def admits_anonymous(self, facts: PeerFacts) -> bool:
         """Say whether operations may come before CONNECT: there is a no_auth_user for them."""
         ...

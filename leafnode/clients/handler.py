@@ -46,6 +46,7 @@ _PONG: Final = b"PONG\r\n"
 _CONNECT_STARTS: Final = frozenset({b"C", b"c"})
 CLIENT_CLOSED: Final = "Client Closed"
 
+_FAILED: Final = "Connection closed, handling its bytes failed: cid=%d"
 _LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
 
 
@@ -158,9 +159,13 @@ class ClientHandler:
         """Who it is; None: nobody yet."""
         return self._login.identity
 
+    def again(self) -> Identity | None:
+        """Who it is by the users and accounts of now, see `Login.again`."""
+        return self._login.again()
+
     def become(self, identity: Identity) -> None:
         """Be the same user as it is now: with other permissions or bounds."""
-        self._login.bind(identity)
+        self._login.renew(identity)
         self.apply_bounds()
 
     def take_options(self) -> None:
@@ -316,9 +321,12 @@ class ClientHandler:
             self._transport.resume_reading()
             self._work()
         except Exception:  # boundary: connection
-            log.exception("Connection closed, handling its bytes failed: cid=%d", self.peer.cid)
-            if self._transport is not None:
-                self._transport.abort()
+            log.exception(_FAILED, self.peer.cid)
+            self._abort()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
     def _connect(self, connect: Connect) -> None:
         """Check a CONNECT. A second one begins without subscriptions: they end first, in slices."""
@@ -337,10 +345,12 @@ class ClientHandler:
             return
         try:
             self._login.connect(connect)
+            self._continue()
         except ProtocolError as error:
             self.refuse(error)
-            return
-        self._continue()
+        except Exception:  # boundary: connection
+            log.exception(_FAILED, self.peer.cid)
+            self._abort()
 
     def accept(self, connect: Connect, identity: Identity) -> None:
         """Serve the client as this identity from now on; what it had subscribed to ends.
@@ -350,12 +360,14 @@ class ClientHandler:
         seams = self._seams
         if connect.headers and not seams.info.headers:
             connect = msgspec.structs.replace(connect, headers=False)
-        self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
+        self._session.check(connect)
         for sub in list(self.peer.subs.values()):
             interest.drop(sub)
+        self._login.bind(identity)
+        # From here on operations are handled: it has to be somebody.
+        self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
         seams.registry.waiting.leave(self.peer.cid)
         self._set_options(connect)
-        self._login.bind(identity)
         self.apply_bounds()
         self._info_due = connect.protocol >= 1 and not self._pong_sent
         self._set_timer()

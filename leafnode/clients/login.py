@@ -77,12 +77,22 @@ class Client(Protocol):
 class Login:
     """Who one client is, and how it proves that."""
 
-    __slots__ = ("_client", "_expiry", "_seams", "claimed", "identity", "nonce", "refusal")
+    __slots__ = (
+        "_client",
+        "_expiry",
+        "_proxy",
+        "_seams",
+        "claimed",
+        "identity",
+        "nonce",
+        "refusal",
+    )
 
     def __init__(self, seams: ClientSeams, client: Client) -> None:
         self._seams = seams
         self._client = client
         self._expiry: Timer | None = None
+        self._proxy = ""  # key of the proxy that vouched for the CONNECT that was judged last
         self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is known to hold
         self.identity: Identity | None = None  # None: nobody yet
         self.refusal: LoginRefused | None = None  # why it was not let in
@@ -109,6 +119,7 @@ class Login:
             tls_version=tls.version() if tls is not None else "",
             tls_cipher=tls.cipher() if tls is not None else "",
             no_auth_user=seams.no_auth_user,
+            proxy=self._proxy,
         )
 
     def connect(self, connect: Connect) -> None:
@@ -136,12 +147,30 @@ class Login:
         assert not isinstance(identity, Future), "where nothing is required nothing is checked"
         self.bind(identity)
 
+    def again(self) -> Identity | None:
+        """Return who the client is by the users and accounts of now; None: nobody yet.
+
+        Raises LoginRefused where it would not be let in any more, which `refusal` keeps.
+        """
+        if self.identity is None:
+            return None
+        try:
+            return self._seams.authenticator.again(self.identity, self.facts())
+        except LoginRefused as err:
+            self._note(err)
+            raise
+
     def bind(self, identity: Identity) -> None:
         """Let the client act as this identity, for as long as it holds.
 
         Raises ProtocolError where its account has clients enough.
         """
         self.claimed = DEFAULT_CONNECT
+        self._client.peer.open_replies = None
+        self.renew(identity)
+
+    def renew(self, identity: Identity) -> None:
+        """Let the client go on as this identity; it may still answer what it was asked before."""
         peer = self._client.peer
         account = self._seams.account(identity.account)
         if peer.account is not account:
@@ -152,10 +181,11 @@ class Login:
         self.identity = identity
         peer.account = account
         peer.permissions = permissions = identity.permissions
-        peer.open_replies = None
-        if permissions is not None and permissions.responses is not None:
-            clock = self._seams.clock
-            peer.open_replies = OpenReplies(permissions.responses, clock.monotonic_ns)
+        rule = permissions.responses if permissions is not None else None
+        if rule is None:
+            peer.open_replies = None
+        elif peer.open_replies is None or peer.open_replies.rule != rule:
+            peer.open_replies = OpenReplies(rule, self._seams.clock.monotonic_ns)
         self._arm()
 
     def end(self) -> None:
@@ -165,8 +195,10 @@ class Login:
             self._expiry = None
 
     def _check(self, connect: Connect) -> None:
+        authenticator = self._seams.authenticator
         try:
-            answer = self._seams.authenticator.check(connect, self.facts())
+            self._proxy = authenticator.voucher(connect, self.facts())
+            answer = authenticator.check(connect, self.facts())
         except LoginRefused as err:
             self._note(err)
             raise errors.AuthorizationViolation from err
@@ -179,26 +211,26 @@ class Login:
             self._client.accept(connect, answer)
 
     def _checked(self, connect: Connect, future: Future[Identity]) -> None:
-        """Go on after credentials were checked elsewhere, if the connection still waits."""
+        """Go on after credentials were checked elsewhere, if the connection still waits.
+
+        Users and accounts may be others by now: those of this moment decide.
+        """
         client = self._client
         try:
             identity = future.result()
+            if client.is_gone:
+                return
+            client.accept(connect, self._seams.authenticator.again(identity, self.facts()))
+        except ProtocolError as error:
+            client.refuse(error)
         except AuthError as err:
             self._note(err if isinstance(err, LoginRefused) else LoginRefused())
             client.refuse(errors.AuthorizationViolation())
-            return
         except (Exception, CancelledError):  # boundary: connection
             log.exception("Client refused, its credentials could not be checked")
             client.refuse(errors.AuthorizationViolation())
-            return
-        if client.is_gone:
-            return
-        try:
-            client.accept(connect, identity)
-        except ProtocolError as error:
-            client.refuse(error)
-            return
-        client.go_on()
+        else:
+            client.go_on()
 
     def _note(self, refusal: LoginRefused) -> None:
         self.refusal = refusal

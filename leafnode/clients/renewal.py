@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.auth.identity import LoginRefused, UserRemoved
 from leafnode.clients import interest
 from leafnode.errors import ProtocolError
 from leafnode.protocol import errors
@@ -23,21 +24,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def renew(client: ClientHandler, again: Callable[[Identity], Identity | None]) -> None:
+def renew(client: ClientHandler) -> None:
     """Let a connected client be who it is by the users of now, or cut it.
 
-    Who is not known any more is told so. Who belongs to another account now is cut without a
-    word: it comes back and finds itself there. The others keep what they may still have.
+    Whose login does not hold any more is told so. Whose name is gone, and who belongs to another
+    account now, is cut without a word: it comes back and finds out. The others keep what they may
+    still have. Who has not said yet who it is goes on with that.
     """
     before = client.identity
-    if before is None:
-        return  # it has not said yet who it is
-    now = again(before)
-    if now is not None and now.account != before.account:
+    try:
+        now = client.again()
+    except UserRemoved:
         client.close("Client Closed")
-    elif now is None:
+    except LoginRefused:
         client.refuse(errors.AuthorizationViolation())
     else:
+        if before is None or now is None:
+            return
+        if now.account != before.account:
+            client.close("Client Closed")
+            return
         client.become(now)
         drop_denied(client)
 

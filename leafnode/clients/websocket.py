@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from leafnode.config.options import Authorization
-
 if TYPE_CHECKING:
     from leafnode.config.listener_options import Websocket
     from leafnode.config.options import Options
@@ -60,11 +58,8 @@ def websocket_options(options: Options, websocket: Websocket) -> Options:
     authorization = options.authorization
     if own is not None:
         if own.user or own.token:
-            authorization = Authorization(
-                user=own.user,
-                password=own.password,
-                token=own.token,
-                timeout_ns=authorization.timeout_ns,
+            authorization = replace(
+                authorization, user=own.user, password=own.password, token=own.token
             )
         if own.timeout_ns:
             authorization = replace(authorization, timeout_ns=own.timeout_ns)

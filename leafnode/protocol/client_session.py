@@ -156,12 +156,15 @@ class ClientSession:
         if self.state in {State.GREETED, State.CONNECTING}:
             self._due_ns = now_ns + self._rules.auth_timeout_ns
 
-    def accept(self, connect: Connect, now_ns: int, random: Random) -> None:
-        """Put a CONNECT in force whose credentials hold. Refuses options that cannot be."""
+    def check(self, connect: Connect) -> None:
+        """Refuse options that cannot be, of a CONNECT whose credentials hold."""
         if connect.protocol not in CLIENT_PROTOCOLS:
             raise InvalidClientProtocol
         if connect.no_responders and not connect.headers:
             raise NoRespondersRequiresHeaders
+
+    def accept(self, connect: Connect, now_ns: int, random: Random) -> None:
+        """Put a CONNECT in force whose credentials and options hold."""
         self._move(Event.ACCEPTED)
         self.connect = without_secrets(connect)
         if not self.said_connect:

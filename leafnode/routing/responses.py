@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class OpenReplies:
     """The reply subjects that wait for an answer of one peer, oldest first."""
 
-    __slots__ = ("_now_ns", "_open", "_rule", "dropped")
+    __slots__ = ("_now_ns", "_open", "dropped", "rule")
 
     def __init__(self, rule: ResponseRule, now_ns: Callable[[], int]) -> None:
-        self._rule = rule
+        self.rule = rule
         self._now_ns = now_ns
         self._open: dict[bytes, tuple[int, int]] = {}  # subject: received at, answers so far
         self.dropped = 0  # unanswered ones that had to make room
@@ -47,7 +47,7 @@ class OpenReplies:
         if found is None:
             return False
         received_ns, answers = found
-        rule = self._rule
+        rule = self.rule
         if self._is_expired(received_ns, self._now_ns()):
             del self._open[subject]
             return False
@@ -59,7 +59,7 @@ class OpenReplies:
         return True
 
     def _is_expired(self, received_ns: int, now_ns: int) -> bool:
-        return 0 < self._rule.expires_ns < now_ns - received_ns
+        return 0 < self.rule.expires_ns < now_ns - received_ns
 
     def _forget_expired(self, now_ns: int) -> None:
         expired = []

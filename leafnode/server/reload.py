@@ -141,6 +141,8 @@ def changes(old: Options, new: Options) -> list[Change]:
             raise ReloadError(f"{rule.name}: old={_shown(before)}, new={_shown(after)}")
         if field == "websocket":
             _check_websocket(before, after)
+        if field == "no_auth_user":
+            _check_no_auth_user(before, after, new)
         if field == "jetstream":
             _check_jetstream(before, after)
         found.append(Change(field, rule))
@@ -153,6 +155,13 @@ def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
         raise ReloadError("Websocket")
     if (old.tls is None) is not (new.tls is None):
         raise ReloadError("Websocket")
+
+
+def _check_no_auth_user(old: str, new: str, options: Options) -> None:
+    """It may go together with its user, and nothing else: clients are who it made them."""
+    users = [*options.authorization.users, *(u for a in options.accounts for u in a.users)]
+    if not old or new or any(user.user == old for user in users):
+        raise ReloadError(f"NoAuthUser: old={old}, new={new}")
 
 
 def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None) -> None:

@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from leafnode.auth.identity import ConnectionType
 from leafnode.clients.renewal import renew
 from leafnode.errors import LeafnodeError, ReloadError
 from leafnode.protocol import errors
@@ -142,14 +141,9 @@ class Reloader:
             clients = list(server.registry.open.values())
             for client in clients:
                 client.take_options()
-            if parts & {Part.ACCOUNTS, Part.LOGINS}:
+            if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # a certificate may be a login
                 for client in clients:
-                    if (
-                        client.kind is ConnectionType.WEBSOCKET
-                        and server.websocket_authenticator is not None
-                    ):
-                        continue  # its login is the listener's, which stays as it is
-                    renew(client, server.authenticator.again)
+                    renew(client)
             if Part.CLIENTS in parts:
                 for client in clients:
                     client.tell()

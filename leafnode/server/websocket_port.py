@@ -38,7 +38,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     entrance = Entrance(server.clock, tls=tls, tls_before_all=True)
     server.entrances["websocket"] = entrance
     options = websocket_options(server.options, websocket)
-    if has_own_login(websocket):
+    if has_own_login(websocket) and server.operator is None:  # an operator goes before it
         server.websocket_authenticator = Authenticator(options)
     port = WebSocketPort(
         turn=server.turn,
@@ -86,6 +86,8 @@ def refresh(server: Server) -> None:
     options = seams.options = websocket_options(server.options, websocket)
     seams.info = websocket_info(server.info(), websocket, port=server.websocket.port)
     seams.map_certificate = websocket.tls is not None and websocket.tls.verify_and_map
+    if server.websocket_authenticator is not None:
+        server.websocket_authenticator.apply(options)
     seams.refresh()
     port.message_bytes_max = options.max_payload_bytes + options.max_control_line_bytes
 

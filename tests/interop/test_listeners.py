@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography import x509
 
+from tests.hub.jwt import Operator
 from tests.hub.process import end_process, free_ports, nats_server_path
 from tests.sim.certificates import LOCALHOST, Authority
 from tests.sim.websocket import (
@@ -246,6 +247,33 @@ def test_a_certificate_names_the_user_where_verify_and_map_asks_for_it(
 
 
 @pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize(
+    ("login", "answer"),
+    [
+        (b'"user":"other"', b"PONG\r\n"),
+        (b'"auth_token":"t"', b"PONG\r\n"),
+        (b'"jwt":"j"', b"PONG\r\n"),
+        (b'"user":"other","pass":"p"', b"-ERR 'Authorization Violation'\r\n"),
+        (b'"pass":"p"', b"-ERR 'Authorization Violation'\r\n"),
+        (b'"nkey":"U"', b"PONG\r\n"),
+    ],
+)
+def test_a_password_beside_a_mapped_certificate_has_to_be_that_user_s(
+    kind: str, login: bytes, answer: bytes, start: Any, authority: Authority
+) -> None:
+    verify = f'verify_and_map: true, ca_file: "{authority.ca_file}"'
+    users = "authorization { users: [{user: 'joe@example.org'}, {user: other, password: p}] }"
+    server = start(kind, f"{tls_block(authority, verify)}\n{users}")
+    with server.dial() as joe:
+        joe.info()
+        joe.secure(authority.client(authority.joe))
+
+        said = b'CONNECT {"verbose":false,%b}\r\nPING\r\n' % login
+
+        assert joe.says(said, until=answer).endswith(answer)
+
+
+@pytest.mark.parametrize("kind", SERVERS)
 def test_behind_a_proxy_the_first_info_names_no_address_and_the_second_the_client_s(
     kind: str, start: Any
 ) -> None:
@@ -354,6 +382,25 @@ def test_wss_is_tls_first_and_info_says_so(kind: str, start: Any, authority: Aut
             b"MSG a 1 500000\r\n" + body + b"\r\nPONG\r\n"
         )
         assert not plain.says(request(), wait_s=2).startswith(b"HTTP/1.1 101")
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize(
+    ("own", "login"),
+    [("user: a, password: b", b'{"user":"a","pass":"b"}'), ("token: t", b'{"auth_token":"t"}')],
+    ids=["user", "token"],
+)
+def test_an_operator_goes_before_a_login_of_the_listener_s_own(
+    kind: str, own: str, login: bytes, start: Any
+) -> None:
+    operator = Operator(now_s=int(time.time()), jetstream=False)
+    block = f"websocket {{ {{ws}}, no_tls: true, authorization {{ {own} }} }}"
+    server = start(kind, f"{block}\n{operator.config()}")
+    refused = b"-ERR 'Authorization Violation'\r\n"
+    with server.dial(server.ws_port) as raw:
+        raw.upgrade()
+
+        assert refused in raw.says(frame(BINARY, b"CONNECT %b\r\n" % login), until=refused)
 
 
 @pytest.mark.parametrize("kind", SERVERS)

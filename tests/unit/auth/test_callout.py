@@ -63,7 +63,7 @@ def decide(service: Answer, to: Delegation = TO) -> Identity:
 
     server = AskingServer("edge", "127.0.0.1", "2.15.1", (), SERVER, CURVE, AUTH_TIMEOUT_NS)
     callout = Callout(server, ask, FakeClock(), bytes, exists=lambda name: name == "APP")
-    return asyncio.run(callout.decide(to, CONNECT, FACTS, is_proxied=False))
+    return asyncio.run(callout.decide(to, CONNECT, FACTS))
 
 
 def test_the_request_says_who_asks_about_whom_and_is_signed_by_the_server() -> None:

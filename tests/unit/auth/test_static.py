@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.certificate import Certificate
-from leafnode.auth.identity import ConnectionType, Identity, LoginRefused, PeerFacts
+from leafnode.auth.identity import (
+    PROXY_NOT_TRUSTED,
+    PROXY_REQUIRED,
+    REFUSED,
+    ConnectionType,
+    Identity,
+    LoginRefused,
+    PeerFacts,
+    UserRemoved,
+)
 from leafnode.auth.nkey import KeyPair
 from leafnode.config.options import Authorization, Options, User
 from leafnode.protocol.info import Connect
@@ -79,10 +90,26 @@ def test_a_user_is_refused_on_a_connection_that_it_may_not_use() -> None:
     assert who(OPEN, Connect(user="guest", password="guest"), WEBSOCKET) == "-"
 
 
-def test_a_mapped_certificate_is_the_user_whatever_connect_says() -> None:
-    facts = PeerFacts(certificate=Certificate(emails=("ann",)), map_certificate=True)
+MAPPED = PeerFacts(certificate=Certificate(emails=("joe",)), map_certificate=True)
+BY_CERTIFICATE = Authenticator(Options(authorization=Authorization(users=(User(user="joe"), ANN))))
 
-    assert who(OPEN, Connect(user="guest", password="guest"), facts) == "ann"
+
+def test_a_mapped_certificate_is_the_user_whatever_name_or_token_connect_brings(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for connect in (Connect(), Connect(user="ann"), Connect(auth_token="t"), Connect(jwt="j")):
+        assert who(BY_CERTIFICATE, connect, MAPPED) == "joe"
+
+    assert caplog.messages == ['User "ann" found in connect proto, but user required from cert']
+
+
+def test_a_password_beside_a_mapped_certificate_has_to_be_the_user_s() -> None:
+    ann = replace(MAPPED, certificate=Certificate(emails=("ann",)))
+
+    assert who(BY_CERTIFICATE, Connect(user="ann", password="secret"), MAPPED) == "-"
+    assert who(BY_CERTIFICATE, Connect(), ann) == "-"
+    assert who(BY_CERTIFICATE, Connect(password="secret"), ann) == "ann"
+    assert who(BY_CERTIFICATE, Connect(user="joe", password="secret"), ann) == "ann"
 
 
 def test_where_certificates_are_mapped_nothing_else_lets_in() -> None:
@@ -109,13 +136,18 @@ def test_a_user_behind_a_proxy_needs_one_that_is_trusted() -> None:
 
     def login(signer: KeyPair | None, nonce: bytes = NONCE) -> str:
         sig = base64.urlsafe_b64encode(signer.sign(nonce)).decode() if signer else ""
-        return who(authenticator, Connect(user="ann", password="secret", proxy_sig=sig))
+        connect = Connect(user="ann", password="secret", proxy_sig=sig)
+        try:
+            facts = replace(STANDARD, proxy=authenticator.voucher(connect, STANDARD))
+        except LoginRefused as refusal:
+            return refusal.state
+        return who(authenticator, connect, facts)
 
     assert authenticator.nonce_required
     assert login(proxy) == "ann"
     assert login(None) == "-"
-    assert login(stranger) == "-"
-    assert login(proxy, b"an older nonce") == "-"
+    assert login(stranger) == PROXY_NOT_TRUSTED
+    assert login(proxy, b"an older nonce") == PROXY_NOT_TRUSTED
 
 
 def test_a_token_or_single_user_may_need_a_proxy_too() -> None:
@@ -126,3 +158,82 @@ def test_a_token_or_single_user_may_need_a_proxy_too() -> None:
         authenticator = Authenticator(Options(authorization=authorization))
 
         assert who(authenticator, Connect(auth_token="t", user="u", password="p")) == "-"
+
+
+def again(options: Options, facts: PeerFacts = STANDARD, *, before: Options | None = None) -> str:
+    """Log ann in by `before`, and return who she is by `options`, or how she ends."""
+    authenticator = Authenticator(before or Options(authorization=USERS))
+    identity = authenticator.check(Connect(user="ann", password="secret", auth_token="t"), facts)
+    assert isinstance(identity, Identity)
+    authenticator.apply(options)
+    try:
+        return authenticator.again(identity, facts).user or "anybody"
+    except UserRemoved:
+        return "gone"
+    except LoginRefused as refusal:
+        return refusal.state
+
+
+def ann_alone(user: User, **options: Any) -> Options:
+    return Options(authorization=Authorization(users=(user,)), **options)
+
+
+def test_a_user_that_is_the_same_as_before_holds_again() -> None:
+    assert again(Options(authorization=USERS)) == "ann"
+    assert again(Options()) == "anybody"
+
+
+def test_a_user_whose_secret_or_kind_of_connection_is_another_one_does_not_hold() -> None:
+    assert again(ann_alone(replace(ANN, password="other"))) == REFUSED
+    assert again(ann_alone(replace(ANN, allowed_connection_types=("WEBSOCKET",)))) == REFUSED
+    assert again(ann_alone(replace(ANN, allowed_connection_types=("STANDARD",)))) == "ann"
+    assert again(Options(authorization=Authorization(users=(GUEST,)))) == "gone"
+    assert again(Options(authorization=Authorization(token="t"))) == "gone"
+
+
+def test_a_user_that_needs_a_proxy_now_does_not_hold_without_one() -> None:
+    behind = replace(STANDARD, proxy="N1")
+    needed = ann_alone(replace(ANN, proxy_required=True), trusted_proxies=("N1",))
+
+    assert again(needed) == PROXY_REQUIRED
+    assert again(needed, behind) == "ann"
+    assert again(replace(needed, trusted_proxies=("N2",)), behind) == PROXY_NOT_TRUSTED
+    assert again(Options(authorization=USERS), behind) == PROXY_NOT_TRUSTED
+
+
+def test_a_token_holds_again_as_long_as_it_is_the_same_and_needs_no_proxy() -> None:
+    before = Options(authorization=Authorization(token="t"))
+    proxied = Authorization(token="t", proxy_required=True)
+
+    assert again(before, before=before) == "anybody"
+    assert again(Options(authorization=Authorization(token="u")), before=before) == REFUSED
+    assert again(Options(authorization=USERS), before=before) == REFUSED
+    assert again(Options(authorization=proxied), before=before) == PROXY_REQUIRED
+
+
+def test_a_certificate_has_to_name_the_user_where_it_is_mapped_now() -> None:
+    identity = BY_CERTIFICATE.check(Connect(), MAPPED)
+    assert isinstance(identity, Identity)
+    assert BY_CERTIFICATE.again(identity, MAPPED) == identity
+    ann = BY_CERTIFICATE.check(Connect(user="ann", password="secret"), STANDARD)
+    assert isinstance(ann, Identity)
+
+    for who_before, facts in (
+        (identity, replace(MAPPED, certificate=Certificate(emails=("ann",)))),
+        (identity, replace(MAPPED, certificate=None)),
+        (identity, replace(MAPPED, map_certificate=False)),
+        (ann, MAPPED),
+    ):
+        with pytest.raises(LoginRefused):
+            BY_CERTIFICATE.again(who_before, facts)
+
+
+def test_the_no_auth_user_needs_no_certificate_to_hold_again() -> None:
+    options = Options(
+        authorization=Authorization(users=(User(user="joe"), ANN)), no_auth_user="joe"
+    )
+    authenticator = Authenticator(options)
+    identity = authenticator.check(Connect(), STANDARD)
+    assert isinstance(identity, Identity)
+
+    assert authenticator.again(identity, STANDARD) == identity

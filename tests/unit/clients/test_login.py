@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from leafnode.auth.identity import Identity, PeerFacts
+from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
 from leafnode.errors import AuthError
@@ -23,21 +23,38 @@ LOGIN = b'CONNECT {"user":"u","pass":"p","verbose":false}\r\n'
 REQUIRED = Options(authorization=Authorization(user="u", password="p"))
 
 
-class SlowAuthenticator:
-    """Answers when the test says so."""
+class Lenient:
+    """Knows no proxies; whom it let in stays."""
 
     required = True
     nonce_required = False
 
+    def voucher(self, connect: Connect, facts: PeerFacts) -> str:
+        return ""
+
+    def again(self, identity: Identity, facts: PeerFacts) -> Identity:
+        return identity
+
+    def admits_anonymous(self, facts: PeerFacts) -> bool:
+        return False
+
+
+class SlowAuthenticator(Lenient):
+    """Answers when the test says so."""
+
     def __init__(self) -> None:
         self.asked: list[asyncio.Future[Identity]] = []
+        self.removed: set[str] = set()
+        self.now: dict[str, Identity] = {}  # by user, who is not the same any more
 
     def check(self, connect: Connect, facts: PeerFacts) -> asyncio.Future[Identity]:
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
-    def admits_anonymous(self, facts: PeerFacts) -> bool:
-        return False
+    def again(self, identity: Identity, facts: PeerFacts) -> Identity:
+        if identity.user in self.removed:
+            raise LoginRefused("gone")
+        return self.now.get(identity.user, identity)
 
 
 class World:
@@ -154,6 +171,60 @@ async def test_the_account_and_user_of_the_identity_are_the_client_s() -> None:
     assert (facts.account, facts.user) == ("FACTORY", "joe")
 
 
+async def test_a_user_that_a_reload_removed_while_its_password_was_checked_is_refused() -> None:
+    world = World(behind=b"PUB a 2\r\nhi\r\n")
+    await world.settle()
+
+    world.authenticator.asked[0].set_result(Identity(user="joe"))
+    world.authenticator.removed.add("joe")
+
+    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
+    assert world.raw.ended
+    assert len(world.server.registry.closed_ring) == 1
+
+
+async def test_a_login_that_waited_is_bound_to_what_it_is_by_now() -> None:
+    world = World()
+    await world.settle()
+
+    world.authenticator.now["joe"] = Identity(account="LINE", user="joe")
+    world.authenticator.asked[0].set_result(Identity(account="FACTORY", user="joe"))
+    await world.settle()
+
+    (facts,) = world.server.registry.facts()
+    assert (facts.account, facts.user) == ("LINE", "joe")
+
+
+async def test_an_identity_that_nothing_can_be_bound_to_is_refused_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(behind=b"PUB a 2\r\nhi\r\n")
+    await world.settle()
+    world.server.seams.account = {}.__getitem__
+
+    world.authenticator.asked[0].set_result(Identity(account="GONE", user="joe"))
+
+    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
+    assert world.raw.ended
+    assert "its credentials could not be checked" in caplog.text
+    assert world.server.registry.open == {}
+
+
+async def test_a_second_login_that_nothing_can_be_bound_to_ends_the_connection() -> None:
+    world = World()
+    await world.settle()
+    world.authenticator.asked[0].set_result(Identity(user="joe"))
+    world.end.write([LOGIN])
+    await world.settle()
+    world.server.seams.account = {}.__getitem__
+
+    world.authenticator.asked[1].set_result(Identity(account="GONE", user="joe"))
+
+    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
+    assert world.server.registry.open == {}
+    assert not world.server.account().clients
+
+
 def test_the_login_deadline_of_the_simulation_is_the_default() -> None:
     assert REQUIRED.authorization.timeout_ns == 2 * NS_PER_S
 
@@ -184,17 +255,11 @@ def test_a_clock_that_jumps_ahead_ends_expired_credentials_within_a_minute() -> 
     assert b"-ERR 'User Authentication Expired'\r\n" in client.hears()
 
 
-class Expiring:
+class Expiring(Lenient):
     """Lets everybody in for so long."""
-
-    required = True
-    nonce_required = False
 
     def __init__(self, *, in_s: int) -> None:
         self._expires_ns = WALL_START_NS + in_s * NS_PER_S
 
     def check(self, connect: Connect, facts: PeerFacts) -> Identity:
         return Identity(expires_ns=self._expires_ns)
-
-    def admits_anonymous(self, facts: PeerFacts) -> bool:
-        return False

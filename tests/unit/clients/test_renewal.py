@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.renewal import renew
-from leafnode.config.options import Authorization, Options, PermissionsOptions, SubjectRules, User
+from leafnode.config.options import (
+    Authorization,
+    Options,
+    PermissionsOptions,
+    ResponseOptions,
+    SubjectRules,
+    User,
+)
 from tests.sim.clients import ClientWorld, SimClient
 
 LOGIN = b'{"user":"a","pass":"x","verbose":false,"protocol":1}'
@@ -29,7 +38,12 @@ def reload(world: ClientWorld, options: Options) -> None:
     seams.refresh()
     for handler in list(world.server.registry.open.values()):
         handler.take_options()
-        renew(handler, authenticator.again)
+        renew(handler)
+
+
+def last_end(world: ClientWorld) -> str:
+    """Why the newest connection that is gone ended."""
+    return list(world.server.registry.closed_ring)[-1].reason
 
 
 @pytest.fixture
@@ -52,18 +66,56 @@ def test_a_user_that_did_not_change_is_not_disturbed(world: ClientWorld, client:
     assert client.says(b"PUB open 1\r\nx\r\n") == b"MSG open 1 1\r\nx\r\n"
 
 
-@pytest.mark.parametrize(
-    "options",
-    [users(password="new"), Options(authorization=Authorization(token="t"))],
-    ids=["another password", "another way to log in"],
-)
-def test_a_login_that_does_not_hold_any_more_is_cut(
-    world: ClientWorld, client: SimClient, options: Options
-) -> None:
-    reload(world, options)
+def test_a_login_that_does_not_hold_any_more_is_cut(world: ClientWorld, client: SimClient) -> None:
+    reload(world, users(password="new"))
 
     assert client.hears() == b"-ERR 'Authorization Violation'\r\n"
     assert client.raw.ended
+
+
+def test_a_user_that_may_not_connect_this_way_any_more_is_cut(
+    world: ClientWorld, client: SimClient
+) -> None:
+    user = User("a", "x", allowed_connection_types=("WEBSOCKET",))
+    reload(world, Options(authorization=Authorization(users=(user,))))
+
+    assert client.hears() == b"-ERR 'Authorization Violation'\r\n"
+    assert client.raw.ended
+
+
+def test_a_user_that_is_gone_is_cut_without_a_word(world: ClientWorld, client: SimClient) -> None:
+    reload(world, Options(authorization=Authorization(token="t")))
+
+    assert client.hears() == b""
+    assert client.raw.ended
+    assert last_end(world) == "Client Closed"
+
+
+def test_who_needs_a_proxy_now_is_cut_and_monitoring_says_why(
+    world: ClientWorld, client: SimClient
+) -> None:
+    user = User("a", "x", proxy_required=True)
+    reload(world, Options(authorization=Authorization(users=(user,))))
+
+    assert client.hears() == b"-ERR 'Authorization Violation'\r\n"
+    assert last_end(world) == "Proxy Required"
+
+
+def test_a_request_from_before_may_still_be_answered() -> None:
+    responses = ResponseOptions(max_msgs=1)
+    permissions = PermissionsOptions(publish=SubjectRules(deny=(">",)), responses=responses)
+    service = User("a", "x", permissions=permissions)
+    options = Options(authorization=Authorization(users=(service, User("b", "y"))))
+    world = ClientWorld(options)
+    client = world.client(LOGIN)
+    client.says(b"SUB q 1\r\n")
+    asker = world.client(b'{"user":"b","pass":"y","verbose":false}')
+    asker.says(b"SUB r 1\r\nPUB q r 1\r\nx\r\n")
+
+    reload(world, replace(options, max_payload_bytes=100))
+    client.says(b"PUB r 1\r\ny\r\n")
+
+    assert asker.hears() == b"MSG r 1 1\r\ny\r\n"
 
 
 def test_subscriptions_that_are_denied_now_are_taken_away_and_the_others_stay(

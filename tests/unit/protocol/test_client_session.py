@@ -42,6 +42,7 @@ def connect(one: ClientSession, options: Connect | None = None, now_ns: int = ST
     """Bring a session through CONNECT."""
     one.received(b"CONNECT", now_ns)
     one.take(b"CONNECT {}")
+    one.check(options or Connect())
     one.accept(options or Connect(), now_ns, random.Random(1))
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.config.options import Authorization, HostPort, JetStreamOptions, Options
+from leafnode.config.options import Authorization, HostPort, JetStreamOptions, Options, User
 from leafnode.errors import ReloadError
 from leafnode.server.reload import RULES, Fixed, Part, changes, line
 
@@ -54,6 +54,25 @@ def test_the_store_stays_where_it_is(change: dict[str, str], text: str) -> None:
     new = Options(jetstream=replace(JetStreamOptions(), **change))
 
     assert refusal(old, new) == f"config reload not supported for {text}"
+
+
+USERS = Authorization(users=(User("a", "x"), User("b", "y")))
+
+
+@pytest.mark.parametrize(("old", "new"), [("a", "b"), ("a", ""), ("", "a")])
+def test_the_no_auth_user_stays_who_it_is(old: str, new: str) -> None:
+    before = Options(authorization=USERS, no_auth_user=old)
+
+    text = f"config reload not supported for NoAuthUser: old={old}, new={new}"
+    assert refusal(before, replace(before, no_auth_user=new)) == text
+
+
+def test_the_no_auth_user_may_go_together_with_its_user() -> None:
+    before = Options(authorization=USERS, no_auth_user="a")
+
+    after = Options(authorization=Authorization(users=(User("b", "y"),)))
+
+    assert [one.field for one in changes(before, after)] == ["authorization", "no_auth_user"]
 
 
 def test_one_refused_option_refuses_those_that_could_change() -> None:
