@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from leafnode.clock import NS_PER_S
+from leafnode.config.tls import openssl_suites
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_FETCH_TIMEOUT_NS, JWT_CHARS_MAX, READ_CHUNK_BYTES
 
@@ -42,7 +43,7 @@ class UrlResolver:
         if parts.username is not None:
             self._headers.append(("Authorization", _basic(parts.username, parts.password or "")))
         self._shown = f"{parts.scheme}://{self._host}:{self._port}{self._path}"
-        self._tls = _context(options) if parts.scheme == "https" else None
+        self._tls = tls_context(options) if parts.scheme == "https" else None
         wanted = options.resolver
         self._timeout_ns = wanted.timeout_ns if wanted is not None else ACCOUNT_FETCH_TIMEOUT_NS
 
@@ -107,10 +108,27 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
 
 
-def _context(options: OperatorOptions) -> ssl.SSLContext:
+def tls_context(options: OperatorOptions) -> ssl.SSLContext:
+    """Return how to check the resolver, and our certificate if there is one. Raises AuthError."""
     tls = options.resolver_tls
-    context = ssl.create_default_context(cafile=tls.ca_file if tls and tls.ca_file else None)
+    if tls is None:
+        return _with_floor(ssl.create_default_context())
+    files = tls.ca_file
+    try:
+        context = _with_floor(ssl.create_default_context(cafile=tls.ca_file or None))
+        files = f"{tls.cert_file}, {tls.key_file}"
+        if tls.min_version == "1.3":
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if suites := openssl_suites(tls.cipher_suites):
+            context.set_ciphers(suites)
+        if tls.cert_file:
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")
+    except OSError as err:
+        problem = err.strerror or type(err).__name__
+        raise AuthError(f"resolver_tls: {files}: {problem}") from err
+    return context
+
+
+def _with_floor(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls is not None and tls.cert_file:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
     return context

@@ -306,7 +306,7 @@ def _server_name(word: str) -> str:
     return word
 
 
-def _advertised(word: str) -> HostPort:
+def _advertised(word: str) -> HostPort | None:
     try:
         return convert.advertised(Place(Node(word, "-client_advertise", 1, 1), ""))
     except ConfigError as err:

@@ -22,7 +22,7 @@ from leafnode.cli.send_signal import send_signal
 from leafnode.config.bind import load
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
-from leafnode.errors import AuthError, ConfigError, LeafnodeError
+from leafnode.errors import ConfigError, LeafnodeError
 from leafnode.protocol.info import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
@@ -104,14 +104,17 @@ def _options(flags: Flags, program: str) -> Options:
 
 
 def _report_check(flags: Flags, program: str, options: Options) -> int:
-    if options.operator is not None:
-        from leafnode.auth.operator import check_operator
+    from leafnode.cli.check_files import FileProblemError, check_files
 
-        try:
-            check_operator(options)
-        except AuthError as err:
-            print(f"{program}: {flags.config}: {err}", file=sys.stderr)
-            return 1
+    try:
+        check_files(options)
+    except FileProblemError as err:
+        print(f"{program}: {err}", file=sys.stderr)
+        return 1
+    if options.deprecated:
+        # nats-server runs with such a file, and its check fails.
+        print(f"{program}: " + "\n".join(options.deprecated), file=sys.stderr)
+        return 1
     digest = options.config_digest
     print(f"{program}: configuration file {flags.config} is valid ({digest})", file=sys.stderr)
     return 0

@@ -215,6 +215,7 @@ class ClientHandler:
             self.peer.cid,
             transport.peer,
             max_bytes=options.max_traced_msg_bytes,
+            headers_only=options.trace_headers,
             is_hidden=self._is_trace_hidden,
         )
         return TracedOutbound(

@@ -48,11 +48,13 @@ class Piece(NamedTuple):
 class Tape:
     """Cuts one direction's bytes into lines and payloads, as they come."""
 
-    __slots__ = ("_left", "_line", "_max_bytes", "_payload", "_size")
+    __slots__ = ("_headers_only", "_left", "_line", "_max_bytes", "_payload", "_shown", "_size")
 
-    def __init__(self, max_bytes: int = TRACED_BYTES_MAX) -> None:
-        """`max_bytes` of a payload are kept and shown."""
+    def __init__(self, max_bytes: int = TRACED_BYTES_MAX, *, headers_only: bool = False) -> None:
+        """`max_bytes` of a payload are kept and shown, of it all or of its headers only."""
         self._max_bytes = max_bytes
+        self._headers_only = headers_only
+        self._shown = 0  # of the payload there is to show
         self._line = b""
         self._payload = b""
         self._size = 0  # of the payload
@@ -69,8 +71,9 @@ class Tape:
                 self._left -= len(taken)
                 pos += len(taken)
                 if not self._left:
-                    shown = self._payload[: self._size]
-                    pieces.append(Piece(shown, is_payload=True, size=self._size))
+                    if self._shown:
+                        shown = self._payload[: self._shown]
+                        pieces.append(Piece(shown, is_payload=True, size=self._shown))
                     self._payload = b""
                 continue
             end = data.find(b"\n", pos)
@@ -92,6 +95,11 @@ class Tape:
         if words[-1].isdigit() and len(words[-1]) <= MAX_SIZE_DIGITS:
             self._size = int(words[-1])
             self._left = self._size + len(b"\r\n")
+            self._shown = self._size
+            if self._headers_only:
+                size = words[-2] if words[0][:1] in b"Hh" else b"0"
+                headers = int(size) if size.isdigit() and len(size) <= MAX_SIZE_DIGITS else 0
+                self._shown = max(0, min(headers, self._size) - len(b"\r\n\r\n"))
 
 
 class Trace:
@@ -105,14 +113,18 @@ class Trace:
         peer: str,
         *,
         max_bytes: int = 0,
+        headers_only: bool = False,
         is_hidden: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`max_bytes` of each payload are shown; 0: TRACED_BYTES_MAX. Nothing is while hidden."""
+        """`max_bytes` of each payload, or of its headers only, are shown; 0: TRACED_BYTES_MAX.
+
+        Nothing is shown while hidden.
+        """
         self._is_hidden = is_hidden
         self._cid = cid
         self._peer = peer
-        self._read = Tape(max_bytes or TRACED_BYTES_MAX)
-        self._wrote = Tape(max_bytes or TRACED_BYTES_MAX)
+        self._read = Tape(max_bytes or TRACED_BYTES_MAX, headers_only=headers_only)
+        self._wrote = Tape(max_bytes or TRACED_BYTES_MAX, headers_only=headers_only)
 
     def read(self, data: bytes, *, is_open: bool) -> None:
         """Log what came in. `is_open`: the client may do what it asks for, it has a login."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode.config import convert
+from leafnode.config import convert, taken
 from leafnode.config.account_options import (
     UNLIMITED,
     AccountJetStream,
@@ -235,6 +235,7 @@ _JETSTREAM: Final = Block(
         ),
         Row(("max_ack_pending",), "max_ack_pending", _STORED),
     ),
+    taken=taken.ACCOUNT_JETSTREAM,
 )
 _LIMITS: Final = Block(
     (

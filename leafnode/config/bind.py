@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.config import blocks, convert, monitoring, process, refused
+from leafnode.config import blocks, convert, monitoring, process, refused, taken
 from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
@@ -36,14 +36,18 @@ if TYPE_CHECKING:
 _UINT8_MAX: Final = 255
 _INT32_MAX: Final = 2**31 - 1
 # 0 is nats-server's way to ask for the default.
+_MAX_SIZE: Final = 10**limits.MAX_SIZE_DIGITS - 1
+_NO_LIMIT: Final = -1
 _MAX_PAYLOAD: Final = convert.number(
-    1, 10**limits.MAX_SIZE_DIGITS - 1, "a size", {0: limits.MAX_PAYLOAD_BYTES}
+    1, _MAX_SIZE, "a size", {0: limits.MAX_PAYLOAD_BYTES, _NO_LIMIT: _NO_LIMIT}
 )
 _MAX_CONTROL_LINE: Final = convert.number(
     1, limits.READ_CHUNK_BYTES - 1, "a size", {0: limits.MAX_CONTROL_LINE_BYTES}
 )
 _MAX_PENDING: Final = convert.number(1, 2**40, "a size", {0: limits.MAX_PENDING_BYTES})
-_MAX_CONNECTIONS: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.MAX_CONNECTIONS})
+_MAX_CONNECTIONS: Final = convert.number(
+    1, _INT32_MAX, "a count", {0: limits.MAX_CONNECTIONS}, below=-1
+)
 _MAX_SUBSCRIPTIONS: Final = convert.number(0, _INT32_MAX, "a count", {-1: 0})
 _PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
 
@@ -87,23 +91,29 @@ def read_file(path: str) -> str:
 
 def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     """Return the options a tree stands for. Raises ConfigError at the first mistake."""
-    given = _TOP.read(Place(tree.root, ""))
+    top = Place(tree.root, "")
+    given = _TOP.read(top)
     values = dict(given.values)
-    values.pop("no_sublist_cache", None)
     _fold_listen(values)
     values.setdefault("host", default_host)
     monitoring.fold_http(values)
     _fold_trace(values)
     _fold_store_dir(given, values)
     operator_mode.fold_operator(values)
-    warnings = tree.warnings
+    _fold_payload(values)
+    warnings = tree.warnings + tuple(top.notes.warnings)
+    deprecated = list(top.notes.deprecated)
+    if not tree.root.value:
+        deprecated.append(f"{tree.root.file}: config has no values or is empty")
     named = "operator" in values or any(a.users for a in values.get("accounts", ()))
     if "authorization" in values and not (named or values["authorization"].required):
         where = given.places["authorization"].node
         text = "the authorization block is empty: everybody may connect"
         warnings += (f"{where.file}:{where.line}:{where.column}: {text}",)
     digest = config_digest(tree.root)
-    options = Options(**values, warnings=warnings, config_digest=digest)
+    options = Options(
+        **values, warnings=warnings, deprecated=tuple(deprecated), config_digest=digest
+    )
     _check_together(options, given)
     return options
 
@@ -122,9 +132,16 @@ def _fold_listen(values: dict[str, Any]) -> None:
 
 
 def _fold_trace(values: dict[str, Any]) -> None:
-    """The verbose trace is a trace, as on nats-server."""
-    if values.get("trace_verbose"):
+    """The verbose trace is a trace, as on nats-server, and that of headers, too."""
+    if values.get("trace_verbose") or values.get("trace_headers"):
         values["trace"] = True
+
+
+def _fold_payload(values: dict[str, Any]) -> None:
+    """No limit of a message is that of what may wait for one client: more would end who gets it."""
+    if values.get("max_payload_bytes") == _NO_LIMIT:
+        pending = values.get("max_pending_bytes", limits.MAX_PENDING_BYTES)
+        values["max_payload_bytes"] = min(pending, _MAX_SIZE)
 
 
 def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
@@ -209,17 +226,18 @@ _TOP: Final = Block(
         Row(("server_name",), "server_name", convert.server_name),
         *monitoring.ROWS,
         Row(("authorization",), "authorization", authorization),
-        Row(("no_auth_user",), "no_auth_user", convert.text),
+        Row(("no_auth_user",), "no_auth_user", convert.text_or("")),
         Row(("proxies",), "trusted_proxies", trusted_proxies),
         Row(("accounts",), "accounts", accounts),
         Row(("mappings", "maps"), "mappings", mappings),
-        Row(("system_account", "system"), "system_account", convert.text),
+        Row(("system_account", "system"), "system_account", convert.text_or("$SYS")),
         Row(("no_system_account", "no_system", "no_sys_acc"), "no_system_account", convert.boolean),
         Row(("tls",), "tls", listener_tls),
         Row(("websocket", "ws"), "websocket", websocket),
         Row(("allow_non_tls",), "allow_non_tls", convert.boolean),
         Row(("proxy_protocol",), "proxy_protocol", convert.boolean),
         *operator_mode.ROWS,
+        Row(("resolver_tls",), "resolver_tls", blocks.dialer_tls),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),
@@ -232,13 +250,11 @@ _TOP: Final = Block(
         ),
         Row(("no_header_support",), "no_header_support", convert.boolean),
         Row(("no_fast_producer_stall",), "no_fast_producer_stall", convert.boolean),
-        # Taken without effect: the cache of matches is bounded, and costs less than it saves.
-        Row(("disable_sublist_cache", "no_sublist_cache"), "no_sublist_cache", convert.boolean),
         Row(("client_advertise",), "client_advertise", convert.advertised),
-        Row(("ping_interval",), "ping_interval_ns", convert.seconds(limits.PING_INTERVAL_NS)),
+        Row(("ping_interval",), "ping_interval_ns", convert.interval(limits.PING_INTERVAL_NS)),
         Row(("ping_max",), "ping_max", _PING_MAX),
         Row(("write_timeout",), "write_timeout", convert.one_of("default", "close", "retry")),
-        Row(("write_deadline",), "write_deadline_ns", convert.seconds(limits.WRITE_DEADLINE_NS)),
+        Row(("write_deadline",), "write_deadline_ns", convert.interval(limits.WRITE_DEADLINE_NS)),
         Row(("jetstream",), "jetstream", blocks.jetstream),
         Row(("store_dir", "storedir"), "store_dir", convert.text),
         Row(("store",), "store", blocks.store),
@@ -248,4 +264,5 @@ _TOP: Final = Block(
         *process.ROWS,
     ),
     refused.TOP,
+    taken.TOP,
 )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.config import convert, refused
+from leafnode.config import convert, refused, taken, tls
 from leafnode.config.options import (
     JetStreamOptions,
     LeafOptions,
@@ -42,13 +42,7 @@ def jetstream(place: Place) -> JetStreamOptions | None:
         word = convert.one_of("enabled", "enable", "disabled", "disable")(place)
         return JetStreamOptions() if word.startswith("enable") else None
     values = _JETSTREAM.read(place).values
-    values.pop("sync", None)
     return JetStreamOptions(**values) if values.pop("enabled", True) else None
-
-
-def _sync_always(place: Place) -> None:
-    if place.node.value != "always":
-        raise place.expected("always (an acknowledgement never leaves before its COMMIT)")
 
 
 _JETSTREAM: Final = Block(
@@ -58,9 +52,9 @@ _JETSTREAM: Final = Block(
         Row(("domain",), "domain", convert.name_of("domain")),
         Row(("max_memory_store", "max_mem_store", "max_mem"), "max_memory_bytes", convert.storage),
         Row(("max_file_store", "max_file"), "max_file_bytes", convert.storage),
-        Row(("sync_interval", "sync"), "sync", _sync_always),
     ),
     refused.JETSTREAM,
+    taken.JETSTREAM,
 )
 
 
@@ -69,7 +63,6 @@ _JETSTREAM: Final = Block(
 
 def leafnodes(place: Place) -> LeafOptions:
     values = _LEAFNODES.read(place).values
-    values.pop("compression", None)
     # The remotes' own dial_timeout goes before that of the block around them.
     shared = (
         {"dial_timeout_ns": values.pop("dial_timeout_ns")} if "dial_timeout_ns" in values else {}
@@ -91,17 +84,17 @@ def _remote(place: Place) -> dict[str, Any]:
     given = _REMOTE.read(place)
     given.need("urls", 'url, like "nats-leaf://host:7422"')
     given.exclude("credentials", "nkey", "expected credentials or nkey, not both")
-    given.values.pop("compression", None)
     return given.values
 
 
-def _tls(place: Place) -> TlsOptions:
+def dialer_tls(place: Place) -> TlsOptions:
+    """Return the TLS of whoever dials: a remote, or the fetching of account JWTs."""
     given = _TLS.read(place)
     if "cert_file" in given.values:
         given.need("key_file", "key_file beside cert_file")
     if "key_file" in given.values:
         given.need("cert_file", "cert_file beside key_file")
-    return TlsOptions(**given.values)
+    return TlsOptions(**given.values, where=place.where)
 
 
 _TLS: Final = Block(
@@ -111,8 +104,11 @@ _TLS: Final = Block(
         Row(("key_file",), "key_file", convert.text),
         Row(("handshake_first", "first", "immediate"), "handshake_first", convert.boolean),
         Row(("timeout",), "timeout_ns", convert.seconds(limits.LEAF_CONNECT_INFO_TIMEOUT_NS)),
+        Row(("min_version",), "min_version", tls.min_version),
+        Row(("cipher_suites",), "cipher_suites", convert.list_of(tls.suite, "cipher suites")),
     ),
     refused.TLS,
+    taken.REMOTE_TLS,
 )
 _SUBJECTS: Final = convert.list_of(convert.subject, "subjects")
 _REMOTE: Final = Block(
@@ -120,31 +116,35 @@ _REMOTE: Final = Block(
         Row(("url", "urls"), "urls", convert.list_of(convert.leaf_url, "urls")),
         Row(("account", "local"), "account", convert.text),
         Row(("credentials", "creds"), "credentials", convert.text),
-        Row(("nkey", "seed"), "nkey", convert.seed_path),
-        Row(("tls",), "tls", _tls),
+        Row(("nkey", "seed"), "nkey", convert.seed),
+        Row(("tls",), "tls", dialer_tls),
         Row(("deny_imports", "deny_import"), "deny_imports", _SUBJECTS),
         Row(("deny_exports", "deny_export"), "deny_exports", _SUBJECTS),
         Row(("no_randomize", "dont_randomize"), "no_randomize", convert.boolean),
         Row(("ignore_discovered_servers",), "ignore_discovered_servers", convert.boolean),
         Row(("disabled",), "disabled", convert.boolean),
-        Row(("dial_timeout",), "dial_timeout_ns", convert.duration),
-        Row(("first_info_timeout",), "first_info_timeout_ns", convert.duration),
-        Row(("compression",), "compression", convert.compression_off),
+        Row(("dial_timeout",), "dial_timeout_ns", convert.interval(limits.LEAF_DIAL_TIMEOUT_NS)),
+        Row(
+            ("first_info_timeout",),
+            "first_info_timeout_ns",
+            convert.interval(limits.LEAF_FIRST_INFO_TIMEOUT_NS),
+        ),
     ),
     refused.REMOTE,
+    taken.REMOTE,
 )
 _LEAFNODES: Final = Block(
     (
         Row(
             ("reconnect", "reconnect_delay", "reconnect_interval"),
             "reconnect_ns",
-            convert.duration,
+            convert.interval(limits.LEAF_RECONNECT_NS),
         ),
-        Row(("dial_timeout",), "dial_timeout_ns", convert.duration),
-        Row(("compression",), "compression", convert.compression_off),
+        Row(("dial_timeout",), "dial_timeout_ns", convert.interval(limits.LEAF_DIAL_TIMEOUT_NS)),
         Row(("remotes",), "remotes", _remotes),
     ),
     refused.LEAFNODES,
+    taken.LEAFNODES,
 )
 
 

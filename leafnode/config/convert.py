@@ -50,6 +50,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _LIKE_SEED: Final = re.compile(r"[A-Za-z0-9]{40,}", re.ASCII)
 _PUBLIC_NKEY_CHARS: Final = 56
+_SEED_CHARS: Final = 58
 # What a kind of key starts with: as a letter, and in its first byte.
 _PUBLIC_PREFIXES: Final = {"A": 0, "N": 13 << 3, "O": 14 << 3, "U": 20 << 3, "X": 23 << 3}
 _A: Final = {"A": "an", "N": "a", "O": "an", "U": "a", "X": "a"}
@@ -63,6 +64,11 @@ def text(place: Place) -> str:
     if not value or _UNPRINTABLE.search(value):
         raise place.expected("a string of one line that is not empty")
     return value
+
+
+def text_or(default: str) -> Callable[[Place], str]:
+    """Return a converter of strings; the empty one stands for the default, as on nats-server."""
+    return lambda place: default if place.node.value == "" else text(place)
 
 
 def secret(place: Place) -> str:
@@ -83,9 +89,17 @@ def boolean(place: Place) -> bool:
 
 
 def number(
-    low: int, high: int, what: str, meaning: Mapping[int, int] | None = None
+    low: int,
+    high: int,
+    what: str,
+    meaning: Mapping[int, int] | None = None,
+    *,
+    below: int | None = None,
 ) -> Callable[[Place], int]:
-    """Return a converter of integers in a range; `meaning` says what others stand for."""
+    """Return a converter of integers in a range.
+
+    `meaning` says what others stand for, and `below` what every number below zero does.
+    """
 
     def convert(place: Place) -> int:
         value = place.node.value
@@ -93,6 +107,8 @@ def number(
             raise place.expected(what)
         if meaning and value in meaning:
             return meaning[value]
+        if below is not None and value < 0:
+            return below
         if not low <= value <= high:
             raise place.expected(f"{what} from {low} to {high}")
         return value
@@ -119,6 +135,25 @@ def duration(place: Place) -> int:
     if not 0 < duration_ns <= _INT64_MAX:
         raise place.expected("a duration above zero")
     return duration_ns
+
+
+def interval(default_ns: int = 0) -> Callable[[Place], int]:
+    """Return a converter of durations; 0 is the default.
+
+    A number of seconds is how it once was written: taken, with nats-server's warning.
+    """
+
+    def convert(place: Place) -> int:
+        value = place.node.value
+        if isinstance(value, int) and not isinstance(value, bool):
+            duration_ns = seconds(default_ns)(place)
+            place.deprecate(f"{place.name} should be converted to a duration")
+            return duration_ns
+        if isinstance(value, str) and parse_duration(value) == 0:
+            return default_ns
+        return duration(place)
+
+    return convert
 
 
 def seconds(default_ns: int) -> Callable[[Place], int]:
@@ -192,9 +227,11 @@ def host_port(place: Place) -> HostPort:
     return HostPort(name or EVERYWHERE, int(digits))
 
 
-def advertised(place: Place) -> HostPort:
-    """`host:port`, or a host alone, which leaves the port as it is (0)."""
-    value = text(place)
+def advertised(place: Place) -> HostPort | None:
+    """`host:port`, or a host alone, which leaves the port as it is (0); nothing for nothing."""
+    value = text_or("")(place)
+    if not value:
+        return None
     if ":" not in value and not host_problem(value):
         return HostPort(value, 0)
     address = host_port(place)
@@ -212,8 +249,9 @@ def is_server_name(name: str) -> bool:
 
 
 def server_name(place: Place) -> str:
-    name = text(place)
-    if not is_server_name(name):
+    """A name, or nothing, which is one made up at the start."""
+    name = text_or("")(place)
+    if name and not is_server_name(name):
         raise place.expected("a server name without blanks, * and >")
     return name
 
@@ -347,12 +385,23 @@ def leaf_url(place: Place) -> str:
     return f"{scheme}://{user}{'@' if user else ''}{name}:{port_number or limits.LEAF_PORT}"
 
 
-def seed_path(place: Place) -> str:
-    """The path of a file with a seed. A seed itself, whole or damaged, is refused unseen."""
+def seed(place: Place) -> str:
+    """A user's seed, or the path of a file with one. A damaged seed is refused unseen."""
     value = secret(place)
-    if _LIKE_SEED.fullmatch(value):
-        raise place.error("expected the path of a file with the seed: put the seed into one")
+    if _LIKE_SEED.fullmatch(value) and not is_user_seed(value):
+        raise place.error("expected a user's seed (SU…) or the path of a file with one")
     return value
+
+
+def is_user_seed(text: str) -> bool:
+    """Say whether it is the seed of a user, with the right checksum."""
+    if len(text) != _SEED_CHARS or not text.startswith("SU"):
+        return False
+    try:
+        raw = base64.b32decode(text + "======")
+    except (binascii.Error, ValueError):
+        return False
+    return raw[-2:] == binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little")
 
 
 def public_nkey(letter: str, what: str) -> Callable[[Place], str]:
@@ -388,14 +437,16 @@ def is_public_nkey(key: str, letter: str) -> bool:
     return raw[0] == _PUBLIC_PREFIXES[letter] and raw[-2:] == checksum
 
 
-def compression_off(place: Place) -> None:
-    """Accept what turns compression off; there is none to turn on."""
-    value = place.node.value
-    if value is not False and (not isinstance(value, str) or value.lower() not in _OFF):
-        raise place.expected("off (compression is not supported yet)")
+def only(values: tuple[str | bool, ...], *, why: str) -> Callable[[Place], None]:
+    """Return a converter that takes these values alone, of which nothing comes."""
 
+    def convert(place: Place) -> None:
+        value = place.node.value
+        plain = value.lower() if isinstance(value, str) else value
+        if not any(plain == known and type(plain) is type(known) for known in values):
+            raise place.error(why)
 
-_OFF: Final = frozenset({"off", "none", "disabled", "false"})
+    return convert
 
 
 def one_of(*words: str) -> Callable[[Place], str]:

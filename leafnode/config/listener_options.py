@@ -42,6 +42,7 @@ class ListenerTls:
     curve_preferences: tuple[str, ...] = ()
     pinned_certs: frozenset[str] = frozenset()
     rate_limit: int = 0
+    where: str = field(default="", compare=False)  # file:line:column, for errors of the files
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def check(options: Options, given: Given) -> None:
 
 def _base_path(place: Place) -> str:
     """Return a path that begins with / and does not end with it, or nothing for the root."""
-    path = convert.text(place)
+    path = convert.text_or("")(place)
     if any(c in path for c in "?#%{} ") or not path.isascii() or not path.isprintable():
         raise place.expected("a path such as /nats, without ? # % and blanks")
     cleaned = posixpath.normpath("/" + path.strip("/"))

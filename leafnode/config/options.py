@@ -7,13 +7,15 @@ for its keys, docs/configuration.md for ours.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 
 if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
     from leafnode.config.listener_options import ListenerTls, Websocket
+
+_NO_LIMIT: Final = 2**31 - 1  # of connections: file descriptors end first
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,9 @@ class TlsOptions:
     key_file: str = ""
     handshake_first: bool = False
     timeout_ns: int = limits.LEAF_CONNECT_INFO_TIMEOUT_NS
+    min_version: str = "1.2"
+    cipher_suites: tuple[str, ...] = ()  # by Go's names; empty: OpenSSL's own list
+    where: str = field(default="", compare=False)  # file:line:column, for errors of the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +184,7 @@ class LeafRemote:
     urls: tuple[str, ...] = field(repr=False)  # may hold user:password
     account: str = "$G"
     credentials: str = ""  # path of a .creds file
-    nkey: str = field(default="", repr=False)  # path of a seed file
+    nkey: str = field(default="", repr=False)  # a seed, or the path of a file with one
     tls: TlsOptions | None = None
     deny_imports: tuple[str, ...] = ()
     deny_exports: tuple[str, ...] = ()
@@ -282,7 +287,7 @@ class Options:
     max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
     max_control_line_bytes: int = limits.MAX_CONTROL_LINE_BYTES
     max_pending_bytes: int = limits.MAX_PENDING_BYTES
-    max_connections: int = limits.MAX_CONNECTIONS
+    max_connections: int = limits.MAX_CONNECTIONS  # -1: no limit
     max_subscription_tokens: int = 0  # of a SUB's subject; 0: limits.MAX_SUBJECT_TOKENS
     max_subscriptions: int = limits.MAX_SUBSCRIPTIONS_PER_CONNECTION
     ping_interval_ns: int = limits.PING_INTERVAL_NS
@@ -316,5 +321,13 @@ class Options:
     max_traced_msg_bytes: int = 0  # of one payload; 0: limits.TRACED_BYTES_MAX
     prof_port: int = 0  # taken and not opened: there is no Go runtime to profile
     prof_block_rate: int = 0
+    trace_headers: bool = False  # a trace shows headers and no payloads
     config_digest: str = field(default="", compare=False)  # of the file, as it was written
     warnings: tuple[str, ...] = ()  # what is allowed but probably a slip; said once at start
+    # What nats-server warns of, and -t refuses; said once at start.
+    deprecated: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def connections_max(self) -> int:
+        """How many connections there may be at once."""
+        return self.max_connections if self.max_connections >= 0 else _NO_LIMIT

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from leafnode import limits
 from leafnode.config.lexer import quoted
 
 if TYPE_CHECKING:
@@ -20,12 +21,45 @@ if TYPE_CHECKING:
 _LIKE_CHARS_MAX: Final = 40  # the search for a similar key is quadratic in its length
 
 
+@dataclass(slots=True)
+class Notes:
+    """What is said of a file that is taken all the same.
+
+    `deprecated` is what nats-server warns of, and `-t` refuses there.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    deprecated: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One value of the tree, as a converter sees it. `path` is what errors call it."""
 
     node: Node
     path: str
+    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
+
+    @property
+    def where(self) -> str:
+        """Return `file:line:column`."""
+        return f"{self.node.file}:{self.node.line}:{self.node.column}"
+
+    @property
+    def name(self) -> str:
+        """Return the key alone."""
+        return self.path.rpartition(".")[2]
+
+    def warn(self, problem: str) -> None:
+        """Say something of a value that is taken."""
+        if len(self.notes.warnings) < limits.CONFIG_WARNINGS_MAX:
+            self.notes.warnings.append(f"{self.where}: {self.path}: {problem}")
+
+    def deprecate(self, problem: str) -> None:
+        """Say, with nats-server's text, that a value should be written in another way."""
+        if len(self.notes.deprecated) < limits.CONFIG_WARNINGS_MAX:
+            text = f"invalid use of field {quoted(self.name)}: {problem}"
+            self.notes.deprecated.append(f"{self.where}: {text}")
 
     def error(self, problem: str) -> ConfigError:
         return self.node.error(self.path, problem)
@@ -39,7 +73,9 @@ class Place:
         value = self.node.value
         if not isinstance(value, list):
             raise self.error(f"expected an array of {what}, got {_kind(self.node)}")
-        return (Place(node, f"{self.path}[{index}]") for index, node in enumerate(value))
+        return (
+            Place(node, f"{self.path}[{index}]", self.notes) for index, node in enumerate(value)
+        )
 
     def entries(self) -> dict[str, Node]:
         value = self.node.value
@@ -49,7 +85,17 @@ class Place:
         return value
 
     def child(self, key: str, node: Node) -> Place:
-        return Place(node, f"{self.path}.{key}" if self.path else key)
+        return Place(node, f"{self.path}.{key}" if self.path else key, self.notes)
+
+
+class Taken(NamedTuple):
+    """A key without effect: what its value must be, and why nothing comes of it.
+
+    An empty `reason`: nobody misses anything, and no warning is due.
+    """
+
+    convert: Callable[[Place], object]
+    reason: str = ""
 
 
 class Row(NamedTuple):
@@ -82,10 +128,13 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The keys one kind of block may hold, and those that are refused with a reason."""
+    """The keys one kind of block may hold, those that are taken without effect, and those that are
+    refused with a reason.
+    """
 
     rows: tuple[Row, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+    taken: Mapping[str, Taken] = field(default_factory=dict)
 
     def read(self, place: Place) -> Given:
         """Convert every entry. Keys know no case; the last one for a field stands.
@@ -98,7 +147,7 @@ class Block:
             key = written.lower()
             row = by_key.get(key)
             if row is None:
-                self._refuse(place, key, written, node)
+                self._no_option(place, key, written, node)
                 continue
             where = place.child(key, node)
             for kept in (given.values, given.places):
@@ -107,7 +156,13 @@ class Block:
             given.places[row.field] = where
         return given
 
-    def _refuse(self, place: Place, key: str, written: str, node: Node) -> None:
+    def _no_option(self, place: Place, key: str, written: str, node: Node) -> None:
+        if taken := self.taken.get(key):
+            where = place.child(key, node)
+            taken.convert(where)
+            if taken.reason:
+                where.warn(f"taken without effect: {taken.reason}")
+            return
         if key in self.refused:
             raise place.child(key, node).error(self.refused[key])
         if node.used:
@@ -121,6 +176,7 @@ class Block:
         from difflib import get_close_matches  # only a wrong file pays for it
 
         keys = [known for row in self.rows for known in row.keys]
+        keys += [*self.taken, *self.refused]
         found = get_close_matches(key[:_LIKE_CHARS_MAX], keys, n=1, cutoff=0.7)
         return found[0] if found else ""
 

@@ -28,8 +28,8 @@ def is_syslog_url(value: str) -> bool:
 
 
 def _remote_syslog(place: Place) -> str:
-    value = convert.text(place)
-    if not is_syslog_url(value):
+    value = convert.text_or("")(place)
+    if value and not is_syslog_url(value):
         raise place.expected('a URL like "udp://localhost:514"')
     return value
 
@@ -92,18 +92,18 @@ ROWS: Final = (
     Row(("default_js_domain",), "default_js_domains", _js_domains),
     Row(("lame_duck_duration",), "lame_duck_duration_ns", _lame_duck_duration),
     Row(("lame_duck_grace_period",), "lame_duck_grace_period_ns", _grace_period),
-    Row(("pid_file", "pidfile"), "pid_file", convert.text),
-    Row(("ports_file_dir",), "ports_file_dir", convert.text),
-    Row(("log_file", "logfile"), "log_file", convert.text),
+    Row(("pid_file", "pidfile"), "pid_file", convert.text_or("")),
+    Row(("ports_file_dir",), "ports_file_dir", convert.text_or("")),
+    Row(("log_file", "logfile"), "log_file", convert.text_or("")),
     Row(
         ("logfile_size_limit", "log_size_limit"),
         "log_size_limit_bytes",
-        convert.number(0, _INT64_MAX, "a size"),
+        convert.number(0, _INT64_MAX, "a size", below=0),
     ),
     Row(
         ("logfile_max_num", "log_max_num"),
         "log_max_files",
-        convert.number(0, _INT32_MAX, "a count"),
+        convert.number(0, _INT32_MAX, "a count", below=0),
     ),
     Row(("syslog",), "syslog", convert.boolean),
     Row(("remote_syslog",), "remote_syslog", _remote_syslog),
@@ -112,10 +112,11 @@ ROWS: Final = (
     Row(("debug",), "debug", convert.boolean),
     Row(("trace",), "trace", convert.boolean),
     Row(("trace_verbose",), "trace_verbose", convert.boolean),
+    Row(("trace_headers",), "trace_headers", convert.boolean),
     Row(
         ("max_traced_msg_len",),
         "max_traced_msg_bytes",
-        convert.number(0, _INT32_MAX, "a size", {-1: 0}),
+        convert.number(0, _INT32_MAX, "a size", below=0),
     ),
     Row(("prof_port",), "prof_port", convert.port),
     Row(("prof_block_rate",), "prof_block_rate", convert.number(0, _INT32_MAX, "a number")),

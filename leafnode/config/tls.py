@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.config import convert, refused
+from leafnode.config import convert, refused, taken
 from leafnode.config.lexer import quoted
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.config.place import Block, Row
@@ -71,6 +71,12 @@ CURVES: Final = {
 }
 
 
+def openssl_suites(names: tuple[str, ...]) -> str:
+    """Return the suites below TLS 1.3 that Go's names stand for, as OpenSSL wants them."""
+    known = CIPHER_SUITES | INSECURE_SUITES
+    return ":".join(known[name] for name in names if name in known)
+
+
 def listener_tls(place: Place) -> ListenerTls:
     """Return the options of a block. Raises ConfigError."""
     given = _LISTENER.read(place)
@@ -89,12 +95,11 @@ def listener_tls(place: Place) -> ListenerTls:
         values["handshake_first"], values["fallback_ns"] = first
     if values.get("verify_and_map"):
         values["verify"] = True
-    return ListenerTls(**values)
+    return ListenerTls(**values, where=place.where)
 
 
 def _check_suites(given: Given) -> None:
     allowed = given.values.pop("allow_insecure", False)
-    given.values.pop("insecure", None)
     insecure = [n for n in given.values.get("cipher_suites", ()) if n in INSECURE_SUITES]
     if insecure and not allowed:
         raise given.places["cipher_suites"].error(
@@ -103,7 +108,8 @@ def _check_suites(given: Given) -> None:
         )
 
 
-def _suite(place: Place) -> str:
+def suite(place: Place) -> str:
+    """Go's name of a cipher suite that OpenSSL has, too."""
     name = convert.text(place)
     if name in _GONE_SUITES:
         raise place.error(f"{name} is not supported: OpenSSL has it no more")
@@ -133,7 +139,8 @@ def _pins(place: Place) -> frozenset[str]:
     return frozenset(_pin(item) for item in place.items("pinned certificates"))
 
 
-def _min_version(place: Place) -> str:
+def min_version(place: Place) -> str:
+    """The lowest version of TLS; below 1.2 nothing is spoken, there as here."""
     value = place.node.value
     if value in _OLD_VERSIONS:
         raise place.error(f"unsupported TLS version: TLS {value}")
@@ -181,11 +188,10 @@ _LISTENER: Final = Block(
         Row(("ca_file",), "ca_file", convert.text),
         Row(("verify",), "verify", convert.boolean),
         Row(("verify_and_map",), "verify_and_map", convert.boolean),
-        Row(("insecure",), "insecure", convert.boolean),  # of no effect on a listener
         Row(("timeout",), "timeout_ns", convert.seconds(limits.TLS_TIMEOUT_NS)),
         Row(("handshake_first", "first", "immediate"), "handshake_first", _first),
-        Row(("min_version",), "min_version", _min_version),
-        Row(("cipher_suites",), "cipher_suites", convert.list_of(_suite, "cipher suites")),
+        Row(("min_version",), "min_version", min_version),
+        Row(("cipher_suites",), "cipher_suites", convert.list_of(suite, "cipher suites")),
         Row(("allow_insecure_cipher_suites",), "allow_insecure", convert.boolean),
         Row(("curve_preferences",), "curve_preferences", convert.list_of(_curve, "curves")),
         Row(("pinned_certs",), "pinned_certs", _pins),
@@ -196,4 +202,5 @@ _LISTENER: Final = Block(
         ),
     ),
     refused.LISTENER_TLS,
+    taken.LISTENER_TLS,
 )

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leafnode.auth.creds import read_creds_file
-from leafnode.auth.nkey import read_seed_file
+from leafnode.auth.nkey import Signer, read_seed_file
+from leafnode.config.convert import is_user_seed
+from leafnode.config.tls import openssl_suites
 from leafnode.errors import AuthError
 from leafnode.protocol.leaf_op import LeafCredentials
 
 if TYPE_CHECKING:
-    from leafnode.auth.nkey import Signer
     from leafnode.config.options import LeafRemote, TlsOptions
     from leafnode.leaf.urls import HubUrl
 
@@ -50,8 +51,15 @@ def read_login(remote: LeafRemote) -> Login:
         creds = read_creds_file(remote.credentials)
         return Login(creds.signer, creds.jwt, remote.credentials, creds.expires_s)
     if remote.nkey:
-        return Login(read_seed_file(remote.nkey))
+        return Login(read_signer(remote.nkey))
     return Login()
+
+
+def read_signer(nkey: str) -> Signer:
+    """Return the key pair of a remote's `nkey`: a seed, or a file with one. Raises AuthError."""
+    if is_user_seed(nkey):
+        return Signer(nkey.encode(), source="leafnodes.remotes.nkey")
+    return read_seed_file(nkey)
 
 
 def read_tls_context(options: TlsOptions | None) -> ssl.SSLContext:
@@ -65,6 +73,11 @@ def read_tls_context(options: TlsOptions | None) -> ssl.SSLContext:
     except OSError as err:
         raise AuthError(f"{ca_file or 'system roots'}: {_words(err)}") from err
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's default leaves it to the library
+    if options is not None:
+        if options.min_version == "1.3":
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if suites := openssl_suites(options.cipher_suites):
+            context.set_ciphers(suites)
     if options is not None and options.cert_file:
         key_file = options.key_file or options.cert_file
         try:

@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from leafnode.config.tls import CIPHER_SUITES, CURVES, INSECURE_SUITES, TLS13_SUITES
+from leafnode.config.tls import CURVES, TLS13_SUITES, openssl_suites
 from leafnode.errors import TlsError
 from leafnode.net import x509
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Forward secrecy and authenticated encryption, nothing else, unless a configuration names others.
 DEFAULT_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-_OPENSSL_NAMES: Final = CIPHER_SUITES | INSECURE_SUITES
 
 
 class _ServerContext(ssl.SSLContext):
@@ -118,9 +117,8 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
     context.options |= (
         ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     )
-    wanted = [_OPENSSL_NAMES[n] for n in options.cipher_suites if n in _OPENSSL_NAMES]
     try:
-        context.set_ciphers(":".join(wanted) or DEFAULT_CIPHERS)
+        context.set_ciphers(openssl_suites(options.cipher_suites) or DEFAULT_CIPHERS)
         _set_curves(context, options.curve_preferences)
     except (ssl.SSLError, ValueError) as err:
         raise TlsError("", f"cipher_suites or curve_preferences: {_words(err)}") from err
@@ -129,6 +127,7 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_REQUIRED
         # As Go has it: whoever stands in the file is trusted, be it the root or not.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if options.verify or options.ca_file:
         _load_roots(context, options.ca_file)
     return context
 

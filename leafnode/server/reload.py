@@ -65,6 +65,7 @@ class Change:
 RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "config_file": Derived(),
     "warnings": Derived(),
+    "deprecated": Derived(),
     "config_digest": Derived(),
     "http_host_given": Derived(),
     "host": Fixed("Host"),
@@ -122,6 +123,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "debug": Live(Part.LOG, "debug"),
     "trace": Live(Part.LOG, "trace"),
     "trace_verbose": Live(Part.LOG, "trace_verbose"),
+    "trace_headers": Live(Part.LOG, "trace_headers"),
     "max_traced_msg_bytes": Live(Part.LOG, "max_traced_msg_len"),
     "prof_block_rate": Live(Part.NOTHING, "prof_block_rate"),
 }

@@ -149,7 +149,7 @@ class Reloader:
                     client.tell()
         self._fit_accounts(gone)
         if Part.CONNECTIONS in parts:
-            self._fit_connections(options.max_connections)
+            self._fit_connections(options.connections_max)
 
     def _fit_accounts(self, gone: list[Account]) -> None:
         """End the clients of accounts that are gone, and the newest of those that are too many."""

@@ -90,7 +90,7 @@ class Server:
         self.domain = options.jetstream.domain if options.jetstream else ""
         self.turn = Turn(seams.clock)
         self.registry = Registry(
-            max_connections=options.max_connections, max_closed=options.max_closed_clients
+            max_connections=options.connections_max, max_closed=options.max_closed_clients
         )
         self.operator = operators.operator_mode(self)
         self.account_set = Accounts(self._account_seams(), self.options)
@@ -330,7 +330,7 @@ class Server:
     def look_for_slips(self) -> None:
         """Say what is allowed and probably a slip: once in the log, for good in status."""
         options = self.options
-        slips = list(options.warnings)
+        slips = [*options.deprecated, *options.warnings]
         if not self.authenticator.required and not options.host.startswith(_LOOPBACK):
             slips.append(
                 f"Everybody who reaches {options.host} may publish and subscribe: set "

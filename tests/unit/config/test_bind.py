@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.config import bind as bind_module
 from leafnode.config import blocks
 from leafnode.config.bind import bind, load, read_file
@@ -140,8 +141,8 @@ def test_monitoring_listens_where_clients_do_unless_it_has_a_host(
         ("max_payload: 2s", 'x.conf:1:1: max_payload: expected a size, got "2s"'),
         ("max_payload: 1.5", "x.conf:1:1: max_payload: expected a size, got 1.5"),
         (
-            "max_connections: -1",
-            "x.conf:1:1: max_connections: expected a count from 1 to 2147483647, got -1",
+            "max_payload: -5",
+            "x.conf:1:1: max_payload: expected a size from 1 to 999999999, got -5",
         ),
         ("debug: 1", "x.conf:1:1: debug: expected true or false, got 1"),
         (
@@ -197,6 +198,54 @@ def test_a_number_is_taken_at_its_bound_and_refused_past_it(key: str, highest: i
 )
 def test_zero_asks_for_the_default_as_on_nats_server(key: str) -> None:
     assert options(f"{key}: 0") == Options()
+
+
+def test_no_limit_of_connections_and_payload_is_minus_one() -> None:
+    assert options("max_connections: -1").connections_max == 2**31 - 1
+    assert options("max_connections: 7").connections_max == 7
+    assert options("max_payload: -1").max_payload_bytes == options("").max_pending_bytes
+    assert options("max_payload: -1\nmax_pending: 2MB").max_payload_bytes == 2 * limits.MIB
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("server_name", "pid_file", "log_file", "ports_file_dir", "remote_syslog"),
+        *("no_auth_user", "system_account", "http_base_path", "client_advertise"),
+    ],
+)
+def test_an_empty_text_is_the_default_as_on_nats_server(key: str) -> None:
+    assert options(f'{key}: ""') == Options()
+
+
+def test_a_bare_number_of_seconds_is_taken_with_the_warning_of_nats_server() -> None:
+    bound = options("ping_interval: 20\nleafnodes { reconnect: 3 }")
+
+    assert bound.ping_interval_ns == 20 * NS_PER_S
+    assert bound.deprecated == (
+        'x.conf:1:1: invalid use of field "ping_interval": '
+        "ping_interval should be converted to a duration",
+        'x.conf:2:13: invalid use of field "reconnect": '
+        "reconnect should be converted to a duration",
+    )
+    assert bound.warnings == ()
+
+
+def test_an_empty_file_is_warned_of() -> None:
+    assert options("# nothing").deprecated == ("x.conf: config has no values or is empty",)
+
+
+def test_a_key_without_effect_is_warned_of() -> None:
+    (warning,) = options("connect_error_reports: 5").warnings
+
+    assert warning == (
+        "x.conf:1:1: connect_error_reports: taken without effect: every failed dial is logged"
+    )
+
+
+def test_a_trace_of_headers_is_a_trace() -> None:
+    assert options("trace_headers: true").trace
+    assert options("trace_headers: true").trace_headers
 
 
 # --- what must hold together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nkeys
 import pytest
 
 from leafnode import limits
@@ -21,7 +22,7 @@ from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
 NKEY = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
-SEED = "SUAB" + "A" * 54
+SEED = nkeys.encode_seed(bytes(32), nkeys.PREFIX_BYTE_USER).decode()
 DEVICE = "/dev/serial/by-id/usb-1"
 
 
@@ -70,7 +71,7 @@ def test_the_jetstream_block_has_its_aliases() -> None:
         ("5", "1:1: jetstream: expected a block, got a number"),
         ("{store_dir: ''}", "jetstream.store_dir: expected a string"),
         ("{domain: 'a.b'}", "jetstream.domain: expected a domain without"),
-        ("{sync_interval: 2m}", "jetstream.sync_interval: expected always"),
+        ("{sync_interval: soon}", "jetstream.sync_interval: expected a duration"),
         ("{key: x}", "jetstream.key: not supported: put store_dir on an encrypted file system"),
         ("{max_memory: 1}", 'jetstream: unknown field "max_memory", did you mean'),
         ("{limits {}}", "jetstream.limits: not supported yet"),
@@ -112,15 +113,18 @@ def test_a_remote_has_all_its_keys() -> None:
 
 
 @pytest.mark.parametrize("key", ["nkey", "seed"])
-def test_an_nkey_is_the_path_of_a_seed_where_nats_server_has_the_seed_itself(key: str) -> None:
-    assert remote(f'url: "nats://a", {key}: "/etc/user.nk"').nkey == "/etc/user.nk"
+def test_an_nkey_is_a_seed_or_the_path_of_a_file_with_one(key: str) -> None:
+    for value in ("/etc/user.nk", SEED):
+        assert remote(f'url: "nats://a", {key}: "{value}"').nkey == value
 
 
-@pytest.mark.parametrize("seed", [SEED, SEED[:-1], SEED + "A", SEED.lower(), "SU" + "1" * 56])
-def test_a_seed_whole_or_damaged_is_refused_and_not_shown(seed: str) -> None:
+@pytest.mark.parametrize(
+    "seed", [SEED[:-1], SEED + "A", SEED[:-1] + "B", SEED.lower(), "SU" + "1" * 56]
+)
+def test_a_damaged_seed_is_refused_and_not_shown(seed: str) -> None:
     error = refused(f'leafnodes {{ remotes [ {{ url: "nats://a", nkey: {seed} }} ] }}')
 
-    assert "leafnodes.remotes[0].nkey: expected the path of a file with the seed" in error
+    assert "leafnodes.remotes[0].nkey: expected a user's seed (SU…) or the path" in error
     assert seed not in error
 
 
@@ -157,8 +161,11 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
             "remotes: [{url: 'nats://a', local: A}]",
             'remotes[0].local: expected the name of an account, got "A"',
         ),
-        ("remotes: [{url: 'nats://a', hub: true}]", "remotes[0].hub: not supported yet"),
-        ("remotes: [{url: 'nats://a', compression: s2_auto}]", "compression: expected off"),
+        (
+            "remotes: [{url: 'nats://a', hub: true}]",
+            "remotes[0].hub: not supported: only false is taken",
+        ),
+        ("remotes: [{url: 'nats://a', compression: 5}]", "compression: expected a string"),
         ("remotes: [{url: 'nats://a', user: a}]", "user: not supported here: put it into the url"),
         ("remotes: [{url: 'wss://a'}]", "remotes[0].url: wss:// is not supported yet"),
         ("remotes: [{url: 'nats://a', tls: true}]", "remotes[0].tls: expected a block"),
@@ -167,8 +174,8 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
         ("remotes: [{url: 'nats://a', tls: {insecure: true}}]", "tls.insecure: not supported"),
         ("remotes: [{url: 'nats://a', deny_exports: 'a..b'}]", "deny_exports: expected a subject"),
         ("remotes: [{url: 'nats://a', disabled: 5}]", "disabled: expected true or false, got 5"),
-        ("reconnect: 2", "leafnodes.reconnect: expected a duration, got 2 (write 2s for seconds)"),
-        ("dial_timeout: 0s", "leafnodes.dial_timeout: expected a duration above zero"),
+        ("reconnect: 1.5", "leafnodes.reconnect: expected a duration, got 1.5"),
+        ("dial_timeout: -1", "leafnodes.dial_timeout: expected a duration above zero"),
         ("port: 7422", "leafnodes.port: not supported: leafnode accepts no leaf connections"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.clock import NS_PER_S
 from leafnode.config import convert
 from leafnode.config.options import HostPort
 from leafnode.config.parser import parse
@@ -349,11 +350,33 @@ def test_a_public_nkey_of_any_kind_is_one_of_those_that_sign() -> None:
     assert refused(convert.any_public_nkey, "U" * 56) == "expected a public nkey"
 
 
-def test_compression_can_only_be_off() -> None:
-    for text in ("off", "none", '"off"', "disabled", "false"):
-        convert.compression_off(place(text))
-    for text in ("s2_auto", "accept", "on", "{mode: s2_fast}"):
-        assert refused(convert.compression_off, text).startswith("expected off (compression")
+def test_only_a_few_values_are_taken() -> None:
+    taken = convert.only((False, "off"), why="only off")
+
+    for text in ("false", "off", '"OFF"', "no"):
+        taken(place(text))
+    for text in ("true", "0", "on", "{}", '"false"'):
+        assert refused(taken, text) == "only off"
+
+
+def test_an_interval_is_a_duration_and_a_number_is_deprecated() -> None:
+    interval = convert.interval(7)
+
+    for text in ("0", '"0s"'):
+        assert interval(place(text)) == 7
+    assert interval(place("3s")) == 3 * NS_PER_S
+    number = place("3")
+    assert interval(number) == 3 * NS_PER_S
+    (told,) = number.notes.deprecated
+    assert told.endswith("should be converted to a duration")
+    assert refused(interval, "1.5").startswith("expected a duration, got 1.5")
+    assert refused(interval, "-1").startswith("expected a duration above zero")
+
+
+def test_an_empty_text_stands_for_the_default() -> None:
+    assert convert.text_or("x")(place('""')) == "x"
+    assert convert.text_or("x")(place("a")) == "a"
+    assert refused(convert.text_or("x"), "1").startswith("expected a string")
 
 
 def test_a_subject_to_publish_on_has_no_wildcards() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from leafnode import limits
+from leafnode.config import convert
 from leafnode.config.parser import parse
-from leafnode.config.place import Block, Given, Place, Row, shown
+from leafnode.config.place import Block, Given, Place, Row, Taken, shown
 from leafnode.errors import ConfigError
 
 BLOCK = Block(
@@ -14,6 +16,7 @@ BLOCK = Block(
         Row(("max_file_store", "max_file"), "max_file", lambda place: place.node.value),
     ),
     {"tls": "not supported yet"},
+    {"quiet": Taken(convert.boolean), "loud": Taken(convert.boolean, "there is none")},
 )
 
 
@@ -23,6 +26,30 @@ def read(text: str) -> Given:
 
 def test_keys_know_no_case_and_aliases_fill_the_same_field() -> None:
     assert read("PORT: 1, Max_File: 2").values == {"port": 1, "max_file": 2}
+
+
+def test_a_key_that_is_taken_fills_nothing_and_says_why() -> None:
+    given = read("port: 1\nQuiet: true\n loud: no")
+
+    assert given.values == {"port": 1}
+    assert given.place.notes.warnings == [
+        "x.conf:3:2: outer.loud: taken without effect: there is none"
+    ]
+    with pytest.raises(ConfigError, match=r"outer\.quiet: expected true or false"):
+        read("quiet: 1")
+
+
+def test_notes_are_those_of_the_whole_file_and_have_a_bound() -> None:
+    outer = Place(parse("a { b: [ 1 ] }", "x.conf").root, "")
+    a = outer.child("a", outer.entries()["a"])
+    (inner,) = a.child("b", a.entries()["b"]).items("numbers")
+    for _ in range(limits.CONFIG_WARNINGS_MAX + 1):
+        inner.warn("odd")
+        inner.deprecate("old")
+
+    assert outer.notes.warnings == ["x.conf:1:10: a.b[0]: odd"] * limits.CONFIG_WARNINGS_MAX
+    assert outer.notes.deprecated[0] == 'x.conf:1:10: invalid use of field "b[0]": old'
+    assert len(outer.notes.deprecated) == limits.CONFIG_WARNINGS_MAX
 
 
 def test_the_last_mention_of_a_field_stands_and_decides_the_order() -> None:

@@ -1,0 +1,70 @@
+"""The files that a configuration names and nats-server's `-t` reads: certificates, keys and seeds.
+
+Knows which; what is in them judge those who use them. Blocks on files. Truth: nats-server 2.15.1
+`-t`, measured: it reads these, and not credentials, log or pid files, or a store's directory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.errors import AuthError, LeafnodeError, TlsError
+
+if TYPE_CHECKING:
+    from leafnode.config.options import Options
+
+
+class FileProblemError(LeafnodeError):
+    """A file that cannot be used, and where the configuration names it."""
+
+
+def check_files(options: Options) -> None:
+    """Read what a start reads first. Raises FileProblemError for the first that is of no use."""
+    _check_operator(options)
+    listeners = (options.tls, options.websocket.tls if options.websocket is not None else None)
+    for tls in listeners:
+        if tls is None:
+            continue
+        from leafnode.net.tls_context import server_context
+
+        try:
+            server_context(tls)
+        except TlsError as err:
+            raise FileProblemError(_placed(tls.where, str(err))) from err
+    _check_remotes(options)
+
+
+def _check_operator(options: Options) -> None:
+    operator = options.operator
+    if operator is None:
+        return
+    from leafnode.auth.operator import check_operator
+    from leafnode.auth.url_resolver import tls_context
+
+    try:
+        check_operator(options)
+    except AuthError as err:
+        raise FileProblemError(_placed(options.config_file, str(err))) from err
+    if operator.resolver_tls is not None:
+        try:
+            tls_context(operator)
+        except AuthError as err:
+            raise FileProblemError(_placed(operator.resolver_tls.where, str(err))) from err
+
+
+def _check_remotes(options: Options) -> None:
+    for remote in options.leafnodes.remotes if options.leafnodes is not None else ():
+        from leafnode.leaf.login import read_signer, read_tls_context
+
+        try:
+            if remote.nkey:
+                read_signer(remote.nkey)
+            if remote.tls is not None:
+                read_tls_context(remote.tls)
+        except AuthError as err:
+            where = remote.tls.where if remote.tls is not None else options.config_file
+            raise FileProblemError(_placed(where, str(err))) from err
+
+
+def _placed(where: str, problem: str) -> str:
+    return f"{where}: {problem}" if where else problem

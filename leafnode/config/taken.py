@@ -1,0 +1,161 @@
+"""What nats-server 2.15.1 knows and this server takes without effect: key by key, with the reason.
+
+A table and nothing else. A value is checked as nats-server checks it. A key without a reason is
+taken in silence: what it asks for holds already. Truth: every key was accepted by `nats-server -t`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode.config import convert
+from leafnode.config.place import Block, Row, Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from leafnode.config.place import Place
+
+_INT64_MAX: Final = 2**63 - 1
+_BOUNDED: Final = "this bound is fixed here"
+_NO_CLUSTER: Final = "there is no cluster"
+_NO_LISTENER: Final = "no leaf connection comes in"
+_NO_WEBSOCKET: Final = "a remote is dialed by TCP or TLS"
+_NO_OCSP: Final = "no OCSP answers are stapled or kept"
+_COUNT: Final = convert.number(-_INT64_MAX, _INT64_MAX, "a count")
+_NONE: Final = convert.text_or("")
+_STRICT: Final = "not supported: a request is always read strictly"
+_FALSE: Final = "not supported: only false is taken"
+
+
+def _each(convert_: Callable[[Place], object], reason: str, keys: str) -> dict[str, Taken]:
+    return dict.fromkeys(keys.split(), Taken(convert_, reason))
+
+
+def _flags(place: Place) -> None:
+    """Of 2.15.1's three two are of clusters, and the third changes the subjects of acks."""
+    for name, node in place.entries().items():
+        flag = place.child(name, node)
+        if convert.boolean(flag):
+            flag.warn("taken without effect: there is no such feature here")
+
+
+_OCSP_MODE: Final = "not supported: no OCSP answers are stapled; take ocsp out, or set mode never"
+_OCSP: Final = Block(
+    (
+        Row(("mode",), "mode", convert.only(("auto", "never"), why=_OCSP_MODE)),
+        Row(("url",), "url", convert.text),
+    )
+)
+_MIGRATE: Final = Block(
+    (Row(("leader_migrate_delay",), "leader_migrate_delay", convert.interval()),)
+)
+_COMPRESSION: Final = Block(
+    (
+        Row(("mode",), "mode", convert.text),
+        Row(
+            ("rtt_thresholds", "thresholds", "rtts", "rtt"),
+            "rtt_thresholds",
+            convert.list_of(convert.text, "durations"),
+        ),
+    )
+)
+_OFF: Final = frozenset({"off", "disabled", "disable", "false", "not_supported", "no", "none"})
+
+
+def _ocsp(place: Place) -> None:
+    """`auto`, which is what true means, staples only for certificates that demand it."""
+    if not isinstance(place.node.value, bool):
+        _OCSP.read(place)
+
+
+def _ocsp_cache(place: Place) -> None:
+    if not isinstance(place.node.value, bool):
+        place.entries()
+
+
+def _migrate(place: Place) -> None:
+    if not isinstance(place.node.value, bool):
+        _MIGRATE.read(place)
+
+
+def compression(place: Place) -> None:
+    """A link is not compressed; a peer that would compress takes that."""
+    value = place.node.value
+    if isinstance(value, dict):
+        _COMPRESSION.read(place)
+    elif not isinstance(value, bool):
+        convert.text(place)
+    if value is not False and not (isinstance(value, str) and value.lower() in _OFF):
+        place.warn("taken without effect: leaf links are not compressed")
+
+
+def _sync(place: Place) -> None:
+    """No acknowledgement leaves before its COMMIT, which is more than any interval promises."""
+    if place.node.value != "always":
+        convert.interval(1)(place)
+
+
+TOP: Final[Mapping[str, Taken]] = (
+    _each(_COUNT, "every failed dial is logged", "connect_error_reports reconnect_error_reports")
+    | _each(_flags, "", "feature_flags")
+    | _each(_ocsp, _NO_OCSP, "ocsp")
+    | _each(_ocsp_cache, _NO_OCSP, "ocsp_cache")
+    # The cache of matches is bounded, and costs less than it saves.
+    | _each(convert.boolean, "", "disable_sublist_cache no_sublist_cache")
+)
+JETSTREAM: Final[Mapping[str, Taken]] = (
+    _each(_sync, "", "sync sync_interval")
+    | _each(_COUNT, _BOUNDED, "max_buffered_msgs request_queue_limit info_queue_limit")
+    | _each(convert.storage, _BOUNDED, "max_buffered_size")
+    | _each(convert.number(4, 8192, "a count"), _BOUNDED, "max_concurrent_io")
+    | _each(_NONE, _NO_CLUSTER, "unique_tag extension_hint")
+    | _each(convert.storage, _NO_CLUSTER, "max_outstanding_catchup meta_compact_size")
+    | _each(convert.number(0, _INT64_MAX, "a count"), _NO_CLUSTER, "meta_compact")
+    | _each(convert.boolean, _NO_CLUSTER, "meta_compact_sync")
+    | _each(
+        convert.only((True,), why="not supported: a request is always read strictly"), "", "strict"
+    )
+)
+ACCOUNT_JETSTREAM: Final[Mapping[str, Taken]] = _each(
+    convert.only(("", "system", "owner"), why="expected system or owner"),
+    _NO_CLUSTER,
+    "cluster_traffic",
+)
+LEAFNODES: Final[Mapping[str, Taken]] = (
+    _each(convert.boolean, _NO_LISTENER, "no_advertise")
+    | _each(_NONE, _NO_LISTENER, "advertise leafnode_advertise min_version minimum_version")
+    | _each(convert.interval(1), "that of the server holds", "write_deadline")
+    | _each(convert.one_of("default", "close", "retry"), "a link is closed", "write_timeout")
+    | _each(compression, "", "compression")
+    | _each(convert.only((False,), why=_FALSE), "", "isolate_leafnode_interest isolate")
+)
+REMOTE: Final[Mapping[str, Taken]] = (
+    _each(compression, "", "compression")
+    | _each(convert.only((False,), why=_FALSE), "", "hub isolate_leafnode_interest isolate")
+    | _each(convert.only((False,), why=_FALSE), "", "request_isolation")
+    | _each(_migrate, _NO_CLUSTER, "jetstream_cluster_migrate js_cluster_migrate")
+    | _each(
+        convert.boolean,
+        _NO_WEBSOCKET,
+        "ws_compression ws_compress websocket_compress websocket_compression ws_no_masking "
+        "websocket_no_masking",
+    )
+)
+LISTENER_TLS: Final[Mapping[str, Taken]] = (
+    # Without effect on a listener there, too.
+    _each(convert.boolean, "", "insecure")
+    | _each(convert.only((False,), why=_FALSE), "", "ocsp_peer")
+)
+REMOTE_TLS: Final[Mapping[str, Taken]] = (
+    # They are a listener's matter: who dials always verifies, unless `insecure` says otherwise.
+    _each(convert.boolean, "", "verify verify_and_map")
+    | _each(
+        convert.only((False,), why="not supported: the certificate of a remote is always verified"),
+        "",
+        "insecure",
+    )
+    | _each(_COUNT, "", "connection_rate_limit")
+    | _each(convert.boolean, "", "allow_insecure_cipher_suites")
+    | _each(convert.only((False,), why=_FALSE), "", "ocsp_peer")
+)
