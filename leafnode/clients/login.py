@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from leafnode.auth.certificate import certificate_of
 from leafnode.auth.identity import LoginRefused, PeerFacts
+from leafnode.clients.greeting import first_info
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from leafnode.clients.seams import ClientSeams
     from leafnode.clock import Timer
     from leafnode.net.transport import TlsFacts
-    from leafnode.protocol.info import Connect
+    from leafnode.protocol.info import Connect, ServerInfo
     from leafnode.routing.peer import Peer
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,11 @@ class Login:
     def kind(self) -> ConnectionType:
         """How the client came in."""
         return self._seams.kind
+
+    def greeting(self, info: ServerInfo, *, is_tls: bool) -> ServerInfo:
+        """Return the INFO that begins the connection. `is_tls`: it is encrypted already."""
+        options = self._seams.options
+        return first_info(info, options, kind=self.kind, nonce=self.nonce, is_tls=is_tls)
 
     def facts(self) -> PeerFacts:
         """What the authenticator may know of this connection."""

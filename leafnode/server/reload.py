@@ -162,7 +162,7 @@ def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
 def _check_no_auth_user(old: str, new: str, options: Options) -> None:
     """It may go together with its user, and nothing else: clients are who it made them."""
     users = [*options.authorization.users, *(u for a in options.accounts for u in a.users)]
-    if not old or new or any(user.user == old for user in users):
+    if not old or new or any(old in {user.user, user.nkey} for user in users):
         raise ReloadError(f"NoAuthUser: old={old}, new={new}")
 
 

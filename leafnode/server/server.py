@@ -323,7 +323,7 @@ class Server:
             server_id=self.id,
             server_name=self.name,
             port=self.port,
-            auth_required=self.authenticator.announced,
+            auth_required=self.authenticator.required,
             xkey=self.keys.curve.public_key if self.keys else "",
         )
 

@@ -7,7 +7,8 @@ A file holds `conf:` lines of nats.conf and then cases: a `# sentence` and steps
     C: <close>     the client hangs up
     S: line        this line must come next                  S2: to the other client
     S- bytes       exactly these bytes must come next
-    S: INFO {...}  an INFO with at least these fields; "<15>" stands for any 15 characters
+    S: INFO {...}  an INFO with at least these fields; "<15>" stands for any 15 characters, null
+                   for a field that is not there
     S: <nothing>   nothing more has come
     S: <eof>       the server hangs up, and nothing came before
     wait: 300ms    time passes

@@ -92,7 +92,7 @@ class ClientServer:
             server_id="NSERVER",
             server_name="sim",
             port=PORT,
-            auth_required=self.options.authorization.required and not self.options.no_auth_user,
+            auth_required=self.options.authorization.required,
         )
 
 

@@ -48,7 +48,6 @@ def test_whoever_brings_nothing_is_the_no_auth_user() -> None:
     assert who(OPEN, Connect(user="ann", password="secret")) == "ann"
     assert OPEN.admits_anonymous(STANDARD)
     assert OPEN.required
-    assert not OPEN.announced
 
 
 @pytest.mark.parametrize(
@@ -59,12 +58,28 @@ def test_whoever_brings_nothing_is_the_no_auth_user() -> None:
         Connect(user="nobody", password="x"),
         Connect(password="secret"),
         Connect(auth_token="t"),
-        Connect(jwt="a.b.c"),
-        Connect(nkey="U"),
     ],
 )
 def test_whoever_brings_something_wrong_is_not_the_no_auth_user(connect: Connect) -> None:
     assert who(OPEN, connect) == "-"
+
+
+def test_a_jwt_without_an_operator_and_an_nkey_where_nobody_has_one_are_nothing() -> None:
+    assert who(OPEN, Connect(jwt="a.b.c", sig="s")) == "guest"
+    assert who(OPEN, Connect(nkey="U")) == "guest"
+
+
+def test_an_nkey_that_is_the_no_auth_user_needs_no_signature_nor_certificate() -> None:
+    key = KeyPair("U", bytes(32)).public_key
+    users = Authorization(users=(ANN, User(nkey=key)))
+    one = Authenticator(Options(authorization=users, no_auth_user=key))
+
+    for facts in (STANDARD, MAPPED):
+        assert who(one, Connect(), facts) == key
+        assert who(one, Connect(nkey=key, user="ann", password="x"), facts) == key
+        assert who(one, Connect(nkey="U"), facts) == "-"
+    assert one.admits_anonymous(STANDARD)
+    assert not one.admits_anonymous(MAPPED)
 
 
 def test_the_no_auth_user_is_nobody_where_it_may_not_come_in() -> None:

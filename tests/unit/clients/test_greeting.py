@@ -2,7 +2,8 @@
 
 import msgspec
 
-from leafnode.clients.greeting import server_info
+from leafnode.auth.identity import ConnectionType
+from leafnode.clients.greeting import first_info, server_info
 from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.protocol.info import ServerInfo
 
@@ -38,3 +39,23 @@ def test_jetstream_and_its_domain_are_told() -> None:
 
 def test_headers_may_be_off() -> None:
     assert not info(Options(no_header_support=True)).headers
+
+
+def test_a_no_auth_user_asks_for_nothing_in_the_first_info_but_over_websocket() -> None:
+    options = Options(no_auth_user="guest")
+    told = server_info(options, server_id="N", server_name="n", port=1, auth_required=True)
+
+    def required(kind: ConnectionType) -> bool:
+        return first_info(told, options, kind=kind, nonce=b"", is_tls=False).auth_required
+
+    assert not required(ConnectionType.STANDARD)
+    assert required(ConnectionType.WEBSOCKET)
+
+
+def test_the_first_info_has_the_nonce_and_says_that_it_came_encrypted() -> None:
+    told = server_info(Options(), server_id="N", server_name="n", port=1, auth_required=True)
+
+    first = first_info(told, Options(), kind=ConnectionType.STANDARD, nonce=b"abc", is_tls=True)
+
+    assert (first.nonce, first.tls_required, first.auth_required) == ("abc", True, True)
+    assert (told.nonce, told.tls_required) == ("", False)

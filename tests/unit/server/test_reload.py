@@ -67,6 +67,12 @@ def test_the_no_auth_user_stays_who_it_is(old: str, new: str) -> None:
     assert refusal(before, replace(before, no_auth_user=new)) == text
 
 
+def test_an_nkey_that_is_the_no_auth_user_stays_it_as_long_as_it_is_a_user() -> None:
+    before = Options(authorization=Authorization(users=(User(nkey="U1"),)), no_auth_user="U1")
+
+    assert "NoAuthUser" in refusal(before, replace(before, no_auth_user=""))
+
+
 def test_the_no_auth_user_may_go_together_with_its_user() -> None:
     before = Options(authorization=USERS, no_auth_user="a")
 
