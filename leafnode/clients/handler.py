@@ -248,14 +248,16 @@ class ClientHandler:
 
     def _work(self) -> None:
         """Handle what was read, as far as it goes and as long as others need not wait."""
+        session, lane = self._session, self._lane
         for _ in range(CONTROL_LINES_PER_TURN):
-            if self._session.state in {State.CHECKING, State.CLOSED}:
+            # No set of states: hashing an Enum is a call of Python, and this runs for each read.
+            if session.state is State.CHECKING or session.state is State.CLOSED:
                 return
             try:
-                line = self._lane.next_line()
+                line = lane.next_line()
                 if line is None:
                     return
-                self._do(self._session.take(line))
+                self._do(session.take(line))
             except ProtocolError as error:
                 self.refuse(error)
         if self._session.state is State.OPEN and self._transport is not None:
