@@ -28,7 +28,7 @@ class Turn:
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
         self.outbox: Final = Outbox(self._wake, self._flush_failed)
-        # What TLS decrypts, for all connections: each piece is copied out before the next one comes.
+        # What TLS decrypts, for all connections: it is copied out before the next piece comes.
         self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
         self.faults = 0  # connections closed because of our own bug
         self.stalls = 0  # times that somebody was not read because another did not keep up

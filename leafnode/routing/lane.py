@@ -23,6 +23,7 @@ from leafnode.protocol.errors import (
 )
 from leafnode.routing.emit import emit, emit_once
 from leafnode.routing.message_args import NOT_IN_REPLY, parse_args, usual_args
+from leafnode.routing.pairs import PAIRS_MEAN_BYTES_MAX, PAIRS_MIN_BYTES, Pairs
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
 from leafnode.routing.publish import publish, trace_too_large
@@ -63,6 +64,7 @@ class Lane:
         "_max_line",
         "_max_payload",
         "_needed",
+        "_pairs",
         "_peer",
         "_pos",
         "_reserved",
@@ -70,14 +72,12 @@ class Lane:
         "_run",
         "_sizes",
         "_starts",
+        "_varied",
         "_verbs",
     )
 
     def __init__(self, peer: Peer, *, max_payload_bytes: int, max_control_line_bytes: int) -> None:
         self._peer = peer
-        self._sizes = _SIZES
-        self.limit_payload(max_payload_bytes)
-        self.limit_line(max_control_line_bytes)
         self._verbs = _LEAF_VERBS if peer.kind is Kind.LEAF else _CLIENT_VERBS
         self._reserved = RESERVED_REPLIES if peer.kind is Kind.CLIENT else ()
         plain, header = self._verbs
@@ -89,10 +89,15 @@ class Lane:
         self._routes: dict[bytes, Route] = {}  # by subject
         self._header_routes: dict[bytes, Route] = {}  # the same for HPUB and HMSG
         self._run = Run()  # messages gathered for one route, not yet delivered
+        self._pairs = Pairs(peer, plain, self._routes, self._learn, self._once)
+        self.limit_payload(max_payload_bytes)
+        self.limit_line(max_control_line_bytes)
+        self._varied = False  # in the last read most messages went elsewhere than the one before
 
     def limit_payload(self, max_payload_bytes: int) -> None:
         """Refuse larger payloads from now on. Lines seen before must be forgotten: see `reset`."""
         self._max_payload = max_payload_bytes
+        self._pairs.limit_payload(max_payload_bytes)
         self._large_end, self._large_size = b"", -1  # a size beyond the table, as it was last read
         self._sizes = _SIZES
         if max_payload_bytes < len(_SIZES):
@@ -180,7 +185,11 @@ class Lane:
         routes, with_header = plain_routes, False
         count = size_in = flushed = 0  # messages, payload bytes, and those of runs before this one
         needed = 0
+        switches = paired = 0
         try:
+            if self._varied and pos == 0 and available >= PAIRS_MIN_BYTES:
+                pos, count, size_in = self._pairs.take(account, data, max_control_line - 1)
+                flushed, paired = size_in, count
             while pos < available:
                 # 1. The same control line as the message before: the same run goes on.
                 if line and starts(line, pos):
@@ -258,6 +267,7 @@ class Lane:
                                 done = self._once(account, subject, found, message)
                             if done:
                                 count += 1
+                                switches += 1
                                 size_in += size
                                 pos = end
                                 continue
@@ -266,6 +276,7 @@ class Lane:
                         if route is not None:
                             run.route = route
                             wire, internal = route.wire, route.internal
+                            switches += route.sole is not None
                     elif not reply:
                         line = data[pos : at + 1]
                         total = end - pos
@@ -298,6 +309,8 @@ class Lane:
             run.payload_bytes = size_in - flushed
             if count:
                 self._count(account, count, size_in)
+                small = size_in < count * PAIRS_MEAN_BYTES_MAX
+                self._varied = small and (paired + switches) * 2 > count
 
     def _wait_for_line(self, pos: int) -> None:
         """Keep the start of a line until more is there; refuse one that can be no operation."""

@@ -73,6 +73,7 @@ class Route:
         "internal",
         "match",
         "published",
+        "sole",
         "subject",
         "targets",
         "wire",
@@ -90,6 +91,7 @@ class Route:
         self.general = False
         self.wire = False  # the run's tails are needed
         self.internal = False  # the run's messages are needed
+        self.sole: Target | None = None  # all there is, where that is one subscription: see pairs
 
 
 class Run:
@@ -112,7 +114,10 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
     """Decide where messages of `origin` on `subject` go, as long as no subscription changes."""
     mappings = account.mappings
     if mappings is None:
-        return _build(account, origin, subject, with_header=with_header)
+        route = _build(account, origin, subject, with_header=with_header)
+        if len(route.targets) == 1 and not (route.general or route.groups or route.internal):
+            route.sole = route.targets[0]
+        return route
     mapped = mappings.always(subject)
     route = _build(account, origin, mapped or subject, with_header=with_header)
     route.published = subject

@@ -1,0 +1,165 @@
+"""Small messages on ever other subjects: a read cut once, into control lines and payloads.  HOT
+
+Knows PUB and LMSG, routes with one receiver and subjects that nobody wants; anything else it
+leaves to the lane, from the message where it stands. Truth: docs/hot-path.md; any traffic must give
+what the lane alone gives (tests/unit/routing/test_pairs.py).
+
+One `split` gives the objects for which the lane makes four calls a message, and what goes out is
+one join of what was cut and a start for each message.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.route import Route
+    from leafnode.routing.sublist import Group
+    from leafnode.routing.subscription import Subscription
+
+# Where a read holds fewer bytes or larger messages, the lane is as fast.
+PAIRS_MIN_BYTES: Final = 2048
+PAIRS_MEAN_BYTES_MAX: Final = 1024
+_CRLF: Final = b"\r\n"
+_SPECIAL: Final = b"\t\r\n_$"  # in no usual subject; what a reserved one starts with, too
+# No other size is taken here: digits as every client writes them.
+_SIZES: Final = {b"%d" % size: size for size in range(PAIRS_MEAN_BYTES_MAX + 1)}
+
+Found = tuple[list["Subscription"], list["Group"]]
+Once = tuple[bytes, bytes, int, int]
+
+
+class Pairs:
+    """What `take` needs of its lane, bound once."""
+
+    __slots__ = ("_learn", "_once", "_peer", "_routes", "_sizes", "_verb")
+
+    def __init__(
+        self,
+        peer: Peer,
+        verb: bytes,
+        routes: dict[bytes, Route],
+        learn: Callable[[Account, bytes, bool], Route | None],
+        once: Callable[[Account, bytes, Found, Once], bool],
+    ) -> None:
+        self._peer = peer
+        self._verb = verb
+        self._routes = routes  # of messages without a header, by subject
+        self._learn = learn
+        self._once = once
+        self._sizes = _SIZES
+
+    def limit_payload(self, max_payload_bytes: int) -> None:
+        """Leave larger ones to the lane, which refuses them."""
+        self._sizes = _SIZES
+        if max_payload_bytes < PAIRS_MEAN_BYTES_MAX:
+            self._sizes = {text: size for text, size in _SIZES.items() if size <= max_payload_bytes}
+
+    def take(self, account: Account, data: bytes, max_line: int) -> tuple[int, int, int]:  # noqa: C901, PLR0912, PLR0915 -- hot, inline on purpose
+        """Deliver messages from the start of `data` on; return the position behind the last one,
+        their number and the bytes of their payloads.
+        """
+        verb, routes, sizes = self._verb, self._routes, self._sizes
+        sublist, look_once = account.sublist, account.sublist.look_once
+        quick = not (self._peer.verbose or self._peer.pedantic) and account.mappings is None
+        free = self._peer.permissions is None
+        pos = count = size_in = 0
+        receiver: Subscription | None = None
+        pieces: list[bytes] = []  # for the receiver: a control line, a payload, a control line, ...
+        gathered = 0  # bytes of the payloads among them
+        parts = data.split(_CRLF)
+        parts.pop()  # no line end is behind it
+        rest = iter(parts)
+        for line, part in zip(rest, rest, strict=False):
+            words = line.split(b" ")
+            if len(words) != 3 or words[0] != verb or len(line) > max_line:
+                break
+            _, subject, digits = words
+            size = sizes.get(digits, -1)
+            body = part
+            if len(part) != size:
+                if len(part) > size:
+                    break
+                body = _with_line_ends(data, pos + len(line) + 2, size, rest)
+                if len(body) != size:
+                    break  # not all there, or wrong
+            route = routes.get(subject)
+            if route is None and quick:
+                found = look_once(subject)
+                if found is not None:  # not seen lately
+                    nobody = free and not found[0] and not found[1]
+                    if not nobody or len(subject.translate(None, _SPECIAL)) != len(subject):
+                        if pieces:
+                            count += _send(account, receiver, pieces, gathered)
+                            size_in += gathered
+                            gathered = 0
+                        tail = b"%b\r\n%b\r\n" % (digits, body)
+                        if not self._once(account, subject, found, (tail, b"", 0, size)):
+                            break
+                    count += 1
+                    size_in += size
+                    pos += len(line) + size + 4
+                    continue
+            if route is None or route.match.generation != sublist.generation:
+                route = self._learn(account, subject, False)  # noqa: FBT003 -- without a header
+                if route is None:
+                    break
+            sole = route.sole
+            if sole is not None:
+                if sole.sub is not receiver:
+                    if pieces:
+                        count += _send(account, receiver, pieces, gathered)
+                        size_in += gathered
+                        gathered = 0
+                    receiver = sole.sub
+                    if receiver.max_msgs:
+                        break
+                pieces += (sole.prefix + digits, body)
+                gathered += size
+            elif route.general or route.wire or route.internal:
+                break
+            else:  # nobody wants it
+                count += 1
+                size_in += size
+            pos += len(line) + size + 4
+        if pieces:
+            count += _send(account, receiver, pieces, gathered)
+            size_in += gathered
+        return pos, count, size_in
+
+
+def _send(account: Account, sub: Subscription | None, pieces: list[bytes], payload: int) -> int:
+    """Write what was gathered for one subscription, and empty the list; return how many it were."""
+    assert sub is not None, "pieces are somebody's"
+    count = len(pieces) // 2
+    pieces.append(b"")  # for the last line end
+    chunk = _CRLF.join(pieces)
+    pieces.clear()
+    peer = sub.peer
+    peer.out.append(chunk)
+    peer.pending_bytes += len(chunk)
+    sub.delivered += count
+    for traffic in (peer.traffic, account.traffic):
+        traffic.out_msgs += count
+        traffic.out_bytes += payload
+    if not peer.dirty:
+        peer.outbox.mark(peer)
+    return count
+
+
+def _with_line_ends(data: bytes, at: int, size: int, rest: Iterator[bytes]) -> bytes:
+    """Return the payload there, of which the first part is taken already, and take the others.
+
+    Empty: it is not all there, or no line end is behind it.
+    """
+    end = at + size
+    if data[end : end + 2] != _CRLF:
+        return b""
+    body = data[at:end]
+    for _ in range(body.count(_CRLF)):
+        next(rest)
+    return body
