@@ -248,13 +248,12 @@ class ClientHandler:
 
     def _work(self) -> None:
         """Handle what was read, as far as it goes and as long as others need not wait."""
-        session, lane = self._session, self._lane
+        session = self._session
         for _ in range(CONTROL_LINES_PER_TURN):
-            # No set of states: hashing an Enum is a call of Python, and this runs for each read.
             if session.state is State.CHECKING or session.state is State.CLOSED:
                 return
             try:
-                line = lane.next_line()
+                line = self._lane.next_line()
                 if line is None:
                     return
                 self._do(session.take(line))
