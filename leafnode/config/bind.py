@@ -146,8 +146,8 @@ def _fold_payload(values: dict[str, Any]) -> None:
 
 def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
     """Put the outermost store_dir into the jetstream block, where nats-server allows it too."""
-    store_dir: str | None = values.pop("store_dir", None)
-    if store_dir is None:
+    store_dir: str = values.pop("store_dir", "")
+    if not store_dir:
         return
     where = given.places["store_dir"]
     jetstream: JetStreamOptions | None = values.get("jetstream")
@@ -256,7 +256,7 @@ _TOP: Final = Block(
         Row(("write_timeout",), "write_timeout", convert.one_of("default", "close", "retry")),
         Row(("write_deadline",), "write_deadline_ns", convert.interval(limits.WRITE_DEADLINE_NS)),
         Row(("jetstream",), "jetstream", blocks.jetstream),
-        Row(("store_dir", "storedir"), "store_dir", convert.text),
+        Row(("store_dir", "storedir"), "store_dir", convert.text_or("")),
         Row(("store",), "store", blocks.store),
         Row(("leafnodes", "leaf"), "leafnodes", blocks.leafnodes),
         Row(("uplink",), "uplink", blocks.uplink),

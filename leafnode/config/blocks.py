@@ -45,11 +45,12 @@ def jetstream(place: Place) -> JetStreamOptions | None:
     return JetStreamOptions(**values) if values.pop("enabled", True) else None
 
 
+_STORE_DIR: Final = JetStreamOptions().store_dir
 _JETSTREAM: Final = Block(
     (
         Row(("enabled", "enable"), "enabled", convert.boolean),
-        Row(("store_dir", "storedir", "store"), "store_dir", convert.text),
-        Row(("domain",), "domain", convert.name_of("domain")),
+        Row(("store_dir", "storedir", "store"), "store_dir", convert.text_or(_STORE_DIR)),
+        Row(("domain",), "domain", convert.or_default("", convert.name_of("domain"))),
         Row(("max_memory_store", "max_mem_store", "max_mem"), "max_memory_bytes", convert.storage),
         Row(("max_file_store", "max_file"), "max_file_bytes", convert.storage),
     ),
@@ -97,12 +98,17 @@ def dialer_tls(place: Place) -> TlsOptions:
     return TlsOptions(**given.values, where=place.where)
 
 
+def _first(place: Place) -> bool:
+    """Whether TLS comes before the hub's INFO; a delay is a listener's matter."""
+    return tls.first(place)[0]
+
+
 _TLS: Final = Block(
     (
-        Row(("ca_file",), "ca_file", convert.text),
+        Row(("ca_file",), "ca_file", convert.text_or("")),
         Row(("cert_file",), "cert_file", convert.text),
         Row(("key_file",), "key_file", convert.text),
-        Row(("handshake_first", "first", "immediate"), "handshake_first", convert.boolean),
+        Row(("handshake_first", "first", "immediate"), "handshake_first", _first),
         Row(("timeout",), "timeout_ns", convert.seconds(limits.LEAF_CONNECT_INFO_TIMEOUT_NS)),
         Row(("min_version",), "min_version", tls.min_version),
         Row(("cipher_suites",), "cipher_suites", convert.list_of(tls.suite, "cipher suites")),
@@ -110,12 +116,12 @@ _TLS: Final = Block(
     refused.TLS,
     taken.REMOTE_TLS,
 )
-_SUBJECTS: Final = convert.list_of(convert.subject, "subjects")
+_SUBJECTS: Final = convert.list_of(convert.subject, "subjects", may_be_empty=True)
 _REMOTE: Final = Block(
     (
         Row(("url", "urls"), "urls", convert.list_of(convert.leaf_url, "urls")),
-        Row(("account", "local"), "account", convert.text),
-        Row(("credentials", "creds"), "credentials", convert.text),
+        Row(("account", "local"), "account", convert.text_or("$G")),
+        Row(("credentials", "creds"), "credentials", convert.text_or("")),
         Row(("nkey", "seed"), "nkey", convert.seed),
         Row(("tls",), "tls", dialer_tls),
         Row(("deny_imports", "deny_import"), "deny_imports", _SUBJECTS),

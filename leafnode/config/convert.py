@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from leafnode import limits
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leafnode.config.place import Place
+
+T = TypeVar("T")
 
 LOOPBACK: Final = "127.0.0.1"  # the default
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 -- what an address without a host means, only when written
@@ -66,9 +68,14 @@ def text(place: Place) -> str:
     return value
 
 
+def or_default(default: T, convert: Callable[[Place], T]) -> Callable[[Place], T]:
+    """Return the converter, but that an empty string stands for the default, as on nats-server."""
+    return lambda place: default if place.node.value == "" else convert(place)
+
+
 def text_or(default: str) -> Callable[[Place], str]:
-    """Return a converter of strings; the empty one stands for the default, as on nats-server."""
-    return lambda place: default if place.node.value == "" else text(place)
+    """Return a converter of strings; the empty one stands for the default."""
+    return or_default(default, text)
 
 
 def secret(place: Place) -> str:
@@ -119,6 +126,8 @@ def number(
 def storage(place: Place) -> int:
     """A limit of bytes: a size, `"1G"` in quotes as nats-server has it, 0 or -1 for no limit."""
     value = place.node.value
+    if value == "":
+        return -1
     if isinstance(value, str) and (match := _STORAGE.fullmatch(value)):
         return min(int(match[1]) << _STORAGE_SHIFTS[match[2]], _INT64_MAX)
     return number(1, _INT64_MAX, "a size", {0: -1, -1: -1})(place)
@@ -307,14 +316,16 @@ def subject_and_queue(place: Place) -> str:
     return subject(place)
 
 
-def list_of(convert: Callable[[Place], str], what: str) -> Callable[[Place], tuple[str, ...]]:
-    """Return a converter of one value or an array of them, not empty."""
+def list_of(
+    convert: Callable[[Place], str], what: str, *, may_be_empty: bool = False
+) -> Callable[[Place], tuple[str, ...]]:
+    """Return a converter of one value or an array of them."""
 
     def convert_all(place: Place) -> tuple[str, ...]:
         if not isinstance(place.node.value, list):
             return (convert(place),)
         values = tuple(convert(item) for item in place.items(what))
-        if not values:
+        if not values and not may_be_empty:
             raise place.error(f"expected at least one of {what}, got an empty array")
         return values
 

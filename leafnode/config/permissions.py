@@ -28,9 +28,10 @@ def permissions(place: Place) -> PermissionsOptions:
 
 def _rules(one: Callable[[Place], str]) -> Callable[[Place], SubjectRules]:
     """Return a converter of a subject, an array of them, or a block with allow and deny."""
-    # On nats-server an empty array allows everything; here it is refused.
+    # On nats-server an empty array of what is allowed allows everything; here it is refused.
     subjects = convert.list_of(one, "subjects")
-    block = Block((Row(("allow",), "allow", subjects), Row(("deny",), "deny", subjects)))
+    denied = convert.list_of(one, "subjects", may_be_empty=True)
+    block = Block((Row(("allow",), "allow", subjects), Row(("deny",), "deny", denied)))
 
     def rules(place: Place) -> SubjectRules:
         if isinstance(place.node.value, dict):

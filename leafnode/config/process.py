@@ -50,8 +50,8 @@ def _grace_period(place: Place) -> int:
 
 def _tags(place: Place) -> tuple[str, ...]:
     """Tags know no case and stand once, as nats-server keeps them."""
-    tags = convert.list_of(convert.text, "tags")(place)
-    return tuple(dict.fromkeys(tag.strip().lower() for tag in tags))
+    tags = convert.list_of(convert.text_or(""), "tags", may_be_empty=True)(place)
+    return tuple(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
 
 
 def _metadata(place: Place) -> tuple[tuple[str, str], ...]:
@@ -119,5 +119,7 @@ ROWS: Final = (
         convert.number(0, _INT32_MAX, "a size", below=0),
     ),
     Row(("prof_port",), "prof_port", convert.port),
-    Row(("prof_block_rate",), "prof_block_rate", convert.number(0, _INT32_MAX, "a number")),
+    Row(
+        ("prof_block_rate",), "prof_block_rate", convert.number(0, _INT32_MAX, "a number", below=0)
+    ),
 )

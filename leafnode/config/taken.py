@@ -60,7 +60,7 @@ _COMPRESSION: Final = Block(
         ),
     )
 )
-_OFF: Final = frozenset({"off", "disabled", "disable", "false", "not_supported", "no", "none"})
+_OFF: Final = frozenset({"", "off", "disabled", "disable", "false", "not_supported", "no", "none"})
 
 
 def _ocsp(place: Place) -> None:
@@ -85,7 +85,7 @@ def compression(place: Place) -> None:
     if isinstance(value, dict):
         _COMPRESSION.read(place)
     elif not isinstance(value, bool):
-        convert.text(place)
+        _NONE(place)
     if value is not False and not (isinstance(value, str) and value.lower() in _OFF):
         place.warn("taken without effect: leaf links are not compressed")
 

@@ -90,9 +90,8 @@ def listener_tls(place: Place) -> ListenerTls:
     if not values.get("pairs"):
         raise place.error("expected cert_file and key_file: a server shows a certificate")
     _check_suites(given)
-    first: tuple[bool, int] | None = values.pop("handshake_first", None)
-    if first is not None:
-        values["handshake_first"], values["fallback_ns"] = first
+    if "handshake_first" in values:
+        values["handshake_first"], values["fallback_ns"] = values["handshake_first"]
     if values.get("verify_and_map"):
         values["verify"] = True
     return ListenerTls(**values, where=place.where)
@@ -142,14 +141,14 @@ def _pins(place: Place) -> frozenset[str]:
 def min_version(place: Place) -> str:
     """The lowest version of TLS; below 1.2 nothing is spoken, there as here."""
     value = place.node.value
-    if value in _OLD_VERSIONS:
+    if isinstance(value, str) and value in _OLD_VERSIONS:
         raise place.error(f"unsupported TLS version: TLS {value}")
     if not isinstance(value, str) or value not in _VERSIONS:
         raise place.expected('"1.2" or "1.3"')
     return value
 
 
-def _first(place: Place) -> tuple[bool, int]:
+def first(place: Place) -> tuple[bool, int]:
     """Whether TLS comes before INFO, and after how much silence INFO is sent all the same."""
     value = place.node.value
     if isinstance(value, bool):
@@ -185,11 +184,11 @@ _LISTENER: Final = Block(
         Row(("cert_file",), "cert_file", convert.text),
         Row(("key_file",), "key_file", convert.text),
         Row(("certs", "certificates"), "pairs", _pairs),
-        Row(("ca_file",), "ca_file", convert.text),
+        Row(("ca_file",), "ca_file", convert.text_or("")),
         Row(("verify",), "verify", convert.boolean),
         Row(("verify_and_map",), "verify_and_map", convert.boolean),
         Row(("timeout",), "timeout_ns", convert.seconds(limits.TLS_TIMEOUT_NS)),
-        Row(("handshake_first", "first", "immediate"), "handshake_first", _first),
+        Row(("handshake_first", "first", "immediate"), "handshake_first", first),
         Row(("min_version",), "min_version", min_version),
         Row(("cipher_suites",), "cipher_suites", convert.list_of(suite, "cipher suites")),
         Row(("allow_insecure_cipher_suites",), "allow_insecure", convert.boolean),

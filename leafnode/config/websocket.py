@@ -120,8 +120,8 @@ def _headers(place: Place) -> tuple[tuple[str, str], ...]:
 
 
 def _cookie(place: Place) -> str:
-    name = convert.text(place)
-    if not _COOKIE_NAME.fullmatch(name):
+    name = convert.text_or("")(place)
+    if name and not _COOKIE_NAME.fullmatch(name):
         raise place.expected("the name of a cookie")
     return name
 
@@ -139,7 +139,7 @@ _WEBSOCKET: Final = Block(
         Row(("listen",), "listen", convert.host_port),
         Row(("host", "net"), "host", convert.host),
         Row(("port",), "port", convert.port),
-        Row(("advertise",), "advertise", convert.text),
+        Row(("advertise",), "advertise", convert.text_or("")),
         Row(("no_tls",), "no_tls", convert.boolean),
         Row(("tls",), "tls", listener_tls),
         Row(("same_origin",), "same_origin", convert.boolean),

@@ -487,6 +487,19 @@ BLOCKS: Final[dict[str, tuple[str, tuple[Key, ...]]]] = {
             Key("timeout", "1"),
         ),
     ),
+    "resolver": (
+        "resolver { %s }",
+        (
+            Key("type", "full", beside='dir: "@dir@/jwts"'),
+            Key("dir", '"@dir@/jwts"', beside="type: full"),
+            Key("allow_delete", "true", beside='type: full, dir: "@dir@/jwts"'),
+            Key("hard_delete", "true", beside='type: full, dir: "@dir@/jwts", allow_delete: true'),
+            Key("limit", "10", beside='type: cache, dir: "@dir@/jwts"'),
+            Key("ttl", '"1h"', beside='type: cache, dir: "@dir@/jwts"'),
+            Key("interval", '"1m"', beside='type: full, dir: "@dir@/jwts"'),
+            Key("timeout", '"1s"', beside='type: full, dir: "@dir@/jwts"'),
+        ),
+    ),
     "proxies": (
         "proxies { %s }",
         (Key("trusted", "[ { key: @user_key@ } ]"),),

@@ -5,6 +5,7 @@ The second half keeps the first one honest: a row is a truth about nats-server 2
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from pathlib import Path
@@ -28,6 +29,20 @@ DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 BEGIN, END = "<!-- tests/conformance/config_keys.py -->\n", "\n<!-- end -->"
 CURVE_KEY = "XAB3NANV3M6N7AHSQP2U5FRWKKUT7EG2ZXXABV4XVXYQRJGM4S2CZGHT"
 EXPORTS = "B { exports: [ { stream: b }, { service: s } ] }"
+ODD_VALUES = (
+    *(
+        '""',
+        '"\\x01"',
+        '"é"',
+        "0",
+        "-1",
+        "1.5",
+        "9223372036854775807",
+        "true",
+        "2026-01-31T12:00:00Z",
+    ),
+    *("[]", '[""]', "[[]]", "[{}]", "[1]", "{}", "{ a: 1 }", '{ "": [] }', '"1s"', "$2a$11$ooo"),
+)
 CHECK_S = 60  # how long one `nats-server -t` may take on a busy machine
 
 
@@ -109,6 +124,18 @@ def test_the_real_server_takes_every_key(
             if b"setting ignored in this server version" in done.stderr:
                 continue  # a warning, which -t does not let pass
             assert done.returncode == 0, (path.read_text(), done.stderr)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_value_of_any_kind_is_taken_or_refused(
+    block: str, words: Mapping[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "x.conf"
+    for key in BLOCKS[block][1]:
+        for value in ODD_VALUES:
+            path.write_text(_file(block, key._replace(value=value), key.aliases[0], words))
+            with contextlib.suppress(ConfigError):  # any other exception is a traceback
+                load(str(path), {})
 
 
 def test_the_documents_have_the_same_table() -> None:

@@ -69,7 +69,7 @@ def test_the_jetstream_block_has_its_aliases() -> None:
     [
         ("foo", '1:1: jetstream: expected enabled or enable or disabled or disable, got "foo"'),
         ("5", "1:1: jetstream: expected a block, got a number"),
-        ("{store_dir: ''}", "jetstream.store_dir: expected a string"),
+        ("{store_dir: 1}", "jetstream.store_dir: expected a string"),
         ("{domain: 'a.b'}", "jetstream.domain: expected a domain without"),
         ("{sync_interval: soon}", "jetstream.sync_interval: expected a duration"),
         ("{key: x}", "jetstream.key: not supported: put store_dir on an encrypted file system"),
