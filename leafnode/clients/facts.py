@@ -15,7 +15,7 @@ from leafnode.auth.identity import ConnectionType
 from leafnode.config.tls import CIPHER_SUITES, INSECURE_SUITES
 from leafnode.net.x509 import key_digest
 from leafnode.protocol import errors
-from leafnode.protocol.info import raw_user
+from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 
 if TYPE_CHECKING:
     from leafnode.clients.login import Login
@@ -147,12 +147,12 @@ def connection_facts(
 ) -> ConnectionFacts:
     """Return the connection as it is now. `address` is its peer's, `start_ns` wall time.
 
-    Of a client that is nobody yet it shows what its CONNECT says.
+    Of a client whose CONNECT is not in force yet, or never was, it shows what that says.
     """
     now_ns = clock.monotonic_ns()
     identity = login.identity
-    connect = login.claimed if identity is None else session.connect
-    user = identity.user if identity is not None else raw_user(connect)
+    connect = session.connect if login.claimed is DEFAULT_CONNECT else login.claimed
+    user = identity.user if identity is not None else ""
     idle_ns = session.idle_ns(now_ns)
     ip, _, port = address.rpartition(":")
     return ConnectionFacts(
@@ -160,7 +160,7 @@ def connection_facts(
         ip=ip,
         port=int(port or 0),
         account=peer.account.name if peer.account is not None else "",
-        user=user,
+        user=user or raw_user(connect),  # what nothing proves is shown, too
         name=connect.name,
         lang=connect.lang,
         version=connect.version,

@@ -354,15 +354,17 @@ class ClientHandler:
     def accept(self, connect: Connect, identity: Identity) -> None:
         """Serve the client as this identity from now on; what it had subscribed to ends.
 
-        Raises ProtocolError for options that cannot be.
+        Raises ProtocolError for options that cannot be: by then it is in its account, as on
+        nats-server, whose events and lists tell of it there.
         """
         seams = self._seams
         if connect.headers and not seams.info.headers:
             connect = msgspec.structs.replace(connect, headers=False)
-        self._session.check(connect)
         for sub in list(self.peer.subs.values()):
             interest.drop(sub)
         self._login.bind(identity)
+        seams.registry.accepted(self)
+        self._session.check(connect)
         # From here on operations are handled: it has to be somebody.
         self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
         seams.registry.waiting.leave(self.peer.cid)
@@ -370,7 +372,6 @@ class ClientHandler:
         self.apply_bounds()
         self._info_due = connect.protocol >= 1 and not self._pong_sent
         self._set_timer()
-        seams.registry.accepted(self)
         if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
             self.peer.send(_OK)
 

@@ -94,7 +94,7 @@ class Login:
         self._client = client
         self._expiry: Timer | None = None
         self._proxy = ""  # key of the proxy that vouched for the CONNECT that was judged last
-        self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is known to hold
+        self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is in force
         self.identity: Identity | None = None  # None: nobody yet
         self.refusal: LoginRefused | None = None  # why it was not let in
         self.nonce = b""  # what INFO asked to be signed; empty: nothing
@@ -132,8 +132,6 @@ class Login:
         """Check what a CONNECT brought. Raises ProtocolError when it does not hold."""
         connect = with_credentials(connect, self._client.credentials())
         self.claimed = without_secrets(connect)
-        if connect.account or connect.new_account:
-            raise errors.AuthorizationViolation  # no client names its own account
         self._check(connect)
 
     def enter_anonymously(self) -> bool:
@@ -171,7 +169,6 @@ class Login:
 
         Raises ProtocolError where its account has clients enough.
         """
-        self.claimed = DEFAULT_CONNECT
         self._client.peer.open_replies = None
         self.renew(identity)
 
@@ -214,7 +211,11 @@ class Login:
             self._client.wait()
             answer.add_done_callback(lambda future: self._checked(connect, future))
         else:
-            self._client.accept(connect, answer)
+            self._accept(connect, answer)
+
+    def _accept(self, connect: Connect, identity: Identity) -> None:
+        self._client.accept(connect, identity)
+        self.claimed = DEFAULT_CONNECT
 
     def _checked(self, connect: Connect, future: Future[Identity]) -> None:
         """Go on after credentials were checked elsewhere, if the connection still waits.
@@ -226,7 +227,7 @@ class Login:
             identity = future.result()
             if client.is_gone:
                 return
-            client.accept(connect, self._seams.authenticator.again(identity, self.facts()))
+            self._accept(connect, self._seams.authenticator.again(identity, self.facts()))
         except ProtocolError as error:
             client.refuse(error)
         except AuthError as err:

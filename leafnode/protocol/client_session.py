@@ -157,7 +157,12 @@ class ClientSession:
             self._due_ns = now_ns + self._rules.auth_timeout_ns
 
     def check(self, connect: Connect) -> None:
-        """Refuse options that cannot be, of a CONNECT whose credentials hold."""
+        """Refuse options that cannot be, of a CONNECT whose credentials hold.
+
+        No client names its own account.
+        """
+        if connect.account or connect.new_account:
+            raise AuthorizationViolation
         if connect.protocol not in CLIENT_PROTOCOLS:
             raise InvalidClientProtocol
         if connect.no_responders and not connect.headers:

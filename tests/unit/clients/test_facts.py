@@ -45,6 +45,14 @@ def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
     assert facts.pending_bytes == 0
 
 
+def test_a_user_that_nothing_proves_is_shown_as_it_calls_itself_and_a_token_is_not() -> None:
+    world = ClientWorld()
+
+    assert world.client(b'{"user":"joe","pass":"x"}').handler.facts().user == "joe"
+    assert world.client(b'{"auth_token":"s3cret"}').handler.facts().user == "[REDACTED]"
+    assert world.client().handler.facts().user == ""
+
+
 def test_the_end_of_a_connection_has_nats_servers_name() -> None:
     assert closed_state(errors.StaleConnection()) == "Stale Connection"
     assert closed_state(errors.InvalidSubject()) == "Protocol Violation"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode.auth.identity import LoginRefused
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
@@ -30,6 +32,7 @@ def test_a_client_that_logs_in_is_told_with_what_it_is() -> None:
         "host": "127.0.0.1",
         "id": 1,
         "acc": "$G",
+        "user": "u",
         "name": "joe",
         "lang": "go",
         "ver": "1.2",
@@ -103,15 +106,31 @@ def test_an_account_whose_service_refused_is_told_why_in_place_of_the_global_one
     assert elsewhere == []
 
 
-def test_who_is_refused_before_it_shows_credentials_is_told_to_the_system_account_alone() -> None:
+@pytest.mark.parametrize(
+    ("connect", "reason", "is_refused"),
+    [
+        (b'{"account":"A"}', "Authentication Failure", True),
+        (b'{"protocol":9}', "Bad Client Protocol Version", False),
+        (b'{"no_responders":true}', "No Responders Requires Headers", False),
+    ],
+)
+def test_who_proved_who_it_is_and_is_refused_came_and_went_in_its_account(
+    connect: bytes, reason: str, *, is_refused: bool
+) -> None:
     world = SystemWorld(LOCKED)
     world.listen()
     told = world.hear("$G", b">")
 
-    world.client(b'{"user":"u","pass":"p","account":"A"}')
+    world.client(b'{"user":"u","pass":"p","name":"n",' + connect[1:])
 
     assert told == []
-    assert world.told[0][0] == "$SYS.SERVER.NSERVER.CLIENT.AUTH.ERR"
+    refused = ["$SYS.SERVER.NSERVER.CLIENT.AUTH.ERR"] if is_refused else []
+    came, went = "$SYS.ACCOUNT.$G.CONNECT", "$SYS.ACCOUNT.$G.DISCONNECT"
+    assert [subject for subject, _ in world.told] == [came, *refused, went]
+    clients = [event["client"] for _, event in world.told]
+    assert {(one["acc"], one["user"], one["name"]) for one in clients} == {("$G", "u", "n")}
+    (closed,) = world.server.registry.closed_ring
+    assert (closed.facts.account, closed.facts.user, closed.reason) == ("$G", "u", reason)
 
 
 def test_no_event_shows_a_password() -> None:
