@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
 
+CLIENT_CLOSED: Final = "Client Closed"
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
+READ_ERROR: Final = "Read Error"
 _GO_CIPHERS: Final = {ours: go for go, ours in (CIPHER_SUITES | INSECURE_SUITES).items()}
 
 CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
@@ -41,6 +43,7 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.MaxAccountConnectionsExceeded: "Maximum Account Connections Exceeded",
     errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
     errors.MaxControlLine: "Maximum Control Line Exceeded",
+    errors.MaxSubscriptionsExceeded: "Maximum Subscriptions Exceeded",
     errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",
     errors.NoRespondersRequiresHeaders: "No Responders Requires Headers",
     errors.ParserError: "Parse Error",
@@ -130,9 +133,9 @@ def subscription_facts(sub: Subscription, *, account: str = "") -> SubscriptionF
     )
 
 
-def closed_state(error: ProtocolError) -> str:
+def closed_state(error: type[ProtocolError]) -> str:
     """Return what monitoring calls the end of a connection for this error."""
-    return CLOSED_STATES.get(type(error), PROTOCOL_VIOLATION)
+    return CLOSED_STATES.get(error, PROTOCOL_VIOLATION)
 
 
 def connection_facts(

@@ -14,7 +14,13 @@ import msgspec
 from leafnode.auth.authenticator import new_nonce
 from leafnode.clients import interest
 from leafnode.clients.bounds import bounds_of
-from leafnode.clients.facts import ConnectionFacts, closed_state, connection_facts, with_tls
+from leafnode.clients.facts import (
+    CLIENT_CLOSED,
+    ConnectionFacts,
+    closed_state,
+    connection_facts,
+    with_tls,
+)
 from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import ProtocolError
@@ -44,7 +50,6 @@ _OK: Final = b"+OK\r\n"
 _PING: Final = b"PING\r\n"
 _PONG: Final = b"PONG\r\n"
 _CONNECT_STARTS: Final = frozenset({b"C", b"c"})
-CLIENT_CLOSED: Final = "Client Closed"
 
 _FAILED: Final = "Connection closed, handling its bytes failed: cid=%d"
 _LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
@@ -451,7 +456,7 @@ class ClientHandler:
         if isinstance(error, _LOGIN_ERRORS):
             now_ns = self._seams.clock.monotonic_ns()
             self._seams.registry.login_failed(self.address(), error.wire_error.decode(), now_ns)
-        state = closed_state(error)
+        state = closed_state(type(error))
         if isinstance(error, errors.AuthorizationViolation):
             refusal = self._login.refusal
             state = refusal.state if refusal is not None else state

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from leafnode.clients.facts import ConnectionFacts
+from leafnode.clients.facts import CLIENT_CLOSED, READ_ERROR, ConnectionFacts, closed_state
 from leafnode.errors import ProtocolError
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import link_rules
@@ -21,8 +21,9 @@ from leafnode.limits import (
     LEAF_LINES_PER_TURN,
     LEAF_REMOVE_SLICE,
 )
-from leafnode.net.outbound import SLOW_PENDING, Outbound
+from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING, Outbound
 from leafnode.protocol import leaf_session as events
+from leafnode.protocol.errors import MaxSubscriptionsExceeded
 from leafnode.protocol.leaf_session import LeafSession, LeafSettings, State
 from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Peer
@@ -116,6 +117,7 @@ class HubLink:
         self.transport: Transport | None = None
         self.over = False
         self.reason = ""  # why it is over, in words
+        self.closed_state = ""  # what monitoring calls that
         self.slow = False  # it is over because the hub does not read
         self.linked_ns = 0  # monotonic; 0: the hub did not accept it yet
         self.interest_ignored = 0  # LS+ of the hub for what may not be sent there
@@ -158,7 +160,8 @@ class HubLink:
     def lost(self, reason: str) -> None:
         how = reason or "closed by the hub"
         refused = self.session.refused_cause
-        self.drop(refused or f"connection lost, {self.session.state.value}: {how}")
+        state = reason if reason == SLOW_DEADLINE else READ_ERROR if reason else CLIENT_CLOSED
+        self.drop(refused or f"connection lost, {self.session.state.value}: {how}", state)
 
     # for the owner
 
@@ -169,12 +172,17 @@ class HubLink:
             self._settle()
             self._arm()
 
-    def drop(self, reason: str) -> None:
+    def kick(self) -> None:
+        """End the link because an operator wants that; it is dialed again like any other."""
+        self._flush()
+        self.drop("kicked by an operator", "Kicked")
+
+    def drop(self, reason: str, state: str = CLIENT_CLOSED) -> None:
         """End the link without a word; does nothing when it is over."""
         if self.over:
             return
         self.over = True
-        self.reason = reason
+        self.reason, self.closed_state = reason, state
         self.session.close()
         self.peer.closing = True
         if self._interest is not None:
@@ -293,10 +301,10 @@ class HubLink:
                 self._owner.hub_error(text, cause)
             case events.StartTls():
                 self._owner.link_changed()
-            case events.Ended(reason):
+            case events.Ended(reason, error):
                 # What explains the end goes out before it; `lost` comes later and finds all done.
                 self._flush()
-                self.drop(reason)
+                self.drop(reason, closed_state(error) if error is not None else CLIENT_CLOSED)
 
     def _link_up(self, info: LeafInfo) -> None:
         rules = link_rules(
@@ -348,7 +356,8 @@ class HubLink:
             return
         if len(self.peer.subs) >= LEAF_INTEREST_MAX:
             reason = f"the hub announced more than {LEAF_INTEREST_MAX} subscriptions"
-            self.session.end(b"maximum subscriptions exceeded", reason)
+            error = MaxSubscriptionsExceeded
+            self.session.end(error.wire_error, reason, error=error)
             self._settle()
             return
         sub = Subscription(self.peer, subject, sid=key, queue=queue, weight=weight)
@@ -395,7 +404,7 @@ class HubLink:
     def _slow(self) -> None:
         transport = self.transport
         self.slow = True
-        self.drop(f"the hub does not read: {SLOW_PENDING}")
+        self.drop(f"the hub does not read: {SLOW_PENDING}", SLOW_PENDING)
         if transport is not None:
             transport.abort()
 

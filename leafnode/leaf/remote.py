@@ -93,7 +93,7 @@ class Remote:
             self.status.state = RemoteState.DISABLED
         self.link: HubLink | None = None
         self.on_linked: list[Callable[[], None]] = []  # called when messages can flow
-        self.on_lost: list[Callable[[], None]] = []  # called when they no longer can
+        self.on_lost: list[Callable[[HubLink], None]] = []  # called when they no longer can
         self._environment = environment
         self._reconnect_ns = reconnect_ns
         self._pool = UrlPool(
@@ -186,7 +186,7 @@ class Remote:
             status.connected_since_ns = 0
             if link.linked_ns:
                 for listener in self.on_lost:
-                    listener()
+                    listener(link)
         return self._lost_delay_ns(link)
 
     async def _dial(self, url: HubUrl) -> HubLink:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from leafnode.errors import ProtocolError
 from leafnode.limits import (
     LEAF_CONNECT_INFO_TIMEOUT_NS,
     LEAF_CONTROL_LINE_BYTES,
@@ -30,14 +31,18 @@ from leafnode.limits import (
 )
 from leafnode.protocol import leaf_op as op
 from leafnode.protocol import subject as subjects
-from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation, wire_line
+from leafnode.protocol.errors import (
+    MaxControlLine,
+    ParserError,
+    StaleConnection,
+    UnknownOperation,
+    wire_line,
+)
 from leafnode.protocol.leaf_refusal import explain
 from leafnode.protocol.op import Ping, Pong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from leafnode.errors import ProtocolError
 
 
 class State(Enum):
@@ -96,9 +101,13 @@ class HubError:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """We end the connection: what is in `data_to_send` goes out, then close."""
+    """We end the connection: what is in `data_to_send` goes out, then close.
+
+    `error`: what the hub did wrong, if it did.
+    """
 
     reason: str
+    error: type[ProtocolError] | None = None
 
 
 LeafEvent = StartTls | Linked | InterestAdded | InterestRemoved | InfoChanged | HubError | Ended
@@ -208,11 +217,13 @@ class LeafSession:
     def fail(self, error: ProtocolError) -> None:
         """End because the hub broke the protocol: the error's text goes out as -ERR."""
         text = str(error) or type(error).__name__
-        self._end_with(wire_line(error), f"the hub broke the protocol: {text}")
+        self._end_with(wire_line(error), f"the hub broke the protocol: {text}", type(error))
 
-    def end(self, wire_error: bytes, reason: str, *, delay_ns: int = 0) -> None:
+    def end(
+        self, wire_error: bytes, reason: str, *, error: type[ProtocolError] | None = None
+    ) -> None:
         """End for a reason of our own. An empty `wire_error` closes without a word."""
-        self._end(wire_error, reason, delay_ns=delay_ns)
+        self._end(wire_error, reason, error=error)
 
     def close(self) -> None:
         """Learn that the connection is gone."""
@@ -304,7 +315,7 @@ class LeafSession:
                 "Delaying attempt to reconnect for 30s"
             )
             reason = f"loop detected: {explain(text).cause}"
-            self._end(text.encode(), reason, delay_ns=LEAF_LOOP_DELAY_NS)
+            self._end(text.encode(), reason, delay_ns=LEAF_LOOP_DELAY_NS, error=ProtocolError)
         elif not _is_subscribable(sub):
             self._out.append(op.encode_error(b"Invalid Subscription"))
         else:
@@ -342,25 +353,33 @@ class LeafSession:
     def _ping(self, now_ns: int) -> None:
         if self._pings_out >= self._settings.ping_max:
             self.stale = True
-            self._end(b"Stale Connection", f"{self._pings_out} PINGs went unanswered")
+            reason = f"{self._pings_out} PINGs went unanswered"
+            self._end(b"Stale Connection", reason, error=StaleConnection)
             return
         self._pings_out += 1
         self._ping_sent_ns = now_ns
         self.deadline_ns = now_ns + self._settings.ping_interval_ns
         self._out.append(op.PING_LINE)
 
-    def _end(self, wire_error: bytes, reason: str, *, delay_ns: int = 0) -> None:
-        self._end_with(op.encode_error(wire_error) if wire_error else b"", reason)
+    def _end(
+        self,
+        wire_error: bytes,
+        reason: str,
+        *,
+        delay_ns: int = 0,
+        error: type[ProtocolError] | None = None,
+    ) -> None:
+        self._end_with(op.encode_error(wire_error) if wire_error else b"", reason, error)
         self.delay_ns = max(self.delay_ns, delay_ns)
 
-    def _end_with(self, line: bytes, reason: str) -> None:
+    def _end_with(self, line: bytes, reason: str, error: type[ProtocolError] | None) -> None:
         if self.state is State.CLOSED:
             return
         # Where TLS is wanted nothing at all goes out in clear, not even a complaint.
         if line and (self.encrypted or not self._settings.tls_wanted):
             self._out.append(line)
         self.close()
-        self._events.append(Ended(reason))
+        self._events.append(Ended(reason, error))
 
 
 def _is_subscribable(sub: op.LeafSub) -> bool:

@@ -216,7 +216,7 @@ def _follow(uplink: Uplink, remote: Remote, server: Server) -> None:
     options = server.options.uplink
     if options is not None and remote.account.name == options.account:
         remote.on_linked.append(uplink.link_changed)
-        remote.on_lost.append(uplink.link_changed)
+        remote.on_lost.append(lambda _: uplink.link_changed())
 
 
 def start_bridge(server: Server) -> None:

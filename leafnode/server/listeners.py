@@ -59,16 +59,16 @@ class Listeners:
 
     async def close(self, listener: Listener) -> None:
         """Stop accepting; open connections live on. Closing twice does nothing."""
-        if listener not in self.open:
-            return
-        self.open.remove(listener)
-        self._closed_pauses += listener.pauses
         serving = self._serving.pop(listener, None)
         if serving is not None:
             serving.cancel()
-            # The socket leaves the loop before its number can belong to another one.
+            # The socket leaves the loop before its number can belong to another one. Whoever is
+            # cancelled here leaves it to `close_all`.
             await asyncio.wait([serving])
-        listener.close()
+        if listener in self.open:
+            self.open.remove(listener)
+            self._closed_pauses += listener.pauses
+            listener.close()
 
     def stop(self) -> None:
         """Accept nobody any more; `close_all` follows when the tasks have ended."""

@@ -20,7 +20,7 @@ from leafnode.system.user import user_info
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.handler import HubLink
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
     from leafnode.routing.account import Account
@@ -95,9 +95,14 @@ class System:
 
     def _kick(self, cid: int) -> None:
         client = self._server.registry.open.get(cid)
-        if client is None:
-            raise Refused("no such client or leafnode id")
-        client.close("Kicked")
+        if client is not None:
+            client.close("Kicked")
+            return
+        for remote in self._server.features.remotes:
+            if remote.link is not None and remote.link.peer.cid == cid:
+                remote.link.kick()
+                return
+        raise Refused("no such client or leafnode id")
 
     def _lame_duck(self, cid: int) -> None:
         client = self._server.registry.open.get(cid)
@@ -129,21 +134,18 @@ class LeafEvents:
     def __init__(self, remote: Remote, events: Events) -> None:
         self._remote = remote
         self._events = events
-        self._row: LeafzRow | None = None
         self._start_ns = 0
         remote.on_linked.append(self._linked)
         remote.on_lost.append(self._lost)
 
     def _linked(self) -> None:
-        self._row = self._remote.leafz()
         self._start_ns = self._remote.status.connected_since_ns
-        if self._row is not None:
-            self._events.leaf_connected(self._row, self._start_ns)
+        row = self._remote.leafz()
+        assert row is not None, "it is told when the link is there"
+        self._events.leaf_connected(row, self._start_ns)
 
-    def _lost(self) -> None:
-        row, self._row = self._row, None
-        if row is not None:
-            self._events.leaf_closed(row, self._start_ns, self._remote.status.last_error)
+    def _lost(self, link: HubLink) -> None:
+        self._events.leaf_closed(link.leafz(), self._start_ns, link.closed_state)
 
 
 def _about(server: Server) -> About:

@@ -95,7 +95,8 @@ class Answers:
         every = Service(self._every_account_statz, options.ACCOUNT_STATZ)
         requests.serve(system, "$SYS.REQ.ACCOUNT.PING.STATZ", every)
         for name, act in (("KICK", self._acts.kick), ("LDM", self._acts.lame_duck)):
-            command = Service(partial(_by_cid, act), options.CID, is_command=True)
+            answer = partial(_by_cid, act)
+            command = Service(answer, options.FILTER_ONLY, options.CID, is_command=True)
             requests.serve(system, f"$SYS.REQ.SERVER.{about.id}.{name}", command)
         reload = f"$SYS.REQ.SERVER.{about.id}.RELOAD"
         requests.serve_command(system, reload, self._acts.reload)

@@ -60,6 +60,7 @@ class Events:
         self._tally = tally
         self._statistics = statistics
         self._burst = Burst(envelope.clock)
+        self._is_over = False
         self._heartbeats: dict[str, Timer] = {}  # by account; bounded by the accounts there are
 
     @property
@@ -126,6 +127,9 @@ class Events:
         self._send(subject, CONNECTED, lambda: {"client": leaf_info(leaf, start_ns)})
 
     def leaf_closed(self, leaf: LeafzRow, start_ns: int, reason: str) -> None:
+        """Tell of a link's end; `reason` is what monitoring calls it."""
+        if self._is_over:
+            return
         self._tally.link(leaf.account, -1)
         self.connections_changed(leaf.account)
         stop = self._envelope.now()
@@ -170,6 +174,7 @@ class Events:
     def shutdown(self) -> None:
         """Say goodbye, and send nothing of what ends from now on."""
         self._farewell("SHUTDOWN")
+        self._is_over = True
         for timer in self._heartbeats.values():
             timer.cancel()
         self._heartbeats.clear()

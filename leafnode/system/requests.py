@@ -72,12 +72,14 @@ class Service:
     """How one subject is answered.
 
     `answer` gets the request and its fields, and returns `data` or steps that do. `fields` None:
-    the body is no JSON. `raw`: what `answer` returns is the whole message, and a request without a
-    reply is served too. `is_command`: there is no data, success says all.
+    the body is no JSON. `required`: a body that cannot be read as these is not answered. `raw`:
+    what `answer` returns is the whole message, and a request without a reply is served too.
+    `is_command`: there is no data, success says all.
     """
 
     answer: Callable[[Request, dict[str, Any]], object]
     fields: Fields | None
+    required: Fields | None = None
     raw: bool = False
     is_command: bool = False
 
@@ -193,10 +195,10 @@ class Requests:
 
     def _message(self, service: Service, request: Request) -> Steps[object]:
         """Return the whole answer, in steps; raises NoAnswer where there is none to give."""
-        given: dict[str, Any] = {}
+        given = _required(request, service.required) if service.required is not None else {}
         if service.fields is not None:
             try:
-                given = options.read(request.body, service.fields)
+                given |= options.read(request.body, service.fields)
             except options.BadRequest as err:
                 return self._wrap(error=(_BAD_REQUEST, str(err)))
             if not options.concerns(self._envelope.about, given):
@@ -221,6 +223,15 @@ class Requests:
             code, description = error
             message["error"] = {"code": code, "description": description}
         return message
+
+
+def _required(request: Request, fields: Fields) -> dict[str, Any]:
+    if not request.body:
+        raise NoAnswer
+    try:
+        return options.read(request.body, fields)
+    except options.BadRequest as err:
+        raise NoAnswer from err
 
 
 def _short(header: bytes) -> bytes:

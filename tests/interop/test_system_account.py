@@ -91,8 +91,11 @@ SYSTEM_REQUESTS: Final = [
     ("$SYS.REQ.SERVER.PING.HEALTHZ", '{"server_name":"sr","exact_match":true}'),
     ("$SYS.REQ.SERVER.PING.HEALTHZ", '{"tags":["line:3"],"host":"127"}'),
     ("$SYS.REQ.SERVER.PING.PROFILEZ", ""),
-    ("$SYS.REQ.SERVER.{id}.KICK", '{"cid":9999}'),
-    ("$SYS.REQ.SERVER.{id}.LDM", '{"cid":9999}'),
+    *(
+        (f"$SYS.REQ.SERVER.{{id}}.{name}", body)
+        for name in ("KICK", "LDM")
+        for body in ('{"cid":9999}', "", '{"cid":-1}', "[]", '{"cid":9999,"server_name":5}')
+    ),
     ("$SYS.REQ.SERVER.{id}.RELOAD", ""),
 ]
 # Asked by a user of another account.

@@ -180,6 +180,7 @@ async def test_as_much_interest_as_the_bound_says_is_kept_and_one_more_ends_the_
 
         assert world.hub.got() == b"-ERR 'maximum subscriptions exceeded'\r\n"
         assert link.over
+        assert link.closed_state == "Maximum Subscriptions Exceeded"
         assert "more than 3 subscriptions" in world.remote.status.last_error
 
 
@@ -238,6 +239,29 @@ async def test_a_hub_that_does_not_read_is_cut_off_at_max_pending() -> None:
         assert link.over
         assert world.remote.status.slow_consumers == 1
         assert "does not read" in link.reason
+        assert link.closed_state == "Slow Consumer (Pending Bytes)"
+
+
+async def test_a_link_that_is_kicked_sends_what_waits_and_shows_what_it_carried() -> None:
+    world = LeafWorld(REMOTE, hub=ScriptedHub(answer=INFO2 + b"LS+ out\r\n"))
+    lost: list[tuple[str, int]] = []
+    world.remote.on_lost.append(
+        lambda link: lost.append((link.closed_state, link.leafz().out_msgs))
+    )
+    async with world.running():
+        await turns()
+        world.hub.got()
+        link = world.remote.link
+        assert link is not None
+
+        world.client.says(b"PUB out 1\r\na\r\n")
+        link.kick()
+        await turns()
+
+        assert world.hub.got() == b"LMSG out 1\r\na\r\n"
+        assert lost == [("Kicked", 1)]
+        await asyncio.sleep(2)
+        assert world.remote.link is not None  # it is dialed again
 
 
 async def test_a_hub_without_headers_gets_messages_without_them() -> None:
@@ -285,19 +309,29 @@ async def test_new_permissions_of_the_hub_lead_to_a_new_link() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "answer"),
+    ("line", "answer", "state"),
     [
-        (b"SUB a 1\r\n", b"-ERR 'Unknown Protocol Operation'\r\n"),
-        (b"LS+ a b\r\n", b""),
-        (b"LMSG a -1\r\n", None),
-        (b"LMSG a 9999999\r\n", b"-ERR 'Maximum Payload Violation'\r\n"),
-        (TOO_LONG, b"-ERR 'maximum control line exceeded'\r\n"),
+        (b"SUB a 1\r\n", b"-ERR 'Unknown Protocol Operation'\r\n", "Parse Error"),
+        (b"LS+ a b\r\n", b"", "Parse Error"),
+        (b"LMSG a -1\r\n", None, "Parse Error"),
+        (
+            b"LMSG a 9999999\r\n",
+            b"-ERR 'Maximum Payload Violation'\r\n",
+            "Maximum Message Payload Exceeded",
+        ),
+        (
+            TOO_LONG,
+            b"-ERR 'maximum control line exceeded'\r\n",
+            "Maximum Control Line Exceeded",
+        ),
     ],
 )
 async def test_a_hub_that_breaks_the_protocol_is_told_so_and_left(
-    line: bytes, answer: bytes | None
+    line: bytes, answer: bytes | None, state: str
 ) -> None:
     world = LeafWorld(REMOTE)
+    ended: list[str] = []
+    world.remote.on_lost.append(lambda link: ended.append(link.closed_state))
     async with world.running():
         await turns()
         world.hub.got()
@@ -309,6 +343,7 @@ async def test_a_hub_that_breaks_the_protocol_is_told_so_and_left(
         assert answer is None or sent == answer
         assert world.hub.session.is_lost
         assert "broke the protocol" in world.remote.status.last_error
+        assert ended == [state]
         assert world.turn.faults == 0
 
 

@@ -19,6 +19,8 @@ from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leafnode.leaf.handler import HubLink
+
 REMOTE = LeafRemote(("nats-leaf://hub:7422",))
 REFUSING = b"-ERR 'Authorization Violation'\r\n"
 
@@ -61,7 +63,7 @@ def test_a_remote_has_an_address_without_credentials_before_it_dials() -> None:
 async def test_after_a_lost_link_the_reconnect_interval_passes_before_the_next_dial() -> None:
     world = LeafWorld(REMOTE)
     lost = []
-    world.remote.on_lost.append(lambda: lost.append(1))
+    world.remote.on_lost.append(lambda _: lost.append(1))
     async with world.running():
         await turns()
         await asyncio.sleep(10)
@@ -284,7 +286,7 @@ async def test_a_fault_of_ours_is_logged_and_the_remote_goes_on(
     world = LeafWorld(REMOTE)
     faults = [ZeroDivisionError("boom")]
 
-    def listener() -> None:
+    def listener(_: HubLink) -> None:
         if faults:
             raise faults.pop()
 

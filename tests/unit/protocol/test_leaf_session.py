@@ -14,7 +14,7 @@ from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import ProtocolError
 from leafnode.limits import LEAF_CONTROL_LINE_BYTES, MAX_SUBJECT_TOKENS
 from leafnode.protocol import leaf_session as s
-from leafnode.protocol.errors import MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.errors import MaxControlLine, ParserError, StaleConnection, UnknownOperation
 from leafnode.protocol.leaf_op import LeafCredentials
 from leafnode.protocol.leaf_session import LeafSession, LeafSettings, State
 
@@ -248,7 +248,7 @@ def test_ping_max_unanswered_pings_are_borne_and_the_next_one_ends_the_link() ->
     one.timer_due(5 * NS_PER_S)
 
     assert one.data_to_send() == b"-ERR 'Stale Connection'\r\n"
-    assert one.events() == [s.Ended("2 PINGs went unanswered")]
+    assert one.events() == [s.Ended("2 PINGs went unanswered", StaleConnection)]
 
 
 def test_a_pong_that_nobody_asked_for_is_harmless() -> None:

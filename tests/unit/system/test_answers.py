@@ -219,6 +219,26 @@ def test_kicking_nobody_is_refused() -> None:
     assert answer["error"] == {"code": 500, "description": "no such client or leafnode id"}
 
 
+@pytest.mark.parametrize("name", [b"KICK", b"LDM"])
+@pytest.mark.parametrize("body", [b"", b"{bad", b"[]", b'{"cid":-1}', b'{"cid":"7"}'])
+def test_a_command_that_names_no_connection_is_not_answered(name: bytes, body: bytes) -> None:
+    world = SystemWorld()
+
+    assert world.ask(b"$SYS.REQ.SERVER.NSERVER." + name, body) is None
+    assert world.kicked == []
+
+
+def test_a_command_with_a_bad_filter_is_refused_and_not_done() -> None:
+    world = SystemWorld()
+
+    answer = world.ask(b"$SYS.REQ.SERVER.NSERVER.KICK", b'{"cid":7,"server_name":5}')
+    silence = world.ask(b"$SYS.REQ.SERVER.NSERVER.KICK", b'{"cid":7,"server_name":"other"}')
+
+    assert answer["error"]["code"] == 400
+    assert silence is None
+    assert world.kicked == []
+
+
 def test_a_client_is_told_of_lame_duck_mode_by_its_cid() -> None:
     world = SystemWorld()
 
