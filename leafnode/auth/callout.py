@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountBody, AccountClaims, AuthorizationResponse, UserClaims
-from leafnode.auth.identity import PROXY_REQUIRED, REFUSED, LoginRefused
+from leafnode.auth.identity import REFUSED, LoginRefused
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.auth.permissions import without_publishing
 from leafnode.auth.trust import Trust
@@ -172,8 +172,6 @@ class Callout:
                 f'expected authorized user of "{user}" but got "{claims.sub}" '
                 f'on account "{to.account}"'
             )
-        if claims.nats.proxy_required and not facts.proxy:
-            raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
         moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
         if 0 < claims.exp < moment.now_s:
             raise LoginRefused("error validating user JWT: claim is expired")
@@ -184,7 +182,8 @@ class Callout:
             )
         if not to.permits(claims.account):
             raise LoginRefused(_wrong_issuer(to, claims))
-        identity = identity_of(claims, await self._account(to, claims), facts, moment)
+        account = await self._account(to, claims)
+        identity = identity_of(claims, account, facts, moment)
         identity = replace(identity, user=claims.name or raw_user(connect), is_bearer=False)
         if to.trust is None:
             if not self._exists(claims.aud):

@@ -135,7 +135,14 @@ class Latency(msgspec.Struct, frozen=True):
     results: str = ""
 
 
-class ExportClaim(msgspec.Struct, frozen=True):
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What people are told of an account or an export."""
+
+    description: str = ""
+    info_url: str = ""
+
+
+class ExportClaim(Described, frozen=True, kw_only=True):
     """What an account offers to others."""
 
     subject: str = ""
@@ -213,7 +220,7 @@ class TraceClaim(msgspec.Struct, frozen=True):
     sampling: int = 0
 
 
-class AccountBody(msgspec.Struct, frozen=True):
+class AccountBody(Described, frozen=True, kw_only=True):
     """`nats` of an account. `signing_keys` are keys, or scopes with a key in them."""
 
     imports: tuple[ImportClaim, ...] = ()
@@ -225,6 +232,7 @@ class AccountBody(msgspec.Struct, frozen=True):
     mappings: dict[str, tuple[WeightedMapping, ...]] = {}
     authorization: ExternalAuthorization = ExternalAuthorization()
     trace: TraceClaim | None = None
+    cluster_traffic: str = ""
     tags: tuple[str, ...] = ()
 
     @property

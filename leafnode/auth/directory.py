@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import threading
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.config.options import ResolverOptions
+
+log = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".jwt"
 _DELETED: Final = ".deleted"
@@ -141,6 +144,7 @@ class JwtDirectory:
                 path.unlink(missing_ok=True)
             else:
                 path.rename(path.with_name(path.name + _DELETED))
+            _sync(self._path)
         except OSError as err:
             raise AuthError(f"cannot delete {account}: {err.strerror}") from err
         del self._entries[account]
@@ -197,12 +201,26 @@ class JwtDirectory:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
+            _sync(self._path)
         except OSError as err:
             raise AuthError(f"cannot save {account}: {err.strerror}") from err
 
     def _forget(self, account: str) -> None:
+        """Take an account out of the cache; a file that stays is found again at the next start."""
         self._entries.pop(account, None)
-        self._file(account).unlink(missing_ok=True)
+        try:
+            self._file(account).unlink(missing_ok=True)
+        except OSError as err:
+            log.warning("Account JWT not deleted: account=%s reason=%s", account, err.strerror)
+
+
+def _sync(directory: Path) -> None:
+    """Make names durable: a rename is only on disk once its directory is."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class DirectoryResolver:

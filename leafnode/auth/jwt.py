@@ -38,6 +38,8 @@ _HEADER_CHARS_MAX: Final = 512
 _NKEY: Final = "ed25519-nkey"
 _NKEY_OLD: Final = "ed25519"
 _VERSION_MAX: Final = 2
+_INT64_MIN: Final = -(2**63)
+_INT64_MAX: Final = 2**63 - 1
 _HEADER: Final = base64.urlsafe_b64encode(b'{"typ":"JWT","alg":"ed25519-nkey"}').rstrip(b"=")
 
 ClaimsT = TypeVar("ClaimsT", bound="Claims")
@@ -146,6 +148,8 @@ def _without_nulls(value: object, depth: int) -> object:
         return {k: _without_nulls(v, depth - 1) for k, v in value.items() if v is not None}
     if isinstance(value, list):
         return [_without_nulls(item, depth - 1) for item in value if item is not None]
+    if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
+        raise AuthError("a number in the claims of a JWT is too large")
     return value
 
 

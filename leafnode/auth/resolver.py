@@ -33,10 +33,10 @@ class MemoryResolver:
     """What the configuration has: `resolver: MEMORY` and `resolver_preload`."""
 
     def __init__(self, preload: Mapping[str, str]) -> None:
-        self._tokens = dict(preload)
+        self.tokens = dict(preload)
 
     async def fetch(self, account: str) -> str:
-        token = self._tokens.get(account)
+        token = self.tokens.get(account)
         if token is None:
             raise AuthError("account missing")
         return token

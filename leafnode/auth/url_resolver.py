@@ -53,8 +53,8 @@ class UrlResolver:
                 status, body = await self._get(account)
         except TimeoutError as err:
             raise AuthError(f"could not fetch <{self._shown}{account}>: timeout") from err
-        except OSError as err:
-            reason = err.strerror or "no connection"
+        except (OSError, ValueError) as err:  # ValueError: a host that is no name
+            reason = getattr(err, "strerror", None) or "no connection"
             raise AuthError(f"could not fetch <{self._shown}{account}>: {reason}") from err
         if status != _OK:
             raise AuthError(f"could not fetch <{self._shown}{account}>: status {status}")
@@ -81,8 +81,8 @@ class UrlResolver:
 
         connection = h11.Connection(h11.CLIENT)
         target = f"{self._path}{account}"
-        request = h11.Request(method="GET", target=target, headers=self._headers)
         try:
+            request = h11.Request(method="GET", target=target, headers=self._headers)
             writer.write(connection.send(request) or b"")
             writer.write(connection.send(h11.EndOfMessage()) or b"")
             status, body = 0, bytearray()
@@ -98,8 +98,12 @@ class UrlResolver:
                             raise AuthError(f"the answer of {self._shown} is too long")
                     case h11.EndOfMessage() | h11.ConnectionClosed() | h11.PAUSED:
                         return status, bytes(body)
+        except h11.LocalProtocolError as err:
+            raise AuthError(f"could not fetch <{self._shown}{account}>: not a URL") from err
         except h11.ProtocolError as err:
-            raise AuthError(f"could not fetch <{target}>: the answer is not HTTP") from err
+            raise AuthError(
+                f"could not fetch <{self._shown}{account}>: the answer is not HTTP"
+            ) from err
 
 
 def _basic(user: str, password: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from leafnode.auth import nkey, times
 from leafnode.auth.claims import is_revoked, permissions_options
-from leafnode.auth.identity import Identity, LoginRefused, connection_types
+from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused, connection_types
 from leafnode.auth.permissions import permissions_of
 from leafnode.auth.templates import filled_in
 from leafnode.clock import NS_PER_S
@@ -59,7 +59,10 @@ def check_claims(user: UserClaims, moment: Moment) -> None:
 
 
 def identity_of(
-    user: UserClaims, account: AccountClaims, facts: PeerFacts, moment: Moment
+    user: UserClaims,
+    account: AccountClaims,
+    facts: PeerFacts,
+    moment: Moment,
 ) -> Identity:
     """Return who the user is by its JWT alone; `check_signature` is for the caller.
 
@@ -68,6 +71,8 @@ def identity_of(
     if not account.holds_at(moment.now_s):
         raise LoginRefused("account JWT has expired")
     limits, scope = effective_limits(user, account, moment.trust)
+    if limits.proxy_required and not facts.proxy:
+        raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
     if limits.bearer_token and account.nats.limits.disallow_bearer:
         raise LoginRefused("account does not allow bearer tokens")
     kinds = connection_types(limits.allowed_connection_types)

@@ -7,15 +7,16 @@ checkServiceImportsForCycles, checkStreamImportsForCycles; its words.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from leafnode.config.lexer import quoted
 from leafnode.errors import TransformError
-from leafnode.protocol.subject import collides, is_subset
-from leafnode.protocol.transform import Transform, import_transform, tokenize, untokenize
+from leafnode.protocol.patterns import PatternSet
+from leafnode.protocol.subject import is_subset, is_valid
+from leafnode.protocol.transform import import_transform, stream_transforms, untokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from leafnode.config.account_options import (
         AccountOptions,
@@ -26,18 +27,149 @@ if TYPE_CHECKING:
     )
 
     Export = StreamExport | ServiceExport
+    _WaysOf = Callable[[str, bytes], Iterator[tuple[str, bytes]]]
 
-_CYCLE = "import forms a cycle"
+CYCLE: Final = "import forms a cycle"
+_INVALID: Final = "invalid subject"
+
+
+ExportT = TypeVar("ExportT", bound="Export")
+
+
+class Importers:
+    """Who imports from whom, whether it may or not."""
+
+    def __init__(self) -> None:
+        self._by_exporter: dict[str, set[str]] = {}
+
+    def of(self, exporter: str) -> Collection[str]:
+        return self._by_exporter.get(exporter, ())
+
+    def follow(self, importer: str, before: Iterable[str], now: Iterable[str]) -> None:
+        """Note from whom an account imports now, and did before."""
+        for exporter in before:
+            importers = self._by_exporter[exporter]
+            importers.discard(importer)
+            if not importers:
+                del self._by_exporter[exporter]
+        for exporter in now:
+            self._by_exporter.setdefault(exporter, set()).add(importer)
+
+
+def exporters_of(options: AccountOptions | None) -> set[str]:
+    """Return from whom an account imports, or wants to."""
+    if options is None:
+        return set()
+    streams = {one.account for one in options.stream_imports}
+    return streams | {one.account for one in options.service_imports}
+
+
+class Taken(NamedTuple):
+    """One import that is good."""
+
+    exporter: str
+    subject: bytes  # the exporter's
+    local: bytes  # the importer's pattern
+
+
+class _Imports:
+    """The good imports of one account and one kind."""
+
+    __slots__ = ("_duplicates", "entries", "local", "subjects")
+
+    def __init__(self) -> None:
+        self.entries: list[Taken] = []
+        self.subjects = PatternSet()
+        self.local = PatternSet()
+        self._duplicates: dict[tuple[str, bytes], Taken] = {}
+
+    def add(self, one: Taken, *, unique: bytes) -> None:
+        """Take one; only one import of an exporter may have this `unique` subject."""
+        self.entries.append(one)
+        self.subjects.add(one.subject)
+        self.local.add(one.local)
+        self._duplicates[one.exporter, unique] = one
+
+    def like(self, exporter: str, unique: bytes) -> Taken | None:
+        return self._duplicates.get((exporter, unique))
+
+
+class Exports(Generic[ExportT]):
+    """The exports of one account and one kind."""
+
+    __slots__ = ("_by_subject", "_exports", "_patterns")
+
+    def __init__(self, exports: Iterable[ExportT]) -> None:
+        self._exports: list[ExportT] = list(exports)
+        self._by_subject: dict[str, ExportT] = {one.subject: one for one in reversed(self._exports)}
+        self._patterns = PatternSet(one.subject.encode() for one in self._exports)
+
+    def includes(self, subject: bytes) -> bool:
+        """Say whether one of them includes it, whoever may have it."""
+        return bool(self._patterns.including(subject))
+
+    def offered(self, subject: str) -> ExportT | None:
+        """Return the export of exactly that subject, else the first that includes it."""
+        exact = self._by_subject.get(subject)
+        if exact is not None:
+            return exact
+        including = self._patterns.including(subject.encode())
+        return self._exports[including[0]] if including else None
+
+    def offers(self, subject: str, importer: str, *, activated: bool) -> bool:
+        """Say whether they offer a subject to an importer."""
+        export = self.offered(subject)
+        if export is None:
+            return False
+        if export.account_token_position:
+            tokens = subject.split(".")
+            position = export.account_token_position
+            return position <= len(tokens) and tokens[position - 1] == importer
+        if export.token_required:
+            return activated
+        return export.accounts is None or importer in export.accounts
+
+
+class _Account:
+    """What one account offers."""
+
+    __slots__ = ("services", "streams")
+
+    def __init__(self, options: AccountOptions) -> None:
+        self.streams = Exports(options.stream_exports)
+        self.services = Exports(options.service_exports)
 
 
 class ImportCheck:
     """Judges imports one after the other, each together with those that were good before it."""
 
-    def __init__(self, accounts: Iterable[AccountOptions]) -> None:
-        self._accounts = {account.name: account for account in accounts}
-        # By importer: (exporter, the exporter's subject, the importer's subject).
-        self._streams: dict[str, list[tuple[str, bytes, bytes]]] = {}
-        self._services: dict[str, list[tuple[str, bytes, bytes]]] = {}
+    def __init__(self, accounts: Iterable[AccountOptions] = ()) -> None:
+        self._accounts = {account.name: _Account(account) for account in accounts}
+        self._streams: dict[str, _Imports] = {}  # by importer
+        self._services: dict[str, _Imports] = {}
+
+    def revised(
+        self, changed: Mapping[str, AccountOptions | None], anew: Iterable[str]
+    ) -> ImportCheck:
+        """Return a check in which these accounts are others (None: gone), and the imports of
+        `anew` are to be added again. This one stays as it is.
+        """
+        revised = ImportCheck()
+        revised._accounts = self._accounts | {
+            name: _Account(options) for name, options in changed.items() if options is not None
+        }
+        revised._streams, revised._services = dict(self._streams), dict(self._services)
+        for name, options in changed.items():
+            if options is None:
+                revised._accounts.pop(name, None)
+        for name in anew:
+            revised._streams.pop(name, None)
+            revised._services.pop(name, None)
+        return revised
+
+    def service_export(self, exporter: str, subject: str) -> ServiceExport | None:
+        """Return the service that an import of this subject is of."""
+        return self._accounts[exporter].services.offered(subject)
 
     def export_problem(self, kind: str, export: Export) -> str:
         """Say who is named by an export and unknown, or return ""."""
@@ -54,8 +186,9 @@ class ImportCheck:
         problem = self._stream_problem(importer, exporter, one)
         if problem:
             return f"Error adding stream import {quoted(one.subject)}: {problem}"
-        subject, local = one.subject.encode(), local_subject(one)
-        self._streams.setdefault(importer, []).append((one.account, subject, untokenize(local)[0]))
+        subject, local = one.subject.encode(), untokenize(local_subject(one))[0]
+        mine = self._streams.setdefault(importer, _Imports())
+        mine.add(Taken(one.account, subject, local), unique=subject)
         return ""
 
     def add_service(self, importer: str, one: ServiceImport) -> str:
@@ -64,43 +197,48 @@ class ImportCheck:
         if exporter is None:
             return f"{quoted(one.account)} account not defined for service import"
         subject, local = one.subject.encode(), (one.to or one.subject).encode()
-        mine = self._services.setdefault(importer, [])
-        for account, before, taken in mine:
-            if account == one.account and taken == untokenize(local)[0]:
-                where = f"account {quoted(account)}, subject {quoted(before.decode())}"
-                taken_by = f"previously used in import for {where}"
-                return f"Duplicate service import subject {quoted(local.decode())}, {taken_by}"
+        taken = Taken(one.account, subject, untokenize(local)[0])
+        mine = self._services.setdefault(importer, _Imports())
+        before = mine.like(one.account, taken.local)
+        if before is not None:
+            where = f"account {quoted(one.account)}, subject {quoted(before.subject.decode())}"
+            taken_by = f"previously used in import for {where}"
+            return f"Duplicate service import subject {quoted(local.decode())}, {taken_by}"
         problem = self._service_problem(importer, exporter, one, local)
         if problem:
             return f"Error adding service import {quoted(one.subject)}: {problem}"
-        mine.append((one.account, subject, untokenize(local)[0]))
+        mine.add(taken, unique=taken.local)
         return ""
 
-    def _stream_problem(self, importer: str, exporter: AccountOptions, one: StreamImport) -> str:
+    def _stream_problem(self, importer: str, exporter: _Account, one: StreamImport) -> str:
         subject, local = one.subject.encode(), local_subject(one)
-        if not offers(exporter.stream_exports, one.subject, importer, activated=one.activated):
+        if not is_valid(subject):
+            return _INVALID
+        if not exporter.streams.offers(one.subject, importer, activated=one.activated):
             return "stream import not authorized"
         for pattern in (local, subject):
-            if self._stream_loops(exporter.name, pattern, {importer}):
-                return _CYCLE
+            if _leads_back(importer, one.account, pattern, self._stream_ways):
+                return CYCLE
         try:
-            if local != subject and b"*" in subject.split(b"."):
-                Transform(subject, tokenize(local), strict=True)
+            stream_transforms(subject, local)
         except TransformError as err:
             names = f"from {quoted(one.subject)} to {quoted(local.decode())}"
             return f"failed to create mapping transform for stream import subject {names}: {err}"
-        if any(entry[:2] == (one.account, subject) for entry in self._streams.get(importer, ())):
+        mine = self._streams.get(importer)
+        if mine is not None and mine.like(one.account, subject) is not None:
             return "stream import already exists"
         return ""
 
     def _service_problem(
-        self, importer: str, exporter: AccountOptions, one: ServiceImport, local: bytes
+        self, importer: str, exporter: _Account, one: ServiceImport, local: bytes
     ) -> str:
         subject = one.subject.encode()
-        if not offers(exporter.service_exports, one.subject, importer, activated=one.activated):
+        if not is_valid(subject):
+            return _INVALID
+        if not exporter.services.offers(one.subject, importer, activated=one.activated):
             return "service import not authorized"
-        if self._service_loops(exporter.name, untokenize(local)[0], {importer}):
-            return _CYCLE
+        if _leads_back(importer, one.account, untokenize(local)[0], self._service_ways):
+            return CYCLE
         try:
             if local != subject:
                 import_transform(subject, local)
@@ -109,51 +247,43 @@ class ImportCheck:
             return f"failed to create mapping transform for service import subject {names}: {err}"
         return ""
 
-    def _stream_loops(self, name: str, subject: bytes, visited: set[str]) -> bool:
-        account = self._accounts[name]
-        if not any(is_subset(subject, one.subject.encode()) for one in account.stream_exports):
-            return False
-        for exporter, _, local in self._streams.get(name, ()):
-            if collides(subject, local):
-                if exporter in visited:
-                    return True
-                visited.add(name)
-                onward = local if is_subset(local, subject) else subject
-                if self._stream_loops(exporter, onward, visited):
-                    return True
-        return False
+    def _stream_ways(self, name: str, subject: bytes) -> Iterator[tuple[str, bytes]]:
+        """Yield where a subject that an account exports comes from, and what it is called there."""
+        account, imports = self._accounts.get(name), self._streams.get(name)
+        if account is None or imports is None or not account.streams.includes(subject):
+            return
+        for number in imports.local.colliding(subject):
+            exporter, _, local = imports.entries[number]
+            yield exporter, local if is_subset(local, subject) else subject
 
-    def _service_loops(self, name: str, subject: bytes, visited: set[str]) -> bool:
-        for exporter, there, local in self._services.get(name, ()):
-            if collides(subject, there):
-                if exporter in visited:
-                    return True
-                visited.add(name)
-                onward = local if is_subset(local, subject) else subject
-                if self._service_loops(exporter, onward, visited):
-                    return True
-        return False
+    def _service_ways(self, name: str, subject: bytes) -> Iterator[tuple[str, bytes]]:
+        """Yield where requests to an account go on to, and under which subject."""
+        imports = self._services.get(name)
+        if imports is None:
+            return
+        for number in imports.subjects.colliding(subject):
+            exporter, _, local = imports.entries[number]
+            yield exporter, local if is_subset(local, subject) else subject
 
 
-def offers(exports: Sequence[Export], subject: str, importer: str, *, activated: bool) -> bool:
-    """Say whether exports offer a subject to an importer.
+def _leads_back(importer: str, name: str, subject: bytes, ways_of: _WaysOf) -> bool:
+    """Say whether the ways from an account lead to one that was passed already.
 
-    An export of exactly that subject decides, else the first that includes it.
+    Not by recursion: a chain may have as many accounts as there are.
     """
-    wanted = subject.encode()
-    export = next((one for one in exports if one.subject == subject), None)
-    if export is None:
-        including = (one for one in exports if is_subset(wanted, one.subject.encode()))
-        export = next(including, None)
-    if export is None:
-        return False
-    if export.account_token_position:
-        tokens = subject.split(".")
-        position = export.account_token_position
-        return position <= len(tokens) and tokens[position - 1] == importer
-    if export.token_required:
-        return activated
-    return export.accounts is None or importer in export.accounts
+    visited = {importer}
+    open_ways = [(name, ways_of(name, subject))]
+    while open_ways:
+        here, ways = open_ways[-1]
+        way = next(ways, None)
+        if way is None:
+            open_ways.pop()
+            continue
+        if way[0] in visited:
+            return True
+        visited.add(here)
+        open_ways.append((way[0], ways_of(*way)))
+    return False
 
 
 def latency_problem(exports: Sequence[ServiceExport]) -> str:

@@ -37,10 +37,16 @@ _FIELDS: Final = {
 
 
 def fold_operator(values: dict[str, Any]) -> None:
-    """Put what belongs to operator mode together, if any of it was given."""
+    """Put what belongs to operator mode together, if there is somebody to trust."""
     found = {name: values.pop(field) for field, name in _FIELDS.items() if field in values}
-    if found:
-        values["operator"] = OperatorOptions(**found)
+    options = OperatorOptions(**found)
+    # As on nats-server a resolver alone, and what is preloaded into it, is of no effect.
+    if options.operators or options.trusted_keys or options.default_sentinel or _keeps(options):
+        values["operator"] = options
+
+
+def _keeps(options: OperatorOptions) -> bool:
+    return options.resolver is not None and options.resolver.kind in {"full", "cache"}
 
 
 def check_operator(options: Options, given: Given) -> None:
@@ -52,6 +58,8 @@ def check_operator(options: Options, given: Given) -> None:
         if operator.default_sentinel:
             where = given.places["default_sentinel"]
             raise where.error("default sentinel requires operators and accounts")
+        if _keeps(operator):
+            raise given.places["resolver"].error("no operator key found")
         return
     where = given.places["operators"]
     if "accounts" in given.values:
@@ -131,6 +139,8 @@ def trusted_keys(place: Place) -> tuple[str, ...]:
 
 
 def pinned_accounts(place: Place) -> tuple[str, ...]:
+    if place.node.value == []:
+        return ()
     return convert.list_of(convert.public_nkey("A", "account"), "accounts")(place)
 
 

@@ -79,6 +79,7 @@ class AccountJetStream:
         self._quotas = self._new_quotas()
         self._api = Api(self)
         self._shut_down = False
+        self._unwatch: list[Callable[[], None]] = []
         self._domain = DomainMapping(context.account, context.facts.domain)
 
     # --- life
@@ -98,7 +99,7 @@ class AccountJetStream:
                 ready()
 
         for store in (self.context.file_store, self.context.memory_store):
-            store.watch(partial(self._adopted, store))
+            self._unwatch.append(store.watch(partial(self._adopted, store)))
             for record in store.streams():
                 if record.account == self.context.account.name:
                     waiting += 1
@@ -169,6 +170,9 @@ class AccountJetStream:
     def shut_down(self) -> None:
         """Stop answering and delivering, and write down where every consumer is."""
         self._shut_down = True
+        for unwatch in self._unwatch:
+            unwatch()
+        self._unwatch.clear()
         self.shared.members.remove(self)
         self._domain.close()
         self._api.close()

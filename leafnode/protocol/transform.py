@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.errors import TransformError
-from leafnode.protocol.subject import is_valid
+from leafnode.protocol.subject import is_literal, is_valid
 
 if TYPE_CHECKING:
     from random import Random
@@ -97,12 +97,14 @@ class Transform:
         return b".".join(made)
 
     def reverse(self) -> Transform:
-        """Return the transform that leads back; only for strict ones."""
+        """Return the transform that leads back; only for strict ones. Raises TransformError."""
         source, holders = untokenize(self.destination)
         places = {_wildcard_of(holder): place for place, holder in enumerate(holders, 1)}
         tokens = self.source.split(b".")
         stars = [index for index, token in enumerate(tokens) if token == b"*"]
         for number, index in enumerate(stars, 1):
+            if number not in places:  # named in a way that only one direction understands, as $01
+                raise TransformError(_NOT_ALL, self.destination)
             tokens[index] = b"$%d" % places[number]
         return Transform(source, b".".join(tokens), strict=True)
 
@@ -133,12 +135,28 @@ def untokenize(destination: bytes) -> tuple[bytes, list[bytes]]:
     return b".".join(tokens), holders
 
 
+def stream_transforms(subject: bytes, local: bytes) -> tuple[Transform, Transform] | None:
+    """Return what makes an importer's subject of an exporter's, and what leads back; None: a stream
+    import needs neither.
+
+    `local` may name the wildcards of the exporter's `subject`. Raises TransformError.
+    """
+    if not is_valid(untokenize(local)[0]):
+        raise TransformError("invalid subject")
+    if is_literal(subject) or local == subject:
+        return None
+    transform = Transform(subject, tokenize(local), strict=True)
+    return transform, transform.reverse()
+
+
 def import_transform(subject: bytes, local: bytes) -> Transform | None:
     """Return what makes an exporter's subject of an importer's; None: it is always the same.
 
     The exporter's `subject` is the pattern whose wildcards `local` names. Raises TransformError.
     """
     pattern, _ = untokenize(subject)
+    if not is_valid(untokenize(local)[0]):
+        raise TransformError("invalid subject")
     if b"*" not in pattern.split(b".") and not pattern.endswith(b">"):
         return None
     return Transform(pattern, tokenize(local), strict=True).reverse()

@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import intersection, is_literal
-from leafnode.protocol.transform import Transform, tokenize, untokenize
+from leafnode.protocol.transform import stream_transforms, untokenize
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
 
 
@@ -35,15 +36,15 @@ class StreamImport:
         self.local, _ = untokenize(local)
         self.show: Callable[[bytes], bytes]
         self._back: Transform | None = None
-        if is_literal(source):
+        transforms = stream_transforms(source, local)
+        if transforms is not None:
+            transform, self._back = transforms
+            self.show = transform.apply
+        elif is_literal(source):
             self.show = lambda _: local
             self.local = local
-        elif local == source:
-            self.show = _same
         else:
-            transform = Transform(source, tokenize(local), strict=True)
-            self.show = transform.apply
-            self._back = transform.reverse()
+            self.show = _same
 
     def shadow_of(self, subject: bytes) -> bytes | None:
         """Return the exporter's subjects that a local pattern gets through this import."""

@@ -66,7 +66,7 @@ def account_view(server: Server, name: str, links: Sequence[HubLink]) -> Account
 def _signed(server: Server, name: str) -> dict[str, Any]:
     """Return what only an account of operator mode has."""
     operator = server.operator
-    account = operator.accounts.get(name) if operator is not None else None
+    account = operator.known.by_name.get(name) if operator is not None else None
     if operator is None or account is None:
         return {"updated_ns": server.started_wall_ns}
     from leafnode.auth.shown import shown_claims
@@ -76,7 +76,7 @@ def _signed(server: Server, name: str) -> dict[str, Any]:
         "claim": partial(shown_claims, account.token),
         "issuer_key": account.claims.iss,
         "expired": account.expired or account.removed,
-        "complete": operator.is_complete(account),
+        "complete": operator.known.is_complete(account),
         "updated_ns": account.updated_ns,
         "revoked_users": account.claims.nats.revocations,
     }

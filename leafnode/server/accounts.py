@@ -8,15 +8,21 @@ configuration it was refused before. Truth: nats-server 2.15.1 server/accounts.g
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from leafnode.config import account_options
 from leafnode.config.account_options import AccountOptions, ResponseType
-from leafnode.config.import_check import ImportCheck, local_subject
+from leafnode.config.import_check import (
+    CYCLE,
+    ImportCheck,
+    Importers,
+    exporters_of,
+    local_subject,
+)
 from leafnode.errors import TransformError
 from leafnode.limits import RESPONSE_THRESHOLD_NS
 from leafnode.nuid import hash8, nuid
-from leafnode.protocol.subject import is_subset
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.latency import Latency
@@ -25,11 +31,10 @@ from leafnode.routing.services import Answers, ServiceExport, ServiceImport, Ser
 from leafnode.server import latency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from random import Random
 
     from leafnode.clock import Clock, Timer
-    from leafnode.config import account_options
     from leafnode.config.options import Options
     from leafnode.protocol.client_info import ClientInfo
     from leafnode.routing.latency import Measurement
@@ -52,10 +57,34 @@ class AccountSeams:
 
 
 class _Plan(NamedTuple):
-    """The imports of one account that may be."""
+    """The imports of one account that may be, and what is wrong with the others."""
 
     streams: list[account_options.StreamImport]
     services: list[account_options.ServiceImport]
+    problems: list[str]
+
+
+class _Wiring(NamedTuple):
+    """What one account is to be connected by, built and not yet used."""
+
+    mappings: Mappings | None
+    streams: list[StreamImport]
+    services: list[ServiceImport]
+
+
+Exported = dict[str, tuple[account_options.ServiceExport, ServiceExport]]  # by subject
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a change makes of the accounts, built and checked before any of it holds."""
+
+    changed: dict[str, AccountOptions | None]  # None: gone
+    check: ImportCheck
+    accounts: dict[str, Account] = field(default_factory=dict)  # that are new
+    exports: dict[str, Exported] = field(default_factory=dict)
+    plans: dict[str, _Plan] = field(default_factory=dict)
+    wiring: dict[str, _Wiring] = field(default_factory=dict)
 
 
 class World:
@@ -94,10 +123,14 @@ class Accounts:
         self.world = World(seams)
         self.by_name: dict[str, Account] = {}
         self.options: dict[str, AccountOptions] = {}
-        self._exports: dict[str, dict[str, tuple[object, ServiceExport]]] = {}
+        self._loaded: dict[str, AccountOptions] = {}  # of JWTs: a configuration changes none
+        self._exports: dict[str, Exported] = {}
         self._plans: dict[str, _Plan] = {}
+        self._circling: set[str] = set()  # whose imports wait for a circle to open
+        self._importers = Importers()
+        self._check = ImportCheck()
         self.system_name = ""
-        self.on_update: list[Callable[[], None]] = []  # called after `update` and `remove`
+        self.on_update: list[Callable[[Collection[str]], None]] = []  # after `update` and `remove`
         self.apply(options)
 
     def account(self, name: str) -> Account:
@@ -120,68 +153,106 @@ class Accounts:
         """Make everything as a configuration says, for connected clients too.
 
         Returns the accounts that are gone; their clients are the caller's to end. What did not
-        change is not touched. Answers on their way still arrive.
+        change is not touched, and what JWTs said of an account goes on to hold. Answers on their
+        way still arrive.
         """
         self.system_name = "" if options.no_system_account else options.system_account
         wanted = {GLOBAL_ACCOUNT: AccountOptions(GLOBAL_ACCOUNT, mappings=options.mappings)}
         if self.system_name:
             wanted[self.system_name] = AccountOptions(self.system_name)
         wanted.update((one.name, one) for one in options.accounts)
-        return self.replace(wanted)
+        wanted.update(self._loaded)
+        gone: dict[str, AccountOptions | None] = {
+            name: None for name in self.options if name not in wanted
+        }
+        return self._change(gone | wanted)
 
-    def update(self, options: AccountOptions) -> Account:
-        """Add one account or change it, and wire anew whoever imports from it."""
-        self.replace({**self.options, options.name: options})
-        self._updated()
-        return self.by_name[options.name]
+    def update(self, *several: AccountOptions) -> None:
+        """Add accounts or change them, and wire anew whoever imports from them: all or none."""
+        these = {one.name: one for one in several}
+        self._change(these)
+        self._loaded |= these
+        self._tell(these)
 
     def remove(self, name: str) -> None:
         """Take one account out, if it is there."""
-        self.replace({key: one for key, one in self.options.items() if key != name})
-        self._updated()
+        self._loaded.pop(name, None)
+        self._change({name: None})
+        self._tell([name])
 
-    def _updated(self) -> None:
+    def _tell(self, names: Collection[str]) -> None:
         for tell in self.on_update:
-            tell()
+            tell(names)
 
-    def replace(self, wanted: Mapping[str, AccountOptions]) -> list[Account]:
-        """Make these all accounts that there are; returns those that are gone."""
-        before, self.options = self.options, dict(wanted)
-        gone = [self.by_name.pop(name) for name in before if name not in wanted]
-        for name in wanted:
-            if name not in self.by_name:
-                seams = self._seams
-                self.by_name[name] = Account(name, seams.outbox, seams.on_fault)
+    def _change(self, wanted: Mapping[str, AccountOptions | None]) -> list[Account]:
+        """Make these accounts what they are to be now (None: gone); return those that are gone.
+
+        Whatever may fail does so before anything has changed.
+        """
+        draft = self._drafted(
+            {name: one for name, one in wanted.items() if self.options.get(name) != one}
+        )
+        gone = [self.by_name.pop(name) for name, one in draft.changed.items() if one is None]
+        self.by_name.update(draft.accounts)
+        for name, options in draft.changed.items():
+            before = exporters_of(self.options.get(name))
+            self._importers.follow(name, before, exporters_of(options))
+            if options is not None:
+                self.options[name] = options
+                continue
+            for known in (self.options, self._plans, self._exports):
+                known.pop(name, None)
+            self._circling.discard(name)
+        self._exports |= draft.exports
+        self._check = draft.check
         self.world.system = self.by_name.get(self.system_name)
         for account in gone:
-            self._exports.pop(account.name, None)
             self._unwire(account)
             if account.services is not None:
                 account.services.stop()
-        for name, options in wanted.items():
-            self._export(name, options)
-        check = ImportCheck(wanted.values())
-        planned, self._plans = self._plans, self._plan(wanted, check)
-        for name, plan in self._plans.items():
-            concerned = {name, *(one.account for one in plan.streams)}
-            concerned.update(one.account for one in plan.services)
-            if plan != planned.get(name) or any(before.get(n) != wanted[n] for n in concerned):
-                self._wire(self.by_name[name], wanted[name], plan)
+        for name, plan in draft.plans.items():
+            self._adopt(name, plan)
+        for name, wiring in draft.wiring.items():
+            self._wire(self.by_name[name], self.options[name], wiring)
         return gone
 
-    def _export(self, name: str, options: AccountOptions) -> None:
-        """Build the services that an account offers, keeping those that did not change."""
+    def _drafted(self, changed: dict[str, AccountOptions | None]) -> _Draft:
+        """Build what a change needs: the accounts that changed, and those that share with them."""
+        sharing = [
+            name for name, one in changed.items() if _shared(self.options.get(name)) != _shared(one)
+        ]
+        importers = {other for name in sharing for other in self._importers.of(name)}
+        waiting = self._circling if sharing else set()
+        others = [name for name in sorted(importers | waiting) if name not in changed]
+        anew = [name for name in sharing if changed[name] is not None] + others
+        draft = _Draft(changed, self._check.revised(changed, [*sharing, *others]))
+        for name, one in changed.items():
+            if one is None:
+                continue
+            if name not in self.by_name:
+                draft.accounts[name] = Account(name, self._seams.outbox, self._seams.on_fault)
+            draft.exports[name] = self._exported(draft, name, one)
+        self._plan(draft, anew)
+        for name in [*(name for name, one in changed.items() if one is not None), *others]:
+            is_touched = name in changed or name in importers
+            if is_touched or draft.plans[name][:2] != self._plans[name][:2]:
+                draft.wiring[name] = self._wired(draft, name)
+        return draft
+
+    def _exported(self, draft: _Draft, name: str, options: AccountOptions) -> Exported:
+        """Return the services that an account offers, with those that did not change."""
+        account = draft.accounts.get(name) or self.by_name[name]
         known = self._exports.get(name, {})
-        self._exports[name] = {}
+        found: Exported = {}
         for one in options.service_exports:
             before = known.get(one.subject)
             if before is not None and before[0] == one:
-                self._exports[name][one.subject] = before
+                found[one.subject] = before
                 continue
             measured = one.latency
             is_one = one.response_type is ResponseType.SINGLETON
             export = ServiceExport(
-                self.by_name[name],
+                account,
                 one.subject.encode(),
                 answers=Answers.ONE if is_one else Answers.MANY,
                 threshold_ns=one.threshold_ns or RESPONSE_THRESHOLD_NS,
@@ -190,30 +261,74 @@ class Accounts:
                 else None,
                 allow_trace=one.allow_trace,
             )
-            self._exports[name][one.subject] = (one, export)
+            found[one.subject] = (one, export)
+        return found
 
-    def _plan(self, wanted: Mapping[str, AccountOptions], check: ImportCheck) -> dict[str, _Plan]:
-        """Return the imports that may be. Streams come first, as they do in nats-server."""
-        plans = {}
-        for name, options in wanted.items():
-            streams = [
-                one
-                for one in options.stream_imports
-                if not self._left_out(name, check.add_stream(name, one))
-            ]
-            plans[name] = _Plan(streams, [])
-        for name, options in wanted.items():
-            for one in options.service_imports:
-                if not self._left_out(name, check.add_service(name, one)):
-                    plans[name].services.append(one)
-        return plans
+    def _plan(self, draft: _Draft, anew: Sequence[str]) -> None:
+        """Find the imports that may be. Streams come first, as they do in nats-server."""
+        for name in anew:
+            plan = draft.plans[name] = _Plan([], [], [])
+            for stream in self._drafted_options(draft, name).stream_imports:
+                problem = draft.check.add_stream(name, stream)
+                if problem:
+                    plan.problems.append(problem)
+                else:
+                    plan.streams.append(stream)
+        for name in anew:
+            plan = draft.plans[name]
+            for service in self._drafted_options(draft, name).service_imports:
+                problem = draft.check.add_service(name, service)
+                if problem:
+                    plan.problems.append(problem)
+                else:
+                    plan.services.append(service)
 
-    def _left_out(self, name: str, problem: str) -> bool:
-        if problem:
-            log.warning("Import left out: account=%s problem=%s", name, problem)
-        return bool(problem)
+    def _drafted_options(self, draft: _Draft, name: str) -> AccountOptions:
+        return draft.changed.get(name) or self.options[name]
 
-    def _wire(self, account: Account, options: AccountOptions, plan: _Plan) -> None:
+    def _wired(self, draft: _Draft, name: str) -> _Wiring:
+        account = draft.accounts.get(name) or self.by_name[name]
+        options = self._drafted_options(draft, name)
+        plan = draft.plans.get(name) or self._plans.get(name) or _Plan([], [], [])
+        mappings = [mapped for one in options.mappings if (mapped := _mapped(name, one))]
+        streams = [
+            StreamImport(
+                draft.accounts.get(one.account) or self.by_name[one.account],
+                one.subject.encode(),
+                local_subject(one),
+                allow_trace=one.allow_trace,
+            )
+            for one in plan.streams
+        ]
+        mine = account.services or Services(account, self.world)
+        services = [self._service_import(draft, mine, one) for one in plan.services]
+        return _Wiring(
+            Mappings(mappings, self._seams.random) if mappings else None, streams, services
+        )
+
+    def _service_import(
+        self, draft: _Draft, services: Services, one: account_options.ServiceImport
+    ) -> ServiceImport:
+        exports = draft.exports.get(one.account) or self._exports[one.account]
+        offered = draft.check.service_export(one.account, one.subject)
+        assert offered is not None, "an import that was planned is of an export"
+        to, local = one.subject.encode(), (one.to or one.subject).encode()
+        export = exports[offered.subject][1]
+        return ServiceImport(services, export, to, local, share=one.share)
+
+    def _adopt(self, name: str, plan: _Plan) -> None:
+        """Keep a plan, and say what is wrong with it unless that was said before."""
+        before = self._plans.get(name)
+        for problem in plan.problems:
+            if before is None or problem not in before.problems:
+                log.warning("Import left out: account=%s problem=%s", name, problem)
+        self._plans[name] = plan
+        if any(problem.endswith(CYCLE) for problem in plan.problems):
+            self._circling.add(name)
+        else:
+            self._circling.discard(name)
+
+    def _wire(self, account: Account, options: AccountOptions, wiring: _Wiring) -> None:
         self._unwire(account)
         account.limits = Limits(
             options.limits.max_connections,
@@ -223,34 +338,12 @@ class Accounts:
         )
         account.trace_dest = options.trace_dest.encode()
         account.trace_sampling = options.trace_sampling_percent
-        mappings = [mapped for one in options.mappings if (mapped := _mapped(options.name, one))]
-        if mappings:
-            account.map_subjects(Mappings(mappings, self._seams.random))
-        imports = [
-            StreamImport(
-                self.by_name[one.account],
-                one.subject.encode(),
-                local_subject(one),
-                allow_trace=one.allow_trace,
-            )
-            for one in plan.streams
-        ]
-        if imports:
-            StreamImports(account, imports).start()
-        mine = account.services or Services(account, self.world)
-        mine.replace_imports(self._service_import(mine, one) for one in plan.services)
-
-    def _service_import(
-        self, services: Services, one: account_options.ServiceImport
-    ) -> ServiceImport:
-        exports = self._exports[one.account]
-        export = exports.get(one.subject) or next(
-            export
-            for export in exports.values()
-            if is_subset(one.subject.encode(), export[1].subject)
-        )
-        to, local = one.subject.encode(), (one.to or one.subject).encode()
-        return ServiceImport(services, export[1], to, local, share=one.share)
+        if wiring.mappings is not None:
+            account.map_subjects(wiring.mappings)
+        if wiring.streams:
+            StreamImports(account, wiring.streams).start()
+        if account.services is not None:
+            account.services.replace_imports(wiring.services)
 
     def _unwire(self, account: Account) -> None:
         if account.mappings is not None:
@@ -259,6 +352,18 @@ class Accounts:
             account.stream_imports.stop()
         if account.services is not None:
             account.services.replace_imports(())
+
+
+def _shared(options: AccountOptions | None) -> object:
+    """Return all that others see of an account, and what it sees of them."""
+    if options is None:
+        return None
+    return (
+        options.stream_exports,
+        options.service_exports,
+        options.stream_imports,
+        options.service_imports,
+    )
 
 
 def _mapped(account: str, one: account_options.Mapping) -> MappedSubject | None:

@@ -254,6 +254,12 @@ async def change_serial(server: Server) -> None:
     start_bridge(server)
 
 
+def tell_of_orphans(server: Server) -> None:
+    """Say whose streams are kept and not served, now that all accounts are known."""
+    if server.features.jetstream is not None:
+        server.features.jetstream.tell_of_orphans()
+
+
 def start_system(server: Server, stack: AsyncExitStack) -> None:
     """Serve the system account; the last to start, so the first to say goodbye."""
     options, monitor = server.options, server.features.monitor

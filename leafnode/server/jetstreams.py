@@ -24,7 +24,7 @@ from leafnode.store.memory import MemoryStore
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from leafnode.config.account_options import AccountJetStream as Bounds
     from leafnode.config.account_options import AccountOptions, ServiceImport
@@ -37,18 +37,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def wanted_by(accounts: Mapping[str, AccountOptions], system: str) -> dict[str, Bounds]:
+def wanted_by(
+    accounts: Mapping[str, AccountOptions], system: str, *, by_jwt: bool = False
+) -> dict[str, Bounds]:
     """Return the accounts that have JetStream, with their bounds.
 
-    Where there is none but the global one and the system's it is the global one; else those that
-    ask for it. The system account has none.
+    Where there is none but the global one and the system's it is the global one; else, and where
+    accounts have JWTs, those that ask for it. The system account has none.
     """
     asking = {
         name: one.jetstream
         for name, one in accounts.items()
         if one.jetstream is not None and name != system
     }
-    if any(name not in {GLOBAL_ACCOUNT, system} for name in accounts):
+    if by_jwt or any(name not in {GLOBAL_ACCOUNT, system} for name in accounts):
         return asking
     return {GLOBAL_ACCOUNT: asking.get(GLOBAL_ACCOUNT, UNBOUNDED)}
 
@@ -70,6 +72,7 @@ class JetStreams:
         )
         self.by_account: dict[str, AccountJetStream] = {}
         self._refusing: dict[str, NotEnabled | DefaultDomain] = {}
+        self._recovering: dict[str, asyncio.Event] = {}  # set once the account answers
 
     @property
     def clock_jumps(self) -> int:
@@ -78,12 +81,17 @@ class JetStreams:
     async def start(self) -> None:
         """Take over what the store holds for the accounts there are, and follow them."""
         self._server.account_set.on_update.append(self.follow_accounts)
-        wanted = self._wanted()
-        waiting = [self._recovered(name, bounds) for name, bounds in wanted.items()]
-        for recovered in waiting:
-            await recovered.wait()
-        self._refuse_others()
-        self._tell_of_orphans(wanted)
+        self.follow_accounts()
+        await self.recovered()
+
+    async def recovered(self) -> None:
+        """Wait until every account answers that has JetStream now."""
+        for event in list(self._recovering.values()):
+            await event.wait()
+
+    def readiness(self, name: str) -> asyncio.Event | None:
+        """Return what is set once an account answers; None: it does, or has no JetStream."""
+        return self._recovering.get(name)
 
     def change(self, options: JetStreamOptions) -> None:
         """Go by these bounds of the server, and by what its accounts have now."""
@@ -93,18 +101,20 @@ class JetStreams:
         )
         self.follow_accounts()
 
-    def follow_accounts(self) -> None:
-        """Begin and end where accounts came, changed or are gone."""
+    def follow_accounts(self, names: Collection[str] | None = None) -> None:
+        """Begin and end where accounts came, changed or are gone: these, or whichever."""
         wanted = self._wanted()
         for name in [name for name in self.by_account if name not in wanted]:
             self.disable(name)
-        for name, bounds in wanted.items():
-            self.enable(name, bounds)
-        self._refuse_others()
+            self._refuse([name])
+        for name in wanted if names is None else wanted.keys() & set(names):
+            self.enable(name, wanted[name])
+        self._refuse(self._server.accounts.keys() | self._refusing if names is None else names)
 
     def _wanted(self) -> dict[str, Bounds]:
         accounts = self._server.account_set
-        return wanted_by(accounts.options, accounts.system_name)
+        by_jwt = self._server.operator is not None
+        return wanted_by(accounts.options, accounts.system_name, by_jwt=by_jwt)
 
     def enable(self, name: str, bounds: Bounds) -> None:
         """Give an account JetStream, or other bounds."""
@@ -113,7 +123,7 @@ class JetStreams:
             self.disable(name)  # an account of this name came back
             present = None
         if present is None:
-            self._recovered(name, bounds)
+            self._begin(name, bounds)
         elif present.bounds != bounds:
             present.limit(bounds)
 
@@ -122,6 +132,8 @@ class JetStreams:
         jetstream = self.by_account.pop(name, None)
         if jetstream is not None:
             jetstream.shut_down()
+            if (recovering := self._recovering.pop(name, None)) is not None:
+                recovering.set()
             log.info("JetStream is off for an account: account=%s", name)
 
     def close(self) -> None:
@@ -134,18 +146,26 @@ class JetStreams:
         for jetstream in self.by_account.values():
             jetstream.shut_down()
         self.by_account.clear()
+        for recovering in self._recovering.values():
+            recovering.set()
+        self._recovering.clear()
         self.store.close()
 
-    def _recovered(self, name: str, bounds: Bounds) -> asyncio.Event:
-        """Build one account's JetStream; the event tells when it answers."""
+    def _begin(self, name: str, bounds: Bounds) -> None:
+        """Build one account's JetStream; it is recovering until it answers."""
         refusing = self._refusing.pop(name, None)
         if refusing is not None:
             refusing.close()
         jetstream = AccountJetStream(self._context(self._server.account(name)), bounds, self.shared)
         self.by_account[name] = jetstream
-        ready = asyncio.Event()
-        jetstream.recover(ready.set)
-        return ready
+        ready = self._recovering[name] = asyncio.Event()
+
+        def recovered() -> None:
+            ready.set()
+            if self._recovering.get(name) is ready:
+                del self._recovering[name]
+
+        jetstream.recover(recovered)
 
     def _context(self, account: Account) -> Context:
         server, options = self._server, self._options
@@ -165,19 +185,21 @@ class JetStreams:
             time=self._time,
         )
 
-    def _refuse_others(self) -> None:
+    def _refuse(self, names: Iterable[str]) -> None:
         """Answer accounts without JetStream that they have none, unless another one's is theirs."""
-        accounts = self._server.account_set.options
-        refused = {
-            name
-            for name, one in accounts.items()
-            if name not in self.by_account and not any(map(_is_of_api, one.service_imports))
-        }
-        for name in [name for name in self._refusing if name not in refused]:
-            self._refusing.pop(name).close()
-        for name in refused:
-            account = self._server.account(name)
+        for name in list(names):
+            options = self._server.account_set.options.get(name)
             present = self._refusing.get(name)
+            is_refused = (
+                options is not None
+                and name not in self.by_account
+                and not any(map(_is_of_api, options.service_imports))
+            )
+            if not is_refused:
+                if present is not None:
+                    self._refusing.pop(name).close()
+                continue
+            account = self._server.account(name)
             if present is None or present.account is not account:
                 elsewhere = dict(self._server.options.default_js_domains).get(name)
                 refusing = self._refusing[name] = (
@@ -187,11 +209,15 @@ class JetStreams:
                 )
                 refusing.open()
 
-    def _tell_of_orphans(self, wanted: dict[str, Bounds]) -> None:
+    def keepers(self) -> list[str]:
+        """Return the accounts that the store has streams of."""
+        return sorted({record.account for record in self.store.streams()})
+
+    def tell_of_orphans(self) -> None:
         """Say whose streams are kept and not served."""
         kept = Counter(record.account for record in self.store.streams())
         for name, count in sorted(kept.items()):
-            if name not in wanted:
+            if name not in self.by_account:
                 log.warning(
                     "Streams are kept and not served, their account has no JetStream: account=%s "
                     "streams=%d",

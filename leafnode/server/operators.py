@@ -5,22 +5,31 @@ Knows how `auth.operator`, accounts and connections are put together; not how an
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import itertools
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.clients.renewal import hold
+from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
     from asyncio import TaskGroup
+    from collections.abc import Sequence
 
     from leafnode.auth.operator import OperatorMode
     from leafnode.config.account_options import AccountOptions
     from leafnode.config.options import Options
     from leafnode.server.server import Server
     from leafnode.system.envelope import Envelope
+
+log = logging.getLogger(__name__)
 
 
 def operator_mode(server: Server) -> OperatorMode | None:
@@ -45,10 +54,12 @@ def completed(server: Server, options: Options) -> Options:
 
 async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> None:
     """Follow what JWTs say of accounts. Raises AuthError without a system account."""
-    operator.on_account = partial(_account_loaded, server)
-    operator.on_change = partial(_account_changed, server)
+    operator.known.on_accounts = partial(_accounts_loaded, server)
+    operator.known.on_change = partial(_account_changed, server)
+    operator.readiness = partial(_readiness, server)
     await operator.start(tasks)
     await look_up(server, server.options)
+    await look_up_keepers(server)
 
 
 async def look_up(server: Server, options: Options) -> None:
@@ -61,21 +72,55 @@ async def look_up(server: Server, options: Options) -> None:
     for name in names:
         if name not in server.accounts:
             try:
-                await operator.lookup(name)
+                await operator.known.lookup(name)
             except AuthError as err:
                 raise AuthError(f"account {name}: {err}") from err
 
 
-def _account_loaded(server: Server, options: AccountOptions) -> None:
-    server.account_set.update(options)
+async def look_up_keepers(server: Server) -> None:
+    """Load the accounts that JetStream keeps streams of, and read those back.
+
+    Nobody logs in to them for that: others may import from them. One that cannot be had, or not in
+    time, keeps its streams until somebody looks it up.
+    """
+    operator, jetstream = server.operator, server.features.jetstream
+    if operator is None or jetstream is None:
+        return
+    names = iter(jetstream.keepers())
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(KEEPERS_LOOKUP_NS / NS_PER_S):
+            while several := list(itertools.islice(names, ACCOUNT_LOOKUPS_MAX)):
+                async with asyncio.TaskGroup() as lookups:
+                    for name in several:
+                        lookups.create_task(_look_up_keeper(operator, name))
+    await jetstream.recovered()
+
+
+async def _look_up_keeper(operator: OperatorMode, name: str) -> None:
+    try:
+        await operator.known.lookup(name)
+    except AuthError as err:
+        log.warning("Account with streams not found: account=%s reason=%s", name, err)
+
+
+def _readiness(server: Server, name: str) -> asyncio.Event | None:
+    jetstream = server.features.jetstream
+    return jetstream.readiness(name) if jetstream is not None else None
+
+
+def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:
+    server.account_set.update(*several)
 
 
 def _account_changed(server: Server, name: str) -> None:
     """Hold the clients of an account to what it says now."""
-    for client in list(server.registry.open.values()):
-        hold(client, name, server.authenticator.hold)
     account = server.accounts.get(name)
-    for peer in account.surplus() if account is not None else ():
+    if account is None:
+        return
+    for cid in list(account.clients):
+        if cid in server.registry.open:
+            hold(server.registry.open[cid], name, server.authenticator.hold)
+    for peer in account.surplus():
         server.registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
 
 
@@ -87,7 +132,7 @@ def serve_claims(server: Server, envelope: Envelope) -> None:
     from leafnode.auth.directory import DirectoryResolver
     from leafnode.system.claims import ClaimsRequests
 
-    resolver = operator.resolver
+    resolver = operator.known.resolver
     directory = resolver.directory if isinstance(resolver, DirectoryResolver) else None
     run = partial(server.begin, name="claims request")
     ClaimsRequests(envelope, operator, directory, run).start()

@@ -77,6 +77,8 @@ class Seams:
 class Server:
     """One leafnode process, from its options to its exit status."""
 
+    _reload_waits = False  # a signal asked for it before the start was over
+
     def __init__(self, options: Options, seams: Seams) -> None:
         self.options = options
         self.clock = seams.clock
@@ -148,16 +150,25 @@ class Server:
         logs.reopen()
 
     def reload_by_signal(self) -> None:
-        if not self.is_stopping:
+        if not self.ready.is_set():
+            self._reload_waits = True  # for the start to be over
+        elif not self.is_stopping:
             _ = self.begin(self._reload(), name="reload")
 
     async def reload(self) -> str:
-        """Take over the configuration anew; return what is in the way of it, or nothing."""
+        """Take over the configuration anew; return what is in the way of it, or nothing.
+
+        Raises nothing: a task that fails would end the server.
+        """
         from leafnode.server.reloader import Reloader
 
         if self._reloader is None:
             self._reloader = Reloader(self)
-        return await self._reloader.reload()
+        try:
+            return await self._reloader.reload()
+        except Exception:  # boundary: reload
+            log.exception("Reload failed")
+            return "the reload failed, see the log of the server"
 
     async def _reload(self) -> None:
         problem = await self.reload()
@@ -216,6 +227,7 @@ class Server:
             callout.start_callout(self, tasks)
             if self.operator is not None:
                 await operators.start(self, self.operator, tasks)
+            features.tell_of_orphans(self)
             stack.callback(self.listeners.stop)
             stack.callback(self._close_connections)
             stack.callback(self._end_running)
@@ -230,15 +242,20 @@ class Server:
             stack.callback(self.ports_file.remove)
             self.write_files()
             features.start_system(self, stack)
-            # What lives now lives as long as the server: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-            log.info("Server is ready")
-            self.ready.set()
+            self._started()
             await self._stop.wait()
             log.info("Initiating Shutdown...")
         log.info("Server Exiting..")
         return self._status
+
+    def _started(self) -> None:
+        # What lives now lives as long as the server: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        log.info("Server is ready")
+        self.ready.set()
+        if self._reload_waits:
+            self.reload_by_signal()
 
     @property
     def is_stopping(self) -> bool:

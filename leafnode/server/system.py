@@ -18,7 +18,7 @@ from leafnode.system.trace import TraceEvents
 from leafnode.system.user import user_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from leafnode.leaf.handler import HubLink
     from leafnode.leaf.remote import Remote
@@ -76,10 +76,12 @@ class System:
         self.envelope.about = _about(self._server)
         self.follow_accounts()
 
-    def follow_accounts(self) -> None:
-        """Serve and trace the accounts that are new."""
-        for account in self._server.accounts.values():
-            if account.tracer is self.traces:
+    def follow_accounts(self, names: Collection[str] | None = None) -> None:
+        """Serve and trace the accounts that are new, of these or of all."""
+        accounts = self._server.accounts
+        for name in accounts if names is None else names:
+            account = accounts.get(name)
+            if account is None or account.tracer is self.traces:
                 continue
             account.tracer = self.traces
             if account is not self.envelope.account:

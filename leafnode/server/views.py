@@ -318,7 +318,7 @@ def _queues(server: Server) -> dict[str, int]:
     if system is not None:
         queues["System recvQ"] = system.requests.waiting
     if operator is not None:
-        queues["account lookups"] = operator.lookups_waiting
+        queues["account lookups"] = operator.known.lookups_waiting
     if jetstream is not None:
         queues["store commits"] = jetstream.store.committer.staged_rows
     return queues

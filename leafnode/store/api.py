@@ -244,9 +244,9 @@ class Store(Protocol):
         """
         ...
 
-    def watch(self, adopted: Callable[[str, str], None]) -> None:
+    def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         """Call `adopted(account, stream)` for every stream there is, each time the store's state
-        was read from disk again because a commit failed.
+        was read from disk again because a commit failed. What is returned ends that; call it once.
 
         It means: forget all that you know of this stream beyond `committed_seq()`, and take
         `streams()` and `consumers()` for what exists; a stream may be back whose deletion failed,

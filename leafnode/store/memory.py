@@ -245,8 +245,10 @@ class MemoryStore:
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         done(None)
 
-    def watch(self, adopted: Callable[[str, str], None]) -> None:
+    def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         """Nothing fails in memory: there is nothing to tell."""
+        del adopted
+        return lambda: None
 
     def failed(self) -> StoreError | None:
         return None

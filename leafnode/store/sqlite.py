@@ -203,8 +203,9 @@ class SqliteStore:
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         self.committer.after_commit(done)
 
-    def watch(self, adopted: Callable[[str, str], None]) -> None:
+    def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         self._watchers.append(adopted)
+        return partial(self._watchers.remove, adopted)
 
     def failed(self) -> StoreError | None:
         return self.committer.failed or self.committer.no_room

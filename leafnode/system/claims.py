@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode.auth import jwt, nkey
-from leafnode.auth.account_claims import check_account
+from leafnode.auth.account_check import problem_of
 from leafnode.auth.claims import AccountClaims, GenericClaims
 from leafnode.clock import NS_PER_S
+from leafnode.config.lexer import quoted
 from leafnode.errors import AuthError
-from leafnode.limits import CLAIMS_REQUESTS_MAX
+from leafnode.limits import CLAIMS_REQUESTS_MAX, LARGE_JWT_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from leafnode.auth.operator import OperatorMode
     from leafnode.routing.subscription import Delivery
     from leafnode.system.envelope import Envelope
+
+    Work = Callable[[str, bytes, bytes], Awaitable[None]]  # of a subject, reply and body
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ class ClaimsRequests:
     def start(self) -> None:
         """Listen in the system account from now on."""
         account = self._envelope.account
-        table: list[tuple[bytes, Callable[[str, bytes, bytes], Awaitable[None]]]] = [
+        table: list[tuple[bytes, Work]] = [
             (b"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", self._update),
             (b"$SYS.ACCOUNT.*.CLAIMS.UPDATE", self._update),
             (b"$SYS.REQ.CLAIMS.UPDATE", self._update),
@@ -76,9 +79,7 @@ class ClaimsRequests:
         for subject, work in table:
             account.subscribe(subject, self._queued(work))
 
-    def _queued(
-        self, work: Callable[[str, bytes, bytes], Awaitable[None]]
-    ) -> Callable[[Delivery], None]:
+    def _queued(self, work: Work) -> Callable[[Delivery], None]:
         def take(delivery: Delivery) -> None:
             subject = delivery.subject.decode("utf-8", "replace")
             for reply, header_size, body in delivery.messages:
@@ -87,14 +88,18 @@ class ClaimsRequests:
                     self._respond(reply, "", "too many requests", AuthError("try again later"))
                     continue
                 self._waiting += 1
-                self._run(self._in_turn(work(subject, reply, body[header_size:])))
+                self._run(self._in_turn(work, subject, reply, body[header_size:]))
 
         return take
 
-    async def _in_turn(self, work: Awaitable[None]) -> None:
+    async def _in_turn(self, work: Work, subject: str, reply: bytes, body: bytes) -> None:
+        """Do what one request wants. Raises nothing: a task that fails would end the group."""
         try:
             async with self._busy:
-                await work
+                await work(subject, reply, body)
+        except Exception:  # boundary: request
+            log.exception("A request about account JWTs failed: subject=%s", quoted(subject))
+            self._respond(reply, "", "request failed", AuthError("see the log of the server"))
         finally:
             self._waiting -= 1
 
@@ -104,34 +109,50 @@ class ClaimsRequests:
         named = _account_in(subject)
         what = "jwt update cache" if self._is_cache else "jwt update"
         try:
-            claims = jwt.decode(body.decode("utf-8", "replace"), AccountClaims)
+            claims, problem = await _read(body)
         except AuthError as err:
-            self._respond(reply, "n/a", f"{what} resulted in error", err)
+            shown = named if named and self._is_cache else "n/a"
+            self._respond(reply, shown, f"{what} resulted in error", err)
             return
         name = named or claims.sub
+        keeps_all = self._directory is not None and not self._is_cache
+        if problem and keeps_all:
+            self._respond(reply, claims.sub, "jwt validation failed", AuthError(problem))
+            return
         try:
-            message = await self._keep(name, claims, body.decode())
+            self._check(name, claims)
+            if not keeps_all and name not in self._operator.known.by_name:
+                self._respond(reply, name, f"{what} skipped")
+            elif problem and self._is_cache:
+                self._respond(reply, claims.sub, f"{what} validation failed", AuthError(problem))
+            else:
+                await self._keep(name, body.decode())
+                self._respond(reply, name, "jwt updated cache" if self._is_cache else "jwt updated")
         except AuthError as err:
             self._respond(reply, name, f"{what} resulted in error", err)
-            return
-        self._respond(reply, name, message)
 
-    async def _keep(self, name: str, claims: AccountClaims, token: str) -> str:
-        """Let a JWT hold from now on; returns what became of it. Raises AuthError."""
-        operator, directory = self._operator, self._directory
+    def _check(self, name: str, claims: AccountClaims) -> None:
+        """Raise AuthError for a JWT that is not the account's, or not the operator's."""
+        trust = self._operator.trust
         if claims.sub != name:
             raise AuthError("subject does not match jwt content")
-        if claims.iss == operator.trust.operator and claims.iss in operator.trust.strict:
+        if claims.iss == trust.operator and claims.iss in trust.strict:
             raise AuthError("operator requires issuer to be a signing key")
-        if claims.iss not in operator.trust.keys:
+        if claims.iss not in trust.keys:
             raise AuthError("not trusted")
-        if (directory is None or self._is_cache) and name not in operator.accounts:
-            return "jwt update cache skipped" if self._is_cache else "jwt update skipped"
-        check_account(claims, self._envelope.clock.wall_ns() // NS_PER_S)
-        if directory is not None:
-            await asyncio.to_thread(directory.save, name, token)
-        operator.update(name, token)
-        return "jwt updated cache" if self._is_cache else "jwt updated"
+
+    async def _keep(self, name: str, token: str) -> None:
+        """Let a JWT hold from now on. Raises AuthError where it cannot be."""
+        directory, known = self._directory, self._operator.known
+        if directory is None:
+            await known.update(name, token)
+            return
+        await asyncio.to_thread(directory.save, name, token)
+        try:
+            await known.update(name, token)
+        except AuthError as err:
+            # As on nats-server it is kept, and what held before goes on to hold.
+            log.warning("Account not updated: account=%s reason=%s", name, err)
 
     async def _lookup(self, subject: str, reply: bytes, body: bytes) -> None:
         del body
@@ -176,7 +197,7 @@ class ClaimsRequests:
         for name in names:
             try:
                 await asyncio.to_thread(directory.delete, name)
-                self._operator.remove(name)
+                await self._operator.known.remove(name)
             except AuthError as err:
                 problems.append(str(err))
         done = len(names) - len(problems)
@@ -231,6 +252,16 @@ class ClaimsRequests:
     def _send(self, reply: bytes, body: bytes) -> None:
         if reply:
             self._envelope.account.publish(reply, body)
+
+
+async def _read(body: bytes) -> tuple[AccountClaims, str]:
+    """Return an account's claims, and what is wrong with them. Raises AuthError."""
+
+    def read() -> tuple[AccountClaims, str]:
+        claims = jwt.decode(body.decode("utf-8", "replace"), AccountClaims)
+        return claims, problem_of(claims)
+
+    return await asyncio.to_thread(read) if len(body) > LARGE_JWT_CHARS else read()
 
 
 def _account_in(subject: str) -> str:

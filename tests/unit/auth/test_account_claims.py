@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leafnode.auth import jwt
-from leafnode.auth.account_claims import account_options, approved_imports, check_account
+from leafnode.auth.account_claims import account_options, approved_imports
 from leafnode.auth.claims import AccountClaims
 from leafnode.auth.trust import Trust
 from leafnode.config.account_options import (
@@ -18,9 +18,8 @@ from leafnode.config.account_options import (
     Mapping,
     ResponseType,
 )
-from leafnode.errors import AuthError
 from tests.hub.jwt import Key
-from tests.sim.realm import ACCOUNT, NOW_S, Realm, scope
+from tests.sim.realm import ACCOUNT, NOW_S, Realm
 
 REALM = Realm()
 EXPORTER = Key(ACCOUNT)
@@ -30,33 +29,6 @@ TRUST = Trust(frozenset({REALM.operator.public}))
 
 def claims(key: Key | None = None, **more: Any) -> AccountClaims:
     return jwt.decode(REALM.account_jwt(key, **more), AccountClaims)
-
-
-def refused(account: AccountClaims) -> str:
-    with pytest.raises(AuthError) as caught:
-        check_account(account, NOW_S)
-    return str(caught.value)
-
-
-def test_an_account_holds_within_its_times() -> None:
-    check_account(claims(), NOW_S)
-
-    assert "expired" in refused(claims(claims={"exp": NOW_S - 1}))
-    assert "not yet" in refused(claims(claims={"nbf": NOW_S + 1}))
-
-
-def test_an_account_and_its_signing_keys_have_keys_of_accounts() -> None:
-    assert "account's key" in refused(claims(REALM.operator))
-    assert "signing key" in refused(claims(signing_keys=[REALM.operator.public]))
-    assert "signing key" in refused(claims(signing_keys=[scope(REALM.operator)]))
-
-
-def test_what_the_operator_limits_is_counted() -> None:
-    export = {"subject": "a.*", "type": "stream"}
-
-    assert "more exports" in refused(claims(limits={"exports": 0}, exports=[export]))
-    assert "more imports" in refused(claims(limits={"imports": 0}, imports=[{"subject": "a"}]))
-    assert "wildcard" in refused(claims(limits={"wildcards": False}, exports=[export]))
 
 
 def test_limits_and_jetstream_and_names_come_over() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,6 +120,40 @@ def test_a_cache_forgets_what_was_not_used_for_long(tmp_path: Path) -> None:
 
     assert cache.load(KEY.public) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_deleted_is_forgotten_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    cache = opened(tmp_path, "cache", clock, ttl_ns=10 * NS_PER_S)
+    cache.save(KEY.public, TOKEN)
+    clock.advance(11 * NS_PER_S)
+
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuses)
+
+    assert cache.load(KEY.public) is None
+    assert "Account JWT not deleted" in caplog.text
+
+
+def test_names_are_durable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(fd).st_mode))
+        fsync(fd)
+
+    monkeypatch.setattr("os.fsync", noted)
+    directory = opened(tmp_path, allow_delete=True)
+
+    directory.save(KEY.public, TOKEN)
+    directory.delete(KEY.public)
+
+    assert synced == [False, True, True]  # the file, its name, its other name
 
 
 def test_deleting_has_to_be_allowed_and_renames_unless_it_is_hard(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,10 +20,10 @@ from leafnode.protocol.errors import AccountAuthenticationExpired, UserAuthentic
 from leafnode.protocol.info import Connect
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
-from tests.sim.realm import ACCOUNT, NOW_S, Realm, User
+from tests.sim.realm import ACCOUNT, NOW_S, Realm, User, scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from leafnode.config.account_options import AccountOptions
 
@@ -44,8 +45,8 @@ class World:
         self.operator = OperatorMode(trust, self.resolver, self.clock, pinned=pinned)
         self.accounts: list[AccountOptions] = []
         self.changed: list[str] = []
-        self.operator.on_account = self.accounts.append
-        self.operator.on_change = self.changed.append
+        self.operator.known.on_accounts = self.accounts.extend
+        self.operator.known.on_change = self.changed.append
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[OperatorMode]:
@@ -65,13 +66,23 @@ class CountingResolver(MemoryResolver):
     def __init__(self, tokens: dict[str, str]) -> None:
         super().__init__(tokens)
         self.asked: list[str] = []
-        self.held: asyncio.Event | None = None
+        self.held: dict[str, asyncio.Event] | asyncio.Event | None = None
 
     async def fetch(self, account: str) -> str:
         self.asked.append(account)
-        if self.held is not None and account != REALM.system.public:
-            await self.held.wait()
+        held = self.held.get(account) if isinstance(self.held, dict) else self.held
+        if held is not None and account != REALM.system.public:
+            await held.wait()
         return await super().fetch(account)
+
+
+async def turns(happened: Callable[[], bool]) -> None:
+    """Let others run until something has happened."""
+    for _ in range(1000):
+        if happened():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never happened")
 
 
 def world(*tokens: tuple[Key, str], **more: Any) -> World:
@@ -152,7 +163,7 @@ async def test_one_lookup_serves_all_who_wait_and_too_many_lookups_are_refused()
         connects += [Connect(jwt=REALM.user_jwt(ANN, by=key), sig=sig) for key in strangers]
         answers = [w.operator.check(connect, FACTS) for connect in connects]
         await asyncio.sleep(0.001)
-        assert w.operator.lookups_waiting == ACCOUNT_LOOKUPS_MAX
+        assert w.operator.known.lookups_waiting == ACCOUNT_LOOKUPS_MAX
         w.resolver.held.set()
 
         outcomes = await asyncio.gather(*answers, return_exceptions=True)  # type: ignore[arg-type]
@@ -176,8 +187,9 @@ async def test_an_update_reaches_who_is_connected() -> None:
         identity = await w.login(REALM.user_jwt(ANN))
         assert w.operator.again(identity) == identity
 
-        w.operator.update(REALM.account.public, REALM.account_jwt(revocations={ANN.public: NOW_S}))
-        await asyncio.sleep(0.001)
+        await w.operator.known.update(
+            REALM.account.public, REALM.account_jwt(revocations={ANN.public: NOW_S})
+        )
 
         assert w.changed == [REALM.account.public]
         with pytest.raises(UserAuthenticationRevoked):
@@ -193,7 +205,7 @@ async def test_an_update_that_does_not_hold_changes_nothing() -> None:
 
         for token in (REALM.account_jwt(by=Realm().operator), REALM.account_jwt(Key(ACCOUNT)), "x"):
             with pytest.raises(AuthError):
-                w.operator.update(REALM.account.public, token)
+                await w.operator.known.update(REALM.account.public, token)
 
         assert w.operator.again(identity) == identity
         assert w.changed == []
@@ -213,8 +225,7 @@ async def test_an_account_that_expires_ends_its_users_and_a_newer_one_lets_them_
             w.operator.again(identity)
         with pytest.raises(LoginRefused):
             await w.login(REALM.user_jwt(ANN))
-        w.operator.update(REALM.account.public, REALM.account_jwt())
-        await asyncio.sleep(0.001)
+        await w.operator.known.update(REALM.account.public, REALM.account_jwt())
         assert (await w.login(REALM.user_jwt(ANN))).user == ANN.public
         w.operator.close()
 
@@ -235,7 +246,7 @@ async def test_an_account_that_was_removed_is_gone() -> None:
     async with w.running():
         identity = await w.login(REALM.user_jwt(ANN))
 
-        w.operator.remove(REALM.account.public)
+        await w.operator.known.remove(REALM.account.public)
 
         with pytest.raises(AccountAuthenticationExpired):
             w.operator.again(identity)
@@ -265,6 +276,64 @@ async def test_who_is_imported_from_is_looked_up_too_also_in_a_circle() -> None:
     assert w.resolver.asked.count(exporter.public) == 1
 
 
+async def test_a_login_waits_for_the_exporters_that_another_login_waits_for() -> None:
+    exporter = Key(ACCOUNT)
+    takes = {"subject": "s", "type": "stream", "account": exporter.public}
+    w = world(
+        (REALM.account, REALM.account_jwt(imports=[takes])),
+        (exporter, REALM.account_jwt(exporter, exports=[{"subject": "s", "type": "stream"}])),
+    )
+    w.resolver.held = {exporter.public: asyncio.Event()}
+    async with w.running():
+        connect = Connect(jwt=REALM.user_jwt(ANN), sig=ANN.signer.sign(NONCE.decode()))
+        first = w.operator.check(connect, FACTS)
+        await turns(lambda: exporter.public in w.resolver.asked)
+        second = w.operator.check(connect, FACTS)
+        assert isinstance(first, asyncio.Future)
+        assert isinstance(second, asyncio.Future)
+        assert not w.operator.known.by_name.keys() & {REALM.account.public}
+
+        w.resolver.held[exporter.public].set()
+
+        assert (await first).account == (await second).account == REALM.account.public
+    assert len(w.accounts[-1].stream_imports) + len(w.accounts[-2].stream_imports) == 1
+
+
+async def test_a_login_waits_until_its_account_can_be_used() -> None:
+    w = world()
+    ready = asyncio.Event()
+
+    w.operator.readiness = lambda _: None if ready.is_set() else ready
+    async with w.running():
+        connect = Connect(jwt=REALM.user_jwt(ANN), sig=ANN.signer.sign(NONCE.decode()))
+        answers = [w.operator.check(connect, FACTS)]
+        await turns(lambda: REALM.account.public in w.operator.known.by_name)
+        answers.append(w.operator.check(connect, FACTS))
+        assert all(isinstance(one, asyncio.Future) and not one.done() for one in answers)
+
+        ready.set()
+
+        for one in answers:
+            assert isinstance(one, asyncio.Future)
+            assert (await one).user == ANN.public
+
+
+@pytest.mark.parametrize("is_proxied", [True, False])
+async def test_a_scope_may_require_a_proxy(*, is_proxied: bool) -> None:
+    signer = Key(ACCOUNT)
+    token = REALM.account_jwt(signing_keys=[scope(signer, proxy_required=True)])
+    w = world((REALM.account, token))
+    async with w.running():
+        for _ in range(2):  # before its account is known, and then
+            connect = Connect(
+                jwt=REALM.scoped_user_jwt(ANN, signer), sig=ANN.signer.sign(NONCE.decode())
+            )
+            with nullcontext() if is_proxied else pytest.raises(LoginRefused):
+                answer = w.operator.check(connect, replace(FACTS, proxy="N" if is_proxied else ""))
+                identity = answer if isinstance(answer, Identity) else await answer
+                assert identity.user == ANN.public
+
+
 async def test_a_missing_exporter_leaves_the_import_out_and_the_user_in() -> None:
     takes = {"subject": "s", "type": "stream", "account": Key(ACCOUNT).public}
     w = world((REALM.account, REALM.account_jwt(imports=[takes])))
@@ -286,8 +355,7 @@ async def test_an_exporter_that_closes_takes_the_import_away() -> None:
         await w.login(REALM.user_jwt(ANN))
         closed = REALM.account_jwt(exporter, exports=[export | {"token_req": True}])
 
-        w.operator.update(exporter.public, closed)
-        await asyncio.sleep(0.001)
+        await w.operator.known.update(exporter.public, closed)
 
     last = {options.name: options for options in w.accounts}[REALM.account.public]
     assert last.stream_imports == ()
@@ -339,8 +407,8 @@ async def test_an_account_is_complete_when_everybody_it_imports_from_is_known() 
     async with w.running():
         await w.login(REALM.user_jwt(ANN))
 
-        assert not w.operator.is_complete(w.operator.accounts[REALM.account.public])
-        assert w.operator.is_complete(w.operator.accounts[REALM.system.public])
+        assert not w.operator.known.is_complete(w.operator.known.by_name[REALM.account.public])
+        assert w.operator.known.is_complete(w.operator.known.by_name[REALM.system.public])
 
 
 async def test_where_a_service_decides_a_users_own_jwt_is_not_enough() -> None:

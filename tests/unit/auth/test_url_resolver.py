@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.auth.url_resolver import UrlResolver
-from leafnode.config.options import OperatorOptions, ResolverOptions
+from leafnode.config.options import OperatorOptions, ResolverOptions, TlsOptions
 from leafnode.errors import AuthError
 from leafnode.limits import JWT_CHARS_MAX
+from tests.sim.certificates import tls_pair
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 
 def fetched(answer: bytes, *, path: str = "/jwt/v1/accounts", user: str = "") -> tuple[str, bytes]:
@@ -115,3 +117,50 @@ def test_nobody_there_is_an_auth_error() -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(AuthError):
         resolver(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{}/\u00e9", "http://" + "a" * 70 + ".example/", "http://a..b/"]
+)
+def test_a_url_that_cannot_be_asked_for_is_an_auth_error(url: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(AuthError, match="could not fetch"):
+                await resolver(url.format(port)).fetch("A")
+            await asyncio.sleep(0.01)  # its side of the connection ends too
+
+    asyncio.run(run())
+
+
+def test_tls_files_that_cannot_be_read_are_an_auth_error(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no.pem")
+    for tls in (TlsOptions(ca_file=missing), TlsOptions(cert_file=missing, key_file=missing)):
+        with pytest.raises(AuthError, match=r"resolver_tls: .*No such file"):
+            UrlResolver("https://h/", OperatorOptions(resolver_tls=tls))
+
+
+def test_an_https_server_is_verified_by_resolver_tls(tmp_path: Path) -> None:
+    context, _ = tls_pair(tmp_path)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\neyJ")
+        await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            known = OperatorOptions(resolver_tls=TlsOptions(ca_file=str(tmp_path / "cert.pem")))
+            assert await UrlResolver(url, known).fetch("A") == "eyJ"
+            with pytest.raises(AuthError, match="could not fetch"):
+                await UrlResolver(url, OperatorOptions()).fetch("A")
+            await asyncio.sleep(0.01)  # its side of the connection ends too
+
+    asyncio.run(run())

@@ -11,7 +11,7 @@ from leafnode.config.account_options import (
     StreamExport,
     StreamImport,
 )
-from leafnode.config.import_check import ImportCheck, offers
+from leafnode.config.import_check import Exports, ImportCheck
 
 STREAM = 'Error adding stream import "{}": {}'
 SERVICE = 'Error adding service import "{}": {}'
@@ -43,17 +43,17 @@ def account(name: str, *exports: StreamExport | ServiceExport) -> AccountOptions
 def test_an_export_offers_its_subjects_to_some(
     export: StreamExport, subject: str, *, is_offered: bool
 ) -> None:
-    assert offers([export], subject, "I", activated=False) == is_offered
+    assert Exports([export]).offers(subject, "I", activated=False) == is_offered
 
 
 def test_an_activation_opens_what_needs_one() -> None:
-    assert offers([StreamExport("a", token_required=True)], "a", "I", activated=True)
+    assert Exports([StreamExport("a", token_required=True)]).offers("a", "I", activated=True)
 
 
 def test_the_export_of_exactly_the_subject_decides() -> None:
     exports = [StreamExport(">"), StreamExport("a", ("X",))]
 
-    assert not offers(exports, "a", "I", activated=False)
+    assert not Exports(exports).offers("a", "I", activated=False)
 
 
 def test_what_is_not_offered_is_refused_in_the_words_of_nats_server() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leafnode.config.bind import bind
-from leafnode.config.options import OperatorOptions, Options, ResolverOptions
+from leafnode.config.options import OperatorOptions, Options, ResolverOptions, TlsOptions
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 from tests.sim.realm import Realm
@@ -140,3 +140,17 @@ def test_the_example_is_a_configuration() -> None:
     assert found.resolver == ResolverOptions(
         "full", "/var/lib/leafnode/jwt", allow_delete=True, limit=1000
     )
+
+
+def test_a_resolver_alone_is_no_operator_mode() -> None:
+    preload = f"resolver_preload: {{{REALM.account.public}: {REALM.account_jwt()}}}"
+    for text in ("resolver: MEMORY", "resolver: URL(http://h/)", preload):
+        assert options(text).operator is None
+    assert operator(f"{OPERATOR}resolver_pinned_accounts: []").pinned_accounts == ()
+    assert refused("resolver: {type: full, dir: ./jwt}") == "no operator key found"
+
+
+def test_the_tls_of_a_resolver_is_that_of_a_client() -> None:
+    text = "resolver_tls: {ca_file: ca.pem, cert_file: c.pem, key_file: k.pem}"
+
+    assert operator(OPERATOR + text).resolver_tls == TlsOptions("ca.pem", "c.pem", "k.pem")

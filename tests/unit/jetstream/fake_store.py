@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import matches
@@ -276,8 +277,9 @@ class FakeStore:
         else:
             done(self.error)
 
-    def watch(self, adopted: Callable[[str, str], None]) -> None:
+    def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         self.watchers.append(adopted)
+        return partial(self.watchers.remove, adopted)
 
     def failed(self) -> StoreError | None:
         return self.error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from leafnode.config.account_options import (
     AccountOptions,
     Destination,
@@ -18,8 +20,6 @@ from leafnode.config.parser import parse
 from tests.sim.clients import ClientWorld, SimClient
 
 if TYPE_CHECKING:
-    import pytest
-
     from leafnode.config.options import Options
 
 USERS = """
@@ -187,6 +187,56 @@ def test_one_account_is_updated_and_those_that_import_from_it() -> None:
     accounts.remove("E")
     assert accounts.account("I").local_interest == {(b"a", b""): 1}
     accounts.remove("E")
+
+
+def test_what_a_jwt_said_of_an_account_outlives_a_reload() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    accounts.update(AccountOptions("J", mappings=(Mapping("a", (Destination("b"),)),)))
+
+    assert accounts.apply(bind(parse("mappings { x: y }", "x.conf"))) == []
+
+    assert accounts.account("J").local_interest == {(b"a", b""): 1}
+    assert accounts.account("$G").local_interest == {(b"x", b""): 1}
+
+
+def test_several_accounts_change_together_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    accounts.update(AccountOptions("E", service_exports=(ServiceExport("q"),)))
+    before = (dict(accounts.options), set(accounts.by_name), accounts.imports())
+
+    def fails(*_: object) -> None:
+        raise KeyError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("leafnode.server.accounts._mapped", fails)
+        with pytest.raises(KeyError):
+            accounts.update(
+                AccountOptions("E"),
+                AccountOptions("I", service_imports=(ServiceImport("E", "q"),)),
+                AccountOptions("M", mappings=(Mapping("a", (Destination("b"),)),)),
+            )
+
+    assert (dict(accounts.options), set(accounts.by_name), accounts.imports()) == before
+    accounts.update(AccountOptions("I", service_imports=(ServiceImport("E", "q"),)))
+    assert accounts.imports() == {("service", "I", "E", "q", "q")}
+
+
+def test_a_circle_that_opens_lets_in_the_import_that_would_have_closed_it() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+
+    def account(name: str, exporter: str) -> AccountOptions:
+        wanted = (ServiceImport(exporter, "q"),) if exporter else ()
+        return AccountOptions(name, service_exports=(ServiceExport("q"),), service_imports=wanted)
+
+    accounts.update(account("A", "B"), account("B", "C"), account("C", "A"))
+    assert {one[1:3] for one in accounts.imports()} == {("A", "B"), ("B", "C")}
+
+    accounts.update(account("A", ""))
+
+    assert {one[1:3] for one in accounts.imports()} == {("B", "C"), ("C", "A")}
 
 
 def test_an_import_that_cannot_be_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -63,6 +63,8 @@ def test_who_has_it(accounts: dict[str, Bounds | None], wanted: dict[str, Bounds
     options = {name: AccountOptions(name, jetstream=one) for name, one in accounts.items()}
 
     assert wanted_by(options, "SYS") == wanted
+    asking = {name: one for name, one in accounts.items() if one is not None and name != "SYS"}
+    assert wanted_by(options, "SYS", by_jwt=True) == asking
 
 
 @pytest.mark.real_loop
@@ -87,7 +89,7 @@ async def test_an_account_loses_it_and_has_all_again_later(tmp_path: Path) -> No
         )
 
         jetstreams.disable("$G")
-        jetstreams._refuse_others()
+        jetstreams._refuse(["$G"])
         assert info(account)["error"]["err_code"] == 10039
 
         jetstreams.enable("$G", UNBOUNDED)
@@ -106,6 +108,8 @@ async def test_streams_of_an_account_that_is_gone_are_kept_and_said(
     async with AsyncExitStack() as stack:
         again = await opened(server_on(tmp_path), stack)
         kept = [(one.account, one.name) for one in again.store.streams()]
+        again.tell_of_orphans()
+        assert again.keepers() == ["GONE"]
 
     assert kept == [("GONE", "S")]
     assert "Streams are kept and not served, their account has no JetStream: account=GONE" in (
@@ -131,6 +135,27 @@ async def test_accounts_come_change_and_go(tmp_path: Path) -> None:
         server.account_set.remove("B")
         assert list(jetstreams.by_account) == ["A"]
         assert not gone.has_interest(b"$JS.API.INFO")
+
+
+@pytest.mark.real_loop
+async def test_an_account_answers_once_its_streams_were_read_back(tmp_path: Path) -> None:
+    server = server_on(tmp_path, AccountOptions("A", jetstream=UNBOUNDED), AccountOptions("C"))
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server, stack)
+        config = b'{"name":"S","subjects":["s"]}'
+        server.account("A").publish(b"$JS.API.STREAM.CREATE.S", config, reply=b"nobody")
+        watchers = len(jetstreams.store._watchers)
+
+        server.account_set.update(AccountOptions("A"))
+        assert len(jetstreams.store._watchers) == watchers - 1
+        server.account_set.update(AccountOptions("A", jetstream=UNBOUNDED))
+        assert len(jetstreams.store._watchers) == watchers
+
+        ready = jetstreams.readiness("A")
+        if ready is not None:
+            await ready.wait()
+        assert jetstreams.readiness("A") is None
+        assert info(server.account("A"))["streams"] == 1
 
 
 @pytest.mark.real_loop

@@ -102,7 +102,6 @@ async def test_an_update_is_kept_and_looked_up(tmp_path: Path) -> None:
         (REALM.account_jwt(REALM.account), "subject does not match jwt content"),
         (REALM.account_jwt(OTHER, by=Realm().operator), "not trusted"),
         (REALM.account_jwt(OTHER, by=OTHER), "not trusted"),
-        (REALM.account_jwt(OTHER, claims={"exp": NOW_S - 1}), "claim is expired or not yet valid"),
     ],
 )
 async def test_an_update_that_does_not_hold_is_an_error(
@@ -118,15 +117,62 @@ async def test_an_update_that_does_not_hold_is_an_error(
         assert world.directory.accounts() == [REALM.system.public]
 
 
+async def test_an_update_with_claims_that_make_no_sense_is_told_what_is_wrong(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+
+        answer = await world.told(update(OTHER), REALM.account_jwt(OTHER, mappings={"a..b": []}))
+
+        assert answer["error"] == {
+            "account": OTHER.public,
+            "code": 500,
+            "description": "jwt validation failed - validation errors: "
+            '[subject "a..b" cannot contain consecutive `.`]',
+        }
+
+
+async def test_an_expired_jwt_is_kept_and_what_held_before_goes_on_to_hold(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        await world.operator.start(tasks)
+        before = world.operator.known.by_name[REALM.system.public].token
+        expired = REALM.account_jwt(REALM.system, claims={"exp": NOW_S - 1})
+
+        answer = await world.told(update(REALM.system), expired)
+
+        assert answer["data"]["message"] == "jwt updated"
+        assert world.directory.load(REALM.system.public) == expired
+        assert world.operator.known.by_name[REALM.system.public].token == before
+
+
+async def test_a_request_that_fails_is_answered_and_the_next_one_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+
+        def fails() -> list[str]:
+            raise KeyError("a defect")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.directory, "accounts", fails)
+            answer = await world.told("$SYS.REQ.CLAIMS.LIST")
+
+        assert answer["error"]["description"] == "request failed - see the log of the server"
+        assert "KeyError" in caplog.text
+        assert (await world.told("$SYS.REQ.CLAIMS.LIST"))["data"] == [REALM.system.public]
+
+
 async def test_an_update_reaches_an_account_in_use(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
         world = World(tmp_path, tasks)
         await world.operator.start(tasks)
         changed: list[str] = []
-        world.operator.on_change = changed.append
+        world.operator.known.on_change = changed.append
 
         await world.told(update(REALM.system), REALM.account_jwt(REALM.system, tags=["new"]))
-        await asyncio.sleep(0.001)
 
         assert changed == [REALM.system.public]
 

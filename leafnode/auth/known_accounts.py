@@ -1,0 +1,307 @@
+"""The accounts of operator mode that somebody uses: fetched, judged, kept, changed and ended.
+
+An account is looked up when somebody first needs it, with all whom it imports from; what a JWT
+changes is built and checked before any of it holds. Knows accounts by their claims; not users, not
+routing: `on_accounts` and `on_change` tell the server. Time is the clock's.
+Truth: nats-server 2.15.1 server/server.go fetchAccount, server/accounts.go UpdateAccountClaims.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import Lock, shield, to_thread, wait
+from collections import ChainMap
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode.auth import jwt, nkey
+from leafnode.auth.account_check import check_account
+from leafnode.auth.account_claims import account_options, approved_imports
+from leafnode.auth.claims import AccountClaims
+from leafnode.clock import NS_PER_S
+from leafnode.config.import_check import Importers
+from leafnode.config.lexer import quoted
+from leafnode.errors import AuthError
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, EXPIRY_RECHECK_NS, LARGE_JWT_CHARS
+
+if TYPE_CHECKING:
+    from asyncio import Task, TaskGroup
+    from collections.abc import Callable, Mapping, Sequence
+
+    from leafnode.auth.resolver import Resolver
+    from leafnode.auth.trust import Trust
+    from leafnode.clock import Clock, Timer
+    from leafnode.config.account_options import AccountOptions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class LoadedAccount:
+    """An account whose JWT held when it came. `removed`: its operator took it away."""
+
+    claims: AccountClaims
+    token: str = field(repr=False)
+    options: AccountOptions | None = None  # None: nobody uses it yet
+    expired: bool = False
+    removed: bool = False
+    timer: Timer | None = None
+    updated_ns: int = 0  # wall time
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether a callout service decides on the account's logins."""
+        return bool(self.claims.nats.authorization.auth_users)
+
+
+def _ignore(_: object) -> None:
+    """Nobody listens yet."""
+
+
+class KnownAccounts:
+    """Keeps the accounts that somebody uses, each as its JWT says."""
+
+    def __init__(self, trust: Trust, resolver: Resolver, clock: Clock) -> None:
+        self.trust = trust
+        self.resolver = resolver
+        # These are new, or are this now: all of them or, where it raises, none.
+        self.on_accounts: Callable[[Sequence[AccountOptions]], None] = _ignore
+        self.on_change: Callable[[str], None] = _ignore  # look at this account's clients again
+        self.by_name: dict[str, LoadedAccount] = {}  # that can be used
+        self._clock = clock
+        self._tasks: TaskGroup | None = None
+        self._importers = Importers()
+        self._lookups: dict[str, Task[LoadedAccount | AuthError]] = {}
+        self._fetches: dict[str, Task[LoadedAccount | AuthError]] = {}
+        self._updates = Lock()  # in the order in which they came
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Look accounts up in tasks of this group from now on."""
+        self._tasks = tasks
+
+    def close(self) -> None:
+        for account in self.by_name.values():
+            _cancel(account)
+        self.resolver.close()
+
+    @property
+    def lookups_waiting(self) -> int:
+        """Accounts that are being looked up."""
+        return len(self._lookups)
+
+    async def lookup(self, name: str) -> LoadedAccount:
+        """Return an account, fetched if it has to be. Raises AuthError."""
+        known = self.by_name.get(name)
+        if known is not None:
+            return known
+        lookup = self._lookups.get(name)
+        if lookup is None:
+            if len(self._lookups) >= ACCOUNT_LOOKUPS_MAX:
+                raise AuthError("too many accounts are being looked up")
+            assert self._tasks is not None, "accounts are looked up once the server runs"
+            lookup = self._tasks.create_task(self._guarded_load(name))
+            self._lookups[name] = lookup
+            lookup.add_done_callback(lambda _: self._lookups.pop(name, None))
+        return await _outcome(lookup)
+
+    async def _guarded_load(self, name: str) -> LoadedAccount | AuthError:
+        """Return the account, or what is wrong: a task that fails would end the group."""
+        try:
+            return await self._load(name)
+        except AuthError as err:
+            return err
+        except Exception:  # boundary: account
+            log.exception("Account refused, it could not be loaded: account=%s", name)
+            return AuthError("the account could not be loaded")
+
+    async def _load(self, name: str) -> LoadedAccount:
+        found = {name: await self._fetched(name)}
+        await self._fetch_exporters(found)
+        # Somebody who imports from one of them may have been faster.
+        self._use({key: one for key, one in found.items() if key not in self.by_name})
+        return self.by_name[name]
+
+    async def _fetched(self, name: str) -> LoadedAccount:
+        """Fetch an account, once for all who want it now. Raises AuthError."""
+        fetch = self._fetches.get(name)
+        if fetch is None:
+            assert self._tasks is not None, "accounts are fetched once the server runs"
+            fetch = self._tasks.create_task(self._guarded_fetch(name))
+            self._fetches[name] = fetch
+            fetch.add_done_callback(lambda _: self._fetches.pop(name, None))
+        return await _outcome(fetch)
+
+    async def _guarded_fetch(self, name: str) -> LoadedAccount | AuthError:
+        if not nkey.is_public_key(name, "A"):
+            return AuthError("will only fetch valid account keys")
+        try:
+            return await self._verified(name, await self.resolver.fetch(name))
+        except AuthError as err:
+            return err
+        except Exception:  # boundary: account
+            log.exception("Account refused, it could not be fetched: account=%s", name)
+            return AuthError("the account could not be fetched")
+
+    async def _fetch_exporters(self, found: dict[str, LoadedAccount]) -> None:
+        """Add whom these import from, and whom those do; one that cannot be had leaves its imports
+        out. Accounts that are in use stay as they are.
+        """
+        missing: set[str] = set()
+        waiting = list(found.values())
+        while waiting:
+            claims = waiting.pop().claims
+            for name in sorted({wanted.account for wanted in claims.nats.imports}):
+                if name in found or name in self.by_name or name in missing:
+                    continue
+                try:
+                    found[name] = await self._fetched(name)
+                except AuthError as err:
+                    missing.add(name)
+                    who = f"account={quoted(name)} by={claims.sub}"
+                    log.warning("Account to import from not found: %s reason=%s", who, err)
+                else:
+                    waiting.append(found[name])
+
+    def is_complete(self, account: LoadedAccount) -> bool:
+        """Say whether everybody whom the account imports from is known."""
+        return all(wanted.account in self.by_name for wanted in account.claims.nats.imports)
+
+    async def update(self, name: str, token: str) -> None:
+        """Let another JWT of an account hold, if it is one that somebody uses. Raises AuthError;
+        then the one before holds.
+        """
+        async with self._updates:
+            await self._settled(name)
+            before = self.by_name.get(name)
+            if before is None or (before.token == token and not before.removed):
+                return
+            found = {name: await self._verified(name, token)}
+            await self._fetch_exporters(found)
+            self._use(found)
+        self.on_change(name)
+
+    async def remove(self, name: str) -> None:
+        """Let an account hold no more; its clients are cut, and it imports and stores nothing."""
+        async with self._updates:
+            await self._settled(name)
+            account = self.by_name.get(name)
+            if account is None or account.options is None:
+                return
+            account.removed = True
+            _cancel(account)
+            account.options = replace(
+                account.options, stream_imports=(), service_imports=(), jetstream=None
+            )
+            self.on_accounts([account.options])
+        self.on_change(name)
+
+    async def _settled(self, name: str) -> None:
+        """Wait for whoever may be about to use an older JWT of an account."""
+        if name not in self.by_name and self._lookups:
+            await wait(list(self._lookups.values()))
+
+    async def _verified(self, name: str, token: str) -> LoadedAccount:
+        """Return the account that a JWT describes. Raises AuthError."""
+        if len(token) > LARGE_JWT_CHARS:
+            return await to_thread(self._judged, name, token)
+        return self._judged(name, token)
+
+    def _judged(self, name: str, token: str) -> LoadedAccount:
+        claims = jwt.decode(token, AccountClaims)
+        if claims.sub != name or claims.iss not in self.trust.keys:
+            raise AuthError("account validation failed")
+        check_account(claims, self._now_s())
+        return LoadedAccount(claims, token)
+
+    def _use(self, fresh: Mapping[str, LoadedAccount]) -> None:
+        """Let these accounts hold from now on, with all who import from them: all at once.
+
+        Where that fails nothing has changed.
+        """
+        now_ns = self._clock.wall_ns()
+        known = ChainMap(dict(fresh), self.by_name)
+        importers = {other for name in fresh for other in self._importers.of(name)}
+        drafts = {
+            name: _draft(known[name], known, self.trust, now_ns)
+            for name in (*fresh, *sorted(importers - fresh.keys()))
+            if not known[name].removed
+        }
+        changed = [
+            draft.options for draft in drafts.values() if draft.options != draft.account.options
+        ]
+        if changed:
+            self.on_accounts(changed)
+        for name, account in fresh.items():
+            before = self.by_name.get(name)
+            if before is not None and before is not account:
+                _cancel(before)
+                account.options, account.updated_ns = before.options, before.updated_ns
+            self._importers.follow(
+                name,
+                {wanted.account for wanted in before.claims.nats.imports} if before else set(),
+                {wanted.account for wanted in account.claims.nats.imports},
+            )
+            self.by_name[name] = account
+        for draft in drafts.values():
+            self._adopt(draft, now_ns)
+
+    def _adopt(self, draft: _Draft, now_ns: int) -> None:
+        """Go by the options that an account has now, and look again when they end."""
+        account = draft.account
+        if draft.options != account.options:
+            account.options = draft.options
+            account.updated_ns = now_ns
+        _cancel(account)
+        ends = [end for end in (account.claims.exp, draft.until_s) if end]
+        if ends:
+            left_ns = max(0, (min(ends) + 1) * NS_PER_S - now_ns)
+            account.timer = self._clock.call_later(
+                min(left_ns, EXPIRY_RECHECK_NS), lambda: self._on_time(account)
+            )
+
+    def _on_time(self, account: LoadedAccount) -> None:
+        account.timer = None
+        if account.claims.holds_at(self._now_s()):
+            self._use({account.claims.sub: account})
+            return
+        account.expired = True
+        log.warning("Account expired: account=%s name=%s", account.claims.sub, account.claims.name)
+        self.on_change(account.claims.sub)
+
+    def _now_s(self) -> int:
+        return self._clock.wall_ns() // NS_PER_S
+
+
+class _Draft(NamedTuple):
+    """What an account is to be, and until when (seconds, 0: without end) its imports hold."""
+
+    account: LoadedAccount
+    options: AccountOptions
+    until_s: int
+
+
+def _draft(
+    account: LoadedAccount, known: Mapping[str, LoadedAccount], trust: Trust, now_ns: int
+) -> _Draft:
+    def claims_of(name: str) -> AccountClaims | None:
+        other = known.get(name)
+        return other.claims if other is not None and not other.removed else None
+
+    approved = approved_imports(
+        account.claims, claims_of, signs_for=trust.signs_for, now_s=now_ns // NS_PER_S
+    )
+    return _Draft(account, account_options(account.claims, approved.imports), approved.until_s)
+
+
+def _cancel(account: LoadedAccount) -> None:
+    if account.timer is not None:
+        account.timer.cancel()
+        account.timer = None
+
+
+async def _outcome(lookup: Task[LoadedAccount | AuthError]) -> LoadedAccount:
+    """Wait for a lookup that others may wait for too. Raises AuthError."""
+    found = await shield(lookup)
+    if isinstance(found, AuthError):
+        raise AuthError(str(found)) from found
+    return found

@@ -1,0 +1,345 @@
+"""leafnode.auth.known_accounts: whatever an account says, it is one or it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leafnode.auth.known_accounts import KnownAccounts
+from leafnode.auth.resolver import MemoryResolver
+from leafnode.auth.trust import Trust
+from leafnode.config.options import Options
+from leafnode.errors import AuthError
+from leafnode.routing.peer import Outbox
+from leafnode.server.accounts import Accounts, AccountSeams
+from tests.hub.jwt import Key
+from tests.sim.clock import FakeClock
+from tests.sim.realm import ACCOUNT, NO_LIMITS, Realm
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+REALM = Realm()
+KEYS = [Key(ACCOUNT) for _ in range(3)]
+
+
+class World:
+    """Accounts in memory, wired as the server wires them."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        self.clock = FakeClock()
+        chance = random.Random(1)
+        seams = AccountSeams(
+            clock=self.clock,
+            random=chance,
+            outbox=Outbox(lambda: None),
+            server_name="sim",
+            server_id="NSIM",
+            client_info=lambda peer, detailed: None,
+        )
+        self.accounts = Accounts(seams, Options())
+        self.resolver = MemoryResolver(tokens)
+        trust = Trust(frozenset({REALM.operator.public}))
+        self.known = KnownAccounts(trust, self.resolver, self.clock)
+        self.known.on_accounts = lambda several: self.accounts.update(*several)
+        self.known.on_change = lambda _: None
+
+    def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        async def inside() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                self.known.start(tasks)
+                await work()
+            self.known.close()
+
+        asyncio.run(inside())
+
+    async def lookup(self, key: Key) -> str:
+        """Why an account cannot be used, or an empty string."""
+        try:
+            await self.known.lookup(key.public)
+        except AuthError as err:
+            return str(err)
+        return ""
+
+    def check(self) -> None:
+        """What is known and what is wired are the same."""
+        wired = {name for name in self.accounts.by_name if name not in {"$G", "$SYS"}}
+        assert wired == set(self.known.by_name)
+        assert set(self.accounts.options) == set(self.accounts.by_name)
+        for name, account in self.known.by_name.items():
+            assert account.options == self.accounts.options[name]
+            services = self.accounts.by_name[name].services
+            imported = {one.to for one in services.imports} if services is not None else set()
+            assert len(imported) <= len(account.claims.nats.imports)
+
+
+def exports(subject: str, kind: str = "service") -> dict[str, Any]:
+    return {"subject": subject, "type": kind}
+
+
+def imports(key: Key, subject: str, kind: str = "service", **more: Any) -> dict[str, Any]:
+    return {"subject": subject, "type": kind, "account": key.public, **more}
+
+
+@pytest.mark.parametrize("local", ["a.>", "..", "", "a b", "$1.$9", "x.$1.$1", "$01"])
+@pytest.mark.parametrize("kind", ["service", "stream"])
+def test_an_account_with_an_import_that_makes_no_sense_is_alone_with_that(
+    local: str, kind: str
+) -> None:
+    bad, good, exporter = KEYS
+    world = World(
+        {
+            bad.public: REALM.account_jwt(
+                bad, imports=[imports(exporter, "s.*", kind, local_subject=local)]
+            ),
+            good.public: REALM.account_jwt(good, imports=[imports(exporter, "s.*", kind)]),
+            exporter.public: REALM.account_jwt(exporter, exports=[exports("s.*", kind)]),
+        }
+    )
+
+    async def work() -> None:
+        refusal = await world.lookup(bad)
+        assert "validation" in refusal or not local
+        assert await world.lookup(good) == ""
+        world.check()
+
+    world.run(work)
+
+    assert {one[1] for one in world.accounts.imports()} >= {good.public}
+
+
+def test_a_failure_in_the_wiring_refuses_one_account_and_changes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad, good, _ = KEYS
+    world = World({key.public: REALM.account_jwt(key) for key in (bad, good)})
+    wire = world.known.on_accounts
+
+    def fails(several: Any) -> None:
+        if any(one.name == bad.public for one in several):
+            raise KeyError("a defect")
+        wire(several)
+
+    world.known.on_accounts = fails
+
+    async def work() -> None:
+        assert await world.lookup(bad) == "the account could not be loaded"
+        assert await world.lookup(good) == ""
+        token = REALM.account_jwt(good, name="second")
+        await world.known.update(good.public, token)
+        assert world.known.by_name[good.public].token == token
+        world.check()
+
+    world.run(work)
+
+    assert "could not be loaded" in caplog.text
+
+
+def test_an_update_that_fails_leaves_what_was() -> None:
+    key, *_ = KEYS
+    before = REALM.account_jwt(key)
+    world = World({key.public: before})
+
+    async def work() -> None:
+        await world.lookup(key)
+        for token in ("x", REALM.account_jwt(key, mappings={"..": []})):
+            with pytest.raises(AuthError):
+                await world.known.update(key.public, token)
+        assert world.known.by_name[key.public].token == before
+        world.check()
+
+    world.run(work)
+
+
+def test_a_chain_of_very_many_accounts_is_loaded_without_recursion() -> None:
+    keys = [Key(ACCOUNT) for _ in range(1500)]
+    tokens = {
+        key.public: REALM.account_jwt(key, exports=[exports("q")], imports=[imports(exporter, "q")])
+        for key, exporter in itertools.pairwise(keys)
+    }
+    last = keys[-1]
+    tokens[last.public] = REALM.account_jwt(last, exports=[exports("q")])
+    world = World(tokens)
+
+    async def work() -> None:
+        assert await world.lookup(keys[0]) == ""
+        world.check()
+        closing = REALM.account_jwt(last, exports=[exports("q")], imports=[imports(keys[0], "q")])
+        await world.known.update(last.public, closing)
+        world.check()
+
+    world.run(work)
+
+    assert len(world.accounts.imports()) == len(keys) - 1
+
+
+def test_an_account_that_comes_while_it_is_updated_is_the_newer_one() -> None:
+    key, *_ = KEYS
+    newer = REALM.account_jwt(key, name="newer")
+    world = World({key.public: REALM.account_jwt(key)})
+    held = asyncio.Event()
+
+    class Slow(MemoryResolver):
+        async def fetch(self, account: str) -> str:
+            token = await super().fetch(account)
+            await held.wait()
+            return token
+
+    world.known.resolver = Slow({key.public: REALM.account_jwt(key)})
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            looked_up = tasks.create_task(world.lookup(key))
+            await asyncio.sleep(0)
+            updated = tasks.create_task(world.known.update(key.public, newer))
+            await asyncio.sleep(0)
+            held.set()
+        assert looked_up.result() == ""
+        assert updated.done()
+
+    world.run(work)
+
+    assert world.known.by_name[key.public].token == newer
+
+
+def test_a_removed_account_imports_and_stores_nothing() -> None:
+    importer, exporter, _ = KEYS
+    token = REALM.account_jwt(
+        importer, limits={"disk_storage": -1}, imports=[imports(exporter, "q")]
+    )
+    world = World(
+        {
+            importer.public: token,
+            exporter.public: REALM.account_jwt(exporter, exports=[exports("q")]),
+        }
+    )
+
+    async def work() -> None:
+        await world.lookup(importer)
+        await world.known.remove(importer.public)
+        assert world.accounts.imports() == set()
+        assert world.accounts.options[importer.public].jetstream is None
+        await world.known.update(importer.public, token)
+        assert len(world.accounts.imports()) == 1
+        assert world.accounts.options[importer.public].jetstream is not None
+
+    world.run(work)
+
+
+SUBJECTS = st.one_of(
+    st.sampled_from(
+        ["a", "a.*", "a.>", "*", ">", "a.$1", "$1.a", "..", "a b", "", "a.*.>", "$01", "a.{{x}}"]
+    ),
+    st.text(st.sampled_from("a.*>$1{}() \r\n\0ü"), max_size=6),
+)
+NUMBERS = st.sampled_from([0, 1, -1, -2, 100, 101, 256, 2**63 - 1, -(2**63), 2**70])
+NAMES = st.sampled_from([*(key.public for key in KEYS), "", "A", "../x", "$G", "$SYS"])
+KINDS = st.sampled_from(["stream", "service", "", "x"])
+IMPORTS = st.fixed_dictionaries(
+    {"subject": SUBJECTS, "account": NAMES, "type": KINDS},
+    optional={
+        "local_subject": SUBJECTS,
+        "to": SUBJECTS,
+        "share": st.booleans(),
+        "allow_trace": st.booleans(),
+        "token": st.sampled_from(["", "x", REALM.account_jwt()]),
+    },
+)
+EXPORTS = st.fixed_dictionaries(
+    {"subject": SUBJECTS, "type": KINDS},
+    optional={
+        "token_req": st.booleans(),
+        "response_type": st.sampled_from(["", "Singleton", "Stream", "Chunked", "x"]),
+        "response_threshold": NUMBERS,
+        "account_token_position": NUMBERS,
+        "service_latency": st.fixed_dictionaries(
+            {"results": SUBJECTS, "sampling": st.one_of(NUMBERS, st.just("headers"))}
+        ),
+        "revocations": st.dictionaries(NAMES, NUMBERS, max_size=2),
+    },
+)
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), NUMBERS, SUBJECTS, st.lists(SUBJECTS, max_size=2), st.floats()
+)
+CLAIMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "imports": st.lists(IMPORTS, max_size=4),
+        "exports": st.lists(EXPORTS, max_size=4),
+        "mappings": st.dictionaries(
+            SUBJECTS,
+            st.lists(
+                st.fixed_dictionaries({"subject": SUBJECTS}, optional={"weight": NUMBERS}),
+                max_size=3,
+            ),
+            max_size=3,
+        ),
+        "limits": st.dictionaries(st.sampled_from([*NO_LIMITS, "disk_storage"]), NUMBERS),
+        "signing_keys": st.lists(NAMES, max_size=2),
+        "default_permissions": st.fixed_dictionaries(
+            {"pub": st.fixed_dictionaries({"allow": st.lists(SUBJECTS, max_size=2)})}
+        ),
+        "trace": st.fixed_dictionaries({"dest": SUBJECTS, "sampling": NUMBERS}),
+        "authorization": st.fixed_dictionaries({"auth_users": st.lists(SUBJECTS, max_size=1)}),
+        "tags": ANYTHING,
+        "info_url": ANYTHING,
+        "revocations": ANYTHING,
+    },
+)
+# What holds, so that the interesting rest is reached, and what somebody made up.
+SOUND = st.fixed_dictionaries(
+    {
+        "imports": st.lists(
+            st.builds(
+                lambda account, two: {"account": account, "subject": two[0], "type": two[1]},
+                st.sampled_from([key.public for key in KEYS]),
+                st.sampled_from([("a", "service"), ("b.*", "stream"), ("c.>", "service")]),
+            ),
+            max_size=3,
+        ),
+        "exports": st.just(
+            [exports("a"), exports("b.>", "stream"), exports("c.*"), exports("d", "stream")]
+        ),
+    }
+)
+
+
+def encoded(key: Key, nats: dict[str, Any]) -> str:
+    limits = nats.pop("limits", {})
+    return REALM.account_jwt(key, limits=limits, **nats)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.one_of(SOUND, CLAIMS)), min_size=1, max_size=6))
+def test_whatever_accounts_say_they_are_what_they_are_known_as_or_refused(
+    steps: list[tuple[int, dict[str, Any]]],
+) -> None:
+    world = World({})
+
+    async def work() -> None:
+        for number, nats in steps:
+            key = KEYS[number]
+            try:
+                token = encoded(key, dict(nats))
+            except ValueError:
+                continue  # JSON has no such number
+            world.resolver = world.known.resolver = MemoryResolver(
+                world.resolver.tokens | {key.public: token}
+            )
+            before = world.known.by_name.get(key.public)
+            if before is None:
+                assert "could not be" not in await world.lookup(key)
+            else:
+                try:
+                    await world.known.update(key.public, token)
+                except AuthError:
+                    assert world.known.by_name[key.public] is before
+            world.check()
+
+    world.run(work)
