@@ -62,6 +62,7 @@ def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
     nats = fields.get("nats")
     nats = nats if isinstance(nats, dict) else {}
     version, kind = _version_and_type(fields, nats)
+    _list_networks(nats)
     issuer = fields.get("iss")
     if not isinstance(issuer, str):
         raise AuthError("a JWT without an issuer")
@@ -173,10 +174,17 @@ def _migrate(nats: dict[str, Any], kind: str) -> None:
     """Bring the fields of version 1 into the form of version 2: there 0 is no limit for a user."""
     if kind != "user":
         return
-    if isinstance(nats.get("src"), str):
-        nats["src"] = [part.strip() for part in nats["src"].split(",") if part.strip()]
     for limit in ("subs", "data", "payload"):
         nats[limit] = nats.get(limit) or UNLIMITED
+
+
+def _list_networks(nats: dict[str, Any]) -> None:
+    """Make a list of `src` given as one text, for a user and for a scope's template."""
+    keys = nats.get("signing_keys")
+    scopes = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+    for limits in (nats, *(scope.get("template") for scope in scopes)):
+        if isinstance(limits, dict) and isinstance(networks := limits.get("src"), str):
+            limits["src"] = [part.strip() for part in networks.split(",") if part.strip()]
 
 
 def _name(wanted: type[Claims]) -> str:

@@ -147,6 +147,8 @@ def test_the_way_in_and_the_address_are_held() -> None:
     assert login(both, facts=websocket).connection_types == {ConnectionType.WEBSOCKET}
     assert "address" in refused(REALM.user_jwt(ANN, src=["192.168.0.0/16"]))
     assert login(REALM.user_jwt(ANN, src=["10.0.0.0/8"])).key == ANN.public
+    assert "address" in refused(REALM.user_jwt(ANN, src="192.168.0.0/16,172.16.0.0/12"))
+    assert login(REALM.user_jwt(ANN, src="192.168.0.0/16, 10.0.0.0/8,")).key == ANN.public
 
 
 def test_times_of_the_day_end_the_connection() -> None:
