@@ -36,11 +36,17 @@ if TYPE_CHECKING:
 class Authenticator:
     """Judges logins. One for the server; `apply` takes the users of a new configuration."""
 
-    def __init__(self, options: Options, operator: OperatorMode | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        operator: OperatorMode | None = None,
+        *,
+        secrets: Secrets | None = None,
+    ) -> None:
         """`operator` judges users by their JWTs; without it the configuration's users count."""
         self.refused = 0  # logins that did not hold
         self.operator = operator
-        self._secrets = Secrets()
+        self._secrets = secrets or Secrets()
         self._users: Users
         self._static: StaticLogins
         self._proxies: tuple[str, ...] = ()

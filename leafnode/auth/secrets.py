@@ -12,10 +12,14 @@ import hmac
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import LoginRefused
 from leafnode.limits import BCRYPT_PENDING_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +27,18 @@ _BCRYPT: Final = re.compile(r"\$2[abxy]\$")
 _BCRYPT_INPUT_MAX: Final = 72  # bcrypt ignores what is behind; the library refuses it instead
 
 
+def _one_thread() -> Executor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
+
+
 class Secrets:
     """The one place where secrets are compared, with its worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_worker: Callable[[], Executor] = _one_thread) -> None:
         self.overflowed = 0  # refused because BCRYPT_PENDING_MAX others waited
         self._pending = 0
-        self._worker: ThreadPoolExecutor | None = None
+        self._new_worker = new_worker
+        self._worker: Executor | None = None  # until the first hash
 
     @property
     def waiting(self) -> int:
@@ -49,7 +58,7 @@ class Secrets:
             self.overflowed += 1
             raise LoginRefused("too many logins wait for their password to be checked")
         if self._worker is None:
-            self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
+            self._worker = self._new_worker()
         self._pending += 1
         loop = asyncio.get_running_loop()
         check = loop.run_in_executor(self._worker, _bcrypt_holds, given, wanted)

@@ -7,6 +7,7 @@ import asyncio
 import bcrypt
 
 from leafnode.auth.secrets import Secrets, is_bcrypt
+from tests.sim.executor import SteppedExecutor
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
@@ -23,16 +24,28 @@ def test_an_empty_secret_never_holds() -> None:
 
 
 async def test_a_hash_is_compared_on_the_worker() -> None:
-    secrets = Secrets()
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda: worker)
     right, wrong = secrets.holds("secret", HASH), secrets.holds("wrong", HASH)
     assert not isinstance(right, bool)
     assert not isinstance(wrong, bool)
-    assert secrets.waiting == 2
+    assert secrets.waiting == len(worker.jobs) == 2
 
+    worker.step()
     assert await right is True
+    assert secrets.waiting == 1
+    worker.step()
     assert await wrong is False
     await asyncio.sleep(0)  # one that was done already is counted out on the next turn
     assert secrets.waiting == 0
+
+
+async def test_the_worker_of_a_server_is_a_thread_of_its_own() -> None:
+    secrets = Secrets()
+    right = secrets.holds("secret", HASH)
+    assert not isinstance(right, bool)
+
+    assert await right is True
     secrets.close()
 
 
