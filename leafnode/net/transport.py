@@ -95,7 +95,7 @@ class Session(Protocol):
     def connected(self, transport: Transport) -> None: ...
 
     def received(self, data: bytes) -> None:
-        """Take one read: at least one byte, at most READ_CHUNK_BYTES."""
+        """Take one read: at least one byte, at most READ_BULK_BYTES."""
         ...
 
     def lost(self, reason: str) -> None:

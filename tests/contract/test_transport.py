@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.clock import NS_PER_S, SystemClock
-from leafnode.limits import READ_CHUNK_BYTES
+from leafnode.limits import READ_BULK_BYTES
 from leafnode.net.dial import TcpDialer
 from leafnode.net.listener import ANY_PORT, Listener
 from leafnode.net.turn import Turn
@@ -78,13 +78,13 @@ async def test_both_ways_at_once(kind: str) -> None:
 
 @KINDS
 @pytest.mark.real_loop
-async def test_no_read_is_larger_than_the_chunk(kind: str) -> None:
+async def test_no_read_is_larger_than_its_bound(kind: str) -> None:
     async with pair(kind) as (one, other):
-        one.wire.write([b"x" * (3 * READ_CHUNK_BYTES)])
+        one.wire.write([b"x" * (3 * READ_BULK_BYTES)])
 
-        await other.bytes(3 * READ_CHUNK_BYTES)
+        await other.bytes(3 * READ_BULK_BYTES)
 
-        assert max(other.read_sizes) <= READ_CHUNK_BYTES
+        assert max(other.read_sizes) <= READ_BULK_BYTES
 
 
 @KINDS

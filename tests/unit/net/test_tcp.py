@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, Timer
-from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_PENDING_BYTES
 from leafnode.net.backlog import WriteRules
 from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
@@ -73,6 +73,55 @@ async def wired(
         wire.connection.abort()
         await wire.session.end()
         wire.other.close()
+
+
+class Flood(socket.socket):
+    """Always has as much as is asked for, `left` times."""
+
+    asked: list[int]
+    left: int
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        if not self.left:
+            super().recv(size, flags)
+            raise BlockingIOError
+        self.left -= 1
+        self.asked.append(size)
+        return b"x" * size
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize(
+    ("took_ns", "sizes"),
+    [
+        (0, [READ_CHUNK_BYTES, READ_BULK_BYTES, READ_BULK_BYTES]),
+        (READ_QUICK_NS - 1, [READ_CHUNK_BYTES, READ_BULK_BYTES, READ_BULK_BYTES]),
+        (READ_QUICK_NS, [READ_CHUNK_BYTES] * 3),
+        (4 * READ_QUICK_NS, [READ_CHUNK_BYTES] * 3),
+    ],
+)
+async def test_who_is_soon_handled_is_read_more_of_at_once(took_ns: int, sizes: list[int]) -> None:
+    clock, session = SlowClock(), RecordingSession()
+    here, other = socket.socketpair()
+    flood = Flood(fileno=here.detach())
+    flood.asked, flood.left = [], 3
+    flood.setblocking(False)
+    received = session.received
+
+    def slow(data: bytes) -> None:
+        clock.advance(took_ns * len(data) // READ_CHUNK_BYTES)
+        received(data)
+
+    session.received = slow  # type: ignore[method-assign]
+    connection = TcpConnection(Turn(clock), session, flood, write_rules=WriteRules(NS_PER_S))
+    connection.begin()
+    other.send(b"!")
+    await session.bytes(sum(sizes))
+    connection.abort()
+    await session.end()
+    other.close()
+
+    assert flood.asked == sizes
 
 
 @pytest.mark.real_loop
