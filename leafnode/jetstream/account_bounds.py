@@ -29,11 +29,13 @@ def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> N
     most = bounds.max_memory_bytes if in_memory else bounds.max_file_bytes
     # A stream without a bound of its own is counted as one byte, as nats-server does.
     wanted = config.max_bytes if config.max_bytes >= 0 else 1
-    if most >= 0 and wanted > most - promised_bytes:
+    if 0 <= most < wanted:
         raise too_much(config.storage)
     largest = bounds.max_memory_stream_bytes if in_memory else bounds.max_file_stream_bytes
     if 0 < largest < config.max_bytes:
         raise js_error(10122)
+    if most >= 0 and wanted > most - promised_bytes:
+        raise too_much(config.storage)
 
 
 def check_count(bounds: Bounds, streams: int) -> None:

@@ -123,6 +123,11 @@ def find_endpoint(subject: bytes) -> tuple[Endpoint, list[bytes]] | None:
     return None
 
 
+def is_served_elsewhere(subject: bytes) -> bool:
+    """Say whether streams and consumers answer there by subscriptions of their own."""
+    return subject.startswith((_PREFIX + b"DIRECT.GET.", _PREFIX + b"CONSUMER.MSG.NEXT."))
+
+
 class Api:
     """The request side of one account's JetStream."""
 
@@ -159,7 +164,7 @@ class Api:
     def _on_unknown(self, delivery: Delivery) -> None:
         """Direct Get and pulls have subscriptions of their own; without one nobody responds."""
         subject = delivery.subject
-        if subject.startswith((_PREFIX + b"DIRECT.GET.", _PREFIX + b"CONSUMER.MSG.NEXT.")):
+        if is_served_elsewhere(subject):
             if self._is_served(subject):
                 return
             for reply, _, _ in delivery.messages:

@@ -27,13 +27,9 @@ def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
         return _create(js, request, body)
     name = request.args[1]
     _check_name(name)
-    if name not in {config.name or name, config.durable_name or name} or (
-        config.durable_name and config.durable_name != name
-    ):
+    if config.durable_name and config.durable_name != name:
         raise js_error(10017)
-    if config.name and config.name != name:
-        raise js_error(10017)
-    config.name = name
+    config.name = name  # whatever it says itself
     if len(request.args) > 2:
         if config.filter_subjects:
             raise js_error(10137)

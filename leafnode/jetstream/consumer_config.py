@@ -101,17 +101,15 @@ def check_update(old: ConsumerConfig, new: ConsumerConfig) -> None:
 
 def check_work_queue(config: ConsumerConfig, others: Iterable[ConsumerConfig]) -> None:
     """Raise when the consumer may not join `others` on a work-queue stream."""
-    if config.deliver_subject and config.ack_policy != "explicit":
+    if config.ack_policy != "explicit":
         raise js_error(10098)
-    if config.ack_policy == "none":
-        raise js_error(10084)
     if config.deliver_policy != "all":
         raise js_error(10101)
     mine = config.filters
     for other in others:
-        theirs = other.filters
-        if not mine or not theirs:
+        if not mine:
             raise js_error(10099)
+        theirs = other.filters or [b">"]
         if any(collides(one, two) for one in mine for two in theirs):
             raise js_error(10100)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.jetstream import wire
-from leafnode.jetstream.api import find_endpoint
+from leafnode.jetstream.api import Endpoint, find_endpoint, is_served_elsewhere
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import DomainMapping, send_no_responders
 from leafnode.jetstream.errors import js_error
@@ -44,19 +44,21 @@ class NotEnabled:
         found = find_endpoint(delivery.subject)
         for reply, _, _ in delivery.messages:
             if found is None:
-                send_no_responders(self.account, delivery.origin, reply, delivery.subject)
+                if is_served_elsewhere(delivery.subject):
+                    send_no_responders(self.account, delivery.origin, reply, delivery.subject)
             elif reply:
-                self.account.publish(reply, _refusal(found[0].kind))
+                self.account.publish(reply, _refusal(found[0]))
 
 
-def _refusal(kind: str) -> bytes:
+def _refusal(endpoint: Endpoint) -> bytes:
     error = js_error(10039)
     answer: dict[str, Any] = {
-        "type": f"{RESPONSE_TYPE}{kind}_response",
+        "type": f"{RESPONSE_TYPE}{endpoint.kind}_response",
         "error": {
             "code": error.code,
             "err_code": error.err_code,
             "description": error.description,
         },
+        **endpoint.on_error,
     }
     return wire.encode(answer)

@@ -76,6 +76,14 @@ def test_a_stream_beyond_the_bounds_is_refused(fields: dict[str, Any], code: int
     assert create(world(BOUNDS), **fields) == code
 
 
+def test_a_large_stream_is_refused_as_such_before_what_others_were_promised_counts() -> None:
+    two = world(Bounds(max_file_bytes=5000, max_file_stream_bytes=3000))
+    assert create(two, "S", max_bytes=3000) == 0
+
+    assert create(two, "T", max_bytes=4000) == 10122
+    assert create(two, "T", max_bytes=3000) == 10047
+
+
 def test_what_other_streams_were_promised_counts() -> None:
     two = world(Bounds(max_file_bytes=5000))
 

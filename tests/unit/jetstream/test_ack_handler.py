@@ -19,21 +19,17 @@ def work_queue(**consumer: Any) -> tuple[World, list[Msg]]:
     return world, world.fetch({"batch": 3, "expires": 10**9})
 
 
-@pytest.mark.parametrize(("policy", "left"), [("explicit", 2), ("all", 0)])
-def test_an_ack_removes_from_a_work_queue(policy: str, left: int) -> None:
-    world, messages = work_queue(ack_policy=policy)
+def test_an_ack_removes_from_a_work_queue() -> None:
+    world, messages = work_queue()
 
     world.publish(messages[2].reply.decode(), b"+ACK")
 
-    assert world.state()["messages"] == left
+    assert world.state()["messages"] == 2
 
 
-@pytest.mark.parametrize("policy", ["explicit", "all"])
 @pytest.mark.parametrize("payload", [b"+ACK", b"+TERM"])
-def test_an_ack_that_the_store_refuses_leaves_the_message_pending(
-    policy: str, payload: bytes
-) -> None:
-    world, messages = work_queue(ack_policy=policy)
+def test_an_ack_that_the_store_refuses_leaves_the_message_pending(payload: bytes) -> None:
+    world, messages = work_queue()
     world.store.error = StoreFailed("fsync failed")
 
     world.publish(messages[0].reply.decode(), payload)

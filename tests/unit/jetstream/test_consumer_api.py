@@ -30,6 +30,7 @@ def create(subject: str, config: dict[str, Any], stream: str = "S", **more: Any)
         ("DURABLE.CREATE.S.D", {"durable_name": "D"}, "D"),
         ("DURABLE.CREATE.S.D", {"durable_name": "D", "name": "X"}, "D"),
         ("CREATE.S.F.s.a.>", {"durable_name": "F", "filter_subject": "s.a.>"}, "F"),
+        ("CREATE.S.N1", {"name": "N2"}, "N1"),
     ],
 )
 def test_the_name_comes_from_subject_or_body(
@@ -43,7 +44,6 @@ def test_the_name_comes_from_subject_or_body(
     [
         ("CREATE.S", {"durable_name": "D"}, 10020),
         ("CREATE.S.N1", {"durable_name": "N2"}, 10017),
-        ("CREATE.S.N1", {"name": "N2"}, 10017),
         ("DURABLE.CREATE.S.L", {}, 10018),
         ("DURABLE.CREATE.S.L", {"durable_name": "M"}, 10017),
         ("CREATE.S.a/b", {"durable_name": "a/b"}, 10127),

@@ -220,10 +220,12 @@ def test_limits_filters_and_descriptions_may_change() -> None:
 @pytest.mark.parametrize(
     ("mine", "theirs", "err_code"),
     [
-        ({"ack_policy": "none"}, [], 10084),
-        ({"ack_policy": "all", "deliver_subject": "d"}, [], 10098),
+        ({"ack_policy": "none", "deliver_subject": "d"}, [], 10098),
+        ({"ack_policy": "all"}, [], 10098),
         ({"ack_policy": "explicit", "deliver_policy": "new"}, [], 10101),
         ({"ack_policy": "explicit"}, [{}], 10099),
+        ({"ack_policy": "explicit"}, [{"filter_subject": "s.a"}], 10099),
+        ({"ack_policy": "explicit", "filter_subject": "s.a"}, [{}], 10100),
         (
             {"ack_policy": "explicit", "filter_subject": "s.>"},
             [{"filter_subject": "s.a"}],

@@ -94,7 +94,7 @@ def test_what_should_have_expired_during_a_failure_expires_after_it(
 
 
 @LOST
-@pytest.mark.parametrize("config", [{}, {"mem_storage": True}, {"ack_policy": "all"}])
+@pytest.mark.parametrize("config", [{}, {"mem_storage": True}])
 def test_a_work_queues_ack_that_was_lost_is_not_confirmed_and_the_message_comes_again(
     world: RealWorld, code: int, config: dict[str, Any]
 ) -> None:

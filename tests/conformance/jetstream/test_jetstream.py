@@ -1,0 +1,178 @@
+"""Every JetStream behaviour and every recorded request, on this server and on nats-server 2.15.1.
+
+What a script expects must hold on the real one; and both must say the same. `differences.txt` names
+what is not so yet, with the reason: a row of it that holds is an error too. All chapters run once,
+side by side, before the first test looks at its row.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.jetstream.player import Played, Player, compared, shown
+from tests.conformance.jetstream.script import Chapter, read
+from tests.hub.process import Hub, nats_server_path
+from tests.interop.gateway import Gateway
+
+pytestmark = pytest.mark.skipif(nats_server_path() is None, reason="nats-server not installed")
+
+HERE = Path(__file__).parent
+CHAPTERS = [one for path in sorted(HERE.glob("*/*.txt")) for one in read(path)]
+OURS, THEIRS = "leafnode", "nats-server"
+WORKERS = 6
+
+_ACCOUNTS = "\n".join(
+    f"  A{n} {{ jetstream: enabled, users: [{{ user: A{n}, password: x }}] }}"
+    for n in range(WORKERS)
+)
+_MAIN = f"""server_name: js
+accounts {{
+{_ACCOUNTS}
+  NOJS {{ users: [{{ user: NOJS, password: x }}] }}
+  LIM {{
+    jetstream {{ max_mem: 500000, max_file: 2000000, max_streams: 2, max_consumers: 2,
+      max_ack_pending: 100, max_bytes_required: true,
+      mem_max_stream_bytes: 500000, disk_max_stream_bytes: 1048576 }}
+    users: [{{ user: LIM, password: x }}]
+  }}
+  SYS {{ users: [{{ user: SYS, password: x }}] }}
+}}
+system_account: SYS
+jetstream {{ store_dir: "{{dir}}/store", max_memory_store: 1G, max_file_store: 10G }}
+"""
+_ONE = """server_name: js
+accounts { A0 { jetstream: enabled, users: [{ user: A0, password: x }] }, SYS {} }
+system_account: SYS
+"""
+CONFIGS = {
+    "main": _MAIN,
+    "domain": _ONE + 'jetstream { store_dir: "{dir}/store", domain: HUB }\n',
+    "bare": _ONE.replace("jetstream: enabled, ", ""),
+    "own": _ONE + 'jetstream { store_dir: "{dir}/store" }\n',
+}
+
+
+def differences() -> dict[str, str]:
+    """Return the reasons by row."""
+    found: dict[str, str] = {}
+    reason = ""
+    for line in (HERE / "differences.txt").read_text().splitlines():
+        if line.startswith("  "):
+            for row in line.split():
+                assert row not in found, f"{row} is there twice"
+                found[row] = reason
+        elif line and not line.startswith("#"):
+            reason = line.rstrip(":")
+    return found
+
+
+DIFFERENCES = differences()
+ROWS = [row for chapter in CHAPTERS for row in chapter.rows]
+
+
+def _hopeless(chapter: Chapter) -> set[str]:
+    """Return the rows whose answers may not come; with them, what prepares them."""
+    rows = {row for row in chapter.rows if row in DIFFERENCES}
+    return rows | {""} if rows else rows
+
+
+class Stage:
+    """The servers, and what they said."""
+
+    def __init__(self, directory: Path, rows: set[str]) -> None:
+        self._directory = directory
+        self._chapters = [one for one in CHAPTERS if rows.intersection(one.rows)]
+        self._stack = ExitStack()
+        self.played: dict[str, dict[str, Played]] = {OURS: {}, THEIRS: {}}
+
+    def run(self) -> None:
+        """Play every chapter on both servers."""
+        with self._stack, ThreadPoolExecutor(2) as both:
+            for ended in [both.submit(self._run_on, name) for name in (OURS, THEIRS)]:
+                ended.result()
+
+    def _run_on(self, name: str) -> None:
+        servers = {server: self._started(name, server) for server in self._needed()}
+        accounts = deque(f"A{number}" for number in range(WORKERS))
+        kept = {account: threading.Lock() for account in ("LIM", "NOJS", "SYS")}
+        alone = {server: threading.Lock() for server in servers if server != "main"}
+
+        def play(chapter: Chapter) -> dict[str, Played]:
+            server = servers[chapter.server]
+            with ExitStack() as held:
+                if chapter.server != "main":
+                    held.enter_context(alone[chapter.server])
+                    account = "A0"
+                elif chapter.account:
+                    held.enter_context(kept[chapter.account])
+                    account = chapter.account
+                else:
+                    account = accounts.popleft()
+                    held.callback(accounts.append, account)
+                hopeless = _hopeless(chapter) if name == OURS else set()
+                return Player(server, account, hopeless).play(chapter)
+
+        # The slow ones first: those that wait.
+        chapters = sorted(
+            self._chapters, key=lambda one: -sum(step.verb == "sleep" for step in one.steps)
+        )
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for rows in pool.map(play, chapters):
+                self.played[name] |= rows
+
+    def _needed(self) -> set[str]:
+        return {chapter.server for chapter in self._chapters}
+
+    def _started(self, name: str, server: str) -> Gateway | Hub:
+        directory, config = self._directory / f"{name}-{server}", CONFIGS[server]
+        started: Gateway | Hub = (
+            Gateway(directory, config) if name == OURS else Hub(directory, config)
+        )
+        started.start()
+        self._stack.callback(started.stop)
+        return started
+
+
+@pytest.fixture(scope="module")
+def played(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Played]]:
+    wanted = {
+        str(item.callspec.params["row"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "row" in getattr(item, "callspec", _NONE).params
+    }
+    stage = Stage(tmp_path_factory.mktemp("conformance"), wanted)
+    stage.run()
+    return stage.played
+
+
+class _NONE:
+    params: dict[str, object] = {}  # noqa: RUF012 -- stands for a test without parameters
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("row", ROWS)
+def test_both_servers_do_the_same(row: str, played: dict[str, dict[str, Played]]) -> None:
+    ours, theirs = (played[name].get(row, Played()) for name in (OURS, THEIRS))
+
+    if theirs.unmet or not theirs.said:
+        pytest.fail(f"nats-server does not: {theirs.unmet}\n{shown(theirs)}", pytrace=False)
+    same = not ours.unmet and ours.said == theirs.said
+    if row in DIFFERENCES:
+        if same:
+            pytest.fail("no difference any more: remove it from differences.txt", pytrace=False)
+        pytest.xfail(DIFFERENCES[row])
+    if not same:
+        pytest.fail(f"{ours.unmet}\n{compared(ours, theirs)}", pytrace=False)
+
+
+def test_every_row_is_there_once_and_every_difference_is_one() -> None:
+    assert len(ROWS) == len(set(ROWS))
+    assert set(DIFFERENCES) <= set(ROWS)
