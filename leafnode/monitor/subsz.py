@@ -14,6 +14,7 @@ from leafnode.jetstream.go_time import format_time
 from leafnode.monitor.connz import detail
 from leafnode.monitor.options import page
 from leafnode.monitor.query import BadQuery
+from leafnode.monitor.text import number
 from leafnode.protocol.subject import is_valid_literal, matches
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def stats(sublists: Iterable[SublistView]) -> dict[str, object]:
         "num_inserts": sum(view.inserts for view in views),
         "num_removes": sum(view.removes for view in views),
         "num_matches": matches_,
-        "cache_hit_rate": sum(view.hits for view in views) / matches_ if matches_ else 0,
+        "cache_hit_rate": number(sum(view.hits for view in views) / matches_) if matches_ else 0,
         "max_fanout": max((view.fanout_max for view in views), default=0),
-        "avg_fanout": sum(view.fanout_total for view in views) / cached if cached else 0,
+        "avg_fanout": number(sum(view.fanout_total for view in views) / cached) if cached else 0,
     }
 
 

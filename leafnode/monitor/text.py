@@ -38,6 +38,11 @@ def uptime(ns: int) -> str:
     return "".join(parts) + f"{left}s"
 
 
+def number(value: float) -> float:
+    """Return it as Go writes it: a whole one without a point."""
+    return int(value) if value == int(value) else value
+
+
 def pretty_steps(answer: Mapping[str, object], indent: int = 2) -> Steps[list[bytes]]:
     """Return the pieces of JSON with `indent` spaces of indentation, made in slices.
 

@@ -13,7 +13,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
 from leafnode.monitor import own, process
 from leafnode.monitor.jsz import server_config, server_limits, server_stats
-from leafnode.monitor.text import uptime
+from leafnode.monitor.text import number, uptime
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
@@ -38,14 +38,14 @@ def varz(
     answer["websocket"] = dict(facts.websocket)
     answer["jetstream"] = _jetstream(views)
     answer |= {
-        "tls_timeout": facts.tls_timeout_ns / NS_PER_S,
+        "tls_timeout": number(facts.tls_timeout_ns / NS_PER_S),
         "write_deadline": facts.write_deadline_ns,
         "start": format_time(facts.start_ns),
         "now": format_time(clock.wall_ns()),
         "uptime": uptime(uptime_ns),
         "mem": process.memory_bytes(),
         "cores": process.cores(),
-        "cpu": process.cpu_percent(uptime_ns),
+        "cpu": number(process.cpu_percent(uptime_ns)),
     }
     answer |= _counted(counters)
     answer["http_req_stats"] = dict(sorted(http_req_stats.items()))
@@ -92,7 +92,7 @@ def _constants(facts: ServerFacts) -> dict[str, object]:
         "http_port": facts.http_port,
         "http_base_path": facts.http_base_path,
         "https_port": facts.https_port,
-        "auth_timeout": facts.auth_timeout_ns / NS_PER_S,
+        "auth_timeout": number(facts.auth_timeout_ns / NS_PER_S),
         "max_control_line": facts.max_control_line,
         "max_payload": facts.max_payload,
         "max_pending": facts.max_pending,

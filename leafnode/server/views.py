@@ -15,6 +15,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.options import HostPort
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
+from leafnode.monitor.text import number
 from leafnode.monitor.views import (
     AccountFaults,
     ClientFaults,
@@ -140,7 +141,7 @@ def _websocket(server: Server) -> dict[str, object]:
     if options is None:
         return {}
     port = server.websocket.port if server.websocket is not None else options.port
-    handshake_ns = options.handshake_timeout_ns
+    handshake_ns, own = options.handshake_timeout_ns, options.authorization
     shown: dict[str, object] = {
         "host": options.host,
         "port": port,
@@ -148,7 +149,7 @@ def _websocket(server: Server) -> dict[str, object]:
         "no_auth_user": options.no_auth_user,
         "jwt_cookie": options.jwt_cookie,
         "handshake_timeout": 0 if handshake_ns == WEBSOCKET_HANDSHAKE_NS else handshake_ns,
-        "auth_timeout": options.authorization.timeout_ns / NS_PER_S if options.authorization else 0,
+        "auth_timeout": number(own.timeout_ns / NS_PER_S) if own is not None else 0,
         "no_tls": options.no_tls,
         "same_origin": options.same_origin,
         "allowed_origins": [

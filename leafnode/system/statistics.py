@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import STATSZ_FIRST_NS, STATSZ_INTERVAL_NS, STATSZ_QUIET_NS
 from leafnode.monitor import process
+from leafnode.monitor.text import number
 from leafnode.monitor.views import AccountView
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Heartbeat:
             "start": format_time(facts.start_ns),
             "mem": process.memory_bytes(),
             "cores": process.cores(),
-            "cpu": process.cpu_percent(uptime_ns),
+            "cpu": number(process.cpu_percent(uptime_ns)),
             "connections": counters.connections,
             "total_connections": counters.total_connections,
             "active_accounts": len(self._accounts.active()),

@@ -8,7 +8,7 @@ import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.steps import finish
-from leafnode.monitor.text import compact, pretty, pretty_steps, shown, uptime
+from leafnode.monitor.text import compact, number, pretty, pretty_steps, shown, uptime
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ from leafnode.monitor.text import compact, pretty, pretty_steps, shown, uptime
 )
 def test_uptime_has_no_parts_that_are_not_needed(seconds: int, text: str) -> None:
     assert uptime(seconds * NS_PER_S) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(2.0, b"2"), (0.0, b"0"), (0.5, b"0.5")])
+def test_a_whole_number_has_no_point(value: float, text: bytes) -> None:
+    assert compact({"n": number(value)}) == b'{"n":%b}' % text
 
 
 def test_json_is_indented_by_two_and_escaped_as_go_does() -> None:

@@ -29,6 +29,13 @@ def test_identity_limits_and_counters_are_there() -> None:
     assert got["http_req_stats"] == {"/varz": 2}
 
 
+def test_whole_numbers_are_written_without_a_point() -> None:
+    answers = answer(facts=facts(tls_timeout_ns=3 * NS_PER_S))
+
+    assert repr([answers["auth_timeout"], answers["tls_timeout"]]) == "[2, 3]"
+    assert repr(answer(facts=facts(tls_timeout_ns=NS_PER_S // 2))["tls_timeout"]) == "0.5"
+
+
 def test_a_remote_is_shown_without_its_credentials() -> None:
     assert answer()["leaf"] == {"remotes": [{"local_account": "$G", "urls": ["hub.example:7422"]}]}
     assert address("nats-leaf://user:p@ss@hub:7422/x") == "hub:7422"
