@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 CLIENT_CLOSED: Final = "Client Closed"
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
-READ_ERROR: Final = "Read Error"
 _GO_CIPHERS: Final = {ours: go for go, ours in (CIPHER_SUITES | INSECURE_SUITES).items()}
 
 CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AuthenticationTimeout: "Authentication Timeout",
     errors.AuthorizationViolation: "Authentication Failure",
+    errors.Complaint: "Parse Error",
     errors.CredentialsChanged: "Authentication Failure",
     errors.UserAuthenticationExpired: "Authentication Expired",
     errors.AccountAuthenticationExpired: "Authentication Expired",
@@ -46,9 +46,7 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.MaxSubscriptionsExceeded: "Maximum Subscriptions Exceeded",
     errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",
     errors.NoRespondersRequiresHeaders: "No Responders Requires Headers",
-    errors.ParserError: "Parse Error",
     errors.StaleConnection: "Stale Connection",
-    errors.UnknownOperation: "Parse Error",
 }
 
 

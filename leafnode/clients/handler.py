@@ -137,7 +137,7 @@ class ClientHandler:
         self._work()
 
     def lost(self, reason: str) -> None:
-        self._end(reason or CLIENT_CLOSED)
+        self._end(reason.partition(": ")[0] or CLIENT_CLOSED)
         self._transport = self._outbound = None
         self.peer.flush = _nothing_to_flush
 

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from leafnode.clients.facts import CLIENT_CLOSED, READ_ERROR, ConnectionFacts, closed_state
+from leafnode.clients.facts import CLIENT_CLOSED, ConnectionFacts, closed_state
 from leafnode.errors import ProtocolError
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import link_rules
@@ -21,7 +21,7 @@ from leafnode.limits import (
     LEAF_LINES_PER_TURN,
     LEAF_REMOVE_SLICE,
 )
-from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING, Outbound
+from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import leaf_session as events
 from leafnode.protocol.errors import MaxSubscriptionsExceeded
 from leafnode.protocol.leaf_session import LeafSession, LeafSettings, State
@@ -160,7 +160,7 @@ class HubLink:
     def lost(self, reason: str) -> None:
         how = reason or "closed by the hub"
         refused = self.session.refused_cause
-        state = reason if reason == SLOW_DEADLINE else READ_ERROR if reason else CLIENT_CLOSED
+        state = reason.partition(": ")[0] or CLIENT_CLOSED
         self.drop(refused or f"connection lost, {self.session.state.value}: {how}", state)
 
     # for the owner

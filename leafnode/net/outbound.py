@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
 
 SLOW_PENDING: Final = "Slow Consumer (Pending Bytes)"
+READ_ERROR: Final = "Read Error"
+WRITE_ERROR: Final = "Write Error"
 SLOW_DEADLINE: Final = "Slow Consumer (Write Deadline)"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_NS
 from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, send
-from leafnode.net.outbound import SLOW_DEADLINE
+from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
 from leafnode.net.tls import TlsStream
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class TcpConnection:
         except LATER:
             return
         except OSError as err:
-            self._finish(str(err))
+            self._finish(f"{READ_ERROR}: {err}")
             return
         if len(data) == size:
             self._take_full(data)
@@ -239,7 +239,7 @@ class TcpConnection:
                 size = tls.read_into(buffer)
             except OSError as err:
                 self._send_sealed(tls)
-                self._finish(str(err))
+                self._finish(f"{READ_ERROR}: {err}")
                 return
             if not size:
                 break
@@ -301,7 +301,7 @@ class TcpConnection:
             try:
                 sent = send(sock, chunks)
             except OSError as err:
-                self._finish(str(err))
+                self._finish(f"{WRITE_ERROR}: {err}")
                 return
             if sent == size:
                 return
@@ -319,7 +319,7 @@ class TcpConnection:
         try:
             backlog.send_to(sock)
         except OSError as err:
-            self._finish(str(err))
+            self._finish(f"{WRITE_ERROR}: {err}")
             return
         if not backlog.size:
             self._loop.remove_writer(sock.fileno())

@@ -99,7 +99,11 @@ class Session(Protocol):
         ...
 
     def lost(self, reason: str) -> None:
-        """Learn that nothing more comes or goes. `reason` is empty after an orderly close."""
+        """Learn that nothing more comes or goes.
+
+        `reason` is empty after an orderly close; else what monitoring calls it, and `: ` with the
+        system's words where it has some.
+        """
         ...
 
 

@@ -27,6 +27,10 @@ class ParserError(ProtocolError):
     """A control line that starts like a known operation and is malformed: closed without a word."""
 
 
+class Complaint(ProtocolError):  # noqa: N818
+    """A client's own -ERR: closed without a word, too."""
+
+
 class UnknownOperation(ProtocolError):  # noqa: N818 -- named after its wire text
     """Bytes that are no NATS operation."""
 

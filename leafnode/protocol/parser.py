@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from leafnode.limits import MAX_SIZE_DIGITS
-from leafnode.protocol.errors import InvalidSubject, MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.errors import (
+    Complaint,
+    InvalidSubject,
+    MaxControlLine,
+    ParserError,
+    UnknownOperation,
+)
 from leafnode.protocol.info import parse_connect
 from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
 
@@ -44,7 +50,7 @@ def parse_line(line: bytes, *, max_control_line_bytes: int) -> Op:
             return _IGNORED
         case b"-ER":
             _arguments(_verb(line, b"-ERR"), 4, max_control_line_bytes)
-            raise ParserError  # a client's complaint ends the connection without an answer
+            raise Complaint
         case _:
             raise UnknownOperation
 

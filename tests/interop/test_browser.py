@@ -139,7 +139,7 @@ def test_a_page_publishes_subscribes_and_learns_why_it_is_closed(
     seen = visit(ports[1], tmp_path / "profile")
 
     assert seen.pop("extensions").startswith("permessage-deflate")
-    assert seen == {"message": True, "code": 1002, "reason": "Parse Error", "clean": True}
+    assert seen == {"message": True, "code": 1002, "reason": "Protocol Violation", "clean": True}
 
 
 def test_a_page_of_another_origin_does_not_get_in(

@@ -7,7 +7,10 @@ Both get the same configuration and the same clients. What one of them has alone
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -285,6 +288,53 @@ async def events(side: Side) -> tuple[list[Told], set[str]]:
     await one.close()
     accounts = {json.dumps(told) for told in side.told if told.subject.endswith(".CONNS")}
     return sorted(of_them(), key=json.dumps), accounts
+
+
+# What a client says after CONNECT, before it goes; the end that is told of it.
+ENDS: Final = {
+    "FOO": (b"FOO\r\n", "Protocol Violation"),
+    "bad arguments": (b"SUB a b c d e\r\n", "Protocol Violation"),
+    "a complaint": (b"-ERR 'x'\r\n", "Parse Error"),
+    "a large message": (b"PUB a 9999999\r\n", "Maximum Message Payload Exceeded"),
+    "a long line": (b"PUB %b 1\r\n" % (b"a" * 5000), "Maximum Control Line Exceeded"),
+    "nothing": (b"", "Client Closed"),
+    "a reset": (None, "Read Error"),
+}
+
+
+async def ends(side: Side) -> dict[str, Any]:
+    """Let clients go in many ways; return the reasons that were told, by the clients' names."""
+    address = urlsplit(side.url("a"))
+    for name, (said, _) in ENDS.items():
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        await reader.readline()
+        login = {"verbose": False, "user": "a", "pass": "a", "name": name}
+        writer.write(b"CONNECT %b\r\nPING\r\n" % json.dumps(login).encode())
+        assert await reader.readline() == b"PONG\r\n"
+        if said is None:
+            abort = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abort)
+        elif said:
+            writer.write(said)
+            with contextlib.suppress(ConnectionError):
+                await reader.read()  # until the server ends it
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    def told() -> dict[str, Any]:
+        gone = [one for one in side.told if one.subject.endswith(".DISCONNECT")]
+        return {one.client: one.shape["reason"] for one in gone if one.client in ENDS}
+
+    await until(lambda: len(told()) == len(ENDS))
+    return told()
+
+
+async def test_the_ends_of_connections_are_named_alike(urls: tuple[str, str]) -> None:
+    theirs, ours = await on_both(urls, ends)
+
+    assert theirs == {name: reason for name, (_, reason) in ENDS.items()}
+    assert ours == theirs
 
 
 async def refusals(side: Side) -> list[Any]:

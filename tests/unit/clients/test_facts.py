@@ -56,6 +56,9 @@ def test_a_user_that_nothing_proves_is_shown_as_it_calls_itself_and_a_token_is_n
 def test_the_end_of_a_connection_has_nats_servers_name() -> None:
     assert closed_state(errors.StaleConnection) == "Stale Connection"
     assert closed_state(errors.InvalidSubject) == "Protocol Violation"
+    assert closed_state(errors.ParserError) == closed_state(errors.UnknownOperation)
+    assert closed_state(errors.ParserError) == "Protocol Violation"
+    assert closed_state(errors.Complaint) == "Parse Error"
 
 
 class Shaken:

@@ -311,9 +311,9 @@ async def test_new_permissions_of_the_hub_lead_to_a_new_link() -> None:
 @pytest.mark.parametrize(
     ("line", "answer", "state"),
     [
-        (b"SUB a 1\r\n", b"-ERR 'Unknown Protocol Operation'\r\n", "Parse Error"),
-        (b"LS+ a b\r\n", b"", "Parse Error"),
-        (b"LMSG a -1\r\n", None, "Parse Error"),
+        (b"SUB a 1\r\n", b"-ERR 'Unknown Protocol Operation'\r\n", "Protocol Violation"),
+        (b"LS+ a b\r\n", b"", "Protocol Violation"),
+        (b"LMSG a -1\r\n", None, "Protocol Violation"),
         (
             b"LMSG a 9999999\r\n",
             b"-ERR 'Maximum Payload Violation'\r\n",

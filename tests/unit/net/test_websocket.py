@@ -184,7 +184,7 @@ def test_a_close_is_answered_with_its_own_status() -> None:
 @pytest.mark.parametrize(
     ("line", "error", "code", "reason"),
     [
-        (b"FOO\r\n", b"-ERR 'Unknown Protocol Operation'\r\n", 1002, b"Parse Error"),
+        (b"FOO\r\n", b"-ERR 'Unknown Protocol Operation'\r\n", 1002, b"Protocol Violation"),
         (
             b"PUB a 99999999\r\n",
             b"-ERR 'Maximum Payload Violation'\r\n",

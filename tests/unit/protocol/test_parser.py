@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.errors import ProtocolError
-from leafnode.protocol.errors import InvalidSubject, MaxControlLine, ParserError, UnknownOperation
+from leafnode.protocol.errors import (
+    Complaint,
+    InvalidSubject,
+    MaxControlLine,
+    ParserError,
+    UnknownOperation,
+)
 from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
 from leafnode.protocol.parser import parse_line
 
@@ -54,12 +60,19 @@ def test_what_starts_like_no_operation_is_unknown(line: bytes) -> None:
         b"UNSUB 1 2 3",
         b"CONNECT",
         b"INFO x",
-        b"-ERR x",
     ],
 )
 def test_a_known_operation_with_wrong_arguments_closes_without_a_word(line: bytes) -> None:
     with pytest.raises(ParserError) as caught:
         parse(line)
+
+    assert caught.value.wire_error == b""
+    assert caught.value.closes
+
+
+def test_a_complaint_of_the_client_closes_without_a_word_too() -> None:
+    with pytest.raises(Complaint) as caught:
+        parse(b"-ERR x")
 
     assert caught.value.wire_error == b""
     assert caught.value.closes
