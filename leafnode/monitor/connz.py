@@ -111,7 +111,7 @@ def connz(views: Views, clock: Clock, options: ConnzOptions) -> Steps[dict[str, 
 def _check(options: ConnzOptions) -> None:
     if options.sort not in _UP and options.sort not in _DOWN:
         raise BadQuery(f"invalid sorting option: {options.sort}")
-    if options.sort in _CLOSED_ONLY and options.state is not ConnectionState.CLOSED:
+    if options.sort in _CLOSED_ONLY and options.state != ConnectionState.CLOSED:
         raise BadQuery(f"sort by {options.sort} only valid on closed connections")
     if _filter(options) and not options.acc:
         raise BadQuery("filter by subject only valid with account filtering")
@@ -131,11 +131,12 @@ def _everybody(
     views: Views, options: ConnzOptions
 ) -> Steps[tuple[list[Connection], list[ClosedConnection]]]:
     """Return the connections in this state and of this account, all if there is none."""
-    open_ = list(views.connections()) if options.state is not ConnectionState.CLOSED else []
+    wants_open = options.state in {ConnectionState.OPEN, ConnectionState.ALL}
+    open_ = list(views.connections()) if wants_open else []
     if options.acc:
         open_ = [one for one in open_ if _account(one) == options.acc]
     closed: list[ClosedConnection] = []
-    if options.state is not ConnectionState.OPEN:
+    if options.state in {ConnectionState.CLOSED, ConnectionState.ALL}:
         past = iter(views.closed())
         while piece := list(islice(past, ROWS_PER_TURN)):
             closed += [one for one in piece if options.acc in {"", one.facts.account}]

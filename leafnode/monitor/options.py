@@ -21,7 +21,7 @@ PAGE: Final = 1024  # nats-server's DefaultConnListSize and DefaultSubListSize
 
 
 class ConnectionState(IntEnum):
-    """Which connections /connz shows."""
+    """Which connections /connz shows; by any other number none."""
 
     OPEN = 0
     CLOSED = 1
@@ -48,7 +48,7 @@ class ConnzOptions(msgspec.Struct, frozen=True):
     limit: int = 0
     cid: int = 0
     mqtt_client: str = ""
-    state: ConnectionState = ConnectionState.OPEN
+    state: int = ConnectionState.OPEN
     user: str = ""
     acc: str = ""
     filter_subject: str = ""
@@ -58,6 +58,7 @@ class ConnzOptions(msgspec.Struct, frozen=True):
         """Raises BadQuery."""
         auth = query.flag("auth")
         subscriptions, detail = _subscriptions(query)
+        acc = query.text("acc")
         return cls(
             sort=query.text("sort"),
             auth=auth,
@@ -69,8 +70,9 @@ class ConnzOptions(msgspec.Struct, frozen=True):
             state=_state(query),
             mqtt_client=query.text("mqtt_client"),
             user=query.text("user"),
-            acc=query.text("acc"),
-            filter_subject=query.text("filter_subject"),
+            acc=acc,
+            # Nats-server does not read it from a query: what it refuses elsewhere passes here.
+            filter_subject=query.text("filter_subject") if acc else "",
         )
 
 

@@ -1,12 +1,11 @@
 """/varz: the server as a whole.
 
-Truth: measured on nats-server 2.15.1. Keys that have no meaning here (`git_commit`, `go`,
-`gomaxprocs` and the like) are left out; docs/monitoring.md lists them.
+Truth: measured on nats-server 2.15.1. docs/monitoring.md says what its keys of Go mean here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from leafnode.clock import NS_PER_S
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
         ServerFacts,
         Views,
     )
+
+_CORES_USED: Final = 1  # by one interpreter, however many there are
+# Those of nats-server: none of the features is here, whatever a file asks for.
+_FEATURE_FLAGS: Final = (
+    *("js_ack_fc_v2", "js_api_reply_v2", "js_raft_delete_range", "js_snapshot_sources"),
+)
+# Nothing waits for a turn at the disk but acknowledgements, which /varz counts as `store`.
+_NO_WAITS: Final = dict.fromkeys(("waiters", "waits", "wait_time", "max_wait_time"), 0)
 
 
 def varz(
@@ -45,6 +52,7 @@ def varz(
         "uptime": uptime(uptime_ns),
         "mem": process.memory_bytes(),
         "cores": process.cores(),
+        "gomaxprocs": _CORES_USED,
         "cpu": number(process.cpu_percent(uptime_ns)),
     }
     answer |= _counted(counters)
@@ -55,6 +63,7 @@ def varz(
         answer["tags"] = list(facts.tags)
     if facts.metadata:
         answer["metadata"] = dict(facts.metadata)
+    answer["feature_flags"] = dict.fromkeys(_FEATURE_FLAGS, False)
     if facts.system_account:
         answer["system_account"] = facts.system_account
     if facts.trusted_operators:
@@ -63,6 +72,7 @@ def varz(
     if facts.tls_not_after_s:
         answer["tls_cert_not_after"] = format_time(facts.tls_not_after_s * NS_PER_S)
     answer |= _per_kind(counters)
+    answer["disk_io_wait_stats"] = dict(_NO_WAITS)
     answer["leafnode"] = own.leafnode(views, http)
     return answer
 
@@ -73,6 +83,7 @@ def _constants(facts: ServerFacts) -> dict[str, object]:
         "server_name": facts.server_name,
         "version": facts.version,
         "proto": facts.proto,
+        "go": "",  # there is none, as INFO says
         "host": facts.host,
         "port": facts.port,
     }

@@ -88,12 +88,24 @@ def test_orders(sort: str, first: int) -> None:
         ("sort=stop", "sort by stop only valid on closed connections"),
         ("state=bogus", "Error decoding state for bogus"),
         ("sort=reason&state=all", "sort by reason only valid on closed connections"),
-        ("filter_subject=a", "filter by subject only valid with account filtering"),
     ],
 )
 def test_what_is_refused_is_refused_by_name(query: str, text: str) -> None:
     with pytest.raises(BadQuery, match=text):
         answer(query)
+
+
+def test_a_subject_filter_without_an_account_is_passed_over_in_a_query() -> None:
+    # nats-server reads it from `$SYS` requests alone
+    assert cids(answer("filter_subject=a")) == [7, 8]
+    assert cids(answer("filter_subject=a&auth=1")) == [7, 8]
+
+
+@pytest.mark.parametrize("state", [3, -1, 2**63 - 1])
+def test_in_a_state_that_there_is_not_nobody_is(state: int) -> None:
+    got: Any = finish(connz(views(), FakeClock(), ConnzOptions(state=state)))
+
+    assert (got["connections"], got["total"], got["num_connections"]) == ([], 0, 0)
 
 
 def test_users_and_accounts_are_shown_with_auth_and_can_be_chosen() -> None:

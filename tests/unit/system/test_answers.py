@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leafnode.config.options import Options
+from leafnode.system import options
 from tests.sim.system import SystemWorld
 
 
@@ -138,6 +141,39 @@ def test_every_endpoint_of_monitoring_is_there(name: str, key: str) -> None:
     answer = SystemWorld().ask(b"$SYS.REQ.SERVER.PING.%b" % name.encode())
 
     assert key in answer["data"]
+
+
+VALUES = {
+    "string": ("", "x", "\u2028"),
+    "server.SortOpt": ("", "x", "stop"),
+    "bool": (False, True),
+    "int": (0, -(2**63), 2**63 - 1),
+    "uint64": (0, 2**64 - 1),
+    "server.ConnState": (0, 1, 2, 3, -1, 2**63 - 1),
+    "[]string": ([], ["x"]),
+}
+ENDPOINT_FIELDS = {
+    "CONNZ": options.CONNZ,
+    "SUBSZ": options.SUBSZ,
+    "ROUTEZ": options.ROUTEZ,
+    "GATEWAYZ": options.GATEWAYZ,
+    "LEAFZ": options.LEAFZ,
+    "ACCOUNTZ": options.ACCOUNTZ,
+    "JSZ": options.JSZ,
+    "HEALTHZ": options.HEALTHZ,
+    "IPQUEUESZ": options.IPQUEUESZ,
+}
+
+
+@pytest.mark.parametrize("name", ENDPOINT_FIELDS)
+def test_every_field_of_a_request_is_answered_whatever_it_holds(name: str) -> None:
+    world = SystemWorld()
+    for field, kind in ENDPOINT_FIELDS[name].types.items():
+        if field in {"server_name", "cluster", "host", "tags", "domain"}:
+            continue  # they say which servers are asked
+        for value in VALUES[kind]:
+            body = json.dumps({field: value}).encode()
+            assert world.ask(f"$SYS.REQ.SERVER.PING.{name}".encode(), body) is not None, body
 
 
 def test_what_an_endpoint_refuses_is_an_error_with_nothing_as_data() -> None:
