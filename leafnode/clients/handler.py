@@ -21,6 +21,7 @@ from leafnode.clients.facts import (
     connection_facts,
     with_tls,
 )
+from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import ProtocolError
@@ -52,7 +53,6 @@ _PONG: Final = b"PONG\r\n"
 _CONNECT_STARTS: Final = frozenset({b"C", b"c"})
 
 _FAILED: Final = "Connection closed, handling its bytes failed: cid=%d"
-_LOGIN_ERRORS: Final = (errors.AuthorizationViolation, errors.AuthenticationTimeout)
 
 
 class ClientHandler:
@@ -106,6 +106,7 @@ class ClientHandler:
         self._outbound = self._new_outbound(transport)
         if seams.authenticator.nonce_required:
             self._login.nonce = new_nonce(seams.token_bytes)
+        log.debug("%s - Client connection created", Label(self))
         self._tls_first = transport.tls is not None
         self.peer.send(encode_info(self._login.greeting(self._info(), is_tls=self._tls_first)))
         if not seams.registry.admit(self):
@@ -161,6 +162,11 @@ class ClientHandler:
         """Who it is; None: nobody yet."""
         return self._login.identity
 
+    @property
+    def connect(self) -> Connect:
+        """What its CONNECT says; of one that is nobody yet, what it claims."""
+        return self._login.claimed if self.identity is None else self._session.connect
+
     def again(self) -> Identity | None:
         """Who it is by the users and accounts of now, see `Login.again`."""
         return self._login.again()
@@ -214,8 +220,7 @@ class ClientHandler:
                 holds_back=not options.no_fast_producer_stall,
             )
         self._trace = Trace(
-            self.peer.cid,
-            transport.peer,
+            lambda: label(self),
             max_bytes=options.max_traced_msg_bytes,
             headers_only=options.trace_headers,
             is_hidden=self._is_trace_hidden,
@@ -453,9 +458,7 @@ class ClientHandler:
         line = wire_line(error)
         if line:
             self.peer.send(line)
-        if isinstance(error, _LOGIN_ERRORS):
-            now_ns = self._seams.clock.monotonic_ns()
-            self._seams.registry.login_failed(self.address(), error.wire_error.decode(), now_ns)
+        self._seams.registry.tell(self, error, self._seams.clock.monotonic_ns())
         state = closed_state(type(error))
         if isinstance(error, errors.AuthorizationViolation):
             refusal = self._login.refusal
@@ -465,12 +468,8 @@ class ClientHandler:
             self._end(state)
 
     def _on_slow(self) -> None:
-        log.warning(
-            "Slow consumer closed: cid=%d peer=%s limit_bytes=%d",
-            self.peer.cid,
-            self.address(),
-            self._seams.options.max_pending_bytes,
-        )
+        text = "%s - Slow Consumer Detected: MaxPending of %d Exceeded"
+        log.info(text, label(self), self._seams.options.max_pending_bytes)
         transport = self._transport
         self._end(SLOW_PENDING)
         if transport is not None:
@@ -491,7 +490,7 @@ class ClientHandler:
         self.peer.closing = True
         interest.drop_all(self.peer, self._seams.clock)
         self._seams.registry.discard(self, reason)
-        log.debug("Client closed: cid=%d peer=%s reason=%s", self.peer.cid, self.address(), reason)
+        log.debug("%s - Client connection closed: %s", Label(self), reason)
         if self._transport is not None:
             self._transport.close(reason)
 

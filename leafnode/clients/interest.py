@@ -32,10 +32,10 @@ def subscribe(peer: Peer, op: Sub, max_subscriptions: int | None, *, max_tokens:
     permissions = peer.permissions
     denied = permissions is not None and not permissions.may_subscribe(op.subject, op.queue)
     if denied or op.queue == SYSTEM_QUEUE:
-        raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue)
+        raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue, sid=op.sid)
     tokens = op.subject.count(b".") + 1
     if max_tokens and tokens > max_tokens:
-        raise errors.TooManyTokens(op.subject)
+        raise errors.TooManyTokens(op.subject, sid=op.sid)
     if max_subscriptions is not None and len(peer.subs) >= max_subscriptions:
         raise errors.MaxSubscriptionsExceeded
     if op.sid not in peer.subs:  # a sid in use keeps its first subject

@@ -6,15 +6,15 @@ Truth: nats-server 2.15.1 server/server.go createClient, server/monitor.go Connz
 
 from __future__ import annotations
 
-import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.auth.identity import PROXY_NOT_TRUSTED, PROXY_REQUIRED, REFUSED
 from leafnode.clients.closed import ClosedRing
 from leafnode.clients.facts import ClosedConnection, subscription_facts
+from leafnode.clients.log_lines import ErrorLines
 from leafnode.clients.waiting import WaitingRoom
-from leafnode.limits import AUTH_LOG_NS, CLOSED_SUBSCRIPTIONS_MAX, MAX_CLOSED_CLIENTS
+from leafnode.limits import CLOSED_SUBSCRIPTIONS_MAX, MAX_CLOSED_CLIENTS
 from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 from leafnode.protocol.errors import AuthenticationTimeout
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from leafnode.auth.identity import LoginRefused
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clients.handler import ClientHandler
+    from leafnode.errors import ProtocolError
+    from leafnode.protocol.errors import PermissionsViolation
+    from leafnode.routing.peer import Peer
 
 _LOGIN_FAILURES: Final = {REFUSED, PROXY_REQUIRED, PROXY_NOT_TRUSTED, "Authentication Timeout"}
-
-log = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):
@@ -51,12 +52,11 @@ class Registry:
     """Open connections by their cid, and counters since start."""
 
     __slots__ = (
-        "_auth_logged_ns",
-        "_auth_unlogged",
         "auth_failures",
         "closed",
         "closed_ring",
         "closed_traffic",
+        "errors",
         "max_connections",
         "open",
         "refused",
@@ -82,8 +82,7 @@ class Registry:
         self.slow_pending = 0
         self.slow_deadline = 0
         self.waiting = WaitingRoom()
-        self._auth_logged_ns = 0
-        self._auth_unlogged = 0
+        self.errors = ErrorLines()
 
     @property
     def slow_consumers(self) -> int:
@@ -156,19 +155,14 @@ class Registry:
             total.add(handler.peer.traffic)
         return total
 
-    def login_failed(self, peer: str, error: str, now_ns: int) -> None:
-        """Log a refused login, at most one line per AUTH_LOG_NS: a flood must not fill the disk."""
-        self._auth_unlogged += 1
-        if self._auth_logged_ns and now_ns - self._auth_logged_ns < AUTH_LOG_NS:
-            return
-        log.warning(
-            "Login refused: peer=%s error=%s refused_since_last=%d",
-            peer,
-            error,
-            self._auth_unlogged,
-        )
-        self._auth_logged_ns = now_ns
-        self._auth_unlogged = 0
+    def tell(self, handler: ClientHandler, error: ProtocolError, now_ns: int) -> None:
+        """Write into the log what a client did wrong."""
+        self.errors.tell(handler, error, now_ns)
+
+    def tell_violation(self, peer: Peer, violation: PermissionsViolation, now_ns: int) -> None:
+        """Write into the log what a client may not publish."""
+        if (handler := self.open.get(peer.cid)) is not None:
+            self.errors.tell(handler, violation, now_ns)
 
     def facts(self) -> list[ConnectionFacts]:
         """What monitoring shows of every open connection, in the order of cid."""

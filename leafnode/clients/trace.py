@@ -105,24 +105,23 @@ class Tape:
 class Trace:
     """The trace of one connection."""
 
-    __slots__ = ("_cid", "_is_hidden", "_peer", "_read", "_wrote")
+    __slots__ = ("_is_hidden", "_label", "_read", "_wrote")
 
     def __init__(
         self,
-        cid: int,
-        peer: str,
+        label: Callable[[], str],
         *,
         max_bytes: int = 0,
         headers_only: bool = False,
         is_hidden: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`max_bytes` of each payload, or of its headers only, are shown; 0: TRACED_BYTES_MAX.
+        """`label` says who it is.
 
-        Nothing is shown while hidden.
+        `max_bytes` of each payload, or of its headers only, are shown; 0: TRACED_BYTES_MAX. Nothing
+        is shown while hidden.
         """
         self._is_hidden = is_hidden
-        self._cid = cid
-        self._peer = peer
+        self._label = label
         self._read = Tape(max_bytes or TRACED_BYTES_MAX, headers_only=headers_only)
         self._wrote = Tape(max_bytes or TRACED_BYTES_MAX, headers_only=headers_only)
 
@@ -139,13 +138,13 @@ class Trace:
         for piece in self._wrote.feed(b"".join(chunks)):
             if piece.is_payload:
                 self._log("->>", _payload(piece))
-            else:
-                self._log("->>", f"[{_shortened(piece.data, piece.size)}]")
+            elif not piece.data.startswith(b"INFO"):  # nats-server does not show it, either
+                self._log("->>", f"[{_line_written(piece)}]")
 
     def _log(self, arrow: str, text: str) -> None:
         if self._is_hidden():
             return
-        log.log(TRACE, "%s - cid:%d - %s %s", self._peer, self._cid, arrow, text)
+        log.log(TRACE, "%s - %s %s", self._label(), arrow, text)
 
 
 class TracedOutbound(Outbound):
@@ -211,8 +210,18 @@ def _connect_options(text: bytes) -> str:
 
 def _payload(piece: Piece) -> str:
     quoted = _escaped(piece.data.replace(b"\\", b"\\\\").replace(b'"', b'\\"'))
-    more = piece.size - len(piece.data)
-    return f'MSG_PAYLOAD: ["{quoted}"]' + (f" and {more} bytes more" if more else "")
+    more = "..." if piece.size > len(piece.data) else ""
+    return f'MSG_PAYLOAD: ["{quoted}{more}"]'
+
+
+def _line_written(piece: Piece) -> str:
+    """Return a line as nats-server shows it: what the wire has around a word is left out."""
+    if piece.data == b"+OK":
+        return "OK"
+    if piece.data.startswith(b"-ERR '"):
+        text = piece.data[6:].rstrip(b"'")
+        return f"-ERR {_shortened(text, piece.size)}"
+    return _shortened(piece.data, piece.size)
 
 
 def _shortened(data: bytes, size: int) -> str:

@@ -145,8 +145,11 @@ class PermissionsViolation(ProtocolError):  # noqa: N818
 
     closes = False
 
-    def __init__(self, verb: bytes, subject: bytes, queue: bytes = b"") -> None:
+    def __init__(
+        self, verb: bytes, subject: bytes, queue: bytes = b"", *, sid: bytes = b""
+    ) -> None:
         super().__init__(verb, subject, queue)
+        self.sid = sid
         text = b"Permissions Violation for %b to %b" % (verb, quoted(subject))
         if queue:
             text += b" using queue " + quoted(queue)
@@ -157,7 +160,7 @@ class SubscriptionWithdrawn(PermissionsViolation):
     """A subscription that a reload took away. The connection lives."""
 
     def __init__(self, subject: bytes, queue: bytes, sid: bytes) -> None:
-        super().__init__(b"Subscription", subject, queue)
+        super().__init__(b"Subscription", subject, queue, sid=sid)
         self.wire_text += b" (sid %b)" % quoted(sid)
 
 
@@ -172,8 +175,8 @@ class ReplyViolation(PermissionsViolation):
 class TooManyTokens(PermissionsViolation):
     """A SUB whose subject has more than max_subscription_tokens. The connection lives."""
 
-    def __init__(self, subject: bytes) -> None:
-        super().__init__(b"Subscription", subject)
+    def __init__(self, subject: bytes, *, sid: bytes = b"") -> None:
+        super().__init__(b"Subscription", subject, sid=sid)
         self.wire_text += b", too many tokens"
 
 

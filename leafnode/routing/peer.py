@@ -14,6 +14,7 @@ from leafnode.metrics import Traffic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.protocol.errors import PermissionsViolation
     from leafnode.routing.account import Account
     from leafnode.routing.permissions import Permissions
     from leafnode.routing.responses import OpenReplies
@@ -28,6 +29,10 @@ class Kind(IntEnum):
     SYSTEM = 2  # the server itself: JetStream, uplink, bridge
 
 
+def _say_nothing(peer: Peer, violation: PermissionsViolation) -> None:
+    del peer, violation
+
+
 class Outbox:
     """Which peers have bytes to write; one for all connections of a server.
 
@@ -35,7 +40,7 @@ class Outbox:
     `scheduled`, because it calls `flush` itself at the end.
     """
 
-    __slots__ = ("dirty", "on_fault", "scheduled", "stalled", "wake")
+    __slots__ = ("dirty", "on_fault", "on_violation", "scheduled", "stalled", "wake")
 
     def __init__(
         self,
@@ -45,6 +50,8 @@ class Outbox:
         """`on_fault` is told of a peer whose flush failed; without it the exception goes on."""
         self.wake = wake
         self.on_fault = on_fault
+        # Told of a message that a client may not publish, beside the client itself.
+        self.on_violation: Callable[[Peer, PermissionsViolation], None] = _say_nothing
         self.dirty: list[Peer] = []
         self.scheduled = False
         self.stalled = (

@@ -107,6 +107,7 @@ def _publish(
             trace.refused(violation.wire_text.decode("utf-8", "replace"))
         if peer.kind is Kind.CLIENT:
             peer.send(wire_line(violation))
+            peer.outbox.on_violation(peer, violation)
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")

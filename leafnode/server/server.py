@@ -208,7 +208,8 @@ class Server:
         log.info("  Name:     %s", self.name)
         log.info("  ID:       %s", self.id)
         if self.options.config_file:
-            log.info("Using configuration file: %s", self.options.config_file)
+            digest = self.options.config_digest
+            log.info("Using configuration file: %s (%s)", self.options.config_file, digest)
         self.look_for_slips()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         async with contextlib.AsyncExitStack() as stack:

@@ -18,7 +18,11 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
-from leafnode.limits import CONTROL_LINES_PER_TURN, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.limits import (
+    CLIENT_ERROR_LINES_MAX,
+    CONTROL_LINES_PER_TURN,
+    SUBSCRIPTIONS_DROPPED_PER_TURN,
+)
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
 
@@ -101,6 +105,7 @@ def test_nothing_is_sent_to_a_client_after_the_error_that_ended_it() -> None:
 def test_a_slow_consumer_is_cut_counted_and_named_and_others_are_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     world = ClientWorld(Options(max_pending_bytes=10_000))
     slow, fast, publisher = world.client(QUIET), world.client(QUIET), world.client(QUIET)
     slow.says(b"SUB a 1\r\n")
@@ -116,7 +121,7 @@ def test_a_slow_consumer_is_cut_counted_and_named_and_others_are_not(
     assert world.server.registry.slow_consumers == 1
     assert world.server.registry.slow_pending == 1
     assert account(world).sublist.count == 1
-    assert "Slow consumer closed: cid=1 " in caplog.text
+    assert " - cid:1 - Slow Consumer Detected: MaxPending of 10000 Exceeded" in caplog.text
 
 
 def test_a_flood_of_control_lines_gives_others_a_turn() -> None:
@@ -207,23 +212,23 @@ def test_a_connection_that_ends_before_its_greeting_leaves_nothing() -> None:
     assert world.server.registry.open == {}
 
 
-def test_failed_logins_are_logged_once_a_second_with_their_number(
+def test_failed_logins_are_logged_up_to_a_bound_in_a_second_with_what_is_left_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = ClientWorld(Options(authorization=Authorization(user="u", password="canary")))
     with caplog.at_level(logging.WARNING):
-        for _ in range(5):
+        for _ in range(CLIENT_ERROR_LINES_MAX + 3):
             world.client(b"").says(b'CONNECT {"user":"u","pass":"wrong"}\r\n')
         world.clock.advance(NS_PER_S)
         world.client(b"").says(b'CONNECT {"user":"u","pass":"wrong"}\r\n')
 
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 2
-    assert "refused_since_last=1" in lines[0]
-    assert "refused_since_last=5" in lines[1]
+    assert len(lines) == CLIENT_ERROR_LINES_MAX + 2
+    assert lines[0].endswith(' - cid:1 - authentication error - User "u"')
+    assert lines[-2] == "3 more errors of clients were not logged"
     assert "canary" not in caplog.text
     assert "wrong" not in caplog.text
-    assert world.server.registry.auth_failures == 6
+    assert world.server.registry.auth_failures == CLIENT_ERROR_LINES_MAX + 4
 
 
 FRAGMENTS = st.sampled_from(
