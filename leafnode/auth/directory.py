@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.clock import Clock
-    from leafnode.config.options import ResolverOptions
+    from leafnode.config.options import OperatorOptions, ResolverOptions
 
 log = logging.getLogger(__name__)
 
@@ -234,6 +234,13 @@ class DirectoryResolver:
         if token is None:
             raise AuthError("account jwt not found")
         return token
+
+    async def change(self, options: OperatorOptions) -> None:
+        for account, token in options.preload:
+            try:
+                await asyncio.to_thread(self.directory.save_if_newer, account, token)
+            except AuthError as err:
+                log.warning("Account not preloaded: account=%s reason=%s", account, err)
 
     def close(self) -> None:
         """Nothing is open between two calls."""

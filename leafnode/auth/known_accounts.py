@@ -23,6 +23,7 @@ from leafnode.config.import_check import Importers
 from leafnode.config.lexer import quoted
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, EXPIRY_RECHECK_NS, LARGE_JWT_CHARS
+from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
     from asyncio import Task, TaskGroup
@@ -32,19 +33,24 @@ if TYPE_CHECKING:
     from leafnode.auth.trust import Trust
     from leafnode.clock import Clock, Timer
     from leafnode.config.account_options import AccountOptions
+    from leafnode.errors import ProtocolError
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class LoadedAccount:
-    """An account whose JWT held when it came. `removed`: its operator took it away."""
+    """An account whose JWT held when it came.
+
+    `removed`: its operator took it away, and `farewell` is what its clients are told.
+    """
 
     claims: AccountClaims
     token: str = field(repr=False)
     options: AccountOptions | None = None  # None: nobody uses it yet
     expired: bool = False
     removed: bool = False
+    farewell: type[ProtocolError] = AccountAuthenticationExpired
     timer: Timer | None = None
     updated_ns: int = 0  # wall time
 
@@ -180,14 +186,16 @@ class KnownAccounts:
             self._use(found)
         self.on_change(name)
 
-    async def remove(self, name: str) -> None:
+    async def remove(
+        self, name: str, *, farewell: type[ProtocolError] = AccountAuthenticationExpired
+    ) -> None:
         """Let an account hold no more; its clients are cut, and it imports and stores nothing."""
         async with self._updates:
             await self._settled(name)
             account = self.by_name.get(name)
             if account is None or account.options is None:
                 return
-            account.removed = True
+            account.removed, account.farewell = True, farewell
             _cancel(account)
             account.options = replace(
                 account.options, stream_imports=(), service_imports=(), jetstream=None

@@ -8,6 +8,7 @@ processClientOrLeafAuthentication.
 from __future__ import annotations
 
 import contextlib
+import logging
 from asyncio import timeout
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from leafnode.auth.directory import DirectoryResolver
 from leafnode.auth.identity import PROXY_REQUIRED, LoginRefused
 from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.later import answer_of
-from leafnode.auth.resolver import check_preload, new_resolver
+from leafnode.auth.resolver import MemoryResolver, check_preload, new_resolver
 from leafnode.auth.trust import trust_of
 from leafnode.auth.user_claims import (
     Moment,
@@ -28,13 +29,14 @@ from leafnode.auth.user_claims import (
     identity_of,
 )
 from leafnode.clock import NS_PER_S
+from leafnode.config.lexer import quoted
 from leafnode.errors import AuthError
 from leafnode.limits import JETSTREAM_LOGIN_WAIT_NS, SHOWN_JWT_CHARS_MAX
-from leafnode.protocol.errors import AccountAuthenticationExpired
+from leafnode.protocol.errors import AccountAuthenticationExpired, AuthorizationViolation
 
 if TYPE_CHECKING:
     from asyncio import Event, Future, TaskGroup
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from leafnode.auth.callout import Callout
     from leafnode.auth.claims import AccountClaims
@@ -43,8 +45,10 @@ if TYPE_CHECKING:
     from leafnode.auth.resolver import Resolver
     from leafnode.auth.trust import Trust
     from leafnode.clock import Clock
-    from leafnode.config.options import Options
+    from leafnode.config.options import OperatorOptions, Options
     from leafnode.protocol.info import Connect
+
+log = logging.getLogger(__name__)
 
 SYSTEM_ACCOUNT: Final = "$SYS"  # what it is called where nobody names it
 
@@ -121,7 +125,7 @@ class OperatorMode:
         check_claims(user, moment)
         if user.nats.proxy_required and not facts.proxy:
             raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
-        if self._pinned and user.account not in {*self._pinned, self.trust.system_account}:
+        if not self._is_pinned(user.account):
             raise LoginRefused("account not listed as operator pinned account")
         account = self.known.by_name.get(user.account)
         if (
@@ -136,8 +140,12 @@ class OperatorMode:
     def again(self, identity: Identity) -> Identity:
         """Return the identity of somebody connected as it is now. Raises ProtocolError."""
         account = self.known.by_name.get(identity.account)
-        if account is None or account.removed or account.expired:
+        if account is None or account.expired:
             raise AccountAuthenticationExpired
+        if account.removed:
+            raise account.farewell
+        if not self._is_pinned(identity.account):
+            raise AuthorizationViolation
         return identity_again(identity, account.claims, self._moment())
 
     def _user(self, connect: Connect) -> UserClaims:
@@ -214,6 +222,33 @@ class OperatorMode:
     def _moment(self) -> Moment:
         return Moment(self._clock.wall_ns(), self.trust)
 
-    def pin(self, accounts: Iterable[str]) -> None:
-        """Let in users of these accounts alone, and of the system account; of none: of all."""
-        self._pinned = frozenset(accounts)
+    # --- reload
+
+    async def change(self, options: OperatorOptions) -> None:
+        """Go by these accounts in the configuration, and by these that are pinned, from now on."""
+        self._pinned = frozenset(options.pinned_accounts)
+        self.trust = replace(self.trust, sentinel=options.default_sentinel)
+        await self.known.resolver.change(options)
+        await self._preload(dict(options.preload))
+        for name in list(self.known.by_name):
+            self.known.on_change(name)
+
+    async def _preload(self, preload: dict[str, str]) -> None:
+        """Let the accounts that are in use be what the configuration has of them now.
+
+        A resolver in memory has no other ones: what is not there, or does not hold, is removed.
+        """
+        is_all = isinstance(self.known.resolver, MemoryResolver)
+        for name in list(self.known.by_name) if is_all else preload:
+            try:
+                await self.known.update(name, await self.known.resolver.fetch(name))
+            except AuthError as err:
+                if is_all and name != self.trust.system_account:
+                    log.info("Reloaded: deleting account [removed]: %s, %s", quoted(name), err)
+                    await self.known.remove(name, farewell=AuthorizationViolation)
+                else:
+                    log.warning("Account not updated: account=%s reason=%s", name, err)
+
+    def _is_pinned(self, name: str) -> bool:
+        """Say whether users of this account may be let in; the system account's always."""
+        return not self._pinned or name in self._pinned or name == self.trust.system_account

@@ -26,6 +26,10 @@ class Resolver(Protocol):
         """Return the JWT. Raises AuthError where there is none, or none came in time."""
         ...
 
+    async def change(self, options: OperatorOptions) -> None:
+        """Take over what a reload has of accounts, and how to reach the server that has them."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -40,6 +44,9 @@ class MemoryResolver:
         if token is None:
             raise AuthError("account missing")
         return token
+
+    async def change(self, options: OperatorOptions) -> None:
+        self.tokens = dict(options.preload)
 
     def close(self) -> None:
         """Nothing is open."""

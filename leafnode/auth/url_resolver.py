@@ -60,6 +60,10 @@ class UrlResolver:
             raise AuthError(f"could not fetch <{self._shown}{account}>: status {status}")
         return body.decode("ascii", "replace").strip()
 
+    async def change(self, options: OperatorOptions) -> None:
+        if self._tls is not None:
+            self._tls = await asyncio.to_thread(tls_context, options)
+
     def close(self) -> None:
         """Nothing is open between two calls."""
 

@@ -62,7 +62,7 @@ def check_operator(options: Options, given: Given) -> None:
             raise given.places["resolver"].error("no operator key found")
         return
     where = given.places["operators"]
-    if "accounts" in given.values:
+    if "accounts" in given.values or "mappings" in given.values:
         raise where.error("operators do not allow Accounts to be configured directly")
     if options.authorization.users or options.authorization.user or options.authorization.token:
         raise where.error("operators do not allow users to be configured directly")

@@ -77,6 +77,29 @@ async def look_up(server: Server, options: Options) -> None:
                 raise AuthError(f"account {name}: {err}") from err
 
 
+def check(options: Options) -> None:
+    """Raise AuthError for accounts or files of a configuration read anew that do not hold.
+
+    Blocks: file access.
+    """
+    if options.operator is None:
+        return
+    from leafnode.auth.operator import check_operator
+    from leafnode.auth.url_resolver import tls_context
+
+    check_operator(options)
+    if options.operator.resolver_tls is not None:
+        tls_context(options.operator)
+
+
+async def change(server: Server) -> None:
+    """Go by the accounts and pins of the options of now."""
+    operator, options = server.operator, server.options.operator
+    assert operator is not None, "an operator does not come or go"
+    assert options is not None, "an operator does not come or go"
+    await operator.change(options)
+
+
 async def look_up_keepers(server: Server) -> None:
     """Load the accounts that JetStream keeps streams of, and read those back.
 

@@ -16,7 +16,7 @@ from leafnode.errors import ReloadError
 
 if TYPE_CHECKING:
     from leafnode.config.listener_options import Websocket
-    from leafnode.config.options import JetStreamOptions, Options
+    from leafnode.config.options import JetStreamOptions, OperatorOptions, Options
 
 
 class Part(Enum):
@@ -26,6 +26,7 @@ class Part(Enum):
     TLS = auto()
     ACCOUNTS = auto()
     LOGINS = auto()
+    RESOLVER = auto()
     CLIENTS = auto()  # limits and times of connections, and INFO
     CONNECTIONS = auto()  # how many there may be
     FILES = auto()
@@ -98,7 +99,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "authorization": Live(Part.LOGINS, "authorization", is_secret=True),
     "no_auth_user": Live(Part.LOGINS, "no_auth_user"),
     "trusted_proxies": Live(Part.LOGINS, "proxies"),
-    "operator": Fixed("TrustedOperators"),
+    "operator": Live(Part.RESOLVER, "accounts", is_secret=True),
     "max_payload_bytes": Live(Part.CLIENTS, "max_payload"),
     "max_control_line_bytes": Live(Part.CLIENTS, "max_control_line"),
     "max_pending_bytes": Live(Part.CLIENTS, "max_pending"),
@@ -147,6 +148,8 @@ def changes(old: Options, new: Options) -> list[Change]:
             _check_no_auth_user(before, after, new)
         if field == "jetstream":
             _check_jetstream(before, after)
+        if field == "operator":
+            _check_operator(before, after)
         found.append(Change(field, rule))
     return sorted(found, key=lambda change: change.live.part.value)
 
@@ -174,6 +177,16 @@ def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None)
         raise ReloadError("jetstream storage directory")
     if old.domain != new.domain:
         raise ReloadError(f"JetStreamDomain: old={old.domain}, new={new.domain}")
+
+
+def _check_operator(old: OperatorOptions | None, new: OperatorOptions | None) -> None:
+    """What is preloaded and pinned may be other; whom the server trusts stays."""
+    before = (old.operators, old.trusted_keys) if old is not None else None
+    after = (new.operators, new.trusted_keys) if new is not None else None
+    if before != after:
+        raise ReloadError("TrustedOperators: old=, new=")
+    if old is not None and new is not None and old.resolver != new.resolver:
+        raise ReloadError("AccountResolver")
 
 
 def line(change: Change, new: Options) -> str:

@@ -83,6 +83,10 @@ class Reloader:
         for use in ready.certificates:
             use()
         self._swap(parts, found, ready.jetstream)
+        if Part.RESOLVER in parts:
+            await operators.change(server)
+        if toggles:
+            await operators.look_up_keepers(server)
         if Part.MONITOR in parts:
             await server.replace_monitor(ready.monitor)
         if parts & {Part.REMOTES, Part.ACCOUNTS} or toggles:
@@ -110,6 +114,7 @@ class Reloader:
             # Always read anew: a certificate may be another one behind the same path.
             for reader in (client_ports, websocket_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))
+            await asyncio.to_thread(operators.check, options)
             await operators.look_up(server, options)
             if Part.MONITOR in parts:
                 ready.monitor = await monitoring.bind_monitor(server, options)

@@ -24,6 +24,7 @@ from nacl.public import Box, PrivateKey, PublicKey
 from tests.hub.jwt import Key
 from tests.hub.process import end_process, free_ports
 from tests.interop.barrier import settled
+from tests.interop.test_operator_mode import login_timeout_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -72,7 +73,7 @@ class Asking:
         conf.write_text(
             f"listen: 127.0.0.1:{self.port}\nserver_name: edge\n"
             "accounts { AUTH { users [{user: service, password: pw}] }, APP {} }\n"
-            "authorization { timeout: 1\n"
+            f"authorization {{ timeout: {login_timeout_s(command)}\n"
             f"auth_callout {{ issuer: {self.issuer.public}, account: AUTH, auth_users: [service]\n"
             f"{xkey} }} }}\n"
         )
@@ -127,13 +128,13 @@ class Asking:
 
     async def connect(self, user: str, password: str) -> Client:
         url = f"nats://{user}:{password}@127.0.0.1:{self.port}"
-        return await nats.connect(url, allow_reconnect=False, connect_timeout=5)
+        return await nats.connect(url, allow_reconnect=False, connect_timeout=10)
 
     async def refused(self, user: str = "bob", password: str = "secret") -> str:
         client = nats.NATS()
         url = f"nats://{user}:{password}@127.0.0.1:{self.port}"
         with pytest.raises(Exception) as caught:  # noqa: PT011 -- nats.py raises several kinds
-            await client.connect(url, allow_reconnect=False, connect_timeout=5)
+            await client.connect(url, allow_reconnect=False, connect_timeout=10)
         if client._transport is not None:  # nats.py leaves it to the collector
             client._transport.close()
             await asyncio.sleep(0.01)
@@ -163,7 +164,7 @@ def running(directory: Path, command: list[str], *, sealed: bool) -> Iterator[As
 
 
 async def whoami(client: Client) -> dict[str, Any]:
-    answer = await client.request("$SYS.REQ.USER.INFO", timeout=3)
+    answer = await client.request("$SYS.REQ.USER.INFO", timeout=10)
     found: dict[str, Any] = json.loads(answer.data)["data"]
     return found
 
@@ -299,7 +300,7 @@ def test_the_account_of_the_service_is_told_of_each_refusal(asking: Asking) -> N
             else:
                 async with asking.service(lambda r, wrong=WRONG[name]: wrong(asking, r)):  # type: ignore[misc]
                     await asking.refused()
-            event = await asyncio.wait_for(seen.get(), 5)
+            event = await asyncio.wait_for(seen.get(), 10)
             assert event["client"]["acc"] == "AUTH"
             told[name] = re.sub(r'"[A-Z2-7]{56}"', '"K"', event["reason"])
         await watcher.close()

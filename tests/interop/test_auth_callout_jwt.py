@@ -86,14 +86,14 @@ class Delegated(Operated):
         url = f"nats://127.0.0.1:{self.port}"
         try:
             await client.connect(
-                url, user_credentials=creds, allow_reconnect=False, connect_timeout=5
+                url, user_credentials=creds, allow_reconnect=False, connect_timeout=10
             )
         except nats.errors.Error as err:
             if client._transport is not None:  # nats.py leaves it to the collector
                 client._transport.close()
                 await asyncio.sleep(0.01)
             return str(err)
-        found = json.loads((await client.request("$SYS.REQ.USER.INFO", timeout=3)).data)["data"]
+        found = json.loads((await client.request("$SYS.REQ.USER.INFO", timeout=10)).data)["data"]
         await client.close()
         return str(found["account"])
 

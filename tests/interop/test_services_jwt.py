@@ -60,8 +60,8 @@ async def learned(url: str, creds: dict[str, str]) -> list[dict[str, Any]]:
         measured = await service.subscribe("lat")
         await service.subscribe("q.x", cb=answer)
         await settled(service)
-        await asker.request("l.q", b"?", timeout=5)
-        measurement = json.loads((await measured.next_msg(timeout=5)).data)
+        await asker.request("l.q", b"?", timeout=10)
+        measurement = json.loads((await measured.next_msg(timeout=10)).data)
         return [*told, measurement["requestor"], measurement["responder"]]
 
 

@@ -16,7 +16,11 @@ from leafnode.auth.trust import Trust
 from leafnode.config.options import OperatorOptions, Options, ResolverOptions
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, SHOWN_JWT_CHARS_MAX
-from leafnode.protocol.errors import AccountAuthenticationExpired, UserAuthenticationRevoked
+from leafnode.protocol.errors import (
+    AccountAuthenticationExpired,
+    AuthorizationViolation,
+    UserAuthenticationRevoked,
+)
 from leafnode.protocol.info import Connect
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
@@ -359,6 +363,33 @@ async def test_an_exporter_that_closes_takes_the_import_away() -> None:
 
     last = {options.name: options for options in w.accounts}[REALM.account.public]
     assert last.stream_imports == ()
+
+
+async def test_a_reload_changes_what_is_preloaded_and_pinned() -> None:
+    other = Key(ACCOUNT)
+    w = world((other, REALM.account_jwt(other)))
+    preload = dict(w.resolver.tokens)
+    async with w.running():
+        identity = await w.login(REALM.user_jwt(ANN))
+        await w.operator.known.lookup(other.public)
+
+        preload[other.public] = "nonsense"
+        preload.pop(REALM.system.public)
+        options = OperatorOptions(preload=tuple(preload.items()), default_sentinel="eyJ")
+        await w.operator.change(options)
+
+        assert w.operator.known.by_name[other.public].removed
+        assert not w.operator.known.by_name[REALM.system.public].removed
+        assert w.operator.trust.sentinel == "eyJ"
+        assert w.operator.again(identity) == identity
+
+        await w.operator.change(replace(options, pinned_accounts=(other.public,)))
+        with pytest.raises(AuthorizationViolation):
+            w.operator.again(identity)
+        preload.pop(REALM.account.public)
+        await w.operator.change(OperatorOptions(preload=tuple(preload.items())))
+        with pytest.raises(AuthorizationViolation):
+            w.operator.again(identity)
 
 
 async def test_the_sentinel_stands_in_for_who_brings_no_jwt() -> None:

@@ -7,7 +7,15 @@ from dataclasses import fields, replace
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.config.options import Authorization, HostPort, JetStreamOptions, Options, User
+from leafnode.config.options import (
+    Authorization,
+    HostPort,
+    JetStreamOptions,
+    OperatorOptions,
+    Options,
+    ResolverOptions,
+    User,
+)
 from leafnode.errors import ReloadError
 from leafnode.server.reload import RULES, Fixed, Part, changes, line
 
@@ -126,3 +134,18 @@ def test_refusals_can_show_their_values() -> None:
     shown = {name for name, rule in RULES.items() if isinstance(rule, Fixed)}
 
     assert not shown & {"authorization", "leafnodes", "tls"}
+
+
+def test_what_is_preloaded_and_pinned_may_change_and_whom_the_server_trusts_may_not() -> None:
+    trusted = OperatorOptions(operators=("a.jwt",), resolver=ResolverOptions())
+    before = Options(operator=trusted)
+
+    pinned = replace(trusted, preload=(("A", "eyJ"),), pinned_accounts=("A",))
+    (change,) = changes(before, replace(before, operator=pinned))
+    assert change.live.part is Part.RESOLVER
+    for other in (replace(trusted, operators=("b.jwt",)), None):
+        with pytest.raises(ReloadError, match="TrustedOperators"):
+            changes(before, replace(before, operator=other))
+    elsewhere = replace(trusted, resolver=ResolverOptions("url", url="http://h/"))
+    with pytest.raises(ReloadError, match="AccountResolver"):
+        changes(before, replace(before, operator=elsewhere))

@@ -1,0 +1,195 @@
+"""Accounts in the configuration of an operator, changed by a reload: the same on this server and on
+the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import nats
+import nkeys
+import pytest
+
+from tests.hub.jwt import Key
+from tests.hub.process import end_process, free_ports
+from tests.interop.barrier import settled
+from tests.interop.test_operator_mode import NATS_SERVER, NO_LIMITS, SERVERS, login_timeout_s, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nats.aio.client import Client
+
+
+class Preloaded:
+    """A server with all its accounts in the configuration."""
+
+    def __init__(self, directory: Path, command: list[str]) -> None:
+        self.directory = directory
+        self.timeout_s = login_timeout_s(command)
+        self.operator = Key(nkeys.PREFIX_BYTE_OPERATOR)
+        self.system, self.a, self.b = (Key(nkeys.PREFIX_BYTE_ACCOUNT) for _ in range(3))
+        self.now_s = int(time.time())
+        (self.port,) = free_ports(1)
+        self.preload = {key: self.account_jwt(key) for key in (self.system, self.a, self.b)}
+        self.log = directory / "server.log"
+        self.conf = directory / "server.conf"
+        self.write()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "-c", str(self.conf)], stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 20
+        while b"Server is ready" not in self.log.read_bytes():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def account_jwt(self, key: Key, **nats_claims: Any) -> str:
+        body = {"type": "account", "version": 2, "limits": NO_LIMITS | {"wildcards": True}}
+        return self.operator.sign(key.public, "ACC", body | nats_claims, issued_s=self.now_s)
+
+    def write(self, *lines: str) -> None:
+        body = {"type": "operator", "version": 2, "system_account": self.system.public}
+        operator = self.operator.sign(self.operator.public, "OP", body, issued_s=self.now_s)
+        preload = "\n".join(f"{key.public}: {token}" for key, token in self.preload.items())
+        self.conf.write_text(
+            f"listen: 127.0.0.1:{self.port}\noperator: {operator}\nresolver: MEMORY\n"
+            f"authorization {{timeout: {self.timeout_s}}}\nresolver_preload {{\n{preload}\n}}\n"
+            + "\n".join(lines)
+        )
+
+    async def reload(self, *lines: str) -> str:
+        """Reload with these lines besides; return what was in the way."""
+        self.write(*lines)
+        before = self._told()
+        self.process.send_signal(signal.SIGHUP)
+        await until(lambda: len(self._told()) > len(before))
+        last = self._told()[-1]
+        return "" if "Reloaded server configuration" in last else last
+
+    def _told(self) -> list[str]:
+        ends = ("Reloaded server configuration", "Failed to reload server configuration")
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if any(end in line for end in ends)]
+
+    def creds(self, account: Key) -> str:
+        user = Key(nkeys.PREFIX_BYTE_USER)
+        body = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
+        token = account.sign(user.public, "ann", body, issued_s=self.now_s)
+        path = self.directory / f"{user.public}.creds"
+        path.write_text(
+            f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+            f"-----BEGIN USER NKEY SEED-----\n{user.seed.decode()}\n"
+            "------END USER NKEY SEED------\n"
+        )
+        return str(path)
+
+    async def connect(self, account: Key) -> Client:
+        return await nats.connect(
+            f"nats://127.0.0.1:{self.port}",
+            user_credentials=self.creds(account),
+            allow_reconnect=False,
+            connect_timeout=10,
+        )
+
+    async def lets_in(self, account: Key) -> bool:
+        client = nats.NATS()
+        try:
+            await client.connect(
+                f"nats://127.0.0.1:{self.port}",
+                user_credentials=self.creds(account),
+                allow_reconnect=False,
+                connect_timeout=10,
+            )
+        except nats.errors.Error as err:
+            if "Authorization Violation" not in str(err):
+                raise
+            if client._transport is not None:  # nats.py leaves it to the collector
+                client._transport.close()
+                await asyncio.sleep(0.01)
+            return False
+        await client.close()
+        return True
+
+
+@pytest.fixture(params=SERVERS)
+def preloaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Preloaded]:
+    if request.param == "nats-server" and not NATS_SERVER.exists():
+        pytest.skip("nats-server is not installed")
+    server = Preloaded(tmp_path, SERVERS[request.param])
+    yield server
+    end_process(server.process, signal.SIGTERM)
+
+
+@pytest.mark.interop
+def test_accounts_come_change_and_go(preloaded: Preloaded) -> None:
+    a, b = preloaded.a, preloaded.b
+
+    async def run() -> None:
+        in_a, in_b = await preloaded.connect(a), await preloaded.connect(b)
+        assert await preloaded.reload() == ""
+        for client in (in_a, in_b):
+            await settled(client)
+
+        preloaded.preload[a] = preloaded.account_jwt(a, revocations={"*": preloaded.now_s})
+        assert await preloaded.reload() == ""
+        await until(lambda: in_a.is_closed)
+        await settled(in_b)
+        assert not await preloaded.lets_in(a)
+
+        del preloaded.preload[b]
+        assert await preloaded.reload() == ""
+        await until(lambda: in_b.is_closed)
+        assert not await preloaded.lets_in(b)
+
+        for key in (a, b):
+            preloaded.preload[key] = preloaded.account_jwt(key)
+        assert await preloaded.reload() == ""
+        assert await preloaded.lets_in(a)
+        in_b = await preloaded.connect(b)
+
+        preloaded.preload[b] = preloaded.account_jwt(b, mappings={"..": []})
+        assert await preloaded.reload() == ""
+        await until(lambda: in_b.is_closed)
+        assert not await preloaded.lets_in(b)
+        assert await preloaded.lets_in(a)
+
+    asyncio.run(run())
+
+
+@pytest.mark.interop
+def test_accounts_are_pinned_and_not_any_more(preloaded: Preloaded) -> None:
+    a, b = preloaded.a, preloaded.b
+
+    async def run() -> None:
+        in_a, in_b = await preloaded.connect(a), await preloaded.connect(b)
+
+        assert await preloaded.reload(f"resolver_pinned_accounts: [{a.public}]") == ""
+        await until(lambda: in_b.is_closed)
+        await settled(in_a)
+        assert not await preloaded.lets_in(b)
+        assert await preloaded.lets_in(a)
+        assert await preloaded.lets_in(preloaded.system)
+
+        assert await preloaded.reload() == ""
+        assert await preloaded.lets_in(b)
+        await in_a.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.interop
+def test_mappings_beside_an_operator_are_refused(preloaded: Preloaded) -> None:
+    async def run() -> None:
+        client = await preloaded.connect(preloaded.a)
+        problem = await preloaded.reload("mappings { x: y }")
+        assert "operators do not allow Accounts to be configured directly" in problem
+        await settled(client)
+        await client.close()
+
+    asyncio.run(run())
