@@ -63,6 +63,7 @@ class LeafEnvironment:
     max_pending_bytes: int
     ping_interval_ns: int
     ping_max: int
+    traces: bool = False  # messages of a hub are traced on here
 
 
 class LinkOwner(Protocol):
@@ -318,6 +319,7 @@ class HubLink:
         peer = self.peer
         peer.name = info.server_name
         peer.headers = info.headers
+        peer.traces = info.traces
         peer.permissions = rules.permissions
         peer.account = self._account
         self._rules = rules

@@ -217,6 +217,7 @@ class Remote:
             domain=environment.domain,
             jetstream=environment.jetstream,
             deny_imports=options.deny_imports,
+            traces=environment.traces,
             tls_wanted=url.tls or options.tls is not None,
             tls_first=tls_first,
             loop_subject=environment.loop_subjects.subject_of(self.account.name),

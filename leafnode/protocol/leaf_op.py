@@ -17,8 +17,9 @@ from leafnode.protocol.errors import ParserError, UnknownOperation
 from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.op import Ping, Pong
 
-# 3 would promise message tracing, and a trace-only message is delivered to a peer that says 3.
 LEAF_PROTOCOL: Final = 1
+# Who says this traces messages: it delivers none that is to be traced only.
+TRACING_PROTOCOL: Final = 3
 
 PING_LINE: Final = b"PING\r\n"
 PONG_LINE: Final = b"PONG\r\n"
@@ -39,6 +40,7 @@ class LeafInfo(
     server_id: str = ""
     server_name: str = ""
     version: str = ""
+    proto: int = 0
     client_id: int = 0
     client_ip: str = ""  # only client ports send it: how dialing the wrong port shows
     nonce: str = ""
@@ -54,6 +56,11 @@ class LeafInfo(
     import_rules: SubjectRulesInfo | None = None  # what we may receive
     export_rules: SubjectRulesInfo | None = None  # what we may send
     leafnode_urls: list[str] | None = None
+
+    @property
+    def traces(self) -> bool:
+        """Whether the hub traces messages on."""
+        return self.proto >= TRACING_PROTOCOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class LeafConnect:
     remote_account: str
     deny_pub: tuple[str, ...]
     credentials: LeafCredentials
+    traces: bool = False
 
 
 def parse_leaf_line(line: bytes) -> LeafOp:
@@ -186,7 +194,7 @@ def encode_connect(connect: LeafConnect) -> bytes:
         "jetstream": connect.jetstream,
         "compress_mode": "off",
         "remote_account": connect.remote_account,
-        "protocol": LEAF_PROTOCOL,
+        "protocol": TRACING_PROTOCOL if connect.traces else LEAF_PROTOCOL,
         "deny_pub": connect.deny_pub,
         "user": connect.credentials.user,
         "pass": connect.credentials.password,

@@ -128,6 +128,7 @@ class LeafSettings:
     domain: str = ""
     jetstream: bool = False
     deny_imports: tuple[str, ...] = ()
+    traces: bool = False
     tls_wanted: bool = False
     tls_first: bool = False
     loop_subject: bytes = b""
@@ -279,6 +280,7 @@ class LeafSession:
             remote_account=settings.account,
             deny_pub=settings.deny_imports,
             credentials=settings.sign(self.hub.nonce),
+            traces=settings.traces,
         )
         self._out.append(op.encode_connect(connect))
         if self.hub.info_on_connect:

@@ -107,6 +107,7 @@ class Peer:
         "pending_bytes",
         "permissions",
         "subs",
+        "traces",
         "traffic",
         "verbose",
     )
@@ -127,6 +128,7 @@ class Peer:
         self.pedantic = False
         self.headers = True
         self.no_responders = False
+        self.traces = True  # False: a server that knows nothing of message tracing
         self.permissions: Permissions | None = None  # None: everything is allowed
         self.open_replies: OpenReplies | None = None  # set where permissions allow responses
         self.traffic = Traffic()

@@ -296,7 +296,10 @@ def send_to_leaf(
         message = message._replace(subject=sub.shadow.show(message.subject))
         sub = sub.shadow.source
     if message.trace is not None:
-        message = message.trace.sent_on(sub, message)
+        sent = message.trace.sent_on(sub, message)
+        if sent is None:
+            return
+        message = sent
     middle = message.reply
     if queues:
         names = b" ".join(queues)

@@ -37,6 +37,11 @@ NO_ECHO: Final = "Not delivered because of no echo"
 PUBLISH_DENIED: Final = "Not delivered because publish denied for this subject"
 SUBSCRIBE_DENIED: Final = "Not delivered because subscription denies this subject"
 SUBSCRIPTION_CLOSED: Final = "Not delivered because subscription is closed"
+NOT_TRACED_ON: Final = (
+    "Message delivered but remote does not support message tracing "
+    "so no trace event generated from there"
+)
+ONLY_NOT_TRACED_ON: Final = "Not delivered because remote does not support message tracing"
 CLIENT_CLOSED: Final = "Not delivered because client is closed"
 
 # nats-server's numbers for what is at the other end.
@@ -176,15 +181,21 @@ class Trace:
         fields: dict[str, object] = {"from": _text(subject), "to": _text(to)}
         self.note("si", acc=exporter.name, **fields)
 
-    def sent_on(self, sub: Subscription, message: Message) -> Message:
+    def sent_on(self, sub: Subscription, message: Message) -> Message | None:
         """Note that a message leaves for another server, and return it with its way up to there.
 
-        Also one that is not to be delivered leaves: the other server notes what it would do.
+        Also one that is not to be delivered leaves: the other server notes what it would do. None
+        where it would not know.
         """
         self.hops += 1
         own = b"%d" % self.hops
         hop = self._hop + b"." + own if self._hop else own
-        self.goes_to(sub, hop=hop.decode())
+        error = ""
+        if not sub.peer.traces:
+            error = ONLY_NOT_TRACED_ON if self.only else NOT_TRACED_ON
+        self.goes_to(sub, hop=hop.decode("utf-8", "replace"), error=error)
+        if error and self.only:
+            return None
         block = header.replaced(message.body[: message.header_size], HOP, hop)
         body = block + message.body[message.header_size :]
         return message._replace(header_size=len(block), body=body)

@@ -165,6 +165,7 @@ def _leaf_environment(server: Server) -> LeafEnvironment:
         max_pending_bytes=server.options.max_pending_bytes,
         ping_interval_ns=server.options.ping_interval_ns,
         ping_max=server.options.ping_max,
+        traces=not server.options.no_system_account,
     )
 
 

@@ -63,7 +63,7 @@ class Heartbeat:
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        self._timer = self._envelope.clock.call_later(self._interval_ns, self._on_time)
+        self._call_in(self._interval_ns)
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -71,12 +71,11 @@ class Heartbeat:
             self._timer = None
 
     def broadcast(self, *, at_once: bool = False) -> None:
-        """Tell everybody, unless they were told within the last second and it is not asked for."""
+        """Tell everybody; later, if they were told within the last second and nobody asks."""
         now_ns = self._envelope.clock.monotonic_ns()
-        if at_once:
-            self._sent_ns = None
         quiet_ns = min(STATSZ_QUIET_NS, self._interval_ns)
-        if self._sent_ns is not None and now_ns - self._sent_ns < quiet_ns:
+        if not at_once and self._sent_ns is not None and now_ns - self._sent_ns < quiet_ns:
+            self._call_in(self._sent_ns + quiet_ns - now_ns)
             return
         self._sent_ns = now_ns
         subject = f"$SYS.SERVER.{self._envelope.about.id}.STATSZ"
@@ -85,6 +84,10 @@ class Heartbeat:
 
     def message(self) -> dict[str, object]:
         return {"server": self._envelope.server(), "statsz": self._statsz()}
+
+    def _call_in(self, delay_ns: int) -> None:
+        self.stop()
+        self._timer = self._envelope.clock.call_later(delay_ns, self._on_time)
 
     def _on_time(self) -> None:
         self._interval_ns = min(2 * self._interval_ns, STATSZ_INTERVAL_NS)

@@ -3,6 +3,7 @@ same hub."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,10 @@ import pytest
 from tests.hub.process import Hub, nats_server_path, running_hub
 from tests.interop.barrier import settled
 from tests.interop.edge import until
-from tests.interop.gateway import running_gateway
+from tests.interop.gateway import Gateway, running_gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nats.aio.client import Client
@@ -120,19 +121,71 @@ async def story(url: str, hub: Hub, killing: Killing) -> Any:
     return answer, list(event), list(event["client"]), event["client"]["acc"], event["reason"]
 
 
+async def traced(url: str, hub: Hub, headers: dict[str, str]) -> Any:
+    """Publish a traced message at the hub; return what its two servers say, and who got it."""
+    far, near = await connect(hub.client_url, "a"), await connect(url, "a")
+    traces = await far.subscribe("t.x")
+    sub = await near.subscribe("down.*")
+    await settled(far, near)
+    arrived = False
+    while not arrived:  # the hub may not know of the interest yet
+        await far.publish("down.0", b"")
+        with contextlib.suppress(nats.errors.TimeoutError):
+            arrived = bool(await sub.next_msg(timeout=0.1))
+    await far.publish("down.1", b"hi", headers={"Nats-Trace-Dest": "t.x"} | headers)
+    told = [json.loads((await traces.next_msg(timeout=PATIENCE_S)).data) for _ in range(2)]
+    await far.publish("down.2", b"")
+    got: list[str] = []
+    while "down.2" not in got:
+        got.append((await sub.next_msg(timeout=PATIENCE_S)).subject)
+    for client in (far, near):
+        await client.close()
+    steps = [
+        [
+            {k: v for k, v in step.items() if k not in {"ts", "cid", "name"}}
+            for step in one["events"]
+        ]
+        for one in told
+    ]
+    hops = [one["request"]["header"].get("Nats-Trace-Hop") for one in told]
+    return sorted(zip(steps, hops, strict=True), key=json.dumps), "down.1" in got
+
+
+@pytest.mark.parametrize("headers", [{}, {"Nats-Trace-Only": "1"}])
+async def test_a_message_of_the_hub_is_traced_on_alike(
+    tmp_path: Path, headers: dict[str, str]
+) -> None:
+    told = []
+    with running_hub(tmp_path / "hub", ACCOUNTS) as hub:
+        for name in ("theirs", "ours"):
+            with dialing(tmp_path / name, hub, is_theirs=name == "theirs") as server:
+                told.append(await traced(server.client_url, hub, headers))
+
+    assert told[1] == told[0]
+    assert told[0][1] is not bool(headers)
+
+
+@contextlib.contextmanager
+def dialing(directory: Path, hub: Hub, *, is_theirs: bool) -> Iterator[Hub | Gateway]:
+    """A server with a leaf link to the hub."""
+    dials = DIALS.format(port=hub.leaf_port)
+    if is_theirs:
+        with running_hub(directory, ACCOUNTS, leafnodes=dials) as theirs:
+            yield theirs
+    else:
+        with running_gateway(directory, f"{ACCOUNTS}leafnodes {{ {dials} }}") as ours:
+            yield ours
+
+
 @pytest.mark.parametrize("killing", [kick, end_hub])
 async def test_the_end_of_a_leaf_link_is_told_alike(tmp_path: Path, killing: Killing) -> None:
     told = []
     for name in ("theirs", "ours"):
-        with running_hub(tmp_path / f"hub-of-{name}", ACCOUNTS) as hub:
-            dials = DIALS.format(port=hub.leaf_port)
-            ours = f"{ACCOUNTS}leafnodes {{ {dials} }}"
-            with (
-                running_hub(tmp_path / name, ACCOUNTS, leafnodes=dials)
-                if name == "theirs"
-                else running_gateway(tmp_path / name, ours) as server
-            ):
-                told.append(await story(server.client_url, hub, killing))
+        with (
+            running_hub(tmp_path / f"hub-of-{name}", ACCOUNTS) as hub,
+            dialing(tmp_path / name, hub, is_theirs=name == "theirs") as server,
+        ):
+            told.append(await story(server.client_url, hub, killing))
 
     assert told[1] == told[0]
     assert told[0][-1] == {kick: "Kicked", end_hub: "Client Closed"}[killing]

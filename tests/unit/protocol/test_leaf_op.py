@@ -102,6 +102,18 @@ def connect(**fields: object) -> op.LeafConnect:
     return op.LeafConnect(**(given_fields | fields))  # type: ignore[arg-type]
 
 
+def test_connect_says_that_messages_are_traced_on_here() -> None:
+    assert b'"protocol":3}' in op.encode_connect(connect(traces=True))
+
+
+@pytest.mark.parametrize(("proto", "traces"), [(b"0", False), (b"2", False), (b"3", True)])
+def test_info_says_whether_the_hub_traces_messages_on(proto: bytes, traces: bool) -> None:
+    info = op.parse_leaf_line(b'INFO {"client_id":1,"proto":%b}' % proto)
+
+    assert isinstance(info, op.LeafInfo)
+    assert info.traces is traces
+
+
 def test_connect_says_what_a_hub_needs_and_leaves_out_what_is_empty() -> None:
     line = op.encode_connect(connect())
 

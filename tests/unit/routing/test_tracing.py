@@ -240,6 +240,32 @@ def test_another_server_is_told_the_way_and_gets_it_even_when_nobody_is_to() -> 
     assert world.tracer.sent[0].hops == 1
 
 
+def test_a_server_that_does_not_trace_gets_no_message_that_is_only_traced() -> None:
+    world = World()
+    link = FakePeer(world.account, 9, Kind.LEAF)
+    link.traces = False
+    link.subscribe(b"z", b"")
+
+    world.publisher.says(hpub(b"z", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: 1"))
+
+    assert link.got() == b""
+    error = "Not delivered because remote does not support message tracing"
+    assert world.tracer.steps()[1] == ("eg", {"kind": 4, "cid": 9, "hop": "1", "error": error})
+
+
+def test_a_server_that_does_not_trace_gets_a_traced_message_and_nothing_more_is_told() -> None:
+    world = World()
+    link = FakePeer(world.account, 9, Kind.LEAF)
+    link.traces = False
+    link.subscribe(b"z", b"")
+
+    world.publisher.says(hpub(b"z", b"Nats-Trace-Dest: t"))
+
+    assert link.got().startswith(b"HMSG z ")
+    error = str(world.tracer.steps()[1][1]["error"])
+    assert error.startswith("Message delivered but remote does not support message tracing so no")
+
+
 def test_the_way_that_a_client_claims_is_not_believed_a_servers_is() -> None:
     world = World()
     link = FakePeer(world.account, 9, Kind.LEAF)

@@ -34,6 +34,19 @@ def test_the_first_comes_soon_and_the_later_ones_ever_more_rarely_up_to_10_s() -
     assert len(world.told) - later == 10
 
 
+def test_they_come_at_the_times_of_nats_server() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.SERVER.*.STATSZ")
+    world.heartbeat.start()
+    at_ms: list[int] = []
+
+    for now_ms in range(50, 36_000, 50):
+        world.clock.advance(50 * NS_PER_MS)
+        at_ms += [now_ms] * (len(world.told) - len(at_ms))
+
+    assert at_ms == [250, 1250, 3250, 7250, 15_250, 25_250, 35_250]  # measured
+
+
 def test_a_heartbeat_that_stopped_says_nothing_more() -> None:
     world = SystemWorld()
     world.listen()
