@@ -25,7 +25,7 @@ HELP: Final = """\
 Usage: {program} [options]
 
 Server Options:
-    -a, --addr, --net <host>         Bind to host address (default: 127.0.0.1)
+    -a, --addr, --net <host>         Bind to host address (default: {host})
     -p, --port <port>                Use port for clients (default: 4222; -1: any free port)
     -n, --name
         --server_name <server_name>  Server name (default: auto)

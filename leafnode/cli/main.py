@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
     try:
         flags = parse_flags(sys.argv[1:] if argv is None else argv)
         if flags.help:
-            print(HELP.format(program=program), end="")
+            print(_help(program), end="")
             return 0
         if flags.help_tls:
             from leafnode.cli.tls_flags import help_text
@@ -73,12 +73,21 @@ def _program(path: str) -> str:
     return name if name and not name.startswith("__main__") else "leafnode"
 
 
+def _default_host(program: str) -> str:
+    """Whoever starts `nats-server` expects it on every address, as the real one."""
+    return EVERYWHERE if program == NATS_SERVER else LOOPBACK
+
+
+def _help(program: str) -> str:
+    return HELP.format(program=program, host=_default_host(program))
+
+
 def _refuse_flags(err: FlagError, program: str) -> int:
     """Say what is wrong with the command line, in nats-server's way when called by that name."""
     as_nats = program == NATS_SERVER
     print(err if as_nats and err.usage else f"{program}: {err}", file=sys.stderr)
     if err.usage:
-        usage = HELP.format(program=program)
+        usage = _help(program)
         print(f"\n{usage}" if as_nats else usage, end="", file=None if as_nats else sys.stderr)
     return 0 if as_nats and err.usage else 1
 
@@ -94,8 +103,7 @@ def _shown(err: ConfigError, program: str) -> str:
 
 
 def _options(flags: Flags, program: str) -> Options:
-    # Whoever starts `nats-server` expects it on every address, as the real one.
-    host = EVERYWHERE if program == NATS_SERVER else LOOPBACK
+    host = _default_host(program)
     if flags.config:
         options = load(flags.config, os.environ, default_host=host)
     else:

@@ -10,17 +10,41 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.config.listener_options import CertificatePair, ListenerTls
-from leafnode.config.tls import CIPHER_SUITES
+from leafnode.config.tls import CIPHER_SUITES, CURVES, INSECURE_SUITES, TLS13_SUITES
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from leafnode.config.options import Options
 
 _HEAD: Final = """\
-TLS of the listener for clients is configured in the block `tls` of a file, or by --tls, --tlscert,
---tlskey, --tlsverify and --tlscacert; docs/configuration.md has every key. TLS 1.2 is the floor.
+TLS for clients is set up in the block `tls` of a configuration file:
 
-Cipher suites that `cipher_suites` may name (those of TLS 1.3 are always on):
+    tls {
+        cert_file: "./server.pem"      # certificate with its chain, PEM
+        key_file:  "./server-key.pem"  # not encrypted
+        ca_file:   "./ca.pem"          # whose client certificates hold
+        verify:    true                # a client must show a certificate
+        # verify_and_map: true         # and the certificate names the user
+
+        cipher_suites: [
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+        ]
+        curve_preferences: [ "X25519" ]
+    }
+
+The flags --tls, --tlscert, --tlskey, --tlsverify and --tlscacert stand for the first four keys.
+docs/configuration.md has every key. TLS 1.2 is the floor.
+
+Cipher suites to choose from (those of TLS 1.3 are always on):
+"""
+_INSECURE: Final = """
+With allow_insecure_cipher_suites: true also (not secure):
+"""
+_CURVES: Final = """
+Curves to choose from:
 """
 
 
@@ -60,4 +84,15 @@ def overlay_tls(options: Options, flags: TlsFlags) -> Options:
 
 def help_text() -> str:
     """Return what `--help_tls` prints."""
-    return _HEAD + "".join(f"    {name}\n" for name in sorted(CIPHER_SUITES))
+    return (
+        _HEAD
+        + _listed(TLS13_SUITES | CIPHER_SUITES.keys())
+        + _INSECURE
+        + _listed(INSECURE_SUITES)
+        + _CURVES
+        + _listed(CURVES)
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return "".join(f"    {name}\n" for name in sorted(names))

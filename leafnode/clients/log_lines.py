@@ -134,6 +134,14 @@ def _who(connect: Connect) -> str:
     return f'Token "{REDACTED}"' if connect.auth_token else ""
 
 
+def withdrawn(client: Named, subject: bytes, queue: bytes, sid: bytes) -> str:
+    """Return what is told of a subscription that a reload took away."""
+    group = f" using queue {_go_quoted(queue)}" if queue else ""
+    who = _who(client.connect) or 'User "N/A"'
+    shown = f"{_go_quoted(subject)}{group} (sid {_go_quoted(sid)})"
+    return f"Removed sub {shown} for {who} - not authorized"
+
+
 class ErrorLines:
     """Writes what clients do wrong, up to CLIENT_ERROR_LINES_MAX lines in a second."""
 

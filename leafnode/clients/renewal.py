@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth.identity import LoginRefused, UserRemoved
 from leafnode.clients import interest
+from leafnode.clients.log_lines import withdrawn
 from leafnode.errors import ProtocolError
 from leafnode.protocol import errors
 from leafnode.protocol.errors import wire_line
@@ -75,7 +76,4 @@ def drop_denied(client: ClientHandler) -> None:
             continue
         interest.drop(sub)
         peer.send(wire_line(errors.SubscriptionWithdrawn(sub.subject, sub.queue, sub.sid)))
-        log.info(
-            "Removed sub, not authorized any more: cid=%d subject=%r queue=%r sid=%r",
-            *(peer.cid, sub.subject, sub.queue, sub.sid),
-        )
+        log.info("%s", withdrawn(client, sub.subject, sub.queue, sub.sid))

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import ENTRIES_MAX, PROXY_TIMEOUT_NS
+from leafnode.limits import AUTH_LOG_NS, ENTRIES_MAX, PROXY_TIMEOUT_NS
 from leafnode.net.proxy import ProxyError, read_header
 from leafnode.net.transport import Session
 
@@ -76,6 +76,8 @@ class Entrance:
     _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
     _second_ns: int = 0
     _in_second: int = 0
+    _logged_ns: int = 0
+    _unlogged: int = 0
 
     def session(self, guest: Guest) -> Session:
         """Return what a listener gives a new connection: the guest itself, or its way in."""
@@ -104,6 +106,20 @@ class Entrance:
             self._second_ns, self._in_second = now_ns, 0
         self._in_second += 1
         return not limit or self._in_second <= limit
+
+    def note_failure(self, peer: str, problem: str, *, is_probe: bool) -> None:
+        """Count a handshake that failed; say it, at most once in a second."""
+        self.counters.failed += 1
+        if is_probe:
+            log.debug("%s - TLS handshake error: %s", peer, problem)
+            return
+        now_ns = self.clock.monotonic_ns()
+        if self._logged_ns and now_ns - self._logged_ns < AUTH_LOG_NS:
+            self._unlogged += 1
+            return
+        more = f" ({self._unlogged} more were not logged)" if self._unlogged else ""
+        log.error("%s - TLS handshake error: %s%s", peer, problem, more)
+        self._logged_ns, self._unlogged = now_ns, 0
 
     def close_all(self) -> None:
         """End whoever is on the way in."""
@@ -254,8 +270,9 @@ class Entry:
             problem = "certificate not pinned"
         else:
             problem = str(err)
-        self._entrance.counters.failed += 1
-        log.debug("TLS handshake error: peer=%s error=%s", self._wire.peer, problem)
+        # Who goes within it may be a load balancer that asks whether somebody listens.
+        is_probe = isinstance(err, ConnectionResetError)
+        self._entrance.note_failure(self._wire.peer, problem, is_probe=is_probe)
         self.end("TLS Handshake Failure")
 
     def _pass(self) -> None:

@@ -141,7 +141,8 @@ def changes(old: Options, new: Options) -> list[Change]:
         if field == "port" and after == _FREE_PORT:
             continue  # it has a free one already
         if isinstance(rule, Fixed):
-            raise ReloadError(f"{rule.name}: old={_shown(before)}, new={_shown(after)}")
+            shown = _duration if field.endswith("_ns") else _shown
+            raise ReloadError(f"{rule.name}: old={shown(before)}, new={shown(after)}")
         if field == "websocket":
             _check_websocket(before, after)
         if field == "no_auth_user":

@@ -101,7 +101,7 @@ class Reloader:
         refresh(server)
         if server.features.system is not None:
             server.features.system.refresh()
-        log.info("Reloaded server configuration")
+        log.info("Reloaded server configuration (%s)", server.options.config_digest)
 
     async def _prepare(self, parts: set[Part], options: Options, *, toggles: bool) -> _Ready:
         """Open and read whatever the options name. Raises LeafnodeError, OSError; then nothing of

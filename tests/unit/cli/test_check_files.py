@@ -9,16 +9,18 @@ import pytest
 
 from leafnode.cli.check_files import FileProblemError, check_files
 from leafnode.config.bind import load
+from tests.hub.jwt import Key
 from tests.sim.certificates import tls_pair
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+OPERATOR = Key(nkeys.PREFIX_BYTE_OPERATOR).public
 WRAPPERS = (
     "tls { %s }",
     "websocket { port: 9222, tls { %s } }",
     'leafnodes { remotes: [ { url: "tls://localhost:7422", tls { %s } } ] }',
-    "resolver: MEMORY, resolver_tls { %s }",
+    f"resolver: MEMORY, trusted: {OPERATOR}, resolver_tls {{ %s }}",
 )
 
 

@@ -228,7 +228,9 @@ def test_the_help_names_every_flag_it_should() -> None:
     ):
         assert name in HELP
     assert all(len(line) <= 100 for line in HELP.splitlines())
-    assert HELP.format(program="nats-server").startswith("Usage: nats-server [options]\n")
+    assert HELP.format(program="nats-server", host="0.0.0.0").startswith(
+        "Usage: nats-server [options]\n"
+    )
 
 
 # --- overlay

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from leafnode.clients.log_lines import withdrawn
 from leafnode.config.options import (
     Authorization,
     Options,
@@ -102,3 +103,17 @@ def test_a_flood_of_violations_writes_a_bounded_number_of_lines(
     lines = errors_after(caplog, b"PUB no 0\r\n\r\n" * (CLIENT_ERROR_LINES_MAX + 90))
 
     assert len(lines) == CLIENT_ERROR_LINES_MAX
+
+
+@pytest.mark.parametrize(
+    ("queue", "text"),
+    [
+        (b"", 'Removed sub "a" (sid "1") for User "u" - not authorized'),
+        (b"q", 'Removed sub "a" using queue "q" (sid "1") for User "u" - not authorized'),
+    ],
+)
+def test_a_subscription_that_a_reload_takes_away_is_told(queue: bytes, text: str) -> None:
+    world = ClientWorld(OPTIONS)
+    world.client(json.dumps(LOGIN).encode())
+
+    assert withdrawn(world.server.registry.open[1], b"a", queue, b"1") == text

@@ -436,6 +436,26 @@ async def test_garbage_ends_connections_and_nothing_else(authority: Authority, s
             assert await here.guests[-1].bytes(2) == b"hi"
 
 
+def test_failed_handshakes_are_told_once_a_second_and_probes_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    clock.advance(NS_PER_S)
+    entrance = Entrance(clock)
+
+    entrance.note_failure("p:0", "gone", is_probe=True)
+    for port in (1, 2, 3):
+        entrance.note_failure(f"p:{port}", "no shared cipher", is_probe=False)
+    clock.advance(NS_PER_S)
+    entrance.note_failure("p:4", "wrong version", is_probe=False)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "p:1 - TLS handshake error: no shared cipher",
+        "p:4 - TLS handshake error: wrong version (2 more were not logged)",
+    ]
+    assert entrance.counters.failed == 5
+
+
 def test_handshakes_take_turns() -> None:
     clock = FakeClock()
     entrance = Entrance(clock)

@@ -44,6 +44,7 @@ def test_nothing_changed_is_nothing_to_do() -> None:
         ({"server_name": "b"}, "ServerName: old=, new=b"),
         ({"max_subscriptions": 5}, "MaxSubs: old=0, new=5"),
         ({"no_header_support": True}, "NoHeaderSupport: old=false, new=true"),
+        ({"lame_duck_duration_ns": 40 * NS_PER_S}, "LameDuckDuration: old=2m0s, new=40s"),
     ],
 )
 def test_what_needs_a_restart_is_refused_by_name(change: dict[str, object], text: str) -> None:
