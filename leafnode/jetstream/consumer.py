@@ -17,7 +17,7 @@ from leafnode.jetstream import ack, advisory, consumer_state, wire
 from leafnode.jetstream.ack_handler import AckHandler
 from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
-from leafnode.jetstream.direct_get import append_header
+from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.keeper import Keeper
 from leafnode.jetstream.pending import Pending, Position

@@ -1,6 +1,6 @@
 """Direct Get: one message straight from the store, as a message and not as JSON.
 
-Single messages by sequence, last or next by subject, and start time; batches are refused.
+Single messages by sequence, last or next by subject, and start time; several: direct_batch.
 Truth: ADR-31, measured on nats-server 2.15.1.
 """
 
@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Final
 from leafnode.errors import StoreError
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import MsgGetRequest
+from leafnode.jetstream.direct_batch import (
+    DirectLast,
+    DirectRange,
+    append_header,
+    origin_fields,
+)
 from leafnode.jetstream.errors import store_status
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.level import level_is_met
 from leafnode.protocol import header
 
@@ -28,7 +33,6 @@ _EMPTY: Final = header.status(408, b"Empty Request")
 _MALFORMED: Final = header.status(408, b"Malformed Request")
 _BAD: Final = header.status(408, b"Bad Request")
 _LEVEL: Final = header.status(412, b"Required Api Level")
-_UNSUPPORTED: Final = header.status(408, b"Bad Request - batch requests are not supported")
 
 
 class DirectGet:
@@ -83,14 +87,17 @@ class DirectGet:
             return _EMPTY
         if not is_one_selector(request):
             return _BAD
-        if request.batch or request.multi_last or request.max_bytes:
-            return _UNSUPPORTED
 
         def answer(msg: StoredMsg | None) -> None:
             self._answer(reply, msg, no_header=request.no_hdr)
 
         try:
-            select(self._stream, request, answer)
+            if request.multi_last:
+                DirectLast(self._stream, reply, request).start()
+            elif request.batch:
+                DirectRange(self._stream, reply, request).start()
+            else:
+                select(self._stream, request, answer)
         except StoreError as error:
             self._stream.trouble.note("Direct get refused", error)
             return store_status(error)
@@ -104,29 +111,15 @@ class DirectGet:
         if no_header:
             context.send(reply, msg.payload)
             return
-        added = header.build(
-            [
-                (b"Nats-Stream", self._stream.name.encode()),
-                (b"Nats-Subject", msg.subject),
-                (b"Nats-Sequence", b"%d" % msg.seq),
-                (b"Nats-Time-Stamp", format_time(msg.ts_ns).encode()),
-            ]
-        )
+        added = header.build(origin_fields(self._stream, msg))
         block = append_header(msg.header, added)
         context.send(reply, block + msg.payload, header_size=len(block))
-
-
-def append_header(block: bytes, added: bytes) -> bytes:
-    """Return a header block (may be empty) with the lines of `added` after its own."""
-    if not block:
-        return added
-    return block[:-2] + added[len(header.VERSION) + 2 :]
 
 
 def is_one_selector(request: MsgGetRequest) -> bool:
     """Say whether the request names its message in one consistent way."""
     if request.last_by_subj:
-        return not (request.seq or request.next_by_subj or request.start_time)
+        return not (request.seq or request.next_by_subj or request.start_time or request.batch)
     if request.start_time is not None:
         return not (request.seq or request.next_by_subj)
     if request.multi_last:

@@ -166,10 +166,12 @@ class StreamStore(Protocol):
         """
         ...
 
-    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+    def last(
+        self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
+    ) -> None:
         """Hand over the newest committed message whose subject matches, or None.
 
-        Fails as `get` does.
+        `upto_seq`: no later one counts. Fails as `get` does.
         """
         ...
 

@@ -142,12 +142,14 @@ class MemoryStream:
                 break
         done(found)
 
-    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
-        newest = max(
-            (next(reversed(self._subjects[subject])) for subject in self._matching([pattern])),
-            default=None,
-        )
-        done(None if newest is None else self._messages[newest])
+    def last(
+        self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
+    ) -> None:
+        newest = [
+            next((seq for seq in reversed(self._subjects[subject]) if seq <= upto_seq), 0)
+            for subject in self._matching([pattern])
+        ]
+        done(self._messages.get(max(newest, default=0)))
 
     # --- private
 

@@ -177,9 +177,11 @@ class SqliteStream:
     ) -> None:
         self._read(start_seq, patterns, (max_msgs, max_bytes), done)
 
-    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+    def last(
+        self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
+    ) -> None:
         sids = self.index.subjects.sids([pattern])
-        last = self._newest(sids)
+        last = min(self._newest(sids), upto_seq)
         if self._damage is not None or last < self._committed_first:
             done(None)
             return

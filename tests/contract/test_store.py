@@ -93,9 +93,9 @@ def got(world: World, stream: StreamStore, seq: int) -> StoredMsg | None:
     return message
 
 
-def newest(world: World, stream: StreamStore, pattern: bytes) -> int | None:
+def newest(world: World, stream: StreamStore, pattern: bytes, **upto: int) -> int | None:
     found: list[StoredMsg | None] = []
-    stream.last(pattern, found.append)
+    stream.last(pattern, found.append, **upto)
     world.settle()
     (message,) = found
     return message and message.seq
@@ -298,6 +298,15 @@ def test_last_gives_the_newest_message_that_matches(world: World, stream: Stream
     assert newest(world, stream, b"b.x") == 3
     assert newest(world, stream, b">") == 5
     assert newest(world, stream, b"none") is None
+
+
+@pytest.mark.parametrize("newer", [0, 400])  # so many that the reader is asked
+def test_last_up_to_a_sequence(world: World, stream: StreamStore, newer: int) -> None:
+    filled(world, stream, b"a.x", b"a.y", b"a.x", b"b.x", *[b"z"] * newer)
+
+    assert newest(world, stream, b"a.x", upto_seq=3) == 3
+    assert newest(world, stream, b"a.x", upto_seq=2) == 1
+    assert newest(world, stream, b"b.x", upto_seq=3) is None
 
 
 def test_last_of_a_subject_whose_newest_message_was_removed_is_the_one_before(

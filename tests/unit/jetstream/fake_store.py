@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import matches
 from leafnode.store.api import (
+    SEQ_MAX,
     ConsumerRecord,
     StoredMsg,
     StreamRecord,
@@ -150,9 +151,11 @@ class FakeStream:
                 break
         self.root.answer(lambda: done(page))
 
-    def last(self, pattern: bytes, done: Callable[[StoredMsg | None], None]) -> None:
+    def last(
+        self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
+    ) -> None:
         seqs = [seq for seq, msg in self.msgs.items() if matches(pattern, msg.subject)]
-        newest = max((seq for seq in seqs if seq <= self.committed), default=0)
+        newest = max((seq for seq in seqs if seq <= min(self.committed, upto_seq)), default=0)
         msg = self.msgs.get(newest)
         self.root.answer(lambda: done(msg))
 

@@ -70,16 +70,11 @@ def test_each_selector_finds_its_message(body: object, tail: str, seq: int) -> N
         ({"seq": 1, "last_by_subj": "s.a"}, "", b"408 Bad Request"),
         ({"seq": 1}, ".s.a", b"408 Bad Request"),
         ({"multi_last": ["s.a"], "next_by_subj": "s.a"}, "", b"408 Bad Request"),
+        ({"last_by_subj": "s.a", "batch": 2}, "", b"408 Bad Request"),
     ],
 )
 def test_each_problem_has_its_status(body: object, tail: str, status: bytes) -> None:
     assert get(filled(), body, tail).block == b"NATS/1.0 " + status + b"\r\n\r\n"
-
-
-def test_batches_are_refused_by_name() -> None:
-    status = get(filled(), {"seq": 1, "batch": 3}).status
-
-    assert status == b"NATS/1.0 408 Bad Request - batch requests are not supported"
 
 
 def test_switching_it_off_ends_the_answers() -> None:

@@ -1,0 +1,223 @@
+"""Direct Get of several messages: from a sequence on, or the last one of each of some subjects.
+
+Reads a page at a time and sends it before it reads on; ends with a status that says what is left.
+Knows one stream and one reply subject. Bounded by DIRECT_SUBJECTS_MAX subjects, and by the bytes
+that the request or MAX_PENDING_BYTES allow. Truth: ADR-31, measured on nats-server 2.15.1;
+server/stream.go getDirectRequest, getDirectMulti.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.errors import StoreError
+from leafnode.jetstream.errors import store_status
+from leafnode.jetstream.go_time import format_time
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.api_types import MsgGetRequest
+    from leafnode.jetstream.stream import Stream
+    from leafnode.store.api import StoredMsg
+
+_NOT_FOUND: Final = header.status(404, b"Message Not Found")
+_NO_RESULTS: Final = header.status(404, b"No Results")
+_TOO_MANY: Final = header.status(413, b"Too Many Results")
+
+
+def append_header(block: bytes, added: bytes) -> bytes:
+    """Return a header block (may be empty) with the lines of `added` after its own."""
+    if not block:
+        return added
+    return block[:-2] + added[len(header.VERSION) + 2 :]
+
+
+def origin_fields(stream: Stream, msg: StoredMsg) -> list[tuple[bytes, bytes]]:
+    """Return the lines that say where a message is stored."""
+    return [
+        (b"Nats-Stream", stream.name.encode()),
+        (b"Nats-Subject", msg.subject),
+        (b"Nats-Sequence", b"%d" % msg.seq),
+        (b"Nats-Time-Stamp", format_time(msg.ts_ns).encode()),
+    ]
+
+
+class _Sender:
+    """What both kinds do with a message, and how they end."""
+
+    def __init__(
+        self, stream: Stream, reply: bytes, request: MsgGetRequest, *, no_header: bool = False
+    ) -> None:
+        self.stream = stream
+        self.pending = 0  # how many are left after the one that was sent
+        self.last_seq = 0
+        self._reply = reply
+        self._left_bytes = request.max_bytes or limits.MAX_PENDING_BYTES
+        self._no_header = no_header
+
+    def send(self, msg: StoredMsg) -> bool:
+        """Send one message; False when no more fit."""
+        context = self.stream.context
+        if self._no_header:
+            context.send(self._reply, msg.payload)
+        else:
+            added = [
+                *origin_fields(self.stream, msg),
+                (b"Nats-Num-Pending", b"%d" % self.pending),
+                (b"Nats-Last-Sequence", b"%d" % self.last_seq),
+            ]
+            block = append_header(msg.header, header.build(added))
+            context.send(self._reply, block + msg.payload, header_size=len(block))
+        self.last_seq = msg.seq
+        self._left_bytes -= len(msg.subject) + len(msg.body)
+        return self._left_bytes > 0
+
+    def status(self, block: bytes) -> None:
+        self.stream.context.send_status(self._reply, block)
+
+    def end(self, upto_seq: int = 0) -> None:
+        """Say that this was all."""
+        fields = [
+            (b"Nats-Num-Pending", b"%d" % self.pending),
+            (b"Nats-Last-Sequence", b"%d" % self.last_seq),
+        ]
+        if upto_seq:
+            fields.append((b"Nats-UpTo-Sequence", b"%d" % upto_seq))
+        self.status(header.status(204, b"EOB", fields))
+
+    def refused(self, error: StoreError) -> None:
+        """The store does not read now."""
+        self.stream.trouble.note("Direct get refused", error)
+        self.status(store_status(error))
+
+
+class DirectRange:
+    """Up to `batch` messages from a sequence or time on, of some subjects or all."""
+
+    def __init__(self, stream: Stream, reply: bytes, request: MsgGetRequest) -> None:
+        self._sender = _Sender(stream, reply, request, no_header=request.no_hdr)
+        self._counts = not request.no_hdr  # without headers the count is not kept either
+        self._stream = stream
+        self._left = request.batch
+        self._patterns = [request.next_by_subj.encode()] if request.next_by_subj else []
+        self._next_seq = request.seq
+        self._start_ns = request.start_time
+        self._sent = False
+
+    def start(self) -> None:
+        """Begin. Raises StoreError."""
+        store = self._stream.store
+        if self._start_ns is not None:
+            self._next_seq = store.seq_at(self._start_ns)
+        self._sender.pending = store.num_pending(self._patterns, self._next_seq)
+        self._read()
+
+    def _read(self) -> None:
+        most = min(self._left, limits.READ_BATCH_MSGS)
+        self._stream.store.read(
+            max(1, self._next_seq), self._patterns, most, limits.PREFETCH_BYTES, self._on_page
+        )
+
+    def _on_page(self, page: list[StoredMsg]) -> None:
+        sender = self._sender
+        for msg in page:
+            sender.pending -= self._counts and sender.pending > 0
+            self._sent = True
+            self._left -= 1
+            self._next_seq = msg.seq + 1
+            if not sender.send(msg):
+                sender.end()
+                return
+        if not self._sent:
+            sender.status(_NOT_FOUND)
+        elif not page or not self._left:
+            sender.end()
+        else:  # through the loop: pages that answer at once must not pile up on the stack
+            self._stream.context.clock.call_later(0, self._read_on)
+
+    def _read_on(self) -> None:
+        if self._stream.closed:
+            return
+        try:
+            self._read()
+        except StoreError as error:
+            self._sender.refused(error)
+
+
+class DirectLast:
+    """The last message of each matching subject, as of a sequence or time, in order."""
+
+    def __init__(self, stream: Stream, reply: bytes, request: MsgGetRequest) -> None:
+        self._sender = _Sender(stream, reply, request)
+        self._stream = stream
+        self._request = request
+        self._upto_seq = 0
+        self._unsure: list[bytes] = []  # subjects whose last message is beyond `_upto_seq`
+        self._seqs: list[int] = []
+        self._left = request.batch or limits.DIRECT_SUBJECTS_MAX
+
+    def start(self) -> None:
+        """Begin. Raises StoreError."""
+        store, request = self._stream.store, self._request
+        self._upto_seq = request.up_to_seq or store.committed_seq()
+        if request.up_to_time is not None:
+            self._upto_seq = store.seq_at(request.up_to_time) - 1
+        self._upto_seq = min(self._upto_seq, store.committed_seq())
+        found = {
+            subject: state
+            for pattern in request.multi_last
+            for subject, state in store.subjects(pattern.encode())
+            if state.first_seq <= self._upto_seq
+        }
+        sure = [state.last_seq for state in found.values() if state.last_seq <= self._upto_seq]
+        self._seqs = [seq for seq in sure if seq >= request.seq]
+        self._unsure = [name for name, one in found.items() if one.last_seq > self._upto_seq]
+        if len(self._seqs) + len(self._unsure) > limits.DIRECT_SUBJECTS_MAX:
+            self._sender.status(_TOO_MANY)
+            return
+        self._step()
+
+    def _step(self) -> None:
+        if self._unsure:
+            self._stream.store.last(self._unsure.pop(), self._on_last, upto_seq=self._upto_seq)
+            return
+        if not self._seqs and not self._sender.last_seq:
+            self._sender.status(_NO_RESULTS)
+            return
+        self._seqs.sort(reverse=True)
+        self._get()
+
+    def _on_last(self, msg: StoredMsg | None) -> None:
+        if msg is not None and msg.seq >= self._request.seq:
+            self._seqs.append(msg.seq)
+        self._go_on()
+
+    def _get(self) -> None:
+        if not self._seqs or not self._left:
+            self._sender.end(self._upto_seq)
+            return
+        self._sender.pending = len(self._seqs) - 1
+        self._stream.store.get(self._seqs.pop(), self._on_msg)
+
+    def _on_msg(self, msg: StoredMsg | None) -> None:
+        if msg is not None:  # else it was removed meanwhile
+            self._left -= 1
+            if not self._sender.send(msg):
+                self._sender.end(self._upto_seq)
+                return
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._stream.context.clock.call_later(0, self._on_turn)
+
+    def _on_turn(self) -> None:
+        if self._stream.closed:
+            return
+        try:
+            if self._sender.last_seq:
+                self._get()
+            else:
+                self._step()
+        except StoreError as error:
+            self._sender.refused(error)

@@ -1,0 +1,133 @@
+"""Direct Get of several messages (ADR-31): numbers and order as measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leafnode import limits
+from leafnode.errors import StoreBusy
+from tests.unit.jetstream.world import Msg, World
+
+
+def filled(count: int = 6) -> World:
+    """s.0 to s.2 in turn, the third message deleted."""
+    world = World()
+    world.create_stream(allow_direct=True)
+    for number in range(count):
+        world.publish(f"s.{number % 3}", b"m%d" % (number + 1))
+    world.api("STREAM.MSG.DELETE.S", {"seq": 3})
+    return world
+
+
+def ask(world: World, **body: Any) -> list[Msg]:
+    answers = world.request("$JS.API.DIRECT.GET.S", json.dumps(body).encode())
+    for _ in range(40):
+        world.clock.advance(0)
+    return answers
+
+
+def payloads(answers: list[Msg]) -> list[bytes]:
+    return [answer.payload for answer in answers[:-1]]
+
+
+def test_a_batch_steps_over_what_is_gone_and_ends_with_what_is_left() -> None:
+    answers = ask(filled(), seq=1, batch=3)
+
+    assert payloads(answers) == [b"m1", b"m2", b"m4"]
+    assert answers[-1].block == (
+        b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 2\r\nNats-Last-Sequence: 4\r\n\r\n"
+    )
+
+
+def test_each_message_says_how_many_follow_and_which_came_before() -> None:
+    answers = ask(filled(), seq=2, batch=2)
+
+    assert answers[1].block.endswith(b"Nats-Num-Pending: 2\r\nNats-Last-Sequence: 2\r\n\r\n")
+
+
+def test_a_batch_of_one_subject() -> None:
+    assert payloads(ask(filled(), next_by_subj="s.0", batch=9)) == [b"m1", b"m4"]
+
+
+def test_a_batch_ends_when_its_bytes_are_used_up() -> None:
+    answers = ask(filled(), seq=1, batch=9, max_bytes=6)
+
+    assert payloads(answers) == [b"m1", b"m2"]
+
+
+def test_a_batch_of_nothing_is_not_found() -> None:
+    (answer,) = ask(filled(), seq=50, batch=3)
+
+    assert answer.status == b"NATS/1.0 404 Message Not Found"
+
+
+def test_a_batch_longer_than_a_page_comes_whole() -> None:
+    count = limits.READ_BATCH_MSGS + 10
+
+    assert len(ask(filled(count), seq=1, batch=2 * count)) == count  # one is gone, one is the end
+
+
+def test_without_headers_payloads_come_and_the_end_counts_from_the_beginning() -> None:
+    answers = ask(filled(), seq=1, batch=2, no_hdr=True)
+
+    assert [answer.block for answer in answers[:-1]] == [b"", b""]
+    assert b"Nats-Num-Pending: 5\r\n" in answers[-1].block
+
+
+def test_the_last_of_each_subject_in_order() -> None:
+    answers = ask(filled(), multi_last=["s.>"])
+
+    assert payloads(answers) == [b"m4", b"m5", b"m6"]
+    assert answers[-1].block == (
+        b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nNats-Last-Sequence: 6\r\n"
+        b"Nats-UpTo-Sequence: 6\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"up_to_seq": 4}, [b"m2", b"m4"]),
+        ({"up_to_seq": 1}, [b"m1"]),
+        ({"seq": 5}, [b"m5", b"m6"]),
+        ({"batch": 1}, [b"m4"]),
+        ({"up_to_time": "2099-01-01T00:00:00Z"}, [b"m4", b"m5", b"m6"]),
+    ],
+)
+def test_the_last_ones_within_bounds(body: dict[str, Any], expected: list[bytes]) -> None:
+    assert payloads(ask(filled(), multi_last=["s.*"], **body)) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"multi_last": ["z"]},
+        {"multi_last": ["s.*"], "up_to_time": "2020-01-01T00:00:00Z"},
+        {"multi_last": ["s.*"], "seq": 9},
+    ],
+)
+def test_no_last_ones(body: dict[str, Any]) -> None:
+    (answer,) = ask(filled(), **body)
+
+    assert answer.status == b"NATS/1.0 404 No Results"
+
+
+def test_too_many_subjects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "DIRECT_SUBJECTS_MAX", 2)
+
+    (answer,) = ask(filled(), multi_last=["s.*"])
+
+    assert answer.status == b"NATS/1.0 413 Too Many Results"
+
+
+@pytest.mark.parametrize("body", [{"seq": 1, "batch": 2}, {"multi_last": ["s.*"]}])
+def test_a_read_that_the_store_refuses_is_a_status(body: dict[str, Any]) -> None:
+    world = filled()
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+
+    (answer,) = ask(world, **body)
+
+    assert answer.status == b"NATS/1.0 429 Too Many Requests"
