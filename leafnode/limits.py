@@ -162,6 +162,7 @@ PULL_HEARTBEAT_MIN_NS: Final = 10 * NS_PER_MS  # ours: nats-server sends as fast
 CONFIRMATIONS_MAX: Final = 65536  # ours: replies to acks that wait for one COMMIT; a client repeats
 FLOW_WINDOW_BYTES: Final = 2 * MIB  # of a push consumer with flow control, at first
 FLOW_WINDOW_BYTES_MAX: Final = 32 * MIB
+PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client
 PUSH_POLL_NS: Final = 1 * NS_PER_S  # ours: how often interest behind a leaf is looked for
 PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer

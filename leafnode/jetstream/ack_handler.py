@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
-from leafnode.jetstream import ack, advisory
+from leafnode.jetstream import ack, advisory, sampling
 from leafnode.jetstream.ack import AckKind
 from leafnode.nuid import hash8
 
@@ -56,6 +56,11 @@ class AckHandler:
         """A pending message was deleted, which counts as acknowledged."""
         self._acked = True
         self._note_time()
+
+    def forget_time(self) -> None:
+        """The consumer starts over."""
+        self._acked = False
+        self._acked_ts_ns = 0
 
     def undoable(self, seqs: list[int]) -> None:
         """Messages are about to be acknowledged whose removal from a work queue is staged."""
@@ -151,6 +156,8 @@ class AckHandler:
             self._acked = self._acked or bool(acked)
         else:
             if seq in pending:
+                if consumer.config.sample_freq:
+                    sampling.sample(consumer, seq)
                 consumer.stream.acknowledged(consumer, [seq])
             if not pending.ack(seq):
                 return

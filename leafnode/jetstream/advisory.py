@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from leafnode.jetstream.context import Context
 
 _PREFIX: Final = "$JS.EVENT.ADVISORY."
+_METRIC: Final = "$JS.EVENT.METRIC."
+_METRIC_TYPE: Final = "io.nats.jetstream.metric.v1.consumer_ack"
 _TYPE: Final = "io.nats.jetstream.advisory.v1."
 
 
@@ -31,6 +33,33 @@ def consumer_action(context: Context, stream: str, consumer: str, action: str) -
     word = {"create": "CREATED", "delete": "DELETED"}[action]
     fields = {"stream": stream, "consumer": consumer, "action": action}
     _send(context, f"CONSUMER.{word}.{stream}.{consumer}", "consumer_action", fields)
+
+
+def consumer_pause(
+    context: Context, stream: str, consumer: str, *, paused: bool, until_ns: int | None
+) -> None:
+    """Tell that a consumer is paused, or goes on."""
+    fields: dict[str, object] = {"stream": stream, "consumer": consumer, "paused": paused}
+    if until_ns is not None:
+        fields["pause_until"] = format_time(until_ns)
+    _send(context, f"CONSUMER.PAUSE.{stream}.{consumer}", "consumer_pause", fields)
+
+
+def group_pinned(context: Context, stream: str, consumer: str, group: str, pin: str) -> None:
+    """Tell that a client of a priority group has the consumer for itself."""
+    fields = {**_group(context, stream, consumer, group), "pinned_id": pin}
+    _send(context, f"CONSUMER.PINNED.{stream}.{consumer}", "consumer_group_pinned", fields)
+
+
+def group_unpinned(context: Context, stream: str, consumer: str, group: str, reason: str) -> None:
+    """Tell that it has it no more."""
+    fields = {**_group(context, stream, consumer, group), "reason": reason}
+    _send(context, f"CONSUMER.UNPINNED.{stream}.{consumer}", "consumer_group_unpinned", fields)
+
+
+def _group(context: Context, stream: str, consumer: str, group: str) -> dict[str, object]:
+    account = context.account.name
+    return {"account": account, "stream": stream, "consumer": consumer, "group": group}
 
 
 def max_deliver(
@@ -70,6 +99,13 @@ def terminated(
     _send(context, f"CONSUMER.MSG_TERMINATED.{stream}.{consumer}", "terminated", fields)
 
 
+def consumer_ack(
+    context: Context, stream: str, consumer: str, fields: Mapping[str, object]
+) -> None:
+    """Tell how long an acknowledged message was out."""
+    _publish(context, f"{_METRIC}CONSUMER.ACK.{stream}.{consumer}", _METRIC_TYPE, fields)
+
+
 def _message(
     stream: str, consumer: str, seqs: tuple[int, int], deliveries: int
 ) -> dict[str, object]:
@@ -83,11 +119,15 @@ def _message(
 
 
 def _send(context: Context, subject: str, kind: str, fields: Mapping[str, object]) -> None:
-    where = (_PREFIX + subject).encode()
+    _publish(context, _PREFIX + subject, _TYPE + kind, fields)
+
+
+def _publish(context: Context, subject: str, kind: str, fields: Mapping[str, object]) -> None:
+    where = subject.encode()
     if not context.account.has_interest(where):
         return
     event: dict[str, object] = {
-        "type": _TYPE + kind,
+        "type": kind,
         "id": context.nuid(),
         "timestamp": format_time(context.clock.wall_ns()),
     }

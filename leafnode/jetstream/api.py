@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.errors import JetStreamError, StoreError
-from leafnode.jetstream import consumer_api, stream_api, wire
+from leafnode.jetstream import consumer_api, steer_api, stream_api, wire
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import send_no_responders
 from leafnode.jetstream.errors import js_error, not_supported, store_error
@@ -94,12 +94,13 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
     b"CONSUMER.PAUSE": Endpoint(
         "consumer_pause",
         (2, 2),
-        _not_built("consumer pause"),
+        steer_api.pause,
+        mutates=True,
         on_error={"paused": False, "pause_until": "0001-01-01T00:00:00Z"},
     ),
-    b"CONSUMER.UNPIN": Endpoint("consumer_unpin", (2, 2), _not_built("consumer unpin")),
+    b"CONSUMER.UNPIN": Endpoint("consumer_unpin", (2, 2), steer_api.unpin),
     b"CONSUMER.RESET": Endpoint(
-        "consumer_reset", (2, 2), _not_built("consumer reset"), on_error={"reset_seq": 0}
+        "consumer_reset", (2, 2), steer_api.reset, mutates=True, on_error={"reset_seq": 0}
     ),
     b"STREAM.LEADER.STEPDOWN": Endpoint("stream_leader_stepdown", (1, 1), _clustered),
     b"STREAM.PEER.REMOVE": Endpoint("stream_remove_peer", (1, 1), _clustered),

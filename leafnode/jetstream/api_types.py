@@ -305,6 +305,27 @@ class ConsumersRequest:
 
 
 @dataclass(slots=True)
+class PauseRequest:
+    """Body of CONSUMER.PAUSE."""
+
+    pause_until: int | None = wire(TIME)
+
+
+@dataclass(slots=True)
+class UnpinRequest:
+    """Body of CONSUMER.UNPIN."""
+
+    group: str = wire(STR)
+
+
+@dataclass(slots=True)
+class ResetRequest:
+    """Body of CONSUMER.RESET."""
+
+    seq: int = wire(SEQ)
+
+
+@dataclass(slots=True)
 class NextRequest:
     """Body of CONSUMER.MSG.NEXT, and of +NXT."""
 

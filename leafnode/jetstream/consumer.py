@@ -20,7 +20,9 @@ from leafnode.jetstream.cursor import Cursor
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.keeper import Keeper
+from leafnode.jetstream.pause import Pause
 from leafnode.jetstream.pending import Pending, Position
+from leafnode.jetstream.priority import Groups
 from leafnode.jetstream.pull import PullQueue
 from leafnode.jetstream.push import PushSubject
 from leafnode.jetstream.stream import with_dynamic
@@ -69,6 +71,8 @@ class Consumer:
         )
         self.keeper = Keeper(self)
         self.acks = AckHandler(self)
+        self.pause = Pause(self)
+        self.groups = Groups(self)
         self.trouble = Trouble(self.context.clock, f"stream={stream.name} consumer={name}")
         self.outlet: Outlet = PushSubject(self) if config.deliver_subject else PullQueue(self)
         self.delivered_ts_ns = 0  # wall time of the last delivery, for info
@@ -96,6 +100,7 @@ class Consumer:
         self.outlet.open()
         self.arm_ack_timer()
         self.arm_idle_timer()
+        self.pause.open()
         self.pump()
 
     def close(self, status: bytes = _DELETED) -> None:
@@ -110,6 +115,8 @@ class Consumer:
             if timer is not None:
                 timer.cancel()
         self.keeper.stop()
+        self.pause.close()
+        self.groups.close()
         self.cursor.close()
         self.outlet.close(status)
 
@@ -135,10 +142,22 @@ class Consumer:
         self.arm_idle_timer()
         self.pump()
 
+    def reset(self, seq: int) -> None:
+        """Deliver again from this sequence on, as if nothing had been delivered yet."""
+        self.pending.reset(seq)
+        self.cursor.listed.clear()
+        self.cursor.reset(seq)
+        self.delivered_ts_ns = 0
+        self.acks.forget_time()
+        self.keeper.put()
+        self.context.clock.call_later(0, self.pump)
+
     # --- deliveries
 
     def available(self) -> int:
-        """How many messages could be delivered if nothing held them back."""
+        """How many messages could be delivered if nothing but acknowledgements held them back."""
+        if self.pause.remaining_ns():
+            return 0
         return self.num_pending() + self.pending.queued
 
     def num_pending(self) -> int:
@@ -147,7 +166,7 @@ class Consumer:
 
     def pump(self) -> None:
         """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""
-        if self._pumping or self.closed or not self.outlet.is_used():
+        if self._pumping or self.closed or not self.outlet.is_used() or self.pause.remaining_ns():
             return
         self._pumping = True
         self.outlet.begin()
@@ -421,7 +440,14 @@ class Consumer:
         }
         if self.config.deliver_subject and self.outlet.is_used():
             out["push_bound"] = True
+        left_ns = self.pause.remaining_ns()
+        if left_ns:
+            out["paused"] = True
+            out["pause_remaining"] = left_ns
         out["ts"] = format_time(self.context.clock.wall_ns())
+        groups = self.groups.shown()
+        if groups:
+            out["priority_groups"] = groups
         return out
 
 

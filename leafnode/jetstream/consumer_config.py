@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
+from leafnode.jetstream import priority
 from leafnode.jetstream.errors import js_error, not_supported
 from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.stream_config import (
@@ -39,7 +40,7 @@ _FIXED: Final = (
     ("idle_heartbeat", "heart beats can not be updated"),
     ("flow_control", "flow control can not be updated"),
 )
-_NOT_BUILT: Final = ("pause_until", "rate_limit_bps", "sample_freq", "direct")
+_NOT_BUILT: Final = ("rate_limit_bps", "direct")
 _POLICY_TEXT: Final = {
     "all": "deliver all",
     "last": "deliver last",
@@ -79,12 +80,18 @@ def checked(
         raise js_error(10132)
     if metadata_bytes(config.metadata) > limits.METADATA_BYTES_MAX:
         raise js_error(10135, "128KB")
-    _check_priority(config)
+    priority.check_config(config)
     _check_not_built(config)
     for key in DYNAMIC_KEYS:
         config.metadata.pop(key, None)
-    config.metadata[LEVEL_KEY] = "0"
-    return config
+    return as_paused(config, config.pause_until)
+
+
+def as_paused(config: ConsumerConfig, until_ns: int | None) -> ConsumerConfig:
+    """Return the configuration with another pause."""
+    level = str(int(bool(until_ns or config.priority_policy)))
+    metadata = config.metadata | {LEVEL_KEY: level}
+    return dataclasses.replace(config, pause_until=until_ns, metadata=metadata)
 
 
 def check_update(old: ConsumerConfig, new: ConsumerConfig) -> None:
@@ -262,19 +269,6 @@ def _check_sampling(config: ConsumerConfig) -> None:
         raise js_error(10095, f'strconv.Atoi: parsing "{digits}": invalid syntax')
     if int(digits) < 0 or int(digits) > 100:
         raise js_error(10095, "<nil>")
-
-
-def _check_priority(config: ConsumerConfig) -> None:
-    if config.priority_policy in {"", "none"}:
-        if config.priority_groups:
-            raise js_error(10196)
-        if config.priority_timeout:
-            raise js_error(10197)
-        config.priority_policy = ""
-        return
-    if not config.priority_groups:
-        raise js_error(10159)
-    raise not_supported(f"priority_policy {config.priority_policy}")
 
 
 def _check_not_built(config: ConsumerConfig) -> None:

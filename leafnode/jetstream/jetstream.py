@@ -366,6 +366,8 @@ class AccountJetStream:
         return consumer
 
     def _update_consumer(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
+        if config.pause_until != consumer.config.pause_until:  # CONSUMER.PAUSE changes that
+            config = consumer_config.as_paused(config, consumer.config.pause_until)
         if consumer.config == config:
             return consumer
         if action == "create":

@@ -89,6 +89,10 @@ class Pending:
         """Return (consumer sequence, deliveries) of a pending message."""
         return self._entries[seq][0], self.deliveries(seq)
 
+    def delivered_ns(self, seq: int) -> int:
+        """Return when a pending message was delivered last; an ack wait that was moved counts."""
+        return self._entries[seq][1] - self.wait_ns(self.deliveries(seq))
+
     # --- deliveries
 
     def skip_to(self, seq: int) -> None:
@@ -249,6 +253,16 @@ class Pending:
         if not self._entries:
             self.floor = self.delivered
             self._reordered = False
+
+    def reset(self, seq: int) -> None:
+        """Start over: `seq` is the next to be delivered, as the first one."""
+        self.delivered = self.floor = Position(0, seq - 1)
+        self.counts.clear()
+        self._entries.clear()
+        self._reordered = False
+        self._queue.clear()
+        self._queued.clear()
+        self._deadline_ns = None
 
     def wait_ns(self, deliveries: int) -> int:
         """Return how long delivery number `deliveries` waits for its acknowledgement."""

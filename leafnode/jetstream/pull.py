@@ -14,9 +14,11 @@ from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import NextRequest
+from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.level import level_is_met
+from leafnode.jetstream.priority import Turn
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -59,10 +61,12 @@ class PullRequest:
         "no_wait",
         "served",
         "timer",
+        "wish",
     )
 
     def __init__(self, inbox: bytes, wish: NextRequest, now_ns: int) -> None:
         self.inbox = inbox
+        self.wish = wish
         self.left = wish.batch
         self.left_bytes = wish.max_bytes  # 0: no limit
         self.no_wait = wish.no_wait
@@ -95,6 +99,7 @@ class PullQueue:
         # subscriber asked for twice comes in order. Sent when the pump ends.
         self._out: deque[tuple[bytes, list[_Out] | bytes]] = deque()
         self._pumping = False
+        self._turn: PullRequest | None = None  # who takes the next message
         self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
         self.last_active_ns = self._context.clock.monotonic_ns()
 
@@ -127,7 +132,7 @@ class PullQueue:
             self._context.send_status(inbox, header.status(400, text))
             return
         try:
-            status = self._refusal(wish)
+            status = self._refusal(wish, is_json=payload.lstrip()[:1] == b"{")
         except StoreError as error:
             self._consumer.trouble.note("Pull request refused", error)
             status = store_status(error)
@@ -136,12 +141,12 @@ class PullQueue:
                 self._context.send_status(inbox, status)
             return
         request = PullRequest(inbox, wish, self.last_active_ns)
-        self._waiting.append(request)
+        self._enqueue(request)
         self._consumer.pump()
         if request.timer is None and request in self._waiting:
             self._arm(request)
 
-    def _refusal(self, wish: NextRequest) -> bytes | None:
+    def _refusal(self, wish: NextRequest, *, is_json: bool) -> bytes | None:
         """Return the status that ends a request at once, b"" to ignore it, None to take it."""
         config = self._consumer.config
         if 0 < config.max_batch < wish.batch:
@@ -153,6 +158,9 @@ class PullQueue:
             return header.status(409, b"Exceeded MaxRequestMaxBytes of %d" % config.max_bytes)
         if wish.idle_heartbeat > 0 and 2 * wish.idle_heartbeat > wish.expires:
             return _HEARTBEAT_TOO_LARGE
+        refusal = self._consumer.groups.refusal(wish) if is_json else None
+        if refusal is not None:
+            return refusal
         if len(self._waiting) >= self._waiting_max() and self.waiting() >= self._waiting_max():
             return b"" if wish.idle_heartbeat else _MAX_WAITING
         if wish.no_wait:
@@ -163,6 +171,14 @@ class PullQueue:
             if sum(request.left for request in self._waiting) >= available:
                 return _REQUESTS_PENDING if self._waiting else None
         return None
+
+    def _enqueue(self, request: PullRequest) -> None:
+        """Put a request behind those that go before it: all, or all of its priority."""
+        if self._consumer.groups.policy == "prioritized":
+            waiting = [*self._waiting, request]
+            self._waiting = deque(sorted(waiting, key=lambda one: one.wish.priority))
+        else:
+            self._waiting.append(request)
 
     def _waiting_max(self) -> int:
         """What a consumer stored by an older version asks for may be more than is allowed now."""
@@ -187,27 +203,49 @@ class PullQueue:
 
     def _current(self) -> PullRequest | None:
         """Return whose turn it is, dropping requests whose inbox lost its listener."""
+        if self._consumer.groups.policy:
+            return self._search()
         while self._waiting:
             request = self._waiting[0]
             if request.left <= 0 and request.delivered == 0:
-                self._waiting.rotate(-1)  # a batch of 0 or less only waits for its expiry
-                if all(one.left <= 0 for one in self._waiting):
-                    return None
-                continue
-            if request.inbox not in self._heard:
-                if not self._context.account.has_interest(request.inbox):
-                    self._drop(request)
-                    continue
-                self._heard.add(request.inbox)
-            return request
+                return self._search()
+            if self._is_heard(request):
+                self._turn = request
+                return request
+            self._drop(request)
         return None
+
+    def _search(self) -> PullRequest | None:
+        """Return the first request that may have the next message."""
+        groups = self._consumer.groups
+        for request in tuple(self._waiting):
+            if request.left <= 0 and request.delivered == 0:
+                continue  # a batch of 0 or less only waits for its expiry
+            turn = groups.turn(request)
+            if turn is Turn.END:
+                self._finish(request, request.status(423, b"Nats-Wrong-Pin-Id"))
+            elif turn is Turn.SERVE and self._is_heard(request):
+                self._turn = request
+                return request
+            elif turn is Turn.SERVE:
+                self._drop(request)
+        return None
+
+    def _is_heard(self, request: PullRequest) -> bool:
+        """Say whether somebody listens on its inbox; asked once per pump."""
+        if request.inbox in self._heard:
+            return True
+        if not self._context.account.has_interest(request.inbox):
+            return False
+        self._heard.add(request.inbox)
+        return True
 
     def room(self) -> int:
         """How many messages one request takes, when it is the only one and counts no bytes."""
         request = self._current()
         if request is None or request.left_bytes > 0 or len(self._waiting) > 1:
             return 0
-        return max(0, request.left)
+        return 0 if self._consumer.groups.policy else max(0, request.left)
 
     def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
         """Give several messages to the one request."""
@@ -220,11 +258,16 @@ class PullQueue:
 
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Give the message to whose turn it is, or end that request when it does not fit."""
-        request = self._waiting[0]
+        request = self._turn
+        assert request is not None, "asked for before"
         if 0 < request.left_bytes < size:
             self._finish(request, request.status(409, b"Message Size Exceeds MaxBytes"))
             return False
         header_size, body = self._consumer.shown_body(msg)
+        pinned = self._consumer.groups.header_for(request)
+        if pinned:
+            block = append_header(body[:header_size], pinned)
+            header_size, body = len(block), block + body[header_size:]
         self._append(request, [(msg.subject, reply, header_size, body)])
         request.left -= 1
         request.delivered += 1
@@ -237,7 +280,8 @@ class PullQueue:
                 status = request.status(409, b"Batch Completed")
             self._finish(request, status)
         elif len(self._waiting) > 1:
-            self._waiting.rotate(-1)
+            self._waiting.remove(request)
+            self._enqueue(request)
         return True
 
     def end(self, *, exhausted: bool) -> None:

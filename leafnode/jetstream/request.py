@@ -41,6 +41,15 @@ class Request:
             return wire.decode(cls, self.payload, name=name)
         return cls()
 
+    def lax(self, cls: type[T]) -> T:
+        """Return the body as `cls`; fields that are unknown do not matter. Raises 10025."""
+        if not self.payload.strip():
+            return cls()
+        try:
+            return wire.decode_lax(cls, self.payload)
+        except wire.BindError as error:
+            raise js_error(10025, str(error)) from error
+
     def is_empty(self) -> bool:
         """Say whether the body is empty or an empty object."""
         text = self.payload.strip()

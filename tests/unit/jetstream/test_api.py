@@ -84,9 +84,6 @@ def test_endpoints_of_a_cluster_say_that_there_is_none(endpoint: str, kind: str)
     [
         ("STREAM.SNAPSHOT.S", "stream_snapshot", "stream snapshot"),
         ("STREAM.RESTORE.S", "stream_restore", "stream restore"),
-        ("CONSUMER.PAUSE.S.C", "consumer_pause", "consumer pause"),
-        ("CONSUMER.UNPIN.S.C", "consumer_unpin", "consumer unpin"),
-        ("CONSUMER.RESET.S.C", "consumer_reset", "consumer reset"),
     ],
 )
 def test_endpoints_that_are_not_built_say_so_in_their_own_type(

@@ -121,13 +121,8 @@ def test_a_bad_sampling_is_refused(sample: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
-        ({"pause_until": 1}, "pause_until"),
-        ({"sample_freq": "50%"}, "sample_freq"),
         ({"replay_policy": "original"}, "replay_policy original"),
-        (
-            {"priority_policy": "overflow", "priority_groups": ["g"], "ack_policy": "explicit"},
-            "priority_policy overflow",
-        ),
+        ({"rate_limit_bps": 5, "deliver_subject": "d"}, "rate_limit_bps"),
     ],
 )
 def test_what_is_not_built_is_refused_by_its_name(fields: dict[str, Any], what: str) -> None:

@@ -1,0 +1,150 @@
+"""Priority groups of pull consumers (ADR-42), measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.errors import JetStreamError
+from leafnode.jetstream.api_types import ConsumerConfig
+from leafnode.jetstream.priority import check_config
+from tests.unit.jetstream.world import Msg, World
+
+MINUTE_NS = 60 * NS_PER_S
+
+
+def world(policy: str, messages: int = 3, **config: Any) -> World:
+    made = World()
+    made.create_stream()
+    made.create_consumer(priority_policy=policy, priority_groups=["A"], **config)
+    for number in range(messages):
+        made.publish("s.a", b"%d" % (number + 1))
+    return made
+
+
+def ask(world: World, **body: Any) -> list[Msg]:
+    return world.fetch({"batch": 1, "group": "A", "expires": MINUTE_NS, **body})
+
+
+def pin_of(message: Msg) -> str:
+    return message.block.split(b"Nats-Pin-Id: ")[1].split(b"\r\n")[0].decode()
+
+
+@pytest.mark.parametrize(
+    ("config", "err_code"),
+    [
+        ({"priority_groups": ["g"]}, 10196),
+        ({"priority_timeout": 1}, 10197),
+        ({"priority_policy": "overflow"}, 10159),
+        ({"priority_policy": "overflow", "priority_groups": [""]}, 10161),
+        ({"priority_policy": "overflow", "priority_groups": ["bad group!"]}, 10162),
+        ({"priority_policy": "overflow", "priority_groups": ["x" * 17]}, 10162),
+        ({"priority_policy": "overflow", "priority_groups": ["g"], "deliver_subject": "d"}, 10178),
+    ],
+)
+def test_what_is_no_group_is_refused(config: dict[str, Any], err_code: int) -> None:
+    with pytest.raises(JetStreamError) as caught:
+        check_config(ConsumerConfig(**config))
+
+    assert caught.value.err_code == err_code
+
+
+@pytest.mark.parametrize(
+    ("policy", "body", "status"),
+    [
+        ("overflow", {"group": ""}, b"400 Bad Request - Priority Group missing"),
+        ("overflow", {"group": "Z"}, b"400 Bad Request - Invalid Priority Group"),
+        ("overflow", {"id": "x"}, b"400 Bad Request - Not a Pinned Client Priority consumer"),
+        ("overflow", {"priority": 10}, b"400 Bad Request - Priority must be between 0 and 9"),
+        (
+            "pinned_client",
+            {"min_pending": 1},
+            b"400 Bad Request - Not a Overflow Priority consumer",
+        ),
+    ],
+)
+def test_a_request_that_does_not_fit_ends_at_once(
+    policy: str, body: dict[str, Any], status: bytes
+) -> None:
+    (answer,) = ask(world(policy), **body)
+
+    assert answer.status == b"NATS/1.0 " + status
+
+
+def test_a_request_without_json_needs_no_group() -> None:
+    assert [message.payload for message in world("overflow").fetch()] == [b"1"]
+
+
+def test_an_overflow_request_waits_until_enough_is_pending() -> None:
+    busy = world("overflow", messages=2)
+    heard = ask(busy, min_pending=3)
+    assert heard == []
+
+    busy.publish("s.a", b"3")
+
+    assert [message.payload for message in heard] == [b"1"]
+
+
+def test_or_until_enough_is_not_acknowledged() -> None:
+    busy = world("overflow")
+    heard = ask(busy, min_ack_pending=1, min_pending=100)
+    assert heard == []
+
+    (first,) = ask(busy)
+
+    assert first.payload == b"1"
+    assert [message.payload for message in heard] == [b"2"]
+
+
+def test_one_client_is_pinned_and_others_wait() -> None:
+    pinned = world("pinned_client")
+    (first,) = ask(pinned)
+    pin = pin_of(first)
+    assert pinned.info()["priority_groups"][0]["pinned_client_id"] == pin
+
+    other = ask(pinned)
+    (second,) = ask(pinned, id=pin)
+
+    assert (other, second.payload) == ([], b"2")
+    assert ask(pinned, id="bogus")[0].status == b"NATS/1.0 423 Nats-Pin-Id mismatch"
+
+
+def test_the_next_is_pinned_when_the_first_stops_asking() -> None:
+    pinned = world("pinned_client", priority_timeout=2 * NS_PER_S)
+    told = pinned.listen("$JS.EVENT.ADVISORY.CONSUMER.*.S.C")
+    (first,) = ask(pinned)
+    waiting = ask(pinned)
+
+    pinned.clock.advance(2 * NS_PER_S)
+
+    (second,) = waiting
+    assert pin_of(second) != pin_of(first)
+    assert [json.loads(one.payload).get("reason", "pinned") for one in told] == [
+        "pinned",
+        "timeout",
+        "pinned",
+    ]
+
+
+def test_the_old_pin_is_refused_after_unpin() -> None:
+    pinned = world("pinned_client")
+    (first,) = ask(pinned)
+
+    assert "error" not in pinned.api("CONSUMER.UNPIN.S.C", {"group": "A"})
+
+    (answer,) = ask(pinned, id=pin_of(first))
+    assert answer.status == b"NATS/1.0 423 Nats-Wrong-Pin-Id"
+
+
+def test_the_lower_number_goes_first() -> None:
+    ranked = world("prioritized", messages=0)
+    low, high = ask(ranked, priority=5), ask(ranked, priority=1, batch=2)
+
+    for number in range(3):
+        ranked.publish("s.a", b"%d" % number)
+
+    assert [message.payload for message in high] == [b"0", b"1"]
+    assert [message.payload for message in low] == [b"2"]
