@@ -339,7 +339,7 @@ class ClientHandler:
 
     def _connect(self, connect: Connect) -> None:
         """Check a CONNECT. A second one begins without subscriptions: they end first, in slices."""
-        if len(self.peer.subs) <= SUBSCRIPTIONS_DROPPED_PER_TURN:
+        if not self._session.said_connect or len(self.peer.subs) <= SUBSCRIPTIONS_DROPPED_PER_TURN:
             self._login.connect(connect)
             return
         self.wait()
@@ -362,7 +362,7 @@ class ClientHandler:
             self._abort()
 
     def accept(self, connect: Connect, identity: Identity) -> None:
-        """Serve the client as this identity from now on; what it had subscribed to ends.
+        """Serve the client as this identity from now on; what a CONNECT before brought it ends.
 
         Raises ProtocolError for options that cannot be: by then it is in its account, as on
         nats-server, whose events and lists tell of it there.
@@ -370,8 +370,9 @@ class ClientHandler:
         seams = self._seams
         if connect.headers and not seams.info.headers:
             connect = msgspec.structs.replace(connect, headers=False)
-        for sub in list(self.peer.subs.values()):
-            interest.drop(sub)
+        if self._session.said_connect:
+            for sub in list(self.peer.subs.values()):
+                interest.drop(sub)
         self._login.bind(identity)
         seams.registry.accepted(self)
         self._session.check(connect)

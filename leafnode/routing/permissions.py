@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 # Subjects and replies between servers: a client that could use them would answer for others.
-RESERVED_SUBJECTS: Final = (b"_GR_.", b"$NRG.")
-RESERVED_REPLIES: Final = (b"_R_.", b"_GR_.", b"$JS.ACK.")
-_BARE: Final = (b"_GR_.", b"$JS.ACK.")  # with nothing behind: taken, as on nats-server
+RESERVED_SUBJECTS: Final = (b"_GR_.", b"$GR.", b"$NRG.")
+RESERVED_REPLIES: Final = (b"_R_.", b"_GR_.", b"$GR.", b"$JS.ACK.")
+_BARE: Final = (b"_GR_.", b"$GR.", b"$JS.ACK.")  # with nothing behind: taken, as on nats-server
 
 
 def is_reserved(subject: bytes) -> bool:
@@ -105,27 +105,30 @@ class Rules:
         return bool(queue) and _names(self._queue_allow, subject, queue)
 
     def denies(self, subject: bytes, queue: bytes = b"") -> bool:
-        """Say whether a deny entry names a literal subject."""
+        """Say whether a deny entry matches, token by token."""
         if self._deny.matches(subject):
             return True
-        return bool(queue and self._queue_deny) and _names(self._queue_deny, subject, queue)
+        return bool(queue) and any(
+            subjects.matches(of, subject) and _is_queue(queue, name)
+            for of, name in self._queue_deny
+        )
 
     def allows_pattern(self, pattern: bytes, queue: bytes = b"", *, partly: bool = False) -> bool:
         """Judge a subscription's pattern.
 
-        A pattern inside a deny entry is refused; one that only overlaps a deny entry passes, and
-        what is denied is held back at delivery. `partly` accepts a pattern that overlaps an allow
-        entry without lying inside it, as leaf links do (nats-server filters the deliveries).
+        A pattern that a deny entry matches, its wildcards taken for tokens like others, is refused
+        as on nats-server: `a.>` by `a.*`. One that only overlaps a deny entry passes, and what is
+        denied is held back at delivery. No such thing gets by an allow entry. `partly` accepts a
+        pattern that overlaps an allow entry without lying inside it, as leaf links do (nats-server
+        filters the deliveries).
         """
         if self.exempt and pattern.startswith(self.exempt):
             return True
-        if self._deny.covers(pattern):
-            return False
-        if queue and _names(self._queue_deny, pattern, queue):
+        if self.denies(pattern, queue):
             return False
         if self._allow is None:
             return True
-        if queue and any(subjects.is_subset(pattern, of) for of, _ in self._queue_allow):
+        if queue and any(subjects.matches(of, pattern) for of, _ in self._queue_allow):
             return _names(self._queue_allow, pattern, queue)
         if self._allow.covers(pattern):
             return True
@@ -225,7 +228,9 @@ def _split(patterns: Iterable[bytes]) -> tuple[list[bytes], list[tuple[bytes, by
 
 def _names(entries: list[tuple[bytes, bytes]], pattern: bytes, queue: bytes) -> bool:
     """Say whether an entry stands for this pattern and for this queue."""
-    return any(
-        (queue == name or subjects.is_subset(queue, name)) and subjects.is_subset(pattern, of)
-        for of, name in entries
-    )
+    return any(_is_queue(queue, name) and subjects.is_subset(pattern, of) for of, name in entries)
+
+
+def _is_queue(queue: bytes, name: bytes) -> bool:
+    """Say whether a queue is the one of this name, or one that the name's wildcards cover."""
+    return queue == name or subjects.is_subset(queue, name)

@@ -80,6 +80,18 @@ def test_a_denied_queue_may_not_subscribe_and_gets_nothing_through_a_wildcard() 
 
 def test_a_pattern_beyond_an_allowed_star_is_refused_unlike_on_nats_server() -> None:
     assert not Rules([b"a.*"]).allows_pattern(b"a.>")
+    assert not Rules([b"a.* q"]).allows_pattern(b"a.>", b"q")
+
+
+def test_a_pattern_beyond_a_denied_star_is_refused_as_on_nats_server() -> None:
+    rules = Rules(deny=[b"a.*", b"b.* q.*"])
+
+    assert not rules.allows_pattern(b"a.>")
+    assert rules.allows_pattern(b">")
+    assert rules.allows_pattern(b"a.*.c")
+    assert rules.allows_pattern(b"b.>")
+    assert not rules.allows_pattern(b"b.>", b"q.x")
+    assert rules.allows_pattern(b"b.>", b"z")
 
 
 @pytest.mark.parametrize("subject", [b"_GR_.x", b"$NRG.x"])
