@@ -31,6 +31,7 @@ from leafnode.config.account_options import (
 )
 from leafnode.errors import AuthError
 from leafnode.protocol import subject as subjects
+from leafnode.protocol.patterns import PatternSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,6 +55,35 @@ _RESPONSES: Final = {
 }
 _PERCENT: Final = 100
 _HEADERS: Final = 0  # sample only what asks for it
+
+
+class Exporter:
+    """An account as its importers see it. Made once: it may have thousands of exports."""
+
+    __slots__ = ("_kinds", "claims")
+
+    def __init__(self, claims: AccountClaims) -> None:
+        self.claims = claims
+        self._kinds: dict[str, tuple[list[ExportClaim], dict[str, ExportClaim], PatternSet]] = {}
+        for kind in (_STREAM, _SERVICE):
+            offered = [one for one in _exports(claims) if one.type == kind]
+            by_subject = {one.subject: one for one in reversed(offered)}
+            patterns = PatternSet(one.subject.encode() for one in offered)
+            self._kinds[kind] = (offered, by_subject, patterns)
+
+    def export_for(self, wanted: ImportClaim) -> ExportClaim | None:
+        """Return the export that an import is of: the one with its subject, else one around it."""
+        if wanted.type not in self._kinds:
+            return None
+        offered, by_subject, patterns = self._kinds[wanted.type]
+        subject = _remote_subject(wanted)
+        if subject in by_subject:
+            return by_subject[subject]
+        if not subjects.is_valid(subject.encode()):
+            return None
+        around = [offered[number] for number in patterns.including(subject.encode())]
+        # Of several the strictest: an open one beside it must not open it.
+        return next((one for one in around if one.token_req), around[0] if around else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +124,14 @@ def account_options(claims: AccountClaims, imports: Iterable[ImportClaim]) -> Ac
 
 def approved_imports(
     claims: AccountClaims,
-    exporter: Callable[[str], AccountClaims | None],
+    exporter: Callable[[str], Exporter | None],
     *,
     signs_for: Callable[[AccountClaims, str], bool],
     now_s: int,
 ) -> Approved:
     """Return the imports whose exporter lets this account have them.
 
-    `exporter` gives the claims of another account, `signs_for` says whether a key may sign for it.
+    `exporter` gives another account, `signs_for` says whether a key may sign for it.
     """
     found: list[ImportClaim] = []
     ends: list[int] = []
@@ -109,10 +139,10 @@ def approved_imports(
         other = exporter(wanted.account)
         if other is None:
             continue
-        export = _export_for(other, wanted)
+        export = other.export_for(wanted)
         if export is not None and export.token_req:
             try:
-                activation = _activation(claims, wanted, other, signs_for)
+                activation = _activation(claims, wanted, other.claims, signs_for)
             except AuthError:
                 continue
             if not activation.holds_at(now_s) or is_revoked(
@@ -145,17 +175,6 @@ def _activation(
     if body.kind != wanted.type or not _is_within(_remote_subject(wanted), body.subject):
         raise AuthError("an activation for something else")
     return activation
-
-
-def _export_for(exporter: AccountClaims, wanted: ImportClaim) -> ExportClaim | None:
-    """Return the export that an import is of: the one with its subject, else one around it."""
-    offered = [export for export in exporter.nats.exports if export.type == wanted.type]
-    subject = _remote_subject(wanted)
-    same = [export for export in offered if export.subject == subject]
-    around = [export for export in offered if _is_within(subject, export.subject)]
-    # Of several the strictest: an open one beside it must not open it.
-    found = same or sorted(around, key=lambda export: not export.token_req)
-    return found[0] if found else None
 
 
 def _remote_subject(wanted: ImportClaim) -> str:

@@ -16,13 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import check_account
-from leafnode.auth.account_claims import account_options, approved_imports
+from leafnode.auth.account_claims import Exporter, account_options, approved_imports
 from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
 from leafnode.config.lexer import quoted
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_LOOKUPS_MAX, EXPIRY_RECHECK_NS, LARGE_JWT_CHARS
+from leafnode.limits import (
+    ACCOUNT_LOOKUPS_MAX,
+    CLAIMS_PROBLEMS_SHOWN_MAX,
+    EXPIRY_RECHECK_NS,
+    LARGE_JWT_CHARS,
+)
 from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ class LoadedAccount:
 
     claims: AccountClaims
     token: str = field(repr=False)
+    exporter: Exporter = field(repr=False)  # the account as others see it
     options: AccountOptions | None = None  # None: nobody uses it yet
     expired: bool = False
     removed: bool = False
@@ -163,8 +169,9 @@ class KnownAccounts:
                     found[name] = await self._fetched(name)
                 except AuthError as err:
                     missing.add(name)
-                    who = f"account={quoted(name)} by={claims.sub}"
-                    log.warning("Account to import from not found: %s reason=%s", who, err)
+                    if len(missing) <= CLAIMS_PROBLEMS_SHOWN_MAX:
+                        who = f"account={quoted(name)} by={claims.sub}"
+                        log.warning("Account to import from not found: %s reason=%s", who, err)
                 else:
                     waiting.append(found[name])
 
@@ -219,7 +226,7 @@ class KnownAccounts:
         if claims.sub != name or claims.iss not in self.trust.keys:
             raise AuthError("account validation failed")
         check_account(claims, self._now_s())
-        return LoadedAccount(claims, token)
+        return LoadedAccount(claims, token, Exporter(claims))
 
     def _use(self, fresh: Mapping[str, LoadedAccount]) -> None:
         """Let these accounts hold from now on, with all who import from them: all at once.
@@ -291,12 +298,12 @@ class _Draft(NamedTuple):
 def _draft(
     account: LoadedAccount, known: Mapping[str, LoadedAccount], trust: Trust, now_ns: int
 ) -> _Draft:
-    def claims_of(name: str) -> AccountClaims | None:
+    def exporter(name: str) -> Exporter | None:
         other = known.get(name)
-        return other.claims if other is not None and not other.removed else None
+        return other.exporter if other is not None and not other.removed else None
 
     approved = approved_imports(
-        account.claims, claims_of, signs_for=trust.signs_for, now_s=now_ns // NS_PER_S
+        account.claims, exporter, signs_for=trust.signs_for, now_s=now_ns // NS_PER_S
     )
     return _Draft(account, account_options(account.claims, approved.imports), approved.until_s)
 

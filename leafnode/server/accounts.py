@@ -21,7 +21,7 @@ from leafnode.config.import_check import (
     local_subject,
 )
 from leafnode.errors import TransformError
-from leafnode.limits import RESPONSE_THRESHOLD_NS
+from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, RESPONSE_THRESHOLD_NS
 from leafnode.nuid import hash8, nuid
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
 from leafnode.routing.imports import StreamImport, StreamImports
@@ -319,9 +319,12 @@ class Accounts:
     def _adopt(self, name: str, plan: _Plan) -> None:
         """Keep a plan, and say what is wrong with it unless that was said before."""
         before = self._plans.get(name)
-        for problem in plan.problems:
-            if before is None or problem not in before.problems:
-                log.warning("Import left out: account=%s problem=%s", name, problem)
+        known = set(before.problems) if before is not None else set()
+        fresh = [problem for problem in plan.problems if problem not in known]
+        for problem in fresh[:CLAIMS_PROBLEMS_SHOWN_MAX]:
+            log.warning("Import left out: account=%s problem=%s", name, problem)
+        if len(fresh) > CLAIMS_PROBLEMS_SHOWN_MAX:
+            log.warning("Imports left out: account=%s in all=%d", name, len(fresh))
         self._plans[name] = plan
         if any(problem.endswith(CYCLE) for problem in plan.problems):
             self._circling.add(name)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leafnode.auth import jwt
-from leafnode.auth.account_claims import account_options, approved_imports
+from leafnode.auth.account_claims import Exporter, account_options, approved_imports
 from leafnode.auth.claims import AccountClaims
 from leafnode.auth.trust import Trust
 from leafnode.config.account_options import (
@@ -155,7 +155,7 @@ def approved(token: str, *, subject: str = "s.a", kind: str = "stream", **export
     )
     found = approved_imports(
         importer,
-        {EXPORTER.public: exporter}.get,
+        {EXPORTER.public: Exporter(exporter)}.get,
         signs_for=TRUST.signs_for,
         now_s=NOW_S,
     )
@@ -218,7 +218,7 @@ def test_a_wider_open_export_does_not_open_a_private_one_of_the_same_subject() -
 
     found = approved_imports(
         importer,
-        {EXPORTER.public: claims(EXPORTER, exports=exports)}.get,
+        {EXPORTER.public: Exporter(claims(EXPORTER, exports=exports))}.get,
         signs_for=TRUST.signs_for,
         now_s=NOW_S,
     )
@@ -240,7 +240,7 @@ def test_the_end_of_an_activation_is_told() -> None:
     exporter = claims(EXPORTER, exports=[{"subject": "s.>", "type": "stream", "token_req": True}])
 
     found = approved_imports(
-        importer, {EXPORTER.public: exporter}.get, signs_for=TRUST.signs_for, now_s=NOW_S
+        importer, {EXPORTER.public: Exporter(exporter)}.get, signs_for=TRUST.signs_for, now_s=NOW_S
     )
 
     assert found.until_s == NOW_S + 60

@@ -16,6 +16,7 @@ from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.config.options import Options
 from leafnode.errors import AuthError
+from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX
 from leafnode.routing.peer import Outbox
 from leafnode.server.accounts import Accounts, AccountSeams
 from tests.hub.jwt import Key
@@ -343,3 +344,27 @@ def test_whatever_accounts_say_they_are_what_they_are_known_as_or_refused(
             world.check()
 
     world.run(work)
+
+
+def test_what_is_wrong_with_very_many_imports_is_said_of_a_few(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    importer, exporter, _ = KEYS
+    wanted = [imports(exporter, f"q.{number}") for number in range(100)]
+    missing = [imports(Key(ACCOUNT), f"m.{number}") for number in range(100)]
+    world = World(
+        {
+            importer.public: REALM.account_jwt(importer, imports=wanted + missing),
+            exporter.public: REALM.account_jwt(exporter),
+        }
+    )
+
+    async def work() -> None:
+        assert await world.lookup(importer) == ""
+
+    world.run(work)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("to import from not found" in one for one in said) == CLAIMS_PROBLEMS_SHOWN_MAX
+    assert sum("Import left out" in one for one in said) == CLAIMS_PROBLEMS_SHOWN_MAX
+    assert sum("in all=100" in one for one in said) == 1

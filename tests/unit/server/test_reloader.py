@@ -179,3 +179,38 @@ async def test_a_store_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> 
         assert len(server.listeners.open) == 1
 
     await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_a_signal_before_the_start_is_over_reloads_after_it() -> None:
+    file = File(replace(OLD, max_payload_bytes=5))
+    seams = Seams(SystemClock(), random.Random(1), random.Random(1).randbytes, load=file.load)
+    server = Server(OLD, seams)
+    server.reload_by_signal()
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.run())
+        await server.ready.wait()
+        async with asyncio.timeout(10):
+            while server.options.max_payload_bytes != 5:  # noqa: ASYNC110 -- a thread reads it
+                await asyncio.sleep(0.01)
+        server.stop()
+        await running
+
+
+@pytest.mark.real_loop
+async def test_a_reload_that_fails_by_a_defect_leaves_the_server_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(server: Server, file: File) -> None:
+        def fails() -> Options:
+            raise KeyError("a defect")
+
+        server.load = fails
+        assert "the reload failed" in await server.reload()
+        server.load = file.load
+        assert await server.reload() == ""
+
+    await while_serving(OLD, story)
+
+    assert "KeyError" in caplog.text
