@@ -7,7 +7,6 @@ clocks. Truth: docs/ARCHITECTURE.md, "Time".
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -41,7 +40,12 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks and the running event loop's timers."""
 
-    __slots__ = ()
+    __slots__ = ("_running_loop",)
+
+    def __init__(self) -> None:
+        import asyncio  # not at the top: whoever wants a constant of here may need no loop
+
+        self._running_loop = asyncio.get_running_loop
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()  # noqa: TID251 -- the one place
@@ -50,4 +54,4 @@ class SystemClock:
         return time.time_ns()  # noqa: TID251 -- the one place
 
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
-        return asyncio.get_running_loop().call_later(max(0, delay_ns) / NS_PER_S, callback)
+        return self._running_loop().call_later(max(0, delay_ns) / NS_PER_S, callback)

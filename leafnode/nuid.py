@@ -5,8 +5,9 @@ Knows an injected random source, nothing else. Truth: nats-io/nuid (the alphabet
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
+
+from leafnode.sha256 import sha256
 
 if TYPE_CHECKING:
     from random import Random
@@ -25,4 +26,4 @@ def hash8(text: str) -> str:
 
     SHA-256, the first 8 bytes, each modulo 62. Source: nats-server server/jetstream.go getHash.
     """
-    return "".join(ALPHABET[byte % 62] for byte in hashlib.sha256(text.encode()).digest()[:8])
+    return "".join(ALPHABET[byte % 62] for byte in sha256(text.encode())[:8])

@@ -8,10 +8,8 @@ Truth: nats-server 2.15.1 server/auth.go comparePasswords.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import LoginRefused
@@ -28,6 +26,8 @@ _BCRYPT_INPUT_MAX: Final = 72  # bcrypt ignores what is behind; the library refu
 
 
 def _one_thread() -> Executor:
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
 
 
@@ -51,6 +51,8 @@ class Secrets:
         Raises LoginRefused when too many wait already.
         """
         if not is_bcrypt(wanted):
+            import hmac  # not at the top: it loads OpenSSL
+
             same = hmac.compare_digest(wire(given), wire(wanted))
             # An empty secret in a configuration is a slip, not an open door.
             return same and bool(wanted)

@@ -6,10 +6,8 @@ nats-server 2.15.1 main.go; docs/configuration.md.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import secrets
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,9 +15,9 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
+from leafnode.cli import lean
 from leafnode.cli.flags import HELP, FlagError, overlay, parse_flags
 from leafnode.cli.send_signal import send_signal
-from leafnode.config.bind import load
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
 from leafnode.errors import ConfigError, LeafnodeError
@@ -105,6 +103,8 @@ def _shown(err: ConfigError, program: str) -> str:
 def _options(flags: Flags, program: str) -> Options:
     host = _default_host(program)
     if flags.config:
+        from leafnode.config.bind import load
+
         options = load(flags.config, os.environ, default_host=host)
     else:
         options = Options(host=host)
@@ -130,6 +130,10 @@ def _report_check(flags: Flags, program: str, options: Options) -> int:
 
 def _serve(options: Options, flags: Flags, program: str) -> int:
     # The server and all it needs: not loaded for --version, --help and -t.
+    if options.operator is None:  # a resolver's URL may be https, which asyncio speaks
+        lean.import_asyncio()
+    import asyncio
+
     from leafnode.clock import SystemClock
     from leafnode.server import logs, signals
     from leafnode.server.server import Seams, Server
@@ -145,7 +149,7 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
         seams = Seams(
             SystemClock(),
             SystemRandom(),
-            secrets.token_bytes,
+            os.urandom,
             program=program,
             load=partial(_options, flags, program) if flags.config else None,
         )

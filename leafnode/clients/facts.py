@@ -6,16 +6,15 @@ nats-server 2.15.1 server/monitor.go ConnInfo, server/client.go ClosedState.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.certificate import certificate_of, go_subject
 from leafnode.auth.identity import ConnectionType
 from leafnode.config.tls import CIPHER_SUITES, INSECURE_SUITES
-from leafnode.net.x509 import key_digest
 from leafnode.protocol import errors
 from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
+from leafnode.sha256 import sha256
 
 if TYPE_CHECKING:
     from leafnode.clients.login import Login
@@ -193,8 +192,10 @@ def with_tls(facts: ConnectionFacts, tls: TlsFacts, *, is_first: bool) -> Connec
     cipher, der = tls.cipher(), tls.certificate()
     shown: tuple[PeerCertificate, ...] = ()
     if der:
+        from leafnode.net.x509 import key_digest
+
         subject = go_subject(certificate_of(tls.names(), der))
-        shown = (PeerCertificate(subject, key_digest(der), hashlib.sha256(der).hexdigest()),)
+        shown = (PeerCertificate(subject, key_digest(der), sha256(der).hex()),)
     return replace(
         facts,
         tls_version=tls.version().removeprefix("TLSv"),

@@ -6,11 +6,12 @@ nats-server 2.15.1, conf/parse.go configDigest: SHA-256 over Go's JSON of the tr
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from leafnode.sha256 import sha256
 
 if TYPE_CHECKING:
     from leafnode.config.parser import Node
@@ -28,7 +29,7 @@ def config_digest(root: Node) -> str:
         ("\u2029".encode(), b"\\u2029"),
     ):
         text = text.replace(plain, escaped)
-    return "sha256:" + hashlib.sha256(text + b"\n").hexdigest()
+    return "sha256:" + sha256(text + b"\n").hex()
 
 
 def _plain(node: Node) -> Any:

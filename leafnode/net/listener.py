@@ -7,6 +7,7 @@ running out of file descriptors: it pauses, says so, and goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -67,15 +68,10 @@ class Listener:
         `0.0.0.0` takes IPv6, too, where the machine has it, as Go does. Clients that connect from
         now on wait for `serve`. Raises OSError.
         """
-        loop = asyncio.get_running_loop()
         wanted = 0 if port == ANY_PORT else port
         sock = _everywhere(wanted) if host == _EVERYWHERE else None
         if sock is None:
-            found = await loop.getaddrinfo(
-                host, wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            # Like Go: IPv4 first where a name has both.
-            family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+            family, address = await _resolved(host, wanted)
             sock = _listening(family, address)
         self._socket = sock
         name = sock.getsockname()
@@ -117,6 +113,22 @@ class Listener:
         TcpConnection(
             self._turn, self._session_factory(), sock, write_rules=self.write_rules
         ).begin()
+
+
+async def _resolved(host: str, port: int) -> tuple[int, tuple[str | int | bytes, ...]]:
+    """Return family and address to listen on. Raises OSError.
+
+    A number needs no resolver: that takes a thread and the tables of IDNA, 1 MiB and 20 ms.
+    """
+    with contextlib.suppress(OSError):
+        socket.inet_pton(socket.AF_INET, host)
+        return socket.AF_INET, (host, port)
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    # Like Go: IPv4 first where a name has both.
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return family, address
 
 
 def _everywhere(port: int) -> socket.socket | None:

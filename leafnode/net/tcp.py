@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_NS
 from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, send
 from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
-from leafnode.net.tls import TlsStream
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
     from leafnode.net.backlog import WriteRules
+    from leafnode.net.tls import TlsStream
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
 
@@ -183,6 +183,8 @@ class TcpConnection:
             else:
                 done.set_exception(err)
 
+        from leafnode.net.tls import TlsStream
+
         self._tls = TlsStream(context, on_done, server_hostname=server_hostname)
         self._shake(b"")
         if self._held & _HELD_BEFORE_BEGIN:
@@ -196,6 +198,8 @@ class TcpConnection:
 
         `on_done` gets None, or what went wrong; the connection is cut then.
         """
+        from leafnode.net.tls import TlsStream  # not at the top: it loads OpenSSL
+
         self._tls = TlsStream(context, on_done, server_hostname=None)
         if data:
             self._shake(data)

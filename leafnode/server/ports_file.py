@@ -6,7 +6,6 @@ Knows URLs; not listeners. Truth: nats-server 2.15.1 server/server.go PortsInfo,
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
@@ -37,6 +36,8 @@ class PortsFile:
         self._path = path
         if path is None:
             return
+        import json
+
         text = json.dumps({kind: found for kind, found in ports.items() if found})
         try:
             # Whole or not at all: whoever polls for the file must not read half of it.

@@ -1,0 +1,26 @@
+"""SHA-256 for digests and names, without OpenSSL where Python has one of its own.
+
+hashlib brings libcrypto in: 3.4 MiB, for a server that has no other use of it. Knows nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+_MODULES: Final = ("_sha2", "_sha256", "hashlib")  # CPython 3.12, 3.11, and what is always there
+
+
+def _constructor(modules: tuple[str, ...]) -> Any:
+    for name in modules[:-1]:
+        try:
+            return import_module(name).sha256
+        except ImportError:
+            continue
+    return import_module(modules[-1]).sha256
+
+
+def sha256(data: bytes) -> bytes:
+    """Return the 32 bytes of the digest."""
+    digest: bytes = _constructor(_MODULES)(data).digest()
+    return digest
