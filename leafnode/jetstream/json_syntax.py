@@ -14,8 +14,12 @@ _PLAIN: Final = re.compile(rb'[^"\\\x00-\x1f]*')
 _LITERALS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
 _ESCAPES: Final = b'"\\/bfnrt'
 _HEX: Final = b"0123456789abcdefABCDEF"
+_QUOTED: Final = {
+    char: f"\\{letter}" for char, letter in zip("'\\\a\b\f\n\r\t\v", "'\\abfnrtv", strict=True)
+}
 _DIGITS: Final = b"0123456789"
 _DEPTH_MAX: Final = 10_000  # Go's own bound
+NOT_HELD: Final = "invalid JSON value"  # legal syntax that a decoder refuses, such as 1e999
 END_STRICT: Final = "unexpected EOF"
 END_LAX: Final = "unexpected end of JSON input"
 
@@ -46,7 +50,7 @@ def first_error(data: bytes, *, strict: bool) -> str:
             raise scanner.wrong(at, where)
     except JsonSyntaxError as error:
         return error.describe(strict=strict)
-    return "invalid JSON value"  # legal syntax that the decoder cannot hold, such as 1e999
+    return NOT_HELD
 
 
 def end_of_value(data: bytes) -> int:
@@ -179,9 +183,14 @@ class _Scanner:
 def _quote(data: bytes, at: int) -> str:
     """Return one character as Go quotes it."""
     byte = data[at]
-    if byte >= 0x80:
-        return "'" + data[at : at + 4].decode("utf-8", "ignore")[:1] + "'"
-    known = {0x27: "'\\''", 0x22: "'\"'", 0x0A: "'\\n'", 0x0D: "'\\r'", 0x09: "'\\t'"}
-    if byte in known:
-        return known[byte]
-    return f"'{chr(byte)}'" if 0x20 <= byte < 0x7F else f"'\\x{byte:02x}'"
+    char = data[at : at + 4].decode("utf-8", "surrogateescape")[0]
+    code = ord(char)
+    if char in _QUOTED:
+        shown = _QUOTED[char]
+    elif char.isprintable():
+        shown = char
+    elif code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # the latter is no UTF-8
+        shown = f"\\x{byte:02x}"
+    else:
+        shown = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return f"'{shown}'"

@@ -178,7 +178,11 @@ class Answers:
 
     def _account_conns(self, request: Request, _: dict[str, Any]) -> object:
         account = request.token(_ACCOUNT_AT)
-        if not self._statistics.in_use(account):
+        try:
+            given = options.read(request.body, options.CONNS)
+        except options.BadRequest as err:
+            raise NoAnswer from err
+        if given.get("acc", account) != account or not self._statistics.in_use(account):
             raise NoAnswer
         return self._events.connections(account)
 

@@ -7,6 +7,7 @@ measured.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _INT_MAX: Final = 2**63 - 1
 _UINT_MAX: Final = 2**64 - 1
+_DIGITS_MAX: Final = 40  # more are no integer of Go's
 
 
 class BadRequest(ValueError):  # noqa: N818 -- what the answer says, as nats-server words it
@@ -121,18 +123,36 @@ PROFILEZ: Final = _fields(
 )
 IPQUEUESZ: Final = _fields("IpqueueszEventOptions", all="bool", filter="string")
 RAFTZ: Final = _fields("RaftzEventOptions", account="string", group="string")
+CONNS: Final = Fields("accNumConnsReq", {"acc": "string"})
 CID: Final = Fields("KickClientReq", {"cid": "uint64"})
 
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+class _Object(list[tuple[str, object]]):
+    """An object's fields in their order, also one that is there twice."""
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number
+)
+# What may be given for each of Go's types; numbers are looked at once more.
 _PYTHON: Final[dict[str, type]] = {
     "string": str,
     "server.SortOpt": str,
     "bool": bool,
-    "int": int,
-    "uint64": int,
-    "server.ConnState": int,
-    "time.Duration": int,
+    "int": _Number,
+    "uint64": _Number,
+    "server.ConnState": _Number,
+    "time.Duration": _Number,
     "[]string": list,
 }
+# Letters that Go takes for an s and a k in a name.
+_FOLDED: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
 
 
 def read(body: bytes, fields: Fields) -> dict[str, Any]:
@@ -141,46 +161,76 @@ def read(body: bytes, fields: Fields) -> dict[str, Any]:
         return {}
     if len(body) > SYSTEM_REQUEST_BYTES_MAX:
         raise BadRequest("request is too large")
-    try:
-        given = msgspec.json.decode(body)
-    except (ValueError, RecursionError) as err:
-        raise BadRequest(json_syntax.first_error(body, strict=False)) from err
+    given = _decoded(body)
     if given is None:
         return {}
-    if not isinstance(given, dict):
+    if not isinstance(given, _Object):
         struct = f"server.{fields.struct}"
         raise BadRequest(f"json: cannot unmarshal {_kind(given)} into Go value of type {struct}")
     known: dict[str, Any] = {}
-    for written, value in given.items():
-        name = written.lower()
+    for written, value in given:
+        name = written.translate(_FOLDED).lower()
         kind = fields.types.get(name)
         if kind is not None and value is not None:
-            _check(value, kind, f"{fields.struct}.{name}")
-            known[name] = value
+            known[name] = _converted(value, kind, f"{fields.struct}.{written}")
     return known
 
 
-def _check(value: object, kind: str, where: str) -> None:
+def _decoded(body: bytes) -> object:
+    try:
+        msgspec.json.decode(body)
+    except (ValueError, RecursionError) as err:
+        problem = json_syntax.first_error(body, strict=False)
+        if problem != json_syntax.NOT_HELD:
+            raise BadRequest(problem) from err
+        # Half of a surrogate pair or 1e999: Go's decoder is not so strict.
+    try:
+        return _DECODER.decode(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as err:  # nested too deep for anything that we know
+        raise BadRequest(json_syntax.NOT_HELD) from err
+
+
+def _converted(value: object, kind: str, where: str) -> object:
+    """Return a value of Go's type `kind`. Raises BadRequest."""
     wanted = _PYTHON[kind]
-    suits = isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool)
-    if not suits:
-        shown = f"number {value}" if wanted is int and isinstance(value, float) else _kind(value)
-        raise BadRequest(
-            f"json: cannot unmarshal {shown} into Go struct field {where} of type {kind}"
-        )
-    if isinstance(value, int) and not isinstance(value, bool):
+    if not isinstance(value, wanted) or isinstance(value, _Number) is not (wanted is _Number):
+        raise _unsuitable(_kind(value), where, kind)
+    if isinstance(value, _Number):
+        return _integer(value, where, kind)
+    if isinstance(value, list):
+        if isinstance(value, _Object):
+            raise _unsuitable("object", where, kind)
+        return [_item(item, f"{where}.{index}") for index, item in enumerate(value)]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _integer(written: _Number, where: str, kind: str) -> int:
+    digits = written.removeprefix("-")
+    if digits.isdecimal() and len(digits) < _DIGITS_MAX and (kind != "uint64" or digits == written):
+        value = int(written)
         low, high = (0, _UINT_MAX) if kind == "uint64" else (-_INT_MAX - 1, _INT_MAX)
-        if not low <= value <= high:
-            text = (
-                f"json: cannot unmarshal number {value} into Go struct field {where} of type {kind}"
-            )
-            raise BadRequest(text)
-    for item in value if isinstance(value, list) else ():
-        if not isinstance(item, str):
-            text = (
-                f"json: cannot unmarshal {_kind(item)} into Go struct field {where} of type string"
-            )
-            raise BadRequest(text)
+        if low <= value <= high:
+            return value
+    raise _unsuitable(f"number {written}", where, kind)
+
+
+def _item(item: object, where: str) -> str:
+    """Return one of a list of strings."""
+    if item is None:
+        return ""
+    if not isinstance(item, str) or isinstance(item, _Number):
+        # Go's words are others here.
+        raise BadRequest(f"json: cannot unmarshal {_kind(item)} into {where} of type string")
+    return _text(item)
+
+
+def _text(value: str) -> str:
+    """Return a string that can be written: half of a surrogate pair is what Go makes of it."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _unsuitable(shown: str, where: str, kind: str) -> BadRequest:
+    return BadRequest(f"json: cannot unmarshal {shown} into Go struct field {where} of type {kind}")
 
 
 def _kind(value: object) -> str:
@@ -188,14 +238,16 @@ def _kind(value: object) -> str:
     match value:
         case bool():
             return "bool"
-        case int() | float():
+        case _Number():
             return "number"
         case str():
             return "string"
+        case _Object():
+            return "object"
         case list():
             return "array"
         case _:
-            return "object"
+            return "null"
 
 
 def concerns(about: About, given: dict[str, Any]) -> bool:

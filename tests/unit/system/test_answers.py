@@ -58,6 +58,15 @@ def test_an_account_without_connections_does_not_answer_conns() -> None:
     assert SystemWorld().ask(b"$SYS.REQ.ACCOUNT.$G.CONNS") is None
 
 
+@pytest.mark.parametrize("body", [b"{bad", b'{"acc":"A"}', b"{} {}"])
+def test_a_body_that_is_not_about_the_account_leaves_conns_unanswered(body: bytes) -> None:
+    world = SystemWorld()
+    world.client()
+
+    assert world.ask(b"$SYS.REQ.ACCOUNT.$G.CONNS", b'{"acc":"$G"}') is not None
+    assert world.ask(b"$SYS.REQ.ACCOUNT.$G.CONNS", body) is None
+
+
 def test_accounts_in_use_answer_statz_and_unused_ones_only_when_asked_for() -> None:
     world = SystemWorld()
     world.client()

@@ -76,9 +76,28 @@ def test_nothing_asked_is_nothing_given(body: bytes) -> None:
             "ConnzEventOptions.tags of type []string",
         ),
         (
-            b'{"tags":[1]}',
-            "json: cannot unmarshal number into Go struct field "
-            "ConnzEventOptions.tags of type string",
+            b'{"tags":["a",1]}',
+            "json: cannot unmarshal number into ConnzEventOptions.tags.1 of type string",
+        ),
+        (
+            b'{"cid":-0}',
+            "json: cannot unmarshal number -0 into Go struct field "
+            "ConnzEventOptions.cid of type uint64",
+        ),
+        (
+            b'{"limit":1e2}',
+            "json: cannot unmarshal number 1e2 into Go struct field "
+            "ConnzEventOptions.limit of type int",
+        ),
+        (
+            b'{"LIMIT":"a","limit":1}',
+            "json: cannot unmarshal string into Go struct field "
+            "ConnzEventOptions.LIMIT of type int",
+        ),
+        (
+            b'{"nope":1e999,"user":{}}',
+            "json: cannot unmarshal object into Go struct field "
+            "ConnzEventOptions.user of type string",
         ),
     ],
 )
@@ -87,6 +106,24 @@ def test_what_cannot_be_read_is_refused_in_gos_words(body: bytes, text: str) -> 
         read(body, CONNZ)
 
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("body", "given"),
+    [
+        (b'{"user":"\\ud800x"}', {"user": "\ufffdx"}),
+        (b'{"user":"\\ud83d\\ude00"}', {"user": "\U0001f600"}),
+        (b'{"user":"\xff"}', {"user": "\ufffd"}),
+        (b'{"tags":[null,"a"]}', {"tags": ["", "a"]}),
+        ('{"u\u017fer":"a"}'.encode(), {"user": "a"}),
+        (b'{"limit":-0}', {"limit": 0}),
+        (b'{"limit":1,"limit":2}', {"limit": 2}),
+        (b'{"limit":1,"limit":null}', {"limit": 1}),
+        (b'{"nope":1e999}', {}),
+    ],
+)
+def test_go_reads_more_than_others_take_for_json(body: bytes, given: dict[str, object]) -> None:
+    assert read(body, CONNZ) == given
 
 
 def test_deep_nesting_is_refused_and_not_followed() -> None:
