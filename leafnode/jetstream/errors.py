@@ -102,6 +102,8 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10148: (400, "consumer already exists"),
     10149: (400, "consumer does not exist"),
     10153: (400, "consumer inactive threshold exceeds system limit of {}"),
+    10155: (400, "stream transform source: {}"),
+    10156: (400, "stream transform: {}"),
     10157: (400, "pedantic mode: {}"),
     10159: (400, "Setting PriorityPolicy requires at least one PriorityGroup to be set"),
     10160: (400, "Provided priority group does not exist for this consumer"),

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
-from leafnode.jetstream import retention, wire
+from leafnode.jetstream import interest, retention, wire
 from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error, trace_error
+from leafnode.jetstream.reshape import Copy, Republish, SubjectTransform
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal, is_valid
@@ -51,7 +52,17 @@ class _Judged(NamedTuple):
 class Ingest:
     """The way in of one stream."""
 
-    __slots__ = ("_ack", "_checked", "_ends", "_stream", "refused")
+    __slots__ = (
+        "_ack",
+        "_checked",
+        "_copies",
+        "_ends",
+        "_is_wanted",
+        "_republish",
+        "_stream",
+        "_transform",
+        "refused",
+    )
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -59,6 +70,10 @@ class Ingest:
         self._ack = b""
         self._ends = b""
         self._checked = False
+        self._transform: SubjectTransform | None = None
+        self._republish: Republish | None = None
+        self._copies: list[Copy] = []  # of the run that is being stored
+        self._is_wanted = True  # by some consumer; of interest where retention asks for it
         self.configure()
 
     def configure(self) -> None:
@@ -68,13 +83,28 @@ class Ingest:
         named = b'{"stream":%b' % wire.encode(config.name)
         self._ack = named + (b',"domain":%b' % wire.encode(domain) if domain else b"") + b',"seq":'
         self._ends = b',"stream":%b,"seq":0}' % wire.encode(config.name)
-        # Whether a message without headers can be refused at all.
+        random = self._stream.context.random
+        self._transform = SubjectTransform(config, random) if config.subject_transform else None
+        self._republish = Republish(config, random) if config.republish else None
+        # Whether more than appending is to be done with a message without headers.
         self._checked = (
-            config.sealed or config.max_msg_size >= 0 or retention.refuses_anything(config)
+            config.sealed
+            or config.max_msg_size >= 0
+            or config.retention == "interest"
+            or config.republish is not None
+            or retention.refuses_anything(config)
         )
 
     def receive(self, delivery: Delivery) -> None:
         """Store a run of messages on one subject, and answer when it is on disk."""
+        if self._transform is None:
+            self._receive_stored(delivery)
+        else:
+            for run in self._transform.runs(delivery):
+                self._receive_stored(run)
+
+    def _receive_stored(self, delivery: Delivery) -> None:
+        """Receive a run under the subject that it is stored under."""
         trace = delivery.trace
         if trace is None:
             self._receive(delivery)
@@ -98,8 +128,7 @@ class Ingest:
         ack = self._ack
         answers: list[Answer] = []
         quota = stream.quota
-        if quota is not None:
-            quota.refresh()
+        self._prepare(subject)
         for reply, header_size, body in delivery.messages:
             try:
                 if header_size or checked or reply[-4:] == _FAST_BATCH:
@@ -126,9 +155,18 @@ class Ingest:
             stream.trouble.note("Limits not enforced", error)
         if stream.config.no_ack:
             answers = []
+        copies, self._copies = self._copies, []
         stream.root.after_commit(
-            partial(self._committed, answers, stream.store.last_seq(), stream.last_msg_id)
+            partial(self._committed, answers, copies, stream.store.last_seq(), stream.last_msg_id)
         )
+
+    def _prepare(self, subject: bytes) -> None:
+        """Look at what holds for all messages of a run."""
+        stream = self._stream
+        if stream.quota is not None:
+            stream.quota.refresh()
+        if stream.config.retention == "interest":
+            self._is_wanted = interest.is_wanted(stream, subject)
 
     def _judge_traced(self, delivery: Delivery, trace: Trace) -> dict[str, object]:
         """Note what would become of a traced message."""
@@ -147,11 +185,18 @@ class Ingest:
         return fields
 
     def _committed(
-        self, answers: list[Answer], seq: int, msg_id: bytes, error: StoreError | None
+        self,
+        answers: list[Answer],
+        copies: list[Copy],
+        seq: int,
+        msg_id: bytes,
+        error: StoreError | None,
     ) -> None:
         """The run is on disk, or will never be; `seq` and `msg_id` were the newest by its end."""
         account = self._stream.context.account
         if error is None:
+            for copy in copies:
+                account.publish(copy.subject, copy.body, header_size=copy.header_size)
             account.publish_replies([(reply, answer) for reply, answer, _ in answers])
             if seq <= self._stream.store.committed_seq():  # not so for a refusal while it failed
                 self._stream.kept_msg_id = msg_id
@@ -189,9 +234,17 @@ class Ingest:
         if judged.duplicate_of is not None:
             return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
         header_size, body = judged.header_size, judged.body
+        if not self._is_wanted and stream.config.retention == "interest":
+            return self._skip(subject, judged, now_ns)
         if stream.quota is not None:
             self._count(stream.quota, subject, header_size, body)
+        before = stream.store.subject_state(subject) if self._republish is not None else None
         seq = stream.store.append(subject, header_size, body, now_ns)
+        if self._republish is not None:
+            last_seq = before.last_seq if before is not None else 0
+            copy = self._republish.copy(subject, (header_size, body), seq, now_ns, last_seq)
+            if copy is not None:
+                self._copies.append(copy)
         if judged.ttl_ns:
             stream.ages.add_ttl(seq, now_ns, judged.ttl_ns)
         stream.last_msg_id = judged.msg_id
@@ -199,6 +252,16 @@ class Ingest:
             stream.dedupe.add(judged.msg_id, seq, now_ns)
         if judged.rollup:
             stream.roll_up(subject, seq, everything=judged.rollup == b"all")
+        return b"%b%d}" % (self._ack, seq)
+
+    def _skip(self, subject: bytes, judged: _Judged, now_ns: int) -> bytes:
+        """Let a message have its sequence that no consumer wants, without keeping it."""
+        stream = self._stream
+        seq = stream.store.append(subject, judged.header_size, judged.body, now_ns)
+        stream.store.remove([seq])
+        stream.last_msg_id = judged.msg_id
+        if judged.msg_id:
+            stream.dedupe.add(judged.msg_id, seq, now_ns)
         return b"%b%d}" % (self._ack, seq)
 
     def _judge(self, subject: bytes, header_size: int, body: bytes, now_ns: int) -> _Judged:

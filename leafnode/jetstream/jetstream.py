@@ -389,6 +389,7 @@ class AccountJetStream:
         except StoreError:
             consumer.update(old)
             raise
+        consumer.stream.interest_changed()
         return consumer
 
     def _consumer_created(self, consumer: Consumer, error: StoreError | None) -> None:
@@ -404,6 +405,7 @@ class AccountJetStream:
             stream.root.delete_consumer(self.context.account.name, stream.name, consumer.name)
         consumer.close()
         del stream.consumers[consumer.name]
+        stream.interest_changed()
         advisory.consumer_action(self.context, stream.name, consumer.name, "delete")
 
     def _on_expired(self, consumer: Consumer) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
-from leafnode.jetstream import retention, wire
+from leafnode.jetstream import interest, retention, wire
 from leafnode.jetstream.ages import Ages
 from leafnode.jetstream.dedupe import DedupeWindow
 from leafnode.jetstream.direct_get import DirectGet
@@ -89,6 +89,7 @@ class Stream:
         except StoreError as error:
             self.trouble.note("Stream opened without its limits", error)
         self.ages.arm()
+        self.interest_changed()
 
     def close(self) -> None:
         """Stop taking and delivering messages; nothing stored changes."""
@@ -107,6 +108,7 @@ class Stream:
         self._subscribe()
         self._enforce_all()
         self.ages.rearm()
+        self.interest_changed()
 
     def _subscribe(self) -> None:
         account = self.context.account
@@ -147,7 +149,7 @@ class Stream:
         if newest is not None and newest[0] > self._woken_seq:  # it was kept, whatever was reported
             self.last_msg_id = self.kept_msg_id = newest[1]
         self.ages.rolled_back()
-        self._freed()
+        self.freed()
         for consumer in tuple(self.consumers.values()):
             consumer.rolled_back()
 
@@ -170,13 +172,25 @@ class Stream:
             self.removed_some()
 
     def acknowledged(self, consumer: Consumer, seqs: list[int]) -> None:
-        """A consumer is done with messages: a work queue lets them go, in the ack's transaction.
+        """A consumer is done with messages: a work queue lets them go, in the ack's transaction,
+        and so does interest retention when no other consumer needs them.
 
         Raises StoreError with nothing changed.
         """
-        if seqs and self.config.retention == "workqueue":
-            self.store.remove(seqs)
+        if self.config.retention == "limits" or not seqs:
+            return
+        if self.config.retention == "interest":
+            seqs = interest.unneeded(self, consumer, seqs)
+            if not seqs:
+                return
+        self.store.remove(seqs)
+        if consumer.config.ack_policy != "none":
             consumer.acks.undoable(seqs)
+
+    def interest_changed(self) -> None:
+        """A consumer is gone, or wants something else: what nobody needs any more goes."""
+        if self.config.retention == "interest" and not self.closed:
+            interest.Sweep(self).start()
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""
@@ -227,7 +241,7 @@ class Stream:
             raise js_error(10057, "stream store EOF")
         if not self.store.remove([seq]):
             raise js_error(10043, seq)
-        self._freed()
+        self.freed()
         self.removed_some()
         self.root.after_commit(partial(self._message_removed, seq))
 
@@ -259,7 +273,7 @@ class Stream:
                 removed += store.remove_below(state.first_seq + state.msgs - keep)
         else:
             removed = store.remove_below(below_seq or store.last_seq() + 1)
-        self._freed()
+        self.freed()
         self.purged_front(store.state().first_seq)
         done(removed)
 
@@ -273,13 +287,14 @@ class Stream:
 
         self.root.after_commit(follow)
 
-    def _freed(self) -> None:
+    def freed(self) -> None:
+        """Space that was used is free: the bounds on bytes are looked at anew."""
         if self.quota is not None:
             self.quota.spoil()
 
     def purged_subjects(self, pattern: bytes) -> None:
         """All messages of these subjects were removed up to some sequence; consumers follow."""
-        self._freed()
+        self.freed()
         first_seq = self.store.state().first_seq
         moves = []
         for consumer in tuple(self.consumers.values()):

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
+from leafnode.errors import TransformError
+from leafnode.jetstream import reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
 from leafnode.jetstream.errors import js_error, not_supported
 from leafnode.protocol.subject import collides, is_subset, is_valid
+from leafnode.protocol.transform import Transform
 
 if TYPE_CHECKING:
     from leafnode.errors import JetStreamError
@@ -26,8 +29,6 @@ DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level")
 _NOT_BUILT: Final = (
     "mirror",
     "sources",
-    "republish",
-    "subject_transform",
     "subject_delete_marker_ttl",
     "allow_msg_counter",
     "allow_atomic",
@@ -96,6 +97,8 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
         **{field.name: getattr(request, field.name) for field in fields(StreamConfig)}
     )
     config.metadata = dict(request.metadata)
+    if request.republish is not None:
+        config.republish = dataclasses.replace(request.republish)
     config.consumer_limits = dataclasses.replace(request.consumer_limits)
     _check_names(config)
     _check_replicas(config)
@@ -104,6 +107,8 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     _check_policies(config)
     _check_not_built(config)
     _check_subjects(config)
+    reshape.check_transform(config)
+    _check_republish(config, pedantic=pedantic)
     if config.placement is not None:
         if config.placement.preferred:
             raise invalid("preferred server not permitted in placement")
@@ -192,8 +197,31 @@ def _check_not_built(config: StreamConfig) -> None:
     for name in _NOT_BUILT:
         if getattr(config, name):
             raise not_supported(name)
-    if config.retention == "interest":
-        raise not_supported("retention interest")
+
+
+def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:
+    wanted = config.republish
+    if wanted is None:
+        return
+    if not wanted.src:
+        if pedantic:
+            raise js_error(10157, "republish source can not be empty")
+        wanted.src = ">"
+    transform = config.subject_transform
+    everything = wanted.src == wanted.dest == ">"
+    if everything and transform is not None and config.subjects == [transform.src]:
+        if pedantic:
+            raise js_error(10157, "implicit republish based on subject transform")
+        wanted.src = wanted.dest = transform.dest
+    if any(collides(wanted.dest.encode(), subject.encode()) for subject in config.subjects):
+        raise invalid("stream configuration for republish destination forms a cycle")
+    try:
+        Transform(wanted.src.encode(), wanted.dest.encode())
+    except TransformError as error:
+        raise invalid(
+            f"stream configuration for republish with transform from '{wanted.src}' to "
+            f"'{wanted.dest}' not valid"
+        ) from error
 
 
 def _check_subjects(config: StreamConfig) -> None:

@@ -122,6 +122,10 @@ class StreamStore(Protocol):
         """Counts of one literal subject, or None when it has no message."""
         ...
 
+    def subject_of(self, seq: int) -> bytes | None:
+        """The subject of a staged message, or None where there is none. Raises as `remove` does."""
+        ...
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         """Every subject that matches the pattern, in byte order."""
         ...

@@ -34,6 +34,18 @@ def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
     return SubjectState(subject.msgs, subject.first_seq, subject.last_seq)
 
 
+def subject_of(index: StreamIndex, seq: int) -> bytes | None:
+    """Return the subject of a live message, or None."""
+    segment = index.segment_at(seq)
+    if segment is None or segment.is_dead(seq):
+        return None
+    columns = index.columns(segment)
+    slot = columns.slot(seq)
+    if slot == len(columns) or columns.offsets[slot] != seq - segment.first_seq:
+        return None
+    return index.subjects.names[columns.sids[slot]]
+
+
 def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -> int:
     """Return how many messages from `start_seq` on match any pattern (none given: all).
 

@@ -94,6 +94,10 @@ class MemoryStream:
             return None
         return SubjectState(len(seqs), next(iter(seqs)), next(reversed(seqs)))
 
+    def subject_of(self, seq: int) -> bytes | None:
+        message = self._messages.get(seq)
+        return message.subject if message is not None else None
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         found: list[tuple[bytes, SubjectState]] = []
         for subject in sorted(self._matching([pattern])):

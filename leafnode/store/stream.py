@@ -137,6 +137,10 @@ class SqliteStream:
             return None
         return lookup.subject_state(self.index, known)
 
+    def subject_of(self, seq: int) -> bytes | None:
+        self._check_intact()
+        return lookup.subject_of(self.index, seq)
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         self._check_intact()
         found = sorted((known.name, known) for known in self.index.subjects.matching(pattern))

@@ -616,3 +616,12 @@ def test_a_store_without_trouble_says_so(world: World, stream: StreamStore) -> N
 
 def _fields(record: Any) -> tuple[Any, ...]:
     return (record.name, record.created_ns, record.config, record.state)
+
+
+@pytest.mark.parametrize("newer", [0, 400])  # so many that the segment's columns are asked
+def test_subject_of_a_sequence(world: World, stream: StreamStore, newer: int) -> None:
+    filled(world, stream, b"a.x", b"a.y", b"b.x", *[b"z"] * newer)
+    stream.remove([2])
+
+    assert [stream.subject_of(seq) for seq in (1, 2, 3)] == [b"a.x", None, b"b.x"]
+    assert stream.subject_of(newer + 9) is None

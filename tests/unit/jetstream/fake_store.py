@@ -99,6 +99,11 @@ class FakeStream:
         seqs = [seq for seq, msg in self.msgs.items() if msg.subject == subject]
         return SubjectState(len(seqs), min(seqs), max(seqs)) if seqs else None
 
+    def subject_of(self, seq: int) -> bytes | None:
+        self._ask()
+        msg = self.msgs.get(seq)
+        return msg.subject if msg is not None else None
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         names = sorted({m.subject for m in self.msgs.values() if matches(pattern, m.subject)})
         for name in names:

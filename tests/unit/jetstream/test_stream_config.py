@@ -125,7 +125,6 @@ def test_a_bad_configuration_is_refused_with_the_servers_text(
         ({"allow_batched": True}, "allow_batched"),
         ({"allow_msg_schedules": True}, "allow_msg_schedules"),
         ({"subject_delete_marker_ttl": 10**9}, "subject_delete_marker_ttl"),
-        ({"retention": "interest"}, "retention interest"),
     ],
 )
 def test_what_is_not_built_is_refused_by_its_name(fields: dict[str, Any], what: str) -> None:

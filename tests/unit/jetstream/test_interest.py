@@ -1,0 +1,181 @@
+"""Interest retention, measured on nats-server 2.15.1: what is kept, and when it goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.errors import StoreFailed
+from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def world(**consumers: dict[str, Any]) -> World:
+    made = World()
+    made.create_stream(retention="interest")
+    for name, config in consumers.items():
+        made.create_consumer(name=name, **config)
+    return made
+
+
+def take(world: World, name: str, count: int = 1) -> list[Msg]:
+    return world.fetch({"batch": count, "no_wait": True}, name=name)[:count]
+
+
+def ack(world: World, message: Msg, payload: bytes = b"+ACK") -> None:
+    world.publish(message.reply.decode(), payload)
+
+
+def kept(world: World) -> int:
+    count: int = world.state()["messages"]
+    return count
+
+
+def settle(world: World) -> None:
+    for _ in range(8):
+        world.clock.advance(0)
+
+
+def test_what_nobody_wants_has_a_sequence_and_is_not_kept() -> None:
+    alone = world()
+
+    (answer,) = alone.request("s.a", b"x", headers={"Nats-Msg-Id": "1"})
+    (again,) = alone.request("s.a", b"x", headers={"Nats-Msg-Id": "1"})
+
+    assert answer.payload == b'{"stream":"S","seq":1}'
+    assert b'"duplicate": true' in again.payload
+    state = alone.state()
+    assert (state["messages"], state["first_seq"], state["last_seq"]) == (0, 2, 1)
+
+
+def test_a_message_goes_when_the_last_consumer_has_acknowledged_it() -> None:
+    two = world(C={}, D={})
+    two.publish("s.a", b"x")
+
+    ack(two, take(two, "C")[0])
+    assert kept(two) == 1
+    ack(two, take(two, "D")[0])
+
+    assert kept(two) == 0
+
+
+def test_a_filter_is_no_interest_in_other_subjects() -> None:
+    filtered = world(C={"filter_subject": "s.a"}, D={"filter_subjects": ["s.b", "s.c"]})
+    filtered.publish("s.z", b"x")
+    filtered.publish("s.a", b"x")
+    assert kept(filtered) == 1
+
+    ack(filtered, take(filtered, "C")[0])
+
+    assert kept(filtered) == 0
+
+
+def test_what_is_pending_elsewhere_stays() -> None:
+    two = world(C={}, D={})
+    two.publish("s.a", b"x")
+    (pending,) = take(two, "D")
+
+    ack(two, take(two, "C")[0])
+    assert kept(two) == 1
+    ack(two, pending, b"+TERM")
+
+    assert kept(two) == 0
+
+
+def test_an_ack_of_all_before_lets_them_all_go() -> None:
+    everything = world(C={"ack_policy": "all"})
+    for _ in range(3):
+        everything.publish("s.a", b"x")
+
+    ack(everything, take(everything, "C", 3)[1])
+
+    assert kept(everything) == 1
+
+
+def test_a_delivery_without_acknowledgement_is_enough() -> None:
+    silent = world(C={"ack_policy": "none"})
+    silent.publish("s.a", b"x")
+
+    take(silent, "C")
+
+    assert kept(silent) == 0
+
+
+def test_with_a_consumer_goes_what_only_it_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+    two = world(C={}, D={"filter_subject": "s.b"})
+    for subject in ("s.a", "s.b", "s.a", "s.a", "s.b"):
+        two.publish(subject, b"x")
+
+    two.api("CONSUMER.DELETE.S.C")
+    settle(two)
+
+    assert two.state()["num_subjects"] == 1
+    assert kept(two) == 2
+
+
+def test_another_filter_is_another_interest() -> None:
+    one = world(C={})
+    one.publish("s.a", b"x")
+    one.publish("s.b", b"x")
+
+    one.create_consumer(filter_subject="s.b")
+    settle(one)
+
+    assert kept(one) == 1
+
+
+def test_a_stream_may_become_one_of_interest_and_back() -> None:
+    changed = World()
+    changed.create_stream()
+    changed.publish("s.a", b"x")
+
+    changed.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "retention": "interest"})
+    settle(changed)
+    assert kept(changed) == 0
+    changed.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "retention": "limits"})
+    changed.publish("s.a", b"x")
+
+    assert kept(changed) == 1
+
+
+def test_what_was_acknowledged_before_a_restart_goes_after_it() -> None:
+    before = world(C={})
+    before.publish("s.a", b"x")
+    (message,) = take(before, "C")
+    before.js.streams["S"].config.retention = "limits"  # as if the removal had been lost
+    before.request(message.reply.decode(), b"+ACK")
+
+    before.restart()
+    settle(before)
+
+    assert kept(before) == 0
+
+
+def test_an_ack_that_the_store_refuses_leaves_the_message_pending() -> None:
+    refused = world(C={})
+    refused.publish("s.a", b"x")
+    (message,) = take(refused, "C")
+    refused.store.error = StoreFailed("fsync failed")
+
+    ack(refused, message)
+    refused.store.error = None
+
+    assert (kept(refused), refused.info()["num_ack_pending"]) == (1, 1)
+
+
+def test_a_sweep_that_the_store_refuses_is_noted_and_left_to_the_next() -> None:
+    refused = world(C={}, D={"filter_subject": "s.z"})
+    refused.publish("s.a", b"x")
+    consumer = refused.js.streams["S"].consumers.pop("C")
+    consumer.close()
+    refused.store.error = StoreFailed("fsync failed")
+
+    refused.js.streams["S"].interest_changed()
+
+    refused.store.error = None
+    assert (kept(refused), refused.js.streams["S"].trouble.count) == (1, 1)
+    refused.js.streams["S"].interest_changed()
+    assert kept(refused) == 0
