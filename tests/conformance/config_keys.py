@@ -488,7 +488,7 @@ BLOCKS: Final[dict[str, tuple[str, tuple[Key, ...]]]] = {
         ),
     ),
     "resolver": (
-        "resolver { %s }",
+        'operator: "@operator_file@", resolver { %s }',
         (
             Key("type", "full", beside='dir: "@dir@/jwts"'),
             Key("dir", '"@dir@/jwts"', beside="type: full"),
