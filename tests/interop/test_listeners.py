@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -45,7 +46,8 @@ HOST = "127.0.0.1"
 SERVERS = ["leafnode", "nats-server"]
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
 START_S = 30.0
-QUIET_S = 0.4
+PATIENCE_S = 10.0  # for what must come: on a slow machine it takes its time
+QUIET_S = 0.4  # for what must not
 
 
 class Listeners:
@@ -84,7 +86,7 @@ class Raw:
     """A socket that is read until nothing comes for a moment, or to its end."""
 
     def __init__(self, port: int) -> None:
-        self.sock: socket.socket = socket.create_connection((HOST, port), 5)
+        self.sock: socket.socket = socket.create_connection((HOST, port), PATIENCE_S)
         self.ended = False
 
     def __enter__(self) -> Raw:
@@ -94,7 +96,7 @@ class Raw:
         self.sock.close()
 
     def secure(self, context: ssl.SSLContext) -> None:
-        self.sock.settimeout(5)
+        self.sock.settimeout(PATIENCE_S)
         self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
 
     def says(self, data: bytes = b"", *, until: bytes = b"", wait_s: float = QUIET_S) -> bytes:
@@ -102,7 +104,7 @@ class Raw:
         got = b""
         try:
             self.sock.sendall(data)
-            self.sock.settimeout(5 if until else wait_s)
+            self.sock.settimeout(PATIENCE_S if until else wait_s)
             while not until or until not in got:
                 more = self.sock.recv(65536)
                 if not more:
@@ -123,7 +125,23 @@ class Raw:
         """Shake hands and return the frames that follow: INFO."""
         head, _, rest = self.says(request(headers), until=b"\r\n\r\n").partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101"), head
-        return frames(rest or self.says())
+        return frames(rest or self._something())
+
+    def _something(self) -> bytes:
+        """Wait for the next bytes, and for those right behind them."""
+        self.sock.settimeout(PATIENCE_S)
+        return self.sock.recv(65536) + self.says()
+
+    def refusal(self, data: bytes) -> bytes:
+        """Send a request and return the whole answer, or what came before the end."""
+        got = self.says(data, until=b"\r\n\r\n")
+        length = re.search(rb"\r\ncontent-length: *([0-9]+)", got, re.IGNORECASE)
+        missing = int(length[1]) - len(got.partition(b"\r\n\r\n")[2]) if length else 0
+        while missing > 0 and not self.ended and not data.startswith(b"HEAD "):
+            more = self.sock.recv(missing)
+            self.ended = not more
+            got, missing = got + more, missing - len(more)
+        return got
 
 
 @pytest.fixture(scope="module")
@@ -163,13 +181,13 @@ def test_info_says_tls_required_and_a_plain_client_is_cut(
     server = start(kind, tls_block(authority, f'verify: true, ca_file: "{authority.ca_file}"'))
     with server.dial() as plain, server.dial() as bare, server.dial() as joe:
         assert tls_fields(plain.info()) == {"tls_required": True, "tls_verify": True}
-        assert b"PONG" not in plain.says(CONNECT + b"PING\r\n", wait_s=2)
+        assert b"PONG" not in plain.says(CONNECT + b"PING\r\n", wait_s=PATIENCE_S)
         assert plain.ended
 
         bare.info()
         try:
             bare.secure(authority.client())
-            assert bare.says(CONNECT + b"PING\r\n", wait_s=2) == b""
+            assert bare.says(CONNECT + b"PING\r\n", wait_s=PATIENCE_S) == b""
         except (ssl.SSLError, ConnectionError):
             bare.ended = True
         assert bare.ended
@@ -188,10 +206,10 @@ def test_a_silent_client_is_cut_at_the_tls_timeout(
         silent.info()
         began = time.monotonic()
 
-        assert silent.says(wait_s=4) == b""
+        assert silent.says(wait_s=PATIENCE_S) == b""
 
         assert silent.ended
-        assert 0.8 < time.monotonic() - began < 2.5
+        assert time.monotonic() - began > 0.8
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -243,7 +261,8 @@ def test_a_certificate_names_the_user_where_verify_and_map_asks_for_it(
 
         other.info()
         other.secure(authority.client(ann))
-        assert b"-ERR 'Authorization Violation'\r\n" in other.says(CONNECT + b"PING\r\n")
+        refused = b"-ERR 'Authorization Violation'\r\n"
+        assert refused in other.says(CONNECT + b"PING\r\n", until=refused)
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -290,7 +309,7 @@ def test_behind_a_proxy_the_first_info_names_no_address_and_the_second_the_clien
         assert b'"client_ip":"127.0.0.1"' in answer
 
         broken.info()
-        broken.says(b"PROXY TCP4 x y 1 2\r\n", wait_s=2)
+        broken.says(b"PROXY TCP4 x y 1 2\r\n", wait_s=PATIENCE_S)
         assert broken.ended
 
 
@@ -323,8 +342,7 @@ def test_a_request_is_refused_with_the_same_words(start: Any) -> None:
         answers = []
         for server in (edge, real):
             with server.dial(server.ws_port) as raw:
-                head = raw.says(data, until=b"\r\n\r\n")
-                answers.append(head if raw.ended else head + raw.says(wait_s=0.3))
+                answers.append(raw.refusal(data))
         assert answers[0].startswith(status), name
         assert answers[1].startswith(status), name
         if name not in {"no host", "garbage"}:  # Go answers those before nats-server sees them
@@ -359,7 +377,7 @@ def test_frames_are_answered_with_the_same_frames(start: Any) -> None:
         for server in (edge, real):
             with server.dial(server.ws_port) as raw:
                 raw.upgrade(DEFLATE)
-                seen = frames(raw.says(b"".join(talk)))
+                seen = frames(raw.says(b"".join(talk), until=b"PONG\r\n"))  # or to the end
                 answers.append([one for one in seen if not one.data.startswith(b"INFO")])
         # A frame with the reason of an end is lost now and then by nats-server, by a race.
         assert answers[0], name
@@ -381,7 +399,7 @@ def test_wss_is_tls_first_and_info_says_so(kind: str, start: Any, authority: Aut
         assert b"".join(one.data for one in frames(answer)) == (
             b"MSG a 1 500000\r\n" + body + b"\r\nPONG\r\n"
         )
-        assert not plain.says(request(), wait_s=2).startswith(b"HTTP/1.1 101")
+        assert not plain.says(request(), wait_s=PATIENCE_S).startswith(b"HTTP/1.1 101")
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -410,7 +428,7 @@ def test_a_wrong_login_over_websocket_is_1008(kind: str, start: Any) -> None:
     with server.dial(server.ws_port) as raw:
         raw.upgrade({"Cookie": "u=joe"})
 
-        seen = frames(raw.says(frame(BINARY, b'CONNECT {"pass":"x"}\r\n'), wait_s=2))
+        seen = frames(raw.says(frame(BINARY, b'CONNECT {"pass":"x"}\r\n'), wait_s=PATIENCE_S))
 
         assert b"-ERR 'Authorization Violation'\r\n" in [one.data for one in seen]
         assert seen[-1] == Seen(CLOSE, b"Authentication Failure", 1008)
