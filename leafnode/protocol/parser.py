@@ -23,6 +23,7 @@ _PING: Final = Ping()
 _PONG: Final = Pong()
 _IGNORED: Final = Ignored()
 _BLANKS: Final = b" \t"
+_CR_TAB_AS_BLANK: Final = bytes.maketrans(b"\r\t", b"  ")  # no other white space parts words
 
 
 def parse_line(line: bytes, *, max_control_line_bytes: int) -> Op:
@@ -71,7 +72,8 @@ def _arguments(line: bytes, verb_size: int, max_bytes: int) -> list[bytes]:
     """Cut the arguments behind a verb that must be followed by a blank."""
     if line[verb_size : verb_size + 1] not in {b" ", b"\t"}:
         raise UnknownOperation
-    return _bounded(line[verb_size:].strip(_BLANKS), max_bytes).replace(b"\t", b" ").split()
+    text = _bounded(line[verb_size:].strip(_BLANKS), max_bytes)
+    return [word for word in text.translate(_CR_TAB_AS_BLANK).split(b" ") if word]
 
 
 def _bounded(text: bytes, max_bytes: int) -> bytes:

@@ -26,7 +26,7 @@ from leafnode.routing.message_args import NOT_IN_REPLY, parse_args, usual_args
 from leafnode.routing.pairs import PAIRS_MEAN_BYTES_MAX, PAIRS_MIN_BYTES, Pairs
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
-from leafnode.routing.publish import publish, trace_too_large
+from leafnode.routing.publish import judge, publish, trace_too_large
 from leafnode.routing.route import Run, build
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ _SIZES: Final = {b"%d\r\n" % size: size for size in range(4097)}
 _VERB_SLACK_BYTES: Final = 16  # max_control_line bounds the arguments; this is for the verb
 _CLIENT_VERBS: Final = {b"PUB": False, b"HPUB": True}  # verb: has a header size
 _LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
-_CLIENT_STARTS: Final = tuple(b"PUB HPUB SUB UNSUB PING PONG CONNECT INFO +OK -ERR".split())
+_CLIENT_STARTS: Final = tuple(b"PUB_ HPUB_ SUB_ UNSUB_ PING PONG CONNECT INFO +OK -ERR_".split())
+_BLANK_AS_LINE: Final = bytes.maketrans(b" \t_", b"__x")  # what follows some verbs at once
 _VERB_BYTES_MAX: Final = len(b"CONNECT")
 _BLANKS: Final = b" \t\r"
 _SPECIAL: Final = _BLANKS + b"_$"  # what a reserved subject starts with, too
@@ -57,6 +58,7 @@ class Lane:
     __slots__ = (
         "_buffer",
         "_header_routes",
+        "_judged",
         "_large_end",
         "_large_size",
         "_left",
@@ -85,6 +87,7 @@ class Lane:
         self._buffer = b""
         self._pos = 0
         self._left: list[bytes] = []  # an incomplete message and what was read since
+        self._judged = False  # whether a bad subject of that message was told of
         self._needed = 0  # bytes missing before looking at `_left` again can help
         self._routes: dict[bytes, Route] = {}  # by subject
         self._header_routes: dict[bytes, Route] = {}  # the same for HPUB and HMSG
@@ -394,9 +397,10 @@ class Lane:
 
         Returns the position behind it, minus the bytes missing, or 0: the line is no message.
         """
-        parts = text.split()
+        parts = text.removesuffix(b"\n").removesuffix(b"\r").replace(b"\t", b" ").split(b" ")
+        parts = [part for part in parts if part]
         with_header = self._verbs.get(parts[0].upper()) if parts else None
-        if with_header is None or text[:1].isspace():
+        if with_header is None or text[:1] in {b" ", b"\t"}:
             return 0
         if text[len(parts[0]) : len(parts[0]) + 1] not in {b" ", b"\t"}:
             raise UnknownOperation
@@ -409,9 +413,13 @@ class Lane:
             if with_header:
                 trace_too_large(self._peer, parts, self._buffer[body_at:])
             raise
+        if not self._judged:  # its line says enough, before the payload is there
+            judge(self._peer, parts[1])
+            self._judged = True
         end = self._end_of(body_at, args.size)
         if end < 0:
             return end
+        self._judged = False
         publish(self._peer, parts[1], args, self._buffer[body_at : end - 2])
         self._count(account, 1, args.size)
         return end
@@ -424,6 +432,6 @@ class Lane:
 
 def _check_start(start: bytes) -> None:
     """Refuse the start of a line that no client operation has, without waiting for its end."""
-    word = start.upper()
+    word = start.upper().translate(_BLANK_AS_LINE)
     if not any(word.startswith(verb[: len(word)]) for verb in _CLIENT_STARTS):
         raise UnknownOperation

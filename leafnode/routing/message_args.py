@@ -22,13 +22,14 @@ _UNUSUAL: Final = (b"", 0, -1)
 class Args:
     """What stands behind the subject of a message line."""
 
-    __slots__ = ("header_size", "queues", "reply", "size")
+    __slots__ = ("header_size", "queues", "reply", "size", "sizes")
 
     def __init__(self, reply: bytes, header_size: int, size: int) -> None:
         self.reply = reply
         self.header_size = header_size
         self.size = size
         self.queues: tuple[bytes, ...] | None = None
+        self.sizes = b""  # as they were spelled, where they have zeros in front: they travel on so
 
 
 def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:
@@ -58,6 +59,8 @@ def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:
 
 def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header: bool) -> Args:
     """Read [reply] [header size] size, or a leaf's queue list. Raises ProtocolError."""
+    if with_header and not peer.headers:
+        raise ParserError
     sizes = 2 if with_header else 1
     numbers = parts[-sizes:]
     middle = parts[:-sizes]
@@ -68,21 +71,24 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
             raise ParserError
     size = int(numbers[-1])
     header_size = int(numbers[0]) if with_header else 0
+    if len(middle) > 1 and peer.kind is not Kind.LEAF:
+        raise ParserError
+    if header_size > size:
+        raise ParserError
     if size > max_payload:
         raise MaxPayloadViolation
-    if header_size > size or (with_header and not peer.headers):
-        raise ParserError
-    if any(b"\0" in word for word in middle):
+    if any(b"\0" in word or b"\r" in word for word in middle):
         raise ParserError  # refused at the edge: it would travel on to others
     if len(middle) <= 1:
-        return Args(middle[0] if middle else b"", header_size, size)
-    return _leaf_args(peer, middle, header_size, size)
+        args = Args(middle[0] if middle else b"", header_size, size)
+        if any(number.startswith(b"0") and number != b"0" for number in numbers):
+            args.sizes = b" ".join(numbers)
+        return args
+    return _leaf_args(middle, header_size, size)
 
 
-def _leaf_args(peer: Peer, middle: list[bytes], header_size: int, size: int) -> Args:
+def _leaf_args(middle: list[bytes], header_size: int, size: int) -> Args:
     """Read `+ reply queue …` or `| queue …` (leaf protocol 2.1)."""
-    if peer.kind is not Kind.LEAF:
-        raise ParserError
     if middle[0] == b"+" and len(middle) > 2:
         args = Args(middle[1], header_size, size)
         args.queues = tuple(middle[2:])

@@ -53,9 +53,13 @@ class SubjectSet:
 
     def matches(self, subject: bytes) -> bool:
         """Say whether a literal subject is one that some pattern stands for."""
-        if subject in self._exact or subject.startswith(self._prefixes):
+        if subject in self._exact:
             return True
-        return any(subjects.matches(pattern, subject) for pattern in self._others)
+        found = subject.startswith(self._prefixes) or any(
+            subjects.matches(pattern, subject) for pattern in self._others
+        )
+        # An empty token is none that a wildcard stands for.
+        return found and not (b".." in subject or subject[:1] == b"." or subject[-1:] == b".")
 
     def covers(self, pattern: bytes) -> bool:
         """Say whether one of the patterns stands for all that `pattern` stands for."""

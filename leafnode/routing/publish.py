@@ -56,6 +56,12 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
         trace.release()
 
 
+def judge(peer: Peer, subject: bytes) -> None:
+    """Tell a pedantic publisher of a bad subject: its line says enough, the message goes on."""
+    if peer.pedantic and not is_valid_literal(subject):
+        peer.send(wire_line(InvalidPublishSubject()))
+
+
 def publish_tails(peer: Peer, subject: bytes, run: Run) -> None:
     """Publish one by one what a lane gathered of HPUBs on one subject, and empty the run."""
     tails, run.tails[1:], run.messages = run.tails[1:], [], []
@@ -93,8 +99,6 @@ def _publish(
     body: bytes,
     trace: Trace | None = None,
 ) -> None:
-    if peer.pedantic and not is_valid_literal(subject):
-        peer.send(wire_line(InvalidPublishSubject()))
     published = subject
     if account.mappings is not None:
         subject = account.mappings.choose(published)
@@ -111,7 +115,9 @@ def _publish(
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")
-    message = Message(subject, args.reply, args.header_size, body, args.queues, trace=trace)
+    message = Message(
+        subject, args.reply, args.header_size, body, args.queues, trace=trace, sizes=args.sizes
+    )
     if peer.kind is Kind.LEAF:
         _from_leaf(account, peer, message, is_mapped=subject != published)
         return

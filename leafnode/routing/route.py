@@ -38,6 +38,7 @@ class Message(NamedTuple):
     queues: tuple[bytes, ...] | None = None
     passed: tuple[Passed, ...] = ()
     trace: Trace | None = None
+    sizes: bytes = b""  # as the publisher spelled them, where that is unusual
 
 
 class Target:
@@ -324,11 +325,14 @@ def _send(
     if middle:
         middle += b" "
     if message.header_size and sub.peer.headers:
-        sizes = b"%d %d" % (message.header_size, len(body))
+        sizes = message.sizes or b"%d %d" % (message.header_size, len(body))
         data = b"HMSG %b%b%b\r\n%b\r\n" % (start, middle, sizes, body)
     else:
         payload = body[message.header_size :] if message.header_size else body
-        data = b"%b%b%b%d\r\n%b\r\n" % (verb, start, middle, len(payload), payload)
+        size = b"%d" % len(payload)
+        if message.sizes and not message.header_size:
+            size = message.sizes.rpartition(b" ")[2]
+        data = b"%b%b%b%b\r\n%b\r\n" % (verb, start, middle, size, payload)
     sub.peer.send(data)
     note_reply(sub.peer, message.reply)
     count_out(account, sub, len(body))

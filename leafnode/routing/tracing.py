@@ -198,7 +198,7 @@ class Trace:
             return None
         block = header.replaced(message.body[: message.header_size], HOP, hop)
         body = block + message.body[message.header_size :]
-        return message._replace(header_size=len(block), body=body)
+        return message._replace(header_size=len(block), body=body, sizes=b"")
 
 
 class Refused(Exception):  # noqa: N818 -- what happened

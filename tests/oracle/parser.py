@@ -18,12 +18,12 @@ class Operation:
 
 
 class Malformed(Exception):  # noqa: N818 -- what the stream is
-    """A message does not end where its size says: `verb` is its verb, `operations` came before."""
+    """A message does not end where its size says: `broken` is its line, behind `operations`."""
 
-    def __init__(self, operations: list[Operation], verb: bytes) -> None:
-        super().__init__(verb)
+    def __init__(self, operations: list[Operation], broken: Operation) -> None:
+        super().__init__(broken.verb)
         self.operations = operations
-        self.verb = verb
+        self.broken = broken
 
 
 def parse(stream: bytes) -> list[Operation]:
@@ -42,7 +42,7 @@ def parse(stream: bytes) -> list[Operation]:
         if len(stream) < at + size + 2:
             break
         if stream[at + size : at + size + 2] != b"\r\n":
-            raise Malformed(operations, verb)
+            raise Malformed(operations, Operation(verb, arguments))
         operations.append(Operation(verb, arguments, stream[at : at + size]))
         at += size + 2
     return operations

@@ -66,17 +66,18 @@ class Server:
         client = self.clients[index]
         if client.closed:
             return
-        broken = b""
+        broken = None
         try:
             operations = parse(stream)
         except Malformed as malformed:
-            operations, broken = malformed.operations, malformed.verb
+            operations, broken = malformed.operations, malformed.broken
         for operation in operations:
             if not client.closed:
                 self._do(index, client, operation)
-        if broken and not client.closed:
+        if broken is not None and not client.closed:
             # HPUB is refused by its line already, without a word, where headers were not agreed on.
-            if broken != b"HPUB" or client.headers:
+            if broken.verb != b"HPUB" or client.headers:
+                self._judge(client, broken.arguments[0])
                 client.line(b"-ERR 'Unknown Protocol Operation'")
             client.closed = True
             client.subs.clear()
@@ -128,8 +129,7 @@ class Server:
         sizes = 2 if operation.verb == b"HPUB" else 1
         reply = b"".join(operation.arguments[1:-sizes])
         header_size = int(operation.arguments[-2]) if sizes == 2 else 0
-        if client.pedantic and not (is_subject(subject) and is_literal(subject)):
-            client.line(b"-ERR 'Invalid Publish Subject'")
+        self._judge(client, subject)
         self._ok(client)
         received = is_subject(subject) and self._route(
             client, subject, reply, header_size, operation.payload
@@ -141,6 +141,10 @@ class Server:
                 if not sub.queue and is_subject(reply) and matches(sub.subject, reply)
             ]
             self.statuses[index] += bool(candidates)
+
+    def _judge(self, client: Client, subject: bytes) -> None:
+        if client.pedantic and not (is_subject(subject) and is_literal(subject)):
+            client.line(b"-ERR 'Invalid Publish Subject'")
 
     def _route(
         self, origin: Client, subject: bytes, reply: bytes, header_size: int, payload: bytes

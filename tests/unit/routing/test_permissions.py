@@ -94,7 +94,7 @@ def test_a_pattern_beyond_a_denied_star_is_refused_as_on_nats_server() -> None:
     assert rules.allows_pattern(b"b.>", b"z")
 
 
-@pytest.mark.parametrize("subject", [b"_GR_.x", b"$NRG.x"])
+@pytest.mark.parametrize("subject", [b"_GR_.x", b"$GR.x", b"$NRG.x"])
 def test_no_client_publishes_where_only_servers_do(subject: bytes) -> None:
     client = FakePeer(account())
 
@@ -103,7 +103,7 @@ def test_no_client_publishes_where_only_servers_do(subject: bytes) -> None:
     assert client.got() == b"-ERR 'Permissions Violation for Publish to \"%b\"'\r\n" % subject
 
 
-@pytest.mark.parametrize("reply", [b"_R_.x", b"_R_.", b"_GR_.x", b"$JS.ACK.S.C.1"])
+@pytest.mark.parametrize("reply", [b"_R_.x", b"_R_.", b"_GR_.x", b"$GR.x", b"$JS.ACK.S.C.1"])
 @pytest.mark.parametrize("before", [b"", b"PUB a _INBOX.1 0\r\n\r\n"])
 def test_no_client_asks_for_answers_where_only_servers_do(reply: bytes, before: bytes) -> None:
     world = account()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from leafnode.routing.message_args import Args
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
-from leafnode.routing.publish import publish
+from leafnode.routing.publish import judge, publish
 from tests.sim.peers import FakePeer, account
 
 ONE_BYTE = Args(b"", 0, 1)
@@ -26,6 +26,7 @@ def test_a_pedantic_publisher_is_told_of_a_wildcard_and_the_message_goes_nowhere
     reader.subscribe(b"a", b"1")
     peer.pedantic = True
 
+    judge(peer, b"a.*")
     publish(peer, b"a.*", ONE_BYTE, b"x")
 
     assert peer.got() == b"-ERR 'Invalid Publish Subject'\r\n"
