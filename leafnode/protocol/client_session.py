@@ -127,7 +127,8 @@ class ClientSession:
     def take(self, line: bytes) -> Op:
         """Return what one control line asks for. A CONNECT leads to CHECKING."""
         assert self.state in {State.CONNECTING, State.OPEN}, "nothing is handled in other states"
-        op = parse_line(line, max_control_line_bytes=self._rules.max_control_line_bytes)
+        most = self._rules.max_control_line_bytes
+        op = parse_line(line, max_control_line_bytes=most, before=self.connect)
         if isinstance(op, ConnectOp):
             self._move(Event.CONNECT)
             if not self.said_connect:

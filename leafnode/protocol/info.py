@@ -107,6 +107,10 @@ def without_secrets(connect: Connect) -> Connect:
 
 
 DEFAULT_CONNECT: Final = Connect()  # what holds for a client that never sends one
+_LASTING: Final = (
+    *("verbose", "pedantic", "echo", "headers", "no_responders"),
+    *("protocol", "name", "lang", "version"),
+)
 
 
 def encode_info(info: ServerInfo) -> bytes:
@@ -114,15 +118,21 @@ def encode_info(info: ServerInfo) -> bytes:
     return b"INFO %b\r\n" % msgspec.json.encode(info)
 
 
-def parse_connect(text: bytes) -> Connect:
-    """Return the options of a CONNECT; unknown fields are skipped. Raises ParserError."""
+def parse_connect(text: bytes, before: Connect = DEFAULT_CONNECT) -> Connect:
+    """Return the options of a CONNECT; unknown fields are skipped. Raises ParserError.
+
+    How to serve the client stays as a CONNECT `before` said where this one does not say it; who it
+    is has to be said again.
+    """
     try:
         fields = msgspec.json.decode(text.decode("utf-8", "replace"))
-        if fields is None:
-            return Connect()
-        if not isinstance(fields, dict):
+        if not isinstance(fields, dict | None):
             raise ParserError
-        given = {name.lower(): value for name, value in fields.items() if value is not None}
-        return msgspec.convert(given, Connect)
+        kept = {name: getattr(before, name) for name in _LASTING}
+        given = {name.lower(): value for name, value in (fields or {}).items() if value is not None}
+        connect = msgspec.convert(kept | given, Connect)
     except (ValueError, RecursionError) as err:  # msgspec's errors are ValueErrors
         raise ParserError from err
+    if abs(connect.protocol) >> 63:
+        raise ParserError  # no number of 64 bits
+    return connect

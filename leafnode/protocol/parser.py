@@ -16,7 +16,7 @@ from leafnode.protocol.errors import (
     ParserError,
     UnknownOperation,
 )
-from leafnode.protocol.info import parse_connect
+from leafnode.protocol.info import DEFAULT_CONNECT, Connect, parse_connect
 from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
 
 _PING: Final = Ping()
@@ -26,8 +26,12 @@ _BLANKS: Final = b" \t"
 _CR_TAB_AS_BLANK: Final = bytes.maketrans(b"\r\t", b"  ")  # no other white space parts words
 
 
-def parse_line(line: bytes, *, max_control_line_bytes: int) -> Op:
+def parse_line(
+    line: bytes, *, max_control_line_bytes: int, before: Connect = DEFAULT_CONNECT
+) -> Op:
     """Return the operation of one control line given without its line end. Raises ProtocolError.
+
+    `before` is what a CONNECT before said.
 
     The limit holds for the arguments alone, as on nats-server; who cut the line bounds the rest.
     """
@@ -44,7 +48,7 @@ def parse_line(line: bytes, *, max_control_line_bytes: int) -> Op:
             return _parse_unsub(_arguments(_verb(line, b"UNSUB"), 5, max_control_line_bytes))
         case b"CON":
             text = _verb(line, b"CONNECT")[7:].strip(_BLANKS)
-            return ConnectOp(parse_connect(_bounded(text, max_control_line_bytes)))
+            return ConnectOp(parse_connect(_bounded(text, max_control_line_bytes), before))
         case b"INF":
             # Nothing that a client tells in an INFO matters here, but it must be a line of JSON.
             parse_connect(_bounded(_verb(line, b"INFO")[4:].strip(_BLANKS), max_control_line_bytes))
