@@ -306,7 +306,9 @@ class Lane:
                     needed = -end
                     break
                 pos = end
-            self._suspend(pos, needed)
+            if needed == 1 and data[available - 1] != _CR:
+                raise UnknownOperation  # behind its payload, seen without waiting for the LF
+            self._suspend(pos, max(needed - 1, 1))
             return None
         finally:
             run.payload_bytes = size_in - flushed

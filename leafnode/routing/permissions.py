@@ -58,12 +58,12 @@ class SubjectSet:
         found = subject.startswith(self._prefixes) or any(
             subjects.matches(pattern, subject) for pattern in self._others
         )
-        # An empty token is none that a wildcard stands for.
-        return found and not (b".." in subject or subject[:1] == b"." or subject[-1:] == b".")
+        return found and not _has_empty_token(subject)
 
     def covers(self, pattern: bytes) -> bool:
         """Say whether one of the patterns stands for all that `pattern` stands for."""
-        return any(subjects.is_subset(pattern, of) for of in self.patterns)
+        found = any(subjects.is_subset(pattern, of) for of in self.patterns)
+        return found and not _has_empty_token(pattern)
 
 
 class Rules:
@@ -206,6 +206,11 @@ def may_show(sub: Subscription, stored: bytes) -> bool:
     if permissions is None or sub.peer.kind is not Kind.CLIENT:
         return True
     return not permissions.subscribe.denies(stored, sub.queue)
+
+
+def _has_empty_token(subject: bytes) -> bool:
+    """Say whether a token is empty: no wildcard stands for that."""
+    return b".." in subject or subject[:1] == b"." or subject[-1:] == b"."
 
 
 def _is_prefix(pattern: bytes) -> bool:

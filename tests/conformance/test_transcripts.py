@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,9 @@ class RealServer:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             if b"Server is ready" in line:
+                # It logs what clients do wrong, and stands still once nobody takes that.
+                self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
+                self._drain.start()
                 return
         raise AssertionError("nats-server did not start")
 
@@ -130,7 +134,8 @@ class RealServer:
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._drain.join()
 
 
 def find_nats_server() -> str | None:
