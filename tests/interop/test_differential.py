@@ -50,6 +50,7 @@ CONFS = {
 SUBJECTS = b"a b.x b.no b.a.y b.a c.x c.z d d.x r.1 *x a*".split()
 PATTERNS = [*SUBJECTS, *b"> b.> b.* *.x b.*.y b.*.> * *.* c.z r.> c>".split()]
 BAD_SUBJECTS = b"a..b .a a. b.. b.*".split()
+# Without -ERR: behind one nats-server may or may not handle what came in the same read.
 ODD_LINES = [
     b"FOO\r\n",
     b"\r\n",
@@ -72,7 +73,6 @@ ODD_LINES = [
     b"CONNECT []\r\n",
     b'CONNECT {"protocol":7}\r\n',
     b"INFO x\r\n",
-    b"-ERR 'x'\r\n",
     b"SUB " + b"a" * 130 + b" 1\r\n",
     b"PUB " + b"a" * 130 + b" 1\r\n",
     b"MSG a 1 1\r\nx\r\n",
