@@ -136,6 +136,8 @@ class RealServer:
         self._process.kill()
         self._process.wait()
         self._drain.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
 
 def find_nats_server() -> str | None:
