@@ -247,7 +247,7 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
         "JetStream is on: store=%s domain=%s streams=%d",
         directory,
         options.domain or "(none)",
-        sum(len(one.streams) for one in jetstreams.by_account.values()),
+        len(list(store.streams())),
     )
     return jetstreams
 

@@ -39,15 +39,29 @@ class Preloaded:
         self.preload = {key: self.account_jwt(key) for key in (self.system, self.a, self.b)}
         self.log = directory / "server.log"
         self.conf = directory / "server.conf"
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
         self.write()
+        self.start()
+
+    def start(self, *lines: str) -> None:
+        """Start the server with these lines besides, anew if it runs."""
+        if lines:
+            self.write(*lines)
+        self.end()
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, "-c", str(self.conf)], stdout=log, stderr=log
+            self._process = subprocess.Popen(
+                [*self._command, "-c", str(self.conf)], stdout=log, stderr=log
             )
         deadline = time.monotonic() + 20
         while b"Server is ready" not in self.log.read_bytes():
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
+
+    def end(self) -> None:
+        if self._process is not None:
+            end_process(self._process, signal.SIGTERM)
+            self._process = None
 
     def account_jwt(self, key: Key, **nats_claims: Any) -> str:
         body = {"type": "account", "version": 2, "limits": NO_LIMITS | {"wildcards": True}}
@@ -67,7 +81,8 @@ class Preloaded:
         """Reload with these lines besides; return what was in the way."""
         self.write(*lines)
         before = self._told()
-        self.process.send_signal(signal.SIGHUP)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
         await until(lambda: len(self._told()) > len(before))
         last = self._told()[-1]
         return "" if "Reloaded server configuration" in last else last
@@ -123,7 +138,7 @@ def preloaded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Preloa
         pytest.skip("nats-server is not installed")
     server = Preloaded(tmp_path, SERVERS[request.param])
     yield server
-    end_process(server.process, signal.SIGTERM)
+    server.end()
 
 
 @pytest.mark.interop
@@ -193,3 +208,41 @@ def test_mappings_beside_an_operator_are_refused(preloaded: Preloaded) -> None:
         await client.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.interop
+def test_a_stream_gets_what_it_imports_before_anybody_of_its_account_is_there(
+    preloaded: Preloaded,
+) -> None:
+    a, b = preloaded.a, preloaded.b
+    limits = NO_LIMITS | dict.fromkeys(("disk_storage", "mem_storage", "streams", "consumer"), -1)
+    shared = {"name": "s", "subject": "s.>", "type": "stream"}
+    preloaded.preload[a] = preloaded.account_jwt(a, exports=[shared])
+    preloaded.preload[b] = preloaded.account_jwt(
+        b, imports=[shared | {"account": a.public}], limits=limits | {"wildcards": True}
+    )
+    store = f"jetstream {{ store_dir: '{preloaded.directory}/store' }}"
+
+    async def publish(subject: str) -> None:
+        client = await preloaded.connect(a)
+        await client.publish(subject, b"x")
+        await settled(client)
+        await client.close()
+
+    async def begin() -> None:
+        client = await preloaded.connect(b)
+        await client.jetstream().add_stream(name="S", subjects=["s.>"])
+        await publish("s.1")
+        await client.close()
+
+    async def stored() -> int:
+        await publish("s.2")
+        client = await preloaded.connect(b)
+        info = await client.jetstream().stream_info("S")
+        await client.close()
+        return info.state.messages
+
+    preloaded.start(store)
+    asyncio.run(begin())
+    preloaded.start()
+    assert asyncio.run(stored()) == 2
