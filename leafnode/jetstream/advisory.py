@@ -62,6 +62,12 @@ def _group(context: Context, stream: str, consumer: str, group: str) -> dict[str
     return {"account": account, "stream": stream, "consumer": consumer, "group": group}
 
 
+def batch_abandoned(context: Context, stream: str, batch: str, reason: str) -> None:
+    """Tell that a batch will not be stored."""
+    fields = {"stream": stream, "batch": batch, "reason": reason}
+    _send(context, f"STREAM.BATCH_ABANDONED.{stream}", "stream_batch_abandoned", fields)
+
+
 def max_deliver(
     context: Context, stream: str, consumer: str, stream_seq: int, deliveries: int
 ) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
 from leafnode.jetstream import interest, retention, wire
+from leafnode.jetstream.atomic import AtomicBatches, Member
 from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error, trace_error
 from leafnode.jetstream.reshape import Copy, Republish, SubjectTransform
 from leafnode.jetstream.ttl import parse_ttl
@@ -38,7 +39,7 @@ _EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
 
 
-class _Judged(NamedTuple):
+class Judged(NamedTuple):
     """A message that may be stored, or the sequence of the one that it repeats."""
 
     header_size: int
@@ -61,6 +62,7 @@ class Ingest:
         "_republish",
         "_stream",
         "_transform",
+        "atomic",
         "refused",
     )
 
@@ -73,6 +75,7 @@ class Ingest:
         self._transform: SubjectTransform | None = None
         self._republish: Republish | None = None
         self._copies: list[Copy] = []  # of the run that is being stored
+        self.atomic = AtomicBatches(stream, self)
         self._is_wanted = True  # by some consumer; of interest where retention asks for it
         self.configure()
 
@@ -86,6 +89,8 @@ class Ingest:
         random = self._stream.context.random
         self._transform = SubjectTransform(config, random) if config.subject_transform else None
         self._republish = Republish(config, random) if config.republish else None
+        if not config.allow_atomic:
+            self.atomic.close()
         # Whether more than appending is to be done with a message without headers.
         self._checked = (
             config.sealed
@@ -102,6 +107,10 @@ class Ingest:
         else:
             for run in self._transform.runs(delivery):
                 self._receive_stored(run)
+
+    def close(self) -> None:
+        """Take no more: what is not complete is forgotten."""
+        self.atomic.close()
 
     def _receive_stored(self, delivery: Delivery) -> None:
         """Receive a run under the subject that it is stored under."""
@@ -174,7 +183,7 @@ class Ingest:
         [(_, header_size, body)] = delivery.messages  # a traced message travels alone
         fields = trace.note("js", stream=stream.name)
         try:
-            judged = self._judge(subject, header_size, body, stream.next_time_ns())
+            judged = self._judge(subject, *_opened(header_size, body), stream.next_time_ns())
         except (JetStreamError, StoreError) as error:
             fields["error"] = trace_error(error, body[:header_size])
         else:
@@ -230,14 +239,22 @@ class Ingest:
         stream = self._stream
         if reply[-4:] == _FAST_BATCH:
             raise js_error(10205)
-        judged = self._judge(subject, header_size, body, now_ns)
+        header_size, body, fields = _opened(header_size, body)
+        if fields.get(b"Nats-Batch-Id"):
+            return self.atomic.take(Member(subject, header_size, body, fields), now_ns)
+        judged = self._judge(subject, header_size, body, fields, now_ns)
         if judged.duplicate_of is not None:
             return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
+        if stream.quota is not None and self._is_wanted:
+            self._count(stream.quota, subject, judged.header_size, judged.body)
+        return b"%b%d}" % (self._ack, self.store(subject, judged, now_ns))
+
+    def store(self, subject: bytes, judged: Judged, now_ns: int) -> int:
+        """Store a message that was checked and counted, and return its sequence."""
+        stream = self._stream
         header_size, body = judged.header_size, judged.body
-        if not self._is_wanted and stream.config.retention == "interest":
+        if stream.config.retention == "interest" and not interest.is_wanted(stream, subject):
             return self._skip(subject, judged, now_ns)
-        if stream.quota is not None:
-            self._count(stream.quota, subject, header_size, body)
         before = stream.store.subject_state(subject) if self._republish is not None else None
         seq = stream.store.append(subject, header_size, body, now_ns)
         if self._republish is not None:
@@ -252,9 +269,21 @@ class Ingest:
             stream.dedupe.add(judged.msg_id, seq, now_ns)
         if judged.rollup:
             stream.roll_up(subject, seq, everything=judged.rollup == b"all")
-        return b"%b%d}" % (self._ack, seq)
+        return seq
 
-    def _skip(self, subject: bytes, judged: _Judged, now_ns: int) -> bytes:
+    def batch_ack(self, name: str, count: int) -> bytes:
+        """Return the PubAck of a batch whose messages were just stored."""
+        last_seq = self._stream.store.last_seq()
+        return b'%b%d,"batch":%b,"count":%d}' % (self._ack, last_seq, wire.encode(name), count)
+
+    def count_all(self, messages: list[tuple[bytes, int, bytes]]) -> None:
+        """Count the messages of a batch before any is stored. Raises 10002, 10023."""
+        quota = self._stream.quota
+        if quota is not None:
+            for subject, header_size, body in messages:
+                self._count(quota, subject, header_size, body)
+
+    def _skip(self, subject: bytes, judged: Judged, now_ns: int) -> int:
         """Let a message have its sequence that no consumer wants, without keeping it."""
         stream = self._stream
         seq = stream.store.append(subject, judged.header_size, judged.body, now_ns)
@@ -262,40 +291,46 @@ class Ingest:
         stream.last_msg_id = judged.msg_id
         if judged.msg_id:
             stream.dedupe.add(judged.msg_id, seq, now_ns)
-        return b"%b%d}" % (self._ack, seq)
+        return seq
 
-    def _judge(self, subject: bytes, header_size: int, body: bytes, now_ns: int) -> _Judged:
+    def _judge(
+        self,
+        subject: bytes,
+        header_size: int,
+        body: bytes,
+        fields: dict[bytes, bytes],
+        now_ns: int,
+    ) -> Judged:
         """Check one message without storing it. Raises JetStreamError, StoreError."""
         stream = self._stream
-        fields: dict[bytes, bytes] = {}
-        if header_size:
-            header_size, body = _without_status(header_size, body)
-            block = body[:header_size]
-            if b"\nNats-" in block:
-                fields = dict(reversed(header.parse(block)))
-        if fields.get(b"Nats-Batch-Id"):
-            raise js_error(10174)
         if stream.config.sealed:
             raise js_error(10109)
         msg_id = b""
         if fields:
             self._check_expectations(subject, fields)
             msg_id = fields.get(b"Nats-Msg-Id", b"")
-            seq = self._find(msg_id, now_ns) if msg_id else None
+            seq = self.find(msg_id, now_ns) if msg_id else None
             if seq is not None:
-                return _Judged(header_size, body, duplicate_of=seq)
+                return Judged(header_size, body, duplicate_of=seq)
             expected = fields.get(b"Nats-Expected-Last-Msg-Id")
             if expected is not None and expected != stream.last_msg_id:
                 raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
-        rollup = self._rollup(fields.get(b"Nats-Rollup", b""))
+        rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
         self._check_size(subject, header_size, body, rollup=bool(rollup))
+        return self.judged(header_size, body, fields, rollup)
+
+    def judged(
+        self, header_size: int, body: bytes, fields: dict[bytes, bytes], rollup: bytes
+    ) -> Judged:
+        """Return what is to be stored of a message that passed the other checks. Raises 10165."""
         ttl = fields.get(b"Nats-TTL")
         ttl_ns = parse_ttl(ttl) if ttl else 0
         if ttl_ns is None:
             raise js_error(10165)
-        return _Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns)
+        msg_id = fields.get(b"Nats-Msg-Id", b"")
+        return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns)
 
-    def _find(self, msg_id: bytes, now_ns: int) -> int | None:
+    def find(self, msg_id: bytes, now_ns: int) -> int | None:
         """Return the sequence of the message that this one repeats, or None. Raises StoreError."""
         stream = self._stream
         seq = stream.dedupe.find(msg_id, now_ns)
@@ -307,6 +342,16 @@ class Ingest:
 
     def _check_expectations(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
         """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
+        self.check_header(fields)
+        self.check_last_of_subject(subject, fields)
+        if expected := fields.get(b"Nats-Expected-Last-Sequence"):
+            last = self._stream.store.last_seq()
+            if _sequence(expected) != last:
+                raise js_error(10071, last)
+        self.check_origin(fields)
+
+    def check_header(self, fields: dict[bytes, bytes]) -> None:
+        """Raise what is wrong about a header by itself, before the stream's messages count."""
         stream = self._stream
         if b"Nats-Incr" in fields:
             raise js_error(10168)
@@ -315,17 +360,15 @@ class Ingest:
             raise js_error(10060)
         if (ttl := fields.get(b"Nats-TTL")) and not stream.config.allow_msg_ttl:
             raise js_error(10165 if parse_ttl(ttl) is None else 10166)
-        self._check_last_of_subject(subject, fields)
-        if expected := fields.get(b"Nats-Expected-Last-Sequence"):
-            last = stream.store.last_seq()
-            if _sequence(expected) != last:
-                raise js_error(10071, last)
+
+    def check_origin(self, fields: dict[bytes, bytes]) -> None:
+        """Raise for lines that only the server may write, or that nothing is done about."""
         if b"Nats-Schedule" in fields:
             raise js_error(10188)
         if b"Nats-Stream-Source" in fields:
             raise js_error(10227)
 
-    def _check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
+    def check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
         pattern = fields.get(_EXPECTED_LAST_SUBJECT_SUBJECT)
         expected = fields.get(_EXPECTED_LAST_SUBJECT)
         if not expected:
@@ -344,7 +387,7 @@ class Ingest:
         if _sequence(expected) != last:
             raise js_error(10071, last)
 
-    def _rollup(self, value: bytes) -> bytes:
+    def rollup(self, value: bytes) -> bytes:
         """Return `sub`, `all` or nothing."""
         if not value:
             return b""
@@ -360,12 +403,16 @@ class Ingest:
         storage = self._stream.config.storage
         quota.admit(message_bytes(storage, len(subject), header_size, len(body)))
 
-    def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
-        config = self._stream.config
-        if 0 <= config.max_msg_size < len(body):
+    def check_lengths(self, header_size: int, body: bytes) -> None:
+        """Raise 10054 or 10097 for a message that is too large."""
+        if 0 <= self._stream.config.max_msg_size < len(body):
             raise js_error(10054)
         if header_size > limits.MAX_HEADER_BYTES:
             raise js_error(10097)
+
+    def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
+        config = self._stream.config
+        self.check_lengths(header_size, body)
         if config.discard == "new" and self._checked:
             store = self._stream.store
             of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None
@@ -380,6 +427,17 @@ def _traced(trace: Trace, fields: dict[str, object], error: StoreError | None) -
     if error is not None:
         fields["error"] = store_error(error).description
     trace.release()
+
+
+def _opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, bytes]]:
+    """Return the message without a status, and those lines of its header that may matter."""
+    fields: dict[bytes, bytes] = {}
+    if header_size:
+        header_size, body = _without_status(header_size, body)
+        block = body[:header_size]
+        if b"\nNats-" in block:
+            fields = dict(reversed(header.parse(block)))
+    return header_size, body, fields
 
 
 def _without_status(header_size: int, body: bytes) -> tuple[int, bytes]:

@@ -98,6 +98,7 @@ class Stream:
             self.context.account.unsubscribe(sub)
         self._subs.clear()
         self._direct.close()
+        self._ingest.close()
         self.ages.close()
 
     def update(self, config: StreamConfig) -> None:

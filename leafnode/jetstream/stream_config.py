@@ -31,7 +31,6 @@ _NOT_BUILT: Final = (
     "sources",
     "subject_delete_marker_ttl",
     "allow_msg_counter",
-    "allow_atomic",
     "allow_msg_schedules",
     "allow_batched",
 )
@@ -116,7 +115,8 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
             config.placement = None
     for key in DYNAMIC_KEYS:
         config.metadata.pop(key, None)
-    level = 2 if config.persist_mode == "async" else int(config.allow_msg_ttl)
+    newer = config.persist_mode == "async" or config.allow_atomic
+    level = 2 if newer else int(config.allow_msg_ttl)
     config.metadata[LEVEL_KEY] = str(level)
     return config
 
@@ -189,6 +189,8 @@ def _check_policies(config: StreamConfig) -> None:
             raise invalid("discard new per subject requires max msgs per subject > 0")
     if config.persist_mode == "async" and config.storage != "file":
         raise invalid("async persist mode is only supported on file storage")
+    if config.persist_mode == "async" and config.allow_atomic:
+        raise invalid("async persist mode is not supported with atomic batch publish")
     if config.mirror_direct and config.mirror is None:
         raise invalid("stream has no mirror but does have mirror direct")
 

@@ -241,6 +241,14 @@ class Store(Protocol):
 
     def delete_consumer(self, account: str, stream: str, name: str) -> None: ...
 
+    def reserve(self, rows: int, size: int) -> None:
+        """See to it that the next `rows` appends, `size` bytes of body, get into one transaction.
+
+        They must follow in this turn of the loop. Raises StoreBusy, StoreFull or StoreFailed, and
+        then none of them may follow.
+        """
+        ...
+
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         """Call `done` once everything staged so far is on disk, or with the error that prevented
         it.

@@ -77,6 +77,7 @@ class Committer:
         self._open: Batch | None = None
         self._scheduled = False
         self._due: deque[tuple[Done, StoreError | None]] = deque()  # what they are told
+        self._reserved = 0  # rows to come that belong into one batch
         self.staged_rows = 0
         self.staged_bytes = 0
         self.refused = 0  # appends turned away because too much was staged
@@ -99,15 +100,11 @@ class Committer:
             self.refused += 1
             raise StoreBusy(f"{self.staged_rows} messages wait for the disk")
         batch = self._open
-        if batch is not None and (
-            batch.rows >= bounds.commit_rows_max
-            or (batch.rows and batch.body_bytes + body_size > bounds.commit_bytes_max)
-        ):
-            batch.close()
-            self._closed.append(batch)
-            self._open = batch = None
-            if self._gathers:
-                self._schedule(self._end_of_turn)  # a full batch waits for nothing
+        if self._reserved:
+            self._reserved -= 1
+        elif batch is not None and self._is_full(batch, 1, body_size):
+            self._cut(batch)
+            batch = None
         if batch is None:
             batch = self.batch()
         batch.rows += 1
@@ -115,6 +112,36 @@ class Committer:
         self.staged_rows += 1
         self.staged_bytes += body_size
         return batch
+
+    def reserve(self, rows: int, size: int) -> None:
+        """Keep room for so many rows in one batch. Raises StoreBusy, StoreFull, StoreFailed."""
+        self.check()
+        if self.no_room is not None:
+            raise _again(self.no_room)
+        bounds = self._bounds
+        if (
+            self.staged_rows + rows > bounds.staged_rows_max
+            or self.staged_bytes + size > bounds.staged_bytes_max
+        ):
+            self.refused += 1
+            raise StoreBusy(f"{self.staged_rows} messages wait for the disk")
+        if self._open is not None and self._is_full(self._open, rows, size):
+            self._cut(self._open)
+        self._reserved = rows
+
+    def _is_full(self, batch: Batch, rows: int, size: int) -> bool:
+        bounds = self._bounds
+        too_many = batch.rows + rows > bounds.commit_rows_max
+        too_large = batch.body_bytes + size > bounds.commit_bytes_max
+        return too_many or (bool(batch.rows) and too_large)
+
+    def _cut(self, batch: Batch) -> None:
+        """Let a batch go as it is; what comes next gets another one."""
+        batch.close()
+        self._closed.append(batch)
+        self._open = None
+        if self._gathers:
+            self._schedule(self._end_of_turn)  # a full batch waits for nothing
 
     def check(self) -> None:
         """Raise why nothing can be staged, if so."""

@@ -248,6 +248,9 @@ class MemoryStore:
     def delete_consumer(self, account: str, stream: str, name: str) -> None:
         del self._consumers[account, stream][name]
 
+    def reserve(self, rows: int, size: int) -> None:
+        """Nothing waits here."""
+
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         done(None)
 

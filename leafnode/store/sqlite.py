@@ -200,6 +200,9 @@ class SqliteStore:
 
     # --- the store as a whole
 
+    def reserve(self, rows: int, size: int) -> None:
+        self.committer.reserve(rows, size)
+
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         self.committer.after_commit(done)
 
@@ -212,11 +215,8 @@ class SqliteStore:
 
     def stats(self) -> StoreStats:
         self._stats.refused = self.committer.refused
-        self._stats.file_bytes = sum(
-            path.stat().st_size
-            for path in (self._path, self._path.with_name(self._path.name + "-wal"))
-            if path.exists()
-        )
+        paths = (self._path, self._path.with_name(self._path.name + "-wal"))
+        self._stats.file_bytes = sum(path.stat().st_size for path in paths if path.exists())
         return self._stats
 
     def close(self) -> None:

@@ -179,6 +179,7 @@ class FakeStore:
         self.kept: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}
         self.callbacks: list[Callable[[StoreError | None], None]] = []
         self.answers: list[Callable[[], None]] = []
+        self.reserved = (0, 0)
         self.staged = 0
         self.staged_size = 0
 
@@ -278,6 +279,10 @@ class FakeStore:
     def delete_consumer(self, account: str, stream: str, name: str) -> None:
         del self.kept[account, stream][name]
         self.stage(0)
+
+    def reserve(self, rows: int, size: int) -> None:
+        self.check()
+        self.reserved = (rows, size)
 
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         if self.staged:

@@ -121,7 +121,6 @@ def test_a_bad_configuration_is_refused_with_the_servers_text(
         ({"mirror": StreamSource(name="O")}, "mirror"),
         ({"sources": [StreamSource(name="O")]}, "sources"),
         ({"allow_msg_counter": True}, "allow_msg_counter"),
-        ({"allow_atomic": True}, "allow_atomic"),
         ({"allow_batched": True}, "allow_batched"),
         ({"allow_msg_schedules": True}, "allow_msg_schedules"),
         ({"subject_delete_marker_ttl": 10**9}, "subject_delete_marker_ttl"),

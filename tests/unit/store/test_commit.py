@@ -207,6 +207,35 @@ def test_a_batch_is_cut_at_its_rows_and_not_before(world: StoreWorld, stream: Sq
     assert world.disk.count("COMMIT") == 3
 
 
+@pytest.mark.parametrize(("before", "rows"), [(2, 2), (0, 4)])  # not cut within, also when larger
+def test_what_room_was_kept_for_is_one_transaction(
+    world: StoreWorld, stream: SqliteStream, before: int, rows: int
+) -> None:
+    for _ in range(before):
+        append(stream)
+    world.store.reserve(rows, rows)
+    for _ in range(rows):
+        append(stream)
+    world.turns.run()
+
+    committed = []
+    while stream.committed_seq() < before + rows:
+        disk_does_one_batch(world)
+        committed.append(stream.committed_seq())
+
+    assert committed == ([before] if before else []) + [before + rows]
+
+
+@pytest.mark.parametrize(("rows", "size"), [(7, 7), (2, 301)])
+def test_no_room_is_kept_for_more_than_may_wait(
+    world: StoreWorld, stream: SqliteStream, rows: int, size: int
+) -> None:
+    with pytest.raises(StoreBusy):
+        world.store.reserve(rows, size)
+
+    assert append(stream) == 1
+
+
 def test_a_batch_is_cut_at_its_bytes_and_a_larger_message_goes_alone(
     world: StoreWorld, stream: SqliteStream
 ) -> None:
