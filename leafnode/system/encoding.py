@@ -1,16 +1,23 @@
-"""Answers made smaller where the asker takes that: gzip, and the framing of snappy.
+"""Answers as bytes: JSON, and smaller where the asker takes that: gzip, and the framing of snappy.
 
-Pure. Snappy's compression has no home in the standard library, so its frames hold the bytes as
-they are, which the format provides for: any reader takes them. Truth: nats-server 2.15.1
-server/events.go getAcceptEncoding; google/snappy framing_format.txt; RFC 1952.
+Pure. What takes long is done in slices. Snappy's compression has no home in the standard library,
+so its frames hold the bytes as they are, which the format provides for: any reader takes them.
+Truth: nats-server 2.15.1 server/events.go getAcceptEncoding; google/snappy framing_format.txt; RFC
+1952.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
+from leafnode.monitor.steps import ROWS_PER_TURN, slices
 from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from leafnode.monitor.steps import Steps
 
 _STREAM_START: Final = b"\xff\x06\x00\x00sNaPpY"
 _UNCOMPRESSED: Final = b"\x01"
@@ -18,10 +25,28 @@ _CHUNK_BYTES: Final = 65536  # the most that one frame may hold
 _CASTAGNOLI: Final = 0x82F63B78  # reversed
 _MASK: Final = 0xA282EAD8
 _GZIP_LEVEL: Final = 1
+_GZIP_WBITS: Final = 31  # of zlib: the largest window, in gzip's frame
 
 
-def encoded(request_header: bytes, body: bytes) -> tuple[bytes, bytes]:
+def written(message: object) -> Steps[bytes]:
+    """Return a message as JSON; the long lists in its data are written in slices."""
+    yield from ()
+    data = message.get("data") if isinstance(message, dict) else None
+    if not isinstance(data, dict):
+        return msgspec.json.encode(message)
+    for key, value in data.items():
+        if isinstance(value, list) and len(value) > ROWS_PER_TURN:
+            pieces = []
+            for piece in slices(value):
+                pieces.append(msgspec.json.encode(piece)[1:-1])
+                yield
+            data[key] = msgspec.Raw(b"[%b]" % b",".join(pieces))
+    return msgspec.json.encode(message)
+
+
+def encoded(request_header: bytes, body: bytes) -> Steps[tuple[bytes, bytes]]:
     """Return (header block or b"", body) of an answer to a request with this header block."""
+    yield from ()
     wanted = (header.get(request_header, b"Accept-Encoding") or b"").lower()
     if not wanted:
         return b"", body
@@ -31,12 +56,21 @@ def encoded(request_header: bytes, body: bytes) -> tuple[bytes, bytes]:
         else:
             name, body = b"snappy", snappy_frames(body)
     elif b"gzip" in wanted:
-        import gzip  # costs every start, and hardly anybody asks for it
-
-        name, body = b"gzip", gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        name, body = b"gzip", (yield from _zipped(body))
     else:
         name = b"identity"
     return header.build([(b"Content-Encoding", name)]), body
+
+
+def _zipped(data: bytes) -> Steps[bytes]:
+    import zlib  # costs every start, and hardly anybody asks for it
+
+    zipper = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS)
+    pieces = []
+    for start in range(0, len(data), _CHUNK_BYTES):
+        pieces.append(zipper.compress(data[start : start + _CHUNK_BYTES]))
+        yield
+    return b"".join((*pieces, zipper.flush()))
 
 
 def snappy_frames(data: bytes) -> bytes:

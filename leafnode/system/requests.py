@@ -25,7 +25,7 @@ from leafnode.limits import (
 )
 from leafnode.monitor.query import BadQuery
 from leafnode.system import options
-from leafnode.system.encoding import encoded
+from leafnode.system.encoding import encoded, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,10 +187,10 @@ class Requests:
             return
         if not request.reply:
             return
-        body = msgspec.json.encode(message)
+        body = yield from written(message)
         block = b""
         if request.header and not (isinstance(message, dict) and "error" in message):
-            block, body = encoded(request.header, body)
+            block, body = yield from encoded(request.header, body)
         request.account.publish(request.reply, block + body, header_size=len(block))
 
     def _message(self, service: Service, request: Request) -> Steps[object]:

@@ -13,6 +13,7 @@ import msgspec
 
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TRACE_LOG_NS
+from leafnode.monitor.steps import finish
 from leafnode.protocol import header
 from leafnode.system.encoding import encoded
 
@@ -50,7 +51,7 @@ class TraceEvents:
     def send(self, trace: Trace) -> None:
         """Publish a trace in the account of the message, as the server."""
         body = msgspec.json.encode(self.message(trace))
-        block, body = encoded(trace.header, body)
+        block, body = finish(encoded(trace.header, body))
         self.sent += 1
         trace.account.publish(trace.dest, block + body, header_size=len(block))
 

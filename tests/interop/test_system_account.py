@@ -58,14 +58,14 @@ accounts {
   }
 }
 """
-# Keys of nats-server's that have no meaning here; the last names of their paths.
-NOT_OURS: Final = {
-    *("feature_flags", "gomaxprocs", "git_commit", "go", "config_digest", "stalled_clients"),
-    *("disk_io_wait_stats", "default_max_consumers", "memstats", "imports", "mappings"),
-    # The hub has a leaf listener, this server none; and what test_monitoring.py compares.
-    *("leaf", "stale_connection_stats"),
+# What one of them has alone, or more of: paths of keys.
+UNLIKE: Final = {
+    *(".feature_flags", ".server.feature_flags", ".data.feature_flags"),
+    *(".statsz.gomaxprocs", ".data.git_commit"),
+    *(f"{path}.config.sync_always" for path in (".data", ".data.jetstream", ".statsz.jetstream")),
+    *(".data.leafnode", ".data.leaf"),  # ours; the hub has a leaf listener
+    *(".data.imports", ".data.mappings"),  # there JetStream and $SYS are reached by some
 }
-NOT_THEIRS: Final = {"leafnode", "sync_always", "memstats"}
 
 # Asked in the system account: subject (with {id}) and body.
 SYSTEM_REQUESTS: Final = [
@@ -131,14 +131,14 @@ def shape(value: Any, path: str = "") -> Any:
     """Keys and types of an answer; what is alike in all items of a list once."""
     if isinstance(value, dict):
         return {
-            key: shape(inner, key)
+            key: shape(inner, f"{path}.{key}")
             for key, inner in sorted(value.items())
-            if key not in NOT_OURS | NOT_THEIRS
+            if f"{path}.{key}" not in UNLIKE
         }
     if isinstance(value, list):
-        shapes = [json.dumps(shape(item), sort_keys=True) for item in value]
+        shapes = [json.dumps(shape(item, path), sort_keys=True) for item in value]
         return [json.loads(text) for text in sorted(set(shapes))]
-    if path in {"type", "error", "description", "code", "reason", "kind"}:
+    if path.rpartition(".")[2] in {"type", "error", "description", "code", "reason", "kind"}:
         return value
     if isinstance(value, bool) or value is None:
         return str(value)
