@@ -164,8 +164,9 @@ class ClientHandler:
 
     @property
     def connect(self) -> Connect:
-        """What its CONNECT says; of one that is nobody yet, what it claims."""
-        return self._login.claimed if self.identity is None else self._session.connect
+        """What its CONNECT says; of one that is not in force, what it claims."""
+        claimed = self._login.claimed
+        return self._session.connect if claimed is DEFAULT_CONNECT else claimed
 
     def again(self) -> Identity | None:
         """Who it is by the users and accounts of now, see `Login.again`."""
@@ -364,8 +365,7 @@ class ClientHandler:
     def accept(self, connect: Connect, identity: Identity) -> None:
         """Serve the client as this identity from now on; what a CONNECT before brought it ends.
 
-        Raises ProtocolError for options that cannot be: by then it is in its account, as on
-        nats-server, whose events and lists tell of it there.
+        Raises ProtocolError for options that cannot be; by then it is in its account, as there.
         """
         seams = self._seams
         if connect.headers and not seams.info.headers:

@@ -120,6 +120,8 @@ def error_text(client: Named, error: ProtocolError) -> str:
         case errors.AuthorizationViolation():
             who = _who(client.connect)
             return f"authentication error - {who}" if who else "authentication error"
+        case errors.ConnectMalformed():
+            return str(error)
         case _:
             return _TEXTS.get(type(error), "")
 

@@ -31,6 +31,10 @@ class Complaint(ProtocolError):  # noqa: N818
     """A client's own -ERR: closed without a word, too."""
 
 
+class ConnectMalformed(ParserError):  # noqa: N818 -- what happened
+    """A CONNECT that is not the JSON of one; says what is wrong, and nothing of what was read."""
+
+
 class UnknownOperation(ProtocolError):  # noqa: N818 -- named after its wire text
     """Bytes that are no NATS operation."""
 

@@ -6,11 +6,12 @@ the two are sent. Truth: nats-server 2.15.1 server/server.go Info, server/client
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from leafnode.protocol.errors import ParserError
+from leafnode.protocol.errors import ConnectMalformed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Connect(msgspec.Struct, frozen=True, rename={"password": "pass"}):
     echo: bool = True
     headers: bool = False
     no_responders: bool = False
-    protocol: int = 0
+    protocol: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] = 0
     name: str = ""
     lang: str = ""
     version: str = ""
@@ -86,6 +87,13 @@ def with_credentials(connect: Connect, credentials: Mapping[str, str]) -> Connec
     return msgspec.structs.replace(connect, **missing) if missing else connect
 
 
+# An escape of JSON: a pair of surrogates, half of one, or any other.
+_ESCAPES: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|\\.",
+    re.DOTALL,
+)
 REDACTED: Final = "[REDACTED]"  # what nats-server calls somebody who has nothing but a token
 
 
@@ -119,20 +127,26 @@ def encode_info(info: ServerInfo) -> bytes:
 
 
 def parse_connect(text: bytes, before: Connect = DEFAULT_CONNECT) -> Connect:
-    """Return the options of a CONNECT; unknown fields are skipped. Raises ParserError.
+    """Return the options of a CONNECT; unknown fields are skipped. Raises ConnectMalformed.
 
     How to serve the client stays as a CONNECT `before` said where this one does not say it; who it
-    is has to be said again.
+    is has to be said again. What is no Unicode, in bytes or in escapes, is U+FFFD: Go reads it so.
     """
     try:
-        fields = msgspec.json.decode(text.decode("utf-8", "replace"))
+        fields = msgspec.json.decode(_paired(text.decode("utf-8", "replace")))
         if not isinstance(fields, dict | None):
-            raise ParserError
+            raise ConnectMalformed("CONNECT is no JSON object")
         kept = {name: getattr(before, name) for name in _LASTING}
         given = {name.lower(): value for name, value in (fields or {}).items() if value is not None}
-        connect = msgspec.convert(kept | given, Connect)
+        return msgspec.convert(kept | given, Connect)
     except (ValueError, RecursionError) as err:  # msgspec's errors are ValueErrors
-        raise ParserError from err
-    if abs(connect.protocol) >> 63:
-        raise ParserError  # no number of 64 bits
-    return connect
+        raise ConnectMalformed(f"CONNECT is malformed: {err}") from err
+
+
+def _paired(text: str) -> str:
+    """Return JSON without escapes of half a character."""
+    return _ESCAPES.sub(_whole, text) if "\\u" in text else text
+
+
+def _whole(found: re.Match[str]) -> str:
+    return "\\ufffd" if found["half"] else found[0]

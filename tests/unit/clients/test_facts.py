@@ -59,6 +59,8 @@ def test_the_end_of_a_connection_has_nats_servers_name() -> None:
     assert closed_state(errors.ParserError) == closed_state(errors.UnknownOperation)
     assert closed_state(errors.ParserError) == "Protocol Violation"
     assert closed_state(errors.Complaint) == "Parse Error"
+    assert closed_state(errors.UnknownOperation) == "Protocol Violation"
+    assert closed_state(errors.ConnectMalformed) == "Protocol Violation"
 
 
 class Shaken:

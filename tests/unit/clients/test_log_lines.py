@@ -53,6 +53,10 @@ def errors_after(
         (b"PUB " + b"a" * 5000 + b" 1\r\n", "maximum control line exceeded"),
         (b"canary canary\r\n", "Client parser ERROR"),
         (b"PUB canary\r\n", "Client parser ERROR"),
+        (
+            b'CONNECT {"canary" canary}\r\n',
+            "CONNECT is malformed: JSON is malformed: expected ':' (byte 10)",
+        ),
         (b"PUB no\x1b[2J 2\r\nhi\r\n", 'Publish Violation - Subject "no\\x1b[2J"'),
     ],
 )

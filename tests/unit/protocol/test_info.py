@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.protocol.errors import ParserError
+from leafnode.protocol.errors import ConnectMalformed, ParserError
 from leafnode.protocol.info import Connect, ServerInfo, encode_info, parse_connect, raw_user
 
 INFO = ServerInfo(
@@ -87,6 +87,37 @@ def test_deep_nesting_is_refused_like_any_bad_json(opening: bytes) -> None:
 def test_what_is_no_whole_number_is_no_protocol(number: bytes) -> None:
     with pytest.raises(ParserError):
         parse_connect(b'{"protocol":' + number + b"}")
+
+
+@pytest.mark.parametrize("number", [b"99999999999999999999", b"-9223372036854775809"])
+def test_a_number_that_go_cannot_hold_is_no_protocol(number: bytes) -> None:
+    with pytest.raises(ParserError):
+        parse_connect(b'{"protocol":' + number + b"}")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (rb"\ud800", "\ufffd"),
+        (rb"\udc00x", "\ufffdx"),
+        (rb"\ud800\u0041", "\ufffdA"),
+        (rb"\uD83D\uDE00", "\U0001f600"),
+        (rb"\ud800\ud800\udc00", "\ufffd\U00010000"),
+        (rb"\\ud800", r"\ud800"),
+        (rb"\\\ud800", "\\\ufffd"),
+        (b"\xff\xed\xa0\x80", "\ufffd" * 4),
+    ],
+)
+def test_half_a_character_is_the_one_that_stands_for_none(text: bytes, name: str) -> None:
+    assert parse_connect(b'{"name":"%b","n%b":1}' % (text, text)).name == name
+
+
+def test_an_error_says_what_is_wrong_and_nothing_of_what_was_read() -> None:
+    with pytest.raises(ConnectMalformed, match=r"Expected `str`, got `int` - at `\$\.pass`"):
+        parse_connect(b'{"pass":4242}')
+    with pytest.raises(ConnectMalformed) as caught:
+        parse_connect(b'{"pass":"canary" canary}')
+    assert "canary" not in str(caught.value)
 
 
 @given(st.binary(max_size=60))
