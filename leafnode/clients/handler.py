@@ -25,7 +25,7 @@ from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
 from leafnode.clients.trace import Trace, TracedOutbound
 from leafnode.errors import ProtocolError
-from leafnode.limits import CONTROL_LINES_PER_TURN, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK, SUBSCRIPTIONS_DROPPED_PER_TURN
 from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import ClientSession, State
@@ -123,6 +123,9 @@ class ClientHandler:
 
     def received(self, data: bytes) -> None:
         if self._session.state is State.CLOSED:
+            return
+        if not data:
+            self._work()
             return
         session = self._session
         try:
@@ -259,20 +262,21 @@ class ClientHandler:
 
     def _work(self) -> None:
         """Handle what was read, as far as it goes and as long as others need not wait."""
-        session = self._session
-        for _ in range(CONTROL_LINES_PER_TURN):
-            if session.state is State.CHECKING or session.state is State.CLOSED:
-                return
+        session, lane, outbox = self._session, self._lane, self.peer.outbox
+        while session.state is not State.CHECKING and session.state is not State.CLOSED:
             try:
-                line = self._lane.next_line()
-                if line is None:
+                line = lane.next_line()
+                if line is None and not lane.starved:
                     return
-                self._do(session.take(line))
+                if line is not None:
+                    outbox.work_left -= CONTROL_LINE_WORK
+                    self._do(session.take(line))
             except ProtocolError as error:
                 self.refuse(error)
-        if self._session.state is State.OPEN and self._transport is not None:
-            self._transport.pause_reading()
-            self._seams.clock.call_later(0, self._continue)
+            if lane.starved or outbox.work_left <= 0:
+                break
+        if session.state is State.OPEN and self._transport is not None:
+            self._transport.yield_turn()
 
     def _do(self, op: Op) -> None:
         match op:
@@ -285,6 +289,7 @@ class ClientHandler:
             case Ping():
                 self._answer_ping()
             case ConnectOp(connect):
+                self.peer.outbox.work_left -= CONNECT_WORK
                 self._connect(connect)
             case _:
                 pass  # PONG is the session's; +OK and INFO have no effect
@@ -318,25 +323,11 @@ class ClientHandler:
         """Handle nothing until a login that nobody asked for is decided."""
         self._session.begin_anonymous_check()
 
-    def _continue(self) -> None:
-        """Go on after the others had their turn; while a login is checked that comes first."""
-        if self._session.state is not State.CHECKING:
-            self.go_on()
-
     def go_on(self) -> None:
         """Handle the rest of what was read, and what comes."""
-        if self._session.state is State.CLOSED or self._transport is None:
-            return
-        try:
+        if self._session.state is not State.CLOSED and self._transport is not None:
             self._transport.resume_reading()
-            self._work()
-        except Exception:  # boundary: connection
-            log.exception(_FAILED, self.peer.cid)
-            self._abort()
-
-    def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+            self._transport.yield_turn()
 
     def _connect(self, connect: Connect) -> None:
         """Check a CONNECT. A second one begins without subscriptions: they end first, in slices."""
@@ -355,12 +346,14 @@ class ClientHandler:
             return
         try:
             self._login.connect(connect)
-            self._continue()
+            if self._session.state is not State.CHECKING:
+                self.go_on()
         except ProtocolError as error:
             self.refuse(error)
         except Exception:  # boundary: connection
             log.exception(_FAILED, self.peer.cid)
-            self._abort()
+            if self._transport is not None:
+                self._transport.abort()
 
     def accept(self, connect: Connect, identity: Identity) -> None:
         """Serve the client as this identity from now on; what a CONNECT before brought it ends.

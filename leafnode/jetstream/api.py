@@ -19,6 +19,7 @@ from leafnode.jetstream.domain import send_no_responders
 from leafnode.jetstream.errors import js_error, not_supported, store_error
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.request import Handler, Request
+from leafnode.limits import API_WORK
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -147,6 +148,7 @@ class Api:
             self._sub = None
 
     def _on_request(self, delivery: Delivery) -> None:
+        delivery.origin.outbox.work_left -= API_WORK * len(delivery.messages)
         found = find_endpoint(delivery.subject)
         if found is None:
             self._on_unknown(delivery)

@@ -19,6 +19,7 @@ from leafnode.jetstream.direct_batch import (
 )
 from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
+from leafnode.limits import PULL_WORK
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class DirectGet:
         self._subs = []
 
     def _on_request(self, delivery: Delivery) -> None:
+        delivery.origin.outbox.work_left -= PULL_WORK * len(delivery.messages)
         tail = delivery.subject[len(self._subject) + 1 :]
         for reply, header_size, body in delivery.messages:
             if not reply:

@@ -99,6 +99,7 @@ class PullQueue:
         # subscriber asked for twice comes in order. Sent when the pump ends.
         self._out: deque[tuple[bytes, list[_Out] | bytes]] = deque()
         self._pumping = False
+        self._pruned_at = -1  # changes of the sublist when all who wait were listened to
         self._turn: PullRequest | None = None  # who takes the next message
         self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
         self.last_active_ns = self._context.clock.monotonic_ns()
@@ -142,6 +143,7 @@ class PullQueue:
             return
         request = PullRequest(inbox, wish, self.last_active_ns)
         self._enqueue(request)
+        self._pruned_at = -1
         self._consumer.pump()
         if request.timer is None and request in self._waiting:
             self._arm(request)
@@ -186,9 +188,15 @@ class PullQueue:
 
     def prune(self) -> None:
         """Drop the requests that nobody listens to any more."""
-        heard = self._context.account.has_interest
-        for request in [one for one in self._waiting if not heard(one.inbox)]:
+        account = self._context.account
+        if self._pruned_at == account.sublist.changes:
+            return  # of a full queue, asked for by each request that finds no place
+        heard = {
+            inbox: account.has_interest(inbox) for inbox in {one.inbox for one in self._waiting}
+        }
+        for request in [one for one in self._waiting if not heard[one.inbox]]:
             self._drop(request)
+        self._pruned_at = account.sublist.changes
 
     # --- messages out
 

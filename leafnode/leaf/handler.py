@@ -18,7 +18,7 @@ from leafnode.leaf.rules import link_rules
 from leafnode.limits import (
     LEAF_CONTROL_LINE_BYTES,
     LEAF_INTEREST_MAX,
-    LEAF_LINES_PER_TURN,
+    LEAF_LINE_WORK,
     LEAF_REMOVE_SLICE,
 )
 from leafnode.net.outbound import SLOW_PENDING, Outbound
@@ -155,7 +155,8 @@ class HubLink:
         if self._lane is None:
             self._guarded(lambda: self._handshake(data))
         else:
-            self._lane.feed(data)
+            if data:
+                self._lane.feed(data)
             self._guarded(self._read_lines)
 
     def lost(self, reason: str) -> None:
@@ -263,22 +264,18 @@ class HubLink:
         assert self._lane is not None
         assert self.transport is not None
         now_ns = self._clock.monotonic_ns()
-        for _ in range(LEAF_LINES_PER_TURN):
-            if self.over:
+        lane, outbox = self._lane, self.peer.outbox
+        while not self.over:
+            line = lane.next_line()
+            if line is None and not lane.starved:
                 return
-            line = self._lane.next_line()
-            if line is None:
+            if line is not None:
+                outbox.work_left -= LEAF_LINE_WORK
+                self.session.receive_line(line, now_ns)
+                self._settle()
+            if lane.starved or outbox.work_left <= 0:
+                self.transport.yield_turn()
                 return
-            self.session.receive_line(line, now_ns)
-            self._settle()
-        self.transport.pause_reading()
-        self._clock.call_later(0, self._go_on)
-
-    def _go_on(self) -> None:
-        """Handle the rest of what was read, after the others had their turn."""
-        if not self.over and self.transport is not None:
-            self.transport.resume_reading()
-            self._guarded(self._read_lines)
 
     def _settle(self) -> None:
         """Write what the session wants written, then act on what it saw."""

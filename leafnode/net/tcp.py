@@ -31,6 +31,8 @@ _HELD_BY_SESSION: Final = 1
 _HELD_BY_STALL: Final = 2
 _HELD_BEFORE_BEGIN: Final = 4
 _HELD_BY_END: Final = 8  # our own close or the peer's end: nothing is read any more
+_HELD_BY_TURN: Final = 16  # the session goes on with what it has after the others had their turn
+_HELD_IN_TURN: Final = 32  # it does so now
 
 
 class TcpConnection:
@@ -93,8 +95,6 @@ class TcpConnection:
             self.abort()
             return
         self._release(_HELD_BEFORE_BEGIN)
-        if self._tls is not None:
-            self._loop.call_soon(self._go_on)  # what came behind the handshake
 
     def become(self, session: Session, data: bytes, *, is_new: bool = False) -> None:
         """Go on with another session, from these bytes of the wire.
@@ -168,6 +168,14 @@ class TcpConnection:
         elif turn.outbox.stalled and turn.must_stall():
             self._stall()
 
+    def _take_turn(self) -> None:
+        """Let the session go on with what it has, then with what is decrypted."""
+        if self._held != _HELD_BY_TURN:
+            return  # it is held back otherwise, too: `_release` asks for another turn
+        self._held = _HELD_IN_TURN
+        self._deliver(b"")
+        self._release(_HELD_IN_TURN)
+
     # --- TLS
 
     async def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
@@ -238,7 +246,7 @@ class TcpConnection:
     def _read_tls(self, tls: TlsStream) -> None:
         """Deliver what is decrypted by now, one read of the session after the other."""
         buffer = self._turn.receive_buffer
-        while self._begun and self._session is not None and not self._held & _HELD_BY_END:
+        while self._begun and self._session is not None and not self._held:
             try:
                 size = tls.read_into(buffer)
             except OSError as err:
@@ -249,7 +257,7 @@ class TcpConnection:
                 break
             self._deliver(bytes(buffer[:size]))
         self._send_sealed(tls)  # answers of TLS itself, like a new key
-        if tls.ended:
+        if tls.ended and not self._held:
             self._end_of_peer()
 
     def _send_sealed(self, tls: TlsStream) -> None:
@@ -277,6 +285,11 @@ class TcpConnection:
 
     def resume_reading(self) -> None:
         self._release(_HELD_BY_SESSION)
+
+    def yield_turn(self) -> None:
+        self._hold(_HELD_BY_TURN)
+        if self._held == _HELD_BY_TURN:
+            self._turn.wait_for(self._take_turn)
 
     def close(self, reason: str = "") -> None:
         del reason  # TCP has no place for it
@@ -401,8 +414,14 @@ class TcpConnection:
         if not self._held & who:
             return
         self._held &= ~who
-        if not self._held and self._sock is not None:
+        if self._sock is None:
+            return
+        if self._held == _HELD_BY_TURN:
+            self._turn.wait_for(self._take_turn)
+        elif not self._held:
             self._loop.add_reader(self._sock.fileno(), self._readable)
+            if self._begun and self._tls is not None:
+                self._loop.call_soon(self._go_on)  # what was decrypted already
 
     def _stall(self) -> None:
         """Do not read for a moment: what came in goes to a client that cannot keep up."""

@@ -65,6 +65,14 @@ class Transport(Protocol):
 
     def resume_reading(self) -> None: ...
 
+    def yield_turn(self) -> None:
+        """Read nothing and have the session take b"" after the others had their turn.
+
+        For a session that has more to do with what it has read than fits into one turn. It may
+        pause reading meanwhile: then its turn comes once it has resumed.
+        """
+        ...
+
     def close(self, reason: str = "") -> None:
         """Stop reading, send what is pending, then close; `Session.lost` follows in a later turn.
 
@@ -95,7 +103,7 @@ class Session(Protocol):
     def connected(self, transport: Transport) -> None: ...
 
     def received(self, data: bytes) -> None:
-        """Take one read: at least one byte, at most READ_BULK_BYTES."""
+        """Take one read, at most READ_BULK_BYTES. Nothing: it is its turn, see `yield_turn`."""
         ...
 
     def lost(self, reason: str) -> None:

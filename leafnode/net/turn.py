@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import FREED_MEMORY_KEPT_BYTES, READ_CHUNK_BYTES
+from leafnode.limits import FREED_MEMORY_KEPT_BYTES, READ_CHUNK_BYTES, TURN_WORK
 from leafnode.routing.peer import Outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.clock import Clock
     from leafnode.net.transport import Session, Transport
     from leafnode.routing.peer import Peer
@@ -23,7 +25,17 @@ log = logging.getLogger(__name__)
 class Turn:
     """Hands reads to sessions and flushes the peers that they made dirty."""
 
-    __slots__ = ("_keeps_freed_memory", "clock", "faults", "outbox", "receive_buffer", "stalls")
+    __slots__ = (
+        "_is_next_due",
+        "_keeps_freed_memory",
+        "_waiting",
+        "clock",
+        "faults",
+        "outbox",
+        "receive_buffer",
+        "stalls",
+        "yields",
+    )
 
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
@@ -33,10 +45,14 @@ class Turn:
         self._keeps_freed_memory = False
         self.faults = 0  # connections closed because of our own bug
         self.stalls = 0  # times that somebody was not read because another did not keep up
+        self.yields = 0  # times that a connection waited for another turn with what it had read
+        self._waiting: dict[Callable[[], None], None] = {}  # in order
+        self._is_next_due = False
 
     def read(self, session: Session, data: bytes) -> bool:
         """Let the session take one read, then write what it caused. False: close the connection."""
         outbox = self.outbox
+        outbox.work_left = TURN_WORK
         outbox.scheduled = True  # no wake-up needed, the flush follows here
         try:
             session.received(data)
@@ -75,6 +91,28 @@ class Turn:
         self.outbox.stalled = False
         self.stalls += stalled
         return stalled
+
+    def wait_for(self, take_turn: Callable[[], None]) -> None:
+        """Call `take_turn` after the others had their turn; who waits already keeps its place.
+
+        One of them for each turn of the loop: however many ask for a lot, whoever asks for little
+        waits for one of them.
+        """
+        self.yields += 1
+        self._waiting[take_turn] = None
+        if not self._is_next_due:
+            self._is_next_due = True
+            self.clock.call_later(0, self._next)
+
+    def _next(self) -> None:
+        take_turn = next(iter(self._waiting))
+        del self._waiting[take_turn]
+        try:
+            take_turn()
+        finally:
+            self._is_next_due = bool(self._waiting)
+            if self._waiting:
+                self.clock.call_later(0, self._next)
 
     def keep_freed_memory(self) -> None:
         """See to it that what one turn frees is there in the next.

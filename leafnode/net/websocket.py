@@ -18,7 +18,6 @@ from wsproto.frame_protocol import CloseReason
 from leafnode.limits import (
     AUTH_LOG_NS,
     READ_CHUNK_BYTES,
-    STALL_NS,
     WEBSOCKET_CLOSE_NS,
     WEBSOCKET_TURN_BYTES_MAX,
 )
@@ -110,7 +109,7 @@ class WebSocketConnection:
         "_port",
         "_reason",
         "_rest",
-        "_stalls",
+        "_starved",
         "_timer",
         "_wire",
         "credentials",
@@ -128,15 +127,15 @@ class WebSocketConnection:
         self._timer: Timer | None = None
         self._held = False  # the session above wants nothing now
         self._is_more = False  # frames wait for their turn
+        self._starved = False  # the session above waits for its turn, before them
         self._rest = memoryview(b"")  # of one message, which waits with them
         self._reason = ""
-        self._stalls = 0  # while frames waited for their turn
         self.peer = ""
         self.credentials: Mapping[str, str] = {}
 
     @property
     def stalls(self) -> int:
-        return self._wire.stalls + self._stalls
+        return self._wire.stalls
 
     # --- net.transport.Session
 
@@ -215,43 +214,31 @@ class WebSocketConnection:
     def _pump(self, frames: Connection) -> None:
         """Deliver what frames hold, as long as the session wants it and others need not wait."""
         left = WEBSOCKET_TURN_BYTES_MAX
+        if self._starved and self._guest is not None:
+            self._starved = False
+            self._guest.received(b"")
         if self._must_wait(left):
             return
         if self._rest:
             left = self._deliver(self._rest, left)
-            if self._frames is None or self._must_wait(left):
+            if self._must_wait(left):
                 return
         for event in frames.events():
             left = self._take(frames, event, left - _FRAME_COST)
-            if self._frames is None or self._must_wait(left):
+            if self._must_wait(left):
                 return
-        if self._is_more:
-            self._is_more = False
-            self._wire.resume_reading()
+        self._is_more = False
 
     def _must_wait(self, left: int) -> bool:
-        """Let the frames wait where the turn is over, or the session wants nothing now."""
-        if left > 0 and not self._held:
+        """Let the frames wait where the turn is over, or the session wants nothing now or ever."""
+        if self._frames is None:
+            return True
+        if left > 0 and not self._held and not self._starved:
             return False
-        if not self._is_more:
-            self._is_more = True
-            self._wire.pause_reading()
+        self._is_more = True
         if not self._held:
-            self._port.turn.clock.call_later(0, self._go_on)
+            self._wire.yield_turn()
         return True
-
-    def _go_on(self) -> None:
-        """Handle frames that waited, after the others had their turn."""
-        turn = self._port.turn
-        if not self._is_more or self._held or self._frames is None:
-            return
-        if not turn.read(self, b""):
-            self._wire.abort()
-        elif turn.must_stall() and not self._held:
-            self._stalls += 1
-            self._held = True
-            self._wire.pause_reading()
-            turn.clock.call_later(STALL_NS, self.resume_reading)
 
     def _take(self, frames: Connection, event: Event, left: int) -> int:
         """Handle one event; return what is left of the turn."""
@@ -279,7 +266,7 @@ class WebSocketConnection:
             at += len(piece)
             left -= len(piece)
             self._guest.received(piece)
-            if self._held or left <= 0:
+            if self._held or self._starved or left <= 0:
                 self._rest = data[at:]
                 break
         return left
@@ -323,10 +310,13 @@ class WebSocketConnection:
     def resume_reading(self) -> None:
         if self._held:
             self._held = False
+            self._wire.resume_reading()
             if self._is_more:
-                self._port.turn.clock.call_later(0, self._go_on)
-            else:
-                self._wire.resume_reading()
+                self._wire.yield_turn()
+
+    def yield_turn(self) -> None:
+        self._starved = True
+        self._wire.yield_turn()
 
     def close(self, reason: str = "") -> None:
         frames, self._frames = self._frames, None

@@ -13,18 +13,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import (
+    DELIVERY_WORK,
+    HANDLER_RUN_MAX,
+    HANDLER_WORK,
+    PUBLISH_WORK,
+    RUN_WORK,
+    WORK_BYTES,
+)
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver
-from leafnode.routing.publish import publish_tails
-from leafnode.routing.route import call, count_out
+from leafnode.routing.publish import publish_run
+from leafnode.routing.route import Run, call, count_out
 from leafnode.routing.subscription import Delivery
 from leafnode.routing.tracing import any_asks, asks
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
-    from leafnode.routing.route import Run, Target
+    from leafnode.routing.route import Route, Target
     from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
@@ -32,16 +40,68 @@ if TYPE_CHECKING:
 SHARED_TAIL_BYTES: Final = 2048
 
 
-def emit(account: Account, origin: Peer, run: Run) -> None:
-    """Deliver a run, if there is one, and empty it."""
+def emit(account: Account, origin: Peer, run: Run) -> bool:
+    """Deliver a run, if there is one, and empty it.
+
+    False: the turn is over. What it was too short for stays in the run.
+    """
     route = run.route
+    outbox = origin.outbox
     if route is None:
-        return
-    run.route = None
+        return outbox.work_left > 0
     tails = run.tails
     if route.with_header and any_asks(account, tails):
-        publish_tails(origin, route.published, run)
-        return
+        return publish_run(origin, run)
+    count = len(tails) - 1
+    work = route.receivers * (RUN_WORK + count + run.payload_bytes // WORK_BYTES)
+    if run.messages:
+        count = len(run.messages)
+        work += HANDLER_WORK * count
+    if count > 1 and (work > outbox.work_left or len(run.messages) > HANDLER_RUN_MAX):
+        once = route.receivers * RUN_WORK
+        return _emit_parts(account, origin, run, once, max(1, (work - once) // count))
+    outbox.work_left -= work
+    run.route = None
+    run.payload_bytes, payload = 0, run.payload_bytes
+    _deliver(account, origin, route, run, payload)
+    return outbox.work_left > 0
+
+
+def _emit_parts(account: Account, origin: Peer, run: Run, once: int, each: int) -> bool:
+    """Deliver the start of a run, as far as the turn goes.
+
+    `once` is the work for a part of it, to which `each` comes for each message.
+    """
+    route, outbox = run.route, origin.outbox
+    assert route is not None, "asked by the caller"
+    most = HANDLER_RUN_MAX if run.messages else len(run.tails)
+    while run.messages or len(run.tails) > 1:
+        count = max(1, min(most, (outbox.work_left - once) // each))
+        part = Run()
+        part.tails += run.tails[1 : count + 1]
+        part.messages = run.messages[:count]
+        part.payload_bytes = _payload(part)
+        del run.tails[1 : count + 1]
+        run.messages = run.messages[count:]
+        run.payload_bytes -= part.payload_bytes
+        outbox.work_left -= once + count * each
+        _deliver(account, origin, route, part, part.payload_bytes)
+        if outbox.work_left <= 0:
+            break
+    if not run.messages and len(run.tails) == 1:
+        run.route = None
+    return outbox.work_left > 0
+
+
+def _payload(run: Run) -> int:
+    if run.messages:
+        return sum([len(body) for _, _, body in run.messages])
+    return sum(map(_payload_size, run.tails[1:]))
+
+
+def _deliver(account: Account, origin: Peer, route: Route, run: Run, payload: int) -> None:
+    """Deliver all of these messages."""
+    tails = run.tails
     try:
         count = len(tails) - 1
         if count and route.targets:
@@ -49,7 +109,7 @@ def emit(account: Account, origin: Peer, run: Run) -> None:
                 if target.sub.max_msgs:
                     _emit_limited(account, target, tails[1:])
                 else:
-                    _emit_plain(account, target, tails, run.payload_bytes)
+                    _emit_plain(account, target, tails, payload)
         if count and route.groups:
             for group, targets in route.groups:
                 _emit_group(account, origin, group, targets, run)
@@ -176,6 +236,7 @@ def emit_once(
             return False
     received = 0
     links: list[int] = []
+    origin.outbox.work_left -= PUBLISH_WORK + DELIVERY_WORK * len(subs)
     for sub in subs:
         if not may_deliver(sub, subject, origin):
             continue

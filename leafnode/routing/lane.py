@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from leafnode.errors import ProtocolError
 from leafnode.limits import ROUTE_CACHE_MAX
 from leafnode.protocol.errors import (
     MaxControlLine,
@@ -26,7 +27,7 @@ from leafnode.routing.message_args import NOT_IN_REPLY, parse_args, usual_args
 from leafnode.routing.pairs import PAIRS_MEAN_BYTES_MAX, PAIRS_MIN_BYTES, Pairs
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
-from leafnode.routing.publish import judge, publish, trace_too_large
+from leafnode.routing.publish import judge, publish, publish_run, trace_too_large
 from leafnode.routing.route import Run, build
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Lane:
     __slots__ = (
         "_buffer",
         "_header_routes",
+        "_is_stale",
         "_judged",
+        "_kept",
         "_large_end",
         "_large_size",
         "_left",
@@ -76,6 +79,7 @@ class Lane:
         "_starts",
         "_varied",
         "_verbs",
+        "starved",
     )
 
     def __init__(self, peer: Peer, *, max_payload_bytes: int, max_control_line_bytes: int) -> None:
@@ -95,6 +99,9 @@ class Lane:
         self._pairs = Pairs(peer, plain, self._routes, self._learn, self._once)
         self.limit_payload(max_payload_bytes)
         self.limit_line(max_control_line_bytes)
+        self.starved = False  # the turn is over, `next_line` is to be called again in another one
+        self._kept: bytes | ProtocolError | None = None  # what comes once the run is delivered
+        self._is_stale = False  # what led to the run's route no longer holds
         self._varied = False  # in the last read most messages went elsewhere than the one before
 
     def limit_payload(self, max_payload_bytes: int) -> None:
@@ -115,6 +122,7 @@ class Lane:
         """Forget every decision: the peer's account, permissions or options changed."""
         self._routes.clear()
         self._header_routes.clear()
+        self._is_stale = True
 
     def feed(self, data: bytes) -> None:
         """Add what was read."""
@@ -133,19 +141,53 @@ class Lane:
     def next_line(self) -> bytes | None:
         """Route every complete message; return the next other control line, without its line end.
 
-        None: more bytes are needed. All messages before the returned line were delivered. Raises
-        ProtocolError for what is malformed or too large; messages before it were delivered then,
-        too.
+        None: more bytes are needed, or, where `starved` says so, another turn: the peer's outbox
+        has no work left. All messages before the returned line were delivered. Raises ProtocolError
+        for what is malformed or too large; messages before it were delivered then, too.
         """
+        peer = self._peer
+        account = peer.account
+        if self.starved:
+            assert account is not None, "what was published came from an account's peer"
+            return self._catch_up(account)
         if self._left:
             return None
-        account = self._peer.account
         if account is None:
             return self._any_line()
+        self._is_stale = False
+        line: bytes | None = None
         try:
-            return self._scan(account)
-        finally:
-            emit(account, self._peer, self._run)
+            line = self._scan(account)
+        except ProtocolError as error:
+            if emit(account, peer, self._run):
+                raise
+            self._kept, self.starved = error.with_traceback(None), True
+            return None
+        if not emit(account, peer, self._run):
+            self._kept, self.starved, line = line, True, None
+        return line
+
+    def _catch_up(self, account: Account) -> bytes | None:
+        """Deliver what the last turn was too short for, then go on."""
+        run, sublist = self._run, account.sublist
+        route = run.route
+        if route is not None and (self._is_stale or route.match.generation != sublist.generation):
+            self._is_stale = False
+            anew = build(account, self._peer, route.published, with_header=route.with_header)
+            if anew.general or (anew.wire, anew.internal) != (route.wire, route.internal):
+                if not publish_run(self._peer, run):
+                    return None
+            else:
+                run.route = anew
+        if not emit(account, self._peer, run):
+            return None
+        self.starved = False
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return self.next_line()
+        if isinstance(kept, ProtocolError):
+            raise kept
+        return kept
 
     def _any_line(self) -> bytes | None:
         """Return the next line, whatever it is: before the peer is bound to an account the session
@@ -176,10 +218,11 @@ class Lane:
         run = self._run
         tails = run.tails
         peer = self._peer
+        outbox = peer.outbox
         sublist = account.sublist
         # A subject seen for the first time needs no route, where nothing special holds.
-        quick = not (peer.verbose or peer.pedantic) and account.mappings is None
-        free = peer.permissions is None
+        quick = not peer.verbose and account.mappings is None
+        free = peer.permissions is None and not peer.pedantic
         look_once = sublist.look_once
         wire = internal = False  # what the run's route needs
         line = b""  # a control line that came twice in a row, and where its parts are
@@ -193,6 +236,9 @@ class Lane:
             if self._varied and pos == 0 and available >= PAIRS_MIN_BYTES:
                 pos, count, size_in = self._pairs.take(account, data, max_control_line - 1)
                 flushed, paired = size_in, count
+                if outbox.work_left <= 0:
+                    self._starve(pos)
+                    return None
             while pos < available:
                 # 1. The same control line as the message before: the same run goes on.
                 if line and starts(line, pos):
@@ -258,7 +304,10 @@ class Lane:
                         if run.route is not None:
                             # Its handlers may subscribe: what follows is judged afterwards.
                             run.payload_bytes = size_in - flushed
-                            emit(account, peer, run)
+                            if not emit(account, peer, run):
+                                flushed = size_in - run.payload_bytes
+                                self._starve(pos)
+                                return None
                         flushed = size_in
                         found = look_once(subject) if route is None else None
                         if found is not None:  # not seen lately
@@ -273,6 +322,9 @@ class Lane:
                                 switches += 1
                                 size_in += size
                                 pos = end
+                                if outbox.work_left <= 0:
+                                    self._starve(pos)
+                                    return None
                                 continue
                         if route is None or route.match.generation != sublist.generation:
                             route = self._learn(account, subject, with_header)
@@ -295,7 +347,10 @@ class Lane:
                         continue
                 # 3. Anything else.
                 run.payload_bytes = size_in - flushed
-                emit(account, peer, run)
+                if not emit(account, peer, run):
+                    flushed = size_in - run.payload_bytes
+                    self._starve(pos)
+                    return None
                 flushed = size_in
                 text = data[pos : at + 1]
                 end = self._odd_message(account, text, at + 1)
@@ -306,6 +361,9 @@ class Lane:
                     needed = -end
                     break
                 pos = end
+                if outbox.work_left <= 0:
+                    self._starve(pos)
+                    return None
             if needed == 1 and data[available - 1] != _CR:
                 raise UnknownOperation  # behind its payload, seen without waiting for the LF
             self._suspend(pos, max(needed - 1, 1))
@@ -332,6 +390,11 @@ class Lane:
         if self._peer.kind is Kind.CLIENT:
             _check_start(self._buffer[pos : pos + _VERB_BYTES_MAX])
         raise MaxControlLine
+
+    def _starve(self, pos: int) -> None:
+        """Go on from here in another turn, whether something is there or not."""
+        self._pos = pos
+        self.starved = True
 
     def _suspend(self, pos: int, needed: int) -> None:
         """Keep the incomplete rest until `needed` more bytes are there."""
@@ -366,7 +429,7 @@ class Lane:
     ) -> bool:
         """Deliver a message without a route, see `emit_once`. False: nothing was delivered."""
         peer = self._peer
-        if subject.startswith(RESERVED_SUBJECTS):
+        if peer.pedantic or subject.startswith(RESERVED_SUBJECTS):
             return False
         if peer.permissions is not None and not peer.permissions.may_publish(subject):
             return False

@@ -66,7 +66,7 @@ class Pairs:
         verb, routes, sizes = self._verb, self._routes, self._sizes
         sublist, look_once = account.sublist, account.sublist.look_once
         quick = not (self._peer.verbose or self._peer.pedantic) and account.mappings is None
-        free = self._peer.permissions is None
+        free, outbox = self._peer.permissions is None, self._peer.outbox
         pos = count = size_in = 0
         receiver: Subscription | None = None
         pieces: list[bytes] = []  # for the receiver: a control line, a payload, a control line, ...
@@ -103,6 +103,8 @@ class Pairs:
                     count += 1
                     size_in += size
                     pos += len(line) + size + 4
+                    if outbox.work_left <= 0:
+                        break
                     continue
             if route is None or route.match.generation != sublist.generation:
                 route = self._learn(account, subject, False)  # noqa: FBT003 -- without a header

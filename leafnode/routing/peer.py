@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from leafnode.limits import TURN_WORK
 from leafnode.metrics import Traffic
 
 if TYPE_CHECKING:
@@ -40,7 +41,15 @@ class Outbox:
     `scheduled`, because it calls `flush` itself at the end.
     """
 
-    __slots__ = ("dirty", "on_fault", "on_violation", "scheduled", "stalled", "wake")
+    __slots__ = (
+        "dirty",
+        "on_fault",
+        "on_violation",
+        "scheduled",
+        "stalled",
+        "wake",
+        "work_left",
+    )
 
     def __init__(
         self,
@@ -54,6 +63,8 @@ class Outbox:
         self.on_violation: Callable[[Peer, PermissionsViolation], None] = _say_nothing
         self.dirty: list[Peer] = []
         self.scheduled = False
+        # What may still be caused in this turn, see limits.TURN_WORK. Whoever reads sets it anew.
+        self.work_left = TURN_WORK
         self.stalled = (
             False  # set by a flush that left a peer far behind; the reader pauses, see net
         )

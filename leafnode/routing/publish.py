@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import PUBLISH_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import (
     InvalidPublishSubject,
@@ -37,6 +38,7 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
     """Deliver one message, and answer the publisher where it asked."""
     account = peer.account
     assert account is not None
+    peer.outbox.work_left -= PUBLISH_WORK
     block = body[: args.header_size]
     if not block or not tracing.asks(account, block):
         _publish(account, peer, subject, args, body)
@@ -62,13 +64,31 @@ def judge(peer: Peer, subject: bytes) -> None:
         peer.send(wire_line(InvalidPublishSubject()))
 
 
-def publish_tails(peer: Peer, subject: bytes, run: Run) -> None:
-    """Publish one by one what a lane gathered of HPUBs on one subject, and empty the run."""
-    tails, run.tails[1:], run.messages = run.tails[1:], [], []
-    for tail in tails:
-        line = tail.index(b"\n") + 1
-        reply, header_size, size = usual_args(tail[:line], with_header=True)
-        publish(peer, subject, Args(reply, header_size, size), tail[line : line + size])
+def publish_run(peer: Peer, run: Run) -> bool:
+    """Publish one by one what a lane gathered, and empty the run.
+
+    False: the turn is over, and the rest stays in the run if there is one.
+    """
+    route = run.route
+    assert route is not None, "it has something to publish"
+    tails, messages = run.tails[1:], run.messages
+    count = max(len(tails), len(messages))
+    done = 0
+    while done < count and (peer.outbox.work_left > 0 or not done):
+        if tails:
+            tail = tails[done]
+            line = tail.index(b"\n") + 1
+            reply, header_size, size = usual_args(tail[:line], with_header=route.with_header)
+            body = tail[line : line + size]
+        else:
+            reply, header_size, body = messages[done]
+        done += 1
+        run.payload_bytes -= len(body)
+        publish(peer, route.published, Args(reply, header_size, len(body)), body)
+    run.tails[1:], run.messages = tails[done:], messages[done:]
+    if done == count:
+        run.route = None
+    return peer.outbox.work_left > 0
 
 
 def trace_too_large(peer: Peer, parts: list[bytes], rest: bytes) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from leafnode.limits import DELIVERY_WORK, RUN_WORK
+from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, may_deliver
@@ -74,6 +76,7 @@ class Route:
         "internal",
         "match",
         "published",
+        "receivers",
         "sole",
         "subject",
         "targets",
@@ -92,6 +95,7 @@ class Route:
         self.general = False
         self.wire = False  # the run's tails are needed
         self.internal = False  # the run's messages are needed
+        self.receivers = 0  # of each message on the wire
         self.sole: Target | None = None  # all there is, where that is one subscription: see pairs
 
 
@@ -135,7 +139,7 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
     if denied or (origin.kind is Kind.CLIENT and is_reserved(subject)):
         route.general = True
         return route
-    route.general = origin.verbose or origin.pedantic
+    route.general = origin.verbose or (origin.pedantic and not is_valid_literal(subject))
     if match.plain or match.groups:
         _build_targets(route, origin)
     if with_header and not all(target.peer.headers for target in _all_targets(route)):
@@ -144,6 +148,8 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
         route.general = True  # each message's reply is to be noted
     route.wire = bool(route.targets or route.groups)
     members = [target for _, targets in route.groups for target in targets]
+    # A run looks at each member of a group; most have no part in it.
+    route.receivers = len(route.targets) + len(route.groups) + len(members) // RUN_WORK
     route.internal = bool(route.handlers) or any(t.sub.handler is not None for t in members)
     if not (route.wire or route.internal) and origin.no_responders:
         route.general = True
@@ -226,6 +232,7 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     """
     subject = message.subject
     match = account.sublist.find(subject) if once else account.sublist.match(subject)
+    origin.outbox.work_left -= DELIVERY_WORK * (len(match.plain) + len(match.groups))
     received = 0
     leafs: dict[int, tuple[Subscription, list[bytes]]] = {}
     for sub in match.plain:

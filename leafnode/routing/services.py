@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from leafnode.limits import PENDING_RESPONSES_MAX, RESPONSES_ENDED_PER_TURN
+from leafnode.limits import PENDING_RESPONSES_MAX, RESPONSES_ENDED_PER_TURN, SERVICE_WORK
 from leafnode.nuid import nuid
 from leafnode.protocol import header
 from leafnode.protocol.client_info import encode
@@ -150,6 +150,7 @@ class ServiceImport:
         """Send a request on; return how many received it. Implements Relay."""
         if any(one.export is self.export for one in message.passed):
             return 0  # a circle
+        origin.outbox.work_left -= SERVICE_WORK
         exporter = self.exporter
         to = self._subject_there(message.subject)
         if exporter.mappings is not None:
@@ -262,6 +263,7 @@ class Response:
         """Bring one message of the answer back; return how many received it."""
         if any(one.export is self.export for one in message.passed):
             return 0
+        origin.outbox.work_left -= SERVICE_WORK
         further, reply = None, message.reply
         if reply and not reply.startswith(_ACK_PREFIX):
             further = self.importer.expect_further(self, origin, reply)

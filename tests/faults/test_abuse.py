@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.config.options import Authorization, Options
-from leafnode.limits import CONTROL_LINES_PER_TURN, MAX_CONTROL_LINE_BYTES
+from leafnode.limits import CONTROL_LINES_PER_TURN, MAX_CONTROL_LINE_BYTES, TURN_WORK
 from tests.interop.gateway import Gateway
 from tests.sim.clients import ClientWorld, SimClient
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from leafnode.routing.subscription import Delivery
 
+VERBOSE = b'{"verbose":true,"headers":true,"auth_token":"t"}'
 LOGIN = b'{"verbose":false,"headers":true,"auth_token":"t"}'
 KIB = 1024
 RSS_GROWTH_KIB_MAX = 40 * KIB
@@ -123,6 +124,38 @@ def test_a_flood_of_operations_lets_others_have_their_turn(flood: bytes) -> None
     assert len(handled) == 1
     assert handled[0] <= 2 * CONTROL_LINES_PER_TURN
     assert not client.raw.ended
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"PUB fan 1\r\nx\r\n" * 300,
+        b"".join(b"PUB fan.%d 1\r\nx\r\n" % n for n in range(300)),
+        b"HPUB fan 12 13\r\nNATS/1.0\r\n\r\nx\r\n" * 300,
+    ],
+)
+@pytest.mark.parametrize("login", [LOGIN, VERBOSE])
+def test_messages_for_very_many_let_others_have_their_turn(flood: bytes, login: bytes) -> None:
+    abused = world()
+    bystander = bystander_of(abused)
+    reader = abused.client(LOGIN)
+    reader.says(b"".join(b"SUB fan %d\r\n" % n for n in range(500)))
+    reader.says(b"".join(b"SUB fan.* w%d\r\n" % n for n in range(500)))
+    client = abused.client(login)
+    delivered = []
+
+    def note(_: Delivery) -> None:
+        delivered.append(reader.handler.peer.traffic.out_msgs)
+
+    abused.server.account().subscribe(b"by.stander", note)
+
+    client.end.write([flood])
+    bystander.end.write([b"PUB by.stander 1\r\nx\r\n"])
+    abused.settle()
+
+    assert len(delivered) == 1
+    assert delivered[0] <= 2 * TURN_WORK
+    assert reader.handler.peer.traffic.out_msgs == 300 * 500
 
 
 def test_many_deep_wildcards_match_one_message_each() -> None:

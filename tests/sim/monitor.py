@@ -62,6 +62,9 @@ class MemoryTransport:
     def resume_reading(self) -> None:
         self.paused = False
 
+    def yield_turn(self) -> None:
+        raise AssertionError("HTTP requests have turns of their own")
+
     def close(self) -> None:
         self.closed = True
 

@@ -35,6 +35,8 @@ class MemoryTransport:
         self._closing = False  # our end sends what is pending, then is gone
         self._pending = bytearray()  # written here, not yet taken by the other end's kernel
         self._ended = False
+        self._waits = False  # the session goes on before anything is read
+        self._hung_up = False  # the other end is gone; what it sent is read first
 
     # --- Transport
 
@@ -52,7 +54,30 @@ class MemoryTransport:
 
     def resume_reading(self) -> None:
         self.paused = False
+        if self._waits:
+            self._ask_for_turn()
         self._link.schedule_read(self)
+
+    def yield_turn(self) -> None:
+        if not self._waits:
+            self._waits = True
+            self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.wait_for(self._take_turn)
+        else:
+            self._link.clock.call_later(0, self._take_turn)
+
+    def _take_turn(self) -> None:
+        if self.paused or self._ended:
+            return
+        self._waits = False
+        self._hand_over(b"")
+        if self._incoming:
+            self._link.schedule_read(self)
+        elif self._hung_up and not self._waits:
+            self.end("")
 
     tls = None  # a memory link has none
 
@@ -91,23 +116,32 @@ class MemoryTransport:
 
     def read(self) -> None:
         """Hand one read at a time to the session."""
-        if self.paused or self._ended or self.session is None or not self._incoming:
+        if self.paused or self._waits or not self._incoming:
             return
         size = min(self._link.chop_bytes or READ_CHUNK_BYTES, READ_CHUNK_BYTES)
         data = bytes(self._incoming[:size])
         del self._incoming[:size]
+        self._hand_over(data)
+        if self._incoming:
+            self._link.schedule_read(self)
+        elif self._hung_up and not self._waits:
+            self.end("")
+
+    def _hand_over(self, data: bytes) -> None:
+        if self._ended or self.session is None:
+            return
         if self._turn is None:
             self.session.received(data)
         elif not self._turn.read(self.session, data):
             self.abort()
-        if self._incoming:
-            self._link.schedule_read(self)
 
     def hang_up(self) -> None:
         """Learn that the other end closed: what it sent before was handed over, unless paused."""
-        while self._incoming and not self.paused and not self._ended and not self._closing:
+        while self._incoming and not self.paused and not self._waits and not self._closing:
             self.read()
-        self.end("")
+        self._hung_up = True
+        if not self._waits:
+            self.end("")
 
     def end(self, reason: str) -> None:
         if self._ended:
@@ -126,16 +160,16 @@ class Link:
     """Two ends and what lies between them."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self.latency_ns = 0
         self.deaf = False  # nobody takes bytes out: they stay pending at the writer
         self.chop_bytes = 0  # largest read; 0: as large as a read can be
 
     def schedule(self, end: MemoryTransport) -> None:
-        self._clock.call_later(self.latency_ns, end.carry)
+        self.clock.call_later(self.latency_ns, end.carry)
 
     def schedule_read(self, end: MemoryTransport) -> None:
-        self._clock.call_later(0, end.read)
+        self.clock.call_later(0, end.read)
 
 
 class MemoryNetwork:

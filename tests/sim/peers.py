@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leafnode.limits import TURN_WORK
 from leafnode.routing.account import Account
 from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Outbox, Peer
@@ -38,9 +39,13 @@ class FakePeer(Peer):
         """Read bytes as from the wire; return the lines that are no messages."""
         self.lane.feed(data)
         lines = []
-        while (line := self.lane.next_line()) is not None:
-            lines.append(line)
-        return lines
+        while True:
+            self.outbox.work_left = TURN_WORK
+            line = self.lane.next_line()
+            if line is not None:
+                lines.append(line)
+            elif not self.lane.starved:
+                return lines
 
     def got(self) -> bytes:
         """Everything that would have been written to this peer since the last call."""

@@ -37,9 +37,16 @@ class SlowClock(FakeClock):
 class Wire:
     """A TcpConnection and the plain socket at its other end."""
 
-    def __init__(self, write_deadline_ns: int, clock: Clock, *, retries: bool) -> None:
+    def __init__(
+        self,
+        write_deadline_ns: int,
+        clock: Clock,
+        session: RecordingSession | None,
+        *,
+        retries: bool,
+    ) -> None:
         self.turn = Turn(clock)
-        self.session = RecordingSession()
+        self.session = session or RecordingSession()
         here, self.other = socket.socketpair()
         here.setblocking(False)
         self.other.setblocking(False)
@@ -63,9 +70,13 @@ class Wire:
 
 @asynccontextmanager
 async def wired(
-    write_deadline_ns: int = 10 * NS_PER_S, *, clock: Clock | None = None, retries: bool = False
+    write_deadline_ns: int = 10 * NS_PER_S,
+    *,
+    clock: Clock | None = None,
+    retries: bool = False,
+    session: RecordingSession | None = None,
 ) -> AsyncIterator[Wire]:
-    wire = Wire(write_deadline_ns, clock or SystemClock(), retries=retries)
+    wire = Wire(write_deadline_ns, clock or SystemClock(), session, retries=retries)
     wire.connection.begin()
     try:
         yield wire
@@ -301,3 +312,58 @@ def test_the_stall_bound_is_below_what_a_client_may_have_pending() -> None:
     from leafnode.limits import MAX_PENDING_BYTES
 
     assert STALL_PENDING_BYTES < MAX_PENDING_BYTES
+
+
+class Greedy(RecordingSession):
+    """Wants as many turns as it is told to, beside its reads."""
+
+    wants = 0
+    turns = 0
+
+    def received(self, data: bytes) -> None:
+        super().received(data)
+        self.turns += not data
+        if self.wants:
+            self.wants -= 1
+            assert self.transport is not None
+            self.transport.yield_turn()
+
+
+@pytest.mark.real_loop
+async def test_who_yields_reads_nothing_until_it_is_done_and_loses_nothing_at_the_end() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired(session=Greedy()) as wire:
+        session = wire.session
+        assert isinstance(session, Greedy)
+        session.wants = 3
+        await loop.sock_sendall(wire.other, b"first")
+        await session.bytes(5)
+        await loop.sock_sendall(wire.other, b"second")
+        wire.other.close()
+
+        assert await session.bytes(11) == b"firstsecond"
+        await session.end()
+
+        assert session.turns == 3
+
+
+@pytest.mark.real_loop
+async def test_a_turn_comes_after_a_pause_and_after_a_stall() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired(session=Greedy()) as wire:
+        session = wire.session
+        assert isinstance(session, Greedy)
+        session.wants = 1
+        wire.turn.outbox.stalled = True
+        await loop.sock_sendall(wire.other, b"first")
+        await session.bytes(5)
+        wire.connection.pause_reading()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert session.turns == 0
+
+        wire.connection.resume_reading()
+        await loop.sock_sendall(wire.other, b"second")
+
+        assert await session.bytes(11) == b"firstsecond"
+        assert session.turns == 1

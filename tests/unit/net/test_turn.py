@@ -94,3 +94,26 @@ def test_a_session_that_fails_to_greet_or_to_clean_up_is_counted(
 
     assert client.ended
     assert turn.faults == 2
+
+
+def test_who_waits_for_a_turn_has_it_one_in_a_round_in_order_and_once() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    taken: list[str] = []
+
+    def again() -> None:
+        taken.append("again")
+        if len(taken) < 4:
+            turn.wait_for(again)
+
+    def once() -> None:
+        taken.append("once")
+
+    turn.wait_for(again)
+    turn.wait_for(once)
+    turn.wait_for(again)
+    assert taken == []
+    clock.advance(0)
+
+    assert taken == ["again", "once", "again", "again"]
+    assert turn.yields == 5

@@ -1,0 +1,149 @@
+"""A lane whose turn ends before what was read is delivered: the rest comes in the next ones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.limits import HANDLER_RUN_MAX, TURN_WORK
+from leafnode.protocol.errors import UnknownOperation
+from leafnode.routing.permissions import Permissions, Rules
+from tests.sim.peers import FakePeer, account
+
+
+def one_turn(publisher: FakePeer, data: bytes = b"") -> bytes | None:
+    if data:
+        publisher.lane.feed(data)
+    publisher.outbox.work_left = TURN_WORK
+    return publisher.lane.next_line()
+
+
+def fan(count: int) -> tuple[FakePeer, FakePeer]:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    for number in range(count):
+        reader.subscribe(b"fan", b"%d" % number)
+    return reader, publisher
+
+
+def numbered(count: int) -> bytes:
+    return b"".join(b"PUB fan 4\r\n%04d\r\n" % number for number in range(count))
+
+
+def payloads(got: bytes, sid: bytes) -> list[int]:
+    return [int(part[:4]) for part in got.split(b"MSG fan %b 4\r\n" % sid)[1:]]
+
+
+def test_a_turn_delivers_no_more_than_its_work_and_the_next_ones_the_rest() -> None:
+    reader, publisher = fan(1000)
+
+    assert one_turn(publisher, numbered(500) + b"PING\r\n") is None
+    assert publisher.lane.starved
+    first = reader.traffic.out_msgs
+    lines = publisher.says(b"")
+
+    assert 0 < first <= TURN_WORK
+    assert lines == [b"PING"]
+    got = reader.got()
+    assert all(payloads(got, b"%d" % sid) == list(range(500)) for sid in (0, 500, 999))
+
+
+@pytest.mark.parametrize("wild", [b"fan", b"*", b">"])
+def test_of_messages_that_wait_for_a_turn_who_unsubscribes_gets_none(wild: bytes) -> None:
+    reader, publisher = fan(1000)
+    other = FakePeer(reader.account, 3)
+    sub = other.subscribe(wild, b"x")
+    one_turn(publisher, numbered(500))
+    before = other.got()
+
+    other.account.remove(sub)
+    publisher.says(b"")
+
+    assert 0 < len(payloads(before, b"x")) < 500
+    assert other.got() == b""
+    assert payloads(reader.got(), b"7") == list(range(500))
+
+
+def test_messages_that_wait_for_a_turn_are_judged_by_what_holds_then() -> None:
+    reader, publisher = fan(1000)
+    one_turn(publisher, numbered(500))
+    before = len(payloads(reader.got(), b"7"))
+
+    publisher.permissions = Permissions(Rules(deny=(b"fan",)), Rules())
+    publisher.lane.reset()
+    publisher.says(b"")
+
+    assert 0 < before < 500
+    assert reader.got() == b""
+    assert publisher.got().count(b"Permissions Violation") == 500 - before
+
+
+def test_what_is_malformed_is_refused_once_the_messages_before_it_were_delivered() -> None:
+    reader, publisher = fan(1000)
+    publisher.lane.feed(numbered(500) + b"PUB fan 4\r\n00000\r\n")
+
+    with pytest.raises(UnknownOperation):  # noqa: PT012 -- in which of the turns does not matter
+        while one_turn(publisher) is None:
+            assert publisher.lane.starved
+
+    assert payloads(reader.got(), b"7") == list(range(500))
+
+
+def test_a_part_of_the_server_gets_few_messages_at_once() -> None:
+    world = account()
+    publisher = FakePeer(world, 1)
+    runs: list[int] = []
+    world.subscribe(b"fan", lambda delivery: runs.append(len(delivery.messages)))
+
+    publisher.says(numbered(500))
+
+    assert sum(runs) == 500
+    assert max(runs) <= HANDLER_RUN_MAX
+
+
+@pytest.mark.parametrize(
+    "line", [b"PUB f.%d 1\r\nx\r\n", b"HPUB f.%d 12 13\r\nNATS/1.0\r\n\r\nx\r\n"]
+)
+def test_subjects_that_come_once_end_a_turn_too(line: bytes) -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    for number in range(1000):
+        reader.subscribe(b"f.*", b"%d" % number)
+
+    one_turn(publisher, b"".join(line % number for number in range(300)))
+    first = reader.traffic.out_msgs
+    publisher.says(b"")
+
+    assert first <= 4000
+    assert reader.traffic.out_msgs == 300_000
+
+
+@given(st.lists(st.sampled_from([b"a", b"b.c", b"b.d", b"e"]), max_size=60), st.integers(1, 400))
+def test_turns_of_any_size_give_the_same(subjects: list[bytes], work: int) -> None:
+    streams = []
+    for left in (TURN_WORK, work):
+        world = account()
+        reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+        for sid, subject in enumerate([b"a", b"b.*", b">", b"e"]):
+            reader.subscribe(subject, b"%d" % sid)
+        reader.subscribe(b"b.*", b"q", b"group")
+        data = b"".join(
+            b"PUB %b %d\r\n%d\r\n" % (subject, len(b"%d" % n), n)
+            for n, subject in enumerate(subjects)
+        )
+        publisher.lane.feed(data + b"PING\r\n")
+        lines = []
+        for _ in range(1000):
+            publisher.outbox.work_left = left
+            line = publisher.lane.next_line()
+            if line is not None:
+                lines.append(line)
+            elif not publisher.lane.starved:
+                break
+        assert lines == [b"PING"]
+        parts = sorted(part for part in reader.got().split(b"MSG "))
+        streams.append(parts)
+        assert publisher.traffic.in_msgs == len(subjects)
+
+    assert streams[0] == streams[1]
