@@ -144,6 +144,8 @@ class ClientHandler:
         self._end(reason.partition(": ")[0] or CLIENT_CLOSED)
         self._transport = self._outbound = None
         self.peer.flush = _nothing_to_flush
+        self._lane.end()
+        self._login.lose_client()
 
     def entered(self) -> None:
         """See net.entry.Guest."""

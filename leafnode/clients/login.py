@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError, Future
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.auth.certificate import certificate_of
 from leafnode.auth.identity import LoginRefused, PeerFacts
@@ -17,6 +17,7 @@ from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
 from leafnode.protocol.info import DEFAULT_CONNECT, with_credentials, without_secrets
+from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.responses import OpenReplies
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.net.transport import TlsFacts
     from leafnode.protocol.info import Connect, ServerInfo
-    from leafnode.routing.peer import Peer
 
 log = logging.getLogger(__name__)
 
@@ -191,6 +191,10 @@ class Login:
             peer.open_replies = OpenReplies(rule, self._seams.clock.monotonic_ns)
         self._arm()
 
+    def lose_client(self) -> None:
+        """The connection is gone: keep nothing of it, or it waits for the collector."""
+        self._client = _GONE
+
     def end(self) -> None:
         """Nothing expires any more."""
         if self._expiry is not None:
@@ -240,7 +244,7 @@ class Login:
             client.go_on()
 
     def _note(self, refusal: LoginRefused) -> None:
-        self.refusal = refusal
+        self.refusal = refusal.with_traceback(None)  # its frames lead back to the client
         log.debug("Login refused: cid=%d reason=%s", self._client.peer.cid, refusal.reason)
 
     def _arm(self) -> None:
@@ -261,3 +265,27 @@ class Login:
             self._arm()
             return
         self._client.refuse(errors.UserAuthenticationExpired())
+
+
+class _Gone:
+    """Whom a login belongs to that nobody waits for."""
+
+    peer = Peer(0, Kind.CLIENT, Outbox(lambda: None))
+    is_gone = True
+
+    def nothing(self, *_: object) -> None:
+        """There is nobody to do it for."""
+
+    wait = go_on = begin_check = accept = refuse = nothing
+
+    def address(self) -> str:
+        return ""
+
+    def credentials(self) -> Mapping[str, str]:
+        return {}
+
+    def tls(self) -> None:
+        return None
+
+
+_GONE: Final = _Gone()

@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import AUTH_LOG_NS, ENTRIES_MAX, PROXY_TIMEOUT_NS
+from leafnode.limits import AUTH_LOG_NS, ENTRIES_ADDRESS_MAX, ENTRIES_MAX, PROXY_TIMEOUT_NS
 from leafnode.net.proxy import ProxyError, read_header
 from leafnode.net.transport import Session
 
@@ -72,7 +72,8 @@ class Entrance:
     proxy: bool = False
     tls_before_all: bool = False  # TLS comes first whatever its options say: https, wss
     counters: EntryCounters = field(default_factory=EntryCounters)
-    open: dict[Entry, None] = field(default_factory=dict)  # the oldest is the first
+    open: dict[Entry, str] = field(default_factory=dict)  # and its address; the oldest is first
+    _addresses: dict[str, int] = field(default_factory=dict)  # how many are open of each
     _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
     _second_ns: int = 0
     _in_second: int = 0
@@ -88,6 +89,28 @@ class Entrance:
         """How long the way in may take."""
         tls_ns = self.tls.options.timeout_ns if self.tls is not None else 0
         return tls_ns + (PROXY_TIMEOUT_NS if self.proxy else 0)
+
+    def admit(self, entry: Entry, address: str) -> None:
+        """Let one more in; beyond a bound the oldest makes room, first of its own address.
+
+        An address is no share where a PROXY header comes: they all have the proxy's.
+        """
+        same = 0 if self.proxy else self._addresses.get(address, 0)
+        if same >= ENTRIES_ADDRESS_MAX or len(self.open) >= ENTRIES_MAX:
+            crowd = address if same >= ENTRIES_ADDRESS_MAX else None
+            self.counters.refused += 1
+            next(one for one, of in self.open.items() if crowd in {None, of}).end("")
+        self.open[entry] = address
+        self._addresses[address] = self._addresses.get(address, 0) + 1
+
+    def leave(self, entry: Entry) -> None:
+        """Somebody is through, or gone; leaving twice does nothing."""
+        address = self.open.pop(entry, None)
+        if address is None:
+            return
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
 
     def in_turn(self, shake: Callable[[], bool]) -> None:
         """Begin a handshake: one in a turn of the loop, so that a flood of them starves nobody.
@@ -167,11 +190,8 @@ class Entry:
     def connected(self, transport: Transport) -> None:
         entrance = self._entrance
         self._wire = wire = _wire(transport)
-        if len(entrance.open) >= ENTRIES_MAX:
-            entrance.counters.refused += 1
-            next(iter(entrance.open)).end("")  # it had the most time
-        entrance.open[self] = None
         self._source = wire.peer
+        entrance.admit(self, wire.peer.rpartition(":")[0])
         if entrance.proxy:
             wire.peer = ""  # whoever it is, it is not the proxy
         tls = entrance.tls
@@ -290,7 +310,7 @@ class Entry:
     def _leave(self, state: State) -> None:
         self._disarm()
         self._state = state
-        self._entrance.open.pop(self, None)
+        self._entrance.leave(self)
 
     # --- time
 

@@ -124,6 +124,11 @@ class Lane:
         self._header_routes.clear()
         self._is_stale = True
 
+    def end(self) -> None:
+        """Let go of everything that leads back here: nothing more is fed."""
+        self.reset()
+        del self._pairs
+
     def feed(self, data: bytes) -> None:
         """Add what was read."""
         if self._left:
@@ -145,8 +150,7 @@ class Lane:
         has no work left. All messages before the returned line were delivered. Raises ProtocolError
         for what is malformed or too large; messages before it were delivered then, too.
         """
-        peer = self._peer
-        account = peer.account
+        peer, account = self._peer, self._peer.account
         if self.starved:
             assert account is not None, "what was published came from an account's peer"
             return self._catch_up(account)
@@ -183,11 +187,9 @@ class Lane:
             return None
         self.starved = False
         kept, self._kept = self._kept, None
-        if kept is None:
-            return self.next_line()
         if isinstance(kept, ProtocolError):
             raise kept
-        return kept
+        return self.next_line() if kept is None else kept
 
     def _any_line(self) -> bytes | None:
         """Return the next line, whatever it is: before the peer is bound to an account the session
@@ -237,8 +239,7 @@ class Lane:
                 pos, count, size_in = self._pairs.take(account, data, max_control_line - 1)
                 flushed, paired = size_in, count
                 if outbox.work_left <= 0:
-                    self._starve(pos)
-                    return None
+                    return self._starve(pos)
             while pos < available:
                 # 1. The same control line as the message before: the same run goes on.
                 if line and starts(line, pos):
@@ -306,8 +307,7 @@ class Lane:
                             run.payload_bytes = size_in - flushed
                             if not emit(account, peer, run):
                                 flushed = size_in - run.payload_bytes
-                                self._starve(pos)
-                                return None
+                                return self._starve(pos)
                         flushed = size_in
                         found = look_once(subject) if route is None else None
                         if found is not None:  # not seen lately
@@ -323,8 +323,7 @@ class Lane:
                                 size_in += size
                                 pos = end
                                 if outbox.work_left <= 0:
-                                    self._starve(pos)
-                                    return None
+                                    return self._starve(pos)
                                 continue
                         if route is None or route.match.generation != sublist.generation:
                             route = self._learn(account, subject, with_header)
@@ -349,8 +348,7 @@ class Lane:
                 run.payload_bytes = size_in - flushed
                 if not emit(account, peer, run):
                     flushed = size_in - run.payload_bytes
-                    self._starve(pos)
-                    return None
+                    return self._starve(pos)
                 flushed = size_in
                 text = data[pos : at + 1]
                 end = self._odd_message(account, text, at + 1)
@@ -362,8 +360,7 @@ class Lane:
                     break
                 pos = end
                 if outbox.work_left <= 0:
-                    self._starve(pos)
-                    return None
+                    return self._starve(pos)
             if needed == 1 and data[available - 1] != _CR:
                 raise UnknownOperation  # behind its payload, seen without waiting for the LF
             self._suspend(pos, max(needed - 1, 1))
@@ -391,10 +388,10 @@ class Lane:
             _check_start(self._buffer[pos : pos + _VERB_BYTES_MAX])
         raise MaxControlLine
 
-    def _starve(self, pos: int) -> None:
+    def _starve(self, pos: int) -> bytes | None:
         """Go on from here in another turn, whether something is there or not."""
-        self._pos = pos
-        self.starved = True
+        self._pos, self.starved = pos, True
+        return None
 
     def _suspend(self, pos: int, needed: int) -> None:
         """Keep the incomplete rest until `needed` more bytes are there."""

@@ -22,6 +22,7 @@ from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
 from leafnode.clients.registry import Registry
+from leafnode.limits import FULL_COLLECTION_EVERY
 from leafnode.net.backlog import WriteRules
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
@@ -253,6 +254,8 @@ class Server:
         # What lives now lives as long as the server: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        # Nor soon at what clients subscribe to: connections leave no cycles behind.
+        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_EVERY)
         log.info("Server is ready")
         self.ready.set()
         if self._reload_waits:

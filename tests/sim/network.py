@@ -148,6 +148,8 @@ class MemoryTransport:
             return
         self._ended = True
         session, self.session = self.session, None
+        if self.other._ended:
+            del self.other.other, self.other  # no cycle of what is gone
         if session is None:
             return
         if self._turn is None:

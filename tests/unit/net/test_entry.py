@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import serialization
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.listener_options import CertificatePair, ListenerTls
-from leafnode.limits import ENTRIES_MAX
-from leafnode.net.entry import Entrance
+from leafnode.limits import ENTRIES_ADDRESS_MAX, ENTRIES_MAX
+from leafnode.net.entry import Entrance, Entry
 from leafnode.net.listener import ANY_PORT, Listener
 from leafnode.net.tls_context import ServerTls
 from leafnode.net.turn import Turn
@@ -514,6 +514,37 @@ async def test_who_stays_on_the_way_in_locks_nobody_out(
         await two.secure(authority.client())
         assert here.entrance.counters.refused == 1
     assert ENTRIES_MAX > 2
+
+
+def test_one_address_holds_no_more_than_its_share_of_the_places() -> None:
+    entrance = Entrance(FakeClock())
+    crowd = [Waiting() for _ in range(ENTRIES_ADDRESS_MAX)]
+    other, last = Waiting(), Waiting()
+    entrance.admit(other, "10.0.0.2")
+    for one in crowd:
+        entrance.admit(one, "10.0.0.1")
+
+    entrance.admit(last, "10.0.0.1")
+
+    assert [one.ended for one in (other, crowd[0], crowd[1], last)] == [False, True, False, False]
+    assert entrance.counters.refused == 1
+    for one in (other, last, *crowd):
+        entrance.leave(one)
+        entrance.leave(one)
+    assert entrance.open == {}
+
+
+class Waiting(Entry):
+    """One of many on the way in, without a connection."""
+
+    ended = False
+
+    def __init__(self) -> None:
+        """Nothing of it is needed."""
+
+    def end(self, reason: str) -> None:
+        del reason
+        self.ended = True
 
 
 def test_what_the_way_in_may_take_is_the_sum_of_its_parts(authority: Authority) -> None:
