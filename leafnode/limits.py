@@ -186,6 +186,7 @@ ATOMIC_MSGS_MAX: Final = 1000  # of one atomic batch; limits.batch.max_msgs
 ATOMIC_OPEN_MAX: Final = 50  # atomic batches of one stream; limits.batch.max_inflight_per_stream
 ATOMIC_OPEN_BYTES: Final = 32 * MIB  # ours: of one stream's, they are in memory until committed
 ATOMIC_IDLE_NS: Final = 10 * NS_PER_S  # then a batch is given up; limits.batch.timeout
+COUNTER_DIGITS_MAX: Final = 4000  # ours: of one increment; Python reads 4,300 digits as a number
 PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client
 PUSH_POLL_NS: Final = 1 * NS_PER_S  # ours: how often interest behind a leaf is looked for
 PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer

@@ -83,31 +83,45 @@ class Ages:
         if now_ns is None:
             return
         due = self._ttls.take_due(now_ns)
+        markers = self._stream.markers
+        gone: dict[bytes, int] = {}
         try:
+            if markers.wanted:
+                gone = markers.last_of(sorted(due))
             removed = self._stream.store.remove(due) if due else 0
         except StoreError:
             self._due_again(due, now_ns)
             raise
+        if gone:
+            markers.write(gone, now_ns)
         if removed:
             self._stream.removed_some()
             self._stream.root.after_commit(partial(self._on_removed, due, now_ns))
         config, state = self._stream.config, self._stream.store.state()
         cutoff_ns = retention.expiry_cutoff_ns(config, now_ns)
         if state.msgs and state.first_ts_ns < cutoff_ns:
-            self._expire_below(self._stream.store.seq_at(cutoff_ns))
+            self._expire_below(self._stream.store.seq_at(cutoff_ns), now_ns)
 
-    def _expire_below(self, seq: int) -> None:
+    def _expire_below(self, seq: int, now_ns: int) -> None:
         """Remove everything before `seq` but what never ages."""
         store = self._stream.store
         first_seq = store.state().first_seq
+        markers = self._stream.markers
+        gone: dict[bytes, int] = {}
+        if markers.wanted:  # one by one: a slice now, the others when the timer comes again
+            seq = min(seq, first_seq + limits.PURGE_TURN_MSGS)
+            never = self._ttls.never
+            gone = markers.last_of(one for one in range(first_seq, seq) if one not in never)
         kept = min((one for one in self._ttls.never if one >= first_seq), default=seq)
         if kept >= seq:
-            store.remove_below(seq, lazy=True)
+            store.remove_below(seq, lazy=not gone)
         else:
             start = max(first_seq, self._expired_to)
             store.remove([one for one in range(start, seq) if one not in self._ttls.never])
             self._expired_to = seq
             self._stream.removed_some()
+        if gone:
+            markers.write(gone, now_ns)
         first_seq = store.state().first_seq
         self._stream.root.after_commit(partial(self._on_front, first_seq))
         self._stream.purged_front(first_seq)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.jetstream import advisory, retention
+from leafnode.jetstream.counters import body_of
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.level import level_is_met
@@ -59,6 +60,7 @@ class _Ahead:
     size: int = 0
     ids: set[bytes] = field(default_factory=set)
     subjects: set[bytes] = field(default_factory=set)
+    totals: dict[bytes, int] = field(default_factory=dict)
 
 
 class AtomicBatches:
@@ -187,7 +189,7 @@ class AtomicBatches:
         ingest, fields = self._ingest, member.fields
         if fields.get(b"Nats-Expected-Last-Msg-Id"):
             raise js_error(10177, "Nats-Expected-Last-Msg-Id")
-        ingest.check_header(fields)
+        ingest.check_header(fields, len(member.body) - member.header_size)
         msg_id = fields.get(b"Nats-Msg-Id", b"")
         if msg_id and (msg_id in ahead.ids or ingest.find(msg_id, now_ns) is not None):
             raise js_error(10201)
@@ -196,11 +198,17 @@ class AtomicBatches:
         rollup = ingest.rollup(fields.get(b"Nats-Rollup", b""))
         if rollup and (member.subject in ahead.subjects if rollup == b"sub" else ahead.count):
             raise js_error(10111, f"batch rollup {rollup.decode()} invalid")
+        total = ingest.total(member.subject, fields, ahead.totals.get(member.subject))
+        if total is not None:
+            ahead.totals[member.subject] = total
+            block = member.body[: member.header_size]
+            member = member._replace(body=body_of(block, total))
         self._check_room(member, ahead, rollup=bool(rollup))
         ahead.count += 1
         ahead.ids.add(msg_id)
         ahead.subjects.add(member.subject)
-        return ingest.judged(member.header_size, member.body, fields, rollup)
+        judged = ingest.judged(member.header_size, member.body, fields, rollup)
+        return judged._replace(total=total)
 
     def _check_sequences(self, member: Member, ahead: _Ahead) -> None:
         fields, store = member.fields, self._stream.store

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
-from leafnode.jetstream import interest, retention, wire
+from leafnode.jetstream import counters, interest, retention, wire
 from leafnode.jetstream.atomic import AtomicBatches, Member
+from leafnode.jetstream.counters import body_of
 from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error, trace_error
+from leafnode.jetstream.markers import raised
 from leafnode.jetstream.reshape import Copy, Republish, SubjectTransform
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
@@ -48,6 +50,8 @@ class Judged(NamedTuple):
     msg_id: bytes = b""
     rollup: bytes = b""
     ttl_ns: int = 0
+    total: int | None = None  # of a counter
+    quiet: dict[bytes, bytes] | None = None  # header lines that say whether it leaves a marker
 
 
 class Ingest:
@@ -97,6 +101,7 @@ class Ingest:
             or config.max_msg_size >= 0
             or config.retention == "interest"
             or config.republish is not None
+            or config.allow_msg_counter
             or retention.refuses_anything(config)
         )
 
@@ -247,7 +252,10 @@ class Ingest:
             return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
         if stream.quota is not None and self._is_wanted:
             self._count(stream.quota, subject, judged.header_size, judged.body)
-        return b"%b%d}" % (self._ack, self.store(subject, judged, now_ns))
+        seq = self.store(subject, judged, now_ns)
+        if judged.total is not None:
+            return b'%b%d,"val":"%d"}' % (self._ack, seq, judged.total)
+        return b"%b%d}" % (self._ack, seq)
 
     def store(self, subject: bytes, judged: Judged, now_ns: int) -> int:
         """Store a message that was checked and counted, and return its sequence."""
@@ -262,6 +270,10 @@ class Ingest:
             copy = self._republish.copy(subject, (header_size, body), seq, now_ns, last_seq)
             if copy is not None:
                 self._copies.append(copy)
+        if judged.total is not None:
+            stream.counters.stored(subject, seq, judged.total)
+        if judged.quiet is not None:
+            stream.markers.note(seq, judged.quiet)
         if judged.ttl_ns:
             stream.ages.add_ttl(seq, now_ns, judged.ttl_ns)
         stream.last_msg_id = judged.msg_id
@@ -307,7 +319,7 @@ class Ingest:
             raise js_error(10109)
         msg_id = b""
         if fields:
-            self._check_expectations(subject, fields)
+            self._check_expectations(subject, fields, len(body) - header_size)
             msg_id = fields.get(b"Nats-Msg-Id", b"")
             seq = self.find(msg_id, now_ns) if msg_id else None
             if seq is not None:
@@ -316,8 +328,25 @@ class Ingest:
             if expected is not None and expected != stream.last_msg_id:
                 raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
         rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
+        total = self.total(subject, fields)
+        if total is not None:
+            body = body_of(body[:header_size], total)
         self._check_size(subject, header_size, body, rollup=bool(rollup))
-        return self.judged(header_size, body, fields, rollup)
+        return self.judged(header_size, body, fields, rollup)._replace(total=total)
+
+    def total(
+        self, subject: bytes, fields: dict[bytes, bytes], base: int | None = None
+    ) -> int | None:
+        """Return the new total of a counter, None for a stream without; `base` is the present one.
+
+        Raises 10169, 10172, StoreBusy.
+        """
+        if not self._stream.config.allow_msg_counter:
+            return None
+        increment = fields.get(b"Nats-Incr")
+        if not increment:
+            raise js_error(10169)
+        return (self._stream.counters.total(subject) if base is None else base) + int(increment)
 
     def judged(
         self, header_size: int, body: bytes, fields: dict[bytes, bytes], rollup: bytes
@@ -327,8 +356,14 @@ class Ingest:
         ttl_ns = parse_ttl(ttl) if ttl else 0
         if ttl_ns is None:
             raise js_error(10165)
+        config = self._stream.config
+        marker_ns = config.subject_delete_marker_ttl
+        if ttl and 0 < ttl_ns < marker_ns and config.max_msgs_per_subject != 1:
+            ttl_ns = marker_ns
+            header_size, body = raised(header_size, body, marker_ns)
         msg_id = fields.get(b"Nats-Msg-Id", b"")
-        return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns)
+        quiet = fields if marker_ns and fields else None
+        return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns, quiet=quiet)
 
     def find(self, msg_id: bytes, now_ns: int) -> int | None:
         """Return the sequence of the message that this one repeats, or None. Raises StoreError."""
@@ -340,9 +375,11 @@ class Ingest:
                 raise failure
         return seq
 
-    def _check_expectations(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
+    def _check_expectations(
+        self, subject: bytes, fields: dict[bytes, bytes], payload_size: int
+    ) -> None:
         """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
-        self.check_header(fields)
+        self.check_header(fields, payload_size)
         self.check_last_of_subject(subject, fields)
         if expected := fields.get(b"Nats-Expected-Last-Sequence"):
             last = self._stream.store.last_seq()
@@ -350,11 +387,10 @@ class Ingest:
                 raise js_error(10071, last)
         self.check_origin(fields)
 
-    def check_header(self, fields: dict[bytes, bytes]) -> None:
+    def check_header(self, fields: dict[bytes, bytes], payload_size: int) -> None:
         """Raise what is wrong about a header by itself, before the stream's messages count."""
         stream = self._stream
-        if b"Nats-Incr" in fields:
-            raise js_error(10168)
+        counters.check(fields, payload_size, allowed=stream.config.allow_msg_counter)
         expected = fields.get(b"Nats-Expected-Stream")
         if expected is not None and expected != stream.config.name.encode():
             raise js_error(10060)
@@ -435,7 +471,7 @@ def _opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, byte
     if header_size:
         header_size, body = _without_status(header_size, body)
         block = body[:header_size]
-        if b"\nNats-" in block:
+        if b"\nNats-" in block or b"\nKV-" in block:
             fields = dict(reversed(header.parse(block)))
     return header_size, body, fields
 

@@ -1,4 +1,4 @@
-"""Reads duplicate window and times to live back from the stored messages after a restart.
+"""Reads duplicate window, times to live and totals back from the stored messages after a restart.
 
 Page by page, so that the loop never waits for a long window; bounded by DEDUPE_IDS_MAX messages.
 Truth: nats-server 2.15.1 server/stream.go (rebuildDedupe).
@@ -47,8 +47,8 @@ class DedupeRebuild:
         except StoreError as error:
             self._give_up(error)
             return
-        if stream.config.allow_msg_ttl:
-            first = state.first_seq  # any message may have a time to live
+        if stream.config.allow_msg_ttl or stream.config.allow_msg_counter:
+            first = state.first_seq  # any message may have a time to live, or be a subject's total
         oldest_kept = state.last_seq - limits.DEDUPE_IDS_MAX + 1
         # The newest message is read in any case: Nats-Expected-Last-Msg-Id means its id.
         self._next_seq = max(1, oldest_kept, min(first, state.last_seq))
@@ -81,6 +81,10 @@ class DedupeRebuild:
                 stream.dedupe.add(msg_id, msg.seq, msg.ts_ns)
             ttl = header.get(msg.header, b"Nats-TTL") if msg.header_size else None
             ttl_ns = parse_ttl(ttl) if ttl and stream.config.allow_msg_ttl else None
+            if stream.config.allow_msg_counter:
+                stream.counters.note(msg)
+            if stream.markers.wanted and msg.header_size:
+                stream.markers.note(msg.seq, dict(header.parse(msg.header)))
             if ttl_ns:
                 stream.ages.add_ttl(msg.seq, msg.ts_ns, ttl_ns)
         stream.last_msg_id = stream.kept_msg_id = msg_id

@@ -14,11 +14,13 @@ from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.jetstream import interest, retention, wire
 from leafnode.jetstream.ages import Ages
+from leafnode.jetstream.counters import Counters
 from leafnode.jetstream.dedupe import DedupeWindow
 from leafnode.jetstream.direct_get import DirectGet
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.ingest import Ingest
+from leafnode.jetstream.markers import Markers
 from leafnode.jetstream.purge import Purge
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol.info import COMPATIBLE_VERSION
@@ -63,6 +65,8 @@ class Stream:
         self._subs: dict[bytes, Subscription] = {}
         self._ingest = Ingest(self)
         self._direct = DirectGet(self)
+        self.counters = Counters(self)
+        self.markers = Markers(self)
         self.ages = Ages(self)
         self._woken_seq = store.committed_seq()
 

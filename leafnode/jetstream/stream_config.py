@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.clock import NS_PER_MS
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import TransformError
 from leafnode.jetstream import reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
@@ -29,8 +29,6 @@ DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level")
 _NOT_BUILT: Final = (
     "mirror",
     "sources",
-    "subject_delete_marker_ttl",
-    "allow_msg_counter",
     "allow_msg_schedules",
     "allow_batched",
 )
@@ -103,6 +101,8 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     _check_replicas(config)
     _check_counts(config, pedantic=pedantic)
     _check_times(config, pedantic=pedantic)
+    _check_counter(config)
+    _check_markers(config, pedantic=pedantic)
     _check_policies(config)
     _check_not_built(config)
     _check_subjects(config)
@@ -115,7 +115,7 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
             config.placement = None
     for key in DYNAMIC_KEYS:
         config.metadata.pop(key, None)
-    newer = config.persist_mode == "async" or config.allow_atomic
+    newer = config.persist_mode == "async" or config.allow_atomic or config.allow_msg_counter
     level = 2 if newer else int(config.allow_msg_ttl)
     config.metadata[LEVEL_KEY] = str(level)
     return config
@@ -177,6 +177,37 @@ def _check_times(config: StreamConfig, *, pedantic: bool) -> None:
         raise invalid("duplicates window can not be larger then max age")
     if config.duplicate_window < 100 * NS_PER_MS:
         raise invalid("duplicates window needs to be >= 100ms")
+
+
+def _check_counter(config: StreamConfig) -> None:
+    if not config.allow_msg_counter:
+        return
+    if config.discard == "new":
+        raise invalid("counter stream cannot use discard new")
+    if config.allow_msg_ttl or config.subject_delete_marker_ttl:
+        raise invalid("counter stream cannot use message TTLs")
+    if config.allow_msg_schedules:
+        raise invalid("counter stream cannot use message schedules")
+    if config.retention != "limits":
+        raise invalid("counter stream can only use limits retention")
+
+
+def _check_markers(config: StreamConfig, *, pedantic: bool) -> None:
+    ttl_ns = config.subject_delete_marker_ttl
+    if ttl_ns < 0:
+        raise invalid("subject delete marker TTL must not be negative")
+    if not ttl_ns:
+        return
+    if ttl_ns < NS_PER_S:
+        raise invalid("subject delete marker TTL must be at least 1 second")
+    without = "subject delete marker cannot be set if {} are disabled"
+    if pedantic and not config.allow_msg_ttl:
+        raise invalid(without.format("message TTLs"))
+    if pedantic and not config.allow_rollup_hdrs:
+        raise invalid(without.format("roll-ups"))
+    config.allow_msg_ttl = True
+    if not config.allow_rollup_hdrs:
+        config.allow_rollup_hdrs, config.deny_purge = True, False
 
 
 def _check_policies(config: StreamConfig) -> None:

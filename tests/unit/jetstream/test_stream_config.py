@@ -101,6 +101,36 @@ def refusal(**fields: Any) -> tuple[int, str]:
             "preferred server not permitted in placement",
         ),
         ({"pedantic": True, "max_msgs": -5}, 10157, "pedantic mode: max_msgs must be set to -1"),
+        (
+            {"allow_msg_counter": True, "discard": "new"},
+            10052,
+            "counter stream cannot use discard new",
+        ),
+        (
+            {"allow_msg_counter": True, "allow_msg_ttl": True},
+            10052,
+            "counter stream cannot use message TTLs",
+        ),
+        (
+            {"allow_msg_counter": True, "retention": "workqueue"},
+            10052,
+            "counter stream can only use limits retention",
+        ),
+        (
+            {"subject_delete_marker_ttl": -1},
+            10052,
+            "subject delete marker TTL must not be negative",
+        ),
+        (
+            {"subject_delete_marker_ttl": 5},
+            10052,
+            "subject delete marker TTL must be at least 1 second",
+        ),
+        (
+            {"subject_delete_marker_ttl": 10**9, "pedantic": True},
+            10052,
+            "subject delete marker cannot be set if message TTLs are disabled",
+        ),
         ({"pedantic": True, "max_bytes": -5}, 10157, "pedantic mode: max_bytes must be set to -1"),
         (
             {"pedantic": True, "max_age": 10**9},
@@ -120,10 +150,8 @@ def test_a_bad_configuration_is_refused_with_the_servers_text(
     [
         ({"mirror": StreamSource(name="O")}, "mirror"),
         ({"sources": [StreamSource(name="O")]}, "sources"),
-        ({"allow_msg_counter": True}, "allow_msg_counter"),
         ({"allow_batched": True}, "allow_batched"),
         ({"allow_msg_schedules": True}, "allow_msg_schedules"),
-        ({"subject_delete_marker_ttl": 10**9}, "subject_delete_marker_ttl"),
     ],
 )
 def test_what_is_not_built_is_refused_by_its_name(fields: dict[str, Any], what: str) -> None:

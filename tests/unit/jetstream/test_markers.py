@@ -1,0 +1,138 @@
+"""Markers of subjects whose last message has aged (ADR-43), measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.jetstream.markers import raised
+from tests.unit.jetstream.world import World
+
+MARKER = b"NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: 10s\r\nNats-Rollup: sub\r\n\r\n"
+
+
+def world(**config: Any) -> World:
+    made = World()
+    wanted = {"subject_delete_marker_ttl": 10 * NS_PER_S, "max_age": 60 * NS_PER_S, **config}
+    made.create_stream(duplicate_window=NS_PER_S, **wanted)
+    return made
+
+
+def last(world: World, subject: str = "s.a") -> tuple[int, bytes]:
+    """Return sequence and header of the newest message of a subject; 0 for none."""
+    answer = world.api("STREAM.MSG.GET.S", {"last_by_subj": subject})
+    message = answer.get("message", {"seq": 0})
+    return message["seq"], base64.b64decode(message.get("hdrs", ""))
+
+
+def test_the_last_message_of_a_subject_leaves_a_marker_which_leaves_none() -> None:
+    aging = world()
+    aging.publish("s.a", b"1")
+    aging.publish("s.a", b"2")
+
+    aging.clock.advance(61 * NS_PER_S)
+    assert last(aging) == (3, MARKER)
+    aging.clock.advance(11 * NS_PER_S)
+
+    assert last(aging) == (0, b"")
+    assert aging.state()["last_seq"] == 3
+
+
+def test_a_message_with_a_time_to_live_of_its_own_leaves_one_too() -> None:
+    aging = world()
+    aging.publish("s.a", b"1", headers={"Nats-TTL": "20s"})
+
+    aging.clock.advance(21 * NS_PER_S)
+
+    assert last(aging) == (2, MARKER)
+
+
+def test_none_while_another_message_is_there() -> None:
+    aging = world()
+    aging.publish("s.a", b"1", headers={"Nats-TTL": "20s"})
+    aging.clock.advance(5 * NS_PER_S)
+    aging.publish("s.a", b"2")
+
+    aging.clock.advance(17 * NS_PER_S)
+
+    assert last(aging) == (2, b"")
+
+
+def test_a_key_that_was_purged_leaves_none() -> None:
+    aging = world()
+    aging.publish("s.a", b"", headers={"KV-Operation": "PURGE", "Nats-Rollup": "sub"})
+
+    aging.clock.advance(61 * NS_PER_S)
+
+    assert aging.state()["last_seq"] == 1
+
+
+def test_neither_does_one_that_was_purged_before_a_restart() -> None:
+    aging = world()
+    aging.publish("s.a", b"", headers={"KV-Operation": "PURGE", "Nats-Rollup": "sub"})
+    aging.publish("s.b", b"x")
+    aging.restart()
+
+    aging.clock.advance(61 * NS_PER_S)
+
+    assert (last(aging)[0], last(aging, "s.b")[0]) == (0, 3)
+
+
+def test_a_purge_and_a_deletion_leave_none() -> None:
+    aging = world()
+    aging.publish("s.a", b"1")
+    aging.api("STREAM.PURGE.S")
+    aging.publish("s.a", b"2")
+    aging.api("STREAM.MSG.DELETE.S", {"seq": 2})
+
+    aging.clock.advance(61 * NS_PER_S)
+
+    assert aging.state()["last_seq"] == 2
+
+
+def test_many_that_age_at_once_are_looked_at_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+    aging = world()
+    for number in range(5):
+        aging.publish(f"s.{number}", b"x")
+
+    aging.clock.advance(62 * NS_PER_S)
+
+    assert aging.state()["num_subjects"] == 5
+    assert aging.state()["first_seq"] == 6
+
+
+def test_a_consumer_is_given_the_marker() -> None:
+    aging = world()
+    aging.create_consumer(deliver_policy="new")
+    heard = aging.fetch({"batch": 1, "expires": 90 * NS_PER_S})
+    aging.publish("s.a", b"1", headers={"Nats-TTL": "20s"})
+    (first,) = heard
+    aging.publish(first.reply.decode(), b"+ACK")
+    heard = aging.fetch({"batch": 1, "expires": 90 * NS_PER_S})
+
+    aging.clock.advance(21 * NS_PER_S)
+
+    assert [one.block for one in heard] == [MARKER]
+
+
+@pytest.mark.parametrize(("max_per_subject", "ttl"), [(-1, b"10"), (1, b"2s")])
+def test_a_shorter_time_to_live_is_raised_to_the_markers(max_per_subject: int, ttl: bytes) -> None:
+    aging = world(max_msgs_per_subject=max_per_subject)
+
+    aging.publish("s.a", b"1", headers={"Nats-TTL": "2s", "X": "1"})
+
+    assert last(aging)[1] == b"NATS/1.0\r\nNats-TTL: %b\r\nX: 1\r\n\r\n" % ttl
+
+
+def test_the_line_is_replaced_where_it_stands() -> None:
+    body = b"NATS/1.0\r\nA: 1\r\nNats-TTL: 1\r\nB: 2\r\n\r\npayload"
+
+    size, other = raised(len(body) - 7, body, 1_500_000_000)
+
+    assert other == b"NATS/1.0\r\nA: 1\r\nNats-TTL: 2\r\nB: 2\r\n\r\npayload"
+    assert other[size:] == b"payload"
