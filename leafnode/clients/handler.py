@@ -21,16 +21,17 @@ from leafnode.clients.facts import (
     connection_facts,
     with_tls,
 )
+from leafnode.clients.infos import Infos
 from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
-from leafnode.clients.trace import Trace, TracedOutbound
+from leafnode.clients.outbound import new_outbound
 from leafnode.errors import ProtocolError
 from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK, SUBSCRIPTIONS_DROPPED_PER_TURN
-from leafnode.net.outbound import SLOW_PENDING, Outbound
+from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import ClientSession, State
 from leafnode.protocol.errors import wire_line
-from leafnode.protocol.info import DEFAULT_CONNECT, encode_info
+from leafnode.protocol.info import DEFAULT_CONNECT
 from leafnode.protocol.op import ConnectOp, Ping, Sub, Unsub
 from leafnode.routing.lane import Lane
 from leafnode.routing.peer import Kind, Peer
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
 
     from leafnode.auth.identity import ConnectionType, Identity
     from leafnode.clients.seams import ClientSeams
+    from leafnode.clients.trace import Trace
     from leafnode.clock import Timer
+    from leafnode.net.outbound import Outbound
     from leafnode.net.transport import TlsFacts, Transport
-    from leafnode.protocol.info import Connect, ServerInfo
+    from leafnode.protocol.info import Connect
     from leafnode.protocol.op import Op
 
 log = logging.getLogger(__name__)
@@ -61,11 +64,10 @@ class ClientHandler:
     __slots__ = (
         "_bounds",
         "_fed_msgs",
-        "_info_due",
+        "_infos",
         "_lane",
         "_login",
         "_outbound",
-        "_pong_sent",
         "_seams",
         "_session",
         "_start_wall_ns",
@@ -90,9 +92,7 @@ class ClientHandler:
         self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
         self._tls_first = False  # the handshake came before INFO
-        # A client of protocol 1 gets a second INFO behind its first PONG after CONNECT, once.
-        self._info_due = False
-        self._pong_sent = False
+        self._infos = Infos(seams)
         self._timer: Timer | None = None
         self._transport: Transport | None = None
         self._outbound: Outbound | None = None
@@ -103,12 +103,12 @@ class ClientHandler:
     def connected(self, transport: Transport) -> None:
         seams = self._seams
         self._transport = transport
-        self._outbound = self._new_outbound(transport)
+        self._attach(transport)
         if seams.authenticator.nonce_required:
             self._login.nonce = new_nonce(seams.token_bytes)
         log.debug("%s - Client connection created", Label(self))
         self._tls_first = transport.tls is not None
-        self.peer.send(encode_info(self._login.greeting(self._info(), is_tls=self._tls_first)))
+        self.peer.send(self._infos.first(self, self._login, is_tls=self._tls_first))
         if not seams.registry.admit(self):
             self.refuse(errors.MaxConnectionsExceeded())
             return
@@ -142,7 +142,7 @@ class ClientHandler:
 
     def lost(self, reason: str) -> None:
         self._end(reason.partition(": ")[0] or CLIENT_CLOSED)
-        self._transport = self._outbound = None
+        self._transport = self._outbound = self._trace = None
         self.peer.flush = _nothing_to_flush
         self._lane.end()
         self._login.lose_client()
@@ -191,8 +191,7 @@ class ClientHandler:
         self._session.take_rules(seams.rules, seams.clock.monotonic_ns())
         self._lane.limit_line(options.max_control_line_bytes)
         if self._transport is not None:
-            self._trace = None
-            self._outbound = self._new_outbound(self._transport)
+            self._attach(self._transport)
         self._set_timer()
         self.apply_bounds()
 
@@ -202,49 +201,16 @@ class ClientHandler:
 
     def tell_lame_duck(self) -> bool:
         """Ask the client to go elsewhere; False if it cannot hear that, or not yet."""
-        return self._tell(msgspec.structs.replace(self._info(), ldm=True))
+        return self._infos.tell(self, self._session, ldm=True)
 
     def tell(self) -> bool:
         """Send INFO as it is now; False if the client cannot take another one, or not yet."""
-        return self._tell(self._info())
+        return self._infos.tell(self, self._session)
 
-    def _tell(self, info: ServerInfo) -> bool:
-        session = self._session
-        if session.state is not State.OPEN or session.connect.protocol < 1 or self._info_due:
-            return False
-        self.peer.send(encode_info(info))
-        return True
-
-    def _new_outbound(self, transport: Transport) -> Outbound:
-        options = self._seams.options
-        if not options.trace:
-            return Outbound(
-                self.peer,
-                transport,
-                max_pending_bytes=options.max_pending_bytes,
-                on_slow=self._on_slow,
-                holds_back=not options.no_fast_producer_stall,
-            )
-        self._trace = Trace(
-            lambda: label(self),
-            max_bytes=options.max_traced_msg_bytes,
-            headers_only=options.trace_headers,
-            is_hidden=self._is_trace_hidden,
+    def _attach(self, transport: Transport) -> None:
+        self._outbound, self._trace = new_outbound(
+            self, transport, self._seams.options, self._on_slow
         )
-        return TracedOutbound(
-            self.peer,
-            transport,
-            max_pending_bytes=options.max_pending_bytes,
-            on_slow=self._on_slow,
-            holds_back=not options.no_fast_producer_stall,
-            trace=self._trace,
-        )
-
-    def _is_trace_hidden(self) -> bool:
-        """Clients of the system account are traced only where the trace is verbose."""
-        options, account = self._seams.options, self.peer.account
-        is_system = account is not None and account.name == options.system_account
-        return is_system and not options.trace_verbose
 
     def facts(self) -> ConnectionFacts:
         """What monitoring shows."""
@@ -298,19 +264,7 @@ class ClientHandler:
 
     def _answer_ping(self) -> None:
         self.peer.send(_PONG)
-        self._pong_sent = self._pong_sent or self._session.said_connect
-        if self._info_due:
-            self._info_due = False
-            assert self.peer.account is not None, "only an open session gets here"
-            account = self.peer.account.name
-            info = msgspec.structs.replace(
-                self._info(),
-                connect_info=True,
-                remote_account=account,
-                acc_is_sys=account == self._seams.options.system_account,
-                max_payload=self._bounds.max_payload_bytes,
-            )
-            self.peer.send(encode_info(info))
+        self._infos.ponged(self, self._session, self._bounds)
 
     # --- login: what `clients.login` has its client do
 
@@ -376,7 +330,7 @@ class ClientHandler:
         seams.registry.waiting.leave(self.peer.cid)
         self._set_options(connect)
         self.apply_bounds()
-        self._info_due = connect.protocol >= 1 and not self._pong_sent
+        self._infos.accepted(connect)
         self._set_timer()
         if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
             self.peer.send(_OK)
@@ -405,10 +359,6 @@ class ClientHandler:
         peer.echo = connect.echo
         peer.headers = connect.headers
         peer.no_responders = connect.no_responders
-
-    def _info(self) -> ServerInfo:
-        ip = self.address().rpartition(":")[0]
-        return msgspec.structs.replace(self._seams.info, client_id=self.peer.cid, client_ip=ip)
 
     @property
     def kind(self) -> ConnectionType:

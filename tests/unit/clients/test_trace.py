@@ -70,25 +70,6 @@ def test_max_traced_msg_len_is_how_much_of_a_payload_is_shown(
     assert traced()[1].endswith('MSG_PAYLOAD: ["123..."]')
 
 
-@pytest.mark.parametrize(("verbose", "lines"), [(False, 0), (True, 2)])
-def test_the_system_account_is_traced_only_verbosely(
-    verbose: bool, lines: int, traced: Callable[[], list[str]]
-) -> None:
-    options = Options(trace=True, trace_verbose=verbose, system_account="$G")
-    client = ClientWorld(options).client()
-    traced()
-
-    client.says(b"PING\r\n")
-
-    assert len(traced()) == lines
-
-
-def test_without_the_option_nothing_is_traced(traced: Callable[[], list[str]]) -> None:
-    ClientWorld(Options(debug=True)).client().says(b"PING\r\n")
-
-    assert traced() == []
-
-
 def test_a_connect_shows_named_fields_and_no_secret(traced: Callable[[], list[str]]) -> None:
     Trace(lambda: "127.0.0.1:1 - cid:5").read(b"CONNECT " + CONNECT + b"\r\n", is_open=True)
 
