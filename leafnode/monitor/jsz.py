@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
 from leafnode.monitor.options import PAGE
 from leafnode.monitor.query import BadQuery
@@ -77,6 +78,7 @@ def _chosen(jetstream: JetStreamView, options: JszOptions) -> list[JetStreamAcco
     return accounts[offset : offset + limit]
 
 
+_SYNC_INTERVAL_NS: Final = 120 * NS_PER_S
 _NOTHING: Final[dict[str, object]] = {
     "disabled": True,
     "config": {"max_memory": 0, "max_storage": 0},
@@ -93,12 +95,15 @@ def _disabled() -> dict[str, object]:
 
 
 def server_config(jetstream: JetStreamView) -> dict[str, object]:
-    """Return the configuration. `sync_always`: every PubAck comes after its fsync."""
+    """Return the configuration. `sync_always`: every PubAck comes after its fsync.
+
+    nats-server shows its default interval beside that, where nobody waits for it, either.
+    """
     config: dict[str, object] = {
         "max_memory": jetstream.max_memory,
         "max_storage": jetstream.max_storage,
         "store_dir": jetstream.store_dir,
-        "sync_interval": 0,
+        "sync_interval": _SYNC_INTERVAL_NS,
         "sync_always": True,
     }
     if jetstream.domain:

@@ -23,6 +23,7 @@ def test_totals_are_there_without_details() -> None:
     assert (got["streams"], got["consumers"], got["messages"], got["bytes"]) == (1, 1, 1, 39)
     assert got["api"] == {"level": 5, "total": 2, "errors": 1}
     assert got["config"]["domain"] == "edge"
+    assert (got["config"]["sync_interval"], got["config"]["sync_always"]) == (120 * 10**9, True)
     assert "account_details" not in got
 
 
