@@ -6,6 +6,7 @@ Knows the flags' names and values; not files and not what an option does. Truth:
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -199,7 +200,8 @@ def _take(word: str, rest: list[str], values: dict[str, Any]) -> None:
         values[flag.field] = flag.convert(given)
     except ValueError as err:
         # The text of a secret never gets here: secrets take any text but the empty one.
-        raise FlagError(f"invalid value for flag -{name}: {err}", usage=True) from err
+        is_malformed = isinstance(err, _MalformedError)
+        raise FlagError(f"invalid value for flag -{name}: {err}", usage=is_malformed) from err
 
 
 def _command(word: str, values: dict[str, Any]) -> None:
@@ -284,10 +286,28 @@ def _boolean(name: str, word: str) -> bool:
     raise FlagError(f'invalid boolean value "{word}" for -{name}', usage=True)
 
 
+class _MalformedError(ValueError):
+    """No number at all: nats-server's own reading of flags ends there, and shows the usage."""
+
+
+def _number(word: str, expected: str) -> int:
+    """Return the number in a word that Go would read as one, of 64 bits. Raises ValueError."""
+    octal = re.fullmatch(r"([+-]?)0(_?[0-7][0-7_]*)", word)
+    digits = f"{octal[1]}0o{octal[2]}" if octal else word
+    if re.fullmatch(r"[+-]?[0-9a-zA-Z_]{1,80}", word):
+        with contextlib.suppress(ValueError):
+            number = int(digits, 0)
+            if -(2**63) <= number < 2**63:
+                return number
+    raise _MalformedError(f'expected {expected}, got "{word}"')
+
+
 def _port(word: str) -> int:
-    if not re.fullmatch(r"-1|[0-9]{1,5}", word, re.ASCII) or int(word) > convert.PORT_MAX:
-        raise ValueError(f'expected a port from -1 to {convert.PORT_MAX}, got "{word}"')
-    return int(word)
+    expected = f"a port from -1 to {convert.PORT_MAX}"
+    port = _number(word, expected)
+    if not -1 <= port <= convert.PORT_MAX:
+        raise ValueError(f'expected {expected}, got "{word}"')
+    return port
 
 
 def _client_port(word: str) -> int:
@@ -320,9 +340,10 @@ def _syslog_url(word: str) -> str:
 
 
 def _size(word: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", word, re.ASCII):
+    size = _number(word, "a number of bytes")
+    if size < 0:
         raise ValueError(f'expected a number of bytes, got "{word}"')
-    return int(word)
+    return size
 
 
 def _text(word: str) -> str:

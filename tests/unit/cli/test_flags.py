@@ -115,6 +115,13 @@ def test_the_last_of_a_flag_stands() -> None:
     assert parse_flags(["-DV=false"]) == Flags(debug=False, trace=False)
 
 
+@pytest.mark.parametrize(
+    ("word", "port"), [("0x10", 16), ("017", 15), ("0b11", 3), ("1_000", 1000), ("+5", 5)]
+)
+def test_a_number_may_be_written_as_go_reads_it(word: str, port: int) -> None:
+    assert parse_flags(["-p", word]).port == port
+
+
 def test_a_value_may_begin_with_a_dash() -> None:
     assert parse_flags(["-n", "-x"]).server_name == "-x"
 
@@ -131,30 +138,15 @@ def test_a_boolean_takes_gos_words_for_true(word: str) -> None:
         (["--xx=5"], "flag provided but not defined: -xx"),
         (["-p"], "flag needs an argument: -p"),
         (["-p", "x"], 'invalid value for flag -p: expected a port from -1 to 65535, got "x"'),
-        (
-            ["-p", "70000"],
-            'invalid value for flag -p: expected a port from -1 to 65535, got "70000"',
-        ),
-        (["-p", "-2"], 'invalid value for flag -p: expected a port from -1 to 65535, got "-2"'),
         (["-p", ""], 'invalid value for flag -p: expected a port from -1 to 65535, got ""'),
+        (
+            ["-p", str(2**63)],
+            f'invalid value for flag -p: expected a port from -1 to 65535, got "{2**63}"',
+        ),
         (["-T=no"], 'invalid boolean value "no" for -T'),
         (["-D="], 'invalid boolean value "" for -D'),
         (["---p"], "bad flag syntax: ---p"),
         (["-=5"], "bad flag syntax: -"),
-        (
-            ["-n", "a b"],
-            'invalid value for flag -n: expected a server name without blanks, * and >, got "a b"',
-        ),
-        (["-a", "a/b"], 'invalid value for flag -a: expected a host name or an address, got "a/b"'),
-        (["-c", ""], "invalid value for flag -c: expected a text of one line that is not empty"),
-        (
-            ["-r", "x"],
-            'invalid value for flag -r: expected a URL like "udp://localhost:514", got "x"',
-        ),
-        (
-            ["--client_advertise", "a:b"],
-            'invalid value for flag -client_advertise: expected "host:port", got "a:b"',
-        ),
         (
             ["--log_size_limit", "1K"],
             'invalid value for flag -log_size_limit: expected a number of bytes, got "1K"',
@@ -171,6 +163,29 @@ def test_a_malformed_flag_is_refused_with_the_usage(argv: list[str], text: str) 
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
+        (
+            ["-p", "70000"],
+            'invalid value for flag -p: expected a port from -1 to 65535, got "70000"',
+        ),
+        (["-p", "-2"], 'invalid value for flag -p: expected a port from -1 to 65535, got "-2"'),
+        (
+            ["-n", "a b"],
+            'invalid value for flag -n: expected a server name without blanks, * and >, got "a b"',
+        ),
+        (["-a", "a/b"], 'invalid value for flag -a: expected a host name or an address, got "a/b"'),
+        (["-c", ""], "invalid value for flag -c: expected a text of one line that is not empty"),
+        (
+            ["-r", "x"],
+            'invalid value for flag -r: expected a URL like "udp://localhost:514", got "x"',
+        ),
+        (
+            ["--client_advertise", "a:b"],
+            'invalid value for flag -client_advertise: expected "host:port", got "a:b"',
+        ),
+        (
+            ["--log_size_limit", "-3"],
+            'invalid value for flag -log_size_limit: expected a number of bytes, got "-3"',
+        ),
         (["foo"], 'unrecognized command: "foo"'),
         (["-D", "false"], 'unrecognized command: "false"'),
         (["-"], 'unrecognized command: "-"'),
