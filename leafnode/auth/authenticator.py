@@ -24,10 +24,10 @@ from leafnode.routing.account import GLOBAL_ACCOUNT
 
 if TYPE_CHECKING:
     from asyncio import TaskGroup
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from leafnode.auth.callout import Callout
-    from leafnode.auth.identity import Identity, PeerFacts
+    from leafnode.auth.identity import ConnectionType, Identity, PeerFacts
     from leafnode.auth.operator import OperatorMode
     from leafnode.config.options import AuthCalloutOptions, Options
     from leafnode.protocol.info import Connect
@@ -76,6 +76,10 @@ class Authenticator:
     @property
     def nonce_required(self) -> bool:
         return bool(self.operator or self._users.by_key or self._proxies)
+
+    def has_plain_passwords(self, mapping: Collection[ConnectionType]) -> bool:
+        """See `Users.has_plain_passwords`."""
+        return self._users.has_plain_passwords(mapping)
 
     @property
     def checks_waiting(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BCRYPT: Final = re.compile(r"\$2[abxy]\$")
+_BCRYPT: Final = re.compile(r"\$2[abxy]\$[0-9]{2}\$")
 _BCRYPT_INPUT_MAX: Final = 72  # bcrypt ignores what is behind; the library refuses it instead
 
 

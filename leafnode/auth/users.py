@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth.identity import ANYBODY, Identity, connection_types
 from leafnode.auth.permissions import permissions_of
+from leafnode.auth.secrets import is_bcrypt
 from leafnode.config.options import User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from leafnode.auth.identity import ConnectionType
     from leafnode.config.account_options import AccountOptions
@@ -84,6 +85,19 @@ class Users:
         yield from self.by_name.values()
         if self.single is not None:
             yield self.single
+
+    def has_plain_passwords(self, mapping: Collection[ConnectionType]) -> bool:
+        """Say whether a password stands in the configuration as it is, a token aside.
+
+        Who has none is one that anybody may use, unless a certificate can name it: `mapping` are
+        the ways in where certificates do.
+        """
+        single = self.single.password if self.single is not None else ""
+        return bool(single and not is_bcrypt(single)) or any(
+            not is_bcrypt(user.password)
+            and (bool(user.password) or not any(user.allows(kind) for kind in mapping))
+            for user in self.by_name.values()
+        )
 
 
 def _known(user: User, account: str, default: PermissionsOptions | None) -> KnownUser:

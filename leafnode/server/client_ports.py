@@ -123,6 +123,16 @@ def client_seams(server: Server, entrance: Entrance) -> ClientSeams:
     )
 
 
+def mapping_kinds(options: Options) -> list[ConnectionType]:
+    """Return the ways in where a certificate names the user."""
+    websocket = options.websocket
+    blocks = {
+        ConnectionType.STANDARD: options.tls,
+        ConnectionType.WEBSOCKET: websocket.tls if websocket is not None else None,
+    }
+    return [kind for kind, tls in blocks.items() if tls is not None and tls.verify_and_map]
+
+
 def _tell_of_tls(server: Server, tls: ListenerTls) -> None:
     first_only = tls.handshake_first and not tls.fallback_ns
     may_be_plain = server.options.allow_non_tls and not first_only

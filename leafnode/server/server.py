@@ -204,14 +204,7 @@ class Server:
 
     async def run(self) -> int:
         """Serve until `stop`. Raises ListenError, StoreError or ConfigError if it cannot start."""
-        log.info("Starting %s", self.program)
-        log.info("  Version:  %s (compatible with nats-server %s)", __version__, COMPATIBLE_VERSION)
-        log.info("  Name:     %s", self.name)
-        log.info("  ID:       %s", self.id)
-        if self.options.config_file:
-            digest = self.options.config_digest
-            log.info("Using configuration file: %s (%s)", self.options.config_file, digest)
-        self.look_for_slips()
+        self._introduce()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         async with contextlib.AsyncExitStack() as stack:
             # What was pushed last is stopped first.
@@ -249,6 +242,19 @@ class Server:
             log.info("Initiating Shutdown...")
         log.info("Server Exiting..")
         return self._status
+
+    def _introduce(self) -> None:
+        """Say who starts here, by which file, and what may be a slip; passwords only now."""
+        log.info("Starting %s", self.program)
+        log.info("  Version:  %s (compatible with nats-server %s)", __version__, COMPATIBLE_VERSION)
+        log.info("  Name:     %s", self.name)
+        log.info("  ID:       %s", self.id)
+        if self.authenticator.has_plain_passwords(client_ports.mapping_kinds(self.options)):
+            log.warning("Plaintext passwords detected, use nkeys or bcrypt")
+        if self.options.config_file:
+            digest = self.options.config_digest
+            log.info("Using configuration file: %s (%s)", self.options.config_file, digest)
+        self.look_for_slips()
 
     def _started(self) -> None:
         # What lives now lives as long as the server: the collector need not look at it again.

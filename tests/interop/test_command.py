@@ -145,7 +145,9 @@ def test_two_servers_do_not_share_a_store(tmp_path: Path) -> None:
 def test_user_and_password_by_flag_are_demanded() -> None:
     (port,) = free_ports(1)
     with leafnode("-p", str(port), "--user", "a", "--pass", "secret-of-a") as process:
-        wait_until_ready(process)
+        log = wait_until_ready(process)
+        (warning,) = [line for line in log if "[WRN]" in line]
+        assert warning.endswith(" Plaintext passwords detected, use nkeys or bcrypt")
 
         assert greeting(port)["auth_required"] is True
         with socket.create_connection(("127.0.0.1", port), timeout=START_S) as client:
@@ -295,6 +297,8 @@ def test_called_nats_server_it_is_what_suites_expect(tmp_path: Path) -> None:
         assert process.wait(timeout=START_S) == 0
         assert not ports.exists()
         assert (tmp_path / "pid").read_text() == str(process.pid)  # left, as nats-server leaves it
+        for word, status in [("x", 0), ("70000", 1)]:  # no number at all, and no port
+            assert subprocess.call([command, "-p", word], timeout=START_S) == status
 
 
 def test_usr1_goes_on_in_a_new_log_file(tmp_path: Path) -> None:

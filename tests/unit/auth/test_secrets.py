@@ -52,4 +52,5 @@ async def test_the_worker_of_a_server_is_a_thread_of_its_own() -> None:
 def test_only_what_starts_like_a_hash_is_one() -> None:
     assert is_bcrypt(HASH)
     assert not is_bcrypt("$2z$11$x")
+    assert not is_bcrypt("$2a$x")
     assert not is_bcrypt("secret")

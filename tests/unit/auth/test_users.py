@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leafnode.auth.identity import ConnectionType
 from leafnode.auth.users import Users
 from leafnode.config.account_options import AccountOptions
@@ -53,3 +55,39 @@ def test_secrets_are_not_shown() -> None:
     known = Users(Authorization(users=(User(user="a", password="canary"),))).by_name["a"]
 
     assert "canary" not in repr(known)
+
+
+BCRYPT = "$2a$04$" + "x" * 53
+SOCKET_ONLY = ("WEBSOCKET",)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "plain"),
+    [
+        (Authorization(), False),
+        (Authorization(token="t"), False),  # as there
+        (Authorization(user="u", password="p"), True),
+        (Authorization(user="u", password=BCRYPT), False),
+        (Authorization(users=(User(user="u", password=BCRYPT),)), False),
+        (Authorization(users=(User(user="u", password=BCRYPT), User(user="v"))), True),
+        (Authorization(users=(User(nkey="U" + "A" * 55),)), False),
+        (Authorization(users=(User(user="u", password="$2a$x"),)), True),
+    ],
+)
+def test_plain_passwords_are_noticed_as_nats_server_does(
+    authorization: Authorization, plain: bool
+) -> None:
+    assert Users(authorization).has_plain_passwords([]) is plain
+
+
+def test_users_of_accounts_count_and_those_whom_a_certificate_names_do_not() -> None:
+    named, other = User(user="cn"), User(user="ws", allowed_connection_types=SOCKET_ONLY)
+    mapping = [ConnectionType.STANDARD]
+
+    def is_plain(user: User) -> bool:
+        return Users(Authorization(), [AccountOptions("A", users=(user,))]).has_plain_passwords(
+            mapping
+        )
+
+    assert [is_plain(named), is_plain(other)] == [False, True]
+    assert is_plain(User(user="cn", password="left behind"))
