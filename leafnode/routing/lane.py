@@ -223,8 +223,8 @@ class Lane:
         outbox = peer.outbox
         sublist = account.sublist
         # A subject seen for the first time needs no route, where nothing special holds.
-        quick = not peer.verbose and account.mappings is None
-        free = peer.permissions is None and not peer.pedantic
+        quick = not (peer.verbose or peer.pedantic) and account.mappings is None
+        free = peer.permissions is None
         look_once = sublist.look_once
         wire = internal = False  # what the run's route needs
         line = b""  # a control line that came twice in a row, and where its parts are
@@ -426,7 +426,7 @@ class Lane:
     ) -> bool:
         """Deliver a message without a route, see `emit_once`. False: nothing was delivered."""
         peer = self._peer
-        if peer.pedantic or subject.startswith(RESERVED_SUBJECTS):
+        if subject.startswith(RESERVED_SUBJECTS):
             return False
         if peer.permissions is not None and not peer.permissions.may_publish(subject):
             return False
