@@ -25,6 +25,7 @@ _SIGNALS: Final = {
     "ldm": signal.SIGUSR2,
 }
 _PROC: Final = Path("/proc")
+_PID_DIGITS: Final = 9  # the kernel's own have seven
 
 
 def send_signal(
@@ -65,7 +66,7 @@ def _pid_of(word: str) -> str:
 def _meant(expression: str, program: str, proc: Path) -> list[int]:
     prefix = expression.removesuffix("*")
     is_glob = expression.endswith("*")
-    if prefix and not (prefix.isascii() and prefix.isdigit()):
+    if prefix and not (prefix.isascii() and prefix.isdigit() and len(prefix) <= _PID_DIGITS):
         raise FlagError(f"invalid pid: {prefix}")
     if prefix and not is_glob:
         return [int(prefix)]

@@ -103,6 +103,7 @@ class ClientHandler:
     def connected(self, transport: Transport) -> None:
         seams = self._seams
         self._transport = transport
+        self._session.begin(seams.rules)
         self._attach(transport)
         if seams.authenticator.nonce_required:
             self._login.nonce = new_nonce(seams.token_bytes)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 LAME_DUCK_MIN_NS: Final = 30 * NS_PER_S  # nats-server server/opts.go
 _INT32_MAX: Final = 2**31 - 1
 _INT64_MAX: Final = 2**63 - 1
-_SYSLOG_URL: Final = re.compile(r"(udp|tcp)://[^\s/@]+:[0-9]{1,5}|unix://?/\S+", re.ASCII)
+_SYSLOG_URL: Final = re.compile(r"(udp|tcp)://[^\s/@]+:(?P<port>[0-9]{1,5})|unix://?/\S+", re.ASCII)
 
 
 def is_syslog_url(value: str) -> bool:
     """Say whether a syslog server can be named like this."""
-    return _SYSLOG_URL.fullmatch(value) is not None
+    found = _SYSLOG_URL.fullmatch(value)
+    return found is not None and int(found["port"] or 0) <= convert.PORT_MAX
 
 
 def _remote_syslog(place: Place) -> str:

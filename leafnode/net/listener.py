@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Out of descriptors or memory: waiting may help (trio's serve_listeners names the same ones).
-_CAPACITY: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+# Our own descriptor is not one that listens: nothing will change that. Whatever else `accept` says
+# is about one connection or about now, and Linux hands on what the network said (accept(2)).
+_OURS: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT})
 # The peer went away between its connect and our accept.
 _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.ENOTCONN})
 ANY_PORT: Final = -1
@@ -90,13 +92,17 @@ class Listener:
             except OSError as err:
                 if err.errno in _GONE:
                     continue
-                if err.errno not in _CAPACITY:
+                if err.errno in _OURS:
                     raise
                 self.pauses += 1
                 log.warning("Accepting paused: error=%s pauses=%d", err.strerror, self.pauses)
                 await asyncio.sleep(ACCEPT_PAUSE_NS / NS_PER_S)
                 continue
-            self._begin(sock)
+            try:
+                self._begin(sock)
+            except Exception:  # boundary: connection
+                log.exception("Connection closed, it could not begin")
+                sock.close()
             accepted += 1
             if accepted % ACCEPTS_PER_TURN == 0:
                 # While some wait `sock_accept` returns at once, and nobody else would have a turn.

@@ -70,6 +70,8 @@ def _read_v1(data: bytes) -> ProxyHeader | None:
     if len(parts) != 5 or parts[0] not in {"TCP4", "TCP6"}:
         raise ProxyError("invalid v1 format")
     version = 4 if parts[0] == "TCP4" else 6
+    if "%" in parts[1] + parts[2]:  # a zone may be any text, and is nobody's business
+        raise ProxyError("invalid address")
     try:
         source, destination = map(ipaddress.ip_address, parts[1:3])
     except ValueError as err:

@@ -105,6 +105,14 @@ class ClientSession:
         wait_ns = rules.auth_timeout_ns if rules.auth_required else rules.ping_interval_ns
         self._due_ns = now_ns + wait_ns + rules.entry_ns
 
+    def begin(self, rules: SessionRules) -> None:
+        """Go by these rules from the start: TLS or a handshake came first, and a reload meanwhile.
+
+        The deadline stays.
+        """
+        self._rules = rules
+        self.state = State.GREETED if rules.auth_required else State.OPEN
+
     def _move(self, event: Event) -> None:
         following = _NEXT.get((self.state, event))
         assert following is not None, f"{event} cannot happen in {self.state}"

@@ -35,7 +35,6 @@ class Syslog(logging.Handler):
     """Sends lines to a daemon; `url` empty: the local one. Raises OSError if there is none."""
 
     def __init__(self, url: str, tag: str) -> None:
-        super().__init__()
         self._tag = tag
         self._url = url
         self._is_local = not url or url.startswith("unix:")
@@ -44,6 +43,7 @@ class Syslog(logging.Handler):
         self._host = "" if self._is_local else socket.gethostname()
         self.dropped = 0
         self._open()
+        super().__init__()  # from here on it is one that has to be closed
 
     def _open(self) -> None:
         self._socket = _connect(self._url)

@@ -179,6 +179,11 @@ def test_a_malformed_flag_is_refused_with_the_usage(argv: list[str], text: str) 
             'invalid value for flag -r: expected a URL like "udp://localhost:514", got "x"',
         ),
         (
+            ["-r", "udp://x:99999"],
+            'invalid value for flag -r: expected a URL like "udp://localhost:514", '
+            'got "udp://x:99999"',
+        ),
+        (
             ["--client_advertise", "a:b"],
             'invalid value for flag -client_advertise: expected "host:port", got "a:b"',
         ),

@@ -14,6 +14,7 @@ import pytest
 from leafnode.clock import SystemClock
 from leafnode.limits import ACCEPTS_PER_TURN
 from leafnode.net.listener import ANY_PORT, Listener
+from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
 from tests.sim.clients import ClientServer
 
@@ -131,7 +132,12 @@ async def test_accepting_pauses_and_goes_on_when_descriptors_run_out(
 ) -> None:
     loop = asyncio.get_running_loop()
     accept = loop.sock_accept
-    failures = [OSError(errno.ECONNABORTED, "gone"), OSError(errno.EMFILE, "Too many open files")]
+    failures = [
+        OSError(errno.ECONNABORTED, "gone"),
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.EPERM, "a firewall's rule"),
+        OSError(errno.ENETDOWN, "the network is down"),
+    ]
 
     async def failing_first(sock: socket.socket) -> tuple[socket.socket, object]:
         if failures:
@@ -145,6 +151,31 @@ async def test_accepting_pauses_and_goes_on_when_descriptors_run_out(
         await one.flush()
 
     assert "Accepting paused: error=Too many open files pauses=1" in caplog.text
+    assert "Accepting paused: error=the network is down pauses=3" in caplog.text
+
+
+@pytest.mark.real_loop
+async def test_a_connection_that_cannot_begin_does_not_end_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin = TcpConnection.begin
+    failures = [RuntimeError("no")]
+
+    def failing_first(connection: TcpConnection) -> None:
+        if failures:
+            raise failures.pop()
+        begin(connection)
+
+    monkeypatch.setattr(TcpConnection, "begin", failing_first)
+
+    async with listening() as (_, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as first:
+            first.setblocking(False)
+            assert await asyncio.get_running_loop().sock_recv(first, 1) == b""
+        async with connected(port) as one:
+            await one.flush()
+
+    assert "Connection closed, it could not begin" in caplog.text
 
 
 @pytest.mark.real_loop

@@ -61,6 +61,7 @@ def test_other_bytes_are_no_header(data: bytes) -> None:
         b"PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n",
         b"PROXY TCP4 ::1 ::2 1 2\r\n",
         b"PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
+        b'PROXY TCP6 fe80::1%evil" ::2 1 2\r\n',
         b"PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n",
         b"PROXY TCP4 192.0.2.1 192.0.2.2 -1 2\r\n",
         b"PROXY TCP4 192.0.2.1 192.0.2.2 1 " + "²".encode() + b"\r\n",

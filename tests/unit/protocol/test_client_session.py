@@ -27,15 +27,18 @@ START = 1_000 * NS_PER_S
 INTERVAL = 120 * NS_PER_S
 
 
-def session(*, auth: bool = False, ping_max: int = 2) -> ClientSession:
-    rules = SessionRules(
+def rules(*, auth: bool, ping_max: int = 2) -> SessionRules:
+    return SessionRules(
         max_control_line_bytes=4096,
         auth_required=auth,
         auth_timeout_ns=2 * NS_PER_S,
         ping_interval_ns=INTERVAL,
         ping_max=ping_max,
     )
-    return ClientSession(rules, START)
+
+
+def session(*, auth: bool = False, ping_max: int = 2) -> ClientSession:
+    return ClientSession(rules(auth=auth, ping_max=ping_max), START)
 
 
 def connect(one: ClientSession, options: Connect | None = None, now_ns: int = START) -> None:
@@ -244,3 +247,13 @@ def test_the_first_ping_waits_while_the_client_is_fed_but_not_longer_than_one_in
     assert not one.on_time(one.due_ns(), fed=True)
     assert not one.on_time(one.due_ns(), fed=True)
     assert one.on_time(START + 120 * NS_PER_S, fed=True)
+
+
+def test_rules_of_a_reload_before_the_greeting_hold_from_the_start() -> None:
+    one = session(auth=False)
+
+    one.begin(rules(auth=True))
+    assert one.state is State.GREETED
+
+    one.begin(rules(auth=False))
+    assert one.state is State.OPEN
