@@ -24,7 +24,8 @@ from leafnode.store.sizes import message_bytes
 if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.errors import JetStreamError
-    from leafnode.jetstream.ingest import Ingest, Judged
+    from leafnode.jetstream.ingest import Ingest
+    from leafnode.jetstream.judge import Judged
     from leafnode.jetstream.stream import Stream
 
 _ID_MAX: Final = 64
@@ -186,19 +187,21 @@ class AtomicBatches:
 
     def _judge(self, member: Member, ahead: _Ahead, now_ns: int) -> Judged:
         """Check one message as if those before it were stored. Raises JetStreamError."""
-        ingest, fields = self._ingest, member.fields
+        judge, fields = self._ingest.judge, member.fields
         if fields.get(b"Nats-Expected-Last-Msg-Id"):
             raise js_error(10177, "Nats-Expected-Last-Msg-Id")
-        ingest.check_header(fields, len(member.body) - member.header_size)
+        judge.check_header(fields, len(member.body) - member.header_size)
         msg_id = fields.get(b"Nats-Msg-Id", b"")
-        if msg_id and (msg_id in ahead.ids or ingest.find(msg_id, now_ns) is not None):
+        if msg_id and (msg_id in ahead.ids or judge.find(msg_id, now_ns) is not None):
             raise js_error(10201)
-        ingest.check_origin(fields)
+        judge.check_origin(fields)
+        if fields.get(b"Nats-Schedule"):
+            raise js_error(10177, "Nats-Schedule")
         self._check_sequences(member, ahead)
-        rollup = ingest.rollup(fields.get(b"Nats-Rollup", b""))
+        rollup = judge.rollup(fields.get(b"Nats-Rollup", b""))
         if rollup and (member.subject in ahead.subjects if rollup == b"sub" else ahead.count):
             raise js_error(10111, f"batch rollup {rollup.decode()} invalid")
-        total = ingest.total(member.subject, fields, ahead.totals.get(member.subject))
+        total = judge.total(member.subject, fields, ahead.totals.get(member.subject))
         if total is not None:
             ahead.totals[member.subject] = total
             block = member.body[: member.header_size]
@@ -207,7 +210,7 @@ class AtomicBatches:
         ahead.count += 1
         ahead.ids.add(msg_id)
         ahead.subjects.add(member.subject)
-        judged = ingest.judged(member.header_size, member.body, fields, rollup)
+        judged = judge.judged(member.header_size, member.body, fields, rollup)
         return judged._replace(total=total)
 
     def _check_sequences(self, member: Member, ahead: _Ahead) -> None:
@@ -222,11 +225,11 @@ class AtomicBatches:
         pattern = fields.get(_EXPECTED_LAST_SUBJECT_SUBJECT) or member.subject
         if fields.get(_EXPECTED_LAST_SUBJECT) and pattern in ahead.subjects:
             raise js_error(10164)
-        self._ingest.check_last_of_subject(member.subject, fields)
+        self._ingest.judge.check_last_of_subject(member.subject, fields)
 
     def _check_room(self, member: Member, ahead: _Ahead, *, rollup: bool) -> None:
         config, store = self._stream.config, self._stream.store
-        self._ingest.check_lengths(member.header_size, member.body)
+        self._ingest.judge.check_lengths(member.header_size, member.body)
         size = message_bytes(
             config.storage, len(member.subject), member.header_size, len(member.body)
         )

@@ -22,6 +22,7 @@ from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.markers import Markers
 from leafnode.jetstream.purge import Purge
+from leafnode.jetstream.scheduler import Scheduler
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_subset
@@ -67,6 +68,7 @@ class Stream:
         self._direct = DirectGet(self)
         self.counters = Counters(self)
         self.markers = Markers(self)
+        self.scheduler = Scheduler(self)
         self.ages = Ages(self)
         self._woken_seq = store.committed_seq()
 
@@ -104,6 +106,7 @@ class Stream:
         self._direct.close()
         self._ingest.close()
         self.ages.close()
+        self.scheduler.close()
 
     def update(self, config: StreamConfig) -> None:
         """Take over a checked configuration; the limits hold at once."""
@@ -154,6 +157,7 @@ class Stream:
         if newest is not None and newest[0] > self._woken_seq:  # it was kept, whatever was reported
             self.last_msg_id = self.kept_msg_id = newest[1]
         self.ages.rolled_back()
+        self.scheduler.rolled_back()
         self.freed()
         for consumer in tuple(self.consumers.values()):
             consumer.rolled_back()
@@ -175,6 +179,17 @@ class Stream:
         while (state := self.store.subject_state(subject)) and state.first_seq < seq:
             self.store.remove([state.first_seq])
             self.removed_some()
+
+    def end_schedule(self, subject: bytes) -> None:
+        """Remove the schedule that a subject has."""
+        while (state := self.store.subject_state(subject)) is not None:
+            self.store.remove([state.first_seq])
+        self.scheduler.forget(subject)
+        self.removed_some()
+
+    def store_scheduled(self, subject: bytes, block: bytes, payload: bytes, *, ends: bytes) -> None:
+        """Store the message of a schedule; `ends` is the schedule's subject when it is over."""
+        self._ingest.store_own(subject, block, payload, ends=ends)
 
     def acknowledged(self, consumer: Consumer, seqs: list[int]) -> None:
         """A consumer is done with messages: a work queue lets them go, in the ack's transaction,

@@ -29,7 +29,6 @@ DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level")
 _NOT_BUILT: Final = (
     "mirror",
     "sources",
-    "allow_msg_schedules",
     "allow_batched",
 )
 _COUNTS: Final = ("max_consumers", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
@@ -69,6 +68,8 @@ def checked_update(old: StreamConfig, request: StreamConfigRequest) -> StreamCon
         )
     if old.allow_msg_ttl and not config.allow_msg_ttl:
         raise invalid("message TTL status can not be disabled")
+    if old.allow_msg_schedules and not config.allow_msg_schedules:
+        raise invalid("message schedules can not be disabled")
     if old.sealed and not config.sealed:
         raise invalid("stream configuration update can not unseal a sealed stream")
     if old.deny_delete and not config.deny_delete:
@@ -103,6 +104,7 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     _check_times(config, pedantic=pedantic)
     _check_counter(config)
     _check_markers(config, pedantic=pedantic)
+    _check_schedules(config, pedantic=pedantic)
     _check_policies(config)
     _check_not_built(config)
     _check_subjects(config)
@@ -116,6 +118,7 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     for key in DYNAMIC_KEYS:
         config.metadata.pop(key, None)
     newer = config.persist_mode == "async" or config.allow_atomic or config.allow_msg_counter
+    newer = newer or config.allow_msg_schedules
     level = 2 if newer else int(config.allow_msg_ttl)
     config.metadata[LEVEL_KEY] = str(level)
     return config
@@ -207,6 +210,17 @@ def _check_markers(config: StreamConfig, *, pedantic: bool) -> None:
         raise invalid(without.format("roll-ups"))
     config.allow_msg_ttl = True
     if not config.allow_rollup_hdrs:
+        config.allow_rollup_hdrs, config.deny_purge = True, False
+
+
+def _check_schedules(config: StreamConfig, *, pedantic: bool) -> None:
+    if not config.allow_msg_schedules:
+        return
+    if config.discard == "new":
+        raise invalid("message scheduling cannot use discard new")
+    if not config.allow_rollup_hdrs:
+        if pedantic:
+            raise invalid("message scheduling cannot be set if roll-ups are disabled")
         config.allow_rollup_hdrs, config.deny_purge = True, False
 
 

@@ -102,6 +102,21 @@ def refusal(**fields: Any) -> tuple[int, str]:
         ),
         ({"pedantic": True, "max_msgs": -5}, 10157, "pedantic mode: max_msgs must be set to -1"),
         (
+            {"allow_msg_schedules": True, "discard": "new"},
+            10052,
+            "message scheduling cannot use discard new",
+        ),
+        (
+            {"allow_msg_schedules": True, "pedantic": True},
+            10052,
+            "message scheduling cannot be set if roll-ups are disabled",
+        ),
+        (
+            {"allow_msg_counter": True, "allow_msg_schedules": True},
+            10052,
+            "counter stream cannot use message schedules",
+        ),
+        (
             {"allow_msg_counter": True, "discard": "new"},
             10052,
             "counter stream cannot use discard new",
@@ -151,7 +166,6 @@ def test_a_bad_configuration_is_refused_with_the_servers_text(
         ({"mirror": StreamSource(name="O")}, "mirror"),
         ({"sources": [StreamSource(name="O")]}, "sources"),
         ({"allow_batched": True}, "allow_batched"),
-        ({"allow_msg_schedules": True}, "allow_msg_schedules"),
     ],
 )
 def test_what_is_not_built_is_refused_by_its_name(fields: dict[str, Any], what: str) -> None:

@@ -1,0 +1,250 @@
+"""Whether a published message may be stored: expectations, duplicates, sizes, roll-ups, counters.
+
+One Judge per stream; it stores nothing. The order of the checks is nats-server's
+(processJetStreamMsg, measured on 2.15.1). Knows one stream and header lines; not connections or
+acknowledgements.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from leafnode import limits
+from leafnode.jetstream import counters, retention, schedule
+from leafnode.jetstream.counters import body_of
+from leafnode.jetstream.direct_batch import append_header
+from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.markers import raised
+from leafnode.jetstream.ttl import parse_ttl
+from leafnode.protocol import header
+from leafnode.protocol.subject import is_literal, is_valid
+from leafnode.store.sizes import message_bytes
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.stream import Stream
+
+_ROLLUP: Final = header.build([(b"Nats-Rollup", b"sub")])
+_SCHEDULING: Final = {b"Nats-Schedule", b"Nats-Schedule-Next", b"Nats-Scheduler"}
+_PLAIN_HEADER: Final = b"NATS/1.0\r\n"
+_EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
+_EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
+
+
+class Judged(NamedTuple):
+    """A message that may be stored, or the sequence of the one that it repeats."""
+
+    header_size: int
+    body: bytes
+    duplicate_of: int | None = None
+    msg_id: bytes = b""
+    rollup: bytes = b""
+    ttl_ns: int = 0
+    total: int | None = None  # of a counter
+    due_ns: int = 0  # of a schedule
+    ends: bytes = b""  # the subject of the schedule that is over with this message
+    quiet: dict[bytes, bytes] | None = None  # header lines that say whether it leaves a marker
+
+
+class Judge:
+    """The checks of one stream; they raise JetStreamError, and StoreError of the store."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def judge(
+        self,
+        subject: bytes,
+        header_size: int,
+        body: bytes,
+        fields: dict[bytes, bytes],
+        now_ns: int,
+    ) -> Judged:
+        """Check one message without storing it. Raises JetStreamError, StoreError."""
+        stream = self._stream
+        if stream.config.sealed:
+            raise js_error(10109)
+        msg_id = b""
+        if fields:
+            self._check_expectations(subject, fields, len(body) - header_size)
+            msg_id = fields.get(b"Nats-Msg-Id", b"")
+            seq = self.find(msg_id, now_ns) if msg_id else None
+            if seq is not None:
+                return Judged(header_size, body, duplicate_of=seq)
+            expected = fields.get(b"Nats-Expected-Last-Msg-Id")
+            if expected is not None and expected != stream.last_msg_id:
+                raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
+        due_ns, ends = 0, b""
+        if not _SCHEDULING.isdisjoint(fields):
+            header_size, body, due_ns, ends = self.scheduled(subject, header_size, body, fields)
+        rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
+        total = self.total(subject, fields)
+        if total is not None:
+            body = body_of(body[:header_size], total)
+        self._check_size(subject, header_size, body, rollup=bool(rollup))
+        judged = self.judged(header_size, body, fields, rollup)
+        return judged._replace(total=total, due_ns=due_ns, ends=ends)
+
+    def scheduled(
+        self, subject: bytes, header_size: int, body: bytes, fields: dict[bytes, bytes]
+    ) -> tuple[int, bytes, int, bytes]:
+        """Return the message as it is stored, when it is due, and which schedule it ends.
+
+        A schedule rolls up its subject, which `fields` say from then on.
+        """
+        stream, due_ns = self._stream, 0
+        if fields.get(b"Nats-Schedule"):
+            due_ns = schedule.check(subject, fields, stream.config, stream.next_time_ns())
+            if not fields.get(b"Nats-Rollup"):
+                fields[b"Nats-Rollup"] = b"sub"
+                block = append_header(body[:header_size], _ROLLUP)
+                header_size, body = len(block), block + body[header_size:]
+        ends = schedule.check_end(subject, fields, stream.config)
+        if ends and stream.store.subject_state(ends) is not None and ends not in stream.scheduler:
+            raise js_error(10212)
+        return header_size, body, due_ns, ends
+
+    def total(
+        self, subject: bytes, fields: dict[bytes, bytes], base: int | None = None
+    ) -> int | None:
+        """Return the new total of a counter, None for a stream without; `base` is the present one.
+
+        Raises 10169, 10172, StoreBusy.
+        """
+        if not self._stream.config.allow_msg_counter:
+            return None
+        increment = fields.get(b"Nats-Incr")
+        if not increment:
+            raise js_error(10169)
+        return (self._stream.counters.total(subject) if base is None else base) + int(increment)
+
+    def judged(
+        self, header_size: int, body: bytes, fields: dict[bytes, bytes], rollup: bytes
+    ) -> Judged:
+        """Return what is to be stored of a message that passed the other checks. Raises 10165."""
+        ttl = fields.get(b"Nats-TTL")
+        ttl_ns = parse_ttl(ttl) if ttl else 0
+        if ttl_ns is None:
+            raise js_error(10165)
+        config = self._stream.config
+        marker_ns = config.subject_delete_marker_ttl
+        if ttl and 0 < ttl_ns < marker_ns and config.max_msgs_per_subject != 1:
+            ttl_ns = marker_ns
+            header_size, body = raised(header_size, body, marker_ns)
+        msg_id = fields.get(b"Nats-Msg-Id", b"")
+        quiet = fields if marker_ns and fields else None
+        return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ttl_ns=ttl_ns, quiet=quiet)
+
+    def find(self, msg_id: bytes, now_ns: int) -> int | None:
+        """Return the sequence of the message that this one repeats, or None. Raises StoreError."""
+        stream = self._stream
+        seq = stream.dedupe.find(msg_id, now_ns)
+        if seq is not None and seq > stream.store.committed_seq():
+            failure = stream.root.failed()
+            if failure is not None:  # until the store was read again, the first may be lost
+                raise failure
+        return seq
+
+    def _check_expectations(
+        self, subject: bytes, fields: dict[bytes, bytes], payload_size: int
+    ) -> None:
+        """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
+        self.check_header(fields, payload_size)
+        self.check_last_of_subject(subject, fields)
+        if expected := fields.get(b"Nats-Expected-Last-Sequence"):
+            last = self._stream.store.last_seq()
+            if _sequence(expected) != last:
+                raise js_error(10071, last)
+        self.check_origin(fields)
+
+    def check_header(self, fields: dict[bytes, bytes], payload_size: int) -> None:
+        """Raise what is wrong about a header by itself, before the stream's messages count."""
+        stream = self._stream
+        counters.check(fields, payload_size, allowed=stream.config.allow_msg_counter)
+        expected = fields.get(b"Nats-Expected-Stream")
+        if expected is not None and expected != stream.config.name.encode():
+            raise js_error(10060)
+        if (ttl := fields.get(b"Nats-TTL")) and not stream.config.allow_msg_ttl:
+            raise js_error(10165 if parse_ttl(ttl) is None else 10166)
+
+    def check_origin(self, fields: dict[bytes, bytes]) -> None:
+        """Raise for lines that only the server may write, or that nothing is done about."""
+        if b"Nats-Stream-Source" in fields:
+            raise js_error(10227)
+
+    def check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
+        pattern = fields.get(_EXPECTED_LAST_SUBJECT_SUBJECT)
+        expected = fields.get(_EXPECTED_LAST_SUBJECT)
+        if not expected:
+            if pattern:
+                raise js_error(10193)
+            return
+        store = self._stream.store
+        pattern = pattern or subject
+        if not is_valid(pattern):
+            raise js_error(10193)
+        if is_literal(pattern):
+            state = store.subject_state(pattern)
+            last = state.last_seq if state else 0
+        else:
+            last = max((state.last_seq for _, state in store.subjects(pattern)), default=0)
+        if _sequence(expected) != last:
+            raise js_error(10071, last)
+
+    def rollup(self, value: bytes) -> bytes:
+        """Return `sub`, `all` or nothing."""
+        if not value:
+            return b""
+        config = self._stream.config
+        if not config.allow_rollup_hdrs or config.deny_purge:
+            raise js_error(10111, "rollup not permitted")
+        if value.lower() not in {b"sub", b"all"}:
+            shown = value.decode("utf-8", "replace")
+            raise js_error(10111, f'rollup value invalid: "{shown}"')
+        return value.lower()
+
+    def check_lengths(self, header_size: int, body: bytes) -> None:
+        """Raise 10054 or 10097 for a message that is too large."""
+        if 0 <= self._stream.config.max_msg_size < len(body):
+            raise js_error(10054)
+        if header_size > limits.MAX_HEADER_BYTES:
+            raise js_error(10097)
+
+    def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
+        config = self._stream.config
+        self.check_lengths(header_size, body)
+        if config.discard == "new":
+            store = self._stream.store
+            of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None
+            size = message_bytes(config.storage, len(subject), header_size, len(body))
+            why = retention.refusal(config, store.state(), of_subject, size, rollup=rollup)
+            if why:
+                raise js_error(10077, why)
+
+
+def opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, bytes]]:
+    """Return the message without a status, and those lines of its header that may matter."""
+    fields: dict[bytes, bytes] = {}
+    if header_size:
+        header_size, body = _without_status(header_size, body)
+        block = body[:header_size]
+        if b"\nNats-" in block or b"\nKV-" in block:
+            fields = dict(reversed(header.parse(block)))
+    return header_size, body, fields
+
+
+def _without_status(header_size: int, body: bytes) -> tuple[int, bytes]:
+    """Return the message with a bare `NATS/1.0` line: a status is not stored."""
+    if body.startswith(_PLAIN_HEADER):
+        return header_size, body
+    end = body.find(b"\r\n", 0, header_size)
+    if end < 0:
+        return header_size, body
+    body = _PLAIN_HEADER + body[end + 2 :]
+    return header_size - (end + 2 - len(_PLAIN_HEADER)), body
+
+
+def _sequence(value: bytes) -> int:
+    """Return the number, or -1 for what is none (which then matches nothing)."""
+    return int(value) if value.isdigit() and len(value) <= 19 else -1

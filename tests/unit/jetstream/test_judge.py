@@ -1,0 +1,31 @@
+"""What is taken from a message before it is judged; the judgements: test_ingest.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.jetstream.judge import opened
+
+
+@pytest.mark.parametrize(
+    ("block", "kept", "fields"),
+    [
+        (b"", b"", {}),
+        (b"NATS/1.0\r\nX: 1\r\n\r\n", b"NATS/1.0\r\nX: 1\r\n\r\n", {}),
+        (b"NATS/1.0 503 no\r\nX: 1\r\n\r\n", b"NATS/1.0\r\nX: 1\r\n\r\n", {}),
+        (
+            b"NATS/1.0\r\nNats-TTL: 1\r\nNats-TTL: 2\r\n\r\n",
+            b"NATS/1.0\r\nNats-TTL: 1\r\nNats-TTL: 2\r\n\r\n",
+            {b"Nats-TTL": b"1"},
+        ),
+        (
+            b"NATS/1.0\r\nKV-Operation: PURGE\r\n\r\n",
+            b"NATS/1.0\r\nKV-Operation: PURGE\r\n\r\n",
+            {b"KV-Operation": b"PURGE"},
+        ),
+    ],
+)
+def test_a_status_is_dropped_and_the_first_of_each_line_counts(
+    block: bytes, kept: bytes, fields: dict[bytes, bytes]
+) -> None:
+    assert opened(len(block), block + b"payload") == (len(kept), kept + b"payload", fields)

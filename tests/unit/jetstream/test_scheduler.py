@@ -1,0 +1,171 @@
+"""Scheduled messages of a stream (ADR-51), measured on nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.errors import StoreBusy, StoreFull
+from leafnode.jetstream.go_time import format_time
+from tests.unit.jetstream.world import World
+
+
+def world(**config: Any) -> World:
+    made = World()
+    wanted = {"allow_msg_schedules": True, "allow_msg_ttl": True, **config}
+    made.create_stream(subjects=["s.>", "t.>"], **wanted)
+    return made
+
+
+def put(
+    world: World, pattern: str, subject: str = "s.1", payload: bytes = b"hello", **more: str
+) -> Any:
+    headers = {"Nats-Schedule": pattern, "Nats-Schedule-Target": "t.1"}
+    headers |= {"Nats-" + name.replace("_", "-"): value for name, value in more.items()}
+    (answer,) = world.request(subject, payload, headers=headers)
+    return json.loads(answer.payload)
+
+
+def at(world: World, seconds: int) -> str:
+    return "@at " + format_time(world.clock.wall_ns() + seconds * NS_PER_S)
+
+
+def stored(world: World, subject: str) -> list[Any]:
+    """Return what is stored under a subject, oldest first."""
+    found: list[Any] = []
+    world.js.streams["S"].store.read(1, [subject.encode()], 99, 1 << 20, found.extend)
+    return found
+
+
+def test_a_message_comes_at_its_time_and_its_schedule_is_gone() -> None:
+    planned = world()
+    assert put(planned, at(planned, 10), Schedule_TTL="5m")["seq"] == 1
+    planned.clock.advance(9 * NS_PER_S)
+    assert stored(planned, "t.1") == []
+
+    planned.clock.advance(2 * NS_PER_S)
+
+    (message,) = stored(planned, "t.1")
+    assert message.payload == b"hello"
+    assert message.header == (
+        b"NATS/1.0\r\nNats-Scheduler: s.1\r\nNats-Schedule-Next: purge\r\nNats-TTL: 5m\r\n\r\n"
+    )
+    assert stored(planned, "s.1") == []
+
+
+def test_a_schedule_rolls_up_the_one_before() -> None:
+    planned = world()
+    put(planned, at(planned, 10), payload=b"old")
+    put(planned, at(planned, 20), payload=b"new")
+    (schedule,) = stored(planned, "s.1")
+    assert schedule.header.endswith(b"Nats-Rollup: sub\r\n\r\n")
+
+    planned.clock.advance(60 * NS_PER_S)
+
+    assert [one.payload for one in stored(planned, "t.1")] == [b"new"]
+
+
+def test_again_and_again_until_it_is_ended() -> None:
+    planned = world()
+    put(planned, "@every 10s")
+
+    planned.clock.advance(35 * NS_PER_S)
+    assert len(stored(planned, "t.1")) == 3
+    assert b"Nats-Schedule-Next: 2027-" in stored(planned, "t.1")[0].header
+    end = {"Nats-Schedule-Next": "purge", "Nats-Scheduler": "s.1"}
+    planned.publish("t.1", b"end", headers=end)
+    planned.clock.advance(60 * NS_PER_S)
+
+    assert stored(planned, "s.1") == []
+    assert [one.payload for one in stored(planned, "t.1")][-1] == b"end"
+    assert len(stored(planned, "t.1")) == 4
+
+
+def test_only_a_schedule_can_be_ended() -> None:
+    planned = world()
+    planned.publish("s.9", b"x")
+    end = {"Nats-Schedule-Next": "purge", "Nats-Scheduler": "s.9"}
+
+    (answer,) = planned.request("t.1", b"", headers=end)
+
+    assert json.loads(answer.payload)["error"]["err_code"] == 10212
+
+
+@pytest.mark.parametrize(("source", "payload"), [(True, b"of the source"), (False, b"hello")])
+def test_the_content_is_that_of_the_source_if_there_is_one(source: bool, payload: bytes) -> None:
+    planned = world()
+    if source:
+        planned.publish("t.src", b"of the source", headers={"X": "1"})
+    put(planned, at(planned, 10), Schedule_Source="t.src")
+
+    planned.clock.advance(11 * NS_PER_S)
+
+    assert [one.payload for one in stored(planned, "t.1")] == [payload]
+
+
+def test_what_was_removed_sends_nothing() -> None:
+    planned = world()
+    put(planned, at(planned, 10))
+    planned.api("STREAM.PURGE.S", {"filter": "s.1"})
+    put(planned, at(planned, 10), subject="s.2")
+    planned.publish("s.2", b"no schedule any more")
+
+    planned.clock.advance(60 * NS_PER_S)
+
+    assert stored(planned, "t.1") == []
+
+
+def test_schedules_go_on_after_a_restart_and_what_was_missed_comes_at_once() -> None:
+    planned = world()
+    put(planned, at(planned, 10))
+    put(planned, "@every 100s", subject="s.2")
+    planned.js.shut_down()
+    planned.clock.advance(30 * NS_PER_S)
+    assert stored(planned, "t.1") == []
+    planned.restart()
+
+    planned.clock.advance(NS_PER_S)
+    assert len(stored(planned, "t.1")) == 1
+    planned.clock.advance(80 * NS_PER_S)
+
+    assert len(stored(planned, "t.1")) == 2
+
+
+def test_a_store_that_does_not_read_now_is_asked_again() -> None:
+    planned = world()
+    put(planned, at(planned, 10))
+    planned.store.read_error = StoreBusy("4096 reads wait")
+    planned.clock.advance(11 * NS_PER_S)
+    planned.store.read_error = None
+
+    planned.clock.advance(NS_PER_S)
+
+    assert len(stored(planned, "t.1")) == 1
+
+
+def test_a_store_that_is_full_is_asked_again() -> None:
+    planned = world()
+    put(planned, at(planned, 10))
+    planned.store.error = StoreFull("full")
+    planned.clock.advance(11 * NS_PER_S)
+    planned.store.error = None
+
+    planned.clock.advance(NS_PER_S)
+
+    assert len(stored(planned, "t.1")) == 1
+
+
+def test_a_schedule_that_was_never_committed_is_none() -> None:
+    planned = world()
+    planned.store.hold()
+    headers = {"Nats-Schedule": at(planned, 1), "Nats-Schedule-Target": "t.1"}
+    planned.request("s.1", b"x", headers=headers)
+    planned.store.fail(StoreFull("full"))
+    planned.store.holding = False
+
+    planned.clock.advance(60 * NS_PER_S)
+
+    assert stored(planned, "t.1") == []
