@@ -99,8 +99,18 @@ class Callout:
         self._lookup = lookup
         self._exists = exists
 
-    async def decide(self, to: Delegation, connect: Connect, facts: PeerFacts) -> Identity:
-        """Return who the service says it is. Raises LoginRefused, also when nobody answers."""
+    async def decide(
+        self,
+        to: Delegation,
+        connect: Connect,
+        facts: PeerFacts,
+        *,
+        still: Callable[[], Delegation | None] | None = None,
+    ) -> Identity:
+        """Return who the service says it is. Raises LoginRefused, also when nobody answers.
+
+        `still` returns what the delegation is once all is judged: an answer takes its time.
+        """
         server = self._server
         user = KeyPair("U", self._token_bytes(_KEY_BYTES)).public_key
         body = jwt.encode(self._request(to, user, connect, facts), server.keys).encode()
@@ -110,7 +120,9 @@ class Callout:
             body = server.curve.seal(body, to.xkey, self._token_bytes(_SEAL_NONCE_BYTES))
         try:
             answer = await self._ask(to.account, xkey, body)
-            return await self._judged(to, user, answer, connect, facts)
+            identity = await self._judged(to, user, answer, connect, facts)
+            if still is not None:
+                _check_still(still(), identity)
         except TimeoutError as err:
             # nats-server, too, does not tell the account more than that it was in vain.
             raise _refusal(to, "auth callout response not received in time", told="") from err
@@ -118,6 +130,7 @@ class Callout:
             raise _refusal(to, err.reason, state=err.state) from err
         except AuthError as err:
             raise _refusal(to, str(err)) from err
+        return identity
 
     def has_account(self, name: str) -> bool:
         """Say whether a user may be in this account, as far as accounts are configured."""
@@ -244,12 +257,24 @@ def _refusal(
     return refusal
 
 
+def _check_still(to: Delegation | None, identity: Identity) -> None:
+    """Raise LoginRefused where the service may not place a user there any more."""
+    if to is None:
+        raise LoginRefused("auth callout violation: account has no auth callout any more")
+    if not to.permits(identity.account):
+        raise LoginRefused(_not_permitted(to, identity.account))
+
+
 def _wrong_issuer(to: Delegation, claims: UserClaims) -> str:
     if to.trust is None:
         expected = f'expected "{to.issuer}" got "{claims.iss}"'
         return f'wrong issuer for auth callout response on account "{to.account}", {expected}'
+    return _not_permitted(to, claims.iss)
+
+
+def _not_permitted(to: Delegation, account: str) -> str:
     option = "not permitted as valid account option for auth callout"
-    return f'account "{claims.iss}" {option} for account "{to.account}"'
+    return f'account "{account}" {option} for account "{to.account}"'
 
 
 def proof_of(to: Delegation) -> bytes:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from asyncio import Event, Future, TaskGroup
     from collections.abc import Callable
 
-    from leafnode.auth.callout import Callout
+    from leafnode.auth.callout import Callout, Delegation
     from leafnode.auth.claims import AccountClaims
     from leafnode.auth.identity import Identity, PeerFacts
     from leafnode.auth.known_accounts import LoadedAccount
@@ -173,7 +173,7 @@ class OperatorMode:
         self, user: UserClaims, account: LoadedAccount, connect: Connect, facts: PeerFacts
     ) -> Identity:
         """Let the account's callout service decide, except about who is the service."""
-        from leafnode.auth.callout import Delegation, guarded
+        from leafnode.auth.callout import guarded
 
         name, outside = account.claims.sub, account.claims.nats.authorization
         if user.sub in outside.auth_users:  # which it proves; `nkey` it only says
@@ -185,8 +185,21 @@ class OperatorMode:
                 raise
         if self.callout is None:
             raise LoginRefused("nobody can be asked yet")
-        to = Delegation(name, name, outside.xkey, outside.allowed_accounts, self.trust)
-        return await self.callout.decide(to, connect, facts)
+        to = self._delegation(account)
+
+        def still() -> Delegation | None:
+            now = self.known.by_name.get(name)
+            if now is None or now.removed or now.expired or not now.is_delegated:
+                return None
+            return self._delegation(now)
+
+        return await self.callout.decide(to, connect, facts, still=still)
+
+    def _delegation(self, account: LoadedAccount) -> Delegation:
+        from leafnode.auth.callout import Delegation
+
+        name, outside = account.claims.sub, account.claims.nats.authorization
+        return Delegation(name, name, outside.xkey, outside.allowed_accounts, self.trust)
 
     async def claims_of(self, name: str) -> AccountClaims:
         """Return an account that users may be placed in. Raises AuthError."""
