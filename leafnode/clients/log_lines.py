@@ -139,7 +139,9 @@ def _who(connect: Connect) -> str:
 def withdrawn(client: Named, subject: bytes, queue: bytes, sid: bytes) -> str:
     """Return what is told of a subscription that a reload took away."""
     group = f" using queue {_go_quoted(queue)}" if queue else ""
-    who = _who(client.connect) or 'User "N/A"'
+    identity = client.identity
+    name = identity.user if identity is not None else ""  # of a no_auth_user, who says nothing
+    who = _who(client.connect) or f"User {_quoted(name or 'N/A')}"
     shown = f"{_go_quoted(subject)}{group} (sid {_go_quoted(sid)})"
     return f"Removed sub {shown} for {who} - not authorized"
 

@@ -121,3 +121,14 @@ def test_a_subscription_that_a_reload_takes_away_is_told(queue: bytes, text: str
     world.client(json.dumps(LOGIN).encode())
 
     assert withdrawn(world.server.registry.open[1], b"a", queue, b"1") == text
+
+
+def test_whom_no_auth_user_let_in_is_named_when_a_subscription_is_taken_away() -> None:
+    users = (User(user="guest", password="p"),)
+    options = Options(no_auth_user="guest", authorization=Authorization(users=users))
+    world = ClientWorld(options)
+    world.client(b"{}")
+
+    told = withdrawn(world.server.registry.open[1], b"a", b"", b"1")
+
+    assert told == 'Removed sub "a" (sid "1") for User "guest" - not authorized'
