@@ -177,6 +177,8 @@ class StaticLogins:
                 answer.set_exception(LoginRefused("wrong user or password"))
 
         holds.add_done_callback(checked)
+        # Whose client is gone makes room for the others.
+        answer.add_done_callback(lambda done: holds.cancel() if done.cancelled() else None)
         return answer
 
 

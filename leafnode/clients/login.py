@@ -79,6 +79,7 @@ class Login:
     """Who one client is, and how it proves that."""
 
     __slots__ = (
+        "_answer",
         "_client",
         "_expiry",
         "_proxy",
@@ -92,6 +93,7 @@ class Login:
     def __init__(self, seams: ClientSeams, client: Client) -> None:
         self._seams = seams
         self._client = client
+        self._answer: Future[Identity] | None = None  # what it waits for
         self._expiry: Timer | None = None
         self._proxy = ""  # key of the proxy that vouched for the CONNECT that was judged last
         self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is in force
@@ -196,7 +198,12 @@ class Login:
         self._client = _GONE
 
     def end(self) -> None:
-        """Nothing expires any more."""
+        """Nothing expires any more, and nobody waits for an answer: others may have its place."""
+        self._disarm()
+        if self._answer is not None:
+            self._answer.cancel()
+
+    def _disarm(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
@@ -213,6 +220,7 @@ class Login:
             raise errors.AuthorizationViolation from err
         if isinstance(answer, Future):
             self._client.wait()
+            self._answer = answer
             answer.add_done_callback(lambda future: self._checked(connect, future))
         else:
             self._accept(connect, answer)
@@ -224,14 +232,18 @@ class Login:
     def _checked(self, connect: Connect, future: Future[Identity]) -> None:
         """Go on after credentials were checked elsewhere, if the connection still waits.
 
-        Users and accounts may be others by now: those of this moment decide.
+        Users and accounts may be others by now: those of this moment decide, and the time.
         """
         client = self._client
+        self._answer = None
+        if client.is_gone:
+            _ = future.cancelled() or future.exception()  # nobody is left to be told
+            return
         try:
-            identity = future.result()
-            if client.is_gone:
-                return
-            self._accept(connect, self._seams.authenticator.again(identity, self.facts()))
+            identity = self._seams.authenticator.again(future.result(), self.facts())
+            if 0 < identity.expires_ns <= self._seams.clock.wall_ns():
+                raise errors.UserAuthenticationExpired  # noqa: TRY301 -- told like all others
+            self._accept(connect, identity)
         except ProtocolError as error:
             client.refuse(error)
         except AuthError as err:
@@ -249,7 +261,7 @@ class Login:
 
     def _arm(self) -> None:
         """Look again when the identity expires, and before in case the clock jumps."""
-        self.end()
+        self._disarm()
         identity = self.identity
         if identity is None or not identity.expires_ns:
             return

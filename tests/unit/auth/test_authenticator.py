@@ -188,12 +188,16 @@ async def test_as_many_logins_wait_as_the_bound_says_and_one_more_is_refused_at_
     assert (await again).user == "ann"
 
 
-async def test_a_login_whose_connection_is_gone_is_forgotten() -> None:
+async def test_a_login_whose_connection_is_gone_makes_room_for_another() -> None:
     worker, authenticator = stepped()
     answer = authenticator.check(Connect(user="ann", password="wrong"), FACTS)
     assert isinstance(answer, asyncio.Future)
 
     answer.cancel()
+    await asyncio.sleep(0)  # it is told
+    await asyncio.sleep(0)  # and what it waited for
+    assert authenticator.checks_waiting == 0
+    assert [future.cancelled() for future, _ in worker.jobs] == [True]
     second = authenticator.check(Connect(user="ann", password="secret"), FACTS)
 
     worker.step_all()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
     from leafnode.protocol.info import Connect
+    from leafnode.routing.subscription import Delivery
 
 LOGIN = b'CONNECT {"user":"u","pass":"p","verbose":false}\r\n'
 REQUIRED = Options(authorization=Authorization(user="u", password="p"))
@@ -107,21 +108,49 @@ async def test_a_login_that_is_not_answered_by_the_deadline_is_refused() -> None
     await asyncio.sleep(0.2)
 
     assert await world.settle() == b"-ERR 'Authentication Timeout'\r\n"
-    world.authenticator.asked[0].set_result(Identity())
-    assert await world.settle() == b""
+    assert world.authenticator.asked[0].cancelled()
 
 
-async def test_an_answer_for_a_client_that_went_away_is_dropped() -> None:
+async def test_the_check_of_a_client_that_went_away_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = World()
     await world.settle()
     world.end.close()
     await world.settle()
 
-    world.authenticator.asked[0].set_exception(AuthError("no"))
+    assert world.raw.ended
+    assert world.authenticator.asked[0].cancelled()
+    assert world.server.registry.open == {}
+    assert caplog.text == ""
+
+
+async def test_credentials_that_expired_while_they_were_checked_let_nothing_in() -> None:
+    world = World(behind=b"PUB a 2\r\nhi\r\nPING\r\n")
+    await world.settle()
+    heard: list[Delivery] = []
+    world.server.account().subscribe(b">", heard.append)
+
+    expired_ns = world.server.clock.wall_ns()
+    world.authenticator.asked[0].set_result(Identity(user="u", expires_ns=expired_ns))
+
+    assert await world.settle() == b"-ERR 'User Authentication Expired'\r\n"
+    assert heard == []
+
+
+async def test_a_change_of_the_user_does_not_end_a_second_login_that_waits() -> None:
+    world = World()
+    await world.settle()
+    world.authenticator.asked[0].set_result(Identity(user="u"))
+    await world.settle()
+    world.end.write([LOGIN + b"PING\r\n"])
     await world.settle()
 
-    assert world.raw.ended
-    assert world.server.registry.open == {}
+    (client,) = world.server.registry.open.values()
+    client.become(Identity(user="u"))
+    world.authenticator.asked[1].set_result(Identity(user="u"))
+
+    assert await world.settle() == b"PONG\r\n"
 
 
 async def test_a_check_that_breaks_refuses_the_client_and_is_logged(
