@@ -175,8 +175,13 @@ class Login:
         self.renew(identity)
 
     def renew(self, identity: Identity) -> None:
-        """Let the client go on as this identity; it may still answer what it was asked before."""
+        """Let the client go on as this identity; it may still answer what it was asked before.
+
+        Whoever decided by its permissions of before where messages go decides anew: other clients,
+        leaf links, those of accounts that it imports from.
+        """
         peer = self._client.peer
+        before = peer.permissions, peer.open_replies
         account = self._seams.account(identity.account)
         if peer.account is not account:
             if peer.account is not None:
@@ -191,6 +196,8 @@ class Login:
             peer.open_replies = None
         elif peer.open_replies is None or peer.open_replies.rule != rule:
             peer.open_replies = OpenReplies(rule, self._seams.clock.monotonic_ns)
+        if peer.subs and (peer.permissions, peer.open_replies) != before:
+            account.spoil()
         self._arm()
 
     def lose_client(self) -> None:

@@ -131,7 +131,10 @@ class Account:
             self.services.interest_lost(sub.subject)
 
     def spoil(self) -> None:
-        """Decide anew where messages go, those of imports too: a closing peer gets nothing then."""
+        """Decide anew where messages go, those of imports too, whoever holds what was decided.
+
+        For a peer that closes, or may not do any more what it might.
+        """
         self.sublist.spoil(b">")
         if self.stream_imports is not None:
             self.stream_imports.spoil()

@@ -59,11 +59,12 @@ class StreamImport:
 class StreamImports:
     """All stream imports of one account, and the shadows they made."""
 
-    __slots__ = ("_account", "_imports", "_shadows")
+    __slots__ = ("_account", "_exporters", "_imports", "_shadows")
 
     def __init__(self, account: Account, imports: Iterable[StreamImport]) -> None:
         self._account = account
         self._imports = list(imports)
+        self._exporters = list(dict.fromkeys(one.exporter for one in self._imports))
         self._shadows: dict[Subscription, list[tuple[Account, Subscription]]] = {}
 
     def start(self) -> None:
@@ -79,9 +80,9 @@ class StreamImports:
             self.forget(sub)
 
     def spoil(self) -> None:
-        """Have everything decided anew that may lead to a shadow: a peer of many ends."""
-        for one in self._imports:
-            one.exporter.sublist.spoil(b">")
+        """Have everything decided anew that may lead to a shadow."""
+        for exporter in self._exporters:
+            exporter.sublist.spoil(b">")
 
     def follow(self, sub: Subscription) -> None:
         """Make the shadows of one new subscription."""

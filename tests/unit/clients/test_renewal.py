@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from leafnode.auth.authenticator import Authenticator
-from leafnode.clients.renewal import renew
+from leafnode.clients.renewal import hold, renew
 from leafnode.config.options import (
     Authorization,
     Options,
@@ -16,7 +16,11 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
+from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.peer import Kind
+from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.clients import ClientWorld, SimClient
+from tests.sim.peers import FakePeer
 
 LOGIN = b'{"user":"a","pass":"x","verbose":false,"protocol":1}'
 
@@ -139,6 +143,88 @@ def test_permissions_of_now_decide_what_may_be_published(
 
     text = b"-ERR 'Permissions Violation for Publish to \"open\"'\r\n"
     assert client.says(b"PUB open 1\r\nx\r\n") == text
+
+
+def link_of(world: ClientWorld, account: str = "$G") -> FakePeer:
+    """A leaf link, which decides once where messages of its hub go."""
+    return FakePeer(world.server.account(account), cid=1000, kind=Kind.LEAF)
+
+
+def test_what_a_link_brings_goes_by_the_permissions_of_now(world: ClientWorld) -> None:
+    client = world.client(LOGIN)
+    client.says(b"SUB > 1\r\n")
+    link = link_of(world)
+    for _ in range(3):
+        link.says(b"LMSG secret.x 1\r\na\r\n")
+    assert client.hears().count(b"MSG secret.x 1 1") == 3
+
+    reload(world, users(deny="secret.>"))
+    link.says(b"LMSG secret.x 1\r\nb\r\nLMSG open 1\r\nc\r\n")
+
+    assert client.hears() == b"MSG open 1 1\r\nc\r\n"
+
+
+def test_what_a_link_brings_may_be_answered_once_a_reload_allows_it(world: ClientWorld) -> None:
+    client = world.client(LOGIN)
+    client.says(b"SUB q 1\r\n")
+    asker = world.client(b'{"user":"b","pass":"y","verbose":false}')
+    asker.says(b"SUB r 1\r\n")
+    link = link_of(world)
+    for _ in range(3):
+        link.says(b"LMSG q r 1\r\na\r\n")
+    permissions = PermissionsOptions(publish=SubjectRules(deny=(">",)), responses=ResponseOptions())
+
+    user = User("a", "x", permissions=permissions)
+    reload(world, Options(authorization=Authorization(users=(user, User("b", "y")))))
+    link.says(b"LMSG q r 1\r\nb\r\n")
+    client.says(b"PUB r 1\r\nc\r\n")
+
+    assert asker.hears() == b"MSG r 1 1\r\nc\r\n"
+
+
+def test_what_came_by_an_import_goes_by_the_permissions_of_now(world: ClientWorld) -> None:
+    exporter = world.server.account("E")
+    imports = [StreamImport(exporter, b"secret.>", b"secret.>")]
+    StreamImports(world.server.account(), imports).start()
+    client = world.client(LOGIN)
+    client.says(b"SUB > 1\r\n")
+    publisher = FakePeer(exporter, cid=1000)
+    for _ in range(3):
+        publisher.says(b"PUB secret.x 1\r\na\r\n")
+    assert client.hears().count(b"MSG secret.x 1 1") == 3
+
+    reload(world, users(deny="secret.>"))
+    publisher.says(b"PUB secret.x 1\r\nb\r\n")
+
+    assert client.hears() == b""
+
+
+def test_what_a_jwt_takes_away_no_link_brings_any_more(world: ClientWorld) -> None:
+    client = world.client(LOGIN)
+    client.says(b"SUB > 1\r\n")
+    link = link_of(world)
+    for _ in range(3):
+        link.says(b"LMSG secret.x 1\r\na\r\n")
+    client.hears()
+    denied = Permissions(Rules(), Rules(deny=[b"secret.>"]))
+
+    hold(client.handler, "$G", lambda identity: replace(identity, permissions=denied))
+    link.says(b"LMSG secret.x 1\r\nb\r\n")
+
+    assert client.hears() == b""
+
+
+def test_many_clients_of_an_account_have_it_decide_anew_once(world: ClientWorld) -> None:
+    clients = [world.client(LOGIN) for _ in range(10)]
+    for client in clients:
+        client.says(b"SUB > 1\r\n")
+    sublist = world.server.account().sublist
+    link_of(world).says(b"LMSG x 1\r\na\r\nLMSG x 1\r\na\r\n")
+    before = sublist.generation
+
+    reload(world, users(deny="secret.>"))
+
+    assert sublist.generation == before + 1
 
 
 def test_who_has_not_logged_in_yet_is_left_to_do_so(world: ClientWorld) -> None:

@@ -168,6 +168,7 @@ def test_a_delivery_of_a_stream_keeps_the_message_s_own_subject() -> None:
 def test_a_peer_of_many_ends_is_given_nothing_by_way_of_imports_either() -> None:
     exporter, importer = Account("E", outbox()), Account("I", outbox())
     StreamImports(importer, [StreamImport(exporter, b"a.>", b"a.>")]).start()
+    exporter.sublist.match(b"a.b")
     before = exporter.sublist.generation
 
     importer.spoil()
