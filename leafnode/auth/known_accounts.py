@@ -24,6 +24,7 @@ from leafnode.config.lexer import quoted
 from leafnode.errors import AuthError
 from leafnode.limits import (
     ACCOUNT_LOOKUPS_MAX,
+    ACCOUNT_RENEWAL_NS,
     CLAIMS_PROBLEMS_SHOWN_MAX,
     EXPIRY_RECHECK_NS,
     LARGE_JWT_CHARS,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from leafnode.auth.trust import Trust
     from leafnode.clock import Clock, Timer
     from leafnode.config.account_options import AccountOptions
+    from leafnode.config.options import OperatorOptions
     from leafnode.errors import ProtocolError
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class LoadedAccount:
     farewell: type[ProtocolError] = AccountAuthenticationExpired
     timer: Timer | None = None
     updated_ns: int = 0  # wall time
+    renew_from_ns: int = 0  # once expired: asked for again from then on, by the monotonic clock
 
     @property
     def is_delegated(self) -> bool:
@@ -84,7 +87,9 @@ class KnownAccounts:
         self._tasks: TaskGroup | None = None
         self._importers = Importers()
         self._lookups: dict[str, Task[LoadedAccount | AuthError]] = {}
-        self._fetches: dict[str, Task[LoadedAccount | AuthError]] = {}
+        self._fetches: dict[tuple[str, int], Task[LoadedAccount | AuthError]] = {}
+        self._renewals: dict[str, Task[None]] = {}  # of accounts that expired
+        self._generation = 0  # of the resolver: what it said before a reload counts no more
         self._updates = Lock()  # in the order in which they came
 
     def start(self, tasks: TaskGroup) -> None:
@@ -99,22 +104,53 @@ class KnownAccounts:
     @property
     def lookups_waiting(self) -> int:
         """Accounts that are being looked up."""
-        return len(self._lookups)
+        return len(self._lookups) + len(self._renewals)
 
     async def lookup(self, name: str) -> LoadedAccount:
-        """Return an account, fetched if it has to be. Raises AuthError."""
+        """Return an account, fetched if it has to be. Raises AuthError.
+
+        One that expired is fetched again; it comes back expired where nothing newer holds.
+        """
         known = self.by_name.get(name)
         if known is not None:
-            return known
+            if known.expired and not known.removed:
+                await self._renewed(known)
+            return self.by_name[name]
         lookup = self._lookups.get(name)
         if lookup is None:
-            if len(self._lookups) >= ACCOUNT_LOOKUPS_MAX:
-                raise AuthError("too many accounts are being looked up")
-            assert self._tasks is not None, "accounts are looked up once the server runs"
-            lookup = self._tasks.create_task(self._guarded_load(name))
+            lookup = self._group().create_task(self._guarded_load(name))
             self._lookups[name] = lookup
             lookup.add_done_callback(lambda _: self._lookups.pop(name, None))
         return await _outcome(lookup)
+
+    def _group(self) -> TaskGroup:
+        """Return where one more account may be looked up. Raises AuthError."""
+        if self.lookups_waiting >= ACCOUNT_LOOKUPS_MAX:
+            raise AuthError("too many accounts are being looked up")
+        assert self._tasks is not None, "accounts are looked up once the server runs"
+        return self._tasks
+
+    async def _renewed(self, account: LoadedAccount) -> None:
+        """Wait until an account that expired was fetched again; not more often than allowed."""
+        name = account.claims.sub
+        renewal = self._renewals.get(name)
+        if renewal is None:
+            now_ns = self._clock.monotonic_ns()
+            if now_ns < account.renew_from_ns:
+                return
+            renewal = self._group().create_task(self._guarded_refetch(name))
+            account.renew_from_ns = now_ns + ACCOUNT_RENEWAL_NS
+            self._renewals[name] = renewal
+            renewal.add_done_callback(lambda _: self._renewals.pop(name, None))
+        await shield(renewal)
+
+    async def _guarded_refetch(self, name: str) -> None:
+        try:
+            await self.refetch(name)
+        except AuthError as err:
+            log.debug("Account stays expired: account=%s reason=%s", name, err)
+        except Exception:  # boundary: account
+            log.exception("Account stays expired, it could not be loaded: account=%s", name)
 
     async def _guarded_load(self, name: str) -> LoadedAccount | AuthError:
         """Return the account, or what is wrong: a task that fails would end the group."""
@@ -127,20 +163,30 @@ class KnownAccounts:
             return AuthError("the account could not be loaded")
 
     async def _load(self, name: str) -> LoadedAccount:
-        found = {name: await self._fetched(name)}
-        await self._fetch_exporters(found)
+        while True:
+            generation = self._generation
+            try:
+                found = {name: await self._fetched(name)}
+                await self._fetch_exporters(found)
+            except AuthError:
+                if generation == self._generation:
+                    raise
+                continue
+            if generation == self._generation:
+                break
         # Somebody who imports from one of them may have been faster.
         self._use({key: one for key, one in found.items() if key not in self.by_name})
         return self.by_name[name]
 
     async def _fetched(self, name: str) -> LoadedAccount:
         """Fetch an account, once for all who want it now. Raises AuthError."""
-        fetch = self._fetches.get(name)
+        key = name, self._generation
+        fetch = self._fetches.get(key)
         if fetch is None:
             assert self._tasks is not None, "accounts are fetched once the server runs"
             fetch = self._tasks.create_task(self._guarded_fetch(name))
-            self._fetches[name] = fetch
-            fetch.add_done_callback(lambda _: self._fetches.pop(name, None))
+            self._fetches[key] = fetch
+            fetch.add_done_callback(lambda _: self._fetches.pop(key, None))
         return await _outcome(fetch)
 
     async def _guarded_fetch(self, name: str) -> LoadedAccount | AuthError:
@@ -153,6 +199,15 @@ class KnownAccounts:
         except Exception:  # boundary: account
             log.exception("Account refused, it could not be fetched: account=%s", name)
             return AuthError("the account could not be fetched")
+
+    async def _with_exporters(self, account: LoadedAccount) -> dict[str, LoadedAccount]:
+        """Return it and whoever had to be fetched for its imports, as the resolver has them now."""
+        while True:
+            generation = self._generation
+            found = {account.claims.sub: account}
+            await self._fetch_exporters(found)
+            if generation == self._generation:
+                return found
 
     async def _fetch_exporters(self, found: dict[str, LoadedAccount]) -> None:
         """Add whom these import from, and whom those do; one that cannot be had leaves its imports
@@ -179,19 +234,55 @@ class KnownAccounts:
         """Say whether everybody whom the account imports from is known."""
         return all(wanted.account in self.by_name for wanted in account.claims.nats.imports)
 
+    async def change(self, options: OperatorOptions) -> None:
+        """Let the resolver be as a reload has it; whatever is being fetched is fetched again."""
+        await self.resolver.change(options)
+        self._generation += 1
+
+    async def refetch(self, name: str) -> None:
+        """Let what the resolver has of an account hold, as `update` does. Raises AuthError."""
+        while True:
+            generation, known = self._generation, self.by_name.get(name)
+            token = await self.resolver.fetch(name)
+            if generation == self._generation:
+                break
+        async with self._updates:
+            if not await self._update(name, token, lambda before: before is known):
+                return
+        self.on_change(name)
+
     async def update(self, name: str, token: str) -> None:
         """Let another JWT of an account hold, if it is one that somebody uses. Raises AuthError;
         then the one before holds.
         """
         async with self._updates:
-            await self._settled(name)
-            before = self.by_name.get(name)
-            if before is None or (before.token == token and not before.removed):
+            if not await self._update(name, token, lambda _: True):
                 return
-            found = {name: await self._verified(name, token)}
-            await self._fetch_exporters(found)
-            self._use(found)
         self.on_change(name)
+
+    async def _update(
+        self, name: str, token: str, is_next: Callable[[LoadedAccount], bool]
+    ) -> bool:
+        """Return whether it is another one. What is not the next to the one that it would replace
+        must have been issued later.
+        """
+        await self._settled(name)
+        before = self.by_name.get(name)
+        if before is None or (before.token == token and not self._is_back(before)):
+            return False
+        account = await self._verified(name, token)
+        if not is_next(before) and account.claims.iat <= before.claims.iat:
+            return False
+        found = await self._with_exporters(account)
+        # Whoever was looked up meanwhile is newer.
+        self._use(
+            {key: one for key, one in found.items() if key == name or key not in self.by_name}
+        )
+        return True
+
+    def _is_back(self, account: LoadedAccount) -> bool:
+        """Say whether its JWT may hold again: removed before, or expired by a clock that erred."""
+        return account.removed or (account.expired and account.claims.holds_at(self._now_s()))
 
     async def remove(
         self, name: str, *, farewell: type[ProtocolError] = AccountAuthenticationExpired

@@ -131,6 +131,7 @@ class OperatorMode:
         if (
             account is not None
             and not account.is_delegated
+            and not account.expired
             and self.readiness(user.account) is None
         ):
             return self._identity(user, account, connect, facts)
@@ -241,7 +242,7 @@ class OperatorMode:
         """Go by these accounts in the configuration, and by these that are pinned, from now on."""
         self._pinned = frozenset(options.pinned_accounts)
         self.trust = replace(self.trust, sentinel=options.default_sentinel)
-        await self.known.resolver.change(options)
+        await self.known.change(options)
         await self._preload(dict(options.preload))
         for name in list(self.known.by_name):
             self.known.on_change(name)
@@ -254,7 +255,7 @@ class OperatorMode:
         is_all = isinstance(self.known.resolver, MemoryResolver)
         for name in list(self.known.by_name) if is_all else preload:
             try:
-                await self.known.update(name, await self.known.resolver.fetch(name))
+                await self.known.refetch(name)
             except AuthError as err:
                 if is_all and name != self.trust.system_account:
                     log.info("Reloaded: deleting account [removed]: %s, %s", quoted(name), err)

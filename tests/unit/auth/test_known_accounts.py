@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
-from leafnode.config.options import Options
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import OperatorOptions, Options
 from leafnode.errors import AuthError
-from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX
+from leafnode.limits import ACCOUNT_RENEWAL_NS, CLAIMS_PROBLEMS_SHOWN_MAX
 from leafnode.routing.peer import Outbox
 from leafnode.server.accounts import Accounts, AccountSeams
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
-from tests.sim.realm import ACCOUNT, NO_LIMITS, Realm
+from tests.sim.realm import ACCOUNT, NO_LIMITS, NOW_S, Realm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -78,6 +79,15 @@ class World:
             services = self.accounts.by_name[name].services
             imported = {one.to for one in services.imports} if services is not None else set()
             assert len(imported) <= len(account.claims.nats.imports)
+
+
+async def turns(happened: Callable[[], bool]) -> None:
+    """Let others run until something has happened."""
+    for _ in range(1000):
+        if happened():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never happened")
 
 
 def exports(subject: str, kind: str = "service") -> dict[str, Any]:
@@ -207,6 +217,173 @@ def test_an_account_that_comes_while_it_is_updated_is_the_newer_one() -> None:
     world.run(work)
 
     assert world.known.by_name[key.public].token == newer
+
+
+class Slow(MemoryResolver):
+    """Answers with what it had when it was asked, once `held` is set."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        super().__init__(tokens)
+        self.asked: list[str] = []
+        self.held = asyncio.Event()
+
+    async def fetch(self, account: str) -> str:
+        self.asked.append(account)
+        try:
+            return await super().fetch(account)
+        finally:
+            await self.held.wait()
+
+
+def slow_world(tokens: Mapping[str, str]) -> tuple[World, Slow]:
+    world = World(tokens)
+    world.known.resolver = resolver = Slow(tokens)
+    return world, resolver
+
+
+@pytest.mark.parametrize("is_exporter", [True, False])
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_reload_outdoes_what_is_being_fetched(*, is_exporter: bool, was_there: bool) -> None:
+    importer, key, _ = KEYS
+    newer = REALM.account_jwt(key, name="newer")
+    taker = REALM.account_jwt(importer, imports=[imports(key, "q")])
+    before = {key.public: REALM.account_jwt(key)} if was_there else {}
+    world, resolver = slow_world({importer.public: taker, **before})
+    wanted = importer if is_exporter else key
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            looked_up = tasks.create_task(world.lookup(wanted))
+            if is_exporter:
+                resolver.held.set()
+                await turns(lambda: importer.public in resolver.asked)
+                resolver.held.clear()
+            await turns(lambda: key.public in resolver.asked)
+            preload = ((importer.public, taker), (key.public, newer))
+            await world.known.change(OperatorOptions(preload=preload))
+            resolver.held.set()
+        assert looked_up.result() == ""
+        world.check()
+
+    world.run(work)
+
+    assert world.known.by_name[key.public].token == newer
+    assert resolver.asked.count(key.public) == 2
+
+
+def test_a_reload_outdoes_the_exporter_that_an_update_is_fetching() -> None:
+    importer, key, _ = KEYS
+    newer = REALM.account_jwt(key, name="newer")
+    world, resolver = slow_world({importer.public: REALM.account_jwt(importer)})
+    resolver.tokens[key.public] = REALM.account_jwt(key)
+
+    async def work() -> None:
+        resolver.held.set()
+        assert await world.lookup(importer) == ""
+        resolver.held.clear()
+        taker = REALM.account_jwt(importer, imports=[imports(key, "q")])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(world.known.update(importer.public, taker))
+            await turns(lambda: key.public in resolver.asked)
+            preload = ((importer.public, taker), (key.public, newer))
+            await world.known.change(OperatorOptions(preload=preload))
+            resolver.held.set()
+
+    world.run(work)
+
+    assert world.known.by_name[key.public].token == newer
+
+
+def test_what_an_update_brings_outdoes_an_older_one_that_is_being_fetched() -> None:
+    key, *_ = KEYS
+    older, first = (REALM.account_jwt(key, name=name) for name in ("older", "first"))
+    newer = REALM.account_jwt(key, name="newer")
+    world, resolver = slow_world({key.public: first})
+
+    async def work() -> None:
+        resolver.held.set()
+        assert await world.lookup(key) == ""
+        resolver.tokens[key.public] = older
+        resolver.held.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(world.known.refetch(key.public))
+            await turns(lambda: len(resolver.asked) == 2)
+            await world.known.update(key.public, newer)
+            resolver.held.set()
+        assert world.known.by_name[key.public].token == newer
+        # Nothing came in between now: an operator may go back.
+        await world.known.refetch(key.public)
+
+    world.run(work)
+
+    assert world.known.by_name[key.public].token == older
+
+
+def test_an_account_that_expired_is_fetched_again_once_for_all_and_not_too_often() -> None:
+    key, *_ = KEYS
+    expiring = REALM.account_jwt(key, claims={"exp": NOW_S + 10})
+    world, resolver = slow_world({key.public: expiring})
+    resolver.held.set()
+    renewed = REALM.account_jwt(key, name="renewed")
+
+    async def work() -> None:
+        assert await world.lookup(key) == ""
+        world.clock.advance(12 * NS_PER_S)
+        assert world.known.by_name[key.public].expired
+        for _ in range(3):
+            assert (await world.known.lookup(key.public)).expired
+        assert len(resolver.asked) == 2
+
+        resolver.tokens[key.public] = renewed
+        assert (await world.known.lookup(key.public)).expired
+        world.clock.advance(ACCOUNT_RENEWAL_NS)
+        resolver.held.clear()
+        async with asyncio.TaskGroup() as tasks:
+            several = [tasks.create_task(world.known.lookup(key.public)) for _ in range(5)]
+            await turns(lambda: world.known.lookups_waiting > 0)
+            resolver.held.set()
+        assert not any(one.result().expired for one in several)
+        assert len(resolver.asked) == 3
+        assert world.known.lookups_waiting == 0
+        world.check()
+
+    world.run(work)
+
+    assert world.known.by_name[key.public].token == renewed
+
+
+def test_an_account_that_a_clock_ended_by_mistake_comes_back() -> None:
+    key, *_ = KEYS
+    world = World({key.public: REALM.account_jwt(key, claims={"exp": NOW_S + 10})})
+
+    async def work() -> None:
+        assert await world.lookup(key) == ""
+        world.clock.advance(12 * NS_PER_S)
+        world.clock.jump_wall(-12 * NS_PER_S)
+        assert not (await world.known.lookup(key.public)).expired
+
+    world.run(work)
+
+
+def test_an_account_that_expired_and_cannot_be_loaded_stays_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    key, *_ = KEYS
+    world = World({key.public: REALM.account_jwt(key, claims={"exp": NOW_S + 10})})
+
+    async def work() -> None:
+        assert await world.lookup(key) == ""
+        world.clock.advance(12 * NS_PER_S)
+        world.resolver.tokens.clear()
+        assert (await world.known.lookup(key.public)).expired
+        world.clock.advance(ACCOUNT_RENEWAL_NS)
+        world.resolver.tokens[key.public] = REALM.account_jwt(key, exports=[exports("q")])
+        world.known.on_accounts = lambda several: {}[several]
+        assert (await world.known.lookup(key.public)).expired
+
+    world.run(work)
+
+    assert "could not be loaded" in caplog.text
 
 
 def test_a_removed_account_imports_and_stores_nothing() -> None:

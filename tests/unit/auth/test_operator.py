@@ -234,6 +234,46 @@ async def test_an_account_that_expires_ends_its_users_and_a_newer_one_lets_them_
         w.operator.close()
 
 
+async def test_an_account_that_expired_lets_in_again_once_its_resolver_has_another() -> None:
+    w = world((REALM.account, REALM.account_jwt(claims={"exp": NOW_S + 10})))
+    async with w.running():
+        await w.login(REALM.user_jwt(ANN))
+        w.clock.advance(12 * NS_PER_S)
+
+        w.resolver.tokens[REALM.account.public] = REALM.account_jwt()
+
+        assert (await w.login(REALM.user_jwt(ANN))).user == ANN.public
+
+
+async def test_a_login_during_a_reload_goes_by_the_accounts_after_it() -> None:
+    w = world()
+    asked, held = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryResolver):
+        """Answers with what it had when it was asked."""
+
+        async def fetch(self, account: str) -> str:
+            token = await super().fetch(account)
+            if account == REALM.account.public:
+                asked.set()
+                await held.wait()
+            return token
+
+    w.operator.known.resolver = Slow(w.resolver.tokens)
+    system = (REALM.system.public, REALM.account_jwt(REALM.system, name="SYS"))
+    revoking = REALM.account_jwt(revocations={ANN.public: NOW_S + 1})
+    async with w.running():
+        sig = ANN.signer.sign(NONCE.decode())
+        answer = w.operator.check(Connect(jwt=REALM.user_jwt(ANN), sig=sig), FACTS)
+        await asked.wait()
+        preload = (system, (REALM.account.public, revoking))
+        await w.operator.change(OperatorOptions(preload=preload))
+        held.set()
+        assert isinstance(answer, asyncio.Future)
+        with pytest.raises(LoginRefused):
+            await answer
+
+
 async def test_a_clock_that_jumps_ends_an_expired_account_within_a_minute() -> None:
     w = world((REALM.account, REALM.account_jwt(claims={"exp": NOW_S + 3600})))
     async with w.running():
