@@ -18,6 +18,7 @@ _TIMES = {"ts", "created", "first_ts", "last_ts", "last_active", "time", "timest
 _TIMES |= {"opt_start_time", "pinned_ts", "start", "end", "up_to_time"}
 _NEW = {"id", "pinned_client_id", "pinned_id", "server_id", "pause_remaining", "rtt", "ack_time"}
 _COUNTED = {"api", "active", "host", "cid", "client_id", "user_nkey"}
+_USED = {"memory", "storage"}  # what an account used before it was emptied counts a little longer
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ACK = re.compile(r"(\$JS\.ACK\.[^ ]*\.\d+\.\d+\.\d+\.)\d{16,}(\.\d+)")
 _FLOW = re.compile(r"(\$JS\.FC\..*\.)\w{4}$")
@@ -68,7 +69,7 @@ def _object(found: Any, key: str = "") -> Any:
         return {
             name: _object(item, name)
             for name, item in found.items()
-            if name not in _COUNTED or not isinstance(item, int | dict | str)
+            if name not in _COUNTED and not (name in _USED and isinstance(item, int))
         }
     if isinstance(found, list):
         return [_object(item, key) for item in found]

@@ -197,7 +197,8 @@ class Player:
         deadline = time.monotonic() + self._patience_s
         last: list[Received] = []
         while time.monotonic() < deadline:
-            last = self._answer(args, 1)
+            path = args.removeprefix("http ")
+            last = [self._http(path)] if path != args else self._answer(args, 1)
             if last and not observed.unmet(wanted, last):
                 return
             time.sleep(_POLL_S)
