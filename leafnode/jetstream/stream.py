@@ -25,7 +25,7 @@ from leafnode.jetstream.purge import Purge
 from leafnode.jetstream.scheduler import Scheduler
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol.info import COMPATIBLE_VERSION
-from leafnode.protocol.subject import is_subset
+from leafnode.protocol.subject import is_literal, is_subset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -171,7 +171,13 @@ class Stream:
             self._enforce_front()
 
     def roll_up(self, subject: bytes, seq: int, *, everything: bool) -> None:
-        """Remove what a roll-up message replaces: all before it, or of its subject only."""
+        """Remove what a roll-up message replaces: all before it, or of its subject only.
+
+        A subject with wildcards, as a key-value client purges several keys, replaces what matches.
+        """
+        if not everything and not is_literal(subject):
+            Purge(self, subject, seq, 0, self._rolled_up).start()
+            return
         if everything:
             self.store.remove_below(seq)
             self.purged_front(self.store.state().first_seq)
@@ -190,6 +196,10 @@ class Stream:
     def store_scheduled(self, subject: bytes, block: bytes, payload: bytes, *, ends: bytes) -> None:
         """Store the message of a schedule; `ends` is the schedule's subject when it is over."""
         self._ingest.store_own(subject, block, payload, ends=ends)
+
+    def _rolled_up(self, removed: int | StoreError) -> None:
+        if isinstance(removed, StoreError):
+            self.trouble.note("Roll-up not finished", removed)
 
     def acknowledged(self, consumer: Consumer, seqs: list[int]) -> None:
         """A consumer is done with messages: a work queue lets them go, in the ack's transaction,

@@ -357,16 +357,19 @@ class Sublist:
         """Tell plain subscriptions from members of groups."""
         plain: list[Subscription] = []
         groups: dict[bytes, Group] = {}
-        # A new result starts at another member, so that short-lived results stay fair too: one step
-        # for all its groups, or of two groups each would always begin with the same member.
-        self._turn += 1
+        turn = self._turn + 1
         for sub in found:
             if not sub.queue:
                 plain.append(sub)
             elif sub.queue in groups:
                 groups[sub.queue].members.append(sub)
             else:
-                groups[sub.queue] = Group(sub.queue, [sub], self._turn)
+                groups[sub.queue] = Group(sub.queue, [sub], turn)
+        # A new result starts at another member, so that short-lived results stay fair too: one step
+        # for all its groups, or of two groups each would always begin with the same member. What
+        # has no group makes no step: an ack between each two messages would skip a member.
+        if groups:
+            self._turn = turn
         return plain, list(groups.values())
 
 

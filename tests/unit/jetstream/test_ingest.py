@@ -308,6 +308,19 @@ def test_discard_new_per_subject_lets_a_rollup_through() -> None:
     assert world.state()["messages"] == 1
 
 
+def test_a_rollup_on_a_subject_with_wildcards_replaces_what_it_matches() -> None:
+    world = World()
+    world.create_stream(allow_rollup_hdrs=True)
+    for number in range(3):
+        publish(world, f"s.a.{number}")
+    publish(world, "s.b")
+
+    publish(world, "s.a.*", Nats_Rollup="sub")
+    world.clock.advance(0)
+
+    assert (world.state()["messages"], world.state()["first_seq"]) == (2, 4)
+
+
 def test_a_rollup_replaces_its_subject_or_everything() -> None:
     world = World()
     world.create_stream(allow_rollup_hdrs=True)

@@ -240,6 +240,23 @@ def test_two_groups_on_subjects_that_come_once_use_all_their_members() -> None:
     assert list(taken.values()) == [50, 50, 50, 50]
 
 
+def test_a_group_is_fair_when_other_lookups_come_between_its_messages() -> None:
+    sublist = Sublist()
+    members = [subscription(b"in.*", b"g") for _ in range(3)]
+    for sub in [*members, subscription(b"ack.*")]:
+        sublist.insert(sub)
+    taken = dict.fromkeys(members, 0)
+
+    for number in range(99):
+        [group] = sublist.look(b"in.%d" % number)[1]
+        group.turn += 1
+        taken[group.members[group.turn % 3]] += 1
+        for _ in range(2):
+            sublist.look(b"ack.%d" % number)
+
+    assert list(taken.values()) == [33, 33, 33]
+
+
 def test_many_subscriptions_to_one_subject_come_and_go_in_order() -> None:
     sublist = Sublist()
     for subject in (b"a.b", b"a.*"):
