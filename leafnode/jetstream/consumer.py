@@ -20,6 +20,7 @@ from leafnode.jetstream.cursor import Cursor
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.keeper import Keeper
+from leafnode.jetstream.pace import Pace
 from leafnode.jetstream.pause import Pause
 from leafnode.jetstream.pending import Pending, Position
 from leafnode.jetstream.priority import Groups
@@ -72,6 +73,7 @@ class Consumer:
         self.keeper = Keeper(self)
         self.acks = AckHandler(self)
         self.pause = Pause(self)
+        self.pace = Pace(self)
         self.groups = Groups(self)
         self.trouble = Trouble(self.context.clock, f"stream={stream.name} consumer={name}")
         self.outlet: Outlet = PushSubject(self) if config.deliver_subject else PullQueue(self)
@@ -116,6 +118,7 @@ class Consumer:
                 timer.cancel()
         self.keeper.stop()
         self.pause.close()
+        self.pace.close()
         self.groups.close()
         self.cursor.close()
         self.outlet.close(status)
@@ -130,7 +133,10 @@ class Consumer:
         """Take over a checked configuration; the position stays."""
         filters_changed = config.filters != self.config.filters
         moved = config.deliver_subject != self.config.deliver_subject
+        rate_changed = config.rate_limit_bps != self.config.rate_limit_bps
         self.config = config
+        if rate_changed:
+            self.pace.configure()
         if moved:
             self.outlet.close(b"")
             self.outlet = PushSubject(self)
@@ -219,7 +225,7 @@ class Consumer:
         """Deliver up to `most` messages in one go, where nothing about them has to be looked at
         one by one; else one. 0: none can be delivered now.
         """
-        if self.pending.queued or self.cursor.listed:
+        if self.pending.queued or self.cursor.listed or not self.pace.is_free:
             return int(self._step())
         most = min(most, self.outlet.room())
         if self._tracks:
@@ -259,7 +265,7 @@ class Consumer:
         if self._tracks and len(self.pending) >= self._pending_max():
             return False
         msg = self.cursor.peek()
-        if msg is None:
+        if msg is None or self.pace.holds(msg):
             return False
         if not self._hand_over(msg, 1):
             return True
@@ -284,6 +290,8 @@ class Consumer:
             self.cursor.forget(seq)
             self.pending.ack(seq)  # the stream let go of it
             return True
+        if self.pace.holds(msg):
+            return False
         if self._hand_over(msg, deliveries + 1):
             self.cursor.forget(seq)
             self.pending.redeliver(seq, self.context.clock.monotonic_ns())
@@ -294,7 +302,10 @@ class Consumer:
         left = max(0, self.cursor.left - (deliveries == 1))
         reply = ack.reply_subject(self.acks.prefix, deliveries, msg, consumer_seq, left)
         size = len(msg.subject) + len(reply) + len(msg.body)
-        return self.outlet.take(msg, reply, size)
+        if not self.outlet.take(msg, reply, size):
+            return False
+        self.pace.passed(msg)
+        return True
 
     def shown_body(self, msg: StoredMsg) -> tuple[int, bytes]:
         """Return (header size, body) as this consumer delivers the message."""

@@ -40,7 +40,7 @@ _FIXED: Final = (
     ("idle_heartbeat", "heart beats can not be updated"),
     ("flow_control", "flow control can not be updated"),
 )
-_NOT_BUILT: Final = ("rate_limit_bps", "direct")
+_NOT_BUILT: Final = ("direct",)
 _POLICY_TEXT: Final = {
     "all": "deliver all",
     "last": "deliver last",
@@ -277,5 +277,3 @@ def _check_not_built(config: ConsumerConfig) -> None:
     for name in _NOT_BUILT:
         if getattr(config, name):
             raise not_supported(name)
-    if config.replay_policy == "original":
-        raise not_supported("replay_policy original")
