@@ -176,10 +176,15 @@ class AccountJetStream:
         self.shared.members.remove(self)
         self._domain.close()
         self._api.close()
+        self.see_off()
+        for stream in self.streams.values():
+            stream.close()
+
+    def see_off(self) -> None:
+        """End deliveries; who waits for one is told, and every position is written down."""
         for stream in self.streams.values():
             for consumer in stream.consumers.values():
                 consumer.shut_down()
-            stream.close()
 
     def _recover_stream(self, record: StreamRecord) -> Stream:
         config = wire.decode(StreamConfig, record.config, name="StreamConfig", strict=False)

@@ -136,6 +136,11 @@ class JetStreams:
                 recovering.set()
             log.info("JetStream is off for an account: account=%s", name)
 
+    def see_off(self) -> None:
+        """The server stops: pull requests that wait hear it while they are still connected."""
+        for jetstream in self.by_account.values():
+            jetstream.see_off()
+
     def close(self) -> None:
         """Stop answering and delivering, write down where every consumer is, close the store."""
         if self.follow_accounts in self._server.account_set.on_update:

@@ -305,6 +305,9 @@ class Server:
         )
 
     def _close_connections(self) -> None:
+        if self.features.jetstream is not None:
+            self.features.jetstream.see_off()
+            self.turn.outbox.flush()
         for entrance in self.entrances.values():
             entrance.close_all()
         self.registry.close_all("Server Shutdown")

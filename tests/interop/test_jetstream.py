@@ -446,6 +446,41 @@ def test_a_durable_consumer_goes_on_after_a_kill(tmp_path: Path, *, confirmed: b
     assert left == [b"m%d" % number for number in range(4, 10)]
 
 
+@pytest.mark.parametrize("name", BOTH)
+def test_a_pull_that_waits_hears_that_the_server_stops(tmp_path: Path, name: str) -> None:
+    make = Gateway if name == LEAFNODE else Hub
+    server = make(tmp_path, JETSTREAM)
+
+    async def program() -> dict[str, str] | None:
+        connection = await nats.connect(server.client_url, allow_reconnect=False)
+        js = connection.jetstream(timeout=WAIT_S)
+        await js.add_stream(name="S", subjects=["s.>"])
+        await js.add_consumer("S", durable_name="d", ack_policy=AckPolicy.EXPLICIT)
+        heard = await connection.subscribe("heard")
+        await connection.publish(
+            "$JS.API.CONSUMER.MSG.NEXT.S.d", b'{"expires":60000000000}', "heard"
+        )
+
+        async def is_waiting() -> bool:
+            return bool((await js.consumer_info("S", "d")).num_waiting)
+
+        await until(is_waiting)
+        stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+        status = await heard.next_msg(timeout=WAIT_S)
+        await stopping
+        await connection.close()
+        return status.headers
+
+    try:
+        server.start()
+        headers = asyncio.run(program())
+    finally:
+        server.stop()
+
+    assert headers is not None
+    assert (headers["Status"], headers["Description"]) == ("409", "Server Shutdown")
+
+
 @contextlib.asynccontextmanager
 async def connected(gateway: Gateway) -> AsyncIterator[JetStreamContext]:
     connection = await nats.connect(gateway.client_url, allow_reconnect=False)
