@@ -188,6 +188,7 @@ ATOMIC_OPEN_BYTES: Final = 32 * MIB  # ours: of one stream's, they are in memory
 ATOMIC_IDLE_NS: Final = 10 * NS_PER_S  # then a batch is given up; limits.batch.timeout
 COUNTER_DIGITS_MAX: Final = 4000  # ours: of one increment; Python reads 4,300 digits as a number
 SCHEDULE_LOOK_NS: Final = 60 * NS_PER_S  # ours: a wall clock that was moved is noticed this soon
+SCHEDULES_STALE_MAX: Final = 64  # ours: times of schedules that were replaced, beside as many again
 SCHEDULE_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a scheduled message
 PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client
 PUSH_POLL_NS: Final = 1 * NS_PER_S  # ours: how often interest behind a leaf is looked for

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Cron:
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first moment after this one, in its time zone, or None for none."""
         zone = moment.tzinfo
-        one = (moment + timedelta(seconds=1)).replace(microsecond=0)
+        one = _later(moment.replace(microsecond=0), seconds=1)
         last_year = one.year + _YEARS_MAX
         while one.year <= last_year:
             if one.month not in self.months:
@@ -57,11 +57,11 @@ class Cron:
             elif not self._has_day(one):
                 one = _midnight(one + timedelta(days=1), zone)
             elif one.hour not in self.hours:
-                one = (one + timedelta(hours=1)).replace(minute=0, second=0)
+                one = _later(one.replace(minute=0, second=0), hours=1)
             elif one.minute not in self.minutes:
-                one = (one + timedelta(minutes=1)).replace(second=0)
+                one = _later(one.replace(second=0), minutes=1)
             elif one.second not in self.seconds:
-                one += timedelta(seconds=1)
+                one = _later(one, seconds=1)
             else:
                 return one
         return None
@@ -82,7 +82,7 @@ def parse(pattern: str) -> Cron:
     seconds, minutes, hours, days, months, weekdays = (
         _field(part, *bounds) for part, bounds in zip(parts, _FIELDS, strict=True)
     )
-    any_day, any_weekday = (part[0] in "*?" for part in (parts[3], parts[5]))
+    any_day, any_weekday = (_has_star(part) for part in (parts[3], parts[5]))
     return Cron(
         *(seconds, minutes, hours, days, months, weekdays),
         any_day=any_day,  # any number: the weekday alone decides
@@ -92,7 +92,7 @@ def parse(pattern: str) -> Cron:
 
 def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
     found: set[int] = set()
-    for part in text.split(","):
+    for part in filter(None, text.split(",")):
         span, slash, step_text = part.partition("/")
         step = _number(step_text, {}) if slash else 1
         if span in {"*", "?"}:
@@ -104,7 +104,14 @@ def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[i
         if not (low <= first <= last <= high) or step < 1:
             raise CronError(text)
         found.update(range(first, last + 1, step))
+    if not found:  # it would be looked for second by second
+        raise CronError(text)
     return frozenset(found)
+
+
+def _has_star(text: str) -> bool:
+    """Say whether a field names every day by a star; one with a step names some."""
+    return any(part in {"*", "?", "*/1", "?/1"} for part in text.split(","))
 
 
 def _number(text: str, names: dict[str, int]) -> int:
@@ -113,6 +120,13 @@ def _number(text: str, names: dict[str, int]) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 4:
         raise CronError(text)
     return int(text)
+
+
+def _later(moment: datetime, **by: int) -> datetime:
+    """Return a later moment in the same zone; an hour that is skipped there is, and one that comes
+    twice comes twice.
+    """
+    return (moment.astimezone(UTC) + timedelta(**by)).astimezone(moment.tzinfo)
 
 
 def _midnight(moment: datetime, zone: tzinfo | None) -> datetime:

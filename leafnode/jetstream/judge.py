@@ -101,7 +101,8 @@ class Judge:
                 block = append_header(body[:header_size], _ROLLUP)
                 header_size, body = len(block), block + body[header_size:]
         ends = schedule.check_end(subject, fields, stream.config)
-        if ends and stream.store.subject_state(ends) is not None and ends not in stream.scheduler:
+        known = ends and stream.store.subject_state(ends) is not None
+        if known and not stream.scheduler.may_end(ends):
             raise js_error(10212)
         return header_size, body, due_ns, ends
 

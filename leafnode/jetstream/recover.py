@@ -48,8 +48,8 @@ class DedupeRebuild:
             self._give_up(error)
             return
         config = stream.config
-        if config.allow_msg_ttl or config.allow_msg_counter or config.allow_msg_schedules:
-            first = state.first_seq  # any message may have a time to live, be a total or a schedule
+        if config.allow_msg_ttl or config.allow_msg_counter:
+            first = state.first_seq  # any message may have a time to live, or be a total
         oldest_kept = state.last_seq - limits.DEDUPE_IDS_MAX + 1
         # The newest message is read in any case: Nats-Expected-Last-Msg-Id means its id.
         self._next_seq = max(1, oldest_kept, min(first, state.last_seq))
@@ -84,8 +84,6 @@ class DedupeRebuild:
             ttl_ns = parse_ttl(ttl) if ttl and stream.config.allow_msg_ttl else None
             if stream.config.allow_msg_counter:
                 stream.counters.note(msg)
-            if stream.config.allow_msg_schedules:
-                stream.scheduler.note(msg)
             if stream.markers.wanted and msg.header_size:
                 stream.markers.note(msg.seq, dict(header.parse(msg.header)))
             if ttl_ns:

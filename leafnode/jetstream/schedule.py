@@ -123,6 +123,12 @@ def fired_block(block: bytes, subject: bytes, schedule: dict[bytes, bytes], due:
     return header.build(lines)
 
 
+def told(fields: dict[bytes, bytes]) -> int | None:
+    """Return when the next message comes, as one that was sent says; None for any other."""
+    following = fields.get(b"Nats-Schedule-Next", PURGE)
+    return None if following == PURGE else parse_time(following.decode("latin-1"))
+
+
 def shown(due_ns: int) -> bytes:
     """Return a moment as the header says it."""
     return format_time(due_ns).encode()

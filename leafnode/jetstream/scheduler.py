@@ -1,7 +1,9 @@
 """Sends what is scheduled in one stream when its time has come.
 
 One schedule per subject, the latest; a message that was removed meanwhile sends nothing. Reads the
-schedule, and its source if it names one, from the store, and stores the message as any other. One
+schedule, and its source if it names one, from the store, and stores the message as any other. When
+a schedule is due is nowhere but in the messages: after a start, and after the store went back, the
+whole stream is read, page by page beside its work, and nothing is sent until that is done. One
 entry for each schedule that is stored, so it is bounded by the stream. Truth: measured on
 nats-server 2.15.1; server/scheduler.go.
 """
@@ -26,21 +28,32 @@ if TYPE_CHECKING:
 class Scheduler:
     """The schedules of one stream."""
 
-    __slots__ = ("_by_subject", "_due", "_stream", "_timer")
+    __slots__ = ("_by_subject", "_due", "_generation", "_is_reading", "_stream", "_timer")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._by_subject: dict[bytes, tuple[int, int]] = {}  # (sequence, due)
         self._due: list[tuple[int, int, bytes]] = []  # heap of (due, sequence, subject)
         self._timer: Timer | None = None
+        self._is_reading = False  # what the stream holds
+        self._generation = 0  # of the reading: answers to an older one are thrown away
 
-    def __contains__(self, subject: bytes) -> bool:
-        return subject in self._by_subject
+    def open(self) -> None:
+        """Read what the stream holds, then begin to send."""
+        stream = self._stream
+        if not stream.config.allow_msg_schedules or not stream.store.last_seq() or stream.closed:
+            return
+        self._generation += 1
+        self._is_reading = True
+        self._read_page(self._generation, 1)
+
+    def may_end(self, subject: bytes) -> bool:
+        """Say whether a message may end what this subject holds: a schedule, as far as is known."""
+        return self._is_reading or subject in self._by_subject
 
     def add(self, subject: bytes, seq: int, due_ns: int) -> None:
         """Note a schedule that was stored; it replaces the one that its subject had."""
-        self._by_subject[subject] = (seq, due_ns)
-        heapq.heappush(self._due, (due_ns, seq, subject))
+        self._put(subject, seq, due_ns)
         if self._due[0][1] == seq:
             self.rearm()
 
@@ -48,34 +61,89 @@ class Scheduler:
         """A subject has no schedule any more."""
         self._by_subject.pop(subject, None)
 
-    def note(self, msg: StoredMsg) -> None:
-        """Note a message that was read back after a restart."""
-        fields = dict(reversed(header.parse(msg.header))) if msg.header_size else {}
-        if not fields.get(b"Nats-Schedule"):
-            self.forget(msg.subject)
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk, which is read anew. Stages nothing."""
+        self.close()
+        self._by_subject.clear()
+        self._due.clear()
+        self._stream.context.clock.call_later(0, self.open)
+
+    def _put(self, subject: bytes, seq: int, due_ns: int) -> None:
+        self._by_subject[subject] = (seq, due_ns)
+        heapq.heappush(self._due, (due_ns, seq, subject))
+        if len(self._due) > 2 * len(self._by_subject) + limits.SCHEDULES_STALE_MAX:
+            self._due = [(due, at, name) for name, (at, due) in self._by_subject.items()]
+            heapq.heapify(self._due)
+
+    # --- reading back
+
+    def _read_page(self, generation: int, seq: int) -> None:
+        stream = self._stream
+        if generation != self._generation:
             return
         try:
-            due_ns, _ = schedule.next_ns(fields, msg.ts_ns, msg.ts_ns)
-        except JetStreamError:
-            return
-        self.add(msg.subject, msg.seq, due_ns)
+            stream.store.read(
+                seq,
+                [],
+                limits.READ_BATCH_MSGS,
+                limits.PREFETCH_BYTES,
+                partial(self._on_page, generation),
+            )
+        except StoreError as error:
+            stream.trouble.note("Schedules not read back", error)
+            again = partial(self._read_page, generation, seq)
+            stream.context.clock.call_later(limits.DELIVER_RETRY_MAX_NS, again)
 
-    def rolled_back(self) -> None:
-        """The store went back to what is on disk: what was never committed is no schedule."""
-        committed = self._stream.store.committed_seq()
-        kept = {name: one for name, one in self._by_subject.items() if one[0] <= committed}
-        self._by_subject = kept
+    def _on_page(self, generation: int, page: list[StoredMsg]) -> None:
+        if generation != self._generation:
+            return
+        for msg in page:
+            self._note(msg)
+        if page:
+            again = partial(self._read_page, generation, page[-1].seq + 1)
+            self._stream.context.clock.call_later(0, again)
+        else:
+            self._is_reading = False
+            self.rearm()
+
+    def _note(self, msg: StoredMsg) -> None:
+        """Note a message that was read back; what came meanwhile is newer than it."""
+        known = self._by_subject.get(msg.subject)
+        is_news = known is None or known[0] < msg.seq
+        fields: dict[bytes, bytes] = {}
+        if b"\nNats-Schedule" in msg.header:
+            fields = dict(reversed(header.parse(msg.header)))
+        if is_news and fields.get(b"Nats-Schedule"):
+            try:
+                due_ns, _ = schedule.next_ns(fields, msg.ts_ns, msg.ts_ns)
+            except JetStreamError:
+                return
+            self._put(msg.subject, msg.seq, due_ns)
+        elif is_news:
+            self.forget(msg.subject)
+        scheduler = fields.get(b"Nats-Scheduler", b"")
+        sender = self._by_subject.get(scheduler)
+        next_ns = schedule.told(fields)
+        if sender is not None and sender[0] < msg.seq and next_ns is not None:
+            self._put(scheduler, sender[0], next_ns)
+
+    # --- sending
 
     def close(self) -> None:
         """Send nothing more."""
+        self._generation += 1
+        self._is_reading = False
+        self._stop()
+
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def rearm(self) -> None:
         """Wake up when the first is due; the wall clock is looked at in between."""
-        self.close()
-        if not self._due or self._stream.closed:
+        self._stop()
+        if not self._due or self._is_reading or self._stream.closed:
             return
         context = self._stream.context
         wait_ns = max(0, self._due[0][0] - context.time.now_ns())
@@ -148,5 +216,4 @@ class Scheduler:
     def _again(self, subject: bytes, seq: int, due_ns: int) -> None:
         """Try once more a little later."""
         later_ns = max(due_ns, self._stream.context.time.now_ns()) + limits.SCHEDULE_RETRY_NS
-        self._by_subject[subject] = (seq, later_ns)
-        heapq.heappush(self._due, (later_ns, seq, subject))
+        self._put(subject, seq, later_ns)

@@ -95,6 +95,7 @@ class Stream:
         except StoreError as error:
             self.trouble.note("Stream opened without its limits", error)
         self.ages.arm()
+        self.scheduler.open()
         self.interest_changed()
 
     def close(self) -> None:

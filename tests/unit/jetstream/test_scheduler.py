@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreFull
 from leafnode.jetstream.go_time import format_time
@@ -132,6 +133,61 @@ def test_schedules_go_on_after_a_restart_and_what_was_missed_comes_at_once() -> 
     planned.clock.advance(80 * NS_PER_S)
 
     assert len(stored(planned, "t.1")) == 2
+
+
+def test_a_schedule_that_repeats_goes_on_after_a_restart_where_it_was() -> None:
+    planned = world()
+    put(planned, "@every 100s")
+    planned.clock.advance(130 * NS_PER_S)
+    assert len(stored(planned, "t.1")) == 1
+    planned.js.shut_down()
+
+    planned.restart()
+
+    planned.clock.advance(60 * NS_PER_S)
+    assert len(stored(planned, "t.1")) == 1
+    planned.clock.advance(20 * NS_PER_S)
+    assert len(stored(planned, "t.1")) == 2
+
+
+def test_any_message_of_a_stream_is_looked_at_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "DEDUPE_IDS_MAX", 3)
+    planned = world()
+    put(planned, at(planned, 10))
+    for _ in range(10):
+        planned.publish("s.9", b"x")
+    planned.js.shut_down()
+    planned.restart()
+
+    planned.clock.advance(20 * NS_PER_S)
+
+    assert [one.payload for one in stored(planned, "t.1")] == [b"hello"]
+
+
+def test_a_message_that_was_never_committed_is_sent_again() -> None:
+    planned = world()
+    put(planned, "@every 1000s")
+    planned.store.hold()
+    planned.clock.advance(1001 * NS_PER_S)
+    planned.store.fail(StoreFull("full"))
+    planned.store.holding = False
+    assert stored(planned, "t.1") == []
+
+    planned.clock.advance(NS_PER_S)
+
+    assert len(stored(planned, "t.1")) == 1
+
+
+def test_a_schedule_that_is_replaced_many_times_leaves_little_behind() -> None:
+    planned = world()
+    scheduler = planned.js.streams["S"].scheduler
+
+    for number in range(1000):
+        scheduler.add(b"s.1", number, 10**18 + number)
+
+    assert len(scheduler._due) <= 2 + limits.SCHEDULES_STALE_MAX
 
 
 def test_a_store_that_does_not_read_now_is_asked_again() -> None:
