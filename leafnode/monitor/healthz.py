@@ -32,7 +32,7 @@ class Cause(NamedTuple):
 def healthz(views: Views, options: HealthzOptions) -> Steps[dict[str, object]]:
     """Return the answer with its HTTP status under `status_code`, where `$SYS` requests want it."""
     yield from ()
-    causes = _refusal(options)
+    causes = _refusal(options) or _closed(views)
     if not causes:
         if not options.js_server_only:
             causes = _store(views, options)
@@ -53,7 +53,7 @@ def _verdict(causes: list[Cause], *, details: bool) -> dict[str, object]:
         errors = [{"type": cause.kind} | cause.names | {"error": cause.error} for cause in causes]
         return {"status": "error", "status_code": code, "errors": errors}
     error = "; ".join(cause.error for cause in causes)
-    status = "error" if code == 400 else "unavailable"
+    status = "error" if code in {400, 500} else "unavailable"
     return {"status": status, "status_code": code, "error": error}
 
 
@@ -64,6 +64,15 @@ def _refusal(options: HealthzOptions) -> list[Cause]:
     elif options.consumer and not options.stream:
         missing = '"stream" must not be empty when checking consumer health'
     return [Cause(400, "BAD_REQUEST", {}, missing)] if missing else []
+
+
+def _closed(views: Views) -> list[Cause]:
+    """Tell who balances load, or looks on, to send nobody here any more."""
+    closed = views.closed_entrances()
+    if not closed:
+        return []
+    error = f"failed to be ready for connections after 1ms: {', '.join(closed)}"
+    return [Cause(500, "CONNECTION", {}, error)]
 
 
 def _store(views: Views, options: HealthzOptions) -> list[Cause]:
@@ -79,7 +88,7 @@ def _store(views: Views, options: HealthzOptions) -> list[Cause]:
         return _damaged(jetstream)
     accounts = {view.name: view for view in jetstream.accounts}
     names = {"account": account}
-    if account not in accounts:
+    if account not in accounts or not accounts[account].streams:
         return [Cause(404, "ACCOUNT", names, f'JetStream account "{account}" not found')]
     if not stream:
         return []

@@ -297,6 +297,7 @@ class Views(msgspec.Struct, frozen=True):
     all_subscriptions: Callable[[str], Iterator[Subscription]] = lambda _: iter(())
     queues: Callable[[], dict[str, int]] = dict  # what waits in each, by its name
     own: Callable[[], OwnCounters] = OwnCounters
+    closed_entrances: Callable[[], list[str]] = list  # of those that clients come by
     warnings: Callable[[], list[str]] = list  # what is allowed and probably a slip
     leafs: Callable[[], list[LeafzRow]] = list
     remotes: Callable[[], list[RemoteView]] = list

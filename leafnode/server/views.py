@@ -67,6 +67,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         queues=lambda: _queues(server),
         all_subscriptions=lambda name: _all_subscriptions(server, name),
         own=lambda: _own(server),
+        closed_entrances=lambda: _closed_entrances(server),
         warnings=lambda: list(server.warnings),
         leafs=lambda: _leafs(server),
         remotes=lambda: _remotes(server),
@@ -80,6 +81,13 @@ def _account(server: Server, name: str) -> AccountView | None:
     from leafnode.server.account_views import account_view  # only who is asked needs it
 
     return account_view(server, name, _links(server))
+
+
+def _closed_entrances(server: Server) -> list[str]:
+    """Return what lame duck mode has closed, as nats-server's /healthz calls it."""
+    if not server.is_lame_duck:
+        return []
+    return ["server", "websocket"] if server.websocket is not None else ["server"]
 
 
 def refresh(server: Server) -> None:

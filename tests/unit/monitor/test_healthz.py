@@ -73,6 +73,31 @@ def test_what_is_missing_is_named(query: str, code: int, status: str, error: str
     assert answer(query) == (code, {"status": status, "error": error})
 
 
+def test_an_account_without_streams_is_not_found() -> None:
+    """Nats-server looks for its directory, which the first stream makes."""
+    empty = [replace(jetstream().accounts[0], streams=[])]
+
+    for query in ("account=$G", "account=$G&stream=x", "account=$G&stream=x&consumer=y"):
+        code, got = answer(query, jetstream=lambda: replace(jetstream(), accounts=empty))
+        assert (code, got["error"]) == (404, 'JetStream account "$G" not found')
+
+
+@pytest.mark.parametrize("query", ["", "js-enabled-only=1", "js-server-only=1", "leafnode=1"])
+def test_who_lets_no_clients_in_is_not_ready(query: str) -> None:
+    code, got = answer(query, closed_entrances=lambda: ["server", "websocket"])
+
+    error = "failed to be ready for connections after 1ms: server, websocket"
+    assert (code, got) == (500, {"status": "error", "error": error})
+
+
+def test_details_say_that_it_is_about_connections() -> None:
+    code, got = answer("details=1", closed_entrances=lambda: ["server"])
+
+    error = "failed to be ready for connections after 1ms: server"
+    assert (code, got["status"]) == (500, "error")
+    assert got["errors"] == [{"type": "CONNECTION", "error": error}]
+
+
 def test_details_list_the_errors() -> None:
     assert answer("details=true&account=NOPE") == (
         404,

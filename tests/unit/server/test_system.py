@@ -13,8 +13,10 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, SystemClock
 from leafnode.config.account_options import AccountOptions
-from leafnode.config.options import LeafOptions, LeafRemote, Options
+from leafnode.config.listener_options import Websocket
+from leafnode.config.options import HostPort, LeafOptions, LeafRemote, Options
 from leafnode.server.server import Seams, Server
+from leafnode.server.views import views_of
 from tests.sim.leaf_hub import INFO, INFO2
 
 if TYPE_CHECKING:
@@ -195,6 +197,22 @@ async def test_lame_duck_mode_is_told() -> None:
         world.server.enter_lame_duck_mode()
 
         assert (await world.told(f"$SYS.SERVER.{world.server.id}.LAMEDUCK"))["name"] == "edge"
+
+
+@pytest.mark.real_loop
+async def test_health_names_what_lame_duck_mode_closes() -> None:
+    websocket = Websocket("127.0.0.1", -1, no_tls=True)
+    for options, closed in (
+        (PLAIN, ["server"]),
+        (replace(PLAIN, websocket=websocket), ["server", "websocket"]),
+    ):
+        async with serving(options) as world:
+            views = views_of(world.server, HostPort("", 0))
+            assert views.closed_entrances() == []
+
+            world.server.enter_lame_duck_mode()
+
+            assert views.closed_entrances() == closed
 
 
 @pytest.mark.real_loop
