@@ -70,6 +70,7 @@ def test_times_hold() -> None:
     assert "not yet" in refused(REALM.user_jwt(ANN, claims={"nbf": NOW_S + 9}))
     identity = login(REALM.user_jwt(ANN, claims={"exp": NOW_S + 5}))
     assert identity.expires_ns == (NOW_S + 5) * NS_PER_S
+    assert login(REALM.user_jwt(ANN, claims={"exp": -5})).expires_ns == -5 * NS_PER_S
 
 
 def test_a_clock_that_runs_behind_is_named() -> None:
