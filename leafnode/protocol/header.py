@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 VERSION: Final = b"NATS/1.0"
 
 
-def parse(block: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the (name, value) pairs in order; a line without a colon is passed over."""
+def parse(block: bytes, lines_max: int | None = None) -> list[tuple[bytes, bytes]]:
+    """Return the (name, value) pairs in order; a line without a colon is passed over.
+
+    `lines_max`: no more lines than this are read.
+    """
     pairs = []
-    for line in block.split(b"\r\n")[1:]:
+    lines = block.split(b"\r\n") if lines_max is None else block.split(b"\r\n", lines_max + 1)
+    for line in lines[1:] if lines_max is None else lines[1 : lines_max + 1]:
         name, colon, value = line.partition(b":")
         if colon:
             pairs.append((name, value.strip()))

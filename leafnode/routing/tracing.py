@@ -10,8 +10,10 @@ Truth: nats-server 2.15.1 server/msgtrace.go; measured.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from leafnode.limits import TRACE_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import PermissionsViolation, wire_line
 from leafnode.protocol.subject import is_valid_literal
@@ -30,6 +32,7 @@ HOP: Final = b"Nats-Trace-Hop"
 ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
+_ASKING: Final = re.compile(rb"\r\n(Nats-Trace-[^:\r\n]*|traceparent):", re.IGNORECASE)
 _TRUE: Final = frozenset({b"1", b"true", b"on"})
 _SAMPLED: Final = 1  # the flag of a traceparent
 
@@ -236,6 +239,7 @@ def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int)
     `size` is that of the whole message.
     """
     tracer = account.tracer
+    peer.outbox.work_left -= TRACE_WORK + len(block)
     fields = _fields(block)
     if tracer is None or fields is None:
         return Begun(None, block)
@@ -299,11 +303,13 @@ def _may_publish(peer: Peer, dest: bytes) -> bool:
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:
-    """Return the first value of each header, or None where none of them asks for a trace."""
+    """Return the first value of each header that matters, or None where none asks for a trace."""
     fields: dict[bytes, bytes] = {}
     wanted = False
-    for name, value in header.parse(block):
-        if not name or not value:
+    for match in _ASKING.finditer(block):
+        name, end = match[1], block.find(b"\r\n", match.end())
+        value = block[match.end() : end if end >= 0 else len(block)].strip()
+        if not value:
             continue
         if name == DEST:
             if value == DISABLED:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from leafnode.jetstream.go_time import format_time
-from leafnode.limits import TRACE_LOG_NS
+from leafnode.limits import TRACE_HEADERS_MAX, TRACE_LOG_NS
 from leafnode.monitor.steps import finish
 from leafnode.protocol import header
 from leafnode.system.encoding import encoded
@@ -68,9 +68,12 @@ class TraceEvents:
 
 
 def _fields(block: bytes) -> dict[str, list[str]]:
-    """Return every header with its values, names as they are spelled, in their order."""
+    """Return headers with their values, names as they are spelled, in their order.
+
+    Of a message with more than TRACE_HEADERS_MAX the first ones.
+    """
     fields: dict[str, list[str]] = {}
-    for name, value in header.parse(block):
+    for name, value in header.parse(block, TRACE_HEADERS_MAX):
         if name and value:
             fields.setdefault(_text(name), []).append(_text(value))
     return dict(sorted(fields.items()))

@@ -41,3 +41,10 @@ def test_status_with_text_and_pairs() -> None:
     block = header.status(100, b"Idle Heartbeat", [(b"Nats-Last-Stream", b"2")])
 
     assert block == b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Stream: 2\r\n\r\n"
+
+
+def test_so_many_lines_of_a_block_are_read_and_no_more() -> None:
+    block = header.build([(b"A", b"1"), (b"B", b"2"), (b"C", b"3")])
+
+    assert header.parse(block, 2) == [(b"A", b"1"), (b"B", b"2")]
+    assert header.parse(block, 9) == header.parse(block)
