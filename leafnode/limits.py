@@ -114,7 +114,10 @@ MATCH_CACHE_MAX: Final = 16384
 # --- accounts; nats-server server/accounts.go unless a reason is given
 RESPONSE_THRESHOLD_NS: Final = 120 * NS_PER_S  # for a service's answer; const.go
 PENDING_RESPONSES_MAX: Final = 65_536  # ours: answers that one account waits for
-RESPONSES_ENDED_PER_TURN: Final = 1024  # ours: too late or nobody's any more; 3 us each
+PENDING_RESPONSES_EXPORT_MAX: Final = 32_768  # of them those of one service
+PENDING_RESPONSES_REQUESTER_MAX: Final = 16_384  # and those of one connection
+RESPONSES_ENDED_PER_TURN: Final = 256  # ours: too late or nobody's any more; 3 us each
+assert PENDING_RESPONSES_REQUESTER_MAX < PENDING_RESPONSES_EXPORT_MAX < PENDING_RESPONSES_MAX
 
 # --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1
 LEAF_PORT: Final = 7422

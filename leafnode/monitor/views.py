@@ -127,7 +127,7 @@ class NetFaults(msgspec.Struct, frozen=True):
 class AccountFaults(msgspec.Struct, frozen=True):
     """Requests between accounts, of all accounts together."""
 
-    requests_refused: int = 0  # because too many answers were waited for
+    answers_dropped: int = 0  # that were not waited for any longer, for too many others
     answers_pending: int = 0  # that are waited for now
 
 

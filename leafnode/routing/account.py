@@ -128,7 +128,7 @@ class Account:
         if self.stream_imports is not None:
             self.stream_imports.forget(sub)
         if self.services is not None:
-            self.services.interest_lost(sub.subject)
+            self.services.awaited.interest_lost(sub.subject)
 
     def spoil(self) -> None:
         """Decide anew where messages go, those of imports too, whoever holds what was decided.

@@ -9,17 +9,18 @@ Truth: nats-server 2.15.1 server/client.go processServiceImport; measured.
 from __future__ import annotations
 
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from leafnode.limits import PENDING_RESPONSES_MAX, RESPONSES_ENDED_PER_TURN, SERVICE_WORK
+from leafnode.limits import RESPONSES_ENDED_PER_TURN, SERVICE_WORK
 from leafnode.nuid import nuid
 from leafnode.protocol import header
 from leafnode.protocol.client_info import encode
-from leafnode.protocol.subject import matches
 from leafnode.protocol.transform import import_transform, untokenize
 from leafnode.routing import latency as measure
+from leafnode.routing.awaited import Awaited
 from leafnode.routing.latency import Latency, Measurement, asks_for_sample
 from leafnode.routing.route import Message, deliver
 from leafnode.routing.subscription import Subscription
@@ -170,8 +171,6 @@ class ServiceImport:
                 self._measure(measure.BAD_REQUEST, origin, headers)
         elif not reply.startswith(_ACK_PREFIX):  # pull consumers of another account need those
             response = self.services.expect(self, origin, message, headers if sampled else None)
-            if response is None:
-                return 0
             reply = response.reply
         info = self._info(origin, message)
         if info is not None:
@@ -243,17 +242,25 @@ class Response:
         "touched_ns",
     )
 
-    def __init__(self, responders: Services, importer: Services, reply: bytes, to: bytes) -> None:
+    def __init__(
+        self,
+        responders: Services,
+        importer: Services,
+        reply: bytes,
+        to: bytes,
+        export: ServiceExport,
+        requester: Peer,
+    ) -> None:
         self.responders = responders  # of the account where `reply` is published
         self.importer = importer  # of the account where `to` is subscribed
         self.reply = reply
         self.to = to
-        self.export: ServiceExport
+        self.export = export
+        self.requester = requester
         self.answers = Answers.ONE
         self.share = False
         self.latency: Latency | None = None  # None: not measured, or measured already
         self.headers: Headers = {}
-        self.requester: Peer
         self.requester_info: ClientInfo | None = None
         self.started_ns = 0
         self.started_wall_ns = 0
@@ -267,8 +274,6 @@ class Response:
         further, reply = None, message.reply
         if reply and not reply.startswith(_ACK_PREFIX):
             further = self.importer.expect_further(self, origin, reply)
-            if further is None:
-                return 0
             reply = further.reply
         self.measure(measure.OK, responder=origin)
         account = self.importer.account
@@ -289,13 +294,14 @@ class Response:
         self.touched_ns = self.responders.world.monotonic_ns()
         if self.export.open.pop(self.reply, None) is not None:
             self.export.open[self.reply] = self
+            self.importer.awaited.touch(self)
 
     def end(self, outcome: tuple[int, str]) -> None:
         """Owe it no longer. `outcome` is measured if nothing was before. Twice does nothing."""
         if self.export.open.pop(self.reply, None) is None:
             return
         self.responders.responses.pop(self.reply, None)
-        self.importer.forget(self)
+        self.importer.awaited.remove(self)
         self.measure(outcome)
 
     def measure(self, outcome: tuple[int, str], responder: Peer | None = None) -> None:
@@ -326,10 +332,8 @@ class Services:
         "_prefix",
         "_sub",
         "account",
-        "outstanding",
-        "refused",
+        "awaited",
         "responses",
-        "waiting",
         "world",
     )
 
@@ -337,13 +341,10 @@ class Services:
         self.account = account
         self.world = world
         self.responses: dict[bytes, Response] = {}  # that this account's members owe, by reply
-        self.outstanding = 0  # that this account's members wait for
-        self.refused = 0  # requests refused because PENDING_RESPONSES_MAX waited
+        self.awaited = Awaited(account.sublist, world.call_later)
         self._imports: list[tuple[ServiceImport, Subscription]] = []
         self._prefix = b""
         self._sub: Subscription | None = None
-        # By all but the last token of the reply, because inboxes end in a wildcard.
-        self.waiting: dict[bytes, dict[bytes, list[Response]]] = {}
         account.services = self
 
     def replace_imports(self, imports: Iterable[ServiceImport]) -> None:
@@ -379,54 +380,46 @@ class Services:
 
     def expect(
         self, service: ServiceImport, origin: Peer, message: Message, headers: Headers | None
-    ) -> Response | None:
-        """Note that an answer is owed to a request of this account; None: too many are.
+    ) -> Response:
+        """Note that an answer is owed to a request of this account.
 
         `headers` None: the request is not measured.
         """
         export = service.export
         owner = _services_of(export.account, self.world)
-        response = owner.owe(self, message.reply, export, is_measured=headers is not None)
-        if response is None:
-            return None
+        reply = owner.new_reply(is_measured=headers is not None)
+        response = Response(owner, self, reply, message.reply, export, origin)
         response.answers = export.answers
         response.share = service.share
-        response.requester = origin
         if headers is not None:
             response.latency = export.latency
             response.headers = headers
             response.requester_info = self.world.client_info(origin, detailed=service.share)
+        owner.owe(response)
         return response
 
-    def expect_further(self, before: Response, origin: Peer, reply: bytes) -> Response | None:
+    def expect_further(self, before: Response, origin: Peer, reply: bytes) -> Response:
         """Note that an answer to an answer is owed by this account."""
-        response = self.owe(before.responders, reply, before.export, is_measured=False)
-        if response is not None:
-            response.answers = before.answers
-            response.share = before.share
-            response.requester = origin
+        mine = self.new_reply(is_measured=False)
+        response = Response(self, before.responders, mine, reply, before.export, origin)
+        response.answers = before.answers
+        response.share = before.share
+        self.owe(response)
         return response
 
-    def owe(
-        self, importer: Services, to: bytes, export: ServiceExport, *, is_measured: bool
-    ) -> Response | None:
-        if importer.outstanding >= PENDING_RESPONSES_MAX:
-            importer.refused += 1
-            return None
-        response = Response(self, importer, self._new_reply(is_measured=is_measured), to)
-        response.export = export
+    def owe(self, response: Response) -> None:
+        """Have an answer brought back that is published on its reply in this account."""
+        export = response.export
+        response.importer.awaited.add(response)
         response.started_ns = response.touched_ns = self.world.monotonic_ns()
         response.started_wall_ns = self.world.wall_ns()
         self.responses[response.reply] = response
         export.open[response.reply] = response
         if export.timer is None:
             export.timer = self.world.call_later(export.threshold_ns, lambda: self._expire(export))
-        importer.outstanding += 1
-        replies = importer.waiting.setdefault(_parent(to), {})
-        replies.setdefault(to, []).append(response)
-        return response
 
-    def _new_reply(self, *, is_measured: bool) -> bytes:
+    def new_reply(self, *, is_measured: bool) -> bytes:
+        """Return where one answer is to be published in this account."""
         random = self.world.random
         if self._sub is None:
             self._prefix = f"{_REPLY_PREFIX}{nuid(random, _REPLY_CHARS)}.".encode()
@@ -443,52 +436,15 @@ class Services:
         """End the answers of a service that took too long, and wait for the next."""
         now_ns = self.world.monotonic_ns()
         export.timer = None
-        for _ in range(RESPONSES_ENDED_PER_TURN):
-            response = next(iter(export.open.values()), None)
-            if response is None:
-                return
+        left_ns = 0
+        for response in list(islice(export.open.values(), RESPONSES_ENDED_PER_TURN)):
             left_ns = response.touched_ns + export.threshold_ns - now_ns
             if left_ns > 0:
-                export.timer = self.world.call_later(left_ns, lambda: self._expire(export))
-                return
+                break
             response.end(measure.TIMED_OUT)
-        export.timer = self.world.call_later(0, lambda: self._expire(export))
-
-    # --- interest in answers
-
-    def forget(self, response: Response) -> None:
-        """An answer that this account waited for came or never will."""
-        self.outstanding -= 1
-        parent = _parent(response.to)
-        replies = self.waiting[parent]
-        replies[response.to].remove(response)
-        if not replies[response.to]:
-            del replies[response.to]
-        if not replies:
-            del self.waiting[parent]
-
-    def interest_lost(self, subject: bytes) -> None:
-        """A subscription ended: nobody waits for the answers that only it would have got."""
-        replies = self.waiting.get(_parent(subject))
-        if replies is None:
-            return
-        if subject in replies:
-            lost = [subject]
-        else:
-            # The rest of very many ends with the service's threshold.
-            several = list(replies)[:RESPONSES_ENDED_PER_TURN]
-            lost = [reply for reply in several if matches(subject, reply)]
-        for reply in lost:
-            match = self.account.sublist.find(reply)
-            if match.plain or match.groups:
-                continue
-            for response in list(replies.get(reply, ())):
-                response.end(measure.INTEREST_LOST)
+        if export.open and export.timer is None:
+            export.timer = self.world.call_later(max(0, left_ns), lambda: self._expire(export))
 
 
 def _services_of(account: Account, world: World) -> Services:
     return account.services or Services(account, world)
-
-
-def _parent(subject: bytes) -> bytes:
-    return subject[: subject.rfind(b".") + 1]

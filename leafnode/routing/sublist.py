@@ -275,6 +275,18 @@ class Sublist:
         """Say whether there is a literal subscription to this subject."""
         return subject in self._literals
 
+    def has(self, subject: bytes) -> bool:
+        """Say whether there is a subscription to this very subject or pattern."""
+        if is_literal(subject):
+            return subject in self._literals
+        node = self._root
+        for token in subject.split(b"."):
+            child = node.child(token)
+            if child is None:
+                return False
+            node = child
+        return bool(node.subs)
+
     def find_children(self, parent: bytes) -> Match | None:
         """Return which patterns match each subject one token below `parent`, or None where that
         depends on the token. `has_literal` tells of the rest.

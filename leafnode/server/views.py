@@ -257,8 +257,8 @@ def _own(server: Server) -> OwnCounters:
 def _account_faults(server: Server) -> AccountFaults:
     services = [account.services for account in server.accounts.values() if account.services]
     return AccountFaults(
-        requests_refused=sum(one.refused for one in services),
-        answers_pending=sum(one.outstanding for one in services),
+        answers_dropped=sum(one.awaited.dropped for one in services),
+        answers_pending=sum(len(one.awaited) for one in services),
     )
 
 

@@ -40,7 +40,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "websocket_mistakes": 46,
         },
         "http": {"refused": 18, "overdue": 19, "bad": 20, "faults": 21},
-        "accounts": {"requests_refused": 24, "answers_pending": 25},
+        "accounts": {"answers_dropped": 24, "answers_pending": 25},
         "leafs": {
             "interest_ignored": 7,
             "reconnects": 8,

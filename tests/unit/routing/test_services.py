@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.limits import PENDING_RESPONSES_MAX, RESPONSES_ENDED_PER_TURN
+from leafnode.limits import (
+    PENDING_RESPONSES_EXPORT_MAX,
+    PENDING_RESPONSES_MAX,
+    PENDING_RESPONSES_REQUESTER_MAX,
+    RESPONSES_ENDED_PER_TURN,
+)
 from leafnode.protocol.client_info import ClientInfo
-from leafnode.routing import services as services_module
+from leafnode.routing import awaited
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.latency import INTEREST_LOST, NO_RESPONDERS, OK, TIMED_OUT, Latency
@@ -117,12 +122,11 @@ def test_an_answer_is_brought_back_and_owed_no_longer() -> None:
 
     reply = pair.ask()
     assert reply.startswith(b"_R_.")
-    assert (pair.owed, pair.importing.outstanding) == (1, 1)
+    assert (pair.owed, len(pair.importing.awaited)) == (1, 1)
     pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
 
     assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
-    assert (pair.owed, pair.importing.outstanding, pair.export.open) == (0, 0, {})
-    assert pair.importing.waiting == {}
+    assert (pair.owed, len(pair.importing.awaited), pair.export.open) == (0, 0, {})
 
 
 def test_each_request_has_a_reply_of_its_own() -> None:
@@ -140,7 +144,7 @@ def test_without_a_responder_nothing_is_owed() -> None:
     pair.ask()
 
     assert b"NATS/1.0 503\r\nNats-Subject: q\r\n" in pair.requester.got()
-    assert pair.owed == pair.importing.outstanding == 0
+    assert pair.owed == len(pair.importing.awaited) == 0
 
 
 def test_an_answer_whose_time_is_over_is_nobody_s() -> None:
@@ -152,7 +156,7 @@ def test_an_answer_whose_time_is_over_is_nobody_s() -> None:
     pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
 
     assert pair.requester.got() == b""
-    assert pair.owed == pair.importing.outstanding == 0
+    assert pair.owed == len(pair.importing.awaited) == 0
 
 
 def test_the_timer_of_a_service_goes_on_for_those_that_came_later() -> None:
@@ -205,8 +209,9 @@ def test_an_answer_that_nobody_waits_for_any_more_is_not_owed(gone: bytes) -> No
     pair.ask()
 
     account.remove(sub)
+    pair.world.clock.advance(0)
 
-    assert pair.owed == pair.importing.outstanding == 0
+    assert pair.owed == len(pair.importing.awaited) == 0
 
 
 def test_an_answer_that_somebody_else_still_waits_for_is_owed() -> None:
@@ -217,26 +222,107 @@ def test_an_answer_that_somebody_else_still_waits_for_is_owed() -> None:
     pair.ask()
 
     pair.world.account("I").remove(pair.requester.subs.pop(b"1"))
+    pair.world.clock.advance(0)
 
     assert pair.owed == 1
 
 
-def test_at_the_bound_a_request_has_no_responders_and_is_counted(
+class Crowd:
+    """Two services of E, one of which never answers, and clients of I who ask them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert PENDING_RESPONSES_MAX == 65_536
+        assert PENDING_RESPONSES_EXPORT_MAX == PENDING_RESPONSES_MAX // 2
+        assert PENDING_RESPONSES_REQUESTER_MAX == PENDING_RESPONSES_MAX // 4
+        monkeypatch.setattr(awaited, "PENDING_RESPONSES_MAX", 16)
+        monkeypatch.setattr(awaited, "PENDING_RESPONSES_EXPORT_MAX", 8)
+        monkeypatch.setattr(awaited, "PENDING_RESPONSES_REQUESTER_MAX", 4)
+        self.world = World()
+        for subject in (b"slow", b"slower", b"slowest", b"fast"):
+            self.world.import_("I", self.world.export("E", subject))
+        self.responder = FakePeer(self.world.account("E"), 1)
+        self.responder.headers = False
+        for subject in (b"slow", b"slower", b"slowest", b"fast"):
+            self.responder.subscribe(subject, subject)
+        self.waiting = self.world.services["I"].awaited
+
+    def client(self, cid: int) -> FakePeer:
+        client = FakePeer(self.world.account("I"), cid)
+        client.no_responders = True
+        client.subscribe(b"r%d.*" % cid, b"1")
+        return client
+
+    def ask(self, client: FakePeer, subject: bytes, number: int = 0) -> bytes:
+        """Return the reply that the responder sees; the requester's ends in a number."""
+        client.says(b"PUB %b r%d.%d 1\r\nq\r\n" % (subject, client.cid, number))
+        return self.responder.got().split()[3]
+
+    def answered(self, client: FakePeer, replies: list[bytes]) -> list[int]:
+        """Answer on these; return the numbers of the requests that were still waited for."""
+        for reply in replies:
+            self.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+        words = client.got().split()
+        return [int(word.partition(b".")[2]) for word in words if word.startswith(b"r")]
+
+
+def test_a_client_that_asks_too_much_gives_up_its_own_oldest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert PENDING_RESPONSES_MAX == 65_536
-    monkeypatch.setattr(services_module, "PENDING_RESPONSES_MAX", 2)
-    pair = Pair()
+    crowd = Crowd(monkeypatch)
+    other, greedy = crowd.client(2), crowd.client(3)
+    first = crowd.ask(other, b"slow", 9)
+
+    replies = [crowd.ask(greedy, b"slow", number) for number in range(6)]
+
+    assert (len(crowd.waiting), crowd.waiting.dropped) == (5, 2)
+    assert crowd.answered(greedy, replies) == [2, 3, 4, 5]
+    assert crowd.answered(other, [first]) == [9]
+    assert len(crowd.waiting) == 0
+
+
+def test_a_service_that_many_ask_and_that_is_silent_leaves_the_others_their_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd = Crowd(monkeypatch)
+    modest = crowd.client(2)
+    first = crowd.ask(modest, b"fast", 7)
+    second = crowd.ask(modest, b"slow", 8)
+
+    for cid in range(3, 8):
+        greedy = crowd.client(cid)
+        for number in range(4):
+            crowd.ask(greedy, b"slow", number)
+
+    assert len(crowd.waiting) == 9  # 8 of the silent one
+    assert crowd.answered(modest, [first, second]) == [7, 8]  # it had asked only once
+    assert crowd.answered(modest, [crowd.ask(modest, b"fast", 9)]) == [9]
+
+
+def test_where_an_account_waits_for_too_many_the_service_that_owes_most_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crowd = Crowd(monkeypatch)
+    modest = crowd.client(2)
+    first = crowd.ask(modest, b"fast", 7)
+
+    for cid, subject in enumerate([b"slow", b"slower", b"slowest"] * 2, 3):
+        greedy = crowd.client(cid)
+        for number in range(4):
+            crowd.ask(greedy, subject, number)
+
+    assert len(crowd.waiting) == 16
+    assert crowd.answered(modest, [first, crowd.ask(modest, b"fast", 8)]) == [7, 8]
+
+
+def test_what_gives_way_is_measured_as_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(awaited, "PENDING_RESPONSES_REQUESTER_MAX", 1)
+    pair = Pair(latency=Latency(b"lat", 100))
     pair.responder.subscribe(b"q", b"1")
 
-    assert pair.ask()
-    assert pair.ask()
-    assert pair.importing.refused == 0
-    assert pair.ask() == b""
+    pair.ask()
+    pair.ask()
 
-    assert b"NATS/1.0 503" in pair.requester.got()
-    assert pair.importing.refused == 1
-    assert pair.owed == 2
+    assert [measurement.outcome for _, _, measurement in pair.world.measurements] == [TIMED_OUT]
 
 
 def test_a_service_that_leads_back_to_itself_ends() -> None:
@@ -341,6 +427,7 @@ def test_what_ends_without_an_answer_is_measured_by_its_end() -> None:
     pair.world.clock.advance(SECOND_NS)
     pair.ask()
     pair.world.account("I").remove(pair.requester.subs.pop(b"1"))
+    pair.world.clock.advance(0)
     pair.requester.says(b"PUB q 1\r\nq\r\n")  # no reply
 
     outcomes = [measurement.outcome for _, _, measurement in pair.world.measurements]

@@ -157,11 +157,11 @@ def test_the_answers_that_an_account_owes_end_with_it() -> None:
     importer.says(b"SUB r 1\r\nPUB q r 1\r\nx\r\n")
     services = world.server.accounts["I"].services
     assert services is not None
-    assert services.outstanding == 1
+    assert len(services.awaited) == 1
 
     world.server.account_set.apply(bind(parse("accounts [I]", "x.conf")))
 
-    assert services.outstanding == 0
+    assert len(services.awaited) == 0
 
 
 def test_one_account_is_updated_and_those_that_import_from_it() -> None:

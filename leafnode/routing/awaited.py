@@ -1,0 +1,215 @@
+"""The answers that one account waits for: who asked whom, and what gives way beyond the bounds.
+
+Knows requesters and services as keys, and replies; not how a request travels. nats-server has no
+bound. Truth: nats-server 2.15.1 server/accounts.go checkForReverseEntry; limits.py.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from leafnode.limits import (
+    PENDING_RESPONSES_EXPORT_MAX,
+    PENDING_RESPONSES_MAX,
+    PENDING_RESPONSES_REQUESTER_MAX,
+    RESPONSES_ENDED_PER_TURN,
+)
+from leafnode.routing import latency as measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from leafnode.routing.peer import Peer
+    from leafnode.routing.services import Response, ServiceExport
+    from leafnode.routing.sublist import Sublist
+
+Holder = TypeVar("Holder")
+Key = TypeVar("Key")
+_WILDCARDS: Final = frozenset({b"*", b">"})
+
+
+class Ranking(Generic[Holder]):
+    """How much each holder has, so that who has most is found at once."""
+
+    __slots__ = ("_counts", "_levels", "_most", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._counts: dict[Holder, int] = {}
+        self._levels: dict[int, dict[Holder, None]] = {}  # who has so much
+        self._most = 0
+
+    def add(self, holder: Holder) -> None:
+        """Give a holder one more."""
+        self._move(holder, 1)
+
+    def remove(self, holder: Holder) -> None:
+        """Take one from a holder that has some."""
+        self._move(holder, -1)
+
+    def first(self) -> Holder:
+        """Return who has most; of several the one that has had so much for longest."""
+        return next(iter(self._levels[self._most]))
+
+    def _move(self, holder: Holder, by: int) -> None:
+        before = self._counts.get(holder, 0)
+        now = before + by
+        self.total += by
+        if before:
+            level = self._levels[before]
+            del level[holder]
+            if not level:
+                del self._levels[before]
+        if now:
+            self._counts[holder] = now
+            self._levels.setdefault(now, {})[holder] = None
+        else:
+            del self._counts[holder]
+        if now > self._most or (before == self._most and before not in self._levels):
+            self._most = now
+
+
+class Awaited:
+    """What one account waits for. Bounded for each requester, for each service, and in all."""
+
+    __slots__ = (
+        "_answers",
+        "_by_export",
+        "_by_requester",
+        "_call_later",
+        "_doubtful",
+        "_exports",
+        "_is_looking",
+        "_sublist",
+        "_to",
+        "dropped",
+    )
+
+    def __init__(
+        self, sublist: Sublist, call_later: Callable[[int, Callable[[], None]], object]
+    ) -> None:
+        self._sublist = sublist
+        self._call_later = call_later
+        self.dropped = 0  # that had to make room
+        # Of each requester and service, the one that waits longest first.
+        self._answers: dict[tuple[Peer, ServiceExport], dict[Response, None]] = {}
+        self._exports: Ranking[ServiceExport] = Ranking()
+        self._by_export: dict[ServiceExport, Ranking[Peer]] = {}
+        self._by_requester: dict[Peer, Ranking[ServiceExport]] = {}
+        # By all but the last token of the reply, because inboxes end in a wildcard, and by reply.
+        self._to: dict[bytes, dict[bytes, dict[Response, None]]] = {}
+        self._doubtful: dict[bytes, None] = {}  # subjects of subscriptions that ended
+        self._is_looking = False
+
+    def __len__(self) -> int:
+        return self._exports.total
+
+    def add(self, response: Response) -> None:
+        """Wait for one more. Where it is one too many, the oldest of whoever has most gives way."""
+        requester, export = response.requester, response.export
+        surplus = self._surplus(requester, export)
+        if surplus is not None:
+            self.dropped += 1
+            surplus.end(measure.TIMED_OUT)
+        self._answers.setdefault((requester, export), {})[response] = None
+        self._exports.add(export)
+        self._by_export.setdefault(export, Ranking()).add(requester)
+        self._by_requester.setdefault(requester, Ranking()).add(export)
+        replies = self._to.setdefault(parent_of(response.to), {})
+        replies.setdefault(response.to, {})[response] = None
+
+    def remove(self, response: Response) -> None:
+        """It came, or never will."""
+        requester, export = response.requester, response.export
+        several = self._answers[requester, export]
+        del several[response]
+        if not several:
+            del self._answers[requester, export]
+        self._exports.remove(export)
+        _take(self._by_export, export, requester)
+        _take(self._by_requester, requester, export)
+        parent = parent_of(response.to)
+        replies = self._to[parent]
+        del replies[response.to][response]
+        if not replies[response.to]:
+            del replies[response.to]
+        if not replies:
+            del self._to[parent]
+
+    def touch(self, response: Response) -> None:
+        """A part of it came: it waits for the next from now on."""
+        several = self._answers[response.requester, response.export]
+        del several[response]
+        several[response] = None
+
+    def _surplus(self, requester: Peer, export: ServiceExport) -> Response | None:
+        """Return what gives way before one more is waited for; None: there is room."""
+        by_requester = self._by_requester.get(requester)
+        by_export = self._by_export.get(export)
+        if by_requester and by_requester.total >= PENDING_RESPONSES_REQUESTER_MAX:
+            pair = requester, by_requester.first()
+        elif by_export and by_export.total >= PENDING_RESPONSES_EXPORT_MAX:
+            pair = by_export.first(), export
+        elif self._exports.total >= PENDING_RESPONSES_MAX:
+            most = self._exports.first()
+            pair = self._by_export[most].first(), most
+        else:
+            return None
+        return next(iter(self._answers[pair]))
+
+    # --- interest in answers
+
+    def interest_lost(self, subject: bytes) -> None:
+        """A subscription ended: nobody waits for the answers that only it would have got.
+
+        They are looked for in turns of their own, once for all that ended until then.
+        """
+        parent = parent_of(subject)
+        replies = self._to.get(parent)
+        if replies is None or not (subject in replies or subject[len(parent) :] in _WILDCARDS):
+            return
+        if self._sublist.has(subject):
+            return
+        self._doubtful[subject] = None
+        if not self._is_looking:
+            self._is_looking = True
+            self._look_on(self._unwanted())
+
+    def _look_on(self, looking: Iterator[None]) -> None:
+        self._call_later(0, lambda: self._look(looking))
+
+    def _look(self, looking: Iterator[None]) -> None:
+        steps = sum(1 for _ in islice(looking, RESPONSES_ENDED_PER_TURN))
+        if steps == RESPONSES_ENDED_PER_TURN:
+            self._look_on(looking)
+        else:
+            self._is_looking = False
+
+    def _unwanted(self) -> Iterator[None]:
+        """End what nobody waits for any more, in steps."""
+        while self._doubtful:
+            subject = next(iter(self._doubtful))
+            del self._doubtful[subject]
+            parent = parent_of(subject)
+            replies = self._to.get(parent, {})
+            for reply in [subject] if subject in replies else list(replies):
+                yield
+                match = self._sublist.find(reply)
+                if match.plain or match.groups:
+                    continue
+                for response in list(self._to.get(parent, {}).get(reply, ())):
+                    response.end(measure.INTEREST_LOST)
+                    yield
+
+
+def parent_of(subject: bytes) -> bytes:
+    """Return all but the last token."""
+    return subject[: subject.rfind(b".") + 1]
+
+
+def _take(rankings: dict[Key, Ranking[Holder]], key: Key, holder: Holder) -> None:
+    ranking = rankings[key]
+    ranking.remove(holder)
+    if not ranking.total:
+        del rankings[key]
