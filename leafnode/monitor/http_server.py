@@ -17,8 +17,9 @@ import h11
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
-from leafnode.monitor.steps import Run
+from leafnode.monitor.steps import Run, at_once
 from leafnode.monitor.text import compact
+from leafnode.net.http_request import is_about_the_server, refused_status
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
@@ -152,6 +153,11 @@ class HttpSession:
         if len(names) > limits.HTTP_HEADERS_MAX:
             self._server.counters.bad += 1
             self._refuse(Answer(431, TEXT, (b"Request Header Fields Too Large\n",)))
+        elif status := refused_status(request):
+            self._server.counters.bad += 1
+            self._refuse(Answer(status, TEXT, (f"{HTTPStatus(status).phrase}\n".encode(),)))
+        elif _expects(request) not in {b"", b"100-continue"}:
+            self._refuse(Answer(417, TEXT, (b"Expectation Failed\n",)))
         elif request.method == b"CONNECT":
             self._refuse(Answer(405, TEXT, (b"Method Not Allowed\n",)))
         elif _length(request) > limits.HTTP_BODY_BYTES_MAX:
@@ -159,7 +165,9 @@ class HttpSession:
         else:
             self._request = request
             self._body_bytes = 0
-            return True
+            if not _expects(request) or not _has_body(request):
+                return True
+            self._respond()  # nobody reads the body: it need not come, and nothing behind it
         return False
 
     def _skip(self, size: int) -> bool:
@@ -179,7 +187,10 @@ class HttpSession:
         request = self._request
         assert request is not None, "h11 ends only what it began"
         self._disarm()
-        steps = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
+        if is_about_the_server(request):
+            steps = at_once(Answer(200, TEXT, ()))
+        else:
+            steps = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
         run = self._run = Run(steps, self._server.clock, self._answer, self._fault)
         run.start()
         if run.paused and self._transport is not None:
@@ -194,7 +205,7 @@ class HttpSession:
     def _answer(self, answer: Answer) -> None:
         paused, self._run = self._run is not None and self._run.paused, None
         self._answered += 1
-        last = self._answered >= limits.HTTP_REQUESTS_MAX
+        last = self._answered >= limits.HTTP_REQUESTS_MAX or self._http.their_state is h11.SEND_BODY
         self._send(answer, *([("Connection", "close")] if last else []))
         if self._http.our_state is not h11.DONE or self._is_behind():
             self._close()
@@ -279,6 +290,14 @@ class HttpSession:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
+
+
+def _expects(request: h11.Request) -> bytes:
+    return next((value.lower() for name, value in request.headers if name == b"expect"), b"")
+
+
+def _has_body(request: h11.Request) -> bool:
+    return _length(request) > 0 or any(name == b"transfer-encoding" for name, _ in request.headers)
 
 
 def _length(request: h11.Request) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 
 from leafnode.monitor.query import BadQuery
+from leafnode.protocol.subject import is_valid
 
 if TYPE_CHECKING:
     from leafnode.monitor.query import Query
@@ -58,7 +59,7 @@ class ConnzOptions(msgspec.Struct, frozen=True):
         """Raises BadQuery."""
         auth = query.flag("auth")
         subscriptions, detail = _subscriptions(query)
-        acc = query.text("acc")
+        acc, subject = query.text("acc"), query.text("filter_subject")
         return cls(
             sort=query.text("sort"),
             auth=auth,
@@ -72,7 +73,7 @@ class ConnzOptions(msgspec.Struct, frozen=True):
             user=query.text("user"),
             acc=acc,
             # Nats-server does not read it from a query: what it refuses elsewhere passes here.
-            filter_subject=query.text("filter_subject") if acc else "",
+            filter_subject=subject if acc and is_valid(subject.encode()) else "",
         )
 
 

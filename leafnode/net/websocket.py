@@ -59,11 +59,20 @@ _MISTAKES: Final = (
     ),
     ("CLOSE with 1 byte payload", "close frame payload cannot be 1 byte"),
     ("Reserved bit set unexpectedly", "reserved bits must be clear"),
-    ("Invalid opcode", "unknown opcode"),
     ("Error decoding CLOSE reason", "invalid utf8 body in close frame"),
     ("CLOSE with", "invalid close status code"),
     ("remote CLOSE", "invalid close status code"),
 )
+
+
+_OPCODE: Final = "Invalid opcode "  # its number stands behind it
+
+
+def _mistake(text: str) -> str:
+    """Return what nats-server calls a mistake of which wsproto says this."""
+    if text.startswith(_OPCODE):
+        return f"unknown opcode {int(text.removeprefix(_OPCODE), 16)}"
+    return next((ours for theirs, ours in _MISTAKES if text.startswith(theirs)), text)
 
 
 @dataclass(slots=True)
@@ -282,7 +291,7 @@ class WebSocketConnection:
                 self._reason = text = TOO_BIG
             else:
                 self._reason = "Protocol Violation"
-                text = next((ours for theirs, ours in _MISTAKES if text.startswith(theirs)), text)
+                text = _mistake(text)
             log.debug("Websocket closed: peer=%s mistake=%s", self.peer, text)
             self._wire.write([frames.send(CloseConnection(code=code, reason=text))])
         self._wire.close()

@@ -18,6 +18,7 @@ import h11
 from wsproto.utilities import generate_accept_token
 
 from leafnode.limits import HTTP_HEADERS_MAX, WEBSOCKET_HEAD_BYTES_MAX
+from leafnode.net.http_request import refused_status
 
 _KEY_BYTES: Final = 16
 _REASON_CHARS_MAX: Final = 100
@@ -94,6 +95,8 @@ class Handshake:
         path = request.target.decode("latin-1").partition("?")[0]
         if len(request.headers) > HTTP_HEADERS_MAX:
             return _refusal(431, "too many headers")
+        if status := refused_status(request):
+            return _refusal(status, "no request of HTTP/1")
         if path.endswith(_OTHER_PATHS):
             return _refusal(404, f"{path} is not enabled")
         if request.method != b"GET":

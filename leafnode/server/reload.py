@@ -7,15 +7,15 @@ Truth: nats-server 2.15.1 server/reload.go diffOptions; docs/configuration.md, "
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from leafnode.config.listener_options import Websocket
 from leafnode.config.options import HostPort
 from leafnode.errors import ReloadError
 
 if TYPE_CHECKING:
-    from leafnode.config.listener_options import Websocket
     from leafnode.config.options import JetStreamOptions, OperatorOptions, Options
 
 
@@ -129,6 +129,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "prof_block_rate": Live(Part.NOTHING, "prof_block_rate"),
 }
 _FREE_PORT: Final = -1
+_WEBSOCKET_HIDDEN: Final = frozenset({"tls", "authorization", "headers"})  # may hold secrets
 
 
 def changes(old: Options, new: Options) -> list[Change]:
@@ -141,8 +142,7 @@ def changes(old: Options, new: Options) -> list[Change]:
         if field == "port" and after == _FREE_PORT:
             continue  # it has a free one already
         if isinstance(rule, Fixed):
-            shown = _duration if field.endswith("_ns") else _shown
-            raise ReloadError(f"{rule.name}: old={shown(before)}, new={shown(after)}")
+            raise ReloadError(f"{rule.name}: old={_told(field, before)}, new={_told(field, after)}")
         if field == "websocket":
             _check_websocket(before, after)
         if field == "no_auth_user":
@@ -158,9 +158,32 @@ def changes(old: Options, new: Options) -> list[Change]:
 def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
     """Its certificates may be others; all else of the listener stays."""
     if old is None or new is None or replace(old, tls=None) != replace(new, tls=None):
-        raise ReloadError("Websocket")
+        raise ReloadError(_websocket_change(old, new))
     if (old.tls is None) is not (new.tls is None):
-        raise ReloadError("Websocket")
+        raise ReloadError(_websocket_change(old, new))
+
+
+def _told(field: str, value: Any) -> str:
+    if field == "default_js_domains":
+        return f"map[{' '.join(f'{name}:{domain}' for name, domain in sorted(value))}]"
+    return _duration(value) if field.endswith("_ns") else _shown(value)
+
+
+def _websocket_change(old: Websocket | None, new: Websocket | None) -> str:
+    """Name what is different in it; nats-server prints all, and passwords with it."""
+    absent = Websocket()
+    before, after = old or absent, new or absent
+    names = [
+        one.name for one in fields(absent) if getattr(before, one.name) != getattr(after, one.name)
+    ]
+    shown = [
+        " ".join(
+            name if name in _WEBSOCKET_HIDDEN else f"{name}:{_shown(getattr(side, name))}"
+            for name in names
+        )
+        for side in (before, after)
+    ]
+    return f"Websocket: old={{{shown[0]}}}, new={{{shown[1]}}}"
 
 
 def _check_no_auth_user(old: str, new: str, options: Options) -> None:

@@ -98,6 +98,7 @@ def test_what_is_refused_is_refused_by_name(query: str, text: str) -> None:
 def test_a_subject_filter_without_an_account_is_passed_over_in_a_query() -> None:
     # nats-server reads it from `$SYS` requests alone
     assert cids(answer("filter_subject=a")) == [7, 8]
+    assert cids(answer("filter_subject=..&acc=$G")) == cids(answer("acc=$G"))
     assert cids(answer("filter_subject=a&auth=1")) == [7, 8]
 
 

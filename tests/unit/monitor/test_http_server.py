@@ -128,6 +128,55 @@ def test_another_method_is_answered_like_get(method: bytes) -> None:
     assert world.answers() == [(200, b'{"status":"ok"}')]
 
 
+@pytest.mark.parametrize("length", [b"Content-Length: 10", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("body", [b"", b"0123456789" + GET])
+def test_who_waits_with_a_body_is_answered_without_it(length: bytes, body: bytes) -> None:
+    world = World()
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" + length + b"\r\n\r\n"
+
+    world.session.received(head + body)
+
+    assert world.answers() == [(200, b'{"status":"ok"}')]
+    assert b"\r\nConnection: close\r\n" in world.transport.written
+    assert world.transport.closed
+
+
+def test_who_waits_with_no_body_stays() -> None:
+    world = World()
+
+    world.session.received(GET.replace(b"Host: x", b"Host: x\r\nExpect: 100-continue") * 2)
+    world.clock.advance(0)
+
+    assert world.answers() == [(200, b'{"status":"ok"}')] * 2
+    assert not world.transport.closed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (b"HTTP/1.1", b"HTTP/9.9", 505),
+        (b"/healthz", b"*", 400),
+        (b"Host: x", b"Host: x\r\nExpect: tea", 417),
+    ],
+)
+def test_a_request_that_cannot_be_met_ends_it(old: bytes, new: bytes, status: int) -> None:
+    world = World()
+
+    world.session.received(GET.replace(old, new))
+
+    assert world.answers()[0][0] == status
+    assert world.transport.closed
+
+
+def test_options_of_the_whole_server_say_that_it_is_there() -> None:
+    world = World()
+
+    world.session.received(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert world.answers() == [(200, b"")]
+    assert not world.transport.closed
+
+
 def test_connect_is_not_allowed_and_ends_the_connection() -> None:
     world = World()
 

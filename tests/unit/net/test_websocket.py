@@ -142,7 +142,8 @@ WRONG = [
     (frame(BINARY, b"PING\r\n", is_masked=False), b"mask bit missing"),
     (frame(BINARY, b"x", reserved=2), b"reserved bits must be clear"),
     (frame(BINARY, b"x", reserved=4), b"reserved bits must be clear"),
-    (frame(3, b"x"), b"unknown opcode"),
+    (frame(3, b"x"), b"unknown opcode 3"),
+    (frame(11, b"x"), b"unknown opcode 11"),
     (frame(CONTINUATION, b"x"), b"invalid continuation frame"),
     (
         frame(BINARY, b"P", is_last=False) + frame(BINARY, b"y"),

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.listener_options import Websocket, WebsocketAuthorization
 from leafnode.config.options import (
     Authorization,
     HostPort,
@@ -45,6 +46,14 @@ def test_nothing_changed_is_nothing_to_do() -> None:
         ({"max_subscriptions": 5}, "MaxSubs: old=0, new=5"),
         ({"no_header_support": True}, "NoHeaderSupport: old=false, new=true"),
         ({"lame_duck_duration_ns": 40 * NS_PER_S}, "LameDuckDuration: old=2m0s, new=40s"),
+        (
+            {"default_js_domains": (("B", "y"), ("A", "x"))},
+            "JsAccDefaultDomain: old=map[], new=map[A:x B:y]",
+        ),
+        (
+            {"websocket": Websocket("h", 80)},
+            "Websocket: old={host:0.0.0.0 port:0}, new={host:h port:80}",
+        ),
     ],
 )
 def test_what_needs_a_restart_is_refused_by_name(change: dict[str, object], text: str) -> None:
@@ -62,6 +71,15 @@ def test_the_store_stays_where_it_is(change: dict[str, str], text: str) -> None:
     old = Options(jetstream=JetStreamOptions())
     new = Options(jetstream=replace(JetStreamOptions(), **change))
 
+    assert refusal(old, new) == f"config reload not supported for {text}"
+
+
+def test_a_refused_websocket_names_what_changed_and_no_secret() -> None:
+    old = Options(websocket=Websocket(compression=True))
+    own = WebsocketAuthorization(password="c4n4ry")
+    new = Options(websocket=Websocket(compression=False, authorization=own))
+
+    text = "Websocket: old={compression:true authorization}, new={compression:false authorization}"
     assert refusal(old, new) == f"config reload not supported for {text}"
 
 
