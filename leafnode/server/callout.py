@@ -54,8 +54,8 @@ def _new_keys(server: Server) -> ServerKeys:
 
 
 def start_callout(server: Server, tasks: asyncio.TaskGroup) -> None:
-    """Let logins be decided by a service from now on, where the options say so."""
-    if not needs_keys(server.options) or server.callout is not None:
+    """Let logins be decided by a service from now on, as the options say now."""
+    if not needs_keys(server.options):
         return
     from leafnode.auth.callout import AskingServer, Callout
 
@@ -70,7 +70,7 @@ def start_callout(server: Server, tasks: asyncio.TaskGroup) -> None:
         curve=keys.curve,
         timeout_ns=options.authorization.timeout_ns,
     )
-    question = server.callout = Question(server)
+    question = server.callout = server.callout or Question(server)
     callout: Callout = Callout(
         asking,
         question.ask,

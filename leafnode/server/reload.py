@@ -82,7 +82,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "store": Fixed("Store"),
     "uplink": Fixed("Uplink"),
     "client_advertise": Live(Part.CLIENTS, "client_advertise"),
-    "server_tags": Live(Part.NOTHING, "tags"),
+    "server_tags": Live(Part.LOGINS, "tags"),  # a callout service is told
     "server_metadata": Live(Part.NOTHING, "metadata"),
     "http_base_path": Fixed("HTTPBasePath"),
     "max_closed_clients": Fixed("MaxClosedClients"),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from leafnode.auth.identity import LoginRefused
+from leafnode.clock import NS_PER_S
 from leafnode.config.options import AuthCalloutOptions, Authorization, Options
 from leafnode.limits import CALLOUTS_PENDING_MAX
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
-from leafnode.server.callout import Question, needs_keys
+from leafnode.server.callout import Question, needs_keys, start_callout
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
@@ -88,3 +90,31 @@ def test_beyond_the_bound_a_login_is_refused_and_counted() -> None:
 
 async def refused(question: Question) -> None:
     await question.ask("AUTH", b"", b"q")
+
+
+def test_a_reload_changes_what_a_service_is_told_of_the_server() -> None:
+    told: list[Any] = []
+    authenticator = SimpleNamespace(delegate=lambda callout, _: told.append(callout))
+    server = SimpleNamespace(
+        options=Options(authorization=CALLOUT, server_tags=("old",)),
+        operator=None,
+        keys=None,
+        callout=None,
+        name="edge",
+        clock=None,
+        token_bytes=bytes,
+        accounts={},
+        authenticator=authenticator,
+        websocket_authenticator=None,
+    )
+    start_callout(cast("Server", server), cast("Any", None))
+    question, keys = server.callout, server.keys
+
+    later = replace(CALLOUT, timeout_ns=7 * NS_PER_S)
+    server.options = Options(authorization=later, server_tags=("new",))
+    start_callout(cast("Server", server), cast("Any", None))
+
+    shown = told[-1]._server
+    assert (shown.tags, shown.timeout_ns) == (("new",), 7 * NS_PER_S)
+    assert server.callout is question
+    assert server.keys is keys
