@@ -274,7 +274,8 @@ JWT_DEPTH_MAX: Final = 32
 LARGE_JWT_CHARS: Final = 16 * KIB  # an account's beyond it is read in a thread: 1 ms and more
 SHOWN_JWT_CHARS_MAX: Final = 4 * KIB  # of a user's, kept for /connz; what max_control_line allows
 TEMPLATE_SUBJECTS_MAX: Final = 4096  # nats-server auth.go maxPermTemplateSubjectExpansions
-BCRYPT_PENDING_MAX: Final = 256  # logins waiting for the one worker; beyond it refused
+BCRYPT_PENDING_MAX: Final = LOGINS_WAITING_MAX  # waiting for the one worker; beyond it refused
+BCRYPT_PENDING_ADDRESS_MAX: Final = LOGINS_WAITING_ADDRESS_MAX  # of them from one address
 EXPIRY_RECHECK_NS: Final = 60 * NS_PER_S  # how late a clock that jumps may make an expiry
 
 # --- the log

@@ -12,7 +12,7 @@ from asyncio import Future
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
-from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused, UserRemoved
+from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused, LoginsOverflowed, UserRemoved
 from leafnode.auth.later import answer_of
 from leafnode.auth.secrets import Secrets
 from leafnode.auth.static import StaticLogins
@@ -88,7 +88,7 @@ class Authenticator:
 
     @property
     def overflowed(self) -> int:
-        """Logins that were refused because BCRYPT_PENDING_MAX others waited."""
+        """Logins that were refused because too many others waited for their bcrypt hash."""
         return self._secrets.overflowed
 
     def voucher(self, connect: Connect, facts: PeerFacts) -> str:
@@ -158,6 +158,8 @@ class Authenticator:
         try:
             answer = self._static.check(connect, facts)
             return (await answer if isinstance(answer, Future) else answer), LoginRefused()
+        except LoginsOverflowed:
+            raise  # nobody knows yet whose business it is
         except LoginRefused as err:
             return None, err
 

@@ -110,6 +110,10 @@ class LoginRefused(AuthError):  # noqa: N818 -- what happened, not what is wrong
         return "Authorization Violation"
 
 
+class LoginsOverflowed(LoginRefused):
+    """Too many logins are being checked: nobody knows whether this one would hold."""
+
+
 class UserRemoved(LoginRefused):
     """Nobody has that name any more: nats-server ends such a connection without a word."""
 

@@ -1,7 +1,7 @@
 """Comparing a secret with what the configuration has, plain or as a bcrypt hash.
 
 Takes the same time for right and wrong secrets. A bcrypt check takes 50 ms to seconds on a small
-machine, so one worker thread does them, behind a bounded queue. Knows no users.
+machine, so one worker thread does them, one after the other; addresses take turns. Knows no users.
 Truth: nats-server 2.15.1 server/auth.go comparePasswords.
 """
 
@@ -12,8 +12,8 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from leafnode.auth.identity import LoginRefused
-from leafnode.limits import BCRYPT_PENDING_MAX
+from leafnode.auth.identity import LoginsOverflowed
+from leafnode.limits import BCRYPT_PENDING_ADDRESS_MAX, BCRYPT_PENDING_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,20 +35,24 @@ class Secrets:
     """The one place where secrets are compared, with its worker."""
 
     def __init__(self, new_worker: Callable[[], Executor] = _one_thread) -> None:
-        self.overflowed = 0  # refused because BCRYPT_PENDING_MAX others waited
-        self._pending = 0
+        self.overflowed = 0  # refused because too many others waited
         self._new_worker = new_worker
         self._worker: Executor | None = None  # until the first hash
+        # What waits, by address, oldest first; the address whose turn it is comes first.
+        self._queues: dict[str, dict[asyncio.Future[bool], tuple[str, str]]] = {}
+        self._queued = 0
+        self._is_busy = False
 
     @property
     def waiting(self) -> int:
         """Checks of a bcrypt hash that are not done."""
-        return self._pending
+        return self._queued + self._is_busy
 
-    def holds(self, given: str, wanted: str) -> bool | asyncio.Future[bool]:
-        """Say whether the secret is the wanted one, at once or by a future of the loop.
+    def holds(self, given: str, wanted: str, *, address: str = "") -> bool | asyncio.Future[bool]:
+        """Say whether the secret is the wanted one, at once or by a future of the loop, which
+        whoever does not wait any more cancels.
 
-        Raises LoginRefused when too many wait already.
+        Raises LoginsOverflowed when too many wait already, or sets it on the future later.
         """
         if not is_bcrypt(wanted):
             import hmac  # not at the top: it loads OpenSSL
@@ -56,22 +60,75 @@ class Secrets:
             same = hmac.compare_digest(wire(given), wire(wanted))
             # An empty secret in a configuration is a slip, not an open door.
             return same and bool(wanted)
-        if self._pending >= BCRYPT_PENDING_MAX:
-            self.overflowed += 1
-            raise LoginRefused("too many logins wait for their password to be checked")
-        if self._worker is None:
-            self._worker = self._new_worker()
-        self._pending += 1
-        loop = asyncio.get_running_loop()
-        check = loop.run_in_executor(self._worker, _bcrypt_holds, given, wanted)
-        check.add_done_callback(self._checked)
+        self._make_room(address)
+        check: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(address, {})[check] = (given, wanted)
+        self._queued += 1
+        check.add_done_callback(lambda _: self._drop(address, check))
+        self._next()
         return check
 
-    def _checked(self, _: asyncio.Future[bool]) -> None:
-        self._pending -= 1
+    def _make_room(self, address: str) -> None:
+        """Take the newest of who has most in the queue out of it where it is full.
+
+        Raises LoginsOverflowed where that is whoever asks.
+        """
+        mine = len(self._queues.get(address, ()))
+        if self._queued < BCRYPT_PENDING_MAX and mine < BCRYPT_PENDING_ADDRESS_MAX:
+            return
+        self.overflowed += 1
+        most = max(self._queues.values(), key=len)
+        if mine >= BCRYPT_PENDING_ADDRESS_MAX or mine >= len(most):
+            raise LoginsOverflowed("too many logins wait for their password to be checked")
+        newest = next(reversed(most))
+        newest.set_exception(LoginsOverflowed("others came who waited for less"))
+        self._drop(next(name for name, one in self._queues.items() if one is most), newest)
+
+    def _drop(self, address: str, check: asyncio.Future[bool]) -> None:
+        """Take out a check that is done, or that nobody waits for; twice does nothing."""
+        queue = self._queues.get(address)
+        if queue is None or queue.pop(check, None) is None:
+            return
+        self._queued -= 1
+        if not queue:
+            del self._queues[address]
+
+    def _next(self) -> None:
+        """Begin the oldest check of the address whose turn it is, which is the last one then."""
+        while self._queues and not self._is_busy:
+            address = next(iter(self._queues))
+            queue = self._queues.pop(address)
+            check = next(iter(queue))
+            given, wanted = queue.pop(check)
+            self._queued -= 1
+            if queue:
+                self._queues[address] = queue
+            if check.done():
+                continue
+            if self._worker is None:
+                self._worker = self._new_worker()
+            self._is_busy = True
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(self._worker, _bcrypt_holds, given, wanted)
+            self._worked(work, check)
+
+    def _worked(self, work: asyncio.Future[bool], check: asyncio.Future[bool]) -> None:
+        work.add_done_callback(lambda _: self._checked(work, check))
+
+    def _checked(self, work: asyncio.Future[bool], check: asyncio.Future[bool]) -> None:
+        self._is_busy = False
+        if work.cancelled():
+            check.cancel()
+        elif not check.done():
+            check.set_result(work.result())
+        self._next()
 
     def close(self) -> None:
         """Drop the checks that wait; one that runs ends unheard."""
+        for queue in list(self._queues.values()):
+            for check in queue:
+                check.cancel()
+        self._queues, self._queued = {}, 0
         if self._worker is not None:
             self._worker.shutdown(wait=False, cancel_futures=True)
 

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
 from leafnode.auth.certificate import mapped_user
-from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused, UserRemoved
+from leafnode.auth.identity import (
+    PROXY_REQUIRED,
+    Identity,
+    LoginRefused,
+    LoginsOverflowed,
+    UserRemoved,
+)
 from leafnode.auth.secrets import Secrets, is_bcrypt
 from leafnode.config.lexer import quoted
 
@@ -49,7 +55,7 @@ class StaticLogins:
                 return self._by_certificate(connect, facts)
             return self._by_password(connect, facts, users.by_name)
         if users.token:
-            return self._compare(connect.auth_token, users.token, self._by_token(facts))
+            return self._compare(connect.auth_token, users.token, self._by_token(facts), facts)
         if users.single is not None:
             single = {users.single.identity.user: users.single}
             return self._by_password(connect, facts, single)
@@ -134,7 +140,7 @@ class StaticLogins:
             log.warning(text, quoted(connect.user))
         if not user.password and not connect.password:
             return user.identity
-        return self._compare(connect.password, user.password, user.identity)
+        return self._compare(connect.password, user.password, user.identity, facts)
 
     def _mapped(self, facts: PeerFacts) -> KnownUser:
         if facts.certificate is None:
@@ -153,15 +159,15 @@ class StaticLogins:
         if user is not None and not user.allows(facts.kind):
             user = None
         if user is None:
-            return self._compare(connect.password, self._decoy, None)
+            return self._compare(connect.password, self._decoy, None, facts)
         _unless_proxied(user, facts)
-        return self._compare(connect.password, user.password, user.identity)
+        return self._compare(connect.password, user.password, user.identity, facts)
 
     def _compare(
-        self, given: str, wanted: str, identity: Identity | None
+        self, given: str, wanted: str, identity: Identity | None, facts: PeerFacts
     ) -> Identity | asyncio.Future[Identity]:
         """Return `identity` if the secret is the wanted one and there is an identity at all."""
-        holds = self._secrets.holds(given, wanted)
+        holds = self._secrets.holds(given, wanted, address=facts.ip)
         if isinstance(holds, bool):
             if not holds or identity is None:
                 raise LoginRefused("wrong user or password")
@@ -171,7 +177,10 @@ class StaticLogins:
         def checked(check: asyncio.Future[bool]) -> None:
             if answer.cancelled():
                 return
-            if identity is not None and not check.cancelled() and check.result():
+            failure = None if check.cancelled() else check.exception()
+            if isinstance(failure, LoginsOverflowed):
+                answer.set_exception(failure)
+            elif identity is not None and not check.cancelled() and check.result():
                 answer.set_result(identity)
             else:
                 answer.set_exception(LoginRefused("wrong user or password"))

@@ -11,7 +11,7 @@ from asyncio import CancelledError, Future
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.auth.certificate import certificate_of
-from leafnode.auth.identity import LoginRefused, PeerFacts
+from leafnode.auth.identity import LoginRefused, LoginsOverflowed, PeerFacts
 from leafnode.clients.greeting import first_info
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
@@ -222,7 +222,7 @@ class Login:
             answer = authenticator.check(connect, self.facts())
         except LoginRefused as err:
             self._note(err)
-            raise errors.AuthorizationViolation from err
+            raise _error(err) from err
         except AuthError as err:
             raise errors.AuthorizationViolation from err
         if isinstance(answer, Future):
@@ -255,7 +255,7 @@ class Login:
             client.refuse(error)
         except AuthError as err:
             self._note(err if isinstance(err, LoginRefused) else LoginRefused())
-            client.refuse(errors.AuthorizationViolation())
+            client.refuse(_error(err))
         except (Exception, CancelledError):  # boundary: connection
             log.exception("Client refused, its credentials could not be checked")
             client.refuse(errors.AuthorizationViolation())
@@ -284,6 +284,13 @@ class Login:
             self._arm()
             return
         self._client.refuse(errors.UserAuthenticationExpired())
+
+
+def _error(refusal: AuthError) -> ProtocolError:
+    """Return what a client is told that is not let in."""
+    if isinstance(refusal, LoginsOverflowed):
+        return errors.AuthenticationTimeout()  # its credentials may well be right
+    return errors.AuthorizationViolation()
 
 
 class _Gone:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import bcrypt
+import pytest
 
+from leafnode.auth.identity import LoginsOverflowed
 from leafnode.auth.secrets import Secrets, is_bcrypt
+from leafnode.limits import BCRYPT_PENDING_ADDRESS_MAX, BCRYPT_PENDING_MAX
 from tests.sim.executor import SteppedExecutor
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -29,15 +32,79 @@ async def test_a_hash_is_compared_on_the_worker() -> None:
     right, wrong = secrets.holds("secret", HASH), secrets.holds("wrong", HASH)
     assert not isinstance(right, bool)
     assert not isinstance(wrong, bool)
-    assert secrets.waiting == len(worker.jobs) == 2
+    assert (secrets.waiting, len(worker.jobs)) == (2, 1)
 
-    worker.step()
+    await done(worker, right)
     assert await right is True
     assert secrets.waiting == 1
-    worker.step()
+    await done(worker, wrong)
     assert await wrong is False
-    await asyncio.sleep(0)  # one that was done already is counted out on the next turn
     assert secrets.waiting == 0
+
+
+async def done(worker: SteppedExecutor, *checks: object) -> None:
+    """Work until these are checked."""
+    for check in checks:
+        assert isinstance(check, asyncio.Future)
+        while not check.done():
+            worker.step_all()
+            await asyncio.sleep(0)
+
+
+def check_of(secrets: Secrets, address: str, given: str = "secret") -> asyncio.Future[bool]:
+    check = secrets.holds(given, HASH, address=address)
+    assert isinstance(check, asyncio.Future)
+    return check
+
+
+async def test_addresses_take_turns_however_much_one_of_them_asks() -> None:
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda: worker)
+    many = [check_of(secrets, "192.0.2.1", "wrong") for _ in range(BCRYPT_PENDING_ADDRESS_MAX)]
+    ann, bob = check_of(secrets, "192.0.2.2"), check_of(secrets, "192.0.2.3")
+
+    await done(worker, ann, bob)
+
+    assert (await ann, await bob) == (True, True)
+    assert sum(check.done() for check in many) <= 3
+
+
+async def test_nobody_is_kept_out_by_addresses_that_fill_the_queue() -> None:
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda: worker)
+    busy = check_of(secrets, "")
+    most = [check_of(secrets, "192.0.2.1") for _ in range(BCRYPT_PENDING_ADDRESS_MAX)]
+    with pytest.raises(LoginsOverflowed):
+        check_of(secrets, "192.0.2.1")
+    several = [check_of(secrets, "192.0.2.2") for _ in range(BCRYPT_PENDING_ADDRESS_MAX)]
+    assert secrets.waiting == BCRYPT_PENDING_MAX + 1
+
+    ann = check_of(secrets, "192.0.2.3")
+
+    assert secrets.waiting == BCRYPT_PENDING_MAX + 1
+    assert secrets.overflowed == 2
+    with pytest.raises(LoginsOverflowed):
+        await most[-1]
+    await done(worker, busy, ann)
+    assert await ann is True
+    assert sum(check.done() for check in several) <= 2
+    secrets.close()
+    await asyncio.sleep(0)
+
+
+async def test_nobody_computes_what_nobody_waits_for() -> None:
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda: worker)
+    first, gone, last = (check_of(secrets, "192.0.2.1") for _ in range(3))
+
+    gone.cancel()
+    await asyncio.sleep(0)
+    assert secrets.waiting == 2
+    worker.step()
+    await asyncio.gather(first)
+    worker.step()
+
+    assert await last is True
 
 
 async def test_the_worker_of_a_server_is_a_thread_of_its_own() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
+from leafnode.auth.identity import Identity, LoginRefused, LoginsOverflowed, PeerFacts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
 from leafnode.errors import AuthError
@@ -96,6 +96,16 @@ async def test_a_refusal_that_comes_later_closes() -> None:
     world.authenticator.asked[0].set_exception(AuthError("no"))
 
     assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
+    assert world.raw.ended
+
+
+async def test_who_is_refused_since_too_many_wait_is_not_told_that_its_password_is_wrong() -> None:
+    world = World()
+    await world.settle()
+
+    world.authenticator.asked[0].set_exception(LoginsOverflowed("too many"))
+
+    assert await world.settle() == b"-ERR 'Authentication Timeout'\r\n"
     assert world.raw.ended
 
 
