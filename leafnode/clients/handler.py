@@ -209,6 +209,8 @@ class ClientHandler:
         return self._infos.tell(self, self._session)
 
     def _attach(self, transport: Transport) -> None:
+        if self._outbound is not None:
+            self._outbound.finish()
         self._outbound, self._trace = new_outbound(
             self, transport, self._seams.options, self._on_slow
         )
@@ -432,7 +434,7 @@ class ClientHandler:
             self._timer = None
         self._login.end()
         if self._outbound is not None:
-            self._outbound.flush()
+            self._outbound.finish()
         self._seams.registry.remember(self, reason, self._seams.clock.wall_ns())
         self.peer.closing = True
         interest.drop_all(self.peer, self._seams.clock)

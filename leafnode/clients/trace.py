@@ -176,6 +176,10 @@ class TracedOutbound(Outbound):
         self._trace.wrote(self._peer.out)
         super().flush()
 
+    def finish(self) -> None:
+        self._trace.wrote(self._peer.out)
+        super().finish()
+
 
 def _line_read(line: bytes, *, is_open: bool) -> str:
     words = line.split(None, 1)

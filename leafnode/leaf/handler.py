@@ -398,7 +398,7 @@ class HubLink:
 
     def _flush(self) -> None:
         if self._outbound is not None:
-            self._outbound.flush()
+            self._outbound.finish()
 
     def _slow(self) -> None:
         transport = self.transport

@@ -15,6 +15,7 @@ from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_N
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from leafnode.clock import Timer
 
@@ -31,6 +32,26 @@ def send(sock: socket.socket, chunks: list[bytes]) -> int:
         return sock.sendmsg(chunks[:WRITE_CHUNKS_MAX])
     except LATER:
         return 0
+
+
+def in_pieces(chunks: list[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of the chunks in as few pieces as READ_CHUNK_BYTES allow."""
+    gathered: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if size + len(chunk) > READ_CHUNK_BYTES:
+            if gathered:
+                yield b"".join(gathered)
+            start = 0
+            while len(chunk) - start > READ_CHUNK_BYTES:
+                yield chunk[start : start + READ_CHUNK_BYTES]
+                start += READ_CHUNK_BYTES
+            gathered, size = [chunk[start:]], len(chunk) - start
+        else:
+            gathered.append(chunk)
+            size += len(chunk)
+    if gathered:
+        yield b"".join(gathered) if len(gathered) > 1 else gathered[0]
 
 
 @dataclass(slots=True)

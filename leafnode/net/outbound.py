@@ -1,15 +1,17 @@
 """From a peer's gathered bytes to its transport, within a bound.  HOT
 
 Knows peers and transports; not what the bytes mean. What the transport holds back counts against
-max_pending; beyond it the connection is cut, since nothing else frees the memory.
+max_pending; beyond it the connection is cut, since nothing else frees the memory. What has to be
+encrypted or packed goes in pieces, each in a turn of the loop.
 Truth: nats-server 2.15.1 server/client.go queueOutbound, flushOutbound.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.limits import CODED_TURN_BYTES, STALL_PENDING_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,16 @@ SLOW_DEADLINE: Final = "Slow Consumer (Write Deadline)"
 class Outbound:
     """Binds a peer to its transport for as long as the connection lives."""
 
-    __slots__ = ("_holds_back", "_max_pending_bytes", "_on_slow", "_peer", "_transport")
+    __slots__ = (
+        "_coded_later",
+        "_head_sent",
+        "_holds_back",
+        "_max_pending_bytes",
+        "_on_slow",
+        "_peer",
+        "_rest",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -48,11 +59,15 @@ class Outbound:
         self._max_pending_bytes = max_pending_bytes
         self._on_slow = on_slow
         self._holds_back = holds_back
+        self._rest: deque[bytes] | None = None  # it waits for its turn, see `_write_coded`
+        self._head_sent = 0  # of its first chunk
+        self._coded_later = 0  # bytes of it
         peer.flush = self.flush
+        peer.max_pending_bytes = max_pending_bytes
 
     def pending_bytes(self) -> int:
         """Bytes on their way to this connection that the kernel did not take yet."""
-        return self._peer.pending_bytes + self._transport.pending_bytes()
+        return self._peer.pending_bytes + self._coded_later + self._transport.pending_bytes()
 
     @property
     def stalls(self) -> int:
@@ -65,9 +80,69 @@ class Outbound:
         if not peer.out:
             return
         transport = self._transport
-        transport.write(peer.take())
-        pending = transport.pending_bytes()
+        if peer.pending_bytes > self._max_pending_bytes:
+            self._cut()
+            return
+        if transport.coding:
+            self._write_coded(transport.coding)
+        else:
+            transport.write(peer.take())
+        pending = self._coded_later + transport.pending_bytes()
         if pending > STALL_PENDING_BYTES and self._holds_back:
             peer.outbox.stalled = True
         if pending > self._max_pending_bytes:
-            self._on_slow()
+            self._cut()
+
+    def finish(self) -> None:
+        """Hand on everything at once: the connection ends, or another takes this one's place."""
+        if self._rest:
+            self._transport.write(self._take_rest(self._coded_later))
+        self._rest = None
+        if self._peer.out and self._peer.pending_bytes <= self._max_pending_bytes:
+            self._transport.write(self._peer.take())
+
+    def _cut(self) -> None:
+        self._peer.take()
+        self._rest, self._head_sent, self._coded_later = None, 0, 0
+        self._on_slow()
+
+    def _write_coded(self, weight: int) -> None:
+        """Write what is soon encrypted or packed; let the rest wait for its turn."""
+        peer = self._peer
+        outbox = peer.outbox
+        if self._rest is None:
+            outbox.coding_left -= peer.pending_bytes * weight
+            if outbox.coding_left >= 0 or outbox.wait_for is None:
+                self._transport.write(peer.take())
+                return
+            self._rest = deque()
+            outbox.wait_for(self._write_piece)
+        self._coded_later += peer.pending_bytes
+        self._rest += peer.take()
+
+    def _write_piece(self) -> None:
+        """Write so much as one turn of the loop is for."""
+        if self._rest is None:
+            return  # it was finished or cut meanwhile
+        transport, wait_for = self._transport, self._peer.outbox.wait_for
+        transport.write(self._take_rest(CODED_TURN_BYTES // max(transport.coding, 1)))
+        if self._rest and wait_for is not None:
+            wait_for(self._write_piece)
+        else:
+            self._rest = None
+        if self._coded_later + transport.pending_bytes() > self._max_pending_bytes:
+            self._cut()
+
+    def _take_rest(self, size: int) -> list[bytes]:
+        """Take so many bytes of what waits."""
+        rest, pieces = self._rest, []
+        while rest and size > 0:
+            piece = rest[0][self._head_sent : self._head_sent + size]
+            pieces.append(piece)
+            size -= len(piece)
+            self._coded_later -= len(piece)
+            self._head_sent += len(piece)
+            if self._head_sent >= len(rest[0]):
+                rest.popleft()
+                self._head_sent = 0
+        return pieces

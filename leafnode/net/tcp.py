@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_NS
-from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, send
+from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, in_pieces, send
 from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class TcpConnection:
         "_tls",
         "_turn",
         "_write_rules",
+        "coding",
         "peer",
         "stalls",
     )
@@ -69,6 +70,7 @@ class TcpConnection:
         self._sock: socket.socket | None = sock  # None after the end
         self._write_rules = write_rules
         self.stalls = 0
+        self.coding = 0
         self._begun = False  # the session knows of the connection
         self._tls: TlsStream | None = None
         self._held = _HELD_BEFORE_BEGIN  # who holds reading back, as bits
@@ -193,6 +195,7 @@ class TcpConnection:
 
         from leafnode.net.tls import TlsStream
 
+        self.coding = 1
         self._tls = TlsStream(context, on_done, server_hostname=server_hostname)
         self._shake(b"")
         if self._held & _HELD_BEFORE_BEGIN:
@@ -208,6 +211,7 @@ class TcpConnection:
         """
         from leafnode.net.tls import TlsStream  # not at the top: it loads OpenSSL
 
+        self.coding = 1
         self._tls = TlsStream(context, on_done, server_hostname=None)
         if data:
             self._shake(data)
@@ -272,8 +276,9 @@ class TcpConnection:
             return
         tls = self._tls
         if tls is not None:
-            tls.seal(chunks)
-            self._send_sealed(tls)
+            for piece in in_pieces(chunks):
+                tls.seal(piece)
+                self._send_sealed(tls)
         else:
             self._push(chunks)
 

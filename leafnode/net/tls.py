@@ -51,8 +51,8 @@ class TlsStream:
             return False
         self.established = True
         held, self.held = self.held, []
-        if held:
-            self.seal(held)
+        for piece in held:
+            self.seal(piece)
         return True
 
     def feed(self, data: bytes) -> None:
@@ -75,12 +75,12 @@ class TlsStream:
             pass
         return filled
 
-    def seal(self, chunks: list[bytes]) -> None:
+    def seal(self, piece: bytes) -> None:
         """Encrypt, as few records as it takes; `outgoing` has them."""
         if not self.established:
-            self.held += chunks
+            self.held.append(piece)
         else:
-            self._ssl.write(b"".join(chunks) if len(chunks) > 1 else chunks[0])
+            self._ssl.write(piece)
 
     def close_notify(self) -> None:
         """Say that nothing more is sent; like Go, without waiting for the answer."""

@@ -41,6 +41,11 @@ class Transport(Protocol):
     credentials: Mapping[str, str]
 
     @property
+    def coding(self) -> int:
+        """What each byte written costs before the kernel has it, in bytes of TLS; 0: nothing."""
+        ...
+
+    @property
     def stalls(self) -> int:
         """How often it was not read because of somebody who did not keep up with it."""
         ...

@@ -40,12 +40,13 @@ class Turn:
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
         self.outbox: Final = Outbox(self._wake, self._flush_failed)
+        self.outbox.wait_for = self.wait_for
         # What TLS decrypts, for all connections: it is copied out before the next piece comes.
         self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
         self._keeps_freed_memory = False
         self.faults = 0  # connections closed because of our own bug
         self.stalls = 0  # times that somebody was not read because another did not keep up
-        self.yields = 0  # times that a connection waited for another turn with what it had read
+        self.yields = 0  # times that a connection waited for another turn, to read on or to write
         self._waiting: dict[Callable[[], None], None] = {}  # in order
         self._is_next_due = False
 

@@ -17,10 +17,13 @@ from wsproto.frame_protocol import CloseReason
 
 from leafnode.limits import (
     AUTH_LOG_NS,
+    DEFLATE_CODING,
     READ_CHUNK_BYTES,
     WEBSOCKET_CLOSE_NS,
+    WEBSOCKET_CODING,
     WEBSOCKET_TURN_BYTES_MAX,
 )
+from leafnode.net.backlog import in_pieces
 from leafnode.net.websocket_deflate import BoundedDeflate
 from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
 
@@ -108,6 +111,7 @@ class WebSocketConnection:
     """Implements net.transport.Session below and net.transport.Transport above."""
 
     __slots__ = (
+        "_deflates",
         "_ending",
         "_frames",
         "_guest",
@@ -133,6 +137,7 @@ class WebSocketConnection:
         self._frames: Connection | None = None  # None before the handshake and after the end
         self._ending: Connection | None = None  # we said the end and wait for the peer to agree
         self._ignored_bytes = 0  # read since then
+        self._deflates = False
         self._timer: Timer | None = None
         self._held = False  # the session above wants nothing now
         self._is_more = False  # frames wait for their turn
@@ -145,6 +150,11 @@ class WebSocketConnection:
     @property
     def stalls(self) -> int:
         return self._wire.stalls
+
+    @property
+    def coding(self) -> int:
+        own = DEFLATE_CODING if self._deflates else WEBSOCKET_CODING
+        return own + self._wire.coding
 
     # --- net.transport.Session
 
@@ -197,6 +207,7 @@ class WebSocketConnection:
         guest = self._guest
         assert guest is not None, "a connection that is lost reads nothing"
         extensions: list[Extension] = []
+        self._deflates = upgrade.deflate
         if upgrade.deflate:
             extensions.append(BoundedDeflate(self._port.message_bytes_max))
         self._handshake = None
@@ -305,8 +316,8 @@ class WebSocketConnection:
     def write(self, chunks: list[bytes]) -> None:
         frames = self._frames
         if frames is not None:
-            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            self._wire.write([frames.send(BytesMessage(data=data))])
+            for piece in in_pieces(chunks):
+                self._wire.write([frames.send(BytesMessage(data=piece))])
 
     def pending_bytes(self) -> int:
         return self._wire.pending_bytes()

@@ -64,7 +64,7 @@ class Account:
         """
         self.name = name
         self.on_fault = on_fault or _raise
-        self.sublist = Sublist()
+        self.sublist = Sublist(outbox)
         self.traffic = Traffic()
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.system.account = self

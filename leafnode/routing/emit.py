@@ -54,6 +54,7 @@ def emit(account: Account, origin: Peer, run: Run) -> bool:
         return publish_run(origin, run)
     count = len(tails) - 1
     work = route.receivers * (RUN_WORK + count + run.payload_bytes // WORK_BYTES)
+    work += route.line_work * count
     if run.messages:
         count = len(run.messages)
         work += HANDLER_WORK * count
@@ -126,6 +127,8 @@ def _emit_plain(account: Account, target: Target, tails: list[bytes], payload: i
     """Write these messages, all of them, and count them."""
     count = len(tails) - 1
     peer = target.peer
+    if peer.pending_bytes > peer.max_pending_bytes:
+        return  # it is cut when this turn's bytes are written
     prefix = target.prefix
     if payload < count * SHARED_TAIL_BYTES:
         chunk = prefix.join(tails)
@@ -202,6 +205,8 @@ def _emit_limited(account: Account, target: Target, tails: list[bytes]) -> None:
 
 def _write(account: Account, target: Target, tail: bytes) -> None:
     peer = target.peer
+    if peer.pending_bytes > peer.max_pending_bytes:
+        return
     peer.out += (target.prefix, tail)
     peer.pending_bytes += len(target.prefix) + len(tail)
     peer.outbox.mark(peer)
@@ -236,7 +241,8 @@ def emit_once(
             return False
     received = 0
     links: list[int] = []
-    origin.outbox.work_left -= PUBLISH_WORK + DELIVERY_WORK * len(subs)
+    work = DELIVERY_WORK + size // WORK_BYTES
+    origin.outbox.work_left -= PUBLISH_WORK + work * len(subs)
     for sub in subs:
         if not may_deliver(sub, subject, origin):
             continue
@@ -253,6 +259,8 @@ def emit_once(
             links.append(peer.cid)
             prefix = (b"HMSG %b " if header_size else b"LMSG %b ") % subject
         else:
+            continue
+        if peer.pending_bytes > peer.max_pending_bytes:
             continue
         peer.out += (prefix, tail)
         peer.pending_bytes += len(prefix) + len(tail)

@@ -108,7 +108,7 @@ class Pairs:
                     continue
             if route is None or route.match.generation != sublist.generation:
                 route = self._learn(account, subject, False)  # noqa: FBT003 -- without a header
-                if route is None:
+                if route is None or outbox.work_left <= 0:
                     break
             sole = route.sole
             if sole is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from leafnode.limits import TURN_WORK
+from leafnode.limits import CODED_TURN_BYTES, MAX_PENDING_BYTES, TURN_WORK
 from leafnode.metrics import Traffic
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ class Outbox:
     """
 
     __slots__ = (
+        "coding_left",
         "dirty",
         "on_fault",
         "on_violation",
         "scheduled",
         "stalled",
+        "wait_for",
         "wake",
         "work_left",
     )
@@ -65,6 +67,10 @@ class Outbox:
         self.scheduled = False
         # What may still be caused in this turn, see limits.TURN_WORK. Whoever reads sets it anew.
         self.work_left = TURN_WORK
+        # Bytes that this flush may still encrypt or pack, see limits.CODED_TURN_BYTES.
+        self.coding_left = CODED_TURN_BYTES
+        # Who has more than that waits here for a turn of the loop; None: nobody waits.
+        self.wait_for: Callable[[Callable[[], None]], None] | None = None
         self.stalled = (
             False  # set by a flush that left a peer far behind; the reader pauses, see net
         )
@@ -82,6 +88,7 @@ class Outbox:
     def flush(self) -> None:
         """Let every dirty peer write what it has."""
         self.scheduled = True
+        self.coding_left = CODED_TURN_BYTES
         while self.dirty:
             peers, self.dirty = self.dirty, []
             for peer in peers:
@@ -109,6 +116,7 @@ class Peer:
         "flush",
         "headers",
         "kind",
+        "max_pending_bytes",
         "name",
         "no_responders",
         "open_replies",
@@ -131,6 +139,8 @@ class Peer:
         self.name = ""
         self.out: list[bytes] = []
         self.pending_bytes = 0  # size of `out`; what the transport holds back comes on top
+        # Beyond it nothing more is gathered, and the flush cuts it: see net.outbound.
+        self.max_pending_bytes = MAX_PENDING_BYTES
         self.dirty = False
         self.closing = False  # nothing more is delivered to it
         self.flush: Callable[[], None] = self._discard

@@ -88,6 +88,8 @@ def deliver_to_client(
 def _send(account: Account, sub: Subscription, lines: list[bytes], payload: int) -> None:
     """Hand over lines that carry so many bytes of header and body."""
     peer = sub.peer
+    if peer.pending_bytes > peer.max_pending_bytes:
+        return  # it is cut when this turn's bytes are written
     count = len(lines)
     peer.out += lines
     peer.pending_bytes += sum(map(len, lines))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from leafnode.limits import DELIVERY_WORK, RUN_WORK
+from leafnode.limits import DELIVERY_WORK, RUN_WORK, WORK_BYTES
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
@@ -74,6 +74,7 @@ class Route:
         "groups",
         "handlers",
         "internal",
+        "line_work",
         "match",
         "published",
         "receivers",
@@ -96,6 +97,7 @@ class Route:
         self.wire = False  # the run's tails are needed
         self.internal = False  # the run's messages are needed
         self.receivers = 0  # of each message on the wire
+        self.line_work = 0  # for the starts of all their lines, where these are long
         self.sole: Target | None = None  # all there is, where that is one subscription: see pairs
 
 
@@ -121,7 +123,8 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
     if mappings is None:
         route = _build(account, origin, subject, with_header=with_header)
         if len(route.targets) == 1 and not (route.general or route.groups or route.internal):
-            route.sole = route.targets[0]
+            target = route.targets[0]
+            route.sole = target if len(target.prefix) < WORK_BYTES else None
         return route
     mapped = mappings.always(subject)
     route = _build(account, origin, mapped or subject, with_header=with_header)
@@ -150,6 +153,9 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
     members = [target for _, targets in route.groups for target in targets]
     # A run looks at each member of a group; most have no part in it.
     route.receivers = len(route.targets) + len(route.groups) + len(members) // RUN_WORK
+    lines = sum([len(target.prefix) for target in route.targets])
+    lines += sum([max([len(one.prefix) for one in targets]) for _, targets in route.groups])
+    route.line_work = lines // WORK_BYTES
     route.internal = bool(route.handlers) or any(t.sub.handler is not None for t in members)
     if not (route.wire or route.internal) and origin.no_responders:
         route.general = True
@@ -232,7 +238,8 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     """
     subject = message.subject
     match = account.sublist.find(subject) if once else account.sublist.match(subject)
-    origin.outbox.work_left -= DELIVERY_WORK * (len(match.plain) + len(match.groups))
+    work = DELIVERY_WORK + len(message.body) // WORK_BYTES
+    origin.outbox.work_left -= work * (len(match.plain) + len(match.groups))
     received = 0
     leafs: dict[int, tuple[Subscription, list[bytes]]] = {}
     for sub in match.plain:
@@ -328,10 +335,12 @@ def note_reply(peer: Peer, reply: bytes) -> None:
 def _send(
     account: Account, sub: Subscription, verb: bytes, start: bytes, message: Message, middle: bytes
 ) -> None:
-    body = message.body
+    peer, body = sub.peer, message.body
+    if peer.pending_bytes > peer.max_pending_bytes:
+        return  # it is cut when this turn's bytes are written
     if middle:
         middle += b" "
-    if message.header_size and sub.peer.headers:
+    if message.header_size and peer.headers:
         sizes = message.sizes or b"%d %d" % (message.header_size, len(body))
         data = b"HMSG %b%b%b\r\n%b\r\n" % (start, middle, sizes, body)
     else:
@@ -340,6 +349,6 @@ def _send(
         if message.sizes and not message.header_size:
             size = message.sizes.rpartition(b" ")[2]
         data = b"%b%b%b%b\r\n%b\r\n" % (verb, start, middle, size, payload)
-    sub.peer.send(data)
-    note_reply(sub.peer, message.reply)
+    peer.send(data)
+    note_reply(peer, message.reply)
     count_out(account, sub, len(body))

@@ -14,12 +14,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS
+from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
 from leafnode.protocol.subject import is_literal, is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from leafnode.routing.peer import Outbox
     from leafnode.routing.subscription import Subscription
 
 _SPOILED = -1
@@ -132,6 +133,7 @@ class Sublist:
     __slots__ = (
         "_cache",
         "_literals",
+        "_payer",
         "_queued",
         "_root",
         "_seen",
@@ -144,7 +146,9 @@ class Sublist:
         "removes",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, payer: Outbox | None = None) -> None:
+        """A walk with many branches is work of the turn whose `work_left` the payer counts."""
+        self._payer = payer
         self._literals: dict[bytes, Members] = {}
         self._root = _Node()
         self._queued = 0  # subscriptions with a queue
@@ -338,6 +342,7 @@ class Sublist:
         count = len(tokens)
         index = 0
         branches: list[tuple[_Node, int]] = []  # `*` beside a literal, still to be followed
+        walked = 0  # nodes, where there are branches
         while True:
             while index < count:
                 if node.full is not None:
@@ -357,7 +362,11 @@ class Sublist:
                 found += node.subs
             if not branches:
                 break
+            walked += index
             node, index = branches.pop()
+            walked -= index
+        if walked and self._payer is not None:
+            self._payer.work_left -= WALK_WORK * (walked + index)
         if found and not is_valid(subject):
             found = []
         literal = self._literals.get(subject)

@@ -26,6 +26,7 @@ class MemoryTransport:
         self.peer = peer
         self.credentials: Mapping[str, str] = {}
         self.stalls = 0
+        self.coding = 0
         self.other: MemoryTransport
         self.session: Session | None = None
         self._link = link

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import WRITE_CHUNKS_MAX
-from leafnode.net.backlog import Backlog, send
+from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX
+from leafnode.net.backlog import Backlog, in_pieces, send
 
 if TYPE_CHECKING:
     import socket
@@ -99,3 +99,14 @@ def test_what_waited_at_the_mark_is_overdue_until_it_is_taken() -> None:
 def test_a_kernel_that_takes_nothing_is_no_error() -> None:
     assert send(sock(Kernel()), [b"a"]) == 0
     assert send(sock(Kernel(4)), [b"abc", b"def"]) == 4
+
+
+@given(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 3 * READ_CHUNK_BYTES)), max_size=9))
+def test_pieces_are_the_same_bytes_none_too_large_and_no_two_too_small(sizes: list[int]) -> None:
+    chunks = [b"%d" % (number % 10) * size for number, size in enumerate(sizes)]
+
+    pieces = list(in_pieces(chunks))
+
+    assert b"".join(pieces) == b"".join(chunks)
+    assert all(len(piece) <= READ_CHUNK_BYTES for piece in pieces)
+    assert len(pieces) <= len(chunks) + sum(sizes) // READ_CHUNK_BYTES

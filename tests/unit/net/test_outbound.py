@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.limits import STALL_PENDING_BYTES
+from leafnode.limits import CODED_TURN_BYTES, MAX_PENDING_BYTES, MIB, STALL_PENDING_BYTES
 from leafnode.net.outbound import Outbound
 from leafnode.net.turn import Turn
 from leafnode.routing.peer import Kind, Peer
@@ -61,11 +61,107 @@ def test_more_than_max_pending_is_slow_and_not_a_byte_less(size: int, slow: int)
     world = World(max_pending_bytes=100)
     world.link.deaf = True
 
-    world.peer.send(b"x" * size)
+    world.peer.send(b"x" * 50)
+    world.clock.advance(0)
+    world.peer.send(b"x" * (size - 50))
     world.clock.advance(0)
 
     assert world.slow == slow
     assert world.outbound.pending_bytes() == size
+
+
+def test_what_one_turn_gathers_beyond_max_pending_is_not_even_written() -> None:
+    world = World(max_pending_bytes=100)
+
+    world.peer.send(b"x" * 101)
+    world.clock.advance(0)
+
+    assert world.slow == 1
+    assert world.reader.take() == b""
+    assert world.outbound.pending_bytes() == 0
+
+
+MESSAGES = [b"%07d\n" % number * 8192 for number in range(64)]  # 4 MiB
+
+
+def coded_world(max_pending_bytes: int = MAX_PENDING_BYTES, *, deaf: bool = False) -> World:
+    world = World(max_pending_bytes=max_pending_bytes)
+    world.transport.coding = 4
+    world.link.deaf = deaf
+    return world
+
+
+def test_what_must_be_encrypted_goes_in_order_and_piece_by_piece() -> None:
+    world = coded_world()
+    written: list[int] = []
+    write = world.transport.write
+
+    def note(chunks: list[bytes]) -> None:
+        written.append(sum(map(len, chunks)))
+        write(chunks)
+
+    world.transport.write = note  # type: ignore[method-assign]
+    for message in MESSAGES:
+        world.peer.send(message)
+
+    world.turn.outbox.flush()
+    at_once = list(written)
+    world.peer.send(b"behind it")
+    world.turn.outbox.flush()
+    before = world.outbound.pending_bytes()
+    world.clock.advance(0)
+    world.peer.send(b", the end")
+    world.clock.advance(0)
+
+    assert at_once == []
+    assert before == 4 * MIB + 9
+    assert written == [CODED_TURN_BYTES // 4] * 16 + [9, 9]
+    assert world.turn.yields == 17
+    assert world.reader.take() == b"".join(MESSAGES) + b"behind it, the end"
+
+
+def test_of_many_who_must_be_encrypted_to_some_wait_for_another_turn() -> None:
+    world = coded_world()
+    size = CODED_TURN_BYTES // 4 // 2
+
+    world.peer.outbox.coding_left = 0
+    world.peer.send(b"x" * size)
+    world.outbound.flush()
+    waits = world.transport.pending_bytes()
+    world.clock.advance(0)
+
+    assert waits == 0
+    assert world.reader.take() == b"x" * size
+
+
+def test_what_waits_to_be_encrypted_is_bounded_like_the_rest() -> None:
+    world = coded_world(2 * MIB, deaf=True)
+    for message in MESSAGES[:30]:
+        world.peer.send(message)
+    world.turn.outbox.flush()
+    slow_before = world.slow
+
+    world.peer.send(b"x" * MIB)
+    world.turn.outbox.flush()
+    left = world.outbound.pending_bytes()
+    world.clock.advance(0)
+
+    assert (slow_before, world.slow, left) == (0, 1, 0)
+    assert world.transport.pending_bytes() == 0
+
+
+def test_the_end_of_a_connection_takes_with_it_what_waits_to_be_encrypted() -> None:
+    world = coded_world()
+    for message in MESSAGES:
+        world.peer.send(message)
+    world.turn.outbox.flush()
+    world.peer.send(b"-ERR")
+
+    world.outbound.finish()
+    world.clock.advance(0)
+
+    assert world.reader.take() == b"".join(MESSAGES) + b"-ERR"
+    assert world.outbound.pending_bytes() == 0
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def test_bytes_go_both_ways_after_the_handshake(contexts: tuple[ssl.SSLContext, 
     pair = Pair((contexts[0], contexts[1]))
     pair.shake_hands()
 
-    pair.dialing.seal([b"he", b"llo"])
-    pair.accepting.seal([b"x" * 200_000])
+    pair.dialing.seal(b"hello")
+    pair.accepting.seal(b"x" * 200_000)
 
     assert plain(pair.accepting, pair.dialing.outgoing()) == b"hello"
     assert plain(pair.dialing, pair.accepting.outgoing()) == b"x" * 200_000
@@ -63,7 +63,7 @@ def test_what_is_written_before_the_handshake_is_sent_after_it(
     contexts: tuple[ssl.SSLContext, ...],
 ) -> None:
     pair = Pair((contexts[0], contexts[1]))
-    pair.accepting.seal([b"early"])
+    pair.accepting.seal(b"early")
 
     pair.shake_hands()
 
@@ -73,7 +73,7 @@ def test_what_is_written_before_the_handshake_is_sent_after_it(
 def test_a_close_notify_is_the_end(contexts: tuple[ssl.SSLContext, ...]) -> None:
     pair = Pair((contexts[0], contexts[1]))
     pair.shake_hands()
-    pair.dialing.seal([b"last"])
+    pair.dialing.seal(b"last")
     pair.dialing.close_notify()
 
     assert plain(pair.accepting, pair.dialing.outgoing()) == b"last"
@@ -109,7 +109,7 @@ def test_garbage_is_an_sslerror_and_nothing_else(
 def test_a_changed_record_is_an_sslerror(contexts: tuple[ssl.SSLContext, ...]) -> None:
     pair = Pair((contexts[0], contexts[1]))
     pair.shake_hands()
-    pair.dialing.seal([b"hello"])
+    pair.dialing.seal(b"hello")
     sealed = bytearray(pair.dialing.outgoing())
     sealed[-1] ^= 1
 

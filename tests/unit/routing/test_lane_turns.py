@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import HANDLER_RUN_MAX, TURN_WORK
+from leafnode.limits import HANDLER_RUN_MAX, TURN_WORK, WORK_BYTES
 from leafnode.protocol.errors import UnknownOperation
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.peers import FakePeer, account
@@ -147,3 +149,73 @@ def test_turns_of_any_size_give_the_same(subjects: list[bytes], work: int) -> No
         assert publisher.traffic.in_msgs == len(subjects)
 
     assert streams[0] == streams[1]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("empty", [False, True])
+def test_looking_for_receivers_ends_a_turn_too(rounds: int, *, empty: bool) -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    for number, tokens in enumerate(product([b"*", b"a"], repeat=10)):
+        reader.subscribe(b".".join([*tokens, b"z"]), b"%d" % number)
+    body = b"" if empty else b"12345678"
+    pub = b"PUB %bq%d %d\r\n%b\r\n"
+    data = b"".join(pub % (b"a." * 10, number, len(body), body) for number in range(100))
+    for _ in range(rounds - 1):  # then the subjects are known, and their routes are not
+        publisher.says(data)
+    reader.subscribe(b"spoils.*", b"x")
+    before = publisher.traffic.in_msgs
+
+    one_turn(publisher, data)
+    first = publisher.traffic.in_msgs - before
+    publisher.says(b"")
+
+    assert publisher.traffic.in_msgs - before == 100
+    assert first < 10
+
+
+SMALL, SHARED = 100, 3000
+
+
+@pytest.mark.parametrize("size", [SMALL, SHARED])
+@pytest.mark.parametrize("general", [False, True])
+def test_a_peer_gathers_no_more_than_it_may_have_pending(size: int, *, general: bool) -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    publisher.lane.limit_payload(4096)
+    publisher.verbose = general
+    for number in range(50):
+        reader.subscribe(b"fan", b"%d" % number)
+    reader.max_pending_bytes = 20 * size
+    message = b"PUB fan %d\r\n%b\r\n" % (size, b"x" * size)
+
+    for _ in range(3):
+        publisher.says(message)
+
+    assert 20 * size < reader.pending_bytes < 24 * size
+    assert reader.pending_bytes == len(reader.got())
+    assert reader.traffic.out_msgs < 24
+
+
+def test_a_subject_seen_once_adds_no_more_than_a_peer_may_have_pending() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    reader.subscribe(b"one.*", b"1")
+    reader.max_pending_bytes = 1000
+
+    publisher.says(b"".join(b"PUB one.%03d 100\r\n%0100d\r\n" % (n, n) for n in range(100)))
+
+    assert 1000 < reader.pending_bytes < 1200
+
+
+def test_long_starts_of_lines_are_work_like_payload() -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    reader.subscribe(b"a", b"s" * 4000)
+
+    one_turn(publisher, b"PUB a 0\r\n\r\n" * 20_000)
+
+    assert publisher.lane.starved
+    assert reader.pending_bytes < 2 * TURN_WORK * WORK_BYTES
+    publisher.says(b"")
+    assert reader.traffic.out_msgs == 20_000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS
+from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Subscription
@@ -271,3 +273,20 @@ def test_many_subscriptions_to_one_subject_come_and_go_in_order() -> None:
 
     assert sublist.count == 0
     assert sublist.look(b"a.b") == ([], [])
+
+
+def test_a_walk_with_many_branches_is_work_of_the_turn() -> None:
+    payer = Outbox(lambda: None)
+    sublist = Sublist(payer)
+    depth = 8
+    for tokens in product([b"*", b"a"], repeat=depth):
+        sublist.insert(subscription(b".".join([*tokens, b"z"])))
+    before = payer.work_left
+
+    assert sublist.look(b"a." * depth + b"q") == ([], [])
+    branching = before - payer.work_left
+    assert sublist.look(b"b." * depth + b"q") == ([], [])
+
+    nodes = 2 ** (depth + 1) - 2
+    assert WALK_WORK * nodes <= branching <= 2 * WALK_WORK * nodes
+    assert before - payer.work_left == branching, "one path is no work beside its message"
