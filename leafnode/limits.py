@@ -199,6 +199,16 @@ COUNTER_DIGITS_MAX: Final = 4000  # ours: of one increment; Python reads 4,300 d
 SCHEDULE_LOOK_NS: Final = 60 * NS_PER_S  # ours: a wall clock that was moved is noticed this soon
 SCHEDULES_STALE_MAX: Final = 64  # ours: times of schedules that were replaced, beside as many again
 SCHEDULE_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a scheduled message
+STREAM_SOURCES_MAX: Final = 256  # ours: each has a reader of its own
+ORIGIN_WAIT_NS: Final = 30 * NS_PER_S  # for an origin's answer; nats-server srcConsumerWaitTime
+ORIGIN_SILENCE_NS: Final = (
+    10 * NS_PER_S
+)  # then its consumer is made anew; sourceHealthCheckInterval
+ORIGIN_HEARTBEAT_NS: Final = NS_PER_S
+ORIGIN_RETRY_NS: Final = 2 * NS_PER_S  # an origin is asked no more often than that
+ORIGIN_BACKOFF_NS: Final = 10 * NS_PER_S  # and later by this with each failure
+ORIGIN_BACKOFF_MAX_NS: Final = 120 * NS_PER_S
+ORIGIN_JITTER_NS: Final = 100 * NS_PER_MS
 PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client
 PUSH_POLL_NS: Final = 1 * NS_PER_S  # ours: how often interest behind a leaf is looked for
 PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer

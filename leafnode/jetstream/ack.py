@@ -49,6 +49,16 @@ class AckSubject(NamedTuple):
     consumer_seq: int
 
 
+class Delivered(NamedTuple):
+    """What the ack subject of a delivery says to who receives it."""
+
+    deliveries: int
+    stream_seq: int
+    consumer_seq: int
+    ts_ns: int
+    pending: int
+
+
 PLAIN: Final = Ack(AckKind.ACK)
 _UNKNOWN: Final = Ack(AckKind.UNKNOWN)
 
@@ -86,6 +96,22 @@ def parse_tail(tail: bytes) -> AckSubject | None:
     """Return the numbers of the short form, given what stands behind its names."""
     tokens = tail.split(b".")
     return _numbers(tokens[:3]) if len(tokens) == _TAIL_TOKENS else None
+
+
+def parse_delivered(reply: bytes) -> Delivered | None:
+    """Return what the ack subject of a delivery says, in either form, or None for another one."""
+    if not reply.startswith(_PREFIX):
+        return None
+    tokens = reply.split(b".")
+    if len(tokens) == _V1_TOKENS:
+        numbers = tokens[4:9]
+    elif len(tokens) >= _V2_TOKENS:
+        numbers = tokens[6:11]
+    else:
+        return None
+    if not all(one.isdigit() and len(one) <= _DIGITS_MAX for one in numbers):
+        return None
+    return Delivered(*map(int, numbers))
 
 
 def _numbers(tokens: list[bytes]) -> AckSubject | None:

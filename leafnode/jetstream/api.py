@@ -18,8 +18,10 @@ from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import send_no_responders
 from leafnode.jetstream.errors import js_error, not_supported, store_error
 from leafnode.jetstream.level import level_is_met
+from leafnode.jetstream.origins import answers_direct
 from leafnode.jetstream.request import Handler, Request
 from leafnode.limits import API_WORK
+from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -155,12 +157,14 @@ class Api:
             return
         endpoint, args = found
         for reply, header_size, body in delivery.messages:
+            lines: list[tuple[bytes, bytes]] = []
             request = Request(
                 [arg.decode("utf-8", "replace") for arg in args],
                 reply,
                 body[:header_size],
                 body[header_size:],
-                partial(self._finish, endpoint, reply),
+                partial(self._finish, endpoint, reply, lines),
+                lines,
             )
             self._answer(endpoint, request)
 
@@ -176,8 +180,7 @@ class Api:
     def _is_served(self, subject: bytes) -> bool:
         tokens = subject[len(_PREFIX) :].decode("utf-8", "replace").split(".")
         if tokens[0] == "DIRECT":
-            stream = self._js.streams.get(tokens[2])
-            return stream is not None and stream.config.allow_direct
+            return answers_direct(self._js.streams, tokens[2])
         stream = self._js.streams.get(tokens[3] if len(tokens) == 5 else tokens[2])
         return stream is not None and len(tokens) == 5 and tokens[4] in stream.consumers
 
@@ -195,20 +198,33 @@ class Api:
                 request.finish(answer)
 
     def _finish(
-        self, endpoint: Endpoint, reply: bytes, answer: dict[str, Any] | JetStreamError
+        self,
+        endpoint: Endpoint,
+        reply: bytes,
+        lines: list[tuple[bytes, bytes]],
+        answer: dict[str, Any] | JetStreamError,
     ) -> None:
         if endpoint.mutates and not isinstance(answer, JetStreamError):
-            self._js.after_commit(partial(self._committed, endpoint, reply, answer))
+            self._js.after_commit(partial(self._committed, endpoint, reply, lines, answer))
         else:
-            self._send(endpoint, reply, answer)
+            self._send(endpoint, reply, lines, answer)
 
     def _committed(
-        self, endpoint: Endpoint, reply: bytes, answer: dict[str, Any], error: StoreError | None
+        self,
+        endpoint: Endpoint,
+        reply: bytes,
+        lines: list[tuple[bytes, bytes]],
+        answer: dict[str, Any],
+        error: StoreError | None,
     ) -> None:
-        self._send(endpoint, reply, answer if error is None else store_error(error))
+        self._send(endpoint, reply, lines, answer if error is None else store_error(error))
 
     def _send(
-        self, endpoint: Endpoint, reply: bytes, answer: dict[str, Any] | JetStreamError
+        self,
+        endpoint: Endpoint,
+        reply: bytes,
+        lines: list[tuple[bytes, bytes]],
+        answer: dict[str, Any] | JetStreamError,
     ) -> None:
         stats = self._js.stats
         stats.total += 1
@@ -224,4 +240,5 @@ class Api:
         else:
             response |= answer
         if reply:
-            self._js.context.send(reply, wire.encode(response))
+            block = header.build(lines) if lines else b""
+            self._js.context.send(reply, block + wire.encode(response), header_size=len(block))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from leafnode import limits
 from leafnode.jetstream.api_types import ConsumersRequest, CreateConsumerRequest
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.origin_reader import IDENTITY
 from leafnode.jetstream.request import page
+from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -54,7 +56,7 @@ def create_durable(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def names(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """CONSUMER.NAMES."""
     body = request.optional(ConsumersRequest, "JSApiConsumersRequest")
-    found = sorted(js.stream(request.args[0]).consumers)
+    found = sorted(one.name for one in js.stream(request.args[0]).visible_consumers())
     offset, paging = page(len(found), body.offset, limits.NAMES_PAGE)
     return {**paging, "consumers": found[offset : offset + limits.NAMES_PAGE]}
 
@@ -62,7 +64,8 @@ def names(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def listing(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """CONSUMER.LIST."""
     body = request.optional(ConsumersRequest, "JSApiConsumersRequest")
-    found = sorted(js.stream(request.args[0]).consumers.items())
+    visible = js.stream(request.args[0]).visible_consumers()
+    found = sorted((one.name, one) for one in visible)
     offset, paging = page(len(found), body.offset, limits.LIST_PAGE)
     shown = found[offset : offset + limits.LIST_PAGE]
     return {**paging, "consumers": [consumer.info(dynamic=False) for _, consumer in shown]}
@@ -97,4 +100,11 @@ def _check_name(name: str) -> None:
 
 def _create(js: AccountJetStream, request: Request, body: CreateConsumerRequest) -> dict[str, Any]:
     stream = js.stream(request.args[0])
-    return js.create_consumer(stream, body).info()
+    if not (body.config.direct or body.config.sourcing):
+        return js.create_consumer(stream, body).info()
+    wanted = header.get(request.block, IDENTITY)
+    if wanted and wanted != stream.identity:
+        raise js_error(10225, stream.identity.decode())
+    answer = js.create_consumer(stream, body).info()
+    request.lines.append((IDENTITY, stream.identity))
+    return answer

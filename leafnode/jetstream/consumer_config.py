@@ -15,11 +15,11 @@ from leafnode.clock import NS_PER_MS
 from leafnode.jetstream import priority
 from leafnode.jetstream.errors import js_error, not_supported
 from leafnode.jetstream.go_time import format_duration
+from leafnode.jetstream.names import is_stream_name
 from leafnode.jetstream.stream_config import (
     DYNAMIC_KEYS,
     LEVEL_KEY,
     invalid,
-    is_stream_name,
     metadata_bytes,
 )
 from leafnode.protocol.subject import collides, is_literal, is_valid
@@ -40,7 +40,6 @@ _FIXED: Final = (
     ("idle_heartbeat", "heart beats can not be updated"),
     ("flow_control", "flow control can not be updated"),
 )
-_NOT_BUILT: Final = ("direct",)
 _POLICY_TEXT: Final = {
     "all": "deliver all",
     "last": "deliver last",
@@ -274,6 +273,3 @@ def _check_sampling(config: ConsumerConfig) -> None:
 def _check_not_built(config: ConsumerConfig) -> None:
     if config.sourcing:
         raise js_error(10185)  # the sourcing hub then asks again in an older form
-    for name in _NOT_BUILT:
-        if getattr(config, name):
-            raise not_supported(name)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.store.api import StoredMsg
 
+_GROUP: Final = b"_sys_"
 _NOT_FOUND: Final = header.status(404, b"Message Not Found")
 _EMPTY: Final = header.status(408, b"Empty Request")
 _MALFORMED: Final = header.status(408, b"Malformed Request")
@@ -37,22 +38,29 @@ _LEVEL: Final = header.status(412, b"Required Api Level")
 
 
 class DirectGet:
-    """Answers `$JS.API.DIRECT.GET.<stream>` for one stream."""
+    """Answers `$JS.API.DIRECT.GET.<stream>` for one stream; a mirror also for its origin `name`.
+
+    One of them answers: they subscribe in one group.
+    """
 
     __slots__ = ("_stream", "_subject", "_subs")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, name: str = "") -> None:
         self._stream = stream
-        self._subject = b"$JS.API.DIRECT.GET.%b" % stream.config.name.encode()
+        self._subject = b"$JS.API.DIRECT.GET.%b" % (name or stream.name).encode()
         self._subs: list[Subscription] = []
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._subs)
 
     def open(self) -> None:
         """Begin to answer."""
         if not self._subs:
             subscribe = self._stream.context.account.subscribe
             self._subs = [
-                subscribe(self._subject, self._on_request),
-                subscribe(self._subject + b".>", self._on_request),
+                subscribe(self._subject, self._on_request, queue=_GROUP),
+                subscribe(self._subject + b".>", self._on_request, queue=_GROUP),
             ]
 
     def close(self) -> None:

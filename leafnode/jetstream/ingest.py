@@ -149,12 +149,14 @@ class Ingest:
             else:
                 if reply:
                     answers.append((reply, answer, True))
+        self._end_run(subject, [] if stream.config.no_ack else answers)
+
+    def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
+        stream = self._stream
         try:
             stream.enforce_limits(subject)
         except StoreError as error:  # the messages are staged all the same: the commit will tell
             stream.trouble.note("Limits not enforced", error)
-        if stream.config.no_ack:
-            answers = []
         copies, self._copies = self._copies, []
         stream.root.after_commit(
             partial(self._committed, answers, copies, stream.store.last_seq(), stream.last_msg_id)
@@ -243,14 +245,22 @@ class Ingest:
             return b'%b%d,"val":"%d"}' % (self._ack, seq, judged.total)
         return b"%b%d}" % (self._ack, seq)
 
-    def store(self, subject: bytes, judged: Judged, now_ns: int) -> int:
+    def stored_subject(self, subject: bytes) -> bytes:
+        """Return what a message on this subject is stored under."""
+        return self._transform.stored(subject) if self._transform is not None else subject
+
+    def end_run(self, subject: bytes) -> None:
+        """Do what follows from a run of messages that nobody waits for."""
+        self._end_run(subject, [])
+
+    def store(self, subject: bytes, judged: Judged, now_ns: int, *, seq: int = 0) -> int:
         """Store a message that was checked and counted, and return its sequence."""
         stream = self._stream
         header_size, body = judged.header_size, judged.body
         if stream.config.retention == "interest" and not interest.is_wanted(stream, subject):
-            return self._skip(subject, judged, now_ns)
+            return self._skip(subject, judged, now_ns, seq=seq)
         before = stream.store.subject_state(subject) if self._republish is not None else None
-        seq = stream.store.append(subject, header_size, body, now_ns)
+        seq = stream.store.append(subject, header_size, body, now_ns, seq=seq)
         if self._republish is not None:
             last_seq = before.last_seq if before is not None else 0
             copy = self._republish.copy(subject, (header_size, body), seq, now_ns, last_seq)
@@ -307,10 +317,10 @@ class Ingest:
             for subject, header_size, body in messages:
                 self._count(quota, subject, header_size, body)
 
-    def _skip(self, subject: bytes, judged: Judged, now_ns: int) -> int:
+    def _skip(self, subject: bytes, judged: Judged, now_ns: int, *, seq: int = 0) -> int:
         """Let a message have its sequence that no consumer wants, without keeping it."""
         stream = self._stream
-        seq = stream.store.append(subject, judged.header_size, judged.body, now_ns)
+        seq = stream.store.append(subject, judged.header_size, judged.body, now_ns, seq=seq)
         stream.store.remove([seq])
         stream.last_msg_id = judged.msg_id
         if judged.msg_id:

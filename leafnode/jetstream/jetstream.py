@@ -12,14 +12,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.errors import JetStreamError, StoreCorrupt, StoreError
-from leafnode.jetstream import account_bounds, advisory, consumer_config, stream_config, wire
+from leafnode.jetstream import (
+    account_bounds,
+    advisory,
+    consumer_config,
+    origin_config,
+    sources,
+    stream_config,
+    wire,
+)
 from leafnode.jetstream.api import Api
 from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.domain import DomainMapping
-from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.errors import js_error, not_supported
 from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import Shared
@@ -137,7 +146,7 @@ class AccountJetStream:
             DedupeRebuild(stream, partial(_open_stream, stream)).start()
         elif stream.store is records[0].store:
             for kept in root.consumers(account, name):
-                if kept.name not in stream.consumers:
+                if kept.name not in stream.consumers and kept.name != sources.RECORD:
                     self._recover_consumer(stream, kept).open()
             stream.committed()
 
@@ -191,7 +200,8 @@ class AccountJetStream:
         stream = self._new_stream(config, record.created_ns, record.store)
         self.streams[record.name] = stream
         for kept in stream.root.consumers(record.account, record.name):
-            self._recover_consumer(stream, kept)
+            if kept.name != sources.RECORD:
+                self._recover_consumer(stream, kept)
         return stream
 
     def _recover_consumer(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
@@ -227,9 +237,14 @@ class AccountJetStream:
             raise js_error(10059)
         return stream
 
+    def _config_of(self, name: str) -> StreamConfig | None:
+        stream = self.streams.get(name)
+        return stream.config if stream is not None else None
+
     def create_stream(self, request: StreamConfigRequest) -> tuple[Stream, bool]:
         """Create a stream, or return the one that is there with just this configuration."""
         config = stream_config.checked_create(request)
+        origin_config.check_among(config, self._config_of, pedantic=request.pedantic)
         present = self.streams.get(config.name)
         if present is not None:
             if present.config != config:
@@ -269,6 +284,7 @@ class AccountJetStream:
         stream = self.stream(request.name)
         old = stream.config
         config = stream_config.checked_update(old, request)
+        origin_config.check_among(config, self._config_of, pedantic=request.pedantic)
         self._check_overlap(config)
         self._check_bytes(config, max(0, old.max_bytes))
         _check_consumer_limits(stream, config)
@@ -354,10 +370,15 @@ class AccountJetStream:
             return self._update_consumer(present, config, request.action)
         if request.action == "update":
             raise js_error(10149)
+        if config.direct and stream.config.retention == "interest":
+            raise not_supported("sourcing from an interest stream")
         if stream.config.retention == "workqueue":
             others = [consumer.config for consumer in stream.consumers.values()]
             consumer_config.check_work_queue(config, others)
-        if len(stream.consumers) >= account_bounds.consumers_max(bounds, stream.config):
+        if config.direct:  # of a mirror or source: does not count, and has a bound all the same
+            if len(stream.consumers) >= 2 * limits.CONSUMERS_PER_STREAM_MAX:
+                raise js_error(10026)
+        elif len(stream.visible_consumers()) >= account_bounds.consumers_max(bounds, stream.config):
             raise js_error(10026)
         name = config.name or self._free_name(stream)
         created_ns = self.context.time.now_ns()
@@ -367,7 +388,8 @@ class AccountJetStream:
         stream.consumers[name] = consumer
         consumer.open()
         stream.root.after_commit(partial(self._consumer_created, consumer))
-        advisory.consumer_action(self.context, stream.name, name, "create")
+        if not config.direct:
+            advisory.consumer_action(self.context, stream.name, name, "create")
         return consumer
 
     def _update_consumer(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
@@ -411,7 +433,8 @@ class AccountJetStream:
         consumer.close()
         del stream.consumers[consumer.name]
         stream.interest_changed()
-        advisory.consumer_action(self.context, stream.name, consumer.name, "delete")
+        if not consumer.config.direct:
+            advisory.consumer_action(self.context, stream.name, consumer.name, "delete")
 
     def _on_expired(self, consumer: Consumer) -> None:
         try:
@@ -438,7 +461,7 @@ class AccountJetStream:
             held[stream.config.storage] += state.bytes
             reserved[stream.config.storage] += max(0, stream.config.max_bytes)
             messages += state.msgs
-            consumers += len(stream.consumers)
+            consumers += len(stream.visible_consumers())
         return Usage(
             held["memory"],
             held["file"],

@@ -82,7 +82,7 @@ class Judge:
         total = self.total(subject, fields)
         if total is not None:
             body = body_of(body[:header_size], total)
-        self._check_size(subject, header_size, body, rollup=bool(rollup))
+        self.check_size(subject, header_size, body, rollup=bool(rollup))
         judged = self.judged(header_size, body, fields, rollup)
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
 
@@ -212,7 +212,8 @@ class Judge:
         if header_size > limits.MAX_HEADER_BYTES:
             raise js_error(10097)
 
-    def _check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
+    def check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
+        """Raise for a message that is too large, or that a limit with `discard: new` refuses."""
         config = self._stream.config
         self.check_lengths(header_size, body)
         if config.discard == "new":

@@ -46,7 +46,8 @@ class Keeper:
     @property
     def persists(self) -> bool:
         """Whether the consumer outlives the process."""
-        return not self._consumer.config.mem_storage
+        config = self._consumer.config
+        return not (config.mem_storage or config.direct)
 
     def touch(self) -> None:
         """The position changed."""

@@ -6,7 +6,7 @@ Knows its tokens, headers and body; not the endpoints. Truth: measured on nats-s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -30,6 +30,7 @@ class Request:
     block: bytes
     payload: bytes
     finish: Callable[[dict[str, Any] | JetStreamError], None]
+    lines: list[tuple[bytes, bytes]] = field(default_factory=list)  # of the answer's header
 
     def required(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`. Raises 10025."""

@@ -56,6 +56,12 @@ class SubjectTransform:
         self._transform = Transform(source.encode(), destination.encode())
         self._random = random
 
+    def stored(self, subject: bytes) -> bytes:
+        """Return the subject that a message on this one is stored under."""
+        if not matches(self._transform.source, subject):
+            return subject
+        return self._transform.apply(subject, self._random)
+
     def runs(self, delivery: Delivery) -> list[Delivery]:
         """Return the run under its stored subject; one for each message where chance decides."""
         transform, subject = self._transform, delivery.subject

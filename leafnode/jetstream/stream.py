@@ -21,14 +21,16 @@ from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.markers import Markers
+from leafnode.jetstream.origins import Origins
 from leafnode.jetstream.purge import Purge
 from leafnode.jetstream.scheduler import Scheduler
 from leafnode.jetstream.trouble import Trouble
+from leafnode.nuid import hash8
 from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_literal, is_subset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.consumer import Consumer
@@ -69,12 +71,18 @@ class Stream:
         self.counters = Counters(self)
         self.markers = Markers(self)
         self.scheduler = Scheduler(self)
+        self.origins = Origins(self, self._ingest)
         self.ages = Ages(self)
         self._woken_seq = store.committed_seq()
 
     @property
     def name(self) -> str:
         return self.config.name
+
+    @property
+    def identity(self) -> bytes:
+        """What tells it from one that had its name before."""
+        return hash8(format_time(self.created_ns)).encode()
 
     @property
     def refused(self) -> int:
@@ -97,6 +105,7 @@ class Stream:
         self.ages.arm()
         self.scheduler.open()
         self.interest_changed()
+        self.origins.open()
 
     def close(self) -> None:
         """Stop taking and delivering messages; nothing stored changes."""
@@ -106,6 +115,7 @@ class Stream:
         self._subs.clear()
         self._direct.close()
         self._ingest.close()
+        self.origins.close()
         self.ages.close()
         self.scheduler.close()
 
@@ -118,6 +128,7 @@ class Stream:
         self._enforce_all()
         self.ages.rearm()
         self.interest_changed()
+        self.origins.open()
 
     def _subscribe(self) -> None:
         account = self.context.account
@@ -159,6 +170,7 @@ class Stream:
             self.last_msg_id = self.kept_msg_id = newest[1]
         self.ages.rolled_back()
         self.scheduler.rolled_back()
+        self.origins.rolled_back()
         self.freed()
         for consumer in tuple(self.consumers.values()):
             consumer.rolled_back()
@@ -343,9 +355,9 @@ class Stream:
 
     # --- what it is
 
-    def visible_consumers(self) -> Iterable[Consumer]:
-        """The consumers that clients count and list."""
-        return self.consumers.values()
+    def visible_consumers(self) -> list[Consumer]:
+        """The consumers that clients count and list: not those of mirrors and sources."""
+        return [one for one in self.consumers.values() if not one.config.direct]
 
     def state(self) -> dict[str, Any]:
         """Return the `state` object of stream info, without details."""
@@ -363,7 +375,7 @@ class Stream:
             out["num_subjects"] = state.num_subjects
         if state.num_deleted:
             out["num_deleted"] = state.num_deleted
-        out["consumer_count"] = len(self.consumers)
+        out["consumer_count"] = len(self.visible_consumers())
         return out
 
     def shown_config(self, *, dynamic: bool = True) -> dict[str, Any]:

@@ -182,6 +182,7 @@ def stream_info(
     }
     if domain and js.context.facts.domain:
         out["domain"] = js.context.facts.domain
+    out |= stream.origins.shown()
     out["ts"] = format_time(js.context.clock.wall_ns())
     return out
 

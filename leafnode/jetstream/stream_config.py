@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import TransformError
-from leafnode.jetstream import reshape
+from leafnode.jetstream import origin_config, reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
 from leafnode.jetstream.errors import js_error, not_supported
+from leafnode.jetstream.names import is_stream_name
 from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform
 
@@ -26,11 +27,7 @@ if TYPE_CHECKING:
 LEVEL_KEY: Final = "_nats.req.level"
 DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level")
 # Fields whose feature is not built: refused by name as soon as they are set.
-_NOT_BUILT: Final = (
-    "mirror",
-    "sources",
-    "allow_batched",
-)
+_NOT_BUILT: Final = ("allow_batched",)
 _COUNTS: Final = ("max_consumers", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
 _RESERVED: Final = (b"$JS.>", b"$JSC.>", b"$NRG.>")
 
@@ -38,11 +35,6 @@ _RESERVED: Final = (b"$JS.>", b"$JSC.>", b"$NRG.>")
 def invalid(text: str) -> JetStreamError:
     """Return the general refusal of a stream configuration."""
     return js_error(10052, text)
-
-
-def is_stream_name(name: str) -> bool:
-    """Say whether a stream (or consumer) may be called that."""
-    return bool(name) and not any(c in ".*>\\/\0\x7f" or c <= " " for c in name)
 
 
 def checked_create(request: StreamConfigRequest) -> StreamConfig:
@@ -54,7 +46,7 @@ def checked_create(request: StreamConfigRequest) -> StreamConfig:
 
 def checked_update(old: StreamConfig, request: StreamConfigRequest) -> StreamConfig:
     """Return the effective configuration after an update. Raises JetStreamError."""
-    if request.mirror is not None:
+    if request.mirror is not None and request.mirror != old.mirror:
         raise js_error(10055)
     for name, text in _FIXED:
         if getattr(request, name) != getattr(old, name):
@@ -106,6 +98,7 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     _check_markers(config, pedantic=pedantic)
     _check_schedules(config, pedantic=pedantic)
     _check_policies(config)
+    origin_config.check(config)
     _check_not_built(config)
     _check_subjects(config)
     reshape.check_transform(config)
@@ -169,6 +162,8 @@ def _check_times(config: StreamConfig, *, pedantic: bool) -> None:
     if 0 < config.max_age < 100 * NS_PER_MS:
         raise invalid("max age needs to be >= 100ms")
     if config.duplicate_window == 0:
+        if config.mirror is not None or config.sources:
+            return  # no window unless one is asked for
         config.duplicate_window = limits.DUPLICATE_WINDOW_NS
         if 0 < config.max_age < config.duplicate_window:
             if pedantic:
@@ -244,6 +239,7 @@ def _check_not_built(config: StreamConfig) -> None:
     for name in _NOT_BUILT:
         if getattr(config, name):
             raise not_supported(name)
+    origin_config.check_built(config)
 
 
 def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:
@@ -272,7 +268,7 @@ def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:
 
 
 def _check_subjects(config: StreamConfig) -> None:
-    if not config.subjects:
+    if not config.subjects and config.mirror is None and not config.sources:
         config.subjects = [config.name]
     if len(config.subjects) > limits.STREAM_SUBJECTS_MAX:
         raise invalid(f"too many subjects, maximum allowed is {limits.STREAM_SUBJECTS_MAX}")

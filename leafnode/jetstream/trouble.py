@@ -12,7 +12,7 @@ from leafnode import limits
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
-    from leafnode.errors import StoreError
+    from leafnode.errors import JetStreamError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Trouble:
         self._quiet_until_ns = 0
         self.count = 0
 
-    def note(self, what: str, error: StoreError) -> None:
+    def note(self, what: str, error: StoreError | JetStreamError) -> None:
         """Count a failure, and log it unless one was logged lately."""
         self.count += 1
         now_ns = self._clock.monotonic_ns()

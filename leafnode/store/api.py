@@ -74,9 +74,13 @@ class StreamState:
 class StreamStore(Protocol):
     """One stream's messages. Sequences start at 1 and never go back, whatever is removed."""
 
-    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+    def append(
+        self, subject: bytes, header_size: int, body: bytes, ts_ns: int, *, seq: int = 0
+    ) -> int:
         """Stage one message and return its sequence, `last_seq + 1`.
 
+        `seq`: the sequence it gets instead, beyond `last_seq` and at most SEQ_MAX; what lies
+        between holds nothing. A mirror asks for that.
         A time before that of the message stored last is raised to it, also where that one is gone.
         Raises StoreFull, StoreBusy, StoreFailed or StoreCorrupt.
         """

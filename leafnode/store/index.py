@@ -87,6 +87,12 @@ class StreamIndex:
         )
         return None if full else segment
 
+    def skip_to(self, seq: int) -> None:
+        """Let `seq` be the next sequence; those before it that hold nothing never will."""
+        self.last_seq = seq - 1
+        if not self.msgs:
+            self.first_seq = seq
+
     def start_segment(self) -> Segment:
         segment = Segment(self.next_no, self.last_seq + 1)
         self.next_no += 1

@@ -41,8 +41,14 @@ class MemoryStream:
         self._last_ts_ns = 0
         self._bytes = 0
 
-    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
-        self._last_seq = seq = self._last_seq + 1
+    def append(
+        self, subject: bytes, header_size: int, body: bytes, ts_ns: int, *, seq: int = 0
+    ) -> int:
+        seq = seq or self._last_seq + 1
+        assert self._last_seq < seq <= SEQ_MAX, "sequences go up"
+        if not self._messages:
+            self._first_seq = seq
+        self._last_seq = seq
         self._last_ts_ns = ts_ns = max(ts_ns, self._last_ts_ns)
         message = StoredMsg(seq, subject, ts_ns, header_size, body)
         self._messages[seq] = message

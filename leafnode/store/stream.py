@@ -78,12 +78,17 @@ class SqliteStream:
 
     # --- changes
 
-    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+    def append(
+        self, subject: bytes, header_size: int, body: bytes, ts_ns: int, *, seq: int = 0
+    ) -> int:
         self._check_intact()
         body_size = len(body)
         batch = self._host.committer.admit(body_size)
         change = batch.change(self)
         index = self.index
+        if seq:
+            assert index.last_seq < seq <= SEQ_MAX, "sequences go up"
+            index.skip_to(seq)
         segment = index.open_segment() or self._next_segment(change)
         known = index.subjects.by_name.get(subject) or self._new_subject(batch, subject)
         ts_ns = max(ts_ns, index.last_ts_ns)

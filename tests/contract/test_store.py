@@ -320,6 +320,43 @@ def test_last_of_a_subject_whose_newest_message_was_removed_is_the_one_before(
     assert newest(world, stream, b">") == 3
 
 
+# --- gaps
+
+
+def test_a_message_may_get_a_later_sequence_and_what_lies_between_holds_nothing(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, b"a", b"b")
+
+    assert stream.append(b"a", 0, b"3", 1020, seq=7) == 7
+    assert stream.append(b"b", 0, b"4", 1030) == 8
+    assert stream.append(b"a", 0, b"5", 1040, seq=5000) == 5000
+    world.settle()
+
+    state = stream.state()
+    assert (state.msgs, state.first_seq, state.last_seq) == (5, 1, 5000)
+    assert state.num_deleted == 4995
+    assert read_seqs(world, stream, 1) == [1, 2, 7, 8, 5000]
+    assert stream.deleted(1, 5) == [3, 4, 5, 6, 9]
+    assert stream.subject_state(b"a") == SubjectState(3, 1, 5000)
+    assert stream.num_pending([b"a"], 3) == 2
+    assert stream.seq_at(1015) == 7
+    assert stream.remove([2, 3, 7]) == 2
+    assert stream.remove_below(8) == 1
+    world.settle()
+    assert (stream.state().first_seq, stream.state().num_deleted) == (8, 4991)
+    assert read_seqs(world, stream, 1) == [8, 5000]
+
+
+def test_the_first_message_may_get_a_later_sequence(world: World, stream: StreamStore) -> None:
+    stream.append(b"a", 0, b"1", 1000, seq=9)
+    world.settle()
+
+    state = stream.state()
+    assert (state.msgs, state.first_seq, state.last_seq, state.num_deleted) == (1, 9, 9, 0)
+    assert read_seqs(world, stream, 1) == [9]
+
+
 # --- removals
 
 

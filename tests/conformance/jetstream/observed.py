@@ -22,6 +22,7 @@ _USED = {"memory", "storage"}  # what an account used before it was emptied coun
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ACK = re.compile(r"(\$JS\.ACK\.[^ ]*\.\d+\.\d+\.\d+\.)\d{16,}(\.\d+)")
 _FLOW = re.compile(r"(\$JS\.FC\..*\.)\w{4}$")
+_IDENTITY = re.compile(r"(stream identity does not match: |Nats-Stream-Identity: )\w{8}$")
 _NUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{22}(?![0-9A-Za-z])")
 _STATUS = re.compile(rb"NATS/1\.0 (\d+)(?: ([^\r]*))?\r\n")
 
@@ -61,6 +62,7 @@ def normal(received: Received | None, inbox: str = "") -> Any:
 
 def _text(text: str) -> str:
     text = _ACK.sub(r"\1<ns>\2", _TIME.sub("<time>", text))
+    text = _IDENTITY.sub(r"\1<identity>", text)
     return _NUID.sub("<nuid>", _FLOW.sub(r"\1<fc>", text))
 
 

@@ -40,9 +40,11 @@ class FakeStream:
             raise self.damaged
         self.root.check()
 
-    def append(self, subject: bytes, header_size: int, body: bytes, ts_ns: int) -> int:
+    def append(
+        self, subject: bytes, header_size: int, body: bytes, ts_ns: int, *, seq: int = 0
+    ) -> int:
         self.check()
-        self.newest += 1
+        self.newest = seq or self.newest + 1
         self.last_ts_ns = ts_ns
         self.msgs[self.newest] = StoredMsg(self.newest, subject, ts_ns, header_size, body)
         self.root.stage(len(body))

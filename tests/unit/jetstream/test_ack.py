@@ -91,3 +91,24 @@ def test_a_run_of_replies_is_the_same_as_one_after_the_other(
     assert [ack.parse_tail(reply[12:]) for reply in run] == [
         ack.parse_subject(reply) for reply in run
     ]
+
+
+@pytest.mark.parametrize(
+    "reply", [b"$JS.ACK.S.C.2.30.4.5000.6", b"$JS.ACK.dom.hash.S.C.2.30.4.5000.6.token"]
+)
+def test_a_delivery_says_where_it_is_from(reply: bytes) -> None:
+    assert ack.parse_delivered(reply) == ack.Delivered(2, 30, 4, 5000, 6)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"_INBOX.x",
+        b"$JS.ACK.S.C.1.2.3",
+        b"$JS.ACK.S.C.1.x.3.4.5",
+        b"$JS.ACK.S.C.1.2.3.4.99999999999999999999",
+    ],
+)
+def test_what_is_no_delivery(reply: bytes) -> None:
+    assert ack.parse_delivered(reply) is None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from leafnode.protocol import header
 from tests.unit.jetstream.world import World
 
 
@@ -94,6 +96,26 @@ def test_a_hub_that_sources_is_asked_for_an_older_form() -> None:
     error = create("CREATE.S", {"direct": True, "sourcing": True, "deliver_subject": "d"})["error"]
 
     assert (error["code"], error["err_code"]) == (412, 10185)
+
+
+def test_a_direct_consumer_is_told_whose_stream_it_reads() -> None:
+    world = with_stream()
+    config = {"direct": True, "deliver_subject": "d", "name": "C"}
+    body = {"stream_name": "S", "config": config}
+    subject = "$JS.API.CONSUMER.CREATE.S.C"
+    other = {"Nats-Stream-Identity": "other"}
+
+    [first] = world.request(subject, json.dumps(body).encode())
+    [refused] = world.request(subject, json.dumps(body).encode(), headers=other)
+
+    identity = world.js.streams["S"].identity
+    assert header.get(first.block, b"Nats-Stream-Identity") == identity
+    assert refused.block == b""
+    assert json.loads(refused.payload)["error"] == {
+        "code": 400,
+        "err_code": 10225,
+        "description": f"consumer's stream identity does not match: {identity.decode()}",
+    }
 
 
 def test_lists_and_names_are_sorted_and_paged() -> None:

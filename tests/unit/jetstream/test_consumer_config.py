@@ -118,10 +118,10 @@ def test_a_bad_sampling_is_refused(sample: str, text: str) -> None:
     assert refusal(sample_freq=sample) == (10095, expected)
 
 
-def test_what_is_not_built_is_refused_by_its_name() -> None:
-    fields = {"direct": True, "deliver_subject": "d", "durable_name": ""}
+def test_a_sourcing_consumer_is_asked_for_in_an_older_form() -> None:
+    fields = {"direct": True, "sourcing": True, "deliver_subject": "d", "durable_name": ""}
 
-    assert refusal(**fields) == (10052, "direct is not supported")
+    assert refusal(**fields)[0] == 10185
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,6 @@ def test_a_bad_configuration_is_refused_with_the_servers_text(
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
-        ({"mirror": StreamSource(name="O")}, "mirror"),
-        ({"sources": [StreamSource(name="O")]}, "sources"),
         ({"allow_batched": True}, "allow_batched"),
     ],
 )

@@ -1,0 +1,11 @@
+"""What streams and consumers may be called.
+
+Pure. Truth: nats-server 2.15.1 server/stream.go isValidAssetName.
+"""
+
+from __future__ import annotations
+
+
+def is_stream_name(name: str) -> bool:
+    """Say whether a stream (or consumer) may be called that."""
+    return bool(name) and not any(c in ".*>\\/\0\x7f" or c <= " " for c in name)

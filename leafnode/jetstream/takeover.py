@@ -1,0 +1,54 @@
+"""One message of another stream into this one: what is still checked, and what no longer.
+
+What the publisher demanded was looked at where it was published; sizes, limits and repeats are
+looked at here. Truth: nats-server 2.15.1 server/stream.go (processJetStreamMsg, `sourced`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.jetstream.errors import js_error
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.ingest import Ingest
+    from leafnode.jetstream.stream import Stream
+
+
+def take_over(
+    stream: Stream,
+    ingest: Ingest,
+    subject: bytes,
+    message: tuple[int, bytes],
+    ts_ns: int,
+    *,
+    seq: int = 0,
+) -> bytes:
+    """Store (header size, body) and return the subject that it is stored under.
+
+    `seq`: a mirror keeps the origin's, and the subject as it is. `Ingest.end_run` has to follow.
+    Raises JetStreamError, StoreError.
+    """
+    config = stream.config
+    header_size, body = message
+    fields = dict(reversed(header.parse(body[:header_size])))
+    if config.sealed:
+        raise js_error(10109)
+    if not seq:
+        subject = ingest.stored_subject(subject)
+        msg_id = fields.get(b"Nats-Msg-Id", b"")
+        if msg_id and ingest.judge.find(msg_id, ts_ns) is not None:
+            return subject
+    rollup = b""
+    if config.allow_rollup_hdrs and not config.deny_purge:
+        rollup = ingest.judge.rollup(fields.get(b"Nats-Rollup", b""))
+    ingest.judge.check_size(subject, header_size, body, rollup=bool(rollup))
+    if not config.allow_msg_ttl:
+        fields.pop(b"Nats-TTL", None)
+    judged = ingest.judge.judged(header_size, body, fields, rollup)
+    if stream.quota is not None:
+        stream.quota.refresh()
+    ingest.count_all([(subject, header_size, body)])
+    ingest.store(subject, judged, ts_ns, seq=seq)
+    return subject

@@ -1,0 +1,284 @@
+"""The reader against an origin that the test plays itself, message by message."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.jetstream.api_types import ExternalStream, StreamSource
+from leafnode.jetstream.origin_reader import OriginReader
+from leafnode.protocol import header
+from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.origin_reader import Arrived
+    from leafnode.routing.subscription import Delivery
+
+ACK_WAIT_S = 22 * 3600
+
+
+class Taken:
+    """Remembers what it is given, and refuses when told so."""
+
+    kind = "SRC"
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.refuses = False
+        self.forgot = 0
+
+    def start(self) -> dict[str, Any]:
+        return {"deliver_policy": "by_start_sequence", "opt_start_seq": self.seq + 1}
+
+    def take(self, messages: list[Arrived]) -> bool:
+        if self.refuses:
+            return False
+        self.seq = messages[-1].place.stream_seq
+        return True
+
+    def recreated(self) -> None:
+        self.forgot += 1
+        self.seq = 0
+
+
+class Origin:
+    """A server elsewhere that answers at `api`, as far as the test wants it."""
+
+    def __init__(self, api: str = "$JS.hub.API", deliver: str = "d") -> None:
+        self.world = World()
+        self.world.create_stream("M")
+        self.requests: list[tuple[bytes, dict[str, Any]]] = []
+        self.blocks: list[bytes] = []
+        self.deleted: list[bytes] = []
+        self.inbox = b""
+        self.taken = Taken()
+        external = ExternalStream(api, deliver)
+        source = StreamSource(name="O", external=external)
+        self.reader = OriginReader(self.world.js.streams["M"], source, self.taken)
+        create = f"{api}.CONSUMER.CREATE.>".encode()
+        self.create = self.world.account.subscribe(create, self.on_create)
+        self.world.account.subscribe(f"{api}.CONSUMER.DELETE.>".encode(), self._on_delete)
+
+    def on_create(self, delivery: Delivery) -> None:
+        for reply, size, body in delivery.messages:
+            self.inbox = reply
+            self.blocks.append(body[:size])
+            self.requests.append((delivery.subject, json.loads(body[size:])))
+
+    def _on_delete(self, delivery: Delivery) -> None:
+        self.deleted.append(delivery.subject)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = self.requests[-1][1]["config"]
+        return config
+
+    def answer(self, body: dict[str, Any] | None = None, identity: bytes = b"") -> None:
+        block = header.build([(b"Nats-Stream-Identity", identity)]) if identity else b""
+        payload = json.dumps(body or {"name": "x"}).encode()
+        self.world.account.publish(self.inbox, block + payload, header_size=len(block))
+
+    def deliver(self, stream_seq: int, consumer_seq: int, *, pending: int = 0) -> None:
+        reply = f"$JS.ACK.O.C.1.{stream_seq}.{consumer_seq}.1000.{pending}".encode()
+        subject = self.config["deliver_subject"].encode()
+        self.world.account.deliver(subject, [(b"o.a", reply, 0, b"x")])
+
+    def control(self, reply: bytes = b"", *lines: tuple[bytes, bytes]) -> None:
+        subject = self.config["deliver_subject"].encode()
+        block = header.status(100, b"Idle Heartbeat", lines)
+        self.world.account.publish(subject, block, header_size=len(block), reply=reply)
+
+    def reading(self) -> Origin:
+        self.reader.open()
+        self.answer()
+        return self
+
+
+def test_the_origin_is_asked_for_a_consumer_that_needs_no_acknowledgement() -> None:
+    origin = Origin()
+
+    origin.reader.open()
+
+    subject, request = origin.requests[0]
+    config = request["config"]
+    assert subject == b"$JS.hub.API.CONSUMER.CREATE.O"
+    assert request["stream_name"] == "O"
+    assert config["deliver_subject"].startswith("d.S.")
+    assert config["name"].startswith("JS_SRC_")
+    assert config["deliver_policy"] == "by_start_sequence"
+    assert (config["ack_policy"], config["flow_control"], config["direct"]) == ("none", True, True)
+    assert config["ack_wait"] == ACK_WAIT_S * NS_PER_S
+    assert origin.reader.active_ns() == -1
+
+
+def test_what_comes_before_the_answer_is_taken_after_it() -> None:
+    origin = Origin()
+    origin.reader.open()
+
+    origin.deliver(3, 1)
+    assert origin.taken.seq == 0
+    origin.answer(identity=b"abc")
+
+    assert origin.taken.seq == 3
+    assert origin.reader.identity == b"abc"
+    assert origin.reader.active_ns() == 0
+
+
+def test_messages_are_taken_in_order_and_the_lag_is_what_is_left() -> None:
+    origin = Origin().reading()
+
+    origin.deliver(1, 1, pending=4)
+    origin.deliver(5, 2, pending=2)
+
+    assert origin.taken.seq == 5
+    assert origin.reader.lag == 2
+
+
+def test_a_gap_leads_to_a_new_consumer_from_where_the_receiver_is() -> None:
+    origin = Origin().reading()
+    first = origin.config["deliver_subject"]
+    origin.deliver(1, 1)
+
+    origin.deliver(3, 3)
+    assert origin.taken.seq == 1
+    assert len(origin.deleted) == 1
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert len(origin.requests) == 2
+    assert origin.config["opt_start_seq"] == 2
+    assert origin.config["deliver_subject"] != first
+
+
+def test_a_heartbeat_tells_what_was_lost() -> None:
+    origin = Origin().reading()
+    origin.deliver(1, 1)
+
+    origin.control(b"", (b"Nats-Last-Consumer", b"1"))
+    assert origin.deleted == []
+    origin.control(b"", (b"Nats-Last-Consumer", b"2"))
+
+    assert len(origin.deleted) == 1
+
+
+def test_what_the_receiver_refuses_is_asked_for_again() -> None:
+    origin = Origin().reading()
+    origin.taken.refuses = True
+
+    origin.deliver(1, 1)
+    origin.taken.refuses = False
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
+    origin.answer()
+    origin.deliver(1, 1)
+
+    assert origin.taken.seq == 1
+
+
+def test_flow_control_is_answered_once_what_came_before_is_on_disk() -> None:
+    origin = Origin().reading()
+    answers = origin.world.listen("$JS.FC.O.C.1")
+    stalled = origin.world.listen("$JS.FC.O.C.2")
+    origin.deliver(7, 1)
+    origin.world.store.hold()
+    origin.world.publish("m.x", b"staged")
+
+    origin.control(b"$JS.FC.O.C.1")
+    origin.control(b"", (b"Nats-Consumer-Stalled", b"$JS.FC.O.C.2"))
+    assert (answers, stalled) == ([], [])
+    origin.world.store.commit()
+
+    fields = dict(header.parse(answers[0].block))
+    assert fields == {b"Nats-Last-Consumer": b"1", b"Nats-Last-Stream": b"7"}
+    assert len(stalled) == 1
+
+
+def test_silence_leads_to_a_new_consumer() -> None:
+    origin = Origin().reading()
+
+    origin.world.clock.advance(limits.ORIGIN_SILENCE_NS - 1)
+    origin.control()
+    origin.world.clock.advance(limits.ORIGIN_SILENCE_NS - 1)
+    assert len(origin.requests) == 1
+    origin.world.clock.advance(NS_PER_S)
+
+    assert len(origin.requests) == 2
+
+
+def test_a_refusal_is_shown_and_asked_again_later_each_time() -> None:
+    origin = Origin()
+    origin.reader.open()
+    error = {"code": 404, "err_code": 10059, "description": "stream not found"}
+
+    origin.answer({"error": error})
+
+    assert origin.reader.error == error
+    origin.world.clock.advance(limits.ORIGIN_BACKOFF_NS)
+    assert len(origin.requests) == 1
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + NS_PER_S)
+    assert len(origin.requests) == 2
+    origin.answer()
+    assert origin.reader.error is None
+
+
+def test_without_an_answer_it_is_asked_again() -> None:
+    origin = Origin()
+    origin.reader.open()
+
+    origin.world.clock.advance(limits.ORIGIN_WAIT_NS)
+    assert len(origin.requests) == 1
+    origin.world.clock.advance(limits.ORIGIN_BACKOFF_NS + limits.ORIGIN_RETRY_NS)
+
+    assert len(origin.requests) == 2
+
+
+def test_where_nobody_answers_it_is_not_waited_for() -> None:
+    origin = Origin()
+    origin.world.account.unsubscribe(origin.create)
+    origin.reader.open()
+
+    origin.create = origin.world.account.subscribe(origin.create.subject, origin.on_create)
+    origin.world.clock.advance(limits.ORIGIN_BACKOFF_NS + 2 * limits.ORIGIN_RETRY_NS)
+
+    assert len(origin.requests) == 1
+
+
+def test_another_stream_of_that_name_is_read_from_its_beginning() -> None:
+    origin = Origin()
+    origin.taken.seq = 9
+    origin.reader.identity = b"old"
+    origin.reader.open()
+    assert header.get(origin.blocks[0], b"Nats-Stream-Identity") == b"old"
+
+    origin.answer({"error": {"code": 400, "err_code": 10225, "description": "mismatch"}})
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert origin.taken.forgot == 1
+    assert origin.blocks[1] == b""
+    assert origin.config["opt_start_seq"] == 1
+    assert origin.reader.error is None
+
+
+def test_after_the_end_nothing_is_taken_and_nothing_asked() -> None:
+    origin = Origin().reading()
+
+    origin.reader.close()
+    origin.deliver(1, 1)
+    origin.world.clock.advance(10 * limits.ORIGIN_BACKOFF_MAX_NS)
+
+    assert origin.taken.seq == 0
+    assert len(origin.requests) == 1
+    assert len(origin.deleted) == 1
+
+
+def test_more_than_any_window_before_the_answer_is_not_kept() -> None:
+    origin = Origin()
+    origin.reader.open()
+    subject = origin.config["deliver_subject"].encode()
+    half = bytes(limits.FLOW_WINDOW_BYTES_MAX // 2 + 1)
+
+    origin.world.account.deliver(subject, [(b"o.a", b"$JS.ACK.O.C.1.1.1.1000.0", 0, half)])
+    origin.world.account.deliver(subject, [(b"o.a", b"$JS.ACK.O.C.1.2.2.1000.0", 0, half)])
+    origin.answer()
+
+    assert origin.taken.seq == 0

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.jetstream.origin_message import source_of
+from tests.unit.jetstream.real_world import RealWorld
+from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RETRY_NS = limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS
+
+
+def two_origins() -> World:
+    world = World()
+    world.create_stream("A", subjects=["a.*"])
+    world.create_stream("B", subjects=["b.*"])
+    return world
+
+
+def create(world: World, *sources: dict[str, Any], name: str = "S", **config: Any) -> Any:
+    body = {"name": name, "sources": list(sources), **config}
+    answer = world.api(f"STREAM.CREATE.{name}", body)
+    assert "error" not in answer, answer
+    world.clock.advance(0)
+    return answer
+
+
+def stored(world: World, name: str = "S") -> list[tuple[bytes, bytes]]:
+    messages = world.store.stores["$G", name].msgs
+    return [(one.subject, one.payload) for _, one in sorted(messages.items())]
+
+
+def test_messages_of_all_sources_are_stored_under_new_sequences() -> None:
+    world = two_origins()
+    for number in range(3):
+        world.publish(f"a.{number}", b"a")
+        world.publish(f"b.{number}", b"b")
+
+    created = create(world, {"name": "A"}, {"name": "B"}, subjects=["own"])
+    world.publish("own", b"mine")
+    world.publish("a.9", b"later")
+    world.clock.advance(0)
+
+    assert [one["active"] for one in created["sources"]] == [-1, -1]
+    assert len(stored(world)) == 8
+    assert stored(world)[-1] == (b"a.9", b"later")
+    shown = world.api("STREAM.INFO.S")["sources"]
+    assert [(one["name"], one["seq"], one["lag"]) for one in shown] == [("A", 4, 0), ("B", 3, 0)]
+
+
+def test_each_says_where_it_is_from() -> None:
+    world = two_origins()
+    world.publish("a.1", b"x", headers={"Nats-Expected-Stream": "A", "K": "v"})
+    world.publish("a.2", b"y")
+
+    create(world, {"name": "A", "subject_transforms": [{"src": "a.1", "dest": "one"}]})
+
+    [message] = world.store.stores["$G", "S"].msgs.values()
+    identity = world.js.streams["A"].identity
+    assert message.subject == b"one"
+    assert message.header == (
+        b"NATS/1.0\r\nK: v\r\nNats-Stream-Source: A 1 a.1 one a.1 " + identity + b"\r\n\r\n"
+    )
+
+
+def test_one_stream_may_be_two_sources() -> None:
+    world = two_origins()
+    for number in range(4):
+        world.publish(f"a.{number % 2}", b"%d" % number)
+
+    create(
+        world,
+        {"name": "A", "filter_subject": "a.0"},
+        {"name": "A", "subject_transforms": [{"src": "a.1", "dest": "odd"}]},
+    )
+
+    assert sorted(stored(world)) == [
+        (b"a.0", b"0"),
+        (b"a.0", b"2"),
+        (b"odd", b"1"),
+        (b"odd", b"3"),
+    ]
+
+
+def test_a_stream_of_sources_transforms_republishes_and_drops_repeats() -> None:
+    world = two_origins()
+    world.publish("a.1", b"x", headers={"Nats-Msg-Id": "same"})
+    world.publish("b.1", b"x", headers={"Nats-Msg-Id": "same"})
+    heard = world.listen("copy.>")
+
+    create(
+        world,
+        {"name": "A"},
+        {"name": "B"},
+        duplicate_window=60 * 10**9,
+        subject_transform={"src": "*.*", "dest": "all.$2"},
+        republish={"src": ">", "dest": "copy.>"},
+    )
+
+    assert stored(world) == [(b"all.1", b"x")]
+    assert [one.subject for one in heard] == [b"copy.all.1"]
+    assert [one["seq"] for one in world.api("STREAM.INFO.S")["sources"]] == [1, 1]
+
+
+def test_without_a_window_repeats_are_stored() -> None:
+    world = two_origins()
+    for _ in range(2):
+        world.publish("a.1", b"x", headers={"Nats-Msg-Id": "same"})
+        world.clock.advance(limits.DUPLICATE_WINDOW_NS)
+
+    create(world, {"name": "A"})
+
+    assert len(stored(world)) == 2
+
+
+def test_after_a_restart_each_goes_on_where_it_was() -> None:
+    world = two_origins()
+    create(world, {"name": "A"}, {"name": "B"})
+    world.publish("a.1", b"1")
+    world.publish("b.1", b"2")
+    world.clock.advance(0)
+    world.restart()
+
+    world.publish("a.2", b"3")
+    world.clock.advance(0)
+
+    assert [payload for _, payload in stored(world)] == [b"1", b"2", b"3"]
+
+
+def test_after_a_purge_and_a_restart_too() -> None:
+    world = two_origins()
+    create(world, {"name": "A"})
+    world.publish("a.1", b"1")
+    world.clock.advance(0)
+    world.api("STREAM.PURGE.S")
+    world.restart()
+    world.clock.advance(0)
+
+    assert stored(world) == []
+    assert world.api("CONSUMER.NAMES.S")["consumers"] == []
+
+
+def test_what_was_stored_last_counts_where_its_position_was_not_written() -> None:
+    world = two_origins()
+    create(world, {"name": "A"})
+    world.publish("a.1", b"1")
+    world.clock.advance(0)
+    record = world.store.kept["$G", "S"][".sources"]
+    world.publish("a.2", b"2")
+    world.clock.advance(0)
+    world.store.kept["$G", "S"][".sources"] = record
+    world.restart()
+    world.clock.advance(0)
+
+    assert [payload for _, payload in stored(world)] == [b"1", b"2"]
+
+
+def test_an_origin_that_was_made_anew_is_read_from_its_beginning() -> None:
+    world = two_origins()
+    world.publish("a.1", b"old")
+    world.publish("a.2", b"old")
+    create(world, {"name": "A"})
+    world.api("STREAM.DELETE.A")
+    world.clock.advance(1)
+    world.create_stream("A", subjects=["a.*"])
+    world.publish("a.1", b"new")
+
+    world.clock.advance(limits.ORIGIN_SILENCE_NS + limits.ORIGIN_BACKOFF_NS + 2 * RETRY_NS)
+
+    assert [payload for _, payload in stored(world)] == [b"old", b"old", b"new"]
+
+
+def test_options_say_where_to_begin() -> None:
+    world = two_origins()
+    for number in range(4):
+        world.publish("a.1", b"%d" % number)
+
+    create(world, {"name": "A", "opt_start_seq": 4})
+
+    assert stored(world) == [(b"a.1", b"3")]
+
+
+def test_sources_come_and_go_with_updates() -> None:
+    world = two_origins()
+    create(world, {"name": "A"})
+    world.publish("a.1", b"1")
+    world.clock.advance(0)
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "sources": [{"name": "B"}]})
+    world.publish("a.2", b"unheard")
+    world.publish("b.1", b"2")
+    world.clock.advance(0)
+    assert [payload for _, payload in stored(world)] == [b"1", b"2"]
+    assert world.js.streams["A"].consumers == {}
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "sources": [{"name": "A"}, {"name": "B"}]})
+    world.clock.advance(0)
+    assert [payload for _, payload in stored(world)] == [b"1", b"2", b"unheard"]
+
+
+def test_a_stream_that_is_full_goes_on_when_there_is_room() -> None:
+    world = two_origins()
+    create(world, {"name": "A"}, max_msgs=1, discard="new")
+    world.publish("a.1", b"1")
+    world.publish("a.2", b"2")
+    world.clock.advance(RETRY_NS)
+    assert stored(world) == [(b"a.1", b"1")]
+
+    world.api("STREAM.PURGE.S")
+    world.clock.advance(RETRY_NS)
+
+    assert stored(world) == [(b"a.2", b"2")]
+
+
+def test_a_commit_that_fails_is_made_up_for_without_repeats(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream("O", subjects=["o.*"], storage="memory")
+    world.api("STREAM.CREATE.S", {"name": "S", "sources": [{"name": "O"}]})
+    world.settle()
+    world.put("o.a", b"1")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    world.put("o.b", b"2")
+    world.settle()
+    world.heal()
+
+    world.clock.advance(RETRY_NS)
+    world.settle()
+
+    found = [world.api("STREAM.MSG.GET.S", {"seq": seq})["message"] for seq in (1, 2)]
+    assert [one["subject"] for one in found] == ["o.a", "o.b"]
+    assert world.state("S")["last_seq"] == 2
+
+
+def test_a_work_queue_is_refused_by_its_name_for_now() -> None:
+    world = World()
+    world.create_stream("W", retention="workqueue")
+    world.create_stream("I", retention="interest")
+
+    create(world, {"name": "W"}, {"name": "I"})
+
+    errors = [one["error"] for one in world.api("STREAM.INFO.S")["sources"]]
+    assert [one["err_code"] for one in errors] == [10098, 10052]
+
+
+def test_the_line_of_a_daisy_chain_names_the_last_link() -> None:
+    world = two_origins()
+    create(world, {"name": "A"}, name="MID")
+    create(world, {"name": "MID"}, name="END")
+    world.publish("a.1", b"x")
+    world.clock.advance(0)
+
+    [message] = world.store.stores["$G", "END"].msgs.values()
+    said = source_of(message.header)
+
+    assert said is not None
+    assert said.index_name == "MID > >"
+    assert message.header.count(b"Nats-Stream-Source") == 1
