@@ -15,7 +15,7 @@ from leafnode.auth.nkey import is_public_user_key
 from leafnode.clock import NS_PER_S
 from leafnode.limits import CLIENT_ERROR_LINES_MAX
 from leafnode.protocol import errors
-from leafnode.protocol.info import REDACTED
+from leafnode.protocol.info import DEFAULT_CONNECT, REDACTED
 
 if TYPE_CHECKING:
     from leafnode.auth.identity import Identity
@@ -99,7 +99,11 @@ def _user_label(connect: Connect, identity: Identity) -> str:
         return f"user:{connect.user}"
     if identity.key:
         return f"jwt:{identity.key}"
-    return "token" if connect.auth_token else ""
+    if connect.auth_token:
+        return "token"
+    # Whom a no_auth_user lets in is labelled once it has said CONNECT, as there.
+    is_named = bool(identity.user) and connect is not DEFAULT_CONNECT
+    return f"user:{identity.user}" if is_named else ""
 
 
 def error_text(client: Named, error: ProtocolError) -> str:

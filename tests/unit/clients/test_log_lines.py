@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from leafnode.clients.log_lines import withdrawn
+from leafnode.clients.log_lines import label, withdrawn
 from leafnode.config.options import (
     Authorization,
     Options,
@@ -123,12 +123,16 @@ def test_a_subscription_that_a_reload_takes_away_is_told(queue: bytes, text: str
     assert withdrawn(world.server.registry.open[1], b"a", queue, b"1") == text
 
 
-def test_whom_no_auth_user_let_in_is_named_when_a_subscription_is_taken_away() -> None:
+def test_whom_no_auth_user_let_in_is_named_by_that() -> None:
     users = (User(user="guest", password="p"),)
     options = Options(no_auth_user="guest", authorization=Authorization(users=users))
     world = ClientWorld(options)
     world.client(b"{}")
+    world.client(b"").says(b"PING\r\n")  # and no CONNECT
+    connected, silent = world.server.registry.open.values()
 
-    told = withdrawn(world.server.registry.open[1], b"a", b"", b"1")
-
-    assert told == 'Removed sub "a" (sid "1") for User "guest" - not authorized'
+    assert label(connected).endswith(' - cid:1 - "$G/user:guest"')
+    assert label(silent).endswith(" - cid:2")
+    for client in (connected, silent):
+        told = withdrawn(client, b"a", b"", b"1")
+        assert told == 'Removed sub "a" (sid "1") for User "guest" - not authorized'
