@@ -365,6 +365,9 @@ class PullQueue:
             if not self._context.account.has_interest(request.inbox):
                 self._drop(request)
                 return
+            if request.no_wait and request.delivered:  # held up by max_ack_pending: this was all
+                self._finish(request, _NO_MESSAGES)
+                return
             delivered = self._consumer.pending.delivered
             self._context.send_status(request.inbox, idle_heartbeat(*delivered))
             request.heartbeats_at_ns = now_ns + request.heartbeat_ns

@@ -372,3 +372,17 @@ def test_heartbeats_come_no_faster_than_the_bound(heartbeat_ns: int) -> None:
     world.clock.advance(10 * limits.PULL_HEARTBEAT_MIN_NS)
 
     assert len(got) == 10
+
+
+def test_a_no_wait_request_that_unacknowledged_messages_hold_up_ends_at_its_heartbeat() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer(max_ack_pending=2)
+    for _ in range(3):
+        world.publish("s.a", b"x")
+
+    got = world.fetch({"batch": 9, "no_wait": True, "expires": 2 * S, "idle_heartbeat": 300 * MS})
+    assert len(got) == 2
+    world.clock.advance(400 * MS)
+
+    assert seen(got)[2:] == [b"NATS/1.0 404 No Messages\r\n\r\n"]
