@@ -11,7 +11,9 @@ from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import PauseRequest, ResetRequest, UnpinRequest
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
+from leafnode.jetstream.origin_reader import IDENTITY
 from leafnode.jetstream.priority import check_name
+from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.consumer import Consumer
@@ -53,13 +55,15 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     """CONSUMER.RESET: back to the ack floor, or to a sequence; silence where nobody is."""
     stream = js.streams.get(request.args[0])
     consumer = stream.consumers.get(request.args[1]) if stream is not None else None
-    if consumer is None:
+    if stream is None or consumer is None:
         return None
     body = request.lax(ResetRequest)
     seq = body.seq or consumer.pending.floor.stream_seq + 1
     if body.seq:
         _check(consumer, seq)
     consumer.reset(seq)
+    if header.get(request.block, IDENTITY) is not None:  # whoever sources asks whose stream it is
+        request.lines.append((IDENTITY, stream.identity))
     return {**consumer.info(), "reset_seq": seq}
 
 
