@@ -343,9 +343,6 @@ class WebSocketConnection:
         if frames is not None:
             code = self._port.close_code(reason)
             self._wire.write([frames.send(CloseConnection(code=code, reason=reason))])
-            if code == CloseReason.PROTOCOL_ERROR:
-                self._wire.close()  # no browser: nothing that it says is waited for
-                return
             # A browser that has not said its own end finds the connection broken, not closed.
             self._ending = frames
             self._wire.resume_reading()

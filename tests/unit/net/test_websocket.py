@@ -210,16 +210,6 @@ def test_an_error_of_nats_is_told_and_then_the_code_for_it(
     assert seen == [Seen(BINARY, error), Seen(CLOSE, reason, code)]
 
 
-def test_who_does_not_speak_nats_is_cut_at_once() -> None:
-    world = World()
-    client = world.browser().logs_in()
-
-    client.sends(frame(BINARY, b"FOO\r\n"))
-
-    assert client.raw.ended
-    assert world.server.registry.open == {}
-
-
 def test_the_peer_has_a_moment_to_agree_to_the_end() -> None:
     world = World()
     agrees, silent, floods = (world.browser().logs_in() for _ in range(3))
