@@ -30,8 +30,9 @@ TLS_FAILED: Final = "TLS Handshake Failure"
 _HELD_BY_SESSION: Final = 1
 _HELD_BY_STALL: Final = 2
 _HELD_BEFORE_BEGIN: Final = 4
-_HELD_BY_END: Final = 8  # our own close or the peer's end: nothing is read any more
+_HELD_BY_END: Final = 8  # our own close: nothing is read or written any more
 _HELD_BY_TURN: Final = 16  # the session goes on with what it has after the others had their turn
+_HELD_BY_PEER: Final = 32  # it says nothing more; what the session has for it is still written
 _HELD_IN_TURN: Final = 32  # it does so now
 
 
@@ -97,6 +98,8 @@ class TcpConnection:
             self.abort()
             return
         self._release(_HELD_BEFORE_BEGIN)
+        if self._tls is not None:  # a handshake released it already: what came with its end
+            self._loop.call_soon(self._go_on)
 
     def become(self, session: Session, data: bytes, *, is_new: bool = False) -> None:
         """Go on with another session, from these bytes of the wire.
@@ -377,11 +380,17 @@ class TcpConnection:
 
     def _end_of_peer(self) -> None:
         """The peer says nothing more: its session is over now, what waits is sent all the same."""
-        self._end_when_written()
         session = self._session
-        if self._sock is not None and session is not None and self._begun:
-            self._session = None
-            self._loop.call_soon(self._turn.lose, session, self._reason)
+        if session is None or not self._begun:
+            self._end_when_written()
+            return
+        self._hold(_HELD_BY_PEER)
+        self._session = None
+        self._loop.call_soon(self._lose_peer, session)
+
+    def _lose_peer(self, session: Session) -> None:
+        self._turn.lose(session, self._reason)
+        self._end_when_written()
 
     def _finish(self, why: str) -> None:
         """Close the socket now; the session learns of it in a later turn."""

@@ -177,12 +177,11 @@ class WebSocketConnection:
             self._await_end(self._ending, data)
 
     def lost(self, reason: str) -> None:
-        self._disarm()
         guest, self._guest = self._guest, None
-        known = self._handshake is None
+        if guest is not None and self._handshake is None:
+            guest.lost(self._reason or reason)  # it may still have something for its peer
         self._frames = None
-        if guest is not None and known:
-            guest.lost(self._reason or reason)
+        self._disarm()
 
     # --- the handshake
 

@@ -308,6 +308,23 @@ async def test_the_end_of_the_peer_ends_the_session_while_what_waits_is_still_se
     assert got == 4_000_000
 
 
+class LastWords(RecordingSession):
+    """Has something left to say when its peer says nothing more, as a client's output may be."""
+
+    def lost(self, reason: str) -> None:
+        assert self.transport is not None
+        self.transport.write([b"x" * 4_000_000])
+        super().lost(reason)
+
+
+@pytest.mark.real_loop
+async def test_what_a_session_says_at_the_end_of_its_peer_is_sent() -> None:
+    async with wired(session=LastWords()) as wire:
+        wire.other.shutdown(socket.SHUT_WR)
+
+        assert await wire.take(5_000_000) == 4_000_000
+
+
 def test_the_stall_bound_is_below_what_a_client_may_have_pending() -> None:
     from leafnode.limits import MAX_PENDING_BYTES
 
