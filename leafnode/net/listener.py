@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Out of descriptors or memory: waiting may help (trio's serve_listeners names the same ones).
 # Our own descriptor is not one that listens: nothing will change that. Whatever else `accept` says
 # is about one connection or about now, and Linux hands on what the network said (accept(2)).
 _OURS: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT})

@@ -32,8 +32,8 @@ _HELD_BY_STALL: Final = 2
 _HELD_BEFORE_BEGIN: Final = 4
 _HELD_BY_END: Final = 8  # our own close: nothing is read or written any more
 _HELD_BY_TURN: Final = 16  # the session goes on with what it has after the others had their turn
-_HELD_BY_PEER: Final = 32  # it says nothing more; what the session has for it is still written
 _HELD_IN_TURN: Final = 32  # it does so now
+_HELD_BY_PEER: Final = 64  # it says nothing more; what the session has for it is still written
 
 
 class TcpConnection:

@@ -12,6 +12,7 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, Timer
 from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_PENDING_BYTES
+from leafnode.net import tcp
 from leafnode.net.backlog import WriteRules
 from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
@@ -323,6 +324,13 @@ async def test_what_a_session_says_at_the_end_of_its_peer_is_sent() -> None:
         wire.other.shutdown(socket.SHUT_WR)
 
         assert await wire.take(5_000_000) == 4_000_000
+
+
+def test_whoever_holds_reading_back_has_a_bit_of_its_own() -> None:
+    bits = [bit for name, bit in vars(tcp).items() if name.startswith("_HELD_")]
+
+    assert sorted(bits) == [1 << place for place in range(len(bits))]
+    assert bits
 
 
 def test_the_stall_bound_is_below_what_a_client_may_have_pending() -> None:
