@@ -17,6 +17,12 @@ from leafnode.jetstream import advisory, retention
 from leafnode.jetstream.counters import body_of
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.judge import (
+    EXPECTED_LAST,
+    EXPECTED_LAST_SUBJECT,
+    EXPECTED_LAST_SUBJECT_SUBJECT,
+    sequence,
+)
 from leafnode.jetstream.level import level_is_met
 from leafnode.protocol import header
 from leafnode.store.sizes import message_bytes
@@ -31,9 +37,6 @@ if TYPE_CHECKING:
 _ID_MAX: Final = 64
 _EOB: Final = b"eob"
 _COMMIT_BLOCK: Final = header.build([(b"Nats-Batch-Commit", b"1")])
-_EXPECTED_LAST: Final = b"Nats-Expected-Last-Sequence"
-_EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
-_EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
 
 
 class Member(NamedTuple):
@@ -84,7 +87,7 @@ class AtomicBatches:
         name = fields[b"Nats-Batch-Id"].decode("utf-8", "replace")
         self._check(member, name)
         commit = fields.get(b"Nats-Batch-Commit")
-        seq = _sequence(fields[b"Nats-Batch-Sequence"])
+        seq = sequence(fields[b"Nats-Batch-Sequence"])
         size = seq - (commit == _EOB)
         batch = self._open.get(name)
         if batch is None:
@@ -215,15 +218,15 @@ class AtomicBatches:
 
     def _check_sequences(self, member: Member, ahead: _Ahead) -> None:
         fields, store = member.fields, self._stream.store
-        expected = fields.get(_EXPECTED_LAST)
+        expected = fields.get(EXPECTED_LAST)
         if expected:
             last = store.last_seq() + ahead.count
-            if _sequence(expected) != last:
+            if sequence(expected) != last:
                 raise js_error(10071, last)
             if ahead.count:
                 raise js_error(10164)
-        pattern = fields.get(_EXPECTED_LAST_SUBJECT_SUBJECT) or member.subject
-        if fields.get(_EXPECTED_LAST_SUBJECT) and pattern in ahead.subjects:
+        pattern = fields.get(EXPECTED_LAST_SUBJECT_SUBJECT) or member.subject
+        if fields.get(EXPECTED_LAST_SUBJECT) and pattern in ahead.subjects:
             raise js_error(10164)
         self._ingest.judge.check_last_of_subject(member.subject, fields)
 
@@ -244,8 +247,3 @@ class AtomicBatches:
             if why:
                 raise js_error(10077, why)
         ahead.size += size
-
-
-def _sequence(value: bytes) -> int:
-    """Return the number, or -1 for what is none."""
-    return int(value) if value.isdigit() and len(value) <= 19 else -1

@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 Answer = tuple[bytes, bytes, bool]
 
 _FAST_BATCH: Final = b".$FI"
-_PLAIN_HEADER: Final = b"NATS/1.0\r\n"
 _DUPLICATE: Final = "msgid is duplicate"
-_EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
-_EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
 
 
 class Ingest:
@@ -299,11 +296,7 @@ class Ingest:
             stream.quota.refresh()
         self.count_all([(subject, len(block), body)])
         self.store(subject, judged, now_ns)
-        stream.enforce_limits(subject)
-        copies, self._copies = self._copies, []
-        stream.root.after_commit(
-            partial(self._committed, [], copies, stream.store.last_seq(), stream.last_msg_id)
-        )
+        self.end_run(subject)
 
     def batch_ack(self, name: str, count: int) -> bytes:
         """Return the PubAck of a batch whose messages were just stored."""

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _ROLLUP: Final = header.build([(b"Nats-Rollup", b"sub")])
 _SCHEDULING: Final = {b"Nats-Schedule", b"Nats-Schedule-Next", b"Nats-Scheduler"}
 _PLAIN_HEADER: Final = b"NATS/1.0\r\n"
-_EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
-_EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
+EXPECTED_LAST: Final = b"Nats-Expected-Last-Sequence"
+EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
+EXPECTED_LAST_SUBJECT_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence-Subject"
 
 
 class Judged(NamedTuple):
@@ -153,9 +154,9 @@ class Judge:
         """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
         self.check_header(fields, payload_size)
         self.check_last_of_subject(subject, fields)
-        if expected := fields.get(b"Nats-Expected-Last-Sequence"):
+        if expected := fields.get(EXPECTED_LAST):
             last = self._stream.store.last_seq()
-            if _sequence(expected) != last:
+            if sequence(expected) != last:
                 raise js_error(10071, last)
         self.check_origin(fields)
 
@@ -175,8 +176,8 @@ class Judge:
             raise js_error(10227)
 
     def check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
-        pattern = fields.get(_EXPECTED_LAST_SUBJECT_SUBJECT)
-        expected = fields.get(_EXPECTED_LAST_SUBJECT)
+        pattern = fields.get(EXPECTED_LAST_SUBJECT_SUBJECT)
+        expected = fields.get(EXPECTED_LAST_SUBJECT)
         if not expected:
             if pattern:
                 raise js_error(10193)
@@ -190,7 +191,7 @@ class Judge:
             last = state.last_seq if state else 0
         else:
             last = max((state.last_seq for _, state in store.subjects(pattern)), default=0)
-        if _sequence(expected) != last:
+        if sequence(expected) != last:
             raise js_error(10071, last)
 
     def rollup(self, value: bytes) -> bytes:
@@ -247,6 +248,6 @@ def _without_status(header_size: int, body: bytes) -> tuple[int, bytes]:
     return header_size - (end + 2 - len(_PLAIN_HEADER)), body
 
 
-def _sequence(value: bytes) -> int:
+def sequence(value: bytes) -> int:
     """Return the number, or -1 for what is none (which then matches nothing)."""
     return int(value) if value.isdigit() and len(value) <= 19 else -1

@@ -11,6 +11,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreFull
 from leafnode.jetstream.go_time import format_time
+from leafnode.jetstream.stream import Stream
 from tests.unit.jetstream.world import World
 
 
@@ -211,6 +212,25 @@ def test_a_store_that_is_full_is_asked_again() -> None:
 
     planned.clock.advance(NS_PER_S)
 
+    assert len(stored(planned, "t.1")) == 1
+
+
+def test_what_is_stored_is_not_sent_again_where_a_limit_could_not_be_enforced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned = world()
+    put(planned, "@every 10s")
+    failures = [StoreFull("full")]
+
+    def enforce_limits(_stream: Stream, _subject: bytes) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(Stream, "enforce_limits", enforce_limits)
+
+    planned.clock.advance(15 * NS_PER_S)
+
+    assert not failures
     assert len(stored(planned, "t.1")) == 1
 
 
