@@ -82,14 +82,8 @@ def parse(payload: bytes) -> Ack:
 
 def parse_subject(subject: bytes) -> AckSubject | None:
     """Return the numbers of an ack subject in either form, or None for a malformed one."""
-    tokens = subject.split(b".")
-    if len(tokens) == _V1_TOKENS:
-        numbers = tokens[4:7]
-    elif len(tokens) >= _V2_TOKENS:
-        numbers = tokens[6:9]
-    else:
-        return None
-    return _numbers(numbers)
+    numbers = _behind_names(subject)
+    return _numbers(numbers[:3]) if numbers else None
 
 
 def parse_tail(tail: bytes) -> AckSubject | None:
@@ -102,16 +96,18 @@ def parse_delivered(reply: bytes) -> Delivered | None:
     """Return what the ack subject of a delivery says, in either form, or None for another one."""
     if not reply.startswith(_PREFIX):
         return None
-    tokens = reply.split(b".")
-    if len(tokens) == _V1_TOKENS:
-        numbers = tokens[4:9]
-    elif len(tokens) >= _V2_TOKENS:
-        numbers = tokens[6:11]
-    else:
-        return None
-    if not all(one.isdigit() and len(one) <= _DIGITS_MAX for one in numbers):
+    numbers = _behind_names(reply)
+    if not numbers or not all(one.isdigit() and len(one) <= _DIGITS_MAX for one in numbers):
         return None
     return Delivered(*map(int, numbers))
+
+
+def _behind_names(subject: bytes) -> list[bytes]:
+    """Return the five tokens behind the names in either form, none for another subject."""
+    tokens = subject.split(b".")
+    if len(tokens) == _V1_TOKENS:
+        return tokens[4:9]
+    return tokens[6:11] if len(tokens) >= _V2_TOKENS else []
 
 
 def _numbers(tokens: list[bytes]) -> AckSubject | None:

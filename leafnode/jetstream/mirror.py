@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.errors import JetStreamError, StoreError
 from leafnode.jetstream.direct_get import DirectGet
-from leafnode.jetstream.go_time import format_time
-from leafnode.jetstream.origin_message import Transforms, kept, wanted
+from leafnode.jetstream.origin_message import Transforms, kept
 from leafnode.jetstream.origin_reader import OriginReader
 from leafnode.jetstream.takeover import take_over
 from leafnode.jetstream.trouble import Trouble
@@ -62,26 +61,6 @@ class Mirror:
     def answers_for(self, name: str) -> bool:
         """Say whether it has caught up enough to answer for an origin of that name."""
         return self._direct.is_open and name == self.origin.name
-
-    def start(self) -> dict[str, Any]:
-        """Implements Receiver: go on behind what is stored; the options count only once."""
-        begin: dict[str, Any] = {"deliver_policy": "all"}
-        origin = self.origin
-        if self.seq:
-            begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": self.seq + 1}
-        elif origin.opt_start_seq:
-            begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": origin.opt_start_seq}
-        elif origin.opt_start_time is not None:
-            time = format_time(origin.opt_start_time)
-            begin = {"deliver_policy": "by_start_time", "opt_start_time": time}
-        stream = self._stream
-        metadata = {
-            "_nats.mirror.stream": stream.name,
-            "_nats.mirror.acc": stream.context.account.name,
-        }
-        if stream.context.facts.domain:
-            metadata["_nats.mirror.domain"] = stream.context.facts.domain
-        return begin | wanted(origin) | {"metadata": metadata}
 
     def take(self, messages: list[Arrived]) -> bool:
         """Implements Receiver: store each under its own sequence."""

@@ -19,6 +19,8 @@ import msgspec
 from leafnode import limits
 from leafnode.jetstream import wire
 from leafnode.jetstream.ack import Delivered, parse_delivered
+from leafnode.jetstream.go_time import format_time
+from leafnode.jetstream.origin_message import wanted
 from leafnode.nuid import hash8, nuid
 from leafnode.protocol import header
 
@@ -50,10 +52,6 @@ class Receiver(Protocol):
 
     kind: str  # of the consumer: MIRROR or SRC
     seq: int  # of the origin: the newest that is dealt with
-
-    def start(self) -> dict[str, Any]:
-        """Return the consumer fields that say where to begin and what is wanted."""
-        ...
 
     def take(self, messages: list[Arrived]) -> bool:
         """Store a run of messages; False when not all could be, and they are to come again."""
@@ -158,7 +156,7 @@ class OriginReader:
             context.account.subscribe(inbox, partial(self._answered, name)),
         ]
         self._set(limits.ORIGIN_WAIT_NS, self._failed)
-        config = self._receiver.start() | {
+        config = self._start() | {
             "name": name,
             "deliver_subject": deliver.decode(),
             "ack_policy": "none",
@@ -168,6 +166,7 @@ class OriginReader:
             "flow_control": True,
             "direct": True,
             "inactive_threshold": limits.ORIGIN_SILENCE_NS,
+            "metadata": self._metadata(),
         }
         subject = f"{self._api}.CONSUMER.CREATE.{self._origin.name}"
         if "filter_subject" in config:
@@ -179,6 +178,26 @@ class OriginReader:
         )
         if not received and self._name == name and self._early is not None:
             self._set(0, self._failed)  # nobody is there
+
+    def _start(self) -> dict[str, Any]:
+        """Go on behind what is dealt with; the options count only once."""
+        begin: dict[str, Any] = {"deliver_policy": "all"}
+        seq, origin = self._receiver.seq, self._origin
+        if seq or origin.opt_start_seq:
+            from_seq = seq + 1 if seq else origin.opt_start_seq
+            begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": from_seq}
+        elif origin.opt_start_time is not None:
+            time = format_time(origin.opt_start_time)
+            begin = {"deliver_policy": "by_start_time", "opt_start_time": time}
+        return begin | wanted(origin)
+
+    def _metadata(self) -> dict[str, str]:
+        """Say to the origin's people whose consumer it is."""
+        context, prefix = self._context, f"_nats.{self._receiver.kind.lower()}"
+        metadata = {f"{prefix}.stream": self._stream.name, f"{prefix}.acc": context.account.name}
+        if context.facts.domain:
+            metadata[f"{prefix}.domain"] = context.facts.domain
+        return metadata
 
     def _failed(self) -> None:
         self._fails += 1

@@ -16,10 +16,9 @@ import msgspec
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.mirror import shown
 from leafnode.jetstream.origin_config import index_name
-from leafnode.jetstream.origin_message import Transforms, source_of, sourced, wanted
+from leafnode.jetstream.origin_message import Transforms, source_of, sourced
 from leafnode.jetstream.origin_reader import OriginReader
 from leafnode.jetstream.takeover import take_over
 from leafnode.jetstream.trouble import Trouble
@@ -67,23 +66,6 @@ class Source:
         self.seq = place.seq
         self.reader.identity = place.identity.encode()
         self.reader.restart()
-
-    def start(self) -> dict[str, Any]:
-        """Implements Receiver: go on behind what is stored; the options count only once."""
-        begin: dict[str, Any] = {"deliver_policy": "all"}
-        origin = self.origin
-        if self.seq:
-            begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": self.seq + 1}
-        elif origin.opt_start_seq:
-            begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": origin.opt_start_seq}
-        elif origin.opt_start_time is not None:
-            time = format_time(origin.opt_start_time)
-            begin = {"deliver_policy": "by_start_time", "opt_start_time": time}
-        stream = self._stream
-        metadata = {"_nats.src.stream": stream.name, "_nats.src.acc": stream.context.account.name}
-        if stream.context.facts.domain:
-            metadata["_nats.src.domain"] = stream.context.facts.domain
-        return begin | wanted(origin) | {"metadata": metadata}
 
     def take(self, messages: list[Arrived]) -> bool:
         """Implements Receiver: store each as the newest message."""

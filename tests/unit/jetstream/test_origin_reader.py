@@ -29,9 +29,6 @@ class Taken:
         self.refuses = False
         self.forgot = 0
 
-    def start(self) -> dict[str, Any]:
-        return {"deliver_policy": "by_start_sequence", "opt_start_seq": self.seq + 1}
-
     def take(self, messages: list[Arrived]) -> bool:
         if self.refuses:
             return False
@@ -55,7 +52,7 @@ class Origin:
         self.inbox = b""
         self.taken = Taken()
         external = ExternalStream(api, deliver)
-        source = StreamSource(name="O", external=external)
+        source = StreamSource(name="O", opt_start_seq=1, external=external)
         self.reader = OriginReader(self.world.js.streams["M"], source, self.taken)
         create = f"{api}.CONSUMER.CREATE.>".encode()
         self.create = self.world.account.subscribe(create, self.on_create)
