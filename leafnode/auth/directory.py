@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountClaims
+from leafnode.durable import sync_directory
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_JWTS_MAX, CACHED_ACCOUNT_JWTS_MAX, JWT_CHARS_MAX
 
@@ -144,7 +145,7 @@ class JwtDirectory:
                 path.unlink(missing_ok=True)
             else:
                 path.rename(path.with_name(path.name + _DELETED))
-            _sync(self._path)
+            sync_directory(self._path)
         except OSError as err:
             raise AuthError(f"cannot delete {account}: {err.strerror}") from err
         del self._entries[account]
@@ -201,7 +202,7 @@ class JwtDirectory:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
-            _sync(self._path)
+            sync_directory(self._path)
         except OSError as err:
             raise AuthError(f"cannot save {account}: {err.strerror}") from err
 
@@ -212,15 +213,6 @@ class JwtDirectory:
             self._file(account).unlink(missing_ok=True)
         except OSError as err:
             log.warning("Account JWT not deleted: account=%s reason=%s", account, err.strerror)
-
-
-def _sync(directory: Path) -> None:
-    """Make names durable: a rename is only on disk once its directory is."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class DirectoryResolver:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
 
 if TYPE_CHECKING:
@@ -160,15 +161,6 @@ def _create(path: Path, connect: Connect) -> None:
         raise StoreError(f"{path}: {err.strerror}") from err
     except sqlite3.Error as err:
         raise store_error(err, path) from err
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names durable: a rename is only on disk once its directory is."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def open_writer(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Connection:
