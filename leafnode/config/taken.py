@@ -113,9 +113,7 @@ JETSTREAM: Final[Mapping[str, Taken]] = (
     | _each(convert.storage, _NO_CLUSTER, "max_outstanding_catchup meta_compact_size")
     | _each(convert.number(0, _INT64_MAX, "a count"), _NO_CLUSTER, "meta_compact")
     | _each(convert.boolean, _NO_CLUSTER, "meta_compact_sync")
-    | _each(
-        convert.only((True,), why="not supported: a request is always read strictly"), "", "strict"
-    )
+    | _each(convert.only((True,), why=_STRICT), "", "strict")
 )
 ACCOUNT_JETSTREAM: Final[Mapping[str, Taken]] = _each(
     convert.only(("", "system", "owner"), why="expected system or owner"),

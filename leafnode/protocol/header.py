@@ -20,8 +20,8 @@ def parse(block: bytes, lines_max: int | None = None) -> list[tuple[bytes, bytes
     `lines_max`: no more lines than this are read.
     """
     pairs = []
-    lines = block.split(b"\r\n") if lines_max is None else block.split(b"\r\n", lines_max + 1)
-    for line in lines[1:] if lines_max is None else lines[1 : lines_max + 1]:
+    lines = block.split(b"\r\n", -1 if lines_max is None else lines_max + 1)[1:]
+    for line in lines[:lines_max]:
         name, colon, value = line.partition(b":")
         if colon:
             pairs.append((name, value.strip()))

@@ -6,25 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.clients.trace import TRACE, log
 from leafnode.config.options import Options
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-@pytest.fixture
-def traced(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Return what was traced since the last call."""
-    caplog.set_level(TRACE, log.name)
-
-    def take() -> list[str]:
-        found = [r.getMessage() for r in caplog.records if r.name == log.name]
-        caplog.clear()
-        return found
-
-    return take
 
 
 @pytest.mark.parametrize(("verbose", "lines"), [(False, 0), (True, 2)])

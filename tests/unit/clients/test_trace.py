@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.clients.trace import TRACE, Piece, Tape, Trace, log
+from leafnode.clients.trace import TRACE, Piece, Tape, Trace
 from leafnode.config.options import Authorization, Options, User
 from leafnode.limits import READ_CHUNK_BYTES, TRACED_BYTES_MAX
 from tests.sim.clients import ClientWorld
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 SECRET_FIELDS = ["user", "pass", "auth_token", "jwt", "sig", "nkey", "account", "seed", "PASS"]
 SECRETS = {name: f"{name}-canary" for name in SECRET_FIELDS} | {"x": {"pass": "inner-canary"}}
 CONNECT = json.dumps({"verbose": False, "name": "edge"} | SECRETS).encode()
-
-
-@pytest.fixture
-def traced(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Return what was traced since the last call."""
-    caplog.set_level(TRACE, log.name)
-
-    def take() -> list[str]:
-        found = [r.getMessage() for r in caplog.records if r.name == log.name]
-        caplog.clear()
-        return found
-
-    return take
 
 
 def world_with_login() -> ClientWorld:
