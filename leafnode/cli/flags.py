@@ -78,6 +78,10 @@ Common Options:
     -v, --version                    Show version
         --help_tls                   TLS help
 """
+COMMANDS: Final = """
+Commands:
+    {program} store --help           Look into a store of messages, check it, copy it
+"""
 
 
 class FlagError(LeafnodeError):

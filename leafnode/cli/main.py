@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
 from leafnode.cli import lean
-from leafnode.cli.flags import HELP, FlagError, overlay, parse_flags
+from leafnode.cli.flags import COMMANDS, HELP, FlagError, overlay, parse_flags
 from leafnode.cli.send_signal import send_signal
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
@@ -38,8 +38,13 @@ _NO_SYNTAX: Final = ("unknown field", "cannot read it", "this byte is not UTF-8"
 def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int:
     """Run the command and return its exit status. `called`: by which name, else argv[0]'s."""
     program = _program(sys.argv[0] if called is None else called)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["store"] and program != NATS_SERVER:
+        from leafnode.cli.store.command import run
+
+        return run(words[1:], program)
     try:
-        flags = parse_flags(sys.argv[1:] if argv is None else argv)
+        flags = parse_flags(words)
         if flags.help:
             print(_help(program), end="")
             return 0
@@ -77,7 +82,8 @@ def _default_host(program: str) -> str:
 
 
 def _help(program: str) -> str:
-    return HELP.format(program=program, host=_default_host(program))
+    commands = "" if program == NATS_SERVER else COMMANDS.format(program=program)
+    return HELP.format(program=program, host=_default_host(program)) + commands
 
 
 def _refuse_flags(err: FlagError, program: str) -> int:

@@ -29,6 +29,9 @@ SELECT_STREAMS: Final = (
     "SELECT id, account, name, created, config, first_seq, last_seq, last_ts FROM stream "
     "ORDER BY id"
 )
+SELECT_STREAM: Final = (
+    "SELECT id, account, name, created, config, first_seq, last_seq, last_ts FROM stream WHERE id=?"
+)
 SELECT_CONSUMERS: Final = (
     "SELECT name, created, config, state FROM consumer WHERE stream=? ORDER BY name"
 )
@@ -68,7 +71,7 @@ def load_streams(
     conn.execute("BEGIN")
     try:
         return [
-            _load_stream(conn, row, bounds, columns_of(row[0]))
+            load_stream(conn, row, bounds, columns_of(row[0]))
             for row in conn.execute(SELECT_STREAMS).fetchall()
         ]
     finally:
@@ -84,12 +87,16 @@ def load_columns(conn: sqlite3.Connection, stream_id: int, no: int) -> Columns:
     return Columns.decode(row[0])
 
 
-def _load_stream(
+def load_stream(
     conn: sqlite3.Connection,
     row: tuple[int, str, str, int, bytes, int, int, int],
     bounds: StoreBounds,
     columns: Callable[[Segment], Columns],
 ) -> Recovered:
+    """Read one stream in the caller's view; `row` is one of SELECT_STREAMS.
+
+    Raises sqlite3.Error for a reason that is no damage.
+    """
     stream_id, account, name, created_ns, config, first_seq, last_seq, last_ts_ns = row
     # Not the loop's way to columns: this may be the writer's thread.
     index = StreamIndex(first_seq, bounds, partial(_columns_here, conn, stream_id))

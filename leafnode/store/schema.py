@@ -211,6 +211,42 @@ def open_reader(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Conne
     return conn
 
 
+def open_inspector(path: Path) -> sqlite3.Connection:
+    """Open a store for a command that only reads, whether or not a server has it open.
+
+    Raises StoreError for what is no store, or one of another version.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+    except OSError as err:
+        raise StoreError(f"{path}: {err.strerror}") from err
+    if start != MAGIC:
+        raise StoreCorrupt(f"{path}: is not a SQLite database")
+    conn = None
+    try:
+        conn = open_reader(path)
+        _check_identity(conn, path)
+        version = _version(conn, path, MIGRATIONS)
+    except sqlite3.Error as err:
+        if conn is not None:
+            conn.close()
+        if getattr(err, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR:  # no table `meta`
+            raise StoreCorrupt(f"{path}: is a database, but not one of leafnode") from err
+        raise store_error(err, path) from err
+    except StoreError:
+        if conn is not None:
+            conn.close()
+        raise
+    if version < len(MIGRATIONS):
+        conn.close()
+        raise StoreError(
+            f"{path}: was written by an older leafnode: schema {version}, this one knows "
+            f"{len(MIGRATIONS)}; a start of the server brings it up to date"
+        )
+    return conn
+
+
 def migrate(conn: sqlite3.Connection, path: Path, steps: Sequence[Sequence[str]]) -> None:
     """Apply the steps that the file lacks, each in one transaction with its number.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from leafnode.store.rows import Row
-    from leafnode.store.segments import Columns
+    from leafnode.store.segments import Columns, Segment
 
 # One statement for many rows: executemany would hand the GIL over at every row (0.5 ms became 13 ms
 # for 100 rows beside a busy loop). Powers of two, so that few different statements are prepared.
@@ -78,11 +78,16 @@ def delete_stream(conn: sqlite3.Connection, stream_id: int) -> None:
 
 
 def create_segment(conn: sqlite3.Connection, stream_id: int, no: int, first_seq: int) -> None:
+    create_rows(conn, stream_id, no)
+    conn.execute(INSERT_SEGMENT, (stream_id, no, first_seq))
+
+
+def create_rows(conn: sqlite3.Connection, stream_id: int, no: int) -> None:
+    """Make the table for the messages of a segment."""
     conn.execute(
         f"CREATE TABLE {table(stream_id, no)}(seq INTEGER PRIMARY KEY, sid INTEGER NOT NULL, "
         "ts INTEGER NOT NULL, hl INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT"
     )
-    conn.execute(INSERT_SEGMENT, (stream_id, no, first_seq))
 
 
 def insert_rows(conn: sqlite3.Connection, stream_id: int, no: int, rows: Sequence[Row]) -> None:
@@ -113,6 +118,20 @@ def seal_segment(
 
 def put_index(conn: sqlite3.Connection, key: tuple[int, int], columns: Columns) -> None:
     conn.execute(REPLACE_INDEX, (*key, encode_spans(columns.spans()), columns.encode()))
+
+
+def describe(conn: sqlite3.Connection, key: tuple[int, int], segment: Segment) -> None:
+    """Write what stands about a segment beside its rows: an open one has its dead bits only."""
+    if not segment.sealed:
+        set_dead(conn, key, bytes(segment.dead))
+        return
+    assert segment.columns is not None
+    numbers = (
+        *(segment.last_seq, segment.rows, segment.body_bytes),
+        *(segment.live_bytes, segment.first_ts_ns, segment.last_ts_ns),
+    )
+    seal_segment(conn, key, numbers, bytes(segment.dead))
+    put_index(conn, key, segment.columns)
 
 
 def set_dead(conn: sqlite3.Connection, key: tuple[int, int], dead: bytes) -> None:

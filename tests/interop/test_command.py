@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 START_S = 30.0  # for whatever another process does
 # Imported by the daemon only when something needs them: they cost memory and time at every start.
-COSTLY = ["cryptography", "sqlite_utils", "bcrypt", "serial", "nacl", "unittest", "http.server"]
+COSTLY = [
+    "cryptography",
+    "sqlite_utils",
+    "click",
+    "bcrypt",
+    "serial",
+    "nacl",
+    "unittest",
+    "http.server",
+]
 
 
 def leafnode(*arguments: str) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:

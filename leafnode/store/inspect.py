@@ -1,0 +1,130 @@
+"""A store's file as a command reads it, beside a server that may be writing it.
+
+Every transaction is short: one stream's description, or one segment. A view that stayed open would
+keep the WAL from being reused, and it would grow for as long. So what is read of different segments
+is of different moments; a message itself never changes. Truth: docs/store.md, "The command".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from leafnode.store import schema
+from leafnode.store.api import SEQ_MAX, StreamState
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.reader import Reader, ReadRequest
+from leafnode.store.recover import SELECT_STREAM, load_columns, load_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from leafnode.store.api import StoredMsg
+    from leafnode.store.recover import Recovered
+    from leafnode.store.segments import Columns, Segment
+
+READ_MSGS: Final = 1024  # messages of one transaction
+READ_BYTES: Final = 1024 * 1024
+
+SELECT_IDS: Final = "SELECT id FROM stream ORDER BY account, name"
+NO_STATE: Final = StreamState(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One stream as it was in one moment. Its index is of that moment, too."""
+
+    stream: Recovered
+    state: StreamState  # all zero for a damaged stream
+
+
+class Inspection:
+    """Reads one store. Methods raise StoreError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.conn = schema.open_inspector(path)
+        self._reader = Reader(path, sqlite3.connect)
+
+    def __enter__(self) -> Inspection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._reader.close()
+        self.conn.close()
+
+    def streams(self) -> Iterator[Seen]:
+        """Yield every stream, by account and name, each read when it is asked for."""
+        with self._sql_errors():
+            ids = self.conn.execute(SELECT_IDS).fetchall()
+        for (stream_id,) in ids:
+            seen = self.stream(stream_id)
+            if seen is not None:
+                yield seen
+
+    def stream(self, stream_id: int) -> Seen | None:
+        """Return one stream, or None when it is gone."""
+        with self._sql_errors(), self.view():
+            row = self.conn.execute(SELECT_STREAM, (stream_id,)).fetchone()
+            if row is None:
+                return None
+            columns = partial(self._columns, stream_id)
+            found = load_stream(self.conn, row, StoreBounds(), columns)
+            if found.damage is None:
+                return Seen(found, found.index.state())
+        return Seen(found, NO_STATE)
+
+    def messages(
+        self,
+        seen: Seen,
+        patterns: list[bytes],
+        first_seq: int = 0,
+        last_seq: int = SEQ_MAX,
+    ) -> Iterator[list[StoredMsg]]:
+        """Yield what the stream holds of these subjects, up to the last message it had when seen.
+
+        Each list is of one moment. Raises StoreError, and StoreCorrupt where a checksum does not
+        hold.
+        """
+        index = seen.stream.index
+        first = max(first_seq, index.first_seq)
+        last = min(last_seq, index.last_seq)
+        sids, names = index.subjects.sids(patterns), index.subjects.names
+        while first <= last:
+            bounds = (0, first, last, sids, READ_MSGS, READ_BYTES, names)
+            result = self._reader.read(ReadRequest(seen.stream.id, *bounds))
+            problem = result.damage or result.error
+            if result.messages:
+                yield result.messages
+                first = result.messages[-1].seq + 1
+            if problem is not None:
+                raise problem
+            if not result.messages:
+                return
+
+    @contextlib.contextmanager
+    def view(self) -> Iterator[None]:
+        """Let what is read within be of one moment."""
+        self.conn.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def _sql_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as err:
+            raise schema.store_error(err, self.path) from err
+
+    def _columns(self, stream_id: int, segment: Segment) -> Columns:
+        return segment.columns or load_columns(self.conn, stream_id, segment.no)

@@ -1,0 +1,253 @@
+"""Looks at every byte of a store that means something: checksums, indexes, numbers, SQLite's pages.
+
+Reads one segment in one short transaction and judges it afterwards, so a server beside it is not
+held up. Knows the store's own rules; changes nothing. Truth: docs/store.md, "Rules" and "Damage".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from leafnode.errors import StoreCorrupt
+from leafnode.store import schema
+from leafnode.store.rows import is_intact
+from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
+from leafnode.store.sizes import message_bytes
+from leafnode.store.writes import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.store.inspect import Inspection
+    from leafnode.store.rows import Row
+
+PROBLEMS_MAX: Final = 20  # of one stream; the rest is counted
+GAPS_MAX: Final = 10
+
+SELECT_HEADS: Final = "SELECT id, account, name FROM stream ORDER BY account, name"
+SELECT_FLOOR: Final = "SELECT first_seq, last_seq FROM stream WHERE id=?"
+SELECT_NOS: Final = "SELECT no FROM segment WHERE stream=? ORDER BY no"
+SELECT_SEGMENT: Final = (
+    "SELECT first_seq, sealed, dead, last_seq, rows, bytes, first_ts, last_ts "
+    "FROM segment WHERE stream=? AND no=?"
+)
+SELECT_INDEX: Final = "SELECT spans, columns FROM segment_index WHERE stream=? AND no=?"
+SELECT_SUBJECTS: Final = "SELECT sid, name FROM subject WHERE stream=?"
+SELECT_ROWS: Final = "SELECT seq, sid, ts, hl, crc, body FROM {table} ORDER BY seq"
+COUNT_SEGMENTS: Final = "SELECT count(*) FROM segment"
+STRAY_TABLES: Final = (
+    "SELECT name FROM sqlite_schema WHERE type='table' AND name GLOB 'm[0-9]*_[0-9]*' "
+    "AND name NOT IN (SELECT 'm' || stream || '_' || no FROM segment)"
+)
+STRAY_ROWS: Final = (
+    ("segment", "SELECT count(*) FROM segment WHERE stream NOT IN (SELECT id FROM stream)"),
+    ("consumer", "SELECT count(*) FROM consumer WHERE stream NOT IN (SELECT id FROM stream)"),
+    ("subject", "SELECT count(*) FROM subject WHERE stream NOT IN (SELECT id FROM stream)"),
+    (
+        "segment_index",
+        "SELECT count(*) FROM segment_index WHERE (stream, no) NOT IN "
+        "(SELECT stream, no FROM segment WHERE sealed)",
+    ),
+)
+FIXED_TABLES: Final = ("meta", "stream", "segment", "segment_index", "subject", "consumer")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found in one stream, or in the file itself (then `stream` is empty)."""
+
+    account: str = ""
+    stream: str = ""
+    segments: int = 0
+    messages: int = 0
+    removed: int = 0  # rows that are still there and count no more
+    missing: int = 0  # sequences between first and last that hold no message: no fault by itself
+    gaps: list[tuple[int, int]] = field(default_factory=list)  # the first GAPS_MAX of them
+    problems: list[str] = field(default_factory=list)
+    more_problems: int = 0
+    last_live: int = 0
+    last_seq: int = 0
+    last_ts_ns: int = 0
+
+    def fault(self, problem: str) -> None:
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(problem)
+        else:
+            self.more_problems += 1
+
+    def live(self, seq: int) -> None:
+        """Count a message; what lies between it and the one before is missing."""
+        expected = self.last_live + 1
+        if self.last_live and seq > expected:
+            self.missing += seq - expected
+            if len(self.gaps) < GAPS_MAX:
+                self.gaps.append((expected, seq - 1))
+        self.messages += 1
+        self.last_live = seq
+
+
+@dataclass(slots=True)
+class _Read:
+    """One segment as it was in one moment."""
+
+    no: int
+    floor: int
+    first_seq: int
+    sealed: bool
+    dead: bytes | None
+    numbers: tuple[int, ...]  # last_seq, rows, bytes, first_ts, last_ts of a sealed one
+    index: tuple[bytes, bytes] | None
+    rows: list[Row]
+    integrity: list[str]
+
+
+def segments(inspection: Inspection) -> int:
+    """Return how many steps `verify` takes."""
+    with inspection.view():
+        count: int = inspection.conn.execute(COUNT_SEGMENTS).fetchone()[0]
+    return count
+
+
+def verify(inspection: Inspection) -> Iterator[Verdict | None]:
+    """Yield None after each segment, the verdict of each stream, and the file's at last."""
+    conn = inspection.conn
+    file = Verdict()
+    try:
+        heads = conn.execute(SELECT_HEADS).fetchall()
+    except sqlite3.Error as err:
+        file.fault(str(err))
+        heads = []
+    for stream_id, account, name in heads:
+        verdict = Verdict(account, name)
+        yield from _stream(inspection, stream_id, verdict)
+        yield verdict
+    with _noted(file), inspection.view():
+        for (name,) in conn.execute(STRAY_TABLES):
+            file.fault(f"table {name} belongs to no segment")
+        for name, statement in STRAY_ROWS:
+            (count,) = conn.execute(statement).fetchone()
+            if count:
+                file.fault(f"{count} rows of table {name} belong to nothing")
+    for name in FIXED_TABLES:
+        with _noted(file):
+            for problem in _integrity(conn, name):
+                file.fault(problem)
+    yield file
+
+
+def _stream(inspection: Inspection, stream_id: int, verdict: Verdict) -> Iterator[None]:
+    names: dict[int, bytes] = {}
+    nos: list[tuple[int]] = []
+    with _noted(verdict), inspection.view():
+        nos = inspection.conn.execute(SELECT_NOS, (stream_id,)).fetchall()
+    for (no,) in nos:
+        with _noted(verdict):
+            read = _read(inspection, stream_id, no, names)
+            if read is not None:  # else it was dropped meanwhile
+                verdict.segments += 1
+                _judge(read, names, verdict)
+        yield None
+
+
+def _read(inspection: Inspection, stream_id: int, no: int, names: dict[int, bytes]) -> _Read | None:
+    conn = inspection.conn
+    with inspection.view():
+        floor = conn.execute(SELECT_FLOOR, (stream_id,)).fetchone()
+        row = conn.execute(SELECT_SEGMENT, (stream_id, no)).fetchone()
+        if floor is None or row is None:
+            return None
+        rows = conn.execute(SELECT_ROWS.format(table=table(stream_id, no))).fetchall()
+        if any(row[1] not in names for row in rows):
+            names.update(conn.execute(SELECT_SUBJECTS, (stream_id,)))
+        index = conn.execute(SELECT_INDEX, (stream_id, no)).fetchone()
+        integrity = _integrity(conn, table(stream_id, no))
+    return _Read(no, floor[0], row[0], bool(row[1]), row[2], row[3:], index, rows, integrity)
+
+
+def _judge(read: _Read, names: dict[int, bytes], verdict: Verdict) -> None:
+    where = f"segment {read.no}"
+    for problem in read.integrity:
+        verdict.fault(f"{where}: {problem}")
+    segment = Segment(read.no, read.first_seq)
+    if read.dead is not None:
+        segment.dead = bytearray(open_checked(read.dead))
+    columns = Columns(read.first_seq)
+    for row in read.rows:
+        seq, sid, ts_ns, header_size, _, body = row
+        name = names.get(sid)
+        if seq < read.first_seq or seq <= verdict.last_seq:
+            verdict.fault(f"message {seq} is not where its sequence belongs")
+            continue
+        is_dead = seq < read.floor or segment.is_dead(seq)
+        if name is None and not is_dead:  # that of the dead may be forgotten
+            verdict.fault(f"message {seq} names the unknown subject {sid}")
+        if name is not None and not is_intact(row, zlib.crc32(name)):
+            verdict.fault(f"the checksum of message {seq} does not hold")
+        if ts_ns < verdict.last_ts_ns:
+            verdict.fault(f"message {seq} is older than the one before it")
+        verdict.last_seq, verdict.last_ts_ns = seq, ts_ns
+        size = 0 if name is None else message_bytes("file", len(name), header_size, len(body))
+        columns.add(seq, sid, size, ts_ns)
+        if is_dead:
+            verdict.removed += 1
+        else:
+            verdict.live(seq)
+    if read.sealed:
+        _judge_index(read, columns, verdict)
+    elif read.index is not None:
+        verdict.fault(f"{where} is open and has an index")
+
+
+def _judge_index(read: _Read, columns: Columns, verdict: Verdict) -> None:
+    """Compare what was written when the segment was sealed with its rows."""
+    where = f"segment {read.no}"
+    if read.index is None:
+        verdict.fault(f"{where} has no index")
+        return
+    stored = Columns.decode(read.index[1])
+    for what in ("first_seq", "offsets", "sids", "times"):
+        if getattr(stored, what) != getattr(columns, what):
+            verdict.fault(f"{where}: the {what} of its index are not those of its messages")
+            return
+    # A size that is not known here is none: 0.
+    if any(size not in {0, told} for size, told in zip(columns.sizes, stored.sizes, strict=True)):
+        verdict.fault(f"{where}: the sizes of its index are not those of its messages")
+    if decode_spans(read.index[0]) != columns.spans():
+        verdict.fault(f"{where}: the counts by subject are not those of its messages")
+    last_seq, rows, size, first_ts, last_ts = read.numbers
+    if not len(columns):
+        verdict.fault(f"{where} is sealed and empty")
+        return
+    is_whole = read.dead is None and read.first_seq >= read.floor
+    expected = (
+        *(columns.first_seq + columns.offsets[-1], len(columns)),
+        *(sum(columns.sizes) if is_whole else size, columns.times[0], columns.times[-1]),
+    )
+    # The last row may have been swept: the segment's range stays.
+    if last_seq < expected[0] or (rows, size) != expected[1:3]:
+        verdict.fault(f"{where}: its numbers are not those of its messages")
+    elif first_ts > expected[3] or last_ts < expected[4]:
+        verdict.fault(f"{where}: its times are not those of its messages")
+
+
+def _integrity(conn: sqlite3.Connection, name: str) -> list[str]:
+    """Return what SQLite finds wrong with the pages of one table."""
+    found = conn.execute(f"PRAGMA integrity_check({name})").fetchall()
+    return [text for (text,) in found if text != "ok"]
+
+
+@contextlib.contextmanager
+def _noted(verdict: Verdict) -> Iterator[None]:
+    """Note what cannot even be read, and go on with the next; what is no damage is raised."""
+    try:
+        yield
+    except StoreCorrupt as err:
+        verdict.fault(str(err))
+    except sqlite3.Error as err:
+        if not schema.is_damage(err):
+            raise
+        verdict.fault(str(err))

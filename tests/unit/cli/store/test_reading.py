@@ -1,0 +1,93 @@
+"""leafnode.cli.store.reading: ls, info, query and export as they are typed."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leafnode.cli.store.command import run
+from tests.sim.stored import fill
+
+
+class Typed:
+    """Types commands at one store."""
+
+    def __init__(self, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.store = store
+        self._capsys = capsys
+
+    def __call__(self, command: str, *words: str) -> str:
+        assert run([command, "-s", str(self.store), *words], "leafnode") == 0
+        shown = self._capsys.readouterr()
+        self.err = shown.err
+        return shown.out
+
+
+@pytest.fixture
+def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Typed:
+    fill(tmp_path)
+    return Typed(tmp_path, capsys)
+
+
+def exported(typed: Typed, *words: str) -> list[int]:
+    return [json.loads(line)["seq"] for line in typed("export", "S", *words).splitlines()]
+
+
+def test_ls_is_a_table_or_json(typed: Typed) -> None:
+    heads, row = typed("ls").splitlines()
+    assert heads.split()[:3] == ["account", "stream", "messages"]
+    assert row.split()[:3] == ["A", "S", "20"]
+
+    (found,) = json.loads(typed("ls", "--json"))
+    assert (found["stream"], found["messages"]) == ("S", 20)
+
+
+def test_info_tells_of_the_file_or_of_a_stream(typed: Typed) -> None:
+    assert "messages: 20" in typed("info")
+    assert "most frequent subjects" in typed("info", "S")
+    found: dict[str, Any] = json.loads(typed("info", "S", "--json", "--subjects", "1"))
+    assert found["most_frequent_subjects"] == {"s.1": 7}
+
+
+def test_query_is_a_table_json_or_csv_and_says_when_there_is_more(typed: Typed) -> None:
+    sql = "SELECT seq, payload FROM messages WHERE seq < 4"
+
+    table = typed("query", sql).splitlines()
+    assert [line.split() for line in table] == [
+        *(["seq", "payload"], ["1", "-3.5"], ["2", "//4="], ["3", "=cmd()"])
+    ]
+    assert json.loads(typed("query", "--json", sql))[1] == {"seq": 2, "payload": "//4="}
+    assert list(csv.reader(io.StringIO(typed("query", "--csv", sql))))[3] == ["3", "'=cmd()"]
+
+    typed("query", "--limit", "2", sql)
+    assert typed.err == "only the first 2 rows are shown: see --limit\n"
+
+
+def test_export_is_bounded_by_sequence_time_and_subject(typed: Typed) -> None:
+    assert exported(typed) == list(range(1, 21))
+    assert exported(typed, "--first", "19") == [19, 20]
+    assert exported(typed, "--last", "2") == [1, 2]
+    assert exported(typed, "--since", "2025-11-27T06:00:18Z") == [18, 19, 20]
+    assert exported(typed, "--until", "2025-11-27T06:00:03Z") == [1, 2]
+    assert exported(typed, "--since", "2030-01-01") == []
+    assert exported(typed, "--subject", "s.0", "--subject", "s.1", "--last", "4") == [1, 3, 4]
+
+
+def test_export_writes_a_file_by_its_name(typed: Typed, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+
+    assert typed("export", "S", "-o", str(target)) == ""
+
+    with target.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["seq"]) for row in rows] == list(range(1, 21))
+    assert rows[2]["payload"] == "'=cmd()"
+
+
+def test_export_keeps_formulas_when_told(typed: Typed) -> None:
+    text = typed("export", "S", "-t", "csv", "--keep-formulas", "--first", "3", "--last", "3")
+
+    assert text.splitlines()[1].endswith(",text,=cmd()")
