@@ -2,7 +2,8 @@
 
 Pure: time and time zone are parameters. `*`, `?`, numbers, names of months and days, ranges, steps
 and lists. A day matches by its number or its weekday, unless one of the two is `*`.
-Truth: nats-server 2.15.1 server/scheduler.go parseCron, measured.
+Truth: nats-server 2.15.1 server/scheduler.go parseCron, measured; why it is not a library:
+docs/adr/0016-cron.md.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _has_star(text: str) -> bool:
 def _number(text: str, names: dict[str, int]) -> int:
     if text.upper() in names:
         return names[text.upper()]
-    if not text.isascii() or not text.isdigit() or len(text) > 4:
+    if not text.isascii() or not text.isdigit() or len(text.lstrip("0")) > 4:
         raise CronError(text)
     return int(text)
 

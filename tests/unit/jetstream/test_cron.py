@@ -33,6 +33,7 @@ NOON = datetime(2027, 1, 15, 12, 0, 0, tzinfo=UTC)  # a Friday
         ("0 0 0 1,* * FRI", "2027-01-22T00:00:00"),  # a star within a list: any day that is one
         ("0 0 0 1,? * MON", "2027-01-18T00:00:00"),
         ("0,, 1, * * * *", "2027-01-15T12:01:00"),
+        ("000010 * * * * *", "2027-01-15T12:00:10"),
     ],
 )
 def test_when_a_pattern_is_due_next(pattern: str, expected: str) -> None:
