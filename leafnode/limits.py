@@ -201,6 +201,9 @@ SCHEDULES_STALE_MAX: Final = 64  # ours: times of schedules that were replaced, 
 SCHEDULE_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a scheduled message
 STREAM_SOURCES_MAX: Final = 256  # ours: each has a reader of its own
 ORIGIN_WAIT_NS: Final = 30 * NS_PER_S  # for an origin's answer; nats-server srcConsumerWaitTime
+ORIGIN_RESET_WAIT_NS: Final = (
+    5 * NS_PER_S
+)  # of a consumer that is there; srcDurableConsumerWaitTime
 ORIGIN_SILENCE_NS: Final = 10 * NS_PER_S  # then it is asked anew; sourceHealthCheckInterval
 ORIGIN_HEARTBEAT_NS: Final = NS_PER_S
 ORIGIN_RETRY_NS: Final = 2 * NS_PER_S  # an origin is asked no more often than that

@@ -8,16 +8,22 @@ stream; not who takes messages. Truth: nats-server 2.15.1 server/consumer.go (pr
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreError
 from leafnode.jetstream import ack, advisory, sampling
 from leafnode.jetstream.ack import AckKind
 from leafnode.nuid import hash8
+from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.consumer import Consumer
     from leafnode.routing.subscription import Delivery, Subscription
+
+
+LAST_CONSUMER: Final = b"Nats-Last-Consumer"
+LAST_STREAM: Final = b"Nats-Last-Stream"
+_DIGITS_MAX: Final = 19
 
 
 class AckHandler:
@@ -148,12 +154,7 @@ class AckHandler:
         seq = where.stream_seq
         # First the store, which may refuse: what is still pending comes again.
         if consumer.config.ack_policy == "all":
-            acked = pending.up_to(seq)
-            consumer.stream.acknowledged(consumer, acked)
-            pending.ack_all(seq, where.consumer_seq)
-            for one in acked:
-                consumer.cursor.forget(one)
-            self._acked = self._acked or bool(acked)
+            self._take_all(seq, where.consumer_seq)
         else:
             if seq in pending:
                 if consumer.config.sample_freq:
@@ -164,6 +165,27 @@ class AckHandler:
             consumer.cursor.forget(seq)
             self._acked = True
         consumer.keeper.touch()
+
+    def _take_all(self, seq: int, consumer_seq: int) -> None:
+        consumer = self._consumer
+        acked = consumer.pending.up_to(seq)
+        consumer.stream.acknowledged(consumer, acked)
+        consumer.pending.ack_all(seq, consumer_seq)
+        for one in acked:
+            consumer.cursor.forget(one)
+        self._acked = self._acked or bool(acked)
+
+    def flowed(self, block: bytes) -> None:
+        """An answer to flow control says up to where everything is done with."""
+        consumer = self._consumer
+        seq = _number(block, LAST_STREAM)
+        if seq:
+            seq = min(seq, consumer.pending.delivered.stream_seq)
+            try:
+                self._take_all(seq, _number(block, LAST_CONSUMER))
+            except StoreError as error:
+                consumer.trouble.note("Acknowledgement lost", error)
+            consumer.keeper.touch()
 
     def _do(self, where: ack.AckSubject, said: ack.Ack) -> None:
         """Do what an ack other than the plain one says."""
@@ -195,3 +217,8 @@ class AckHandler:
             case _:
                 self._take(where)
         consumer.keeper.touch()
+
+
+def _number(block: bytes, name: bytes) -> int:
+    value = header.get(block, name) or b""
+    return int(value) if value.isdigit() and len(value) <= _DIGITS_MAX else 0

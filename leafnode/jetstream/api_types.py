@@ -233,6 +233,11 @@ class ConsumerConfig:
             return [self.filter_subject.encode()]
         return [subject.encode() for subject in self.filter_subjects]
 
+    @property
+    def is_of_origin(self) -> bool:
+        """Whether another stream reads by it: such a one does not count as a consumer."""
+        return self.direct or self.sourcing
+
 
 _CONSUMER_CONFIG: Final = struct(ConsumerConfig)
 

@@ -97,7 +97,7 @@ class Consumer:
         self._next_sub = account.subscribe(
             b"$JS.API.CONSUMER.MSG.NEXT.%b.%b" % (stream, name), self._on_next
         )
-        if self._tracks:
+        if self.config.ack_policy in {"explicit", "all"}:
             self.acks.open()
         self.outlet.open()
         self.arm_ack_timer()
@@ -262,7 +262,7 @@ class Consumer:
         seq = self.pending.next_redelivery()
         if seq is not None:
             return self._redeliver(seq)
-        if self._tracks and len(self.pending) >= self._pending_max():
+        if self.is_full():
             return False
         msg = self.cursor.peek()
         if msg is None or self.pace.holds(msg):
@@ -314,6 +314,10 @@ class Consumer:
         size = b"%d" % (len(msg.body) - msg.header_size)
         block = append_header(msg.header, header.build([(b"Nats-Msg-Size", size)]))
         return len(block), block
+
+    def is_full(self) -> bool:
+        """Say whether as much is out as may be; only what is redelivered is delivered then."""
+        return self._tracks and len(self.pending) >= self._pending_max()
 
     def _pending_max(self) -> int:
         limit = self.config.max_ack_pending
@@ -369,7 +373,7 @@ class Consumer:
     def arm_ack_timer(self) -> None:
         """Wake up when the first ack wait ends."""
         due_ns = self.pending.next_deadline_ns()
-        if due_ns is None or self.closed or not self._tracks:
+        if due_ns is None or self.closed or not self.config.ack_wait:
             return
         if self._ack_timer is not None:
             if self._ack_timer_due_ns <= due_ns:

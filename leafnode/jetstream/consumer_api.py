@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from leafnode import limits
 from leafnode.jetstream.api_types import ConsumersRequest, CreateConsumerRequest
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.origin_reader import IDENTITY
+from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.request import page
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
+    from leafnode.jetstream.api_types import ConsumerConfig
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.request import Request
+    from leafnode.jetstream.stream import Stream
 
 
 def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
@@ -99,12 +101,35 @@ def _check_name(name: str) -> None:
 
 
 def _create(js: AccountJetStream, request: Request, body: CreateConsumerRequest) -> dict[str, Any]:
+    if body.config.num_replicas > 1:
+        raise js_error(10074)
     stream = js.stream(request.args[0])
     if not (body.config.direct or body.config.sourcing):
         return js.create_consumer(stream, body).info()
+    _for_an_origin(js, stream, body.config)
     wanted = header.get(request.block, IDENTITY)
     if wanted and wanted != stream.identity:
         raise js_error(10225, stream.identity.decode())
     answer = js.create_consumer(stream, body).info()
     request.lines.append((IDENTITY, stream.identity))
     return answer
+
+
+def _for_an_origin(js: AccountJetStream, stream: Stream, config: ConsumerConfig) -> None:
+    """What another stream reads is held for it where messages go with their acknowledgement; else
+    a consumer of its own will do, under a name that no former one of it has.
+    """
+    if not (config.direct and config.sourcing and config.name):
+        return
+    if stream.config.retention == "limits":
+        config.name += "-" + js.free_name(stream)
+        return
+    config.direct = False
+    config.durable_name = config.name
+    config.ack_policy = "flow_control"
+    config.ack_wait = config.max_deliver = config.inactive_threshold = 0
+    present = stream.consumers.get(config.name)
+    if present is not None:
+        config.deliver_policy = present.config.deliver_policy
+        config.opt_start_seq = present.config.opt_start_seq
+        config.opt_start_time = present.config.opt_start_time

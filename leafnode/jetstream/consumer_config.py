@@ -8,12 +8,13 @@ server/consumer.go.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.jetstream import priority
-from leafnode.jetstream.errors import js_error, not_supported
+from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.names import is_stream_name
 from leafnode.jetstream.stream_config import (
@@ -22,17 +23,31 @@ from leafnode.jetstream.stream_config import (
     invalid,
     metadata_bytes,
 )
-from leafnode.protocol.subject import collides, is_literal, is_valid
+from leafnode.protocol.subject import collides, is_literal, is_subset, is_valid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
 
+# The least that these fields may say, in the order nats-server looks at them.
+_LEAST: Final = (
+    ("max_deliver", -1, "be set to -1"),
+    ("max_waiting", 0, "not be negative"),
+    ("max_ack_pending", -1, "be set to -1"),
+    ("max_batch", 0, "not be negative"),
+    ("max_expires", 0, "not be negative"),
+    ("max_bytes", 0, "not be negative"),
+    ("idle_heartbeat", 0, "not be negative"),
+    ("inactive_threshold", 0, "not be negative"),
+    ("priority_timeout", 0, "not be negative"),
+)
 # Fields that an update may not touch, in the order nats-server looks at them.
 _FIXED: Final = (
-    ("mem_storage", "storage type can not be updated"),
     ("deliver_policy", "deliver policy can not be updated"),
+    ("mem_storage", "storage type can not be updated"),
+    ("direct", "direct can not be updated"),
+    ("sourcing", "sourcing can not be updated"),
     ("opt_start_seq", "start sequence can not be updated"),
     ("opt_start_time", "start time can not be updated"),
     ("ack_policy", "ack policy can not be updated"),
@@ -40,6 +55,7 @@ _FIXED: Final = (
     ("idle_heartbeat", "heart beats can not be updated"),
     ("flow_control", "flow control can not be updated"),
 )
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,64}", re.ASCII)
 _POLICY_TEXT: Final = {
     "all": "deliver all",
     "last": "deliver last",
@@ -55,18 +71,16 @@ def checked(
     config = dataclasses.replace(
         wanted, metadata=dict(wanted.metadata), backoff=list(wanted.backoff)
     )
-    if config.name and not is_stream_name(config.name):
-        raise invalid("consumer name can not contain '.', '*', '>', '\\', '/'")
     _fill(config, stream, pedantic=pedantic)
+    for text, name in (("name", config.name), ("durable name", config.durable_name)):
+        if name and not is_stream_name(name):
+            raise invalid(f"consumer {text} can not contain '.', '*', '>', '\\', '/'")
     if config.num_replicas < 0:
         raise js_error(10133)
-    if config.num_replicas > 1:
-        raise js_error(10074)
     _check_acks(config)
     if len(config.description.encode()) > limits.DESCRIPTION_BYTES_MAX:
         raise js_error(10107, limits.DESCRIPTION_BYTES_MAX)
     if config.deliver_subject:
-        config.idle_heartbeat = max(0, config.idle_heartbeat)  # as the server does
         _check_push(config, stream)
     else:
         _check_pull(config, stream)
@@ -75,12 +89,15 @@ def checked(
     _check_filters(config)
     _check_start(config)
     _check_sampling(config)
+    if config.flow_control and not config.idle_heartbeat:
+        raise js_error(10108)
     if config.name and config.durable_name and config.name != config.durable_name:
         raise js_error(10132)
     if metadata_bytes(config.metadata) > limits.METADATA_BYTES_MAX:
         raise js_error(10135, "128KB")
     priority.check_config(config)
-    _check_not_built(config)
+    if not config.inactive_threshold and not config.durable_name:
+        config.inactive_threshold = limits.INACTIVE_THRESHOLD_NS
     for key in DYNAMIC_KEYS:
         config.metadata.pop(key, None)
     return as_paused(config, config.pause_until)
@@ -88,66 +105,93 @@ def checked(
 
 def as_paused(config: ConsumerConfig, until_ns: int | None) -> ConsumerConfig:
     """Return the configuration with another pause."""
-    level = str(int(bool(until_ns or config.priority_policy)))
-    metadata = config.metadata | {LEVEL_KEY: level}
+    level = int(bool(until_ns or config.priority_policy))
+    if config.ack_policy == "flow_control":
+        level = 4
+    metadata = config.metadata | {LEVEL_KEY: str(level)}
     return dataclasses.replace(config, pause_until=until_ns, metadata=metadata)
 
 
-def check_update(old: ConsumerConfig, new: ConsumerConfig) -> None:
-    """Raise 10012 when `new` changes what a living consumer must keep."""
+def check_update(
+    old: ConsumerConfig, new: ConsumerConfig, *, is_bound: Callable[[bytes], bool]
+) -> None:
+    """Raise 10012 when `new` changes what a living consumer must keep, and 10013 when it moves away
+    from a subject that somebody listens to.
+    """
     for name, text in _FIXED:
         if getattr(old, name) != getattr(new, name):
             raise js_error(10012, text)
     if bool(old.deliver_subject) != bool(new.deliver_subject):
         towards = ("push", "pull") if old.deliver_subject else ("pull", "push")
         raise js_error(10012, f"can not update {towards[0]} consumer to {towards[1]} based")
+    if old.deliver_subject != new.deliver_subject and is_bound(old.deliver_subject.encode()):
+        raise js_error(10013)
     if old.max_waiting != new.max_waiting:
         raise js_error(10012, "max waiting can not be updated")
 
 
-def check_work_queue(config: ConsumerConfig, others: Iterable[ConsumerConfig]) -> None:
-    """Raise when the consumer may not join `others` on a work-queue stream."""
-    if config.ack_policy != "explicit":
+def check_work_queue(config: ConsumerConfig, others: Sequence[ConsumerConfig]) -> None:
+    """Raise when a new consumer may not join `others` on a work-queue stream."""
+    if config.ack_policy not in {"explicit", "flow_control"}:
         raise js_error(10098)
     if config.deliver_policy != "all":
         raise js_error(10101)
-    mine = config.filters
+    if others and not config.filters:
+        raise js_error(10099)
+    check_partition(config, others)
+
+
+def check_partition(config: ConsumerConfig, others: Iterable[ConsumerConfig]) -> None:
+    """Raise 10100 when it wants what one of the others on a work-queue stream wants."""
     for other in others:
-        if not mine:
-            raise js_error(10099)
         theirs = other.filters or [b">"]
-        if any(collides(one, two) for one in mine for two in theirs):
+        if any(collides(one, two) for one in config.filters for two in theirs):
             raise js_error(10100)
 
 
 def _fill(config: ConsumerConfig, stream: StreamConfig, *, pedantic: bool) -> None:
-    """Set what the server chooses for fields left at zero."""
+    """Set what the server chooses for fields left at zero, or set to what means nothing."""
     if config.durable_name and not config.name:
         config.name = config.durable_name
     if config.deliver_policy == "undefined":
         config.deliver_policy = "all"
-    if config.max_deliver < -1 and pedantic:
-        raise js_error(10157, "max_deliver must be set to -1")
-    if config.max_deliver <= 0:
-        config.max_deliver = -1
-    if config.max_waiting < 0 and pedantic:
-        raise js_error(10157, "max_waiting must not be negative")
-    if not config.deliver_subject and config.max_waiting <= 0:
+    _raise_to_least(config, pedantic=pedantic)
+    if not config.deliver_subject and config.max_waiting == 0:
         config.max_waiting = limits.MAX_WAITING
     if config.ack_policy in {"explicit", "all"} and config.ack_wait == 0:
         config.ack_wait = limits.ACK_WAIT_NS
     if config.backoff:
         if pedantic and config.ack_wait != config.backoff[0]:
             raise js_error(10157, "first backoff value has to equal batch AckWait")
-        config.ack_wait = config.backoff[0] if config.backoff[0] >= 0 else config.ack_wait
+        config.ack_wait = config.backoff[0]
+    _take_from_stream(config, stream, pedantic=pedantic)
     if config.ack_policy != "none" and config.max_ack_pending == 0:
-        config.max_ack_pending = stream.consumer_limits.max_ack_pending or limits.MAX_ACK_PENDING
-    if config.max_ack_pending < 0 or (config.ack_policy == "none" and config.max_ack_pending == 0):
-        config.max_ack_pending = -1 if config.max_ack_pending < 0 else 0
-    if config.inactive_threshold == 0:
-        config.inactive_threshold = stream.consumer_limits.inactive_threshold
-    if config.inactive_threshold == 0 and not config.durable_name:
-        config.inactive_threshold = limits.INACTIVE_THRESHOLD_NS
+        config.max_ack_pending = limits.MAX_ACK_PENDING
+    if config.priority_policy == "pinned_client" and config.priority_timeout == 0:
+        config.priority_timeout = limits.PIN_NS
+    if config.ack_policy == "flow_control" and not pedantic:
+        config.flow_control = True
+        config.idle_heartbeat = limits.ORIGIN_HEARTBEAT_NS
+
+
+def _raise_to_least(config: ConsumerConfig, *, pedantic: bool) -> None:
+    if config.max_deliver == 0:
+        config.max_deliver = -1
+    for name, least, text in _LEAST:
+        if getattr(config, name) < least:
+            if pedantic:
+                raise js_error(10157, f"{name} must {text}")
+            setattr(config, name, least)
+
+
+def _take_from_stream(config: ConsumerConfig, stream: StreamConfig, *, pedantic: bool) -> None:
+    for name in ("max_ack_pending", "inactive_threshold"):
+        bound = getattr(stream.consumer_limits, name)
+        if getattr(config, name) == 0:
+            if pedantic and bound > 0:
+                text = f"{name} must be set if it's configured in stream limits"
+                raise js_error(10157, text)
+            setattr(config, name, bound)
 
 
 def _check_acks(config: ConsumerConfig) -> None:
@@ -156,29 +200,41 @@ def _check_acks(config: ConsumerConfig) -> None:
     if config.ack_wait < 0:
         raise js_error(10183)
     if config.ack_policy == "flow_control":
-        if not config.deliver_subject:
-            raise js_error(10218)
-        raise not_supported("ack_policy flow_control")
-    if 0 < config.max_deliver < len(config.backoff):
+        _check_flow_acks(config)
+    if config.max_deliver != -1 and config.max_deliver < len(config.backoff):
         raise js_error(10116)
+
+
+def _check_flow_acks(config: ConsumerConfig) -> None:
+    """A consumer that is acknowledged with the answers to flow control is one of an origin."""
+    if not config.deliver_subject:
+        raise js_error(10218)
+    if not config.flow_control:
+        raise js_error(10219)
+    if config.idle_heartbeat != limits.ORIGIN_HEARTBEAT_NS:
+        raise invalid("flow control ack policy heartbeat needs to be 1s")
+    if config.max_ack_pending <= 0:
+        raise js_error(10220)
+    if config.ack_wait or config.backoff:
+        raise js_error(10221)
+    if config.max_deliver > 0:
+        raise js_error(10222)
 
 
 def _check_push(config: ConsumerConfig, stream: StreamConfig) -> None:
     subject = config.deliver_subject.encode()
-    if not is_valid(subject):
-        raise js_error(10112)
     if not is_literal(subject):
         raise js_error(10079)
+    if not is_valid(subject):
+        raise js_error(10112)
     if any(collides(subject, own.encode()) for own in stream.subjects):
         raise js_error(10081)
     if config.max_waiting:
         raise js_error(10080)
-    if config.max_ack_pending and config.ack_policy == "none":
+    if config.max_ack_pending > 0 and config.ack_policy == "none":
         raise js_error(10082)
     if 0 < config.idle_heartbeat < 100 * NS_PER_MS:
         raise js_error(10083)
-    if config.flow_control and not config.idle_heartbeat:
-        raise js_error(10108)
 
 
 def _check_pull(config: ConsumerConfig, stream: StreamConfig) -> None:
@@ -194,8 +250,6 @@ def _check_pull(config: ConsumerConfig, stream: StreamConfig) -> None:
         raise invalid(f"consumer max waiting exceeds system limit of {limits.MAX_WAITING_MAX}")
     if 0 < config.max_expires < NS_PER_MS:
         raise js_error(10115)
-    if config.max_ack_pending and config.ack_policy == "none":
-        raise js_error(10082)
 
 
 def check_limits(config: ConsumerConfig, stream: StreamConfig) -> None:
@@ -229,7 +283,7 @@ def _check_filters(config: ConsumerConfig) -> None:
     if not all(is_valid(subject) for subject in filters):
         raise invalid("invalid subject")
     for index, one in enumerate(filters):
-        if any(collides(one, two) for two in filters[index + 1 :]):
+        if any(is_subset(one, two) or is_subset(two, one) for two in filters[index + 1 :]):
             raise js_error(10138)
 
 
@@ -264,12 +318,9 @@ def _check_sampling(config: ConsumerConfig) -> None:
     if not config.sample_freq:
         return
     digits = config.sample_freq.removesuffix("%")
-    if not digits.lstrip("+-").isdecimal():
+    if not _NUMBER.fullmatch(digits):
         raise js_error(10095, f'strconv.Atoi: parsing "{digits}": invalid syntax')
-    if int(digits) < 0 or int(digits) > 100:
+    if not -(2**63) <= int(digits) < 2**63:
+        raise js_error(10095, f'strconv.Atoi: parsing "{digits}": value out of range')
+    if int(digits) < 0:
         raise js_error(10095, "<nil>")
-
-
-def _check_not_built(config: ConsumerConfig) -> None:
-    if config.sourcing:
-        raise js_error(10185)  # the sourcing hub then asks again in an older form

@@ -28,7 +28,7 @@ from leafnode.jetstream.api import Api
 from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.domain import DomainMapping
-from leafnode.jetstream.errors import js_error, not_supported
+from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import Shared
@@ -276,7 +276,7 @@ class AccountJetStream:
     def _stream_created(self, stream: Stream, error: StoreError | None) -> None:
         if error is not None and self.streams.get(stream.name) is stream:
             log.error("Stream could not be stored: stream=%s reason=%s", stream.name, error)
-            stream.close()
+            stream.close(for_good=True)
             del self.streams[stream.name]
 
     def update_stream(self, request: StreamConfigRequest) -> Stream:
@@ -317,7 +317,7 @@ class AccountJetStream:
         for consumer in stream.consumers.values():
             consumer.close()
         stream.consumers.clear()
-        stream.close()
+        stream.close(for_good=True)
         del self.streams[name]
         if stream.quota is not None:
             stream.quota.spoil()
@@ -370,17 +370,15 @@ class AccountJetStream:
             return self._update_consumer(present, config, request.action)
         if request.action == "update":
             raise js_error(10149)
-        if config.direct and stream.config.retention == "interest":
-            raise not_supported("sourcing from an interest stream")
-        if stream.config.retention == "workqueue":
-            others = [consumer.config for consumer in stream.consumers.values()]
-            consumer_config.check_work_queue(config, others)
-        if config.direct:  # of a mirror or source: does not count, and has a bound all the same
+        others = [one.config for one in stream.consumers.values() if not one.config.is_of_origin]
+        if config.is_of_origin:  # does not count, and has a bound all the same
             if len(stream.consumers) >= 2 * limits.CONSUMERS_PER_STREAM_MAX:
                 raise js_error(10026)
-        elif len(stream.visible_consumers()) >= account_bounds.consumers_max(bounds, stream.config):
+        elif len(others) >= account_bounds.consumers_max(bounds, stream.config):
             raise js_error(10026)
-        name = config.name or self._free_name(stream)
+        if stream.config.retention == "workqueue" and not config.is_of_origin:
+            consumer_config.check_work_queue(config, others)
+        name = config.name or self.free_name(stream)
         created_ns = self.context.time.now_ns()
         start = start_of(stream.store, config)
         consumer = Consumer(stream, name, config, created_ns, start=start, expired=self._on_expired)
@@ -395,22 +393,23 @@ class AccountJetStream:
     def _update_consumer(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
         if config.pause_until != consumer.config.pause_until:  # CONSUMER.PAUSE changes that
             config = consumer_config.as_paused(config, consumer.config.pause_until)
-        if consumer.config == config:
+        old, retention = consumer.config, consumer.stream.config.retention
+        if old == config and not config.sourcing:
             return consumer
-        if action == "create":
+        if action == "create" and old != config:
             raise js_error(10148)
-        consumer_config.check_update(consumer.config, config)
-        if config.deliver_subject != consumer.config.deliver_subject and consumer.outlet.is_used():
-            raise js_error(10013)
-        if consumer.stream.config.retention == "workqueue":
+        if retention == "workqueue" and not config.is_of_origin:
             others = [
                 other.config
                 for other in consumer.stream.consumers.values()
-                if other is not consumer
+                if other is not consumer and not other.config.is_of_origin
             ]
-            consumer_config.check_work_queue(config, others)
-        old = consumer.config
+            consumer_config.check_partition(config, others)
+        account = self.context.account
+        consumer_config.check_update(old, config, is_bound=account.has_interest)
         consumer.update(config)
+        if config.sourcing:  # the origin's reader begins anew behind what it has
+            consumer.reset(consumer.pending.floor.stream_seq + 1)
         try:
             consumer.keeper.put()
         except StoreError:
@@ -443,7 +442,8 @@ class AccountJetStream:
             consumer.trouble.note("Unused consumer not removed", error)
             consumer.arm_idle_timer()
 
-    def _free_name(self, stream: Stream) -> str:
+    def free_name(self, stream: Stream) -> str:
+        """Return a name that no consumer of the stream has."""
         while True:
             name = nuid(self.context.random, _EPHEMERAL_NAME_LENGTH)
             if name not in stream.consumers:

@@ -44,8 +44,9 @@ class Mirror:
     def open(self) -> None:
         self.reader.open()
 
-    def close(self) -> None:
-        self.reader.close()
+    def close(self, *, for_good: bool) -> None:
+        """Read no more; see OriginReader.close."""
+        self.reader.close(for_good=for_good)
         self._direct.close()
 
     def rolled_back(self) -> None:

@@ -88,8 +88,6 @@ def check_among(config: StreamConfig, lookup: Lookup, *, pedantic: bool = False)
 
 def check_built(config: StreamConfig) -> None:
     """Refuse by name what is right and not built."""
-    if any(origin.consumer is not None for origin in _origins(config)):
-        raise not_supported("consumer of a mirror or source")
     if config.sources and config.allow_msg_counter:
         raise not_supported("allow_msg_counter with sources")
 

@@ -1,10 +1,10 @@
 """Reads another stream in order, as a client of its API: by messages alone, wherever it is.
 
-One consumer at a time, without acknowledgements: what comes out of turn, or nothing for too long,
-leads to a new one from where its `Receiver` is. Flow control is answered when what came before is
-on disk, so that no more is on its way than an origin's window. Knows subjects, JSON and time; not
-what is done with the messages. Truth: nats-server 2.15.1 server/stream.go (setupMirrorConsumer,
-processInboundMirrorMsg, trySetupSourceConsumer).
+One consumer at a time: what comes out of turn, or nothing for too long, leads to a new one from
+where its `Receiver` is. Flow control is answered when what came before is on disk, so that no more
+is on its way than an origin's window; to an origin whose messages go with their acknowledgement the
+answer is one. Knows subjects, JSON and time; not what is done with the messages. Truth: nats-server
+2.15.1 server/stream.go (setupMirrorConsumer, processInboundMirrorMsg, trySetupSourceConsumer).
 
 closed -> asking -> reading -> waiting -> asking; a failure leads from asking to waiting.
 """
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import msgspec
 
 from leafnode import limits
-from leafnode.jetstream import wire
 from leafnode.jetstream.ack import Delivered, parse_delivered
-from leafnode.jetstream.go_time import format_time
-from leafnode.jetstream.origin_message import wanted
-from leafnode.nuid import hash8, nuid
+from leafnode.jetstream.ack_handler import LAST_CONSUMER, LAST_STREAM
+from leafnode.jetstream.errors import TABLE
+from leafnode.jetstream.origin_request import IDENTITY, OriginRequest
+from leafnode.nuid import nuid
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
     from leafnode.routing.subscription import Delivery, Subscription
 
-IDENTITY: Final = b"Nats-Stream-Identity"
-IDENTITY_MISMATCH: Final = 10225
+_IDENTITY_MISMATCH: Final = 10225
+_NOT_UNDERSTOOD: Final = {10185, 10025}
+_NO_FLOW_ACKS: Final = {"MIRROR": 10214, "SRC": 10217}
 _TOKEN_LENGTH: Final = 8
 _IDLE: Final = b"NATS/1.0 100"
-_ACK_WAIT_NS: Final = 22 * 3600 * 1_000_000_000  # of a consumer that is never acknowledged
 
 
 class Arrived(NamedTuple):
@@ -68,19 +68,14 @@ class OriginReader:
     def __init__(self, stream: Stream, origin: StreamSource, receiver: Receiver) -> None:
         self._stream = stream
         self._context = stream.context
-        self._origin = origin
         self._receiver = receiver
-        external = origin.external
-        self._api = external.api if external is not None and external.api else "$JS.API"
-        letter = receiver.kind[0]
-        deliver = external.deliver if external is not None and external.deliver else "$JS"
-        self._deliver = f"{deliver}.{letter}."
-        created = f"{stream.context.account.name}.{stream.name}.{stream.created_ns}.{origin}"
-        self._prefix = f"JS_{receiver.kind}_{hash8(created)}"
+        self._newest = self._request = OriginRequest.newest(stream, origin, receiver.kind)
         self.identity = b""  # of the origin, as it says itself
         self.lag = 0
         self.error: dict[str, Any] | None = None
-        self._name = ""  # of the present consumer; empty: there is none
+        self._token = ""  # of the present attempt; empty: there is none
+        self._name = ""  # of the present consumer, as its origin says; empty: there is none
+        self._held = False  # it outlives the reading, and so does what was not acknowledged
         self._subs: list[Subscription] = []
         self._timer: Timer | None = None
         self._early: list[Delivery] | None = None  # what comes before the answer; None: answered
@@ -96,14 +91,28 @@ class OriginReader:
         """Begin; what the origin says comes later."""
         self._ask()
 
-    def close(self) -> None:
-        """Read no more; the origin is told."""
+    def close(self, *, for_good: bool) -> None:
+        """Read no more; the origin is told. `for_good`: nobody will read on from here."""
+        unknown = self._held or not self._name
         self._drop()
+        if for_good and unknown and not self._request.named:
+            self._context.account.publish(self._request.deletion(self._request.name))
 
     def restart(self) -> None:
         """Read on from where the receiver is."""
         self._drop()
+        self._request = self._newest  # it may know more now
+        if self._request.named and self._fails:
+            deliver = self._request.deliver_subject("").encode()
+            self._subs = [self._context.account.subscribe(deliver, self._woken)]
         self._wait()
+
+    def _woken(self, delivery: Delivery) -> None:
+        """The consumer that did not answer is there."""
+        del delivery
+        if self._fails:
+            self._fails = 0
+            self._wait()
 
     def active_ns(self) -> int:
         """Return how long ago the origin was heard, -1 for never."""
@@ -116,10 +125,10 @@ class OriginReader:
         for sub in self._subs:
             self._context.account.unsubscribe(sub)
         self._subs = []
-        if self._name:
-            subject = f"{self._api}.CONSUMER.DELETE.{self._origin.name}.{self._name}"
-            self._name = ""
-            self._context.account.publish(subject.encode())
+        name, held = self._name, self._held
+        self._token, self._name, self._held = "", "", False
+        if name and not held:
+            self._context.account.publish(self._request.deletion(name))
 
     def _wait(self) -> None:
         """Ask again, not too soon after the last time, and later the more often it failed."""
@@ -142,71 +151,35 @@ class OriginReader:
     # --- asking
 
     def _ask(self) -> None:
-        context = self._context
-        token = nuid(context.random, _TOKEN_LENGTH)
-        self._name = name = f"{self._prefix}_{token}"
+        context, request = self._context, self._request
+        self._drop()
+        self._token = token = nuid(context.random, _TOKEN_LENGTH)
         self._asked_ns = context.clock.monotonic_ns()
         self._early = []
         self._early_bytes = 0
         self._consumer_seq = 0
-        deliver = (self._deliver + token).encode()
+        deliver = request.deliver_subject(token).encode()
         inbox = f"_INBOX.{nuid(context.random)}".encode()
         self._subs = [
-            context.account.subscribe(deliver, partial(self._delivered, name)),
-            context.account.subscribe(inbox, partial(self._answered, name)),
+            context.account.subscribe(deliver, partial(self._delivered, token)),
+            context.account.subscribe(inbox, partial(self._answered, token)),
         ]
-        self._set(limits.ORIGIN_WAIT_NS, self._failed)
-        config = self._start() | {
-            "name": name,
-            "deliver_subject": deliver.decode(),
-            "ack_policy": "none",
-            "ack_wait": _ACK_WAIT_NS,
-            "max_deliver": 1,
-            "idle_heartbeat": limits.ORIGIN_HEARTBEAT_NS,
-            "flow_control": True,
-            "direct": True,
-            "inactive_threshold": limits.ORIGIN_SILENCE_NS,
-            "metadata": self._metadata(),
-        }
-        subject = f"{self._api}.CONSUMER.CREATE.{self._origin.name}"
-        if "filter_subject" in config:
-            subject += f".{name}.{config['filter_subject']}"
-        block = header.build([(IDENTITY, self.identity)]) if self.identity else b""
-        body = wire.encode({"stream_name": self._origin.name, "config": config})
+        patience_ns = limits.ORIGIN_RESET_WAIT_NS if request.named else limits.ORIGIN_WAIT_NS
+        self._set(patience_ns, self._failed)
+        subject, block, body = request.message(self._receiver.seq, token, self.identity)
         received = context.account.publish(
-            subject.encode(), block + body, header_size=len(block), reply=inbox
+            subject, block + body, header_size=len(block), reply=inbox
         )
-        if not received and self._name == name and self._early is not None:
+        if not received and self._token == token and self._early is not None:
             self._set(0, self._failed)  # nobody is there
-
-    def _start(self) -> dict[str, Any]:
-        """Go on behind what is dealt with; the options count only once."""
-        begin: dict[str, Any] = {"deliver_policy": "all"}
-        seq, origin = self._receiver.seq, self._origin
-        if seq or origin.opt_start_seq:
-            from_seq = seq + 1 if seq else origin.opt_start_seq
-            begin = {"deliver_policy": "by_start_sequence", "opt_start_seq": from_seq}
-        elif origin.opt_start_time is not None:
-            time = format_time(origin.opt_start_time)
-            begin = {"deliver_policy": "by_start_time", "opt_start_time": time}
-        return begin | wanted(origin)
-
-    def _metadata(self) -> dict[str, str]:
-        """Say to the origin's people whose consumer it is."""
-        context, prefix = self._context, f"_nats.{self._receiver.kind.lower()}"
-        metadata = {f"{prefix}.stream": self._stream.name, f"{prefix}.acc": context.account.name}
-        if context.facts.domain:
-            metadata[f"{prefix}.domain"] = context.facts.domain
-        return metadata
 
     def _failed(self) -> None:
         self._fails += 1
-        self._name = ""  # there is no consumer to be deleted
         self.restart()
 
-    def _answered(self, name: str, delivery: Delivery) -> None:
+    def _answered(self, token: str, delivery: Delivery) -> None:
         [(_, header_size, body), *_] = delivery.messages
-        if name != self._name or self._early is None:
+        if token != self._token or self._early is None:
             return
         try:
             answer = msgspec.json.decode(body[header_size:])
@@ -219,28 +192,45 @@ class OriginReader:
         if isinstance(error, dict):
             self._refused(error)
             return
+        config = answer.get("config")
+        self._held = isinstance(config, dict) and config.get("ack_policy") == "flow_control"
+        if self._request.named and not self._held:
+            self._show(
+                *TABLE[_NO_FLOW_ACKS[self._receiver.kind]], _NO_FLOW_ACKS[self._receiver.kind]
+            )
+            self._failed()
+            return
+        name = answer.get("name")
+        self._name = name if isinstance(name, str) else ""
         self.error = None
         self._fails = 0
-        self.identity = header.get(body[:header_size], IDENTITY) or b""
+        identity = header.get(body[:header_size], IDENTITY) or b""
+        if identity and self.identity not in {b"", identity}:
+            self._receiver.recreated()
+        self.identity = identity
         early, self._early = self._early, None
         self._hear()
         self._set(limits.ORIGIN_SILENCE_NS, self._check)
         for run in early:
-            self._delivered(name, run)
+            self._delivered(token, run)
 
     def _refused(self, error: dict[str, Any]) -> None:
-        if error.get("err_code") == IDENTITY_MISMATCH:
+        code = error.get("err_code")
+        if code == _IDENTITY_MISMATCH:
             self.identity = b""
             self._receiver.recreated()
-            self._name = ""
             self.restart()
             return
-        self.error = {
-            "code": error.get("code", 0),
-            "err_code": error.get("err_code", 0),
-            "description": error.get("description", ""),
-        }
+        older = self._request.older
+        if code in _NOT_UNDERSTOOD and older is not None:
+            self._request = older
+            self._set(0, self._ask)
+            return
+        self._show(error.get("code", 0), error.get("description", ""), code or 0)
         self._failed()
+
+    def _show(self, code: int, text: str, err_code: int) -> None:
+        self.error = {"code": code, "err_code": err_code, "description": text}
 
     # --- reading
 
@@ -255,8 +245,8 @@ class OriginReader:
         else:
             self.restart()
 
-    def _delivered(self, name: str, delivery: Delivery) -> None:
-        if name != self._name:
+    def _delivered(self, token: str, delivery: Delivery) -> None:
+        if token != self._token:
             return
         if self._early is not None:
             self._early.append(delivery)
@@ -273,7 +263,7 @@ class OriginReader:
                 run = []
                 continue
             place = parse_delivered(reply)
-            if place is None or place.deliveries > 1:
+            if place is None or place.deliveries > 1 or self._is_former(place):
                 continue
             if place.consumer_seq != self._consumer_seq + 1:  # something was lost on the way
                 if self._take(run):
@@ -282,6 +272,10 @@ class OriginReader:
             self._consumer_seq = place.consumer_seq
             run.append(Arrived(delivery.subject, header_size, body, place))
         self._take(run)
+
+    def _is_former(self, place: Delivered) -> bool:
+        """Say whether it was sent before a consumer with a subject of its own was set back."""
+        return self._request.named and not self._consumer_seq and place.consumer_seq > 1
 
     def _take(self, run: list[Arrived]) -> bool:
         """Hand over what came; False when reading stops here."""
@@ -299,7 +293,7 @@ class OriginReader:
         if reply:
             self._answer_flow(reply)
             return True
-        last = header.get(block, b"Nats-Last-Consumer")
+        last = header.get(block, LAST_CONSUMER)
         if last is not None and last.isdigit() and 0 < int(last) != self._consumer_seq:
             self.restart()
             return False
@@ -310,13 +304,13 @@ class OriginReader:
 
     def _answer_flow(self, reply: bytes) -> None:
         place = [
-            (b"Nats-Last-Consumer", b"%d" % self._consumer_seq),
-            (b"Nats-Last-Stream", b"%d" % self._receiver.seq),
+            (LAST_CONSUMER, b"%d" % self._consumer_seq),
+            (LAST_STREAM, b"%d" % self._receiver.seq),
         ]
-        self._stream.root.after_commit(partial(self._flowed, self._name, reply, place))
+        self._stream.root.after_commit(partial(self._flowed, self._token, reply, place))
 
     def _flowed(
-        self, name: str, reply: bytes, place: list[tuple[bytes, bytes]], error: StoreError | None
+        self, token: str, reply: bytes, place: list[tuple[bytes, bytes]], error: StoreError | None
     ) -> None:
-        if error is None and name == self._name:
+        if error is None and token == self._token:
             self._context.send_status(reply, header.build(place))

@@ -31,7 +31,7 @@ class Origins:
         """Begin to read what the configuration names, and end what it names no more."""
         origin = self._stream.config.mirror
         if origin is None and self._mirror is not None:
-            self._mirror.close()
+            self._mirror.close(for_good=True)
             self._mirror = None
         elif self._mirror is not None:
             self._mirror.update()
@@ -53,13 +53,13 @@ class Origins:
 
         self._stream.context.clock.call_later(0, begin)
 
-    def close(self) -> None:
-        """Read no more."""
+    def close(self, *, for_good: bool) -> None:
+        """Read no more; see OriginReader.close."""
         if self._mirror is not None:
-            self._mirror.close()
+            self._mirror.close(for_good=for_good)
             self._mirror = None
         if self._sources is not None:
-            self._sources.close()
+            self._sources.close(for_good=for_good)
             self._sources = None
 
     def rolled_back(self) -> None:

@@ -11,7 +11,6 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode import limits
 from leafnode.jetstream import advisory
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
@@ -48,7 +47,7 @@ class Turn(Enum):
 
 
 def check_config(config: ConsumerConfig) -> None:
-    """Raise what is wrong about the groups of a configuration, and fill what it leaves out."""
+    """Raise what is wrong about the groups of a configuration."""
     if config.priority_policy in {"", "none"}:
         if config.priority_groups:
             raise js_error(10196)
@@ -62,8 +61,6 @@ def check_config(config: ConsumerConfig) -> None:
         raise js_error(10159)
     for group in config.priority_groups:
         check_name(group)
-    if config.priority_policy == "pinned_client" and config.priority_timeout <= 0:
-        config.priority_timeout = limits.PIN_NS
 
 
 def check_name(group: str) -> None:

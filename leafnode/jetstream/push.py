@@ -35,7 +35,7 @@ class PushSubject:
         self._subject = consumer.config.deliver_subject.encode()
         self._out: list[tuple[bytes, bytes, int, bytes]] = []
         self._timer: Timer | None = None
-        self._delivered = False  # since the last turn of the timer
+        self._sent_ns = 0  # monotonic; when something was last said
         self._subs: list[Subscription] = []
         self._window_bytes = limits.FLOW_WINDOW_BYTES
         self._unanswered_bytes = 0
@@ -122,25 +122,37 @@ class PushSubject:
     def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
         """Hand over several messages."""
         self._out += messages
-        self._delivered = True
 
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Hand over a message, and ask for an answer at half a window."""
         header_size, body = self._consumer.shown_body(msg)
         self._out.append((msg.subject, reply, header_size, body))
-        self._delivered = True
         if self._consumer.config.flow_control:
             self._unanswered_bytes += size
-            if not self._flow_reply and self._unanswered_bytes > self._window_bytes // 2:
+            window = self._window_bytes
+            if not self._flow_reply and self._unanswered_bytes > window // 2:
                 self._ask()
+            elif self._flow_reply and self._unanswered_bytes - self._asked_bytes >= window:
+                self._asked_bytes += size
         return True
 
     def end(self, *, exhausted: bool) -> None:
-        """Send what was taken."""
+        """Send what was taken; who acknowledges with the answers is asked when too much is out."""
         del exhausted
+        if self._consumer.is_full():
+            self._ask_for_acks()
+        self._flush()
+
+    def _flush(self) -> None:
         if self._out:
             messages, self._out = self._out, []
+            self._sent_ns = self._context.clock.monotonic_ns()
             self._context.account.deliver(self._subject, messages)
+
+    def _ask_for_acks(self) -> None:
+        pending = self._consumer.pending
+        if self._consumer.config.ack_policy == "flow_control" and pending and not self._flow_reply:
+            self._ask()
 
     def _ask(self) -> None:
         consumer = self._consumer
@@ -156,24 +168,37 @@ class PushSubject:
         self._unanswered_bytes = max(0, self._unanswered_bytes - self._asked_bytes)
         self._flow_reply = b""
         self._asked_bytes = 0
+        if self._consumer.config.ack_policy == "flow_control":
+            _, size, body = delivery.messages[-1]
+            self._consumer.acks.flowed(body[:size])
         self._consumer.pump()
 
     # --- heartbeats
 
     def _arm(self) -> None:
-        heartbeat_ns = (
-            self._consumer.config.idle_heartbeat
-        )  # below 0 where stored by older versions
-        period_ns = heartbeat_ns if heartbeat_ns > 0 else limits.PUSH_POLL_NS
-        self._timer = self._context.clock.call_later(period_ns, self._on_timer)
+        """Wake up when it was quiet for the length of a heartbeat."""
+        heartbeat_ns = self._heartbeat_ns
+        due_ns = self._sent_ns + heartbeat_ns if heartbeat_ns else 0
+        left_ns = due_ns - self._context.clock.monotonic_ns()
+        if left_ns <= 0:
+            left_ns = heartbeat_ns or limits.PUSH_POLL_NS
+        self._timer = self._context.clock.call_later(left_ns, self._on_timer)
+
+    @property
+    def _heartbeat_ns(self) -> int:
+        """Below 0 where an older version stored it."""
+        return max(0, self._consumer.config.idle_heartbeat)
 
     def _on_timer(self) -> None:
         self._timer = None
+        heartbeat_ns = self._heartbeat_ns
         if self.is_used():
-            if self._consumer.config.idle_heartbeat > 0 and not self._delivered:
-                stalled = b"" if self.ready() else self._flow_reply
-                block = idle_heartbeat(*self._consumer.pending.delivered, stalled=stalled)
-                self._context.account.publish(self._subject, block, header_size=len(block))
-            self._delivered = False
+            now_ns = self._context.clock.monotonic_ns()
+            if heartbeat_ns and now_ns >= self._sent_ns + heartbeat_ns:
+                place = self._consumer.pending.delivered
+                block = idle_heartbeat(*place, stalled=self._flow_reply)
+                self._out.append((self._subject, b"", len(block), block))
+                self._ask_for_acks()
+                self._flush()
             self._consumer.pump()
         self._arm()

@@ -128,10 +128,11 @@ class Sources:
         last_seq = stream.store.last_seq()
         self._read(max(1, last_seq - limits.DELIVER_TURN_MSGS + 1))
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool) -> None:
+        """Read no more; see OriginReader.close."""
         self._closed = True
         for source in self._running.values():
-            source.reader.close()
+            source.reader.close(for_good=for_good)
         self._running.clear()
 
     def configure(self) -> None:
@@ -140,7 +141,7 @@ class Sources:
             return
         origins = {index_name(origin): origin for origin in self.stream.config.sources}
         for name in self._running.keys() - origins.keys():
-            self._running.pop(name).reader.close()
+            self._running.pop(name).reader.close(for_good=True)
         for name, origin in origins.items():
             if name not in self._running:
                 place = self._places.get(name, Place())

@@ -11,7 +11,7 @@ from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import PauseRequest, ResetRequest, UnpinRequest
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
-from leafnode.jetstream.origin_reader import IDENTITY
+from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.priority import check_name
 from leafnode.protocol import header
 

@@ -107,15 +107,17 @@ class Stream:
         self.interest_changed()
         self.origins.open()
 
-    def close(self) -> None:
-        """Stop taking and delivering messages; nothing stored changes."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Stop taking and delivering messages; nothing stored changes. `for_good`: it is deleted,
+        and its origins need keep nothing for it.
+        """
         self.closed = True
         for sub in self._subs.values():
             self.context.account.unsubscribe(sub)
         self._subs.clear()
         self._direct.close()
         self._ingest.close()
-        self.origins.close()
+        self.origins.close(for_good=for_good)
         self.ages.close()
         self.scheduler.close()
 

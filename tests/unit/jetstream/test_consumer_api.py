@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.protocol import header
 from tests.unit.jetstream.world import World
 
@@ -92,10 +93,63 @@ def test_an_update_survives_a_restart() -> None:
     assert world.info()["config"]["description"] == "new"
 
 
-def test_a_hub_that_sources_is_asked_for_an_older_form() -> None:
-    error = create("CREATE.S", {"direct": True, "sourcing": True, "deliver_subject": "d"})["error"]
+OF_HUB = {"name": "SRC", "direct": True, "sourcing": True, "deliver_subject": "d"}
 
-    assert (error["code"], error["err_code"]) == (412, 10185)
+
+def test_a_reader_of_a_stream_with_limits_gets_a_consumer_under_a_name_of_its_own() -> None:
+    world = with_stream()
+    body = {"stream_name": "S", "config": OF_HUB}
+
+    made = [world.api("CONSUMER.CREATE.S", body) for _ in range(2)]
+
+    assert all(one["name"].startswith("SRC-") for one in made)
+    assert made[0]["name"] != made[1]["name"]
+    assert (made[0]["config"]["ack_policy"], made[0]["config"]["direct"]) == ("none", True)
+    assert world.api("CONSUMER.NAMES.S")["consumers"] == []
+
+
+@pytest.mark.parametrize("retention", ["workqueue", "interest"])
+def test_what_is_kept_for_acknowledgements_is_held_for_a_reader(retention: str) -> None:
+    world = World()
+    world.create_stream(retention=retention)
+    world.api("CONSUMER.CREATE.S", {"stream_name": "S", "config": OF_HUB})
+    for _ in range(3):
+        world.publish("s.a", b"x")
+    heard = world.listen("d")
+    world.clock.advance(0)
+    assert len(heard) == 3
+    flow = {"Nats-Last-Consumer": "2", "Nats-Last-Stream": "2"}
+
+    world.clock.advance(limits.ORIGIN_HEARTBEAT_NS)
+    world.publish(heard[-1].reply.decode(), b"", headers=flow)
+    info = world.api("CONSUMER.INFO.S.SRC")
+
+    assert (info["config"]["durable_name"], info["config"]["ack_policy"]) == ("SRC", "flow_control")
+    assert (info["ack_floor"]["stream_seq"], info["num_ack_pending"]) == (2, 1)
+    assert world.api("STREAM.INFO.S")["state"]["messages"] == 1
+
+
+def test_a_reader_that_comes_again_gets_what_it_did_not_acknowledge() -> None:
+    world = World()
+    world.create_stream(retention="workqueue")
+    world.publish("s.a", b"x")
+    body: dict[str, Any] = {"stream_name": "S", "config": OF_HUB}
+    world.api("CONSUMER.CREATE.S", body)
+    first: list[bytes] = []
+    first_sub = world.account.subscribe(
+        b"d", lambda run: first.extend(reply for reply, _, _ in run.messages)
+    )
+    world.clock.advance(0)
+    moved = body | {"config": OF_HUB | {"deliver_subject": "e"}}
+    assert world.error("CONSUMER.CREATE.S", moved)[1] == 10013
+
+    world.account.unsubscribe(first_sub)
+    again = world.listen("e")
+    world.api("CONSUMER.CREATE.S", moved)
+    world.clock.advance(0)
+
+    assert [reply.rsplit(b".", 2)[0] for reply in first] == [b"$JS.ACK.S.SRC.1.1.1"]
+    assert [one.reply.rsplit(b".", 2)[0] for one in again] == [b"$JS.ACK.S.SRC.1.1.1"]
 
 
 def test_a_direct_consumer_is_told_whose_stream_it_reads() -> None:

@@ -22,6 +22,13 @@ STREAM = checked_create(StreamConfigRequest(name="S", subjects=["s.>"]))
 POLICY = "consumer delivery policy is "
 
 
+FLOW: dict[str, Any] = {"ack_policy": "flow_control", "deliver_subject": "x"}
+
+
+def unbound(_: bytes) -> bool:
+    return False
+
+
 def refusal(
     stream: StreamConfig = STREAM, *, pedantic: bool = False, **fields: Any
 ) -> tuple[int, str]:
@@ -34,14 +41,12 @@ def refusal(
     ("fields", "err_code"),
     [
         ({"name": "a b"}, 10052),
-        ({"num_replicas": 3}, 10074),
         ({"num_replicas": -1}, 10133),
         ({"ack_wait": -1}, 10183),
         ({"backoff": [-1], "ack_policy": "explicit"}, 10184),
         ({"backoff": [1, 2, 3], "max_deliver": 2, "ack_policy": "explicit"}, 10116),
         ({"description": "x" * 4097}, 10107),
         ({"metadata": {"k": "x" * 131_072}}, 10135),
-        ({"max_ack_pending": 5}, 10082),
         ({"rate_limit_bps": 1}, 10086),
         ({"idle_heartbeat": 10**9}, 10088),
         ({"flow_control": True}, 10089),
@@ -61,10 +66,13 @@ def refusal(
         ({"filter_subject": "a..b"}, 10052),
         ({"name": "A", "durable_name": "B"}, 10132),
         ({"ack_policy": "flow_control"}, 10218),
+        ({**FLOW, "max_ack_pending": -1}, 10220),
+        ({**FLOW, "ack_wait": 1}, 10221),
+        ({**FLOW, "backoff": [1]}, 10221),
+        ({**FLOW, "max_deliver": 3}, 10222),
         ({"priority_policy": "overflow", "ack_policy": "explicit"}, 10159),
         ({"priority_groups": ["g"]}, 10196),
         ({"priority_timeout": 1}, 10197),
-        ({"sourcing": True}, 10185),
     ],
 )
 def test_a_bad_configuration_is_refused_with_the_servers_number(
@@ -118,17 +126,18 @@ def test_a_bad_sampling_is_refused(sample: str, text: str) -> None:
     assert refusal(sample_freq=sample) == (10095, expected)
 
 
-def test_a_sourcing_consumer_is_asked_for_in_an_older_form() -> None:
-    fields = {"direct": True, "sourcing": True, "deliver_subject": "d", "durable_name": ""}
-
-    assert refusal(**fields)[0] == 10185
-
-
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
         ({"max_deliver": -5}, "max_deliver must be set to -1"),
         ({"max_waiting": -1}, "max_waiting must not be negative"),
+        ({"max_ack_pending": -2}, "max_ack_pending must be set to -1"),
+        ({"max_batch": -1}, "max_batch must not be negative"),
+        ({"max_expires": -1}, "max_expires must not be negative"),
+        ({"max_bytes": -1}, "max_bytes must not be negative"),
+        ({"idle_heartbeat": -1}, "idle_heartbeat must not be negative"),
+        ({"inactive_threshold": -1}, "inactive_threshold must not be negative"),
+        ({"priority_timeout": -1}, "priority_timeout must not be negative"),
         (
             {"backoff": [1, 2], "ack_policy": "explicit"},
             "first backoff value has to equal batch AckWait",
@@ -137,6 +146,35 @@ def test_a_sourcing_consumer_is_asked_for_in_an_older_form() -> None:
 )
 def test_pedantic_mode_names_what_would_be_corrected(fields: dict[str, Any], text: str) -> None:
     assert refusal(pedantic=True, **fields) == (10157, f"pedantic mode: {text}")
+
+
+def test_what_means_nothing_is_corrected_without_pedantic_mode() -> None:
+    wrong = {"max_waiting": -1, "max_ack_pending": -5, "max_batch": -1, "priority_timeout": -1}
+
+    config = checked(ConsumerConfig(ack_policy="explicit", **wrong), STREAM)
+
+    assert (config.max_waiting, config.max_ack_pending) == (512, -1)
+    assert (config.max_batch, config.priority_timeout) == (0, 0)
+
+
+def test_acknowledging_by_flow_control_turns_flow_control_on_unless_pedantic() -> None:
+    config = checked(ConsumerConfig(**FLOW, idle_heartbeat=5 * 10**9), STREAM)
+
+    assert (config.flow_control, config.idle_heartbeat) == (True, 10**9)
+    assert (config.ack_wait, config.max_ack_pending) == (0, 1000)
+    assert config.metadata == {"_nats.req.level": "4"}
+    assert refusal(pedantic=True, **FLOW)[0] == 10219
+    slow = {**FLOW, "flow_control": True, "idle_heartbeat": 2 * 10**9}
+    assert refusal(pedantic=True, **slow) == (
+        10052,
+        "flow control ack policy heartbeat needs to be 1s",
+    )
+
+
+def test_filters_may_overlap_as_long_as_none_is_part_of_another() -> None:
+    config = ConsumerConfig(filter_subjects=["s.*.x", "s.y.*"])
+
+    assert checked(config, STREAM).filter_subjects == ["s.*.x", "s.y.*"]
 
 
 def test_a_durable_pull_consumer_gets_the_servers_defaults() -> None:
@@ -185,6 +223,8 @@ def test_limits_of_the_stream_are_defaults_and_bounds() -> None:
     ("change", "text"),
     [
         ({"mem_storage": True}, "storage type can not be updated"),
+        ({"direct": True}, "direct can not be updated"),
+        ({"sourcing": True}, "sourcing can not be updated"),
         ({"deliver_policy": "new"}, "deliver policy can not be updated"),
         ({"ack_policy": "all"}, "ack policy can not be updated"),
         ({"replay_policy": "original"}, "replay policy can not be updated"),
@@ -196,7 +236,7 @@ def test_what_an_update_may_not_change_is_refused(change: dict[str, Any], text: 
     old = checked(ConsumerConfig(durable_name="D", ack_policy="explicit"), STREAM)
 
     with pytest.raises(JetStreamError) as caught:
-        check_update(old, replace(old, **change))
+        check_update(old, replace(old, **change), is_bound=unbound)
 
     assert (caught.value.err_code, caught.value.description) == (10012, text)
 
@@ -204,7 +244,19 @@ def test_what_an_update_may_not_change_is_refused(change: dict[str, Any], text: 
 def test_limits_filters_and_descriptions_may_change() -> None:
     old = checked(ConsumerConfig(durable_name="D", ack_policy="explicit"), STREAM)
 
-    check_update(old, replace(old, description="d", ack_wait=1, filter_subject="s.a"))
+    changed = replace(old, description="d", ack_wait=1, filter_subject="s.a")
+    check_update(old, changed, is_bound=unbound)
+
+
+def test_a_push_consumer_moves_away_only_where_nobody_listens() -> None:
+    old = checked(ConsumerConfig(durable_name="D", deliver_subject="d"), STREAM)
+    moved = replace(old, deliver_subject="e")
+
+    check_update(old, moved, is_bound=unbound)
+    with pytest.raises(JetStreamError) as caught:
+        check_update(old, moved, is_bound=lambda subject: subject == b"d")
+
+    assert caught.value.err_code == 10013
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,6 @@ def test_what_a_mirror_may_not_have(fields: dict[str, Any], err_code: int) -> No
         ({"consumer": StreamConsumerSource("c", "d.*")}, 10213, 10215),
         ({"consumer": StreamConsumerSource("c", "d"), "opt_start_seq": 1}, 10213, 10215),
         ({"consumer": StreamConsumerSource("c", "d"), "filter_subject": "a"}, 10213, 10215),
-        ({"consumer": StreamConsumerSource("c", "d")}, 10052, 10052),
         ({"external": ExternalStream("$JS.x.API", "d.*")}, 10024, 10024),
         ({"external": ExternalStream("$JS.API", "d")}, 10021, 10021),
         ({"external": ExternalStream("$JS.*.API", "d")}, 10052, 10052),

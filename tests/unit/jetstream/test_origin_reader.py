@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.api_types import ExternalStream, StreamSource
+from leafnode.jetstream.api_types import ExternalStream, StreamConsumerSource, StreamSource
 from leafnode.jetstream.origin_reader import OriginReader
 from leafnode.protocol import header
 from tests.unit.jetstream.world import World
@@ -43,7 +43,12 @@ class Taken:
 class Origin:
     """A server elsewhere that answers at `api`, as far as the test wants it."""
 
-    def __init__(self, api: str = "$JS.hub.API", deliver: str = "d") -> None:
+    def __init__(
+        self,
+        api: str = "$JS.hub.API",
+        deliver: str = "d",
+        consumer: StreamConsumerSource | None = None,
+    ) -> None:
         self.world = World()
         self.world.create_stream("M")
         self.requests: list[tuple[bytes, dict[str, Any]]] = []
@@ -53,16 +58,26 @@ class Origin:
         self.taken = Taken()
         external = ExternalStream(api, deliver)
         source = StreamSource(name="O", opt_start_seq=1, external=external)
+        if consumer is not None:
+            source = StreamSource(name="O", external=external, consumer=consumer)
         self.reader = OriginReader(self.world.js.streams["M"], source, self.taken)
         create = f"{api}.CONSUMER.CREATE.>".encode()
         self.create = self.world.account.subscribe(create, self.on_create)
         self.world.account.subscribe(f"{api}.CONSUMER.DELETE.>".encode(), self._on_delete)
+        self.world.account.subscribe(f"{api}.CONSUMER.RESET.>".encode(), self._on_reset)
 
     def on_create(self, delivery: Delivery) -> None:
         for reply, size, body in delivery.messages:
             self.inbox = reply
             self.blocks.append(body[:size])
             self.requests.append((delivery.subject, json.loads(body[size:])))
+
+    def _on_reset(self, delivery: Delivery) -> None:
+        for reply, size, body in delivery.messages:
+            self.inbox = reply
+            self.blocks.append(body[:size])
+            config = {"deliver_subject": "to.me"}
+            self.requests.append((delivery.subject, {"config": config}))
 
     def _on_delete(self, delivery: Delivery) -> None:
         self.deleted.append(delivery.subject)
@@ -251,7 +266,7 @@ def test_another_stream_of_that_name_is_read_from_its_beginning() -> None:
     origin.world.clock.advance(limits.ORIGIN_RETRY_NS + 2 * limits.ORIGIN_JITTER_NS)
 
     assert origin.taken.forgot == 1
-    assert origin.blocks[1] == b""
+    assert header.get(origin.blocks[1], b"Nats-Stream-Identity") == b""
     assert origin.config["opt_start_seq"] == 1
     assert origin.reader.error is None
 
@@ -259,7 +274,7 @@ def test_another_stream_of_that_name_is_read_from_its_beginning() -> None:
 def test_after_the_end_nothing_is_taken_and_nothing_asked() -> None:
     origin = Origin().reading()
 
-    origin.reader.close()
+    origin.reader.close(for_good=True)
     origin.deliver(1, 1)
     origin.world.clock.advance(10 * limits.ORIGIN_BACKOFF_MAX_NS)
 
@@ -279,3 +294,82 @@ def test_more_than_any_window_before_the_answer_is_not_kept() -> None:
     origin.answer()
 
     assert origin.taken.seq == 0
+
+
+HELD = {"name": "held", "config": {"ack_policy": "flow_control"}}
+
+
+def test_what_holds_messages_for_it_is_kept_until_nobody_will_read_on() -> None:
+    origin = Origin()
+    origin.reader.open()
+    origin.answer(HELD)
+
+    origin.reader.restart()
+    origin.reader.close(for_good=False)
+    assert origin.deleted == []
+    origin.reader.close(for_good=True)
+
+    [subject] = origin.deleted
+    assert subject == f"$JS.hub.API.CONSUMER.DELETE.O.{origin.config['name']}".encode()
+
+
+def test_a_server_that_does_not_understand_is_asked_in_an_older_form() -> None:
+    origin = Origin()
+    origin.reader.open()
+
+    for err_code in (10185, 10025):
+        origin.answer({"error": {"code": 400, "err_code": err_code, "description": "what?"}})
+        origin.world.clock.advance(0)
+
+    assert ["sourcing" in body["config"] for _, body in origin.requests] == [True, True, False]
+    assert origin.reader.error is None
+    origin.answer()
+    origin.deliver(1, 1)
+    assert origin.taken.seq == 1
+
+
+def named() -> Origin:
+    return Origin(consumer=StreamConsumerSource("held", "to.me"))
+
+
+def test_a_named_consumer_has_to_acknowledge_by_flow_control() -> None:
+    origin = named()
+    origin.reader.open()
+
+    origin.answer({"name": "held", "config": {"ack_policy": "explicit"}})
+
+    assert origin.requests[0][0] == b"$JS.hub.API.CONSUMER.RESET.O.held"
+    assert origin.reader.error == {
+        "code": 400,
+        "err_code": 10217,
+        "description": "stream source consumer requires flow control ack policy",
+    }
+
+
+def test_what_a_named_consumer_sent_before_it_was_set_back_is_not_taken() -> None:
+    origin = named()
+    origin.reader.open()
+    origin.deliver(8, 8)
+    origin.answer(HELD)
+    origin.deliver(9, 9)
+    assert origin.taken.seq == 0
+
+    origin.deliver(1, 1)
+    origin.deliver(2, 2)
+
+    assert origin.taken.seq == 2
+    assert len(origin.requests) == 1
+
+
+def test_a_named_consumer_that_begins_to_deliver_is_asked_at_once() -> None:
+    origin = named()
+    origin.reader.open()
+    origin.world.clock.advance(limits.ORIGIN_RESET_WAIT_NS)
+    assert len(origin.requests) == 1
+
+    origin.deliver(1, 1)
+    origin.world.clock.advance(limits.ORIGIN_RETRY_NS)
+
+    assert len(origin.requests) == 2
+    origin.reader.close(for_good=True)
+    assert origin.deleted == []

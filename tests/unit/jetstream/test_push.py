@@ -104,7 +104,7 @@ def test_heartbeats_come_while_nothing_is_delivered() -> None:
     heartbeat = (
         b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 1\r\nNats-Last-Stream: 1\r\n\r\n"
     )
-    assert statuses(heard) == [heartbeat, heartbeat]
+    assert statuses(heard) == 3 * [heartbeat]
     assert heard[1].subject == b"d"
 
 
@@ -212,3 +212,48 @@ def test_a_heartbeat_below_zero_is_none() -> None:
 
     assert "idle_heartbeat" not in created["config"]
     assert heard == []
+
+
+def answered(world: World, request: Msg, consumer_seq: int, stream_seq: int) -> None:
+    place = {"Nats-Last-Consumer": str(consumer_seq), "Nats-Last-Stream": str(stream_seq)}
+    world.publish(request.reply.decode(), headers=place)
+
+
+def test_answers_to_flow_control_are_acknowledgements_where_the_policy_says_so() -> None:
+    world = world_with(5, ack_policy="flow_control", max_ack_pending=3)
+    heard = world.listen("d")
+    world.clock.advance(0)
+    assert len(heard) == 4
+    assert heard[3].block == b"NATS/1.0 100 FlowControl Request\r\n\r\n"
+
+    answered(world, heard[3], 2, 2)
+
+    assert world.info()["ack_floor"]["stream_seq"] == 2
+    assert world.info()["num_ack_pending"] == 3
+    assert [message.payload for message in heard[4:6]] == [b"3x", b"4x"]
+
+
+def test_what_is_out_at_a_heartbeat_is_asked_for_and_nothing_comes_again() -> None:
+    world = world_with(1, ack_policy="flow_control")
+    heard = world.listen("d")
+    world.clock.advance(0)
+
+    world.clock.advance(S)
+    assert [message.block[:17] for message in heard[1:]] == [
+        b"NATS/1.0 100 Idle",
+        b"NATS/1.0 100 Flow",
+    ]
+    world.clock.advance(S)
+    assert b"Nats-Consumer-Stalled: %b" % heard[2].reply in heard[3].block
+    assert len(heard) == 4
+    answered(world, heard[2], 0, 7)
+
+    assert world.info()["num_ack_pending"] == 0
+    world.clock.advance(60 * S)
+    assert sum(message.payload != b"" for message in heard) == 1
+
+
+def test_what_is_acknowledged_by_flow_control_has_no_ack_subject() -> None:
+    world = world_with(1, ack_policy="flow_control")
+
+    assert not any(one.startswith(b"$JS.ACK") for one in subjects(world))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from leafnode import limits
 from leafnode.jetstream.origin_message import source_of
 from tests.unit.jetstream.real_world import RealWorld
@@ -235,15 +237,24 @@ def test_a_commit_that_fails_is_made_up_for_without_repeats(tmp_path: Path) -> N
     assert world.state("S")["last_seq"] == 2
 
 
-def test_a_work_queue_is_refused_by_its_name_for_now() -> None:
+@pytest.mark.parametrize("retention", ["workqueue", "interest"])
+def test_messages_leave_an_origin_once_they_are_here(retention: str) -> None:
     world = World()
-    world.create_stream("W", retention="workqueue")
-    world.create_stream("I", retention="interest")
+    world.create_stream("W", retention=retention)
+    create(world, {"name": "W"})
+    world.clock.advance(0)
+    for number in range(3):
+        world.publish("w.a", b"%d" % number)
+    world.clock.advance(0)
+    assert [payload for _, payload in stored(world)] == [b"0", b"1", b"2"]
 
-    create(world, {"name": "W"}, {"name": "I"})
+    world.clock.advance(2 * limits.ORIGIN_HEARTBEAT_NS)
 
-    errors = [one["error"] for one in world.api("STREAM.INFO.S")["sources"]]
-    assert [one["err_code"] for one in errors] == [10098, 10052]
+    assert world.api("STREAM.INFO.W")["state"]["messages"] == 0
+    [name] = world.api("CONSUMER.NAMES.W")["consumers"]
+    assert name.startswith("JS_SRC_")
+    world.api("STREAM.DELETE.S")
+    assert world.api("CONSUMER.NAMES.W")["consumers"] == []
 
 
 def test_the_line_of_a_daisy_chain_names_the_last_link() -> None:
