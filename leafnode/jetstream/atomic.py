@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.jetstream import advisory, retention
-from leafnode.jetstream.counters import body_of
+from leafnode.jetstream.counters import Total, with_total
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.judge import (
@@ -64,7 +64,7 @@ class _Ahead:
     size: int = 0
     ids: set[bytes] = field(default_factory=set)
     subjects: set[bytes] = field(default_factory=set)
-    totals: dict[bytes, int] = field(default_factory=dict)
+    totals: dict[bytes, Total] = field(default_factory=dict)
 
 
 class AtomicBatches:
@@ -207,8 +207,8 @@ class AtomicBatches:
         total = judge.total(member.subject, fields, ahead.totals.get(member.subject))
         if total is not None:
             ahead.totals[member.subject] = total
-            block = member.body[: member.header_size]
-            member = member._replace(body=body_of(block, total))
+            size, body = with_total(member.body[: member.header_size], total)
+            member = member._replace(header_size=size, body=body)
         self._check_room(member, ahead, rollup=bool(rollup))
         ahead.count += 1
         ahead.ids.add(msg_id)

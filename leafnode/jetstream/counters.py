@@ -9,18 +9,22 @@ server/stream.go processJetStreamMsg.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from leafnode import limits
 from leafnode.errors import StoreBusy
+from leafnode.jetstream import wire
 from leafnode.jetstream.errors import js_error
+from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
     from leafnode.store.api import StoredMsg
 
+SOURCES: Final = b"Nats-Counter-Sources"
+_DIGITS_MAX: Final = limits.COUNTER_DIGITS_MAX + 100  # of what increments add up to
 _INCREMENT: Final = re.compile(rb"[+-]?[0-9]+")
 _CONTRADICTING: Final = (
     b"Nats-Rollup",
@@ -44,6 +48,19 @@ def check(fields: dict[bytes, bytes], payload_size: int, *, allowed: bool) -> No
         raise js_error(10171)
 
 
+class Total(NamedTuple):
+    """What a counter says: its value, and of sourced ones how much each source said."""
+
+    value: int = 0
+    sources: bytes = b""  # JSON, as `Nats-Counter-Sources` has it
+
+    def plus(self, increment: int) -> Total:
+        return Total(self.value + increment, self.sources)
+
+
+_ZERO: Final = Total()
+
+
 class Counters:
     """The totals of one stream."""
 
@@ -52,16 +69,16 @@ class Counters:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         # subject -> (sequence, total); None: what is stored there is no counter
-        self._totals: dict[bytes, tuple[int, int | None]] = {}
+        self._totals: dict[bytes, tuple[int, Total | None]] = {}
         self._reading: set[bytes] = set()
 
-    def total(self, subject: bytes) -> int:
+    def total(self, subject: bytes) -> Total:
         """Return the present total. Raises StoreBusy while it is read back, and 10172."""
         store = self._stream.store
         state = store.subject_state(subject)
         if state is None:
-            return 0
-        seq, total = self._totals.get(subject, (0, 0))
+            return _ZERO
+        seq, total = self._totals.get(subject, (0, _ZERO))
         if seq != state.last_seq:
             self._read(subject)
             raise StoreBusy("a counter is being read")
@@ -69,13 +86,13 @@ class Counters:
             raise js_error(10172)
         return total
 
-    def stored(self, subject: bytes, seq: int, total: int) -> None:
+    def stored(self, subject: bytes, seq: int, total: Total) -> None:
         """Note a message that was stored."""
         self._totals[subject] = (seq, total)
 
     def note(self, msg: StoredMsg) -> None:
         """Note a message that was read back."""
-        self._totals[msg.subject] = (msg.seq, value_of(msg.payload))
+        self._totals[msg.subject] = (msg.seq, total_of(msg.header, msg.payload))
 
     def _read(self, subject: bytes) -> None:
         if subject in self._reading:
@@ -94,15 +111,60 @@ class Counters:
             raise
 
 
+def total_of(block: bytes, payload: bytes) -> Total | None:
+    """Return what a stored message says, or None."""
+    value = value_of(payload)
+    sources = header.get(block, SOURCES) or b""
+    if value is None or (sources and _sources_of(sources) is None):
+        return None
+    return Total(value, sources)
+
+
 def value_of(payload: bytes) -> int | None:
     """Return what `{"val":"5"}` says, or None."""
     try:
-        found = msgspec.json.decode(payload)
-        return int(found["val"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        found = msgspec.json.decode(payload)["val"]
+        return int(found) if len(str(found)) <= _DIGITS_MAX else None
+    except (msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError):
         return None
 
 
-def body_of(block: bytes, total: int) -> bytes:
-    """Return what is stored: the header as it came, and the total."""
-    return b'%b{"val":"%d"}' % (block, total)
+def with_total(block: bytes, total: Total) -> tuple[int, bytes]:
+    """Return (header size, body) as it is stored: the header as it came, and the total."""
+    if total.sources:
+        block = header.put(block, SOURCES, total.sources)
+    return len(block), b'%b{"val":"%d"}' % (block, total.value)
+
+
+def summed(
+    present: Total, block: bytes, payload: bytes, source: tuple[str, str]
+) -> tuple[Total, bytes]:
+    """Add what another stream's counter grew by since it was last heard of; return the new total
+    and a header block whose `Nats-Incr` says that.
+
+    `source` is the stream and subject it comes from. Raises 10172 for what is no counter.
+    """
+    value = value_of(payload)
+    sources = _sources_of(present.sources) if present.sources else {}
+    if value is None or sources is None:
+        raise js_error(10172)
+    stream, subject = source
+    said = sources.setdefault(stream, {})
+    growth = value - int(said.get(subject, "0"))
+    said[subject] = str(value)
+    shown = {name: dict(sorted(each.items())) for name, each in sorted(sources.items())}
+    total = Total(present.value + growth, wire.encode(shown))
+    return total, header.put(block, b"Nats-Incr", b"%d" % growth)
+
+
+def _sources_of(text: bytes) -> dict[str, dict[str, str]] | None:
+    try:
+        found = msgspec.json.decode(text, type=dict[str, dict[str, str]])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    numbers = [value for each in found.values() for value in each.values()]
+    return found if all(map(_is_number, numbers)) else None
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _DIGITS_MAX and bool(_INCREMENT.fullmatch(text.encode()))

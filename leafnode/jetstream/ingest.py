@@ -239,7 +239,7 @@ class Ingest:
             self._count(stream.quota, subject, judged.header_size, judged.body)
         seq = self.store(subject, judged, now_ns)
         if judged.total is not None:
-            return b'%b%d,"val":"%d"}' % (self._ack, seq, judged.total)
+            return b'%b%d,"val":"%d"}' % (self._ack, seq, judged.total.value)
         return b"%b%d}" % (self._ack, seq)
 
     def stored_subject(self, subject: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.jetstream import counters, retention, schedule
-from leafnode.jetstream.counters import body_of
+from leafnode.jetstream.counters import Total, with_total
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.markers import raised
@@ -40,7 +40,7 @@ class Judged(NamedTuple):
     msg_id: bytes = b""
     rollup: bytes = b""
     ttl_ns: int = 0
-    total: int | None = None  # of a counter
+    total: Total | None = None  # of a counter
     due_ns: int = 0  # of a schedule
     ends: bytes = b""  # the subject of the schedule that is over with this message
     quiet: dict[bytes, bytes] | None = None  # header lines that say whether it leaves a marker
@@ -82,7 +82,7 @@ class Judge:
         rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
         total = self.total(subject, fields)
         if total is not None:
-            body = body_of(body[:header_size], total)
+            header_size, body = with_total(body[:header_size], total)
         self.check_size(subject, header_size, body, rollup=bool(rollup))
         judged = self.judged(header_size, body, fields, rollup)
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
@@ -108,8 +108,8 @@ class Judge:
         return header_size, body, due_ns, ends
 
     def total(
-        self, subject: bytes, fields: dict[bytes, bytes], base: int | None = None
-    ) -> int | None:
+        self, subject: bytes, fields: dict[bytes, bytes], base: Total | None = None
+    ) -> Total | None:
         """Return the new total of a counter, None for a stream without; `base` is the present one.
 
         Raises 10169, 10172, StoreBusy.
@@ -119,7 +119,8 @@ class Judge:
         increment = fields.get(b"Nats-Incr")
         if not increment:
             raise js_error(10169)
-        return (self._stream.counters.total(subject) if base is None else base) + int(increment)
+        present = self._stream.counters.total(subject) if base is None else base
+        return present.plus(int(increment))
 
     def judged(
         self, header_size: int, body: bytes, fields: dict[bytes, bytes], rollup: bytes

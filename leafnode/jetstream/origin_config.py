@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import JetStreamError, TransformError
-from leafnode.jetstream.errors import js_error, not_supported
+from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.names import is_stream_name
 from leafnode.nuid import hash8
 from leafnode.protocol.subject import collides, is_literal, is_subset, is_valid
@@ -84,12 +84,6 @@ def check_among(config: StreamConfig, lookup: Lookup, *, pedantic: bool = False)
         if origin.external is not None and origin.external.api:
             _check_api(origin.external.api)
     _check_cycle(config, lookup)
-
-
-def check_built(config: StreamConfig) -> None:
-    """Refuse by name what is right and not built."""
-    if config.sources and config.allow_msg_counter:
-        raise not_supported("allow_msg_counter with sources")
 
 
 def _origins(config: StreamConfig) -> Iterator[StreamSource]:

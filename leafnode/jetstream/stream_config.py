@@ -239,7 +239,6 @@ def _check_not_built(config: StreamConfig) -> None:
     for name in _NOT_BUILT:
         if getattr(config, name):
             raise not_supported(name)
-    origin_config.check_built(config)
 
 
 def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.jetstream import counters
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.origin_message import SOURCE
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ def take_over(
         msg_id = fields.get(b"Nats-Msg-Id", b"")
         if msg_id and ingest.judge.find(msg_id, ts_ns) is not None:
             return subject
+    total = None
+    if config.allow_msg_counter:
+        total, header_size, body = _summed(stream, subject, (header_size, body), fields)
     rollup = b""
     if config.allow_rollup_hdrs and not config.deny_purge:
         rollup = ingest.judge.rollup(fields.get(b"Nats-Rollup", b""))
@@ -50,5 +55,19 @@ def take_over(
     if stream.quota is not None:
         stream.quota.refresh()
     ingest.count_all([(subject, header_size, body)])
-    ingest.store(subject, judged, ts_ns, seq=seq)
+    ingest.store(subject, judged._replace(total=total), ts_ns, seq=seq)
     return subject
+
+
+def _summed(
+    stream: Stream, subject: bytes, message: tuple[int, bytes], fields: dict[bytes, bytes]
+) -> tuple[counters.Total, int, bytes]:
+    """Return the new total of a counter, and (header size, body) as it is stored."""
+    header_size, body = message
+    if not fields.get(b"Nats-Incr"):
+        raise js_error(10169)
+    words = fields.get(SOURCE, b"").decode("utf-8", "replace").split(" ")
+    source = (words[0], words[4] if len(words) > 4 else subject.decode("utf-8", "replace"))
+    present = stream.counters.total(subject)
+    total, block = counters.summed(present, body[:header_size], body[header_size:], source)
+    return (total, *counters.with_total(block, total))

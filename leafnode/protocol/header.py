@@ -65,3 +65,14 @@ def replaced(block: bytes, name: bytes, value: bytes) -> bytes:
     first, *lines = block.removesuffix(b"\r\n\r\n").split(b"\r\n") if block else [VERSION]
     kept = [line for line in lines if line.partition(b":")[0].strip().lower() != wanted]
     return b"\r\n".join([first, *kept, name + b": " + value]) + b"\r\n\r\n"
+
+
+def put(block: bytes, name: bytes, value: bytes) -> bytes:
+    """Return a block, which may be empty, whose first line of that exact name says `value`, where
+    it stands; at the end when there is none.
+    """
+    line = b"\r\n" + name + b":"
+    at = block.find(line)
+    if at < 0:
+        return (block or VERSION + b"\r\n\r\n")[:-4] + line + b" " + value + b"\r\n\r\n"
+    return block[:at] + line + b" " + value + block[block.find(b"\r\n", at + 2) :]

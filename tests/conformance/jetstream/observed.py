@@ -6,6 +6,7 @@ nature.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ACK = re.compile(r"(\$JS\.ACK\.[^ ]*\.\d+\.\d+\.\d+\.)\d{16,}(\.\d+)")
 _FLOW = re.compile(r"(\$JS\.FC\..*\.)\w{4}$")
 _IDENTITY = re.compile(r"(stream identity does not match: |Nats-Stream-Identity: )\w{8}$")
+_SOURCE = re.compile(r"(Nats-Stream-Source: .* )\w{8}$")
 _NUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{22}(?![0-9A-Za-z])")
 _STATUS = re.compile(rb"NATS/1\.0 (\d+)(?: ([^\r]*))?\r\n")
 
@@ -79,6 +81,9 @@ def _object(found: Any, key: str = "") -> Any:
         return found if found == _ZERO else "<time>"
     if key in _NEW:
         return f"<{key}>"
+    if key == "hdrs" and isinstance(found, str):
+        lines = base64.b64decode(found).decode("latin-1").split("\r\n")
+        return [_SOURCE.sub(r"\1<identity>", _text(line)) for line in lines]
     return _text(found) if isinstance(found, str) else found
 
 

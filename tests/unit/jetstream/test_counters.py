@@ -9,7 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import JetStreamError
-from leafnode.jetstream.counters import check, value_of
+from leafnode.jetstream.counters import Total, check, summed, total_of, value_of
 from tests.unit.jetstream.world import World
 
 
@@ -147,3 +147,33 @@ def test_counters_in_a_batch_add_to_each_other() -> None:
 )
 def test_the_value_of_what_is_stored(payload: bytes, value: int | None) -> None:
     assert value_of(payload) == value
+
+
+BLOCK = b"NATS/1.0\r\nNats-Incr: 9\r\n\r\n"
+
+
+def test_a_source_adds_what_its_counter_grew_by_since_it_was_last_heard_of() -> None:
+    first, block = summed(Total(100), BLOCK, b'{"val":"9"}', ("A", "a"))
+    second, again = summed(first, BLOCK, b'{"val":"4"}', ("A", "a"))
+    third, _ = summed(second, BLOCK, b'{"val":"1"}', ("B", "a"))
+
+    assert (first.value, second.value, third.value) == (109, 104, 105)
+    assert third.sources == b'{"A":{"a":"4"},"B":{"a":"1"}}'
+    assert (block, again) == (BLOCK, b"NATS/1.0\r\nNats-Incr: -5\r\n\r\n")
+
+
+def test_what_is_no_counter_is_not_summed() -> None:
+    for present, payload in ((Total(), b"x"), (Total(1, b"x"), b'{"val":"1"}')):
+        with pytest.raises(JetStreamError) as caught:
+            summed(present, BLOCK, payload, ("A", "a"))
+        assert caught.value.err_code == 10172
+
+
+@pytest.mark.parametrize(
+    "said", [b"{}", b'{"A":{"a":"x"}}', b"[]", b'{"A":{"a":"' + b"1" * 9999 + b'"}}']
+)
+def test_sources_that_cannot_be_read_break_a_counter(said: bytes) -> None:
+    block = b"NATS/1.0\r\nNats-Counter-Sources: %b\r\n\r\n" % said
+
+    expected = Total(1, said) if said == b"{}" else None
+    assert total_of(block, b'{"val":"1"}') == expected

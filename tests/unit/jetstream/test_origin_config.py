@@ -13,7 +13,7 @@ from leafnode.jetstream.api_types import (
     StreamSource,
     SubjectTransformConfig,
 )
-from leafnode.jetstream.origin_config import check, check_among, check_built, index_name
+from leafnode.jetstream.origin_config import check, check_among, index_name
 from leafnode.nuid import hash8
 
 ORIGIN = StreamSource(name="O")
@@ -33,7 +33,6 @@ def refused(one: StreamConfig, *others: StreamConfig, pedantic: bool = False) ->
     def all_checks() -> None:
         check(one)
         check_among(one, known.get, pedantic=pedantic)
-        check_built(one)
 
     with pytest.raises(JetStreamError) as caught:
         all_checks()
@@ -102,7 +101,6 @@ def test_sources_can_not_be_scheduled_counted_or_too_many() -> None:
     many = [StreamSource(name=f"O{one}") for one in range(limits.STREAM_SOURCES_MAX + 1)]
 
     assert refused(config(sources=[ORIGIN], allow_msg_schedules=True))[0] == 10187
-    assert refused(config(sources=[ORIGIN], allow_msg_counter=True))[0] == 10052
     assert refused(config(sources=many))[1] == "too many sources, maximum allowed is 256"
 
 

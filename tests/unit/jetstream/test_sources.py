@@ -257,6 +257,30 @@ def test_messages_leave_an_origin_once_they_are_here(retention: str) -> None:
     assert world.api("CONSUMER.NAMES.W")["consumers"] == []
 
 
+def test_counters_are_summed_over_sources_and_over_a_restart() -> None:
+    world = World()
+    for name in ("A", "B"):
+        world.create_stream(name, subjects=[f"{name}.n"], allow_msg_counter=True)
+    to = [
+        {"name": name, "subject_transforms": [{"src": f"{name}.n", "dest": "n"}]} for name in "AB"
+    ]
+    create(world, *to, allow_msg_counter=True)
+    for subject, increment in (("A.n", "5"), ("B.n", "7"), ("A.n", "-2")):
+        world.publish(subject, headers={"Nats-Incr": increment})
+        world.clock.advance(0)
+    world.restart()
+    world.clock.advance(RETRY_NS)
+    world.publish("B.n", headers={"Nats-Incr": "100"})
+    world.clock.advance(0)
+
+    assert [payload for _, payload in stored(world)] == [
+        b'{"val":"5"}',
+        b'{"val":"12"}',
+        b'{"val":"10"}',
+        b'{"val":"110"}',
+    ]
+
+
 def test_the_line_of_a_daisy_chain_names_the_last_link() -> None:
     world = two_origins()
     create(world, {"name": "A"}, name="MID")

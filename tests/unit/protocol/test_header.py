@@ -48,3 +48,12 @@ def test_so_many_lines_of_a_block_are_read_and_no_more() -> None:
 
     assert header.parse(block, 2) == [(b"A", b"1"), (b"B", b"2")]
     assert header.parse(block, 9) == header.parse(block)
+
+
+def test_a_line_is_put_where_it_stands_and_else_at_the_end() -> None:
+    block = header.build([(b"A", b"1"), (b"AB", b"2"), (b"C", b"3")])
+
+    assert header.parse(header.put(block, b"A", b"longer"))[0] == (b"A", b"longer")
+    assert header.put(header.put(block, b"A", b"9"), b"A", b"1") == block
+    assert header.parse(header.put(block, b"D", b"4"))[3:] == [(b"D", b"4")]
+    assert header.put(b"", b"D", b"4") == header.build([(b"D", b"4")])
