@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SEED ?= 1
 CYCLES ?= 50
+EXAMPLES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 bench suite package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 model bench suite package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,9 @@ fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
 
 kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
 	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)
+
+model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory and a model, all alike; half an hour
+	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/contract/test_api_model.py
 
 bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
 	@$(BIN)/python -m tests.bench.bench_server

@@ -68,6 +68,11 @@ class FakeClock:
                 callback()
         self._elapsed_ns = max(self._elapsed_ns, end_ns)  # a callback may let time pass, too
 
+    def due_in_ns(self) -> int | None:
+        """How long it is to the next timer, or None."""
+        due = [timer.due_ns for timer in self._timers if timer.callback is not None]
+        return max(0, min(due) - self._elapsed_ns) if due else None
+
     def pending(self) -> int:
         """How many timers wait; a leak check."""
         return sum(timer.callback is not None for timer in self._timers)

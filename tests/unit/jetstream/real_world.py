@@ -7,23 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode.clock import NS_PER_S
 from leafnode.store.memory import MemoryStore
-from tests.sim.committer import open_store
+from tests.sim.committer import SMALL, open_store
 from tests.unit.jetstream.world import Msg, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leafnode.store.bounds import StoreBounds
+
 
 class RealWorld(World):
     """World on an SqliteStore. `settle` lets commits and reads come to their end."""
 
-    def __init__(self, directory: Path) -> None:
-        self.disk_world = open_store(directory)
+    def __init__(self, directory: Path, bounds: StoreBounds = SMALL) -> None:
+        self._directory, self._bounds = directory, bounds
+        self.disk_world = open_store(directory, bounds)
         self.disk = self.disk_world.disk
         self.clock = self.disk_world.clock
         self.store: Any = self.disk_world.store
         self.memory: Any = MemoryStore()
         self.domain = ""
+        self.start()
+        self.settle()
+
+    def restart(self) -> None:
+        """The process dies, with all committed, and starts again on the same disk."""
+        self.settle()
+        now_ns = self.clock.wall_ns()
+        self.disk_world.close()
+        self.disk_world = open_store(self._directory, self._bounds)
+        self.disk, self.store = self.disk_world.disk, self.disk_world.store
+        self.clock = self.disk_world.clock
+        self.clock.advance(now_ns - self.clock.wall_ns())
         self.start()
         self.settle()
 

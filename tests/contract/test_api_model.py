@@ -1,0 +1,427 @@
+"""JetStream through its API: on SQLite, on the store in memory, and a naive model, all alike.
+
+Any list of operations, with commits that fail and restarts between them. Both servers run on one
+virtual time and must give the same answers and hold the same messages, byte for byte; the model
+says what they should hold. `make model` runs it for long.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.jetstream.go_time import format_time
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.memory import MemoryStore
+from tests.oracle.jetstream import Interest, Kept, Stream
+from tests.unit.jetstream.real_world import RealWorld
+from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.store.api import StoredMsg
+
+# A few messages fill segments, caches and tails.
+TINY: Final = StoreBounds(
+    segment_rows_max=5,
+    segment_span_max=11,
+    segment_cache_bytes=200,
+    tail_cache_bytes=900,
+    wal_pregrow_bytes=0,
+    reserve_bytes=0,
+)
+TTL_S: Final = 60
+MARKER_S: Final = 30
+LONG_S: Final = 400  # longer than all of them after each other
+# The accounted bytes of a message differ between file and memory, on nats-server too; how long ago
+# a mirror heard something depends on when a commit was let through.
+UNLIKE: Final = {"bytes", "active"}
+
+letters = st.sampled_from("abc")
+payloads = st.binary(max_size=8)
+near = st.integers(0, 25)
+
+
+class ApiMachine(RuleBasedStateMachine):
+    """Streams S (limits), N (counters), I (interest), O with its mirror M and X that sources it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="leafnode-api-"))
+        self.disk = RealWorld(self.root, TINY)
+        store: Any = MemoryStore()
+        self.memory = World(store=store)
+        self.s = Stream()
+        self.totals: dict[str, int] = {}
+        self.additions = 0
+        self.interest = Interest()
+        self.origin: list[tuple[str, bytes]] = []
+        self.batches = 0
+        self.schedules = 0
+        self.acks: dict[tuple[str, int], tuple[str, str]] = {}  # reply subjects in both worlds
+
+    def teardown(self) -> None:
+        self.disk.disk_world.close()
+        shutil.rmtree(self.root)
+
+    @initialize(
+        per_subject=st.sampled_from([-1, 1, 3]),
+        max_msgs=st.sampled_from([-1, 6]),
+        markers=st.booleans(),
+    )
+    def start(self, per_subject: int, max_msgs: int, markers: bool) -> None:
+        self.s = Stream(per_subject, max_msgs, markers)
+        flags = ("allow_rollup_hdrs", "allow_msg_ttl", "allow_atomic", "allow_msg_schedules")
+        config: dict[str, Any] = {
+            **dict.fromkeys(flags, True),
+            "max_msgs_per_subject": per_subject,
+            "max_msgs": max_msgs,
+            "subjects": ["s.*", "due.*"],
+            "subject_delete_marker_ttl": MARKER_S * NS_PER_S if markers else 0,
+        }
+        self.both(lambda world: world.create_stream("S", **config))
+        self.both(lambda world: world.create_stream("N", allow_msg_counter=True))
+        self.both(lambda world: world.create_stream("I", retention="interest"))
+        self.both(lambda world: world.create_stream("O", allow_atomic=True))
+        mirror, source = {"mirror": {"name": "O"}}, {"sources": [{"name": "O"}]}
+        for name, more in (("M", mirror), ("X", source)):
+            self.api(f"STREAM.CREATE.{name}", {"name": name, **more})
+        self.pass_time(1)
+
+    # --- S: limits, time to live, markers, rollup, schedules
+
+    @rule(
+        letter=letters,
+        payload=payloads,
+        ages=st.booleans(),
+        rollup=st.sampled_from(["", "", "", "sub", "all"]),
+    )
+    def publish(self, letter: str, payload: bytes, ages: bool, rollup: str) -> None:
+        subject = f"s.{letter}"
+        headers = {"Nats-TTL": f"{TTL_S}s"} if ages else {}
+        headers |= {"Nats-Rollup": rollup} if rollup else {}
+
+        answer = self.put(subject, payload, headers)
+
+        assert answer["seq"] == self.s.put(Kept(0, subject, payload, ages=ages), rollup=rollup)
+
+    @rule(letter=letters, number=st.integers(0, 3))
+    def publish_once(self, letter: str, number: int) -> None:
+        answer = self.put(f"s.{letter}", b"once", {"Nats-Msg-Id": f"id{number}"})
+
+        known = self.s.ids.get(f"id{number}")
+        if known is None:
+            known = self.s.ids[f"id{number}"] = self.s.put(Kept(0, f"s.{letter}", b"once"))
+            assert "duplicate" not in answer
+        else:
+            assert answer["duplicate"] is True
+        assert answer["seq"] == known
+
+    @rule(letter=letters, seq=near)
+    def publish_expecting(self, letter: str, seq: int) -> None:
+        subject = f"s.{letter}"
+        newest = max((one.seq for one in self.s.of(subject)), default=0)
+
+        answer = self.put(subject, b"e", {"Nats-Expected-Last-Subject-Sequence": str(seq)})
+
+        if seq == newest:
+            assert answer["seq"] == self.s.put(Kept(0, subject, b"e"))
+        else:
+            assert answer["error"]["err_code"] == 10071
+
+    @rule(letter=letters)
+    def purge_key(self, letter: str) -> None:
+        """As a bucket does it."""
+        headers = {"KV-Operation": "PURGE", "Nats-Rollup": "sub", "Nats-TTL": f"{TTL_S}s"}
+        self.put(f"s.{letter}", b"", headers)
+        self.s.put(Kept(0, f"s.{letter}", b"", ages=True, quiet=True), rollup="sub")
+
+    @rule(letter=letters, payload=payloads)
+    def schedule(self, letter: str, payload: bytes) -> None:
+        self.schedules += 1  # no two at one time: in which order those come is nobody's promise
+        due_ns = self.disk.clock.wall_ns() + TTL_S * NS_PER_S + self.schedules * 1000
+        at = format_time(due_ns)
+        headers = {"Nats-Schedule": f"@at {at}", "Nats-Schedule-Target": f"due.{letter}"}
+
+        answer = self.put(f"s.{letter}", payload, headers)
+
+        kept = Kept(0, f"s.{letter}", payload, due=f"due.{letter}")
+        assert answer["seq"] == self.s.put(kept, rollup="sub")
+
+    @rule(seq=near)
+    def delete(self, seq: int) -> None:
+        answer = self.api("STREAM.MSG.DELETE.S", {"seq": seq})
+
+        assert answer.get("success", False) is self.s.remove(seq)
+
+    @rule(letter=st.sampled_from(["", "a", "b"]), keep=st.integers(0, 2))
+    def purge(self, letter: str, keep: int) -> None:
+        body: dict[str, Any] = {"filter": f"s.{letter}"} if letter else {}
+        body |= {"keep": keep} if keep else {}
+
+        answer = self.api("STREAM.PURGE.S", body)
+
+        assert answer["purged"] == self.s.purge(subject=body.get("filter", ""), keep=keep)
+
+    @rule(
+        letter_list=st.lists(letters, min_size=1, max_size=5),
+        how=st.sampled_from(["commit", "commit", "wrong", "left"]),
+    )
+    def batch(self, letter_list: list[str], how: str) -> None:
+        """All of its messages are stored, or none."""
+        answer = self.put_batch("s", letter_list, how)
+
+        if how == "commit":
+            for letter in letter_list:
+                self.s.put(Kept(0, f"s.{letter}", b"batch"))
+            assert (answer["count"], answer["seq"]) == (len(letter_list), self.s.last_seq)
+        elif how == "wrong":
+            assert answer["error"]["err_code"] == 10071
+
+    # --- N: counters
+
+    @rule(letter=letters, by=st.integers(-9, 9))
+    def count(self, letter: str, by: int) -> None:
+        answer = self.put(f"n.{letter}", b"", {"Nats-Incr": f"{by:+d}"})
+
+        self.totals[letter] = self.totals.get(letter, 0) + by
+        self.additions += 1
+        assert (answer["val"], answer["seq"]) == (str(self.totals[letter]), self.additions)
+
+    # --- I: interest
+
+    @rule(name=st.sampled_from(["C", "D"]), letter=st.sampled_from(["", "a"]))
+    def create_consumer(self, name: str, letter: str) -> None:
+        if name in self.interest.filters:
+            return
+        subject = f"i.{letter}" if letter else ""
+        more = {"filter_subject": subject} if subject else {}
+        self.both(
+            lambda world: world.create_consumer(
+                "I", name, deliver_policy="new", ack_wait=3600 * NS_PER_S, **more
+            )
+        )
+        self.interest.create(name, subject)
+
+    @rule(letter=letters, payload=payloads)
+    def publish_interest(self, letter: str, payload: bytes) -> None:
+        self.put(f"i.{letter}", payload)
+        self.interest.put(f"i.{letter}", payload)
+
+    @precondition(lambda self: self.interest.filters)
+    @rule(data=st.data())
+    def fetch(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.interest.filters)))
+        seq = self.interest.next(name)
+
+        heard = [
+            world.fetch({"batch": 1, "no_wait": True}, "I", name)[0] for world in self.worlds()
+        ]
+
+        if seq is None:
+            assert {one.status for one in heard} == {b"NATS/1.0 404 No Messages"}
+            return
+        assert {one.payload for one in heard} == {self.interest.messages[seq][1]}
+        assert {one.reply.split(b".")[5] for one in heard} == {b"%d" % seq}
+        self.acks[name, seq] = (heard[0].reply.decode(), heard[1].reply.decode())
+
+    @precondition(lambda self: any(self.interest.pending.values()))
+    @rule(data=st.data())
+    def ack(self, data: st.DataObject) -> None:
+        pending = [(name, seq) for name, seqs in self.interest.pending.items() for seq in seqs]
+        name, seq = data.draw(st.sampled_from(sorted(pending)))
+        for world, reply in zip(self.worlds(), self.acks[name, seq], strict=True):
+            world.publish(reply, b"+ACK")
+        self.interest.ack(name, seq)
+        self.pass_time(1)  # removals follow a little later
+
+    @precondition(lambda self: self.interest.filters)
+    @rule(data=st.data())
+    def delete_consumer(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.interest.filters)))
+        self.api(f"CONSUMER.DELETE.I.{name}")
+        self.interest.delete(name)
+
+    # --- O, M, X: a mirror and a source
+
+    @rule(letter=letters, payload=payloads)
+    def publish_origin(self, letter: str, payload: bytes) -> None:
+        self.put(f"o.{letter}", payload)
+        self.origin.append((f"o.{letter}", payload))
+
+    @rule(letter_list=st.lists(letters, min_size=1, max_size=5))
+    def batch_origin(self, letter_list: list[str]) -> None:
+        self.put_batch("o", letter_list, "commit")
+        self.origin += [(f"o.{letter}", b"batch") for letter in letter_list]
+
+    @rule()
+    def purge_origin(self) -> None:
+        """Mirrors and sources keep what they have."""
+        self.api("STREAM.PURGE.O")
+
+    # --- what happens to servers
+
+    @rule()
+    def everything_ages(self) -> None:
+        """Long enough for each time to live, and what follows from it."""
+        self.pass_time(LONG_S)
+        self.s.ids.clear()  # longer than the window, too
+        self.s.all_ages()
+        # In which order things of one time come is nobody's promise.
+        ours = messages_of(self.disk, "S")
+        assert sorted(content(ours)) == sorted((m.subject, m.payload) for m in self.s.messages)
+        by_content: dict[tuple[str, bytes], list[Kept]] = {}
+        for kept in self.s.messages:
+            by_content.setdefault((kept.subject, kept.payload), []).append(kept)
+        self.s.messages = []
+        for message, key in zip(ours, content(ours), strict=True):
+            kept = by_content[key].pop(0)
+            kept.seq = message.seq
+            self.s.messages.append(kept)
+
+    @rule()
+    def restart(self) -> None:
+        self.pass_time(1)  # positions are written a moment later
+        for world in self.worlds():
+            world.restart()
+        self.pass_time(5)  # until the mirror asks again
+
+    @rule(letter=letters, stream=st.sampled_from("sio"), code=st.sampled_from(
+        [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC]))  # fmt: skip
+    def a_commit_fails(self, letter: str, stream: str, code: int) -> None:
+        """What was published then is refused, and was never there."""
+        self.disk.disk.fail("COMMIT", code)
+        answer = self.disk.put(f"{stream}.{letter}", b"lost")
+        self.disk.heal()
+        self.memory.clock.advance(self.disk.clock.wall_ns() - self.memory.clock.wall_ns())
+        self.pass_time(5)
+
+        assert "error" in answer
+
+    # --- the comparison
+
+    @invariant()
+    def servers_and_model_are_alike(self) -> None:
+        if not self.disk.js.streams:
+            return
+        for name in "SNIOMX":
+            ours, memory = messages_of(self.disk, name), messages_of(self.memory, name)
+            assert ours == memory, name
+            self.both(lambda world, n=name: world.api(f"STREAM.INFO.{n}"))
+        for name in self.interest.filters:
+            info = self.both(lambda world, n=name: world.info("I", n))
+            assert info["num_ack_pending"] == len(self.interest.pending[name])
+        found = {name: messages_of(self.disk, name) for name in "SIMX"}
+        expected = [(one.seq, one.subject, one.payload) for one in self.s.messages]
+        assert [(one.seq, *key) for one, key in with_content(found["S"])] == expected
+        assert self.disk.js.streams["S"].store.last_seq() == self.s.last_seq
+        assert {one.seq: key for one, key in with_content(found["I"])} == self.interest.messages
+        assert content(found["M"]) == content(found["X"]) == self.origin
+
+    def worlds(self) -> tuple[World, World]:
+        return self.disk, self.memory
+
+    def both(self, act: Callable[[World], dict[str, Any]]) -> dict[str, Any]:
+        """Do it on both, and return their answer, which is one."""
+        ours, memory = (stripped(act(world)) for world in self.worlds())
+        assert ours == memory
+        return ours
+
+    def api(self, endpoint: str, body: Any = None) -> dict[str, Any]:
+        return self.both(lambda world: world.api(endpoint, body))
+
+    def put(
+        self, subject: str, payload: bytes, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        def act(world: World) -> dict[str, Any]:
+            answers = world.request(subject, payload, headers=headers)
+            if isinstance(world, RealWorld):
+                world.settle()
+            else:
+                world.clock.advance(0)
+            answer: dict[str, Any] = json.loads(answers[0].payload or b"{}")
+            return answer
+
+        return self.both(act)
+
+    def put_batch(self, stream: str, letter_list: list[str], how: str) -> dict[str, Any]:
+        """Publish a batch; `how`: committed, left open, or with a member that is refused."""
+        self.batches += 1
+        answer: dict[str, Any] = {}
+        for number, letter in enumerate(letter_list, start=1):
+            headers = {"Nats-Batch-Id": f"b{self.batches}", "Nats-Batch-Sequence": str(number)}
+            if number == len(letter_list) and how != "left":
+                headers["Nats-Batch-Commit"] = "1"
+            if number == 1 and how == "wrong":
+                headers["Nats-Expected-Last-Sequence"] = "999"
+            answer = self.put(f"{stream}.{letter}", b"batch", headers)
+        return answer
+
+    def pass_time(self, seconds: int) -> None:
+        """Let time pass; what a timer begins comes to its end before the next one."""
+        for world in self.worlds():
+            left_ns = seconds * NS_PER_S
+            while left_ns > 0:
+                due_ns = world.clock.due_in_ns()
+                step_ns = left_ns if due_ns is None else min(left_ns, max(1, due_ns))
+                world.clock.advance(step_ns)
+                left_ns -= step_ns
+                if isinstance(world, RealWorld):
+                    world.settle()
+
+
+def messages_of(world: World, stream: str) -> list[StoredMsg]:
+    found: list[StoredMsg] = []
+    store = world.js.streams[stream].store
+    at = 1
+    while True:
+        page: list[StoredMsg] = []
+        store.read(at, [], limits.READ_BATCH_MSGS, 1 << 20, page.extend)
+        if isinstance(world, RealWorld):
+            world.disk_world.settle()
+        if not page:
+            return found
+        found += page
+        at = page[-1].seq + 1
+
+
+def content(messages: list[StoredMsg]) -> list[tuple[str, bytes]]:
+    return [(one.subject.decode(), one.payload) for one in messages]
+
+
+def with_content(messages: list[StoredMsg]) -> list[tuple[StoredMsg, tuple[str, bytes]]]:
+    return list(zip(messages, content(messages), strict=True))
+
+
+def stripped(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        if not answer.get("messages", 1):
+            # Of an empty stream it is the time of the last attempt, which may have failed.
+            answer = {**answer, "last_ts": ""}
+        return {key: stripped(value) for key, value in answer.items() if key not in UNLIKE}
+    return [stripped(one) for one in answer] if isinstance(answer, list) else answer
+
+
+# The same few in each run of the suite; MODEL_EXAMPLES asks for that many others.
+MORE: Final = int(os.environ.get("MODEL_EXAMPLES", "0"))
+TestApiMachine = ApiMachine.TestCase
+TestApiMachine.settings = settings(
+    max_examples=MORE or 15,
+    stateful_step_count=40 if MORE else 25,
+    derandomize=not MORE,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
