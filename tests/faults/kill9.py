@@ -5,7 +5,8 @@
 Each message has an id. What was published without seeing its ack is published again after the
 restart with the same id, as a careful client does. At the end every acked message must be in the
 stream exactly once, at the sequence that its ack named, unchanged, and in the order of the ids;
-there is no gap.
+there is no gap. Beside it run the loads of kill9_loads: atomic batches, a counter, schedules, a
+mirror and a source, a consumer.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import nats
 from nats.js.api import ConsumerConfig, StreamConfig
 
+from tests.faults.kill9_loads import all_loads
 from tests.hub.process import free_ports
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 STREAM: Final = "KILL9"
-START_S: Final = 15.0
+START_S: Final = 60.0
 LOAD_S: Final = (0.05, 0.6)  # how long the load lasts before a kill
 PIPELINES: Final = (1, 8, 64)  # messages on their way at a time
 PAYLOAD_MAX: Final = 400
@@ -98,6 +100,7 @@ class Loop:
             f'listen: "127.0.0.1:{self._port}"\njetstream {{ store_dir: "{directory}/store" }}\n'
         )
         self._process: asyncio.subprocess.Process | None = None
+        self.loads = all_loads(self._random)
         self._next = 1  # the first id that may be unacked
         self._highest = 0  # the last id ever published
 
@@ -108,13 +111,19 @@ class Loop:
             await client.jetstream().add_stream(
                 StreamConfig(name=STREAM, subjects=["kill9.>"], duplicate_window=120)
             )
+            for load in self.loads:
+                await load.set_up(client)
             for _ in range(cycles):
                 await self._load_and_kill(client)
                 began = time.monotonic()
                 await self._start()
                 client = await self._connect()
                 self.audit.restarts_s.append(time.monotonic() - began)
+                for load in self.loads:
+                    await load.restarted(client)
             await self._read(client.jetstream())
+            for load in self.loads:
+                self.audit.faults += await load.judge(client)
             await client.close()
         finally:
             await self._kill()
@@ -159,15 +168,26 @@ class Loop:
         until = time.monotonic() + self._random.uniform(*LOAD_S)
         pipeline = self._random.choice(PIPELINES)
         jetstream = client.jetstream()
-        load = asyncio.create_task(self._publish(jetstream, pipeline))
+        running = [asyncio.create_task(self._publish(jetstream, pipeline))]
+        running += [asyncio.create_task(load.run(client)) for load in self.loads]
         await asyncio.sleep(until - time.monotonic())
+        while not self._has_shown() and time.monotonic() < until + START_S:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        for task in running:
+            if task.done():  # nothing ends before the kill
+                task.result()
         await self._kill()
         self.audit.kills += 1
-        load.cancel()
-        with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
-            await load
+        for task in running:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
+                await task
         with contextlib.suppress(nats.errors.Error, OSError):
             await client.close()
+
+    def _has_shown(self) -> bool:
+        """Say whether each load got at least one acknowledgement: not so soon on a slow machine."""
+        return bool(self.audit.acked) and all(load.has_shown() for load in self.loads)
 
     async def _publish(self, jetstream: JetStreamContext, pipeline: int) -> None:
         """Publish pipelines of messages, each until all of it is acked."""
@@ -193,7 +213,7 @@ class Loop:
         )
         audit, read = self.audit, 0
         while read < total:
-            for message in await subscription.fetch(min(256, total - read), timeout=10):
+            for message in await subscription.fetch(min(256, total - read), timeout=60):
                 read += 1
                 number = int(message.data[:8])
                 sequence = message.metadata.sequence.stream
