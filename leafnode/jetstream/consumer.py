@@ -29,6 +29,7 @@ from leafnode.jetstream.push import PushSubject
 from leafnode.jetstream.stream import with_dynamic
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
+from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +135,7 @@ class Consumer:
         filters_changed = config.filters != self.config.filters
         moved = config.deliver_subject != self.config.deliver_subject
         rate_changed = config.rate_limit_bps != self.config.rate_limit_bps
+        threshold_changed = config.inactive_threshold != self.config.inactive_threshold
         self.config = config
         if rate_changed:
             self.pace.configure()
@@ -141,12 +143,24 @@ class Consumer:
             self.outlet.close(b"")
             self.outlet = PushSubject(self)
             self.outlet.open()
-        self.pending.ack_wait_ns = config.ack_wait
-        self.pending.backoff_ns = tuple(config.backoff)
+        self.pending.set_waits(config.ack_wait, config.backoff)
+        self.arm_ack_timer()
         if filters_changed:
+            self._drop_unwanted()
             self.cursor.reset(self.pending.delivered.stream_seq + 1, config.filters)
+        if threshold_changed and self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
         self.arm_idle_timer()
         self.pump()
+
+    def _drop_unwanted(self) -> None:
+        """What was to be delivered first is not when the filters do not match it any more."""
+        listed, wanted = self.cursor.listed, self.config.filters
+        subjects = [(seq, self.stream.store.subject_of(seq)) for seq in listed] if wanted else []
+        for seq, subject in subjects:
+            if subject is None or not any(matches(one, subject) for one in wanted):
+                listed.remove(seq)
 
     def reset(self, seq: int) -> None:
         """Deliver again from this sequence on, as if nothing had been delivered yet."""
@@ -393,8 +407,11 @@ class Consumer:
         """Wake up when nobody used it for `inactive_threshold`."""
         if self._idle_timer is not None or not self.config.inactive_threshold or self.closed:
             return
-        jitter_ns = self.context.random.randint(_JITTER_MIN_NS, _JITTER_MAX_NS)
-        delay_ns = max(0, self.config.inactive_threshold - idle_ns) + jitter_ns
+        threshold_ns = self.config.inactive_threshold
+        jitter_ns = 0
+        if not self.config.deliver_subject or threshold_ns == limits.INACTIVE_THRESHOLD_NS:
+            jitter_ns = self.context.random.randint(_JITTER_MIN_NS, _JITTER_MAX_NS)
+        delay_ns = max(0, threshold_ns - idle_ns) + jitter_ns
         self._idle_timer = self.context.clock.call_later(delay_ns, self._on_idle_timer)
 
     def _on_idle_timer(self) -> None:
@@ -450,7 +467,8 @@ class Consumer:
             "delivered": _shown(self.pending.delivered, self.delivered_ts_ns),
             "ack_floor": _shown(self.pending.floor, self.acks.acked_ts_ns),
             "num_ack_pending": len(self.pending),
-            "num_redelivered": self.pending.redelivered,
+            # With one delivery nothing is delivered again, whatever is remembered.
+            "num_redelivered": self.pending.redelivered if self.config.max_deliver != 1 else 0,
             "num_waiting": waiting,
             "num_pending": self.num_pending(),
         }

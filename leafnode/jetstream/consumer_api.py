@@ -104,6 +104,9 @@ def _create(js: AccountJetStream, request: Request, body: CreateConsumerRequest)
     if body.config.num_replicas > 1:
         raise js_error(10074)
     stream = js.stream(request.args[0])
+    present = stream.consumers.get(body.config.name)
+    if present is not None:  # CONSUMER.PAUSE changes that
+        body.config.pause_until = present.config.pause_until
     if not (body.config.direct or body.config.sourcing):
         return js.create_consumer(stream, body).info()
     _for_an_origin(js, stream, body.config)
@@ -119,17 +122,16 @@ def _for_an_origin(js: AccountJetStream, stream: Stream, config: ConsumerConfig)
     """What another stream reads is held for it where messages go with their acknowledgement; else
     a consumer of its own will do, under a name that no former one of it has.
     """
-    if not (config.direct and config.sourcing and config.name):
-        return
-    if stream.config.retention == "limits":
-        config.name += "-" + js.free_name(stream)
-        return
-    config.direct = False
-    config.durable_name = config.name
-    config.ack_policy = "flow_control"
-    config.ack_wait = config.max_deliver = config.inactive_threshold = 0
+    if config.direct and config.sourcing and config.name:
+        if stream.config.retention == "limits":
+            config.name += "-" + js.free_name(stream)
+            return
+        config.direct = False
+        config.durable_name = config.name
+        config.ack_policy = "flow_control"
+        config.ack_wait = config.max_deliver = config.inactive_threshold = 0
     present = stream.consumers.get(config.name)
-    if present is not None:
+    if present is not None and config.sourcing and config.durable_name:
         config.deliver_policy = present.config.deliver_policy
         config.opt_start_seq = present.config.opt_start_seq
         config.opt_start_time = present.config.opt_start_time

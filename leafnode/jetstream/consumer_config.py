@@ -71,6 +71,7 @@ def checked(
     config = dataclasses.replace(
         wanted, metadata=dict(wanted.metadata), backoff=list(wanted.backoff)
     )
+    level = _level(config)  # of what was asked for, before it is corrected
     _fill(config, stream, pedantic=pedantic)
     for text, name in (("name", config.name), ("durable name", config.durable_name)):
         if name and not is_stream_name(name):
@@ -96,20 +97,40 @@ def checked(
     if metadata_bytes(config.metadata) > limits.METADATA_BYTES_MAX:
         raise js_error(10135, "128KB")
     priority.check_config(config)
-    if not config.inactive_threshold and not config.durable_name:
-        config.inactive_threshold = limits.INACTIVE_THRESHOLD_NS
     for key in DYNAMIC_KEYS:
         config.metadata.pop(key, None)
-    return as_paused(config, config.pause_until)
+    config.metadata[LEVEL_KEY] = level
+    return config
+
+
+def with_threshold(config: ConsumerConfig, *, durable: bool) -> ConsumerConfig:
+    """Return the configuration of a consumer that is, or was made, durable or not: one that is not
+    ends when it is not used.
+    """
+    if durable or config.inactive_threshold:
+        return config
+    return dataclasses.replace(config, inactive_threshold=limits.INACTIVE_THRESHOLD_NS)
 
 
 def as_paused(config: ConsumerConfig, until_ns: int | None) -> ConsumerConfig:
     """Return the configuration with another pause."""
-    level = int(bool(until_ns or config.priority_policy))
+    paused = dataclasses.replace(config, pause_until=until_ns)
+    paused.metadata = config.metadata | {LEVEL_KEY: _level(paused)}
+    return paused
+
+
+def _level(config: ConsumerConfig) -> str:
+    """Return the API level that a server needs for this."""
     if config.ack_policy == "flow_control":
-        level = 4
-    metadata = config.metadata | {LEVEL_KEY: str(level)}
-    return dataclasses.replace(config, pause_until=until_ns, metadata=metadata)
+        return "4"
+    grouped = config.priority_policy not in {"", "none"} or config.priority_groups
+    return str(int(bool(config.pause_until or grouped or config.priority_timeout)))
+
+
+def with_level_of(old: ConsumerConfig, new: ConsumerConfig) -> ConsumerConfig:
+    """Return the new one with the level that the old one was said to need: it is not compared."""
+    level = {LEVEL_KEY: old.metadata.get(LEVEL_KEY, "0")}
+    return dataclasses.replace(new, metadata=new.metadata | level)
 
 
 def check_update(
@@ -255,9 +276,7 @@ def _check_pull(config: ConsumerConfig, stream: StreamConfig) -> None:
 def check_limits(config: ConsumerConfig, stream: StreamConfig) -> None:
     """Raise when a consumer is beyond its stream's `consumer_limits`."""
     bound = stream.consumer_limits
-    if bound.max_ack_pending > 0 and (
-        config.max_ack_pending > bound.max_ack_pending or config.max_ack_pending < 0
-    ):
+    if 0 < bound.max_ack_pending < config.max_ack_pending:
         raise js_error(10121, bound.max_ack_pending)
     if 0 < bound.inactive_threshold < config.inactive_threshold:
         raise js_error(10153, format_duration(bound.inactive_threshold))
@@ -304,12 +323,12 @@ def _check_start(config: ConsumerConfig) -> None:
                 problem = "deliver by start time, but optional start start sequence is also set"
         case policy:
             name = _POLICY_TEXT[policy]
-            if policy == "last_per_subject" and not config.filters:
-                problem = f"{name}, but optional filter subject is not set"
-            elif has_seq:
+            if has_seq:
                 problem = f"{name}, but optional start sequence is also set"
             elif has_time:
                 problem = f"{name}, but optional start time is also set"
+            elif policy == "last_per_subject" and not config.filters:
+                problem = f"{name}, but optional filter subject is not set"
     if problem:
         raise js_error(10094, f"consumer delivery policy is {problem}")
 

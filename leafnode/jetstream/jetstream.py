@@ -379,8 +379,10 @@ class AccountJetStream:
         if stream.config.retention == "workqueue" and not config.is_of_origin:
             consumer_config.check_work_queue(config, others)
         name = config.name or self.free_name(stream)
+        config = consumer_config.with_threshold(config, durable=bool(config.durable_name))
         created_ns = self.context.time.now_ns()
-        start = start_of(stream.store, config)
+        one_each = stream.config.max_msgs_per_subject == 1
+        start = start_of(stream.store, config, one_per_subject=one_each)
         consumer = Consumer(stream, name, config, created_ns, start=start, expired=self._on_expired)
         consumer.keeper.put()
         stream.consumers[name] = consumer
@@ -391,13 +393,15 @@ class AccountJetStream:
         return consumer
 
     def _update_consumer(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
-        if config.pause_until != consumer.config.pause_until:  # CONSUMER.PAUSE changes that
-            config = consumer_config.as_paused(config, consumer.config.pause_until)
         old, retention = consumer.config, consumer.stream.config.retention
+        if action == "create":
+            config = consumer_config.with_level_of(old, config)
+            if old != config:
+                raise js_error(10148)
+        if config.inactive_threshold != old.inactive_threshold:
+            config = consumer_config.with_threshold(config, durable=bool(old.durable_name))
         if old == config and not config.sourcing:
             return consumer
-        if action == "create" and old != config:
-            raise js_error(10148)
         if retention == "workqueue" and not config.is_of_origin:
             others = [
                 other.config

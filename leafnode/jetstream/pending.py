@@ -254,6 +254,16 @@ class Pending:
             self.floor = self.delivered
             self._reordered = False
 
+    def set_waits(self, ack_wait_ns: int, backoff_ns: Sequence[int]) -> None:
+        """Wait longer or shorter from now on, for what is out already too."""
+        before = [self.wait_ns(self.deliveries(seq)) for seq in self._entries]
+        self.ack_wait_ns = ack_wait_ns
+        self.backoff_ns = tuple(backoff_ns)
+        for seq, was_ns in zip(list(self._entries), before, strict=True):
+            place, deadline_ns = self._entries[seq]
+            self._entries[seq] = (place, deadline_ns - was_ns + self.wait_ns(self.deliveries(seq)))
+        self._deadline_ns = min((at for _, at in self._entries.values()), default=None)
+
     def reset(self, seq: int) -> None:
         """Start over: `seq` is the next to be delivered, as the first one."""
         self.delivered = self.floor = Position(0, seq - 1)

@@ -141,14 +141,14 @@ class Groups:
 
     def shown(self) -> list[dict[str, Any]]:
         """Return `priority_groups` of the consumer's info."""
-        out = []
-        for group in self._consumer.config.priority_groups if self.policy else ():
-            row: dict[str, Any] = {"group": group}
-            if self._pin:
-                row["pinned_client_id"] = self._pin
-            row["pinned_ts"] = format_time(self._pinned_ns)
-            out.append(row)
-        return out
+        groups = self._consumer.config.priority_groups
+        if not (self.policy and groups):
+            return []
+        row: dict[str, Any] = {"group": groups[0]}  # the only one that nats-server shows
+        if self._pin:
+            row["pinned_client_id"] = self._pin
+        row["pinned_ts"] = format_time(self._pinned_ns)
+        return [row]
 
     def close(self) -> None:
         """Wake up no more."""

@@ -12,31 +12,50 @@ if TYPE_CHECKING:
     from leafnode.store.api import StreamStore
 
 
-def start_of(store: StreamStore, config: ConsumerConfig) -> tuple[int, list[int]]:
-    """Return the first sequence to consider, and for last_per_subject those to read first."""
+def start_of(
+    store: StreamStore, config: ConsumerConfig, *, one_per_subject: bool = False
+) -> tuple[int, list[int]]:
+    """Return the first sequence to consider, and for last_per_subject those to read first.
+
+    `one_per_subject`: the stream holds no more, so all of it is what comes first.
+    """
     state = store.state()
+    listed: list[int] = []
     match config.deliver_policy:
         case "new":
-            return state.last_seq + 1, []
+            start = state.last_seq + 1
         case "last":
-            return _last_matching(store, config.filters), []
+            start = _last_matching(store, config.filters)
         case "by_start_sequence":
             return max(config.opt_start_seq, state.first_seq), []
         case "by_start_time":
             assert config.opt_start_time is not None, "checked with the configuration"
-            return store.seq_at(config.opt_start_time), []
-        case "last_per_subject":
-            listed = sorted(
-                found.last_seq for one in config.filters for _, found in store.subjects(one)
-            )
-            return (listed[0] if listed else state.last_seq + 1), listed
-    return state.first_seq, []
+            start = store.seq_at(config.opt_start_time)
+            start = _nearest(store, config.filters, start)
+        case "last_per_subject" if not one_per_subject:
+            found = {one.last_seq for each in config.filters for _, one in store.subjects(each)}
+            listed = sorted(found)
+            start = listed[0] if listed else state.last_seq
+        case _:
+            start = state.first_seq
+    return max(state.first_seq, min(start, state.last_seq + 1)), listed
 
 
 def _last_matching(store: StreamStore, filters: list[bytes]) -> int:
-    """Return the newest sequence that matches, or the one after the last when none does."""
-    state = store.state()
+    """Return the newest sequence that matches, or 0 when none does."""
     if not filters:
-        return state.last_seq if state.msgs else state.last_seq + 1
+        return store.last_seq()
     newest = [found.last_seq for one in filters for _, found in store.subjects(one)]
-    return max(newest, default=state.last_seq + 1)
+    return max(newest, default=0)
+
+
+def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
+    """Return the first sequence from `start` on at which a wanted subject begins, if that is before
+    the end; nothing wanted lies before it.
+    """
+    last = store.last_seq()
+    begins = [
+        min((found.first_seq for _, found in store.subjects(one)), default=0) for one in filters
+    ]
+    nearest = min((first for first in begins if start <= first < last), default=last)
+    return nearest if start < nearest < last else start

@@ -26,6 +26,7 @@ class Connection:
 
     def __init__(self, port: int, user: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=NEVER_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # questions are small
         self._buffer = b""
         self._pongs = 0
         self._sids = 0

@@ -15,7 +15,13 @@ from leafnode.jetstream.api_types import (
     StreamConfigRequest,
     StreamConsumerLimits,
 )
-from leafnode.jetstream.consumer_config import check_update, check_work_queue, checked
+from leafnode.jetstream.consumer_config import (
+    check_update,
+    check_work_queue,
+    checked,
+    with_level_of,
+    with_threshold,
+)
 from leafnode.jetstream.stream_config import checked_create
 
 STREAM = checked_create(StreamConfigRequest(name="S", subjects=["s.>"]))
@@ -189,7 +195,20 @@ def test_an_ephemeral_without_acks_gets_a_threshold_and_no_ack_settings() -> Non
     config = checked(ConsumerConfig(deliver_policy="undefined"), STREAM)
 
     assert (config.ack_wait, config.max_ack_pending) == (0, 0)
-    assert (config.inactive_threshold, config.deliver_policy) == (5 * 10**9, "all")
+    assert (config.inactive_threshold, config.deliver_policy) == (0, "all")
+    assert with_threshold(config, durable=False).inactive_threshold == 5 * 10**9
+    assert with_threshold(config, durable=True) == config
+
+
+def test_what_level_a_consumer_needs_is_said_and_not_compared() -> None:
+    old = checked(ConsumerConfig(durable_name="D"), STREAM)
+    new = checked(ConsumerConfig(durable_name="D", priority_timeout=-1), STREAM)
+
+    assert (old.metadata, new.metadata) == (
+        {"_nats.req.level": "0"},
+        {"_nats.req.level": "1"},
+    )
+    assert with_level_of(old, new) == old
 
 
 def test_backoff_sets_the_ack_wait() -> None:

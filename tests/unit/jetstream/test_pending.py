@@ -333,3 +333,14 @@ def test_an_ack_that_is_taken_back_comes_again_with_its_count() -> None:
     assert (pending.deliveries(1), pending.deliveries(2)) == (2, 1)
     assert pending.next_redelivery() == 1
     assert pending.queued == 2
+
+
+def test_another_ack_wait_holds_for_what_is_out_already() -> None:
+    pending = Pending(1, ack_wait_ns=100)
+    pending.deliver(1, 0)
+    pending.deliver(2, 50)
+
+    pending.set_waits(20, ())
+
+    assert pending.next_deadline_ns() == 20
+    assert (pending.expire(20), pending.expire(70)) == (1, 1)

@@ -1,0 +1,152 @@
+"""Random consumers on our server and on the real one: every answer must be the same.
+
+Seeds are fixed. What differs is played again on both, and counts when it differs each time: a
+machine that stands still for seconds sees consumers end, or requests run out, that it should not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+from contextlib import ExitStack
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from leafnode.jetstream.api_types import ConsumerConfig
+from tests.conformance.jetstream import observed
+from tests.conformance.jetstream.client import Connection
+from tests.hub.process import Hub, nats_server_path
+from tests.interop import consumer_scripts
+from tests.interop.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conformance.jetstream.client import Received
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
+SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
+SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "600"))
+TRIES: Final = 3
+# One account for each stream, so that they may have the same subjects.
+_ACCOUNTS = "\n".join(
+    f"  {name} {{ jetstream: enabled, users: [{{ user: {name}, password: x }}] }}"
+    for name in consumer_scripts.STREAMS
+)
+CONFIG: Final = f"""server_name: js
+accounts {{
+{_ACCOUNTS}
+}}
+jetstream {{ store_dir: "{{dir}}/store" }}
+"""
+_MADE_UP = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{8}$")
+_LONG: Final = 256
+
+
+class Client:
+    """What is asked of one server, account by account."""
+
+    def __init__(self, port: int) -> None:
+        self._connections = {name: Connection(port, name) for name in consumer_scripts.STREAMS}
+        for name, more in consumer_scripts.STREAMS.items():
+            self.ask(
+                name, f"STREAM.CREATE.{name}", {"name": name, "subjects": ["a.>", "b"], **more}
+            )
+            keep = {"durable_name": "keep", "ack_policy": "explicit"}
+            if name == "I":  # nothing is kept there unless somebody wants it
+                self.ask(name, "CONSUMER.CREATE.I.keep", {"stream_name": "I", "config": keep})
+            for number in range(3):
+                self._connections[name].publish(f"a.{number}", b"", b"x")
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def ask(self, account: str, endpoint: str, body: Any) -> Received:
+        connection = self._connections[account]
+        sid = connection.subscribe("_C.r")
+        payload = b"" if body is None else json.dumps(body).encode()
+        connection.publish(f"$JS.API.{endpoint}", b"", payload, "_C.r")
+        got = connection.next(sid)
+        connection.unsubscribe(sid)
+        assert got is not None, f"{endpoint} is not answered"
+        return got
+
+    def play(self, steps: list[tuple[str, Any]]) -> list[Any]:
+        """Return the answers in the form that is compared."""
+        answers: list[Any] = []
+        for endpoint, body in steps:
+            account = next(one for one in endpoint.split(".") if one in self._connections)
+            if ".RESET." in endpoint:  # answered only where the consumer is
+                info = observed.value(self.ask(account, endpoint.replace("RESET", "INFO"), None))
+                if info is None or "error" in info:
+                    answers.append(info)
+                    continue
+            answers.append(_comparable(self.ask(account, endpoint, body)))
+        return answers
+
+
+def _comparable(got: Received) -> Any:
+    answer = observed.normal(got, "_C.")
+    data = answer["data"]
+    if isinstance(data, dict):
+        for part in (data, data.get("config", {})):
+            for key in {"name", "durable_name"} & part.keys():
+                part[key] = _MADE_UP.sub("<new>", part[key])
+    return answer
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
+    """A client of ours, and one of the real server."""
+    directory = tmp_path_factory.mktemp("consumers")
+    with ExitStack() as stack:
+        found = []
+        for server in (Gateway(directory / "ours", CONFIG), Hub(directory / "theirs", CONFIG)):
+            server.start()
+            stack.callback(server.stop)
+            client = Client(server.client_port)
+            stack.callback(client.close)
+            found.append(client)
+        yield found[0], found[1]
+
+
+def _first_difference(clients: tuple[Client, Client], steps: list[tuple[str, Any]]) -> str:
+    """Return what differs in the last of several tries, nothing when one shows no difference."""
+    text = ""
+    for _ in range(TRIES):
+        ours, theirs = (client.play(steps) for client in clients)
+        if ours == theirs:
+            return ""
+        index = next(at for at, both in enumerate(zip(ours, theirs, strict=True)) if _differ(both))
+        asked = "\n".join(f"{name} {json.dumps(body)[:_LONG]}" for name, body in steps[: index + 1])
+        text = f"{asked}\nours:   {ours[index]}\ntheirs: {theirs[index]}"
+    return text
+
+
+def _differ(both: tuple[Any, Any]) -> bool:
+    return both[0] != both[1]
+
+
+def test_every_configuration_and_update_is_answered_alike(clients: tuple[Client, Client]) -> None:
+    found = []
+    for number in range(SCRIPTS):
+        seed = SEED * 100_000 + number
+        steps = consumer_scripts.configurations(random.Random(seed))
+        difference = _first_difference(clients, steps)
+        if difference:
+            found.append(f"seed {seed}:\n{difference}")
+
+    assert not found, f"{len(found)} differ, the first:\n{found[0]}"
+
+
+def test_every_field_of_a_consumer_is_tried() -> None:
+    assert {one.name for one in fields(ConsumerConfig)} <= consumer_scripts.FIELDS.keys()
