@@ -184,8 +184,7 @@ class AtomicBatches:
         stream.root.reserve(len(members), sum(len(one.body) for one in members))
         for member, one in zip(members, judged, strict=True):
             ingest.store(member.subject, one, now_ns)
-        for subject in ahead.subjects:
-            stream.enforce_limits(subject)
+        stream.enforce_limits(ahead.subjects)
         return ingest.batch_ack(name, len(members))
 
     def _judge(self, member: Member, ahead: _Ahead, now_ns: int) -> Judged:

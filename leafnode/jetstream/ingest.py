@@ -151,7 +151,7 @@ class Ingest:
     def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
         stream = self._stream
         try:
-            stream.enforce_limits(subject)
+            stream.enforce_limits((subject,))
         except StoreError as error:  # the messages are staged all the same: the commit will tell
             stream.trouble.note("Limits not enforced", error)
         copies, self._copies = self._copies, []

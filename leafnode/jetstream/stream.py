@@ -30,7 +30,7 @@ from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_literal, is_subset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.consumer import Consumer
@@ -177,11 +177,15 @@ class Stream:
         for consumer in tuple(self.consumers.values()):
             consumer.rolled_back()
 
-    def enforce_limits(self, subject: bytes) -> None:
-        """Drop what a run of messages on one subject pushed over the limits."""
+    def enforce_limits(self, subjects: Iterable[bytes]) -> None:
+        """Drop what messages on these subjects pushed over the limits.
+
+        Those of the subjects come first: what they drop makes room.
+        """
         config = self.config
         if config.max_msgs_per_subject > 0:
-            self._enforce_subject(subject)
+            for subject in subjects:
+                self._enforce_subject(subject)
         if config.max_msgs > 0 or config.max_bytes > 0:
             self._enforce_front()
 

@@ -237,3 +237,16 @@ def test_the_acknowledgement_waits_for_the_commit() -> None:
 
     assert b'"error"' in answers[0].payload
     assert messages(batched) == 0
+
+
+def test_what_goes_for_a_subject_s_limit_makes_room_for_the_others() -> None:
+    """Asked nats-server: message by message, seq 1 is never over the limit."""
+    batched = world(max_msgs=3, max_msgs_per_subject=1)
+    batched.publish("s.c", b"1")
+    batched.publish("s.b", b"2")
+    batched.publish("s.a", b"3")
+    put(batched, 1, "s.b")
+    put(batched, 2, "s.a", Batch_Commit="1")
+
+    state = batched.state()
+    assert (state["messages"], state["first_seq"]) == (3, 1)
