@@ -184,6 +184,7 @@ class Loop:
                 await task
         with contextlib.suppress(nats.errors.Error, OSError):
             await client.close()
+        await _let_go(client)
 
     def _has_shown(self) -> bool:
         """Say whether each load got at least one acknowledgement: not so soon on a slow machine."""
@@ -222,6 +223,18 @@ class Loop:
                 if number in audit.stored:
                     audit.faults.append(f"{number} twice: {audit.stored[number]} and {sequence}")
                 audit.stored[number] = sequence
+
+
+async def _let_go(client: Any) -> None:
+    """End what nats.py leaves behind when its server is killed while it writes."""
+    for subscription in tuple(client._subs.values()):
+        subscription._stop_processing()
+    if client._reading_task is not None:
+        await asyncio.wait([client._reading_task], timeout=START_S)
+        if client._reading_task.done() and not client._reading_task.cancelled():
+            client._reading_task.exception()  # looked at, so that nobody reports it
+    if client._transport is not None:
+        client._transport.close()
 
 
 async def _ignore(_: Exception) -> None:
