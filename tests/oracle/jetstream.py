@@ -19,6 +19,7 @@ class Kept:
     ages: bool = False  # has a time to live, or its stream has a maximum age
     quiet: bool = False  # leaves no marker
     due: str = ""  # a schedule: the subject that its payload comes to
+    ended: bool = False  # a schedule that another message of its subject has ended
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Stream:
             self.messages.clear()
         elif rollup == "sub":
             self.drop(self.of(kept.subject))
+        for one in self.of(kept.subject):
+            one.ended = True
         self.messages.append(kept)
         if self.per_subject > 0:
             self.drop(self.of(kept.subject)[: -self.per_subject])
@@ -64,10 +67,15 @@ class Stream:
         self.drop(gone)
         return len(gone)
 
+    def reread(self) -> None:
+        """What ends a schedule is known by the messages that are stored, after a start."""
+        for one in self.messages:
+            one.ended = self.of(one.subject)[-1] is not one
+
     def all_ages(self) -> None:
         """Every time to live passes, those of markers and of what schedules send included."""
         before = list(self.messages)
-        for one in [one for one in before if one.due]:
+        for one in [one for one in before if one.due and not one.ended]:
             self.drop([one])
             self.put(Kept(0, one.due, one.payload, ages=one.ages))
         aged = [one for one in self.messages if one.ages]
