@@ -70,6 +70,7 @@ def ask(path: Path, sql: str, *, stream: str | None, limit: int) -> Answer:
         conn.execute("ATTACH ? AS store", (f"{path.resolve().as_uri()}?mode=ro",))
         conn.execute("PRAGMA trusted_schema=OFF")
         conn.execute(f"PRAGMA hard_heap_limit={HEAP_MAX:d}").fetchall()
+        conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, HEAP_MAX // 2)
         for name in _TABLE_FUNCTIONS:  # what makes them at their first use is forbidden later
             conn.execute(f"SELECT 1 FROM {name}('[]')").fetchall()  # noqa: S608
         used = _columns_read(conn, sql)
@@ -83,10 +84,10 @@ def ask(path: Path, sql: str, *, stream: str | None, limit: int) -> Answer:
             f"stopped: the server wrote {WAL_GROWTH_MAX >> 20} MiB meanwhile and could not reuse "
             "its log; ask for less, or ask a backup"
         ) from err
+    except (MemoryError, sqlite3.DataError) as err:  # the second: one value that is too long
+        raise StoreError(f"the query needs more than {HEAP_MAX >> 20} MiB of memory") from err
     except (sqlite3.Error, sqlite3.Warning) as err:
         raise _refusal(err, path) from err
-    except MemoryError as err:
-        raise StoreError(f"the query needs more than {HEAP_MAX >> 20} MiB of memory") from err
     finally:
         conn.close()
 
