@@ -176,6 +176,16 @@ class Stream:
         self.freed()
         for consumer in tuple(self.consumers.values()):
             consumer.rolled_back()
+        self.context.clock.call_later(0, self._enforce_again)
+
+    def _enforce_again(self) -> None:
+        """Remove what limits had removed, lazily, before the store went back."""
+        if self.closed:
+            return
+        try:
+            self._enforce_front()
+        except StoreError as error:  # the next message does it
+            self.trouble.note("Limits not enforced", error)
 
     def enforce_limits(self, subjects: Iterable[bytes]) -> None:
         """Drop what messages on these subjects pushed over the limits.

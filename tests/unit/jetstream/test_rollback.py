@@ -195,3 +195,17 @@ def test_messages_of_a_removal_that_was_undone_are_still_delivered(
     assert world.info()["num_pending"] == 3
     replies = [m.reply for m in world.fetch({"batch": 3, "expires": NS_PER_S}) if b"ACK" in m.reply]
     assert [reply.split(b".")[5] for reply in replies] == [b"1", b"2", b"3"]
+
+
+def test_what_a_limit_had_removed_goes_again_after_a_failure(world: RealWorld) -> None:
+    """Such removals are written lazily, so a store that reads its file anew has them back."""
+    world.create_stream(max_msgs=2)
+    for number in range(4):
+        world.put(f"s.{number}")
+    assert world.state()["first_seq"] == 3
+
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    world.put("s.x")
+    world.heal()
+
+    assert (world.state()["messages"], world.state()["first_seq"]) == (2, 3)
