@@ -192,6 +192,7 @@ class Consumer:
         self.outlet.begin()
         delivered = 0
         exhausted = False
+        before = self.pending.delivered.consumer_seq
         try:
             self._check_intact()
             self.num_pending()  # each ack subject says how many are left; counted once per turn
@@ -205,8 +206,9 @@ class Consumer:
             self._pause(error)
         self.outlet.end(exhausted=exhausted)
         self._pumping = False
-        if delivered:
+        if self.pending.delivered.consumer_seq != before:
             self.delivered_ts_ns = self.context.clock.wall_ns()
+        if delivered:
             self.arm_ack_timer()
             self.keeper.touch()
         if delivered >= limits.DELIVER_TURN_MSGS:
@@ -363,8 +365,7 @@ class Consumer:
         if seq in self.pending:
             entry = {seq: consumer_seq for seq, consumer_seq, _ in self.pending.entries()}
             deliveries = self.pending.deliveries(seq)
-            self.pending.ack(seq)
-            self.acks.note_removed()
+            self.acks.removed(seq, entry[seq])
             advisory.terminated(
                 self.context,
                 self.stream.name,

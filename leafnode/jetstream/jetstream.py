@@ -401,6 +401,7 @@ class AccountJetStream:
         if config.inactive_threshold != old.inactive_threshold:
             config = consumer_config.with_threshold(config, durable=bool(old.durable_name))
         if old == config and not config.sourcing:
+            consumer.pause.remind()
             return consumer
         if retention == "workqueue" and not config.is_of_origin:
             others = [
@@ -420,6 +421,7 @@ class AccountJetStream:
             consumer.update(old)
             raise
         consumer.stream.interest_changed()
+        consumer.pause.remind()
         return consumer
 
     def _consumer_created(self, consumer: Consumer, error: StoreError | None) -> None:

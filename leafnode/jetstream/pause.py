@@ -37,6 +37,11 @@ class Pause:
             self._arm()
             self._tell()
 
+    def remind(self) -> None:
+        """Tell again that it goes on: somebody just changed something else."""
+        if self.remaining_ns():
+            self._tell()
+
     def set(self, until_ns: int | None) -> None:
         """Pause until then; None, or a time that has passed: go on. Raises StoreError."""
         consumer = self._consumer

@@ -136,8 +136,8 @@ class Groups:
         """Let another client be pinned. Raises 10160 for a group that is none."""
         if group not in self._consumer.config.priority_groups:
             raise js_error(10160)
-        if self._pin:
-            self._release("admin")
+        self._group = group
+        self._release("admin")
 
     def shown(self) -> list[dict[str, Any]]:
         """Return `priority_groups` of the consumer's info."""

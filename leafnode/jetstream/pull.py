@@ -282,7 +282,7 @@ class PullQueue:
         limited = request.left_bytes > 0
         if limited:
             request.left_bytes -= size
-        if request.left <= 0:
+        if request.left <= 0 or (limited and request.left_bytes == 0):
             status = b""
             if limited and request.left_bytes > 0:
                 status = request.status(409, b"Batch Completed")

@@ -75,14 +75,13 @@ class PushSubject:
     # --- interest
 
     def is_used(self) -> bool:
-        """Say whether somebody listens: with a deliver group, in that group."""
-        account = self._context.account
+        """Say whether somebody listens: with a deliver group in that group, else in none."""
+        found = self._context.account.sublist.match(self._subject)
         group = self._consumer.config.deliver_group.encode()
         if group:
-            found = account.sublist.match(self._subject).groups
-            used = any(sub.queue == group for one in found for sub in one.members)
+            used = any(sub.queue == group for one in found.groups for sub in one.members)
         else:
-            used = account.has_interest(self._subject)
+            used = bool(found.plain)
         if used:
             self.last_active_ns = self._context.clock.monotonic_ns()
         return used

@@ -148,3 +148,136 @@ def configurations(chance: Random) -> list[tuple[str, Any]]:
     steps.append((f"CONSUMER.INFO.{stream}.C", None))
     steps += [(f"CONSUMER.DELETE.{stream}.{name}", None) for name in ("C", "D")]
     return steps
+
+
+# Consumers that operations are played on; S stands for their stream.
+LIVE: Final[list[dict[str, Any]]] = [
+    {"ack_policy": "explicit"},
+    {"ack_policy": "explicit", "max_deliver": 2},
+    {"ack_policy": "explicit", "max_ack_pending": 3},
+    {"ack_policy": "explicit", "filter_subject": "a.*"},
+    {"ack_policy": "explicit", "filter_subjects": ["a.1", "b"], "sample_freq": "100"},
+    {"ack_policy": "explicit", "headers_only": True, "deliver_policy": "last"},
+    {"ack_policy": "explicit", "backoff": [100 * S, 200 * S], "max_deliver": 4},
+    {"ack_policy": "explicit", "max_batch": 3, "max_bytes": 400, "max_expires": S},
+    {"ack_policy": "explicit", "deliver_policy": "last_per_subject", "filter_subject": ">"},
+    {"ack_policy": "all"},
+    {"ack_policy": "all", "max_ack_pending": 2},
+    {"ack_policy": "none"},
+    {"ack_policy": "none", "deliver_policy": "new"},
+    {"ack_policy": "explicit", "priority_policy": "overflow", "priority_groups": ["g"]},
+    {"ack_policy": "explicit", "priority_policy": "prioritized", "priority_groups": ["g"]},
+    {"ack_policy": "explicit", "priority_policy": "pinned_client", "priority_groups": ["g"]},
+    {"ack_policy": "explicit", "deliver_subject": "to.me"},
+    {"ack_policy": "explicit", "deliver_subject": "to.me", "max_ack_pending": 2},
+    {"ack_policy": "none", "deliver_subject": "to.me", "headers_only": True},
+    {"ack_policy": "all", "deliver_subject": "to.me", "deliver_group": "g"},
+    {"ack_policy": "flow_control", "deliver_subject": "to.me", "max_ack_pending": 100},
+    {
+        "ack_policy": "none",
+        "deliver_subject": "to.me",
+        "flow_control": True,
+        "idle_heartbeat": 60 * S,
+    },
+]
+ACKS: Final = ["", "+ACK", "-NAK", "-NAK", "+TERM why", "+TERM", "+WPI", "junk", "+NXT", "+NXT 2"]
+ACKS += ['-NAK {"delay": 900000000000}', '+NXT {"batch": 2, "no_wait": true}']
+# Fields that an update may change, while messages are out.
+CHANGES: Final = {
+    "max_ack_pending": [1, 2, 10],
+    "max_deliver": [1, 3, -1],
+    "filter_subject": ["a.1", "b", "a.>"],
+    "headers_only": [True, False],
+    "description": ["other"],
+    "ack_wait": [50 * S, 90 * S],
+    "sample_freq": ["0", "100"],
+    "metadata": [{"k": "v"}],
+    "max_batch": [1, 5],
+}
+
+Operation = tuple[str, Any]
+
+
+def operations(chance: Random) -> tuple[dict[str, Any], dict[str, Any], list[Operation]]:
+    """Return a stream's configuration, a consumer's, and what is done with them."""
+    stream = {
+        "name": "S",
+        "subjects": ["a.>", "b"],
+        "storage": chance.choice(["file", "memory"]),
+        "retention": chance.choice(["limits", "limits", "interest", "workqueue"]),
+    }
+    config = dict(chance.choice(LIVE)) | {"durable_name": "C"}
+    if stream["retention"] == "workqueue":
+        config["deliver_policy"] = "all"
+        if config["ack_policy"] in {"none", "all"}:
+            config["ack_policy"] = "explicit"
+    ops: list[Operation] = [("publish", _messages(chance)) for _ in range(chance.choice([1, 2]))]
+    if chance.random() < 0.7:
+        ops.insert(0, ("create", config))
+    else:
+        ops.append(("create", config))
+    pushes = bool(config.get("deliver_subject"))
+    if pushes:
+        ops.append(("listen", chance.choice(["g", config.get("deliver_group", "")])))
+    for _ in range(chance.randint(4, 9)):
+        ops.append(_operation(chance, config, pushes=pushes))
+    return stream, config, [*ops, ("info", None)]
+
+
+def _messages(chance: Random) -> list[tuple[str, str, str]]:
+    """Return (subject, header value or nothing, payload) of some messages."""
+    return [
+        (chance.choice(["a.1", "a.2", "a.2.x", "b"]), chance.choice(["", "v"]), "x" * size)
+        for size in chance.choices([0, 1, 40, 200], k=chance.randint(1, 5))
+    ]
+
+
+def _operation(chance: Random, config: dict[str, Any], *, pushes: bool) -> Operation:
+    draw = chance.random()
+    if draw < 0.15:
+        return "publish", _messages(chance)
+    if draw < 0.45:
+        return ("received", None) if pushes else ("fetch", _request(chance, config))
+    if draw < 0.75:
+        return "ack", (chance.randrange(8), chance.choice(ACKS))
+    if draw < 0.8:
+        return "info", None
+    if draw < 0.87:
+        name = chance.choice(sorted(CHANGES))
+        return "update", {name: chance.choice(CHANGES[name])}
+    if draw < 0.9:
+        return "reset", chance.choice([{}, {"seq": 1}, {"seq": 2}])
+    if draw < 0.93:
+        return "delete", chance.randint(1, 6)
+    if draw < 0.96:
+        return "purge", chance.choice([{}, {"filter": "a.1"}, {"seq": 3}, {"keep": 1}])
+    if draw < 0.98:
+        return "unpin", {"group": chance.choice(["g", "h", ""])}
+    return "pause", chance.choice(["2090-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
+
+
+def _request(chance: Random, config: dict[str, Any]) -> Any:
+    """Return a pull request that ends by itself: with its batch, or with a status."""
+    if chance.random() < 0.1:
+        return chance.choice(
+            ["1", "2", "x", '{"batch": "x"}', "{", '{"bogus": 1, "no_wait": true}']
+        )
+    request: dict[str, Any] = {"batch": chance.choice([1, 1, 2, 3, 5, 10]), "expires": 400 * MS}
+    if chance.random() < 0.4:
+        request["no_wait"] = True
+    if chance.random() < 0.15:
+        request["max_bytes"] = chance.choice([1, 60, 150, 500, 5000])
+    if chance.random() < 0.1:
+        request["idle_heartbeat"] = chance.choice([150 * MS, 300 * MS])
+    if chance.random() < 0.05:
+        request["expires"] = 2 * S
+    policy = config.get("priority_policy", "")
+    if chance.random() < (0.9 if policy else 0.05):
+        request["group"] = chance.choice(["g", "g", "g", "h"])
+    if chance.random() < (0.5 if policy == "overflow" else 0.02):
+        request[chance.choice(["min_pending", "min_ack_pending"])] = chance.choice([1, 3, 50])
+    if chance.random() < (0.5 if policy == "prioritized" else 0.02):
+        request["priority"] = chance.choice([0, 1, 9, 10, -1])
+    if chance.random() < (0.3 if policy == "pinned_client" else 0.02):
+        request["id"] = chance.choice(["wrong", "pin", "pin"])
+    return request

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,8 @@ from leafnode.jetstream.api_types import ConsumerConfig
 from tests.conformance.jetstream import observed
 from tests.conformance.jetstream.client import Connection
 from tests.hub.process import Hub, nats_server_path
-from tests.interop import consumer_scripts
+from tests.interop import consumer_player, consumer_scripts
+from tests.interop.consumer_player import Player
 from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ pytestmark = [
 
 SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
 SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "600"))
+LIVE: Final = int(os.environ.get("DIFFERENTIAL_LIVE", "60"))
 TRIES: Final = 3
 # One account for each stream, so that they may have the same subjects.
 _ACCOUNTS = "\n".join(
@@ -55,7 +58,9 @@ class Client:
     """What is asked of one server, account by account."""
 
     def __init__(self, port: int) -> None:
-        self._connections = {name: Connection(port, name) for name in consumer_scripts.STREAMS}
+        self._connections = {
+            name: Connection(port, name, at_once=True) for name in consumer_scripts.STREAMS
+        }
         for name, more in consumer_scripts.STREAMS.items():
             self.ask(
                 name, f"STREAM.CREATE.{name}", {"name": name, "subjects": ["a.>", "b"], **more}
@@ -144,6 +149,56 @@ def test_every_configuration_and_update_is_answered_alike(clients: tuple[Client,
         difference = _first_difference(clients, steps)
         if difference:
             found.append(f"seed {seed}:\n{difference}")
+
+    assert not found, f"{len(found)} differ, the first:\n{found[0]}"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Hub]]:
+    """Ours, and the real one, with an account for each script that is under way."""
+    directory = tmp_path_factory.mktemp("operations")
+    ours = Gateway(directory / "ours", consumer_player.CONFIG)
+    theirs = Hub(directory / "theirs", consumer_player.CONFIG)
+    with ExitStack() as stack:
+        for server in (ours, theirs):
+            server.start()
+            stack.callback(server.stop)
+        yield ours, theirs
+
+
+def _played(servers: tuple[Gateway, Hub], account: str, seed: int) -> str:
+    """Return what differs each time, nothing when one try shows no difference."""
+    stream, config, operations = consumer_scripts.operations(random.Random(seed))
+    text = ""
+    for _ in range(TRIES):
+        seen: list[list[Any]] = []
+        for server in servers:
+            player = Player(server.client_port, account)
+            try:
+                seen.append(player.play(stream, config, operations, *seen[:1]))
+            finally:
+                player.close()
+        ours, theirs = seen
+        if ours == theirs:
+            return ""
+        index = next(at for at, both in enumerate(zip(ours, theirs, strict=True)) if _differ(both))
+        done = "\n".join(map(str, operations[: index // 2 + 1]))
+        text = f"seed {seed}: {stream} {config}\n{done}"
+        text += f"\nours:   {ours[index]}\ntheirs: {theirs[index]}"
+    return text
+
+
+def test_what_is_done_with_a_consumer_looks_alike(servers: tuple[Gateway, Hub]) -> None:
+    seeds = [SEED * 100_000 + number for number in range(LIVE)]
+
+    def play(place: int) -> list[str]:
+        account = consumer_player.ACCOUNTS[place]
+        mine = seeds[place :: len(consumer_player.ACCOUNTS)]
+        return [text for seed in mine if (text := _played(servers, account, seed))]
+
+    places = range(len(consumer_player.ACCOUNTS))
+    with ThreadPoolExecutor(len(places)) as pool:
+        found = [text for texts in pool.map(play, places) for text in texts]
 
     assert not found, f"{len(found)} differ, the first:\n{found[0]}"
 

@@ -22,11 +22,12 @@ class Received:
 
 
 class Connection:
-    """One connection, logged in as `user`."""
+    """One connection, logged in as `user`. `at_once`: what is said in two goes is not held back."""
 
-    def __init__(self, port: int, user: str) -> None:
+    def __init__(self, port: int, user: str, *, at_once: bool = False) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=NEVER_S)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # questions are small
+        if at_once:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self._pongs = 0
         self._sids = 0

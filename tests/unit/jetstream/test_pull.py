@@ -386,3 +386,18 @@ def test_a_no_wait_request_that_unacknowledged_messages_hold_up_ends_at_its_hear
     world.clock.advance(400 * MS)
 
     assert seen(got)[2:] == [b"NATS/1.0 404 No Messages\r\n\r\n"]
+
+
+def test_a_request_whose_bytes_are_used_up_to_the_last_ends_without_a_word() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer(ack_policy="explicit")
+    for _ in range(2):
+        world.publish("s.a", b"x")
+    first = world.fetch({"batch": 1, "no_wait": True})[0]
+    size = len(first.subject) + len(first.reply) + len(first.payload)
+
+    answers = world.fetch({"batch": 5, "max_bytes": size, "expires": 10**9})
+
+    assert [message.payload for message in answers] == [b"x"]
+    assert world.info()["num_waiting"] == 0

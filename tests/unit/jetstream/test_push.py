@@ -257,3 +257,12 @@ def test_what_is_acknowledged_by_flow_control_has_no_ack_subject() -> None:
     world = world_with(1, ack_policy="flow_control")
 
     assert not any(one.startswith(b"$JS.ACK") for one in subjects(world))
+
+
+def test_a_group_that_nobody_asked_for_is_no_interest() -> None:
+    world = world_with(1)
+    world.account.subscribe(b"d", lambda _: None, queue=b"g")
+    world.clock.advance(0)
+
+    assert world.info()["delivered"]["consumer_seq"] == 0
+    assert "push_bound" not in world.info()
