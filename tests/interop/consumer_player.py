@@ -24,9 +24,9 @@ accounts {{
 }}
 jetstream {{ store_dir: "{{dir}}/store" }}
 """
-_ACK_PATIENCE_S: Final = 2.0  # an ack of what is not delivered any more is not answered
+_ACK_PATIENCE_S: Final = 5.0  # an ack of what is not delivered any more is not answered
 _POLL_S: Final = 0.01
-_PATIENCE_S: Final = 5.0  # for what the other server saw; what differs is played again
+_PATIENCE_S: Final = 20.0  # for what the other server saw; what differs is played again
 
 
 class Player:

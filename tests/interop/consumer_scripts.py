@@ -262,7 +262,7 @@ def _request(chance: Random, config: dict[str, Any]) -> Any:
         return chance.choice(
             ["1", "2", "x", '{"batch": "x"}', "{", '{"bogus": 1, "no_wait": true}']
         )
-    request: dict[str, Any] = {"batch": chance.choice([1, 1, 2, 3, 5, 10]), "expires": 400 * MS}
+    request: dict[str, Any] = {"batch": chance.choice([1, 1, 2, 3, 5, 10]), "expires": 800 * MS}
     if chance.random() < 0.4:
         request["no_wait"] = True
     if chance.random() < 0.15:

@@ -37,7 +37,7 @@ pytestmark = [
 
 SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
 SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "600"))
-LIVE: Final = int(os.environ.get("DIFFERENTIAL_LIVE", "60"))
+LIVE: Final = int(os.environ.get("DIFFERENTIAL_LIVE", "48"))
 TRIES: Final = 3
 # One account for each stream, so that they may have the same subjects.
 _ACCOUNTS = "\n".join(
