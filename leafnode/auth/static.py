@@ -68,6 +68,8 @@ class StaticLogins:
         """
         users = self._users
         if not users.required:
+            if identity.user:
+                raise UserRemoved("nobody has a name any more")
             return users.anybody
         if not identity.user:
             if not users.token or identity.proof != users.anybody.proof:

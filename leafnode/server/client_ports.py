@@ -92,17 +92,21 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     return rotate
 
 
-def refresh(server: Server) -> None:
-    """Let what connections share follow the options, for those that come and those that are."""
+def refresh(server: Server) -> bool:
+    """Let what connections share follow the options, for those that come and those that are.
+
+    Says whether INFO is another one now.
+    """
     seams = server.client_seams
     assert seams is not None, "the server runs"
     options = seams.options = server.options
     server.write_rules.deadline_ns = server.link_write_rules.deadline_ns = options.write_deadline_ns
     server.write_rules.retries = options.write_timeout == "retry"
-    seams.info = server.info()
+    before, seams.info = seams.info, server.info()
     seams.map_certificate = options.tls is not None and options.tls.verify_and_map
     seams.entry_ns = server.entrances["clients"].budget_ns
     seams.refresh()
+    return seams.info != before
 
 
 def client_seams(server: Server, entrance: Entrance) -> ClientSeams:

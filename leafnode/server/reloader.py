@@ -141,7 +141,7 @@ class Reloader:
             server.authenticator.apply(options)
             server.follow_callout()
         if parts - _NOT_FOR_CLIENTS:
-            client_ports.refresh(server)
+            is_news = client_ports.refresh(server)
             websocket_port.refresh(server)
             clients = list(server.registry.open.values())
             for client in clients:
@@ -149,7 +149,7 @@ class Reloader:
             if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # a certificate may be a login
                 for client in clients:
                     renew(client)
-            if Part.CLIENTS in parts:
+            if Part.CLIENTS in parts and is_news:
                 for client in clients:
                     client.tell()
         self._fit_accounts(gone)

@@ -212,11 +212,12 @@ class Server:
             await features.start_jetstream(self, stack)
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)
-            self.clients = await client_ports.bind_clients(self)
-            if self.options.websocket is not None:
-                self.websocket = await websocket_port.bind_websocket(self, self.options.websocket)
             monitoring.start_monitor(self)
             self.monitor = await monitoring.bind_monitor(self, self.options)
+            if self.options.websocket is not None:
+                self.websocket = await websocket_port.bind_websocket(self, self.options.websocket)
+            # The last to open, as on nats-server: whoever finds it open finds all others, too.
+            self.clients = await client_ports.bind_clients(self)
             refresh(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
             callout.start_callout(self, tasks)

@@ -195,7 +195,7 @@ def ann_alone(user: User, **options: Any) -> Options:
 
 def test_a_user_that_is_the_same_as_before_holds_again() -> None:
     assert again(Options(authorization=USERS)) == "ann"
-    assert again(Options()) == "anybody"
+    assert again(Options()) == "gone"  # nobody has a name where nobody logs in
 
 
 def test_a_user_whose_secret_or_kind_of_connection_is_another_one_does_not_hold() -> None:
@@ -221,6 +221,7 @@ def test_a_token_holds_again_as_long_as_it_is_the_same_and_needs_no_proxy() -> N
     proxied = Authorization(token="t", proxy_required=True)
 
     assert again(before, before=before) == "anybody"
+    assert again(Options(), before=before) == "anybody"
     assert again(Options(authorization=Authorization(token="u")), before=before) == REFUSED
     assert again(Options(authorization=USERS), before=before) == REFUSED
     assert again(Options(authorization=proxied), before=before) == PROXY_REQUIRED

@@ -112,6 +112,27 @@ async def test_monitoring_is_turned_on_and_off() -> None:
 
 
 @pytest.mark.real_loop
+async def test_clients_hear_a_new_info_when_it_says_something_new() -> None:
+    async def story(server: Server, file: File) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b'CONNECT {"protocol":1,"verbose":false}\r\nPING\r\n')
+        heard = [(await reader.readline()).split()[0] for _ in range(3)]
+        assert heard == [b"INFO", b"PONG", b"INFO"]
+
+        file.options = replace(OLD, ping_max=9)
+        assert await server.reload() == ""
+        writer.write(b"PING\r\n")
+        assert await reader.readline() == b"PONG\r\n"
+
+        file.options = replace(OLD, ping_max=9, max_payload_bytes=500)
+        assert await server.reload() == ""
+        assert b'"max_payload":500' in await reader.readline()
+        writer.close()
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
 async def test_remotes_come_and_go_and_those_that_are_the_same_stay() -> None:
     async def story(server: Server, file: File) -> None:
         (kept,) = [one for one in server.features.remotes if one.options == STAYS]
