@@ -99,6 +99,7 @@ class PullQueue:
         # subscriber asked for twice comes in order. Sent when the pump ends.
         self._out: deque[tuple[bytes, list[_Out] | bytes]] = deque()
         self._pumping = False
+        self._due = False  # a pump comes at the end of this turn
         self._pruned_at = -1  # changes of the sublist when all who wait were listened to
         self._turn: PullRequest | None = None  # who takes the next message
         self._heard: set[bytes] = set()  # inboxes known to be listened to, during one pump
@@ -144,9 +145,22 @@ class PullQueue:
         request = PullRequest(inbox, wish, self.last_active_ns)
         self._enqueue(request)
         self._pruned_at = -1
-        self._consumer.pump()
+        if self._consumer.groups.policy == "prioritized":
+            self._pump_soon()
+        else:
+            self._consumer.pump()
         if request.timer is None and request in self._waiting:
             self._arm(request)
+
+    def _pump_soon(self) -> None:
+        """Serve what came in one turn together: the order is that of priorities, not of arrival."""
+        if not self._due:
+            self._due = True
+            self._context.clock.call_later(0, self._on_due)
+
+    def _on_due(self) -> None:
+        self._due = False
+        self._consumer.pump()
 
     def _refusal(self, wish: NextRequest, *, is_json: bool) -> bytes | None:
         """Return the status that ends a request at once, b"" to ignore it, None to take it."""

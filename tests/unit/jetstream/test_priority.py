@@ -148,3 +148,13 @@ def test_the_lower_number_goes_first() -> None:
 
     assert [message.payload for message in high] == [b"0", b"1"]
     assert [message.payload for message in low] == [b"2"]
+
+
+def test_of_requests_that_come_together_the_lower_number_goes_first() -> None:
+    ranked = world("prioritized")
+    low, high = ask(ranked, priority=5, batch=2), ask(ranked, priority=1, batch=2)
+
+    ranked.clock.advance(0)
+
+    assert [message.payload for message in high] == [b"1", b"2"]
+    assert [message.payload for message in low] == [b"3"]
