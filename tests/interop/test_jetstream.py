@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import nats
 import pytest
@@ -27,6 +27,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 
 from tests.hub.process import Hub, nats_server_path
+from tests.interop.both import BOTH, JETSTREAM, LEAFNODE, WAIT_S, client, running_both
 from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -39,37 +40,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(nats_server_path() is None, reason="nats-server not installed")
 
-JETSTREAM: Final = 'jetstream { store_dir: "{dir}/store" }\n'
-WAIT_S: Final = 15.0
-LEAFNODE: Final = "leafnode"
-BOTH: Final = [LEAFNODE, "nats-server"]
-
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Gateway | Hub]]:
-    directory = tmp_path_factory.mktemp("jetstream")
-    started: dict[str, Gateway | Hub] = {
-        LEAFNODE: Gateway(directory / LEAFNODE, JETSTREAM),
-        "nats-server": Hub(directory / "nats-server", JETSTREAM),
-    }
-    with contextlib.ExitStack() as stack:
-        for server in started.values():
-            server.start()
-            stack.callback(server.stop)
+    with running_both(tmp_path_factory.mktemp("jetstream")) as started:
         yield started
-
-
-@contextlib.asynccontextmanager
-async def client(server: Gateway | Hub) -> AsyncIterator[Client]:
-    """A connection for the length of a with block, its streams removed at the end."""
-    connection = await nats.connect(server.client_url, allow_reconnect=False)
-    try:
-        yield connection
-        js = connection.jetstream()
-        for info in await js.streams_info():
-            await js.delete_stream(info.config.name or "")
-    finally:
-        await connection.close()
 
 
 Program = "Callable[[JetStreamContext, Client], Coroutine[Any, Any, object]]"

@@ -1,0 +1,49 @@
+"""This server and a real nats-server beside each other, with JetStream, for programs of nats-py."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+import nats
+
+from tests.hub.process import Hub
+from tests.interop.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from nats.aio.client import Client
+
+JETSTREAM: Final = 'jetstream { store_dir: "{dir}/store" }\n'
+WAIT_S: Final = 15.0
+LEAFNODE: Final = "leafnode"
+BOTH: Final = [LEAFNODE, "nats-server"]
+
+
+@contextlib.contextmanager
+def running_both(directory: Path) -> Iterator[dict[str, Gateway | Hub]]:
+    """Both, by name, while the block runs."""
+    started: dict[str, Gateway | Hub] = {
+        LEAFNODE: Gateway(directory / LEAFNODE, JETSTREAM),
+        "nats-server": Hub(directory / "nats-server", JETSTREAM),
+    }
+    with contextlib.ExitStack() as stack:
+        for server in started.values():
+            server.start()
+            stack.callback(server.stop)
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def client(server: Gateway | Hub) -> AsyncIterator[Client]:
+    """A connection for the length of a with block, its streams removed at the end."""
+    connection = await nats.connect(server.client_url, allow_reconnect=False)
+    try:
+        yield connection
+        js = connection.jetstream()
+        for info in await js.streams_info():
+            await js.delete_stream(info.config.name or "")
+    finally:
+        await connection.close()
