@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.jetstream.open_batches import Tally
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Context:
     random: Random
     facts: ServerFacts
     time: TrustedTime = field(repr=False)
+    open_atomic: Tally = field(default_factory=Tally, repr=False)  # of all accounts
+    open_fast: Tally = field(default_factory=Tally, repr=False)
 
     def store_of(self, storage: str) -> Store:
         """Return the store for a stream's `storage`."""

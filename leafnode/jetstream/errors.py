@@ -174,8 +174,12 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10203: (400, "message schedules source is invalid"),
     10204: (400, "invalid reset: {}"),
     10205: (400, "batch publish is disabled"),
+    10206: (400, "batch publish pattern is invalid"),
+    10207: (400, "batch publish ID is invalid"),
+    10208: (400, "batch publish ID unknown"),
     10209: (400, "stream mirrors can not also use batch publishing"),
     10210: (429, "atomic publish too many inflight"),
+    10211: (429, "batch publish too many inflight"),
     10212: (400, "message schedules invalid scheduler"),
     10213: (400, "stream mirror consumer config is invalid"),
     10214: (400, "stream mirror consumer requires flow control ack policy"),
@@ -197,6 +201,11 @@ def js_error(err_code: int, detail: object = None) -> JetStreamError:
     """Return the refusal with that number; `detail` fills the `{}` of its text."""
     code, text = TABLE[err_code]
     return JetStreamError(code, err_code, text if detail is None else text.format(detail))
+
+
+def error_fields(error: JetStreamError) -> dict[str, int | str]:
+    """Return the error as answers show it."""
+    return {"code": error.code, "err_code": error.err_code, "description": error.description}
 
 
 def store_error(error: StoreError) -> JetStreamError:

@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
 from leafnode.jetstream import interest, retention, wire
-from leafnode.jetstream.atomic import AtomicBatches, Member
-from leafnode.jetstream.errors import TOO_MANY_REQUESTS, js_error, store_error, trace_error
+from leafnode.jetstream.atomic import AtomicBatches
+from leafnode.jetstream.errors import (
+    TOO_MANY_REQUESTS,
+    error_fields,
+    js_error,
+    store_error,
+    trace_error,
+)
+from leafnode.jetstream.fast import SUFFIX, FastBatches
 from leafnode.jetstream.judge import Judge, Judged, opened
+from leafnode.jetstream.member import Member
 from leafnode.jetstream.reshape import Copy, Republish, SubjectTransform
 from leafnode.protocol import header
 from leafnode.routing.subscription import Delivery
@@ -30,7 +38,6 @@ if TYPE_CHECKING:
 # (reply, answer, whether the answer promises that the message is stored)
 Answer = tuple[bytes, bytes, bool]
 
-_FAST_BATCH: Final = b".$FI"
 _DUPLICATE: Final = "msgid is duplicate"
 
 
@@ -47,6 +54,7 @@ class Ingest:
         "_stream",
         "_transform",
         "atomic",
+        "fast",
         "judge",
         "refused",
     )
@@ -62,6 +70,7 @@ class Ingest:
         self._copies: list[Copy] = []  # of the run that is being stored
         self.judge = Judge(stream)
         self.atomic = AtomicBatches(stream, self)
+        self.fast = FastBatches(stream, self)
         self._is_wanted = True  # by some consumer; of interest where retention asks for it
         self.configure()
 
@@ -77,6 +86,8 @@ class Ingest:
         self._republish = Republish(config, random) if config.republish else None
         if not config.allow_atomic:
             self.atomic.close()
+        if not config.allow_batched:
+            self.fast.close()
         # Whether more than appending is to be done with a message without headers.
         self._checked = (
             config.sealed
@@ -99,6 +110,11 @@ class Ingest:
     def close(self) -> None:
         """Take no more: what is not complete is forgotten."""
         self.atomic.close()
+        self.fast.close()
+
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk."""
+        self.fast.rolled_back()
 
     def _receive_stored(self, delivery: Delivery) -> None:
         """Receive a run under the subject that it is stored under."""
@@ -128,8 +144,11 @@ class Ingest:
         self._prepare(subject)
         for reply, header_size, body in delivery.messages:
             try:
-                if header_size or checked or reply[-4:] == _FAST_BATCH:
-                    answer = self._take(subject, (reply, header_size, body), now_ns)
+                if reply[-4:] == SUFFIX:
+                    answers += self.fast.take(subject, (reply, header_size, body), now_ns)
+                    continue
+                if header_size or checked:
+                    answer = self._take(subject, (header_size, body), now_ns)
                 else:
                     if quota is not None:
                         self._count(quota, subject, 0, body)
@@ -137,16 +156,18 @@ class Ingest:
                     stream.last_msg_id = b""
             except JetStreamError as error:
                 if reply:
-                    answers.append((reply, self._error(error), False))
+                    answers.append((reply, self.error(error), False))
             except StoreBusy:
                 self._refuse(reply)
             except StoreError as error:
                 if reply:
-                    answers.append((reply, self._error(store_error(error)), False))
+                    answers.append((reply, self.error(store_error(error)), False))
             else:
                 if reply:
                     answers.append((reply, answer, True))
-        self._end_run(subject, [] if stream.config.no_ack else answers)
+        if stream.config.no_ack:  # fast batches are answered all the same
+            answers = [one for one in answers if one[0][-4:] == SUFFIX]
+        self._end_run(subject, answers)
 
     def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
         stream = self._stream
@@ -201,7 +222,7 @@ class Ingest:
                 self._stream.kept_msg_id = msg_id
             self._stream.committed()
             return
-        failure = self._error(store_error(error))
+        failure = self.error(store_error(error))
         account.publish_replies(
             [(reply, failure if stored else answer) for reply, answer, stored in answers]
         )
@@ -210,25 +231,19 @@ class Ingest:
         """Too much waits for the committer: ask for another try, as a status and as JSON."""
         self.refused += 1
         if reply and not self._stream.config.no_ack:
-            body = TOO_MANY_REQUESTS + self._error(js_error(10167))
+            body = TOO_MANY_REQUESTS + self.error(js_error(10167))
             self._stream.context.send(reply, body, header_size=len(TOO_MANY_REQUESTS))
 
-    def _error(self, error: JetStreamError) -> bytes:
-        fields = {
-            "code": error.code,
-            "err_code": error.err_code,
-            "description": error.description,
-        }
-        return b'{"error":%b%b' % (wire.encode(fields), self._ends)
+    def error(self, error: JetStreamError) -> bytes:
+        """Return the answer to a message that is not stored."""
+        return b'{"error":%b%b' % (wire.encode(error_fields(error)), self._ends)
 
     # --- the checked way, one message
 
-    def _take(self, subject: bytes, message: tuple[bytes, int, bytes], now_ns: int) -> bytes:
+    def _take(self, subject: bytes, message: tuple[int, bytes], now_ns: int) -> bytes:
         """Store one message that has something to check, and return its PubAck."""
-        reply, header_size, body = message
+        header_size, body = message
         stream = self._stream
-        if reply[-4:] == _FAST_BATCH:
-            raise js_error(10205)
         header_size, body, fields = opened(header_size, body)
         if fields.get(b"Nats-Batch-Id"):
             return self.atomic.take(Member(subject, header_size, body, fields), now_ns)
@@ -298,10 +313,13 @@ class Ingest:
         self.store(subject, judged, now_ns)
         self.end_run(subject)
 
-    def batch_ack(self, name: str, count: int) -> bytes:
-        """Return the PubAck of a batch whose messages were just stored."""
-        last_seq = self._stream.store.last_seq()
-        return b'%b%d,"batch":%b,"count":%d}' % (self._ack, last_seq, wire.encode(name), count)
+    def batch_ack(self, seq: int, name: str, count: int, *, repeats: bool = False) -> bytes:
+        """Return the PubAck of a batch; `seq` is that of its last message."""
+        repeat = b',"duplicate": true' if repeats else b""
+        return b'%b%d%b,"batch":%b,"count":%d}' % (
+            *(self._ack, seq, repeat),
+            *(wire.encode(name), count),
+        )
 
     def count_all(self, messages: list[tuple[bytes, int, bytes]]) -> None:
         """Count the messages of a batch before any is stored. Raises 10002, 10023."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
 
 _ROLLUP: Final = header.build([(b"Nats-Rollup", b"sub")])
-_SCHEDULING: Final = {b"Nats-Schedule", b"Nats-Schedule-Next", b"Nats-Scheduler"}
+SCHEDULING: Final = {b"Nats-Schedule", b"Nats-Schedule-Next", b"Nats-Scheduler"}
 _PLAIN_HEADER: Final = b"NATS/1.0\r\n"
 EXPECTED_LAST: Final = b"Nats-Expected-Last-Sequence"
 EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
@@ -77,7 +77,7 @@ class Judge:
             if expected is not None and expected != stream.last_msg_id:
                 raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
         due_ns, ends = 0, b""
-        if not _SCHEDULING.isdisjoint(fields):
+        if not SCHEDULING.isdisjoint(fields):
             header_size, body, due_ns, ends = self.scheduled(subject, header_size, body, fields)
         rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
         total = self.total(subject, fields)
@@ -154,6 +154,7 @@ class Judge:
     ) -> None:
         """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
         self.check_header(fields, payload_size)
+        self.check_ttl(fields)
         self.check_last_of_subject(subject, fields)
         if expected := fields.get(EXPECTED_LAST):
             last = self._stream.store.last_seq()
@@ -168,6 +169,10 @@ class Judge:
         expected = fields.get(b"Nats-Expected-Stream")
         if expected is not None and expected != stream.config.name.encode():
             raise js_error(10060)
+
+    def check_ttl(self, fields: dict[bytes, bytes]) -> None:
+        """Raise for a lifetime that the stream does not allow."""
+        stream = self._stream
         if (ttl := fields.get(b"Nats-TTL")) and not stream.config.allow_msg_ttl:
             raise js_error(10165 if parse_ttl(ttl) is None else 10166)
 

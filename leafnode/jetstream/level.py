@@ -10,7 +10,7 @@ from typing import Final
 from leafnode import limits
 from leafnode.protocol import header
 
-_REQUIRED: Final = b"Nats-Required-Api-Level"
+LEVEL: Final = b"Nats-Required-Api-Level"
 _DIGITS_MAX: Final = 9
 
 
@@ -18,7 +18,7 @@ def level_is_met(block: bytes) -> bool:
     """Say whether a request's header block asks for no more than this server has."""
     if not block:
         return True
-    value = header.get(block, _REQUIRED)
+    value = header.get(block, LEVEL)
     if value is None:
         return True
     if not value.isdigit() or len(value) > _DIGITS_MAX:

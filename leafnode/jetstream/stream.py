@@ -170,6 +170,7 @@ class Stream:
         self.last_msg_id = self.kept_msg_id
         if newest is not None and newest[0] > self._woken_seq:  # it was kept, whatever was reported
             self.last_msg_id = self.kept_msg_id = newest[1]
+        self._ingest.rolled_back()
         self.ages.rolled_back()
         self.scheduler.rolled_back()
         self.origins.rolled_back()

@@ -15,7 +15,7 @@ from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import TransformError
 from leafnode.jetstream import origin_config, reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
-from leafnode.jetstream.errors import js_error, not_supported
+from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.names import is_stream_name
 from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 LEVEL_KEY: Final = "_nats.req.level"
 DYNAMIC_KEYS: Final = ("_nats.ver", "_nats.level")
-# Fields whose feature is not built: refused by name as soon as they are set.
-_NOT_BUILT: Final = ("allow_batched",)
 _COUNTS: Final = ("max_consumers", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
 _RESERVED: Final = (b"$JS.>", b"$JSC.>", b"$NRG.>")
 
@@ -99,7 +97,6 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     _check_schedules(config, pedantic=pedantic)
     _check_policies(config)
     origin_config.check(config)
-    _check_not_built(config)
     _check_subjects(config)
     reshape.check_transform(config)
     _check_republish(config, pedantic=pedantic)
@@ -112,7 +109,7 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
         config.metadata.pop(key, None)
     newer = config.persist_mode == "async" or config.allow_atomic or config.allow_msg_counter
     newer = newer or config.allow_msg_schedules
-    level = 2 if newer else int(config.allow_msg_ttl)
+    level = 4 if config.allow_batched else 2 if newer else int(config.allow_msg_ttl)
     config.metadata[LEVEL_KEY] = str(level)
     return config
 
@@ -233,12 +230,6 @@ def _check_policies(config: StreamConfig) -> None:
         raise invalid("async persist mode is not supported with atomic batch publish")
     if config.mirror_direct and config.mirror is None:
         raise invalid("stream has no mirror but does have mirror direct")
-
-
-def _check_not_built(config: StreamConfig) -> None:
-    for name in _NOT_BUILT:
-        if getattr(config, name):
-            raise not_supported(name)
 
 
 def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:

@@ -76,3 +76,12 @@ def put(block: bytes, name: bytes, value: bytes) -> bytes:
     if at < 0:
         return (block or VERSION + b"\r\n\r\n")[:-4] + line + b" " + value + b"\r\n\r\n"
     return block[:at] + line + b" " + value + block[block.find(b"\r\n", at + 2) :]
+
+
+def removed(block: bytes, name: bytes) -> bytes:
+    """Return a block without its first line of that exact name; nothing when no line is left."""
+    at = block.find(b"\r\n" + name + b":")
+    if at < 0:
+        return block
+    rest = block[:at] + block[block.find(b"\r\n", at + 2) :]
+    return b"" if rest == VERSION + b"\r\n\r\n" else rest

@@ -18,6 +18,7 @@ from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
 from leafnode.jetstream.disabled import NotEnabled
 from leafnode.jetstream.domain import DefaultDomain
 from leafnode.jetstream.jetstream import UNBOUNDED, AccountJetStream
+from leafnode.jetstream.open_batches import Tally
 from leafnode.jetstream.shared import Shared
 from leafnode.routing.account import GLOBAL_ACCOUNT
 from leafnode.store.memory import MemoryStore
@@ -64,6 +65,7 @@ class JetStreams:
         self.store = store
         self._memory = MemoryStore()
         self._time = TrustedTime(server.clock)
+        self._open_atomic, self._open_fast = Tally(), Tally()
         self.shared = Shared(
             {"file": store, "memory": self._memory},
             server.clock,
@@ -188,6 +190,8 @@ class JetStreams:
                 max_file_bytes=options.max_file_bytes,
             ),
             time=self._time,
+            open_atomic=self._open_atomic,
+            open_fast=self._open_fast,
         )
 
     def _refuse(self, names: Iterable[str]) -> None:

@@ -142,11 +142,13 @@ class Player:
         count, reply = 1, ""
         if found := re.match(r"(\d+) ", args):
             count, args = int(found[1]), args[found.end() :]
-        if found := re.match(r"to (\w+) ", args):
-            reply, args = self._subs[found[1]][1], args[found.end() :]
+        if found := re.match(r"to (\S+) ", args):
+            reply, args = found[1], args[found.end() :]
+            reply = self._subs[reply][1] if reply in self._subs else reply
         for index in range(count):
-            sent = message(args.replace("<<i>>", str(index)).replace("<<n>>", str(index + 1)))
-            self._connection.publish(sent.subject, sent.header, sent.payload, reply)
+            sent = message(_counted(args, index))
+            to = _counted(reply, index)
+            self._connection.publish(sent.subject, sent.header, sent.payload, to)
         self._connection.flush()
 
     def _ask(self, args: str) -> int:
@@ -240,6 +242,10 @@ class Player:
             return self._known.get(what, found[0])
 
         return _SUBSTITUTE.sub(put, text)
+
+
+def _counted(text: str, index: int) -> str:
+    return text.replace("<<i>>", str(index)).replace("<<n>>", str(index + 1))
 
 
 def shown(played: Played) -> str:

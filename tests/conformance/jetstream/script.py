@@ -10,6 +10,7 @@ A file holds chapters, each on streams of its own. `# …` is a remark.
     silent @NOPE                               a request that nobody answers
     pub orders.1 hello                         no answer is wanted; `pub 5 …`: <<i>> from 0
     pub to d orders.1 hello                    the reply subject is that of the subscription d
+    pub to _D.x orders.1 hello                 the reply subject itself; `pub 5 …`: <<n>> in it, too
     sub d push.subject [group]                 a subscription of its own; `unsub d`
     take d 2                                   the next two messages of d; `quiet d`: none has come
     until state.messages=0 @STREAM.INFO.S      asks again until the answer says so

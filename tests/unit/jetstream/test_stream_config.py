@@ -161,13 +161,18 @@ def test_a_bad_configuration_is_refused_with_the_servers_text(
 
 
 @pytest.mark.parametrize(
-    ("fields", "what"),
+    ("fields", "level"),
     [
-        ({"allow_batched": True}, "allow_batched"),
+        ({}, "0"),
+        ({"allow_msg_ttl": True}, "1"),
+        ({"allow_atomic": True, "allow_msg_ttl": True}, "2"),
+        ({"allow_batched": True, "allow_atomic": True}, "4"),
     ],
 )
-def test_what_is_not_built_is_refused_by_its_name(fields: dict[str, Any], what: str) -> None:
-    assert refusal(**fields) == (10052, f"{what} is not supported")
+def test_the_level_is_that_of_the_newest_feature(fields: dict[str, Any], level: str) -> None:
+    config = checked_create(StreamConfigRequest(name="S", **fields))
+
+    assert config.metadata == {"_nats.req.level": level}
 
 
 def test_a_minimal_stream_gets_the_servers_defaults() -> None:

@@ -57,3 +57,12 @@ def test_a_line_is_put_where_it_stands_and_else_at_the_end() -> None:
     assert header.put(header.put(block, b"A", b"9"), b"A", b"1") == block
     assert header.parse(header.put(block, b"D", b"4"))[3:] == [(b"D", b"4")]
     assert header.put(b"", b"D", b"4") == header.build([(b"D", b"4")])
+
+
+def test_a_line_is_removed_and_a_block_without_lines_is_none() -> None:
+    block = header.build([(b"A", b"1"), (b"AB", b"2"), (b"C", b"3")])
+
+    assert header.removed(block, b"A") == header.build([(b"AB", b"2"), (b"C", b"3")])
+    assert header.removed(block, b"C") == header.build([(b"A", b"1"), (b"AB", b"2")])
+    assert header.removed(block, b"B") == block
+    assert header.removed(header.build([(b"A", b"1")]), b"A") == b""
