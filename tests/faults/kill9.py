@@ -5,8 +5,8 @@
 Each message has an id. What was published without seeing its ack is published again after the
 restart with the same id, as a careful client does. At the end every acked message must be in the
 stream exactly once, at the sequence that its ack named, unchanged, and in the order of the ids;
-there is no gap. Beside it run the loads of kill9_loads: atomic batches, a counter, schedules, a
-mirror and a source, a consumer.
+there is no gap. Beside it run the loads of kill9_loads: atomic and fast batches, a counter,
+schedules, a mirror and a source, a consumer.
 """
 
 from __future__ import annotations

@@ -154,6 +154,67 @@ def judge_batches(
 
 
 @dataclass
+class FastBatches:
+    """Fast batches without gaps: what a flow ack or a PubAck says is stored is there, in order."""
+
+    random: random.Random
+    next: int = 1
+    promised: dict[int, int] = field(default_factory=dict)  # batch: so many messages of it
+    done: set[int] = field(default_factory=set)
+
+    async def set_up(self, client: Any) -> None:
+        config = {"name": "FAST", "subjects": ["fast.>"], "allow_batched": True}
+        await ask(client, "STREAM.CREATE.FAST", config)
+
+    async def run(self, client: Any) -> None:
+        while True:
+            batch, self.next = self.next, self.next + 1
+            answers = await client.subscribe(f"_FAST.{batch}.>")
+            size = self.random.randint(2, 60)
+            for number in range(1, size + 1):
+                op = 0 if number == 1 else 1 if number < size else 2
+                reply = f"_FAST.{batch}.8.fail.{number}.{op}.$FI"
+                await client.publish(f"fast.{number % 3}", b"%d %d" % (batch, number), reply=reply)
+            while batch not in self.done:
+                answer = await answers.next_msg(timeout=ANSWER_S)
+                self.note_answer(batch, json.loads(answer.data))
+            await answers.unsubscribe()
+
+    def note_answer(self, batch: int, answer: dict[str, Any]) -> None:
+        assert answer.get("type") == "ack" or "count" in answer, answer
+        if "count" in answer:
+            self.done.add(batch)
+        self.promised[batch] = answer["count"] if "count" in answer else answer["seq"]
+
+    def has_shown(self) -> bool:
+        return bool(self.done)
+
+    async def restarted(self, client: Any) -> None:
+        pass
+
+    async def judge(self, client: Any) -> list[str]:
+        found: dict[int, list[int]] = {}
+        async for message in messages(client, "FAST"):
+            batch, number = map(int, message.data.split())
+            found.setdefault(batch, []).append(number)
+        return judge_fast(found, self.promised)
+
+
+def judge_fast(found: dict[int, list[int]], promised: dict[int, int]) -> list[str]:
+    """`found`: the numbers of each batch, as they are stored."""
+    wrong = []
+    for batch, numbers in found.items():
+        if numbers != list(range(1, len(numbers) + 1)):
+            wrong.append(f"fast batch {batch} has a gap or a double: {numbers}")
+    for batch, count in promised.items():
+        if len(found.get(batch, ())) < count:
+            wrong.append(f"fast batch {batch} has {len(found.get(batch, ()))} of {count} promised")
+    if not any(promised.values()):
+        wrong.append("nothing of a fast batch was promised, so nothing was shown")
+    return wrong
+
+
+@dataclass
 class Counter:
     """A counter: each total follows from the one before, and an acknowledged one stays."""
 
@@ -380,4 +441,4 @@ def judge_acks(delivered: Iterable[int], last: int) -> list[str]:
 
 
 def all_loads(random_: random.Random) -> list[Load]:
-    return [Batches(random_), Counter(), Plans(random_), Followers(), Acks()]
+    return [Batches(random_), FastBatches(random_), Counter(), Plans(random_), Followers(), Acks()]

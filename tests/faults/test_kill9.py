@@ -11,6 +11,7 @@ from tests.faults.kill9_loads import (
     judge_acks,
     judge_batches,
     judge_counter,
+    judge_fast,
     judge_followers,
     judge_plans,
 )
@@ -55,6 +56,17 @@ def test_a_batch_that_is_cut_and_one_that_is_lost_are_found() -> None:
         "batch 8, acked at 4, is lost or elsewhere",
     ]
     assert judge_batches([], {}, {}) == ["no batch was acked, so nothing was shown"]
+
+
+def test_what_is_wrong_about_fast_batches() -> None:
+    assert judge_fast({1: [1, 2, 3], 2: [1]}, {1: 2, 2: 0}) == []
+    assert judge_fast({1: [1, 3], 2: [2]}, {1: 3, 3: 1}) == [
+        "fast batch 1 has a gap or a double: [1, 3]",
+        "fast batch 2 has a gap or a double: [2]",
+        "fast batch 1 has 2 of 3 promised",
+        "fast batch 3 has 0 of 1 promised",
+    ]
+    assert judge_fast({}, {1: 0}) == ["nothing of a fast batch was promised, so nothing was shown"]
 
 
 def test_a_wrong_total_and_a_lost_one_are_found() -> None:
