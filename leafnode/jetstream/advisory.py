@@ -7,18 +7,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from leafnode.jetstream import wire
-from leafnode.jetstream.go_time import format_time
+from leafnode.jetstream.go_time import ZERO_TIME, format_time
+from leafnode.protocol.client_info import ClientInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.jetstream.context import Context
+    from leafnode.routing.peer import Peer
 
 _PREFIX: Final = "$JS.EVENT.ADVISORY."
 _METRIC: Final = "$JS.EVENT.METRIC."
 _METRIC_TYPE: Final = "io.nats.jetstream.metric.v1.consumer_ack"
 _TYPE: Final = "io.nats.jetstream.advisory.v1."
+_API: Final = b"$JS.EVENT.ADVISORY.API"
+
+
+def is_audited(context: Context) -> bool:
+    """Say whether anybody listens to what is asked and answered."""
+    return context.account.has_interest(_API)
+
+
+def api_audit(
+    context: Context, origin: Peer, *, subject: bytes, request: bytes, response: bytes
+) -> None:
+    """Tell who asked what, and what was answered."""
+    info = context.client_info(origin) or ClientInfo(acc=context.account.name)
+    fields: dict[str, object] = {
+        "server": context.facts.name,
+        "client": msgspec.structs.replace(info, jwt="", alts=[]),
+        "subject": subject.decode("utf-8", "replace"),
+    }
+    if request:
+        fields["request"] = request.decode("utf-8", "replace")
+    fields["response"] = response.decode()
+    _send(context, "API", "api_audit", fields)
 
 
 def stream_action(context: Context, stream: str, action: str) -> None:
@@ -39,9 +65,8 @@ def consumer_pause(
     context: Context, stream: str, consumer: str, *, paused: bool, until_ns: int | None
 ) -> None:
     """Tell that a consumer is paused, or goes on."""
-    fields: dict[str, object] = {"stream": stream, "consumer": consumer, "paused": paused}
-    if until_ns is not None:
-        fields["pause_until"] = format_time(until_ns)
+    until = ZERO_TIME if until_ns is None else format_time(until_ns)
+    fields = {"stream": stream, "consumer": consumer, "paused": paused, "pause_until": until}
     _send(context, f"CONSUMER.PAUSE.{stream}.{consumer}", "consumer_pause", fields)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode.errors import JetStreamError, StoreError
-from leafnode.jetstream import consumer_api, steer_api, stream_api, wire
+from leafnode.jetstream import advisory, consumer_api, steer_api, stream_api, wire
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import send_no_responders
 from leafnode.jetstream.errors import js_error, not_supported, store_error
@@ -25,11 +26,20 @@ from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery, Subscription
 
 log = logging.getLogger(__name__)
 
 _PREFIX: Final = b"$JS.API."
+
+
+class Audit(Enum):
+    """Of which answers to an endpoint an advisory tells."""
+
+    ALL = auto()
+    ERRORS = auto()
+    NONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,18 @@ class Endpoint:
     handle: Handler
     mutates: bool = False  # its answer waits for the commit
     on_error: dict[str, Any] = field(default_factory=dict)  # fields that errors carry too
+    audit: Audit = Audit.ALL
+
+
+class _Asked(NamedTuple):
+    """What an answer and its audit need of a request."""
+
+    endpoint: Endpoint
+    subject: bytes
+    origin: Peer
+    reply: bytes
+    payload: bytes
+    lines: list[tuple[bytes, bytes]]  # of the answer's header
 
 
 def _clustered(js: AccountJetStream, request: Request) -> dict[str, Any]:
@@ -74,7 +96,7 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
     b"STREAM.PURGE": Endpoint(
         "stream_purge", (1, 1), stream_api.purge, mutates=True, on_error={"purged": 0}
     ),
-    b"STREAM.MSG.GET": Endpoint("stream_msg_get", (1, 1), stream_api.msg_get),
+    b"STREAM.MSG.GET": Endpoint("stream_msg_get", (1, 1), stream_api.msg_get, audit=Audit.ERRORS),
     b"STREAM.MSG.DELETE": Endpoint(
         "stream_msg_delete", (1, 1), stream_api.msg_delete, mutates=True
     ),
@@ -103,7 +125,12 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
     ),
     b"CONSUMER.UNPIN": Endpoint("consumer_unpin", (2, 2), steer_api.unpin),
     b"CONSUMER.RESET": Endpoint(
-        "consumer_reset", (2, 2), steer_api.reset, mutates=True, on_error={"reset_seq": 0}
+        "consumer_reset",
+        (2, 2),
+        steer_api.reset,
+        mutates=True,
+        on_error={"reset_seq": 0},
+        audit=Audit.NONE,
     ),
     b"STREAM.LEADER.STEPDOWN": Endpoint("stream_leader_stepdown", (1, 1), _clustered),
     b"STREAM.PEER.REMOVE": Endpoint("stream_remove_peer", (1, 1), _clustered),
@@ -158,12 +185,14 @@ class Api:
         endpoint, args = found
         for reply, header_size, body in delivery.messages:
             lines: list[tuple[bytes, bytes]] = []
+            payload = body[header_size:]
+            asked = _Asked(endpoint, delivery.subject, delivery.origin, reply, payload, lines)
             request = Request(
                 [arg.decode("utf-8", "replace") for arg in args],
                 reply,
                 body[:header_size],
-                body[header_size:],
-                partial(self._finish, endpoint, reply, lines),
+                payload,
+                partial(self._finish, asked),
                 lines,
             )
             self._answer(endpoint, request)
@@ -197,40 +226,23 @@ class Api:
             if answer is not None:
                 request.finish(answer)
 
-    def _finish(
-        self,
-        endpoint: Endpoint,
-        reply: bytes,
-        lines: list[tuple[bytes, bytes]],
-        answer: dict[str, Any] | JetStreamError,
-    ) -> None:
-        if endpoint.mutates and not isinstance(answer, JetStreamError):
-            self._js.after_commit(partial(self._committed, endpoint, reply, lines, answer))
+    def _finish(self, asked: _Asked, answer: dict[str, Any] | JetStreamError) -> None:
+        if asked.endpoint.mutates and not isinstance(answer, JetStreamError):
+            self._js.after_commit(partial(self._committed, asked, answer))
         else:
-            self._send(endpoint, reply, lines, answer)
+            self._send(asked, answer)
 
-    def _committed(
-        self,
-        endpoint: Endpoint,
-        reply: bytes,
-        lines: list[tuple[bytes, bytes]],
-        answer: dict[str, Any],
-        error: StoreError | None,
-    ) -> None:
-        self._send(endpoint, reply, lines, answer if error is None else store_error(error))
+    def _committed(self, asked: _Asked, answer: dict[str, Any], error: StoreError | None) -> None:
+        self._send(asked, answer if error is None else store_error(error))
 
-    def _send(
-        self,
-        endpoint: Endpoint,
-        reply: bytes,
-        lines: list[tuple[bytes, bytes]],
-        answer: dict[str, Any] | JetStreamError,
-    ) -> None:
-        stats = self._js.stats
+    def _send(self, asked: _Asked, answer: dict[str, Any] | JetStreamError) -> None:
+        endpoint, stats, context = asked.endpoint, self._js.stats, self._js.context
         stats.total += 1
         response: dict[str, Any] = {"type": f"{RESPONSE_TYPE}{endpoint.kind}_response"}
+        audited = endpoint.audit is Audit.ALL
         if isinstance(answer, JetStreamError):
             stats.errors += 1
+            audited = endpoint.audit is not Audit.NONE
             response["error"] = {
                 "code": answer.code,
                 "err_code": answer.err_code,
@@ -239,6 +251,18 @@ class Api:
             response |= endpoint.on_error
         else:
             response |= answer
-        if reply:
-            block = header.build(lines) if lines else b""
-            self._js.context.send(reply, block + wire.encode(response), header_size=len(block))
+        audited = audited and advisory.is_audited(context)
+        if not (asked.reply or audited):
+            return
+        text = wire.encode(response)
+        if asked.reply:
+            block = header.build(asked.lines) if asked.lines else b""
+            context.send(asked.reply, block + text, header_size=len(block))
+        if audited:
+            advisory.api_audit(
+                context,
+                asked.origin,
+                subject=asked.subject,
+                request=asked.payload,
+                response=text,
+            )

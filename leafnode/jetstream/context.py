@@ -13,10 +13,13 @@ from leafnode.jetstream.open_batches import Tally
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from leafnode.clock import Clock
+    from leafnode.protocol.client_info import ClientInfo
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
     from leafnode.store.api import Store
 
 
@@ -67,6 +70,11 @@ class TrustedTime:
         return self.now_ns()
 
 
+def _unknown(peer: Peer) -> ClientInfo | None:
+    del peer
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The surroundings of one account's streams and consumers."""
@@ -80,6 +88,7 @@ class Context:
     time: TrustedTime = field(repr=False)
     open_atomic: Tally = field(default_factory=Tally, repr=False)  # of all accounts
     open_fast: Tally = field(default_factory=Tally, repr=False)
+    client_info: Callable[[Peer], ClientInfo | None] = _unknown  # all that is known of who asks
 
     def store_of(self, storage: str) -> Store:
         """Return the store for a stream's `storage`."""

@@ -192,6 +192,7 @@ class JetStreams:
             time=self._time,
             open_atomic=self._open_atomic,
             open_fast=self._open_fast,
+            client_info=partial(server.account_set.world.client_info, detailed=True),
         )
 
     def _refuse(self, names: Iterable[str]) -> None:

@@ -52,4 +52,35 @@ def test_a_stream_may_store_advisories() -> None:
 
     world.create_stream("T")
 
-    assert world.state("E")["messages"] == 2  # its own creation is the first
+    assert world.state("E")["messages"] == 4  # of each creation and its request
+
+
+def test_a_request_is_told_with_its_answer_and_who_asked() -> None:
+    world = World()
+    world.create_stream()
+    heard = world.listen("$JS.EVENT.ADVISORY.API")
+
+    world.api("STREAM.DELETE.S")
+    world.error("STREAM.MSG.GET.S", {"seq": 9})
+
+    deleted, missing = (json.loads(one.payload) for one in heard)
+    assert deleted["subject"] == "$JS.API.STREAM.DELETE.S"
+    assert deleted["server"] == "edge"
+    assert deleted["client"] == {"acc": "$G"}  # nothing is known of this client
+    assert "request" not in deleted
+    assert json.loads(deleted["response"])["success"] is True
+    assert json.loads(missing["request"]) == {"seq": 9}
+    assert json.loads(missing["response"])["error"]["err_code"] == 10059
+
+
+def test_reading_and_resetting_are_not_told() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer()
+    world.publish("s.a", b"x")
+    heard = world.listen("$JS.EVENT.ADVISORY.API")
+
+    world.api("STREAM.MSG.GET.S", {"seq": 1})
+    world.api("CONSUMER.RESET.S.C", {})
+
+    assert heard == []
