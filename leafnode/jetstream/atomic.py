@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _ID_MAX: Final = 64
 _EOB: Final = b"eob"
 _COMMIT_BLOCK: Final = header.build([(b"Nats-Batch-Commit", b"1")])
-_NOT_WITHIN: Final = (b"Nats-Expected-Last-Msg-Id", b"Nats-Schedule")
 
 
 @dataclass(slots=True)
@@ -157,9 +156,8 @@ class AtomicBatches:
 
     def _judge(self, member: Member, ahead: Ahead, now_ns: int) -> Judged:
         """Check one message as if those before it were stored. Raises JetStreamError."""
-        for name in _NOT_WITHIN:
-            if member.fields.get(name):
-                raise js_error(10177, name.decode())
+        if member.fields.get(b"Nats-Expected-Last-Msg-Id"):
+            raise js_error(10177, "Nats-Expected-Last-Msg-Id")
         judged = self._check_member.judge(member, ahead, now_ns)
         if judged.duplicate_of is not None:
             raise js_error(10201)

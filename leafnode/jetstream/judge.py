@@ -78,7 +78,9 @@ class Judge:
                 raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
         due_ns, ends = 0, b""
         if not SCHEDULING.isdisjoint(fields):
-            header_size, body, due_ns, ends = self.scheduled(subject, header_size, body, fields)
+            header_size, body, due_ns, ends = self.scheduled(
+                subject, (header_size, body), fields, {}
+            )
         rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
         total = self.total(subject, fields)
         if total is not None:
@@ -88,12 +90,18 @@ class Judge:
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
 
     def scheduled(
-        self, subject: bytes, header_size: int, body: bytes, fields: dict[bytes, bytes]
+        self,
+        subject: bytes,
+        message: tuple[int, bytes],
+        fields: dict[bytes, bytes],
+        ahead: dict[bytes, bool],
     ) -> tuple[int, bytes, int, bytes]:
         """Return the message as it is stored, when it is due, and which schedule it ends.
 
-        A schedule rolls up its subject, which `fields` say from then on.
+        A schedule rolls up its subject, which `fields` say from then on. `ahead` has the subjects
+        of what will be stored before this one, and whether that is a schedule.
         """
+        header_size, body = message
         stream, due_ns = self._stream, 0
         if fields.get(b"Nats-Schedule"):
             due_ns = schedule.check(subject, fields, stream.config, stream.next_time_ns())
@@ -102,8 +110,12 @@ class Judge:
                 block = append_header(body[:header_size], _ROLLUP)
                 header_size, body = len(block), block + body[header_size:]
         ends = schedule.check_end(subject, fields, stream.config)
-        known = ends and stream.store.subject_state(ends) is not None
-        if known and not stream.scheduler.may_end(ends):
+        if ends in ahead:
+            ends_nothing = not ahead[ends]
+        else:
+            known = ends and stream.store.subject_state(ends) is not None
+            ends_nothing = bool(known) and not stream.scheduler.may_end(ends)
+        if ends_nothing:
             raise js_error(10212)
         return header_size, body, due_ns, ends
 

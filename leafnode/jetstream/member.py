@@ -48,7 +48,7 @@ class Ahead:
     count: int = 0
     size: int = 0
     ids: set[bytes] = field(default_factory=set)
-    subjects: set[bytes] = field(default_factory=set)
+    subjects: dict[bytes, bool] = field(default_factory=dict)  # whether with a schedule
     totals: dict[bytes, Total] = field(default_factory=dict)
 
 
@@ -82,7 +82,9 @@ class MemberCheck:
         self._check_sequences(subject, fields, ahead)
         due_ns, ends = 0, b""
         if not SCHEDULING.isdisjoint(fields):
-            header_size, body, due_ns, ends = judge.scheduled(subject, header_size, body, fields)
+            header_size, body, due_ns, ends = judge.scheduled(
+                subject, (header_size, body), fields, ahead.subjects
+            )
         rollup = judge.rollup(fields.get(b"Nats-Rollup", b""))
         if rollup and (subject in ahead.subjects if rollup == b"sub" else ahead.count):
             raise js_error(10111, f"batch rollup {rollup.decode()} invalid")
@@ -91,7 +93,7 @@ class MemberCheck:
             ahead.totals[subject] = total
         ahead.count += 1
         ahead.ids.add(msg_id)
-        ahead.subjects.add(subject)
+        ahead.subjects[subject] = bool(due_ns)
         judged = judge.judged(header_size, body, fields, rollup)
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
 

@@ -250,3 +250,13 @@ def test_what_goes_for_a_subject_s_limit_makes_room_for_the_others() -> None:
 
     state = batched.state()
     assert (state["messages"], state["first_seq"]) == (3, 1)
+
+
+def test_a_schedule_may_be_one_of_a_batch() -> None:
+    batched = world(allow_msg_schedules=True)
+    plan = {"Schedule": "@every 2s", "Schedule_Target": "s.t"}
+    put(batched, 1)
+
+    assert b'"count":2' in put(batched, 2, "s.plan", Batch_Commit="1", **plan)
+    batched.clock.advance(3 * NS_PER_S)
+    assert messages(batched) == 3

@@ -94,3 +94,16 @@ def test_what_is_ahead_fills_the_stream_and_adds_to_the_counter() -> None:
     for total in (2, 4):
         judged = counting.judge(member(b"s.n", b"", Incr="2"), ahead, 0)
         assert judged.body.endswith(b'{"val":"%d"}' % total)
+
+
+def test_a_schedule_that_is_ahead_may_be_ended_and_another_message_may_not() -> None:
+    check, ahead = checks(allow_msg_schedules=True), Ahead()
+    plan = {"Schedule": "@every 1h", "Schedule_Target": "s.t"}
+    check.judge(member(b"s.plan", **plan), ahead, 0)
+    check.judge(member(b"s.b"), ahead, 0)
+    ending = {"Schedule_Next": "purge"}
+
+    judged = check.judge(member(b"s.c", **ending, Scheduler="s.plan"), ahead, 0)
+
+    assert judged.ends == b"s.plan"
+    assert code(check, member(b"s.c", **ending, Scheduler="s.b"), ahead) == 10212
