@@ -38,6 +38,7 @@ class Played:
     """What one row was answered, and what of its `=>` did not hold."""
 
     said: list[Any] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
 
 
@@ -71,6 +72,7 @@ class Player:
             if got is None:
                 continue
             self._learn(got)
+            row.received += got
             row.said.append(f"line {step.line}")
             if not step.only_expected:
                 row.said += [observed.normal(one, "_C.") for one in got] or ["<nothing>"]
