@@ -10,7 +10,6 @@ server/jetstream_batching.go.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -104,11 +103,11 @@ class FastBatches:
             step = self._begin(subject, message)
         except JetStreamError as error:
             return [] if self.stream.config.no_ack else [(reply, self.ingest.error(error), False)]
-        before = dataclasses.replace(step.batch)
+        last = step.batch.last
         try:
             step.run(now_ns)
         except StoreBusy:
-            self.open.keep(step.said.name, before)
+            step.batch.last = last
             raise
         return step.answers
 
@@ -190,7 +189,7 @@ class _Step:
         self.answers: list[Answer] = []
 
     def run(self, now_ns: int) -> None:
-        """Do what the message says. Raises StoreBusy, with the batch half changed."""
+        """Do what the message says. Raises StoreBusy, with nothing changed but `batch.last`."""
         if self.said.op == _PING:
             self._ping()
         elif self._follows():

@@ -64,7 +64,7 @@ class OpenBatches(Generic[Batch]):
         return True
 
     def keep(self, name: str, batch: Batch) -> None:
-        """Something came for an open batch, which may be another value now."""
+        """Something came for an open batch."""
         del self._batches[name]
         self._put(name, batch)
 
