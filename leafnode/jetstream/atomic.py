@@ -111,7 +111,7 @@ class AtomicBatches:
 
     def _begin(self, name: str, seq: int, size: int) -> _Batch:
         if seq != 1:
-            if size > limits.ATOMIC_MSGS_MAX:
+            if size > limits.ATOMIC_MSGS_MAX or size < 0:  # unsigned there
                 raise js_error(10199, limits.ATOMIC_MSGS_MAX)
             raise js_error(10176)
         batch = _Batch()

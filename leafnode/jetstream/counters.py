@@ -28,8 +28,11 @@ _DIGITS_MAX: Final = limits.COUNTER_DIGITS_MAX + 100  # of what increments add u
 _INCREMENT: Final = re.compile(rb"[+-]?[0-9]+")
 _CONTRADICTING: Final = (
     b"Nats-Rollup",
+    b"Nats-Expected-Stream",
+    b"Nats-Expected-Last-Msg-Id",
     b"Nats-Expected-Last-Sequence",
     b"Nats-Expected-Last-Subject-Sequence",
+    b"Nats-Expected-Last-Subject-Sequence-Subject",
 )
 
 

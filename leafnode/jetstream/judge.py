@@ -14,6 +14,7 @@ from leafnode.jetstream import counters, retention, schedule
 from leafnode.jetstream.counters import Total, with_total
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.interest import is_wanted
 from leafnode.jetstream.markers import raised
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
 
 _ROLLUP: Final = header.build([(b"Nats-Rollup", b"sub")])
-SCHEDULING: Final = {b"Nats-Schedule", b"Nats-Schedule-Next", b"Nats-Scheduler"}
+SCHEDULING: Final = {
+    *(b"Nats-Schedule", b"Nats-Schedule-Time-Zone"),
+    *(b"Nats-Schedule-Next", b"Nats-Scheduler"),
+}
 _PLAIN_HEADER: Final = b"NATS/1.0\r\n"
 EXPECTED_LAST: Final = b"Nats-Expected-Last-Sequence"
 EXPECTED_LAST_SUBJECT: Final = b"Nats-Expected-Last-Subject-Sequence"
@@ -66,27 +70,31 @@ class Judge:
         stream = self._stream
         if stream.config.sealed:
             raise js_error(10109)
-        msg_id = b""
+        self.check_lengths(header_size, body)
+        due_ns, ends = 0, b""
         if fields:
             self._check_expectations(subject, fields, len(body) - header_size)
+            if not SCHEDULING.isdisjoint(fields):
+                header_size, body, due_ns, ends = self.scheduled(
+                    subject, (header_size, body), fields, {}
+                )
+            self.check_origin(fields)
             msg_id = fields.get(b"Nats-Msg-Id", b"")
             seq = self.find(msg_id, now_ns) if msg_id else None
             if seq is not None:
                 return Judged(header_size, body, duplicate_of=seq)
             expected = fields.get(b"Nats-Expected-Last-Msg-Id")
-            if expected is not None and expected != stream.last_msg_id:
+            if expected and expected != stream.last_msg_id:
                 raise js_error(10070, stream.last_msg_id.decode("utf-8", "replace"))
-        due_ns, ends = 0, b""
-        if not SCHEDULING.isdisjoint(fields):
-            header_size, body, due_ns, ends = self.scheduled(
-                subject, (header_size, body), fields, {}
-            )
         rollup = self.rollup(fields.get(b"Nats-Rollup", b""))
         total = self.total(subject, fields)
         if total is not None:
             header_size, body = with_total(body[:header_size], total)
-        self.check_size(subject, header_size, body, rollup=bool(rollup))
+            self.check_lengths(header_size, body)
+        if stream.config.retention == "interest" and not is_wanted(stream, subject):
+            return Judged(header_size, body, msg_id=fields.get(b"Nats-Msg-Id", b""))
         judged = self.judged(header_size, body, fields, rollup)
+        self._check_room(subject, judged.header_size, judged.body, rollup=bool(rollup))
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
 
     def scheduled(
@@ -103,10 +111,11 @@ class Judge:
         """
         header_size, body = message
         stream, due_ns = self._stream, 0
+        schedule.check_zone(fields, stream.config)
         if fields.get(b"Nats-Schedule"):
             due_ns = schedule.check(subject, fields, stream.config, stream.next_time_ns())
             if not fields.get(b"Nats-Rollup"):
-                fields[b"Nats-Rollup"] = b"sub"
+                fields.setdefault(b"Nats-Rollup", b"sub")  # an empty line stays the first
                 block = append_header(body[:header_size], _ROLLUP)
                 header_size, body = len(block), block + body[header_size:]
         ends = schedule.check_end(subject, fields, stream.config)
@@ -164,7 +173,7 @@ class Judge:
     def _check_expectations(
         self, subject: bytes, fields: dict[bytes, bytes], payload_size: int
     ) -> None:
-        """Steps 5 to 11 of a publish: everything that is checked before the duplicate window."""
+        """Raise what is wrong about a header before schedules and the duplicate window count."""
         self.check_header(fields, payload_size)
         self.check_ttl(fields)
         self.check_last_of_subject(subject, fields)
@@ -172,25 +181,24 @@ class Judge:
             last = self._stream.store.last_seq()
             if sequence(expected) != last:
                 raise js_error(10071, last)
-        self.check_origin(fields)
 
     def check_header(self, fields: dict[bytes, bytes], payload_size: int) -> None:
         """Raise what is wrong about a header by itself, before the stream's messages count."""
         stream = self._stream
         counters.check(fields, payload_size, allowed=stream.config.allow_msg_counter)
         expected = fields.get(b"Nats-Expected-Stream")
-        if expected is not None and expected != stream.config.name.encode():
+        if expected and expected != stream.config.name.encode():
             raise js_error(10060)
 
     def check_ttl(self, fields: dict[bytes, bytes]) -> None:
-        """Raise for a lifetime that the stream does not allow."""
-        stream = self._stream
-        if (ttl := fields.get(b"Nats-TTL")) and not stream.config.allow_msg_ttl:
-            raise js_error(10165 if parse_ttl(ttl) is None else 10166)
+        """Raise for a lifetime that the stream does not allow; what is none fails in the end."""
+        ttl = fields.get(b"Nats-TTL")
+        if ttl and not self._stream.config.allow_msg_ttl and parse_ttl(ttl) is not None:
+            raise js_error(10166)
 
     def check_origin(self, fields: dict[bytes, bytes]) -> None:
         """Raise for lines that only the server may write, or that nothing is done about."""
-        if b"Nats-Stream-Source" in fields:
+        if fields.get(b"Nats-Stream-Source"):
             raise js_error(10227)
 
     def check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
@@ -233,8 +241,11 @@ class Judge:
 
     def check_size(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
         """Raise for a message that is too large, or that a limit with `discard: new` refuses."""
-        config = self._stream.config
         self.check_lengths(header_size, body)
+        self._check_room(subject, header_size, body, rollup=rollup)
+
+    def _check_room(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
+        config = self._stream.config
         if config.discard == "new":
             store = self._stream.store
             of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None

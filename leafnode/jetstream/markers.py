@@ -84,10 +84,9 @@ class Markers:
 
 
 def raised(header_size: int, body: bytes, ttl_ns: int) -> tuple[int, bytes]:
-    """Return a message that has a TTL with another one, in whole seconds."""
-    line = b"\r\nNats-TTL: %d\r\n" % -(-ttl_ns // NS_PER_S)
+    """Return a message that has a TTL with another one, in whole seconds, as its last line."""
     block = body[:header_size]
     start = block.find(b"\r\nNats-TTL:")
     end = block.find(b"\r\n", start + 2)
-    block = block[:start] + line + block[end + 2 :]
+    block = block[:start] + block[end:-2] + b"Nats-TTL: %d\r\n\r\n" % -(-ttl_ns // NS_PER_S)
     return len(block), block + body[header_size:]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leafnode.clock import NS_PER_S
+from leafnode.errors import JetStreamError
 from leafnode.jetstream import cron
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time, parse_duration, parse_time
@@ -65,6 +66,18 @@ def next_ns(fields: dict[bytes, bytes], from_ns: int, now_ns: int) -> tuple[int,
     return (due_ns if due_ns >= now_ns else _after(parsed, now_ns, zone)), True
 
 
+def check_zone(fields: dict[bytes, bytes], config: StreamConfig) -> None:
+    """Raise for a time zone that is none, whether there is a schedule or not: 10188, 10223."""
+    if b"Nats-Schedule-Time-Zone" not in fields:
+        return
+    try:
+        _zone(fields)
+    except JetStreamError:
+        if not config.allow_msg_schedules:
+            raise js_error(10188) from None
+        raise
+
+
 def check(subject: bytes, fields: dict[bytes, bytes], config: StreamConfig, now_ns: int) -> int:
     """Return when a new schedule is due. Raises what is wrong about it."""
     if not config.allow_msg_schedules:
@@ -79,11 +92,15 @@ def check(subject: bytes, fields: dict[bytes, bytes], config: StreamConfig, now_
         raise js_error(10166)
     target = fields.get(b"Nats-Schedule-Target", b"")
     source = fields.get(b"Nats-Schedule-Source", b"")
-    if target == subject or not _is_within(target, config):
+    if target == subject or not _is_subject(target):
         raise js_error(10190)
-    if source and (source in {target, subject} or not _is_within(source, config)):
+    if source and (source in {target, subject} or not _is_subject(source)):
         raise js_error(10203)
-    if fields.get(b"Nats-Rollup", b"sub") not in {b"", b"sub"}:
+    if not _is_within(target, config):
+        raise js_error(10190)
+    if source and not _is_within(source, config):
+        raise js_error(10203)
+    if fields.get(b"Nats-Rollup", b"sub").lower() not in {b"", b"sub"}:
         raise js_error(10192)
     return due_ns
 
@@ -139,7 +156,7 @@ def _is_subject(subject: bytes) -> bool:
 
 
 def _is_within(subject: bytes, config: StreamConfig) -> bool:
-    return _is_subject(subject) and any(collides(one.encode(), subject) for one in config.subjects)
+    return any(collides(one.encode(), subject) for one in config.subjects)
 
 
 def _zone(fields: dict[bytes, bytes]) -> ZoneInfo | None:

@@ -210,6 +210,17 @@ def test_an_id_survives_the_purge_of_its_message() -> None:
         ({"Nats_TTL": "500ms"}, error(400, 10165, "invalid per-message TTL")),
         ({"Nats_TTL": "abc"}, error(400, 10165, "invalid per-message TTL")),
         ({"Nats_TTL": ""}, b'{"stream":"S","seq":3}'),
+        ({"Nats_Expected_Stream": ""}, b'{"stream":"S","seq":3}'),
+        ({"Nats_Expected_Last_Msg_Id": ""}, b'{"stream":"S","seq":3}'),
+        ({"Nats_Stream_Source": ""}, b'{"stream":"S","seq":3}'),
+        (
+            {"Nats_TTL": "abc", "Nats_Expected_Last_Sequence": "9"},
+            error(400, 10071, "wrong last sequence: 2"),
+        ),
+        (
+            {"Nats_Schedule": "zzz", "Nats_Expected_Last_Msg_Id": "ZZ"},
+            error(400, 10188, "message schedules is disabled"),
+        ),
         ({"Nats_Incr": "1"}, error(400, 10168, "message counters is disabled")),
         ({"Nats_Schedule": "zzz"}, error(400, 10188, "message schedules is disabled")),
         ({"Nats_Batch_Id": "b"}, error(400, 10174, "atomic publish is disabled")),

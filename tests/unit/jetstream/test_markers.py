@@ -120,19 +120,24 @@ def test_a_consumer_is_given_the_marker() -> None:
     assert [one.block for one in heard] == [MARKER]
 
 
-@pytest.mark.parametrize(("max_per_subject", "ttl"), [(-1, b"10"), (1, b"2s")])
-def test_a_shorter_time_to_live_is_raised_to_the_markers(max_per_subject: int, ttl: bytes) -> None:
+@pytest.mark.parametrize(
+    ("max_per_subject", "lines"),
+    [(-1, b"X: 1\r\nNats-TTL: 10"), (1, b"Nats-TTL: 2s\r\nX: 1")],
+)
+def test_a_shorter_time_to_live_is_raised_to_the_markers(
+    max_per_subject: int, lines: bytes
+) -> None:
     aging = world(max_msgs_per_subject=max_per_subject)
 
     aging.publish("s.a", b"1", headers={"Nats-TTL": "2s", "X": "1"})
 
-    assert last(aging)[1] == b"NATS/1.0\r\nNats-TTL: %b\r\nX: 1\r\n\r\n" % ttl
+    assert last(aging)[1] == b"NATS/1.0\r\n%b\r\n\r\n" % lines
 
 
-def test_the_line_is_replaced_where_it_stands() -> None:
+def test_the_raised_line_is_the_last_one() -> None:
     body = b"NATS/1.0\r\nA: 1\r\nNats-TTL: 1\r\nB: 2\r\n\r\npayload"
 
     size, other = raised(len(body) - 7, body, 1_500_000_000)
 
-    assert other == b"NATS/1.0\r\nA: 1\r\nNats-TTL: 2\r\nB: 2\r\n\r\npayload"
+    assert other == b"NATS/1.0\r\nA: 1\r\nB: 2\r\nNats-TTL: 2\r\n\r\npayload"
     assert other[size:] == b"payload"
