@@ -275,6 +275,10 @@ UPLINK_REFUSED_MAX_NS: Final = 60 * NS_PER_S
 UPLINK_LAG_REFRESH_NS: Final = 5 * NS_PER_S
 assert UPLINK_WINDOW_MSGS <= UPLINK_PROBES_MAX
 
+# --- a reload
+TASK_END_NS: Final = 5 * NS_PER_S  # for what is not configured any more; then it goes on without
+assert TASK_END_NS > PORT_CLOSE_TIMEOUT_NS
+
 # --- auth
 NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
 CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB

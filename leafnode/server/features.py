@@ -9,11 +9,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.server.ending import end
+
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
 
     from leafnode.bridge.bridge import Bridge
-    from leafnode.config.options import LeafRemote, Options
+    from leafnode.config.options import JetStreamOptions, LeafRemote, Options
     from leafnode.leaf.handler import LeafEnvironment
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
@@ -70,9 +73,15 @@ async def open_jetstream(server: Server, wanted: Options) -> JetStreams | None:
     """Return JetStream as these options want it; None: they want none. Raises StoreError."""
     if wanted.jetstream is None:
         return None
+    open_jetstreams = await asyncio.to_thread(_jetstream_opener)
+    return await open_jetstreams(server, wanted.jetstream)
+
+
+def _jetstream_opener() -> Callable[[Server, JetStreamOptions], Awaitable[JetStreams]]:
+    """Import the code, in a thread: where a reload turns it on, clients are served meanwhile."""
     from leafnode.server.jetstreams import open_jetstreams
 
-    return await open_jetstreams(server, wanted.jetstream)
+    return open_jetstreams
 
 
 def stop_jetstream(server: Server) -> None:
@@ -136,9 +145,7 @@ async def change_remotes(server: Server, *, anew: bool) -> None:
             wanted.remove(remote.options)
             continue
         features.remotes.remove(remote)
-        task = features.remote_tasks.pop(remote)
-        task.cancel()
-        await asyncio.wait([task])
+        await end(features.remote_tasks.pop(remote))
         log.info("Leaf remote ended: url=%s", remote.status.url)
     features.leaf_environment = None  # the next ones go by the options of now
     for remote_options in wanted:
@@ -249,8 +256,7 @@ async def change_serial(server: Server) -> None:
         return
     features.bridge = None
     if features.serial is not None:
-        features.serial.cancel()
-        await asyncio.wait([features.serial])
+        await end(features.serial)
         features.serial = None
     start_bridge(server)
 

@@ -110,7 +110,10 @@ class Reloader:
         server, ready = self._server, _Ready()
         try:
             if Part.LOG in parts:
-                ready.log = logs.handler_of(options, program=server.program)
+                # A thread: the name of a syslog daemon's host is looked up.
+                ready.log = await asyncio.to_thread(
+                    logs.handler_of, options, program=server.program
+                )
             # Always read anew: a certificate may be another one behind the same path.
             for reader in (client_ports, websocket_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))

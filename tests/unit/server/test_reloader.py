@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -91,6 +93,30 @@ async def test_an_address_for_monitoring_that_is_taken_changes_nothing() -> None
         assert "Error listening on port" in await server.reload()
         assert server.options is before
         assert server.info().max_payload == OLD.max_payload_bytes
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_a_syslog_daemon_is_looked_up_off_the_loop_and_one_without_address_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def look_up(*_: object, **__: object) -> None:
+        asked.append(threading.get_ident())
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def story(server: Server, file: File) -> None:
+        before = server.options
+        file.options = replace(OLD, remote_syslog="udp://log.example:514", max_payload_bytes=5)
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", look_up)
+
+            assert "Name or service not known" in await server.reload()
+        assert server.options is before
+        assert len(asked) == 1
+        assert asked[0] != threading.get_ident()
 
     await while_serving(OLD, story)
 
