@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SEED ?= 1
 CYCLES ?= 50
+CUTS ?= 3000
 EXAMPLES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 model bench suite package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut model bench suite package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +60,9 @@ fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
 
 kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
 	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)
+
+powercut: $(VENV)/.dev ## CUTS=3000 SEED=1: cut the power of a store, look for what it acknowledged; needs gcc
+	@$(BIN)/python -m tests.faults.powercut --cuts $(CUTS) --seed $(SEED)
 
 model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory and a model, all alike; half an hour
 	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/contract/test_api_model.py

@@ -1,0 +1,339 @@
+"""Power cuts at file level: what a store wrote is played again up to a moment, and opened.
+
+    python -m tests.faults.powercut --cuts 3000 --seed 1
+
+A child works on a real store under a recorder (powercut.c). For a cut after any operation, three
+disks are made up: `written` has all (the process died), `synced` only what a barrier covered, and
+`torn` that and a random choice of the rest, in any order, torn at sectors. Each must open whole,
+with everything that was acknowledged before the cut, no atomic batch in part, and consumers'
+records as the messages they were staged with. The last line is a control run: with
+synchronous=NORMAL cuts have to find losses, else they find nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leafnode.errors import StoreError
+from tests.sim.committer import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.store.api import StoredMsg
+    from tests.sim.committer import StoreWorld
+
+NAME, CREATE, WRITE, SIZE, SYNC, SYNC_DIR, RENAME, UNLINK, PROMISE = range(1, 10)
+RECORD = struct.Struct("=BIQQ")
+SECTOR = 512
+MODELS = ("written", "synced", "torn")
+TURNS = 150
+BATCH = 6  # messages of an atomic batch
+STEP = 5  # a position is stored with every fifth message
+
+CHILD = """
+import asyncio, os, sys
+from pathlib import Path
+from leafnode.clock import SystemClock
+from leafnode.store import schema
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.sqlite import SqliteStore, StoreSeams
+
+directory, mode, turns, batch, step = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+schema.WRITER_PRAGMAS = tuple(
+    one.replace("synchronous=FULL", "synchronous=" + mode)
+    .replace("autocheckpoint=1000", "autocheckpoint=60")
+    for one in schema.WRITER_PRAGMAS
+)
+
+def promise(seq, first):
+    def done(error):
+        os.write(1, b"%d %d\\n" % (seq, first)) if error is None else os._exit(9)
+    return done
+
+async def main():
+    loop = asyncio.get_running_loop()
+    seams = StoreSeams(
+        clock=SystemClock(), schedule=loop.call_soon,
+        call_soon_threadsafe=loop.call_soon_threadsafe, on_damage=lambda *_: os._exit(8),
+    )
+    bounds = StoreBounds(segment_rows_max=80, wal_pregrow_bytes=400_000, reserve_bytes=0)
+    store = SqliteStore.open(Path(directory), seams, bounds)
+    stream = store.create_stream("A", "S", b"{}", 0, 1)
+    store.put_consumer("A", "S", "position", 1, b"{}", b"0")
+    store.put_consumer("A", "S", "acks", 1, b"{}", b"0")
+
+    def add(group):
+        seq = stream.last_seq() + 1
+        stream.append(b"s.%d" % (seq % 7), 0, b"%d %d " % (seq, group) + b"x" * (seq % 900), 0)
+        if seq % step == 0:
+            store.put_consumer("A", "S", "position", 1, b"{}", b"%d" % seq)
+        return seq
+
+    for turn in range(1, turns + 1):
+        if turn % 3 == 0:
+            store.reserve(batch, batch * 1000)
+            seq = [add(turn) for _ in range(batch)][-1]
+        else:
+            seq = [add(0) for _ in range(turn % 4 + 1)][-1]
+        if turn % 10 == 0:
+            stream.remove([seq - 1])
+        if turn % 25 == 0:
+            stream.remove_below(seq - 150)
+        store.put_consumer_state("A", "S", "acks", b"%d" % seq)
+        done = asyncio.Event()
+        store.after_commit(promise(seq, stream.state().first_seq))
+        store.after_commit(lambda _: done.set())
+        await done.wait()
+    os._exit(0)  # the power fails with everything as it is
+
+asyncio.run(main())
+"""
+
+
+@dataclass
+class File:
+    """What a program sees of a file, what a cut cannot take back, and the writes between."""
+
+    seen: bytearray = field(default_factory=bytearray)
+    durable: bytearray = field(default_factory=bytearray)
+    pending: list[tuple[int, int, bytes]] = field(default_factory=list)
+
+
+class Disk:
+    """A directory whose names and bytes are as durable as the barriers made them."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, File] = {}
+        self.durable: dict[str, File] = {}
+
+    def step(self, operation: int, name: str, offset: int, data: bytes, target: str) -> None:
+        if operation == CREATE:
+            self.live[name] = File()
+        elif operation in (WRITE, SIZE):
+            file = self.live.setdefault(name, File())
+            change(file.seen, operation, offset, data)
+            file.pending.append((operation, offset, data))
+        elif operation == SYNC and name in self.live:
+            file = self.live[name]
+            file.durable = bytearray(file.seen)
+            file.pending.clear()
+            self._forget(file)
+            self.durable[name] = file  # a new file's name comes with its first fsync
+        elif operation == SYNC_DIR:
+            self.durable = dict(self.live)
+        elif operation == UNLINK:
+            self.live.pop(name, None)
+        elif operation == RENAME:
+            self.live[target] = self.live.pop(name)
+
+    def _forget(self, file: File) -> None:
+        self.durable = {name: one for name, one in self.durable.items() if one is not file}
+
+    def image(self, model: str, rng: random.Random) -> dict[str, bytes]:
+        """Return what is there after a cut: the bytes of each file."""
+        if model == "written":
+            return {name: bytes(file.seen) for name, file in self.live.items()}
+        if model == "synced":
+            return {name: bytes(file.durable) for name, file in self.durable.items()}
+        names = dict(self.durable)
+        for name, file in self.live.items():
+            if names.get(name) is not file and rng.random() < 0.5:  # made or renamed since
+                names = {old: one for old, one in names.items() if one is not file}
+                names[name] = file
+        living = list(map(id, self.live.values()))
+        for name, file in self.durable.items():
+            if id(file) not in living and names.get(name) is file and rng.random() < 0.5:
+                del names[name]
+        return {name: torn(file, rng) for name, file in names.items()}
+
+
+def change(image: bytearray, operation: int, offset: int, data: bytes) -> None:
+    """Do one write, or one change of size, to an image."""
+    if len(image) < offset:
+        image.extend(bytes(offset - len(image)))
+    if operation == WRITE:
+        image[offset : offset + len(data)] = data
+    else:
+        del image[offset:]
+
+
+def torn(file: File, rng: random.Random) -> bytes:
+    """Return the durable bytes with some of the later writes, in any order, some cut at sectors."""
+    image = bytearray(file.durable)
+    chosen = [one for one in file.pending if rng.random() < 0.6]
+    if rng.random() < 0.5:
+        rng.shuffle(chosen)
+    for operation, offset, data in chosen:
+        if operation == WRITE and len(data) > SECTOR and rng.random() < 0.3:
+            for at in range(0, len(data), SECTOR):
+                if rng.random() < 0.5:
+                    change(image, WRITE, offset + at, data[at : at + SECTOR])
+        else:
+            change(image, operation, offset, data)
+    return bytes(image)
+
+
+def build(directory: Path) -> Path:
+    """Compile the recorder."""
+    library = directory / "powercut.so"
+    source = Path(__file__).with_suffix(".c")
+    subprocess.run(
+        ["gcc", "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl", "-lpthread"], check=True
+    )
+    return library
+
+
+def record(
+    directory: Path, mode: str, turns: int = TURNS
+) -> list[tuple[int, str, int, bytes, str]]:
+    """Let a child work on a store below `directory`, and return what it did to the disk."""
+    library, root, log = build(directory), directory / f"store-{mode}", directory / f"log-{mode}"
+    root.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", CHILD, root, mode, *map(str, (turns, BATCH, STEP))],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "LD_PRELOAD": str(library), "CUT_ROOT": str(root), "CUT_LOG": str(log)},
+    )
+    return list(operations(log.read_bytes(), str(root)))
+
+
+def operations(log: bytes, root: str) -> Iterator[tuple[int, str, int, bytes, str]]:
+    """Yield operation, file below the root, offset, data, and the new name of a rename."""
+    names: dict[int, str] = {0: ""}
+    at = 0
+    while at < len(log):
+        operation, number, offset, size = RECORD.unpack_from(log, at)
+        at += RECORD.size
+        data = log[at : at + size] if operation in (NAME, WRITE, PROMISE) else b""
+        at += len(data)
+        if operation == NAME:
+            names[number] = data.decode()[len(root) + 1 :]
+        else:
+            target = names[offset] if operation == RENAME else ""
+            yield operation, names[number], offset, data, target
+
+
+def cut(
+    log: list[tuple[int, str, int, bytes, str]], cuts: int, seed: int
+) -> tuple[list[str], int, int]:
+    """Cut the power at `cuts` random moments; return the faults, the barriers and the promises."""
+    rng = random.Random(seed)
+    moments = Counter(rng.randrange(len(log) + 1) for _ in range(cuts - 1))
+    moments[len(log)] += 1  # the end, where the most is promised
+    disk, promised, faults, barriers, promises = Disk(), (0, 0), [], 0, 0
+    memory = "/dev/shm"  # images are many and short-lived
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as scratch:
+        for moment in range(len(log) + 1):
+            for again in range(moments[moment]):
+                for model in MODELS:
+                    image = disk.image(model, random.Random(f"{seed}/{moment}/{again}/{model}"))
+                    problem = judge(Path(scratch) / "store", image, *promised)
+                    faults += [f"{model}, cut {moment}, seed {seed}: {problem}"] if problem else []
+            if moment < len(log):
+                operation, _, _, data, _ = log[moment]
+                barriers += operation in (SYNC, SYNC_DIR)
+                if operation == PROMISE:
+                    promises += 1
+                    seq, first = map(int, data.split(b"\n")[-2].split())
+                    promised = (seq, first)
+                else:
+                    disk.step(*log[moment])
+    return faults, barriers, promises
+
+
+def judge(directory: Path, image: dict[str, bytes], acked: int, first: int) -> str:
+    """Open a store out of an image; return what is wrong with it, empty if nothing is."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
+    for name, data in image.items():
+        if name and not name.endswith("-shm"):
+            (directory / name).write_bytes(data)
+    try:
+        world = open_store(directory)
+    except (StoreError, sqlite3.Error) as error:
+        return f"it does not open: {error}"
+    try:
+        return examine(world, directory, acked, first)
+    finally:
+        world.close()
+
+
+def examine(world: StoreWorld, directory: Path, acked: int, first: int) -> str:
+    streams = world.store.streams()
+    if not streams:
+        return f"no stream, {acked} acknowledged" if acked else ""
+    stream = streams[0].store
+    state = stream.state()
+    if state.last_seq < acked or state.first_seq < first:
+        return f"{acked} acknowledged from {first} on, it has {state.first_seq}-{state.last_seq}"
+    messages = everything(world, state.first_seq)
+    problems = [] if len(messages) == state.msgs else [f"{len(messages)} of {state.msgs} read"]
+    groups: Counter[int] = Counter()
+    for message in messages:
+        seq, group, filler = message.body.split(b" ")
+        groups[int(group)] += 1
+        if int(seq) != message.seq or filler != b"x" * (message.seq % 900):
+            problems.append(f"message {message.seq} is another")
+    newest = int(messages[-1].body.split(b" ")[1]) if messages else 0
+    if newest and newest % 10 and groups[newest] != BATCH:
+        problems.append(f"{groups[newest]} messages of atomic batch {newest}")
+    states = {one.name: int(one.state) for one in world.store.consumers("A", "S")}
+    if state.last_seq and states["position"] != state.last_seq - state.last_seq % STEP:
+        problems.append(f"position {states['position']} with message {state.last_seq}")
+    if states.get("acks", 0) > state.last_seq:
+        problems.append(f"acks up to {states['acks']}, messages up to {state.last_seq}")
+    connection = sqlite3.connect(directory / "leafnode.db")
+    whole = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    connection.close()
+    problems += [] if whole == "ok" else [f"integrity: {whole}"]
+    return "; ".join(problems + [str(one) for one in world.damage])
+
+
+def everything(world: StoreWorld, start: int) -> list[StoredMsg]:
+    """Read all messages, which verifies their checksums."""
+    stream, messages = world.store.streams()[0].store, []
+    while True:
+        found: list[list[StoredMsg]] = []
+        stream.read(start, [], 256, 10**7, found.append)
+        world.settle()
+        if not found or not found[0]:
+            return messages
+        messages += found[0]
+        start = messages[-1].seq + 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="cut the power of a store, many times")
+    parser.add_argument("--cuts", type=int, default=3000, help="disks to look at")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    each = max(1, arguments.cuts // len(MODELS))
+    with tempfile.TemporaryDirectory() as directory:
+        log = record(Path(directory), "FULL")
+        faults, barriers, promises = cut(log, each, arguments.seed)
+        print("\n".join(faults[:20]))
+        print(
+            f"{len(log)} operations, {barriers} barriers, {promises} acknowledgements, "
+            f"{each * len(MODELS)} cuts: {len(faults)} faults"
+        )
+        control, _, _ = cut(record(Path(directory), "NORMAL"), max(1, each // 10), arguments.seed)
+        print(f"control with synchronous=NORMAL: {len(control)} faults")
+    return 0 if not faults and control else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
