@@ -21,7 +21,9 @@ LeafnodeError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_SHOWN_CHARS: Final = 200  # of a quoted text; a path fits
 
 
 class LeafnodeError(Exception):
@@ -146,3 +148,10 @@ class JetStreamError(LeafnodeError):
 
     def __str__(self) -> str:
         return f"{self.description} ({self.err_code})"
+
+
+def quoted(text: str) -> str:
+    """Return the text for an error: in double quotes, one line, of bounded length."""
+    shown = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+    plain = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return '"' + "".join(plain).replace('"', '\\"') + '"'

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import UNLIMITED, ActivationClaims, JetStreamTier, Scope
 from leafnode.config.convert import is_public_nkey
-from leafnode.config.lexer import quoted
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, quoted
 from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, MAX_SUBJECT_TOKENS
 from leafnode.protocol.patterns import PatternSet
 from leafnode.protocol.subject import is_literal

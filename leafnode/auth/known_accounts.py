@@ -20,8 +20,7 @@ from leafnode.auth.account_claims import Exporter, account_options, approved_imp
 from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
-from leafnode.config.lexer import quoted
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, quoted
 from leafnode.limits import (
     ACCOUNT_LOOKUPS_MAX,
     ACCOUNT_RENEWAL_NS,

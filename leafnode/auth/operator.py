@@ -29,8 +29,7 @@ from leafnode.auth.user_claims import (
     identity_of,
 )
 from leafnode.clock import NS_PER_S
-from leafnode.config.lexer import quoted
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, quoted
 from leafnode.limits import JETSTREAM_LOGIN_WAIT_NS, SHOWN_JWT_CHARS_MAX
 from leafnode.protocol.errors import AccountAuthenticationExpired, AuthorizationViolation
 

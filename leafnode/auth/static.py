@@ -12,7 +12,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
-from leafnode.auth.certificate import mapped_user
 from leafnode.auth.identity import (
     PROXY_REQUIRED,
     Identity,
@@ -21,7 +20,7 @@ from leafnode.auth.identity import (
     UserRemoved,
 )
 from leafnode.auth.secrets import Secrets, is_bcrypt
-from leafnode.config.lexer import quoted
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from leafnode.auth.identity import PeerFacts
@@ -147,6 +146,8 @@ class StaticLogins:
     def _mapped(self, facts: PeerFacts) -> KnownUser:
         if facts.certificate is None:
             raise LoginRefused("user required in certificate, none came")
+        from leafnode.auth.certificate import mapped_user
+
         known = self._users.by_name
         allowed = [name for name, user in known.items() if user.allows(facts.kind)]
         name = mapped_user(facts.certificate, allowed)

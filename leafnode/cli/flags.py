@@ -11,10 +11,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leafnode.config import convert, process
+from leafnode.config import convert
 from leafnode.config.options import Authorization, HostPort, JetStreamOptions
-from leafnode.config.parser import Node
-from leafnode.config.place import Place
 from leafnode.errors import ConfigError, LeafnodeError
 
 if TYPE_CHECKING:
@@ -331,6 +329,9 @@ def _server_name(word: str) -> str:
 
 
 def _advertised(word: str) -> HostPort | None:
+    from leafnode.config.parser import Node
+    from leafnode.config.place import Place
+
     try:
         return convert.advertised(Place(Node(word, "-client_advertise", 1, 1), ""))
     except ConfigError as err:
@@ -338,7 +339,9 @@ def _advertised(word: str) -> HostPort | None:
 
 
 def _syslog_url(word: str) -> str:
-    if not process.is_syslog_url(word):
+    from leafnode.config.process import is_syslog_url
+
+    if not is_syslog_url(word):
         raise ValueError(f'expected a URL like "udp://localhost:514", got "{word}"')
     return word
 

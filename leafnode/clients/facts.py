@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from leafnode.auth.certificate import certificate_of, go_subject
 from leafnode.auth.identity import ConnectionType
-from leafnode.config.tls import CIPHER_SUITES, INSECURE_SUITES
 from leafnode.protocol import errors
 from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 from leafnode.sha256 import sha256
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 CLIENT_CLOSED: Final = "Client Closed"
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
-_GO_CIPHERS: Final = {ours: go for go, ours in (CIPHER_SUITES | INSECURE_SUITES).items()}
 
 CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AuthenticationTimeout: "Authentication Timeout",
@@ -189,9 +186,12 @@ def with_tls(facts: ConnectionFacts, tls: TlsFacts, *, is_first: bool) -> Connec
 
     `is_first`: the handshake came before INFO.
     """
-    cipher, der = tls.cipher(), tls.certificate()
+    from leafnode.config.tls import go_suite
+
+    der = tls.certificate()
     shown: tuple[PeerCertificate, ...] = ()
     if der:
+        from leafnode.auth.certificate import certificate_of, go_subject
         from leafnode.net.x509 import key_digest
 
         subject = go_subject(certificate_of(tls.names(), der))
@@ -199,7 +199,7 @@ def with_tls(facts: ConnectionFacts, tls: TlsFacts, *, is_first: bool) -> Connec
     return replace(
         facts,
         tls_version=tls.version().removeprefix("TLSv"),
-        tls_cipher=_GO_CIPHERS.get(cipher, cipher),
+        tls_cipher=go_suite(tls.cipher()),
         tls_first=is_first,
         tls_peer_certs=shown,
     )

@@ -10,7 +10,6 @@ import logging
 from asyncio import CancelledError, Future
 from typing import TYPE_CHECKING, Final, Protocol
 
-from leafnode.auth.certificate import certificate_of
 from leafnode.auth.identity import LoginRefused, LoginsOverflowed, PeerFacts
 from leafnode.clients.greeting import first_info
 from leafnode.errors import AuthError, ProtocolError
@@ -23,6 +22,7 @@ from leafnode.routing.responses import OpenReplies
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from leafnode.auth.certificate import Certificate
     from leafnode.auth.identity import ConnectionType, Identity
     from leafnode.clients.seams import ClientSeams
     from leafnode.clock import Timer
@@ -120,9 +120,7 @@ class Login:
             kind=seams.kind,
             ip=self._client.address().rpartition(":")[0].strip("[]"),
             cid=self._client.peer.cid,
-            certificate=certificate_of(tls.names(), tls.certificate())
-            if tls is not None and tls.names()
-            else None,
+            certificate=_certificate(tls) if tls is not None and tls.names() else None,
             map_certificate=seams.map_certificate,
             tls_version=tls.version() if tls is not None else "",
             tls_cipher=tls.cipher() if tls is not None else "",
@@ -315,3 +313,9 @@ class _Gone:
 
 
 _GONE: Final = _Gone()
+
+
+def _certificate(tls: TlsFacts) -> Certificate:
+    from leafnode.auth.certificate import certificate_of
+
+    return certificate_of(tls.names(), tls.certificate())

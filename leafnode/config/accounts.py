@@ -22,11 +22,11 @@ from leafnode.config.account_options import (
 )
 from leafnode.config.authorization import users
 from leafnode.config.import_check import ImportCheck, latency_problem
-from leafnode.config.lexer import quoted
 from leafnode.config.mappings import mappings
 from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.sharing import exports, imports, percent
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.config import convert
-from leafnode.config.lexer import quoted
 from leafnode.config.options import AuthCalloutOptions, Authorization, PermissionsOptions, User
 from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates, shown
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from leafnode.config.options import Options

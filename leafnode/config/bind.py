@@ -19,14 +19,13 @@ from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
 from leafnode.config.digest import config_digest
-from leafnode.config.lexer import quoted
 from leafnode.config.mappings import mappings
 from leafnode.config.options import HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.tls import listener_tls
 from leafnode.config.websocket import check_login, websocket
-from leafnode.errors import ConfigError
+from leafnode.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

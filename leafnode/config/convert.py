@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.config.lexer import quoted
 from leafnode.config.options import HostPort
+from leafnode.errors import quoted
 from leafnode.protocol import subject as subjects
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from leafnode.config.lexer import quoted
-from leafnode.errors import TransformError
+from leafnode.errors import TransformError, quoted
 from leafnode.protocol.patterns import PatternSet
 from leafnode.protocol.subject import is_subset, is_valid
 from leafnode.protocol.transform import import_transform, stream_transforms, untokenize

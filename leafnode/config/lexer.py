@@ -13,7 +13,7 @@ from bisect import bisect_right
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode.errors import ConfigError
+from leafnode.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,7 +63,6 @@ _POWERS: Final = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 # A bare bcrypt hash begins like a variable. nats-server knows $2a$ alone; others are as common.
 _BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
 _INT64_DIGITS: Final = 19
-_SHOWN_CHARS: Final = 200  # a path fits
 
 
 class Lexer:
@@ -291,10 +290,3 @@ class Lexer:
         if not char:
             return "the end of the file"
         return "the end of the line" if char in "\r\n" else quoted(char)
-
-
-def quoted(text: str) -> str:
-    """Return the text for an error: in double quotes, one line, of bounded length."""
-    shown = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
-    plain = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
-    return '"' + "".join(plain).replace('"', '\\"') + '"'

@@ -10,10 +10,9 @@ from typing import Final
 
 from leafnode.config import convert
 from leafnode.config.account_options import Destination, Mapping
-from leafnode.config.lexer import quoted
 from leafnode.config.place import Block, Place, Row
 from leafnode.config.sharing import percent
-from leafnode.errors import TransformError
+from leafnode.errors import TransformError, quoted
 from leafnode.protocol.transform import Transform
 
 _ALL_PERCENT: Final = 100

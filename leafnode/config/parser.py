@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from leafnode import limits
-from leafnode.config.lexer import Kind, Lexer, Token, quoted
-from leafnode.errors import ConfigError
+from leafnode.config.lexer import Kind, Lexer, Token
+from leafnode.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

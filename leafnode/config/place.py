@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode import limits
-from leafnode.config.lexer import quoted
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

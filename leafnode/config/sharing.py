@@ -17,8 +17,8 @@ from leafnode.config.account_options import (
     StreamExport,
     StreamImport,
 )
-from leafnode.config.lexer import quoted
 from leafnode.config.place import Block, Given, Place, Row
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

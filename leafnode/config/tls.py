@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.config import convert, refused, taken
-from leafnode.config.lexer import quoted
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.config.place import Block, Row
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from leafnode.config.place import Given, Place
@@ -75,6 +75,12 @@ def openssl_suites(names: tuple[str, ...]) -> str:
     """Return the suites below TLS 1.3 that Go's names stand for, as OpenSSL wants them."""
     known = CIPHER_SUITES | INSECURE_SUITES
     return ":".join(known[name] for name in names if name in known)
+
+
+def go_suite(name: str) -> str:
+    """Return Go's name of a suite that OpenSSL calls so; of one that is not known here its own."""
+    known = CIPHER_SUITES | INSECURE_SUITES
+    return next((ours for ours, theirs in known.items() if theirs == name), name)
 
 
 def listener_tls(place: Place) -> ListenerTls:

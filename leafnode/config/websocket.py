@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from leafnode import limits
 from leafnode.config import convert
-from leafnode.config.lexer import quoted
 from leafnode.config.listener_options import Websocket, WebsocketAuthorization
 from leafnode.config.place import Block, Row
 from leafnode.config.tls import listener_tls
+from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,13 +6,14 @@ Pure. Truth: Go's time package (Format with RFC3339Nano, Duration.String, ParseD
 from __future__ import annotations
 
 import re
-from calendar import timegm
+from datetime import date
 from time import gmtime
 from typing import Final
 
 from leafnode.clock import NS_PER_S
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 ZERO_TIME_NS: Final = -62_135_596_800 * NS_PER_S  # what ZERO_TIME is on our scale
 _MAX_DURATION_NS: Final = 2**63 - 1
 _TIME: Final = re.compile(
@@ -56,7 +57,9 @@ def parse_time(text: str) -> int | None:
     if match[8]:
         offset_s = (int(match[9]) * 60 + int(match[10])) * 60
         offset_s = -offset_s if match[8] == "-" else offset_s
-    seconds = timegm((year, month, day, hour, minute, second)) - offset_s
+    # Go has a year 0; it is four years before the year 4, a leap year like that one.
+    days = date(year or 4, month, day).toordinal() - _EPOCH_DAY - (0 if year else 1461)
+    seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset_s
     return seconds * NS_PER_S + fraction
 
 

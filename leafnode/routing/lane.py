@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
 
-# The ends of control lines seen most: no int() and no check of digits for them.
-_SIZES: Final = {b"%d\r\n" % size: size for size in range(4097)}
+# The ends of control lines that were seen, up to this size: no int() and no check of digits again.
+_KNOWN_SIZE_MAX: Final = 4096
+_SIZES: Final[dict[bytes, int]] = {}  # of all connections; learned, since 4097 take 420 KiB
 _VERB_SLACK_BYTES: Final = 16  # max_control_line bounds the arguments; this is for the verb
 _CLIENT_VERBS: Final = {b"PUB": False, b"HPUB": True}  # verb: has a header size
 _LEAF_VERBS: Final = {b"LMSG": False, b"HMSG": True}
@@ -109,9 +110,7 @@ class Lane:
         self._max_payload = max_payload_bytes
         self._pairs.limit_payload(max_payload_bytes)
         self._large_end, self._large_size = b"", -1  # a size beyond the table, as it was last read
-        self._sizes = _SIZES
-        if max_payload_bytes < len(_SIZES):
-            self._sizes = {end: size for end, size in _SIZES.items() if size <= max_payload_bytes}
+        self._sizes = _SIZES if max_payload_bytes >= _KNOWN_SIZE_MAX else {}
 
     def limit_line(self, max_control_line_bytes: int) -> None:
         """Refuse longer control lines from now on."""
@@ -413,7 +412,9 @@ class Lane:
             return b"", 0, -1
         if reply.startswith(self._reserved):
             return b"", 0, -1
-        if size >= 0 and not (reply or with_header):
+        if 0 <= size <= _KNOWN_SIZE_MAX:
+            self._sizes[b"%d\r\n" % size] = size
+        elif size >= 0 and not (reply or with_header):
             self._large_end, self._large_size = rest, size
         return reply, header_size, size
 

@@ -17,8 +17,7 @@ from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import problem_of
 from leafnode.auth.claims import AccountClaims, GenericClaims
 from leafnode.clock import NS_PER_S
-from leafnode.config.lexer import quoted
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, quoted
 from leafnode.limits import CLAIMS_REQUESTS_MAX, LARGE_JWT_CHARS
 
 if TYPE_CHECKING:

@@ -7,16 +7,17 @@ measured.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from leafnode.jetstream import json_syntax
 from leafnode.limits import SYSTEM_REQUEST_BYTES_MAX
 
 if TYPE_CHECKING:
+    import json
+
     from leafnode.system.envelope import About
 
 _INT_MAX: Final = 2**63 - 1
@@ -137,9 +138,6 @@ class _Object(list[tuple[str, object]]):
     """An object's fields in their order, also one that is there twice."""
 
 
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number
-)
 # What may be given for each of Go's types; numbers are looked at once more.
 _PYTHON: Final[dict[str, type]] = {
     "string": str,
@@ -176,7 +174,19 @@ def read(body: bytes, fields: Fields) -> dict[str, Any]:
     return known
 
 
+@cache
+def _decoder() -> json.JSONDecoder:
+    """Return what keeps fields that are there twice, and numbers as they are written."""
+    import json
+
+    return json.JSONDecoder(
+        object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number
+    )
+
+
 def _decoded(body: bytes) -> object:
+    from leafnode.jetstream import json_syntax
+
     try:
         msgspec.json.decode(body)
     except (ValueError, RecursionError) as err:
@@ -185,7 +195,7 @@ def _decoded(body: bytes) -> object:
             raise BadRequest(problem) from err
         # Half of a surrogate pair or 1e999: Go's decoder is not so strict.
     try:
-        return _DECODER.decode(body.decode("utf-8", "replace"))
+        return _decoder().decode(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as err:  # nested too deep for anything that we know
         raise BadRequest(json_syntax.NOT_HELD) from err
 

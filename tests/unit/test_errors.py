@@ -1,6 +1,6 @@
 """leafnode.errors: exceptions hold data and say it in one line."""
 
-from leafnode.errors import ConfigError, JetStreamError
+from leafnode.errors import ConfigError, JetStreamError, quoted
 
 
 def test_config_error_reads_file_line_column_path_problem() -> None:
@@ -20,3 +20,8 @@ def test_jetstream_error_carries_the_numbers_that_clients_switch_on() -> None:
 
     assert (error.code, error.err_code) == (404, 10059)
     assert str(error) == "stream not found (10059)"
+
+
+def test_quoted_text_stays_on_one_bounded_line() -> None:
+    assert quoted('a"b\n\x07é') == '"a\\"b\\n\\x07é"'
+    assert len(quoted("x" * 5000)) < 300

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from leafnode.config.lexer import Kind, Lexer, Token, quoted
+from leafnode.config.lexer import Kind, Lexer, Token
 from leafnode.errors import ConfigError
 
 
@@ -247,8 +247,3 @@ def test_comments_run_to_the_end_of_the_line(text: str, rest: str, line_ended: b
 
     assert lexer.skip_comments() is line_ended
     assert text[lexer.pos :] == rest
-
-
-def test_quoted_text_stays_on_one_bounded_line() -> None:
-    assert quoted('a"b\n\x07é') == '"a\\"b\\n\\x07é"'
-    assert len(quoted("x" * 5000)) < 300

@@ -38,6 +38,8 @@ def test_a_time_survives_its_text(ns: int) -> None:
         ("1970-01-01T00:00:01Z", 1),
         ("1970-01-01T01:00:01+01:00", 1),
         ("1969-12-31T23:00:01-01:00", 1),
+        ("2000-02-29T00:00:00Z", 951_782_400),
+        ("0000-02-29T00:00:00Z", -62_162_121_600),
     ],
 )
 def test_zones_are_offsets_from_utc(text: str, seconds: int) -> None:
