@@ -36,6 +36,7 @@ class Outbound:
         "_on_slow",
         "_peer",
         "_rest",
+        "_stall_bytes",
         "_transport",
     )
 
@@ -59,6 +60,8 @@ class Outbound:
         self._max_pending_bytes = max_pending_bytes
         self._on_slow = on_slow
         self._holds_back = holds_back
+        # Early enough where max_pending is small: one turn reads a MiB more before it can stop.
+        self._stall_bytes = min(STALL_PENDING_BYTES, max_pending_bytes // 2)
         self._rest: deque[bytes] | None = None  # it waits for its turn, see `_write_coded`
         self._head_sent = 0  # of its first chunk
         self._coded_later = 0  # bytes of it
@@ -88,7 +91,7 @@ class Outbound:
         else:
             transport.write(peer.take())
         pending = self._coded_later + transport.pending_bytes()
-        if pending > STALL_PENDING_BYTES and self._holds_back:
+        if pending > self._stall_bytes and self._holds_back:
             peer.outbox.stalled = True
         if pending > self._max_pending_bytes:
             self._cut()

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
 
 
-def pick(group: Group, origin: Peer, subject: bytes) -> Subscription | None:
-    """Choose the member that gets the next message: local ones first, else a leaf by weight."""
+def pick(
+    group: Group, origin: Peer, subject: bytes, *, of_service: bool = False
+) -> Subscription | None:
+    """Choose the member that gets the next message: local ones first, else a leaf by weight.
+
+    `of_service`: it came through a service import, so it goes to nobody by a stream import.
+    """
     members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
+    if of_service:
+        members = [sub for sub in members if sub.shadow is None]
     if not members:
         return None
     local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]

@@ -247,8 +247,8 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
             if message.trace is not None:
                 message.trace.is_held_back(sub, origin)
             continue
-        if _is_exported_again(sub, message):
-            continue
+        if sub.shadow is not None and message.passed:
+            continue  # what came through a service import goes no further through a stream import
         if sub.peer.kind is Kind.LEAF:
             leafs.setdefault(sub.peer.cid, (sub, []))
         else:
@@ -256,8 +256,8 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     for group in match.groups:
         if message.queues is not None and group.queue not in message.queues:
             continue
-        picked = pick(group, origin, subject)
-        if picked is None or _is_exported_again(picked, message):
+        picked = pick(group, origin, subject, of_service=bool(message.passed))
+        if picked is None:
             continue
         if picked.peer.kind is Kind.LEAF:
             leafs.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
@@ -267,11 +267,6 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
         send_to_leaf(account, sub, message, queues)
         received += 1
     return received
-
-
-def _is_exported_again(sub: Subscription, message: Message) -> bool:
-    """What came through a service import goes no further through a stream import."""
-    return sub.shadow is not None and bool(message.passed)
 
 
 def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> int:

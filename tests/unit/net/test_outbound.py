@@ -178,6 +178,17 @@ def test_a_peer_far_behind_asks_for_a_stall(size: int, stalled: bool) -> None:
     assert not world.turn.must_stall()
 
 
+@pytest.mark.parametrize(("size", "stalled"), [(2000, False), (2001, True)])
+def test_where_little_may_wait_the_stall_comes_at_half(size: int, stalled: bool) -> None:
+    world = World(max_pending_bytes=4000)
+    world.link.deaf = True
+
+    world.peer.send(b"x" * size)
+    world.clock.advance(0)
+
+    assert world.turn.must_stall() == stalled
+
+
 def test_nobody_is_held_back_where_that_is_configured() -> None:
     world = World(max_pending_bytes=2 * STALL_PENDING_BYTES, holds_back=False)
     world.link.deaf = True
