@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountBody, AccountClaims, AuthorizationResponse, UserClaims
-from leafnode.auth.identity import REFUSED, LoginRefused
+from leafnode.auth.identity import REFUSED, UNLIMITED, LoginRefused
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.auth.permissions import without_publishing
 from leafnode.auth.trust import Trust
@@ -197,7 +197,14 @@ class Callout:
             raise LoginRefused(_wrong_issuer(to, claims))
         account = await self._account(to, claims)
         identity = identity_of(claims, account, facts, moment)
-        identity = replace(identity, user=claims.name or raw_user(connect), is_bearer=False)
+        # nats-server goes by no limits of such a JWT, and services leave them out.
+        identity = replace(
+            identity,
+            user=claims.name or raw_user(connect),
+            is_bearer=False,
+            max_subscriptions=UNLIMITED,
+            max_payload_bytes=UNLIMITED,
+        )
         if to.trust is None:
             if not self._exists(claims.aud):
                 raise LoginRefused(
@@ -235,9 +242,11 @@ class Callout:
         return response.nats.jwt
 
     async def _may_answer(self, to: Delegation, key: str) -> bool:
-        """Say whether an answer may be signed by this key. Without operators the JWT in it says."""
-        if to.trust is None or self._lookup is None or key == to.issuer:
+        """Say whether this key may sign an answer; without operators only the issuer's may."""
+        if key == to.issuer:
             return True
+        if to.trust is None or self._lookup is None:
+            return False
         return to.trust.signs_for(await self._lookup(to.issuer), key)
 
     async def _account(self, to: Delegation, claims: UserClaims) -> AccountClaims:

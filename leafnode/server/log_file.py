@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import sys
 import time
@@ -36,7 +37,7 @@ class LogFile(logging.Handler):
         self._open()
 
     def _open(self) -> None:
-        self._file = self._path.open("ab", buffering=0)
+        self._file = open(self._path, "ab", buffering=0, opener=_private)  # noqa: SIM115
         self._size_bytes = self._path.stat().st_size
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -101,6 +102,11 @@ class LogFile(logging.Handler):
         """Write a line of our own, past the check that called us."""
         values = (like.name, logging.INFO, like.pathname, like.lineno, text, (), None)
         self._write(logging.LogRecord(*values))
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that not everybody may read: with `trace` it holds payloads."""
+    return os.open(path, flags, 0o640)
 
 
 def _stamp(wall_ns: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from leafnode.auth.callout import AskingServer, Callout, Delegation, guarded, proof_of
-from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
+from leafnode.auth.identity import UNLIMITED, Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.limits import AUTH_TIMEOUT_NS
 from leafnode.protocol.info import Connect
@@ -46,11 +46,11 @@ def user_jwt(request: dict[str, Any], *, by: Key = ISSUER, **changed: Any) -> st
     return by.sign(claims.pop("sub"), claims.pop("name"), body, issued_s=NOW_S, **claims)
 
 
-def answer(request: dict[str, Any], **changed: Any) -> bytes:
+def answer(request: dict[str, Any], *, by: Key = ISSUER, **changed: Any) -> bytes:
     body = {"type": "authorization_response", "version": 2}
     body |= changed.pop("nats", None) or {"jwt": user_jwt(request)}
     claims = {"sub": request["nats"]["user_nkey"], "aud": SERVER.public_key} | changed
-    return ISSUER.sign(claims.pop("sub"), "x", body, issued_s=NOW_S, **claims).encode()
+    return by.sign(claims.pop("sub"), "x", body, issued_s=NOW_S, **claims).encode()
 
 
 def decide(service: Answer, to: Delegation = TO) -> Identity:
@@ -128,6 +128,21 @@ WRONG: dict[str, Answer] = {
 def test_any_other_answer_lets_nobody_in(wrong: Answer) -> None:
     with pytest.raises(LoginRefused):
         decide(wrong)
+
+
+def test_nobody_else_signs_an_answer_that_is_not_sealed() -> None:
+    with pytest.raises(LoginRefused) as caught:
+        decide(lambda request: answer(request, by=Key(ACCOUNT)))
+
+    assert caught.value.reason == "auth callout signing key is unknown"
+
+
+def test_limits_in_the_users_jwt_do_not_hold_as_on_nats_server() -> None:
+    bare = {"subs": 0, "payload": 5}
+
+    identity = decide(lambda request: answer(request, nats={"jwt": user_jwt(request, nats=bare)}))
+
+    assert (identity.max_subscriptions, identity.max_payload_bytes) == (UNLIMITED, UNLIMITED)
 
 
 def test_the_services_account_is_told_why_and_of_silence_only_that_it_was_in_vain() -> None:

@@ -53,6 +53,12 @@ def test_lines_are_appended_to_what_is_there(make: Make, tmp_path: Path) -> None
     assert (tmp_path / "x.log").read_text() == "before\nhello\n"
 
 
+def test_not_everybody_may_read_it(make: Make, tmp_path: Path) -> None:
+    make()
+
+    assert (tmp_path / "x.log").stat().st_mode & 0o137 == 0
+
+
 def test_a_file_beyond_the_limit_is_set_aside(make: Make, tmp_path: Path) -> None:
     handler = make(size_limit_bytes=1000)
 
