@@ -55,6 +55,7 @@ NOT_FOUND: Final = Answer(404, TEXT, (b"404 page not found\n",))
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]{0,127}")
 # As nats-server counts them: under other names than the path, or not at all.
 _COUNTED_AS: Final = {"/subscriptionsz": "/subsz"}
+_KEPT_IN_PATH: Final = "/%$&+,:;=@"  # by Go's url.URL, what is escaped already too
 _NOT_COUNTED: Final = frozenset({"/stacksz", "/raftz", "/ipqueuesz", "/debug/vars"})
 _INDENTS: Final = {"/ipqueuesz": 3}
 
@@ -82,11 +83,10 @@ class Endpoints:
     def answer(self, target: str) -> Steps[Answer]:
         """Answer a request target such as `/connz?limit=1`."""
         path, mark, text = _local(target).partition("?")
-        path = unquote(path)
-        clean = _clean(path)
+        clean = _clean(path)  # as it came: an escaped dot or slash is part of a name, as there
         if clean != path:
-            return at_once(_moved(quote(clean) + mark + text))
-        name = self._names.get(path)
+            return at_once(_moved(quote(clean, safe=_KEPT_IN_PATH) + mark + text))
+        name = self._names.get(unquote(path))
         if name is None:
             return at_once(NOT_FOUND)
         return self._counted(name, self._pages[name], text)

@@ -91,13 +91,22 @@ def test_a_proxys_target_and_an_escaped_path_are_understood(target: str) -> None
         ("/./connz?limit=1", "/connz?limit=1"),
         ("/x/../varz", "/varz"),
         ("", "/"),
-        ("//evil.example/%0d%0aX: y", "/evil.example/%0D%0AX%3A%20y"),
+        ("//evil.example/%0d%0aX:\r\ny", "/evil.example/%0d%0aX:%0D%0Ay"),
+        ("/x/../%76arz", "/%76arz"),
+        ("/x/../a%20b", "/a%20b"),
     ],
 )
 def test_a_path_that_is_not_clean_is_moved(target: str, location: str) -> None:
     answer = World().get(target)
 
     assert (answer.status, answer.location) == (307, location)
+
+
+@pytest.mark.parametrize(
+    "target", ["/%2e%2e/varz", "/%2e/varz", "/%2fvarz", "/varz%2f", "/varz/%2e"]
+)
+def test_an_escaped_dot_or_slash_leads_nowhere(target: str) -> None:
+    assert World().get(target).status == 404
 
 
 def test_without_raft_there_are_no_raft_groups() -> None:

@@ -79,7 +79,11 @@ def test_a_test_subject_leaves_what_a_message_on_it_would_reach() -> None:
     assert got["total"] == 2
 
 
-@pytest.mark.parametrize("subject", ["a.*", "a..b", "a b"])
+def test_a_test_subject_with_a_blank_reaches_nobody() -> None:
+    assert answer("subs=1&test=b+c")["total"] == 0
+
+
+@pytest.mark.parametrize("subject", ["a.*", "a..b", "a.>"])
 def test_a_test_subject_must_be_one_that_can_be_published_to(subject: str) -> None:
     with pytest.raises(BadQuery, match="invalid test subject, must be valid publish subject: a"):
         answer(f"test={subject.replace(' ', '%20')}")
