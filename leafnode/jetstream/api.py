@@ -89,7 +89,7 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
         "stream_names", (0, 0), stream_api.names, on_error={**_PAGE, "streams": None}
     ),
     b"STREAM.LIST": Endpoint(
-        "stream_list", (0, 0), stream_api.listing, on_error={**_PAGE, "streams": None}
+        "stream_list", (0, 0), stream_api.listing, on_error={**_PAGE, "streams": []}
     ),
     b"STREAM.INFO": Endpoint("stream_info", (1, 1), stream_api.info, on_error=_PAGE),
     b"STREAM.DELETE": Endpoint("stream_delete", (1, 1), stream_api.delete, mutates=True),

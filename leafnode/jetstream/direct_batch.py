@@ -111,6 +111,9 @@ class DirectRange:
         if self._start_ns is not None:
             self._next_seq = store.seq_at(self._start_ns)
         self._sender.pending = store.num_pending(self._patterns, self._next_seq)
+        if self._left < 0:
+            self._sender.end()
+            return
         self._read()
 
     def _read(self) -> None:
@@ -154,6 +157,7 @@ class DirectLast:
         self._request = request
         self._upto_seq = 0
         self._unsure: list[bytes] = []  # subjects whose last message is beyond `_upto_seq`
+        self._matched = False
         self._seqs: list[int] = []
         self._left = request.batch or limits.DIRECT_SUBJECTS_MAX
 
@@ -172,6 +176,7 @@ class DirectLast:
         }
         sure = [state.last_seq for state in found.values() if state.last_seq <= self._upto_seq]
         self._seqs = [seq for seq in sure if seq >= request.seq]
+        self._matched = bool(found)
         self._unsure = [name for name, one in found.items() if one.last_seq > self._upto_seq]
         if len(self._seqs) + len(self._unsure) > limits.DIRECT_SUBJECTS_MAX:
             self._sender.status(_TOO_MANY)
@@ -182,7 +187,7 @@ class DirectLast:
         if self._unsure:
             self._stream.store.last(self._unsure.pop(), self._on_last, upto_seq=self._upto_seq)
             return
-        if not self._seqs and not self._sender.last_seq:
+        if not self._matched:
             self._sender.status(_NO_RESULTS)
             return
         self._seqs.sort(reverse=True)

@@ -93,9 +93,9 @@ class DirectGet:
             if request != MsgGetRequest(no_hdr=request.no_hdr):
                 return _BAD
             request.last_by_subj = tail.decode("utf-8", "replace")
-        elif request == MsgGetRequest(no_hdr=request.no_hdr):
+        elif not _selects(request):
             return _EMPTY
-        if not is_one_selector(request):
+        if is_contradictory(request) or _mixes_several(request):
             return _BAD
 
         def answer(msg: StoredMsg | None) -> None:
@@ -126,15 +126,27 @@ class DirectGet:
         context.send(reply, block + msg.payload, header_size=len(block))
 
 
-def is_one_selector(request: MsgGetRequest) -> bool:
-    """Say whether the request names its message in one consistent way."""
+def _selects(request: MsgGetRequest) -> bool:
+    """Say whether the request names any message."""
+    one = request.seq or request.last_by_subj or request.next_by_subj or request.multi_last
+    return bool(one) or request.start_time is not None
+
+
+def is_contradictory(request: MsgGetRequest) -> bool:
+    """Say whether the request names its message in two ways that exclude each other."""
+    timed = request.start_time is not None
     if request.last_by_subj:
-        return not (request.seq or request.next_by_subj or request.start_time or request.batch)
-    if request.start_time is not None:
-        return not (request.seq or request.next_by_subj)
-    if request.multi_last:
-        return not (request.next_by_subj or (request.up_to_seq and request.up_to_time))
-    return True
+        return bool(request.seq or request.next_by_subj or timed)
+    return bool(request.seq and timed)
+
+
+def _mixes_several(request: MsgGetRequest) -> bool:
+    """Say whether what asks for several messages contradicts the rest."""
+    if request.last_by_subj and (request.batch > 0 or request.multi_last):
+        return True
+    if request.next_by_subj and request.multi_last:
+        return True
+    return bool(request.up_to_seq) and request.up_to_time is not None
 
 
 def select(
@@ -149,7 +161,8 @@ def select(
     if request.last_by_subj:
         store.last(request.last_by_subj.encode(), done)
     elif request.next_by_subj:
-        start = max(request.seq, 1)
+        timed = request.start_time
+        start = max(request.seq, 1) if timed is None else store.seq_at(timed)
         store.read(start, [request.next_by_subj.encode()], 1, 1, first)
     elif request.start_time is not None:
         store.read(store.seq_at(request.start_time), [], 1, 1, first)

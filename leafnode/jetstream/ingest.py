@@ -24,7 +24,13 @@ from leafnode.jetstream.errors import (
 from leafnode.jetstream.fast import SUFFIX, FastBatches
 from leafnode.jetstream.judge import Judge, Judged, opened
 from leafnode.jetstream.member import Member
-from leafnode.jetstream.reshape import Copy, Republish, SubjectTransform
+from leafnode.jetstream.reshape import (
+    Copy,
+    Republish,
+    SubjectTransform,
+    republishes,
+    transforms,
+)
 from leafnode.protocol import header
 from leafnode.routing.subscription import Delivery
 from leafnode.routing.tracing import without_trace
@@ -82,8 +88,8 @@ class Ingest:
         self._ack = named + (b',"domain":%b' % wire.encode(domain) if domain else b"") + b',"seq":'
         self._ends = b',"stream":%b,"seq":0}' % wire.encode(config.name)
         random = self._stream.context.random
-        self._transform = SubjectTransform(config, random) if config.subject_transform else None
-        self._republish = Republish(config, random) if config.republish else None
+        self._transform = SubjectTransform(config, random) if transforms(config) else None
+        self._republish = Republish(config, random) if republishes(config) else None
         if not config.allow_atomic:
             self.atomic.close()
         if not config.allow_batched:

@@ -237,14 +237,14 @@ class AccountJetStream:
             raise js_error(10059)
         return stream
 
-    def _config_of(self, name: str) -> StreamConfig | None:
+    def config_of(self, name: str) -> StreamConfig | None:
         stream = self.streams.get(name)
         return stream.config if stream is not None else None
 
     def create_stream(self, request: StreamConfigRequest) -> tuple[Stream, bool]:
         """Create a stream, or return the one that is there with just this configuration."""
         config = stream_config.checked_create(request)
-        origin_config.check_among(config, self._config_of, pedantic=request.pedantic)
+        origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         present = self.streams.get(config.name)
         if present is not None:
             if present.config != config:
@@ -284,7 +284,7 @@ class AccountJetStream:
         stream = self.stream(request.name)
         old = stream.config
         config = stream_config.checked_update(old, request)
-        origin_config.check_among(config, self._config_of, pedantic=request.pedantic)
+        origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         self._check_overlap(config)
         self._check_bytes(config, max(0, old.max_bytes))
         _check_consumer_limits(stream, config)

@@ -59,6 +59,10 @@ def check(config: StreamConfig) -> None:
     if len(config.sources) > limits.STREAM_SOURCES_MAX:
         raise js_error(10052, f"too many sources, maximum allowed is {limits.STREAM_SOURCES_MAX}")
     _check_sources(config.sources)
+    for origin in _origins(config):
+        external = origin.external
+        if external is not None and external.deliver and not _is_publishable(external.deliver):
+            raise js_error(10024, external.deliver)
 
 
 def check_among(config: StreamConfig, lookup: Lookup, *, pedantic: bool = False) -> None:
@@ -172,8 +176,6 @@ def _check_overlap(
 
 
 def _check_deliver(prefix: str, subjects: list[str]) -> None:
-    if not _is_publishable(prefix):
-        raise js_error(10024, prefix)
     for subject in subjects:
         if collides(subject.encode(), f"{prefix}.{subject}".encode()):
             raise js_error(10022, f"{prefix} overlaps with stream subject {subject}")

@@ -39,10 +39,22 @@ def check_transform(config: StreamConfig) -> None:
         return
     if wanted.src and not is_valid(wanted.src.encode()):
         raise js_error(10155, f"invalid subject {wanted.src}")
+    if not wanted.dest:
+        return
     try:
         Transform(wanted.src.encode(), wanted.dest.encode())
     except TransformError as error:
         raise js_error(10156, str(error)) from error
+
+
+def transforms(config: StreamConfig) -> bool:
+    """Say whether messages are stored under another subject; without `dest` they are not."""
+    return config.subject_transform is not None and bool(config.subject_transform.dest)
+
+
+def republishes(config: StreamConfig) -> bool:
+    """Say whether messages are published once more; without `dest` they are not."""
+    return config.republish is not None and bool(config.republish.dest)
 
 
 class SubjectTransform:

@@ -299,6 +299,9 @@ class Stream:
             raise js_error(10057, "no message found")
         if seq > self.store.last_seq() and self.config.storage == "file":
             raise js_error(10057, "stream store EOF")
+        state = self.store.state()
+        if self.config.storage == "file" and (not state.msgs or seq < state.first_seq):
+            raise js_error(10057, "no message found")
         if not self.store.remove([seq]):
             raise js_error(10043, seq)
         self.freed()
@@ -321,8 +324,6 @@ class Stream:
             raise js_error(10109)
         if self.config.deny_purge:
             raise js_error(10110, "stream purge not permitted")
-        if below_seq and keep:
-            raise js_error(10003)
         if pattern and pattern != b">":
             Purge(self, pattern, below_seq, keep, done).start()
             return

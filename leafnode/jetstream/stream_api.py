@@ -6,12 +6,11 @@ Each turns a request into the fields of its response. Truth: measured on nats-se
 from __future__ import annotations
 
 from base64 import b64encode
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
-from leafnode.jetstream import account_bounds
+from leafnode.jetstream import account_bounds, origin_config, stream_config
 from leafnode.jetstream.api_types import (
     MsgDeleteRequest,
     MsgGetRequest,
@@ -20,7 +19,7 @@ from leafnode.jetstream.api_types import (
     StreamInfoRequest,
     StreamNamesRequest,
 )
-from leafnode.jetstream.direct_get import is_one_selector, select
+from leafnode.jetstream.direct_get import is_contradictory, select
 from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.request import page
@@ -69,6 +68,8 @@ def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def update(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """STREAM.UPDATE."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
+    config = stream_config.checked(body)  # before anything is said of the stream
+    origin_config.check_among(config, js.config_of, pedantic=body.pedantic)
     if body.name != request.args[0]:
         raise js_error(10056)
     return stream_info(js, js.update_stream(body))
@@ -103,12 +104,15 @@ def info(js: AccountJetStream, request: Request) -> dict[str, Any]:
     if body.subjects_filter:
         found = list(stream.store.subjects(body.subjects_filter.encode()))
         if found:
-            offset, paging = page(len(found), body.offset, limits.SUBJECTS_PAGE)
-            shown = islice(found, offset, offset + limits.SUBJECTS_PAGE)
+            offset = max(body.offset, 0)
+            paging = {"total": len(found), "offset": offset, "limit": limits.SUBJECTS_PAGE}
+            shown = found[offset : offset + limits.SUBJECTS_PAGE]
             deleted = state.pop("num_deleted", 0)
-            state["subjects"] = {
+            subjects = {
                 subject.decode("utf-8", "replace"): counts.msgs for subject, counts in shown
             }
+            if subjects:
+                state["subjects"] = subjects
             if deleted:
                 state["num_deleted"] = deleted
     if body.deleted_details:
@@ -131,6 +135,8 @@ def delete(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def purge(js: AccountJetStream, request: Request) -> None:
     """STREAM.PURGE: answers when everything is removed."""
     body = request.optional(PurgeRequest, "JSApiStreamPurgeRequest")
+    if body.seq and body.keep:
+        raise js_error(10003)
     stream = js.stream(request.args[0])
 
     def purged(result: int | StoreError) -> None:
@@ -147,11 +153,11 @@ def msg_get(js: AccountJetStream, request: Request) -> None:
     if request.is_empty():
         raise js_error(10003)
     body = request.required(MsgGetRequest, "JSApiMsgGetRequest")
-    stream = js.stream(request.args[0])
     selected = body.seq or body.last_by_subj or body.next_by_subj or body.start_time is not None
-    batch = body.batch or body.max_bytes or body.multi_last or body.up_to_seq or body.up_to_time
-    if not selected or batch or not is_one_selector(body):
+    several = body.batch > 0 or body.max_bytes > 0
+    if several or not selected or is_contradictory(body):
         raise js_error(10003)
+    stream = js.stream(request.args[0])
 
     def answer(msg: StoredMsg | None) -> None:
         if msg is None:

@@ -39,51 +39,67 @@ def checked_create(request: StreamConfigRequest) -> StreamConfig:
     """Return the effective configuration of a new stream. Raises JetStreamError."""
     if request.sealed and is_stream_name(request.name):
         raise invalid("stream configuration for create can not be sealed")
-    return _checked(request, pedantic=request.pedantic)
+    if request.mirror_direct and request.mirror is None and is_stream_name(request.name):
+        raise invalid("stream has no mirror but does have mirror direct")
+    config = checked(request)
+    _check_one_server(config)
+    return config
 
 
 def checked_update(old: StreamConfig, request: StreamConfigRequest) -> StreamConfig:
     """Return the effective configuration after an update. Raises JetStreamError."""
-    if request.mirror is not None and request.mirror != old.mirror:
-        raise js_error(10055)
-    for name, text in _FIXED:
-        if getattr(request, name) != getattr(old, name):
-            raise invalid(f"stream configuration update can not change {text}")
-    config = _checked(request, pedantic=request.pedantic)
+    config = checked(request)
+    _check_one_server(config)
     if config.storage != old.storage:
         raise invalid("stream configuration update can not change storage type")
     if config.retention != old.retention and "workqueue" in {config.retention, old.retention}:
         raise invalid(
             "stream configuration update can not change retention policy to/from workqueue"
         )
-    if old.allow_msg_ttl and not config.allow_msg_ttl:
-        raise invalid("message TTL status can not be disabled")
-    if old.allow_msg_schedules and not config.allow_msg_schedules:
-        raise invalid("message schedules can not be disabled")
     if old.sealed and not config.sealed:
         raise invalid("stream configuration update can not unseal a sealed stream")
     if old.deny_delete and not config.deny_delete:
         raise invalid("stream configuration update can not cancel deny message deletes")
     if old.deny_purge and not config.deny_purge:
         raise invalid("stream configuration update can not cancel deny purge")
+    if config.mirror is not None and config.mirror != old.mirror:
+        raise js_error(10055)
+    if old.allow_msg_ttl and not config.allow_msg_ttl:
+        raise invalid("message TTL status can not be disabled")
+    if config.allow_msg_counter != old.allow_msg_counter:
+        raise invalid("stream configuration update can not change message counter setting")
+    if old.allow_msg_schedules and not config.allow_msg_schedules:
+        raise invalid("message schedules can not be disabled")
+    if config.persist_mode != old.persist_mode:
+        raise invalid("stream configuration update can not change persist mode")
     if config.sealed:
         config.max_age = 0
         config.discard = "new"
         config.deny_delete = config.deny_purge = True
         config.allow_rollup_hdrs = False
+    if config.republish is not None and not config.republish.dest:
+        raise js_error(10069, _not_to_all(config.republish.src))
     return config
 
 
-_FIXED: Final = (
-    ("allow_msg_counter", "message counter setting"),
-    ("persist_mode", "persist mode"),
-)
+def _not_to_all(src: str) -> str:
+    """Say why what is stored cannot be published again under every subject, its own among them."""
+    return f"stream configuration for republish from '{src}' to '>': invalid subject"
 
 
-def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
+def _check_one_server(config: StreamConfig) -> None:
+    if config.num_replicas > 1:
+        raise js_error(10074)
+
+
+def checked(request: StreamConfigRequest) -> StreamConfig:
+    """Return the effective configuration, whatever there was before. Raises JetStreamError."""
+    pedantic = request.pedantic
     config = StreamConfig(
         **{field.name: getattr(request, field.name) for field in fields(StreamConfig)}
     )
+    if config.persist_mode == "default":
+        config.persist_mode = ""
     config.metadata = dict(request.metadata)
     if request.republish is not None:
         config.republish = dataclasses.replace(request.republish)
@@ -100,6 +116,7 @@ def _checked(request: StreamConfigRequest, *, pedantic: bool) -> StreamConfig:
     _check_subjects(config)
     reshape.check_transform(config)
     _check_republish(config, pedantic=pedantic)
+    _check_counter(config)  # again: markers turn TTLs on
     if config.placement is not None:
         if config.placement.preferred:
             raise invalid("preferred server not permitted in placement")
@@ -139,9 +156,7 @@ def _check_replicas(config: StreamConfig) -> None:
         raise invalid("maximum replicas is 5")
     if config.num_replicas < 0:
         raise js_error(10133)
-    if config.num_replicas > 1:
-        raise js_error(10074)
-    config.num_replicas = 1
+    config.num_replicas = config.num_replicas or 1
 
 
 def _check_counts(config: StreamConfig, *, pedantic: bool) -> None:
@@ -179,7 +194,7 @@ def _check_counter(config: StreamConfig) -> None:
         return
     if config.discard == "new":
         raise invalid("counter stream cannot use discard new")
-    if config.allow_msg_ttl or config.subject_delete_marker_ttl:
+    if config.allow_msg_ttl:
         raise invalid("counter stream cannot use message TTLs")
     if config.allow_msg_schedules:
         raise invalid("counter stream cannot use message schedules")
@@ -228,8 +243,6 @@ def _check_policies(config: StreamConfig) -> None:
         raise invalid("async persist mode is only supported on file storage")
     if config.persist_mode == "async" and config.allow_atomic:
         raise invalid("async persist mode is not supported with atomic batch publish")
-    if config.mirror_direct and config.mirror is None:
-        raise invalid("stream has no mirror but does have mirror direct")
 
 
 def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:
@@ -246,6 +259,8 @@ def _check_republish(config: StreamConfig, *, pedantic: bool) -> None:
         if pedantic:
             raise js_error(10157, "implicit republish based on subject transform")
         wanted.src = wanted.dest = transform.dest
+    if not wanted.dest:
+        return
     if any(collides(wanted.dest.encode(), subject.encode()) for subject in config.subjects):
         raise invalid("stream configuration for republish destination forms a cycle")
     try:

@@ -106,13 +106,24 @@ def test_the_last_ones_within_bounds(body: dict[str, Any], expected: list[bytes]
     [
         {"multi_last": ["z"]},
         {"multi_last": ["s.*"], "up_to_time": "2020-01-01T00:00:00Z"},
-        {"multi_last": ["s.*"], "seq": 9},
     ],
 )
 def test_no_last_ones(body: dict[str, Any]) -> None:
     (answer,) = ask(filled(), **body)
 
     assert answer.status == b"NATS/1.0 404 No Results"
+
+
+def test_last_ones_that_are_before_the_asked_sequence_end_at_once() -> None:
+    (answer,) = ask(filled(), multi_last=["s.*"], seq=9)
+
+    assert answer.status == b"NATS/1.0 204 EOB"
+
+
+def test_a_batch_below_zero_ends_at_once() -> None:
+    (answer,) = ask(filled(), seq=1, batch=-1)
+
+    assert answer.status == b"NATS/1.0 204 EOB"
 
 
 def test_too_many_subjects(monkeypatch: pytest.MonkeyPatch) -> None:

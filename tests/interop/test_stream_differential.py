@@ -1,0 +1,163 @@
+"""Random streams on our server and on the real one: every answer must be the same.
+
+Seeds are fixed. What differs is played again on both, and counts when it differs each time: a
+machine that stands still for seconds sees messages expire that it should not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from contextlib import ExitStack
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from leafnode.jetstream.api_types import StreamConfig
+from tests.conformance.jetstream import observed
+from tests.conformance.jetstream.client import Connection
+from tests.hub.process import Hub, nats_server_path
+from tests.interop import stream_scripts
+from tests.interop.gateway import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conformance.jetstream.client import Received
+    from tests.interop.stream_scripts import Operation
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
+SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
+SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "150"))
+TRIES: Final = 3
+CONFIG: Final = """server_name: js
+accounts { A { jetstream: enabled, users: [{ user: A, password: x }] } }
+jetstream { store_dir: "{dir}/store" }
+"""
+# What a mirror or source has fetched by now.
+FETCHED: Final = {"state", "mirror", "sources"}
+# What nats-server says of a stream without any message depends on whether it was ever purged.
+UNTOUCHED: Final = {"first_seq", "last_ts", "deleted", "num_deleted"}
+_LONG: Final = 256
+
+
+class Client:
+    """What is asked of one server."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = Connection(port, "A", at_once=True)
+        self._ask("$JS.API.STREAM.CREATE.O", "", {"name": "O", "subjects": ["o.>"]})
+        for number in (1, 2, 1):
+            self._ask(f"o.{number}", "", "x")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def play(self, steps: list[Operation]) -> list[Any]:
+        """Return the answers in the form that is compared."""
+        return [[_comparable(one) for one in self._ask(*step)] for step in steps]
+
+    def _ask(self, subject: str, header: str, body: Any) -> list[Received]:
+        """Return all answers; those that end with a status are several."""
+        connection = self._connection
+        block = f"NATS/1.0\r\nK: {header}\r\n\r\n".encode() if header else b""
+        payload = b"" if body is None else body if isinstance(body, str) else json.dumps(body)
+        if isinstance(payload, str):
+            payload = payload.encode()
+        sid = connection.subscribe("_C.r")
+        connection.publish(subject, block, payload, "_C.r")
+        several = isinstance(body, dict) and (body.get("batch") or body.get("multi_last"))
+        got: list[Received] = []
+        if self._is_silent(subject):
+            connection.flush()
+            got += [one for _ in range(connection.waiting(sid)) if (one := connection.next(sid))]
+        else:
+            while True:
+                one = connection.next(sid)
+                assert one is not None, f"{subject} {body} is not answered"
+                got.append(one)
+                if not several or ".DIRECT." not in subject or observed.status(one):
+                    break
+        connection.unsubscribe(sid)
+        return got
+
+    def _is_silent(self, subject: str) -> bool:
+        """Say whether a published message is stored without an answer."""
+        if subject.startswith("$JS."):
+            return False
+        sid = self._connection.subscribe("_C.q")
+        self._connection.publish("$JS.API.STREAM.INFO.S", b"", b"", "_C.q")
+        info = self._connection.next(sid)
+        self._connection.unsubscribe(sid)
+        assert info is not None
+        return bool((observed.value(info) or {}).get("config", {}).get("no_ack"))
+
+
+def _comparable(got: Received) -> Any:
+    answer = observed.normal(got, "_C.")
+    data = answer["data"]
+    for one in (data, *(data.get("streams") or ())) if isinstance(data, dict) else ():
+        if isinstance(one, dict) and {"mirror", "sources"} & (one.get("config") or {}).keys():
+            for key in FETCHED & one.keys():
+                del one[key]
+        state = one.get("state", {}) if isinstance(one, dict) else {}
+        if state.get("last_seq") == 0:
+            for key in UNTOUCHED & state.keys():
+                del state[key]
+        if state.get("messages") == 0:
+            state.pop("last_ts", None)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
+    """A client of ours, and one of the real server."""
+    directory = tmp_path_factory.mktemp("streams")
+    with ExitStack() as stack:
+        found = []
+        for server in (Gateway(directory / "ours", CONFIG), Hub(directory / "theirs", CONFIG)):
+            server.start()
+            stack.callback(server.stop)
+            client = Client(server.client_port)
+            stack.callback(client.close)
+            found.append(client)
+        yield found[0], found[1]
+
+
+def _first_difference(clients: tuple[Client, Client], steps: list[Operation]) -> str:
+    """Return what differs in the last of several tries, nothing when one shows no difference."""
+    text = ""
+    for _ in range(TRIES):
+        ours, theirs = (client.play(steps) for client in clients)
+        if ours == theirs:
+            return ""
+        index = next(at for at in range(len(steps)) if ours[at] != theirs[at])
+        asked = "\n".join(
+            f"{subject} {json.dumps(body)[:_LONG]}" for subject, _, body in steps[: index + 1]
+        )
+        text = f"{asked}\nours:   {ours[index]}\ntheirs: {theirs[index]}"
+    return text
+
+
+@pytest.mark.parametrize("make", [stream_scripts.configurations, stream_scripts.operations])
+def test_what_is_done_with_streams_is_answered_alike(
+    clients: tuple[Client, Client], make: Callable[[random.Random], list[Operation]]
+) -> None:
+    found = []
+    for number in range(SCRIPTS):
+        seed = SEED * 100_000 + number
+        difference = _first_difference(clients, make(random.Random(seed)))
+        if difference:
+            found.append(f"seed {seed}:\n{difference}")
+
+    assert not found, f"{len(found)} differ, the first:\n{found[0]}"
+
+
+def test_every_field_of_a_stream_is_tried() -> None:
+    assert {one.name for one in fields(StreamConfig)} <= stream_scripts.FIELDS.keys()
