@@ -82,19 +82,23 @@ class Outbound:
         peer = self._peer
         if not peer.out:
             return
-        transport = self._transport
-        if peer.pending_bytes > self._max_pending_bytes:
-            self._cut()
-            return
-        if transport.coding:
-            self._write_coded(transport.coding)
-        else:
-            transport.write(peer.take())
-        pending = self._coded_later + transport.pending_bytes()
-        if pending > self._stall_bytes and self._holds_back:
-            peer.outbox.stalled = True
-        if pending > self._max_pending_bytes:
-            self._cut()
+        try:
+            transport = self._transport
+            if peer.pending_bytes > self._max_pending_bytes:
+                self._cut()
+                return
+            if transport.coding:
+                self._write_coded(transport.coding)
+            else:
+                transport.write(peer.take())
+            pending = self._coded_later + transport.pending_bytes()
+            if pending > self._stall_bytes and self._holds_back:
+                peer.outbox.stalled = True
+            if pending > self._max_pending_bytes:
+                self._cut()
+        except Exception:
+            self._end()
+            raise  # the outbox says and counts it, and goes on with the others
 
     def finish(self) -> None:
         """Hand on everything at once: the connection ends, or another takes this one's place."""
@@ -127,6 +131,18 @@ class Outbound:
         """Write so much as one turn of the loop is for."""
         if self._rest is None:
             return  # it was finished or cut meanwhile
+        try:
+            self._write_next()
+        except Exception as err:
+            # boundary: connection. What is gone of its bytes cannot be sent again.
+            peer = self._peer
+            peer.closing = True
+            self._end()
+            if peer.outbox.on_fault is None:
+                raise
+            peer.outbox.on_fault(peer, err)
+
+    def _write_next(self) -> None:
         transport, wait_for = self._transport, self._peer.outbox.wait_for
         transport.write(self._take_rest(CODED_TURN_BYTES // max(transport.coding, 1)))
         if self._rest and wait_for is not None:
@@ -135,6 +151,12 @@ class Outbound:
             self._rest = None
         if self._coded_later + transport.pending_bytes() > self._max_pending_bytes:
             self._cut()
+
+    def _end(self) -> None:
+        """Cut off a connection whose write failed: what it would get next has a hole."""
+        self._peer.take()
+        self._rest, self._head_sent, self._coded_later = None, 0, 0
+        self._transport.abort(WRITE_ERROR)
 
     def _take_rest(self, size: int) -> list[bytes]:
         """Take so many bytes of what waits."""

@@ -130,6 +130,6 @@ class Turn:
         self.clock.call_later(0, self.outbox.flush)
 
     def _flush_failed(self, peer: Peer, err: Exception) -> None:
-        """Count and say it; the peer is given nothing more, and its silence ends it."""
+        """Count and say it; the peer is given nothing more, and its `Outbound` ended it."""
         self.faults += 1
         log.error("Writing to a connection failed: cid=%d", peer.cid, exc_info=err)

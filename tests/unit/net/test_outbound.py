@@ -205,3 +205,28 @@ def test_what_waits_in_the_peer_counts_as_pending() -> None:
     world.peer.send(b"12345")
 
     assert world.outbound.pending_bytes() == 5
+
+
+@pytest.mark.parametrize("is_coded", [False, True])
+def test_a_write_that_fails_ends_its_connection_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture, *, is_coded: bool
+) -> None:
+    world = coded_world() if is_coded else World(MAX_PENDING_BYTES)
+    taken: list[str] = []
+
+    def fail(chunks: list[bytes]) -> None:
+        raise MemoryError("as the test wants it")
+
+    world.transport.write = fail  # type: ignore[method-assign]
+    for message in MESSAGES:
+        world.peer.send(message)
+    world.turn.outbox.flush()
+    world.turn.wait_for(lambda: taken.append("another"))
+    world.clock.advance(0)
+
+    assert taken == ["another"]
+    assert world.reader.ended
+    assert world.peer.closing
+    assert world.outbound.pending_bytes() == 0
+    assert world.turn.faults == 1
+    assert "Writing to a connection failed: cid=1" in caplog.text
