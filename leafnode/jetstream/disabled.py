@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery, Subscription
 
 _API: Final = b"$JS.API.>"
+_INFO: Final = "account_info"
 
 
 class NotEnabled:
-    """Refuses every request of one account: 10039."""
+    """Refuses every request of one account: 10039.
 
-    def __init__(self, account: Account, domain: str) -> None:
+    `system`: it is the system account, whose answers have no kind of their own but to INFO.
+    """
+
+    def __init__(self, account: Account, domain: str, *, system: bool = False) -> None:
         self.account = account
+        self._system = system
         self._domain = DomainMapping(account, domain)
         self._sub: Subscription | None = None
 
@@ -47,18 +52,23 @@ class NotEnabled:
                 if is_served_elsewhere(delivery.subject):
                     send_no_responders(self.account, delivery.origin, reply, delivery.subject)
             elif reply:
-                self.account.publish(reply, _refusal(found[0]))
+                self.account.publish(reply, self._refusal(found[0]))
+
+    def _refusal(self, endpoint: Endpoint) -> bytes:
+        if self._system and endpoint.kind != _INFO:
+            return _refusal("system", {})
+        return _refusal(endpoint.kind, endpoint.on_error)
 
 
-def _refusal(endpoint: Endpoint) -> bytes:
+def _refusal(kind: str, more: dict[str, Any]) -> bytes:
     error = js_error(10039)
     answer: dict[str, Any] = {
-        "type": f"{RESPONSE_TYPE}{endpoint.kind}_response",
+        "type": f"{RESPONSE_TYPE}{kind}_response",
         "error": {
             "code": error.code,
             "err_code": error.err_code,
             "description": error.description,
         },
-        **endpoint.on_error,
+        **more,
     }
     return wire.encode(answer)

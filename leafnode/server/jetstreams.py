@@ -215,7 +215,11 @@ class JetStreams:
                 refusing = self._refusing[name] = (
                     DefaultDomain(account, elsewhere)
                     if elsewhere
-                    else NotEnabled(account, self._options.domain)
+                    else NotEnabled(
+                        account,
+                        self._options.domain,
+                        system=name == self._server.account_set.system_name,
+                    )
                 )
                 refusing.open()
 

@@ -35,6 +35,7 @@ NEWER = (
     "consumer_remove_peer",
     "stream_cancel_move",
     "stream_evacuate_peer",
+    "system",
 )
 
 _ACCOUNTS = "\n".join(
