@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class _Node:
@@ -70,37 +70,41 @@ class PatternSet:
                 open_nodes.append((same, index + 1))
         return sorted(found)
 
-    def colliding(self, subject: bytes) -> list[int]:
-        """Return the numbers of the patterns that have a subject in common with it, in order."""
+    def colliding(self, subject: bytes) -> Iterator[int]:
+        """Yield the numbers of the patterns that have a subject in common with it, in no order.
+
+        One at a time: thousands that cross thousands cost who needs only one of them no more.
+        """
         tokens = subject.split(b".")
         last = len(tokens)
-        found: list[int] = []
-        open_nodes = [(self._root, 0)]
-        while open_nodes:
-            node, index = open_nodes.pop()
+        levels: list[Iterator[_Node]] = [iter((self._root,))]
+        while levels:
+            node = next(levels[-1], None)
+            index = len(levels) - 1
+            if node is None:
+                levels.pop()
+                continue
             if index == last:
-                found += node.numbers
+                yield from node.numbers
                 continue
             children, token = node.children, tokens[index]
             if token == b">":
-                for child in children.values():
-                    found += _all_in(child)
+                yield from _all_below(node)
                 continue
             if (rest := children.get(b">")) is not None:
-                found += rest.numbers
+                yield from rest.numbers
             if token == b"*":
-                nodes = [child for name, child in children.items() if name != b">"]
+                levels.append(child for name, child in children.items() if name != b">")
             else:
-                nodes = [children[name] for name in (token, b"*") if name in children]
-            open_nodes += [(child, index + 1) for child in nodes]
-        return sorted(found)
+                levels.append(iter([children[name] for name in (token, b"*") if name in children]))
 
 
-def _all_in(top: _Node) -> list[int]:
-    found: list[int] = []
-    nodes = [top]
-    while nodes:
-        node = nodes.pop()
-        found += node.numbers
-        nodes += node.children.values()
-    return found
+def _all_below(top: _Node) -> Iterator[int]:
+    levels: list[Iterator[_Node]] = [iter(top.children.values())]
+    while levels:
+        node = next(levels[-1], None)
+        if node is None:
+            levels.pop()
+            continue
+        yield from node.numbers
+        levels.append(iter(node.children.values()))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.protocol.patterns import PatternSet
 from leafnode.protocol.subject import collides, is_subset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TOKENS = st.lists(st.sampled_from([b"a", b"b", b"*"]), min_size=1, max_size=4)
 PATTERNS = st.tuples(TOKENS, st.booleans()).map(
@@ -22,7 +28,7 @@ def test_it_answers_what_one_after_the_other_answers(patterns: list[bytes], subj
     assert several.including(subject) == [
         number for number, one in enumerate(patterns) if is_subset(subject, one)
     ]
-    assert several.colliding(subject) == [
+    assert sorted(several.colliding(subject)) == [
         number for number, one in enumerate(patterns) if collides(subject, one)
     ]
 
@@ -32,3 +38,34 @@ def test_a_last_star_may_take_all() -> None:
     assert several.including(b"a.>") == []
     assert several.including(b"a.>", stars_take_all=True) == [0]
     assert several.including(b"a.b.c", stars_take_all=True) == []
+
+
+class CountedTable(dict[bytes, object]):
+    """A node's children that count how many of them are walked over."""
+
+    walked = 0
+
+    def items(self) -> Iterator[tuple[bytes, object]]:  # type: ignore[override]
+        for item in super().items():
+            CountedTable.walked += 1
+            yield item
+
+    def values(self) -> Iterator[object]:  # type: ignore[override]
+        for value in super().values():
+            CountedTable.walked += 1
+            yield value
+
+
+@pytest.mark.parametrize("subject", [b"*.y", b">", b"*.>"])
+def test_one_of_thousands_that_cross_costs_no_walk_over_the_others(subject: bytes) -> None:
+    several = PatternSet(b"x%d.*" % number for number in range(1000))
+    root = several._root
+    root.children = CountedTable(root.children)  # type: ignore[assignment]
+    CountedTable.walked = 0
+
+    assert next(several.colliding(subject)) == 0
+    first = CountedTable.walked
+    assert len(list(several.colliding(subject))) == 1000
+
+    assert first == 1
+    assert CountedTable.walked == 1001
