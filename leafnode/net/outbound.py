@@ -109,9 +109,13 @@ class Outbound:
             self._transport.write(self._peer.take())
 
     def _cut(self) -> None:
+        self._drop()
+        self._on_slow()
+
+    def _drop(self) -> None:
+        """Forget what waits."""
         self._peer.take()
         self._rest, self._head_sent, self._coded_later = None, 0, 0
-        self._on_slow()
 
     def _write_coded(self, weight: int) -> None:
         """Write what is soon encrypted or packed; let the rest wait for its turn."""
@@ -133,14 +137,9 @@ class Outbound:
             return  # it was finished or cut meanwhile
         try:
             self._write_next()
-        except Exception as err:
-            # boundary: connection. What is gone of its bytes cannot be sent again.
-            peer = self._peer
-            peer.closing = True
+        except Exception as err:  # noqa: BLE001 -- boundary: connection
             self._end()
-            if peer.outbox.on_fault is None:
-                raise
-            peer.outbox.on_fault(peer, err)
+            self._peer.outbox.failed(self._peer, err)
 
     def _write_next(self) -> None:
         transport, wait_for = self._transport, self._peer.outbox.wait_for
@@ -154,8 +153,7 @@ class Outbound:
 
     def _end(self) -> None:
         """Cut off a connection whose write failed: what it would get next has a hole."""
-        self._peer.take()
-        self._rest, self._head_sent, self._coded_later = None, 0, 0
+        self._drop()
         self._transport.abort(WRITE_ERROR)
 
     def _take_rest(self, size: int) -> list[bytes]:

@@ -95,13 +95,16 @@ class Outbox:
                 peer.dirty = False
                 try:
                     peer.flush()
-                except Exception as err:
-                    # boundary: connection. The others' bytes must not stay behind for it.
-                    if self.on_fault is None:
-                        raise
-                    peer.closing = True
-                    self.on_fault(peer, err)
+                except Exception as err:  # noqa: BLE001 -- boundary: connection
+                    self.failed(peer, err)
         self.scheduled = False
+
+    def failed(self, peer: Peer, err: Exception) -> None:
+        """Give a peer nothing more whose write failed; the others' bytes go on."""
+        if self.on_fault is None:
+            raise err
+        peer.closing = True
+        self.on_fault(peer, err)
 
 
 class Peer:
