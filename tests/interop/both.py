@@ -1,4 +1,4 @@
-"""This server and a real nats-server beside each other, with JetStream, for programs of nats-py."""
+"""This server and a real nats-server beside each other, and a client of nats-py."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ BOTH: Final = [LEAFNODE, "nats-server"]
 
 
 @contextlib.contextmanager
-def running_both(directory: Path) -> Iterator[dict[str, Gateway | Hub]]:
-    """Both, by name, while the block runs."""
-    started: dict[str, Gateway | Hub] = {
-        LEAFNODE: Gateway(directory / LEAFNODE, JETSTREAM),
-        "nats-server": Hub(directory / "nats-server", JETSTREAM),
-    }
+def two_servers(directory: Path, config: str) -> Iterator[tuple[Gateway, Hub]]:
+    """Ours and the real one while the block runs."""
+    ours, theirs = Gateway(directory / "ours", config), Hub(directory / "theirs", config)
     with contextlib.ExitStack() as stack:
-        for server in started.values():
+        for server in (ours, theirs):
             server.start()
             stack.callback(server.stop)
-        yield started
+        yield ours, theirs
+
+
+@contextlib.contextmanager
+def running_both(directory: Path) -> Iterator[dict[str, Gateway | Hub]]:
+    """Both with JetStream, by name, while the block runs."""
+    with two_servers(directory, JETSTREAM) as servers:
+        yield dict(zip(BOTH, servers, strict=True))
 
 
 @contextlib.asynccontextmanager

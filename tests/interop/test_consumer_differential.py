@@ -1,8 +1,4 @@
-"""Random consumers on our server and on the real one: every answer must be the same.
-
-Seeds are fixed. What differs is played again on both, and counts when it differs each time: a
-machine that stands still for seconds sees consumers end, or requests run out, that it should not.
-"""
+"""Random consumers on our server and on the real one: every answer must be the same."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import os
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,25 +15,26 @@ import pytest
 from leafnode.jetstream.api_types import ConsumerConfig
 from tests.conformance.jetstream import observed
 from tests.conformance.jetstream.client import Connection
-from tests.hub.process import Hub, nats_server_path
+from tests.hub.process import nats_server_path
 from tests.interop import consumer_player, consumer_scripts
+from tests.interop.alike import SEED, TRIES, first_difference, scripts, two_clients
+from tests.interop.both import two_servers
 from tests.interop.consumer_player import Player
-from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conformance.jetstream.client import Received
+    from tests.hub.process import Hub
+    from tests.interop.gateway import Gateway
 
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
 ]
 
-SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
-SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "600"))
+SCRIPTS: Final = scripts(600)
 LIVE: Final = int(os.environ.get("DIFFERENTIAL_LIVE", "48"))
-TRIES: Final = 3
 # One account for each stream, so that they may have the same subjects.
 _ACCOUNTS = "\n".join(
     f"  {name} {{ jetstream: enabled, users: [{{ user: {name}, password: x }}] }}"
@@ -51,7 +47,6 @@ accounts {{
 jetstream {{ store_dir: "{{dir}}/store" }}
 """
 _MADE_UP = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{8}$")
-_LONG: Final = 256
 
 
 class Client:
@@ -111,34 +106,13 @@ def _comparable(got: Received) -> Any:
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
-    """A client of ours, and one of the real server."""
-    directory = tmp_path_factory.mktemp("consumers")
-    with ExitStack() as stack:
-        found = []
-        for server in (Gateway(directory / "ours", CONFIG), Hub(directory / "theirs", CONFIG)):
-            server.start()
-            stack.callback(server.stop)
-            client = Client(server.client_port)
-            stack.callback(client.close)
-            found.append(client)
-        yield found[0], found[1]
+    with two_clients(tmp_path_factory.mktemp("consumers"), CONFIG, Client) as both:
+        yield both
 
 
 def _first_difference(clients: tuple[Client, Client], steps: list[tuple[str, Any]]) -> str:
-    """Return what differs in the last of several tries, nothing when one shows no difference."""
-    text = ""
-    for _ in range(TRIES):
-        ours, theirs = (client.play(steps) for client in clients)
-        if ours == theirs:
-            return ""
-        index = next(at for at, both in enumerate(zip(ours, theirs, strict=True)) if _differ(both))
-        asked = "\n".join(f"{name} {json.dumps(body)[:_LONG]}" for name, body in steps[: index + 1])
-        text = f"{asked}\nours:   {ours[index]}\ntheirs: {theirs[index]}"
-    return text
-
-
-def _differ(both: tuple[Any, Any]) -> bool:
-    return both[0] != both[1]
+    ours, theirs = clients
+    return first_difference(lambda: (ours.play(steps), theirs.play(steps)), steps)
 
 
 def test_every_configuration_and_update_is_answered_alike(clients: tuple[Client, Client]) -> None:
@@ -156,14 +130,8 @@ def test_every_configuration_and_update_is_answered_alike(clients: tuple[Client,
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Hub]]:
     """Ours, and the real one, with an account for each script that is under way."""
-    directory = tmp_path_factory.mktemp("operations")
-    ours = Gateway(directory / "ours", consumer_player.CONFIG)
-    theirs = Hub(directory / "theirs", consumer_player.CONFIG)
-    with ExitStack() as stack:
-        for server in (ours, theirs):
-            server.start()
-            stack.callback(server.stop)
-        yield ours, theirs
+    with two_servers(tmp_path_factory.mktemp("operations"), consumer_player.CONFIG) as both:
+        yield both
 
 
 def _played(servers: tuple[Gateway, Hub], account: str, seed: int) -> str:
@@ -181,7 +149,8 @@ def _played(servers: tuple[Gateway, Hub], account: str, seed: int) -> str:
         ours, theirs = seen
         if ours == theirs:
             return ""
-        index = next(at for at, both in enumerate(zip(ours, theirs, strict=True)) if _differ(both))
+        assert len(ours) == len(theirs)
+        index = next(at for at in range(len(ours)) if ours[at] != theirs[at])
         done = "\n".join(map(str, operations[: index // 2 + 1]))
         text = f"seed {seed}: {stream} {config}\n{done}"
         text += f"\nours:   {ours[index]}\ntheirs: {theirs[index]}"

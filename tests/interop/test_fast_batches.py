@@ -1,14 +1,8 @@
-"""Random fast batches on our server and on the real one: every answer must be the same.
-
-Seeds are fixed. What differs is played again on both, and counts when it differs each time: a
-machine that stands still for ten seconds ends batches that should go on.
-"""
+"""Random fast batches on our server and on the real one: every answer must be the same."""
 
 from __future__ import annotations
 
 import json
-import os
-from contextlib import ExitStack
 from difflib import unified_diff
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.conformance.jetstream.client import Connection
-from tests.hub.process import Hub, nats_server_path
-from tests.interop.gateway import Gateway
+from tests.hub.process import nats_server_path
+from tests.interop.alike import CONFIG, SEED, TRIES, scripts, two_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +21,8 @@ pytestmark = [
     pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
 ]
 
-SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
-SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "200"))
+SCRIPTS: Final = scripts(200)
 STEPS: Final = 40
-TRIES: Final = 3
-CONFIG: Final = """server_name: js
-accounts { A { jetstream: enabled, users: [{ user: A, password: x }] } }
-jetstream { store_dir: "{dir}/store" }
-"""
 # Streams and header lines that refuse no message of a batch, and such that do.
 CALM_STREAMS: Final[list[dict[str, Any]]] = [
     {},
@@ -150,21 +138,12 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Client]]:
-    directory = tmp_path_factory.mktemp("fast")
-    with ExitStack() as stack:
-        found = []
-        for kind, name in ((Gateway, "leafnode"), (Hub, "nats-server")):
-            server = kind(directory / name, CONFIG)
-            server.start()
-            stack.callback(server.stop)
-            client = Client(server.client_port)
-            stack.callback(client.close)
-            found.append(client)
-        yield found
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
+    with two_clients(tmp_path_factory.mktemp("fast"), CONFIG, Client) as both:
+        yield both
 
 
-def test_random_fast_batches_are_answered_alike(clients: list[Client]) -> None:
+def test_random_fast_batches_are_answered_alike(clients: tuple[Client, Client]) -> None:
     different = []
     for number in range(SCRIPTS):
         config, messages = script(Random(f"{SEED}/{number}"))

@@ -1,15 +1,9 @@
-"""Random streams on our server and on the real one: every answer must be the same.
-
-Seeds are fixed. What differs is played again on both, and counts when it differs each time: a
-machine that stands still for seconds sees messages expire that it should not.
-"""
+"""Random streams on our server and on the real one: every answer must be the same."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
-from contextlib import ExitStack
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,9 +12,9 @@ import pytest
 from leafnode.jetstream.api_types import StreamConfig
 from tests.conformance.jetstream import observed
 from tests.conformance.jetstream.client import Connection
-from tests.hub.process import Hub, nats_server_path
+from tests.hub.process import nats_server_path
 from tests.interop import stream_scripts
-from tests.interop.gateway import Gateway
+from tests.interop.alike import CONFIG, SEED, first_difference, scripts, two_clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,18 +27,11 @@ pytestmark = [
     pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
 ]
 
-SEED: Final = int(os.environ.get("DIFFERENTIAL_SEED", "1"))
-SCRIPTS: Final = int(os.environ.get("DIFFERENTIAL_SCRIPTS", "150"))
-TRIES: Final = 3
-CONFIG: Final = """server_name: js
-accounts { A { jetstream: enabled, users: [{ user: A, password: x }] } }
-jetstream { store_dir: "{dir}/store" }
-"""
+SCRIPTS: Final = scripts(150)
 # What a mirror or source has fetched by now.
 FETCHED: Final = {"state", "mirror", "sources"}
 # What nats-server says of a stream without any message depends on whether it was ever purged.
 UNTOUCHED: Final = {"first_seq", "last_ts", "deleted", "num_deleted"}
-_LONG: Final = 256
 
 
 class Client:
@@ -117,32 +104,14 @@ def _comparable(got: Received) -> Any:
 
 @pytest.fixture(scope="module")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
-    """A client of ours, and one of the real server."""
-    directory = tmp_path_factory.mktemp("streams")
-    with ExitStack() as stack:
-        found = []
-        for server in (Gateway(directory / "ours", CONFIG), Hub(directory / "theirs", CONFIG)):
-            server.start()
-            stack.callback(server.stop)
-            client = Client(server.client_port)
-            stack.callback(client.close)
-            found.append(client)
-        yield found[0], found[1]
+    with two_clients(tmp_path_factory.mktemp("streams"), CONFIG, Client) as both:
+        yield both
 
 
 def _first_difference(clients: tuple[Client, Client], steps: list[Operation]) -> str:
-    """Return what differs in the last of several tries, nothing when one shows no difference."""
-    text = ""
-    for _ in range(TRIES):
-        ours, theirs = (client.play(steps) for client in clients)
-        if ours == theirs:
-            return ""
-        index = next(at for at in range(len(steps)) if ours[at] != theirs[at])
-        asked = "\n".join(
-            f"{subject} {json.dumps(body)[:_LONG]}" for subject, _, body in steps[: index + 1]
-        )
-        text = f"{asked}\nours:   {ours[index]}\ntheirs: {theirs[index]}"
-    return text
+    ours, theirs = clients
+    asked = [(subject, body) for subject, _, body in steps]
+    return first_difference(lambda: (ours.play(steps), theirs.play(steps)), asked)
 
 
 @pytest.mark.parametrize("make", [stream_scripts.configurations, stream_scripts.operations])
