@@ -89,6 +89,10 @@ class AuthError(LeafnodeError):
     """Credentials that cannot be used; the text never holds a secret."""
 
 
+class WalkError(LeafnodeError):
+    """Patterns cross in too many ways to be compared; the message is for whoever wrote them."""
+
+
 class TransformError(LeafnodeError):
     """A subject transform that cannot be, in nats-server's words; `token` is where it is wrong."""
 

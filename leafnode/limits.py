@@ -291,6 +291,10 @@ ACCOUNT_RENEWAL_NS: Final = 1 * NS_PER_S  # between two fetches of an expired on
 ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of its own
 CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it
 CLAIMS_REQUESTS_MAX: Final = 64  # requests about account JWTs that wait their turn
+# Nodes of trees of patterns that one check of imports and exports may pass: at first, and more for
+# each question. 16 levels of tokens and wildcards can mean a thousand nodes for a question.
+PATTERN_WALK_NODES: Final = 65_536
+PATTERN_WALK_NODES_EACH: Final = 128
 CLAIMS_PROBLEMS_SHOWN_MAX: Final = 16  # of what is wrong with one account JWT
 JWT_CHARS_MAX: Final = MIB  # an account's with thousands of exports; a user's is bound by CONNECT
 JWT_DEPTH_MAX: Final = 32

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import UNLIMITED, ActivationClaims, JetStreamTier, Scope
 from leafnode.config.convert import is_public_nkey
-from leafnode.errors import AuthError, quoted
+from leafnode.errors import AuthError, WalkError, quoted
 from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, MAX_SUBJECT_TOKENS
-from leafnode.protocol.patterns import PatternSet
+from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.protocol.subject import is_literal
 from leafnode.protocol.transform import untokenize
 
@@ -68,8 +68,14 @@ def _problems(claims: AccountClaims) -> Iterator[str]:
     body = claims.nats
     if not nkey.is_public_key(claims.sub, "A"):
         yield "the subject of an account JWT is not an account's key"
-    yield from _import_problems(claims)
-    yield from _export_problems(body.exports)
+    try:
+        yield from _overlap_problems(body)
+    except WalkError as err:
+        yield str(err)
+    for wanted in body.imports:
+        yield from _one_import_problems(claims, wanted)
+    for offered in body.exports:
+        yield from _one_export_problems(offered)
     yield from _tier_problems(body.limits)
     yield from _permission_problems(body.default_permissions)
     for source, destinations in body.mappings.items():
@@ -104,20 +110,33 @@ def _is_pattern(subject: str) -> bool:
     return not is_literal(subject.encode())
 
 
-def _import_problems(claims: AccountClaims) -> Iterator[str]:
+def _overlap_problems(body: AccountBody) -> Iterator[str]:
+    """Yield which imports or exports are in each other's way. Raises WalkError."""
+    walk = Walk()
     by_exporter: dict[str, PatternSet] = {}
-    services = [one for one in claims.nats.imports if one.type == _SERVICE]
+    services = [one for one in body.imports if one.type == _SERVICE]
     for one in services:
         by_exporter.setdefault(one.account, PatternSet()).add(_requested(one))
     for one in services:
-        several = by_exporter[one.account].including(_requested(one), stars_take_all=True)
+        requested, others = _requested(one), by_exporter[one.account]
+        several = others.including(requested, walk, stars_take_all=True)
         if len(several) > 1:
             yield (
-                f"overlapping subject namespace for {quoted(_requested(one).decode())} in account "
+                f"overlapping subject namespace for {quoted(requested.decode())} in account "
                 f"{quoted(one.account)}"
             )
-    for one in claims.nats.imports:
-        yield from _one_import_problems(claims, one)
+    for kind in (_SERVICE, _STREAM):
+        subjects = [
+            one.subject for one in body.exports if (one.type == _SERVICE) is (kind == _SERVICE)
+        ]
+        patterns = PatternSet(subject.encode() for subject in subjects)
+        for number, subject in enumerate(subjects):
+            for other in patterns.including(subject.encode(), walk, stars_take_all=True)[:2]:
+                if other != number:
+                    yield (
+                        f"{kind} export subject {quoted(subjects[other])} already exports "
+                        f"{quoted(subject)}"
+                    )
 
 
 def _requested(one: ImportClaim) -> bytes:
@@ -193,26 +212,12 @@ def _activation_problems(claims: AccountClaims, one: ImportClaim) -> Iterator[st
     if body.issuer_account and not nkey.is_public_key(body.issuer_account, "A"):
         yield "account_id is not an account public key"
     subject = one.to if one.type == _SERVICE and one.to else one.subject
-    if not PatternSet([body.subject.encode()]).including(subject.encode(), stars_take_all=True):
+    offered = PatternSet([body.subject.encode()])
+    if not offered.including(subject.encode(), Walk(), stars_take_all=True):
         yield (
             f"activation token import subject {quoted(body.subject)} doesn't match import "
             f"{quoted(one.subject)}"
         )
-
-
-def _export_problems(exports: Iterable[ExportClaim]) -> Iterator[str]:
-    for one in exports:
-        yield from _one_export_problems(one)
-    for kind in (_SERVICE, _STREAM):
-        subjects = [one.subject for one in exports if (one.type == _SERVICE) is (kind == _SERVICE)]
-        patterns = PatternSet(subject.encode() for subject in subjects)
-        for number, subject in enumerate(subjects):
-            for other in patterns.including(subject.encode(), stars_take_all=True)[:2]:
-                if other != number:
-                    yield (
-                        f"{kind} export subject {quoted(subjects[other])} already exports "
-                        f"{quoted(subject)}"
-                    )
 
 
 def _one_export_problems(one: ExportClaim) -> Iterator[str]:

@@ -29,9 +29,9 @@ from leafnode.config.account_options import (
     StreamExport,
     StreamImport,
 )
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, WalkError
 from leafnode.protocol import subject as subjects
-from leafnode.protocol.patterns import PatternSet
+from leafnode.protocol.patterns import PatternSet, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,8 +71,11 @@ class Exporter:
             patterns = PatternSet(one.subject.encode() for one in offered)
             self._kinds[kind] = (offered, by_subject, patterns)
 
-    def export_for(self, wanted: ImportClaim) -> ExportClaim | None:
-        """Return the export that an import is of: the one with its subject, else one around it."""
+    def export_for(self, wanted: ImportClaim, walk: Walk) -> ExportClaim | None:
+        """Return the export that an import is of: the one with its subject, else one around it.
+
+        Raises WalkError.
+        """
         if wanted.type not in self._kinds:
             return None
         offered, by_subject, patterns = self._kinds[wanted.type]
@@ -81,7 +84,7 @@ class Exporter:
             return by_subject[subject]
         if not subjects.is_valid(subject.encode()):
             return None
-        around = [offered[number] for number in patterns.including(subject.encode())]
+        around = [offered[number] for number in patterns.including(subject.encode(), walk)]
         # Of several the strictest: an open one beside it must not open it.
         return next((one for one in around if one.token_req), around[0] if around else None)
 
@@ -92,6 +95,7 @@ class Approved:
 
     imports: tuple[ImportClaim, ...]
     until_s: int
+    uncompared: str = ""  # the first one for which it would have taken too long to find its export
 
 
 def account_options(claims: AccountClaims, imports: Iterable[ImportClaim]) -> AccountOptions:
@@ -135,11 +139,16 @@ def approved_imports(
     """
     found: list[ImportClaim] = []
     ends: list[int] = []
+    walk, uncompared = Walk(), ""
     for wanted in claims.nats.imports:
         other = exporter(wanted.account)
         if other is None:
             continue
-        export = other.export_for(wanted)
+        try:
+            export = other.export_for(wanted, walk)
+        except WalkError:
+            uncompared = uncompared or wanted.subject
+            continue
         if export is not None and export.token_req:
             try:
                 activation = _activation(claims, wanted, other.claims, signs_for)
@@ -152,7 +161,7 @@ def approved_imports(
             if activation.exp:
                 ends.append(activation.exp)
         found.append(wanted)
-    return Approved(tuple(found), min(ends, default=0))
+    return Approved(tuple(found), min(ends, default=0), uncompared)
 
 
 def _activation(

@@ -395,6 +395,9 @@ def _draft(
     approved = approved_imports(
         account.claims, exporter, signs_for=trust.signs_for, now_s=now_ns // NS_PER_S
     )
+    if approved.uncompared:
+        where = f"account={account.claims.sub} subject={quoted(approved.uncompared)}"
+        log.warning("Imports left out, their patterns cross too many exports: %s", where)
     return _Draft(account, account_options(account.claims, approved.imports), approved.until_s)
 
 

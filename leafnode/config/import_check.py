@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from leafnode.errors import TransformError, quoted
-from leafnode.protocol.patterns import PatternSet
+from leafnode.errors import TransformError, WalkError, quoted
+from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.protocol.subject import is_subset, is_valid
 from leafnode.protocol.transform import import_transform, stream_transforms, untokenize
 
@@ -100,24 +100,29 @@ class Exports(Generic[ExportT]):
 
     def __init__(self, exports: Iterable[ExportT]) -> None:
         self._exports: list[ExportT] = list(exports)
-        self._by_subject: dict[str, ExportT] = {one.subject: one for one in reversed(self._exports)}
+        # Who asked for another subject is answered once: it may have been a long walk.
+        self._by_subject: dict[str, ExportT | None] = {
+            one.subject: one for one in reversed(self._exports)
+        }
         self._patterns = PatternSet(one.subject.encode() for one in self._exports)
 
-    def includes(self, subject: bytes) -> bool:
-        """Say whether one of them includes it, whoever may have it."""
-        return bool(self._patterns.including(subject))
+    def includes(self, subject: bytes, walk: Walk) -> bool:
+        """Say whether one of them includes it, whoever may have it. Raises WalkError."""
+        return bool(self._patterns.including(subject, walk))
 
-    def offered(self, subject: str) -> ExportT | None:
-        """Return the export of exactly that subject, else the first that includes it."""
-        exact = self._by_subject.get(subject)
-        if exact is not None:
-            return exact
-        including = self._patterns.including(subject.encode())
-        return self._exports[including[0]] if including else None
+    def offered(self, subject: str, walk: Walk) -> ExportT | None:
+        """Return the export of exactly that subject, else the first that includes it.
 
-    def offers(self, subject: str, importer: str, *, activated: bool) -> bool:
-        """Say whether they offer a subject to an importer."""
-        export = self.offered(subject)
+        Raises WalkError, but not for a subject that it has answered for.
+        """
+        if subject not in self._by_subject:
+            including = self._patterns.including(subject.encode(), walk)
+            self._by_subject[subject] = self._exports[including[0]] if including else None
+        return self._by_subject[subject]
+
+    def offers(self, subject: str, importer: str, walk: Walk, *, activated: bool) -> bool:
+        """Say whether they offer a subject to an importer. Raises WalkError."""
+        export = self.offered(subject, walk)
         if export is None:
             return False
         if export.account_token_position:
@@ -146,6 +151,7 @@ class ImportCheck:
         self._accounts = {account.name: _Account(account) for account in accounts}
         self._streams: dict[str, _Imports] = {}  # by importer
         self._services: dict[str, _Imports] = {}
+        self._walk = Walk()
 
     def revised(
         self, changed: Mapping[str, AccountOptions | None], anew: Iterable[str]
@@ -167,8 +173,8 @@ class ImportCheck:
         return revised
 
     def service_export(self, exporter: str, subject: str) -> ServiceExport | None:
-        """Return the service that an import of this subject is of."""
-        return self._accounts[exporter].services.offered(subject)
+        """Return the service that an import of this subject, which was taken, is of."""
+        return self._accounts[exporter].services.offered(subject, self._walk)
 
     def export_problem(self, kind: str, export: Export) -> str:
         """Say who is named by an export and unknown, or return ""."""
@@ -182,7 +188,10 @@ class ImportCheck:
         exporter = self._accounts.get(one.account)
         if exporter is None:
             return f"{quoted(one.account)} account not defined for stream import"
-        problem = self._stream_problem(importer, exporter, one)
+        try:
+            problem = self._stream_problem(importer, exporter, one)
+        except WalkError as err:
+            problem = str(err)
         if problem:
             return f"Error adding stream import {quoted(one.subject)}: {problem}"
         subject, local = one.subject.encode(), untokenize(local_subject(one))[0]
@@ -203,7 +212,10 @@ class ImportCheck:
             where = f"account {quoted(one.account)}, subject {quoted(before.subject.decode())}"
             taken_by = f"previously used in import for {where}"
             return f"Duplicate service import subject {quoted(local.decode())}, {taken_by}"
-        problem = self._service_problem(importer, exporter, one, local)
+        try:
+            problem = self._service_problem(importer, exporter, one, local)
+        except WalkError as err:
+            problem = str(err)
         if problem:
             return f"Error adding service import {quoted(one.subject)}: {problem}"
         mine.add(taken, unique=taken.local)
@@ -213,7 +225,7 @@ class ImportCheck:
         subject, local = one.subject.encode(), local_subject(one)
         if not is_valid(subject):
             return _INVALID
-        if not exporter.streams.offers(one.subject, importer, activated=one.activated):
+        if not exporter.streams.offers(one.subject, importer, self._walk, activated=one.activated):
             return "stream import not authorized"
         for pattern in (local, subject):
             if _leads_back(importer, one.account, pattern, self._stream_ways):
@@ -234,7 +246,7 @@ class ImportCheck:
         subject = one.subject.encode()
         if not is_valid(subject):
             return _INVALID
-        if not exporter.services.offers(one.subject, importer, activated=one.activated):
+        if not exporter.services.offers(one.subject, importer, self._walk, activated=one.activated):
             return "service import not authorized"
         if _leads_back(importer, one.account, untokenize(local)[0], self._service_ways):
             return CYCLE
@@ -249,9 +261,9 @@ class ImportCheck:
     def _stream_ways(self, name: str, subject: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield where a subject that an account exports comes from, and what it is called there."""
         account, imports = self._accounts.get(name), self._streams.get(name)
-        if account is None or imports is None or not account.streams.includes(subject):
+        if account is None or imports is None or not account.streams.includes(subject, self._walk):
             return
-        for number in imports.local.colliding(subject):
+        for number in imports.local.colliding(subject, self._walk):
             exporter, _, local = imports.entries[number]
             yield exporter, local if is_subset(local, subject) else subject
 
@@ -260,7 +272,7 @@ class ImportCheck:
         imports = self._services.get(name)
         if imports is None:
             return
-        for number in imports.subjects.colliding(subject):
+        for number in imports.subjects.colliding(subject, self._walk):
             exporter, _, local = imports.entries[number]
             yield exporter, local if is_subset(local, subject) else subject
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.errors import WalkError
+from leafnode.limits import PATTERN_WALK_NODES, PATTERN_WALK_NODES_EACH
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -19,6 +22,28 @@ class _Node:
     def __init__(self) -> None:
         self.children: dict[bytes, _Node] = {}
         self.numbers: list[int] = []  # of the patterns that end here
+
+
+class Walk:
+    """What all questions of one check may walk together: little more than there are questions.
+
+    Patterns of many levels can cross in so many ways that each question passes all of them.
+    """
+
+    __slots__ = ("_nodes_left",)
+
+    def __init__(self) -> None:
+        self._nodes_left = PATTERN_WALK_NODES
+
+    def ask(self) -> None:
+        """Count one more question."""
+        self._nodes_left += PATTERN_WALK_NODES_EACH
+
+    def pass_nodes(self, count: int) -> None:
+        """Count nodes. Raises WalkError where they are too many."""
+        self._nodes_left -= count
+        if self._nodes_left < 0:
+            raise WalkError("wildcards that cross in too many ways to be compared")
 
 
 class PatternSet:
@@ -47,17 +72,19 @@ class PatternSet:
         self._size += 1
         return self._size - 1
 
-    def including(self, subject: bytes, *, stars_take_all: bool = False) -> list[int]:
+    def including(self, subject: bytes, walk: Walk, *, stars_take_all: bool = False) -> list[int]:
         """Return the numbers of the patterns that include a subject or pattern, in order.
 
-        `stars_take_all`: a last `*` includes `>`, too, as the JWT library has it.
+        `stars_take_all`: a last `*` includes `>`, too, as the JWT library has it. Raises WalkError.
         """
+        walk.ask()
         tokens = subject.split(b".")
         last = len(tokens)
         found: list[int] = []
         open_nodes = [(self._root, 0)]
         while open_nodes:
             node, index = open_nodes.pop()
+            walk.pass_nodes(1)
             if index == last:
                 found += node.numbers
                 continue
@@ -70,11 +97,13 @@ class PatternSet:
                 open_nodes.append((same, index + 1))
         return sorted(found)
 
-    def colliding(self, subject: bytes) -> Iterator[int]:
+    def colliding(self, subject: bytes, walk: Walk) -> Iterator[int]:
         """Yield the numbers of the patterns that have a subject in common with it, in no order.
 
         One at a time: thousands that cross thousands cost who needs only one of them no more.
+        Raises WalkError.
         """
+        walk.ask()
         tokens = subject.split(b".")
         last = len(tokens)
         levels: list[Iterator[_Node]] = [iter((self._root,))]
@@ -84,12 +113,13 @@ class PatternSet:
             if node is None:
                 levels.pop()
                 continue
+            walk.pass_nodes(1)
             if index == last:
                 yield from node.numbers
                 continue
             children, token = node.children, tokens[index]
             if token == b">":
-                yield from _all_below(node)
+                yield from _all_below(node, walk)
                 continue
             if (rest := children.get(b">")) is not None:
                 yield from rest.numbers
@@ -99,12 +129,13 @@ class PatternSet:
                 levels.append(iter([children[name] for name in (token, b"*") if name in children]))
 
 
-def _all_below(top: _Node) -> Iterator[int]:
+def _all_below(top: _Node, walk: Walk) -> Iterator[int]:
     levels: list[Iterator[_Node]] = [iter(top.children.values())]
     while levels:
         node = next(levels[-1], None)
         if node is None:
             levels.pop()
             continue
+        walk.pass_nodes(1)
         yield from node.numbers
         levels.append(iter(node.children.values()))

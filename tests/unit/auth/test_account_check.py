@@ -213,3 +213,18 @@ def test_only_the_first_of_very_many_problems_are_said() -> None:
 
     assert problem.count("consecutive") <= CLAIMS_PROBLEMS_SHOWN_MAX
     assert problem.endswith("…]")
+
+
+@pytest.mark.parametrize("kind", ["stream", "service"])
+def test_exports_that_cross_in_too_many_ways_are_refused(kind: str) -> None:
+    deep = [
+        ".".join([*("*" if number >> bit & 1 else "a" for bit in range(10)), f"x{number}"])
+        for number in range(1 << 10)
+    ]
+    literal = ["a." * 10 + f"y{number}" for number in range(100)]
+    exports = [{"subject": one, "type": kind} for one in [*literal, *deep]]
+
+    assert "[wildcards that cross in too many ways to be compared]" in refused(
+        claims(exports=exports)
+    )
+    check_account(claims(exports=exports[:200]), NOW_S)

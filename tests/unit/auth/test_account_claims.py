@@ -244,3 +244,28 @@ def test_the_end_of_an_activation_is_told() -> None:
     )
 
     assert found.until_s == NOW_S + 60
+
+
+def test_imports_that_cross_too_many_exports_are_left_out_and_told() -> None:
+    deep = [
+        ".".join([*("*" if number >> bit & 1 else "a" for bit in range(10)), "x"])
+        for number in range(1 << 10)
+    ]
+    exports = [{"subject": one, "type": "stream"} for one in [*deep, "s"]]
+    wanted = ["a." * 10 + f"y{number}" for number in range(100)]
+    importer = claims(
+        imports=[
+            {"subject": one, "account": EXPORTER.public, "type": "stream"} for one in [*wanted, "s"]
+        ]
+    )
+
+    found = approved_imports(
+        importer,
+        {EXPORTER.public: Exporter(claims(EXPORTER, exports=exports))}.get,
+        signs_for=TRUST.signs_for,
+        now_s=NOW_S,
+    )
+
+    assert found.uncompared in wanted
+    assert found.imports[-1].subject == "s"
+    assert len(found.imports) == wanted.index(found.uncompared) + 1

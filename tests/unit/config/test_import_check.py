@@ -12,6 +12,8 @@ from leafnode.config.account_options import (
     StreamImport,
 )
 from leafnode.config.import_check import Exports, ImportCheck
+from leafnode.limits import PATTERN_WALK_NODES
+from leafnode.protocol.patterns import Walk
 
 STREAM = 'Error adding stream import "{}": {}'
 SERVICE = 'Error adding service import "{}": {}'
@@ -43,17 +45,19 @@ def account(name: str, *exports: StreamExport | ServiceExport) -> AccountOptions
 def test_an_export_offers_its_subjects_to_some(
     export: StreamExport, subject: str, *, is_offered: bool
 ) -> None:
-    assert Exports([export]).offers(subject, "I", activated=False) == is_offered
+    assert Exports([export]).offers(subject, "I", Walk(), activated=False) == is_offered
 
 
 def test_an_activation_opens_what_needs_one() -> None:
-    assert Exports([StreamExport("a", token_required=True)]).offers("a", "I", activated=True)
+    assert Exports([StreamExport("a", token_required=True)]).offers(
+        "a", "I", Walk(), activated=True
+    )
 
 
 def test_the_export_of_exactly_the_subject_decides() -> None:
     exports = [StreamExport(">"), StreamExport("a", ("X",))]
 
-    assert not Exports(exports).offers("a", "I", activated=False)
+    assert not Exports(exports).offers("a", "I", Walk(), activated=False)
 
 
 def test_what_is_not_offered_is_refused_in_the_words_of_nats_server() -> None:
@@ -123,3 +127,36 @@ def test_streams_in_a_circle_are_refused() -> None:
     assert check.add_stream("A", StreamImport("B", "s.>")) == ""
 
     assert check.add_stream("B", StreamImport("A", "s.>")) == STREAM.format("s.>", CYCLE)
+
+
+DEEP = [
+    ".".join([*("*" if number >> bit & 1 else "a" for bit in range(10)), "x"])
+    for number in range(1 << 10)
+]
+CROSSING = "wildcards that cross in too many ways to be compared"
+
+
+def test_imports_that_cross_too_many_exports_are_refused_and_others_are_not() -> None:
+    services = [ServiceExport(one) for one in DEEP]
+    check = ImportCheck([account("E", StreamExport("s"), *services), account("I")])
+    told = {check.add_service("I", ServiceImport("E", "a." * 10 + f"y{n}")) for n in range(100)}
+
+    assert told == {
+        SERVICE.format("a." * 10 + f"y{n}", problem)
+        for n in range(100)
+        for problem in ["service import not authorized", CROSSING]
+        if (problem == CROSSING) == (n >= PATTERN_WALK_NODES // (2047 - 128))
+    }
+    assert check.add_stream("I", StreamImport("E", "s")) == ""
+    assert check.add_service("I", ServiceImport("E", DEEP[1])) == ""
+    assert check.service_export("E", DEEP[1]) == services[1]
+
+
+def test_a_service_is_found_again_without_another_walk() -> None:
+    services = [ServiceExport("q.*"), *(ServiceExport(one) for one in DEEP)]
+    check = ImportCheck([account("E", *services), account("I")])
+    assert check.add_service("I", ServiceImport("E", "q.a")) == ""
+    told = [check.add_service("I", ServiceImport("E", "a." * 10 + f"y{n}")) for n in range(100)]
+    assert CROSSING in told[-1]
+
+    assert check.service_export("E", "q.a") == services[0]

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.protocol.patterns import PatternSet
+from leafnode.errors import WalkError
+from leafnode.limits import PATTERN_WALK_NODES, PATTERN_WALK_NODES_EACH
+from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.protocol.subject import collides, is_subset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TOKENS = st.lists(st.sampled_from([b"a", b"b", b"*"]), min_size=1, max_size=4)
 PATTERNS = st.tuples(TOKENS, st.booleans()).map(
@@ -25,19 +27,19 @@ def test_it_answers_what_one_after_the_other_answers(patterns: list[bytes], subj
     several = PatternSet(patterns)
 
     assert len(several) == len(patterns)
-    assert several.including(subject) == [
+    assert several.including(subject, Walk()) == [
         number for number, one in enumerate(patterns) if is_subset(subject, one)
     ]
-    assert sorted(several.colliding(subject)) == [
+    assert sorted(several.colliding(subject, Walk())) == [
         number for number, one in enumerate(patterns) if collides(subject, one)
     ]
 
 
 def test_a_last_star_may_take_all() -> None:
     several = PatternSet([b"a.*"])
-    assert several.including(b"a.>") == []
-    assert several.including(b"a.>", stars_take_all=True) == [0]
-    assert several.including(b"a.b.c", stars_take_all=True) == []
+    assert several.including(b"a.>", Walk()) == []
+    assert several.including(b"a.>", Walk(), stars_take_all=True) == [0]
+    assert several.including(b"a.b.c", Walk(), stars_take_all=True) == []
 
 
 class CountedTable(dict[bytes, object]):
@@ -63,9 +65,45 @@ def test_one_of_thousands_that_cross_costs_no_walk_over_the_others(subject: byte
     root.children = CountedTable(root.children)  # type: ignore[assignment]
     CountedTable.walked = 0
 
-    assert next(several.colliding(subject)) == 0
+    assert next(several.colliding(subject, Walk())) == 0
     first = CountedTable.walked
-    assert len(list(several.colliding(subject))) == 1000
+    assert len(list(several.colliding(subject, Walk()))) == 1000
 
     assert first == 1
     assert CountedTable.walked == 1001
+
+
+def test_questions_that_pass_a_few_nodes_each_are_answered_without_end() -> None:
+    several, walk = PatternSet([b"a.*.c", b"a.b.>", b"*.b.c"]), Walk()
+
+    for _ in range(PATTERN_WALK_NODES):
+        assert several.including(b"a.b.c", walk) == [0, 1, 2]
+        assert sorted(several.colliding(b"a.b.*", walk)) == [0, 1, 2]
+
+
+DEEP = [
+    b".".join([*(b"*" if number >> bit & 1 else b"a" for bit in range(10)), b"x"])
+    for number in range(1 << 10)
+]
+
+
+def including(several: PatternSet, walk: Walk) -> list[int]:
+    return several.including(b"a." * 10 + b"y", walk)
+
+
+def colliding(several: PatternSet, walk: Walk) -> list[int]:
+    return list(several.colliding(b"*." * 10 + b"y", walk))
+
+
+@pytest.mark.parametrize("ask", [including, colliding])
+def test_questions_that_each_pass_all_nodes_end_in_a_refusal(
+    ask: Callable[[PatternSet, Walk], list[int]],
+) -> None:
+    """None of the patterns has the last token, which is seen only at the end of each way."""
+    several, walk = PatternSet(DEEP), Walk()
+    nodes_each = 2 * len(DEEP) - 1
+
+    for _ in range(PATTERN_WALK_NODES // (nodes_each - PATTERN_WALK_NODES_EACH)):
+        assert ask(several, walk) == []
+    with pytest.raises(WalkError):
+        ask(several, walk)
