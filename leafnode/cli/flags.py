@@ -165,7 +165,7 @@ def overlay(options: Options, flags: Flags) -> Options:
         name: value for name in _PLAIN if (value := getattr(flags, name)) is not None
     }
     changes |= _monitoring(options, flags)
-    changes["jetstream"] = _jetstream(options.jetstream, flags)
+    changes["jetstream"] = _jetstream(options, flags)
     changes["authorization"] = _authorization(options.authorization, flags)
     return _tls(replace(options, **changes), flags)
 
@@ -247,12 +247,13 @@ def _on_port(
     return HostPort(flags.host if flags.host is not None else options.host, port)
 
 
-def _jetstream(options: JetStreamOptions | None, flags: Flags) -> JetStreamOptions | None:
+def _jetstream(options: Options, flags: Flags) -> JetStreamOptions | None:
     """A store_dir alone enables nothing, as on nats-server."""
-    enabled = options is not None if flags.jetstream is None else flags.jetstream
+    enabled = options.jetstream is not None if flags.jetstream is None else flags.jetstream
     if not enabled:
         return None
-    jetstream = options or JetStreamOptions()
+    found = options.jetstream or options.idle_jetstream or JetStreamOptions()
+    jetstream = replace(found, enabled=True)
     return jetstream if flags.store_dir is None else replace(jetstream, store_dir=flags.store_dir)
 
 

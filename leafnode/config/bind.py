@@ -47,7 +47,7 @@ _MAX_PENDING: Final = convert.number(1, 2**40, "a size", {0: limits.MAX_PENDING_
 _MAX_CONNECTIONS: Final = convert.number(
     1, _INT32_MAX, "a count", {0: limits.MAX_CONNECTIONS}, below=-1
 )
-_MAX_SUBSCRIPTIONS: Final = convert.number(0, _INT32_MAX, "a count", {-1: 0})
+_MAX_SUBSCRIPTIONS: Final = convert.number(_NO_LIMIT, _INT32_MAX, "a count")
 _PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
 
 
@@ -97,7 +97,7 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     values.setdefault("host", default_host)
     monitoring.fold_http(values)
     _fold_trace(values)
-    _fold_store_dir(given, values)
+    _fold_jetstream(given, values)
     operator_mode.fold_operator(values)
     _fold_payload(values)
     warnings = tree.warnings + tuple(top.notes.warnings)
@@ -111,7 +111,11 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
         warnings += (f"{where.file}:{where.line}:{where.column}: {text}",)
     digest = config_digest(tree.root)
     options = Options(
-        **values, warnings=warnings, deprecated=tuple(deprecated), config_digest=digest
+        **values,
+        idle=tuple(top.notes.idle),
+        warnings=warnings,
+        deprecated=tuple(deprecated),
+        config_digest=digest,
     )
     _check_together(options, given)
     return options
@@ -143,18 +147,20 @@ def _fold_payload(values: dict[str, Any]) -> None:
         values["max_payload_bytes"] = min(pending, _MAX_SIZE)
 
 
-def _fold_store_dir(given: Given, values: dict[str, Any]) -> None:
-    """Put the outermost store_dir into the jetstream block, where nats-server allows it too."""
-    store_dir: str = values.pop("store_dir", "")
-    if not store_dir:
+def _fold_jetstream(given: Given, values: dict[str, Any]) -> None:
+    """Put the outermost store_dir into the jetstream block, and what is off aside: a flag may turn
+    it on.
+    """
+    if not {"jetstream", "store_dir"} & values.keys():
         return
-    where = given.places["store_dir"]
-    jetstream: JetStreamOptions | None = values.get("jetstream")
-    if jetstream is None:
-        raise where.error("expected jetstream to be enabled in the same file")
-    if jetstream.store_dir != JetStreamOptions().store_dir:
+    jetstream: JetStreamOptions = values.pop("jetstream", JetStreamOptions(enabled=False))
+    store_dir: str = values.pop("store_dir", "")
+    if store_dir and jetstream.store_dir != JetStreamOptions().store_dir:
+        where = given.places["store_dir"]
         raise where.error("expected store_dir only once: it also stands in the jetstream block")
-    values["jetstream"] = replace(jetstream, store_dir=store_dir)
+    if store_dir:
+        jetstream = replace(jetstream, store_dir=store_dir)
+    values["jetstream" if jetstream.enabled else "idle_jetstream"] = jetstream
 
 
 def _check_together(options: Options, given: Given) -> None:

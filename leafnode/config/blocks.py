@@ -33,16 +33,14 @@ _WINDOW_BYTES_MAX: Final = 64 * limits.MIB
 # --- jetstream
 
 
-def jetstream(place: Place) -> JetStreamOptions | None:
-    """Return the options, or None where it is switched off."""
+def jetstream(place: Place) -> JetStreamOptions:
     value = place.node.value
     if isinstance(value, bool):
-        return JetStreamOptions() if value else None
+        return JetStreamOptions(enabled=value)
     if isinstance(value, str):
         word = convert.one_of("enabled", "enable", "disabled", "disable")(place)
-        return JetStreamOptions() if word.startswith("enable") else None
-    values = _JETSTREAM.read(place).values
-    return JetStreamOptions(**values) if values.pop("enabled", True) else None
+        return JetStreamOptions(enabled=word.startswith("enable"))
+    return JetStreamOptions(**_JETSTREAM.read(place).values)
 
 
 _STORE_DIR: Final = JetStreamOptions().store_dir

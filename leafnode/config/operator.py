@@ -135,7 +135,7 @@ def preload(place: Place) -> tuple[tuple[str, str], ...]:
 
 
 def trusted_keys(place: Place) -> tuple[str, ...]:
-    return convert.list_of(convert.public_nkey("O", "operator"), "keys")(place)
+    return convert.list_of(convert.public_nkey("O", "operator"), "keys", may_be_empty=True)(place)
 
 
 def pinned_accounts(place: Place) -> tuple[str, ...]:
@@ -166,5 +166,5 @@ ROWS: Final = (
     Row(("resolver_preload",), "resolver_preload", preload),
     Row(("resolver_pinned_accounts",), "resolver_pinned_accounts", pinned_accounts),
     Row(("trusted", "trusted_keys"), "trusted_keys", trusted_keys),
-    Row(("default_sentinel",), "default_sentinel", convert.secret),
+    Row(("default_sentinel",), "default_sentinel", convert.or_default("", convert.secret)),
 )

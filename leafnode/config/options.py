@@ -7,7 +7,7 @@ for its keys, docs/configuration.md for ours.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 
@@ -151,6 +151,7 @@ class JetStreamOptions:
     domain: str = ""
     max_memory_bytes: int = -1
     max_file_bytes: int = -1
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +259,17 @@ class SerialOptions:
     account: str = "$G"
 
 
+class Idle(NamedTuple):
+    """A value that is taken without effect and, as on nats-server, stays what it is.
+
+    `name` is what nats-server calls it, `default` what it is where the file does not say.
+    """
+
+    name: str
+    value: object
+    default: object
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """One whole configuration: a file, the flags laid over it, the defaults below both."""
@@ -297,7 +309,8 @@ class Options:
     no_fast_producer_stall: bool = False
     no_header_support: bool = False
     jetstream: JetStreamOptions | None = None
-    default_js_domains: tuple[tuple[str, str], ...] = ()  # account, domain
+    idle_jetstream: JetStreamOptions | None = None  # what the file says of one that is off
+    default_js_domains: tuple[tuple[str, str], ...] | None = None  # account, domain
     store: StoreOptions = StoreOptions()
     leafnodes: LeafOptions | None = None
     uplink: UplinkOptions | None = None
@@ -321,6 +334,7 @@ class Options:
     max_traced_msg_bytes: int = 0  # of one payload; 0: limits.TRACED_BYTES_MAX
     prof_port: int = 0  # taken and not opened: there is no Go runtime to profile
     prof_block_rate: int = 0
+    idle: tuple[Idle, ...] = ()  # what is taken without effect
     trace_headers: bool = False  # a trace shows headers and no payloads
     config_digest: str = field(default="", compare=False)  # of the file, as it was written
     warnings: tuple[str, ...] = ()  # what is allowed but probably a slip; said once at start

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode import limits
+from leafnode.config.options import Idle
 from leafnode.errors import quoted
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ _LIKE_CHARS_MAX: Final = 40  # the search for a similar key is quadratic in its 
 class Notes:
     """What is said of a file that is taken all the same.
 
-    `deprecated` is what nats-server warns of, and `-t` refuses there.
+    `deprecated` is what nats-server warns of, and `-t` refuses there; `idle` has no effect.
     """
 
     warnings: list[str] = field(default_factory=list)
     deprecated: list[str] = field(default_factory=list)
+    idle: list[Idle] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,14 @@ class Place:
 class Taken(NamedTuple):
     """A key without effect: what its value must be, and why nothing comes of it.
 
-    An empty `reason`: nobody misses anything, and no warning is due.
+    An empty `reason`: nobody misses anything, and no warning is due. `name` is given where
+    nats-server refuses to change it in a reload: its name for it; `default` is its value then.
     """
 
     convert: Callable[[Place], object]
     reason: str = ""
+    name: str = ""
+    default: object = ""
 
 
 class Row(NamedTuple):
@@ -159,7 +164,9 @@ class Block:
     def _no_option(self, place: Place, key: str, written: str, node: Node) -> None:
         if taken := self.taken.get(key):
             where = place.child(key, node)
-            taken.convert(where)
+            value = taken.convert(where)
+            if taken.name:
+                where.notes.idle.append(Idle(taken.name, value, taken.default))
             if taken.reason:
                 where.warn(f"taken without effect: {taken.reason}")
             return

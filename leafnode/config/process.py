@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert
 from leafnode.config.place import Place, Row
@@ -45,7 +46,7 @@ def _lame_duck_duration(place: Place) -> int:
 
 def _grace_period(place: Place) -> int:
     if place.node.value == "0s":
-        return 0
+        return limits.LAME_DUCK_GRACE_PERIOD_NS
     return convert.duration(place)
 
 
@@ -69,7 +70,7 @@ def _js_domains(place: Place) -> tuple[tuple[str, str], ...]:
 def js_domain_problem(options: Options) -> str:
     """Say what is wrong with the accounts of default_js_domain, or return ""."""
     accounts = {account.name: account for account in options.accounts}
-    for name, _ in options.default_js_domains:
+    for name, _ in options.default_js_domains or ():
         if name == options.system_account:
             return f'system account "{name}" can not be in default_js_domain'
         account = accounts.get(name)

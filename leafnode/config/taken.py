@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.clock import NS_PER_S
 from leafnode.config import convert
 from leafnode.config.place import Block, Row, Taken
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from leafnode.config.place import Place
 
 _INT64_MAX: Final = 2**63 - 1
+_SYNC_NS: Final = 120 * NS_PER_S  # nats-server's own
 _BOUNDED: Final = "this bound is fixed here"
 _NO_CLUSTER: Final = "there is no cluster"
 _NO_LISTENER: Final = "no leaf connection comes in"
@@ -28,16 +30,25 @@ _STRICT: Final = "not supported: a request is always read strictly"
 _FALSE: Final = "not supported: only false is taken"
 
 
-def _each(convert_: Callable[[Place], object], reason: str, keys: str) -> dict[str, Taken]:
-    return dict.fromkeys(keys.split(), Taken(convert_, reason))
+def _each(
+    convert_: Callable[[Place], object],
+    reason: str,
+    keys: str,
+    name: str = "",
+    default: object = "",
+) -> dict[str, Taken]:
+    return dict.fromkeys(keys.split(), Taken(convert_, reason, name, default))
 
 
-def _flags(place: Place) -> None:
+def _flags(place: Place) -> tuple[tuple[str, bool], ...]:
     """Of 2.15.1's three two are of clusters, and the third changes the subjects of acks."""
+    found = []
     for name, node in place.entries().items():
         flag = place.child(name, node)
-        if convert.boolean(flag):
+        found.append((name, convert.boolean(flag)))
+        if found[-1][1]:
             flag.warn("taken without effect: there is no such feature here")
+    return tuple(sorted(found))
 
 
 _OCSP_MODE: Final = "not supported: no OCSP answers are stapled; take ocsp out, or set mode never"
@@ -90,27 +101,36 @@ def compression(place: Place) -> None:
         place.warn("taken without effect: leaf links are not compressed")
 
 
-def _sync(place: Place) -> None:
+def _sync(place: Place) -> str | int:
     """No acknowledgement leaves before its COMMIT, which is more than any interval promises."""
-    if place.node.value != "always":
-        convert.interval(1)(place)
+    return "always" if place.node.value == "always" else convert.interval(1)(place)
 
 
 TOP: Final[Mapping[str, Taken]] = (
     _each(_COUNT, "every failed dial is logged", "connect_error_reports reconnect_error_reports")
-    | _each(_flags, "", "feature_flags")
+    | _each(_flags, "", "feature_flags", "FeatureFlags", ())
     | _each(_ocsp, _NO_OCSP, "ocsp")
     | _each(_ocsp_cache, _NO_OCSP, "ocsp_cache")
     # The cache of matches is bounded, and costs less than it saves.
-    | _each(convert.boolean, "", "disable_sublist_cache no_sublist_cache")
+    | _each(
+        convert.boolean,
+        "",
+        "disable_sublist_cache no_sublist_cache",
+        "NoSublistCache",
+        default=False,
+    )
 )
 JETSTREAM: Final[Mapping[str, Taken]] = (
-    _each(_sync, "", "sync sync_interval")
-    | _each(_COUNT, _BOUNDED, "max_buffered_msgs request_queue_limit info_queue_limit")
-    | _each(convert.storage, _BOUNDED, "max_buffered_size")
+    _each(_sync, "", "sync sync_interval", "SyncInterval", _SYNC_NS)
+    | _each(_COUNT, _BOUNDED, "max_buffered_msgs", "StreamMaxBufferedMsgs", 0)
+    | _each(_COUNT, _BOUNDED, "request_queue_limit", "JetStreamRequestQueueLimit", 10_000)
+    | _each(_COUNT, _BOUNDED, "info_queue_limit", "JetStreamInfoQueueLimit", 10_000)
+    | _each(convert.storage, _BOUNDED, "max_buffered_size", "StreamMaxBufferedSize", 0)
     | _each(convert.number(4, 8192, "a count"), _BOUNDED, "max_concurrent_io")
-    | _each(_NONE, _NO_CLUSTER, "unique_tag extension_hint")
-    | _each(convert.storage, _NO_CLUSTER, "max_outstanding_catchup meta_compact_size")
+    | _each(_NONE, _NO_CLUSTER, "unique_tag", "JetStreamUniqueTag")
+    | _each(_NONE, _NO_CLUSTER, "extension_hint", "JetStreamExtHint")
+    | _each(convert.storage, _NO_CLUSTER, "max_outstanding_catchup", "JetStreamMaxCatchup", 0)
+    | _each(convert.storage, _NO_CLUSTER, "meta_compact_size")
     | _each(convert.number(0, _INT64_MAX, "a count"), _NO_CLUSTER, "meta_compact")
     | _each(convert.boolean, _NO_CLUSTER, "meta_compact_sync")
     | _each(convert.only((True,), why=_STRICT), "", "strict")
@@ -121,7 +141,13 @@ ACCOUNT_JETSTREAM: Final[Mapping[str, Taken]] = _each(
     "cluster_traffic",
 )
 LEAFNODES: Final[Mapping[str, Taken]] = (
-    _each(convert.boolean, _NO_LISTENER, "no_advertise")
+    _each(
+        convert.boolean,
+        _NO_LISTENER,
+        "no_advertise",
+        'LeafNode: field "NoAdvertise"',
+        default=False,
+    )
     | _each(_NONE, _NO_LISTENER, "advertise leafnode_advertise min_version minimum_version")
     | _each(convert.interval(1), "that of the server holds", "write_deadline")
     | _each(convert.one_of("default", "close", "retry"), "a link is closed", "write_timeout")

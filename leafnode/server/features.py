@@ -59,11 +59,12 @@ class Features:
 async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
     """Open the store and take over what it holds, if it is on. Raises StoreError."""
     stack.callback(stop_jetstream, server)
-    if server.options.jetstream is None and server.options.default_js_domains:
+    domains = server.options.default_js_domains
+    if server.options.jetstream is None and domains:
         from leafnode.jetstream.domain import DefaultDomain
 
         # With JetStream it looks after them itself: some accounts may have their own.
-        for name, domain in server.options.default_js_domains:
+        for name, domain in domains:
             if name in server.accounts:
                 DefaultDomain(server.account(name), domain).open()
     server.features.jetstream = await open_jetstream(server, server.options)

@@ -211,7 +211,7 @@ class JetStreams:
                 continue
             account = self._server.account(name)
             if present is None or present.account is not account:
-                elsewhere = dict(self._server.options.default_js_domains).get(name)
+                elsewhere = dict(self._server.options.default_js_domains or ()).get(name)
                 refusing = self._refusing[name] = (
                     DefaultDomain(account, elsewhere)
                     if elsewhere

@@ -12,11 +12,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode.config.listener_options import Websocket
-from leafnode.config.options import HostPort
+from leafnode.config.options import HostPort, Options
 from leafnode.errors import ReloadError
 
 if TYPE_CHECKING:
-    from leafnode.config.options import JetStreamOptions, OperatorOptions, Options
+    from leafnode.config.options import Idle, JetStreamOptions, OperatorOptions
 
 
 class Part(Enum):
@@ -69,6 +69,8 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "deprecated": Derived(),
     "config_digest": Derived(),
     "http_host_given": Derived(),
+    "idle_jetstream": Derived(),
+    "idle": Fixed(""),  # each value has a name of its own
     "host": Fixed("Host"),
     "port": Fixed("Port"),
     "server_name": Fixed("ServerName"),
@@ -129,6 +131,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "prof_block_rate": Live(Part.NOTHING, "prof_block_rate"),
 }
 _FREE_PORT: Final = -1
+_SYSTEM_ACCOUNT: Final = Options().system_account  # nats-server says nothing where it is not given
 _WEBSOCKET_HIDDEN: Final = frozenset({"tls", "authorization", "headers"})  # may hold secrets
 
 
@@ -141,6 +144,9 @@ def changes(old: Options, new: Options) -> list[Change]:
             continue
         if field == "port" and after == _FREE_PORT:
             continue  # it has a free one already
+        if field == "idle":
+            _check_idle(before, after)
+            continue
         if isinstance(rule, Fixed):
             raise ReloadError(f"{rule.name}: old={_told(field, before)}, new={_told(field, after)}")
         if field == "websocket":
@@ -163,10 +169,25 @@ def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
         raise ReloadError(_websocket_change(old, new))
 
 
+def _check_idle(old: tuple[Idle, ...], new: tuple[Idle, ...]) -> None:
+    """What has no effect stays what it is: nobody is to think that a change had one."""
+    was, will = ({one.name: one for one in side} for side in (old, new))
+    for name in was | will:
+        before = was[name].value if name in was else will[name].default
+        after = will[name].value if name in will else was[name].default
+        if before != after:
+            field = "sync_ns" if name == "SyncInterval" else ""  # the unit, for how it is shown
+            raise ReloadError(f"{name}: old={_told(field, before)}, new={_told(field, after)}")
+
+
 def _told(field: str, value: Any) -> str:
-    if field == "default_js_domains":
-        return f"map[{' '.join(f'{name}:{domain}' for name, domain in sorted(value))}]"
-    return _duration(value) if field.endswith("_ns") else _shown(value)
+    if field == "default_js_domains" or isinstance(value, tuple):
+        return f"map[{' '.join(f'{name}:{_shown(one)}' for name, one in sorted(value or ()))}]"
+    if field == "system_account" and value == _SYSTEM_ACCOUNT:
+        return ""
+    if field.endswith("_ns") and isinstance(value, int):
+        return _duration(value)
+    return _shown(value)
 
 
 def _websocket_change(old: Websocket | None, new: Websocket | None) -> str:
@@ -235,7 +256,7 @@ def _shown(value: object) -> str:
 
 def _duration(duration_ns: int) -> str:
     """Return a duration as Go prints it: 2m0s, 1.5s, 300ms."""
-    if duration_ns < 1_000_000_000:
+    if 0 < duration_ns < 1_000_000_000:
         return f"{duration_ns / 1e6:g}ms"
     minutes, rest_ns = divmod(duration_ns, 60_000_000_000)
     hours, minutes = divmod(minutes, 60)

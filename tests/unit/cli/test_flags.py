@@ -332,6 +332,9 @@ def test_monitoring_follows_the_host_unless_the_file_gave_it_one(
         ("jetstream {domain: x}", "-sd d", JetStreamOptions(store_dir="d", domain="x")),
         ("jetstream {domain: x}", "-js", JetStreamOptions(domain="x")),
         ("jetstream {domain: x}", "-js=false", None),
+        ("store_dir: d", "", None),
+        ("store_dir: d", "-js", JetStreamOptions(store_dir="d")),
+        ("jetstream {enabled: false, domain: x}", "-js", JetStreamOptions(domain="x")),
     ],
 )
 def test_a_store_dir_alone_does_not_enable_jetstream(

@@ -96,7 +96,7 @@ def test_a_resolver_has_many_forms(text: str, wanted: ResolverOptions) -> None:
         (f"resolver_preload: {{{REALM.account.public}: x}}", "preload map value should be"),
         ("trusted_keys: x", "expected the public nkey of an operator"),
         ("resolver_pinned_accounts: x", "expected the public nkey of an account"),
-        ("default_sentinel: eyJ, trusted_keys: []", "expected at least one"),
+        ("default_sentinel: eyJ, trusted_keys: []", "default sentinel requires operators and"),
         ("default_sentinel: eyJ", "default sentinel requires operators and accounts"),
         (
             f"{OPERATOR}authorization: {{users: [{{user: a, password: b}}]}}",

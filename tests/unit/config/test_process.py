@@ -99,5 +99,5 @@ def test_what_cannot_be_is_refused(text: str, wanted: str) -> None:
     assert problem(text) == wanted
 
 
-def test_no_grace_period_is_allowed() -> None:
-    assert options("lame_duck_grace_period: 0s").lame_duck_grace_period_ns == 0
+def test_no_grace_period_is_the_default_one() -> None:
+    assert options("lame_duck_grace_period: 0s") == options("lame_duck_grace_period: 10s")

@@ -11,6 +11,7 @@ from leafnode.config.listener_options import Websocket, WebsocketAuthorization
 from leafnode.config.options import (
     Authorization,
     HostPort,
+    Idle,
     JetStreamOptions,
     OperatorOptions,
     Options,
@@ -49,6 +50,21 @@ def test_nothing_changed_is_nothing_to_do() -> None:
         (
             {"default_js_domains": (("B", "y"), ("A", "x"))},
             "JsAccDefaultDomain: old=map[], new=map[A:x B:y]",
+        ),
+        ({"default_js_domains": ()}, "JsAccDefaultDomain: old=map[], new=map[]"),
+        ({"max_subscriptions": -1}, "MaxSubs: old=0, new=-1"),
+        ({"system_account": "S"}, "SystemAccount: old=, new=S"),
+        (
+            {"idle": (Idle("NoSublistCache", value=True, default=False),)},
+            "NoSublistCache: old=false, new=true",
+        ),
+        (
+            {"idle": (Idle("FeatureFlags", (("x", False),), ()),)},
+            "FeatureFlags: old=map[], new=map[x:false]",
+        ),
+        (
+            {"idle": (Idle("SyncInterval", 90 * NS_PER_S, 120 * NS_PER_S),)},
+            "SyncInterval: old=2m0s, new=1m30s",
         ),
         (
             {"websocket": Websocket("h", 80)},
@@ -98,6 +114,13 @@ def test_an_nkey_that_is_the_no_auth_user_stays_it_as_long_as_it_is_a_user() -> 
     before = Options(authorization=Authorization(users=(User(nkey="U1"),)), no_auth_user="U1")
 
     assert "NoAuthUser" in refusal(before, replace(before, no_auth_user=""))
+
+
+def test_what_has_no_effect_may_be_said_with_its_default() -> None:
+    said = Options(idle=(Idle("NoSublistCache", value=False, default=False),))
+
+    assert changes(OLD, said) == []
+    assert changes(said, OLD) == []
 
 
 def test_the_no_auth_user_may_go_together_with_its_user() -> None:
