@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from leafnode.auth import nkey
 from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused, LoginsOverflowed, UserRemoved
 from leafnode.auth.later import answer_of
-from leafnode.auth.secrets import Secrets
+from leafnode.auth.secrets import Secrets, spare_cores
 from leafnode.auth.static import StaticLogins
 from leafnode.auth.users import Users
 from leafnode.errors import ProtocolError
@@ -46,7 +46,7 @@ class Authenticator:
         """`operator` judges users by their JWTs; without it the configuration's users count."""
         self.refused = 0  # logins that did not hold
         self.operator = operator
-        self._secrets = secrets or Secrets()
+        self._secrets = secrets or Secrets(at_once=spare_cores())
         self._users: Users
         self._static: StaticLogins
         self._proxies: tuple[str, ...] = ()

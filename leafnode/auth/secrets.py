@@ -1,7 +1,8 @@
 """Comparing a secret with what the configuration has, plain or as a bcrypt hash.
 
 Takes the same time for right and wrong secrets. A bcrypt check takes 50 ms to seconds on a small
-machine, so one worker thread does them, one after the other; addresses take turns. Knows no users.
+machine, so threads do them, on the cores that the loop leaves; addresses take turns. Who waits here
+is not timed out: it came in time, and the queue, which has a bound, moves. Knows no users.
 Truth: nats-server 2.15.1 server/auth.go comparePasswords.
 """
 
@@ -9,11 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import LoginsOverflowed
-from leafnode.limits import BCRYPT_PENDING_ADDRESS_MAX, BCRYPT_PENDING_MAX
+from leafnode.limits import (
+    BCRYPT_PENDING_ADDRESS_MAX,
+    BCRYPT_PENDING_MAX,
+    BCRYPT_THREADS_MAX,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,28 +31,36 @@ _BCRYPT: Final = re.compile(r"\$2[abxy]\$[0-9]{2}\$")
 _BCRYPT_INPUT_MAX: Final = 72  # bcrypt ignores what is behind; the library refuses it instead
 
 
-def _one_thread() -> Executor:
+def _threads(count: int) -> Executor:
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix="bcrypt")
+
+
+def spare_cores() -> int:
+    """Return how many threads may check at once: one for each core that the loop leaves."""
+    return max(1, min((os.cpu_count() or 1) - 1, BCRYPT_THREADS_MAX))
 
 
 class Secrets:
-    """The one place where secrets are compared, with its worker."""
+    """The one place where secrets are compared, with its workers."""
 
-    def __init__(self, new_worker: Callable[[], Executor] = _one_thread) -> None:
+    def __init__(
+        self, new_workers: Callable[[int], Executor] = _threads, *, at_once: int = 1
+    ) -> None:
         self.overflowed = 0  # refused because too many others waited
-        self._new_worker = new_worker
-        self._worker: Executor | None = None  # until the first hash
+        self._new_workers = new_workers
+        self._workers: Executor | None = None  # until the first hash
+        self._at_once = at_once
         # What waits, by address, oldest first; the address whose turn it is comes first.
         self._queues: dict[str, dict[asyncio.Future[bool], tuple[str, str]]] = {}
         self._queued = 0
-        self._is_busy = False
+        self._busy = 0
 
     @property
     def waiting(self) -> int:
         """Checks of a bcrypt hash that are not done."""
-        return self._queued + self._is_busy
+        return self._queued + self._busy
 
     def holds(self, given: str, wanted: str, *, address: str = "") -> bool | asyncio.Future[bool]:
         """Say whether the secret is the wanted one, at once or by a future of the loop, which
@@ -71,14 +85,15 @@ class Secrets:
     def _make_room(self, address: str) -> None:
         """Take the newest of who has most in the queue out of it where it is full.
 
-        Raises LoginsOverflowed where that is whoever asks.
+        Raises LoginsOverflowed where that is whoever asks, or would be then: who got a place among
+        many addresses with one each keeps it until its turn.
         """
         mine = len(self._queues.get(address, ()))
         if self._queued < BCRYPT_PENDING_MAX and mine < BCRYPT_PENDING_ADDRESS_MAX:
             return
         self.overflowed += 1
         most = max(self._queues.values(), key=len)
-        if mine >= BCRYPT_PENDING_ADDRESS_MAX or mine >= len(most):
+        if mine >= BCRYPT_PENDING_ADDRESS_MAX or mine + 1 >= len(most):
             raise LoginsOverflowed("too many logins wait for their password to be checked")
         newest = next(reversed(most))
         newest.set_exception(LoginsOverflowed("others came who waited for less"))
@@ -95,7 +110,7 @@ class Secrets:
 
     def _next(self) -> None:
         """Begin the oldest check of the address whose turn it is, which is the last one then."""
-        while self._queues and not self._is_busy:
+        while self._queues and self._busy < self._at_once:
             address = next(iter(self._queues))
             queue = self._queues.pop(address)
             check = next(iter(queue))
@@ -105,18 +120,18 @@ class Secrets:
                 self._queues[address] = queue
             if check.done():
                 continue
-            if self._worker is None:
-                self._worker = self._new_worker()
-            self._is_busy = True
+            if self._workers is None:
+                self._workers = self._new_workers(self._at_once)
+            self._busy += 1
             loop = asyncio.get_running_loop()
-            work = loop.run_in_executor(self._worker, _bcrypt_holds, given, wanted)
+            work = loop.run_in_executor(self._workers, _bcrypt_holds, given, wanted)
             self._worked(work, check)
 
     def _worked(self, work: asyncio.Future[bool], check: asyncio.Future[bool]) -> None:
         work.add_done_callback(lambda _: self._checked(work, check))
 
     def _checked(self, work: asyncio.Future[bool], check: asyncio.Future[bool]) -> None:
-        self._is_busy = False
+        self._busy -= 1
         if work.cancelled():
             check.cancel()
         elif not check.done():
@@ -129,8 +144,8 @@ class Secrets:
             for check in queue:
                 check.cancel()
         self._queues, self._queued = {}, 0
-        if self._worker is not None:
-            self._worker.shutdown(wait=False, cancel_futures=True)
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
 
 
 def is_bcrypt(secret: str) -> bool:

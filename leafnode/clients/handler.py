@@ -272,10 +272,14 @@ class ClientHandler:
     # --- login: what `clients.login` has its client do
 
     def wait(self) -> None:
-        """Read nothing more until `go_on`: credentials are being checked."""
+        """Read nothing more until `go_on`: credentials are being checked.
+
+        Whoever checks has places of its own, and whom it has none for it refuses.
+        """
         assert self._transport is not None, "operations come from a connection"
         self._transport.pause_reading()
-        self._session.extend_login(self._seams.clock.monotonic_ns())
+        self._seams.registry.waiting.leave(self.peer.cid)
+        self._session.await_check(self._seams.clock.monotonic_ns())
         self._set_timer()
 
     def begin_check(self) -> None:
@@ -388,6 +392,10 @@ class ClientHandler:
         self._timer = clock.call_later(delay_ns, self._on_time)
 
     def _on_time(self) -> None:
+        transport, is_checking = self._transport, self._session.state is State.CHECKING
+        if is_checking and transport is not None and transport.has_lost_peer():
+            self._end(CLIENT_CLOSED)  # its place is for those who wait
+            return
         try:
             out_msgs = self.peer.traffic.out_msgs
             fed, self._fed_msgs = out_msgs != self._fed_msgs, out_msgs

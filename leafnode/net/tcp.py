@@ -8,6 +8,7 @@ docs/adr/0012-own-transport.md.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _IPV4_MAPPED: Final = "::ffff:"  # how a socket for both families calls who came by IPv4
 TLS_FAILED: Final = "TLS Handshake Failure"
+_PEER_ENDED: Final = getattr(select, "POLLRDHUP", 0)  # beside errors, which always count
 _HELD_BY_SESSION: Final = 1
 _HELD_BY_STALL: Final = 2
 _HELD_BEFORE_BEGIN: Final = 4
@@ -287,6 +289,13 @@ class TcpConnection:
 
     def pending_bytes(self) -> int:
         return self._backlog.size if self._backlog is not None else 0
+
+    def has_lost_peer(self) -> bool:
+        if self._sock is None:
+            return True
+        ends = select.poll()
+        ends.register(self._sock, _PEER_ENDED)
+        return bool(ends.poll(0))
 
     def pause_reading(self) -> None:
         self._hold(_HELD_BY_SESSION)

@@ -321,6 +321,9 @@ class WebSocketConnection:
     def pending_bytes(self) -> int:
         return self._wire.pending_bytes()
 
+    def has_lost_peer(self) -> bool:
+        return self._wire.has_lost_peer()
+
     def pause_reading(self) -> None:
         if not self._held:
             self._held = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import FIRST_PING_NS, LOGIN_GRACE_NS, PING_JITTER, RTT_REFRESH_NS
+from leafnode.limits import FIRST_PING_NS, LOGIN_WATCH_NS, PING_JITTER, RTT_REFRESH_NS
 from leafnode.protocol.errors import (
     AuthenticationTimeout,
     AuthorizationViolation,
@@ -154,10 +154,9 @@ class ClientSession:
         """Handle nothing until it is decided whether somebody may go without CONNECT."""
         self._move(Event.ANONYMOUS)
 
-    def extend_login(self, now_ns: int) -> None:
-        """Give a check that takes time its own deadline, behind that of whoever does it."""
-        if not self.said_connect and self._rules.auth_required:
-            self._due_ns = now_ns + self._rules.auth_timeout_ns + LOGIN_GRACE_NS
+    def await_check(self, now_ns: int) -> None:
+        """Wait as long as the check takes: CONNECT came in time, and whoever checks has a bound."""
+        self._due_ns = now_ns + LOGIN_WATCH_NS
 
     def entered(self, now_ns: int) -> None:
         """TLS and a PROXY header are over: the time for a login runs from now on."""
@@ -212,10 +211,11 @@ class ClientSession:
         `fed`: the client got messages since the last call. The first PING is there to measure the
         round trip, and behind messages it would measure those: it waits, for one interval at most.
         """
-        if self.state in {State.GREETED, State.CONNECTING} or (
-            self.state is State.CHECKING and not self.said_connect and self._rules.auth_required
-        ):
+        if self.state in {State.GREETED, State.CONNECTING}:
             raise AuthenticationTimeout
+        if self.state is State.CHECKING:
+            self.await_check(now_ns)
+            return False
         interval_ns = self._rules.ping_interval_ns
         if fed and not self._ping_sent_ns and now_ns - self.start_ns < interval_ns:
             self._due_ns = now_ns + min(FIRST_PING_NS, interval_ns)

@@ -144,6 +144,25 @@ async def test_abort_ends_both_sides_once(kind: str) -> None:
 
 @KINDS
 @pytest.mark.real_loop
+async def test_who_reads_nothing_can_ask_whether_the_peer_is_gone(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        other.wire.pause_reading()
+        one.wire.write([b"last words"])
+        assert not other.wire.has_lost_peer()
+
+        one.wire.close()
+
+        async with asyncio.timeout(30):
+            while not other.wire.has_lost_peer():  # noqa: ASYNC110 -- the kernel has no event
+                await asyncio.sleep(0.01)
+        assert (other.received_bytes, other.lost_reasons) == (b"", [])
+        other.wire.resume_reading()
+        assert await other.bytes(10) == b"last words"
+        await other.end()
+
+
+@KINDS
+@pytest.mark.real_loop
 async def test_the_peer_is_named_by_address_and_port(kind: str) -> None:
     async with pair(kind) as (one, other):
         for session in (one, other):

@@ -50,6 +50,9 @@ class MemoryTransport:
     def pending_bytes(self) -> int:
         return len(self._pending)
 
+    def has_lost_peer(self) -> bool:
+        return self._hung_up or self._ended
+
     def pause_reading(self) -> None:
         self.paused = True
 
@@ -57,6 +60,8 @@ class MemoryTransport:
         self.paused = False
         if self._waits:
             self._ask_for_turn()
+        elif self._hung_up and not self._incoming:
+            self.end("")
         self._link.schedule_read(self)
 
     def yield_turn(self) -> None:
@@ -106,8 +111,9 @@ class MemoryTransport:
             self.other.take(bytes(self._pending))
             self._pending.clear()
         if self._closing and not self._pending:
+            other = self.other
             self.end("")
-            self.other.hang_up()
+            other.hang_up()
 
     def take(self, data: bytes) -> None:
         """Get bytes from the other end."""
@@ -141,7 +147,7 @@ class MemoryTransport:
         while self._incoming and not self.paused and not self._waits and not self._closing:
             self.read()
         self._hung_up = True
-        if not self._waits:
+        if not self._waits and not self.paused:
             self.end("")
 
     def end(self, reason: str) -> None:

@@ -37,7 +37,7 @@ def stepped() -> tuple[SteppedExecutor, Authenticator]:
     """An authenticator of a user with a hash, and what compares it when the test says so."""
     worker = SteppedExecutor()
     options = Options(authorization=HASHED)
-    return worker, Authenticator(options, secrets=Secrets(lambda: worker))
+    return worker, Authenticator(options, secrets=Secrets(lambda _: worker))
 
 
 def accepted(authenticator: Authenticator, connect: Connect, facts: PeerFacts = FACTS) -> Identity:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import bcrypt
 import pytest
 
 from leafnode.auth.identity import LoginsOverflowed
-from leafnode.auth.secrets import Secrets, is_bcrypt
-from leafnode.limits import BCRYPT_PENDING_ADDRESS_MAX, BCRYPT_PENDING_MAX
+from leafnode.auth.secrets import Secrets, is_bcrypt, spare_cores
+from leafnode.limits import (
+    BCRYPT_PENDING_ADDRESS_MAX,
+    BCRYPT_PENDING_MAX,
+    BCRYPT_THREADS_MAX,
+)
 from tests.sim.executor import SteppedExecutor
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -28,7 +33,7 @@ def test_an_empty_secret_never_holds() -> None:
 
 async def test_a_hash_is_compared_on_the_worker() -> None:
     worker = SteppedExecutor()
-    secrets = Secrets(lambda: worker)
+    secrets = Secrets(lambda _: worker)
     right, wrong = secrets.holds("secret", HASH), secrets.holds("wrong", HASH)
     assert not isinstance(right, bool)
     assert not isinstance(wrong, bool)
@@ -59,7 +64,7 @@ def check_of(secrets: Secrets, address: str, given: str = "secret") -> asyncio.F
 
 async def test_addresses_take_turns_however_much_one_of_them_asks() -> None:
     worker = SteppedExecutor()
-    secrets = Secrets(lambda: worker)
+    secrets = Secrets(lambda _: worker)
     many = [check_of(secrets, "192.0.2.1", "wrong") for _ in range(BCRYPT_PENDING_ADDRESS_MAX)]
     ann, bob = check_of(secrets, "192.0.2.2"), check_of(secrets, "192.0.2.3")
 
@@ -71,7 +76,7 @@ async def test_addresses_take_turns_however_much_one_of_them_asks() -> None:
 
 async def test_nobody_is_kept_out_by_addresses_that_fill_the_queue() -> None:
     worker = SteppedExecutor()
-    secrets = Secrets(lambda: worker)
+    secrets = Secrets(lambda _: worker)
     busy = check_of(secrets, "")
     most = [check_of(secrets, "192.0.2.1") for _ in range(BCRYPT_PENDING_ADDRESS_MAX)]
     with pytest.raises(LoginsOverflowed):
@@ -92,9 +97,51 @@ async def test_nobody_is_kept_out_by_addresses_that_fill_the_queue() -> None:
     await asyncio.sleep(0)
 
 
+async def test_who_got_a_place_among_many_addresses_keeps_it_until_its_turn() -> None:
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda _: worker)
+    busy = check_of(secrets, "")
+    ann = check_of(secrets, "192.0.2.1")
+    for number in range(1, BCRYPT_PENDING_MAX):
+        check_of(secrets, f"2001:db8::{number:x}", "wrong")
+
+    for number in range(100):
+        with pytest.raises(LoginsOverflowed):
+            check_of(secrets, f"2001:db8:1::{number:x}", "wrong")
+
+    await done(worker, busy, ann)
+    assert await ann is True
+    secrets.close()
+    await asyncio.sleep(0)
+
+
+async def test_as_many_are_checked_at_once_as_there_are_cores_for_it() -> None:
+    worker = SteppedExecutor()
+    threads: list[int] = []
+    secrets = Secrets(lambda count: threads.append(count) or worker, at_once=2)
+    checks = [check_of(secrets, "192.0.2.1") for _ in range(3)]
+
+    assert (threads, len(worker.jobs), secrets.waiting) == ([2], 2, 3)
+    await done(worker, *checks[:2])
+    assert (len(worker.jobs), secrets.waiting) == (1, 1)
+    await done(worker, checks[2])
+    assert (secrets.waiting, await checks[2]) == (0, True)
+
+
+def test_the_loop_keeps_a_core_of_its_own_where_there_are_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spare = []
+    for cores in (None, 1, 2, 4, 64):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        spare.append(spare_cores())
+
+    assert spare == [1, 1, 1, 3, BCRYPT_THREADS_MAX]
+
+
 async def test_nobody_computes_what_nobody_waits_for() -> None:
     worker = SteppedExecutor()
-    secrets = Secrets(lambda: worker)
+    secrets = Secrets(lambda _: worker)
     first, gone, last = (check_of(secrets, "192.0.2.1") for _ in range(3))
 
     gone.cancel()

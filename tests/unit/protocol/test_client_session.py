@@ -111,13 +111,15 @@ def test_the_login_deadline_is_counted_from_accept() -> None:
         one.on_time(one.due_ns())
 
 
-def test_a_login_that_is_being_checked_at_the_deadline_is_too_late() -> None:
+def test_a_login_that_came_in_time_is_not_late_for_being_checked_slowly() -> None:
     one = session(auth=True)
     one.received(b"C", START)
     one.take(b"CONNECT {}")
+    one.await_check(START)
 
-    with pytest.raises(AuthenticationTimeout):
-        one.on_time(one.due_ns())
+    for _ in range(100):
+        assert one.on_time(one.due_ns()) is False
+    assert one.due_ns() > START + 60 * NS_PER_S
 
 
 def test_the_first_ping_comes_soon_after_connect_with_jitter() -> None:
