@@ -12,6 +12,7 @@ from asyncio import Future
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
+from leafnode.auth.base64url import raw_url
 from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused, LoginsOverflowed, UserRemoved
 from leafnode.auth.later import answer_of
 from leafnode.auth.secrets import Secrets, spare_cores
@@ -98,8 +99,9 @@ class Authenticator:
         """
         if not connect.proxy_sig or not self._proxies:
             return ""
+        signature = raw_url(connect.proxy_sig)
         for key in self._proxies if facts.nonce else ():
-            if nkey.verify(key, facts.nonce, connect.proxy_sig, kinds=nkey.ALL_KINDS):
+            if nkey.verify(key, facts.nonce, signature, kinds=nkey.ALL_KINDS):
                 return key
         self.refused += 1
         raise LoginRefused("proxy is not trusted", state=PROXY_NOT_TRUSTED)

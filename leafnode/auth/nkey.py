@@ -30,7 +30,6 @@ _KEY_BYTES: Final = 32
 _PUBLIC_KEY_CHARS: Final = 56
 _SEED_CHARS: Final = 58
 _SIGNATURE_BYTES: Final = 64
-_SIGNATURE_CHARS_MAX: Final = 88  # 64 bytes in base 64, padded
 
 
 class Signer:
@@ -150,21 +149,20 @@ def is_public_user_key(text: str) -> bool:
 
 
 def verify(
-    public_key: str, data: bytes, signature: str, *, kinds: Mapping[str, int] | None = None
+    public_key: str, data: bytes, signature: bytes | None, *, kinds: Mapping[str, int] | None = None
 ) -> bool:
     """Say whether `signature` is that key's over `data`. Any malformed input is just False.
 
     `kinds`: which keys may sign this; a user's, if not said.
     """
     key = _key_bytes(public_key, {"U": _USER_PREFIX} if kinds is None else kinds)
-    raw = _signature_bytes(signature)
-    if key is None or raw is None:
+    if key is None or signature is None or len(signature) != _SIGNATURE_BYTES:
         return False
     from nacl.exceptions import BadSignatureError
     from nacl.signing import VerifyKey
 
     try:
-        VerifyKey(key).verify(data, raw)
+        VerifyKey(key).verify(data, signature)
     except BadSignatureError:
         return False
     return True
@@ -202,14 +200,3 @@ def _decode(text: bytes, chars: int) -> bytes | None:
         return None
     body, checksum = raw[:-2], int.from_bytes(raw[-2:], "little")
     return body if binascii.crc_hqx(body, 0) == checksum else None
-
-
-def _signature_bytes(text: str) -> bytes | None:
-    if len(text) > _SIGNATURE_CHARS_MAX or not text.isascii():
-        return None
-    url_safe = text.rstrip("=").replace("+", "-").replace("/", "_")
-    try:
-        raw = base64.b64decode(url_safe + "=" * (-len(url_safe) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return raw if len(raw) == _SIGNATURE_BYTES else None

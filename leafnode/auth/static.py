@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode.auth import nkey
+from leafnode.auth.base64url import raw_url_or_standard
 from leafnode.auth.identity import (
     PROXY_REQUIRED,
     Identity,
@@ -126,7 +127,7 @@ class StaticLogins:
             raise LoginRefused("unknown nkey")
         # Without a nonce of ours any recorded signature would do.
         if connect.nkey != self._anonymous_name(facts) and not (
-            facts.nonce and nkey.verify(connect.nkey, facts.nonce, connect.sig)
+            facts.nonce and nkey.verify(connect.nkey, facts.nonce, raw_url_or_standard(connect.sig))
         ):
             raise LoginRefused("the signature does not hold")
         return _unless_proxied(user, facts).identity

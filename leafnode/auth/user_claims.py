@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode.auth import nkey, times
+from leafnode.auth.base64url import raw_url_or_standard
 from leafnode.auth.claims import is_revoked, permissions_options
 from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused, connection_types
 from leafnode.auth.permissions import permissions_of
@@ -107,7 +108,8 @@ def check_signature(identity: Identity, facts: PeerFacts, signature: str) -> Non
     """Raise LoginRefused unless the user's key signed this connection's nonce, or need not have."""
     if identity.is_bearer:
         return
-    if not facts.nonce or not nkey.verify(identity.key, facts.nonce, signature):
+    raw = raw_url_or_standard(signature)
+    if not facts.nonce or not nkey.verify(identity.key, facts.nonce, raw):
         raise LoginRefused("the signature does not hold")
 
 

@@ -6,8 +6,10 @@ import base64
 import contextlib
 import json
 import random
+import re
 from typing import Any
 
+import nkeys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,6 +92,28 @@ def test_a_signature_over_another_body_is_refused() -> None:
 
     assert "signature" in refused(f"{header}.{other[1]}.{TOKEN.split('.')[2]}")
     assert "signature" in refused(f"{header}.{body}.{other[2]}")
+
+
+def test_every_part_is_in_the_alphabet_for_urls_without_padding() -> None:
+    header, body, _ = TOKEN.split(".")
+    key = REALM.account
+    claims = jwt.raw_claims(TOKEN) | {"name": "?>?>?>"}
+    standard = base64.b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    url = standard.replace("+", "-").replace("/", "_")
+    assert url != standard
+
+    def resigned(first: str, second: str) -> str:
+        raw = nkeys.from_seed(bytearray(key.seed)).sign(f"{first}.{second}".encode())
+        return f"{first}.{second}.{base64.urlsafe_b64encode(raw).decode().rstrip('=')}"
+
+    assert jwt.decode(resigned(header, url), UserClaims).name == "?>?>?>"
+    refused(resigned(header, standard))
+    refused(resigned(header + "=" * (-len(header) % 4 or 4), body))
+    refused(f"{TOKEN}==")
+
+
+def test_line_ends_in_a_signature_mean_nothing() -> None:
+    assert jwt.decode(TOKEN[:-5] + "\r\n" + TOKEN[-5:] + "\n", UserClaims).name == "ann"
 
 
 def test_a_signature_of_another_key_is_refused() -> None:
@@ -190,9 +214,10 @@ def test_a_jwt_with_any_byte_changed_is_an_auth_error_and_nothing_else(data: st.
             jwt.decode(changed, wanted)
         except AuthError:
             continue
-        assert (
-            changed.rstrip("=") == token or changed.split(".")[2][:85] == token.split(".")[2][:85]
-        )
+        # The last character's lower bits mean nothing, and line ends in a signature neither.
+        *signed_part, signature = changed.split(".")
+        assert signed_part == token.split(".")[:2]
+        assert re.sub("[\r\n]", "", signature)[:85] == token.split(".")[2][:85]
 
 
 @given(st.text(max_size=200))

@@ -149,8 +149,9 @@ def test_a_user_behind_a_proxy_needs_one_that_is_trusted() -> None:
         Options(authorization=Authorization(users=(user,)), trusted_proxies=(proxy.public_key,))
     )
 
-    def login(signer: KeyPair | None, nonce: bytes = NONCE) -> str:
+    def login(signer: KeyPair | None, nonce: bytes = NONCE, padding: str = "") -> str:
         sig = base64.urlsafe_b64encode(signer.sign(nonce)).decode() if signer else ""
+        sig = sig.replace("=", padding)
         connect = Connect(user="ann", password="secret", proxy_sig=sig)
         try:
             facts = replace(STANDARD, proxy=authenticator.voucher(connect, STANDARD))
@@ -161,6 +162,7 @@ def test_a_user_behind_a_proxy_needs_one_that_is_trusted() -> None:
     assert authenticator.nonce_required
     assert login(proxy) == "ann"
     assert login(None) == "-"
+    assert login(proxy, padding="=") == PROXY_NOT_TRUSTED
     assert login(stranger) == PROXY_NOT_TRUSTED
     assert login(proxy, b"an older nonce") == PROXY_NOT_TRUSTED
 

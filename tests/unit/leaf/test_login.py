@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.auth.base64url import raw_url
 from leafnode.auth.nkey import verify
 from leafnode.config.options import LeafRemote, TlsOptions
 from leafnode.errors import AuthError
@@ -42,7 +43,7 @@ def test_a_seed_file_signs_the_nonce_and_names_its_key(tmp_path: Path) -> None:
     )
 
     assert (credentials.nkey, credentials.jwt) == (public, "")
-    assert verify(public, b"nonce", credentials.sig)
+    assert verify(public, b"nonce", raw_url(credentials.sig))
 
 
 def test_a_creds_file_sends_its_jwt_and_a_signature_but_no_nkey(tmp_path: Path) -> None:
