@@ -16,7 +16,7 @@ from leafnode.jetstream import advisory
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.judge import sequence
-from leafnode.jetstream.level import level_is_met
+from leafnode.jetstream.level import LEVEL, level_is_met
 from leafnode.jetstream.member import Ahead, Member, MemberCheck
 from leafnode.jetstream.open_batches import OpenBatches
 from leafnode.protocol import header
@@ -70,8 +70,11 @@ class AtomicBatches:
         if commit not in {None, b"1", _EOB}:
             self._drop(name, batch)
             raise js_error(10200)
-        if not level_is_met(member.body[: member.header_size]):
+        block = member.body[: member.header_size]
+        if not level_is_met(block):
             raise self._abandoned(name, batch, "unsupported", js_error(10185))
+        if fields.pop(LEVEL, b""):
+            member = _with_block(member, header.removed(block, LEVEL))
         if seq != len(batch.members) + 1 or not size:
             raise self._abandoned(name, batch, "incomplete", js_error(10176))
         too_much = self._size + len(member.body) > limits.ATOMIC_OPEN_BYTES
@@ -81,13 +84,9 @@ class AtomicBatches:
             self._keep(batch, name, member)
             return b""
         self._drop(name, batch)
-        members = batch.members if commit == _EOB else [*batch.members, member]
         if commit == _EOB:
-            last = members.pop()
-            block = append_header(last.body[: last.header_size], _COMMIT_BLOCK)
-            body = block + last.body[last.header_size :]
-            members.append(last._replace(header_size=len(block), body=body))
-        return self._commit(name, members, now_ns)
+            return self._commit(name, batch.members, now_ns, marks_last=True)
+        return self._commit(name, [*batch.members, member], now_ns)
 
     def close(self) -> None:
         """Forget what is open."""
@@ -143,15 +142,20 @@ class AtomicBatches:
 
     # --- all of them
 
-    def _commit(self, name: str, members: list[Member], now_ns: int) -> bytes:
+    def _commit(
+        self, name: str, members: list[Member], now_ns: int, *, marks_last: bool = False
+    ) -> bytes:
+        """Store a batch; `marks_last`: the message that ends it is the last one of these."""
         ahead = Ahead()
         judged = [self._judge(member, ahead, now_ns) for member in members]
+        if marks_last:
+            judged.append(_marked(judged.pop()))
         ingest, stream = self._ingest, self._stream
         ingest.count_all([(one.subject, one.header_size, one.body) for one in members])
         stream.root.reserve(len(members), sum(len(one.body) for one in members))
         for member, one in zip(members, judged, strict=True):
             ingest.store(member.subject, one, now_ns)
-        stream.enforce_limits(ahead.subjects)
+            ingest.enforce_limits(member.subject)  # each for itself: a roll-up may come later
         return ingest.batch_ack(stream.store.last_seq(), name, len(members))
 
     def _judge(self, member: Member, ahead: Ahead, now_ns: int) -> Judged:
@@ -162,3 +166,13 @@ class AtomicBatches:
         if judged.duplicate_of is not None:
             raise js_error(10201)
         return judged
+
+
+def _with_block(member: Member, block: bytes) -> Member:
+    return member._replace(header_size=len(block), body=block + member.body[member.header_size :])
+
+
+def _marked(judged: Judged) -> Judged:
+    """Return a message as one that ends its batch."""
+    block = append_header(judged.body[: judged.header_size], _COMMIT_BLOCK)
+    return judged._replace(header_size=len(block), body=block + judged.body[judged.header_size :])

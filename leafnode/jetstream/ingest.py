@@ -177,10 +177,7 @@ class Ingest:
 
     def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
         stream = self._stream
-        try:
-            stream.enforce_limits((subject,))
-        except StoreError as error:  # the messages are staged all the same: the commit will tell
-            stream.trouble.note("Limits not enforced", error)
+        self.enforce_limits(subject)
         copies, self._copies = self._copies, []
         stream.root.after_commit(
             partial(self._committed, answers, copies, stream.store.last_seq(), stream.last_msg_id)
@@ -294,7 +291,7 @@ class Ingest:
         if judged.msg_id:
             stream.dedupe.add(judged.msg_id, seq, now_ns)
         if judged.rollup:
-            stream.roll_up(subject, seq, everything=judged.rollup == b"all")
+            self._roll_up(subject, seq, everything=judged.rollup == b"all")
         if judged.due_ns:
             stream.scheduler.add(subject, seq, judged.due_ns)
         elif stream.config.allow_msg_schedules:
@@ -302,6 +299,21 @@ class Ingest:
         if judged.ends:
             stream.end_schedule(judged.ends)
         return seq
+
+    def enforce_limits(self, subject: bytes) -> None:
+        """Drop what a message on this subject pushed over the limits; it is staged in any case."""
+        try:
+            self._stream.enforce_limits((subject,))
+        except StoreError as error:
+            self._stream.trouble.note("Limits not enforced", error)
+
+    def _roll_up(self, subject: bytes, seq: int, *, everything: bool) -> None:
+        """Remove what a message replaces that is staged, after what it pushes over the limits."""
+        self.enforce_limits(subject)
+        try:
+            self._stream.roll_up(subject, seq, everything=everything)
+        except StoreError as error:
+            self._stream.trouble.note("Roll-up not finished", error)
 
     def store_own(self, subject: bytes, block: bytes, payload: bytes, *, ends: bytes) -> None:
         """Store a message of the server's own: of a schedule, which may be over with it.

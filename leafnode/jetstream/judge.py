@@ -202,6 +202,7 @@ class Judge:
             raise js_error(10227)
 
     def check_last_of_subject(self, subject: bytes, fields: dict[bytes, bytes]) -> None:
+        """Raise where the newest message is another; a pattern that is no subject has none."""
         pattern = fields.get(EXPECTED_LAST_SUBJECT_SUBJECT)
         expected = fields.get(EXPECTED_LAST_SUBJECT)
         if not expected:
@@ -210,12 +211,11 @@ class Judge:
             return
         store = self._stream.store
         pattern = pattern or subject
-        if not is_valid(pattern):
-            raise js_error(10193)
+        last = 0
         if is_literal(pattern):
             state = store.subject_state(pattern)
             last = state.last_seq if state else 0
-        else:
+        elif is_valid(pattern):
             last = max((state.last_seq for _, state in store.subjects(pattern)), default=0)
         if sequence(expected) != last:
             raise js_error(10071, last)

@@ -8,7 +8,7 @@ checkMsgHeadersPreClusteredProposal.
 
 from __future__ import annotations
 
-import dataclasses
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,6 +49,7 @@ class Ahead:
     size: int = 0
     ids: set[bytes] = field(default_factory=set)
     subjects: dict[bytes, bool] = field(default_factory=dict)  # whether with a schedule
+    counts: Counter[bytes] = field(default_factory=Counter)  # by subject
     totals: dict[bytes, Total] = field(default_factory=dict)
 
 
@@ -88,11 +89,12 @@ class MemberCheck:
         rollup = judge.rollup(fields.get(b"Nats-Rollup", b""))
         if rollup and (subject in ahead.subjects if rollup == b"sub" else ahead.count):
             raise js_error(10111, f"batch rollup {rollup.decode()} invalid")
-        self._check_room(Member(subject, header_size, body, fields), ahead, rollup=bool(rollup))
+        self._check_room(Member(subject, header_size, body, fields), ahead)
         if total is not None:
             ahead.totals[subject] = total
         ahead.count += 1
         ahead.ids.add(msg_id)
+        ahead.counts[subject] += 1
         ahead.subjects[subject] = bool(due_ns)
         judged = judge.judged(header_size, body, fields, rollup)
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
@@ -119,19 +121,20 @@ class MemberCheck:
             raise js_error(10164)
         self._judge.check_last_of_subject(subject, fields)
 
-    def _check_room(self, member: Member, ahead: Ahead, *, rollup: bool) -> None:
+    def _check_room(self, member: Member, ahead: Ahead) -> None:
+        """Raise where the stream would hold too much: here a message that replaces one counts."""
         config, store = self._stream.config, self._stream.store
         if config.discard != "new":
             return
         subject = member.subject
         size = message_bytes(config.storage, len(subject), member.header_size, len(member.body))
         state = store.state()
-        state = dataclasses.replace(
-            state, msgs=state.msgs + ahead.count, bytes=state.bytes + ahead.size
-        )
-        per_subject = config.max_msgs_per_subject > 0
-        of_subject = store.subject_state(subject) if per_subject else None
-        why = retention.refusal(config, state, of_subject, size, rollup=rollup)
+        msgs, held = state.msgs + ahead.count + 1, state.bytes + ahead.size + size
+        of_subject = ahead.counts[subject] + 1
+        if config.discard_new_per_subject and (stored := store.subject_state(subject)) is not None:
+            of_subject += stored.msgs
+        rolls_up = bool(member.fields.get(b"Nats-Rollup"))
+        why = retention.refusal_in_batch(config, msgs, held, of_subject * (not rolls_up))
         if why:
             raise js_error(10077, why)
         ahead.size += size

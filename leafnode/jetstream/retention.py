@@ -47,6 +47,22 @@ def refusal(
     return ""
 
 
+def refusal_in_batch(config: StreamConfig, msgs: int, size: int, of_subject: int) -> str:
+    """Return why a `discard: new` stream that would hold so much takes no message of a batch.
+
+    `of_subject` is the number of messages on its subject, 0 for a roll-up. Other than by itself, a
+    message that replaces one of its subject counts.
+    Truth: server/jetstream_batching.go checkMsgHeadersPreClusteredProposal.
+    """
+    if 0 < config.max_msgs < msgs:
+        return TOO_MANY
+    if 0 < config.max_bytes < size:
+        return TOO_MANY_BYTES
+    if config.discard_new_per_subject and 0 < config.max_msgs_per_subject < of_subject:
+        return TOO_MANY_OF_SUBJECT
+    return ""
+
+
 def excess_msgs(config: StreamConfig, state: StreamState) -> int:
     """Return how many messages are above max_msgs."""
     return max(0, state.msgs - config.max_msgs) if config.max_msgs > 0 else 0

@@ -49,6 +49,7 @@ def checked_create(request: StreamConfigRequest) -> StreamConfig:
 def checked_update(old: StreamConfig, request: StreamConfigRequest) -> StreamConfig:
     """Return the effective configuration after an update. Raises JetStreamError."""
     config = checked(request)
+    _check_counter(config)  # again, unlike for a new one: markers turned TTLs on
     _check_one_server(config)
     if config.storage != old.storage:
         raise invalid("stream configuration update can not change storage type")
@@ -108,15 +109,17 @@ def checked(request: StreamConfigRequest) -> StreamConfig:
     _check_replicas(config)
     _check_counts(config, pedantic=pedantic)
     _check_times(config, pedantic=pedantic)
+    if config.deny_purge and config.allow_rollup_hdrs:
+        raise invalid("roll-ups require the purge permission")
     _check_counter(config)
+    _check_discard(config)
     _check_markers(config, pedantic=pedantic)
     _check_schedules(config, pedantic=pedantic)
-    _check_policies(config)
+    _check_persistence(config)
     origin_config.check(config)
     _check_subjects(config)
     reshape.check_transform(config)
     _check_republish(config, pedantic=pedantic)
-    _check_counter(config)  # again: markers turn TTLs on
     if config.placement is not None:
         if config.placement.preferred:
             raise invalid("preferred server not permitted in placement")
@@ -231,14 +234,16 @@ def _check_schedules(config: StreamConfig, *, pedantic: bool) -> None:
         config.allow_rollup_hdrs, config.deny_purge = True, False
 
 
-def _check_policies(config: StreamConfig) -> None:
-    if config.deny_purge and config.allow_rollup_hdrs:
-        raise invalid("roll-ups require the purge permission")
-    if config.discard_new_per_subject:
-        if config.discard != "new":
-            raise invalid("discard new per subject requires discard new policy to be set")
-        if config.max_msgs_per_subject <= 0:
-            raise invalid("discard new per subject requires max msgs per subject > 0")
+def _check_discard(config: StreamConfig) -> None:
+    if not config.discard_new_per_subject:
+        return
+    if config.discard != "new":
+        raise invalid("discard new per subject requires discard new policy to be set")
+    if config.max_msgs_per_subject <= 0:
+        raise invalid("discard new per subject requires max msgs per subject > 0")
+
+
+def _check_persistence(config: StreamConfig) -> None:
     if config.persist_mode == "async" and config.storage != "file":
         raise invalid("async persist mode is only supported on file storage")
     if config.persist_mode == "async" and config.allow_atomic:

@@ -96,6 +96,16 @@ def test_what_is_ahead_fills_the_stream_and_adds_to_the_counter() -> None:
         assert judged.body.endswith(b'{"val":"%d"}' % total)
 
 
+def test_what_is_ahead_counts_for_its_subject_but_not_against_a_roll_up() -> None:
+    limited = {"discard": "new", "discard_new_per_subject": True, "max_msgs_per_subject": 2}
+    check, ahead = checks(**ALL, **limited), Ahead()
+    check.judge(member(), ahead, 0)
+
+    assert code(check, member(), ahead) == 10077
+    check.judge(member(b"s.b"), ahead, 0)
+    check.judge(member(Rollup="sub"), Ahead(), 0)
+
+
 def test_a_schedule_that_is_ahead_may_be_ended_and_another_message_may_not() -> None:
     check, ahead = checks(allow_msg_schedules=True), Ahead()
     plan = {"Schedule": "@every 1h", "Schedule_Target": "s.t"}

@@ -54,6 +54,23 @@ def test_a_rollup_passes_the_limit_of_its_subject() -> None:
     assert retention.refusal(config, HELD, SubjectState(1, 1, 1), 1, rollup=True) == ""
 
 
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ((4, 100, 2), ""),
+        ((5, 101, 3), retention.TOO_MANY),
+        ((4, 101, 3), retention.TOO_MANY_BYTES),
+        ((4, 100, 3), retention.TOO_MANY_OF_SUBJECT),
+        ((4, 100, 0), ""),
+    ],
+)
+def test_a_batch_counts_what_would_be_held(held: tuple[int, int, int], why: str) -> None:
+    limited = {"max_msgs": 4, "max_bytes": 100, "max_msgs_per_subject": 2}
+    config = replace(LIMITS, **limited, discard_new_per_subject=True)
+
+    assert retention.refusal_in_batch(config, *held) == why
+
+
 @pytest.mark.parametrize(("most", "excess"), [(-1, 0), (3, 0), (2, 1)])
 def test_the_excess_is_what_is_above_the_limit(most: int, excess: int) -> None:
     assert retention.excess_msgs(replace(LIMITS, max_msgs=most), HELD) == excess
