@@ -305,7 +305,7 @@ class ClientHandler:
             return
         if self.peer.subs:
             interest.drop_some(self.peer)
-            self._seams.clock.call_later(0, lambda: self._connect_without(connect))
+            self.peer.outbox.end_later(lambda: self._connect_without(connect))
             return
         try:
             self._login.connect(connect)
@@ -445,7 +445,7 @@ class ClientHandler:
             self._outbound.finish()
         self._seams.registry.remember(self, reason, self._seams.clock.wall_ns())
         self.peer.closing = True
-        interest.drop_all(self.peer, self._seams.clock)
+        interest.drop_all(self.peer)
         self._seams.registry.discard(self, reason)
         log.debug("%s - Client connection closed: %s", Label(self), reason)
         if self._transport is not None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.limits import DROP_WORK, MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
 from leafnode.protocol import errors
 from leafnode.protocol.subject import is_valid
 from leafnode.routing.subscription import Subscription
 
 if TYPE_CHECKING:
-    from leafnode.clock import Clock
     from leafnode.protocol.op import Sub, Unsub
     from leafnode.routing.peer import Peer
 
@@ -68,7 +67,7 @@ def drop(sub: Subscription) -> None:
     account.remove(sub)
 
 
-def drop_all(peer: Peer, clock: Clock) -> None:
+def drop_all(peer: Peer) -> None:
     """Take a closing peer's subscriptions out, as many in a turn as others can wait for."""
     account = peer.account
     subs = peer.subs
@@ -78,11 +77,15 @@ def drop_all(peer: Peer, clock: Clock) -> None:
     if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.
         account.spoil()
-        clock.call_later(0, lambda: drop_all(peer, clock))
-    drop_some(peer)
+        drop_some(peer)
+        peer.outbox.end_later(lambda: drop_all(peer))
+    else:
+        drop_some(peer)
 
 
 def drop_some(peer: Peer) -> None:
     """Take out as many of a peer's subscriptions as others can wait for."""
-    for sub in list(islice(peer.subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN)):
+    subs = list(islice(peer.subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN))
+    peer.outbox.work_left -= DROP_WORK * len(subs)
+    for sub in subs:
         drop(sub)

@@ -395,7 +395,7 @@ class TcpConnection:
             return
         self._hold(_HELD_BY_PEER)
         self._session = None
-        self._loop.call_soon(self._lose_peer, session)
+        self._turn.end_later(lambda: self._lose_peer(session))
 
     def _lose_peer(self, session: Session) -> None:
         self._turn.lose(session, self._reason)
@@ -418,7 +418,7 @@ class TcpConnection:
         tls = self._tls
         if tls is not None and not tls.established:
             tls.on_done(ConnectionResetError("the connection ended within the TLS handshake"))
-        self._loop.call_soon(self._lose)
+        self._turn.end_later(self._lose)
 
     def _lose(self) -> None:
         session, self._session = self._session, None

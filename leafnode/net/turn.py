@@ -7,9 +7,10 @@ all its connections share it.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import FREED_MEMORY_KEPT_BYTES, READ_CHUNK_BYTES, TURN_WORK
+from leafnode.limits import ENDING_WORK, FREED_MEMORY_KEPT_BYTES, READ_CHUNK_BYTES, TURN_WORK
 from leafnode.routing.peer import Outbox
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Turn:
     """Hands reads to sessions and flushes the peers that they made dirty."""
 
     __slots__ = (
+        "_endings",
+        "_is_end_due",
         "_is_next_due",
         "_keeps_freed_memory",
         "_waiting",
@@ -41,6 +44,7 @@ class Turn:
         self.clock: Final = clock
         self.outbox: Final = Outbox(self._wake, self._flush_failed)
         self.outbox.wait_for = self.wait_for
+        self.outbox.end_later = self.end_later
         # What TLS decrypts, for all connections: it is copied out before the next piece comes.
         self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
         self._keeps_freed_memory = False
@@ -49,6 +53,8 @@ class Turn:
         self.yields = 0  # times that a connection waited for another turn, to read on or to write
         self._waiting: dict[Callable[[], None], None] = {}  # in order
         self._is_next_due = False
+        self._endings: deque[Callable[[], None]] = deque()  # one or two for each connection
+        self._is_end_due = False
 
     def read(self, session: Session, data: bytes) -> bool:
         """Let the session take one read, then write what it caused. False: close the connection."""
@@ -114,6 +120,29 @@ class Turn:
             self._is_next_due = bool(self._waiting)
             if self._waiting:
                 self.clock.call_later(0, self._next)
+
+    def end_later(self, end: Callable[[], None]) -> None:
+        """Call `end` in the next turn, or in a later one where many end at once.
+
+        1,500 connections with 20 subscriptions that close at once held the others for a second.
+        """
+        self._endings.append(end)
+        if not self._is_end_due:
+            self._is_end_due = True
+            self.clock.call_later(0, self._end_some)
+
+    def _end_some(self) -> None:
+        """End so many as one turn is for: what each has to clear away is work, too."""
+        endings, outbox = self._endings, self.outbox
+        outbox.work_left = TURN_WORK
+        try:
+            while endings and outbox.work_left > 0:
+                outbox.work_left -= ENDING_WORK
+                endings.popleft()()
+        finally:
+            self._is_end_due = bool(endings)
+            if endings:
+                self.clock.call_later(0, self._end_some)
 
     def keep_freed_memory(self) -> None:
         """See to it that what one turn frees is there in the next.

@@ -34,6 +34,10 @@ def _say_nothing(peer: Peer, violation: PermissionsViolation) -> None:
     del peer, violation
 
 
+def _at_once(end: Callable[[], None]) -> None:
+    end()
+
+
 class Outbox:
     """Which peers have bytes to write; one for all connections of a server.
 
@@ -44,6 +48,7 @@ class Outbox:
     __slots__ = (
         "coding_left",
         "dirty",
+        "end_later",
         "on_fault",
         "on_violation",
         "scheduled",
@@ -71,6 +76,8 @@ class Outbox:
         self.coding_left = CODED_TURN_BYTES
         # Who has more than that waits here for a turn of the loop; None: nobody waits.
         self.wait_for: Callable[[Callable[[], None]], None] | None = None
+        # What a connection leaves behind is cleared away so, in a turn with room for it.
+        self.end_later: Callable[[Callable[[], None]], None] = _at_once
         self.stalled = (
             False  # set by a flush that left a peer far behind; the reader pauses, see net
         )

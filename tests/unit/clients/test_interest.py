@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.limits import MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.limits import DROP_WORK, MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
@@ -54,6 +54,17 @@ def test_subscriptions_end_with_the_connection() -> None:
     assert account(world).local_interest == {}
     assert account(world).sublist.count == 0
     assert world.server.registry.open == {}
+
+
+def test_the_subscriptions_of_a_connection_that_ends_are_work_of_its_turn() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    client.says(b"SUB a 1\r\nSUB b.> q 2\r\n")
+    before = world.server.turn.outbox.work_left
+
+    client.handler.close("Server Shutdown")
+
+    assert world.server.turn.outbox.work_left == before - 2 * DROP_WORK
 
 
 def test_a_client_with_very_many_subscriptions_ends_in_slices_and_gets_nothing_meanwhile() -> None:

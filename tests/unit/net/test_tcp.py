@@ -6,12 +6,20 @@ import asyncio
 import socket
 import ssl
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, Timer
-from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_PENDING_BYTES
+from leafnode.limits import (
+    ENDING_WORK,
+    READ_BULK_BYTES,
+    READ_CHUNK_BYTES,
+    READ_QUICK_NS,
+    STALL_PENDING_BYTES,
+    TURN_WORK,
+)
 from leafnode.net import tcp
 from leafnode.net.backlog import WriteRules
 from leafnode.net.dial import TcpDialer
@@ -324,6 +332,39 @@ async def test_what_a_session_says_at_the_end_of_its_peer_is_sent() -> None:
         wire.other.shutdown(socket.SHUT_WR)
 
         assert await wire.take(5_000_000) == 4_000_000
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("is_abort", [False, True])
+async def test_of_many_connections_that_end_at_once_few_sessions_learn_it_in_one_round(
+    *, is_abort: bool
+) -> None:
+    loop, turn = asyncio.get_running_loop(), Turn(SystemClock())
+    a_turn = TURN_WORK // ENDING_WORK
+    sessions = [RecordingSession() for _ in range(3 * a_turn)]
+    seen = [0]
+
+    def look() -> None:
+        seen.append(sum(len(session.lost_reasons) for session in sessions))
+        if seen[-1] < len(sessions):
+            loop.call_soon(look)
+
+    others = []
+    for session in sessions:
+        here, other = socket.socketpair()
+        here.setblocking(False)
+        connection = TcpConnection(turn, session, here, write_rules=WriteRules())
+        connection.begin()
+        others.append(connection.abort if is_abort else other.close)
+        if is_abort:
+            others.append(other.close)
+    for end in others:
+        end()
+    look()
+    for session in sessions:
+        await session.end()
+
+    assert max(after - before for before, after in pairwise(seen)) <= a_turn
 
 
 def test_whoever_holds_reading_back_has_a_bit_of_its_own() -> None:

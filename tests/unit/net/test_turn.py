@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
+import pytest
+
+from leafnode.limits import ENDING_WORK, TURN_WORK
 from leafnode.net.turn import Turn
 from leafnode.routing.peer import Kind, Peer
 from tests.sim.clients import RawClient
 from tests.sim.clock import FakeClock
 from tests.sim.network import MemoryNetwork
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class Echo(RawClient):
@@ -117,3 +117,55 @@ def test_who_waits_for_a_turn_has_it_one_in_a_round_in_order_and_once() -> None:
 
     assert taken == ["again", "once", "again", "again"]
     assert turn.yields == 5
+
+
+def ended_in_each_turn(endings: int, *, work: int = 0) -> list[int]:
+    """How many of so many that end at once do so before others have their next turn."""
+    clock = FakeClock()
+    turn = Turn(clock)
+    ended: list[int] = []
+    seen = [0]
+
+    def end() -> None:
+        ended.append(len(ended))
+        turn.outbox.work_left -= work
+
+    def look() -> None:
+        seen.append(len(ended))
+        if len(ended) < endings:
+            clock.call_later(0, look)
+
+    for _ in range(endings):
+        turn.end_later(end)
+    clock.call_later(0, look)
+    clock.advance(0)
+
+    assert clock.pending() == 0
+    return [after - before for before, after in pairwise(seen)]
+
+
+def test_of_many_that_end_at_once_so_many_do_in_a_turn_as_others_can_wait_for() -> None:
+    a_turn = TURN_WORK // ENDING_WORK
+
+    assert ended_in_each_turn(2 * a_turn + 1) == [a_turn, a_turn, 1]
+
+
+def test_what_an_end_has_to_clear_away_is_work_of_its_turn() -> None:
+    assert ended_in_each_turn(3, work=TURN_WORK) == [1, 1, 1]
+
+
+def test_an_end_that_fails_does_not_keep_the_others() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    ended: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError("as the test wants it")
+
+    turn.end_later(fail)
+    turn.end_later(lambda: ended.append("the other"))
+    with pytest.raises(RuntimeError):
+        clock.advance(0)
+    clock.advance(0)
+
+    assert ended == ["the other"]
