@@ -143,6 +143,8 @@ class ClientHandler:
 
     def lost(self, reason: str) -> None:
         self._end(reason.partition(": ")[0] or CLIENT_CLOSED)
+        if self._outbound is not None:
+            self._outbound.lose()
         self._transport = self._outbound = self._trace = None
         self.peer.flush = _nothing_to_flush
         self._lane.end()
@@ -209,11 +211,12 @@ class ClientHandler:
         return self._infos.tell(self, self._session)
 
     def _attach(self, transport: Transport) -> None:
-        if self._outbound is not None:
-            self._outbound.finish()
+        before = self._outbound
         self._outbound, self._trace = new_outbound(
             self, transport, self._seams.options, self._on_slow
         )
+        if before is not None:
+            self._outbound.take_over(before)
 
     def facts(self) -> ConnectionFacts:
         """What monitoring shows."""
@@ -448,8 +451,8 @@ class ClientHandler:
         interest.drop_all(self.peer)
         self._seams.registry.discard(self, reason)
         log.debug("%s - Client connection closed: %s", Label(self), reason)
-        if self._transport is not None:
-            self._transport.close(reason)
+        if self._outbound is not None:
+            self._outbound.close(reason)
 
 
 def _nothing_to_flush() -> None:

@@ -191,7 +191,9 @@ class HubLink:
             self._interest.stop()
         if self._timer is not None:
             self._timer.cancel()
-        if self.transport is not None:
+        if self._outbound is not None:
+            self._outbound.close()
+        elif self.transport is not None:
             self.transport.close()
         self._account.spoil()
         self._remove_slice()

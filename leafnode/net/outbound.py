@@ -29,6 +29,7 @@ class Outbound:
     """Binds a peer to its transport for as long as the connection lives."""
 
     __slots__ = (
+        "_close_reason",
         "_coded_later",
         "_head_sent",
         "_holds_back",
@@ -65,6 +66,7 @@ class Outbound:
         self._rest: deque[bytes] | None = None  # it waits for its turn, see `_write_coded`
         self._head_sent = 0  # of its first chunk
         self._coded_later = 0  # bytes of it
+        self._close_reason: str | None = None  # why the transport is closed once it is written
         peer.flush = self.flush
         peer.max_pending_bytes = max_pending_bytes
 
@@ -101,12 +103,35 @@ class Outbound:
             raise  # the outbox says and counts it, and goes on with the others
 
     def finish(self) -> None:
-        """Hand on everything at once: the connection ends, or another takes this one's place."""
+        """Hand on the last that there is for the peer; `close` follows."""
+        peer, transport = self._peer, self._transport
+        if not peer.out or peer.pending_bytes > self._max_pending_bytes:
+            return
+        if transport.coding:
+            self._write_coded(transport.coding)
+        else:
+            transport.write(peer.take())
+
+    def close(self, reason: str = "") -> None:
+        """Close the transport, behind what still waits for its turn."""
         if self._rest:
-            self._transport.write(self._take_rest(self._coded_later))
-        self._rest = None
-        if self._peer.out and self._peer.pending_bytes <= self._max_pending_bytes:
-            self._transport.write(self._peer.take())
+            self._close_reason = reason
+            self._transport.pause_reading()
+        else:
+            self._transport.close(reason)
+
+    def lose(self) -> None:
+        """The peer is gone, or says nothing more: write no more for it than one turn is for."""
+        if self._rest:
+            self._transport.write(self._take_piece())
+        self._drop()
+
+    def take_over(self, before: Outbound) -> None:
+        """Go on with what this peer's former one has to write."""
+        self._rest, before._rest = before._rest, None
+        self._head_sent, self._coded_later = before._head_sent, before._coded_later
+        if self._rest and self._peer.outbox.wait_for is not None:
+            self._peer.outbox.wait_for(self._write_piece)
 
     def _cut(self) -> None:
         self._drop()
@@ -143,11 +168,13 @@ class Outbound:
 
     def _write_next(self) -> None:
         transport, wait_for = self._transport, self._peer.outbox.wait_for
-        transport.write(self._take_rest(CODED_TURN_BYTES // max(transport.coding, 1)))
+        transport.write(self._take_piece())
         if self._rest and wait_for is not None:
             wait_for(self._write_piece)
         else:
             self._rest = None
+            if self._close_reason is not None:
+                transport.close(self._close_reason)
         if self._coded_later + transport.pending_bytes() > self._max_pending_bytes:
             self._cut()
 
@@ -156,9 +183,10 @@ class Outbound:
         self._drop()
         self._transport.abort(WRITE_ERROR)
 
-    def _take_rest(self, size: int) -> list[bytes]:
-        """Take so many bytes of what waits."""
+    def _take_piece(self) -> list[bytes]:
+        """Take so much of what waits as one turn is for."""
         rest, pieces = self._rest, []
+        size = CODED_TURN_BYTES // max(self._transport.coding, 1)
         while rest and size > 0:
             piece = rest[0][self._head_sent : self._head_sent + size]
             pieces.append(piece)

@@ -10,7 +10,13 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import ENDING_WORK, FREED_MEMORY_KEPT_BYTES, READ_CHUNK_BYTES, TURN_WORK
+from leafnode.limits import (
+    CODED_TURN_BYTES,
+    ENDING_WORK,
+    FREED_MEMORY_KEPT_BYTES,
+    READ_CHUNK_BYTES,
+    TURN_WORK,
+)
 from leafnode.routing.peer import Outbox
 
 if TYPE_CHECKING:
@@ -112,6 +118,9 @@ class Turn:
             self.clock.call_later(0, self._next)
 
     def _next(self) -> None:
+        if not self._waiting:
+            self._is_next_due = False  # `run_out` was here
+            return
         take_turn = next(iter(self._waiting))
         del self._waiting[take_turn]
         try:
@@ -131,10 +140,18 @@ class Turn:
             self._is_end_due = True
             self.clock.call_later(0, self._end_some)
 
+    def run_out(self) -> None:
+        """Let those who wait have all of their turns now: the server ends, and the loop with it."""
+        self.outbox.flush()
+        while self._waiting:
+            take_turn = next(iter(self._waiting))
+            del self._waiting[take_turn]
+            take_turn()
+
     def _end_some(self) -> None:
         """End so many as one turn is for: what each has to clear away is work, too."""
         endings, outbox = self._endings, self.outbox
-        outbox.work_left = TURN_WORK
+        outbox.work_left, outbox.coding_left = TURN_WORK, CODED_TURN_BYTES
         try:
             while endings and outbox.work_left > 0:
                 outbox.work_left -= ENDING_WORK

@@ -208,7 +208,7 @@ class Server:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         async with contextlib.AsyncExitStack() as stack:
             # What was pushed last is stopped first.
-            stack.callback(self.turn.outbox.flush)
+            stack.callback(self.turn.run_out)
             await features.start_jetstream(self, stack)
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)

@@ -91,8 +91,8 @@ def coded_world(max_pending_bytes: int = MAX_PENDING_BYTES, *, deaf: bool = Fals
     return world
 
 
-def test_what_must_be_encrypted_goes_in_order_and_piece_by_piece() -> None:
-    world = coded_world()
+def sizes_written(world: World) -> list[int]:
+    """What the transport is given to write from now on, as sizes."""
     written: list[int] = []
     write = world.transport.write
 
@@ -101,6 +101,12 @@ def test_what_must_be_encrypted_goes_in_order_and_piece_by_piece() -> None:
         write(chunks)
 
     world.transport.write = note  # type: ignore[method-assign]
+    return written
+
+
+def test_what_must_be_encrypted_goes_in_order_and_piece_by_piece() -> None:
+    world = coded_world()
+    written = sizes_written(world)
     for message in MESSAGES:
         world.peer.send(message)
 
@@ -150,18 +156,72 @@ def test_what_waits_to_be_encrypted_is_bounded_like_the_rest() -> None:
     assert world.transport.pending_bytes() == 0
 
 
-def test_the_end_of_a_connection_takes_with_it_what_waits_to_be_encrypted() -> None:
+def test_a_connection_ends_behind_what_waits_to_be_encrypted_and_that_goes_on_in_pieces() -> None:
     world = coded_world()
+    written = sizes_written(world)
     for message in MESSAGES:
         world.peer.send(message)
     world.turn.outbox.flush()
     world.peer.send(b"-ERR")
 
     world.outbound.finish()
+    world.outbound.close("Protocol Violation")
+    at_once = list(written)
+    ended_at_once = world.reader.ended
     world.clock.advance(0)
 
+    assert (at_once, ended_at_once) == ([], False)
+    assert written == [CODED_TURN_BYTES // 4] * 16 + [4]
     assert world.reader.take() == b"".join(MESSAGES) + b"-ERR"
+    assert world.reader.ended
     assert world.outbound.pending_bytes() == 0
+
+
+def test_nothing_waits_and_the_connection_ends_at_once() -> None:
+    world = coded_world()
+    world.peer.send(b"-ERR")
+
+    world.outbound.finish()
+    world.outbound.close("Protocol Violation")
+    world.clock.advance(0)
+
+    assert world.reader.take() == b"-ERR"
+    assert world.reader.ended
+
+
+def test_for_a_peer_that_is_gone_one_piece_is_encrypted_and_the_rest_forgotten() -> None:
+    world = coded_world()
+    written = sizes_written(world)
+    for message in MESSAGES:
+        world.peer.send(message)
+    world.turn.outbox.flush()
+
+    world.outbound.lose()
+    world.clock.advance(0)
+
+    assert written == [CODED_TURN_BYTES // 4]
+    assert world.outbound.pending_bytes() == 0
+
+
+def test_who_takes_the_place_of_another_goes_on_with_what_that_had_to_encrypt() -> None:
+    world = coded_world()
+    for message in MESSAGES:
+        world.peer.send(message)
+    world.turn.outbox.flush()
+    before = world.outbound
+    before._write_next()
+
+    after = Outbound(
+        world.peer, world.transport, max_pending_bytes=MAX_PENDING_BYTES, on_slow=world._on_slow
+    )
+    after.take_over(before)
+    pending = after.pending_bytes() - world.transport.pending_bytes()
+    world.peer.send(b"behind it")
+    world.clock.advance(0)
+
+    assert pending == 4 * MIB - CODED_TURN_BYTES // 4
+    assert world.reader.take() == b"".join(MESSAGES) + b"behind it"
+    assert world.slow == 0
 
 
 @pytest.mark.parametrize(

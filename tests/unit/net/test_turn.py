@@ -169,3 +169,27 @@ def test_an_end_that_fails_does_not_keep_the_others() -> None:
     clock.advance(0)
 
     assert ended == ["the other"]
+
+
+def test_where_the_server_ends_all_turns_are_taken_at_once() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    peer, flushed = noting(turn)
+    taken: list[int] = []
+
+    def again() -> None:
+        taken.append(len(taken))
+        if len(taken) < 4:
+            turn.wait_for(again)
+
+    turn.wait_for(again)
+    peer.send(b"the last")
+    turn.run_out()
+    at_once = len(taken), list(flushed)
+    clock.advance(0)
+
+    assert at_once == (4, [b"the last"])
+    assert len(taken) == 4
+    turn.wait_for(again)
+    clock.advance(0)
+    assert len(taken) == 5
