@@ -245,7 +245,7 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
     seams = StoreSeams(
         clock=server.clock,
         schedule=loop.call_soon,
-        call_soon_threadsafe=loop.call_soon_threadsafe,
+        call_soon_threadsafe=lambda job: loop.call_soon_threadsafe(server.turn.run, job),
         on_damage=_on_damage,
         gather=_gathering(server),
     )

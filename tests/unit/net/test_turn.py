@@ -59,6 +59,31 @@ def test_a_peer_made_dirty_outside_of_a_read_is_flushed_in_the_next_turn() -> No
     assert flushed == [b"one", b"two"]
 
 
+def test_what_a_thread_handed_over_is_written_at_its_end_without_a_timer() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    peer, flushed = noting(turn)
+
+    turn.run(lambda: peer.send(b"done"))
+
+    assert flushed == [b"done"]
+    assert clock.pending() == 0
+
+
+def test_what_a_thread_handed_over_is_written_though_it_fails() -> None:
+    turn = Turn(FakeClock())
+    peer, flushed = noting(turn)
+
+    def job() -> None:
+        peer.send(b"done")
+        raise RuntimeError("as the test wants it")
+
+    with pytest.raises(RuntimeError):
+        turn.run(job)
+
+    assert flushed == [b"done"]
+
+
 def test_a_session_that_fails_is_logged_counted_and_the_others_are_still_flushed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
