@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # One statement for many rows: executemany would hand the GIL over at every row (0.5 ms became 13 ms
 # for 100 rows beside a busy loop). Powers of two, so that few different statements are prepared.
 ROWS_PER_INSERT: Final = (64, 32, 16, 8, 4, 2, 1)
+BODY: Final = ROW_VALUES.count("?") - 1  # where the body stands in a row
 SEQS_PER_DELETE: Final = 256
 
 INSERT_STREAM: Final = (
@@ -94,10 +95,16 @@ def insert_rows(conn: sqlite3.Connection, stream_id: int, no: int, rows: Sequenc
     name = table(stream_id, no)
     done = 0
     for count in ROWS_PER_INSERT:
-        values = ",".join([ROW_VALUES] * count)
-        statement = f"INSERT INTO {name} VALUES{values}"
+        if len(rows) - done < count:
+            continue
+        statement = f"INSERT INTO {name} VALUES{','.join([ROW_VALUES] * count)}"
         while len(rows) - done >= count:
-            conn.execute(statement, list(chain.from_iterable(rows[done : done + count])))
+            part = rows[done : done + count]
+            values = list(chain.from_iterable(part))
+            # sqlite3 looks for an adapter for each value that is bytes, and for none that is a
+            # bytearray: 128-byte rows cost 1.05 us each instead of 2.55.
+            values[BODY :: BODY + 1] = [bytearray(body) for _, _, _, _, _, body in part]
+            conn.execute(statement, values)
             done += count
 
 
