@@ -8,6 +8,7 @@ raises StoreError and may be tried again. Bounded by READ_BATCH_MSGS and PREFETC
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,10 @@ class Cursor:
         else:
             run = [page.popleft() for _ in range(most)]
         self._left -= len(run)
+        if run and not page:
+            # The next page is read while this one is sent. What is refused now is asked for again.
+            with suppress(StoreError):
+                self._fill()
         return run
 
     @property

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
 from leafnode.store.recover import load_columns
-from leafnode.store.rows import is_intact, to_message
+from leafnode.store.rows import to_messages
 from leafnode.store.segments import Segment, open_checked
 from leafnode.store.writes import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from leafnode.store.api import StoredMsg
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 COLUMNS_KEPT: Final = 8  # segments whose columns this thread remembers between two reads
 SEQS_PER_SELECT: Final = 64
+ROWS_AT_ONCE: Final = 64  # taken from SQLite; their bodies lie in one segment
 NO_SEGMENT_LIMIT: Final = 2**62
 
 NEXT_SEGMENT: Final = (
@@ -168,45 +169,63 @@ class Reader:
         segment: Segment,
         seqs: tuple[int, int],
     ) -> None:
-        for row in self._rows(conn, request, segment, seqs):
-            if segment.is_dead(row[0]):
+        names: dict[int, bytes] = {}
+        crcs: dict[int, int] = {}
+        for rows in self._pages(conn, request, result, segment, seqs):
+            live = [row for row in rows if not segment.is_dead(row[0])] if segment.dead else rows
+            for sid in {row[1] for row in live}.difference(names):
+                names[sid] = name = _name(conn, request, sid)
+                crcs[sid] = zlib.crc32(name)
+            found = to_messages(live, names, crcs)
+            size = sum([len(msg[4]) for msg in found])
+            fits = len(result.messages) + len(found) <= request.max_msgs
+            if fits and result.bytes + size <= request.max_bytes:
+                result.messages += found
+                result.bytes += size
                 continue
-            name = request.names.get(row[1])
-            if name is None:  # forgotten on the loop's thread after this view was taken, or damage
-                known = conn.execute(SUBJECT_NAME, (request.stream_id, row[1])).fetchone()
-                if known is None:
-                    raise StoreCorrupt(f"message {row[0]} names the unknown subject {row[1]}")
-                name = bytes(known[0])
-            if not is_intact(row, zlib.crc32(name)):
-                raise StoreCorrupt(f"the checksum of message {row[0]} does not hold")
-            result.messages.append(to_message(row, name))
-            result.bytes += len(row[5])
-            if _is_full(request, result):
-                return
+            for msg in found:
+                result.messages.append(msg)
+                result.bytes += len(msg[4])
+                if _is_full(request, result):
+                    return
 
-    def _rows(
+    def _pages(
+        self,
+        conn: sqlite3.Connection,
+        request: ReadRequest,
+        result: ReadResult,
+        segment: Segment,
+        seqs: tuple[int, int],
+    ) -> Iterator[list[Row]]:
+        """Yield rows of one segment, a few at a time: not much more than the request is for."""
+        for statement, parameters in self._statements(conn, request, segment, seqs):
+            cursor = conn.execute(statement, parameters)
+            at_once = 1
+            while not _is_full(request, result) and (rows := cursor.fetchmany(at_once)):
+                yield rows
+                at_once = min(ROWS_AT_ONCE, _still_wanted(request, result) or 2 * at_once)
+
+    def _statements(
         self,
         conn: sqlite3.Connection,
         request: ReadRequest,
         segment: Segment,
         seqs: tuple[int, int],
-    ) -> Iterator[Row]:
-        """Yield rows of one segment; by its columns where only some subjects are wanted."""
+    ) -> Iterator[tuple[str, Sequence[object]]]:
+        """Yield what gives the rows; by the columns where only some subjects are wanted."""
         order = "DESC" if request.backward else "ASC"
         name = table(request.stream_id, segment.no)
         if request.sids is None:
-            yield from conn.execute(ROWS.format(table=name, order=order), seqs)
+            yield ROWS.format(table=name, order=order), seqs
         elif not segment.sealed:
             statement = ROWS_OF_SUBJECTS.format(table=name, order=order)
-            yield from conn.execute(statement, (*seqs, json.dumps(list(request.sids))))
+            yield statement, (*seqs, json.dumps(list(request.sids)))
         else:
             wanted = self._wanted(conn, request, segment, seqs)
             for start in range(0, len(wanted), SEQS_PER_SELECT):
                 part = wanted[start : start + SEQS_PER_SELECT]
                 marks = ",".join("?" * len(part))
-                yield from conn.execute(
-                    ROWS_BY_SEQ.format(table=name, marks=marks, order=order), part
-                )
+                yield ROWS_BY_SEQ.format(table=name, marks=marks, order=order), part
 
     def _wanted(
         self,
@@ -254,6 +273,27 @@ def _segment(row: tuple[int, int, int, int | None, int | None, bytes | None]) ->
     if dead is not None:
         segment.dead = bytearray(open_checked(dead))
     return segment
+
+
+def _name(conn: sqlite3.Connection, request: ReadRequest, sid: int) -> bytes:
+    """Return a subject's name. Raises StoreCorrupt where it has none."""
+    name = request.names.get(sid)
+    if name is not None:
+        return name
+    # Forgotten on the loop's thread after this view was taken, or damage.
+    known = conn.execute(SUBJECT_NAME, (request.stream_id, sid)).fetchone()
+    if known is None:
+        raise StoreCorrupt(f"a message names the unknown subject {sid}")
+    return bytes(known[0])
+
+
+def _still_wanted(request: ReadRequest, result: ReadResult) -> int:
+    """Return how many messages more there is room for, as large as those found; 0: none was yet."""
+    count = len(result.messages)
+    if not count:
+        return 0
+    by_size = (request.max_bytes - result.bytes) * count // max(1, result.bytes)
+    return max(1, min(request.max_msgs - count, by_size))
 
 
 def _is_full(request: ReadRequest, result: ReadResult) -> bool:

@@ -8,9 +8,13 @@ Truth: docs/store.md, "Damage".
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from leafnode.errors import StoreCorrupt
 from leafnode.store.api import StoredMsg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # seq, subject id, time, header size, checksum, body
 Row = tuple[int, int, int, int, int, bytes]
@@ -34,3 +38,21 @@ def is_intact(row: Row, subject_crc: int) -> bool:
 
 def to_message(row: Row, subject: bytes) -> StoredMsg:
     return StoredMsg(row[0], subject, row[2], row[3], row[5])
+
+
+def to_messages(
+    rows: Sequence[Row], names: Mapping[int, bytes], crcs: Mapping[int, int]
+) -> list[StoredMsg]:
+    """Return rows from disk as messages, given name and CRC-32 of each subject in them.
+
+    Raises StoreCorrupt for the first whose checksum does not hold.
+    """
+    crc32, new = zlib.crc32, tuple.__new__
+    for seq, sid, ts_ns, header_size, crc, body in rows:  # `is_intact` without its calls
+        found = (crc32(body, crcs[sid]) ^ seq ^ ts_ns ^ (ts_ns >> 32) ^ header_size) & _MASK
+        if crc != found or header_size > len(body):
+            raise StoreCorrupt(f"the checksum of message {seq} does not hold")
+    return [
+        new(StoredMsg, (seq, names[sid], ts_ns, header_size, body))
+        for seq, sid, ts_ns, header_size, _, body in rows
+    ]

@@ -70,6 +70,34 @@ def test_a_slow_read_brings_news_and_a_fast_one_does_not() -> None:
     assert Reader(2).news == 0
 
 
+def test_the_next_page_is_on_its_way_while_one_is_sent() -> None:
+    reader = Reader(2 * limits.READ_BATCH_MSGS)
+    reader.root.slow_reads = True
+    reader.cursor.peek()
+    reader.root.answer_reads()
+
+    first = reader.cursor.take_run(limits.READ_BATCH_MSGS)
+    reader.root.answer_reads()
+    reader.root.slow_reads = False
+    second = reader.cursor.take_run(limits.READ_BATCH_MSGS)
+
+    assert (len(first), first[0].seq) == (limits.READ_BATCH_MSGS, 1)
+    assert (len(second), second[0].seq) == (limits.READ_BATCH_MSGS, limits.READ_BATCH_MSGS + 1)
+    assert reader.cursor.exhausted
+
+
+def test_a_run_is_not_lost_when_the_store_refuses_to_read_the_next_page() -> None:
+    reader = Reader(limits.READ_BATCH_MSGS + 1)
+    reader.cursor.peek()
+    reader.root.read_error = StoreBusy("as the test wants it")
+
+    run = reader.cursor.take_run(limits.READ_BATCH_MSGS)
+    reader.root.read_error = None
+
+    assert [msg.seq for msg in run] == list(range(1, limits.READ_BATCH_MSGS + 1))
+    assert reader.all() == [limits.READ_BATCH_MSGS + 1]
+
+
 def test_an_answer_from_before_a_reset_is_thrown_away() -> None:
     reader = Reader(3)
     reader.root.slow_reads = True

@@ -52,6 +52,41 @@ def test_reads_go_across_segments(tmp_path: Path) -> None:
     world.close()
 
 
+@pytest.mark.parametrize(
+    ("max_msgs", "max_bytes", "count"),
+    [(1, 10_000, 1), (7, 10_000, 7), (100, 1, 1), (100, 40, 7), (100, 41, 7), (100, 42, 7)],
+)
+def test_a_read_ends_with_the_message_that_reaches_a_bound(
+    tmp_path: Path, max_msgs: int, max_bytes: int, count: int
+) -> None:
+    world, stream = filled(tmp_path)  # the first nine bodies have six bytes
+    found: list[list[StoredMsg]] = []
+
+    stream.read(1, [], max_msgs, max_bytes, found.append)
+    world.settle()
+
+    assert [message.seq for message in found[0]] == list(range(1, count + 1))
+    world.close()
+
+
+def test_a_read_passes_over_many_that_were_removed(tmp_path: Path) -> None:
+    world = open_store(tmp_path, replace(OLD, segment_rows_max=64))
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for number in range(64):
+        stream.append(b"a", 0, b"x", number)
+    world.settle()
+    stream.remove(range(2, 30))
+    world.settle()
+    found: list[list[StoredMsg]] = []
+
+    stream.read(1, [], 2, 10_000, found.append)
+    stream.read(2, [], 1, 10_000, found.append)
+    world.settle()
+
+    assert [[message.seq for message in messages] for messages in found] == [[1, 30], [30]]
+    world.close()
+
+
 def test_filtered_reads_use_the_columns_of_sealed_segments(tmp_path: Path) -> None:
     world, stream = filled(tmp_path)
     world.disk.statements.clear()
