@@ -64,10 +64,10 @@ class ClaimsRequests:
         table: list[tuple[bytes, Work]] = [
             (b"$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", self._update),
             (b"$SYS.ACCOUNT.*.CLAIMS.UPDATE", self._update),
-            (b"$SYS.REQ.CLAIMS.UPDATE", self._update),
         ]
         directory = self._directory
         if directory is not None:
+            table.append((b"$SYS.REQ.CLAIMS.UPDATE", self._update))
             table.append((b"$SYS.REQ.CLAIMS.LIST", self._list))
             table.append((b"$SYS.REQ.CLAIMS.DELETE", self._delete))
             if directory.options.kind == "full":
@@ -107,14 +107,17 @@ class ClaimsRequests:
     async def _update(self, subject: str, reply: bytes, body: bytes) -> None:
         named = _account_in(subject)
         what = "jwt update cache" if self._is_cache else "jwt update"
+        keeps_all = self._directory is not None and not self._is_cache
+        if self._directory is None and not body:
+            self._respond(reply, named, "jwt update error", AuthError("request body is empty"))
+            return
         try:
             claims, problem = await _read(body)
         except AuthError as err:
-            shown = named if named and self._is_cache else "n/a"
+            shown = named if named and not keeps_all else "n/a"
             self._respond(reply, shown, f"{what} resulted in error", err)
             return
         name = named or claims.sub
-        keeps_all = self._directory is not None and not self._is_cache
         if problem and keeps_all:
             self._respond(reply, claims.sub, "jwt validation failed", AuthError(problem))
             return
@@ -135,6 +138,8 @@ class ClaimsRequests:
         trust = self._operator.trust
         if claims.sub != name:
             raise AuthError("subject does not match jwt content")
+        if self._directory is None:
+            return  # whoever keeps it asks the same
         if claims.iss == trust.operator and claims.iss in trust.strict:
             raise AuthError("operator requires issuer to be a signing key")
         if claims.iss not in trust.keys:
@@ -144,7 +149,11 @@ class ClaimsRequests:
         """Let a JWT hold from now on. Raises AuthError where it cannot be."""
         directory, known = self._directory, self._operator.known
         if directory is None:
-            await known.update(name, token)
+            try:
+                await known.update(name, token)
+            except AuthError as err:
+                log.warning("Account not updated: account=%s reason=%s", name, err)
+                raise AuthError("account validation failed") from err
             return
         await asyncio.to_thread(directory.save, name, token)
         try:
@@ -158,6 +167,8 @@ class ClaimsRequests:
         directory = self._directory
         assert directory is not None, "subscribed only with one"
         name = _account_in(subject)
+        if not nkey.is_public_key(name, "A"):
+            return
         token = await asyncio.to_thread(directory.load, name)
         # Nothing tells other servers that it is not here.
         self._send(reply, (token or "").encode())

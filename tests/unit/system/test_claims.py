@@ -7,10 +7,12 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
+import nkeys
 import pytest
 
 from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 from leafnode.auth.operator import OperatorMode
+from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.config.options import ResolverOptions
 from leafnode.limits import CLAIMS_REQUESTS_MAX
@@ -20,7 +22,7 @@ from leafnode.system.claims import ClaimsRequests
 from leafnode.system.envelope import About, Envelope
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
-from tests.sim.realm import ACCOUNT, NOW_S, Realm
+from tests.sim.realm import ACCOUNT, NOW_S, Realm, User
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,11 +48,13 @@ class World:
             operator=REALM.operator.public,
             system_account=REALM.system.public,
         )
-        resolver = DirectoryResolver(self.directory)
+        preload = {REALM.system.public: REALM.account_jwt(REALM.system)}
+        kept = self.directory if kind in {"full", "cache"} else None
+        resolver = DirectoryResolver(kept) if kept is not None else MemoryResolver(preload)
         self.operator = OperatorMode(trust, resolver, clock, pinned=frozenset())
         self.account = Account(REALM.system.public, Outbox(lambda: None))
         envelope = Envelope(About("ID", "name", "host"), self.account, clock, random.Random(1))
-        self.requests = ClaimsRequests(envelope, self.operator, self.directory, tasks.create_task)
+        self.requests = ClaimsRequests(envelope, self.operator, kept, tasks.create_task)
         self.requests.start()
         self.answers: list[bytes] = []
         self.account.subscribe(b"reply", self._take)
@@ -98,7 +102,7 @@ async def test_an_update_is_kept_and_looked_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("token", "problem"),
     [
-        ("nonsense", "a JWT has three parts"),
+        ("nonsense", "expected 3 chunks"),
         (REALM.account_jwt(REALM.account), "subject does not match jwt content"),
         (REALM.account_jwt(OTHER, by=Realm().operator), "not trusted"),
         (REALM.account_jwt(OTHER, by=OTHER), "not trusted"),
@@ -248,6 +252,80 @@ async def test_a_cache_takes_only_accounts_in_use(tmp_path: Path) -> None:
 
         assert answer["data"]["message"] == "jwt update cache skipped"
         assert world.directory.accounts() == [REALM.system.public]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "$SYS.REQ.CLAIMS.UPDATE",
+        "$SYS.REQ.CLAIMS.LIST",
+        "$SYS.REQ.CLAIMS.DELETE",
+        "$SYS.REQ.CLAIMS.PACK",
+        f"$SYS.REQ.ACCOUNT.{REALM.system.public}.CLAIMS.LOOKUP",
+    ],
+)
+async def test_without_a_directory_nobody_answers_but_to_an_update_of_one_account(
+    tmp_path: Path, subject: str
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks, "memory")
+        await world.operator.start(tasks)
+
+        assert await world.ask(subject, REALM.account_jwt(REALM.system)) == []
+        assert await world.told(update(REALM.system), REALM.account_jwt(REALM.system))
+
+
+STRANGER = Key(nkeys.PREFIX_BYTE_OPERATOR)
+
+
+@pytest.mark.parametrize(
+    ("body", "description"),
+    [
+        ("", "jwt update error - request body is empty"),
+        ("x", "jwt update resulted in error - expected 3 chunks"),
+        ("a+b.c.d", "jwt update resulted in error - illegal base64 data at input byte 1"),
+        ("abcde.c.d", "jwt update resulted in error - illegal base64 data at input byte 4"),
+        (
+            REALM.user_jwt(User()),
+            "jwt update resulted in error - not account claim",
+        ),
+        (
+            REALM.account_jwt(REALM.system)[:-20] + "A" * 20,
+            "jwt update resulted in error - claim failed V2 signature verification",
+        ),
+        (
+            REALM.account_jwt(OTHER),
+            "jwt update resulted in error - subject does not match jwt content",
+        ),
+        (
+            REALM.account_jwt(REALM.system, by=STRANGER),
+            "jwt update resulted in error - account validation failed",
+        ),
+        (
+            REALM.account_jwt(REALM.system, claims={"exp": NOW_S - 1}),
+            "jwt update resulted in error - account validation failed",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_an_update_is_said_as_nats_server_says_it(
+    tmp_path: Path, body: str, description: str
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks, "memory")
+        await world.operator.start(tasks)
+
+        answer = await world.told(update(REALM.system), body)
+
+        shown = {"account": REALM.system.public, "code": 500, "description": description}
+        assert answer["error"] == shown
+
+
+async def test_nobody_is_told_whether_there_is_a_jwt_of_what_is_no_account(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+
+        assert await world.ask("$SYS.REQ.ACCOUNT.XYZ.CLAIMS.LOOKUP") == []
+        assert await world.ask(f"$SYS.REQ.ACCOUNT.{OTHER.public}.CLAIMS.LOOKUP") == [b""]
 
 
 async def test_only_so_many_requests_wait(tmp_path: Path) -> None:
