@@ -2,6 +2,7 @@
 
 LeafnodeError
 ├── ConfigError            a configuration file or flag is wrong; says file:line:column
+│   ├── UnreadableError    the file itself cannot be read
 ├── ReloadError            an option that cannot change without a restart; in nats-server's words
 ├── ListenError            an address that cannot be listened on
 ├── TlsError               certificates, keys or ciphers that a listener cannot use
@@ -47,6 +48,16 @@ class ConfigError(LeafnodeError):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
         return f"{where}: {self.path}: {self.problem}" if self.path else f"{where}: {self.problem}"
+
+
+class UnreadableError(ConfigError):
+    """The configuration file itself cannot be read; in nats-server's words, without a position."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(file, 1, 1, "", problem)
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 class ReloadError(LeafnodeError):
@@ -159,3 +170,8 @@ def quoted(text: str) -> str:
     shown = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
     plain = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
     return '"' + "".join(plain).replace('"', '\\"') + '"'
+
+
+def file_problem(err: OSError, path: object, verb: str = "open") -> str:
+    """Return what is wrong with a file as Go says it: `open x: no such file or directory`."""
+    return f"{verb} {path}: {(err.strerror or str(err)).lower()}"

@@ -6,7 +6,6 @@ Knows the flags' names and values; not files and not what an option does. Truth:
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -202,8 +201,10 @@ def _take(word: str, rest: list[str], values: dict[str, Any]) -> None:
         values[flag.field] = flag.convert(given)
     except ValueError as err:
         # The text of a secret never gets here: secrets take any text but the empty one.
-        is_malformed = isinstance(err, _MalformedError)
-        raise FlagError(f"invalid value for flag -{name}: {err}", usage=is_malformed) from err
+        if isinstance(err, _MalformedError):
+            text = f'invalid value "{given}" for flag -{name}: {err}'
+            raise FlagError(text, usage=True) from err
+        raise FlagError(f"invalid value for flag -{name}: {err}") from err
 
 
 def _command(word: str, values: dict[str, Any]) -> None:
@@ -217,10 +218,11 @@ def _check_together(flags: Flags) -> None:
     if flags.help or flags.version:
         return
     if flags.check and not flags.config:
-        raise FlagError("-t needs -c, --config: the configuration file to test")
+        raise FlagError("must specify [-c, --config] option to check configuration file syntax")
     if flags.token is not None and flags.user is not None:
         raise FlagError("expected --auth or --user and --pass, not both")
     if (flags.user is None) != (flags.password is None):
+        # nats-server lets in whoever knows the name, and with --pass alone everybody.
         raise FlagError("expected --user and --pass together")
 
 
@@ -286,30 +288,32 @@ def _boolean(name: str, word: str) -> bool:
         return True
     if word in {"0", "f", "F", "false", "FALSE", "False"}:
         return False
-    raise FlagError(f'invalid boolean value "{word}" for -{name}', usage=True)
+    raise FlagError(f'invalid boolean value "{word}" for -{name}: parse error', usage=True)
 
 
 class _MalformedError(ValueError):
     """No number at all: nats-server's own reading of flags ends there, and shows the usage."""
 
 
-def _number(word: str, expected: str) -> int:
+def _number(word: str) -> int:
     """Return the number in a word that Go would read as one, of 64 bits. Raises ValueError."""
     octal = re.fullmatch(r"([+-]?)0(_?[0-7][0-7_]*)", word)
     digits = f"{octal[1]}0o{octal[2]}" if octal else word
-    if re.fullmatch(r"[+-]?[0-9a-zA-Z_]{1,80}", word):
-        with contextlib.suppress(ValueError):
-            number = int(digits, 0)
-            if -(2**63) <= number < 2**63:
-                return number
-    raise _MalformedError(f'expected {expected}, got "{word}"')
+    if not re.fullmatch(r"[+-]?[0-9a-zA-Z_]{1,80}", word):
+        raise _MalformedError("parse error")
+    try:
+        number = int(digits, 0)
+    except ValueError:
+        raise _MalformedError("parse error") from None
+    if not -(2**63) <= number < 2**63:
+        raise _MalformedError("value out of range")
+    return number
 
 
 def _port(word: str) -> int:
-    expected = f"a port from -1 to {convert.PORT_MAX}"
-    port = _number(word, expected)
+    port = _number(word)
     if not -1 <= port <= convert.PORT_MAX:
-        raise ValueError(f'expected {expected}, got "{word}"')
+        raise ValueError(f'expected a port from -1 to {convert.PORT_MAX}, got "{word}"')
     return port
 
 
@@ -324,7 +328,9 @@ def _host(word: str) -> str:
 
 
 def _server_name(word: str) -> str:
-    if not convert.is_server_name(word):
+    if " " in word:
+        raise FlagError("server name cannot contain spaces")
+    if word and not convert.is_server_name(word):
         raise ValueError(f'expected a server name without blanks, * and >, got "{word}"')
     return word
 
@@ -342,16 +348,13 @@ def _advertised(word: str) -> HostPort | None:
 def _syslog_url(word: str) -> str:
     from leafnode.config.process import is_syslog_url
 
-    if not is_syslog_url(word):
+    if word and not is_syslog_url(word):
         raise ValueError(f'expected a URL like "udp://localhost:514", got "{word}"')
     return word
 
 
 def _size(word: str) -> int:
-    size = _number(word, "a number of bytes")
-    if size < 0:
-        raise ValueError(f'expected a number of bytes, got "{word}"')
-    return size
+    return max(0, _number(word))
 
 
 def _text(word: str) -> str:

@@ -20,7 +20,7 @@ from leafnode.cli.flags import COMMANDS, HELP, FlagError, overlay, parse_flags
 from leafnode.cli.send_signal import send_signal
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
-from leafnode.errors import ConfigError, LeafnodeError
+from leafnode.errors import ConfigError, LeafnodeError, UnreadableError, file_problem
 from leafnode.protocol.info import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ log = logging.getLogger("leafnode")
 
 NATS_SERVER: Final = "nats-server"  # called by this name it prints what suites look for
 # What has no option path, either, and is no syntax error.
-_NO_SYNTAX: Final = ("unknown field", "cannot read it", "this byte is not UTF-8")
+_NO_SYNTAX: Final = ("unknown field", "this byte is not UTF-8")
 
 
 def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
     try:
         flags = parse_flags(words)
         if flags.help:
-            print(_help(program), end="")
+            print(("\n" if program == NATS_SERVER else "") + _help(program), end="")
             return 0
         if flags.help_tls:
             from leafnode.cli.tls_flags import help_text
@@ -98,9 +98,9 @@ def _refuse_flags(err: FlagError, program: str) -> int:
 
 def _shown(err: ConfigError, program: str) -> str:
     """Say file:line:column first, where editors jump to it; nats-server says its name before."""
-    if program != NATS_SERVER:
+    if program != NATS_SERVER and not isinstance(err, UnreadableError):
         return str(err)
-    if err.path or err.problem.startswith(_NO_SYNTAX):
+    if isinstance(err, UnreadableError) or err.path or err.problem.startswith(_NO_SYNTAX):
         return f"{program}: {err}"
     where = f"{err.file}:{err.line}:{err.column}"
     return f"{program}: {where}: Parse error on line {err.line}: '{err.problem}'"
@@ -134,6 +134,13 @@ def _report_check(flags: Flags, program: str, options: Options) -> int:
     return 0
 
 
+def _no_log(err: OSError, options: Options) -> str:
+    """Say why nothing can be logged, in nats-server's words."""
+    if options.log_file:
+        return f"error opening file: {file_problem(err, options.log_file)}"
+    return f'error connecting to syslog: "{err.strerror or err}"'
+
+
 def _serve(options: Options, flags: Flags, program: str) -> int:
     # The server and all it needs: not loaded for --version, --help and -t.
     if options.operator is None:  # a resolver's URL may be https, which asyncio speaks
@@ -142,13 +149,13 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
 
     from leafnode.clock import SystemClock
     from leafnode.server import logs, signals
+    from leafnode.server.pid_file import write_pid
     from leafnode.server.server import Seams, Server
 
     try:
         logs.set_up(options, program=program)
     except OSError as err:
-        where = options.log_file or options.remote_syslog or "syslog"
-        print(f"{program}: log {where}: {err.strerror or err}", file=sys.stderr)
+        print(f"{program}: {_no_log(err, options)}", file=sys.stderr)
         return 1
 
     async def run() -> int:
@@ -164,7 +171,12 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
         return await server.run()
 
     try:
-        _write_pid(options)
+        if options.pid_file:
+            write_pid(options.pid_file)
+    except OSError as err:
+        log.critical("Could not write pidfile: %s", file_problem(err, options.pid_file))
+        return 1
+    try:
         return asyncio.run(run())
     except (LeafnodeError, OSError) as err:  # before anything was served
         log.critical("%s", err)
@@ -173,8 +185,3 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
         # A task that must not end did, by a fault of ours.
         log.critical("Stopped by an internal fault", exc_info=group)
         return 1
-
-
-def _write_pid(options: Options) -> None:
-    if options.pid_file:
-        Path(options.pid_file).write_text(str(os.getpid()))

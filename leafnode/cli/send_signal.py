@@ -66,7 +66,8 @@ def _pid_of(word: str) -> str:
 def _meant(expression: str, program: str, proc: Path) -> list[int]:
     prefix = expression.removesuffix("*")
     is_glob = expression.endswith("*")
-    if prefix and not (prefix.isascii() and prefix.isdigit() and len(prefix) <= _PID_DIGITS):
+    is_number = prefix.isascii() and prefix.isdigit() and len(prefix) <= _PID_DIGITS
+    if prefix and not (is_number and int(prefix)):  # 0 and less would be whole groups of processes
         raise FlagError(f"invalid pid: {prefix}")
     if prefix and not is_glob:
         return [int(prefix)]

@@ -25,7 +25,7 @@ from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.tls import listener_tls
 from leafnode.config.websocket import check_login, websocket
-from leafnode.errors import ConfigError, quoted
+from leafnode.errors import ConfigError, UnreadableError, file_problem, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,8 @@ def load(
     try:
         text = reader(path)
     except OSError as err:
-        raise ConfigError(path, 1, 1, "", f"cannot read it: {err.strerror or err}") from err
+        verb = "read" if isinstance(err, IsADirectoryError) else "open"
+        raise UnreadableError(path, file_problem(err, path, verb)) from err
     except UnicodeDecodeError as err:
         before = err.object[: err.start]
         line, column = before.count(b"\n") + 1, err.start - before.rfind(b"\n")

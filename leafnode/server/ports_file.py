@@ -10,6 +10,7 @@ import logging
 import os
 from pathlib import Path
 
+from leafnode.errors import file_problem
 from leafnode.net.interfaces import reachable_at
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ class PortsFile:
             fresh.write_text(text)
             fresh.replace(path)
         except OSError as err:
-            log.error("Error writing ports file (%s): %s", path, err)  # noqa: TRY400
+            problem = file_problem(err, path)
+            log.error("Error writing ports file (%s): %s", path, problem)  # noqa: TRY400
 
     def remove(self) -> None:
         """Take the file away, if it was written."""
@@ -55,4 +57,5 @@ class PortsFile:
         try:
             path.unlink()
         except OSError as err:
-            log.error("Error cleaning up ports file %s: %s", path, err)  # noqa: TRY400
+            problem = file_problem(err, path, "remove")
+            log.error("Error cleaning up ports file %s: %s", path, problem)  # noqa: TRY400

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clients.renewal import renew
-from leafnode.errors import LeafnodeError, ReloadError
+from leafnode.errors import LeafnodeError, ReloadError, file_problem
 from leafnode.protocol import errors
 from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
 from leafnode.server.reload import Change, Part, changes, line
@@ -63,8 +63,10 @@ class Reloader:
             try:
                 options = await asyncio.to_thread(load)
                 await self._apply(operators.completed(self._server, options))
-            except (LeafnodeError, OSError) as err:
+            except LeafnodeError as err:
                 return str(err)
+            except OSError as err:
+                return file_problem(err, err.filename) if err.filename else err.strerror or str(err)
         return ""
 
     async def _apply(self, options: Options) -> None:

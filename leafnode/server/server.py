@@ -12,16 +12,15 @@ import contextlib
 import gc
 import itertools
 import logging
-import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
 from leafnode.clients.registry import Registry
+from leafnode.errors import file_problem
 from leafnode.limits import FULL_COLLECTION_EVERY
 from leafnode.net.backlog import WriteRules
 from leafnode.net.turn import Turn
@@ -39,6 +38,7 @@ from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
+from leafnode.server.pid_file import write_pid
 from leafnode.server.ports_file import PortsFile, urls
 from leafnode.server.views import refresh
 
@@ -326,9 +326,9 @@ class Server:
         path = self.options.pid_file
         try:
             if path:
-                Path(path).write_text(str(os.getpid()))
+                write_pid(path)
         except OSError as err:
-            log.error("Failed to write pidfile: %s", err)  # noqa: TRY400
+            log.error("Failed to write pidfile: %s", file_problem(err, path))  # noqa: TRY400
         self.ports_file.write(self.options.ports_file_dir, self._ports())
 
     def _ports(self) -> dict[str, list[str]]:

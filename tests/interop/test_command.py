@@ -415,7 +415,7 @@ def test_hup_applies_a_changed_file(tmp_path: Path) -> None:
     [
         ("max_payload: 5\nport: 1", "config reload not supported for Port: old="),
         ("max_payload: 5\nfoo: 1", 'x.conf:2:1: unknown field "foo"'),
-        ("port: -1\nlog_file: /no/such/dir/x", "No such file or directory"),
+        ("port: -1\nlog_file: /no/such/dir/x", "open /no/such/dir/x: no such file or directory"),
     ],
 )
 def test_a_file_that_cannot_hold_changes_nothing(tmp_path: Path, text: str, problem: str) -> None:

@@ -79,6 +79,7 @@ def test_what_cannot_be_sent_is_refused(proc: Path) -> None:
     assert refused("foo=1", proc) == 'unknown signal "foo"'
     assert refused("stop=/no/file", proc) == "invalid pid: /no/file"
     assert refused(f"stop={'9' * 20}", proc) == f"invalid pid: {'9' * 20}"
+    assert refused("stop=0", proc) == "invalid pid: 0"
     assert refused("stop=1=2", proc) == "invalid signal parameters: ['2']"
 
 

@@ -362,9 +362,9 @@ def test_an_include_is_relative_to_its_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nope\.conf:1:1: cannot read it: No such file"):
+    with pytest.raises(ConfigError, match=r"^open .*nope\.conf: no such file"):
         load(str(tmp_path / "nope.conf"), {})
-    with pytest.raises(ConfigError, match="cannot read it: Is a directory"):
+    with pytest.raises(ConfigError, match=r"^read .*: is a directory"):
         load(str(tmp_path), {})
 
 
@@ -387,7 +387,7 @@ def test_a_file_is_read_up_to_its_bound_and_refused_past_it(tmp_path: Path) -> N
     path.write_bytes(b"#" * (limits.CONFIG_FILE_BYTES_MAX + 1))
     with pytest.raises(OSError, match="File too large"):
         read_file(str(path))
-    with pytest.raises(ConfigError, match="cannot read it: File too large"):
+    with pytest.raises(ConfigError, match=r"^open .*: file too large"):
         load(str(path), {})
 
 
