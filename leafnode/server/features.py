@@ -34,6 +34,7 @@ class Features:
 
     __slots__ = (
         "bridge",
+        "closing",
         "jetstream",
         "leaf_environment",
         "monitor",
@@ -46,6 +47,7 @@ class Features:
 
     def __init__(self) -> None:
         self.jetstream: JetStreams | None = None
+        self.closing: JetStreams | None = None  # turned off, its store has not come to its end
         self.remotes: list[Remote] = []
         self.remote_tasks: dict[Remote, asyncio.Task[None]] = {}
         self.leaf_environment: LeafEnvironment | None = None
@@ -58,7 +60,7 @@ class Features:
 
 async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
     """Open the store and take over what it holds, if it is on. Raises StoreError."""
-    stack.callback(stop_jetstream, server)
+    stack.push_async_callback(stop_jetstream, server)
     domains = server.options.default_js_domains
     if server.options.jetstream is None and domains:
         from leafnode.jetstream.domain import DefaultDomain
@@ -85,11 +87,25 @@ def _jetstream_opener() -> Callable[[Server, JetStreamOptions], Awaitable[JetStr
     return open_jetstreams
 
 
-def stop_jetstream(server: Server) -> None:
-    """Turn it off, if it is on."""
-    jetstream, server.features.jetstream = server.features.jetstream, None
+async def stop_jetstream(server: Server) -> None:
+    """Turn it off, if it is on, and wait until its store is closed."""
+    _end_jetstream(server.features)
+    await jetstream_closed(server)
+
+
+def _end_jetstream(features: Features) -> None:
+    jetstream, features.jetstream = features.jetstream, None
     if jetstream is not None:
+        features.closing = jetstream
         jetstream.close()
+
+
+async def jetstream_closed(server: Server) -> None:
+    """Wait for the store of a JetStream that was turned off: clients are served meanwhile."""
+    closing = server.features.closing
+    if closing is not None:
+        await closing.closed()
+        server.features.closing = None
 
 
 def change_jetstream(server: Server, fresh: JetStreams | None) -> None:
@@ -102,7 +118,7 @@ def change_jetstream(server: Server, fresh: JetStreams | None) -> None:
         server.features.jetstream = fresh
         fresh.follow_accounts()
     elif options is None:
-        stop_jetstream(server)
+        _end_jetstream(server.features)
     elif server.features.jetstream is not None:
         server.features.jetstream.change(options)
     server.domain = options.domain if options is not None else ""

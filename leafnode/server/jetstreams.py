@@ -75,6 +75,7 @@ class JetStreams:
         self.by_account: dict[str, AccountJetStream] = {}
         self._refusing: dict[str, NotEnabled | DefaultDomain] = {}
         self._recovering: dict[str, asyncio.Event] = {}  # set once the account answers
+        self._closed = asyncio.Event()
 
     @property
     def clock_jumps(self) -> int:
@@ -144,7 +145,10 @@ class JetStreams:
             jetstream.see_off()
 
     def close(self) -> None:
-        """Stop answering and delivering, write down where every consumer is, close the store."""
+        """Stop answering and delivering, write down where every consumer is, close the store.
+
+        It is closed once `closed` returns: that takes as long as the disk wants.
+        """
         if self.follow_accounts in self._server.account_set.on_update:
             self._server.account_set.on_update.remove(self.follow_accounts)
         for refusing in self._refusing.values():
@@ -156,7 +160,10 @@ class JetStreams:
         for recovering in self._recovering.values():
             recovering.set()
         self._recovering.clear()
-        self.store.close()
+        self.store.close(self._closed.set)
+
+    async def closed(self) -> None:
+        await self._closed.wait()
 
     def _begin(self, name: str, bounds: Bounds) -> None:
         """Build one account's JetStream; it is recovering until it answers."""
@@ -256,6 +263,7 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
         await jetstreams.start()
     except BaseException:
         jetstreams.close()
+        await jetstreams.closed()
         raise
     log.info(
         "JetStream is on: store=%s domain=%s streams=%d",

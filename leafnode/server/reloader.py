@@ -98,6 +98,7 @@ class Reloader:
             await features.change_serial(server)
         if parts & {Part.FILES, Part.MONITOR, Part.TLS}:
             server.write_files()
+        await features.jetstream_closed(server)
         server.look_for_slips()
         server.config_loaded_ns = server.clock.wall_ns()
         refresh(server)

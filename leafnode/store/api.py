@@ -283,9 +283,10 @@ class Store(Protocol):
 
     def stats(self) -> StoreStats: ...
 
-    def close(self) -> None:
-        """Commit what is staged, then close. Callbacks still come. Blocks; the last thing the
-        server does.
+    def close(self, done: Callable[[], None]) -> None:
+        """Commit what is staged, then close, and call `done`; callbacks still come before that.
+
+        Nothing may be staged from now on but by those callbacks. Blocks nobody.
         """
         ...
 

@@ -169,15 +169,11 @@ class Committer:
     def is_idle(self) -> bool:
         return self._in_flight is None and self._open is None and not self._closed
 
-    def flush(self, timeout_ns: int) -> bool:
-        """Commit all that is staged; False when the disk did not answer in time. Blocks."""
-        while not self.is_idle():
-            if self._in_flight is None:
-                self._hand_over()
-            if not self._worker.drain(timeout_ns) or self._in_flight is not None:
-                return False  # in flight with nothing to wait for: its result was lost
-        self._resolve()
-        return True
+    def hurry(self) -> None:
+        """Let what is staged leave now, or behind the batch that is in flight."""
+        self._gather, self._gathers = self._schedule, False  # nothing gathers any more
+        if self._in_flight is None:
+            self._hand_over()
 
     def _wait_for_more(self) -> None:
         """Let the open batch grow to the end of the turn, or for as long as it is to gather."""

@@ -271,9 +271,10 @@ class MemoryStore:
     def stats(self) -> StoreStats:
         return self._stats
 
-    def close(self) -> None:
+    def close(self, done: Callable[[], None]) -> None:
         self._streams.clear()
         self._consumers.clear()
+        done()
 
 
 def _size(message: StoredMsg) -> int:

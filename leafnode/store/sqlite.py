@@ -17,11 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from leafnode.store import schema, writes
 from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.cache import ColumnsCache
+from leafnode.store.closing import Closing
 from leafnode.store.commit import Committer
 from leafnode.store.index import StreamIndex
 from leafnode.store.reader import Reader
@@ -119,8 +120,11 @@ class SqliteStore:
                 store._adopt(store._writer.open())
                 store._open_readers()
             except StoreError:
-                store._stop_workers()
-                store._close_connections()
+                for worker in (store._write_worker, store._read_worker):
+                    worker.close()
+                store._reader.close()
+                store._close_columns()
+                store._writer.close()
                 raise
         except StoreError:
             os.close(lock_fd)
@@ -219,24 +223,21 @@ class SqliteStore:
         self._stats.file_bytes = sum(path.stat().st_size for path in paths if path.exists())
         return self._stats
 
-    def close(self) -> None:
+    def close(self, done: Callable[[], None]) -> None:
         if self._lazy_states and self.committer.failed is None:
             self.committer.batch()
         self._closing = True
         for timer in (self._flush_timer, self._retry_timer, self._read_timer):
             if timer is not None:
                 timer.cancel()
-        if not self.committer.flush(limits.STORE_CLOSE_NS) or not self._write_worker.drain(
-            limits.STORE_CLOSE_NS
-        ):
-            # The disk hangs: so would closing. The lock goes with the process.
-            log.error("The last commit did not end in time: path=%s", self._path)
-            return
-        self.committer.failed = StoreFailed(f"{self._path}: is closed")
-        self._read_worker.drain(limits.STORE_CLOSE_NS)
-        self._stop_workers()
-        self._close_connections()
-        os.close(self._lock_fd)
+        Closing(
+            self._seams.clock,
+            self.committer,
+            reads=(self._read_worker, self._reader),
+            writes=(self._write_worker, self._writer),
+            close_columns=self._close_columns,
+            lock_fd=self._lock_fd,
+        ).begin(done)
 
     # --- what streams ask for
 
@@ -406,10 +407,11 @@ class SqliteStore:
         """A failed disk: let go of every connection, then open and read the file again."""
         self._retry_timer = None
         self._close_columns()
-        self._read_worker.submit(
-            self._reader.close,
-            lambda _: self._write_worker.submit(self._writer.reopen, self._reopened),
-        )
+        self._read_worker.submit(self._reader.close, self._reopen_writer)
+
+    def _reopen_writer(self, _: None) -> None:
+        if not self._closing:
+            self._write_worker.submit(self._writer.reopen, self._reopened)
 
     def _reopened(self, outcome: Outcome) -> None:
         if self._closing:
@@ -463,21 +465,10 @@ class SqliteStore:
         except sqlite3.Error as err:
             raise schema.store_error(err, self._path) from err
 
-    def _close_connections(self) -> None:
-        # The writer closes last: that empties the WAL and removes it. One that is left behind
-        # counts at the next start, and a damaged byte in it would bring back older pages.
-        self._reader.close()
-        self._close_columns()
-        self._writer.close()
-
     def _close_columns(self) -> None:
         conn, self._columns_conn = self._columns_conn, None
         if conn is not None:
             conn.close()
-
-    def _stop_workers(self) -> None:
-        self._write_worker.close()
-        self._read_worker.close()
 
 
 def _execute(statement: str, parameters: tuple[object, ...], conn: sqlite3.Connection) -> None:

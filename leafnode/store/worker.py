@@ -1,7 +1,6 @@
 """A thread that does jobs in order, and the way its results come back to the loop's thread.
 
-Knows nothing of SQL. Results are taken from a queue of its own, so that closing can wait for them
-while the loop stands still. Truth: docs/store.md, "Threads".
+Knows nothing of SQL. Truth: docs/store.md, "Threads".
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import threading
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,16 +64,6 @@ class Worker:
         self.waiting += 1
         self._executor.submit(partial(self._run, job, done))
 
-    def drain(self, timeout_ns: int) -> bool:
-        """Wait for and hand over all results; False when one did not come in time. Blocks."""
-        while self.waiting:
-            try:
-                result = self._results.get(timeout=timeout_ns / NS_PER_S)
-            except Empty:
-                return False
-            self._hand_over(result)
-        return True
-
     def close(self) -> None:
         self._executor.close()
 
@@ -86,7 +73,7 @@ class Worker:
         except Exception as err:  # noqa: BLE001 -- boundary: a bug in a job is raised on the loop
             result = partial(_raise, err)
         self._results.put(result)
-        # A closed loop raises here: then drain() takes the result.
+        # A closed loop raises here: nobody waits for the result any more.
         with contextlib.suppress(RuntimeError):
             self._call_soon_threadsafe(self._deliver)
 

@@ -77,6 +77,12 @@ class Publisher:
             self.done.set()
 
 
+async def closed(store: SqliteStore) -> None:
+    done = asyncio.Event()
+    store.close(done.set)
+    await done.wait()
+
+
 async def publish(directory: Path, outstanding: int, count: int) -> None:
     store = open_store(directory)
     stream = store.create_stream("BENCH", "S", b"{}", 0, 1)
@@ -90,7 +96,7 @@ async def publish(directory: Path, outstanding: int, count: int) -> None:
     wrote = written_bytes() - before
     waits = sorted(publisher.waits_ns)
     stats = store.stats()
-    store.close()
+    await closed(store)
     size = (directory / "leafnode.db").stat().st_size
     p50, p99 = waits[len(waits) // 2] / 1e6, waits[len(waits) * 99 // 100] / 1e6
     print(
@@ -123,7 +129,7 @@ async def replay(directory: Path, *patterns: bytes, busy: bool) -> None:
                 pass
         await asyncio.sleep(0 if busy else 0.001)
     took = time.perf_counter() - start
-    store.close()
+    await closed(store)
     rate = found / took
     print(f"replay   patterns={patterns!r} busy={busy} messages={found} messages/s={rate:9.0f}")
 
@@ -133,7 +139,7 @@ async def start(directory: Path) -> None:
     store = open_store(directory)
     opened = time.perf_counter()
     state = store.streams()[0].store.state()
-    store.close()
+    await closed(store)
     print(
         f"open     messages={state.msgs} {1000 * (opened - begin):.1f} ms, "
         f"close {1000 * (time.perf_counter() - opened):.1f} ms"

@@ -42,7 +42,7 @@ class MemoryWorld:
         pass
 
     def close(self) -> None:
-        self.store.close()
+        self.store.close(lambda: None)
 
 
 @pytest.fixture(params=["disk", "disk in tiny segments", "memory"])

@@ -259,7 +259,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def drain_reads(self) -> None:
         """Hand over what the reader found, and leave what is staged alone."""
-        self.world.store._read_worker.drain(0)
+        self.world.store._read_worker._deliver()
 
 
 TestStoreMachine = StoreMachine.TestCase

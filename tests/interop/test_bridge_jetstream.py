@@ -78,7 +78,9 @@ class Gateway:
                 bridge.cancel()
         finally:
             jetstream.shut_down()
-            store.close()
+            closed = asyncio.Event()
+            store.close(closed.set)
+            await closed.wait()
 
     async def ask(self, subject: bytes, request: object) -> dict[str, object]:
         answers: list[bytes] = []

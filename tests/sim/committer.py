@@ -124,6 +124,9 @@ class FaultyDisk:
         return sum(sql.startswith(statement) for sql in self.statements)
 
 
+def _nothing() -> None: ...
+
+
 @dataclass
 class StoreWorld:
     """A store and everything around it that a test may turn."""
@@ -149,8 +152,8 @@ class StoreWorld:
         for executor in self.executors.values():
             if isinstance(executor, HeldExecutor):
                 executor.inline = True  # closing waits for the last commit
-        self.store.close()
-        self.turns.run()
+        self.store.close(_nothing)
+        self.settle()
 
 
 def open_store(

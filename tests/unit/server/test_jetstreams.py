@@ -37,6 +37,7 @@ async def opened(server: Server, stack: AsyncExitStack) -> JetStreams:
     options = server.options.jetstream
     assert options is not None
     jetstreams = await open_jetstreams(server, options)
+    stack.push_async_callback(jetstreams.closed)
     stack.callback(jetstreams.close)
     return jetstreams
 

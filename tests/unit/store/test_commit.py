@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreError, StoreFailed, StoreFull
 from leafnode.store.bounds import StoreBounds
 from tests.sim.committer import HeldExecutor, StoreWorld, open_store
@@ -170,28 +169,12 @@ def test_callbacks_left_over_after_one_raised_come_before_those_of_the_next_batc
     assert isinstance(executor, HeldExecutor)
     executor.jobs.popleft()()
     with pytest.raises(ZeroDivisionError):
-        world.store._write_worker.drain(NS_PER_S)
+        world.store._write_worker._deliver()
     executor.jobs.popleft()()
 
-    world.store._write_worker.drain(NS_PER_S)
+    world.store._write_worker._deliver()
 
     assert results == ["older:ok", "2:ok"]
-
-
-def test_flushing_gives_up_on_a_batch_whose_result_was_lost(
-    world: StoreWorld, stream: SqliteStream
-) -> None:
-    executor = world.executors["leafnode-commit"]
-    assert isinstance(executor, HeldExecutor)
-    append(stream)
-    world.turns.run()
-    job = executor.jobs.popleft()
-    world.store._write_worker.waiting = 0
-
-    assert not world.store.committer.flush(NS_PER_S)
-
-    world.store._write_worker.waiting = 1
-    job()
 
 
 def test_a_batch_is_cut_at_its_rows_and_not_before(world: StoreWorld, stream: SqliteStream) -> None:

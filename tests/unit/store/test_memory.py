@@ -30,7 +30,10 @@ def test_closing_lets_everything_go() -> None:
     store = MemoryStore()
     store.create_stream("A", "S", b"{}", 5, 1)
 
-    store.close()
+    closed: list[bool] = []
 
+    store.close(lambda: closed.append(True))
+
+    assert closed == [True]
     assert store.streams() == []
     assert store.stats().commits == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -9,16 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode import limits
-from leafnode.clock import NS_PER_MS
+from leafnode.clock import SystemClock
 from leafnode.errors import StoreError, StoreFailed, StoreFull
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.sqlite import SqliteStore, StoreSeams
-from tests.sim.clock import FakeClock
-from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, Turns, open_store
+from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from leafnode.store.api import StoredMsg
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_a_store_that_was_closed_may_be_opened_again(tmp_path: Path, world: Stor
     assert [record.name for record in again.store.streams()] == ["S"]
     again.close()
     world.store._lock_fd = again.store._lock_fd = -1
-    world.store.close = lambda: None  # type: ignore[method-assign]
+    world.store.close = lambda _: None  # type: ignore[method-assign]
 
 
 def test_consumer_state_alone_is_written_after_its_time(world: StoreWorld) -> None:
@@ -262,8 +264,8 @@ def test_closing_with_a_commit_that_fails_leaves_no_timer_behind(tmp_path: Path,
     world.store.after_commit(lambda error: seen.append(error is not None))
     world.disk.fail("COMMIT", code)
 
-    world.store.close()
-    world.turns.run()
+    world.store.close(lambda: None)
+    world.settle()
 
     assert seen == [True]
     assert world.clock.pending() == 0
@@ -288,8 +290,8 @@ def test_a_reopening_under_way_does_not_bring_a_closed_store_back_to_life(tmp_pa
     assert isinstance(commits, HeldExecutor)
     commits.release()  # the file is open again, the loop has not heard of it
 
-    world.store.close()
-    world.turns.run()
+    world.store.close(lambda: None)
+    world.settle()
 
     with pytest.raises(StoreFailed, match="is closed"):
         stream.append(b"a", 0, b"", 1000)
@@ -314,9 +316,13 @@ def test_close_commits_what_is_staged_and_callbacks_still_come(tmp_path: Path) -
     results: list[object] = []
     world.store.after_commit(results.append)
 
-    world.store.close()
+    closed: list[object] = []
+    world.store.close(lambda: closed.append(list(results)))
+    at_once = list(closed)
+    world.settle()
 
-    assert results == [None]
+    assert at_once == []
+    assert closed == [[None]]
     with pytest.raises(StoreFailed, match="is closed"):
         stream.append(b"a", 0, b"", 1000)
     again = open_store(tmp_path)
@@ -325,17 +331,25 @@ def test_close_commits_what_is_staged_and_callbacks_still_come(tmp_path: Path) -
 
 
 def test_close_gives_up_on_a_disk_that_does_not_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(limits, "STORE_CLOSE_NS", NS_PER_MS)
     world = open_store(tmp_path, SMALL, lambda _: HeldExecutor())
     world.store.create_stream("A", "S", b"{}", 5, 1)
+    closed: list[object] = []
 
-    world.store.close()
+    world.store.close(lambda: closed.append(world.clock.pending()))
+    world.turns.run()
+    world.clock.advance(limits.STORE_CLOSE_NS - 1)
+    assert closed == []
+    world.clock.advance(1)
 
+    assert closed == [0]
     assert "did not end in time" in caplog.text
-    monkeypatch.undo()
-    world.close()
+    with pytest.raises(StoreFailed, match="is closed"):
+        world.store.create_stream("A", "T", b"{}", 5, 1)
+    world.settle()  # the disk answers after all
+    assert closed == [0]
+    open_store(tmp_path).close()
 
 
 def test_stats_count_what_was_committed(world: StoreWorld) -> None:
@@ -376,14 +390,15 @@ def test_a_damaged_index_found_by_a_question_quarantines_the_stream(tmp_path: Pa
     world.close()
 
 
-def test_with_real_threads_messages_are_stored_and_read_and_the_threads_end(
+@pytest.mark.real_loop
+async def test_with_real_threads_messages_are_stored_and_read_and_the_threads_end(
     tmp_path: Path,
 ) -> None:
-    turns = Turns()
+    loop = asyncio.get_running_loop()
     seams = StoreSeams(
-        clock=FakeClock(),
-        schedule=turns.call_soon,
-        call_soon_threadsafe=turns.call_soon,
+        clock=SystemClock(),
+        schedule=loop.call_soon,
+        call_soon_threadsafe=loop.call_soon_threadsafe,
         on_damage=lambda *_: None,
     )
     store = SqliteStore.open(tmp_path, seams)
@@ -393,14 +408,47 @@ def test_with_real_threads_messages_are_stored_and_read_and_the_threads_end(
     for _ in range(1000):
         stream.append(b"a", 0, bytes(100), 1000)
         store.after_commit(results.append)
-    assert store.committer.flush(limits.STORE_CLOSE_NS)
+    committed = asyncio.Event()
+    store.after_commit(lambda _: committed.set())
+    await committed.wait()
     assert results == [None] * 1000
 
-    found: list[list[object]] = []
+    found: asyncio.Future[list[StoredMsg]] = loop.create_future()
     store.tails._let_go()
-    stream.read(1, [], 5, 10_000, found.append)  # type: ignore[arg-type]
-    assert store._read_worker.drain(limits.STORE_CLOSE_NS)
-    assert [len(messages) for messages in found] == [5]
+    stream.read(1, [], 5, 10_000, found.set_result)
+    assert len(await found) == 5
 
-    store.close()
+    closed = asyncio.Event()
+    store.close(closed.set)
+    assert not closed.is_set()
+    await closed.wait()
     assert not {"leafnode-commit", "leafnode-read"} & {one.name for one in threading.enumerate()}
+
+
+def test_closing_is_done_by_the_stores_own_threads_in_turns_of_the_loop(tmp_path: Path) -> None:
+    world = open_store(tmp_path, SMALL, lambda _: HeldExecutor())
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    world.store.put_consumer("A", "S", "C", 6, b"{}", b"0")
+    steps: list[str] = []
+    for name, part in (("reader", world.store._reader), ("writer", world.store._writer)):
+        close = part.close
+        part.close = lambda name=name, close=close: (steps.append(name), close())  # type: ignore
+    reads, writes = (world.executors[f"leafnode-{name}"] for name in ("read", "commit"))
+    assert isinstance(reads, HeldExecutor)
+    assert isinstance(writes, HeldExecutor)
+
+    world.store.close(lambda: steps.append("done"))
+    for executor in (writes, reads, writes):  # the last commit, then each connection
+        before = list(steps)
+        world.turns.run()
+        assert steps == before  # nothing on the loop's thread
+        assert len(executor.jobs) == 1
+        executor.release()
+    assert steps == ["reader", "writer"]
+    world.turns.run()
+
+    assert steps == ["reader", "writer", "done"]
+    again = open_store(tmp_path)
+    assert list(again.store.consumers("A", "S"))
+    again.close()
