@@ -354,6 +354,10 @@ class Ingest:
         stream.last_msg_id = judged.msg_id
         if judged.msg_id:
             stream.dedupe.add(judged.msg_id, seq, now_ns)
+        if judged.rollup:
+            self._roll_up(subject, seq, everything=judged.rollup == b"all")
+        if judged.ends:
+            stream.end_schedule(judged.ends)
         return seq
 
     def _count(self, quota: Quota, subject: bytes, header_size: int, body: bytes) -> None:

@@ -92,7 +92,8 @@ class Judge:
             header_size, body = with_total(body[:header_size], total)
             self.check_lengths(header_size, body)
         if stream.config.retention == "interest" and not is_wanted(stream, subject):
-            return Judged(header_size, body, msg_id=fields.get(b"Nats-Msg-Id", b""))
+            msg_id = fields.get(b"Nats-Msg-Id", b"")
+            return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ends=ends)
         judged = self.judged(header_size, body, fields, rollup)
         self._check_room(subject, judged.header_size, judged.body, rollup=bool(rollup))
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
@@ -250,7 +251,12 @@ class Judge:
             store = self._stream.store
             of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None
             size = message_bytes(config.storage, len(subject), header_size, len(body))
-            why = retention.refusal(config, store.state(), of_subject, size, rollup=rollup)
+            oldest = 0
+            if config.max_bytes > 0 and of_subject is not None:
+                oldest = store.size_of(of_subject.first_seq)
+            why = retention.refusal(
+                config, store.state(), of_subject, size, oldest_size=oldest, rollup=rollup
+            )
             if why:
                 raise js_error(10077, why)
 

@@ -30,19 +30,21 @@ def refusal(
     of_subject: SubjectState | None,
     size: int,
     *,
+    oldest_size: int = 0,
     rollup: bool = False,
 ) -> str:
     """Return why a `discard: new` stream takes no further message of `size` bytes, or nothing.
 
-    A message that only replaces one of its own subject does not count against max_msgs. A roll-up
-    is let in: it removes more than it adds.
+    A message that replaces the oldest of its own subject does not count against max_msgs, nor
+    against max_bytes if that one, of `oldest_size`, was as large. Too many of a subject do not keep
+    a roll-up out: it removes more than it adds.
     """
     full = 0 < config.max_msgs_per_subject <= of_subject.msgs if of_subject is not None else False
     if full and config.discard_new_per_subject and not rollup:
         return TOO_MANY_OF_SUBJECT
     if 0 < config.max_msgs <= state.msgs and not full:
         return TOO_MANY
-    if 0 < config.max_bytes < state.bytes + size and not full:
+    if 0 < config.max_bytes < state.bytes + size and not (full and oldest_size >= size):
         return TOO_MANY_BYTES
     return ""
 

@@ -130,6 +130,12 @@ class StreamStore(Protocol):
         """The subject of a staged message, or None where there is none. Raises as `remove` does."""
         ...
 
+    def size_of(self, seq: int) -> int:
+        """What a staged message counts for in `state().bytes`; 0 where there is none. Raises as
+        `remove` does.
+        """
+        ...
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         """Every subject that matches the pattern, in byte order."""
         ...

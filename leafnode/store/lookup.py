@@ -36,14 +36,14 @@ def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
 
 def subject_of(index: StreamIndex, seq: int) -> bytes | None:
     """Return the subject of a live message, or None."""
-    segment = index.segment_at(seq)
-    if segment is None or segment.is_dead(seq):
-        return None
-    columns = index.columns(segment)
-    slot = columns.slot(seq)
-    if slot == len(columns) or columns.offsets[slot] != seq - segment.first_seq:
-        return None
-    return index.subjects.names[columns.sids[slot]]
+    found = _find(index, seq)
+    return None if found is None else index.subjects.names[found[0].sids[found[1]]]
+
+
+def size_of(index: StreamIndex, seq: int) -> int:
+    """Return what a live message counts for in bytes; 0 where there is none."""
+    found = _find(index, seq)
+    return 0 if found is None else found[0].sizes[found[1]]
 
 
 def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -> int:
@@ -188,3 +188,15 @@ def _last_of(index: StreamIndex, subject: Subject) -> int:
                 if not segment.is_dead(seq):
                     return seq
     raise AssertionError(f"subject {subject.sid} counts {subject.msgs} messages and has none")
+
+
+def _find(index: StreamIndex, seq: int) -> tuple[Columns, int] | None:
+    """Return where a live message stands, or None."""
+    segment = index.segment_at(seq)
+    if segment is None or segment.is_dead(seq):
+        return None
+    columns = index.columns(segment)
+    slot = columns.slot(seq)
+    if slot == len(columns) or columns.offsets[slot] != seq - segment.first_seq:
+        return None
+    return columns, slot

@@ -104,6 +104,10 @@ class MemoryStream:
         message = self._messages.get(seq)
         return message.subject if message is not None else None
 
+    def size_of(self, seq: int) -> int:
+        message = self._messages.get(seq)
+        return _size(message) if message is not None else 0
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         found: list[tuple[bytes, SubjectState]] = []
         for subject in sorted(self._matching([pattern])):

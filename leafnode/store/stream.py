@@ -146,6 +146,10 @@ class SqliteStream:
         self._check_intact()
         return lookup.subject_of(self.index, seq)
 
+    def size_of(self, seq: int) -> int:
+        self._check_intact()
+        return lookup.size_of(self.index, seq)
+
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         self._check_intact()
         found = sorted((known.name, known) for known in self.index.subjects.matching(pattern))

@@ -662,3 +662,14 @@ def test_subject_of_a_sequence(world: World, stream: StreamStore, newer: int) ->
 
     assert [stream.subject_of(seq) for seq in (1, 2, 3)] == [b"a.x", None, b"b.x"]
     assert stream.subject_of(newer + 9) is None
+
+
+@pytest.mark.parametrize("newer", [0, 400])
+def test_size_of_a_sequence(world: World, stream: StreamStore, newer: int) -> None:
+    filled(world, stream, b"a.x", b"a.y", *[b"z"] * newer)
+    before = stream.state().bytes
+    size = stream.size_of(2)
+    stream.remove([2])
+
+    assert size == before - stream.state().bytes > 0
+    assert (stream.size_of(2), stream.size_of(newer + 9)) == (0, 0)

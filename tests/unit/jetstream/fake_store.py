@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from leafnode.errors import StoreCorrupt, StoreError
 
 
+def _size(msg: StoredMsg) -> int:
+    return 30 + len(msg.subject) + len(msg.body) + (4 if msg.header_size else 0)
+
+
 class FakeStream:
     """One stream's messages in a dict."""
 
@@ -66,10 +70,7 @@ class FakeStream:
         seqs = sorted(self.msgs)
         if not seqs:
             return StreamState(0, 0, self.newest + 1, 0, self.newest, 0, 0, 0)
-        size = sum(
-            30 + len(msg.subject) + len(msg.body) + (4 if msg.header_size else 0)
-            for msg in self.msgs.values()
-        )
+        size = sum(map(_size, self.msgs.values()))
         subjects = len({msg.subject for msg in self.msgs.values()})
         span = self.newest - seqs[0] + 1
         return StreamState(
@@ -105,6 +106,11 @@ class FakeStream:
         self._ask()
         msg = self.msgs.get(seq)
         return msg.subject if msg is not None else None
+
+    def size_of(self, seq: int) -> int:
+        self._ask()
+        msg = self.msgs.get(seq)
+        return _size(msg) if msg is not None else 0
 
     def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         names = sorted({m.subject for m in self.msgs.values() if matches(pattern, m.subject)})

@@ -179,3 +179,20 @@ def test_a_sweep_that_the_store_refuses_is_noted_and_left_to_the_next() -> None:
     assert (kept(refused), refused.js.streams["S"].trouble.count) == (1, 1)
     refused.js.streams["S"].interest_changed()
     assert kept(refused) == 0
+
+
+def test_what_nobody_wants_rolls_up_and_ends_schedules() -> None:
+    options = {"allow_rollup_hdrs": True, "allow_msg_schedules": True}
+    world = World()
+    world.create_stream(retention="interest", **options)
+    world.create_consumer(filter_subject="s.a")
+    plan = {"Nats-Schedule": "@every 1h", "Nats-Schedule-Target": "s.t"}
+
+    for wanted, unwanted in [
+        ({}, {"Nats-Rollup": "all"}),
+        (plan, {"Nats-Schedule-Next": "purge", "Nats-Scheduler": "s.a"}),
+    ]:
+        world.publish("s.a", b"x", headers=wanted)
+        assert world.api("STREAM.INFO.S")["state"]["messages"] == 1
+        world.publish("s.b", b"x", headers=unwanted)
+        assert world.api("STREAM.INFO.S")["state"]["messages"] == 0

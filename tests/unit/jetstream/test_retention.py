@@ -54,6 +54,14 @@ def test_a_rollup_passes_the_limit_of_its_subject() -> None:
     assert retention.refusal(config, HELD, SubjectState(1, 1, 1), 1, rollup=True) == ""
 
 
+def test_what_replaces_a_smaller_one_may_have_too_many_bytes() -> None:
+    config = replace(LIMITS, max_msgs_per_subject=1, max_bytes=HELD.bytes)
+    of_subject = SubjectState(1, 1, 1)
+
+    assert retention.refusal(config, HELD, of_subject, 9, oldest_size=9) == ""
+    assert retention.refusal(config, HELD, of_subject, 9, oldest_size=8) == retention.TOO_MANY_BYTES
+
+
 @pytest.mark.parametrize(
     ("held", "why"),
     [
