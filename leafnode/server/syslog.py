@@ -1,7 +1,8 @@
 """Log lines for a syslog daemon: the local one, or one behind a URL.
 
 Never waits: a line that the socket does not take at once is dropped and counted, so that a stuck
-daemon cannot hold the server. Knows no forms. Truth: nats-server 2.15.1 logger/syslog.go, RFC 3164.
+daemon cannot hold the server. Knows no forms. Truth: nats-server 2.15.1 logger/syslog.go and Go's
+log/syslog: RFC 3164 for a local daemon, the time as in RFC 3339 for a remote one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from leafnode.limits import SYSLOG_CONNECT_NS, SYSLOG_LINE_CHARS_MAX
 
 _LOCAL: Final = ("/dev/log", "/var/run/syslog", "/var/run/log")
 _DAEMON: Final = 3 << 3
-_USER: Final = 1 << 3
+_KERNEL: Final = 0  # what nats-server says to a daemon behind a URL
 # nats-server writes the protocol as notices, too.
 _SEVERITIES: Final = {
     trace.TRACE: 5,
@@ -38,8 +39,7 @@ class Syslog(logging.Handler):
         self._tag = tag
         self._url = url
         self._is_local = not url or url.startswith("unix:")
-        # nats-server: LOG_DAEMON to the local daemon, the default facility to a remote one.
-        self._facility = _USER if url else _DAEMON
+        self._facility = _KERNEL if url else _DAEMON
         self._host = "" if self._is_local else socket.gethostname()
         self.dropped = 0
         self._open()
@@ -48,6 +48,7 @@ class Syslog(logging.Handler):
     def _open(self) -> None:
         self._socket = _connect(self._url)
         self._socket.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        self._peer = self._socket.getpeername()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one line, or drop it."""
@@ -64,26 +65,50 @@ class Syslog(logging.Handler):
         super().close()
 
     def _again(self, line: bytes) -> None:
-        """The daemon went away: a local one is looked for once more, a remote one is left."""
+        """The daemon went away: look for it once more. A remote one answers later: lines are
+        dropped until then.
+        """
         self.dropped += 1
-        if not self._is_local:
-            return
-        self._socket.close()
         try:
-            self._open()
+            if self._is_local:
+                self._socket.close()
+                self._open()
+            elif self._socket.type == socket.SOCK_STREAM:
+                self._dial()
             self._socket.send(line)
             self.dropped -= 1
         except OSError:
             return  # the next line tries again
 
+    def _dial(self) -> None:
+        """Begin to connect to where the remote daemon was, without waiting."""
+        old, address = self._socket, self._peer
+        self._socket = socket.socket(old.family, old.type, old.proto)
+        old.close()
+        self._socket.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        self._socket.connect_ex(address)
+
     def _line(self, record: logging.LogRecord) -> bytes:
         severity = _SEVERITIES.get(record.levelno, 6)
         text = self.format(record)[:SYSLOG_LINE_CHARS_MAX]
         moment = time.localtime(record.created)
-        stamp = f"{time.strftime('%b', moment)} {moment.tm_mday:2d} {time.strftime('%T', moment)}"
+        stamp = _local_stamp(moment) if self._is_local else _remote_stamp(moment)
         host = f" {self._host}" if self._host else ""
         line = f"<{self._facility | severity}>{stamp}{host} {self._tag}[{os.getpid()}]: {text}\n"
         return line.encode("utf-8", "replace")
+
+
+def _local_stamp(moment: time.struct_time) -> str:
+    """`Jan  2 15:04:05`."""
+    return f"{time.strftime('%b', moment)} {moment.tm_mday:2d} {time.strftime('%T', moment)}"
+
+
+def _remote_stamp(moment: time.struct_time) -> str:
+    """`2026-01-02T15:04:05Z`, or with the distance from UTC where there is one."""
+    minutes = moment.tm_gmtoff // 60
+    sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
+    zone = f"{sign}{minutes // 60:02d}:{minutes % 60:02d}" if minutes else "Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S", moment) + zone
 
 
 def _connect(url: str) -> socket.socket:

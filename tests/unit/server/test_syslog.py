@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +36,8 @@ def test_a_line_has_priority_time_host_tag_and_text() -> None:
 
     host = re.escape(socket.gethostname())
     pattern = (
-        rf"<13>\w{{3}} [ \d]\d \d\d:\d\d:\d\d {host} leafnode\[{os.getpid()}\]: Server is ready\n"
+        r"<5>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d) "
+        rf"{host} leafnode\[{os.getpid()}\]: Server is ready\n"
     )
     assert re.fullmatch(pattern, line)
 
@@ -43,16 +46,57 @@ def test_a_line_has_priority_time_host_tag_and_text() -> None:
     ("level", "severity"),
     [(trace.TRACE, 5), (logging.DEBUG, 7), (logging.WARNING, 4), (logging.ERROR, 3)],
 )
-def test_levels_become_severities_of_the_daemon_facility(
-    tmp_path: Path, level: int, severity: int
-) -> None:
+def test_levels_become_severities_of_facility_0(tmp_path: Path, level: int, severity: int) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
         daemon.bind(str(tmp_path / "log"))
         handler = Syslog(f"unix://{tmp_path}/log", "leafnode")
         say(handler, "x", level)
         handler.close()
 
-        assert daemon.recv(4096).startswith(b"<%d>" % (8 | severity))
+        line = daemon.recv(4096).decode()
+
+    assert re.fullmatch(
+        rf"<{severity}>\w{{3}} [ \d]\d \d\d:\d\d:\d\d leafnode\[{os.getpid()}\]: x\n", line
+    )
+
+
+@pytest.mark.parametrize(("offset_s", "zone"), [(0, "Z"), (-12600, "-03:30"), (7200, "+02:00")])
+def test_the_time_for_a_remote_daemon_names_its_zone(
+    offset_s: int, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = time.struct_time((2026, 3, 4, 5, 6, 7, 0, 0, 0, "X", offset_s))
+    monkeypatch.setattr(time, "localtime", lambda _: moment)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(30)
+        handler = Syslog(f"udp://127.0.0.1:{daemon.getsockname()[1]}", "leafnode")
+        say(handler, "x")
+        handler.close()
+
+        assert daemon.recv(4096).startswith(b"<5>2026-03-04T05:06:07%s " % zone.encode())
+
+
+def test_a_remote_daemon_that_hung_up_is_dialed_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as daemon:
+        handler = Syslog(f"tcp://127.0.0.1:{daemon.getsockname()[1]}", "leafnode")
+        daemon.accept()[0].close()
+        daemon.settimeout(0.01)
+        deadline = time.monotonic() + 30
+        again = None
+        while again is None:
+            assert time.monotonic() < deadline
+            say(handler, "again")
+            with contextlib.suppress(TimeoutError):
+                again = daemon.accept()[0]
+        with again:
+            again.settimeout(30)
+            say(handler, "last")
+            handler.close()
+            received = b""
+            while chunk := again.recv(4096):
+                received += chunk
+
+    assert received.endswith(b": last\n")
 
 
 def test_lines_that_the_daemon_does_not_take_are_dropped_and_counted(tmp_path: Path) -> None:
