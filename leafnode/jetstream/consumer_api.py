@@ -82,7 +82,7 @@ def info(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def delete(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """CONSUMER.DELETE."""
     request.expect_empty()
-    js.delete_consumer(js.consumer(*request.args))
+    js.consumers.delete(js.consumer(*request.args))
     return {"success": True}
 
 
@@ -108,12 +108,12 @@ def _create(js: AccountJetStream, request: Request, body: CreateConsumerRequest)
     if present is not None:  # CONSUMER.PAUSE changes that
         body.config.pause_until = present.config.pause_until
     if not (body.config.direct or body.config.sourcing):
-        return js.create_consumer(stream, body).info()
+        return js.consumers.create(stream, body).info()
     _for_an_origin(js, stream, body.config)
     wanted = header.get(request.block, IDENTITY)
     if wanted and wanted != stream.identity:
         raise js_error(10225, stream.identity.decode())
-    answer = js.create_consumer(stream, body).info()
+    answer = js.consumers.create(stream, body).info()
     request.lines.append((IDENTITY, stream.identity))
     return answer
 
@@ -124,7 +124,7 @@ def _for_an_origin(js: AccountJetStream, stream: Stream, config: ConsumerConfig)
     """
     if config.direct and config.sourcing and config.name:
         if stream.config.retention == "limits":
-            config.name += "-" + js.free_name(stream)
+            config.name += "-" + js.consumers.free_name(stream)
             return
         config.direct = False
         config.durable_name = config.name

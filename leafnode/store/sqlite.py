@@ -6,7 +6,6 @@ does in commit.py and writer.py. Knows nothing of JetStream's rules. Truth: docs
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -14,7 +13,7 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
@@ -25,6 +24,7 @@ from leafnode.store.cache import ColumnsCache
 from leafnode.store.closing import Closing
 from leafnode.store.commit import Committer
 from leafnode.store.index import StreamIndex
+from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
 from leafnode.store.recover import load_columns
 from leafnode.store.stream import SqliteStream
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from leafnode.store.worker import Executor, Schedule
 
 log = logging.getLogger(__name__)
-
-# Held for as long as the store is open. Not the database: SQLite's own locks are on that.
-LOCK_NAME: Final = "leafnode.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +109,7 @@ class SqliteStore:
         """
         bounds = bounds or StoreBounds()
         schema.prepare_directory(directory)
-        lock_fd = _lock(directory)
+        lock_fd = lock(directory)
         try:
             schema.ensure_file(directory / schema.FILE_NAME, seams.connect)
             store = cls(directory, seams, bounds, lock_fd)
@@ -473,18 +470,3 @@ class SqliteStore:
 
 def _execute(statement: str, parameters: tuple[object, ...], conn: sqlite3.Connection) -> None:
     writes.execute(conn, statement, parameters)
-
-
-def _lock(directory: Path) -> int:
-    """Lock the directory for this process, or say who has it. Raises StoreError."""
-    path = directory / LOCK_NAME
-    try:
-        fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as err:
-        raise StoreError(f"{path}: {err.strerror}") from err
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        os.close(fd)
-        raise StoreError(f"{directory}: another process uses this store") from err
-    return fd

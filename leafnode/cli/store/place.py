@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
+from leafnode.store.lock import LOCK_NAME
 from leafnode.store.schema import FILE_NAME
-from leafnode.store.sqlite import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,146 @@
+"""The consumers of one account: created, changed, deleted, and built again from what the store has.
+
+Knows bounds, rules and the store; not JSON. Truth: nats-server 2.15.1 server/consumer.go.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.jetstream import account_bounds, advisory, consumer_config, wire
+from leafnode.jetstream.api_types import ConsumerConfig
+from leafnode.jetstream.consumer import Consumer
+from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.start import start_of
+from leafnode.nuid import nuid
+
+if TYPE_CHECKING:
+    from leafnode.jetstream.api_types import CreateConsumerRequest
+    from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.jetstream.stream import Stream
+    from leafnode.store.api import ConsumerRecord
+
+log = logging.getLogger(__name__)
+
+_EPHEMERAL_NAME_LENGTH = 8
+
+
+class Consumers:
+    """What changes the consumers of an account's streams; each stream keeps its own."""
+
+    def __init__(self, js: AccountJetStream) -> None:
+        self._js = js
+        self._context = js.context
+
+    def create(self, stream: Stream, request: CreateConsumerRequest) -> Consumer:
+        """Create a consumer or update the present one, as the request's action allows."""
+        bounds = self._js.bounds
+        wanted = account_bounds.with_default(bounds, request.config, stream.config)
+        config = consumer_config.checked(wanted, stream.config, pedantic=request.pedantic)
+        account_bounds.check_consumer(bounds, config)
+        present = stream.consumers.get(config.name) if config.name else None
+        if present is not None:
+            return self._update(present, config, request.action)
+        if request.action == "update":
+            raise js_error(10149)
+        others = [one.config for one in stream.consumers.values() if not one.config.is_of_origin]
+        if config.is_of_origin:  # does not count, and has a bound all the same
+            if len(stream.consumers) >= 2 * limits.CONSUMERS_PER_STREAM_MAX:
+                raise js_error(10026)
+        elif len(others) >= account_bounds.consumers_max(bounds, stream.config):
+            raise js_error(10026)
+        if stream.config.retention == "workqueue" and not config.is_of_origin:
+            consumer_config.check_work_queue(config, others)
+        name = config.name or self.free_name(stream)
+        config = consumer_config.with_threshold(config, durable=bool(config.durable_name))
+        created_ns = self._context.time.now_ns()
+        one_each = stream.config.max_msgs_per_subject == 1
+        start = start_of(stream.store, config, one_per_subject=one_each)
+        consumer = Consumer(stream, name, config, created_ns, start=start, expired=self._on_expired)
+        consumer.keeper.put()
+        stream.consumers[name] = consumer
+        consumer.open()
+        stream.root.after_commit(partial(self._created, consumer))
+        if not config.direct:
+            advisory.consumer_action(self._context, stream.name, name, "create")
+        return consumer
+
+    def _update(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
+        old, retention = consumer.config, consumer.stream.config.retention
+        if action == "create":
+            config = consumer_config.with_level_of(old, config)
+            if old != config:
+                raise js_error(10148)
+        if config.inactive_threshold != old.inactive_threshold:
+            config = consumer_config.with_threshold(config, durable=bool(old.durable_name))
+        if old == config and not config.sourcing:
+            consumer.pause.remind()
+            return consumer
+        if retention == "workqueue" and not config.is_of_origin:
+            others = [
+                other.config
+                for other in consumer.stream.consumers.values()
+                if other is not consumer and not other.config.is_of_origin
+            ]
+            consumer_config.check_partition(config, others)
+        account = self._context.account
+        consumer_config.check_update(old, config, is_bound=account.has_interest)
+        consumer.update(config)
+        if config.sourcing:  # the origin's reader begins anew behind what it has
+            consumer.reset(consumer.pending.floor.stream_seq + 1)
+        try:
+            consumer.keeper.put()
+        except StoreError:
+            consumer.update(old)
+            raise
+        consumer.stream.interest_changed()
+        consumer.pause.remind()
+        return consumer
+
+    def _created(self, consumer: Consumer, error: StoreError | None) -> None:
+        if error is not None and not consumer.closed:
+            log.error("Consumer could not be stored: consumer=%s reason=%s", consumer.name, error)
+            consumer.close()
+            consumer.stream.consumers.pop(consumer.name, None)
+
+    def delete(self, consumer: Consumer) -> None:
+        """Delete a consumer; its waiting requests are told."""
+        stream = consumer.stream
+        if consumer.keeper.persists:
+            stream.root.delete_consumer(self._context.account.name, stream.name, consumer.name)
+        consumer.close()
+        del stream.consumers[consumer.name]
+        stream.interest_changed()
+        if not consumer.config.direct:
+            advisory.consumer_action(self._context, stream.name, consumer.name, "delete")
+
+    def _on_expired(self, consumer: Consumer) -> None:
+        try:
+            self.delete(consumer)
+        except StoreError as error:
+            consumer.trouble.note("Unused consumer not removed", error)
+            consumer.arm_idle_timer()
+
+    def free_name(self, stream: Stream) -> str:
+        """Return a name that no consumer of the stream has."""
+        while True:
+            name = nuid(self._context.random, _EPHEMERAL_NAME_LENGTH)
+            if name not in stream.consumers:
+                return name
+
+    def revive(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
+        """Build a consumer that the store has, where it was left; it is not open."""
+        config = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
+        consumer = Consumer(
+            stream, kept.name, config, kept.created_ns, start=(1, []), expired=self._on_expired
+        )
+        try:
+            consumer.restore(kept.state)
+        except StoreCorrupt as error:  # it starts over: rather twice than never
+            consumer.trouble.note("Position not read", error)
+        stream.consumers[kept.name] = consumer
+        return consumer
