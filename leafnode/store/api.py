@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 SEQ_MAX: Final = 2**63 - 1 - 2**32
 
 
+def unfinished_name(name: str, token: str) -> str:
+    """Return what a stream is called while it is being built: no finished one has a dot.
+
+    Nobody serves it, and whoever opens the store deletes what a crash has left of it.
+    """
+    return f"{name}.{token}"
+
+
+def is_unfinished(name: str) -> bool:
+    """Say whether a stream of that name was never finished."""
+    return "." in name
+
+
 class StoredMsg(NamedTuple):
     """One message as stored. `body` is header block and payload in one piece, as it came from the
     wire.
@@ -101,6 +114,14 @@ class StreamStore(Protocol):
         `lazy`: the caller removes it again at the next start if a crash undoes it (limits, ages);
         saves one page write for each commit.
         Raises as `remove` does, and a plain StoreError for a sequence beyond SEQ_MAX.
+        """
+        ...
+
+    def end_at(self, last_seq: int, last_ts_ns: int) -> None:
+        """Stage that the next message comes behind `last_seq` and is not older than `last_ts_ns`.
+
+        Either is left as it is where it is greater. Raises as `append` does, StoreFull excepted,
+        and a plain StoreError for a sequence beyond SEQ_MAX.
         """
         ...
 
@@ -230,6 +251,10 @@ class Store(Protocol):
         ...
 
     def update_stream(self, account: str, name: str, config: bytes) -> None: ...
+
+    def rename_stream(self, account: str, name: str, new_name: str) -> None:
+        """Stage another name for a stream, which no other has; its messages and consumers stay."""
+        ...
 
     def delete_stream(self, account: str, name: str) -> None:
         """Stage the removal of the stream with its messages and consumers."""

@@ -7,6 +7,7 @@ Truth: leafnode/store/api.py.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -71,6 +72,13 @@ class MemoryStream:
         self._last_seq = max(self._last_seq, seq - 1)
         self._settle()
         return removed
+
+    def end_at(self, last_seq: int, last_ts_ns: int) -> None:
+        if last_seq > SEQ_MAX:
+            raise StoreError(f"sequence {last_seq} is beyond {SEQ_MAX}")
+        self._last_seq = max(self._last_seq, last_seq)
+        self._last_ts_ns = max(self._last_ts_ns, last_ts_ns)
+        self._settle()
 
     def state(self) -> StreamState:
         first = self._messages.get(self._first_seq)
@@ -237,6 +245,12 @@ class MemoryStore:
         self._streams[account, name] = StreamRecord(
             account, name, old.created_ns, config, old.store
         )
+
+    def rename_stream(self, account: str, name: str, new_name: str) -> None:
+        assert (account, new_name) not in self._streams, f"stream {new_name} of {account} exists"
+        old = self._streams.pop((account, name))
+        self._streams[account, new_name] = replace(old, name=new_name)
+        self._consumers[account, new_name] = self._consumers.pop((account, name))
 
     def delete_stream(self, account: str, name: str) -> None:
         del self._streams[account, name]

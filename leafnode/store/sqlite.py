@@ -159,6 +159,14 @@ class SqliteStore:
         self._records[stream.id] = (self._records[stream.id][0], config)
         self._stage(batch, stream.id, writes.UPDATE_CONFIG, (config, stream.id))
 
+    def rename_stream(self, account: str, name: str, new_name: str) -> None:
+        assert (account, new_name) not in self._streams, f"stream {new_name} of {account} exists"
+        batch = self.committer.batch()
+        stream = self._streams.pop((account, name))
+        stream.name = new_name
+        self._streams[account, new_name] = stream
+        self._stage(batch, stream.id, writes.RENAME_STREAM, (new_name, stream.id))
+
     def delete_stream(self, account: str, name: str) -> None:
         batch = self.committer.batch()
         stream = self._streams.pop((account, name))
@@ -324,6 +332,7 @@ class SqliteStore:
             stream = known.pop(found.id, None)
             if stream is None:
                 stream = SqliteStream(self, found.id, found.account, found.name, found.index)
+            stream.name = found.name
             stream.adopt(found.index, found.consumers)
             self._streams[found.account, found.name] = self._by_id[found.id] = stream
             self._records[found.id] = (found.created_ns, found.config)

@@ -121,6 +121,16 @@ class SqliteStream:
             self._floor_is_behind = False
         return removal.count
 
+    def end_at(self, last_seq: int, last_ts_ns: int) -> None:
+        if last_seq > SEQ_MAX:
+            raise StoreError(f"sequence {last_seq} is beyond {SEQ_MAX}")
+        change = self._change()
+        index = self.index
+        if last_seq > index.last_seq:
+            index.skip_to(last_seq + 1)
+        index.last_ts_ns = max(index.last_ts_ns, last_ts_ns)
+        change.floor = True
+
     # --- questions
 
     def state(self) -> StreamState:

@@ -30,6 +30,7 @@ INSERT_STREAM: Final = (
     "VALUES(?,?,?,?,?,?,?)"
 )
 UPDATE_CONFIG: Final = "UPDATE stream SET config=? WHERE id=?"
+RENAME_STREAM: Final = "UPDATE stream SET name=? WHERE id=?"
 UPDATE_FLOOR: Final = "UPDATE stream SET first_seq=?, last_seq=?, last_ts=? WHERE id=?"
 SELECT_SEGMENT_NOS: Final = "SELECT no FROM segment WHERE stream=?"
 DELETE_STREAM: Final = (

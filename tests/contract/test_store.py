@@ -120,6 +120,36 @@ def test_a_stream_may_start_at_a_later_sequence(world: World) -> None:
     assert stream.append(b"a", 0, b"x", 1000) == 100
 
 
+def test_the_end_moves_behind_what_is_stored_and_never_back(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, b"a", b"b")
+
+    stream.end_at(9, 5000)
+    stream.end_at(4, 2000)
+    world.settle()
+
+    state = stream.state()
+    assert (state.msgs, state.first_seq, state.last_seq, state.num_deleted) == (2, 1, 9, 7)
+    assert stream.deleted(1, 100) == [3, 4, 5, 6, 7, 8, 9]
+    assert read_seqs(world, stream, 1) == [1, 2]
+    assert (stream.num_pending([], 3), stream.seq_at(1015)) == (0, 10)
+    assert stream.append(b"a", 0, b"x", 3000) == 10
+    world.settle()
+    message = got(world, stream, 10)
+    assert message is not None
+    assert message.ts_ns == 5000
+
+
+def test_an_empty_stream_may_end_anywhere(world: World, stream: StreamStore) -> None:
+    stream.end_at(7, 0)
+    world.settle()
+
+    assert (stream.state().first_seq, stream.state().last_seq) == (8, 7)
+    with pytest.raises(StoreError):
+        stream.end_at(SEQ_MAX + 1, 0)
+
+
 def test_state_counts_messages_subjects_and_times(world: World, stream: StreamStore) -> None:
     filled(world, stream, b"a", b"b", b"a")
 
@@ -601,6 +631,20 @@ def test_a_deleted_stream_is_gone_and_its_name_is_free(world: World, stream: Str
 
     assert again.state().msgs == 0
     assert world.store.consumers("A", "S") == []
+
+
+def test_a_renamed_stream_has_all_that_it_had(world: World, stream: StreamStore) -> None:
+    filled(world, stream, b"a", b"b")
+    world.store.put_consumer("A", "S", "C", 7, b"{c}", b"\x00")
+
+    world.store.rename_stream("A", "S", "T")
+    stream.append(b"c", 0, b"3", 2000)
+    world.settle()
+
+    assert [(one.name, one.store is stream) for one in world.store.streams()] == [("T", True)]
+    assert [one.name for one in world.store.consumers("A", "T")] == ["C"]
+    assert read_seqs(world, stream, 1) == [1, 2, 3]
+    world.store.create_stream("A", "S", b"{}", 5, 1)
 
 
 def test_consumers_are_kept_with_config_and_state(world: World, stream: StreamStore) -> None:

@@ -66,6 +66,12 @@ class FakeStream:
         self.newest = max(self.newest, seq - 1)
         return count
 
+    def end_at(self, last_seq: int, last_ts_ns: int) -> None:
+        self.check()
+        self.newest = max(self.newest, last_seq)
+        self.last_ts_ns = max(self.last_ts_ns, last_ts_ns)
+        self.root.stage(0)
+
     def state(self) -> StreamState:
         seqs = sorted(self.msgs)
         if not seqs:
@@ -264,6 +270,12 @@ class FakeStore:
 
     def update_stream(self, account: str, name: str, config: bytes) -> None:
         self.configs[account, name] = (self.configs[account, name][0], config)
+        self.stage(0)
+
+    def rename_stream(self, account: str, name: str, new_name: str) -> None:
+        self.check()
+        for table in (self.configs, self.kept, self.stores):
+            table[account, new_name] = table.pop((account, name))
         self.stage(0)
 
     def delete_stream(self, account: str, name: str) -> None:

@@ -59,6 +59,38 @@ def test_a_store_that_was_closed_may_be_opened_again(tmp_path: Path, world: Stor
     world.store.close = lambda _: None  # type: ignore[method-assign]
 
 
+def test_a_new_name_and_a_new_end_outlive_a_crash(tmp_path: Path) -> None:
+    world = open_store(tmp_path / "other")
+    stream = world.store.create_stream("A", "S.new", b"{}", 5, 3)
+    stream.append(b"a", 0, b"x", 1000, seq=4)
+    stream.end_at(20, 7000)
+    world.store.rename_stream("A", "S.new", "S")
+    world.close()
+
+    again = open_store(tmp_path / "other")
+
+    (record,) = again.store.streams()
+    state = record.store.state()
+    assert (record.name, state.msgs, state.first_seq, state.last_seq) == ("S", 1, 4, 20)
+    assert record.store.append(b"a", 0, b"y", 2000) == 21
+    assert record.store.state().last_ts_ns == 7000
+    again.close()
+
+
+def test_a_new_name_whose_commit_fails_is_the_old_one_again(world: StoreWorld) -> None:
+    errors: list[StoreError | None] = []
+    (record,) = world.store.streams()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL, "database or disk is full")
+
+    world.store.rename_stream("A", "S", "T")
+    world.store.after_commit(errors.append)
+    world.settle()
+
+    assert isinstance(errors[0], StoreFull)
+    assert [(one.name, one.store) for one in world.store.streams()] == [("S", record.store)]
+    assert record.store.name == "S"  # type: ignore[attr-defined]
+
+
 def test_consumer_state_alone_is_written_after_its_time(world: StoreWorld) -> None:
     world.store.put_consumer_state("A", "S", "C", b"1")
     world.clock.advance(limits.CONSUMER_FLUSH_NS - 1)
