@@ -15,6 +15,7 @@ LeafnodeError
 │   ├── StoreBusy          too much waits for the disk: refuse for now, nothing is wrong
 │   ├── StoreFailed        a failed write or fsync: nothing is acked until the store was reopened
 │   └── StoreCorrupt       what was read is not what was written
+├── ArchiveError           a stream's archive that is damaged, dishonest or another program's
 └── JetStreamError         an API or publish refusal; carries code, err_code, description
 
 `leafnode.link` has a tree of its own, because it also runs on microcontrollers.
@@ -147,6 +148,13 @@ class StoreFailed(StoreError):  # noqa: N818
 
 class StoreCorrupt(StoreError):  # noqa: N818
     """A checksum or an invariant does not hold for what was read."""
+
+
+class ArchiveError(LeafnodeError):
+    """An archive of a stream cannot be read back; the text goes on after "the archive"."""
+
+    def __str__(self) -> str:
+        return f"the archive {self.args[0]}"
 
 
 class JetStreamError(LeafnodeError):
