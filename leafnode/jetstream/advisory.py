@@ -35,16 +35,59 @@ def api_audit(
     context: Context, origin: Peer, *, subject: bytes, request: bytes, response: bytes
 ) -> None:
     """Tell who asked what, and what was answered."""
-    info = context.client_info(origin) or ClientInfo(acc=context.account.name)
     fields: dict[str, object] = {
         "server": context.facts.name,
-        "client": msgspec.structs.replace(info, jwt="", alts=[]),
+        "client": client_of(context, origin),
         "subject": subject.decode("utf-8", "replace"),
     }
     if request:
         fields["request"] = request.decode("utf-8", "replace")
     fields["response"] = response.decode()
     _send(context, "API", "api_audit", fields)
+
+
+def client_of(context: Context, origin: Peer | None) -> ClientInfo:
+    """Return what advisories say of who asks."""
+    info = context.client_info(origin) if origin is not None else None
+    info = info or ClientInfo(acc=context.account.name)
+    return msgspec.structs.replace(info, jwt="", alts=[])
+
+
+def snapshot_create(
+    context: Context, stream: str, state: Mapping[str, object], client: ClientInfo
+) -> None:
+    """Tell that a snapshot begins."""
+    fields = {"stream": stream, "state": state, "client": client}
+    _send(context, f"STREAM.SNAPSHOT_CREATE.{stream}", "snapshot_create", fields)
+
+
+def snapshot_complete(
+    context: Context, stream: str, start_ns: int, client: ClientInfo, *, error: str
+) -> None:
+    """Tell that a snapshot is over; `error` empty: it is whole."""
+    fields = {**_span(context, stream, start_ns), "client": client}
+    if error:
+        fields["error"] = error
+    _send(context, f"STREAM.SNAPSHOT_COMPLETE.{stream}", "snapshot_complete", fields)
+
+
+def restore_create(context: Context, stream: str, client: ClientInfo) -> None:
+    """Tell that a restore begins."""
+    fields = {"stream": stream, "client": client}
+    _send(context, f"STREAM.RESTORE_CREATE.{stream}", "restore_create", fields)
+
+
+def restore_complete(
+    context: Context, stream: str, start_ns: int, client: ClientInfo, *, size: int
+) -> None:
+    """Tell that a restore is over, whatever came of it; `size` bytes were taken in."""
+    fields = {**_span(context, stream, start_ns), "bytes": size, "client": client}
+    _send(context, f"STREAM.RESTORE_COMPLETE.{stream}", "restore_complete", fields)
+
+
+def _span(context: Context, stream: str, start_ns: int) -> dict[str, object]:
+    end_ns = context.clock.wall_ns()
+    return {"stream": stream, "start": format_time(start_ns), "end": format_time(end_ns)}
 
 
 def stream_action(context: Context, stream: str, action: str) -> None:

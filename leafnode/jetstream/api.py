@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode.errors import JetStreamError, StoreError
-from leafnode.jetstream import advisory, consumer_api, steer_api, stream_api, wire
+from leafnode.jetstream import advisory, consumer_api, snapshot_api, steer_api, stream_api, wire
 from leafnode.jetstream.api_types import RESPONSE_TYPE
 from leafnode.jetstream.domain import send_no_responders
-from leafnode.jetstream.errors import js_error, not_supported, store_error
+from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.origins import answers_direct
 from leafnode.jetstream.request import Handler, Request
@@ -70,14 +70,6 @@ def _clustered(js: AccountJetStream, request: Request) -> dict[str, Any]:
     raise js_error(10010)
 
 
-def _not_built(what: str) -> Handler:
-    def handle(js: AccountJetStream, request: Request) -> dict[str, Any]:
-        del js, request
-        raise not_supported(what)
-
-    return handle
-
-
 _PAGE: Final = {"total": 0, "offset": 0, "limit": 0}
 _MANY: Final = 1 << 30  # a filter subject may have any number of tokens
 
@@ -100,9 +92,9 @@ ENDPOINTS: Final[dict[bytes, Endpoint]] = {
     b"STREAM.MSG.DELETE": Endpoint(
         "stream_msg_delete", (1, 1), stream_api.msg_delete, mutates=True
     ),
-    b"STREAM.SNAPSHOT": Endpoint("stream_snapshot", (1, 1), _not_built("stream snapshot")),
+    b"STREAM.SNAPSHOT": Endpoint("stream_snapshot", (1, 1), snapshot_api.snapshot),
     b"STREAM.RESTORE": Endpoint(
-        "stream_restore", (1, 1), _not_built("stream restore"), on_error={"deliver_subject": ""}
+        "stream_restore", (1, 1), snapshot_api.restore, on_error={"deliver_subject": ""}
     ),
     b"CONSUMER.CREATE": Endpoint("consumer_create", (1, _MANY), consumer_api.create, mutates=True),
     b"CONSUMER.DURABLE.CREATE": Endpoint(
@@ -194,6 +186,7 @@ class Api:
                 payload,
                 partial(self._finish, asked),
                 lines,
+                delivery.origin,
             )
             self._answer(endpoint, request)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leafnode.jetstream.wire import (
+    ANY,
     BOOL,
     DURATION,
     INT,
@@ -267,6 +268,43 @@ class StreamInfoRequest:
     offset: int = wire(INT)
     deleted_details: bool = wire(BOOL)
     subjects_filter: str = wire(STR)
+
+
+@dataclass(slots=True)
+class SnapshotRequest:
+    """Body of STREAM.SNAPSHOT."""
+
+    deliver_subject: str = wire(STR)
+    no_consumers: bool = wire(BOOL)
+    chunk_size: int = wire(INT)
+    window_size: int = wire(INT)
+    jsck: bool = wire(BOOL)
+
+
+@dataclass(slots=True)
+class ArchivedState:
+    """What a client says of the stream that it brings back; the archive says it, too."""
+
+    messages: int = wire(UINT64)
+    bytes: int = wire(UINT64)
+    first_seq: int = wire(UINT64)
+    first_ts: int | None = wire(TIME)
+    last_seq: int = wire(UINT64)
+    last_ts: int | None = wire(TIME)
+    num_subjects: int = wire(INT)
+    subjects: object = wire(ANY)
+    num_deleted: int = wire(INT)
+    deleted: object = wire(ANY)
+    lost: object = wire(ANY)
+    consumer_count: int = wire(INT)
+
+
+@dataclass(slots=True)
+class RestoreRequest:
+    """Body of STREAM.RESTORE."""
+
+    config: StreamConfigRequest = wire(struct(StreamConfigRequest), zero=StreamConfigRequest)
+    state: ArchivedState | None = wire(struct(ArchivedState))
 
 
 @dataclass(slots=True)

@@ -264,8 +264,7 @@ class ArchiveReader:
             if kind == _BEGIN:
                 return self._began(msgspec.msgpack.decode(body, type=Begin))
             if kind == _CONSUMER:
-                self._consumers += 1
-                return msgspec.msgpack.decode(body, type=KeptConsumer)
+                return self._kept(msgspec.msgpack.decode(body, type=KeptConsumer))
             return self._ended(msgspec.msgpack.decode(body, type=End))
         except (msgspec.DecodeError, ValueError) as error:  # text that is no UTF-8, too
             raise ArchiveError("is damaged: a record cannot be read") from error
@@ -283,6 +282,12 @@ class ArchiveReader:
         self._begin = begin
         self._last_seq = begin.first_seq - 1
         return begin
+
+    def _kept(self, consumer: KeptConsumer) -> KeptConsumer:
+        if not 0 <= consumer.created_ns <= _INT64_MAX:
+            raise ArchiveError("is damaged: a consumer cannot be")
+        self._consumers += 1
+        return consumer
 
     def _message(self, record: memoryview) -> StoredMsg:
         begin = self._begin

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from leafnode import limits
 from leafnode.errors import StoreCorrupt
 from leafnode.jetstream.pending import Position
+from leafnode.store.api import SEQ_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _VERSION: Final = 1
 _NOWHERE: Final = Position(0, 0)
+_Parts = tuple[int, int, int, int, int, list[int], list[int], list[int], dict[int, int], list[int]]
 _NS_PER_DEADLINE: Final = 1_000_000  # milliseconds are enough
 
 
@@ -59,7 +62,7 @@ def decode(data: bytes) -> ConsumerState:
     if not data:
         return ConsumerState()
     try:
-        parts = msgspec.msgpack.decode(data, type=tuple[Any, ...])
+        parts = msgspec.msgpack.decode(data, type=_Parts)
         version, *numbers = parts[:5]
         seqs, consumer_seqs, deadlines, counts, listed = parts[5:]
         if version != _VERSION:
@@ -79,6 +82,16 @@ def decode(data: bytes) -> ConsumerState:
         )
     except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise StoreCorrupt("consumer state cannot be read") from error
+
+
+def check_state(data: bytes) -> None:
+    """Raise StoreCorrupt for a position that no consumer can have."""
+    state = decode(data)
+    places = [*state.delivered, *state.floor, *state.listed, *state.counts, *state.counts.values()]
+    for seq, consumer_seq, _ in state.entries:
+        places += (seq, consumer_seq)
+    if min(places) < 0 or max(places) > SEQ_MAX or len(state.entries) > limits.ACK_PENDING_MAX:
+        raise StoreCorrupt("consumer state cannot be")
 
 
 def _steps(values: Iterable[int]) -> list[int]:

@@ -32,6 +32,7 @@ class ServerFacts:
     domain: str = ""
     max_memory_bytes: int = -1
     max_file_bytes: int = -1
+    max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
 
 
 class TrustedTime:

@@ -28,6 +28,7 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10012: (500, "{}"),
     10013: (400, "consumer name already in use"),
     10014: (404, "consumer not found"),
+    10015: (400, "deliver subject not valid"),
     10017: (400, "consumer name in subject does not match durable name in request"),
     10018: (400, "consumer expected to be durable but a durable name was not set"),
     10020: (400, "consumer expected to be ephemeral but a durable name was set in request"),
@@ -56,6 +57,8 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10058: (400, "stream name already in use with a different configuration"),
     10059: (404, "stream not found"),
     10060: (400, "expected stream does not match"),
+    10062: (500, "restore failed: {}"),
+    10064: (500, "snapshot failed: {}"),
     10065: (400, "subjects overlap with an existing stream"),
     10069: (500, "{}"),
     10070: (400, "wrong last msg ID: {}"),
@@ -95,6 +98,7 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10122: (400, "stream max bytes exceeds account limit max stream bytes"),
     10127: (400, "Consumer name can not contain path separators"),
     10128: (400, "Stream name can not contain path separators"),
+    10130: (400, "stream name already in use, cannot restore"),
     10131: (
         400,
         "Consumer create request did not match filtered subject from create subject",
@@ -220,11 +224,6 @@ def store_error(error: StoreError) -> JetStreamError:
 def store_status(error: StoreError) -> bytes:
     """Return the same as a status, for answers that are messages and not JSON."""
     return TOO_MANY_REQUESTS if isinstance(error, StoreBusy) else _STORE_FAILED
-
-
-def not_supported(what: str) -> JetStreamError:
-    """Refuse a feature of nats-server that this project does not have, by its name."""
-    return js_error(10052, f"{what} is not supported")
 
 
 def trace_error(error: JetStreamError | StoreError, block: bytes) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.errors import JetStreamError, StoreCorrupt, StoreError
 from leafnode.jetstream import (
@@ -33,6 +34,7 @@ from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
 from leafnode.protocol.subject import collides
+from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfigRequest
     from leafnode.jetstream.consumer import Consumer
     from leafnode.jetstream.context import Context
+    from leafnode.jetstream.restore import Restore
+    from leafnode.jetstream.snapshot import Snapshot
     from leafnode.store.api import Store, StreamRecord, StreamStore
 
 log = logging.getLogger(__name__)
@@ -81,6 +85,8 @@ class AccountJetStream:
         self.shared = shared if shared is not None else Shared.of(context)
         self.shared.members.append(self)
         self.streams: dict[str, Stream] = {}
+        self.transfers: set[Snapshot | Restore] = set()
+        self.unfinished: set[str] = set()  # streams in the store that restores are building
         self.stats = ApiStats()
         self._quotas = self._new_quotas()
         self.consumers = Consumers(self)
@@ -108,7 +114,7 @@ class AccountJetStream:
         for store in (self.context.file_store, self.context.memory_store):
             self._unwatch.append(store.watch(partial(self._adopted, store)))
             for record in store.streams():
-                if record.account == self.context.account.name:
+                if record.account == self.context.account.name and not is_unfinished(record.name):
                     waiting += 1
                     DedupeRebuild(self._recover_stream(record), one_done).start()
         one_done()
@@ -124,6 +130,11 @@ class AccountJetStream:
     def _adopted(self, root: Store, account: str, name: str) -> None:
         """The store read this stream from disk again, after a commit failed."""
         if account != self.context.account.name or self._shut_down:
+            return
+        if is_unfinished(name):
+            if name not in self.unfinished:  # it could not be deleted when its restore failed
+                drop = partial(self.drop_unfinished, root, name)
+                self.context.clock.call_later(0, drop)
             return
         stream = self.streams.get(name)
         if stream is not None and stream.root is root:
@@ -177,6 +188,8 @@ class AccountJetStream:
     def shut_down(self) -> None:
         """Stop answering and delivering, and write down where every consumer is."""
         self._shut_down = True
+        for transfer in list(self.transfers):
+            transfer.abort()
         for unwatch in self._unwatch:
             unwatch()
         self._unwatch.clear()
@@ -195,14 +208,15 @@ class AccountJetStream:
 
     def _recover_stream(self, record: StreamRecord) -> Stream:
         config = wire.decode(StreamConfig, record.config, name="StreamConfig", strict=False)
-        stream = self._new_stream(config, record.created_ns, record.store)
+        stream = self.new_stream(config, record.created_ns, record.store)
         self.streams[record.name] = stream
         for kept in stream.root.consumers(record.account, record.name):
             if kept.name != sources.RECORD:
                 self.consumers.revive(stream, kept)
         return stream
 
-    def _new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
+    def new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
+        """Build a stream on what the store holds of it; it is neither known nor open yet."""
         quota = self._quotas[config.storage]
         with contextlib.suppress(StoreCorrupt):  # found now; from here on it tells what it knows
             store.state()
@@ -241,21 +255,24 @@ class AccountJetStream:
         self._check_bytes(config, 0)
         created_ns = self.context.time.now_ns()
         root = self.context.store_of(config.storage)
-        if self._is_stored(root, config.name):
-            raise js_error(10077, "the stream's deletion failed; it is there again")
+        self._check_gone(root, config.name)
         encoded = wire.encode(wire.to_dict(config))
         store = root.create_stream(
             self.context.account.name, config.name, encoded, created_ns, max(1, config.first_seq)
         )
-        stream = self._new_stream(config, created_ns, store)
+        stream = self.new_stream(config, created_ns, store)
         self.streams[config.name] = stream
         stream.open()
         root.after_commit(partial(self._stream_created, stream))
         advisory.stream_action(self.context, config.name, "create")
         return stream, True
 
+    def _check_gone(self, root: Store, name: str) -> None:
+        """Refuse the name of a stream that is not known here and that the store has."""
+        if self._is_stored(root, name):
+            raise js_error(10077, "the stream's deletion failed; it is there again")
+
     def _is_stored(self, root: Store, name: str) -> bool:
-        """Say whether the store has a stream that is not known here: its deletion was undone."""
         account = self.context.account.name
         return any(one.account == account and one.name == name for one in root.streams())
 
@@ -335,6 +352,45 @@ class AccountJetStream:
         """What the finite max_bytes of the account's streams add up to."""
         configs = (stream.config for stream in self.streams.values())
         return sum(max(0, config.max_bytes) for config in configs if config.storage == storage)
+
+    # --- archives
+
+    def check_transfers(self) -> None:
+        """Refuse one snapshot or restore too many."""
+        all_of_them = sum(len(member.transfers) for member in self.shared.members)
+        most = limits.TRANSFERS_ACCOUNT_MAX
+        if len(self.transfers) >= most or all_of_them >= limits.TRANSFERS_MAX:
+            raise js_error(10167)
+
+    def check_restore(self, config: StreamConfig) -> None:
+        """Refuse a stream out of an archive that may not be here, or has no room."""
+        account_bounds.check_count(self.bounds, len(self.streams))
+        self._check_bytes(config, 0)
+        if config.name in self.streams:
+            raise js_error(10130)
+        self._check_overlap(config)
+        self._check_gone(self.context.store_of(config.storage), config.name)
+
+    def quota_of(self, storage: str) -> Quota | None:
+        """What bounds all streams with this storage."""
+        return self._quotas[storage]
+
+    def open_restored(self, stream: Stream) -> None:
+        """Let a stream that has its name now, on disk, be used, with its consumers."""
+        for kept in stream.root.consumers(self.context.account.name, stream.name):
+            if kept.name != sources.RECORD:
+                self.consumers.revive(stream, kept)
+        _open_stream(stream)
+
+    def drop_unfinished(self, root: Store, name: str) -> None:
+        """Delete what a restore has stored so far."""
+        self.unfinished.discard(name)
+        if not self._is_stored(root, name):
+            return
+        try:
+            root.delete_stream(self.context.account.name, name)
+        except StoreError as error:  # when the store is read again, or opened, it goes
+            log.warning("What was restored so far is not deleted yet: stream=%s %s", name, error)
 
     # --- consumers
 

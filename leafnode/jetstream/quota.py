@@ -77,6 +77,14 @@ class Quota:
         self._used_bytes += size
         self._counted = False
 
+    def check_room(self, size: int) -> None:
+        """Refuse what would not fit, before any of it is stored. Raises 10023 or 10002."""
+        if self._outer is not None:
+            self._outer.check_room(size)
+        self._count()
+        if self._used_bytes + size > self.max_bytes:
+            raise js_error(10002 if self._account else 10023)
+
     def spoil(self) -> None:
         """Something was removed: the next run counts anew."""
         self._count_at_ns = 0

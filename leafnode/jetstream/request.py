@@ -17,6 +17,7 @@ from leafnode.jetstream.errors import js_error
 if TYPE_CHECKING:
     from leafnode.errors import JetStreamError
     from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.routing.peer import Peer
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Request:
     payload: bytes
     finish: Callable[[dict[str, Any] | JetStreamError], None]
     lines: list[tuple[bytes, bytes]] = field(default_factory=list)  # of the answer's header
+    origin: Peer | None = None  # who asks
 
     def required(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`. Raises 10025."""

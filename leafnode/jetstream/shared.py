@@ -6,16 +6,21 @@ server/jetstream.go checkBytesLimits, server/stream.go limitsExceeded.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.quota import Quota
+from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
+    from leafnode.errors import JetStreamError
     from leafnode.jetstream.context import Context
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.store.api import Store
+
+log = logging.getLogger(__name__)
 
 
 class Shared:
@@ -46,6 +51,17 @@ class Shared:
             max_file_bytes=facts.max_file_bytes,
         )
 
+    def drop_unfinished(self) -> None:
+        """Delete what restores have left that a crash cut off: once, before accounts recover."""
+        for store in self._stores.values():
+            for record in store.streams():
+                if is_unfinished(record.name):
+                    log.warning(
+                        "A restore was cut off, what it had stored goes: account=%s stream=%s",
+                        *(record.account, record.name),
+                    )
+                    store.delete_stream(record.account, record.name)
+
     def limit(self, *, max_memory_bytes: int, max_file_bytes: int) -> None:
         """Go by these bounds from now on; what is stored already stays."""
         self.max_bytes = {"memory": max_memory_bytes, "file": max_file_bytes}
@@ -68,6 +84,6 @@ class Shared:
         return Quota(self._stores[storage], bound, self._clock) if bound >= 0 else None
 
 
-def too_much(storage: str) -> Exception:
+def too_much(storage: str) -> JetStreamError:
     """Return the refusal of a promise that cannot be kept."""
     return js_error(10028 if storage == "memory" else 10047)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from leafnode import limits
-from leafnode.errors import JetStreamError, StoreBusy, StoreError
+from leafnode.errors import JetStreamError, StoreBusy, StoreCorrupt, StoreError
 from leafnode.jetstream.mirror import shown
 from leafnode.jetstream.origin_config import index_name
 from leafnode.jetstream.origin_message import Transforms, source_of, sourced
@@ -41,6 +41,14 @@ class Place(NamedTuple):
 
     seq: int = 0
     identity: str = ""
+
+
+def check_record(state: bytes) -> None:
+    """Raise StoreCorrupt for what no stream has written down of its sources."""
+    try:
+        msgspec.json.decode(state, type=dict[str, Place])
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StoreCorrupt("the sources' positions cannot be read") from error
 
 
 class Source:

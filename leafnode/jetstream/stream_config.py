@@ -46,6 +46,15 @@ def checked_create(request: StreamConfigRequest) -> StreamConfig:
     return config
 
 
+def checked_restore(request: StreamConfigRequest) -> StreamConfig:
+    """Return the effective configuration of a stream that comes out of an archive; it may be
+    sealed. Raises JetStreamError.
+    """
+    config = checked(request)
+    _check_one_server(config)
+    return config
+
+
 def checked_update(old: StreamConfig, request: StreamConfigRequest) -> StreamConfig:
     """Return the effective configuration after an update. Raises JetStreamError."""
     config = checked(request)

@@ -116,6 +116,7 @@ def _read_seq(value: Any, path: str) -> int:
 
 SEQ: Final = Kind("uint64", _read_seq, zero=int)  # one that the store has to write down
 DURATION: Final = _integer("time.Duration", -(2**63), 2**63 - 1)
+ANY: Final = Kind("interface {}", lambda value, _: value)
 TIME: Final = Kind("time.Time", _read_time, go_time.format_time)
 
 

@@ -83,6 +83,7 @@ class JetStreams:
 
     async def start(self) -> None:
         """Take over what the store holds for the accounts there are, and follow them."""
+        self.shared.drop_unfinished()
         self._server.account_set.on_update.append(self.follow_accounts)
         self.follow_accounts()
         await self.recovered()
@@ -195,6 +196,7 @@ class JetStreams:
                 domain=options.domain,
                 max_memory_bytes=options.max_memory_bytes,
                 max_file_bytes=options.max_file_bytes,
+                max_payload_bytes=server.options.max_payload_bytes,
             ),
             time=self._time,
             open_atomic=self._open_atomic,

@@ -79,26 +79,6 @@ def test_endpoints_of_a_cluster_say_that_there_is_none(endpoint: str, kind: str)
     }
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "kind", "what"),
-    [
-        ("STREAM.SNAPSHOT.S", "stream_snapshot", "stream snapshot"),
-        ("STREAM.RESTORE.S", "stream_restore", "stream restore"),
-    ],
-)
-def test_endpoints_that_are_not_built_say_so_in_their_own_type(
-    endpoint: str, kind: str, what: str
-) -> None:
-    answer = World().api(endpoint)
-
-    assert answer["type"] == f"io.nats.jetstream.api.v1.{kind}_response"
-    assert answer["error"] == {
-        "code": 500,
-        "err_code": 10052,
-        "description": f"{what} is not supported",
-    }
-
-
 @pytest.mark.parametrize("level", ["6", "abc"])
 def test_a_too_new_request_is_refused_before_anything_else(level: str) -> None:
     refused = World().error("STREAM.CREATE.X", b"{bad", headers={"Nats-Required-Api-Level": level})

@@ -220,6 +220,13 @@ def test_messages_that_cannot_be_are_refused_though_the_checksum_is_right(
         read(raw(forged(size=MAX - 1), *((b"M", body) for body in bodies)))
 
 
+def test_a_consumer_of_no_time_is_refused() -> None:
+    body = msgspec.msgpack.encode(msgspec.structs.replace(CONSUMER, created_ns=2**63))
+
+    with pytest.raises(ArchiveError, match="a consumer cannot be"):
+        read(raw(forged(), (b"C", body)))
+
+
 def test_a_forged_archive_is_read_where_nothing_is_wrong_with_it() -> None:
     assert len(read(raw(forged(), (b"M", message())))) == 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.errors import StoreBusy, StoreFailed, StoreFull
-from leafnode.jetstream.errors import TABLE, js_error, not_supported, store_error
+from leafnode.jetstream.errors import TABLE, js_error, store_error
 
 
 def test_a_refusal_carries_code_number_and_text() -> None:
@@ -32,13 +32,3 @@ def test_no_text_keeps_an_empty_place() -> None:
 )
 def test_each_trouble_of_the_store_has_its_number(error: Exception, err_code: int) -> None:
     assert store_error(error).err_code == err_code  # type: ignore[arg-type]
-
-
-def test_what_is_not_built_is_refused_by_name() -> None:
-    error = not_supported("mirror")
-
-    assert (error.code, error.err_code, error.description) == (
-        500,
-        10052,
-        "mirror is not supported",
-    )

@@ -1,0 +1,78 @@
+"""A client that takes a stream away as an archive, and brings one back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.unit.jetstream.world import Msg, World
+
+
+def turn(world: World) -> None:
+    """Let the loop, and the disk of a RealWorld, do what is due now."""
+    settle = getattr(world, "settle", None)
+    if settle is not None:
+        settle()
+    else:
+        world.clock.advance(0)
+
+
+def ask(world: World, stream: str = "S", **asked: Any) -> Any:
+    """Ask for a snapshot and return the answer."""
+    body = json.dumps({"deliver_subject": "chunks", **asked}).encode()
+    answers = world.request(f"$JS.API.STREAM.SNAPSHOT.{stream}", body)
+    turn(world)
+    (answer,) = answers
+    return json.loads(answer.payload)
+
+
+def take(world: World, stream: str = "S", **asked: Any) -> bytes:
+    """Take a snapshot to its end, acknowledging every chunk."""
+    heard = world.listen("chunks")
+    assert "error" not in ask(world, stream, **asked)
+    acknowledged = 0
+    while acknowledged < len(heard):
+        for chunk in heard[acknowledged:]:
+            acknowledged += 1
+            if chunk.reply:
+                world.publish(chunk.reply.decode())
+        turn(world)
+    assert heard[-1].payload == b""
+    assert heard[-1].status in {b"", b"NATS/1.0 204"}
+    return b"".join(chunk.payload for chunk in heard)
+
+
+def begin(world: World, name: str = "S", **config: Any) -> str:
+    """Ask for a restore and return where to send the archive."""
+    body = {"config": {"name": name, "subjects": [f"{name.lower()}.>"], **config}, "state": {}}
+    answers = world.request(f"$JS.API.STREAM.RESTORE.{name}", json.dumps(body).encode())
+    turn(world)
+    (answer,) = answers
+    found = json.loads(answer.payload)
+    assert "error" not in found, found
+    subject: str = found["deliver_subject"]
+    return subject
+
+
+def send(world: World, subject: str, chunk: bytes) -> list[Msg]:
+    """Send a chunk and return what was answered so far."""
+    answers = world.request(subject, chunk)
+    turn(world)
+    return answers
+
+
+def give(world: World, data: bytes, name: str = "S", *, size: int = 500, **config: Any) -> Any:
+    """Restore an archive and return the last answer, or the first that is an error."""
+    subject = begin(world, name, **config)
+    for start in range(0, len(data), size):
+        (answer,) = send(world, subject, data[start : start + size])
+        if answer.payload:
+            return json.loads(answer.payload)
+    (answer,) = send(world, subject, b"")
+    return json.loads(answer.payload)
+
+
+def error_of(answer: Any) -> tuple[int, int, str]:
+    error = answer["error"]
+    return error["code"], error["err_code"], error["description"]
