@@ -310,6 +310,8 @@ ACCOUNT_LOOKUPS_MAX: Final = 64  # accounts being fetched at a time; beyond it l
 ACCOUNT_RENEWAL_NS: Final = 1 * NS_PER_S  # between two fetches of an expired one, as nats-server
 ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of its own
 CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it
+CACHE_RECHECK_MAX_NS: Final = 60 * NS_PER_S  # for what a cache resolver has had too long; as there
+CACHE_RECHECK_MIN_NS: Final = NS_PER_S // 10  # ours
 CLAIMS_REQUESTS_MAX: Final = 64  # requests about account JWTs that wait their turn
 # Nodes of trees of patterns that one check of imports and exports may pass: at first, and more for
 # each question. 16 levels of tokens and wildcards can mean a thousand nodes for a question.

@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountClaims
+from leafnode.clock import NS_PER_S
 from leafnode.durable import sync_directory
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_JWTS_MAX, CACHED_ACCOUNT_JWTS_MAX, JWT_CHARS_MAX
+from leafnode.limits import (
+    ACCOUNT_JWTS_MAX,
+    CACHE_RECHECK_MAX_NS,
+    CACHE_RECHECK_MIN_NS,
+    CACHED_ACCOUNT_JWTS_MAX,
+    JWT_CHARS_MAX,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +93,7 @@ class JwtDirectory:
         entry = self._entries.get(account)
         if entry is None:
             return None
-        ttl_ns = self.options.ttl_ns
-        if ttl_ns and self._clock.monotonic_ns() - entry.used_ns > ttl_ns:
+        if self._is_cache and self._is_over(entry):
             self._forget(account)
             return None
         if self._is_cache:
@@ -150,6 +156,19 @@ class JwtDirectory:
             raise AuthError(f"cannot delete {account}: {err.strerror}") from err
         del self._entries[account]
 
+    def expire(self) -> None:
+        """Forget what the cache has had long enough: by its ttl or, without one, by the JWT."""
+        with self._lock:
+            for account, entry in list(self._entries.items()):
+                if self._is_over(entry):
+                    self._forget(account)
+
+    def _is_over(self, entry: _Entry) -> bool:
+        ttl_ns = self.options.ttl_ns
+        if ttl_ns:
+            return self._clock.monotonic_ns() - entry.used_ns >= ttl_ns
+        return 0 < entry.expires_s <= self._clock.wall_ns() // NS_PER_S
+
     def hash(self) -> bytes:
         """Return what is equal for two directories with the same JWTs."""
         total = 0
@@ -159,7 +178,7 @@ class JwtDirectory:
 
     def pack(self) -> Iterator[tuple[str, str]]:
         """Yield every account with its JWT, without those that expired."""
-        now_s = self._clock.wall_ns() // 1_000_000_000
+        now_s = self._clock.wall_ns() // NS_PER_S
         for account, entry in list(self._entries.items()):
             if entry.expires_s and entry.expires_s < now_s:
                 continue
@@ -226,6 +245,14 @@ class DirectoryResolver:
         if token is None:
             raise AuthError("account jwt not found")
         return token
+
+    async def expire(self) -> None:
+        """Let a cache forget in time, for as long as the server runs; look twice within its ttl."""
+        ttl_ns = self.directory.options.ttl_ns or CACHE_RECHECK_MAX_NS
+        every_ns = max(CACHE_RECHECK_MIN_NS, min(ttl_ns // 2, CACHE_RECHECK_MAX_NS))
+        while True:
+            await asyncio.sleep(every_ns / NS_PER_S)
+            await asyncio.to_thread(self.directory.expire)
 
     async def change(self, options: OperatorOptions) -> None:
         for account, token in options.preload:

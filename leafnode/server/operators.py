@@ -58,8 +58,20 @@ async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> Non
     operator.known.on_change = partial(_account_changed, server)
     operator.readiness = partial(_readiness, server)
     await operator.start(tasks)
+    _expire_cache(server, operator)
     await look_up(server, server.options)
     await look_up_keepers(server)
+
+
+def _expire_cache(server: Server, operator: OperatorMode) -> None:
+    wanted = server.options.operator.resolver if server.options.operator is not None else None
+    if wanted is None or wanted.kind != "cache":
+        return
+    from leafnode.auth.directory import DirectoryResolver
+
+    resolver = operator.known.resolver
+    assert isinstance(resolver, DirectoryResolver), "whose kind it is"
+    _ = server.begin(resolver.expire(), name="cache of account JWTs")
 
 
 async def look_up(server: Server, options: Options) -> None:

@@ -44,7 +44,12 @@ def login_timeout_s(command: list[str]) -> int:
 class Operated:
     """A server with an operator, a full resolver, a system account and one for users."""
 
-    def __init__(self, directory: Path, command: list[str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        command: list[str],
+        resolver: str = "type: full, allow_delete: true",
+    ) -> None:
         self.directory = directory
         self.operator = Key(nkeys.PREFIX_BYTE_OPERATOR)
         self.system = Key(nkeys.PREFIX_BYTE_ACCOUNT)
@@ -58,7 +63,7 @@ class Operated:
         conf.write_text(
             f"listen: 127.0.0.1:{self.port}\noperator: {operator}\n"
             f"authorization {{timeout: {login_timeout_s(command)}}}\n"
-            f"resolver: {{type: full, dir: '{directory}/jwt', allow_delete: true}}\n"
+            f"resolver: {{dir: '{directory}/jwt', {resolver}}}\n"
             f"resolver_preload: {{{self.system.public}: {self.account_jwt(self.system)}}}\n"
         )
         with (directory / "server.log").open("wb") as log:
@@ -348,6 +353,24 @@ def test_a_pack_is_all_accounts_and_an_empty_message(operated: Operated) -> None
         operated.account.public: operated.account_jwt(operated.account),
         operated.system.public: operated.account_jwt(operated.system),
     }
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_cache_lets_its_files_go_in_time_though_nobody_asks(name: str, tmp_path: Path) -> None:
+    if name == "nats-server" and not NATS_SERVER.exists():
+        pytest.skip("nats-server is not installed")
+    operated = Operated(tmp_path, SERVERS[name], "type: cache, ttl: '1s'")
+    try:
+        deadline = time.monotonic() + 30
+        while list((tmp_path / "jwt").iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+        # What was loaded goes on to hold.
+        listed = asyncio.run(operated.ask("$SYS.REQ.CLAIMS.LIST"))
+        assert listed["data"] == []
+    finally:
+        end_process(operated.process, signal.SIGTERM)
 
 
 async def ended(client: Client, told: list[str], why: str) -> None:

@@ -122,6 +122,38 @@ def test_a_cache_forgets_what_was_not_used_for_long(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cache_lets_go_in_time_what_nobody_asks_for(tmp_path: Path) -> None:
+    clock = FakeClock()
+    cache = opened(tmp_path, "cache", clock, ttl_ns=10 * NS_PER_S)
+    cache.save(KEY.public, TOKEN)
+    clock.advance(6 * NS_PER_S)
+    cache.save(OTHER.public, REALM.account_jwt(OTHER))
+
+    clock.advance(3 * NS_PER_S)
+    cache.expire()
+    assert len(cache.accounts()) == 2
+    clock.advance(1 * NS_PER_S)
+    cache.expire()
+
+    assert cache.accounts() == [OTHER.public]
+    assert [file.name for file in tmp_path.iterdir()] == [f"{OTHER.public}.jwt"]
+
+
+def test_a_cache_without_a_ttl_goes_by_the_jwts(tmp_path: Path) -> None:
+    clock = FakeClock()
+    cache = opened(tmp_path, "cache", clock)
+    cache.save(KEY.public, REALM.account_jwt(claims={"exp": NOW_S + 5}))
+    cache.save(OTHER.public, REALM.account_jwt(OTHER))
+
+    clock.advance(4 * NS_PER_S)
+    cache.expire()
+    assert len(cache.accounts()) == 2
+    clock.advance(1 * NS_PER_S)
+    cache.expire()
+
+    assert cache.accounts() == [OTHER.public]
+
+
 def test_a_file_that_cannot_be_deleted_is_forgotten_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
