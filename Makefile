@@ -6,10 +6,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SEED ?= 1
 CYCLES ?= 50
 CUTS ?= 3000
+FLIPS ?= 10000
 EXAMPLES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut model bench suite package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip model bench suite package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +64,9 @@ kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit 
 
 powercut: $(VENV)/.dev ## CUTS=3000 SEED=1: cut the power of a store, look for what it acknowledged; needs gcc
 	@$(BIN)/python -m tests.faults.powercut --cuts $(CUTS) --seed $(SEED)
+
+bitflip: $(VENV)/.dev ## FLIPS=10000 SEED=1: one wrong bit in a store's files, none of it may be served; 20 minutes
+	@$(BIN)/python -m tests.faults.bitflip --flips $(FLIPS) --seed $(SEED)
 
 model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory and a model, all alike; half an hour
 	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/contract/test_api_model.py

@@ -164,6 +164,7 @@ SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects ar
 READS_WAITING_MAX: Final = 4096  # requests for the reader thread; beyond it StoreBusy
 STORE_RETRY_NS: Final = 500 * NS_PER_MS  # full disk back with room, or failed disk, to the next try
 STORE_RETRY_MAX_NS: Final = 30 * NS_PER_S
+STORE_START_CHECK_BYTES: Final = 16 * MIB  # of open segments, read through before the start ends
 STORE_CLOSE_NS: Final = 10 * NS_PER_S  # last commit at shutdown; systemd kills later than that
 CONSUMER_FLUSH_NS: Final = 250 * NS_PER_MS
 DEDUPE_IDS_MAX: Final = 1_000_000

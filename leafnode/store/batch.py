@@ -159,6 +159,7 @@ class StreamChange:
         assert columns is not None, "a segment keeps its columns until its index is on disk"
         key = (self.stream.id, segment.no)
         numbers = (
+            segment.first_seq,
             segment.last_seq,
             segment.rows,
             segment.body_bytes,

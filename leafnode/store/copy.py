@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from leafnode.store.recover import Recovered
+    from leafnode.store.recover import Recovered, StreamRow
     from leafnode.store.segments import Columns, Segment
 
 ROUNDS_MAX: Final = 20
@@ -199,9 +199,7 @@ def drop_dead(path: Path, step: Callable[[int], None]) -> int:
     return dropped
 
 
-def _drop_dead_of(
-    conn: sqlite3.Connection, row: tuple[int, str, str, int, bytes, int, int, int]
-) -> int:
+def _drop_dead_of(conn: sqlite3.Connection, row: StreamRow) -> int:
     stream_id, dropped = row[0], 0
 
     def columns_of(segment: Segment) -> Columns:

@@ -31,6 +31,9 @@ READ_MSGS: Final = 1024  # messages of one transaction
 READ_BYTES: Final = 1024 * 1024
 
 SELECT_IDS: Final = "SELECT id FROM stream ORDER BY account, name"
+# What a statement that takes long may let the write-ahead log grow by before it is stopped.
+WAL_GROWTH_MAX: Final = 64 * 1024 * 1024
+STEPS_BETWEEN_LOOKS: Final = 50_000  # of SQLite's machine: some milliseconds
 NO_STATE: Final = StreamState(0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -40,6 +43,39 @@ class Seen:
 
     stream: Recovered
     state: StreamState  # all zero for a damaged stream
+
+
+class GrownError(Exception):
+    """The write-ahead log has grown too much."""
+
+
+@contextlib.contextmanager
+def stopped_by_growth(conn: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Stop a long statement when it keeps the log from being reused. Raises GrownError."""
+    wal = path.with_name(path.name + "-wal")
+
+    def size() -> int:
+        try:
+            return wal.stat().st_size
+        except OSError:
+            return 0
+
+    bound = size() + WAL_GROWTH_MAX
+
+    def look() -> int:
+        return int(size() > bound)
+
+    conn.set_progress_handler(look, STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    except sqlite3.OperationalError as err:
+        if "interrupted" not in str(err):
+            raise
+        if look():
+            raise GrownError from err
+        raise KeyboardInterrupt from err  # which came while SQLite was at work
+    finally:
+        conn.set_progress_handler(None, 0)
 
 
 class Inspection:

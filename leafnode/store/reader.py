@@ -13,11 +13,11 @@ import sqlite3
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
-from leafnode.store.recover import load_columns
+from leafnode.store.recover import SEGMENT_COLUMNS, check_segment, load_columns
 from leafnode.store.rows import to_messages
 from leafnode.store.segments import Segment, open_checked
 from leafnode.store.writes import table
@@ -38,11 +38,11 @@ ROWS_AT_ONCE: Final = 64  # taken from SQLite; their bodies lie in one segment
 NO_SEGMENT_LIMIT: Final = 2**62
 
 NEXT_SEGMENT: Final = (
-    "SELECT no, first_seq, sealed, last_seq, rows, dead FROM segment "
+    f"SELECT {SEGMENT_COLUMNS} FROM segment "  # noqa: S608
     "WHERE stream=? AND no>=? AND (last_seq IS NULL OR last_seq>=?) ORDER BY no LIMIT 1"
 )
 PREVIOUS_SEGMENT: Final = (
-    "SELECT no, first_seq, sealed, last_seq, rows, dead FROM segment "
+    f"SELECT {SEGMENT_COLUMNS} FROM segment "  # noqa: S608
     "WHERE stream=? AND no<=? AND first_seq<=? ORDER BY no DESC LIMIT 1"
 )
 SUBJECT_NAME: Final = "SELECT name FROM subject WHERE stream=? AND sid=?"
@@ -187,7 +187,7 @@ class Reader:
                 result.messages.append(msg)
                 result.bytes += len(msg[4])
                 if _is_full(request, result):
-                    return
+                    break
 
     def _pages(
         self,
@@ -199,11 +199,40 @@ class Reader:
     ) -> Iterator[list[Row]]:
         """Yield rows of one segment, a few at a time: not much more than the request is for."""
         for statement, parameters in self._statements(conn, request, segment, seqs):
+            if _is_full(request, result):
+                return
             cursor = conn.execute(statement, parameters)
-            at_once = 1
+            at_once, count, last = 1, 0, 0
             while not _is_full(request, result) and (rows := cursor.fetchmany(at_once)):
+                count, last = count + len(rows), rows[-1][0]
                 yield rows
                 at_once = min(ROWS_AT_ONCE, _still_wanted(request, result) or 2 * at_once)
+            if not segment.sealed:
+                continue
+            ended = not _is_full(request, result)
+            if request.sids is not None:
+                whole = count == len(parameters) if ended else parameters[count - 1] == last
+            else:
+                if not ended:
+                    seqs = (last, seqs[1]) if request.backward else (seqs[0], last)
+                whole = self._has_all(conn, request, segment, seqs, count)
+            if not whole:
+                raise StoreCorrupt(f"messages of segment {segment.no} are missing")
+
+    def _has_all(
+        self,
+        conn: sqlite3.Connection,
+        request: ReadRequest,
+        segment: Segment,
+        seqs: tuple[int, int],
+        rows: int,
+    ) -> bool:
+        """Say whether so many rows are all: a damaged page may lack some and look right."""
+        first, last = max(seqs[0], segment.first_seq), min(seqs[1], segment.last_seq)
+        if rows == last - first + 1:
+            return True
+        columns = self._columns_of(conn, request.stream_id, segment)
+        return rows == columns.slot(last + 1) - columns.slot(first)
 
     def _statements(
         self,
@@ -264,8 +293,9 @@ class Reader:
         return columns
 
 
-def _segment(row: tuple[int, int, int, int | None, int | None, bytes | None]) -> Segment:
-    no, first_seq, sealed, last_seq, rows, dead = row
+def _segment(row: tuple[Any, ...]) -> Segment:
+    check_segment(row)
+    _, no, first_seq, sealed, last_seq, rows, *_, dead = row
     segment = Segment(no, first_seq)
     segment.sealed = bool(sealed)
     segment.last_seq = last_seq or 0

@@ -10,36 +10,36 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from leafnode.errors import StoreCorrupt
 from leafnode.store import schema
 from leafnode.store.api import ConsumerRecord
 from leafnode.store.index import StreamIndex
+from leafnode.store.rows import row_checksum
 from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
 from leafnode.store.sizes import message_bytes
 from leafnode.store.writes import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from leafnode.store.bounds import StoreBounds
 
+StreamRow = tuple[int, str, str, int, bytes, int, int, int, int, int]
 SELECT_STREAMS: Final = (
-    "SELECT id, account, name, created, config, first_seq, last_seq, last_ts FROM stream "
-    "ORDER BY id"
+    "SELECT id, account, name, created, config, first_seq, last_seq, last_ts, crc, floor_crc "
+    "FROM stream ORDER BY id"
 )
-SELECT_STREAM: Final = (
-    "SELECT id, account, name, created, config, first_seq, last_seq, last_ts FROM stream WHERE id=?"
-)
+SELECT_STREAM: Final = SELECT_STREAMS.replace("ORDER BY id", "WHERE id=?")
 SELECT_CONSUMERS: Final = (
-    "SELECT name, created, config, state FROM consumer WHERE stream=? ORDER BY name"
+    "SELECT name, created, config, state, crc FROM consumer WHERE stream=? ORDER BY name"
 )
-SELECT_SUBJECTS: Final = "SELECT sid, name FROM subject WHERE stream=? ORDER BY sid"
-SELECT_SEGMENTS: Final = (
-    "SELECT no, first_seq, sealed, dead, last_seq, rows, body_bytes, bytes, first_ts, last_ts "
-    "FROM segment WHERE stream=? ORDER BY no"
+SELECT_SUBJECTS: Final = "SELECT sid, name, crc FROM subject WHERE stream=? ORDER BY sid"
+SEGMENT_COLUMNS: Final = (
+    "stream, no, first_seq, sealed, last_seq, rows, body_bytes, bytes, first_ts, last_ts, crc, dead"
 )
+SELECT_SEGMENTS: Final = f"SELECT {SEGMENT_COLUMNS} FROM segment WHERE stream=? ORDER BY no"  # noqa: S608
 SELECT_SPANS: Final = "SELECT spans FROM segment_index WHERE stream=? AND no=?"
 SELECT_COLUMNS: Final = "SELECT columns FROM segment_index WHERE stream=? AND no=?"
 SELECT_ROWS: Final = "SELECT seq, sid, ts, hl, length(body) FROM {table} ORDER BY seq"
@@ -89,7 +89,7 @@ def load_columns(conn: sqlite3.Connection, stream_id: int, no: int) -> Columns:
 
 def load_stream(
     conn: sqlite3.Connection,
-    row: tuple[int, str, str, int, bytes, int, int, int],
+    row: StreamRow,
     bounds: StoreBounds,
     columns: Callable[[Segment], Columns],
 ) -> Recovered:
@@ -97,14 +97,17 @@ def load_stream(
 
     Raises sqlite3.Error for a reason that is no damage.
     """
-    stream_id, account, name, created_ns, config, first_seq, last_seq, last_ts_ns = row
+    stream_id, account, name, created_ns, config, first_seq, last_seq, last_ts_ns, *crcs = row
     # Not the loop's way to columns: this may be the writer's thread.
     index = StreamIndex(first_seq, bounds, partial(_columns_here, conn, stream_id))
     index.last_seq = last_seq
     index.last_ts_ns = last_ts_ns
     found = Recovered(stream_id, account, name, created_ns, config, index)
     try:
-        for consumer in conn.execute(SELECT_CONSUMERS, (stream_id,)):
+        check_row("its description", row[:5], crcs[0])
+        check_row("its position", (stream_id, first_seq, last_seq, last_ts_ns), crcs[1])
+        for *consumer, crc in conn.execute(SELECT_CONSUMERS, (stream_id,)):
+            check_row(f"consumer {consumer[0]}", (stream_id, *consumer), crc)
             found.consumers[consumer[0]] = ConsumerRecord(*consumer)
         _load_index(conn, stream_id, index)
     except StoreCorrupt as err:
@@ -117,19 +120,32 @@ def load_stream(
     return found
 
 
+def check_row(what: str, values: Sequence[object], crc: int) -> None:
+    """Raise StoreCorrupt unless these are the values that the checksum was made of."""
+    if row_checksum(*values) != crc:
+        raise StoreCorrupt(f"the checksum of {what} does not hold")
+
+
+def check_segment(row: tuple[object, ...]) -> None:
+    """Check a row of SEGMENT_COLUMNS. Raises StoreCorrupt."""
+    check_row(f"the description of segment {row[1]}", row[:10], cast("int", row[10]))
+
+
 def _columns_here(conn: sqlite3.Connection, stream_id: int, segment: Segment) -> Columns:
     return segment.columns or load_columns(conn, stream_id, segment.no)
 
 
 def _load_index(conn: sqlite3.Connection, stream_id: int, index: StreamIndex) -> None:
-    for sid, name in conn.execute(SELECT_SUBJECTS, (stream_id,)):
+    for sid, name, crc in conn.execute(SELECT_SUBJECTS, (stream_id,)):
+        check_row(f"subject {sid}", (stream_id, sid, name), crc)
         index.subjects.put(sid, name)
     for row in conn.execute(SELECT_SEGMENTS, (stream_id,)).fetchall():
-        no, first_seq, sealed, dead = row[:4]
+        check_segment(row)
+        _, no, first_seq, sealed, *numbers, _, dead = row
         segment = Segment(no, first_seq)
         segment.dead = bytearray(open_checked(dead)) if dead is not None else bytearray()
         if sealed:
-            _load_sealed(conn, stream_id, index, segment, row[4:])
+            _load_sealed(conn, stream_id, index, segment, numbers)
         else:
             _load_open(conn, stream_id, index, segment)
         index.segments.append(segment)
@@ -147,7 +163,7 @@ def _load_sealed(
     stream_id: int,
     index: StreamIndex,
     segment: Segment,
-    numbers: tuple[int, int, int, int, int, int],
+    numbers: Sequence[int],
 ) -> None:
     segment.sealed = segment.stored = True
     segment.columns = None
@@ -181,9 +197,12 @@ def _load_open(
     names = index.subjects.names
     select = SELECT_ROWS.format(table=table(stream_id, segment.no))
     for seq, sid, ts_ns, header_size, size in conn.execute(select):
-        counted = message_bytes("file", len(names.get(sid, b"")), header_size, size)
-        columns.add(seq, sid, counted, ts_ns)
-        segment.body_bytes += size
+        try:
+            counted = message_bytes("file", len(names.get(sid, b"")), header_size, size)
+            columns.add(seq, sid, counted, ts_ns)
+            segment.body_bytes += size
+        except (TypeError, OverflowError) as err:  # NULL, text, numbers that nobody wrote
+            raise StoreCorrupt(f"message {seq} is not as it was written: {err}") from err
     segment.columns = columns
     segment.rows = len(columns)
     if columns:

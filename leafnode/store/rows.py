@@ -1,7 +1,7 @@
-"""A message as a row of its segment's table, and the checksum that each row carries.
+"""A message as a row of its segment's table, and the checksum that each row of a store carries.
 
 Knows the row's fields only. SQLite has no page checksums: a flipped bit in a body would be served
-as it is.
+as it is, and one in a limit would be obeyed.
 Truth: docs/store.md, "Damage".
 """
 
@@ -33,7 +33,26 @@ def checksum(subject_crc: int, seq: int, ts_ns: int, header_size: int, body: byt
 
 def is_intact(row: Row, subject_crc: int) -> bool:
     seq, _, ts_ns, header_size, crc, body = row
-    return header_size <= len(body) and crc == checksum(subject_crc, seq, ts_ns, header_size, body)
+    try:
+        whole = checksum(subject_crc, seq, ts_ns, header_size, body)
+        return header_size <= len(body) and crc == whole
+    except TypeError:  # a damaged record may hold NULL, or text for a number
+        return False
+
+
+def row_checksum(*values: object) -> int:
+    """Return the CRC-32 of the values of a row that describes something, and of their types."""
+    return zlib.crc32(b"".join([_as_bytes(value) for value in values]))
+
+
+def _as_bytes(value: object) -> bytes:
+    """Return a value so that no two, one behind the other, look like two others."""
+    if isinstance(value, bytes):
+        return b"b%d:" % len(value) + value
+    if isinstance(value, str):
+        data = value.encode("utf-8", "surrogateescape")
+        return b"s%d:" % len(data) + data
+    return f"{value};".encode()
 
 
 def to_message(row: Row, subject: bytes) -> StoredMsg:
@@ -48,10 +67,14 @@ def to_messages(
     Raises StoreCorrupt for the first whose checksum does not hold.
     """
     crc32, new = zlib.crc32, tuple.__new__
-    for seq, sid, ts_ns, header_size, crc, body in rows:  # `is_intact` without its calls
-        found = (crc32(body, crcs[sid]) ^ seq ^ ts_ns ^ (ts_ns >> 32) ^ header_size) & _MASK
-        if crc != found or header_size > len(body):
-            raise StoreCorrupt(f"the checksum of message {seq} does not hold")
+    seq = 0
+    try:
+        for seq, sid, ts_ns, header_size, crc, body in rows:  # `is_intact` without its calls
+            found = (crc32(body, crcs[sid]) ^ seq ^ ts_ns ^ (ts_ns >> 32) ^ header_size) & _MASK
+            if crc != found or header_size > len(body):
+                raise StoreCorrupt(f"the checksum of message {seq} does not hold")
+    except TypeError as err:  # a damaged record may hold NULL, or text for a number
+        raise StoreCorrupt(f"message {seq} is not as it was written: {err}") from err
     return [
         new(StoredMsg, (seq, names[sid], ts_ns, header_size, body))
         for seq, sid, ts_ns, header_size, _, body in rows

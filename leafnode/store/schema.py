@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.store import wal
+from leafnode.store.rows import row_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +82,22 @@ VERSION_1: Final = (
 )
 # The time of the message stored last, for a stream whose rows are gone: times never go back.
 VERSION_2: Final = ("ALTER TABLE stream ADD COLUMN last_ts INTEGER NOT NULL DEFAULT 0",)
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (VERSION_1, VERSION_2)
+# A checksum for all that describes messages, as each message has one. What is there is taken as it
+# is.
+VERSION_3: Final = (
+    "ALTER TABLE stream ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE stream ADD COLUMN floor_crc INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE segment ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE subject ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE consumer ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+    "UPDATE stream SET crc=leafnode_checksum(id, account, name, created, config), "
+    "floor_crc=leafnode_checksum(id, first_seq, last_seq, last_ts)",
+    "UPDATE segment SET crc=leafnode_checksum(stream, no, first_seq, sealed, last_seq, rows, "
+    "body_bytes, bytes, first_ts, last_ts)",
+    "UPDATE subject SET crc=leafnode_checksum(stream, sid, name)",
+    "UPDATE consumer SET crc=leafnode_checksum(stream, name, created, config, state)",
+)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (VERSION_1, VERSION_2, VERSION_3)
 
 GET_VERSION: Final = "SELECT v FROM meta WHERE k='schema_version'"
 SET_VERSION: Final = "INSERT OR REPLACE INTO meta VALUES('schema_version', ?)"
@@ -140,13 +157,13 @@ def ensure_file(path: Path, connect: Connect = sqlite3.connect) -> None:
 
 
 def _create(path: Path, connect: Connect) -> None:
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size:
-        raise StoreCorrupt(f"{path}: is missing, but {wal.name} with its last changes is there")
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreCorrupt(f"{path}: is missing, but {log.name} with its last changes is there")
     new = path.with_name(path.name + ".new")
     try:
         new.unlink(missing_ok=True)
-        wal.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         conn = connect(new, isolation_level=None)
         try:
@@ -225,7 +242,8 @@ def open_inspector(path: Path) -> sqlite3.Connection:
         raise StoreCorrupt(f"{path}: is not a SQLite database")
     conn = None
     try:
-        conn = open_reader(path)
+        with wal.checked(path, sqlite3.connect):
+            conn = open_reader(path)
         _check_identity(conn, path)
         version = _version(conn, path, MIGRATIONS)
     except sqlite3.Error as err:
@@ -234,6 +252,8 @@ def open_inspector(path: Path) -> sqlite3.Connection:
         if getattr(err, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR:  # no table `meta`
             raise StoreCorrupt(f"{path}: is a database, but not one of leafnode") from err
         raise store_error(err, path) from err
+    except OSError as err:
+        raise StoreError(f"{path}: {err.strerror}") from err
     except StoreError:
         if conn is not None:
             conn.close()
@@ -253,6 +273,9 @@ def migrate(conn: sqlite3.Connection, path: Path, steps: Sequence[Sequence[str]]
     Raises StoreError for a file that a newer program wrote.
     """
     version = _version(conn, path, steps)
+    if version == len(steps):
+        return
+    conn.create_function("leafnode_checksum", -1, row_checksum, deterministic=True)
     for number, step in enumerate(steps[version:], start=version + 1):
         conn.execute("BEGIN IMMEDIATE")
         for statement in step:
@@ -268,8 +291,8 @@ def pregrow_wal(conn: sqlite3.Connection, path: Path, size: int) -> None:
     when it grows. A transaction that spills out of a small cache and is rolled back leaves only the
     size.
     """
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size >= size:
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size >= size:
         return
     conn.execute("PRAGMA cache_size=32")
     conn.execute("BEGIN IMMEDIATE")

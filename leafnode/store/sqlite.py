@@ -27,6 +27,7 @@ from leafnode.store.index import StreamIndex
 from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
 from leafnode.store.recover import load_columns
+from leafnode.store.rows import row_checksum
 from leafnode.store.stream import SqliteStream
 from leafnode.store.tail import TailBudget
 from leafnode.store.worker import ThreadExecutor, Worker
@@ -156,8 +157,10 @@ class SqliteStore:
     def update_stream(self, account: str, name: str, config: bytes) -> None:
         batch = self.committer.batch()
         stream = self._streams[account, name]
-        self._records[stream.id] = (self._records[stream.id][0], config)
-        self._stage(batch, stream.id, writes.UPDATE_CONFIG, (config, stream.id))
+        created_ns = self._records[stream.id][0]
+        self._records[stream.id] = (created_ns, config)
+        crc = row_checksum(stream.id, account, name, created_ns, config)
+        self._stage(batch, stream.id, writes.UPDATE_CONFIG, (config, crc, stream.id))
 
     def rename_stream(self, account: str, name: str, new_name: str) -> None:
         assert (account, new_name) not in self._streams, f"stream {new_name} of {account} exists"
@@ -165,7 +168,8 @@ class SqliteStore:
         stream = self._streams.pop((account, name))
         stream.name = new_name
         self._streams[account, new_name] = stream
-        self._stage(batch, stream.id, writes.RENAME_STREAM, (new_name, stream.id))
+        crc = row_checksum(stream.id, account, new_name, *self._records[stream.id])
+        self._stage(batch, stream.id, writes.RENAME_STREAM, (new_name, crc, stream.id))
 
     def delete_stream(self, account: str, name: str) -> None:
         batch = self.committer.batch()
@@ -191,7 +195,7 @@ class SqliteStore:
         self._lazy_states.pop((owner.id, name), None)
         owner.consumers[name] = ConsumerRecord(name, created_ns, config, state)
         row = (owner.id, name, created_ns, config, state)
-        self._stage(batch, owner.id, writes.PUT_CONSUMER, row)
+        self._stage(batch, owner.id, writes.PUT_CONSUMER, (*row, row_checksum(*row)))
 
     def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
         owner = self._streams[account, stream]
@@ -276,7 +280,10 @@ class SqliteStore:
         states, self._lazy_states = self._lazy_states, {}
         batch.consumer_states = states
         for (stream_id, name), state in states.items():
-            self._stage(batch, stream_id, writes.PUT_CONSUMER_STATE, (state, stream_id, name))
+            known = self._by_id[stream_id].consumers[name]
+            crc = row_checksum(stream_id, name, known.created_ns, known.config, state)
+            row = (state, crc, stream_id, name)
+            self._stage(batch, stream_id, writes.PUT_CONSUMER_STATE, row)
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         stats = self._stats

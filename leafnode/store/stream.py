@@ -410,4 +410,4 @@ class SqliteStream:
 
 
 def _insert_subject(row: tuple[int, int, bytes], conn: sqlite3.Connection) -> None:
-    writes.execute(conn, writes.INSERT_SUBJECT, row)
+    writes.insert_subjects(conn, [row])

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreCorrupt
 from leafnode.store import schema
+from leafnode.store.inspect import GrownError, stopped_by_growth
+from leafnode.store.pages import lines, problems
 from leafnode.store.rows import is_intact
 from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
 from leafnode.store.sizes import message_bytes
@@ -53,6 +55,7 @@ STRAY_ROWS: Final = (
         "(SELECT stream, no FROM segment WHERE sealed)",
     ),
 )
+CHECK_ALL: Final = "PRAGMA quick_check"
 FIXED_TABLES: Final = ("meta", "stream", "segment", "segment_index", "subject", "consumer")
 
 
@@ -72,6 +75,7 @@ class Verdict:
     last_live: int = 0
     last_seq: int = 0
     last_ts_ns: int = 0
+    unseen: str = ""  # what was not looked at, and why
 
     def fault(self, problem: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:
@@ -123,6 +127,7 @@ def verify(inspection: Inspection) -> Iterator[Verdict | None]:
         heads = []
     for stream_id, account, name in heads:
         verdict = Verdict(account, name)
+        _describe(inspection, stream_id, verdict)
         yield from _stream(inspection, stream_id, verdict)
         yield verdict
     with _noted(file), inspection.view():
@@ -134,9 +139,35 @@ def verify(inspection: Inspection) -> Iterator[Verdict | None]:
                 file.fault(f"{count} rows of table {name} belong to nothing")
     for name in FIXED_TABLES:
         with _noted(file):
-            for problem in _integrity(conn, name):
+            for problem in problems(conn, name):
                 file.fault(problem)
+    _pages(inspection, file)
     yield file
+
+
+def _describe(inspection: Inspection, stream_id: int, verdict: Verdict) -> None:
+    """Load the stream as a server does, which checks all that is kept about it."""
+    try:
+        seen = inspection.stream(stream_id)
+    except StoreCorrupt as err:  # while its counts were taken
+        verdict.fault(str(err))
+        return
+    if seen is not None and seen.stream.damage is not None:
+        verdict.fault(str(seen.stream.damage))
+
+
+def _pages(inspection: Inspection, file: Verdict) -> None:
+    """Look at what belongs to no table: free pages, and pages that nothing leads to.
+
+    The only view that lasts: as long as reading the file takes.
+    """
+    try:
+        with _noted(file), stopped_by_growth(inspection.conn, inspection.path):
+            for (text,) in inspection.conn.execute(CHECK_ALL):
+                for line in lines(text):
+                    file.fault(line)
+    except GrownError:
+        file.unseen = "pages outside tables were not looked at: the server writes too much"
 
 
 def _stream(inspection: Inspection, stream_id: int, verdict: Verdict) -> Iterator[None]:
@@ -164,7 +195,7 @@ def _read(inspection: Inspection, stream_id: int, no: int, names: dict[int, byte
         if any(row[1] not in names for row in rows):
             names.update(conn.execute(SELECT_SUBJECTS, (stream_id,)))
         index = conn.execute(SELECT_INDEX, (stream_id, no)).fetchone()
-        integrity = _integrity(conn, table(stream_id, no))
+        integrity = problems(conn, table(stream_id, no))
     return _Read(no, floor[0], row[0], bool(row[1]), row[2], row[3:], index, rows, integrity)
 
 
@@ -178,6 +209,9 @@ def _judge(read: _Read, names: dict[int, bytes], verdict: Verdict) -> None:
     columns = Columns(read.first_seq)
     for row in read.rows:
         seq, sid, ts_ns, header_size, _, body = row
+        if not all(type(number) is int for number in row[:5]) or type(body) is not bytes:
+            verdict.fault(f"message {seq} is not as it was written")
+            continue
         name = names.get(sid)
         if seq < read.first_seq or seq <= verdict.last_seq:
             verdict.fault(f"message {seq} is not where its sequence belongs")
@@ -191,7 +225,11 @@ def _judge(read: _Read, names: dict[int, bytes], verdict: Verdict) -> None:
             verdict.fault(f"message {seq} is older than the one before it")
         verdict.last_seq, verdict.last_ts_ns = seq, ts_ns
         size = 0 if name is None else message_bytes("file", len(name), header_size, len(body))
-        columns.add(seq, sid, size, ts_ns)
+        try:
+            columns.add(seq, sid, size, ts_ns)
+        except (TypeError, OverflowError):  # numbers that nobody wrote
+            verdict.fault(f"message {seq} is not as it was written")
+            continue
         if is_dead:
             verdict.removed += 1
         else:
@@ -232,12 +270,6 @@ def _judge_index(read: _Read, columns: Columns, verdict: Verdict) -> None:
         verdict.fault(f"{where}: its numbers are not those of its messages")
     elif first_ts > expected[3] or last_ts < expected[4]:
         verdict.fault(f"{where}: its times are not those of its messages")
-
-
-def _integrity(conn: sqlite3.Connection, name: str) -> list[str]:
-    """Return what SQLite finds wrong with the pages of one table."""
-    found = conn.execute(f"PRAGMA integrity_check({name})").fetchall()
-    return [text for (text,) in found if text != "ok"]
 
 
 @contextlib.contextmanager

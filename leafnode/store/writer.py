@@ -16,8 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
-from leafnode.store import schema
+from leafnode.store import schema, wal
 from leafnode.store.commit import Outcome
+from leafnode.store.pages import check_at_start
 from leafnode.store.recover import load_streams
 
 if TYPE_CHECKING:
@@ -55,19 +56,35 @@ class Writer:
         self._conn: sqlite3.Connection | None = None
 
     def open(self) -> list[Recovered]:
-        """Open the file and read what every stream holds. Raises StoreError."""
-        conn = self._conn = schema.open_writer(self.path, self._connect)
+        """Open the file and read what every stream holds. Raises StoreError, and then it is as it
+        was.
+        """
+        try:
+            with wal.checked(self.path, self._connect):
+                return self._open()
+        except sqlite3.Error as err:
+            raise schema.store_error(err, self.path) from err
+        except OSError as err:
+            raise StoreFailed(f"{self.path}: {err.strerror}") from err
+
+    def _open(self) -> list[Recovered]:
+        conn = schema.open_writer(self.path, self._connect)
         try:
             recovered = load_streams(conn, self._bounds, self._columns_of)
-            if not self.make_reserve():
-                log.warning("No room for the reserve file: path=%s", self._reserve)
-            try:
-                schema.pregrow_wal(conn, self.path, self._bounds.wal_pregrow_bytes)
-            except (sqlite3.Error, OSError) as err:
-                log.warning("The write-ahead log was not grown: %s", err)
-        except sqlite3.Error as err:
-            self.close()
-            raise schema.store_error(err, self.path) from err
+            check_at_start(conn, recovered)
+        except sqlite3.Error:
+            conn.close()
+            raise
+        except StoreCorrupt as err:
+            conn.close()
+            raise StoreCorrupt(f"{self.path}: {err}") from err
+        self._conn = conn
+        if not self.make_reserve():
+            log.warning("No room for the reserve file: path=%s", self._reserve)
+        try:
+            schema.pregrow_wal(conn, self.path, self._bounds.wal_pregrow_bytes)
+        except (sqlite3.Error, OSError) as err:
+            log.warning("The write-ahead log was not grown: %s", err)
         return recovered
 
     def reopen(self) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from leafnode.store.rows import ROW_VALUES
+from leafnode.store.rows import ROW_VALUES, row_checksum
 from leafnode.store.segments import encode_spans, seal_checked
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ BODY: Final = ROW_VALUES.count("?") - 1  # where the body stands in a row
 SEQS_PER_DELETE: Final = 256
 
 INSERT_STREAM: Final = (
-    "INSERT INTO stream(id, account, name, created, config, first_seq, last_seq) "
-    "VALUES(?,?,?,?,?,?,?)"
+    "INSERT INTO stream(id, account, name, created, config, first_seq, last_seq, crc, floor_crc) "
+    "VALUES(?,?,?,?,?,?,?,?,?)"
 )
-UPDATE_CONFIG: Final = "UPDATE stream SET config=? WHERE id=?"
-RENAME_STREAM: Final = "UPDATE stream SET name=? WHERE id=?"
-UPDATE_FLOOR: Final = "UPDATE stream SET first_seq=?, last_seq=?, last_ts=? WHERE id=?"
+UPDATE_CONFIG: Final = "UPDATE stream SET config=?, crc=? WHERE id=?"
+RENAME_STREAM: Final = "UPDATE stream SET name=?, crc=? WHERE id=?"
+UPDATE_FLOOR: Final = "UPDATE stream SET first_seq=?, last_seq=?, last_ts=?, floor_crc=? WHERE id=?"
 SELECT_SEGMENT_NOS: Final = "SELECT no FROM segment WHERE stream=?"
 DELETE_STREAM: Final = (
     "DELETE FROM segment WHERE stream=?",
@@ -40,10 +40,10 @@ DELETE_STREAM: Final = (
     "DELETE FROM consumer WHERE stream=?",
     "DELETE FROM stream WHERE id=?",
 )
-INSERT_SEGMENT: Final = "INSERT INTO segment(stream, no, first_seq, sealed) VALUES(?,?,?,0)"
+INSERT_SEGMENT: Final = "INSERT INTO segment(stream, no, first_seq, sealed, crc) VALUES(?,?,?,0,?)"
 SEAL_SEGMENT: Final = (
-    "UPDATE segment SET sealed=1, last_seq=?, rows=?, body_bytes=?, bytes=?, first_ts=?, "
-    "last_ts=?, dead=? WHERE stream=? AND no=?"
+    "UPDATE segment SET sealed=1, first_seq=?, last_seq=?, rows=?, body_bytes=?, bytes=?, "
+    "first_ts=?, last_ts=?, crc=?, dead=? WHERE stream=? AND no=?"
 )
 REPLACE_INDEX: Final = (
     "INSERT INTO segment_index VALUES(?,?,?,?) "
@@ -52,13 +52,13 @@ REPLACE_INDEX: Final = (
 UPDATE_DEAD: Final = "UPDATE segment SET dead=? WHERE stream=? AND no=?"
 DELETE_SEGMENT: Final = "DELETE FROM segment WHERE stream=? AND no=?"
 DELETE_INDEX: Final = "DELETE FROM segment_index WHERE stream=? AND no=?"
-INSERT_SUBJECT: Final = "INSERT INTO subject VALUES(?,?,?)"
+INSERT_SUBJECT: Final = "INSERT INTO subject VALUES(?,?,?,?)"
 DELETE_SUBJECT: Final = "DELETE FROM subject WHERE stream=? AND sid=?"
 PUT_CONSUMER: Final = (
-    "INSERT INTO consumer VALUES(?,?,?,?,?) ON CONFLICT(stream, name) DO UPDATE "
-    "SET created=excluded.created, config=excluded.config, state=excluded.state"
+    "INSERT INTO consumer VALUES(?,?,?,?,?,?) ON CONFLICT(stream, name) DO UPDATE "
+    "SET created=excluded.created, config=excluded.config, state=excluded.state, crc=excluded.crc"
 )
-PUT_CONSUMER_STATE: Final = "UPDATE consumer SET state=? WHERE stream=? AND name=?"
+PUT_CONSUMER_STATE: Final = "UPDATE consumer SET state=?, crc=? WHERE stream=? AND name=?"
 DELETE_CONSUMER: Final = "DELETE FROM consumer WHERE stream=? AND name=?"
 
 
@@ -69,7 +69,8 @@ def table(stream_id: int, no: int) -> str:
 def create_stream(
     conn: sqlite3.Connection, row: tuple[int, str, str, int, bytes, int, int]
 ) -> None:
-    conn.execute(INSERT_STREAM, row)
+    floor = (row[0], *row[5:], 0)
+    conn.execute(INSERT_STREAM, (*row, row_checksum(*row[:5]), row_checksum(*floor)))
 
 
 def delete_stream(conn: sqlite3.Connection, stream_id: int) -> None:
@@ -81,7 +82,8 @@ def delete_stream(conn: sqlite3.Connection, stream_id: int) -> None:
 
 def create_segment(conn: sqlite3.Connection, stream_id: int, no: int, first_seq: int) -> None:
     create_rows(conn, stream_id, no)
-    conn.execute(INSERT_SEGMENT, (stream_id, no, first_seq))
+    crc = row_checksum(stream_id, no, first_seq, 0, *[None] * 6)
+    conn.execute(INSERT_SEGMENT, (stream_id, no, first_seq, crc))
 
 
 def create_rows(conn: sqlite3.Connection, stream_id: int, no: int) -> None:
@@ -110,7 +112,7 @@ def insert_rows(conn: sqlite3.Connection, stream_id: int, no: int, rows: Sequenc
 
 
 def insert_subjects(conn: sqlite3.Connection, subjects: Sequence[tuple[int, int, bytes]]) -> None:
-    conn.executemany(INSERT_SUBJECT, subjects)
+    conn.executemany(INSERT_SUBJECT, [(*row, row_checksum(*row)) for row in subjects])
 
 
 def delete_subjects(conn: sqlite3.Connection, stream_id: int, sids: Sequence[int]) -> None:
@@ -120,8 +122,9 @@ def delete_subjects(conn: sqlite3.Connection, stream_id: int, sids: Sequence[int
 def seal_segment(
     conn: sqlite3.Connection, key: tuple[int, int], numbers: tuple[int, ...], dead: bytes
 ) -> None:
-    """`numbers`: last sequence, rows, body bytes, live bytes, first and last time."""
-    conn.execute(SEAL_SEGMENT, (*numbers, _bits(dead), *key))
+    """`numbers`: first and last sequence, rows, body bytes, live bytes, first and last time."""
+    crc = row_checksum(*key, numbers[0], 1, *numbers[1:])
+    conn.execute(SEAL_SEGMENT, (*numbers, crc, _bits(dead), *key))
 
 
 def put_index(conn: sqlite3.Connection, key: tuple[int, int], columns: Columns) -> None:
@@ -135,7 +138,7 @@ def describe(conn: sqlite3.Connection, key: tuple[int, int], segment: Segment) -
         return
     assert segment.columns is not None
     numbers = (
-        *(segment.last_seq, segment.rows, segment.body_bytes),
+        *(segment.first_seq, segment.last_seq, segment.rows, segment.body_bytes),
         *(segment.live_bytes, segment.first_ts_ns, segment.last_ts_ns),
     )
     seal_segment(conn, key, numbers, bytes(segment.dead))
@@ -162,7 +165,8 @@ def drop_segment(conn: sqlite3.Connection, key: tuple[int, int]) -> None:
 def set_floor(
     conn: sqlite3.Connection, stream_id: int, first_seq: int, last_seq: int, last_ts_ns: int
 ) -> None:
-    conn.execute(UPDATE_FLOOR, (first_seq, last_seq, last_ts_ns, stream_id))
+    crc = row_checksum(stream_id, first_seq, last_seq, last_ts_ns)
+    conn.execute(UPDATE_FLOOR, (first_seq, last_seq, last_ts_ns, crc, stream_id))
 
 
 def execute(conn: sqlite3.Connection, statement: str, parameters: Sequence[object]) -> None:

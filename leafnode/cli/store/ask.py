@@ -7,7 +7,6 @@ much since it began: its view keeps the log from being reused. Truth: docs/store
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,14 +16,11 @@ from sqlite_utils import Database
 from leafnode.cli.store import describe
 from leafnode.errors import StoreError
 from leafnode.store import views
-from leafnode.store.inspect import Inspection
+from leafnode.store.inspect import WAL_GROWTH_MAX, GrownError, Inspection, stopped_by_growth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-WAL_GROWTH_MAX: Final = 64 * 1024 * 1024
-STEPS_BETWEEN_LOOKS: Final = 50_000  # of SQLite's machine: some milliseconds
 HEAP_MAX: Final = 256 * 1024 * 1024
 _ALLOWED: Final = {
     sqlite3.SQLITE_SELECT,
@@ -36,10 +32,6 @@ _BANNED_FUNCTIONS: Final = {"load_extension", "fts3_tokenizer"}
 
 
 _TABLE_FUNCTIONS: Final = ("json_each", "json_tree")
-
-
-class _GrownError(Exception):
-    """The write-ahead log has grown too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +69,9 @@ def ask(path: Path, sql: str, *, stream: str | None, limit: int) -> Answer:
         conn.execute("BEGIN")
         _make_messages(database, used, stream)
         conn.execute("PRAGMA query_only=ON")
-        with _stopped_by_growth(conn, path):
+        with stopped_by_growth(conn, path):
             return _answer(conn, sql, limit)
-    except _GrownError as err:
+    except GrownError as err:
         raise StoreError(
             f"stopped: the server wrote {WAL_GROWTH_MAX >> 20} MiB meanwhile and could not reuse "
             "its log; ask for less, or ask a backup"
@@ -138,34 +130,6 @@ def _make_messages(database: Database, used: set[str], stream: str | None) -> No
     conn.execute("DROP TABLE messages")
     for statement in views.statements(found, used):
         conn.execute(statement)
-
-
-@contextlib.contextmanager
-def _stopped_by_growth(conn: sqlite3.Connection, path: Path) -> Iterator[None]:
-    wal = path.with_name(path.name + "-wal")
-
-    def size() -> int:
-        try:
-            return wal.stat().st_size
-        except OSError:
-            return 0
-
-    bound = size() + WAL_GROWTH_MAX
-
-    def look() -> int:
-        return int(size() > bound)
-
-    conn.set_progress_handler(look, STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    except sqlite3.OperationalError as err:
-        if "interrupted" not in str(err):
-            raise
-        if look():
-            raise _GrownError from err
-        raise KeyboardInterrupt from err  # which came while SQLite was at work
-    finally:
-        conn.set_progress_handler(None, 0)
 
 
 def _answer(conn: sqlite3.Connection, sql: str, limit: int) -> Answer:

@@ -163,6 +163,7 @@ def _as_dict(verdict: Verdict) -> dict[str, Any]:
         "gaps": verdict.gaps,
         "problems": verdict.problems,
         "more_problems": verdict.more_problems,
+        "unseen": verdict.unseen,
     }
 
 
@@ -178,6 +179,8 @@ def _as_text(verdict: Verdict) -> str:
     lines += [f"  {shown.bad('!')} {shown.printable(problem)}" for problem in verdict.problems]
     if verdict.more_problems:
         lines.append(f"  and {verdict.more_problems} more")
+    if verdict.unseen:
+        lines.append(f"  {verdict.unseen}")
     return "\n".join(lines)
 
 

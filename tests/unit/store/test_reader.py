@@ -435,3 +435,19 @@ def test_a_read_that_goes_on_is_not_refused_for_want_of_a_place(tmp_path: Path) 
     world.store._read_worker.waiting -= 1
     assert [[message.seq for message in page] for page in found] == [[3]]
     world.close()
+
+
+@pytest.mark.parametrize("patterns", [(), (b"a.1",)])
+def test_a_sealed_segment_that_lacks_a_row_is_noticed(
+    tmp_path: Path, patterns: tuple[bytes, ...]
+) -> None:
+    world, stream = filled(tmp_path)
+    change(
+        tmp_path,
+        "DELETE FROM m1_1 WHERE sid=(SELECT sid FROM subject WHERE name=CAST('a.1' AS BLOB))",
+    )
+
+    assert read(world, stream, 1, *patterns) == []
+
+    assert "messages of segment 1 are missing" in str(world.damage[0][2])
+    world.close()

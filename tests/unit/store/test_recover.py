@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.errors import StoreCorrupt, StoreFailed
+from leafnode.store import schema
 from leafnode.store.api import SubjectState
+from leafnode.store.rows import row_checksum
 from tests.sim.committer import SMALL, FaultyDisk, StoreWorld, open_store
 
 if TYPE_CHECKING:
@@ -179,7 +181,9 @@ def test_columns_with_other_rows_than_the_segment_says_are_damage(tmp_path: Path
     world.settle()
     world.close()
     conn = sqlite3.connect(tmp_path / "leafnode.db", isolation_level=None)
+    conn.create_function("leafnode_checksum", -1, row_checksum)
     conn.execute("UPDATE segment SET rows=5 WHERE no=1")
+    conn.execute(next(one for one in schema.VERSION_3 if one.startswith("UPDATE segment")))
     conn.close()
 
     world = open_store(tmp_path, BOUNDS)
@@ -209,4 +213,47 @@ def test_a_disk_that_cannot_be_read_is_no_damage_of_a_stream(tmp_path: Path, cod
     disk.heal()
     world = open_store(tmp_path, BOUNDS, disk=disk)
     assert world.damage == []
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE stream SET config=x'7B' WHERE id=1", "its description"),
+        ("UPDATE stream SET name='T' WHERE id=1", "its description"),
+        ("UPDATE stream SET first_seq=2 WHERE id=1", "its position"),
+        ("UPDATE segment SET first_seq=0 WHERE no=2", "the description of segment 2"),
+        ("UPDATE segment SET last_seq=3 WHERE no=1", "the description of segment 1"),
+        ("UPDATE subject SET name=x'62' WHERE sid=1", "subject 1"),
+        ("UPDATE consumer SET config=x'' WHERE name='C'", "consumer C"),
+        ("UPDATE consumer SET state=x'32' WHERE name='C'", "consumer C"),
+        ("UPDATE consumer SET name='D' WHERE name='C'", "consumer D"),
+    ],
+)
+def test_what_describes_messages_has_a_checksum_too(
+    tmp_path: Path, statement: str, said: str
+) -> None:
+    world, _ = filled(tmp_path, 10)
+    world.store.put_consumer("A", "S", "C", 5, b"{}", b"1")
+    world.close()
+    conn = sqlite3.connect(tmp_path / "leafnode.db", isolation_level=None)
+    conn.execute(statement)
+    conn.close()
+
+    world = open_store(tmp_path, BOUNDS)
+
+    assert f"the checksum of {said} does not hold" in str(world.damage[0][2])
+    world.close()
+
+
+def test_a_row_with_a_value_that_nobody_wrote_sets_its_stream_aside(tmp_path: Path) -> None:
+    world, _ = filled(tmp_path, 10)
+    world.close()
+    conn = sqlite3.connect(tmp_path / "leafnode.db", isolation_level=None)
+    conn.execute("UPDATE m1_3 SET sid=-1 WHERE seq=9")
+    conn.close()
+
+    world = open_store(tmp_path, BOUNDS)
+
+    assert "message 9 is not as it was written" in str(world.damage[0][2])
     world.close()

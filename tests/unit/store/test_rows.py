@@ -5,7 +5,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.store.rows import checksum, is_intact, to_message
+from leafnode.store.rows import checksum, is_intact, row_checksum, to_message
 
 SUBJECT = b"a.b"
 CRC = zlib.crc32(SUBJECT)
@@ -48,3 +48,18 @@ def test_a_message_carries_what_the_row_says() -> None:
     message = to_message(row(b"hello"), SUBJECT)
 
     assert tuple(message) == (7, SUBJECT, row_ts, 2, b"hello")
+
+
+def test_a_record_that_holds_something_else_is_not_intact() -> None:
+    row = (1, 1, 5, 0, checksum(0, 1, 5, 0, b"x"), b"x")
+
+    assert is_intact(row, 0)
+    assert not is_intact((1, 1, None, 0, row[4], b"x"), 0)  # type: ignore[arg-type]
+    assert not is_intact((1, 1, 5, 0, row[4], "x"), 0)  # type: ignore[arg-type]
+
+
+def test_the_checksum_of_a_row_is_of_values_types_and_order() -> None:
+    rows = [(1, "a", b"b"), ("1", "a", b"b"), (1, b"a", b"b"), (1, "ab", b""), (1, None, "ab")]
+
+    assert len({row_checksum(*row) for row in rows}) == len(rows)
+    assert row_checksum(1, "a", b"b", None) == 0x27A02F6D  # it is in files

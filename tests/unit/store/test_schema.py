@@ -114,7 +114,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
     conn.execute(schema.SET_VERSION, (len(schema.MIGRATIONS) + 1,))
     conn.close()
 
-    assert "written by a newer leafnode: schema 3, this one knows 2" in refused(path)
+    assert "written by a newer leafnode: schema 4, this one knows 3" in refused(path)
 
 
 def test_a_missing_file_whose_last_changes_are_there_is_refused(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_migrations_run_once_and_in_order(path: Path) -> None:
     schema.migrate(conn, path, steps)
     schema.migrate(conn, path, steps)
 
-    assert conn.execute(schema.GET_VERSION).fetchone() == (4,)
+    assert conn.execute(schema.GET_VERSION).fetchone() == (5,)
     assert [row[1] for row in conn.execute("PRAGMA table_info(two)")] == ["x", "y"]
     conn.close()
 
@@ -162,7 +162,7 @@ def test_a_migration_that_fails_leaves_the_version_before(path: Path) -> None:
         schema.migrate(conn, path, [*schema.MIGRATIONS, ["CREATE TABLE two(x)", "NONSENSE"]])
     conn.execute("ROLLBACK")
 
-    assert conn.execute(schema.GET_VERSION).fetchone() == (2,)
+    assert conn.execute(schema.GET_VERSION).fetchone() == (3,)
     conn.close()
 
 

@@ -85,8 +85,8 @@ def test_damage_of_a_stream_is_named(tmp_path: Path, statement: str, said: str) 
     ("statement", "said"),
     [
         ("DELETE FROM segment WHERE no=1", "table m1_1 belongs to no segment"),
-        ("INSERT INTO consumer VALUES(9,'x',0,x'',x'')", "1 rows of table consumer"),
-        ("INSERT INTO subject VALUES(9,1,x'61')", "1 rows of table subject"),
+        ("INSERT INTO consumer VALUES(9,'x',0,x'',x'',0)", "1 rows of table consumer"),
+        ("INSERT INTO subject VALUES(9,1,x'61',0)", "1 rows of table subject"),
     ],
 )
 def test_what_belongs_to_no_stream_is_named(tmp_path: Path, statement: str, said: str) -> None:

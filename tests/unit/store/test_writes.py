@@ -58,7 +58,7 @@ def test_any_number_of_rows_is_deleted(conn: sqlite3.Connection, count: int) -> 
 
 def test_a_deleted_stream_leaves_nothing(conn: sqlite3.Connection) -> None:
     writes.insert_subjects(conn, [(1, 1, b"a")])
-    writes.execute(conn, writes.PUT_CONSUMER, (1, "C", 5, b"{}", b""))
+    writes.execute(conn, writes.PUT_CONSUMER, (1, "C", 5, b"{}", b"", 0))
     writes.insert_rows(conn, 1, 1, rows(3))
 
     writes.delete_stream(conn, 1)
@@ -81,14 +81,14 @@ HOT = [
     (recover.SELECT_SPANS, 2),
     (recover.SELECT_COLUMNS, 2),
     (recover.SELECT_CONSUMERS, 1),
-    (writes.UPDATE_CONFIG, 2),
-    (writes.UPDATE_FLOOR, 4),
-    (writes.SEAL_SEGMENT, 9),
+    (writes.UPDATE_CONFIG, 3),
+    (writes.UPDATE_FLOOR, 5),
+    (writes.SEAL_SEGMENT, 11),
     (writes.UPDATE_DEAD, 3),
     (writes.DELETE_SEGMENT, 2),
     (writes.DELETE_INDEX, 2),
     (writes.DELETE_SUBJECT, 2),
-    (writes.PUT_CONSUMER_STATE, 3),
+    (writes.PUT_CONSUMER_STATE, 4),
     (writes.DELETE_CONSUMER, 2),
     *[(statement, 1) for statement in writes.DELETE_STREAM],
 ]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from leafnode.cli.store import ask as asking
 from leafnode.cli.store.ask import Answer, ask
 from leafnode.errors import StoreError
+from leafnode.store import inspect
 from tests.sim.committer import open_store
 from tests.sim.stored import SHORT, fill
 
@@ -114,8 +114,8 @@ def test_a_statement_that_holds_up_the_log_is_stopped(
     wal = path.with_name(path.name + "-wal")
     world = open_store(tmp_path, SHORT)
     (record,) = world.store.streams()
-    monkeypatch.setattr(asking, "WAL_GROWTH_MAX", 1 << 16)
-    monkeypatch.setattr(asking, "STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(inspect, "WAL_GROWTH_MAX", 1 << 16)
+    monkeypatch.setattr(inspect, "STEPS_BETWEEN_LOOKS", 1)
     written = 0
 
     class Watched(type(wal)):  # type: ignore[misc]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from leafnode.cli.store import describe
 from leafnode.store.inspect import Inspection, Seen
-from tests.sim.stored import fill, remove
+from tests.sim.committer import open_store
+from tests.sim.stored import SHORT, fill, remove
 
 
 def seen(path: Path) -> Seen:
@@ -58,10 +59,9 @@ def test_a_consumer_with_its_position_and_no_hidden_record(tmp_path: Path) -> No
 
 def test_a_position_that_cannot_be_read_is_unknown(tmp_path: Path) -> None:
     path = fill(tmp_path)
-    conn = sqlite3.connect(path)
-    conn.execute("UPDATE consumer SET state=x'ff'")
-    conn.commit()
-    conn.close()
+    world = open_store(tmp_path, SHORT)
+    world.store.put_consumer_state("A", "S", "C", b"\xff")
+    world.close()
 
     (row,) = describe.consumer_rows(seen(path))
 
