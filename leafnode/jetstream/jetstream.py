@@ -251,8 +251,9 @@ class AccountJetStream:
                 raise js_error(10058)
             return present, False
         account_bounds.check_count(self.bounds, len(self.streams))
-        self._check_overlap(config)
         self._check_bytes(config, 0)
+        origin_config.check_filters(config)
+        self._check_overlap(config)
         created_ns = self.context.time.now_ns()
         root = self.context.store_of(config.storage)
         self._check_gone(root, config.name)

@@ -65,6 +65,15 @@ def check(config: StreamConfig) -> None:
             raise js_error(10024, external.deliver)
 
 
+def check_filters(config: StreamConfig) -> None:
+    """Raise for a filter of a new stream that is no subject; an update may bring one."""
+    for origin in _origins(config):
+        wanted = origin.filter_subject
+        if wanted and not is_valid(wanted.encode()):
+            to = "mirror" if config.mirror is not None else "source:"
+            raise js_error(10049, f"subject filter '{wanted}' for the {to} invalid subject")
+
+
 def check_among(config: StreamConfig, lookup: Lookup, *, pedantic: bool = False) -> None:
     """Raise what is wrong about it in view of the streams that are there, and let a mirror take
     over whether its origin may be read directly.

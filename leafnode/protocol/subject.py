@@ -20,6 +20,13 @@ def is_valid(subject: bytes) -> bool:
     return b"" not in tokens and b">" not in tokens[:-1]
 
 
+def is_routable(subject: bytes) -> bool:
+    """Say whether a message under it may reach anybody: wildcards are words there."""
+    if not subject or len(subject.translate(None, _FORBIDDEN)) != len(subject):
+        return False
+    return b"" not in subject.split(b".")
+
+
 def is_literal(subject: bytes) -> bool:
     """Say whether no token is a wildcard; `foo.*bar` is a literal."""
     if b"*" not in subject and b">" not in subject:

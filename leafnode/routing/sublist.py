@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
-from leafnode.protocol.subject import is_literal, is_valid
+from leafnode.protocol.subject import is_literal, is_routable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -367,7 +367,7 @@ class Sublist:
             walked -= index
         if walked and self._payer is not None:
             self._payer.work_left -= WALK_WORK * (walked + index)
-        if found and not is_valid(subject):
+        if found and not is_routable(subject):
             found = []
         literal = self._literals.get(subject)
         if literal is not None:

@@ -25,6 +25,16 @@ def test_invalid_subjects(text: bytes) -> None:
     assert not subject.is_valid(text)
 
 
+@pytest.mark.parametrize("text", [b"a.b", b"a.*", b"a.>", b"a.>.b", b">.a"])
+def test_wildcards_are_words_of_what_is_published(text: bytes) -> None:
+    assert subject.is_routable(text)
+
+
+@pytest.mark.parametrize("text", [b"", b"a..b", b"a.", b"a b", b"a\rb", b"a\0b"])
+def test_what_reaches_nobody(text: bytes) -> None:
+    assert not subject.is_routable(text)
+
+
 def test_a_wildcard_is_one_only_as_a_whole_token() -> None:
     assert subject.is_literal(b"foo.*bar")
     assert subject.is_literal(b"foo.b>")

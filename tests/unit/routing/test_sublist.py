@@ -46,6 +46,16 @@ def test_removing_what_is_not_there_is_refused() -> None:
     assert sublist.count == 1
 
 
+def test_what_is_published_under_a_wildcard_is_matched_by_its_words() -> None:
+    sublist = Sublist()
+    subs = [subscription(b"a.>"), subscription(b"a.*.b"), subscription(b"a.b.b")]
+    for one in subs:
+        sublist.insert(one)
+
+    assert sublist.match(b"a.>.b").plain == subs[:2]
+    assert sublist.match(b"a..b").plain == []
+
+
 def test_members_of_one_queue_meet_from_different_patterns() -> None:
     sublist = Sublist()
     sublist.insert(subscription(b"a.*", b"q"))
