@@ -167,7 +167,9 @@ class DirectLast:
         self._upto_seq = request.up_to_seq or store.committed_seq()
         if request.up_to_time is not None:
             self._upto_seq = store.seq_at(request.up_to_time) - 1
-        self._upto_seq = min(self._upto_seq, store.committed_seq())
+        if self._upto_seq > store.committed_seq() and self._stream.config.storage == "file":
+            self._sender.status(_NO_RESULTS)  # beyond its end nothing is looked for there
+            return
         found = {
             subject: state
             for pattern in request.multi_last
