@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from leafnode.monitor import process
 from leafnode.monitor.metrics import metrics
@@ -55,7 +55,9 @@ NOT_FOUND: Final = Answer(404, TEXT, (b"404 page not found\n",))
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]{0,127}")
 # As nats-server counts them: under other names than the path, or not at all.
 _COUNTED_AS: Final = {"/subscriptionsz": "/subsz"}
-_KEPT_IN_PATH: Final = "/%$&+,:;=@"  # by Go's url.URL, what is escaped already too
+# By Go's url.URL: a path of these stays as it came, any other is escaped anew.
+_GOOD_PATH: Final = re.compile(r"(?:[A-Za-z0-9_.~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*")
+_KEPT_IN_PATH: Final = "/$&+,:;=@"
 _NOT_COUNTED: Final = frozenset({"/stacksz", "/raftz", "/ipqueuesz", "/debug/vars"})
 _INDENTS: Final = {"/ipqueuesz": 3}
 
@@ -82,10 +84,10 @@ class Endpoints:
 
     def answer(self, target: str) -> Steps[Answer]:
         """Answer a request target such as `/connz?limit=1`."""
-        path, mark, text = _local(target).partition("?")
+        path, _, text = _local(target).partition("?")
         clean = _clean(path)  # as it came: an escaped dot or slash is part of a name, as there
         if clean != path:
-            return at_once(_moved(quote(clean, safe=_KEPT_IN_PATH) + mark + text))
+            return at_once(_moved(_escaped(clean) + (f"?{text}" if text else "")))
         name = self._names.get(unquote(path))
         if name is None:
             return at_once(NOT_FOUND)
@@ -146,8 +148,13 @@ def _clean(path: str) -> str:
     return f"{clean}/" if path.endswith("/") and clean != "/" else clean
 
 
+def _escaped(path: str) -> str:
+    return path if _GOOD_PATH.fullmatch(path) else quote(unquote_to_bytes(path), _KEPT_IN_PATH)
+
+
 def _moved(location: str) -> Answer:
-    body = f'<a href="{escape(location)}">Temporary Redirect</a>.\n\n'
+    shown = escape(location).replace("&#x27;", "&#39;")  # as Go has it
+    body = f'<a href="{shown}">Temporary Redirect</a>.\n\n'
     return Answer(307, HTML, (body.encode(),), location)
 
 

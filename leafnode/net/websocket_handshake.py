@@ -18,7 +18,7 @@ import h11
 from wsproto.utilities import generate_accept_token
 
 from leafnode.limits import HTTP_HEADERS_MAX, WEBSOCKET_HEAD_BYTES_MAX
-from leafnode.net.http_request import refused_status
+from leafnode.net.http_request import BAD_REQUEST, flaw
 
 _KEY_BYTES: Final = 16
 _REASON_CHARS_MAX: Final = 100
@@ -26,6 +26,10 @@ _DEFLATE: Final = "permessage-deflate"
 _DEFLATE_ANSWER: Final = (
     b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
     b"client_no_context_takeover\r\n"
+)
+_TOO_LARGE: Final = "431 Request Header Fields Too Large"
+_EXPECTATION_FAILED: Final = (
+    b"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
 # Paths that mean another protocol; it is off here.
 _OTHER_PATHS: Final = ("/leafnode", "/mqtt")
@@ -81,11 +85,11 @@ class Handshake:
             self._http.receive_data(data)
             event = self._http.next_event()
         except h11.RemoteProtocolError as err:
-            return _refusal(err.error_status_hint, str(err))
+            return _malformed(_go_words(err), str(err))
         if event is h11.NEED_DATA:
             return None
         if not isinstance(event, h11.Request):
-            return _refusal(400, "no request")
+            return _malformed(BAD_REQUEST, "no request")
         return self._judge(event)
 
     def _judge(self, request: h11.Request) -> Upgrade | Refusal:
@@ -94,9 +98,13 @@ class Handshake:
             headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
         path = request.target.decode("latin-1").partition("?")[0]
         if len(request.headers) > HTTP_HEADERS_MAX:
-            return _refusal(431, "too many headers")
-        if status := refused_status(request):
-            return _refusal(status, "no request of HTTP/1")
+            return _malformed(_TOO_LARGE, "too many headers")
+        if text := flaw(request):
+            return _malformed(text, "no request of HTTP/1")
+        if b"://" in request.target:  # its host is the one that counts
+            headers["host"] = [urlsplit(request.target.decode("latin-1")).netloc]
+        if headers.get("expect", ["100-continue"])[0].lower() != "100-continue":
+            return Refusal(417, "an expectation", _EXPECTATION_FAILED)
         if path.endswith(_OTHER_PATHS):
             return _refusal(404, f"{path} is not enabled")
         if request.method != b"GET":
@@ -214,6 +222,28 @@ def _forwarded_for(headers: dict[str, list[str]]) -> str:
         return str(ipaddress.ip_address(value)) if "%" not in value else ""
     except ValueError:
         return ""
+
+
+def _go_words(err: h11.RemoteProtocolError) -> str:
+    """Return what Go's net/http answers where h11 finds a request malformed."""
+    if err.error_status_hint == HTTPStatus.BAD_REQUEST:
+        is_hostless = "Missing mandatory Host" in str(err)
+        return f"{BAD_REQUEST}: missing required Host header" if is_hostless else BAD_REQUEST
+    status = HTTPStatus(err.error_status_hint)
+    return f"{status} {status.phrase}"
+
+
+def _malformed(text: str, reason: str) -> Refusal:
+    """Refuse what is no request at all: in Go's way, which is not that of a handler."""
+    status = HTTPStatus(int(text[:3]))
+    head, body = text, text
+    if status == HTTPStatus.NOT_IMPLEMENTED:
+        head, body = f"{status} {status.phrase}", "Unsupported transfer encoding"
+    answer = (
+        f"HTTP/1.1 {head}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Connection: close\r\n\r\n{body}"
+    )
+    return Refusal(status, reason[:_REASON_CHARS_MAX], answer.encode())
 
 
 def _refusal(status: int, reason: str, *, has_body: bool = True) -> Refusal:

@@ -212,6 +212,7 @@ async def test_methods_bodies_and_paths_are_answered_alike(tmp_path: Path) -> No
                 ("OPTIONS", "/healthz", b""),
             ),
             *(("DELETE", "/healthz", b""), ("FOO", "/healthz", b""), ("GET", "//healthz", b"")),
+            *(("GET", "/./(x)!*'[]", b""), ("GET", "/a//b?", b""), ("GET", "/./(|", b"")),
             *(("GET", "/x/../healthz?details=1", b""), ("GET", "/%68ealthz", b"")),
             *(("GET", "/connz?subs=%zz&auth=zz", b""), ("GET", "/connz?auth=1;auth=zz", b"")),
         ]:

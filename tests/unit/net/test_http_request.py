@@ -5,7 +5,7 @@ from __future__ import annotations
 import h11
 import pytest
 
-from leafnode.net.http_request import is_about_the_server, refused_status
+from leafnode.net.http_request import flaw, is_about_the_server, refused_status
 
 
 def parsed(line: bytes) -> h11.Request:
@@ -31,10 +31,33 @@ def parsed(line: bytes) -> h11.Request:
         (b"GET * HTTP/1.1", 400),
         (b"GET varz HTTP/1.1", 400),
         (b"GET ?x HTTP/1.1", 400),
+        (b"GET /%zz/../varz HTTP/1.1", 400),
+        (b"GET /% HTTP/1.1", 400),
+        (b"GET /varz?%zz HTTP/1.1", 0),
     ],
 )
 def test_a_version_or_a_target_that_cannot_be_is_refused(line: bytes, status: int) -> None:
     assert refused_status(parsed(line)) == status
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        (b"X: a\x01b", "400 Bad Request"),
+        (b"X: a\tb", ""),
+        (b"Host: a/b", "400 Bad Request: malformed Host header"),
+        (b"Host: a b", "400 Bad Request: malformed Host header"),
+        (b"Host: [::1]:80", ""),
+    ],
+)
+def test_a_header_that_cannot_be_is_refused_in_gos_words(header: bytes, text: str) -> None:
+    connection = h11.Connection(h11.SERVER)
+    host = b"" if header.startswith(b"Host") else b"Host: x\r\n"
+    connection.receive_data(b"GET / HTTP/1.1\r\n" + host + header + b"\r\n\r\n")
+    request = connection.next_event()
+    assert isinstance(request, h11.Request)
+
+    assert flaw(request) == text
 
 
 def test_only_options_may_be_about_the_whole_server() -> None:
