@@ -201,6 +201,8 @@ class Callout:
         identity = replace(
             identity,
             user=claims.name or raw_user(connect),
+            name_tag="",  # its name is the user's already
+            tags=(),
             is_bearer=False,
             max_subscriptions=UNLIMITED,
             max_payload_bytes=UNLIMITED,
@@ -211,7 +213,8 @@ class Callout:
                     f'no valid account "{claims.aud}" for auth callout response '
                     f'on account "{to.account}": account missing'
                 )
-            identity = replace(identity, account=claims.aud, proof=proof_of(to))
+            issuer = claims.iss if claims.nats.issuer_account else ""
+            identity = replace(identity, account=claims.aud, issuer=issuer, proof=proof_of(to))
         return guarded(identity, to.account)
 
     async def _response(self, to: Delegation, user: str, answer: bytes) -> str:

@@ -29,6 +29,8 @@ def allowed_until_ns(times: Iterable[TimeRange], location: str, now_ns: int) -> 
     """
     ranges = [(_time_of_day(each.start), _time_of_day(each.end)) for each in times]
     if not ranges:
+        if location:
+            _zone(location)  # one that is none is wrong without ranges, too
         return 0
     now = _local(location, now_ns)
     ends = [end for start, until in ranges if (end := _end(start, until, now)) is not None]

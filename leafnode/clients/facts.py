@@ -15,6 +15,7 @@ from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 from leafnode.sha256 import sha256
 
 if TYPE_CHECKING:
+    from leafnode.auth.identity import Identity
     from leafnode.clients.login import Login
     from leafnode.clock import Clock
     from leafnode.errors import ProtocolError
@@ -175,10 +176,15 @@ def connection_facts(
         type="websocket" if login.kind is ConnectionType.WEBSOCKET else "nats",
         stalls=outbound.stalls if outbound is not None else 0,
         jwt=identity.jwt if identity is not None else "",
-        issuer_key=identity.issuer if identity is not None else "",
+        issuer_key=_issuer(identity) if identity is not None else "",
         name_tag=identity.name_tag if identity is not None else "",
         tags=identity.tags if identity is not None else (),
     )
+
+
+def _issuer(identity: Identity) -> str:
+    """Return who vouches for a user with a key: who signed it or, where nobody did, the account."""
+    return identity.issuer or (identity.account if identity.key else "")
 
 
 def with_tls(facts: ConnectionFacts, tls: TlsFacts, *, is_first: bool) -> ConnectionFacts:

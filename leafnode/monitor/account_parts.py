@@ -26,6 +26,13 @@ _RESPONSES: Final = {
     ResponseType.STREAM: "Streamed",
     ResponseType.CHUNKED: "Chunked",
 }
+_OFFERED: Final = (
+    ("$SYS.REQ.ACCOUNT.*.CONNZ", "Streamed"),
+    ("$SYS.REQ.ACCOUNT.*.STATZ", "Streamed"),
+    ("$SYS.DEBUG.SUBSCRIBERS", "Singleton"),
+    ("$SYS.REQ.USER.*.INFO", "Singleton"),
+)
+_JETSTREAM: Final = "$JS.API.>"
 _PLAIN: Final = {"invalid": False, "share": False, "tracking": False}
 
 
@@ -86,6 +93,36 @@ def _requested(one: ServiceImport, others: Mapping[str, AccountOptions]) -> dict
 
 def _latency(latency: LatencyOptions) -> dict[str, Any]:
     return {"sampling": latency.sampling_percent, "results": latency.subject}
+
+
+def server_exports(*, jetstream: bool) -> list[dict[str, Any]]:
+    """Return what the server itself offers to all accounts, in the system account."""
+    rows = [*_OFFERED, *([(_JETSTREAM, "Singleton")] if jetstream else [])]
+    return [
+        {"subject": subject, "type": "service", "response_type": response}
+        for subject, response in rows
+    ]
+
+
+def server_imports(name: str, system: str, *, jetstream: bool) -> list[dict[str, Any]]:
+    """Return what an account has of that; `system` is the name of the system account."""
+    rows = [(f"$SYS.REQ.USER.{name}.INFO", "$SYS.REQ.USER.INFO", True)]
+    if name != system:
+        connections = f"$SYS.REQ.ACCOUNT.{name}.CONNZ"
+        rows += [
+            (connections, "$SYS.REQ.ACCOUNT.PING.CONNZ", False),
+            (connections, "$SYS.REQ.SERVER.PING.CONNZ", False),
+            (f"$SYS.REQ.ACCOUNT.{name}.STATZ", "$SYS.REQ.ACCOUNT.PING.STATZ", False),
+        ]
+        if jetstream:
+            rows.append((_JETSTREAM, _JETSTREAM, True))
+    return [
+        {"subject": subject, "account": system, "to": local, "local_subject": local}
+        | {"type": "service"}
+        | _PLAIN
+        | {"share": share}
+        for subject, local, share in rows
+    ]
 
 
 def mappings(account: AccountOptions) -> dict[str, list[dict[str, Any]]]:

@@ -35,13 +35,17 @@ def account_view(server: Server, name: str, links: Sequence[HubLink]) -> Account
     jetstream = server.features.jetstream
     system = server.features.system
     options = server.account_set.options.get(name, AccountOptions(name))
+    system_name = server.account_set.system_name
+    is_system = name == system_name
+    offered = account_parts.server_exports(jetstream=jetstream is not None) if is_system else []
     return AccountView(
         name=name,
         name_tag=options.name_tag,
         tags=options.tags,
-        is_system=name == server.account_set.system_name,
-        exports=account_parts.exports(options),
-        imports=account_parts.imports(options, server.account_set.options),
+        is_system=is_system,
+        exports=account_parts.exports(options) + offered,
+        imports=account_parts.imports(options, server.account_set.options)
+        + account_parts.server_imports(name, system_name, jetstream=jetstream is not None),
         mappings=account_parts.mappings(options),
         slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
         jetstream=jetstream is not None and account.name in jetstream.by_account,

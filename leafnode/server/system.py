@@ -123,10 +123,10 @@ class System:
 
     def _user_info(self, asker: Peer) -> dict[str, object]:
         client = self._server.registry.open.get(asker.cid)
-        identity = client.identity if client is not None else None
-        if identity is None:
+        if client is None or client.identity is None:
             raise NoAnswer  # it is gone
-        answer = user_info(asker, identity, self._server.clock.wall_ns())
+        user, now_ns = client.facts().user, self._server.clock.wall_ns()
+        answer = user_info(asker, client.identity, now_ns, user=user)
         return answer | {"account_name": self._statistics.name_tag(str(answer["account"]))}
 
 

@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from leafnode.routing.permissions import Permissions, Rules
 
 
-def user_info(peer: Peer, identity: Identity, now_ns: int) -> dict[str, object]:
-    """Return user, account and permissions of a client that logged in. `now_ns` is wall time."""
+def user_info(peer: Peer, identity: Identity, now_ns: int, *, user: str) -> dict[str, object]:
+    """Return user, account and permissions of a client that logged in. `now_ns` is wall time.
+
+    `user` is what monitoring shows: where nothing proves who it is, what it says of itself.
+    """
     assert peer.account is not None, "a request comes from a client in an account"
     answer: dict[str, object] = {
-        "user": identity.user,
+        "user": user,
         "account": peer.account.name,
         "account_name": peer.account.name,
     }
-    if identity.name_tag:
+    if identity.name_tag:  # of its JWT
         answer["user_name"] = identity.name_tag
     if peer.permissions is not None:
         answer["permissions"] = _permissions(peer.permissions)

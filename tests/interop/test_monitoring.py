@@ -39,9 +39,8 @@ JETSTREAM: Final = 'jetstream {{ store_dir: "{{dir}}/js", domain: {} }}'
 # Keys of nats-server's answers that have no meaning here, by path.
 NOT_OURS: Final = {
     "varz": {"git_commit"},
-    # What the server itself imports for an account, and JetStream's domain, are no imports and
-    # mappings here.
-    "accountz": {"account_detail.imports", "account_detail.mappings"},
+    # JetStream's domain is no mapping here.
+    "accountz": {"account_detail.mappings"},
 }
 NOT_THEIRS: Final = {
     "varz": {"leafnode", "jetstream.config.sync_always"},
@@ -262,15 +261,14 @@ server_metadata { site: "north" }
 max_subscriptions: 700
 websocket { listen: "127.0.0.1:{port}", no_tls: true, compression: true, handshake_timeout: "3s" }
 """
-OF_THE_SYSTEM: Final = ("$SYS.", "$JS.")
 
 
 def made_of(detail: dict[str, Any]) -> dict[str, Any]:
-    """What an account is made of, without what the server itself exports and imports."""
+    """What an account is made of; the order means nothing."""
     parts = {}
     for name in ("exports", "imports"):
-        rows = [row for row in detail.get(name, []) if not row["subject"].startswith(OF_THE_SYSTEM)]
-        parts[name] = sorted(rows, key=lambda row: str(row["subject"]))
+        rows = detail.get(name, [])
+        parts[name] = sorted(rows, key=lambda row: (row["subject"], row.get("local_subject")))
     return parts | {key: detail.get(key) for key in ("mappings", "name_tag", "is_system")}
 
 

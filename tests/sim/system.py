@@ -124,4 +124,4 @@ class SystemWorld(ClientWorld):
         self.kicked.append(cid)
 
     def _user_info(self, asker: Peer) -> dict[str, object]:
-        return user_info(asker, Identity(user="joe"), self.clock.wall_ns())
+        return user_info(asker, Identity(), self.clock.wall_ns(), user="joe")

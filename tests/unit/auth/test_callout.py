@@ -93,10 +93,13 @@ def test_the_request_says_who_asks_about_whom_and_is_signed_by_the_server() -> N
 
 def test_the_answer_names_account_user_and_end() -> None:
     identity = decide(
-        lambda request: answer(request, nats={"jwt": user_jwt(request, exp=NOW_S + 60)})
+        lambda request: answer(
+            request, nats={"jwt": user_jwt(request, exp=NOW_S + 60, nats={"tags": ["a:b"]})}
+        )
     )
 
     assert (identity.account, identity.user) == ("APP", "bob")
+    assert (identity.name_tag, identity.tags, identity.issuer) == ("", (), "")
     assert identity.expires_ns == (NOW_S + 60) * 1_000_000_000
     assert identity.proof == proof_of(TO)
 

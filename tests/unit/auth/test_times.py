@@ -80,6 +80,8 @@ def test_times_that_cannot_be_read_are_an_auth_error(start: str, zone: str) -> N
 def test_a_zone_that_is_none_is_an_auth_error(zone: str) -> None:
     with pytest.raises(AuthError):
         until("10:00:00", "11:00:00", "2026-01-31T10:30:00", zone)
+    with pytest.raises(AuthError):
+        allowed_until_ns((), zone, 0)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import hashlib
 import ssl
 from typing import TYPE_CHECKING
 
+from leafnode.auth.identity import Identity
 from leafnode.clients.facts import closed_state, with_tls
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import errors
@@ -51,6 +52,20 @@ def test_a_user_that_nothing_proves_is_shown_as_it_calls_itself_and_a_token_is_n
     assert world.client(b'{"user":"joe","pass":"x"}').handler.facts().user == "joe"
     assert world.client(b'{"auth_token":"s3cret"}').handler.facts().user == "[REDACTED]"
     assert world.client().handler.facts().user == ""
+
+
+def test_who_has_a_key_is_vouched_for_by_its_account_where_nobody_signed_it() -> None:
+    client = ClientWorld().client()
+    issuers = []
+    for identity in (
+        Identity(account="A", user="joe"),
+        Identity(account="A", user="UK", key="UK"),
+        Identity(account="A", user="UK", key="UK", issuer="AK"),
+    ):
+        client.handler.become(identity)
+        issuers.append(client.handler.facts().issuer_key)
+
+    assert issuers == ["", "A", "AK"]
 
 
 def test_the_end_of_a_connection_has_nats_servers_name() -> None:

@@ -12,7 +12,13 @@ from leafnode.config.account_options import (
     StreamExport,
     StreamImport,
 )
-from leafnode.monitor.account_parts import exports, imports, mappings
+from leafnode.monitor.account_parts import (
+    exports,
+    imports,
+    mappings,
+    server_exports,
+    server_imports,
+)
 
 A = AccountOptions(
     "A",
@@ -66,6 +72,39 @@ def test_imports_are_shown_with_their_local_subject_and_the_exporters_latency() 
             "latency": {"sampling": 50, "results": "lat.x"},
         },
     ]
+
+
+def test_what_the_server_offers_is_imported_by_everybody_else() -> None:
+    offered = {row["subject"]: row["response_type"] for row in server_exports(jetstream=False)}
+    own = server_imports("SYS", "SYS", jetstream=True)
+    rows = server_imports("A", "SYS", jetstream=False)
+
+    assert offered == {
+        "$SYS.REQ.ACCOUNT.*.CONNZ": "Streamed",
+        "$SYS.REQ.ACCOUNT.*.STATZ": "Streamed",
+        "$SYS.DEBUG.SUBSCRIBERS": "Singleton",
+        "$SYS.REQ.USER.*.INFO": "Singleton",
+    }
+    assert own == [
+        {
+            "subject": "$SYS.REQ.USER.SYS.INFO",
+            "account": "SYS",
+            "to": "$SYS.REQ.USER.INFO",
+            "local_subject": "$SYS.REQ.USER.INFO",
+            "type": "service",
+            "invalid": False,
+            "share": True,
+            "tracking": False,
+        }
+    ]
+    assert [(row["subject"], row["to"]) for row in rows] == [
+        ("$SYS.REQ.USER.A.INFO", "$SYS.REQ.USER.INFO"),
+        ("$SYS.REQ.ACCOUNT.A.CONNZ", "$SYS.REQ.ACCOUNT.PING.CONNZ"),
+        ("$SYS.REQ.ACCOUNT.A.CONNZ", "$SYS.REQ.SERVER.PING.CONNZ"),
+        ("$SYS.REQ.ACCOUNT.A.STATZ", "$SYS.REQ.ACCOUNT.PING.STATZ"),
+    ]
+    assert server_exports(jetstream=True)[-1]["subject"] == "$JS.API.>"
+    assert server_imports("A", "SYS", jetstream=True)[-1]["share"] is True
 
 
 def test_weights_of_a_mapping_add_up_from_the_smallest() -> None:

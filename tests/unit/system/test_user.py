@@ -11,7 +11,7 @@ JOE = Identity(user="joe")
 
 
 def test_a_user_without_restrictions_has_no_permissions_field() -> None:
-    assert user_info(FakePeer(account("A")), JOE, 0) == {
+    assert user_info(FakePeer(account("A")), JOE, 0, user="joe") == {
         "user": "joe",
         "account": "A",
         "account_name": "A",
@@ -23,7 +23,7 @@ def test_permissions_are_shown_as_nats_server_shows_them() -> None:
     publish, subscribe = Rules(deny=[b"x.>"]), Rules(allow=[b"a", b"b q.*"])
     peer.permissions = Permissions(publish, subscribe, ResponseRule(5, 1_000))
 
-    shown = user_info(peer, JOE, 0)["permissions"]
+    shown = user_info(peer, JOE, 0, user="joe")["permissions"]
 
     assert shown == {
         "publish": {"deny": ["x.>"]},
@@ -35,6 +35,10 @@ def test_permissions_are_shown_as_nats_server_shows_them() -> None:
 def test_a_name_and_an_expiry_are_shown_where_there_are_any() -> None:
     identity = Identity(user="UABC", name_tag="joe", expires_ns=5_000)
 
-    shown = user_info(FakePeer(account("A")), identity, 2_000)
+    shown = user_info(FakePeer(account("A")), identity, 2_000, user="UABC")
 
     assert (shown["user_name"], shown["expires"]) == ("joe", 3_000)
+
+
+def test_who_nobody_asked_for_a_name_is_shown_as_it_calls_itself() -> None:
+    assert user_info(FakePeer(account("A")), Identity(), 0, user="zed")["user"] == "zed"
