@@ -147,13 +147,11 @@ class Registry:
         if self.watcher is not None:
             self.watcher.client_refused(handler, reason, refusal)
 
-    def traffic(self) -> Traffic:
-        """Messages and bytes of all clients since start."""
-        total = Traffic()
-        total.add(self.closed_traffic)
-        for handler in self.open.values():
-            total.add(handler.peer.traffic)
-        return total
+    def traffic(self) -> tuple[Traffic, list[Traffic]]:
+        """Messages and bytes since start: of all that are gone, and of each client that is here."""
+        gone = Traffic()
+        gone.add(self.closed_traffic)
+        return gone, [handler.peer.traffic for handler in self.open.values()]
 
     def tell(self, handler: ClientHandler, error: ProtocolError, now_ns: int) -> None:
         """Write into the log what a client did wrong."""

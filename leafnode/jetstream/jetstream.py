@@ -33,11 +33,12 @@ from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
+from leafnode.limits import STREAMS_COUNTED_PER_TURN
 from leafnode.protocol.subject import collides
 from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from leafnode.jetstream.api_types import StreamConfigRequest
     from leafnode.jetstream.consumer import Consumer
@@ -406,10 +407,22 @@ class AccountJetStream:
 
     def usage(self) -> Usage:
         """Add up what the streams hold."""
+        steps = self.counted()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                usage: Usage = stop.value
+                return usage
+
+    def counted(self) -> Generator[None, None, Usage]:
+        """Add up what the streams hold; others may have their turn wherever it yields."""
         held = {"memory": 0, "file": 0}
         reserved = {"memory": 0, "file": 0}
         messages = consumers = 0
-        for stream in self.streams.values():
+        for number, stream in enumerate(list(self.streams.values()), 1):
+            if number % STREAMS_COUNTED_PER_TURN == 0:
+                yield
             state = stream.store.state()
             held[stream.config.storage] += state.bytes
             reserved[stream.config.storage] += max(0, stream.config.max_bytes)

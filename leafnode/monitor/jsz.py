@@ -26,7 +26,7 @@ _CONSUMERS_PER_TURN: Final = 64
 
 def jsz(views: Views, clock: Clock, options: JszOptions) -> Steps[dict[str, object]]:
     """Raises BadQuery."""
-    jetstream = views.jetstream()
+    jetstream = yield from views.jetstream()
     head: dict[str, object] = {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
@@ -51,7 +51,7 @@ def jsz(views: Views, clock: Clock, options: JszOptions) -> Steps[dict[str, obje
 
 def jsz_account(views: Views, options: JszOptions) -> Steps[dict[str, object]]:
     """Return the detail of one account: for `$SYS.REQ.ACCOUNT.*.JSZ`. Raises BadQuery."""
-    jetstream = views.jetstream()
+    jetstream = yield from views.jetstream()
     if jetstream is None:
         raise BadQuery("jetstream not enabled")
     if views.account(options.account) is None:

@@ -86,7 +86,7 @@ def metrics(monitor: Monitor) -> Steps[list[bytes]]:
     """Return the text in pieces. Of connections and accounts it tells as many as a page has."""
     views, clock = monitor.views, monitor.clock
     out = Exposition(views.facts.server_id)
-    varz = monitor.varz()
+    varz = yield from monitor.varz()
     _varz(out, varz)
     _connz(out, (yield from connz(views, clock, ConnzOptions())))
     numbers = yield from subsz(views, clock, SubszOptions())

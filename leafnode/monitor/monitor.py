@@ -50,7 +50,7 @@ class Monitor:
             "now": format_time(self.clock.wall_ns()),
         }
 
-    def varz(self) -> dict[str, object]:
+    def varz(self) -> Steps[dict[str, object]]:
         from leafnode.monitor.varz import varz
 
         return varz(self.views, self.clock, self.http_req_stats, self.http)
@@ -129,7 +129,7 @@ def _healthz(m: Monitor, options: o.HealthzOptions) -> Steps[dict[str, object]]:
 
 # By the name that a `$SYS.REQ.SERVER.PING.<name>` request has; the path is that in small letters.
 ENDPOINTS: Final[dict[str, Endpoint]] = {
-    "VARZ": Endpoint(o.Nothing, lambda m, _: at_once(m.varz())),
+    "VARZ": Endpoint(o.Nothing, lambda m, _: m.varz()),
     "CONNZ": Endpoint(o.ConnzOptions, _connz),
     "SUBSZ": Endpoint(o.SubszOptions, _subsz),
     "ROUTEZ": Endpoint(o.RoutezOptions, lambda m, _: at_once(m.routez())),

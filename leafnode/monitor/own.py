@@ -14,13 +14,14 @@ from leafnode.jetstream.go_time import format_time
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
+    from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import HttpFaults, OwnCounters, Views
     from leafnode.uplink.status import UplinkStatus
 
 
-def leafnode(views: Views, http: HttpFaults) -> dict[str, object]:
+def leafnode(views: Views, http: HttpFaults) -> Steps[dict[str, object]]:
     """Return what /varz says beyond nats-server: version, warnings, and what each bound counts."""
-    own = views.own()
+    own = yield from views.own()
     return {
         "version": views.facts.leafnode_version,
         "warnings": views.warnings(),

@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 
 Steps = Generator[None, None, T]
 ROWS_PER_TURN: Final = 32  # of about 30 us each on a PC: 1 ms before others have a turn
+COUNTS_PER_TURN: Final = 1024  # of about 1 us each
 
 
 def at_once(answer: T) -> Steps[T]:

@@ -16,8 +16,10 @@ from leafnode.monitor.text import number, uptime
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
+    from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import (
         HttpFaults,
+        JetStreamView,
         RemoteFacts,
         ServerCounters,
         ServerFacts,
@@ -35,15 +37,15 @@ _NO_WAITS: Final = dict.fromkeys(("waiters", "waits", "wait_time", "max_wait_tim
 
 def varz(
     views: Views, clock: Clock, http_req_stats: dict[str, int], http: HttpFaults
-) -> dict[str, object]:
+) -> Steps[dict[str, object]]:
     facts = views.facts
-    counters = views.counters()
+    counters = yield from views.counters()
     uptime_ns = clock.monotonic_ns() - facts.start_monotonic_ns
     answer = _constants(facts)
     answer["leaf"] = _leaf(facts)
     answer["mqtt"] = {}
     answer["websocket"] = dict(facts.websocket)
-    answer["jetstream"] = _jetstream(views)
+    answer["jetstream"] = _jetstream((yield from views.jetstream()))
     answer |= {
         "tls_timeout": number(facts.tls_timeout_ns / NS_PER_S),
         "write_deadline": facts.write_deadline_ns,
@@ -73,7 +75,7 @@ def varz(
         answer["tls_cert_not_after"] = format_time(facts.tls_not_after_s * NS_PER_S)
     answer |= _per_kind(counters)
     answer["disk_io_wait_stats"] = dict(_NO_WAITS)
-    answer["leafnode"] = own.leafnode(views, http)
+    answer["leafnode"] = yield from own.leafnode(views, http)
     return answer
 
 
@@ -135,8 +137,7 @@ def address(url: str) -> str:
     return urlsplit(url if "//" in url else f"//{url}").netloc.rpartition("@")[2]
 
 
-def _jetstream(views: Views) -> dict[str, object]:
-    jetstream = views.jetstream()
+def _jetstream(jetstream: JetStreamView | None) -> dict[str, object]:
     if jetstream is None:
         return {}
     return {

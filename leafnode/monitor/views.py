@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from leafnode.metrics import Traffic
+from leafnode.monitor.steps import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
     from leafnode.leaf.handler import LeafzRow
+    from leafnode.monitor.steps import Steps
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
     from leafnode.store.api import StoreStats
@@ -263,7 +265,7 @@ class JetStreamAccountView(msgspec.Struct, frozen=True):
     storage: int
     api_total: int
     api_errors: int
-    streams: Sequence[StreamView]
+    streams: Sequence[StreamView]  # each is made when it is asked for
     reserved_memory: int = -1  # of the account's limit; -1: none
     reserved_storage: int = -1
 
@@ -287,7 +289,7 @@ class Views(msgspec.Struct, frozen=True):
     """Everything that an endpoint may ask for. What is off is None or an empty list."""
 
     facts: ServerFacts
-    counters: Callable[[], ServerCounters]
+    counters: Callable[[], Steps[ServerCounters]]
     connections: Callable[[], Sequence[Connection]]  # clients and leaf links, by their cid
     subscriptions: Callable[[int], Iterable[SubscriptionFacts]]  # of a client or leaf, by its cid
     closed: Callable[[], Iterable[ClosedConnection]] = list  # the oldest first
@@ -296,11 +298,11 @@ class Views(msgspec.Struct, frozen=True):
     name_tag: Callable[[str], str] = lambda name: name  # what people call an account
     all_subscriptions: Callable[[str], Iterator[Subscription]] = lambda _: iter(())
     queues: Callable[[], dict[str, int]] = dict  # what waits in each, by its name
-    own: Callable[[], OwnCounters] = OwnCounters
+    own: Callable[[], Steps[OwnCounters]] = lambda: at_once(OwnCounters())
     closed_entrances: Callable[[], list[str]] = list  # of those that clients come by
     warnings: Callable[[], list[str]] = list  # what is allowed and probably a slip
     leafs: Callable[[], list[LeafzRow]] = list
     remotes: Callable[[], list[RemoteView]] = list
-    jetstream: Callable[[], JetStreamView | None] = lambda: None
+    jetstream: Callable[[], Steps[JetStreamView | None]] = lambda: at_once(None)
     uplinks: Callable[[], list[UplinkStatus]] = list
     ports: Callable[[], list[PortStatus]] = list

@@ -5,7 +5,8 @@ Knows every part's outside; monitoring itself knows only the views. No credentia
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from msgspec import structs
 
@@ -15,6 +16,8 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.options import HostPort
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
+from leafnode.metrics import Traffic
+from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, slices
 from leafnode.monitor.text import number
 from leafnode.monitor.views import (
     AccountFaults,
@@ -41,10 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.clients.facts import SubscriptionFacts
-    from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.jetstream.jetstream import AccountJetStream, Usage
     from leafnode.jetstream.stream import Stream
     from leafnode.leaf.handler import HubLink, LeafzRow
     from leafnode.leaf.remote import Remote
+    from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import AccountView, Connection
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
@@ -190,20 +194,30 @@ def _trusted(server: Server) -> dict[str, Any]:
     return {"trusted_operators": tokens, "trusted_claims": claims}
 
 
-def _counters(server: Server) -> ServerCounters:
+def _counters(server: Server) -> Steps[ServerCounters]:
     registry = server.registry
     leafs = _leafs(server)
-    traffic = [account.traffic for account in server.accounts.values()]
-    clients = registry.traffic()
+    clients, each = registry.traffic()
+    for piece in slices(each, COUNTS_PER_TURN):
+        for one in piece:
+            clients.add(one)
+        if len(piece) == COUNTS_PER_TURN:
+            yield
+    everybody, subscriptions = Traffic(), 0
+    for added, account in enumerate(list(server.accounts.values()), 1):
+        everybody.add(account.traffic)
+        subscriptions += account.sublist.count
+        if added % COUNTS_PER_TURN == 0:
+            yield
     return ServerCounters(
         connections=len(registry.open),
         total_connections=registry.total,
         leafnodes=len(leafs),
-        subscriptions=sum(account.sublist.count for account in server.accounts.values()),
-        in_msgs=sum(one.in_msgs for one in traffic),
-        in_bytes=sum(one.in_bytes for one in traffic),
-        out_msgs=sum(one.out_msgs for one in traffic),
-        out_bytes=sum(one.out_bytes for one in traffic),
+        subscriptions=subscriptions,
+        in_msgs=everybody.in_msgs,
+        in_bytes=everybody.in_bytes,
+        out_msgs=everybody.out_msgs,
+        out_bytes=everybody.out_bytes,
         in_client_msgs=clients.in_msgs,
         in_client_bytes=clients.in_bytes,
         out_client_msgs=clients.out_msgs,
@@ -232,9 +246,10 @@ def _net_faults(server: Server) -> NetFaults:
     )
 
 
-def _own(server: Server) -> OwnCounters:
+def _own(server: Server) -> Steps[OwnCounters]:
     registry, authenticator = server.registry, server.authenticator
     system = server.features.system
+    jetstream = yield from _jetstream_faults(server.features.jetstream)
     return OwnCounters(
         clients=ClientFaults(
             refused=registry.refused,
@@ -248,7 +263,7 @@ def _own(server: Server) -> OwnCounters:
         net=_net_faults(server),
         accounts=_account_faults(server),
         leafs=_leaf_faults(server.features.remotes),
-        jetstream=_jetstream_faults(server.features.jetstream),
+        jetstream=jetstream,
         store=_store(server.features.jetstream),
         system=SystemFaults(system.events.dropped, system.requests.refused) if system else None,
     )
@@ -272,16 +287,25 @@ def _leaf_faults(remotes: list[Remote]) -> LeafFaults:
     )
 
 
-def _jetstream_faults(jetstream: JetStreams | None) -> JetStreamFaults | None:
+def _jetstream_faults(jetstream: JetStreams | None) -> Steps[JetStreamFaults | None]:
     if jetstream is None:
         return None
     streams = [one for each in jetstream.by_account.values() for one in each.streams.values()]
-    consumers = [consumer for stream in streams for consumer in stream.consumers.values()]
+    refused = evicted = troubles = of_consumers = counted = 0
+    for stream in streams:
+        refused += stream.refused
+        evicted += stream.dedupe.evicted
+        troubles += stream.trouble.count
+        of_consumers += sum(consumer.trouble.count for consumer in stream.consumers.values())
+        counted += 1 + len(stream.consumers)
+        if counted >= COUNTS_PER_TURN:
+            counted = 0
+            yield
     return JetStreamFaults(
-        refused=sum(stream.refused for stream in streams),
-        dedupe_evicted=sum(stream.dedupe.evicted for stream in streams),
-        stream_troubles=sum(stream.trouble.count for stream in streams),
-        consumer_troubles=sum(consumer.trouble.count for consumer in consumers),
+        refused=refused,
+        dedupe_evicted=evicted,
+        stream_troubles=troubles,
+        consumer_troubles=of_consumers,
         clock_jumps=jetstream.clock_jumps,
     )
 
@@ -376,10 +400,18 @@ def _remotes(server: Server) -> list[RemoteView]:
     ]
 
 
-def _jetstream(server: Server) -> JetStreamView | None:
+def _jetstream(server: Server) -> Steps[JetStreamView | None]:
     options, jetstream = server.options.jetstream, server.features.jetstream
     if options is None or jetstream is None:
         return None
+    accounts, memory, storage = [], 0, 0
+    for _, one in sorted(jetstream.by_account.items()):
+        usage = yield from one.counted()
+        accounts.append(jetstream_of(one, usage))
+        memory += usage.reserved_memory_bytes
+        storage += usage.reserved_file_bytes
+        if len(accounts) % ROWS_PER_TURN == 0:
+            yield
     failure = jetstream.store.failed()
     return JetStreamView(
         max_memory=options.max_memory_bytes,
@@ -388,22 +420,42 @@ def _jetstream(server: Server) -> JetStreamView | None:
         domain=options.domain,
         api_level=limits.API_LEVEL,
         default_max_consumers=limits.CONSUMERS_PER_STREAM_MAX,
-        accounts=[jetstream_of(one) for _, one in sorted(jetstream.by_account.items())],
-        reserved_memory=jetstream.shared.promised_bytes("memory"),
-        reserved_storage=jetstream.shared.promised_bytes("file"),
+        accounts=accounts,
+        reserved_memory=memory,
+        reserved_storage=storage,
         failure=str(failure) if failure is not None else "",
     )
 
 
-def jetstream_of(account: AccountJetStream) -> JetStreamAccountView:
-    usage = account.usage()
+class _Streams(Sequence[StreamView]):
+    """The streams of an account by name, each shown when it is looked at."""
+
+    def __init__(self, account: AccountJetStream) -> None:
+        self._streams = [stream for _, stream in sorted(account.streams.items())]
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    @overload
+    def __getitem__(self, index: int) -> StreamView: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[StreamView]: ...
+
+    def __getitem__(self, index: int | slice) -> StreamView | list[StreamView]:
+        if isinstance(index, slice):
+            return [_stream(stream) for stream in self._streams[index]]
+        return _stream(self._streams[index])
+
+
+def jetstream_of(account: AccountJetStream, usage: Usage) -> JetStreamAccountView:
     return JetStreamAccountView(
         name=account.context.account.name,
         memory=usage.memory_bytes,
         storage=usage.file_bytes,
         api_total=account.stats.total,
         api_errors=account.stats.errors,
-        streams=[_stream(stream) for _, stream in sorted(account.streams.items())],
+        streams=_Streams(account),
         reserved_memory=account.bounds.max_memory_bytes,
         reserved_storage=account.bounds.max_file_bytes,
     )

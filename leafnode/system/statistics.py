@@ -7,16 +7,19 @@ server/events.go ServerStats, AccountStat; keys and what is left out when 0 meas
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import STATSZ_FIRST_NS, STATSZ_INTERVAL_NS, STATSZ_QUIET_NS
 from leafnode.monitor import process
+from leafnode.monitor.steps import Run
 from leafnode.monitor.text import number
 from leafnode.monitor.views import AccountView
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
+    from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import JetStreamView, ServerCounters, Views
     from leafnode.system.envelope import Envelope
     from leafnode.system.tally import Tally
@@ -61,6 +64,7 @@ class Heartbeat:
         self._interval_ns = STATSZ_FIRST_NS
         self._sent_ns: int | None = None
         self._timer: Timer | None = None
+        self._run: Run[dict[str, object]] | None = None  # a broadcast in the making
 
     def start(self) -> None:
         self._call_in(self._interval_ns)
@@ -69,6 +73,9 @@ class Heartbeat:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
 
     def broadcast(self, *, at_once: bool = False) -> None:
         """Tell everybody; later, if they were told within the last second and nobody asks."""
@@ -80,13 +87,25 @@ class Heartbeat:
         self._sent_ns = now_ns
         subject = f"$SYS.SERVER.{self._envelope.about.id}.STATSZ"
         if self._envelope.account.has_interest(subject.encode()):
-            self._envelope.publish(subject, self.message())
+            if self._run is not None:
+                self._run.cancel()  # it was not done in a second
+            self._run = Run(
+                self._statsz(), self._envelope.clock, partial(self._publish, subject), _raise
+            )
+            self._run.start()
 
-    def message(self) -> dict[str, object]:
-        return {"server": self._envelope.server(), "statsz": self._statsz()}
+    def message(self) -> Steps[dict[str, object]]:
+        statsz = yield from self._statsz()
+        return {"server": self._envelope.server(), "statsz": statsz}
+
+    def _publish(self, subject: str, statsz: dict[str, object]) -> None:
+        self._run = None
+        message = {"server": self._envelope.server(), "statsz": statsz}
+        self._envelope.publish(subject, message)
 
     def _call_in(self, delay_ns: int) -> None:
-        self.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._envelope.clock.call_later(delay_ns, self._on_time)
 
     def _on_time(self) -> None:
@@ -94,8 +113,10 @@ class Heartbeat:
         self.start()
         self.broadcast()
 
-    def _statsz(self) -> dict[str, object]:
-        facts, counters = self._views.facts, self._views.counters()
+    def _statsz(self) -> Steps[dict[str, object]]:
+        facts = self._views.facts
+        counters = yield from self._views.counters()
+        jetstream = yield from self._views.jetstream()
         uptime_ns = self._envelope.clock.monotonic_ns() - facts.start_monotonic_ns
         answer: dict[str, object] = {
             "start": format_time(facts.start_ns),
@@ -114,10 +135,13 @@ class Heartbeat:
         }
         answer |= _troubles(counters)
         answer["active_servers"] = 1
-        jetstream = self._views.jetstream()
         if jetstream is not None:
             answer["jetstream"] = _jetstream(jetstream)
         return answer
+
+
+def _raise(err: Exception) -> None:
+    raise err
 
 
 def _data(msgs: int, size: int) -> dict[str, object]:

@@ -88,7 +88,7 @@ def busy(connections: int, subscriptions: int, streams: int) -> Views:
     for number in range(streams):
         js.create_stream(f"S{number}", subjects=[f"s.{number}.>"])
         js.create_consumer(f"S{number}", "C")
-    shown = replace(jetstream(), accounts=[jetstream_of(js.js)])
+    shown = replace(jetstream(), accounts=[jetstream_of(js.js, js.js.usage())])
     return views(
         connections=lambda: list(registry.open.values()),
         closed=lambda: registry.closed_ring,

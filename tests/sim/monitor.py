@@ -8,6 +8,7 @@ from leafnode.bridge.status import PortStatus
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
 from leafnode.leaf.handler import LeafzRow
+from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import (
     AccountFaults,
     AccountView,
@@ -283,4 +284,7 @@ def views(**changes: Any) -> Views:
         "uplinks": lambda: [uplink()],
         "ports": lambda: [port()],
     }
-    return Views(**(values | changes))
+    values |= changes
+    for name in ("counters", "own", "jetstream"):  # in steps, where there is much
+        values[name] = lambda answer=values[name]: at_once(answer())
+    return Views(**values)

@@ -69,3 +69,21 @@ def test_closing_all_ends_every_connection() -> None:
 
     assert all(client.raw.ended for client in clients)
     assert world.server.registry.open == {}
+
+
+def test_what_clients_did_is_told_one_by_one_and_of_those_that_are_gone_together() -> None:
+    world = ClientWorld()
+    for _ in range(2):
+        gone = world.client()
+        gone.says(b"PUB a 2\r\nhi\r\n")
+        gone.end.close()
+    world.settle()
+    client = world.client()
+    client.says(b"PUB a 3\r\nabc\r\n")
+
+    before, each = world.server.registry.traffic()
+    client.end.close()
+    world.settle()
+
+    assert (before.in_msgs, before.in_bytes) == (2, 4)
+    assert [(one.in_msgs, one.in_bytes) for one in each] == [(1, 3)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leafnode.errors import StoreFailed
+from leafnode.jetstream import jetstream as jetstream_module
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    import pytest
 
 S = 1_000_000_000
 
@@ -224,3 +228,15 @@ def test_a_stream_that_came_back_behind_our_back_is_not_made_twice() -> None:
     error = world.error("STREAM.CREATE.S", {"name": "S", "subjects": ["s.>"]})
 
     assert error[:2] == (503, 10077)
+
+
+def test_what_many_streams_hold_is_counted_in_several_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jetstream_module, "STREAMS_COUNTED_PER_TURN", 2)
+    world = World()
+    for number in range(5):
+        world.create_stream(f"S{number}", subjects=[f"s.{number}"], max_bytes=10)
+
+    assert len(list(world.js.counted())) == 2
+    assert world.js.usage().reserved_file_bytes == 50

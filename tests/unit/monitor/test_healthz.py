@@ -180,3 +180,11 @@ def test_a_damaged_stream_is_named_and_the_server_is_not_well() -> None:
         code, said = answer(query, jetstream=lambda: broken)
 
         assert (code, said) == (503, {"status": "unavailable", "error": error})
+
+
+def test_many_streams_are_looked_at_in_several_turns() -> None:
+    view = jetstream()
+    account = replace(view.accounts[0], streams=[view.accounts[0].streams[0]] * 600)
+    many = views(jetstream=lambda: replace(view, accounts=[account]))
+
+    assert len(list(healthz(many, HealthzOptions()))) == 600 // 256

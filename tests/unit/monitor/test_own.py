@@ -6,6 +6,7 @@ from typing import Any
 
 from leafnode.jetstream.go_time import format_time
 from leafnode.monitor.own import leafnode, serialz, uplinkz
+from leafnode.monitor.steps import finish
 from leafnode.monitor.text import pretty
 from leafnode.monitor.views import HttpFaults, OwnCounters
 from leafnode.uplink.status import Protection, State
@@ -14,7 +15,9 @@ from tests.sim.monitor import uplink, views
 
 
 def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
-    got: dict[str, Any] = leafnode(views(), HttpFaults(refused=18, overdue=19, bad=20, faults=21))
+    got: dict[str, Any] = finish(
+        leafnode(views(), HttpFaults(refused=18, overdue=19, bad=20, faults=21))
+    )
 
     assert got == {
         "version": "0.1.0",
@@ -71,13 +74,13 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
 
 
 def test_without_jetstream_its_groups_are_empty_objects() -> None:
-    got = leafnode(views(own=OwnCounters), HttpFaults())
+    got = finish(leafnode(views(own=OwnCounters), HttpFaults()))
 
     assert (got["jetstream"], got["store"], got["system"]) == ({}, {}, {})
 
 
 def test_warnings_stay_in_the_status() -> None:
-    got = leafnode(views(warnings=lambda: ["everybody may connect"]), HttpFaults())
+    got = finish(leafnode(views(warnings=lambda: ["everybody may connect"]), HttpFaults()))
 
     assert got["warnings"] == ["everybody may connect"]
 

@@ -95,9 +95,15 @@ def test_an_account_that_is_not_there_has_no_subscriptions() -> None:
     assert (got["num_subscriptions"], got["total"], got["cache_hit_rate"]) == (0, 0, 0)
 
 
+def test_many_accounts_take_several_turns() -> None:
+    many = views(accounts=lambda: ["$G"] * 65)
+
+    assert len(list(subsz(many, FakeClock(), SubszOptions()))) == 65 // 8
+
+
 def test_many_subscriptions_take_several_turns() -> None:
     many = views(all_subscriptions=lambda _: iter(subs(5000)))
 
     turns = list(subsz(many, FakeClock(), SubszOptions(subscriptions=True, account="$G")))
 
-    assert len(turns) == 5
+    assert len(turns) == 25

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leafnode.clock import NS_PER_S
+from leafnode.monitor.steps import finish
 from leafnode.monitor.varz import address, varz
 from leafnode.monitor.views import HttpFaults
 from tests.sim.clock import FakeClock
@@ -14,7 +15,7 @@ from tests.sim.monitor import facts, views
 def answer(**changes: Any) -> dict[str, Any]:
     clock = FakeClock()
     clock.advance(61 * NS_PER_S)
-    return varz(views(**changes), clock, {"/varz": 2}, HttpFaults(bad=3))
+    return finish(varz(views(**changes), clock, {"/varz": 2}, HttpFaults(bad=3)))
 
 
 def test_identity_limits_and_counters_are_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leafnode.monitor.steps import finish
 from tests.sim.monitor import SECRET, facts, views
 
 
@@ -21,4 +22,4 @@ def test_what_is_off_needs_no_view() -> None:
     )
 
     assert (bare.leafs(), bare.remotes(), bare.uplinks(), bare.ports()) == ([], [], [], [])
-    assert bare.jetstream() is None
+    assert finish(bare.jetstream()) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.monitor.steps import finish
 from leafnode.monitor.views import ServerCounters
 from tests.sim.monitor import jetstream, views
 from tests.sim.system import SystemWorld
@@ -71,7 +72,7 @@ def test_everybody_is_told_at_most_once_a_second_unless_somebody_asks() -> None:
 
 
 def test_the_keys_are_nats_servers() -> None:
-    statsz = SystemWorld().heartbeat.message()["statsz"]
+    statsz = finish(SystemWorld().heartbeat.message())["statsz"]
 
     assert isinstance(statsz, dict)
     assert list(statsz) == [
@@ -87,7 +88,7 @@ def test_jetstream_is_there_where_it_is_on_without_its_directory() -> None:
     shown = views(jetstream=jetstream)
     heartbeat = type(world.heartbeat)(world.envelope, shown, world.statistics)
 
-    statsz = heartbeat.message()["statsz"]
+    statsz = finish(heartbeat.message())["statsz"]
 
     assert isinstance(statsz, dict)
     assert set(statsz["jetstream"]) == {"config", "stats", "limits"}
@@ -118,7 +119,7 @@ def test_counters_without_trouble_leave_the_troubles_out() -> None:
     calm = views(counters=ServerCounters)
     heartbeat = type(world.heartbeat)(world.envelope, calm, world.statistics)
 
-    statsz = heartbeat.message()["statsz"]
+    statsz = finish(heartbeat.message())["statsz"]
 
     assert isinstance(statsz, dict)
     assert not {"slow_consumer_stats", "stale_connections", "stale_connection_stats"} & set(statsz)
