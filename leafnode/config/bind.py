@@ -40,15 +40,22 @@ _NO_LIMIT: Final = -1
 _MAX_PAYLOAD: Final = convert.number(
     1, _MAX_SIZE, "a size", {0: limits.MAX_PAYLOAD_BYTES, _NO_LIMIT: _NO_LIMIT}
 )
-_MAX_CONTROL_LINE: Final = convert.number(
-    1, limits.READ_CHUNK_BYTES - 1, "a size", {0: limits.MAX_CONTROL_LINE_BYTES}
-)
+_CONTROL_LINE: Final = convert.number(1, _INT32_MAX, "a size", {0: limits.MAX_CONTROL_LINE_BYTES})
 _MAX_PENDING: Final = convert.number(1, 2**40, "a size", {0: limits.MAX_PENDING_BYTES})
 _MAX_CONNECTIONS: Final = convert.number(
     1, _INT32_MAX, "a count", {0: limits.MAX_CONNECTIONS}, below=-1
 )
 _MAX_SUBSCRIPTIONS: Final = convert.number(_NO_LIMIT, _INT32_MAX, "a count")
 _PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
+
+
+def _max_control_line(place: Place) -> int:
+    """What is larger than one read is taken as that: a file for nats-server may ask for more."""
+    most = limits.READ_CHUNK_BYTES - 1
+    size = _CONTROL_LINE(place)
+    if size > most:
+        place.warn(f"taken as {most}, the most there is here")
+    return min(size, most)
 
 
 def load(
@@ -245,7 +252,7 @@ _TOP: Final = Block(
         *operator_mode.ROWS,
         Row(("resolver_tls",), "resolver_tls", blocks.dialer_tls),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
-        Row(("max_control_line",), "max_control_line_bytes", _MAX_CONTROL_LINE),
+        Row(("max_control_line",), "max_control_line_bytes", _max_control_line),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),
         Row(("max_connections", "max_conn"), "max_connections", _MAX_CONNECTIONS),
         Row(("max_subscriptions", "max_subs"), "max_subscriptions", _MAX_SUBSCRIPTIONS),

@@ -172,7 +172,7 @@ def test_an_error_names_place_path_and_what_came(text: str, error: str) -> None:
 @pytest.mark.parametrize(
     ("key", "highest"),
     [
-        ("max_control_line", limits.READ_CHUNK_BYTES - 1),
+        ("max_control_line", 2**31 - 1),
         ("max_subscriptions", 2**31 - 1),
         ("ping_max", 2**31 - 1),
     ],
@@ -198,6 +198,16 @@ def test_a_number_is_taken_at_its_bound_and_refused_past_it(key: str, highest: i
 )
 def test_zero_asks_for_the_default_as_on_nats_server(key: str) -> None:
     assert options(f"{key}: 0") == Options()
+
+
+def test_a_control_line_larger_than_a_read_is_taken_as_that_with_a_warning() -> None:
+    bound = options("max_control_line: 1MB")
+
+    assert bound.max_control_line_bytes == 65_535
+    assert bound.warnings == (
+        "x.conf:1:1: max_control_line: taken as 65535, the most there is here",
+    )
+    assert options("max_control_line: 65535").warnings == ()
 
 
 def test_no_limit_of_connections_and_payload_is_minus_one() -> None:

@@ -171,9 +171,11 @@ async def test_a_peer_that_speaks_plain_where_tls_is_required_is_cut(authority: 
 async def test_a_peer_that_waits_is_cut_at_the_timeout_of_tls(authority: Authority) -> None:
     tls = server_tls(authority, timeout_ns=30 * NS_PER_MS)
     async with place(tls) as here, peer(here) as client:
+        assert await client.line() == b"INFO\r\n"
         client.say(b"\x16\x03")
 
-        assert await client.end() == b"INFO\r\n"
+        # What it said after the cut makes a reset of the end: INFO could be lost with it.
+        assert await client.end() == b""
         assert here.entrance.counters.overdue == 1
 
 
