@@ -68,8 +68,8 @@ powercut: $(VENV)/.dev ## CUTS=3000 SEED=1: cut the power of a store, look for w
 bitflip: $(VENV)/.dev ## FLIPS=10000 SEED=1: one wrong bit in a store's files, none of it may be served; 20 minutes
 	@$(BIN)/python -m tests.faults.bitflip --flips $(FLIPS) --seed $(SEED)
 
-model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory and a model, all alike; half an hour
-	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/contract/test_api_model.py
+model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nats-server and a model, all alike; an hour
+	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/contract/test_api_model.py tests/interop/test_api_machine.py
 
 bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
 	@$(BIN)/python -m tests.bench.bench_server
