@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _S2_START: Final = b"\xff\x06\x00\x00S2sTwO"
 _FRAME: Final = 0xB7
 _FRAME_HEAD: Final = 4  # type, and three bytes of size, the least first
+_FRAMES_PER_CALL: Final = 16
 _DATA_FRAMES: Final = (0x00, 0x01)  # of nats-server's archive
 _MAGIC: Final = b"LNSTREAM\x01"  # the last byte is the format's version
 
@@ -137,7 +138,8 @@ def _framed(pieces: list[bytes]) -> bytes:
 
 
 class ArchiveReader:
-    """Reads an archive that comes in pieces: `feed` one, `take` until None, `close` at the end.
+    """Reads an archive that comes in pieces: `feed` one, `take` until None and not `has_more`,
+    `close` at the end.
 
     Every method raises ArchiveError for what is no archive, a damaged or a dishonest one. Holds one
     record that is not whole yet, and the piece that was fed last.
@@ -152,6 +154,8 @@ class ArchiveReader:
             _MESSAGES: message_bytes_max + _MESSAGE.size,
             _END: limits.ARCHIVE_RECORD_BYTES_MAX,
         }
+        self._data = b""  # fed last
+        self._data_at = 0
         self._raw = bytearray()  # of a frame's head, or of the start
         self._started = False
         self._frame_left = 0
@@ -167,26 +171,27 @@ class ArchiveReader:
 
     def feed(self, data: bytes) -> None:
         """Take in what comes next."""
-        del self._content[: self._at]
-        self._at = 0
-        at = 0
-        while at < len(data):
-            if self._frame_left:
-                piece = data[at : at + self._frame_left]
-                self._content += piece
-                self._frame_left -= len(piece)
-                at += len(piece)
-                continue
-            wanted = (_FRAME_HEAD if self._started else len(_S2_START)) - len(self._raw)
-            self._raw += data[at : at + wanted]
-            at += wanted
-            if not self._started:
-                self._start()
-            elif len(self._raw) == _FRAME_HEAD:
-                self._open_frame()
+        assert not self.has_more, "the piece before was read"
+        self._data, self._data_at = data, 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something of what was fed that was not looked at yet."""
+        return self._data_at < len(self._data)
 
     def take(self) -> Record | None:
-        """Return the next record, or None where more of it is to be fed."""
+        """Return the next record, or None where it is not all there: more may lie in further
+        frames of what was fed, of which a call looks at a few.
+        """
+        record = self._next()
+        if record is None and self.has_more:
+            del self._content[: self._at]
+            self._at = 0
+            self._unpack()
+            record = self._next()
+        return record
+
+    def _next(self) -> Record | None:
         if not self._opened and not self._open():
             return None
         content, at = self._content, self._at
@@ -216,11 +221,32 @@ class ArchiveReader:
         """Say that nothing more comes; return how it began."""
         if self._kind != _END or self._begin is None:
             raise ArchiveError("is not complete")
-        if self._raw or self._frame_left or self._at < len(self._content):
+        if self.has_more or self._raw or self._frame_left or self._at < len(self._content):
             raise ArchiveError("goes on behind its end")
         return self._begin
 
     # --- frames
+
+    def _unpack(self) -> None:
+        """Take what some frames hold: one could have a million of a byte each."""
+        data, at = self._data, self._data_at
+        for _ in range(_FRAMES_PER_CALL):
+            if self._frame_left:
+                piece = data[at : at + self._frame_left]
+                self._content += piece
+                self._frame_left -= len(piece)
+                at += len(piece)
+            else:
+                wanted = (_FRAME_HEAD if self._started else len(_S2_START)) - len(self._raw)
+                self._raw += data[at : at + wanted]
+                at = min(at + wanted, len(data))
+                if not self._started:
+                    self._start()
+                elif len(self._raw) == _FRAME_HEAD:
+                    self._open_frame()
+            if at == len(data):
+                break
+        self._data_at = at
 
     def _start(self) -> None:
         if not _S2_START.startswith(self._raw):

@@ -380,7 +380,7 @@ class AccountJetStream:
     def open_restored(self, stream: Stream) -> None:
         """Let a stream that has its name now, on disk, be used, with its consumers."""
         for kept in stream.root.consumers(self.context.account.name, stream.name):
-            if kept.name != sources.RECORD:
+            if kept.name != sources.RECORD and kept.name not in stream.consumers:
                 self.consumers.revive(stream, kept)
         _open_stream(stream)
 

@@ -99,6 +99,11 @@ class Keeper:
                 consumer.encoded_state(),
             )
 
+    def catch_up(self) -> None:
+        """Stage now what would be staged a little later. Raises StoreError."""
+        if self._timer is not None:
+            self.put()
+
     def stop(self) -> None:
         """Write nothing more until the next change."""
         if self._timer is not None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SUBJECT_BYTES_MAX = 65535
+_CHUNK_COST_BYTES = 256  # an empty one waits in memory, too
 _OUT_OF_SPACE = (10002, 10023)
 
 
@@ -101,11 +102,11 @@ class Restore:
             chunk = body[header_size:]
             if not reply:
                 self._fail(ArchiveError("came in a chunk without a reply subject"))
-            elif self._waiting and self._waiting_bytes + len(chunk) > limits.RESTORE_WAITING_BYTES:
+            elif self._waiting and self._waiting_bytes > limits.RESTORE_WAITING_BYTES:
                 self._fail(ArchiveError("came without waiting for answers"), reply)
             else:
                 self._waiting.append((reply, chunk))
-                self._waiting_bytes += len(chunk)
+                self._waiting_bytes += len(chunk) + _CHUNK_COST_BYTES
         if not self._is_working and not self._ended:
             self._next()
 
@@ -134,7 +135,7 @@ class Restore:
         self._is_working = True
         self._stop_waiting()
         self._reply, chunk = self._waiting.popleft()
-        self._waiting_bytes -= len(chunk)
+        self._waiting_bytes -= len(chunk) + _CHUNK_COST_BYTES
         self._chunk_bytes = len(chunk)
         try:
             if self._failure is not None:
@@ -170,10 +171,14 @@ class Restore:
         for _ in range(limits.RESTORE_TURN_MSGS):
             record = self._held if self._held is not None else self._reader.take()
             if record is None:
-                return False
+                if not self._reader.has_more:
+                    return False
+                continue
             self._held = record
             self._keep(record)
             self._held = None
+            if isinstance(record, KeptConsumer):
+                break  # to read its position may take as long as many messages
         return True
 
     def _taken_in(self) -> None:
@@ -269,6 +274,7 @@ class Restore:
             raise js_error(10026)
         self._consumers_bytes += len(kept.config) + len(kept.state)
         is_one = is_stream_name(kept.name) and kept.name not in self._consumers
+        is_one &= len(kept.name) <= limits.STREAM_NAME_MAX
         if not is_one or config.is_of_origin or config.name not in {"", kept.name}:
             raise ArchiveError("is damaged: a consumer cannot be")
         if self._consumers_bytes > limits.ARCHIVE_CONSUMERS_BYTES_MAX:

@@ -141,7 +141,7 @@ class Snapshot:
         config = stream.shown_config(dynamic=False)
         self._answer = {"config": config, "state": stream.state()}
         self._last_seq = state.last_seq
-        self._note_positions()
+        kept_sources = self._note_positions()
         self._buffer += self._writer.begin(
             Begin(
                 name=stream.name,
@@ -154,29 +154,36 @@ class Snapshot:
                 size=state.bytes,
             )
         )
-        for record in stream.root.consumers(self._context.account.name, stream.name):
-            if record.name == sources.RECORD:
-                self._buffer += self._writer.sources(KeptSources(record.state))
+        if kept_sources is not None:
+            self._buffer += self._writer.sources(kept_sources)
         self._js.transfers.add(self)
         stream.root.after_commit(self._settled)
 
-    def _note_positions(self) -> None:
-        """Remember where all consumers are at this moment; those of mirrors and sources come
-        anew by themselves.
+    def _note_positions(self) -> KeptSources | None:
+        """Remember where all consumers are at this moment, and return where the sources are.
+
+        As the store keeps it: that is in memory already. Consumers by which other streams read
+        come anew by themselves.
         """
-        if self._asked.no_consumers:
-            return
+        stream = self._stream
+        kept_sources = None
         left = limits.ARCHIVE_CONSUMERS_BYTES_MAX
-        for name, consumer in sorted(self._stream.consumers.items()):
-            if not consumer.keeper.persists or consumer.config.is_of_origin:
+        for consumer in stream.consumers.values():
+            consumer.keeper.catch_up()
+        for record in stream.root.consumers(self._context.account.name, stream.name):
+            if record.name == sources.RECORD:
+                kept_sources = KeptSources(record.state)
                 continue
-            config = wire.encode(wire.to_dict(consumer.config))
-            state = consumer.encoded_state()
-            size = len(config) + len(state)
+            known = stream.consumers.get(record.name)
+            if self._asked.no_consumers or known is None or known.config.is_of_origin:
+                continue
+            size = len(record.config) + len(record.state)
             left -= size
             if size > limits.ARCHIVE_RECORD_BYTES_MAX // 2 or left < 0:
-                raise js_error(10064, f"the position of consumer {name} is too large")
-            self._consumers.append(KeptConsumer(name, consumer.created_ns, config, state))
+                raise js_error(10064, f"the position of consumer {record.name} is too large")
+            kept = KeptConsumer(record.name, record.created_ns, record.config, record.state)
+            self._consumers.append(kept)
+        return kept_sources
 
     def _settled(self, error: StoreError | None) -> None:
         if self._ended:

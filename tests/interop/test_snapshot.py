@@ -97,7 +97,7 @@ def messages(data: bytes) -> list[StoredMsg]:
     reader = ArchiveReader(message_bytes_max=MAX_PAYLOAD_BYTES)
     reader.feed(data)
     found = []
-    while (record := reader.take()) is not None:
+    while (record := reader.take()) is not None or reader.has_more:
         if isinstance(record, StoredMsg):
             found.append(record)
     return found

@@ -54,10 +54,19 @@ def read(*pieces: bytes) -> list[Record]:
     records: list[Record] = []
     for piece in pieces:
         reader.feed(piece)
-        while (record := reader.take()) is not None:
-            records.append(record)
+        records += taken(reader)
     assert reader.close() == records[0]
     return records
+
+
+def taken(reader: ArchiveReader) -> list[Record]:
+    found: list[Record] = []
+    while True:
+        record = reader.take()
+        if record is not None:
+            found.append(record)
+        elif not reader.has_more:
+            return found
 
 
 def framed(content: bytes) -> bytes:
@@ -128,6 +137,23 @@ def test_what_comes_behind_the_end_is_refused() -> None:
         read(archive(), framed(b"B\0\0\0\0")[len(PREFIX) :])
 
 
+def test_it_may_be_in_frames_of_a_byte_each_of_which_a_call_looks_at_a_few() -> None:
+    whole = archive()
+    content = b""
+    at = len(PREFIX)
+    while at < len(whole):
+        size = int.from_bytes(whole[at + 1 : at + 4], "little")
+        content += whole[at + 4 : at + 4 + size]
+        at += 4 + size
+    tiny = PREFIX + b"".join(b"\xb7\x01\x00\x00" + bytes([byte]) for byte in content)
+    reader = ArchiveReader(message_bytes_max=MAX)
+    reader.feed(tiny)
+
+    assert reader.take() is None
+    assert reader.has_more
+    assert read(tiny) == read(whole)
+
+
 def test_readers_of_s2_find_padding_only() -> None:
     whole = archive()
     assert whole.startswith(PREFIX)
@@ -146,7 +172,7 @@ def test_what_is_larger_than_a_frame_is_in_several() -> None:
     reader = ArchiveReader(message_bytes_max=2 * len(body))
     reader.feed(whole)
 
-    records = [reader.take() for _ in range(4)]
+    records = taken(reader)
 
     assert records[3] == StoredMsg(3, b"a", 1, 0, body)
 

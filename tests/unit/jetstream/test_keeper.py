@@ -34,6 +34,19 @@ def test_a_position_is_written_within_the_flush_time_and_once() -> None:
     assert world.clock.pending() == 1  # only the ack wait is left
 
 
+def test_a_position_may_be_written_before_its_time_where_there_is_something_to_write() -> None:
+    world = delivered()
+    before = stored(world)
+    keeper = world.js.streams["S"].consumers["C"].keeper
+
+    keeper.catch_up()
+    kept = stored(world)
+    world.store.error = StoreFailed("nothing is staged for it any more")
+    keeper.catch_up()
+
+    assert kept != before
+
+
 def test_a_confirmed_ack_is_stored_before_its_answer() -> None:
     world = delivered()
     world.store.hold()

@@ -231,6 +231,28 @@ def test_each_chunk_is_answered_when_it_is_taken_in_and_the_last_when_it_is_on_d
     assert world.state()["messages"] == 1
 
 
+def test_a_consumer_that_is_made_while_the_name_is_not_on_disk_is_one() -> None:
+    world = World()
+    subject = begin(world)
+    send(world, subject, archive(message(1), consumers=(kept(name="OLD"),)))
+    world.store.hold()
+    last = send(world, subject, b"")
+    world.store.commit()
+    turn(world)
+    assert list(world.js.streams) == ["S"]
+
+    body = b'{"stream_name":"S","config":{"durable_name":"NEW","ack_policy":"explicit"}}'
+    made = world.request("$JS.API.CONSUMER.CREATE.S.NEW", body)
+    before = world.js.streams["S"].consumers["NEW"]
+    for _ in range(3):
+        world.store.commit()
+        turn(world)
+
+    assert "error" not in json.loads(made[0].payload)
+    assert json.loads(last[0].payload)["state"]["consumer_count"] == 2
+    assert world.js.streams["S"].consumers["NEW"] is before
+
+
 def test_the_client_waits_while_too_much_is_not_on_disk() -> None:
     world = World()
     subject = begin(world)
@@ -358,6 +380,20 @@ def test_a_client_that_does_not_wait_is_cut_off_at_the_bound() -> None:
 
     assert refusal(json.loads(answer.payload)) == "came without waiting for answers"
     assert (len(first), stored(world)) == (0, [])
+
+
+def test_empty_chunks_that_do_not_wait_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RESTORE_WAITING_BYTES", 1000)
+    world = World()
+    subject = begin(world)
+    world.store.error = StoreBusy("4096 messages wait")
+    send(world, subject, archive(message(1)))
+
+    answers = [world.request(subject, b"") for _ in range(10)]
+
+    assert [len(one) for one in answers] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+    assert refusal(json.loads(answers[4][0].payload)) == "came without waiting for answers"
+    assert not world.account.has_interest(subject.encode())
 
 
 def test_silence_ends_it_without_a_word() -> None:

@@ -36,8 +36,9 @@ def records(data: bytes) -> list[Record]:
     reader = ArchiveReader(message_bytes_max=limits.MAX_PAYLOAD_BYTES)
     reader.feed(data)
     found: list[Record] = []
-    while (record := reader.take()) is not None:
-        found.append(record)
+    while (record := reader.take()) is not None or reader.has_more:
+        if record is not None:
+            found.append(record)
     reader.close()
     return found
 
