@@ -60,7 +60,7 @@ class Request:
             return True
         try:
             return bool(msgspec.json.decode(text) == {})
-        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
 
     def expect_empty(self) -> None:

@@ -24,6 +24,7 @@ def request(payload: bytes) -> Request:
         (b"junk", False),
         (b"[]", False),
         (b"{", False),
+        (b'{"a":"\xff"}', False),
     ],
 )
 def test_an_empty_object_is_empty(payload: bytes, empty: bool) -> None:
