@@ -188,6 +188,8 @@ class Callout:
         moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
         if 0 < claims.exp < moment.now_s:
             raise LoginRefused("error validating user JWT: claim is expired")
+        if claims.nbf > moment.now_s:
+            raise LoginRefused("error validating user JWT: claim is not yet valid")
         check_claims(claims, moment)
         if claims.nats.issuer_account and to.trust is None:
             raise LoginRefused(
@@ -235,14 +237,25 @@ class Callout:
             )
         if response.aud != self._server.keys.public_key:
             raise LoginRefused(f"{_VIOLATION} is not for server")
+        if (problem := self._problem(response)) is not None:
+            raise LoginRefused(f"authorization response had validation errors: {problem}")
         if response.nats.error:
             raise LoginRefused(f"auth callout service returned an error: {response.nats.error}")
-        if not response.holds_at(self._clock.wall_ns() // NS_PER_S):
-            raise LoginRefused("auth callout response has expired")
         # Who can seal for the server is the service; without, the account's keys say so.
         if not sealed and not await self._may_answer(to, response.iss):
             raise LoginRefused("auth callout signing key is unknown")
         return response.nats.jwt
+
+    def _problem(self, response: AuthorizationResponse) -> str | None:
+        """Return what is wrong with the claims of an answer, in nats-io/jwt's words."""
+        now_s = self._clock.wall_ns() // NS_PER_S
+        if response.nats.error and response.nats.jwt:
+            return "Only Error or Jwt can be set"
+        if not response.nats.error and not response.nats.jwt:
+            return "Error or Jwt is required"
+        if response.holds_at(now_s):
+            return None
+        return "claim is not yet valid" if response.nbf > now_s else "claim is expired"
 
     async def _may_answer(self, to: Delegation, key: str) -> bool:
         """Say whether this key may sign an answer; without operators only the issuer's may."""

@@ -45,11 +45,13 @@ ClaimsT = TypeVar("ClaimsT", bound="Claims")
 # For each type of claims: how it is read, and whose signatures it may have.
 _TYPES: Final[dict[str, tuple[type[Claims], str]]] = {
     "operator": (OperatorClaims, "O"),
-    "account": (AccountClaims, "OA"),
+    "account": (AccountClaims, "AO"),
     "user": (UserClaims, "A"),
-    "activation": (ActivationClaims, "OA"),
+    "activation": (ActivationClaims, "AO"),
     "authorization_response": (AuthorizationResponse, "A"),
 }
+
+_SIGNERS: Final = {"A": "account", "O": "operator"}
 
 
 def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
@@ -69,9 +71,12 @@ def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
         raise AuthError(f"claim failed V{version} signature verification")
     form, signers = _TYPES.get(kind, (GenericClaims, ""))
     if wanted not in {form, GenericClaims}:
-        raise AuthError(f"not {_name(wanted)} claim")
+        asked = wanted is AuthorizationResponse  # whose refusal has this name there, too
+        name = "an authorization request" if asked else _name(wanted)
+        raise AuthError(f"not {name} claim")
     if signers and not any(nkey.is_public_key(issuer, signer) for signer in signers):
-        raise AuthError("a JWT signed by a key of the wrong kind")
+        names = " ".join(_SIGNERS[signer] for signer in signers)
+        raise AuthError(f"unable to validate expected prefixes - [{names}]")
     try:
         flat = fields if wanted is GenericClaims else {**fields, "nats": nats}
         return msgspec.convert(flat, wanted)

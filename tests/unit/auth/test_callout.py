@@ -133,6 +133,41 @@ def test_any_other_answer_lets_nobody_in(wrong: Answer) -> None:
         decide(wrong)
 
 
+@pytest.mark.parametrize(
+    ("service", "reason"),
+    [
+        (
+            lambda r: answer(r, nats={"jwt": user_jwt(r), "error": "no"}),
+            "authorization response had validation errors: Only Error or Jwt can be set",
+        ),
+        (
+            lambda r: answer(r, nats={"tags": ["a"]}),
+            "authorization response had validation errors: Error or Jwt is required",
+        ),
+        (
+            lambda r: answer(r, exp=NOW_S - 1),
+            "authorization response had validation errors: claim is expired",
+        ),
+        (
+            lambda r: answer(r, nbf=NOW_S + 9),
+            "authorization response had validation errors: claim is not yet valid",
+        ),
+        (
+            lambda r: answer(r, nats={"jwt": user_jwt(r, nbf=NOW_S + 9)}),
+            "error validating user JWT: claim is not yet valid",
+        ),
+        (lambda r: user_jwt(r).encode(), "not an authorization request claim"),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said_as_nats_server_says_it(
+    service: Answer, reason: str
+) -> None:
+    with pytest.raises(LoginRefused) as caught:
+        decide(service)
+
+    assert caught.value.reason == reason
+
+
 def test_nobody_else_signs_an_answer_that_is_not_sealed() -> None:
     with pytest.raises(LoginRefused) as caught:
         decide(lambda request: answer(request, by=Key(ACCOUNT)))
