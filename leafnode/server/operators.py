@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.clients.renewal import hold
 from leafnode.clock import NS_PER_S
+from leafnode.config.options import Options
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from leafnode.auth.operator import OperatorMode
     from leafnode.config.account_options import AccountOptions
-    from leafnode.config.options import Options
     from leafnode.server.server import Server
     from leafnode.system.envelope import Envelope
 
@@ -45,9 +45,14 @@ def operator_mode(server: Server) -> OperatorMode | None:
 
 
 def completed(server: Server, options: Options) -> Options:
-    """Return a configuration read anew with the system account that the operator names."""
+    """Return a configuration read anew with the system account that the operator names.
+
+    One that names another account itself is left to be refused.
+    """
     operator = server.operator
     if operator is None or options.operator is None or not operator.trust.system_account:
+        return options
+    if options.system_account != Options().system_account:
         return options
     return replace(options, system_account=operator.trust.system_account)
 

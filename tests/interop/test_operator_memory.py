@@ -246,3 +246,14 @@ def test_a_stream_gets_what_it_imports_before_anybody_of_its_account_is_there(
     asyncio.run(begin())
     preloaded.start()
     assert asyncio.run(stored()) == 2
+
+
+@pytest.mark.interop
+def test_the_system_account_is_the_operator_s(preloaded: Preloaded) -> None:
+    async def run() -> None:
+        refused = await preloaded.reload(f"system_account: {preloaded.a.public}")
+        assert "Failed to reload server configuration: " in refused
+        assert await preloaded.reload(f"system_account: {preloaded.system.public}") == ""
+        assert await preloaded.lets_in(preloaded.a)
+
+    asyncio.run(run())
