@@ -6,11 +6,13 @@ Knows the configuration and what its ports share. Truth: docs/serial.md.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.bridge.port import open_pyserial
 from leafnode.bridge.runner import BridgeSeams, PortRunner
+from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.config.options import SerialOptions, SerialPort
     from leafnode.routing.account import Account
+
+log = logging.getLogger(__name__)
 
 
 class Bridge:
@@ -60,7 +64,10 @@ class Bridge:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)  # a device is closed before it may be opened again
+            # A device is closed before it may be opened again; one that hangs holds no other.
+            _, pending = await asyncio.wait(tasks, timeout=limits.TASK_END_NS / NS_PER_S)
+            for task in pending:
+                log.error("A serial port did not end in time: port=%s", task.get_name())
         before = self._runners
         self._runners = {port: before.get(port) or self._runner(port) for port in options.ports}
         for port in self._runners:
@@ -69,7 +76,7 @@ class Bridge:
 
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"
-        self._running[port] = self._ports.create_task(self._runners[port].run())
+        self._running[port] = self._ports.create_task(self._runners[port].run(), name=port.name)
 
     def status(self) -> list[PortStatus]:
         """Return how each port is now, in the order of the configuration."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
+from leafnode.bridge.aside import aside
 from leafnode.bridge.codecs import CODECS
 from leafnode.bridge.framing import FRAMINGS
 from leafnode.bridge.mapping import SubjectTemplate, device_pattern
@@ -164,13 +164,26 @@ class PortRunner:
         """Open it in a thread, for as long as the driver takes: a second attempt would wait too."""
         opening = _Opening(self._open_serial, self._options)
         try:
-            return await asyncio.to_thread(opening.run)
+            return await aside(opening.run, name=self._thread_name)
         except asyncio.CancelledError:
             # The thread cannot be stopped: it closes what nobody wants any more by itself.
             port = opening.abandon()
             if port is not None:
-                await _close(port)
+                await self._close(port)
             raise
+
+    async def _close(self, port: OpenPort) -> None:
+        """Close it in a thread; one that takes longer is left to that thread."""
+        closing = aside(port.close, name=self._thread_name)
+        _, pending = await asyncio.wait([closing], timeout=limits.PORT_CLOSE_TIMEOUT_NS / NS_PER_S)
+        if pending:
+            log.warning("Serial port does not close: port=%s", self._options.name)
+        elif (err := closing.exception()) is not None:
+            raise err
+
+    @property
+    def _thread_name(self) -> str:
+        return f"serial {self._options.name}"
 
     async def _attend(self, port: OpenPort) -> None:
         """Serve an open port. Raises what ended it."""
@@ -181,7 +194,7 @@ class PortRunner:
             await self._lost
         finally:
             self._let_go(port)
-            await _close(port)
+            await self._close(port)
 
     def _opened(self, port: OpenPort) -> None:
         self._port = port
@@ -420,12 +433,3 @@ class _Opening:
         with self._lock:
             self._abandoned = True
             return self._port
-
-
-async def _close(port: OpenPort) -> None:
-    """Close it in a thread; one that takes longer is left to that thread."""
-    # Shielded: a cancellation before the thread took it up would leave the port open.
-    closing = asyncio.get_running_loop().run_in_executor(None, port.close)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(limits.PORT_CLOSE_TIMEOUT_NS / NS_PER_S):
-            await asyncio.shield(closing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
@@ -12,6 +13,9 @@ from leafnode.config.options import SerialOptions, SerialPort
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine, FakePort
+
+if TYPE_CHECKING:
+    import pytest
 
 PORT = SerialPort(device="/dev/ttyUSB0", name="scale", subject="s.{port}", keep_first=True)
 
@@ -106,3 +110,31 @@ def test_ports_come_and_go_while_it_runs_and_the_others_stay_open() -> None:
 
     assert opened == ["a", "b", "c"]
     assert [status.name for status in bridge.status()] == ["b", "c"]
+
+
+async def test_a_port_that_does_not_end_is_waited_for_until_the_deadline_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    released = asyncio.Event()
+
+    async def hangs() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await released.wait()
+
+    none = SerialOptions(ports=())
+    bridge = Bridge(none, new_account(), FakeClock(), random.Random(1))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(bridge.run())
+        await asyncio.sleep(0)
+        bridge._runners[PORT] = bridge._runner(PORT)
+        bridge._running[PORT] = tasks.create_task(hangs(), name=PORT.name)
+        await asyncio.sleep(0)
+
+        await bridge.change(none)
+
+        assert "did not end in time: port=scale" in caplog.text
+        assert bridge.status() == []
+        released.set()
+        running.cancel()

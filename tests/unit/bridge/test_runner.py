@@ -254,12 +254,16 @@ def test_a_port_that_opens_after_the_stop_is_closed_by_its_thread() -> None:
 
     async def story(world: World) -> None:
         await world.until(entered.is_set)
-        # The loop ends only once the thread did, so the thread is let go before.
-        threading.Timer(0.05, stopped.set).start()
 
     run(world, story)
+    stopped.set()  # the loop did not wait for the driver
+    for thread in threading.enumerate():
+        if thread.name.startswith("serial "):
+            thread.join(10)
 
     assert (world.line.opens, world.line.closes) == (1, 1)
+    assert world.line.device is not None
+    world.line.device.close()
 
 
 def test_silence_is_counted_from_the_last_byte() -> None:
