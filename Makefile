@@ -7,10 +7,11 @@ SEED ?= 1
 CYCLES ?= 50
 CUTS ?= 3000
 FLIPS ?= 10000
+RUNS ?= 2000
 EXAMPLES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip model bench suite package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip failing model bench suite package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +68,9 @@ powercut: $(VENV)/.dev ## CUTS=3000 SEED=1: cut the power of a store, look for w
 
 bitflip: $(VENV)/.dev ## FLIPS=10000 SEED=1: one wrong bit in a store's files, none of it may be served; 20 minutes
 	@$(BIN)/python -m tests.faults.bitflip --flips $(FLIPS) --seed $(SEED)
+
+failing: $(VENV)/.dev ## RUNS=2000 SEED=1: each call to the disk fails once, and from then on; full disks; needs gcc
+	@$(BIN)/python -m tests.faults.failing --runs $(RUNS) --seed $(SEED)
 
 model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nats-server and a model, all alike; an hour
 	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/contract/test_api_model.py tests/interop/test_api_machine.py

@@ -126,8 +126,9 @@ class StreamStore(Protocol):
         ...
 
     def state(self) -> StreamState:
-        """Return the counts. Raises StoreBusy or StoreCorrupt when the time of the first message
-        has to be read and cannot be; a quarantined stream gives times 0.
+        """Return the counts. Where the time of the first message has to be read and cannot be just
+        now, it is that of an older one; raises StoreCorrupt where it is damaged. A quarantined
+        stream gives times 0.
         """
         ...
 

@@ -7,6 +7,7 @@ Truth: docs/store.md, "Segments" and "Rules".
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from leafnode.errors import StoreBusy
 from leafnode.store.api import StreamState
 from leafnode.store.segments import Segment
 from leafnode.store.subjects import Subjects
@@ -196,8 +198,10 @@ class StreamIndex:
             if segment.is_whole() and self.first_seq == segment.first_seq:
                 state.first_ts_ns = segment.first_ts_ns
             else:
-                columns = self.columns(segment)
-                state.first_ts_ns = columns.times[columns.slot(self.first_seq)]
+                state.first_ts_ns = segment.first_ts_ns  # not later than the one meant
+                with contextlib.suppress(StoreBusy):
+                    columns = self.columns(segment)
+                    state.first_ts_ns = columns.times[columns.slot(self.first_seq)]
         return state
 
     # --- private

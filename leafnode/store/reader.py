@@ -106,9 +106,11 @@ class Reader:
     def read(self, request: ReadRequest) -> ReadResult:
         """Do one request; a second time on a new connection when the first one fails."""
         result = self._try(request)
-        if result.error is not None:
+        if result.error is not None or result.damage is not None:
             self.close()
             result = self._try(request)
+        if result.damage is not None and not schema.can_be_read(self._path):
+            result = ReadResult(error=StoreError(f"{self._path}: cannot be read"))
         if result.error is not None:
             self.close()  # what state it is in nobody knows
         return result

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
 from leafnode.store import wal
@@ -124,6 +125,23 @@ def is_damage(err: sqlite3.Error) -> bool:
     if code == sqlite3.SQLITE_ERROR:
         return "no such table" in str(err)
     return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def can_be_read(path: Path) -> bool:
+    """Say whether every byte of the file and its log can be read; takes as long as that does.
+
+    SQLite says "malformed" as well when a read fails with EIO (SQLITE_IOERR_CORRUPTFS in vdbe.c).
+    """
+    for one in (path, path.with_name(path.name + "-wal")):
+        try:
+            with one.open("rb", buffering=0) as file:
+                while file.read(limits.MIB):
+                    pass
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+    return True
 
 
 def prepare_directory(directory: Path) -> None:

@@ -22,11 +22,11 @@ from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.cache import ColumnsCache
 from leafnode.store.closing import Closing
+from leafnode.store.columns_reader import ColumnsReader
 from leafnode.store.commit import Committer
 from leafnode.store.index import StreamIndex
 from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
-from leafnode.store.recover import load_columns
 from leafnode.store.rows import row_checksum
 from leafnode.store.stream import SqliteStream
 from leafnode.store.tail import TailBudget
@@ -75,7 +75,9 @@ class SqliteStore:
         self._bounds = bounds
         self._lock_fd = lock_fd
         self._cache = ColumnsCache(bounds.segment_cache_bytes)
-        self._columns_conn: sqlite3.Connection | None = None
+        self._columns = ColumnsReader(
+            self._path, seams.connect, damaged=self._blame, suspected=self._suspect
+        )
         self._writer = Writer(self._path, bounds, seams.clock, self._columns_of, seams.connect)
         self._reader = Reader(self._path, seams.connect)
         self._write_worker = Worker(seams.executor("leafnode-commit"), seams.call_soon_threadsafe)
@@ -88,6 +90,7 @@ class SqliteStore:
         self._records: dict[int, tuple[int, bytes]] = {}  # created, config
         self._by_id: dict[int, SqliteStream] = {}  # those whose deletion is not committed, too
         self._next_id = 1
+        self._suspects: set[int] = set()  # streams for which the file is being read
         self._lazy_states: dict[tuple[int, str], bytes] = {}
         self._flush_timer: Timer | None = None
         self._retry_ns = limits.STORE_RETRY_NS
@@ -121,7 +124,7 @@ class SqliteStore:
                 for worker in (store._write_worker, store._read_worker):
                     worker.close()
                 store._reader.close()
-                store._close_columns()
+                store._columns.close()
                 store._writer.close()
                 raise
         except StoreError:
@@ -244,7 +247,7 @@ class SqliteStore:
             self.committer,
             reads=(self._read_worker, self._reader),
             writes=(self._write_worker, self._writer),
-            close_columns=self._close_columns,
+            close_columns=self._columns.close,
             lock_fd=self._lock_fd,
         ).begin(done)
 
@@ -419,7 +422,7 @@ class SqliteStore:
     def _reopen(self) -> None:
         """A failed disk: let go of every connection, then open and read the file again."""
         self._retry_timer = None
-        self._close_columns()
+        self._columns.close()
         self._read_worker.submit(self._reader.close, self._reopen_writer)
 
     def _reopen_writer(self, _: None) -> None:
@@ -443,45 +446,39 @@ class SqliteStore:
             self.committer.failed = self.committer.no_room = None
 
     def _columns_of(self, stream_id: int) -> Callable[[Segment], Columns]:
+        load = partial(self._columns.load, stream_id)
+
         def columns(segment: Segment) -> Columns:
             if segment.columns is not None and not segment.sealed:
                 return segment.columns
             return self._cache.columns(segment, load)
 
-        def load(segment: Segment) -> Columns:
-            try:
-                return load_columns(self._columns_reader(), stream_id, segment.no)
-            except (StoreCorrupt, sqlite3.Error) as err:
-                what = f"{self._path}: segment {segment.no}: {err}"
-                if isinstance(err, sqlite3.Error) and not schema.is_damage(err):
-                    self._close_columns()
-                    log.warning("An index could not be read: %s", what)
-                    raise StoreBusy(what) from err
-                problem = StoreCorrupt(what)
-                if stream_id in self._by_id:
-                    self.damaged(self._by_id[stream_id], problem)
-                raise problem from err
-
         return columns
 
-    def _columns_reader(self) -> sqlite3.Connection:
-        """Return the loop's own connection: it reads one blob at a time, nothing else."""
-        if self._columns_conn is None:
-            self._columns_conn = schema.open_reader(self._path, self._seams.connect)
-        return self._columns_conn
+    def _blame(self, stream_id: int, problem: StoreCorrupt) -> None:
+        if stream_id in self._by_id:
+            self.damaged(self._by_id[stream_id], problem)
+
+    def _suspect(self, stream_id: int, problem: StoreCorrupt) -> None:
+        """Set a stream aside for what SQLite says, unless the file cannot even be read."""
+        if stream_id in self._suspects:
+            return
+        self._suspects.add(stream_id)
+
+        def judged(readable: bool) -> None:  # noqa: FBT001
+            self._suspects.discard(stream_id)
+            if readable:
+                self._blame(stream_id, problem)
+
+        self._read_worker.submit(partial(schema.can_be_read, self._path), judged)
 
     def _open_readers(self) -> None:
         """Open what reads now: descriptors that run out later do no harm then."""
         try:
-            self._columns_reader()
+            self._columns.open()
             self._reader.open()
         except sqlite3.Error as err:
             raise schema.store_error(err, self._path) from err
-
-    def _close_columns(self) -> None:
-        conn, self._columns_conn = self._columns_conn, None
-        if conn is not None:
-            conn.close()
 
 
 def _execute(statement: str, parameters: tuple[object, ...], conn: sqlite3.Connection) -> None:

@@ -54,30 +54,19 @@ class Writer:
         self._columns_of = columns_of
         self._connect = connect
         self._conn: sqlite3.Connection | None = None
+        self._damaged: set[int] = set()  # streams that could not be read
+        self._suspects: set[int] = set()  # streams whose last change said "malformed"
 
     def open(self) -> list[Recovered]:
         """Open the file and read what every stream holds. Raises StoreError, and then it is as it
         was.
         """
         try:
-            with wal.checked(self.path, self._connect):
-                return self._open()
+            conn, recovered = self._load_twice()
         except sqlite3.Error as err:
             raise schema.store_error(err, self.path) from err
         except OSError as err:
             raise StoreFailed(f"{self.path}: {err.strerror}") from err
-
-    def _open(self) -> list[Recovered]:
-        conn = schema.open_writer(self.path, self._connect)
-        try:
-            recovered = load_streams(conn, self._bounds, self._columns_of)
-            check_at_start(conn, recovered)
-        except sqlite3.Error:
-            conn.close()
-            raise
-        except StoreCorrupt as err:
-            conn.close()
-            raise StoreCorrupt(f"{self.path}: {err}") from err
         self._conn = conn
         if not self.make_reserve():
             log.warning("No room for the reserve file: path=%s", self._reserve)
@@ -86,6 +75,36 @@ class Writer:
         except (sqlite3.Error, OSError) as err:
             log.warning("The write-ahead log was not grown: %s", err)
         return recovered
+
+    def _load_twice(self) -> tuple[sqlite3.Connection, list[Recovered]]:
+        """Open and read; once more if damage is found, because SQLite says that of EIO, too."""
+        try:
+            conn, recovered = self._load()
+            if not any(found.damage for found in recovered):
+                return conn, recovered
+            conn.close()
+        except (sqlite3.Error, StoreCorrupt) as err:
+            log.warning("The store is read a second time: path=%s reason=%s", self.path, err)
+        conn, recovered = self._load()
+        if any(found.damage for found in recovered) and not schema.can_be_read(self.path):
+            conn.close()
+            raise StoreFailed(f"{self.path}: cannot be read")
+        return conn, recovered
+
+    def _load(self) -> tuple[sqlite3.Connection, list[Recovered]]:
+        with wal.checked(self.path, self._connect):
+            conn = schema.open_writer(self.path, self._connect)
+            try:
+                recovered = load_streams(conn, self._bounds, self._columns_of)
+                check_at_start(conn, recovered)
+            except sqlite3.Error:
+                conn.close()
+                raise
+            except StoreCorrupt as err:
+                conn.close()
+                raise StoreCorrupt(f"{self.path}: {err}") from err
+        self._damaged = {found.id for found in recovered if found.damage}
+        return conn, recovered
 
     def reopen(self) -> Outcome:
         """Close, open and read the file after a failure: only then anything is acked again."""
@@ -158,16 +177,31 @@ class Writer:
             conn.execute("COMMIT")
         except sqlite3.Error as err:
             return self._undo(conn, err, stream_id)
+        if self._suspects:
+            self._suspects.difference_update(stream_id for stream_id, _ in batch.ops)
         return Outcome(commit_ns=self._clock.monotonic_ns() - start_ns)
 
     def _probe(self) -> Outcome:
+        self._bring_over_log()
         if self.make_reserve():
             return Outcome()
         # The store itself may be what fills the disk: what was removed is still its file's.
         self._give_back_pages()
+        self._bring_over_log()
         if self.make_reserve():
             return Outcome()
         return Outcome(error=StoreFull(f"{self.path}: no room for {self._reserve.name}"))
+
+    def _bring_over_log(self) -> None:
+        """Let the log be overwritten instead of growing; cut it off if it grew beyond its size."""
+        log_path = self.path.with_name(self.path.name + "-wal")
+        try:
+            grown = log_path.stat().st_size > 2 * self._bounds.wal_pregrow_bytes
+            if self._conn is not None and not self._conn.in_transaction:
+                how = "TRUNCATE" if grown else "PASSIVE"
+                self._conn.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
+        except (sqlite3.Error, OSError) as err:
+            log.debug("The log was not brought over: path=%s reason=%s", self.path, err)
 
     def _give_back_pages(self) -> None:
         """Cut free pages off the end of the file, as many as the reserve needs, or as can be."""
@@ -179,13 +213,15 @@ class Writer:
         try:
             # Not execute(): it would take one step of the statement and free one page.
             conn.executescript(f"PRAGMA incremental_vacuum({pages:d})")
-            conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as err:
             log.debug("No pages were given back: path=%s reason=%s", self.path, err)
 
     def _undo(self, conn: sqlite3.Connection, err: sqlite3.Error, stream_id: int) -> Outcome:
         error = schema.store_error(err, self.path)
-        if isinstance(error, StoreCorrupt) and not stream_id:
+        if isinstance(error, StoreCorrupt) and stream_id not in self._suspects:
+            # It may have been a read that failed. The stream is to blame when it says so again.
+            if stream_id:
+                self._suspects.add(stream_id)
             error = StoreFailed(*error.args)
         if isinstance(error, StoreFull):
             self._drop_reserve()
@@ -195,9 +231,15 @@ class Writer:
         try:
             if conn.in_transaction:  # SQLITE_FULL has rolled back by itself, mostly
                 conn.execute("ROLLBACK")
+            if isinstance(error, StoreFull):
+                # The file has the first claim on the reserve: the log could eat it up, and then
+                # never be brought over.
+                self._bring_over_log()
             recovered = load_streams(conn, self._bounds, self._columns_of)
         except sqlite3.Error as again:
             return Outcome(error=StoreFailed(f"{self.path}: {err}, then {again}"))
+        if not {found.id for found in recovered if found.damage} <= self._damaged:
+            return Outcome(error=StoreFailed(f"{self.path}: {err}, then damage was read"))
         damaged = stream_id if isinstance(error, StoreCorrupt) else 0
         return Outcome(error=error, recovered=recovered, damaged_stream=damaged)
 

@@ -10,6 +10,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt
+from leafnode.store import schema
 from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, open_store
 
 if TYPE_CHECKING:
@@ -450,4 +451,58 @@ def test_a_sealed_segment_that_lacks_a_row_is_noticed(
     assert read(world, stream, 1, *patterns) == []
 
     assert "messages of segment 1 are missing" in str(world.damage[0][2])
+    world.close()
+
+
+def test_malformed_is_no_damage_where_the_file_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says it of EIO, too."""
+    world, stream = filled(tmp_path)
+    world.disk.fail("SELECT seq", sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
+    monkeypatch.setattr(schema, "can_be_read", lambda _: False)
+    found: list[StoredMsg | None] = []
+
+    stream.get(2, found.append)
+    world.settle()
+    assert found == []
+    world.disk.heal()
+    world.clock.advance(limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert [one.seq for one in found if one is not None] == [2]
+    assert world.damage == []
+    world.close()
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_question_that_hears_malformed_waits_for_a_look_at_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    world, stream = filled(tmp_path)
+    world.disk.fail("SELECT columns", sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
+    monkeypatch.setattr(schema, "can_be_read", lambda _: readable)
+
+    with pytest.raises(StoreBusy):
+        stream.num_pending([b"a.1"], 2)
+    world.settle()
+
+    assert bool(world.damage) == readable
+    world.disk.heal()
+    world.close()
+
+
+def test_the_time_of_the_first_message_is_a_little_early_where_it_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    world, stream = filled(tmp_path)
+    stream.remove([1, 2])
+    world.settle()
+    stream.subject_of(6)  # takes the place of the first segment's columns in memory
+    world.disk.fail("SELECT columns", sqlite3.SQLITE_IOERR_READ)
+
+    assert (stream.state().first_seq, stream.state().first_ts_ns) == (3, 1001)
+
+    world.disk.heal()
+    assert stream.state().first_ts_ns == 1003
     world.close()

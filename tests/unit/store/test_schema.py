@@ -260,3 +260,10 @@ def test_a_file_where_the_directory_should_be_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="file: storage directory is not a directory"):
         schema.prepare_directory(tmp_path / "file")
+
+
+def test_a_file_can_be_read_or_not(path: Path, tmp_path: Path) -> None:
+    assert schema.can_be_read(path)
+    assert schema.can_be_read(tmp_path / "none")  # what is not there does not fail to be read
+
+    assert not schema.can_be_read(tmp_path)  # read() of a directory fails

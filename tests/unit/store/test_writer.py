@@ -6,16 +6,18 @@ import errno
 import os
 import sqlite3
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreFailed, StoreFull
+from leafnode.store import schema
 from leafnode.store.writer import RESERVE_NAME
 from tests.sim.committer import SMALL, FaultyDisk, StoreWorld, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RESERVED = replace(SMALL, reserve_bytes=64 * 1024)
@@ -184,13 +186,16 @@ def test_damage_found_by_a_commit_quarantines_its_stream_alone(tmp_path: Path) -
     good.append(b"a", 0, b"", 1000)
     world.settle()
     results: list[object] = []
-    bad.append(b"a", 0, b"", 1000)
-    world.store.after_commit(results.append)
     world.disk.fail("INSERT INTO m1_1", sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
-    world.settle()
+    for _ in range(2):  # the first time it may be a read that failed
+        bad.append(b"a", 0, b"", 1000)
+        world.store.after_commit(results.append)
+        world.settle()
+        world.clock.advance(limits.STORE_RETRY_NS)
+        world.settle()
     world.disk.heal()
 
-    assert isinstance(results[0], StoreCorrupt)
+    assert [type(one) for one in results] == [StoreFailed, StoreCorrupt]
     assert [(account, name) for account, name, _ in world.damage] == [("A", "BAD")]
     assert world.store.failed() is None
     assert good.append(b"a", 0, b"", 1000) == 2
@@ -406,3 +411,39 @@ def test_a_disk_that_the_store_itself_filled_has_room_again_after_a_purge(
     assert world.store.failed() is None
     assert stream.append(b"a", 0, b"x", 2000) > 0
     world.close()
+
+
+def test_damage_that_a_second_look_does_not_find_is_none(tmp_path: Path) -> None:
+    world = open_store(tmp_path)
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.close()
+
+    class Once(FaultyDisk):
+        def execute(
+            self, run: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
+        ) -> sqlite3.Cursor:
+            if sql.startswith("SELECT sid, name") and not self.count("SELECT sid, name"):
+                self.statements.append(sql)
+                error = sqlite3.DatabaseError("database disk image is malformed")
+                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise error
+            return super().execute(run, sql, parameters)
+
+    world = open_store(tmp_path, disk=Once())
+
+    assert world.damage == []
+    world.close()
+
+
+def test_a_store_that_cannot_be_read_is_refused_and_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = open_store(tmp_path)
+    world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.close()
+    disk = FaultyDisk()
+    disk.fail("SELECT sid, name", sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
+    monkeypatch.setattr(schema, "can_be_read", lambda _: False)
+
+    with pytest.raises(StoreFailed, match=r"leafnode\.db: cannot be read"):
+        open_store(tmp_path, disk=disk)
