@@ -150,13 +150,16 @@ def _bytes(part: str) -> bytes:
 
 
 def _without_nulls(value: object, depth: int) -> object:
-    """Go reads null as absent. Raises AuthError for what is nested deeper than claims are."""
+    """Go reads null as absent, and within a list as an empty text, which allows nothing.
+
+    Raises AuthError for what is nested deeper than claims are.
+    """
     if depth == 0:
         raise AuthError("the claims of a JWT are nested too deep")
     if isinstance(value, dict):
         return {k: _without_nulls(v, depth - 1) for k, v in value.items() if v is not None}
     if isinstance(value, list):
-        return [_without_nulls(item, depth - 1) for item in value if item is not None]
+        return ["" if item is None else _without_nulls(item, depth - 1) for item in value]
     if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
         raise AuthError("a number in the claims of a JWT is too large")
     return value

@@ -154,9 +154,18 @@ def test_another_version_is_refused(version: object) -> None:
 
 def test_null_is_absent_and_what_is_unknown_is_skipped() -> None:
     header, claims = parts(TOKEN)
-    claims["nats"] |= {"pub": None, "new": {"a": [None]}, "src": [None]}
+    claims["nats"] |= {"pub": None, "new": {"a": [None]}}
 
     assert jwt.decode(signed(header, claims, REALM.account), UserClaims).nats.pub.allow == ()
+
+
+def test_null_in_a_list_is_no_leave_to_do_everything() -> None:
+    header, claims = parts(TOKEN)
+    claims["nats"] |= {"pub": {"allow": [None]}, "src": [None]}
+
+    nats = jwt.decode(signed(header, claims, REALM.account), UserClaims).nats
+
+    assert (nats.pub.allow, nats.src) == (("",), ("",))
 
 
 @pytest.mark.parametrize(
