@@ -18,6 +18,11 @@ import pytest
 
 from tests.hub.process import nats_server_path
 
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
 ROOT: Final = Path(__file__).parents[2]
 WAIT_S: Final = 60.0
 CALLED: Final = (

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WAIT_S: Final = 30.0
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
+WAIT_S: Final = 60.0
 _VERDICT: Final = re.compile(
     r"(?:Reloaded server configuration \(|Failed to reload server configuration: )(?P<why>.*)\n"
 )
