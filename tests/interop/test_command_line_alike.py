@@ -92,6 +92,11 @@ def test_the_command_says_the_same(line: list[str], tmp_path: Path) -> None:
     assert said([*OURS, *words], tmp_path) == said([*THEIRS, *words], tmp_path)
 
 
+def files_of(directory: Path) -> dict[str, Path]:
+    """Return the files of a directory by what they end in, or by name."""
+    return {file.suffix or file.name: file for file in directory.iterdir()}
+
+
 def test_the_files_of_a_server_have_the_same_modes(tmp_path: Path) -> None:
     modes = []
     for name, command in (("ours", OURS), ("theirs", THEIRS)):
@@ -104,9 +109,8 @@ def test_the_files_of_a_server_have_the_same_modes(tmp_path: Path) -> None:
         )
         try:
             deadline = time.monotonic() + WAIT_S
-            while (
-                len(files := {file.suffix or file.name: file for file in directory.iterdir()}) < 3
-            ):
+            # A file has its name once it is whole.
+            while not {"pid", "log", ".ports"} <= (files := files_of(directory)).keys():
                 assert process.poll() is None
                 assert time.monotonic() < deadline, files
                 time.sleep(0.01)

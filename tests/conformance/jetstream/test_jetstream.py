@@ -215,6 +215,9 @@ _API = "io.nats.jetstream.api.v1."
 # What the schemas do not allow and nats-server says: they are behind it.
 BEHIND = {
     ("io.nats.jetstream.advisory.v1.api_audit", "(all): additionalProperties"),  # domain
+    # The stream's state in place of blocks.
+    ("io.nats.jetstream.advisory.v1.snapshot_create", "(all): required"),
+    ("io.nats.jetstream.advisory.v1.snapshot_create", "(all): additionalProperties"),
     ("io.nats.jetstream.advisory.v1.terminated", "consumer_seq: type"),  # of a removed message
     *((f"{_API}{name}_response", "(all): oneOf") for name in ERRORS_WITH_MORE),
     *((f"{_API}{name}_response", "there is no schema") for name in NEWER),
