@@ -50,6 +50,8 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10046: (400, "stream source must have max message size >= target"),
     10047: (500, "insufficient storage resources available"),
     10049: (500, "{}"),
+    10050: (500, "{}"),
+    10051: (500, "{}"),
     10052: (500, "{}"),
     10054: (400, "message size exceeds maximum allowed"),
     10055: (400, "stream mirror configuration can not be updated"),

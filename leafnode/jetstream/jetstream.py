@@ -329,6 +329,13 @@ class AccountJetStream:
         stream.root.after_commit(partial(self._stream_deleted, name))
         advisory.stream_action(self.context, name, "delete")
 
+    def delete_everything(self) -> None:
+        """End what goes on and delete every stream."""
+        for transfer in list(self.transfers):
+            transfer.abort()
+        for name in list(self.streams):
+            self.delete_stream(name)
+
     def _stream_deleted(self, name: str, error: StoreError | None) -> None:
         """After an error the store has the stream again, sooner or later, and tells `_adopted`."""
         if error is not None:

@@ -14,8 +14,10 @@ from leafnode.jetstream.quota import Quota
 from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.clock import Clock
-    from leafnode.errors import JetStreamError
+    from leafnode.errors import JetStreamError, StoreError
     from leafnode.jetstream.context import Context
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.store.api import Store
@@ -61,6 +63,22 @@ class Shared:
                         *(record.account, record.name),
                     )
                     store.delete_stream(record.account, record.name)
+
+    def purge(self, account: str, done: Callable[[StoreError | None], None]) -> None:
+        """Delete all that an account stores, whether or not it is served, and tell `done` when that
+        is on disk. Raises StoreError when it is not begun.
+        """
+        for member in self.members:
+            if member.context.account.name == account:
+                member.delete_everything()
+        for store in self._stores.values():
+            for record in store.streams():
+                if record.account == account:
+                    store.delete_stream(account, record.name)
+        file_store, memory_store = self._stores["file"], self._stores["memory"]
+        memory_store.after_commit(
+            lambda error: done(error) if error else file_store.after_commit(done)
+        )
 
     def limit(self, *, max_memory_bytes: int, max_file_bytes: int) -> None:
         """Go by these bounds from now on; what is stored already stays."""

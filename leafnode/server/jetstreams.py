@@ -227,7 +227,9 @@ class JetStreams:
                     else NotEnabled(
                         account,
                         self._options.domain,
-                        system=name == self._server.account_set.system_name,
+                        purge=self.shared.purge
+                        if name == self._server.account_set.system_name
+                        else None,
                     )
                 )
                 refusing.open()

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from leafnode.jetstream.disabled import NotEnabled
+from leafnode.errors import StoreError, StoreFailed
+from leafnode.jetstream.disabled import NotEnabled, Purge
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ERROR = b'"error":{"code":503,"err_code":10039,"description":"JetStream not enabled for account"}}'
 
 
-def answers(subject: bytes, *, system: bool = False) -> list[bytes]:
+def nothing_is_purged(name: str, done: Callable[[StoreError | None], None]) -> None:
+    raise AssertionError(name, done)
+
+
+def answers(subject: bytes, *, purge: Purge | None = None) -> list[bytes]:
     """What an account of a server with the domain `d` is answered."""
     account = Account("C", Outbox(lambda: None))
-    refusing = NotEnabled(account, "d", system=system)
+    refusing = NotEnabled(account, "d", purge=purge)
     refusing.open()
     heard: list[bytes] = []
     account.subscribe(b"reply", lambda run: heard.extend(m[2] for m in run.messages))
@@ -50,6 +60,47 @@ def test_what_is_no_request_is_met_with_silence() -> None:
     ],
 )
 def test_the_system_account_has_a_kind_of_answer_for_info_only(subject: bytes, kind: bytes) -> None:
-    said = answers(subject, system=True)
+    said = answers(subject, purge=nothing_is_purged)
 
     assert said == [b'{"type":"io.nats.jetstream.api.v1.%b",%b' % (kind, ERROR)]
+
+
+def purging(error: StoreError | None, names: list[str]) -> Purge:
+    def purge(name: str, done: Callable[[StoreError | None], None]) -> None:
+        names.append(name)
+        done(error)
+
+    return purge
+
+
+KIND = b'{"type":"io.nats.jetstream.api.v1.account_purge_response",'
+
+
+@pytest.mark.parametrize("subject", [b"$JS.API.ACCOUNT.PURGE.APP", b"$JS.d.API.ACCOUNT.PURGE.APP"])
+def test_the_system_account_has_an_accounts_streams_deleted(subject: bytes) -> None:
+    names: list[str] = []
+
+    assert answers(subject, purge=purging(None, names)) == [KIND + b'"initiated":true}']
+    assert names == ["APP"]
+
+
+def test_what_the_store_refuses_is_told() -> None:
+    said = answers(b"$JS.API.ACCOUNT.PURGE.APP", purge=purging(StoreFailed("no disk"), []))
+
+    assert said == [KIND + b'"error":{"code":500,"err_code":10050,"description":"no disk"}}']
+
+
+def test_a_name_with_a_separator_is_refused() -> None:
+    said = answers(b"$JS.API.ACCOUNT.PURGE.A/B", purge=nothing_is_purged)
+
+    text = b"account name can not contain path separators"
+    assert said == [KIND + b'"error":{"code":500,"err_code":10051,"description":"%b"}}' % text]
+
+
+@pytest.mark.parametrize("subject", [b"$JS.API.ACCOUNT.PURGE.A.B", b"$JS.API.ACCOUNT.PURGE"])
+def test_other_subjects_are_met_with_silence(subject: bytes) -> None:
+    assert answers(subject, purge=nothing_is_purged) == []
+
+
+def test_another_account_deletes_nothing() -> None:
+    assert answers(b"$JS.API.ACCOUNT.PURGE.APP") == []

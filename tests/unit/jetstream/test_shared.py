@@ -14,6 +14,8 @@ from tests.unit.jetstream.world import World
 if TYPE_CHECKING:
     from typing import Any
 
+    from leafnode.errors import StoreError
+
 
 class Two:
     """Two accounts on one server that may store 1,000 bytes."""
@@ -90,3 +92,48 @@ def test_accounts_may_have_streams_of_one_name() -> None:
     assert (two.create(0), two.create(1)) == (0, 0)
     assert two.ask(0, "s", b"x")["seq"] == 1
     assert two.ask(1, "s", b"x")["seq"] == 1
+
+
+def test_all_that_an_account_stores_is_deleted_and_nothing_of_another() -> None:
+    two = Two()
+    two.create(0)
+    two.create(1)
+    two.ask(0, "s", b"x")
+    two.ask(0, "$JS.API.STREAM.CREATE.M", b'{"name":"M","subjects":["m"],"storage":"memory"}')
+    two.world.store.create_stream("A", "S.cutoff", b"{}", 5, 1)
+    done: list[StoreError | None] = []
+    two.world.store.hold()
+
+    two.shared.purge("A", done.append)
+    assert done == []
+    two.world.store.commit()
+    two.world.store.holding = False
+
+    assert done == [None]
+    assert [one.account for one in two.world.store.streams()] == ["B"]
+    assert two.world.memory.streams() == []
+    assert two.ask(0, "$JS.API.STREAM.NAMES", b"")["streams"] is None
+    assert two.create(0) == 0
+
+
+def test_what_is_kept_of_an_account_that_is_not_served_is_deleted_too() -> None:
+    two = Two()
+    two.create(0)
+    two.worlds[0][1].shut_down()
+    done: list[StoreError | None] = []
+
+    two.shared.purge("A", done.append)
+    two.shared.purge("NOSUCH", done.append)
+
+    assert done == [None, None]
+    assert two.world.store.streams() == []
+
+
+def test_what_restores_left_at_a_crash_is_deleted() -> None:
+    two = Two()
+    two.create(0)
+    two.world.store.create_stream("B", "S.cutoff", b"{}", 5, 1)
+
+    two.shared.drop_unfinished()
+
+    assert [(one.account, one.name) for one in two.world.store.streams()] == [("A", "S")]
