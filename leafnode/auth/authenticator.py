@@ -62,9 +62,11 @@ class Authenticator:
         if self.operator is not None:
             self.operator.callout = callout
 
-    def apply(self, options: Options) -> None:
-        """Judge by these users from now on."""
-        self._users = Users(options.authorization, options.accounts)
+    def apply(self, options: Options, users: Users | None = None) -> None:
+        """Judge by the users of these options from now on. `users` are they, where made before:
+        5,000 with permissions take 200 ms.
+        """
+        self._users = users or Users(options.authorization, options.accounts)
         self._proxies = options.trusted_proxies
         self._asked = options.authorization.auth_callout
         self._static = StaticLogins(self._users, options.no_auth_user, self._secrets)

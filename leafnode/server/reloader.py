@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from leafnode.auth.users import Users
 from leafnode.clients.renewal import renew
 from leafnode.errors import LeafnodeError, ReloadError, file_problem
 from leafnode.protocol import errors
@@ -45,6 +46,7 @@ class _Ready:
     certificates: list[Callable[[], None]] = field(default_factory=list)
     monitor: Listener | None = None
     jetstream: JetStreams | None = None
+    users: Users | None = None
 
 
 class Reloader:
@@ -84,7 +86,7 @@ class Reloader:
             logs.use(ready.log, options)
         for use in ready.certificates:
             use()
-        self._swap(parts, found, ready.jetstream)
+        self._swap(parts, found, ready)
         if Part.RESOLVER in parts:
             await operators.change(server)
         if toggles:
@@ -122,6 +124,11 @@ class Reloader:
                 ready.certificates.append(await reader.prepare_tls(server, options))
             await asyncio.to_thread(operators.check, options)
             await operators.look_up(server, options)
+            if parts & {Part.ACCOUNTS, Part.LOGINS}:
+                # Thousands of users with permissions take a moment.
+                ready.users = await asyncio.to_thread(
+                    Users, options.authorization, options.accounts
+                )
             if Part.MONITOR in parts:
                 ready.monitor = await monitoring.bind_monitor(server, options)
             if toggles:
@@ -134,7 +141,7 @@ class Reloader:
             raise
         return ready
 
-    def _swap(self, parts: set[Part], found: list[Change], jetstream: JetStreams | None) -> None:
+    def _swap(self, parts: set[Part], found: list[Change], ready: _Ready) -> None:
         """Let every part that is told at once take its options."""
         server = self._server
         options = server.options
@@ -142,9 +149,9 @@ class Reloader:
             log.info("%s", line(change, options))
         gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
-            features.change_jetstream(server, jetstream)
+            features.change_jetstream(server, ready.jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
-            server.authenticator.apply(options)
+            server.authenticator.apply(options, ready.users)
             server.follow_callout()
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)

@@ -7,10 +7,11 @@ import random
 import socket
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode.auth.users import Users
 from leafnode.clock import SystemClock
 from leafnode.config.options import (
     Authorization,
@@ -261,3 +262,27 @@ async def test_a_reload_that_fails_by_a_defect_leaves_the_server_there(
     await while_serving(OLD, story)
 
     assert "KeyError" in caplog.text
+
+
+@pytest.mark.real_loop
+async def test_the_users_of_a_new_configuration_are_made_off_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_in: list[threading.Thread] = []
+
+    class NotedUsers(Users):
+        def __init__(self, *args: Any) -> None:
+            made_in.append(threading.current_thread())
+            super().__init__(*args)
+
+    async def story(server: Server, file: File) -> None:
+        for module in ("leafnode.server.reloader", "leafnode.auth.authenticator"):
+            monkeypatch.setattr(f"{module}.Users", NotedUsers)
+        file.options = replace(OLD, authorization=Authorization(user="u", password="p"))
+
+        assert await server.reload() == ""
+        assert server.authenticator.required
+        assert len(made_in) == 1
+        assert made_in[0] is not threading.current_thread()
+
+    await while_serving(OLD, story)
