@@ -13,6 +13,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert, refused, taken, tls
 from leafnode.config.options import (
+    JetStreamLimits,
     JetStreamOptions,
     LeafOptions,
     LeafRemote,
@@ -43,6 +44,44 @@ def jetstream(place: Place) -> JetStreamOptions:
     return JetStreamOptions(**_JETSTREAM.read(place).values)
 
 
+def _limits(place: Place) -> JetStreamLimits:
+    values = _LIMITS.read(place).values
+    return JetStreamLimits(**{**values.pop("batch", {}), **values})
+
+
+def _batch(place: Place) -> dict[str, Any]:
+    return _BATCH.read(place).values
+
+
+def _ha_assets(place: Place) -> int:
+    place.warn("taken without effect: there is no cluster")
+    return _BOUND(place)
+
+
+_BOUND: Final = convert.number(0, 2**31 - 1, "a count", below=0)
+_BATCH: Final = Block(
+    (
+        Row(("max_inflight_per_stream",), "batches_of_stream", _BOUND),
+        Row(("max_inflight_total",), "batches", _BOUND),
+        Row(
+            ("max_msgs",),
+            "batch_msgs",
+            # The whole batch is staged at once.
+            convert.number(0, limits.STAGED_ROWS_MAX, "a count", below=0),
+        ),
+        Row(("timeout",), "batch_timeout_ns", convert.interval()),
+    )
+)
+_LIMITS: Final = Block(
+    (
+        Row(("max_request_batch",), "max_request_batch", _BOUND),
+        Row(("max_ack_pending",), "max_ack_pending", _BOUND),
+        Row(("max_ha_assets",), "max_ha_assets", _ha_assets),
+        Row(("duplicate_window",), "duplicate_window_ns", convert.interval()),
+        Row(("default_max_consumers",), "default_max_consumers", _BOUND),
+        Row(("batch",), "batch", _batch),
+    )
+)
 _STORE_DIR: Final = JetStreamOptions().store_dir
 _JETSTREAM: Final = Block(
     (
@@ -51,6 +90,8 @@ _JETSTREAM: Final = Block(
         Row(("domain",), "domain", convert.or_default("", convert.name_of("domain"))),
         Row(("max_memory_store", "max_mem_store", "max_mem"), "max_memory_bytes", convert.storage),
         Row(("max_file_store", "max_file"), "max_file_bytes", convert.storage),
+        Row(("limits",), "limits", _limits),
+        Row(("strict",), "strict", convert.boolean),
     ),
     refused.JETSTREAM,
     taken.JETSTREAM,

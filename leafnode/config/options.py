@@ -144,13 +144,35 @@ class OperatorOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class JetStreamLimits:
+    """`jetstream { limits { … } }`; 0 is nats-server's default, which is none for what is no batch.
+
+    `max_ha_assets` is of clusters: shown, without effect.
+    """
+
+    max_request_batch: int = 0
+    max_ack_pending: int = 0
+    max_ha_assets: int = 0
+    duplicate_window_ns: int = 0
+    batches_of_stream: int = 0
+    batches: int = 0
+    batch_msgs: int = 0
+    batch_timeout_ns: int = 0
+    default_max_consumers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JetStreamOptions:
-    """`jetstream { … }`. `max_file_bytes` and `max_memory_bytes`: -1 is unlimited."""
+    """`jetstream { … }`. `max_file_bytes` and `max_memory_bytes`: -1 is unlimited. `strict`: a
+    request with a field that is unknown is refused.
+    """
 
     store_dir: str = "./data"
     domain: str = ""
     max_memory_bytes: int = -1
     max_file_bytes: int = -1
+    limits: JetStreamLimits = field(default_factory=JetStreamLimits)
+    strict: bool = True
     enabled: bool = True
 
 

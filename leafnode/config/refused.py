@@ -27,7 +27,7 @@ TOP: Final[dict[str, str]] = _each(_NO_CLUSTER, "cluster gateway") | _each(
 JETSTREAM: Final[dict[str, str]] = _each(
     "not supported: put store_dir on an encrypted file system",
     "key ek encryption_key prev_key prev_ek prev_encryption_key cipher tpm",
-) | _each(_NOT_YET, "limits")
+)
 
 LEAFNODES: Final[dict[str, str]] = _each(_NO_LEAFS, "listen host net port authorization tls")
 

@@ -26,7 +26,6 @@ _NO_WEBSOCKET: Final = "a remote is dialed by TCP or TLS"
 _NO_OCSP: Final = "no OCSP answers are stapled or kept"
 _COUNT: Final = convert.number(-_INT64_MAX, _INT64_MAX, "a count")
 _NONE: Final = convert.text_or("")
-_STRICT: Final = "not supported: a request is always read strictly"
 _FALSE: Final = "not supported: only false is taken"
 
 
@@ -133,7 +132,6 @@ JETSTREAM: Final[Mapping[str, Taken]] = (
     | _each(convert.storage, _NO_CLUSTER, "meta_compact_size")
     | _each(convert.number(0, _INT64_MAX, "a count"), _NO_CLUSTER, "meta_compact")
     | _each(convert.boolean, _NO_CLUSTER, "meta_compact_sync")
-    | _each(convert.only((True,), why=_STRICT), "", "strict")
 )
 ACCOUNT_JETSTREAM: Final[Mapping[str, Taken]] = _each(
     convert.only(("", "system", "owner"), why="expected system or owner"),

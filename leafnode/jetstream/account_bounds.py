@@ -7,16 +7,16 @@ checkLimits, server/stream.go checkStreamCfg, server/consumer.go; measured.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from leafnode import limits
+from leafnode.jetstream.consumer_config import Most
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.shared import too_much
 
 if TYPE_CHECKING:
     from leafnode.config.account_options import AccountJetStream as Bounds
-    from leafnode.jetstream.api_types import ConsumerConfig, StreamConfig
+    from leafnode.jetstream.api_types import StreamConfig
+    from leafnode.jetstream.server_bounds import ServerBounds
 
 
 def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> None:
@@ -44,28 +44,15 @@ def check_count(bounds: Bounds, streams: int) -> None:
         raise js_error(10027)
 
 
-def consumers_max(bounds: Bounds, config: StreamConfig) -> int:
+def consumers_max(bounds: Bounds, config: StreamConfig, server: ServerBounds) -> int:
     """Return how many consumers a stream may have: an account's bound holds for each stream."""
-    own = config.max_consumers if config.max_consumers > 0 else limits.CONSUMERS_PER_STREAM_MAX
+    own = config.max_consumers if config.max_consumers > 0 else server.consumers_of_stream
     return min(own, bounds.max_consumers) if bounds.max_consumers > 0 else own
 
 
-def with_default(bounds: Bounds, config: ConsumerConfig, stream: StreamConfig) -> ConsumerConfig:
-    """Return what a consumer asks for, with the account's max_ack_pending where it says nothing."""
-    if (
-        0 < bounds.max_ack_pending < limits.MAX_ACK_PENDING
-        and config.max_ack_pending == 0
-        and config.ack_policy != "none"
-        and not stream.consumer_limits.max_ack_pending
-    ):
-        return dataclasses.replace(config, max_ack_pending=bounds.max_ack_pending)
-    return config
-
-
-def check_consumer(bounds: Bounds, config: ConsumerConfig) -> None:
-    """Refuse a consumer beyond the bounds."""
-    if 0 < bounds.max_ack_pending < config.max_ack_pending:
-        raise js_error(10121, bounds.max_ack_pending)
+def most(bounds: Bounds, server: ServerBounds) -> Most:
+    """Return what any consumer may have, by the server and then by the account."""
+    return Most((server.max_ack_pending, bounds.max_ack_pending), server.max_request_batch)
 
 
 def shown(bounds: Bounds) -> dict[str, Any]:

@@ -187,6 +187,7 @@ class Api:
                 partial(self._finish, asked),
                 lines,
                 delivery.origin,
+                strict=self._js.context.bounds.strict,
             )
             self._answer(endpoint, request)
 

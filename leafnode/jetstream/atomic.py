@@ -2,7 +2,8 @@
 
 What came is kept in memory until the batch is committed, given up or too old; a commit checks every
 message against what the others before it will have stored. Knows one stream and its way in.
-Bounded by ATOMIC_OPEN_MAX batches of ATOMIC_MSGS_MAX messages, and by ATOMIC_OPEN_BYTES together.
+Bounded by so many batches of so many messages as `limits.batch` says, ATOMIC_OPEN_MAX and
+ATOMIC_MSGS_MAX if nothing, and by ATOMIC_OPEN_BYTES together.
 Truth: measured on nats-server 2.15.1; server/stream.go processJetStreamAtomicBatchMsg.
 """
 
@@ -41,15 +42,16 @@ class _Batch:
 class AtomicBatches:
     """The open batches of one stream."""
 
-    __slots__ = ("_check_member", "_ingest", "_open", "_size", "_stream")
+    __slots__ = ("_bounds", "_check_member", "_ingest", "_open", "_size", "_stream")
 
     def __init__(self, stream: Stream, ingest: Ingest) -> None:
         self._stream = stream
         self._ingest = ingest
         self._check_member = MemberCheck(stream, ingest.judge)
         context = stream.context
+        self._bounds = context.bounds
         self._open: OpenBatches[_Batch] = OpenBatches(
-            context.clock, context.open_atomic, limits.ATOMIC_IDLE_NS, self._on_silence
+            context.clock, context.open_atomic, self._bounds.atomic_idle_ns, self._on_silence
         )
         self._size = 0
 
@@ -78,8 +80,9 @@ class AtomicBatches:
         if seq != len(batch.members) + 1 or not size:
             raise self._abandoned(name, batch, "incomplete", js_error(10176))
         too_much = self._size + len(member.body) > limits.ATOMIC_OPEN_BYTES
-        if size > limits.ATOMIC_MSGS_MAX or too_much:
-            raise self._abandoned(name, batch, "large", js_error(10199, limits.ATOMIC_MSGS_MAX))
+        most = self._bounds.batch_msgs
+        if size > most or too_much:
+            raise self._abandoned(name, batch, "large", js_error(10199, most))
         if commit is None:
             self._keep(batch, name, member)
             return b""
@@ -110,12 +113,12 @@ class AtomicBatches:
 
     def _begin(self, name: str, seq: int, size: int) -> _Batch:
         if seq != 1:
-            if size > limits.ATOMIC_MSGS_MAX or size < 0:  # unsigned there
-                raise js_error(10199, limits.ATOMIC_MSGS_MAX)
+            most = self._bounds.batch_msgs
+            if size > most or size < 0:  # unsigned there
+                raise js_error(10199, most)
             raise js_error(10176)
         batch = _Batch()
-        bounds = (limits.ATOMIC_OPEN_MAX, limits.ATOMIC_OPEN_TOTAL_MAX)
-        if not self._open.add(name, batch, bounds):
+        if not self._open.add(name, batch, self._bounds.open_atomic):
             raise js_error(10210)
         return batch
 

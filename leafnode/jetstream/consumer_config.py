@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
@@ -64,15 +64,29 @@ _POLICY_TEXT: Final = {
 }
 
 
+class Most(NamedTuple):
+    """What server and account let any consumer have; 0 or less: anything."""
+
+    ack_pending: tuple[int, ...] = ()  # in the order in which they are looked at
+    request_batch: int = 0
+
+
+ANYTHING: Final = Most()
+
+
 def checked(
-    wanted: ConsumerConfig, stream: StreamConfig, *, pedantic: bool = False
+    wanted: ConsumerConfig,
+    stream: StreamConfig,
+    most: Most = ANYTHING,
+    *,
+    pedantic: bool = False,
 ) -> ConsumerConfig:
     """Return the effective configuration on that stream. Raises JetStreamError."""
     config = dataclasses.replace(
         wanted, metadata=dict(wanted.metadata), backoff=list(wanted.backoff)
     )
     level = _level(config)  # of what was asked for, before it is corrected
-    _fill(config, stream, pedantic=pedantic)
+    _fill(config, stream, most, pedantic=pedantic)
     for text, name in (("name", config.name), ("durable name", config.durable_name)):
         if name and not is_stream_name(name):
             raise invalid(f"consumer {text} can not contain '.', '*', '>', '\\', '/'")
@@ -84,7 +98,10 @@ def checked(
     if config.deliver_subject:
         _check_push(config, stream)
     else:
-        _check_pull(config, stream)
+        _check_pull(config, stream, most)
+    for bound in most.ack_pending:
+        if 0 < bound < config.max_ack_pending:
+            raise js_error(10121, bound)
     check_limits(config, stream)
     _check_direct(config)
     _check_filters(config)
@@ -170,7 +187,7 @@ def check_partition(config: ConsumerConfig, others: Iterable[ConsumerConfig]) ->
             raise js_error(10100)
 
 
-def _fill(config: ConsumerConfig, stream: StreamConfig, *, pedantic: bool) -> None:
+def _fill(config: ConsumerConfig, stream: StreamConfig, most: Most, *, pedantic: bool) -> None:
     """Set what the server chooses for fields left at zero, or set to what means nothing."""
     if config.durable_name and not config.name:
         config.name = config.durable_name
@@ -187,7 +204,12 @@ def _fill(config: ConsumerConfig, stream: StreamConfig, *, pedantic: bool) -> No
         config.ack_wait = config.backoff[0]
     _take_from_stream(config, stream, pedantic=pedantic)
     if config.ack_policy != "none" and config.max_ack_pending == 0:
-        config.max_ack_pending = limits.MAX_ACK_PENDING
+        bounds = [bound for bound in most.ack_pending if bound > 0]
+        config.max_ack_pending = min([limits.MAX_ACK_PENDING, *bounds])
+    if not config.deliver_subject and config.max_batch == 0 and most.request_batch > 0:
+        if pedantic:
+            raise js_error(10157, "max_request_batch must be set if it's JetStream limits are set")
+        config.max_batch = most.request_batch
     if config.priority_policy == "pinned_client" and config.priority_timeout == 0:
         config.priority_timeout = limits.PIN_NS
     if config.ack_policy == "flow_control" and not pedantic:
@@ -258,7 +280,7 @@ def _check_push(config: ConsumerConfig, stream: StreamConfig) -> None:
         raise js_error(10083)
 
 
-def _check_pull(config: ConsumerConfig, stream: StreamConfig) -> None:
+def _check_pull(config: ConsumerConfig, stream: StreamConfig, most: Most) -> None:
     if stream.retention == "workqueue" and config.ack_policy == "none":
         raise js_error(10084)
     if config.rate_limit_bps:
@@ -271,6 +293,8 @@ def _check_pull(config: ConsumerConfig, stream: StreamConfig) -> None:
         raise invalid(f"consumer max waiting exceeds system limit of {limits.MAX_WAITING_MAX}")
     if 0 < config.max_expires < NS_PER_MS:
         raise js_error(10115)
+    if 0 < most.request_batch < config.max_batch:
+        raise js_error(10125, most.request_batch)
 
 
 def check_limits(config: ConsumerConfig, stream: StreamConfig) -> None:

@@ -39,9 +39,10 @@ class Consumers:
     def create(self, stream: Stream, request: CreateConsumerRequest) -> Consumer:
         """Create a consumer or update the present one, as the request's action allows."""
         bounds = self._js.bounds
-        wanted = account_bounds.with_default(bounds, request.config, stream.config)
-        config = consumer_config.checked(wanted, stream.config, pedantic=request.pedantic)
-        account_bounds.check_consumer(bounds, config)
+        most = account_bounds.most(bounds, self._context.bounds)
+        config = consumer_config.checked(
+            request.config, stream.config, most, pedantic=request.pedantic
+        )
         present = stream.consumers.get(config.name) if config.name else None
         if present is not None:
             return self._update(present, config, request.action)
@@ -51,7 +52,9 @@ class Consumers:
         if config.is_of_origin:  # does not count, and has a bound all the same
             if len(stream.consumers) >= 2 * limits.CONSUMERS_PER_STREAM_MAX:
                 raise js_error(10026)
-        elif len(others) >= account_bounds.consumers_max(bounds, stream.config):
+        elif len(others) >= account_bounds.consumers_max(
+            bounds, stream.config, self._context.bounds
+        ):
             raise js_error(10026)
         if stream.config.retention == "workqueue" and not config.is_of_origin:
             consumer_config.check_work_queue(config, others)

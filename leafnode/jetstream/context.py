@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.jetstream.open_batches import Tally
+from leafnode.jetstream.server_bounds import ServerBounds
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Context:
     time: TrustedTime = field(repr=False)
     open_atomic: Tally = field(default_factory=Tally, repr=False)  # of all accounts
     open_fast: Tally = field(default_factory=Tally, repr=False)
+    bounds: ServerBounds = field(default_factory=ServerBounds, repr=False)  # of all accounts
     client_info: Callable[[Peer], ClientInfo | None] = _unknown  # all that is known of who asks
 
     def store_of(self, storage: str) -> Store:

@@ -99,6 +99,7 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10116: (400, "max deliver is required to be > length of backoff values"),
     10121: (400, "consumer max ack pending exceeds system limit of {}"),
     10122: (400, "stream max bytes exceeds account limit max stream bytes"),
+    10125: (400, "consumer max request batch exceeds server limit of {}"),
     10127: (400, "Consumer name can not contain path separators"),
     10128: (400, "Stream name can not contain path separators"),
     10130: (400, "stream name already in use, cannot restore"),

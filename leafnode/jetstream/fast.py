@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
 from leafnode.jetstream import wire
 from leafnode.jetstream.errors import error_fields, js_error, store_error
@@ -90,7 +89,7 @@ class FastBatches:
         self.check = MemberCheck(stream, ingest.judge)
         context = stream.context
         self.open: OpenBatches[_Batch] = OpenBatches(
-            context.clock, context.open_fast, limits.FAST_IDLE_NS
+            context.clock, context.open_fast, context.bounds.fast_idle_ns
         )
 
     def take(self, subject: bytes, message: tuple[bytes, int, bytes], now_ns: int) -> list[Answer]:
@@ -158,8 +157,7 @@ class FastBatches:
             raise js_error(10208)
         every = min(_SHARED_FLOW, spoken.flow) if not len(self.open) else 1
         batch = _Batch(spoken.gap_ok, spoken.flow, every)
-        bounds = (limits.FAST_OPEN_MAX, limits.FAST_OPEN_TOTAL_MAX)
-        if not self.open.add(spoken.name, batch, bounds):
+        if not self.open.add(spoken.name, batch, self.stream.context.bounds.open_fast):
             raise js_error(10211)
         return batch
 

@@ -244,7 +244,7 @@ class AccountJetStream:
 
     def create_stream(self, request: StreamConfigRequest) -> tuple[Stream, bool]:
         """Create a stream, or return the one that is there with just this configuration."""
-        config = stream_config.checked_create(request)
+        config = stream_config.checked_create(request, self.context.bounds.duplicate_window_ns)
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         present = self.streams.get(config.name)
         if present is not None:
@@ -288,7 +288,8 @@ class AccountJetStream:
         """Change a stream's configuration."""
         stream = self.stream(request.name)
         old = stream.config
-        config = stream_config.checked_update(old, request)
+        window_max_ns = self.context.bounds.duplicate_window_ns
+        config = stream_config.checked_update(old, request, window_max_ns)
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         self._check_overlap(config)
         self._check_bytes(config, max(0, old.max_bytes))

@@ -27,7 +27,10 @@ class Tally:
 
 
 class OpenBatches(Generic[Batch]):
-    """The open batches of one stream and kind; `on_silence` hears of one that ended so."""
+    """The open batches of one stream and kind; `on_silence` hears of one that ended so.
+
+    `idle_ns` says how long one may be silent from now on; those that are open keep their time.
+    """
 
     __slots__ = ("_batches", "_clock", "_idle_ns", "_on_silence", "_tally", "_timer")
 
@@ -35,7 +38,7 @@ class OpenBatches(Generic[Batch]):
         self,
         clock: Clock,
         tally: Tally,
-        idle_ns: int,
+        idle_ns: Callable[[], int],
         on_silence: Callable[[str, Batch], None] | None = None,
     ) -> None:
         self._clock = clock
@@ -84,9 +87,10 @@ class OpenBatches(Generic[Batch]):
         return [(name, batch) for name, (_, batch) in self._batches.items()]
 
     def _put(self, name: str, batch: Batch) -> None:
-        self._batches[name] = (self._clock.monotonic_ns() + self._idle_ns, batch)
+        idle_ns = self._idle_ns()
+        self._batches[name] = (self._clock.monotonic_ns() + idle_ns, batch)
         if self._timer is None:
-            self._timer = self._clock.call_later(self._idle_ns, self._on_timer)
+            self._timer = self._clock.call_later(idle_ns, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

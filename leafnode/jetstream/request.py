@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from leafnode.errors import JetStreamError
 from leafnode.jetstream import wire
 from leafnode.jetstream.errors import js_error
 
 if TYPE_CHECKING:
-    from leafnode.errors import JetStreamError
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.routing.peer import Peer
 
@@ -33,16 +33,25 @@ class Request:
     finish: Callable[[dict[str, Any] | JetStreamError], None]
     lines: list[tuple[bytes, bytes]] = field(default_factory=list)  # of the answer's header
     origin: Peer | None = None  # who asks
+    strict: bool = True  # an unknown field is an error
 
     def required(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`. Raises 10025."""
-        return wire.decode(cls, self.payload, name=name)
+        return self._decode(cls, name)
 
     def optional(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`; what does not look like JSON is ignored."""
         if self.payload.lstrip()[:1] in {b"{", b"["}:
-            return wire.decode(cls, self.payload, name=name)
+            return self._decode(cls, name)
         return cls()
+
+    def _decode(self, cls: type[T], name: str) -> T:
+        try:
+            return wire.decode(cls, self.payload, name=name)
+        except JetStreamError:
+            if self.strict:
+                raise
+        return wire.decode(cls, self.payload, name=name, strict=False)
 
     def lax(self, cls: type[T]) -> T:
         """Return the body as `cls`; fields that are unknown do not matter. Raises 10025."""

@@ -265,12 +265,12 @@ class Restore:
         """Store a consumer as it was, if it is one that could be made on this stream."""
         bounds = self._js.bounds
         wanted = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
-        config = consumer_config.checked(wanted, self._config)
-        account_bounds.check_consumer(bounds, config)
+        most = account_bounds.most(bounds, self._context.bounds)
+        config = consumer_config.checked(wanted, self._config, most)
         others = list(self._consumers.values())
         if self._config.retention == "workqueue":
             consumer_config.check_work_queue(config, others)
-        if len(others) >= account_bounds.consumers_max(bounds, self._config):
+        if len(others) >= account_bounds.consumers_max(bounds, self._config, self._context.bounds):
             raise js_error(10026)
         self._consumers_bytes += len(kept.config) + len(kept.state)
         is_one = is_stream_name(kept.name) and kept.name not in self._consumers

@@ -68,7 +68,8 @@ def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def update(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """STREAM.UPDATE."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
-    config = stream_config.checked(body)  # before anything is said of the stream
+    window_max_ns = js.context.bounds.duplicate_window_ns
+    config = stream_config.checked(body, window_max_ns)  # before anything is said of the stream
     origin_config.check_among(config, js.config_of, pedantic=body.pedantic)
     if body.name != request.args[0]:
         raise js_error(10056)

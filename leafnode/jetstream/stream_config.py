@@ -16,6 +16,7 @@ from leafnode.errors import TransformError
 from leafnode.jetstream import origin_config, reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.names import is_stream_name
 from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform
@@ -35,29 +36,31 @@ def invalid(text: str) -> JetStreamError:
     return js_error(10052, text)
 
 
-def checked_create(request: StreamConfigRequest) -> StreamConfig:
+def checked_create(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
     """Return the effective configuration of a new stream. Raises JetStreamError."""
     if request.sealed and is_stream_name(request.name):
         raise invalid("stream configuration for create can not be sealed")
     if request.mirror_direct and request.mirror is None and is_stream_name(request.name):
         raise invalid("stream has no mirror but does have mirror direct")
-    config = checked(request)
+    config = checked(request, window_max_ns)
     _check_one_server(config)
     return config
 
 
-def checked_restore(request: StreamConfigRequest) -> StreamConfig:
+def checked_restore(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
     """Return the effective configuration of a stream that comes out of an archive; it may be
     sealed. Raises JetStreamError.
     """
-    config = checked(request)
+    config = checked(request, window_max_ns)
     _check_one_server(config)
     return config
 
 
-def checked_update(old: StreamConfig, request: StreamConfigRequest) -> StreamConfig:
+def checked_update(
+    old: StreamConfig, request: StreamConfigRequest, window_max_ns: int = 0
+) -> StreamConfig:
     """Return the effective configuration after an update. Raises JetStreamError."""
-    config = checked(request)
+    config = checked(request, window_max_ns)
     _check_counter(config)  # again, unlike for a new one: markers turned TTLs on
     _check_one_server(config)
     if config.storage != old.storage:
@@ -102,8 +105,11 @@ def _check_one_server(config: StreamConfig) -> None:
         raise js_error(10074)
 
 
-def checked(request: StreamConfigRequest) -> StreamConfig:
-    """Return the effective configuration, whatever there was before. Raises JetStreamError."""
+def checked(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
+    """Return the effective configuration, whatever there was before. Raises JetStreamError.
+
+    `window_max_ns`: the server's bound on duplicate windows, 0 for none.
+    """
     pedantic = request.pedantic
     config = StreamConfig(
         **{field.name: getattr(request, field.name) for field in fields(StreamConfig)}
@@ -117,7 +123,8 @@ def checked(request: StreamConfigRequest) -> StreamConfig:
     _check_names(config)
     _check_replicas(config)
     _check_counts(config, pedantic=pedantic)
-    _check_times(config, pedantic=pedantic)
+    _check_ages(config)
+    _check_window(config, window_max_ns, pedantic=pedantic)
     if config.deny_purge and config.allow_rollup_hdrs:
         raise invalid("roll-ups require the purge permission")
     _check_counter(config)
@@ -180,25 +187,40 @@ def _check_counts(config: StreamConfig, *, pedantic: bool) -> None:
             setattr(config, name, -1)
 
 
-def _check_times(config: StreamConfig, *, pedantic: bool) -> None:
+def _check_ages(config: StreamConfig) -> None:
     if config.max_age < 0:
         raise invalid("max age can not be negative")
     if 0 < config.max_age < 100 * NS_PER_MS:
         raise invalid("max age needs to be >= 100ms")
+
+
+def _check_window(config: StreamConfig, most_ns: int, *, pedantic: bool) -> None:
     if config.duplicate_window == 0:
         if config.mirror is not None or config.sources:
             return  # no window unless one is asked for
-        config.duplicate_window = limits.DUPLICATE_WINDOW_NS
-        if 0 < config.max_age < config.duplicate_window:
-            if pedantic:
-                raise js_error(10157, "duplicate window cannot be bigger than max age")
-            config.duplicate_window = config.max_age
+        config.duplicate_window = _default_window(config, most_ns, pedantic=pedantic)
     if config.duplicate_window < 0:
         raise invalid("duplicates window can not be negative")
     if 0 < config.max_age < config.duplicate_window:
         raise invalid("duplicates window can not be larger then max age")
+    if 0 < most_ns < config.duplicate_window:
+        most = format_duration(most_ns)
+        raise invalid(f"duplicates window can not be larger then server limit of {most}")
     if config.duplicate_window < 100 * NS_PER_MS:
         raise invalid("duplicates window needs to be >= 100ms")
+
+
+def _default_window(config: StreamConfig, most_ns: int, *, pedantic: bool) -> int:
+    window_ns = limits.DUPLICATE_WINDOW_NS
+    if 0 < most_ns < window_ns:
+        if pedantic:
+            raise js_error(10157, "duplicate window limits are higher than current limits")
+        window_ns = most_ns
+    if 0 < config.max_age < window_ns:
+        if pedantic:
+            raise js_error(10157, "duplicate window cannot be bigger than max age")
+        window_ns = config.max_age
+    return window_ns
 
 
 def _check_counter(config: StreamConfig) -> None:

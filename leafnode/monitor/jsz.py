@@ -108,7 +108,7 @@ def server_config(jetstream: JetStreamView) -> dict[str, object]:
     }
     if jetstream.domain:
         config["domain"] = jetstream.domain
-    return config | {"strict": True}
+    return config | {"strict": True} if jetstream.strict else config
 
 
 def server_stats(jetstream: JetStreamView) -> dict[str, object]:
@@ -148,7 +148,7 @@ def _stats(
 
 
 def server_limits(jetstream: JetStreamView) -> dict[str, object]:
-    return {"default_max_consumers": jetstream.default_max_consumers}
+    return dict(jetstream.limits)
 
 
 def _totals(jetstream: JetStreamView, *, with_leaders: bool) -> Steps[dict[str, object]]:

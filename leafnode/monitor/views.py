@@ -281,7 +281,8 @@ class JetStreamView(msgspec.Struct, frozen=True):
     accounts: list[JetStreamAccountView]
     reserved_memory: int = 0
     reserved_storage: int = 0
-    default_max_consumers: int = 0
+    limits: dict[str, int] = {}  # as `limits { … }` has them, without what it does not say
+    strict: bool = True
     failure: str = ""
 
 

@@ -19,6 +19,7 @@ from leafnode.jetstream.disabled import NotEnabled
 from leafnode.jetstream.domain import DefaultDomain
 from leafnode.jetstream.jetstream import UNBOUNDED, AccountJetStream
 from leafnode.jetstream.open_batches import Tally
+from leafnode.jetstream.server_bounds import ServerBounds
 from leafnode.jetstream.shared import Shared
 from leafnode.routing.account import GLOBAL_ACCOUNT
 from leafnode.store.memory import MemoryStore
@@ -66,6 +67,7 @@ class JetStreams:
         self._memory = MemoryStore()
         self._time = TrustedTime(server.clock)
         self._open_atomic, self._open_fast = Tally(), Tally()
+        self._bounds = ServerBounds(options.limits, strict=options.strict)
         self.shared = Shared(
             {"file": store, "memory": self._memory},
             server.clock,
@@ -100,6 +102,8 @@ class JetStreams:
     def change(self, options: JetStreamOptions) -> None:
         """Go by these bounds of the server, and by what its accounts have now."""
         self._options = options
+        self._bounds.configured = options.limits
+        self._bounds.strict = options.strict
         self.shared.limit(
             max_memory_bytes=options.max_memory_bytes, max_file_bytes=options.max_file_bytes
         )
@@ -201,6 +205,7 @@ class JetStreams:
             time=self._time,
             open_atomic=self._open_atomic,
             open_fast=self._open_fast,
+            bounds=self._bounds,
             client_info=partial(server.account_set.world.client_info, detailed=True),
         )
 

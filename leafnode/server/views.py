@@ -14,6 +14,7 @@ from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import HostPort
+from leafnode.jetstream import server_bounds
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.metrics import Traffic
@@ -419,7 +420,8 @@ def _jetstream(server: Server) -> Steps[JetStreamView | None]:
         store_dir=options.store_dir,
         domain=options.domain,
         api_level=limits.API_LEVEL,
-        default_max_consumers=limits.CONSUMERS_PER_STREAM_MAX,
+        limits=server_bounds.shown(options.limits),
+        strict=options.strict,
         accounts=accounts,
         reserved_memory=memory,
         reserved_storage=storage,

@@ -325,11 +325,31 @@ BLOCKS: Final[dict[str, tuple[str, tuple[Key, ...]]]] = {
             Key("allow_trace", "true", beside="@imported@", outside="@exporter@"),
         ),
     ),
+    "jetstream.limits": (
+        "jetstream { limits { %s } }",
+        (
+            Key("max_request_batch", "1"),
+            Key("max_ack_pending", "1"),
+            Key("max_ha_assets", "1", TAKEN),
+            Key("duplicate_window", '"10s"'),
+            Key("default_max_consumers", "1"),
+            Key("batch", "{ max_msgs: 1 }"),
+        ),
+    ),
+    "jetstream.limits.batch": (
+        "jetstream { limits { batch { %s } } }",
+        (
+            Key("max_inflight_per_stream", "1"),
+            Key("max_inflight_total", "1"),
+            Key("max_msgs", "1"),
+            Key("timeout", '"10s"'),
+        ),
+    ),
     "jetstream": (
         "jetstream { %s }",
         (
             Key("enabled enable", "true"),
-            Key("strict", "true", TAKEN),
+            Key("strict", "true"),
             Key("store store_dir storedir", '"/tmp/x"'),
             Key("sync sync_interval", "10s", TAKEN),
             Key("max_memory_store max_mem_store max_mem", "1MB"),
@@ -339,7 +359,7 @@ BLOCKS: Final[dict[str, tuple[str, tuple[Key, ...]]]] = {
             Key("prev_key prev_ek prev_encryption_key", "k", REFUSED),
             Key("cipher", "aes", REFUSED),
             Key("extension_hint", "no_extend", TAKEN),
-            Key("limits", "{ max_ack_pending: 1 }", REFUSED),
+            Key("limits", "{ max_ack_pending: 1 }"),
             Key("tpm", "{ keys_file: x }", REFUSED),
             Key("unique_tag", "a", TAKEN),
             Key("max_outstanding_catchup", "1MB", TAKEN),

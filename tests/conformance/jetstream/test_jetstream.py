@@ -65,6 +65,15 @@ CONFIGS = {
     "main": _MAIN,
     "domain": _ONE + 'jetstream { store_dir: "{dir}/store", domain: HUB }\n',
     "bare": _ONE.replace("jetstream: enabled, ", ""),
+    "limited": _ONE
+    + """jetstream {
+  store_dir: "{dir}/store", strict: false
+  limits {
+    max_request_batch: 100, max_ack_pending: 50, duplicate_window: "90s", default_max_consumers: 3
+    batch { max_inflight_per_stream: 2, max_inflight_total: 3, max_msgs: 4, timeout: "100s" }
+  }
+}
+""",
     "own": _ONE + 'jetstream { store_dir: "{dir}/store" }\n',
 }
 

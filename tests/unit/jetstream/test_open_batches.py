@@ -12,8 +12,8 @@ BOUNDS = (2, 3)
 
 def test_a_stream_and_a_server_have_so_many() -> None:
     clock, tally = FakeClock(), Tally()
-    one: OpenBatches[int] = OpenBatches(clock, tally, IDLE)
-    other: OpenBatches[int] = OpenBatches(clock, tally, IDLE)
+    one: OpenBatches[int] = OpenBatches(clock, tally, lambda: IDLE)
+    other: OpenBatches[int] = OpenBatches(clock, tally, lambda: IDLE)
 
     assert [one.add(name, 1, BOUNDS) for name in "abc"] == [True, True, False]
     assert [other.add(name, 1, BOUNDS) for name in "ab"] == [True, False]
@@ -30,7 +30,7 @@ def test_the_silent_one_ends_and_the_others_do_not() -> None:
     clock, tally = FakeClock(), Tally()
     ended: list[tuple[str, int]] = []
     batches: OpenBatches[int] = OpenBatches(
-        clock, tally, IDLE, lambda name, batch: ended.append((name, batch))
+        clock, tally, lambda: IDLE, lambda name, batch: ended.append((name, batch))
     )
     batches.add("a", 1, BOUNDS)
     batches.add("b", 2, BOUNDS)
@@ -47,7 +47,7 @@ def test_the_silent_one_ends_and_the_others_do_not() -> None:
 
 def test_one_that_is_opened_after_all_have_ended_has_its_full_time() -> None:
     clock = FakeClock()
-    batches: OpenBatches[int] = OpenBatches(clock, Tally(), IDLE)
+    batches: OpenBatches[int] = OpenBatches(clock, Tally(), lambda: IDLE)
     batches.add("a", 1, BOUNDS)
     clock.advance(9 * NS_PER_S)
     batches.drop("a")

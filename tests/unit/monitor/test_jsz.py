@@ -9,7 +9,7 @@ from leafnode.monitor.options import JszOptions
 from leafnode.monitor.query import Query
 from leafnode.monitor.steps import finish
 from tests.sim.clock import FakeClock
-from tests.sim.monitor import views
+from tests.sim.monitor import jetstream, views
 
 
 def answer(query: str = "", **changes: Any) -> dict[str, Any]:
@@ -25,6 +25,15 @@ def test_totals_are_there_without_details() -> None:
     assert got["config"]["domain"] == "edge"
     assert (got["config"]["sync_interval"], got["config"]["sync_always"]) == (120 * 10**9, True)
     assert "account_details" not in got
+
+
+def test_what_is_configured_is_shown() -> None:
+    view = jetstream(limits={"max_ack_pending": 5}, strict=False)
+    got = answer(jetstream=lambda: view)
+
+    assert got["limits"] == {"max_ack_pending": 5}
+    assert "strict" not in got["config"]
+    assert answer()["config"]["strict"] is True
 
 
 def test_details_grow_with_what_is_asked_for() -> None:

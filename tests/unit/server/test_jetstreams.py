@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import random
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import SystemClock
 from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.config.account_options import AccountOptions, ServiceExport, ServiceImport
-from leafnode.config.options import JetStreamOptions, Options
+from leafnode.config.options import HostPort, JetStreamLimits, JetStreamOptions, Options
 from leafnode.jetstream.jetstream import UNBOUNDED
+from leafnode.monitor.steps import finish
 from leafnode.server.jetstreams import JetStreams, open_jetstreams, wanted_by
 from leafnode.server.server import Seams, Server
+from leafnode.server.views import views_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,3 +174,30 @@ async def test_an_account_that_imports_anothers_api_is_not_refused(tmp_path: Pat
         await opened(server, stack)
 
         assert "limits" in info(server.account("C"))
+
+
+@pytest.mark.real_loop
+async def test_the_bounds_of_the_configuration_hold_at_once_and_are_shown(tmp_path: Path) -> None:
+    server = server_on(tmp_path)
+    async with AsyncExitStack() as stack:
+        jetstreams = await opened(server, stack)
+        bounds = jetstreams.by_account["$G"].context.bounds
+        assert (bounds.max_ack_pending, bounds.strict) == (0, True)
+
+        configured = JetStreamLimits(max_ack_pending=5, batch_timeout_ns=7)
+        present = server.options.jetstream
+        assert present is not None
+        changed = replace(present, limits=configured, strict=False)
+        jetstreams.change(changed)
+
+        assert (bounds.max_ack_pending, bounds.strict) == (5, False)
+        server.options = replace(server.options, jetstream=changed)
+        server.features.jetstream = jetstreams
+        view = finish(views_of(server, HostPort("127.0.0.1", 0)).jetstream())
+        assert view is not None
+        assert not view.strict
+        assert view.limits == {
+            "max_ack_pending": 5,
+            "max_batch_timeout": 7,
+            "default_max_consumers": limits.CONSUMERS_PER_STREAM_MAX,
+        }
