@@ -6,7 +6,7 @@ Truth: nats-server 2.15.1 server/accounts.go updateAccountClaimsWithRefresh, che
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import jwt
@@ -17,6 +17,7 @@ from leafnode.auth.claims import (
     permissions_options,
 )
 from leafnode.config.account_options import (
+    ONE_SERVER,
     AccountJetStream,
     AccountLimits,
     AccountOptions,
@@ -260,13 +261,17 @@ def _mapping(source: str, destinations: tuple[WeightedMapping, ...]) -> Mapping:
 
 
 def _jetstream(limits: AccountLimitClaims) -> AccountJetStream | None:
-    """Return what the account may store; a cluster's tiers count by the one without replicas."""
-    tier: JetStreamTier | None = limits
-    if not limits.disk_storage and not limits.mem_storage:
-        tier = limits.tiered_limits.get("R1")
-        if tier is None or not (tier.disk_storage or tier.mem_storage):
-            return None
-    assert tier is not None, "given above"
+    """Return what the account may store; of a cluster's tiers the one without replicas holds."""
+    if limits.disk_storage or limits.mem_storage:
+        return _stored(limits)
+    given = limits.tiered_limits
+    if not any(tier.disk_storage or tier.mem_storage for tier in given.values()):
+        return None
+    tiers = {name: _stored(tier) for name, tier in sorted(given.items())}
+    return replace(tiers.get(ONE_SERVER, AccountJetStream()), tiers=tuple(tiers.items()))
+
+
+def _stored(tier: JetStreamTier) -> AccountJetStream:
     return AccountJetStream(
         max_memory_bytes=_limit(tier.mem_storage),
         max_file_bytes=_limit(tier.disk_storage),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leafnode.config.parser import Node
 
 UNLIMITED = -1
+ONE_SERVER = "R1"  # the tier of what has no replicas
 PUBLIC: None = None  # `Export.accounts` of an export that everybody may import
 
 
@@ -129,7 +130,10 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True)
 class AccountJetStream:
-    """What one account may store; -1 is unlimited."""
+    """What one account may store; -1 is unlimited.
+
+    `tiers`: what its JWT has instead, by number of replicas; what holds here is the one of R1.
+    """
 
     max_memory_bytes: int = UNLIMITED
     max_file_bytes: int = UNLIMITED
@@ -139,6 +143,12 @@ class AccountJetStream:
     max_memory_stream_bytes: int = UNLIMITED
     max_file_stream_bytes: int = UNLIMITED
     max_bytes_required: bool = False
+    tiers: tuple[tuple[str, AccountJetStream], ...] = ()
+
+    @property
+    def has_tier(self) -> bool:
+        """Whether something holds for streams on one server."""
+        return not self.tiers or any(name == ONE_SERVER for name, _ in self.tiers)
 
 
 @dataclass(frozen=True, slots=True)

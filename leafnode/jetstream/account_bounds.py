@@ -7,20 +7,23 @@ checkLimits, server/stream.go checkStreamCfg, server/consumer.go; measured.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from leafnode.config.account_options import ONE_SERVER
+from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.jetstream.consumer_config import Most
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.shared import too_much
 
 if TYPE_CHECKING:
-    from leafnode.config.account_options import AccountJetStream as Bounds
     from leafnode.jetstream.api_types import StreamConfig
+    from leafnode.jetstream.jetstream import Usage
     from leafnode.jetstream.server_bounds import ServerBounds
 
 
 def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> None:
     """Refuse a stream beyond the bounds; `promised_bytes` are those of the account's others."""
+    _check_tier(bounds)
     if bounds.max_bytes_required and config.max_bytes <= 0:
         raise js_error(10113)
     if 0 < bounds.max_consumers < config.max_consumers:
@@ -40,6 +43,7 @@ def check_stream(bounds: Bounds, config: StreamConfig, promised_bytes: int) -> N
 
 def check_count(bounds: Bounds, streams: int) -> None:
     """Refuse one stream more than the account may have."""
+    _check_tier(bounds)
     if 0 < bounds.max_streams <= streams:
         raise js_error(10027)
 
@@ -55,8 +59,30 @@ def most(bounds: Bounds, server: ServerBounds) -> Most:
     return Most((server.max_ack_pending, bounds.max_ack_pending), server.max_request_batch)
 
 
-def shown(bounds: Bounds) -> dict[str, Any]:
-    """Return the bounds as `$JS.API.INFO` shows them."""
+def shown(bounds: Bounds, usage: Usage, streams: int) -> dict[str, dict[str, Any]]:
+    """Return the bounds as `$JS.API.INFO` shows them: limits, or tiers beside limits of nothing."""
+    if not bounds.tiers:
+        return {"limits": _limits(bounds)}
+    tiers = {name: _NOTHING_USED | {"limits": _limits(tier)} for name, tier in bounds.tiers}
+    if bounds.has_tier or streams:
+        used = {
+            "memory": usage.memory_bytes,
+            "storage": usage.file_bytes,
+            "reserved_memory": usage.reserved_memory_bytes,
+            "reserved_storage": usage.reserved_file_bytes,
+            "streams": streams,
+            "consumers": usage.consumers,
+        }
+        tiers[ONE_SERVER] = used | {"limits": tiers.get(ONE_SERVER, _NO_TIER)["limits"]}
+    return {"limits": _NO_TIER["limits"], "tiers": dict(sorted(tiers.items()))}
+
+
+def _check_tier(bounds: Bounds) -> None:
+    if not bounds.has_tier:
+        raise js_error(10120)
+
+
+def _limits(bounds: Bounds) -> dict[str, Any]:
     return {
         "max_memory": bounds.max_memory_bytes,
         "max_storage": bounds.max_file_bytes,
@@ -67,3 +93,9 @@ def shown(bounds: Bounds) -> dict[str, Any]:
         "storage_max_stream_bytes": bounds.max_file_stream_bytes,
         "max_bytes_required": bounds.max_bytes_required,
     }
+
+
+_NOTHING_USED: Final[dict[str, Any]] = dict.fromkeys(
+    ("memory", "storage", "reserved_memory", "reserved_storage", "streams", "consumers"), 0
+)
+_NO_TIER: Final[dict[str, Any]] = {"limits": _limits(Bounds(0, 0, 0, 0, 0, 0, 0))}

@@ -97,6 +97,7 @@ TABLE: Final[dict[int, tuple[int, str]]] = {
     10113: (400, "account requires a stream config to have max bytes set"),
     10115: (400, "consumer max request expires needs to be >= 1ms"),
     10116: (400, "max deliver is required to be > length of backoff values"),
+    10120: (400, "no JetStream default or applicable tiered limit present"),
     10121: (400, "consumer max ack pending exceeds system limit of {}"),
     10122: (400, "stream max bytes exceeds account limit max stream bytes"),
     10125: (400, "consumer max request batch exceeds server limit of {}"),

@@ -37,6 +37,7 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
     del request
     usage = js.usage()
     facts = js.context.facts
+    bounds = account_bounds.shown(js.bounds, usage, len(js.streams))
     out: dict[str, Any] = {
         "memory": usage.memory_bytes,
         "storage": usage.file_bytes,
@@ -44,7 +45,7 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
         "reserved_storage": usage.reserved_file_bytes,
         "streams": len(js.streams),
         "consumers": usage.consumers,
-        "limits": account_bounds.shown(js.bounds),
+        "limits": bounds["limits"],
     }
     if facts.domain:
         out["domain"] = facts.domain
@@ -53,6 +54,8 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
         "total": js.stats.total,
         "errors": js.stats.errors,
     }
+    if "tiers" in bounds:
+        out["tiers"] = bounds["tiers"]
     return out
 
 

@@ -458,8 +458,8 @@ def jetstream_of(account: AccountJetStream, usage: Usage) -> JetStreamAccountVie
         api_total=account.stats.total,
         api_errors=account.stats.errors,
         streams=_Streams(account),
-        reserved_memory=account.bounds.max_memory_bytes,
-        reserved_storage=account.bounds.max_file_bytes,
+        reserved_memory=0 if account.bounds.tiers else account.bounds.max_memory_bytes,
+        reserved_storage=0 if account.bounds.tiers else account.bounds.max_file_bytes,
     )
 
 

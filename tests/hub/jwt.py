@@ -52,14 +52,19 @@ class Key:
 
 
 class Operator:
-    """An operator with a system account and one account `APP` for everybody else."""
+    """An operator with a system account and one account `APP` for everybody else.
 
-    def __init__(self, *, now_s: int, jetstream: bool = True) -> None:
+    `limits` are those of `APP` for JetStream, if not none.
+    """
+
+    def __init__(
+        self, *, now_s: int, jetstream: bool = True, limits: dict[str, Any] | None = None
+    ) -> None:
         self.now_s = now_s
         self.key = Key(nkeys.PREFIX_BYTE_OPERATOR)
         self.system = Key(nkeys.PREFIX_BYTE_ACCOUNT)
         self.account = Key(nkeys.PREFIX_BYTE_ACCOUNT)
-        self._jetstream = jetstream
+        self._jetstream = (limits or _JETSTREAM) if jetstream else {}
 
     def config(self) -> str:
         """Return the hub's configuration: operator, resolver and both accounts."""
@@ -71,8 +76,7 @@ class Operator:
             issued_s=self.now_s,
         )
         system = self._account_jwt(self.system, "SYS", _UNLIMITED)
-        limits = _UNLIMITED | (_JETSTREAM if self._jetstream else {})
-        app = self._account_jwt(self.account, "APP", limits)
+        app = self._account_jwt(self.account, "APP", _UNLIMITED | self._jetstream)
         return "\n".join(
             [
                 f"operator: {operator}",

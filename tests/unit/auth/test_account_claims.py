@@ -56,10 +56,21 @@ def test_limits_and_jetstream_and_names_come_over() -> None:
 
 def test_without_storage_there_is_no_jetstream_and_tiers_count_by_one_replica() -> None:
     assert account_options(claims(), ()).jetstream is None
-    tiered = claims(limits={"tiered_limits": {"R1": {"disk_storage": 5}, "R3": {}}})
+    tiered = claims(limits={"tiered_limits": {"R3": {}, "R1": {"disk_storage": 5}}})
     jetstream = account_options(tiered, ()).jetstream
     assert jetstream is not None
     assert jetstream.max_file_bytes == 5
+    assert [name for name, _ in jetstream.tiers] == ["R1", "R3"]
+    assert jetstream.has_tier
+
+
+def test_tiers_of_others_let_nothing_be_stored_here() -> None:
+    jetstream = account_options(claims(limits={"tiered_limits": {"R3": {"disk_storage": 5}}}), ())
+    assert jetstream.jetstream is not None
+    assert not jetstream.jetstream.has_tier
+
+    empty = claims(limits={"tiered_limits": {"R1": {}, "R3": {}}})
+    assert account_options(empty, ()).jetstream is None
 
 
 def test_exports_and_mappings_come_over() -> None:

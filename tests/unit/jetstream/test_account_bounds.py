@@ -146,3 +146,25 @@ def test_larger_bounds_hold_for_streams_of_before() -> None:
     grown.js.limit(Bounds())
 
     assert json.loads(grown.request("s", b"x")[0].payload)["seq"] == 3
+
+
+def test_tiers_are_shown_with_what_they_hold_beside_limits_of_nothing() -> None:
+    three = Bounds(max_file_bytes=7)
+    tiered = world(Bounds(max_streams=1, tiers=(("R1", Bounds(max_streams=1)), ("R3", three))))
+    assert create(tiered, max_bytes=50) == 0
+    assert create(tiered, "T") == 10027
+
+    info = ask(tiered, "INFO")
+
+    assert set(info["limits"].values()) == {0}
+    one, other = info["tiers"]["R1"], info["tiers"]["R3"]
+    assert (one["streams"], one["reserved_storage"], one["limits"]["max_streams"]) == (1, 50, 1)
+    assert (other["streams"], other["limits"]["max_storage"]) == (0, 7)
+
+
+def test_without_a_tier_for_one_server_nothing_is_made() -> None:
+    tiered = world(Bounds(tiers=(("R3", Bounds()),)))
+
+    assert create(tiered) == 10120
+    assert list(ask(tiered, "INFO")["tiers"]) == ["R3"]
+    assert "tiers" not in ask(world(Bounds()), "INFO")
