@@ -387,7 +387,7 @@ class Stream:
             "first_seq": 0 if fresh else state.first_seq,
             "first_ts": format_time(state.first_ts_ns if state.msgs else 0),
             "last_seq": state.last_seq,
-            "last_ts": format_time(state.last_ts_ns or (0 if fresh else self._last_ts_ns)),
+            "last_ts": format_time(state.last_ts_ns),
         }
         if state.num_subjects:
             out["num_subjects"] = state.num_subjects

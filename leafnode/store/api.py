@@ -71,7 +71,8 @@ class SubjectState(NamedTuple):
 class StreamState:
     """Counts of one stream as staged. `bytes` counts as nats-server's file store does.
 
-    Empty: first_seq == last_seq + 1 (a new stream: 1 and 0), times 0.
+    Empty: first_seq == last_seq + 1 (a new stream: 1 and 0), first_ts_ns 0. `last_ts_ns` is that of
+    the message that was stored last, also where it is gone; 0 where none ever was.
     """
 
     msgs: int

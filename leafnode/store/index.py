@@ -188,13 +188,12 @@ class StreamIndex:
             first_seq=self.first_seq,
             first_ts_ns=0,
             last_seq=self.last_seq,
-            last_ts_ns=0,
+            last_ts_ns=self.last_ts_ns if with_times else 0,
             num_subjects=self.subjects.count,
             num_deleted=self.last_seq - self.first_seq + 1 - self.msgs,
         )
         segment = self.segment_at(self.first_seq)
         if with_times and self.msgs and segment is not None:
-            state.last_ts_ns = self.last_ts_ns
             if segment.is_whole() and self.first_seq == segment.first_seq:
                 state.first_ts_ns = segment.first_ts_ns
             else:

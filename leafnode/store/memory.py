@@ -88,7 +88,7 @@ class MemoryStream:
             first_seq=self._first_seq,
             first_ts_ns=first.ts_ns if first else 0,
             last_seq=self._last_seq,
-            last_ts_ns=self._last_ts_ns if first else 0,
+            last_ts_ns=self._last_ts_ns,
             num_subjects=len(self._subjects),
             num_deleted=self._last_seq - self._first_seq + 1 - len(self._messages),
         )

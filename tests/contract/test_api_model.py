@@ -476,9 +476,6 @@ def with_content(messages: list[StoredMsg]) -> list[tuple[StoredMsg, tuple[str, 
 
 def stripped(answer: Any) -> Any:
     if isinstance(answer, dict):
-        if not answer.get("messages", 1):
-            # Of an empty stream it is the time of the last attempt, which may have failed.
-            answer = {**answer, "last_ts": ""}
         return {key: stripped(value) for key, value in answer.items() if key not in UNLIKE}
     return [stripped(one) for one in answer] if isinstance(answer, list) else answer
 

@@ -193,7 +193,7 @@ def test_a_time_does_not_go_back_after_the_stream_ran_empty(
     world.settle()
     stream.remove_below(2)
     world.settle()
-    assert stream.state().last_ts_ns == 0
+    assert stream.state().last_ts_ns == 1000
     stream.append(b"a", 0, b"2", 900)
     world.settle()
 
@@ -417,14 +417,17 @@ def test_removing_the_oldest_moves_first_seq_to_the_next_message(
 def test_removing_everything_leaves_first_seq_behind_last_seq(
     world: World, stream: StreamStore
 ) -> None:
+    assert stream.state().last_ts_ns == 0
     filled(world, stream, b"a", b"b")
+    last_ts_ns = stream.state().last_ts_ns
 
     stream.remove([1, 2])
 
     state = stream.state()
     assert (state.msgs, state.bytes, state.num_subjects) == (0, 0, 0)
     assert (state.first_seq, state.last_seq) == (3, 2)
-    assert (state.first_ts_ns, state.last_ts_ns) == (0, 0)
+    assert (state.first_ts_ns, state.last_ts_ns) == (0, last_ts_ns)
+    assert last_ts_ns
     assert stream.append(b"a", 0, b"x", 2000) == 3
 
 

@@ -75,7 +75,7 @@ class FakeStream:
     def state(self) -> StreamState:
         seqs = sorted(self.msgs)
         if not seqs:
-            return StreamState(0, 0, self.newest + 1, 0, self.newest, 0, 0, 0)
+            return StreamState(0, 0, self.newest + 1, 0, self.newest, self.last_ts_ns, 0, 0)
         size = sum(map(_size, self.msgs.values()))
         subjects = len({msg.subject for msg in self.msgs.values()})
         span = self.newest - seqs[0] + 1

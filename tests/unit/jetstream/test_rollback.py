@@ -209,3 +209,20 @@ def test_what_a_limit_had_removed_goes_again_after_a_failure(world: RealWorld) -
     world.heal()
 
     assert (world.state()["messages"], world.state()["first_seq"]) == (2, 3)
+
+
+@LOST
+def test_an_empty_stream_says_when_it_stored_last_not_what_failed(
+    world: RealWorld, code: int
+) -> None:
+    world.create_stream()
+    world.put("s.a")
+    stored = world.state()["last_ts"]
+    world.api("STREAM.PURGE.S")
+    world.clock.advance(NS_PER_S)
+    world.disk.fail("COMMIT", code)
+    assert "error" in world.put("s.a")
+    world.heal()
+
+    assert world.state()["messages"] == 0
+    assert world.state()["last_ts"] == stored
