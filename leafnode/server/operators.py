@@ -17,7 +17,7 @@ from leafnode.clients.renewal import hold
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Options
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, CLIENTS_HELD_PER_TURN, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
@@ -155,13 +155,27 @@ def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:
 def _account_changed(server: Server, name: str) -> None:
     """Hold the clients of an account to what it says now."""
     account = server.accounts.get(name)
+    if account is not None:
+        _hold_clients(server, name, list(account.clients))
+
+
+def _hold_clients(server: Server, name: str, cids: list[int]) -> None:
+    """Hold so many as one turn is for, then the others in the next."""
+    account = server.accounts.get(name)
     if account is None:
         return
-    for cid in list(account.clients):
+    for cid in cids[:CLIENTS_HELD_PER_TURN]:
         if cid in server.registry.open:
             hold(server.registry.open[cid], name, server.authenticator.hold)
-    for peer in account.surplus():
+    rest = cids[CLIENTS_HELD_PER_TURN:]
+    if rest:
+        server.clock.call_later(0, partial(_hold_clients, server, name, rest))
+        return
+    surplus = account.surplus()
+    for peer in surplus[:CLIENTS_HELD_PER_TURN]:
         server.registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
+    if len(surplus) > CLIENTS_HELD_PER_TURN:
+        server.clock.call_later(0, partial(_hold_clients, server, name, []))
 
 
 def serve_claims(server: Server, envelope: Envelope) -> None:

@@ -80,7 +80,6 @@ def test_every_module_has_its_unit_test() -> None:
         "server/account_views.py",
         "server/features.py",
         "server/monitoring.py",
-        "server/operators.py",
         "server/client_ports.py",
         "server/websocket_port.py",
         "server/server.py",
