@@ -39,10 +39,6 @@ class Stream:
     def put(self, kept: Kept, *, rollup: str = "") -> int:
         self.last_seq += 1
         kept.seq = self.last_seq
-        if rollup == "all":
-            self.messages.clear()
-        elif rollup == "sub":
-            self.drop(self.of(kept.subject))
         for one in self.of(kept.subject):
             one.ended = True
         self.messages.append(kept)
@@ -50,6 +46,9 @@ class Stream:
             self.drop(self.of(kept.subject)[: -self.per_subject])
         if self.max_msgs > 0:
             self.drop(self.messages[: -self.max_msgs])
+        if rollup:  # what the limits dropped before it is gone all the same
+            replaced = self.messages if rollup == "all" else self.of(kept.subject)
+            self.drop([one for one in replaced if one is not kept])
         return kept.seq
 
     def drop(self, some: list[Kept]) -> None:
