@@ -69,6 +69,12 @@ class AckHandler:
             self._take_all(seq, consumer_seq)
         self._note_time()
 
+    def purged(self, first_seq: int) -> None:
+        """The stream begins at `first_seq`: what was pending before it counts as acknowledged."""
+        if self._consumer.pending.purge(first_seq):
+            self._acked = True
+            self._note_time()
+
     def forget_time(self) -> None:
         """The consumer starts over."""
         self._acked = False

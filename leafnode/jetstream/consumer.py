@@ -356,7 +356,7 @@ class Consumer:
 
     def purged(self, first_seq: int) -> None:
         """The stream's messages start at `first_seq` now, as far as this consumer is concerned."""
-        self.pending.purge(first_seq)
+        self.acks.purged(first_seq)
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 

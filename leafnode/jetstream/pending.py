@@ -240,9 +240,12 @@ class Pending:
         """Give up on a message that is out of attempts: it leaves without being acknowledged."""
         return self._forget(seq) is not None
 
-    def purge(self, first_seq: int) -> None:
-        """The stream starts at `first_seq` now: nothing before it is delivered or redelivered."""
-        for seq in [seq for seq in self._entries if seq < first_seq]:
+    def purge(self, first_seq: int) -> bool:
+        """The stream starts at `first_seq` now: nothing before it is delivered or redelivered.
+        Return whether anything was pending there.
+        """
+        purged = [seq for seq in self._entries if seq < first_seq]
+        for seq in purged:
             entry = self._forget(seq)
             if entry is not None and entry[0] > self.floor.consumer_seq:
                 self.floor = self.floor._replace(consumer_seq=entry[0])
@@ -253,6 +256,7 @@ class Pending:
         if not self._entries:
             self.floor = self.delivered
             self._reordered = False
+        return bool(purged)
 
     def set_waits(self, ack_wait_ns: int, backoff_ns: Sequence[int]) -> None:
         """Wait longer or shorter from now on, for what is out already too."""

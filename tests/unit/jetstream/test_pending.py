@@ -149,7 +149,7 @@ def test_what_is_given_up_leaves_without_lifting_the_floor() -> None:
 def test_a_purge_moves_position_and_floor_behind_what_is_gone() -> None:
     pending = delivered(1, 2, 3)
 
-    pending.purge(7)
+    assert pending.purge(7)
 
     assert pending.delivered == pending.floor == Position(3, 6)
     assert len(pending) == 0
@@ -158,7 +158,8 @@ def test_a_purge_moves_position_and_floor_behind_what_is_gone() -> None:
 def test_a_partial_purge_keeps_what_is_left_pending() -> None:
     pending = delivered(1, 2, 3)
 
-    pending.purge(3)
+    assert pending.purge(3)
+    assert not pending.purge(3)
 
     assert pending.floor == Position(2, 2)
     assert 3 in pending

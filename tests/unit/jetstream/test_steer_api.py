@@ -64,6 +64,20 @@ def test_not_to_before_the_beginning(config: dict[str, Any], text: str) -> None:
     assert answer["reset_seq"] == 0
 
 
+def test_what_lies_before_is_of_no_interest_any_more() -> None:
+    world = World()
+    world.create_stream(retention="interest")
+    world.create_consumer()
+    world.create_consumer(name="D", filter_subject="s.d")
+    for subject in ("s.a", "s.d", "s.a"):
+        world.publish(subject)
+
+    world.api("CONSUMER.RESET.S.C", {"seq": 3})
+
+    assert world.state()["messages"] == 2
+    assert world.state()["first_seq"] == 2
+
+
 def test_nobody_answers_for_a_consumer_that_is_not_there() -> None:
     assert world().request("$JS.API.CONSUMER.RESET.S.NOPE") == []
     assert world().request("$JS.API.CONSUMER.RESET.NOPE.NOPE") == []
