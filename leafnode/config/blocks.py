@@ -78,7 +78,11 @@ _LIMITS: Final = Block(
         Row(("max_ack_pending",), "max_ack_pending", _BOUND),
         Row(("max_ha_assets",), "max_ha_assets", _ha_assets),
         Row(("duplicate_window",), "duplicate_window_ns", convert.interval()),
-        Row(("default_max_consumers",), "default_max_consumers", _BOUND),
+        Row(
+            ("default_max_consumers",),
+            "default_max_consumers",
+            convert.number(0, 2**31 - 1, "a count", below=-1),
+        ),
         Row(("batch",), "batch", _batch),
     )
 )

@@ -147,7 +147,8 @@ class OperatorOptions:
 class JetStreamLimits:
     """`jetstream { limits { … } }`; 0 is nats-server's default, which is none for what is no batch.
 
-    `max_ha_assets` is of clusters: shown, without effect.
+    `default_max_consumers`: of a stream where neither it nor its account says something; 0 or -1
+    is any number. `max_ha_assets` is of clusters: shown, without effect.
     """
 
     max_request_batch: int = 0
@@ -158,7 +159,7 @@ class JetStreamLimits:
     batches: int = 0
     batch_msgs: int = 0
     batch_timeout_ns: int = 0
-    default_max_consumers: int = 0
+    default_max_consumers: int = limits.CONSUMERS_PER_STREAM_MAX
 
 
 @dataclass(frozen=True, slots=True)

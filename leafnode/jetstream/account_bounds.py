@@ -48,10 +48,13 @@ def check_count(bounds: Bounds, streams: int) -> None:
         raise js_error(10027)
 
 
-def consumers_max(bounds: Bounds, config: StreamConfig, server: ServerBounds) -> int:
-    """Return how many consumers a stream may have: an account's bound holds for each stream."""
-    own = config.max_consumers if config.max_consumers > 0 else server.consumers_of_stream
-    return min(own, bounds.max_consumers) if bounds.max_consumers > 0 else own
+def check_consumers(bounds: Bounds, config: StreamConfig, server: ServerBounds, there: int) -> None:
+    """Refuse one consumer more than a stream may have: an account's bound holds for each stream,
+    the server's where there is no other.
+    """
+    own = [most for most in (config.max_consumers, bounds.max_consumers) if most > 0]
+    if 0 < min(own, default=server.configured.default_max_consumers) <= there:
+        raise js_error(10026)
 
 
 def most(bounds: Bounds, server: ServerBounds) -> Most:

@@ -52,10 +52,8 @@ class Consumers:
         if config.is_of_origin:  # does not count, and has a bound all the same
             if len(stream.consumers) >= 2 * limits.CONSUMERS_PER_STREAM_MAX:
                 raise js_error(10026)
-        elif len(others) >= account_bounds.consumers_max(
-            bounds, stream.config, self._context.bounds
-        ):
-            raise js_error(10026)
+        else:
+            account_bounds.check_consumers(bounds, stream.config, self._context.bounds, len(others))
         if stream.config.retention == "workqueue" and not config.is_of_origin:
             consumer_config.check_work_queue(config, others)
         name = config.name or self.free_name(stream)

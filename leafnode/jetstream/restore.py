@@ -270,8 +270,7 @@ class Restore:
         others = list(self._consumers.values())
         if self._config.retention == "workqueue":
             consumer_config.check_work_queue(config, others)
-        if len(others) >= account_bounds.consumers_max(bounds, self._config, self._context.bounds):
-            raise js_error(10026)
+        account_bounds.check_consumers(bounds, self._config, self._context.bounds, len(others))
         self._consumers_bytes += len(kept.config) + len(kept.state)
         is_one = is_stream_name(kept.name) and kept.name not in self._consumers
         is_one &= len(kept.name) <= limits.STREAM_NAME_MAX

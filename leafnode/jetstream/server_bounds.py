@@ -35,11 +35,6 @@ class ServerBounds:
         return self.configured.duplicate_window_ns
 
     @property
-    def consumers_of_stream(self) -> int:
-        """How many consumers a stream may have that says nothing itself."""
-        return self.configured.default_max_consumers or limits.CONSUMERS_PER_STREAM_MAX
-
-    @property
     def batch_msgs(self) -> int:
         """How many messages an atomic batch may have."""
         return self.configured.batch_msgs or limits.ATOMIC_MSGS_MAX
@@ -80,6 +75,6 @@ def shown(configured: JetStreamLimits) -> dict[str, int]:
         "max_batch_inflight_total": configured.batches,
         "max_batch_size": configured.batch_msgs,
         "max_batch_timeout": configured.batch_timeout_ns,
-        "default_max_consumers": ServerBounds(configured).consumers_of_stream,
+        "default_max_consumers": configured.default_max_consumers,
     }
     return {name: value for name, value in named.items() if value}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.config.account_options import AccountJetStream as Bounds
 from leafnode.config.options import JetStreamLimits
 from leafnode.jetstream.server_bounds import ServerBounds
 from tests.unit.jetstream.world import World
@@ -36,7 +39,6 @@ def test_what_says_nothing_is_bounded_by_the_defaults() -> None:
     assert bounds.atomic_idle_ns() == limits.ATOMIC_IDLE_NS
     assert bounds.fast_idle_ns() == limits.FAST_IDLE_NS
     assert bounds.batch_msgs == limits.ATOMIC_MSGS_MAX
-    assert bounds.consumers_of_stream == limits.CONSUMERS_PER_STREAM_MAX
     assert bounds.max_ack_pending == bounds.max_request_batch == bounds.duplicate_window_ns == 0
 
 
@@ -72,6 +74,31 @@ def test_consumers_and_windows_go_by_what_is_configured() -> None:
     config = {"durable_name": "D", "ack_policy": "explicit"}
     refused = world.api("CONSUMER.CREATE.S.D", {"stream_name": "S", "config": config})
     assert refused["error"]["err_code"] == 10026
+
+
+@pytest.mark.parametrize(
+    ("default", "account", "stream", "made"),
+    [
+        (3, -1, -1, 3),
+        (3, -1, 5, 5),
+        (3, 5, -1, 5),
+        (3, 5, 2, 2),
+        (-1, -1, -1, 7),
+        (0, -1, 5, 5),
+    ],
+)
+def test_the_default_of_consumers_holds_where_nothing_else_does(
+    default: int, account: int, stream: int, made: int
+) -> None:
+    world = bounded(default_max_consumers=default)
+    world.js.limit(Bounds(max_consumers=account))
+    world.create_stream(max_consumers=stream)
+
+    for number in range(7):
+        config = {"durable_name": f"C{number}"}
+        world.api(f"CONSUMER.CREATE.S.C{number}", {"stream_name": "S", "config": config})
+
+    assert len(world.js.streams["S"].consumers) == made
 
 
 def test_an_unknown_field_is_an_error_only_where_requests_are_read_strictly() -> None:
