@@ -90,6 +90,16 @@ class ConnectionFacts:
     issuer_key: str = ""
     name_tag: str = ""  # what people call the user
     tags: tuple[str, ...] = ()
+    unproved_key: str = ""  # that CONNECT named beside what let its user in
+
+    @property
+    def authorized_user(self) -> str:
+        """What nats-server calls the user: by a key that nothing proves rather than by `user`.
+
+        For who asks about himself, and for who looks at connections. Services and events are told
+        of `user`: they may go by it.
+        """
+        return self.unproved_key or self.user
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +189,7 @@ def connection_facts(
         issuer_key=_issuer(identity) if identity is not None else "",
         name_tag=identity.name_tag if identity is not None else "",
         tags=identity.tags if identity is not None else (),
+        unproved_key=connect.nkey if identity is not None and not identity.key else "",
     )
 
 

@@ -165,7 +165,7 @@ def _chosen(
         rows += [Shown(one.facts, one) for one in past]
         yield
     if options.user:
-        rows = [row for row in rows if row.facts.user == options.user]
+        rows = [row for row in rows if row.facts.authorized_user == options.user]
     if subject := _filter(options):
         rows = yield from _interested(views, rows, subject.encode())
     return rows
@@ -309,7 +309,7 @@ def _certificates(facts: ConnectionFacts) -> list[dict[str, str]]:
 
 def _auth(views: Views, facts: ConnectionFacts) -> dict[str, object]:
     return {
-        "authorized_user": facts.user,
+        "authorized_user": facts.authorized_user,
         "account": facts.account if facts.account != _GLOBAL else "",
         "jwt": facts.jwt,
         "issuer_key": facts.issuer_key,

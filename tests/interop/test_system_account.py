@@ -250,6 +250,30 @@ async def test_other_accounts_are_answered_alike(urls: tuple[str, str], subject:
     assert ours == theirs
 
 
+async def shown_user(side: Side) -> tuple[str, list[str]]:
+    """Name a key beside user and password; return who USER.INFO and CONNZ say that it is."""
+    address = urlsplit(side.url("a"))
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    await reader.readline()
+    writer.write(b'CONNECT {"user":"a","pass":"a","nkey":"UAAA","verbose":false}\r\n')
+    writer.write(b"SUB i 1\r\nPUB $SYS.REQ.USER.INFO i 0\r\n\r\n")
+    await reader.readline()
+    user = json.loads(await reader.readline())["data"]["user"]
+    asked = b'{"auth":true,"user":"UAAA"}'
+    answer = await side.sys.request("$SYS.REQ.SERVER.PING.CONNZ", asked, timeout=PATIENCE_S)
+    shown = [row["authorized_user"] for row in json.loads(answer.data)["data"]["connections"]]
+    writer.close()
+    await writer.wait_closed()
+    return user, shown
+
+
+async def test_a_key_that_nothing_proves_is_shown_alike(urls: tuple[str, str]) -> None:
+    theirs, ours = await on_both(urls, shown_user)
+
+    assert theirs == ("UAAA", ["UAAA"])
+    assert ours == theirs
+
+
 WRONG: Final = b'"user":"a","pass":"wrong","lang":"go","version":"1","name":"x"'
 
 

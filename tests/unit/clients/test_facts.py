@@ -54,6 +54,17 @@ def test_a_user_that_nothing_proves_is_shown_as_it_calls_itself_and_a_token_is_n
     assert world.client().handler.facts().user == ""
 
 
+def test_a_key_beside_what_let_a_user_in_is_shown_but_the_user_stays_who_it_is() -> None:
+    client = ClientWorld().client(b'{"user":"joe","pass":"x","nkey":"UX"}')
+    shown = []
+    for identity in (Identity(user="joe"), Identity(user="UK", key="UK"), Identity()):
+        client.handler.become(identity)
+        facts = client.handler.facts()
+        shown.append((facts.authorized_user, facts.user))
+
+    assert shown == [("UX", "joe"), ("UK", "UK"), ("UX", "UX")]
+
+
 def test_who_has_a_key_is_vouched_for_by_its_account_where_nobody_signed_it() -> None:
     client = ClientWorld().client()
     issuers = []
