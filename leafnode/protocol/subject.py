@@ -14,7 +14,7 @@ _FORBIDDEN: Final = b" \t\r\n\0\f"
 
 def is_valid(subject: bytes) -> bool:
     """Say whether it may be subscribed to: no empty token, no white space, `>` only at the end."""
-    if not subject or len(subject.translate(None, _FORBIDDEN)) != len(subject):
+    if not subject or not has_no_space(subject):
         return False
     tokens = subject.split(b".")
     return b"" not in tokens and b">" not in tokens[:-1]
@@ -22,9 +22,14 @@ def is_valid(subject: bytes) -> bool:
 
 def is_routable(subject: bytes) -> bool:
     """Say whether a message under it may reach anybody: wildcards are words there."""
-    if not subject or len(subject.translate(None, _FORBIDDEN)) != len(subject):
+    if not subject or not has_no_space(subject):
         return False
     return b"" not in subject.split(b".")
+
+
+def has_no_space(text: bytes) -> bool:
+    """Say whether it holds nothing that may stand in no subject."""
+    return len(text.translate(None, _FORBIDDEN)) == len(text)
 
 
 def is_literal(subject: bytes) -> bool:

@@ -9,37 +9,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.protocol.subject import is_valid
+from leafnode.protocol.subject import has_no_space, is_valid
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver, may_show
 from leafnode.routing.route import Message, deliver, note_reply
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
-    from leafnode.routing.sublist import Match
+    from leafnode.routing.sublist import Match, Sublist
     from leafnode.routing.subscription import Subscription
 
 
 def publish_replies(account: Account, replies: list[tuple[bytes, bytes]]) -> None:
     """Route (subject, body) messages of the server, in order."""
     sublist = account.sublist
-    known: dict[bytes, Match | None] = {}
+    has_literal = sublist.has_literal
+    clean = has_no_space(b"".join([subject for subject, _ in replies]))
+    known: dict[bytes, Subscription | None] = {}
     changes = sublist.changes
+    gathered: dict[Subscription, tuple[list[bytes], list[bytes]]] = {}  # lines and bodies
+    parent: bytes | None = None  # of the subject before, unless it has to be looked at anew
+    sub: Subscription | None = None
+    lines: list[bytes] = []
+    bodies: list[bytes] = []
     for subject, body in replies:
-        if sublist.changes != changes:  # a handler subscribed or unsubscribed meanwhile
-            known.clear()
-            changes = sublist.changes
-        parent = subject[: subject.rfind(b".") + 1]
-        if parent in known:
-            match = known[parent]
-        else:
-            match = known[parent] = sublist.find_children(parent[:-1]) if parent else None
-        sub = _only_client(match)
-        if sub is None or sublist.has_literal(subject) or not is_valid(subject):
+        size = subject.rfind(b".") + 1
+        if subject[:size] != parent:
+            parent = subject[:size]
+            if parent not in known:
+                known[parent] = _taker(sublist, parent)
+            sub = known[parent]
+            if sub is not None:
+                lines, bodies = gathered.setdefault(sub, ([], []))
+        if sub is None or not clean or size == len(subject) or has_literal(subject):
+            _send_all(account, gathered)
             deliver(account, account.system, Message(subject, b"", 0, body), once=True)
+            parent = None
+            if sublist.changes != changes:  # a handler subscribed or unsubscribed meanwhile
+                known.clear()
+                changes = sublist.changes
         elif may_deliver(sub, subject, account.system):
-            line = b"MSG %b %b %d\r\n%b\r\n" % (subject, sub.sid, len(body), body)
-            _send(account, sub, [line], len(body))
+            lines.append(b"MSG %b %b %d\r\n%b\r\n" % (subject, sub.sid, len(body), body))
+            bodies.append(body)
+    _send_all(account, gathered)
+
+
+def _taker(sublist: Sublist, parent: bytes) -> Subscription | None:
+    """Return the client's subscription that alone takes what is one token below `parent`, but for
+    literal subscriptions; None where that is not so, or takes a closer look.
+    """
+    if not parent or not is_valid(parent + b"x"):
+        return None
+    return _only_client(sublist.find_children(parent[:-1]))
+
+
+def _send_all(
+    account: Account, gathered: dict[Subscription, tuple[list[bytes], list[bytes]]]
+) -> None:
+    """Hand over what was gathered for each subscription."""
+    for sub, (lines, bodies) in gathered.items():
+        if lines:
+            _send(account, sub, lines, sum(map(len, bodies)))
+    gathered.clear()
 
 
 def _only_client(match: Match | None) -> Subscription | None:

@@ -22,7 +22,10 @@ LISTENERS = st.lists(
     max_size=3,
 )
 SUBJECTS = st.sampled_from(
-    [b"_INBOX.a.1", b"_INBOX.a.2", b"_INBOX.b.1", b"r", b"_INBOX.a.1.x", b""]
+    [
+        *(b"_INBOX.a.1", b"_INBOX.a.2", b"_INBOX.b.1", b"r", b"_INBOX.a.1.x", b""),
+        *(b"_INBOX.>.1", b"_INBOX.a.", b"_INBOX.a. 1", b"_INBOX..1", b".1"),
+    ]
 )
 
 
