@@ -23,7 +23,8 @@ from leafnode.jetstream.open_batches import OpenBatches
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
-    from leafnode.jetstream.ingest import Answer, Ingest
+    from leafnode.jetstream.ingest import Ingest
+    from leafnode.jetstream.puback import Answer
     from leafnode.jetstream.stream import Stream
 
 SUFFIX: Final = b".$FI"

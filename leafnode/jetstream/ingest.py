@@ -24,6 +24,7 @@ from leafnode.jetstream.errors import (
 from leafnode.jetstream.fast import SUFFIX, FastBatches
 from leafnode.jetstream.judge import Judge, Judged, opened
 from leafnode.jetstream.member import Member
+from leafnode.jetstream.puback import PubAcks
 from leafnode.jetstream.reshape import (
     Copy,
     Republish,
@@ -37,12 +38,10 @@ from leafnode.routing.tracing import without_trace
 from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
+    from leafnode.jetstream.puback import Answer
     from leafnode.jetstream.quota import Quota
     from leafnode.jetstream.stream import Stream
     from leafnode.routing.tracing import Trace
-
-# (reply, answer, whether the answer promises that the message is stored)
-Answer = tuple[bytes, bytes, bool]
 
 _DUPLICATE: Final = "msgid is duplicate"
 
@@ -56,6 +55,7 @@ class Ingest:
         "_copies",
         "_ends",
         "_is_wanted",
+        "_pub_acks",
         "_republish",
         "_stream",
         "_transform",
@@ -74,6 +74,7 @@ class Ingest:
         self._transform: SubjectTransform | None = None
         self._republish: Republish | None = None
         self._copies: list[Copy] = []  # of the run that is being stored
+        self._pub_acks: PubAcks | None = None  # of the transaction that takes what is staged
         self.judge = Judge(stream)
         self.atomic = AtomicBatches(stream, self)
         self.fast = FastBatches(stream, self)
@@ -140,15 +141,69 @@ class Ingest:
 
     def _receive(self, delivery: Delivery) -> None:
         stream = self._stream
-        subject = delivery.subject
+        subject, messages = delivery.subject, delivery.messages
         now_ns = stream.next_time_ns()
-        append = stream.store.append
-        checked = self._checked
-        ack = self._ack
-        answers: list[Answer] = []
-        quota = stream.quota
         self._prepare(subject)
-        for reply, header_size, body in delivery.messages:
+        answers: list[Answer] = []
+        taken = 0
+        if not self._checked and len(messages) > 1 and self._are_plain(subject, messages):
+            taken = self._take_run(subject, messages, now_ns, answers)
+        if taken < len(messages):
+            self._take_each(subject, messages[taken:], now_ns, answers)
+        if stream.config.no_ack:  # fast batches are answered all the same
+            answers = [one for one in answers if one[0][-4:] == SUFFIX]
+        self._end_run(subject, answers)
+
+    def _are_plain(self, subject: bytes, messages: list[tuple[bytes, int, bytes]]) -> bool:
+        """Say whether there is nothing to look at in each; then they are counted by the quota."""
+        if [1 for reply, header_size, _ in messages if header_size or reply[-4:] == SUFFIX]:
+            return False
+        quota = self._stream.quota
+        if quota is None:
+            return True
+        size = sum([len(body) for _, _, body in messages])
+        size += len(messages) * message_bytes(self._stream.config.storage, len(subject), 0, 0)
+        return quota.admit_all(size)
+
+    def _take_run(
+        self,
+        subject: bytes,
+        messages: list[tuple[bytes, int, bytes]],
+        now_ns: int,
+        answers: list[Answer],
+    ) -> int:
+        """Store plain messages together; return how many, less than all where the store refused."""
+        store = self._stream.store
+        ack = self._ack
+        bodies = [body for _, _, body in messages]
+        taken = 0
+        while taken < len(bodies):
+            try:
+                count = store.append_run(subject, bodies[taken:], now_ns)
+            except StoreError:
+                break  # each of the others is told so
+            self._stream.last_msg_id = b""
+            first = store.last_seq() - count + 1
+            answers += [
+                (reply, b"%b%d}" % (ack, seq), True)
+                for seq, (reply, _, _) in enumerate(messages[taken : taken + count], first)
+                if reply
+            ]
+            taken += count
+        return taken
+
+    def _take_each(
+        self,
+        subject: bytes,
+        messages: list[tuple[bytes, int, bytes]],
+        now_ns: int,
+        answers: list[Answer],
+    ) -> None:
+        """Store messages that are looked at one by one."""
+        stream = self._stream
+        append = stream.store.append
+        checked, ack, quota = self._checked, self._ack, stream.quota
+        for reply, header_size, body in messages:
             try:
                 if reply[-4:] == SUFFIX:
                     answers += self.fast.take(subject, (reply, header_size, body), now_ns)
@@ -171,17 +226,18 @@ class Ingest:
             else:
                 if reply:
                     answers.append((reply, answer, True))
-        if stream.config.no_ack:  # fast batches are answered all the same
-            answers = [one for one in answers if one[0][-4:] == SUFFIX]
-        self._end_run(subject, answers)
 
     def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
         stream = self._stream
         self.enforce_limits(subject)
         copies, self._copies = self._copies, []
-        stream.root.after_commit(
-            partial(self._committed, answers, copies, stream.store.last_seq(), stream.last_msg_id)
-        )
+        acks = self._pub_acks
+        if acks is not None and stream.root.is_last(acks):
+            acks.add(answers, copies)
+            return
+        acks = self._pub_acks = PubAcks(stream, lambda error: self.error(store_error(error)))
+        acks.add(answers, copies)
+        stream.root.after_commit(acks)
 
     def _prepare(self, subject: bytes) -> None:
         """Look at what holds for all messages of a run."""
@@ -206,29 +262,6 @@ class Ingest:
             else:
                 fields["error"] = _DUPLICATE
         return fields
-
-    def _committed(
-        self,
-        answers: list[Answer],
-        copies: list[Copy],
-        seq: int,
-        msg_id: bytes,
-        error: StoreError | None,
-    ) -> None:
-        """The run is on disk, or will never be; `seq` and `msg_id` were the newest by its end."""
-        account = self._stream.context.account
-        if error is None:
-            for copy in copies:
-                account.publish(copy.subject, copy.body, header_size=copy.header_size)
-            account.publish_replies([(reply, answer) for reply, answer, _ in answers])
-            if seq <= self._stream.store.committed_seq():  # not so for a refusal while it failed
-                self._stream.kept_msg_id = msg_id
-            self._stream.committed()
-            return
-        failure = self.error(store_error(error))
-        account.publish_replies(
-            [(reply, failure if stored else answer) for reply, answer, stored in answers]
-        )
 
     def _refuse(self, reply: bytes) -> None:
         """Too much waits for the committer: ask for another try, as a status and as JSON."""

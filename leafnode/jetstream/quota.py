@@ -85,6 +85,17 @@ class Quota:
         if self._used_bytes + size > self.max_bytes:
             raise js_error(10002 if self._account else 10023)
 
+    def admit_all(self, size: int) -> bool:
+        """Count messages of this size together; False, with none counted, when `admit` has to look
+        at them one by one.
+        """
+        fits = self._used_bytes + size <= self.max_bytes
+        if fits and (self._outer is None or self._outer.admit_all(size)):
+            self._used_bytes += size
+            self._counted = False
+            return True
+        return False
+
     def spoil(self) -> None:
         """Something was removed: the next run counts anew."""
         self._count_at_ns = 0

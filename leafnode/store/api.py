@@ -100,6 +100,14 @@ class StreamStore(Protocol):
         """
         ...
 
+    def append_run(self, subject: bytes, bodies: Sequence[bytes], ts_ns: int) -> int:
+        """Stage messages without headers on one subject, at least the first; return how many.
+
+        Ask again for the others. As `append`, one after the other; raises what it raises for the
+        first.
+        """
+        ...
+
     def remove(self, seqs: Sequence[int]) -> int:
         """Stage the removal of these sequences and return how many were there.
 
@@ -292,6 +300,12 @@ class Store(Protocol):
 
         Callbacks come in the order of registration. With nothing staged and no older callback due,
         `done` is called at once.
+        """
+        ...
+
+    def is_last(self, done: Callable[[StoreError | None], None]) -> bool:
+        """Say whether `done`, registered before, is the last to be called once everything staged so
+        far is on disk: then it need not be registered again.
         """
         ...
 

@@ -94,12 +94,18 @@ class StreamChange:
         return self._removed_segments
 
     def add_row(self, segment: Segment, row: Row) -> None:
+        self._rows_of(segment).append(row)
+
+    def add_rows(self, segment: Segment, rows: list[Row]) -> None:
+        self._rows_of(segment).extend(rows)
+
+    def _rows_of(self, segment: Segment) -> list[Row]:
         if segment is not self._segment:
             self._segment = segment
             self._rows = []
             self.rows.append(self._rows)
             self._add(partial(_insert_rows, self.stream.id, segment.no, self._rows))
-        self._rows.append(row)
+        return self._rows
 
     def start_segment(self, segment: Segment) -> None:
         self._add(

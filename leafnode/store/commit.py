@@ -17,7 +17,7 @@ from leafnode.errors import StoreBusy, StoreError
 from leafnode.store.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from leafnode.store.batch import Done
     from leafnode.store.bounds import StoreBounds
@@ -113,6 +113,27 @@ class Committer:
         self.staged_bytes += body_size
         return batch
 
+    def admit_run(self, sizes: Sequence[int]) -> tuple[Batch, int]:
+        """Count the first row as `admit` does, and those behind it where all go into its batch.
+
+        Returns how many were counted, too.
+        """
+        batch = self.admit(sizes[0])
+        bounds = self._bounds
+        rows, size = len(sizes) - 1, sum(sizes) - sizes[0]
+        if (
+            self._reserved
+            or self.staged_rows + rows > bounds.staged_rows_max
+            or self.staged_bytes + size > bounds.staged_bytes_max
+            or self._is_full(batch, rows, size)
+        ):
+            return batch, 1
+        batch.rows += rows
+        batch.body_bytes += size
+        self.staged_rows += rows
+        self.staged_bytes += size
+        return batch, rows + 1
+
     def reserve(self, rows: int, size: int) -> None:
         """Keep room for so many rows in one batch. Raises StoreBusy, StoreFull, StoreFailed."""
         self.check()
@@ -157,8 +178,16 @@ class Committer:
                 self._wait_for_more()
         return self._open
 
+    def _newest(self) -> Batch | None:
+        """Return the batch that holds what was staged last, until it is on disk."""
+        return self._open or (self._closed[-1] if self._closed else self._in_flight)
+
+    def is_last(self, done: Done) -> bool:
+        batch = self._newest()
+        return batch is not None and bool(batch.callbacks) and batch.callbacks[-1] is done
+
     def after_commit(self, done: Done) -> None:
-        batch = self._open or (self._closed[-1] if self._closed else self._in_flight)
+        batch = self._newest()
         if batch is not None:
             batch.callbacks.append(done)
         elif self._due:  # older ones have not been called yet

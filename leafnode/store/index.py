@@ -21,7 +21,7 @@ from leafnode.store.segments import Segment
 from leafnode.store.subjects import Subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from leafnode.store.bounds import StoreBounds
     from leafnode.store.segments import Columns
@@ -89,6 +89,20 @@ class StreamIndex:
         )
         return None if full else segment
 
+    def fitting(self, body_sizes: Sequence[int]) -> int:
+        """Return how many of these the open segment takes, from the first on; 0: it takes none."""
+        segment = self.open_segment()
+        if segment is None:
+            return 0
+        bounds = self.bounds
+        room = min(
+            bounds.segment_rows_max - segment.rows,
+            segment.first_seq + bounds.segment_span_max - self.last_seq - 1,
+        )
+        if segment.body_bytes + sum(body_sizes) > bounds.segment_bytes_max:
+            return 1  # the last one may pass the bound
+        return min(room, len(body_sizes))
+
     def skip_to(self, seq: int) -> None:
         """Let `seq` be the next sequence; those before it that hold nothing never will."""
         self.last_seq = seq - 1
@@ -112,6 +126,25 @@ class StreamIndex:
         self.msgs += 1
         self.bytes += size
         return seq
+
+    def add_run(
+        self, segment: Segment, subject: Subject, body_sizes: Sequence[int], head: int, ts_ns: int
+    ) -> int:
+        """Count messages on one subject, of one time; `head` is what each has beside its body.
+
+        Returns the sequence of the first.
+        """
+        first = self.last_seq + 1
+        count = len(body_sizes)
+        self.last_seq += count
+        self.last_ts_ns = ts_ns
+        size = segment.add_run(first, subject.sid, body_sizes, head, ts_ns)
+        if not subject.msgs:
+            self.subjects.count += 1
+        subject.add_run(first, count)
+        self.msgs += count
+        self.bytes += size
+        return first
 
     # --- removing
 

@@ -57,6 +57,11 @@ class MemoryStream:
         self._bytes += _size(message)
         return seq
 
+    def append_run(self, subject: bytes, bodies: Sequence[bytes], ts_ns: int) -> int:
+        for body in bodies:
+            self.append(subject, 0, body, ts_ns)
+        return len(bodies)
+
     def remove(self, seqs: Sequence[int]) -> int:
         removed = sum(self._take(seq) for seq in seqs)
         self._settle()
@@ -277,6 +282,11 @@ class MemoryStore:
 
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         done(None)
+
+    def is_last(self, done: Callable[[StoreError | None], None]) -> bool:
+        """It was called already."""
+        del done
+        return False
 
     def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         """Nothing fails in memory: there is nothing to tell."""

@@ -16,6 +16,8 @@ from leafnode.store.api import StoredMsg
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from leafnode.store.subjects import Subject
+
 # seq, subject id, time, header size, checksum, body
 Row = tuple[int, int, int, int, int, bytes]
 ROW_VALUES: Final = "(?,?,?,?,?,?)"
@@ -29,6 +31,16 @@ def checksum(subject_crc: int, seq: int, ts_ns: int, header_size: int, body: byt
     message.
     """
     return (zlib.crc32(body, subject_crc) ^ seq ^ ts_ns ^ (ts_ns >> 32) ^ header_size) & _MASK
+
+
+def new_rows(subject: Subject, first_seq: int, ts_ns: int, bodies: Sequence[bytes]) -> list[Row]:
+    """Return the rows of messages without headers on one subject, with sequences in a row."""
+    sid, crc, crc32 = subject.sid, subject.crc, zlib.crc32
+    times = ts_ns ^ (ts_ns >> 32)
+    return [
+        (seq, sid, ts_ns, 0, (crc32(body, crc) ^ seq ^ times) & _MASK, body)
+        for seq, body in enumerate(bodies, first_seq)
+    ]
 
 
 def is_intact(row: Row, subject_crc: int) -> bool:

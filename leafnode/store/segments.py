@@ -13,7 +13,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from itertools import accumulate
+from itertools import accumulate, repeat
 from operator import sub
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -62,6 +62,14 @@ class Columns:
         self.sids.append(sid)
         self.sizes.append(size)
         self.times.append(ts_ns)
+
+    def add_run(self, first_seq: int, sid: int, sizes: Sequence[int], ts_ns: int) -> None:
+        """Add rows with sequences in a row, of one subject and time."""
+        count, offset = len(sizes), first_seq - self.first_seq
+        self.offsets.extend(range(offset, offset + count))
+        self.sids.extend(repeat(sid, count))
+        self.sizes.extend(sizes)
+        self.times.extend(repeat(ts_ns, count))
 
     def slot(self, seq: int) -> int:
         """Return the first slot whose sequence is `seq` or later; len(self) when there is none."""
@@ -189,6 +197,24 @@ class Segment:
         self.rows += 1
         self.body_bytes += body_size
         self.live_bytes += size
+
+    def add_run(
+        self, first_seq: int, sid: int, body_sizes: Sequence[int], head: int, ts_ns: int
+    ) -> int:
+        """Append rows as `StreamIndex.add_run` has them; return what they count in bytes."""
+        columns = self.columns
+        assert columns is not None
+        if not self.rows:
+            self.first_ts_ns = ts_ns
+        count, body_bytes = len(body_sizes), sum(body_sizes)
+        columns.add_run(first_seq, sid, [head + size for size in body_sizes], ts_ns)
+        self.last_seq = first_seq + count - 1
+        self.last_ts_ns = ts_ns
+        self.rows += count
+        self.body_bytes += body_bytes
+        size = count * head + body_bytes
+        self.live_bytes += size
+        return size
 
     def is_dead(self, seq: int) -> bool:
         offset = seq - self.first_seq

@@ -222,6 +222,9 @@ class SqliteStore:
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         self.committer.after_commit(done)
 
+    def is_last(self, done: Callable[[StoreError | None], None]) -> bool:
+        return self.committer.is_last(done)
+
     def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         self._watchers.append(adopted)
         return partial(self._watchers.remove, adopted)
@@ -393,7 +396,7 @@ class SqliteStore:
     def _stage(
         self, batch: Batch, stream_id: int, statement: str, parameters: tuple[object, ...]
     ) -> None:
-        batch.add(stream_id, partial(_execute, statement, parameters))
+        batch.add(stream_id, partial(writes.execute, statement=statement, parameters=parameters))
 
     def _flush_later(self) -> None:
         if self._flush_timer is None and not self._closing:
@@ -479,7 +482,3 @@ class SqliteStore:
             self._reader.open()
         except sqlite3.Error as err:
             raise schema.store_error(err, self._path) from err
-
-
-def _execute(statement: str, parameters: tuple[object, ...], conn: sqlite3.Connection) -> None:
-    writes.execute(conn, statement, parameters)

@@ -14,7 +14,7 @@ from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
 from leafnode.store import lookup, writes
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.reader import NO_SEGMENT_LIMIT, ReadRequest, ReadResult
-from leafnode.store.rows import checksum, to_message
+from leafnode.store.rows import checksum, new_rows, to_message
 from leafnode.store.sizes import message_bytes
 from leafnode.store.tail import Tail
 
@@ -97,6 +97,21 @@ class SqliteStream:
         crc = checksum(known.crc, seq, ts_ns, header_size, body)
         change.add_row(segment, (seq, known.sid, ts_ns, header_size, crc, body))
         return seq
+
+    def append_run(self, subject: bytes, bodies: Sequence[bytes], ts_ns: int) -> int:
+        self._check_intact()
+        index = self.index
+        body_sizes = list(map(len, bodies))
+        fitting = index.fitting(body_sizes)
+        batch, count = self._host.committer.admit_run(body_sizes[: max(1, fitting)])
+        change = batch.change(self)
+        segment = index.segments[-1] if fitting else self._next_segment(change)
+        known = index.subjects.by_name.get(subject) or self._new_subject(batch, subject)
+        ts_ns = max(ts_ns, index.last_ts_ns)
+        head = message_bytes("file", len(subject), 0, 0)
+        first = index.add_run(segment, known, body_sizes[:count], head, ts_ns)
+        change.add_rows(segment, new_rows(known, first, ts_ns, bodies[:count]))
+        return count
 
     def remove(self, seqs: Sequence[int]) -> int:
         self._check()

@@ -43,6 +43,12 @@ class Subject:
         self.last_stale = False
         self.msgs += 1
 
+    def add_run(self, first_seq: int, count: int) -> None:
+        """Count messages with sequences in a row, stored behind all others."""
+        self.add(first_seq)
+        self.last_seq += count - 1
+        self.msgs += count - 1
+
     def drop(self, seq: int) -> None:
         """Count the removal of one of its messages."""
         self.msgs -= 1

@@ -8,6 +8,7 @@ first, so what a stream keeps is always an unbroken run up to its newest. Truth:
 from __future__ import annotations
 
 from collections import deque
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ROW_OVERHEAD_BYTES: Final = 256  # tuple, integers and dict entry of one row, rounded up
 RUN_ROWS: Final = 64  # what is let go at once
+_SEQ: Final = itemgetter(0)  # of a row
+_BODY: Final = itemgetter(5)
 
 
 class Tail:
@@ -82,10 +85,10 @@ class TailBudget:
 
     def add(self, tail: Tail, rows: Sequence[Row]) -> None:
         """Take rows that were committed just now; let the oldest of any stream go for them."""
-        tail.rows.update((row[0], row) for row in rows)
+        tail.rows.update(zip(map(_SEQ, rows), rows, strict=True))
         for start in range(0, len(rows), RUN_ROWS):
             run = rows[start : start + RUN_ROWS]
-            size = sum(len(row[5]) for row in run) + ROW_OVERHEAD_BYTES * len(run)
+            size = sum(map(len, map(_BODY, run))) + ROW_OVERHEAD_BYTES * len(run)
             self._runs.append((tail, run[0][0], run[-1][0], size))
             self.bytes += size
         while self.bytes > self._max_bytes:

@@ -173,6 +173,26 @@ def test_state_bytes_go_up_with_each_message_and_down_with_its_removal(
     assert stream.state().bytes == one
 
 
+def test_a_run_is_stored_as_its_messages_would_be(world: World, stream: StreamStore) -> None:
+    other = world.store.create_stream("A", "OTHER", b"{}", 5, 1)
+    stream.append(b"a", 0, b"first", 1000)
+    other.append(b"a", 0, b"first", 1000)
+
+    bodies = [b"x", b"", b"yz"]
+    while bodies:  # not all of them where segments are tiny
+        del bodies[: stream.append_run(b"b", bodies, 900)]
+    for body in (b"x", b"", b"yz"):
+        other.append(b"b", 0, body, 900)
+    world.settle()
+
+    assert stream.state() == other.state()
+    assert stream.subject_state(b"b") == other.subject_state(b"b") == (3, 2, 4)
+    assert read_seqs(world, stream, 1) == [1, 2, 3, 4]
+    assert [got(world, stream, seq) for seq in range(1, 5)] == [
+        got(world, other, seq) for seq in range(1, 5)
+    ]
+
+
 def test_a_time_before_the_newest_message_is_raised_to_it(
     world: World, stream: StreamStore
 ) -> None:

@@ -90,6 +90,15 @@ class StoreMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.append(subject, 3, header=False, passed=1)
 
+    @rule(sizes=st.lists(st.integers(0, 30), min_size=1, max_size=12), subject=subjects)
+    def append_run(self, sizes: list[int], subject: bytes) -> None:
+        self.now_ns += 1
+        bodies = [bytes(size) for size in sizes]
+        while bodies:
+            count = self.stream.append_run(subject, bodies, self.now_ns)
+            assert self.model.append_run(subject, bodies[:count], self.now_ns) == count
+            del bodies[:count]
+
     @rule(seqs=st.lists(near, max_size=8))
     def remove(self, seqs: list[int]) -> None:
         assert self.stream.remove(seqs) == self.model.remove(seqs)

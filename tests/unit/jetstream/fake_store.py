@@ -6,6 +6,7 @@ import bisect
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leafnode.errors import StoreError
 from leafnode.protocol.subject import matches
 from leafnode.store.api import (
     SEQ_MAX,
@@ -19,7 +20,7 @@ from leafnode.store.api import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from leafnode.errors import StoreCorrupt, StoreError
+    from leafnode.errors import StoreCorrupt
 
 
 def _size(msg: StoredMsg) -> int:
@@ -53,6 +54,16 @@ class FakeStream:
         self.msgs[self.newest] = StoredMsg(self.newest, subject, ts_ns, header_size, body)
         self.root.stage(len(body))
         return self.newest
+
+    def append_run(self, subject: bytes, bodies: Sequence[bytes], ts_ns: int) -> int:
+        for count, body in enumerate(bodies):
+            try:
+                self.append(subject, 0, body, ts_ns)
+            except StoreError:
+                if not count:
+                    raise
+                return count
+        return len(bodies)
 
     def remove(self, seqs: Sequence[int]) -> int:
         self.check()
@@ -309,6 +320,9 @@ class FakeStore:
             self.callbacks.append(done)
         else:
             done(self.error)
+
+    def is_last(self, done: Callable[[StoreError | None], None]) -> bool:
+        return bool(self.staged and self.callbacks) and self.callbacks[-1] is done
 
     def watch(self, adopted: Callable[[str, str], None]) -> Callable[[], None]:
         self.watchers.append(adopted)

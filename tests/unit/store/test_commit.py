@@ -77,6 +77,76 @@ def test_what_is_staged_in_one_turn_is_one_transaction(
     assert world.disk.count("BEGIN") == 1
 
 
+def test_a_run_is_staged_together_as_far_as_its_batch_goes(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    append(stream, results)
+
+    assert stream.append_run(b"a", [b"x", b"x"], 1000) == 2  # a batch is three rows
+    assert stream.append_run(b"a", [b"x", b"x", b"x", b"x"], 1000) == 1
+    assert stream.append_run(b"a", [b"x", b"x"], 1000) == 2
+    with pytest.raises(StoreBusy):  # six rows wait
+        stream.append_run(b"a", [b"x"], 1000)
+    append_is_refused = world.store.stats().refused
+    world.settle()
+
+    assert append_is_refused == 1
+    assert world.disk.count("COMMIT") == 2
+    assert stream.committed_seq() == stream.last_seq() == 6
+
+
+def test_a_run_goes_together_while_its_bytes_do(world: StoreWorld, stream: SqliteStream) -> None:
+    append(stream)
+
+    assert stream.append_run(b"a", [bytes(50), bytes(50)], 1000) == 1
+    assert stream.append_run(b"a", [bytes(50), bytes(50)], 1000) == 2
+    assert stream.append_run(b"a", [bytes(99), bytes(99)], 1000) == 1
+    with pytest.raises(StoreBusy):
+        stream.append_run(b"a", [bytes(99)], 1000)
+    world.settle()
+
+    assert stream.committed_seq() == stream.last_seq() == 5
+
+
+def test_a_callback_is_the_last_one_for_as_long_as_nothing_follows_it(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    first, second = noting([], "first"), noting([], "second")
+    store = world.store
+    stream.append(b"a", 0, b"x", 1000)
+    assert not store.is_last(first)
+    store.after_commit(first)
+
+    stream.append(b"a", 0, b"y", 1000)
+    assert store.is_last(first)  # it is in the same batch
+    world.turns.run()
+    assert store.is_last(first)  # and on its way
+    stream.append(b"a", 0, b"z", 1000)
+    assert not store.is_last(first)
+    store.after_commit(second)
+    assert store.is_last(second)
+    world.settle()
+
+    assert not store.is_last(second)
+
+
+def test_a_callback_is_not_the_last_one_for_what_its_full_batch_does_not_hold(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    results: list[str] = []
+    done = noting(results, "batch")
+    for _ in range(3):
+        stream.append(b"a", 0, b"x", 1000)
+    world.store.after_commit(done)
+
+    stream.append(b"a", 0, b"x", 1000)
+
+    assert not world.store.is_last(done)
+    world.settle()
+    assert results == ["batch:ok"]
+
+
 def test_nothing_is_resolved_while_the_disk_holds_the_batch(
     world: StoreWorld, stream: SqliteStream
 ) -> None:
