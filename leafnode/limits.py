@@ -117,6 +117,7 @@ WEBSOCKET_DEFLATE_FROM_BYTES: Final = 65  # server/websocket.go wsCompressThresh
 SEEN_SUBJECTS: Final = 8192  # a power of two; a byte each, for each account
 ROUTE_CACHE_MAX: Final = 8192
 MATCH_CACHE_MAX: Final = 16384
+BELOW_CACHE_MAX: Final = 1024  # inboxes and consumers that answers and acks come for
 
 # --- accounts; nats-server server/accounts.go unless a reason is given
 RESPONSE_THRESHOLD_NS: Final = 120 * NS_PER_S  # for a service's answer; const.go

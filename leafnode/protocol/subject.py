@@ -22,9 +22,7 @@ def is_valid(subject: bytes) -> bool:
 
 def is_routable(subject: bytes) -> bool:
     """Say whether a message under it may reach anybody: wildcards are words there."""
-    if not subject or not has_no_space(subject):
-        return False
-    return b"" not in subject.split(b".")
+    return b".." not in b".%b." % subject and has_no_space(subject)
 
 
 def has_no_space(text: bytes) -> bool:

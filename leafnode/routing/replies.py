@@ -60,7 +60,7 @@ def _taker(sublist: Sublist, parent: bytes) -> Subscription | None:
     """
     if not parent or not is_valid(parent + b"x"):
         return None
-    return _only_client(sublist.find_children(parent[:-1]))
+    return _only_client(sublist.find_below(parent[:-1]))
 
 
 def _send_all(

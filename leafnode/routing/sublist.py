@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
+from leafnode.limits import BELOW_CACHE_MAX, MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
 from leafnode.protocol.subject import is_literal, is_routable
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SPOILED = -1
 _VALUES_AT_ONCE = 1000
+_ACK_PREFIX: Final = b"$JS.ACK."  # numbers end such a subject: none comes twice
+_ACK_NUMBERS: Final = 5
 
 Members = list["Subscription"] | dict["Subscription", None]
 Value = TypeVar("Value")
@@ -131,6 +133,7 @@ class Sublist:
     """All subscriptions of one account."""
 
     __slots__ = (
+        "_below",
         "_cache",
         "_literals",
         "_payer",
@@ -153,6 +156,7 @@ class Sublist:
         self._root = _Node()
         self._queued = 0  # subscriptions with a queue
         self._cache: dict[bytes, Match] = {}
+        self._below: dict[tuple[bytes, int], Match | None] = {}  # see `find_below`
         self._seen = bytearray()  # see `look_once`
         self._turn = 0
         self.generation = 0
@@ -250,7 +254,9 @@ class Sublist:
             match = self._cache.pop(subject, None)
             if match is not None:
                 match.generation = _SPOILED
-        elif self._cache:
+            return
+        self._below.clear()
+        if self._cache:
             self.generation += 1
             self._cache.clear()
 
@@ -291,20 +297,31 @@ class Sublist:
             node = child
         return bool(node.subs)
 
-    def find_children(self, parent: bytes) -> Match | None:
-        """Return which patterns match each subject one token below `parent`, or None where that
-        depends on the token. `has_literal` tells of the rest.
+    def find_below(self, parent: bytes, depth: int = 1) -> Match | None:
+        """Return which patterns match each subject `depth` tokens below `parent`, or None where
+        that depends on the tokens. `has_literal` tells of the rest.
         """
+        key = (parent, depth)
+        if key in self._below:
+            return self._below[key]
+        if len(self._below) >= BELOW_CACHE_MAX:
+            self._below.clear()
+        match = self._below[key] = self._look_below(parent, depth)
+        return match
+
+    def _look_below(self, parent: bytes, depth: int) -> Match | None:
         found: list[Subscription] = []
         level = [self._root]
         for token in parent.split(b"."):
             found += [sub for node in level if node.full for sub in node.full.subs]
             below = [child for node in level for child in (node.literals.get(token), node.star)]
             level = [node for node in below if node is not None]
-        if any(node.literals for node in level):
-            return None
-        ends = [end for node in level for end in (node.full, node.star)]
-        found += [sub for end in ends if end is not None for sub in end.subs]
+        for _ in range(depth):
+            if any(node.literals for node in level):
+                return None
+            found += [sub for node in level if node.full for sub in node.full.subs]
+            level = [node.star for node in level if node.star is not None]
+        found += [sub for node in level for sub in node.subs]
         return Match(self.generation, *self._split(found))
 
     def find(self, subject: bytes) -> Match:
@@ -318,6 +335,12 @@ class Sublist:
         Remembered is a byte of each subject's hash, at one of two places that the hash gives: wrong
         answers are rare.
         """
+        if subject.startswith(_ACK_PREFIX):
+            parent = subject.rsplit(b".", _ACK_NUMBERS)[0]
+            match = self.find_below(parent, _ACK_NUMBERS)
+            same = match is not None and not match.groups and subject not in self._literals
+            if match is not None and same and is_routable(subject):
+                return [*match.plain], []
         seen = self._seen
         if not seen:
             seen.extend(bytes(SEEN_SUBJECTS))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from leafnode.limits import MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
+from leafnode.limits import BELOW_CACHE_MAX, MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Subscription
@@ -140,19 +140,58 @@ def test_iterating_gives_every_subscription_once() -> None:
     assert sorted(map(id, sublist)) == sorted(map(id, subs))
 
 
-@given(st.lists(PATTERNS, max_size=8), SUBJECTS)
-def test_children_of_a_subject_match_as_each_of_them_does(
-    patterns: list[bytes], parent: bytes
+@given(st.lists(PATTERNS, max_size=8), SUBJECTS, st.integers(1, 3), PATTERNS)
+def test_what_lies_below_a_subject_matches_as_each_of_it_does(
+    patterns: list[bytes], parent: bytes, depth: int, late: bytes
 ) -> None:
     sublist = Sublist()
     for pattern in patterns:
         sublist.insert(subscription(pattern))
-    child = parent + b".unheard_of"
+    child = parent + b".unheard_of" * depth
+    sublist.find_below(parent, depth)
+    sublist.insert(subscription(late))
 
-    match = sublist.find_children(parent)
+    match = sublist.find_below(parent, depth)
 
     if match is not None and not sublist.has_literal(child):
         assert sorted(map(id, match.plain)) == sorted(map(id, sublist.find(child).plain))
+
+
+def test_what_is_known_of_subjects_below_others_is_bounded() -> None:
+    sublist = Sublist()
+    for number in range(BELOW_CACHE_MAX + 1):
+        sublist.find_below(b"a.%d" % number)
+        assert len(sublist._below) <= BELOW_CACHE_MAX
+
+    assert len(sublist._below) == 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(b"$JS.ACK.S.C.*.*.*.*.*", b"$JS.ACK.S.C.1.1.1.1.1", b"$JS.ACK.>", b">"),
+                *(b"$JS.ACK.S.*.1.*.*.*.*", b"$JS.ACK.*.C.*.*.*.*.*", b"$JS.ACK.D.H.S.C.*.*.*.*.>"),
+            ]
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(
+        [
+            *(b"$JS.ACK.S.C.1.1.1.1.1", b"$JS.ACK.S.C.2.1.1.1.1", b"$JS.ACK.S.C.1.1.1..1"),
+            *(b"$JS.ACK.S.C.1.1.1.1", b"$JS.ACK.D.H.S.C.1.1.1.1.1", b"$JS.ACK.1", b"$JS.ACK."),
+        ]
+    ),
+)
+def test_an_ack_finds_what_any_subject_would(patterns: list[bytes], subject: bytes) -> None:
+    sublist = Sublist()
+    for pattern in patterns:
+        sublist.insert(subscription(pattern))
+
+    once = sublist.look_once(subject)
+
+    assert once is not None
+    assert sorted(map(id, once[0])) == sorted(map(id, sublist.find(subject).plain))
 
 
 @given(st.lists(PATTERNS, max_size=8), SUBJECTS)
