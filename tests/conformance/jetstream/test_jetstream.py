@@ -29,7 +29,13 @@ OURS, THEIRS = "leafnode", "nats-server"
 WORKERS = 6
 KINDS_AT_LEAST = 30
 # Answers that have their fields beside an error, and those that no schema is published for.
-ERRORS_WITH_MORE = ("consumer_list", "consumer_names", "consumer_pause", "stream_names")
+ERRORS_WITH_MORE = (
+    "account_purge",
+    "consumer_list",
+    "consumer_names",
+    "consumer_pause",
+    "stream_names",
+)
 NEWER = (
     "consumer_evacuate_peer",
     "consumer_remove_peer",
