@@ -125,6 +125,10 @@ class JwtDirectory:
 
     def save_if_newer(self, account: str, token: str) -> bool:
         """Keep it unless what is there was issued later. Raises AuthError."""
+        with self._lock:
+            return self._save_if_newer(account, token)
+
+    def _save_if_newer(self, account: str, token: str) -> bool:
         old = self._read(account) if account in self._entries else None
         if old is not None:
             issued_s = jwt.decode(token, AccountClaims).iat
@@ -133,7 +137,7 @@ class JwtDirectory:
                     return False
             except AuthError:
                 pass  # damaged: anything is better
-        return self.save(account, token)
+        return self._save(account, token)
 
     def delete(self, account: str) -> None:
         """Take an account away, for good or by a new name of its file. Raises AuthError."""
@@ -172,7 +176,8 @@ class JwtDirectory:
     def hash(self) -> bytes:
         """Return what is equal for two directories with the same JWTs."""
         total = 0
-        for entry in self._entries.values():
+        # Of one moment, without the lock: the loop asks, and would wait for a file to be written.
+        for entry in list(self._entries.values()):
             total ^= int.from_bytes(entry.hash, "big")
         return total.to_bytes(_HASH_BYTES, "big")
 

@@ -134,6 +134,10 @@ class Secrets:
         self._busy -= 1
         if work.cancelled():
             check.cancel()
+        elif error := work.exception():
+            log.error("Password not checked, the login is refused: %s", type(error).__name__)
+            if not check.done():
+                check.set_exception(LoginsOverflowed("the password could not be checked"))
         elif not check.done():
             check.set_result(work.result())
         self._next()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import h11
@@ -29,6 +30,10 @@ def flaw(request: h11.Request) -> str:
     is_target = target.startswith(b"/") or b"://" in target or request.method == b"CONNECT"
     if not is_target and not is_about_the_server(request):
         return BAD_REQUEST
+    try:
+        target_host(request)
+    except ValueError:
+        return BAD_REQUEST
     if _BAD_ESCAPE.search(target.partition(b"?")[0]):
         return BAD_REQUEST
     for name, value in request.headers:
@@ -37,6 +42,17 @@ def flaw(request: h11.Request) -> str:
         if _CONTROL.search(value):
             return BAD_REQUEST
     return ""
+
+
+def target_host(request: h11.Request) -> str | None:
+    """Return the host that an absolute target names, which is the one that counts; None for a path.
+
+    Raises ValueError for one that is none.
+    """
+    target = request.target.decode("latin-1")
+    if target.startswith("/") or "://" not in target:
+        return None
+    return urlsplit(target).netloc
 
 
 def refused_status(request: h11.Request) -> int:

@@ -18,7 +18,7 @@ import h11
 from wsproto.utilities import generate_accept_token
 
 from leafnode.limits import HTTP_HEADERS_MAX, WEBSOCKET_HEAD_BYTES_MAX
-from leafnode.net.http_request import BAD_REQUEST, flaw
+from leafnode.net.http_request import BAD_REQUEST, flaw, target_host
 
 _KEY_BYTES: Final = 16
 _REASON_CHARS_MAX: Final = 100
@@ -101,8 +101,8 @@ class Handshake:
             return _malformed(_TOO_LARGE, "too many headers")
         if text := flaw(request):
             return _malformed(text, "no request of HTTP/1")
-        if b"://" in request.target:  # its host is the one that counts
-            headers["host"] = [urlsplit(request.target.decode("latin-1")).netloc]
+        if (host := target_host(request)) is not None:
+            headers["host"] = [host]
         if headers.get("expect", ["100-continue"])[0].lower() != "100-continue":
             return Refusal(417, "an expectation", _EXPECTATION_FAILED)
         if path.endswith(_OTHER_PATHS):

@@ -42,6 +42,7 @@ class Syslog(logging.Handler):
         self._facility = _KERNEL if url else _DAEMON
         self._host = "" if self._is_local else socket.gethostname()
         self.dropped = 0
+        self._rest = b""  # of a line of which a stream took a part
         self._open()
         super().__init__()  # from here on it is one that has to be closed
 
@@ -52,13 +53,25 @@ class Syslog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one line, or drop it."""
-        line = self._line(record)
         try:
-            self._socket.send(line)
+            line = self._line(record)
+        except Exception:  # noqa: BLE001 -- boundary: log
+            self.handleError(record)
+            return
+        try:
+            self._send(line)
         except BlockingIOError:
             self.dropped += 1
         except OSError:
             self._again(line)
+
+    def _send(self, line: bytes) -> None:
+        """Send a line behind what is left of the one before; none of it where that is not taken."""
+        if self._rest:
+            self._rest = self._rest[self._socket.send(self._rest) :]
+        if self._rest:
+            raise BlockingIOError
+        self._rest = line[self._socket.send(line) :]
 
     def close(self) -> None:
         self._socket.close()
@@ -68,14 +81,15 @@ class Syslog(logging.Handler):
         """The daemon went away: look for it once more. A remote one answers later: lines are
         dropped until then.
         """
-        self.dropped += 1
+        self.dropped += 2 if self._rest else 1
+        self._rest = b""
         try:
             if self._is_local:
                 self._socket.close()
                 self._open()
             elif self._socket.type == socket.SOCK_STREAM:
                 self._dial()
-            self._socket.send(line)
+            self._send(line)
             self.dropped -= 1
         except OSError:
             return  # the next line tries again

@@ -25,7 +25,10 @@ class SteppedExecutor(Executor):
         """Do the oldest job, unless nobody waits for it any more."""
         future, job = self.jobs.popleft()
         if future.set_running_or_notify_cancel():
-            future.set_result(job())
+            try:
+                future.set_result(job())
+            except Exception as error:  # noqa: BLE001 -- as executors do
+                future.set_exception(error)
 
     def step_all(self) -> None:
         while self.jobs:

@@ -168,3 +168,25 @@ def test_only_what_starts_like_a_hash_is_one() -> None:
     assert not is_bcrypt("$2z$11$x")
     assert not is_bcrypt("$2a$x")
     assert not is_bcrypt("secret")
+
+
+async def test_a_check_that_fails_refuses_one_login_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda _: worker)
+    first, second = check_of(secrets, "a"), check_of(secrets, "b")
+
+    def fail(given: bytes, wanted: bytes) -> bool:
+        raise MemoryError(given, wanted)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bcrypt, "checkpw", fail)
+        worker.step()
+    await done(worker, first, second)
+
+    with pytest.raises(LoginsOverflowed):
+        await first
+    assert await second is True
+    assert secrets.waiting == 0
+    assert "Password not checked" in caplog.text

@@ -31,6 +31,8 @@ def parsed(line: bytes) -> h11.Request:
         (b"GET * HTTP/1.1", 400),
         (b"GET varz HTTP/1.1", 400),
         (b"GET ?x HTTP/1.1", 400),
+        (b"GET http://[bad/ HTTP/1.1", 400),
+        (b"GET /?next=http://[bad/ HTTP/1.1", 0),
         (b"GET /%zz/../varz HTTP/1.1", 400),
         (b"GET /% HTTP/1.1", 400),
         (b"GET /varz?%zz HTTP/1.1", 0),

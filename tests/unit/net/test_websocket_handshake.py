@@ -207,3 +207,21 @@ def test_random_bytes_are_refused_or_waited_for(noise: bytes, at: int) -> None:
     answer = judge(data[:at] + noise + data[at + len(noise) :])
 
     assert answer is None or isinstance(answer, Upgrade | Refusal)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"/?next=http://a/b", 101),
+        (b"http://other.example/", 101),
+        (b"http:///", 400),
+        (b"http://[bad/", 400),
+    ],
+)
+def test_a_host_in_the_target_counts_where_the_target_is_no_path(
+    target: bytes, status: int
+) -> None:
+    """Measured on nats-server 2.15.1."""
+    answer = judge(request().replace(b" / ", b" %b " % target, 1))
+
+    assert (101 if isinstance(answer, Upgrade) else answer.status) == status

@@ -140,3 +140,46 @@ def test_a_local_daemon_that_restarts_is_found_again(tmp_path: Path) -> None:
 def test_without_a_daemon_it_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Syslog(f"unix://{tmp_path}/none", "leafnode")
+
+
+def test_a_line_that_a_stream_took_in_part_is_sent_to_its_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as daemon:
+        handler = Syslog(f"tcp://127.0.0.1:{daemon.getsockname()[1]}", "leafnode")
+        reader = daemon.accept()[0]
+    said = 0
+    while not handler.dropped:
+        say(handler, "y" * 2000)
+        said += 1
+    received = b""
+    with reader:
+        reader.settimeout(30)
+        dropped = handler.dropped
+        while True:
+            received += reader.recv(1 << 20)
+            say(handler, "last")
+            said += 1
+            if handler.dropped == dropped:
+                break
+            dropped = handler.dropped
+        handler.close()
+        while chunk := reader.recv(1 << 20):
+            received += chunk
+
+    *lines, behind = received.decode().split("\n")
+    assert behind == ""
+    assert all(re.fullmatch(r"<5>.*: (y{2000}|last)", line) for line in lines)
+    assert len(lines) + handler.dropped == said
+
+
+def test_a_line_that_cannot_be_put_together_harms_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        handler = Syslog(f"unix://{tmp_path}/log", "leafnode")
+        handler.handle(logging.LogRecord("x", logging.INFO, "x.py", 1, "%d", ("no number",), None))
+        say(handler, "next")
+        handler.close()
+
+        assert daemon.recv(4096).endswith(b": next\n")
+    assert "TypeError" in capsys.readouterr().err
