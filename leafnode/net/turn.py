@@ -65,6 +65,9 @@ class Turn:
     def read(self, session: Session, data: bytes) -> bool:
         """Let the session take one read, then write what it caused. False: close the connection."""
         outbox = self.outbox
+        if outbox.dirty:  # by something else than this read, which must not wait for it
+            outbox.flush()
+        outbox.stalled = False
         outbox.work_left = TURN_WORK
         outbox.scheduled = True  # no wake-up needed, the flush follows here
         try:
@@ -109,7 +112,7 @@ class Turn:
             log.exception("Cleaning up after a connection failed: reason=%s", reason)
 
     def must_stall(self) -> bool:
-        """Say whether the writes just done left a peer so far behind that the reader waits."""
+        """Say whether the writes of the last read left a peer so far behind that it waits."""
         stalled = self.outbox.stalled
         self.outbox.stalled = False
         self.stalls += stalled

@@ -78,9 +78,8 @@ class Outbox:
         self.wait_for: Callable[[Callable[[], None]], None] | None = None
         # What a connection leaves behind is cleared away so, in a turn with room for it.
         self.end_later: Callable[[Callable[[], None]], None] = _at_once
-        self.stalled = (
-            False  # set by a flush that left a peer far behind; the reader pauses, see net
-        )
+        # Set by a flush that left a peer far behind: who caused it by a read pauses, see net.
+        self.stalled = False
 
     def mark(self, peer: Peer) -> None:
         """Note that the peer has bytes to write."""

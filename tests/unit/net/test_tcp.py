@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from leafnode.routing.peer import Outbox
+
 
 class SlowClock(FakeClock):
     """What is due at once runs in the loop's next round; deadlines come when the test says so."""
@@ -93,6 +95,40 @@ async def wired(
         wire.connection.abort()
         await wire.session.end()
         wire.other.close()
+
+
+class Greedy(RecordingSession):
+    """Wants as many turns as it is told to, beside its reads."""
+
+    wants = 0
+    turns = 0
+
+    def received(self, data: bytes) -> None:
+        super().received(data)
+        self.turns += not data
+        if self.wants:
+            self.wants -= 1
+            assert self.transport is not None
+            self.transport.yield_turn()
+
+
+class Feeder(Greedy):
+    """Feeds a peer with what it reads first, which leaves that far behind."""
+
+    outbox: Outbox | None = None
+
+    def received(self, data: bytes) -> None:
+        super().received(data)
+        if data == b"first":
+            assert self.outbox is not None
+            self.outbox.stalled = True
+
+
+def feeder_of(wire: Wire) -> Feeder:
+    session = wire.session
+    assert isinstance(session, Feeder)
+    session.outbox = wire.turn.outbox
+    return session
 
 
 class Flood(socket.socket):
@@ -221,8 +257,8 @@ async def test_a_close_that_the_peer_does_not_take_ends_at_the_write_deadline() 
 @pytest.mark.real_loop
 async def test_a_producer_that_feeds_a_peer_far_behind_is_not_read_for_a_moment() -> None:
     loop = asyncio.get_running_loop()
-    async with wired() as wire:
-        wire.turn.outbox.stalled = True
+    async with wired(session=Feeder()) as wire:
+        feeder_of(wire)
         await loop.sock_sendall(wire.other, b"first")
         await wire.session.bytes(5)
         assert wire.connection._held
@@ -231,14 +267,25 @@ async def test_a_producer_that_feeds_a_peer_far_behind_is_not_read_for_a_moment(
         await loop.sock_sendall(wire.other, b"second")
 
         assert await wire.session.bytes(11) == b"firstsecond"
-        assert not wire.turn.outbox.stalled
+        assert wire.connection.stalls == 1
+
+
+@pytest.mark.real_loop
+async def test_who_only_reads_after_another_fed_a_peer_far_behind_is_not_held_back() -> None:
+    loop = asyncio.get_running_loop()
+    async with wired() as wire:
+        wire.turn.outbox.stalled = True  # by the server itself
+        await loop.sock_sendall(wire.other, b"first")
+        await wire.session.bytes(5)
+
+        assert (wire.connection.stalls, wire.turn.stalls) == (0, 0)
 
 
 @pytest.mark.real_loop
 async def test_the_end_of_a_stall_does_not_undo_the_pause_of_a_session() -> None:
     loop = asyncio.get_running_loop()
-    async with wired() as wire:
-        wire.turn.outbox.stalled = True
+    async with wired(session=Feeder()) as wire:
+        feeder_of(wire)
         await loop.sock_sendall(wire.other, b"first")
         await wire.session.bytes(5)
         wire.connection.pause_reading()
@@ -380,21 +427,6 @@ def test_the_stall_bound_is_below_what_a_client_may_have_pending() -> None:
     assert STALL_PENDING_BYTES < MAX_PENDING_BYTES
 
 
-class Greedy(RecordingSession):
-    """Wants as many turns as it is told to, beside its reads."""
-
-    wants = 0
-    turns = 0
-
-    def received(self, data: bytes) -> None:
-        super().received(data)
-        self.turns += not data
-        if self.wants:
-            self.wants -= 1
-            assert self.transport is not None
-            self.transport.yield_turn()
-
-
 @pytest.mark.real_loop
 async def test_who_yields_reads_nothing_until_it_is_done_and_loses_nothing_at_the_end() -> None:
     loop = asyncio.get_running_loop()
@@ -416,11 +448,9 @@ async def test_who_yields_reads_nothing_until_it_is_done_and_loses_nothing_at_th
 @pytest.mark.real_loop
 async def test_a_turn_comes_after_a_pause_and_after_a_stall() -> None:
     loop = asyncio.get_running_loop()
-    async with wired(session=Greedy()) as wire:
-        session = wire.session
-        assert isinstance(session, Greedy)
+    async with wired(session=Feeder()) as wire:
+        session = feeder_of(wire)
         session.wants = 1
-        wire.turn.outbox.stalled = True
         await loop.sock_sendall(wire.other, b"first")
         await session.bytes(5)
         wire.connection.pause_reading()

@@ -84,6 +84,45 @@ def test_what_a_thread_handed_over_is_written_though_it_fails() -> None:
     assert flushed == [b"done"]
 
 
+def falls_behind(turn: Turn) -> Peer:
+    """A peer that is far behind with each byte it is given."""
+    peer = Peer(1, Kind.CLIENT, turn.outbox)
+
+    def flush() -> None:
+        peer.take()
+        turn.outbox.stalled = True
+
+    peer.flush = flush
+    return peer
+
+
+def test_the_reader_that_feeds_a_peer_far_behind_must_stall_once() -> None:
+    turn = Turn(FakeClock())
+
+    turn.read(Echo(falls_behind(turn)), b"fed")
+
+    assert [turn.must_stall(), turn.must_stall()] == [True, False]
+    assert turn.stalls == 1
+
+
+def test_whoever_is_read_after_the_server_itself_fed_a_peer_far_behind_must_not_stall() -> None:
+    clock = FakeClock()
+    turn = Turn(clock)
+    slow, innocent = falls_behind(turn), Echo(noting(turn)[0])
+
+    turn.run(lambda: slow.send(b"by a thread"))
+    turn.read(innocent, b"1")
+    after_a_thread = turn.must_stall()
+    slow.send(b"by a timer")
+    clock.advance(0)
+    turn.read(innocent, b"2")
+    after_a_timer = turn.must_stall()
+    slow.send(b"by a timer, in the same round of the loop")
+    turn.read(innocent, b"3")
+
+    assert [after_a_thread, after_a_timer, turn.must_stall()] == [False] * 3
+
+
 def test_a_session_that_fails_is_logged_counted_and_the_others_are_still_flushed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
