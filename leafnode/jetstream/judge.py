@@ -90,6 +90,7 @@ class Judge:
         total = self.total(subject, fields)
         if total is not None:
             header_size, body = with_total(body[:header_size], total)
+        if total is not None or due_ns:  # it has grown
             self.check_lengths(header_size, body)
         if stream.config.retention == "interest" and not is_wanted(stream, subject):
             msg_id = fields.get(b"Nats-Msg-Id", b"")
