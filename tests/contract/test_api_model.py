@@ -7,49 +7,22 @@ says what they should hold. `make model` runs it for long.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sqlite3
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
-from leafnode.store.bounds import StoreBounds
-from leafnode.store.memory import MemoryStore
+from tests.contract.worlds import TwoWorlds, content, messages_of, with_content
 from tests.oracle.jetstream import Interest, Kept, Stream
-from tests.unit.jetstream.real_world import RealWorld
-from tests.unit.jetstream.world import World
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from leafnode.store.api import StoredMsg
-
-# A few messages fill segments, caches and tails.
-TINY: Final = StoreBounds(
-    segment_rows_max=5,
-    segment_span_max=11,
-    segment_cache_bytes=200,
-    tail_cache_bytes=900,
-    wal_pregrow_bytes=0,
-    reserve_bytes=0,
-)
-NO_HEADERS: Final[dict[str, str]] = {}
 TTL_S: Final = 60
 MARKER_S: Final = 30
 LONG_S: Final = 400  # longer than all of them after each other
-# The accounted bytes of a message differ between file and memory, on nats-server too; how long ago
-# a mirror heard something depends on when a commit was let through.
-UNLIKE: Final = {"bytes", "active"}
-
 # What a failed commit may undo: the stream's letter, and what makes the message special.
 LOST: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "plain": ("s", {}),
@@ -68,15 +41,11 @@ payloads = st.binary(max_size=8)
 near = st.integers(0, 25)
 
 
-class ApiMachine(RuleBasedStateMachine):
+class ApiMachine(TwoWorlds, RuleBasedStateMachine):
     """Streams S (limits), N (counters), I (interest), O with its mirror M and X that sources it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="leafnode-api-"))
-        self.disk = RealWorld(self.root, TINY)
-        store: Any = MemoryStore()
-        self.memory = World(store=store)
         self.s = Stream()
         self.totals: dict[str, int] = {}
         self.additions = 0
@@ -86,10 +55,6 @@ class ApiMachine(RuleBasedStateMachine):
         self.schedules = 0
         self.passed_s = 0
         self.acks: dict[tuple[str, int], tuple[str, str]] = {}  # reply subjects in both worlds
-
-    def teardown(self) -> None:
-        self.disk.disk_world.close()
-        shutil.rmtree(self.root)
 
     @initialize(
         per_subject=st.sampled_from([-1, 1, 3]),
@@ -384,41 +349,6 @@ class ApiMachine(RuleBasedStateMachine):
         assert {one.seq: key for one, key in with_content(found["I"])} == self.interest.messages
         assert content(found["M"]) == content(found["X"]) == self.origin
 
-    def worlds(self) -> tuple[World, World]:
-        return self.disk, self.memory
-
-    def both(self, act: Callable[[World], dict[str, Any]]) -> dict[str, Any]:
-        """Do it on both, and return their answer, which is one."""
-        ours, memory = (stripped(act(world)) for world in self.worlds())
-        assert ours == memory
-        return ours
-
-    def api(self, endpoint: str, body: Any = None) -> dict[str, Any]:
-        return self.both(lambda world: world.api(endpoint, body))
-
-    def put(
-        self, subject: str, payload: bytes, headers: dict[str, str] = NO_HEADERS
-    ) -> dict[str, Any]:
-        def act(world: World) -> dict[str, Any]:
-            answer = self.put_on(world, subject, payload, headers)
-            if "Nats-Incr" in headers and "error" in answer:
-                # Its total was being read back, after a commit that failed.
-                answer = self.put_on(world, subject, payload, headers)
-            return answer
-
-        return self.both(act)
-
-    def put_on(
-        self, world: World, subject: str, payload: bytes, headers: dict[str, str]
-    ) -> dict[str, Any]:
-        answers = world.request(subject, payload, headers=headers)
-        if isinstance(world, RealWorld):
-            world.settle()
-        else:
-            world.clock.advance(0)
-        answer: dict[str, Any] = json.loads(answers[0].payload or b"{}")
-        return answer
-
     def put_batch(self, stream: str, letter_list: list[str], how: str) -> dict[str, Any]:
         """Publish a batch; `how`: committed, left open, or with a member that is refused."""
         self.batches += 1
@@ -440,44 +370,7 @@ class ApiMachine(RuleBasedStateMachine):
         self.passed_s += seconds
         if seconds < LONG_S and self.passed_s > TTL_S // 2:
             self.everything_ages()
-        for world in self.worlds():
-            left_ns = seconds * NS_PER_S
-            while left_ns > 0:
-                due_ns = world.clock.due_in_ns()
-                step_ns = left_ns if due_ns is None else min(left_ns, max(1, due_ns))
-                world.clock.advance(step_ns)
-                left_ns -= step_ns
-                if isinstance(world, RealWorld):
-                    world.settle()
-
-
-def messages_of(world: World, stream: str) -> list[StoredMsg]:
-    found: list[StoredMsg] = []
-    store = world.js.streams[stream].store
-    at = 1
-    while True:
-        page: list[StoredMsg] = []
-        store.read(at, [], limits.READ_BATCH_MSGS, 1 << 20, page.extend)
-        if isinstance(world, RealWorld):
-            world.disk_world.settle()
-        if not page:
-            return found
-        found += page
-        at = page[-1].seq + 1
-
-
-def content(messages: list[StoredMsg]) -> list[tuple[str, bytes]]:
-    return [(one.subject.decode(), one.payload) for one in messages]
-
-
-def with_content(messages: list[StoredMsg]) -> list[tuple[StoredMsg, tuple[str, bytes]]]:
-    return list(zip(messages, content(messages), strict=True))
-
-
-def stripped(answer: Any) -> Any:
-    if isinstance(answer, dict):
-        return {key: stripped(value) for key, value in answer.items() if key not in UNLIKE}
-    return [stripped(one) for one in answer] if isinstance(answer, list) else answer
+        self.advance(seconds)
 
 
 # The same few in each run of the suite; MODEL_EXAMPLES asks for that many others.
