@@ -103,7 +103,7 @@ SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 
 # --- TLS, WebSocket and the PROXY protocol on listeners for clients
 TLS_TIMEOUT_NS: Final = 2 * NS_PER_S  # from the first byte of a handshake to its end
 TLS_FALLBACK_NS: Final = 50 * NS_PER_MS  # handshake_first: auto; server/const.go
-ENTRIES_MAX: Final = 1024  # connections of a listener that have not come through TLS or PROXY
+ENTRIES_MAX: Final = 1024  # of a listener, not through TLS or PROXY; or a WebSocket handshake
 ENTRIES_ADDRESS_MAX: Final = 512  # of them from one address
 PROXY_TIMEOUT_NS: Final = 5 * NS_PER_S  # server/client_proxyproto.go proxyProtoReadTimeout
 PROXY_HEADER_BYTES_MAX: Final = 4 * KIB  # ours: version 2 may hold 64 KiB of what we do not read

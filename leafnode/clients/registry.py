@@ -13,8 +13,13 @@ from leafnode.auth.identity import PROXY_NOT_TRUSTED, PROXY_REQUIRED, REFUSED
 from leafnode.clients.closed import ClosedRing
 from leafnode.clients.facts import ClosedConnection, subscription_facts
 from leafnode.clients.log_lines import ErrorLines
-from leafnode.clients.waiting import WaitingRoom
-from leafnode.limits import CLOSED_SUBSCRIPTIONS_MAX, MAX_CLOSED_CLIENTS
+from leafnode.crowd import Crowd
+from leafnode.limits import (
+    CLOSED_SUBSCRIPTIONS_MAX,
+    LOGINS_WAITING_ADDRESS_MAX,
+    LOGINS_WAITING_MAX,
+    MAX_CLOSED_CLIENTS,
+)
 from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 from leafnode.protocol.errors import AuthenticationTimeout
@@ -81,7 +86,8 @@ class Registry:
         self.auth_failures = 0
         self.slow_pending = 0
         self.slow_deadline = 0
-        self.waiting = WaitingRoom()
+        # By cid, who has not logged in yet where that is required.
+        self.waiting: Crowd[int] = Crowd(LOGINS_WAITING_MAX, LOGINS_WAITING_ADDRESS_MAX)
         self.errors = ErrorLines()
 
     @property

@@ -124,6 +124,7 @@ class NetFaults(msgspec.Struct, frozen=True):
     websocket_refused: int = 0  # requests that were no handshake, or not welcome
     websocket_overdue: int = 0
     websocket_mistakes: int = 0  # connections ended for frames that cannot be
+    websocket_evicted: int = 0  # cut before their time, too many were in their handshake
 
 
 class AccountFaults(msgspec.Struct, frozen=True):

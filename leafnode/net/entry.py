@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.clock import NS_PER_S
+from leafnode.crowd import Crowd
 from leafnode.limits import AUTH_LOG_NS, ENTRIES_ADDRESS_MAX, ENTRIES_MAX, PROXY_TIMEOUT_NS
 from leafnode.net.proxy import ProxyError, read_header
 from leafnode.net.transport import Session
@@ -56,7 +57,6 @@ class State(Enum):
 class EntryCounters:
     """What happened to connections on their way in."""
 
-    refused: int = 0  # cut for a newcomer, too many at once
     throttled: int = 0  # more handshakes in a second than configured
     failed: int = 0  # no TLS, no valid header, not the right certificate
     overdue: int = 0
@@ -72,8 +72,7 @@ class Entrance:
     proxy: bool = False
     tls_before_all: bool = False  # TLS comes first whatever its options say: https, wss
     counters: EntryCounters = field(default_factory=EntryCounters)
-    open: dict[Entry, str] = field(default_factory=dict)  # and its address; the oldest is first
-    _addresses: dict[str, int] = field(default_factory=dict)  # how many are open of each
+    open: Crowd[Entry] = field(default_factory=lambda: Crowd(ENTRIES_MAX, ENTRIES_ADDRESS_MAX))
     _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
     _second_ns: int = 0
     _in_second: int = 0
@@ -95,22 +94,9 @@ class Entrance:
 
         An address is no share where a PROXY header comes: they all have the proxy's.
         """
-        same = 0 if self.proxy else self._addresses.get(address, 0)
-        if same >= ENTRIES_ADDRESS_MAX or len(self.open) >= ENTRIES_MAX:
-            crowd = address if same >= ENTRIES_ADDRESS_MAX else None
-            self.counters.refused += 1
-            next(one for one, of in self.open.items() if crowd in {None, of}).end("")
-        self.open[entry] = address
-        self._addresses[address] = self._addresses.get(address, 0) + 1
-
-    def leave(self, entry: Entry) -> None:
-        """Somebody is through, or gone; leaving twice does nothing."""
-        address = self.open.pop(entry, None)
-        if address is None:
-            return
-        self._addresses[address] -= 1
-        if not self._addresses[address]:
-            del self._addresses[address]
+        evicted = self.open.enter(entry, "" if self.proxy else address)
+        if evicted is not None:
+            evicted.end("")
 
     def in_turn(self, shake: Callable[[], bool]) -> None:
         """Begin a handshake: one in a turn of the loop, so that a flood of them starves nobody.
@@ -310,7 +296,7 @@ class Entry:
     def _leave(self, state: State) -> None:
         self._disarm()
         self._state = state
-        self._entrance.leave(self)
+        self._entrance.open.leave(self)
 
     # --- time
 

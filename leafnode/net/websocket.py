@@ -8,16 +8,19 @@ server/websocket.go.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
+from leafnode.crowd import Crowd
 from leafnode.limits import (
     AUTH_LOG_NS,
     DEFLATE_CODING,
+    ENTRIES_ADDRESS_MAX,
+    ENTRIES_MAX,
     READ_CHUNK_BYTES,
     WEBSOCKET_CLOSE_NS,
     WEBSOCKET_CODING,
@@ -90,6 +93,9 @@ class WebSocketPort:
     refused: int = 0  # requests that were no handshake, or not welcome
     overdue: int = 0
     mistakes: int = 0  # frames that cannot be
+    shaking: Crowd[WebSocketConnection] = field(  # whose handshake is not over
+        default_factory=lambda: Crowd(ENTRIES_MAX, ENTRIES_ADDRESS_MAX)
+    )
     _logged_ns: int = 0
     _unlogged: int = 0
 
@@ -105,6 +111,11 @@ class WebSocketPort:
             return
         log.error("%s - websocket handshake error: %s (unlogged=%d)", peer, reason, self._unlogged)
         self._logged_ns, self._unlogged = now_ns, 0
+
+    def close_all(self) -> None:
+        """End whoever has not said what it wants."""
+        for connection in list(self.shaking):
+            connection.end_handshake("")
 
 
 class WebSocketConnection:
@@ -163,6 +174,9 @@ class WebSocketConnection:
         self.peer = transport.peer
         port = self._port
         self._timer = port.turn.clock.call_later(port.handshake_timeout_ns, self._overdue)
+        evicted = port.shaking.enter(self, self.peer.rpartition(":")[0])
+        if evicted is not None:
+            evicted.end_handshake("")
 
     def entered(self) -> None:
         """See net.entry.Guest: what follows has its own time."""
@@ -182,14 +196,22 @@ class WebSocketConnection:
             guest.lost(self._reason or reason)  # it may still have something for its peer
         self._frames = None
         self._disarm()
+        self._port.shaking.leave(self)
 
     # --- the handshake
+
+    def end_handshake(self, reason: str) -> None:
+        """Cut it before its handshake is over."""
+        self._disarm()
+        self._port.shaking.leave(self)
+        self._wire.abort(reason)
 
     def _shake(self, handshake: Handshake, data: bytes) -> None:
         answer = handshake.receive(data)
         if answer is None:
             return
         self._disarm()
+        self._port.shaking.leave(self)
         if isinstance(answer, Refusal):
             self._port.note_refusal(self.peer, answer.reason)
             self._guest = None
@@ -221,7 +243,7 @@ class WebSocketConnection:
     def _overdue(self) -> None:
         self._timer = None
         self._port.overdue += 1
-        self._wire.abort(HANDSHAKE_TIMEOUT)
+        self.end_handshake(HANDSHAKE_TIMEOUT)
 
     def _disarm(self) -> None:
         if self._timer is not None:

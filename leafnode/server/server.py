@@ -311,6 +311,8 @@ class Server:
             self.turn.outbox.flush()
         for entrance in self.entrances.values():
             entrance.close_all()
+        if self.websocket_port is not None:
+            self.websocket_port.close_all()
         self.registry.close_all("Server Shutdown")
 
     async def replace_monitor(self, monitor: Listener | None) -> None:

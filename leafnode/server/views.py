@@ -232,18 +232,20 @@ def _counters(server: Server) -> Steps[ServerCounters]:
 
 
 def _net_faults(server: Server) -> NetFaults:
-    entries = [entrance.counters for entrance in server.entrances.values()]
+    entrances = server.entrances.values()
+    entries = [entrance.counters for entrance in entrances]
     port = server.websocket_port
     return NetFaults(
         faults=server.turn.faults,
         accept_pauses=server.listeners.pauses,
-        entries_refused=sum(entry.refused for entry in entries),
+        entries_refused=sum(entrance.open.evicted for entrance in entrances),
         entries_failed=sum(entry.failed for entry in entries),
         entries_overdue=sum(entry.overdue for entry in entries),
         entries_throttled=sum(entry.throttled for entry in entries),
         websocket_refused=port.refused if port is not None else 0,
         websocket_overdue=port.overdue if port is not None else 0,
         websocket_mistakes=port.mistakes if port is not None else 0,
+        websocket_evicted=port.shaking.evicted if port is not None else 0,
     )
 
 

@@ -250,6 +250,7 @@ def own() -> OwnCounters:
             websocket_refused=44,
             websocket_overdue=45,
             websocket_mistakes=46,
+            websocket_evicted=47,
         ),
         accounts=AccountFaults(answers_dropped=24, answers_pending=25),
         leafs=LeafFaults(interest_ignored=7, reconnects=8, slow_consumers=9, stale_connections=10),

@@ -1,12 +1,11 @@
-"""leafnode.clients.waiting: places before the login go to who comes last and logs in at once."""
+"""leafnode.crowd before the login: places go to who comes last and logs in at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.clients.waiting import WaitingRoom
 from leafnode.config.options import Authorization, Options
-from leafnode.limits import LOGINS_WAITING_ADDRESS_MAX, LOGINS_WAITING_MAX
+from leafnode.limits import LOGINS_WAITING_ADDRESS_MAX
 from tests.sim.clients import HOST, PORT, ClientWorld
 
 if TYPE_CHECKING:
@@ -35,45 +34,6 @@ class _Proxied:
 
 def world() -> ClientWorld:
     return ClientWorld(Options(authorization=Authorization(user="u", password="p")))
-
-
-def test_at_the_bound_of_an_address_its_oldest_makes_room() -> None:
-    room = WaitingRoom()
-    for cid in range(LOGINS_WAITING_ADDRESS_MAX):
-        assert room.enter(cid, "10.0.0.1") is None
-    assert room.enter(1000, "10.0.0.2") is None
-
-    assert room.enter(1001, "10.0.0.1") == 0
-    assert room.enter(1002, "10.0.0.1") == 1
-    assert room.evicted == 2
-
-
-def test_at_the_bound_of_all_the_oldest_makes_room() -> None:
-    room = WaitingRoom()
-    for cid in range(LOGINS_WAITING_MAX):
-        assert room.enter(cid, f"10.0.0.{cid % 250}") is None
-
-    assert room.enter(1000, "10.0.1.1") == 0
-    assert len(room) == LOGINS_WAITING_MAX
-
-
-def test_who_left_holds_no_place() -> None:
-    room = WaitingRoom()
-    for cid in range(2 * LOGINS_WAITING_MAX):
-        assert room.enter(cid, "10.0.0.1") is None
-        room.leave(cid)
-        room.leave(cid)
-
-    assert len(room) == 0
-
-
-def test_who_waits_already_pushes_nobody_out() -> None:
-    room = WaitingRoom()
-    for cid in range(LOGINS_WAITING_ADDRESS_MAX):
-        room.enter(cid, "10.0.0.1")
-
-    assert room.enter(0, "10.0.0.1") is None
-    assert (len(room), room.evicted) == (LOGINS_WAITING_ADDRESS_MAX, 0)
 
 
 def test_clients_behind_a_proxy_wait_under_their_own_addresses() -> None:

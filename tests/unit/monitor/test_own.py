@@ -41,6 +41,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "websocket_refused": 44,
             "websocket_overdue": 45,
             "websocket_mistakes": 46,
+            "websocket_evicted": 47,
         },
         "http": {"refused": 18, "overdue": 19, "bad": 20, "faults": 21},
         "accounts": {"answers_dropped": 24, "answers_pending": 25},

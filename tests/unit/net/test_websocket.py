@@ -12,7 +12,12 @@ from leafnode.clients.handler import ClientHandler
 from leafnode.clients.websocket import close_code
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
-from leafnode.limits import READ_CHUNK_BYTES, WEBSOCKET_CLOSE_NS, WEBSOCKET_HANDSHAKE_NS
+from leafnode.limits import (
+    ENTRIES_ADDRESS_MAX,
+    READ_CHUNK_BYTES,
+    WEBSOCKET_CLOSE_NS,
+    WEBSOCKET_HANDSHAKE_NS,
+)
 from leafnode.net.turn import Turn
 from leafnode.net.websocket import WebSocketPort
 from leafnode.net.websocket_handshake import HandshakeRules
@@ -113,6 +118,40 @@ def test_a_message_goes_from_a_plain_client_to_a_browser_and_back() -> None:
     assert frames(browser.raw.take()) == [Seen(BINARY, b"MSG a 1 5\r\nhello\r\n")]
     browser.sends(frame(BINARY, b"PUB b 2\r\nhi\r\n"))
     assert plain.hears() == b"MSG b 9 2\r\nhi\r\n"
+
+
+def test_silent_connections_make_room_for_who_comes_last() -> None:
+    world = World()
+    open_one = world.browser()
+    silent = [world.dial() for _ in range(ENTRIES_ADDRESS_MAX)]
+    world.settle()
+    assert world.port.shaking.evicted == 0
+
+    browser = world.browser()
+
+    assert browser.logs_in().raw.ended is False
+    assert [one.raw.ended for one in silent[:2]] == [True, False]
+    assert open_one.logs_in().raw.ended is False
+    assert (world.port.shaking.evicted, len(world.port.shaking)) == (1, ENTRIES_ADDRESS_MAX - 1)
+
+
+def test_who_is_through_refused_late_or_gone_holds_no_place() -> None:
+    world = World()
+    world.browser()
+    world.dial().says(b"GET / HTTP/1.1\r\n\r\n")
+    world.dial().end.close()
+    world.settle()
+    assert len(world.port.shaking) == 0
+
+    late = world.dial()
+    world.clock.advance(WEBSOCKET_HANDSHAKE_NS)
+    world.settle()
+    assert (late.raw.ended, len(world.port.shaking)) == (True, 0)
+
+    last = world.dial()
+    world.port.close_all()
+    world.settle()
+    assert (last.raw.ended, len(world.port.shaking), world.port.shaking.evicted) == (True, 0, 0)
 
 
 @pytest.mark.parametrize("chop", [1, 7, 1000])
