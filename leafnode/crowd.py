@@ -7,16 +7,35 @@ who does at once what is to be done. Truth: ours; nats-server 2.15.1 has deadlin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from socket import AF_INET6, inet_ntoa, inet_ntop, inet_pton
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Who = TypeVar("Who")
 
+_IPV4_MAPPED: Final = bytes(10) + b"\xff\xff"
+_NETWORK_BYTES: Final = 8  # of an IPv6 address: a /64 is what the smallest site gets
+
+
+def share_of(address: str) -> str:
+    """Return whom an address stands for where shares are counted: of IPv6 it is the /64, any
+    address of which its owner can have; of IPv4 it is the address, mapped into IPv6 or not.
+    """
+    if ":" not in address:
+        return address
+    try:
+        raw = inet_pton(AF_INET6, address.strip("[]").partition("%")[0])
+    except OSError:
+        return address
+    if raw.startswith(_IPV4_MAPPED):
+        return inet_ntoa(raw[len(_IPV4_MAPPED) :])
+    return f"{inet_ntop(AF_INET6, raw[:_NETWORK_BYTES].ljust(len(raw), bytes(1)))}/64"
+
 
 class Crowd(Generic[Who]):
-    """At most `total_max` in all, and `address_max` of them from each address."""
+    """At most `total_max` in all, and `address_max` of them from each address, see `share_of`."""
 
     __slots__ = ("_address_max", "_addresses", "_by_address", "_total_max", "evicted")
 
@@ -41,6 +60,7 @@ class Crowd(Generic[Who]):
         """
         if who in self._addresses:
             return None
+        address = share_of(address)
         same = self._by_address.setdefault(address, {})
         evicted = None
         if address and len(same) >= self._address_max:

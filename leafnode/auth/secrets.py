@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import LoginsOverflowed
+from leafnode.crowd import share_of
 from leafnode.limits import (
     BCRYPT_PENDING_ADDRESS_MAX,
     BCRYPT_PENDING_MAX,
@@ -74,6 +75,7 @@ class Secrets:
             same = hmac.compare_digest(wire(given), wire(wanted))
             # An empty secret in a configuration is a slip, not an open door.
             return same and bool(wanted)
+        address = share_of(address)
         self._make_room(address)
         check: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(address, {})[check] = (given, wanted)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from leafnode.crowd import Crowd
+import pytest
+
+from leafnode.crowd import Crowd, share_of
 
 TOTAL_MAX: Final = 8
 ADDRESS_MAX: Final = 4
@@ -47,6 +49,34 @@ def test_who_waits_already_pushes_nobody_out() -> None:
 
     assert crowd.enter(0, "10.0.0.1") is None
     assert (len(crowd), crowd.evicted) == (ADDRESS_MAX, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "share"),
+    [
+        ("", ""),
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("[::ffff:192.0.2.1]", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("[2001:db8:0:0:ffff::1]", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("no:address", "no:address"),
+    ],
+)
+def test_the_share_of_an_address_is_its_network_where_it_is_ipv6(address: str, share: str) -> None:
+    assert share_of(address) == share
+
+
+def test_a_network_of_ipv6_has_the_share_of_one_address() -> None:
+    crowd: Crowd[int] = Crowd(TOTAL_MAX, ADDRESS_MAX)
+    for cid in range(ADDRESS_MAX):
+        assert crowd.enter(cid, f"2001:db8::{cid:x}") is None
+
+    assert crowd.enter(1000, "2001:db8:0:1::1") is None
+    assert crowd.enter(1001, "[2001:db8::ffff]") == 0
 
 
 def test_no_address_is_no_share() -> None:

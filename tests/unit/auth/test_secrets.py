@@ -74,6 +74,26 @@ async def test_addresses_take_turns_however_much_one_of_them_asks() -> None:
     assert sum(check.done() for check in many) <= 3
 
 
+async def test_addresses_of_one_network_take_one_turn_together() -> None:
+    worker = SteppedExecutor()
+    secrets = Secrets(lambda _: worker)
+    busy = check_of(secrets, "")
+    many = [
+        check_of(secrets, f"2001:db8::{number:x}", "wrong")
+        for number in range(BCRYPT_PENDING_ADDRESS_MAX)
+    ]
+    with pytest.raises(LoginsOverflowed):
+        check_of(secrets, "2001:db8::ffff")
+    ann = check_of(secrets, "2001:db8:0:1::1")
+
+    await done(worker, busy, ann)
+
+    assert await ann is True
+    assert sum(check.done() for check in many) <= 3
+    secrets.close()
+    await asyncio.sleep(0)
+
+
 async def test_nobody_is_kept_out_by_addresses_that_fill_the_queue() -> None:
     worker = SteppedExecutor()
     secrets = Secrets(lambda _: worker)
@@ -103,11 +123,11 @@ async def test_who_got_a_place_among_many_addresses_keeps_it_until_its_turn() ->
     busy = check_of(secrets, "")
     ann = check_of(secrets, "192.0.2.1")
     for number in range(1, BCRYPT_PENDING_MAX):
-        check_of(secrets, f"2001:db8::{number:x}", "wrong")
+        check_of(secrets, f"2001:db8:{number:x}::1", "wrong")
 
     for number in range(100):
         with pytest.raises(LoginsOverflowed):
-            check_of(secrets, f"2001:db8:1::{number:x}", "wrong")
+            check_of(secrets, f"2001:db9:{number:x}::1", "wrong")
 
     await done(worker, busy, ann)
     assert await ann is True
