@@ -167,6 +167,13 @@ READS_WAITING_MAX: Final = 4096  # requests for the reader thread; beyond it Sto
 STORE_RETRY_NS: Final = 500 * NS_PER_MS  # full disk back with room, or failed disk, to the next try
 STORE_RETRY_MAX_NS: Final = 30 * NS_PER_S
 STORE_START_CHECK_BYTES: Final = 16 * MIB  # of open segments, read through before the start ends
+# The scrub: what is stored is read through once a day, as slowly as `scrub_rate` says.
+STORE_SCRUB_BYTES: Final = 64 * 1024  # of one read
+STORE_SCRUB_RATE: Final = 64 * 1024  # bytes a second, default: 5.5 GB a day
+STORE_SCRUB_STEP_NS: Final = 50 * NS_PER_MS  # between two reads, however small
+STORE_SCRUB_PAUSE_NS: Final = 1 * NS_PER_S  # while others read
+STORE_SCRUB_START_NS: Final = 60 * NS_PER_S  # after the start of the server
+STORE_SCRUB_ROUND_NS: Final = 24 * 3600 * NS_PER_S  # from the start of one to the next
 STORE_CLOSE_NS: Final = 10 * NS_PER_S  # last commit at shutdown; systemd kills later than that
 CONSUMER_FLUSH_NS: Final = 250 * NS_PER_MS
 DEDUPE_IDS_MAX: Final = 1_000_000

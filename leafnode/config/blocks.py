@@ -211,7 +211,12 @@ def _commit_interval(place: Place) -> int:
     return interval_ns
 
 
-_STORE: Final = Block((Row(("commit_interval",), "commit_interval_ns", _commit_interval),))
+_STORE: Final = Block(
+    (
+        Row(("commit_interval",), "commit_interval_ns", _commit_interval),
+        Row(("scrub_rate",), "scrub_rate", convert.number(0, 1 << 40, "bytes a second")),
+    )
+)
 
 
 # --- uplink

@@ -182,9 +182,11 @@ class StoreOptions:
     """`store { … }`. `commit_interval_ns` gathers batches for that long, to spare a card.
 
     Acknowledgements wait for their COMMIT all the same. 0: a batch leaves when the disk is free.
+    `scrub_rate`: bytes a second of what is stored are read to find damage; 0: none.
     """
 
     commit_interval_ns: int = 0
+    scrub_rate: int = limits.STORE_SCRUB_RATE
 
 
 @dataclass(frozen=True, slots=True)

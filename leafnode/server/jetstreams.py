@@ -263,11 +263,13 @@ async def open_jetstreams(server: Server, options: JetStreamOptions) -> JetStrea
         schedule=loop.call_soon,
         call_soon_threadsafe=lambda job: loop.call_soon_threadsafe(server.turn.run, job),
         on_damage=_on_damage,
+        scrub_bytes_per_s=server.options.store.scrub_rate,
         gather=_gathering(server),
     )
     directory = Path(options.store_dir)
     store = await asyncio.to_thread(SqliteStore.open, directory, seams)
     jetstreams = JetStreams(server, options, store)
+    store.scrub.start()
     try:
         await jetstreams.start()
     except BaseException:

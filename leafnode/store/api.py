@@ -351,3 +351,6 @@ class StoreStats:
     file_bytes: int = 0
     refused: int = 0  # appends turned away because too much was staged
     reads_refused: int = 0
+    scrubs: int = 0  # rounds through everything that is stored
+    scrubbed_bytes: int = 0
+    damaged: int = 0  # streams set aside

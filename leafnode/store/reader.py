@@ -13,6 +13,7 @@ import sqlite3
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.errors import StoreCorrupt, StoreError
@@ -23,8 +24,10 @@ from leafnode.store.segments import Segment, open_checked
 from leafnode.store.writes import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    Look = Callable[[sqlite3.Connection, "ReadResult"], None]
 
     from leafnode.store.api import StoredMsg
     from leafnode.store.rows import Row
@@ -105,10 +108,17 @@ class Reader:
 
     def read(self, request: ReadRequest) -> ReadResult:
         """Do one request; a second time on a new connection when the first one fails."""
-        result = self._try(request)
+        return self._twice(partial(self._read, request))
+
+    def look(self, job: Look) -> ReadResult:
+        """Do a job of the scrub in the same way, in a transaction of its own."""
+        return self._twice(partial(self._look, job))
+
+    def _twice(self, job: Callable[[ReadResult], None]) -> ReadResult:
+        result = self._try(job)
         if result.error is not None or result.damage is not None:
             self.close()
-            result = self._try(request)
+            result = self._try(job)
         if result.damage is not None and not schema.can_be_read(self._path):
             result = ReadResult(error=StoreError(f"{self._path}: cannot be read"))
         if result.error is not None:
@@ -121,11 +131,11 @@ class Reader:
         if conn is not None:
             conn.close()
 
-    def _try(self, request: ReadRequest) -> ReadResult:
+    def _try(self, job: Callable[[ReadResult], None]) -> ReadResult:
         result = ReadResult()
         try:
             self.open()
-            self._read(request, result)
+            job(result)
         except StoreCorrupt as err:
             result.damage = err
         except sqlite3.Error as err:
@@ -137,6 +147,16 @@ class Reader:
             log.exception("The reader failed: path=%s", self._path)
             result.error = StoreError(f"{self._path}: {type(err).__name__}: {err}")
         return result
+
+    def _look(self, job: Look, result: ReadResult) -> None:
+        conn = self._conn
+        assert conn is not None
+        conn.execute("BEGIN")
+        try:
+            job(conn, result)
+        finally:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
 
     def _read(self, request: ReadRequest, result: ReadResult) -> None:
         conn = self._conn

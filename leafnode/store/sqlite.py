@@ -28,6 +28,7 @@ from leafnode.store.index import StreamIndex
 from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
 from leafnode.store.rows import row_checksum
+from leafnode.store.scrub import Scrub
 from leafnode.store.stream import SqliteStream
 from leafnode.store.tail import TailBudget
 from leafnode.store.worker import ThreadExecutor, Worker
@@ -59,6 +60,7 @@ class StoreSeams:
     schedule: Schedule  # loop.call_soon
     call_soon_threadsafe: Schedule
     on_damage: Callable[[str, str, StoreCorrupt], None]
+    scrub_bytes_per_s: int = 0  # 0: no scrub
     gather: Schedule | None = None  # calls back when an open batch may leave; None: `schedule`
     executor: Callable[[str], Executor] = ThreadExecutor
     connect: schema.Connect = sqlite3.connect
@@ -101,6 +103,7 @@ class SqliteStore:
         self._watchers: list[Callable[[str, str], None]] = []
         self._closing = False
         self._stats = StoreStats()
+        self.scrub = Scrub(self, seams.clock, self._stats, seams.scrub_bytes_per_s)
 
     @classmethod
     def open(
@@ -242,6 +245,7 @@ class SqliteStore:
         if self._lazy_states and self.committer.failed is None:
             self.committer.batch()
         self._closing = True
+        self.scrub.close()
         for timer in (self._flush_timer, self._retry_timer, self._read_timer):
             if timer is not None:
                 timer.cancel()
@@ -275,10 +279,22 @@ class SqliteStore:
 
     def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None:
         if stream.quarantine(problem):
+            self._stats.damaged += 1
             self._seams.on_damage(stream.account, stream.name, problem)
 
     def forget(self, segment: Segment) -> None:
         self._cache.forget(segment)
+
+    # --- what the scrub asks for
+
+    def scrubbed_streams(self) -> list[SqliteStream]:
+        return [stream for stream in self._by_id.values() if stream.is_readable()]
+
+    def is_busy(self) -> bool:
+        return self._read_worker.waiting > 0 or self.committer.failed is not None
+
+    def look(self, job: Callable[[Reader], ReadResult], done: Callable[[ReadResult], None]) -> None:
+        self._read_worker.submit(partial(job, self._reader), done)
 
     # --- what the committer tells
 

@@ -266,6 +266,9 @@ class SqliteStream:
         """Refuse all changes from now on: the stream was deleted, or never came to be."""
         self._gone = True
 
+    def is_readable(self) -> bool:
+        return self._damage is None and not self._gone
+
     def quarantine(self, problem: StoreCorrupt) -> bool:
         """Serve and change nothing any more; False when it was so already."""
         if self._damage is not None:
