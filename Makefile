@@ -63,7 +63,7 @@ fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
 kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
 	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)
 
-powercut: $(VENV)/.dev ## CUTS=3000 SEED=1: cut the power of a store, look for what it acknowledged; needs gcc
+powercut: $(VENV)/.dev ## CUTS=3000 SEED=1: cut the power of a store and of JetStream, look for what was acknowledged; needs gcc
 	@$(BIN)/python -m tests.faults.powercut --cuts $(CUTS) --seed $(SEED)
 
 bitflip: $(VENV)/.dev ## FLIPS=10000 SEED=1: one wrong bit in a store's files, none of it may be served; 20 minutes

@@ -6,8 +6,9 @@ A child works on a real store under a recorder (powercut.c). For a cut after any
 disks are made up: `written` has all (the process died), `synced` only what a barrier covered, and
 `torn` that and a random choice of the rest, in any order, torn at sectors. Each must open whole,
 with everything that was acknowledged before the cut, no atomic batch in part, and consumers'
-records as the messages they were staged with. The last line is a control run: with
-synchronous=NORMAL cuts have to find losses, else they find nothing.
+records as the messages they were staged with. A second child is JetStream with its own features
+(powercut_api.py). The last lines are control runs: with synchronous=NORMAL cuts have to find
+losses, else they find nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
+from tests.faults import powercut_api
 from tests.sim.committer import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Log = list[tuple[int, str, int, bytes, str]]
+    Judge = Callable[[Path, list[bytes]], str]
 
     from leafnode.store.api import StoredMsg
     from tests.sim.committer import StoreWorld
@@ -196,14 +201,23 @@ def build(directory: Path) -> Path:
     return library
 
 
-def record(
-    directory: Path, mode: str, turns: int = TURNS
-) -> list[tuple[int, str, int, bytes, str]]:
+def record(directory: Path, mode: str, turns: int = TURNS) -> Log:
     """Let a child work on a store below `directory`, and return what it did to the disk."""
+    return recorded(directory, mode, ["-c", CHILD], [turns, BATCH, STEP])
+
+
+def record_api(directory: Path, mode: str, turns: int = powercut_api.TURNS) -> Log:
+    """The same of JetStream."""
+    return recorded(directory, mode, ["-m", "tests.faults.powercut_api"], [turns])
+
+
+def recorded(directory: Path, mode: str, program: list[str], numbers: list[int]) -> Log:
     library, root, log = build(directory), directory / f"store-{mode}", directory / f"log-{mode}"
+    shutil.rmtree(root, ignore_errors=True)
+    log.unlink(missing_ok=True)
     root.mkdir()
     subprocess.run(
-        [sys.executable, "-c", CHILD, root, mode, *map(str, (turns, BATCH, STEP))],
+        [sys.executable, *program, root, mode, *map(str, numbers)],
         check=True,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "LD_PRELOAD": str(library), "CUT_ROOT": str(root), "CUT_LOG": str(log)},
@@ -227,45 +241,48 @@ def operations(log: bytes, root: str) -> Iterator[tuple[int, str, int, bytes, st
             yield operation, names[number], offset, data, target
 
 
-def cut(
-    log: list[tuple[int, str, int, bytes, str]], cuts: int, seed: int
-) -> tuple[list[str], int, int]:
+def cut(log: Log, cuts: int, seed: int, judge: Judge | None = None) -> tuple[list[str], int, int]:
     """Cut the power at `cuts` random moments; return the faults, the barriers and the promises."""
     rng = random.Random(seed)
     moments = Counter(rng.randrange(len(log) + 1) for _ in range(cuts - 1))
     moments[len(log)] += 1  # the end, where the most is promised
-    disk, promised, faults, barriers, promises = Disk(), (0, 0), [], 0, 0
+    disk, faults, barriers = Disk(), [], 0
+    promised: list[bytes] = []
+    judge = judge or judge_store
     memory = "/dev/shm"  # images are many and short-lived
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as scratch:
         for moment in range(len(log) + 1):
             for again in range(moments[moment]):
                 for model in MODELS:
                     image = disk.image(model, random.Random(f"{seed}/{moment}/{again}/{model}"))
-                    problem = judge(Path(scratch) / "store", image, *promised)
+                    problem = opened(Path(scratch) / "store", image, promised, judge)
                     faults += [f"{model}, cut {moment}, seed {seed}: {problem}"] if problem else []
             if moment < len(log):
                 operation, _, _, data, _ = log[moment]
                 barriers += operation in (SYNC, SYNC_DIR)
                 if operation == PROMISE:
-                    promises += 1
-                    seq, first = map(int, data.split(b"\n")[-2].split())
-                    promised = (seq, first)
+                    promised.append(data)
                 else:
                     disk.step(*log[moment])
-    return faults, barriers, promises
+    return faults, barriers, len(promised)
 
 
-def judge(directory: Path, image: dict[str, bytes], acked: int, first: int) -> str:
-    """Open a store out of an image; return what is wrong with it, empty if nothing is."""
+def opened(directory: Path, image: dict[str, bytes], promised: list[bytes], judge: Judge) -> str:
+    """Make a directory out of an image; return what is wrong with it, empty if nothing is."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
     for name, data in image.items():
         if name and not name.endswith("-shm"):
             (directory / name).write_bytes(data)
     try:
-        world = open_store(directory)
+        return judge(directory, promised)
     except (StoreError, sqlite3.Error) as error:
         return f"it does not open: {error}"
+
+
+def judge_store(directory: Path, promised: list[bytes]) -> str:
+    acked, first = map(int, promised[-1].split(b"\n")[-2].split()) if promised else (0, 0)
+    world = open_store(directory)
     try:
         return examine(world, directory, acked, first)
     finally:
@@ -321,18 +338,25 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=3000, help="disks to look at")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    failed = False
     each = max(1, arguments.cuts // len(MODELS))
     with tempfile.TemporaryDirectory() as directory:
-        log = record(Path(directory), "FULL")
-        faults, barriers, promises = cut(log, each, arguments.seed)
-        print("\n".join(faults[:20]))
-        print(
-            f"{len(log)} operations, {barriers} barriers, {promises} acknowledgements, "
-            f"{each * len(MODELS)} cuts: {len(faults)} faults"
-        )
-        control, _, _ = cut(record(Path(directory), "NORMAL"), max(1, each // 10), arguments.seed)
-        print(f"control with synchronous=NORMAL: {len(control)} faults")
-    return 0 if not faults and control else 1
+        for what, recording, judge in (
+            ("the store", record, judge_store),
+            ("JetStream", record_api, powercut_api.judge),
+        ):
+            log = recording(Path(directory), "FULL")
+            faults, barriers, promises = cut(log, each, arguments.seed, judge)
+            print("\n".join(faults[:20]))
+            print(
+                f"{what}: {len(log)} operations, {barriers} barriers, {promises} acknowledgements, "
+                f"{each * len(MODELS)} cuts: {len(faults)} faults"
+            )
+            log = recording(Path(directory), "NORMAL")
+            control, _, _ = cut(log, max(1, each // 10), arguments.seed, judge)
+            print(f"control with synchronous=NORMAL: {len(control)} faults")
+            failed |= bool(faults) or not control
+    return int(failed)
 
 
 if __name__ == "__main__":

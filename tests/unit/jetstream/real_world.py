@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 class RealWorld(World):
     """World on an SqliteStore. `settle` lets commits and reads come to their end."""
 
-    def __init__(self, directory: Path, bounds: StoreBounds = SMALL) -> None:
+    def __init__(self, directory: Path, bounds: StoreBounds = SMALL, wall_ns: int = 0) -> None:
+        """`wall_ns`: when it starts, later than a clock that was just made."""
         self._directory, self._bounds = directory, bounds
         self.disk_world = open_store(directory, bounds)
         self.disk = self.disk_world.disk
         self.clock = self.disk_world.clock
+        self.clock.advance(max(0, wall_ns - self.clock.wall_ns()))
         self.store: Any = self.disk_world.store
         self.memory: Any = MemoryStore()
         self.domain = ""
