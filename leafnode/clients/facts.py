@@ -158,10 +158,10 @@ def connection_facts(
     Of a client whose CONNECT is not in force yet, or never was, it shows what that says.
     """
     now_ns = clock.monotonic_ns()
+    active_ns, active_wall_ns = peer.active
     identity = login.identity
     connect = session.connect if login.claimed is DEFAULT_CONNECT else login.claimed
     user = identity.user if identity is not None else ""
-    idle_ns = session.idle_ns(now_ns)
     ip, _, port = address.rpartition(":")
     return ConnectionFacts(
         cid=peer.cid,
@@ -173,10 +173,10 @@ def connection_facts(
         lang=connect.lang,
         version=connect.version,
         start_ns=start_ns,
-        last_activity_ns=clock.wall_ns() - idle_ns,
+        last_activity_ns=active_wall_ns,
         rtt_ns=session.rtt_ns,
         uptime_ns=now_ns - session.start_ns,
-        idle_ns=idle_ns,
+        idle_ns=now_ns - active_ns,
         pending_bytes=outbound.pending_bytes() if outbound is not None else 0,
         in_msgs=peer.traffic.in_msgs,
         out_msgs=peer.traffic.out_msgs,

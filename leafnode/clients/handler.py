@@ -64,6 +64,7 @@ class ClientHandler:
     __slots__ = (
         "_bounds",
         "_fed_msgs",
+        "_heard_msgs",
         "_infos",
         "_lane",
         "_login",
@@ -81,16 +82,18 @@ class ClientHandler:
     def __init__(self, seams: ClientSeams) -> None:
         self._seams = seams
         self.peer = Peer(seams.next_cid(), Kind.CLIENT, seams.outbox)
-        self._session = ClientSession(seams.rules, seams.clock.monotonic_ns())
+        now_ns, self._start_wall_ns = seams.clock.monotonic_ns(), seams.clock.wall_ns()
+        self.peer.active = (now_ns, self._start_wall_ns)
+        self._session = ClientSession(seams.rules, now_ns)
         self._lane = Lane(
             self.peer,
             max_payload_bytes=seams.options.max_payload_bytes,
             max_control_line_bytes=seams.options.max_control_line_bytes,
         )
-        self._start_wall_ns = seams.clock.wall_ns()
         self._login = Login(seams, self)
         self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
+        self._heard_msgs = 0  # messages that had come when the last turn was over
         self._tls_first = False  # the handshake came before INFO
         self._infos = Infos(seams)
         self._timer: Timer | None = None
@@ -125,21 +128,27 @@ class ClientHandler:
     def received(self, data: bytes) -> None:
         if self._session.state is State.CLOSED:
             return
-        if not data:
-            self._work()
+        if data and not self._read(data):
             return
+        self._work()
+        peer = self.peer
+        if peer.traffic.in_msgs != self._heard_msgs:
+            self._heard_msgs, peer.active = peer.traffic.in_msgs, peer.outbox.now
+
+    def _read(self, data: bytes) -> bool:
+        """Take one read to be worked on; False where nothing of it is."""
         session = self._session
         try:
             if session.state is State.GREETED and data[:1] not in _CONNECT_STARTS:
                 self._login.enter_anonymously()
-            session.received(data, self._seams.clock.monotonic_ns())
+            session.received(data, self.peer.outbox.now[0])
         except ProtocolError as error:
             self.refuse(error)
-            return
+            return False
         if self._trace is not None:
             self._trace.read(data, is_open=self._session.state is State.OPEN)
         self._lane.feed(data)
-        self._work()
+        return True
 
     def lost(self, reason: str) -> None:
         self._end(reason.partition(": ")[0] or CLIENT_CLOSED)
@@ -263,6 +272,7 @@ class ClientHandler:
             case Ping():
                 self._answer_ping()
             case ConnectOp(connect):
+                self.peer.active = self.peer.outbox.now
                 self.peer.outbox.work_left -= CONNECT_WORK
                 self._connect(connect)
             case _:

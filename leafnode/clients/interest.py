@@ -28,6 +28,7 @@ def subscribe(peer: Peer, op: Sub, max_subscriptions: int | None, *, max_tokens:
     `max_tokens`, 0 for none, is the configured bound, whose error differs from that of our own one.
     """
     assert peer.account is not None, "only an open session gets here"
+    peer.active = peer.outbox.now
     permissions = peer.permissions
     denied = permissions is not None and not permissions.may_subscribe(op.subject, op.queue)
     if denied or op.queue == SYSTEM_QUEUE:
@@ -49,6 +50,7 @@ def subscribe(peer: Peer, op: Sub, max_subscriptions: int | None, *, max_tokens:
 
 def unsubscribe(peer: Peer, op: Unsub) -> None:
     """End a subscription, at once or after so many deliveries."""
+    peer.active = peer.outbox.now
     sub = peer.subs.get(op.sid)
     if sub is not None:
         if op.max_msgs > sub.delivered:

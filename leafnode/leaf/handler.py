@@ -134,7 +134,9 @@ class HubLink:
         self._interest: Interest | None = None
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
-        self._active_ns = clock.monotonic_ns()  # of the last read
+        self._linked_wall_ns = 0
+        self._heard_msgs = 0  # messages that had come when the last turn was over
+        self.peer.active = (clock.monotonic_ns(), clock.wall_ns())
 
     # net.transport.Session
 
@@ -151,13 +153,15 @@ class HubLink:
     def received(self, data: bytes) -> None:
         if self.over:
             return
-        self._active_ns = self._clock.monotonic_ns()
         if self._lane is None:
             self._guarded(lambda: self._handshake(data))
         else:
             if data:
                 self._lane.feed(data)
             self._guarded(self._read_lines)
+        peer = self.peer
+        if peer.traffic.in_msgs != self._heard_msgs:
+            self._heard_msgs, peer.active = peer.traffic.in_msgs, peer.outbox.now
 
     def lost(self, reason: str) -> None:
         how = reason or "closed by the hub"
@@ -221,7 +225,7 @@ class HubLink:
 
     def facts(self) -> ConnectionFacts:
         """Return what /connz shows."""
-        row, now_ns, wall_ns = self.leafz(), self._clock.monotonic_ns(), self._clock.wall_ns()
+        row, now_ns = self.leafz(), self._clock.monotonic_ns()
         return ConnectionFacts(
             cid=row.id,
             kind="Leafnode",
@@ -233,11 +237,11 @@ class HubLink:
             name="",  # a link has none there; /leafz has the hub's
             lang="",
             version="",
-            start_ns=wall_ns - (now_ns - self.linked_ns),
-            last_activity_ns=wall_ns - (now_ns - self._active_ns),
+            start_ns=self._linked_wall_ns,
+            last_activity_ns=self.peer.active[1],
             rtt_ns=row.rtt_ns,
             uptime_ns=now_ns - self.linked_ns,
-            idle_ns=now_ns - self._active_ns,
+            idle_ns=now_ns - self.peer.active[0],
             pending_bytes=self._outbound.pending_bytes() if self._outbound is not None else 0,
             in_msgs=row.in_msgs,
             out_msgs=row.out_msgs,
@@ -322,7 +326,7 @@ class HubLink:
         peer.permissions = rules.permissions
         peer.account = self._account
         self._rules = rules
-        self.linked_ns = self._clock.monotonic_ns()
+        self.linked_ns, self._linked_wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
         self._lane = Lane(
             peer,
             max_payload_bytes=self._environment.max_payload_bytes,
@@ -346,6 +350,7 @@ class HubLink:
         self._settle()
 
     def _add_interest(self, subject: bytes, queue: bytes, weight: int) -> None:
+        self.peer.active = self.peer.outbox.now
         key = _key(subject, queue)
         known = self.peer.subs.get(key)
         if known is not None:
@@ -366,6 +371,7 @@ class HubLink:
         self._account.insert(sub)
 
     def _remove_interest(self, subject: bytes, queue: bytes) -> None:
+        self.peer.active = self.peer.outbox.now
         sub = self.peer.subs.pop(_key(subject, queue), None)
         if sub is not None:
             self._account.remove(sub)

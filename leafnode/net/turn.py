@@ -65,6 +65,7 @@ class Turn:
     def read(self, session: Session, data: bytes) -> bool:
         """Let the session take one read, then write what it caused. False: close the connection."""
         outbox = self.outbox
+        self._begin()
         if outbox.dirty:  # by something else than this read, which must not wait for it
             outbox.flush()
         outbox.stalled = False
@@ -84,6 +85,7 @@ class Turn:
         """Do what another thread handed over, then write what it caused: in this turn of the loop,
         not in one of its own.
         """
+        self._begin()
         self.outbox.scheduled = True
         try:
             job()
@@ -92,6 +94,7 @@ class Turn:
 
     def connect(self, session: Session, transport: Transport) -> bool:
         """Tell the session of its connection. False: close the connection."""
+        self._begin()
         self.outbox.scheduled = True
         try:
             session.connected(transport)
@@ -185,8 +188,16 @@ class Turn:
             self._keeps_freed_memory = True
             bytearray(FREED_MEMORY_KEPT_BYTES // 2)
 
+    def _begin(self) -> None:
+        """Read the clocks, once for all that this turn does."""
+        self.outbox.now = self.clock.monotonic_ns(), self.clock.wall_ns()
+
     def _wake(self) -> None:
-        self.clock.call_later(0, self.outbox.flush)
+        self.clock.call_later(0, self._flush)
+
+    def _flush(self) -> None:
+        self._begin()
+        self.outbox.flush()
 
     def _flush_failed(self, peer: Peer, err: Exception) -> None:
         """Count and say it; the peer is given nothing more, and its `Outbound` ended it."""

@@ -231,10 +231,6 @@ class ClientSession:
         self._ping_sent_ns = now_ns
         return True
 
-    def idle_ns(self, now_ns: int) -> int:
-        """How long nothing came."""
-        return now_ns - self._active_ns
-
     def _answered(self) -> None:
         if self._unanswered:
             self.rtt_ns = max(1, self._active_ns - self._ping_sent_ns)

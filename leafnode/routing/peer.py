@@ -7,7 +7,7 @@ behind a connection fill in the options and take the bytes away.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from leafnode.limits import CODED_TURN_BYTES, MAX_PENDING_BYTES, TURN_WORK
 from leafnode.metrics import Traffic
@@ -38,6 +38,11 @@ def _at_once(end: Callable[[], None]) -> None:
     end()
 
 
+# Monotonic and wall time in ns: spans are counted on the first, people are told the second.
+# No object with names: one is made in each turn, and would take four times as long.
+Moment: TypeAlias = tuple[int, int]
+
+
 class Outbox:
     """Which peers have bytes to write; one for all connections of a server.
 
@@ -49,6 +54,7 @@ class Outbox:
         "coding_left",
         "dirty",
         "end_later",
+        "now",
         "on_fault",
         "on_violation",
         "scheduled",
@@ -69,6 +75,7 @@ class Outbox:
         # Told of a message that a client may not publish, beside the client itself.
         self.on_violation: Callable[[Peer, PermissionsViolation], None] = _say_nothing
         self.dirty: list[Peer] = []
+        self.now: Moment = (0, 0)  # when this turn began; whoever begins one sets it
         self.scheduled = False
         # What may still be caused in this turn, see limits.TURN_WORK. Whoever reads sets it anew.
         self.work_left = TURN_WORK
@@ -99,6 +106,9 @@ class Outbox:
             peers, self.dirty = self.dirty, []
             for peer in peers:
                 peer.dirty = False
+                out_msgs = peer.traffic.out_msgs
+                if out_msgs != peer.told_msgs:
+                    peer.told_msgs, peer.active = out_msgs, self.now
                 try:
                     peer.flush()
                 except Exception as err:  # noqa: BLE001 -- boundary: connection
@@ -118,6 +128,7 @@ class Peer:
 
     __slots__ = (
         "account",
+        "active",
         "cid",
         "closing",
         "dirty",
@@ -135,6 +146,7 @@ class Peer:
         "pending_bytes",
         "permissions",
         "subs",
+        "told_msgs",
         "traces",
         "traffic",
         "verbose",
@@ -162,6 +174,9 @@ class Peer:
         self.permissions: Permissions | None = None  # None: everything is allowed
         self.open_replies: OpenReplies | None = None  # set where permissions allow responses
         self.traffic = Traffic()
+        self.told_msgs = 0  # of its `out_msgs`, those of turns that are over
+        # When messages or interest last came or went; PING and PONG are neither.
+        self.active = outbox.now
         self.subs: dict[bytes, Subscription] = {}  # by sid
 
     def send(self, data: bytes) -> None:

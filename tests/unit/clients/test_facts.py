@@ -46,6 +46,34 @@ def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
     assert facts.pending_bytes == 0
 
 
+def test_what_comes_for_a_connection_is_its_activity_and_a_ping_is_none() -> None:
+    world = ClientWorld()
+    one, other = world.client(), world.client()
+    one.says(b"SUB a 1\r\n")
+    world.clock.advance(3 * NS_PER_S)
+    one.says(b"PING\r\nPONG\r\n")
+    other.says(b"PUB b 1\r\nx\r\n")
+    assert one.handler.facts().idle_ns == 3 * NS_PER_S
+
+    other.says(b"PUB a 1\r\nx\r\n")
+
+    assert one.handler.facts().idle_ns == 0
+    assert other.handler.facts().idle_ns == 0
+
+
+def test_the_last_activity_stays_where_it_was_though_the_wall_clock_is_set() -> None:
+    world = ClientWorld()
+    client = world.client()
+    client.says(b"PUB a 1\r\nx\r\n")
+    before = client.handler.facts().last_activity_ns
+    world.clock.jump_wall(-NS_PER_S)
+    world.clock.advance(5 * NS_PER_S)
+
+    facts = client.handler.facts()
+
+    assert (facts.last_activity_ns, facts.idle_ns) == (before, 5 * NS_PER_S)
+
+
 def test_a_user_that_nothing_proves_is_shown_as_it_calls_itself_and_a_token_is_not() -> None:
     world = ClientWorld()
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote
 from leafnode.leaf import handler
 from leafnode.protocol.leaf_op import parse_leaf_line
@@ -365,6 +366,33 @@ async def test_leafz_tells_what_nats_server_would() -> None:
         assert (row.ip, row.port, row.subscriptions) == ("hub", 7422, 1)
         assert (row.in_msgs, row.in_bytes, row.out_msgs) == (1, 2, 1)
         assert row.out_bytes >= 5
+
+
+async def test_messages_and_interest_are_activity_of_a_link_and_pings_are_not() -> None:
+    world = LeafWorld(REMOTE, hub=ScriptedHub(answer=INFO2))
+    world.client.subscribe(b"in", b"1")
+    async with world.running():
+        await turns()
+        link = world.remote.link
+        assert link is not None
+        idle_s = []
+        for line in (
+            b"PING\r\n",
+            b"LS+ out\r\n",
+            b"PING\r\n",
+            b"LMSG in 2\r\nhi\r\n",
+            b"LS- out\r\n",
+        ):
+            before = link.facts()
+            await asyncio.sleep(1)
+            world.hub.say(line)
+            await turns()
+            facts = link.facts()
+            idle_s.append(facts.idle_ns >= NS_PER_S)
+            assert (facts.last_activity_ns == before.last_activity_ns) == idle_s[-1]
+            assert facts.start_ns == before.start_ns
+
+        assert idle_s == [True, False, True, False, False]
 
 
 HOSTILE = st.lists(

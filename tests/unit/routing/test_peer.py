@@ -55,6 +55,22 @@ def test_flush_lets_each_dirty_peer_write_also_those_made_dirty_by_it() -> None:
     assert not box.scheduled
 
 
+def test_a_peer_that_got_messages_was_active_in_this_turn_and_others_were_not() -> None:
+    box = Outbox(lambda: None)
+    told, pinged = Peer(1, Kind.CLIENT, box), Peer(2, Kind.CLIENT, box)
+    box.now = (5, 1_005)
+    for peer in (told, pinged):
+        peer.send(b"x")
+    told.traffic.out_msgs += 1
+
+    box.flush()
+    box.now = (6, 1_006)
+    told.send(b"PONG\r\n")
+    box.flush()
+
+    assert (told.active, pinged.active) == ((5, 1_005), (0, 0))
+
+
 def test_a_peer_without_a_connection_keeps_nothing() -> None:
     box = Outbox(lambda: None)
     peer = Peer(1, Kind.SYSTEM, box)

@@ -1,0 +1,109 @@
+"""What monitoring says of connections that did this and that, beside a real nats-server 2.15.1."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.hub.process import Hub, nats_server_path
+from tests.interop.both import two_servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.interop.gateway import Gateway
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
+PATIENCE_S: Final = 30.0
+ACTIVE: Final = {"SUB", "PUB", "MSG", "UNSUB", "CONNECT"}
+
+
+class Speaker:
+    """A connection that says something and hears all up to the PONG behind it."""
+
+    def __init__(self, server: Gateway | Hub, name: str, **options: str) -> None:
+        fields = {"name": name} | options
+        text = "".join(f',"{key}":"{value}"' for key, value in fields.items())
+        address = ("127.0.0.1", server.client_port)
+        self._socket = socket.create_connection(address, timeout=PATIENCE_S)
+        self.say(f'CONNECT {{"verbose":false{text}}}\r\n')
+
+    def say(self, text: str = "", *, until: bytes = b"PONG\r\n") -> bytes:
+        self._socket.sendall(text.encode() + b"PING\r\n")
+        return self.hear(until)
+
+    def hear(self, until: bytes) -> bytes:
+        got = b""
+        while until not in got:
+            data = self._socket.recv(65536)
+            assert data, f"ended after {got!r}"
+            got += data
+        return got
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextlib.contextmanager
+def speakers(server: Gateway | Hub, *names: str) -> Iterator[list[Speaker]]:
+    """Connections of these names while the block runs."""
+    with contextlib.ExitStack() as stack:
+        found = []
+        for name in names:
+            found.append(Speaker(server, name))
+            stack.callback(found[-1].close)
+        yield found
+
+
+def shown(server: Gateway | Hub, name: str) -> str:
+    """When /connz says that the connection was last active."""
+    rows = server.get("connz")["connections"]
+    return str(next(row["last_activity"] for row in rows if row.get("name") == name))
+
+
+def moved(server: Gateway | Hub, name: str, act: Callable[[], Any], *, waits: bool) -> bool:
+    """Whether an act moves when the connection was last active.
+
+    `waits`: until it does. nats-server notes it behind the answers to what it read.
+    """
+    before = shown(server, name)
+    act()
+    end = time.monotonic() + PATIENCE_S
+    while waits and shown(server, name) == before and time.monotonic() < end:
+        time.sleep(0.02)
+    return shown(server, name) != before
+
+
+def what_moves(server: Gateway | Hub) -> dict[str, bool]:
+    """Each act of a connection, or of another, and whether it counts as activity."""
+    with speakers(server, "one", "other") as (one, other):
+        acts: dict[str, Callable[[], Any]] = {
+            "nothing": lambda: None,
+            "PING": one.say,
+            "PONG": lambda: one.say("PONG\r\n"),
+            "SUB": lambda: one.say("SUB a 1\r\n"),
+            "PUB": lambda: one.say("PUB nobody 1\r\nx\r\n"),
+            # `other` hears PONG when its message is on its way, `one` when it has it.
+            "MSG": lambda: (other.say("PUB a 1\r\nx\r\n"), one.hear(b"MSG a 1 1\r\n")),
+            "MSG for nobody": lambda: other.say("PUB nobody 1\r\nx\r\n"),
+            "UNSUB": lambda: one.say("UNSUB 1\r\n"),
+            "CONNECT": lambda: one.say('CONNECT {"verbose":false,"name":"one"}\r\n'),
+        }
+        return {name: moved(server, "one", act, waits=name in ACTIVE) for name, act in acts.items()}
+
+
+def test_messages_and_interest_are_activity_and_nothing_else_is(tmp_path: Path) -> None:
+    with two_servers(tmp_path, "") as servers:
+        ours, theirs = (what_moves(server) for server in servers)
+
+        assert ours == theirs
+        assert {name for name, does in ours.items() if does} == ACTIVE
