@@ -92,7 +92,8 @@ def _requested(one: ServiceImport, others: Mapping[str, AccountOptions]) -> dict
 
 
 def _latency(latency: LatencyOptions) -> dict[str, Any]:
-    return {"sampling": latency.sampling_percent, "results": latency.subject}
+    sampling = latency.sampling_percent or "headers"
+    return {"sampling": sampling, "results": latency.subject}
 
 
 def server_exports(*, jetstream: bool) -> list[dict[str, Any]]:

@@ -245,12 +245,14 @@ ACCOUNTS: Final = """
 accounts {
   A { jetstream: enabled, users [ { user: a, password: a } ]
       exports [ { stream: "s.>" }
-                { service: "q.x", accounts: [B], latency: { subject: "lat.x", sampling: 50% } } ]
+                { service: "q.x", accounts: [B], latency: { subject: "lat.x", sampling: 50% } }
+                { service: "q.h", latency: { subject: "lat.h", sampling: headers } } ]
       mappings { "m.a": "m.b"
                  "w.a": [ { destination: w.b, weight: 30% }, { destination: w.c, weight: 70% } ] } }
   B { users [ { user: b, password: b } ]
       imports [ { stream: { account: A, subject: "s.>" }, prefix: "fromA" }
-                { service: { account: A, subject: "q.x" }, to: "local.q" } ] }
+                { service: { account: A, subject: "q.x" }, to: "local.q" }
+                { service: { account: A, subject: "q.h" } } ] }
   SYS { users [ { user: sys, password: sys } ] }
 }
 system_account: SYS

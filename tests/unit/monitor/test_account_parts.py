@@ -49,6 +49,14 @@ def test_exports_are_shown_with_who_may_import_them() -> None:
     ]
 
 
+def test_a_service_that_measures_what_headers_ask_for_says_so() -> None:
+    measured = ServiceExport("q", latency=LatencyOptions("lat", 0))
+
+    (shown,) = exports(AccountOptions("A", service_exports=(measured,)))
+
+    assert shown["service_latency"] == {"sampling": "headers", "results": "lat"}
+
+
 def test_imports_are_shown_with_their_local_subject_and_the_exporters_latency() -> None:
     assert imports(B, {"A": A, "B": B}) == [
         {
