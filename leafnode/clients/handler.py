@@ -454,9 +454,9 @@ class ClientHandler:
             self._timer.cancel()
             self._timer = None
         self._login.end()
-        if self._outbound is not None:
-            self._outbound.finish()
         self._seams.registry.remember(self, reason, self._seams.clock.wall_ns())
+        if self._outbound is not None:
+            self._outbound.finish()  # what was pending is remembered as that
         self.peer.closing = True
         interest.drop_all(self.peer)
         self._seams.registry.discard(self, reason)

@@ -59,6 +59,8 @@ _COUNTED_AS: Final = {"/subscriptionsz": "/subsz"}
 _GOOD_PATH: Final = re.compile(r"(?:[A-Za-z0-9_.~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*")
 _KEPT_IN_PATH: Final = "/$&+,:;=@"
 _NOT_COUNTED: Final = frozenset({"/stacksz", "/raftz", "/ipqueuesz", "/debug/vars"})
+# Options that cannot be read count as no request, elsewhere they do.
+_COUNTED_ONCE_READ: Final = frozenset({"/connz", "/routez"})
 _INDENTS: Final = {"/ipqueuesz": 3}
 
 
@@ -94,9 +96,8 @@ class Endpoints:
         return self._counted(name, self._pages[name], text)
 
     def _counted(self, name: str, page: Page, text: str) -> Steps[Answer]:
-        if name not in _NOT_COUNTED:
-            stats, key = self._monitor.http_req_stats, _COUNTED_AS.get(name, name)
-            stats[key] = stats.get(key, 0) + 1
+        if name not in _NOT_COUNTED | _COUNTED_ONCE_READ:
+            self._count(_COUNTED_AS.get(name, name))
         try:
             query = Query(text)
             answer = yield from page(query)
@@ -104,10 +105,17 @@ class Endpoints:
         except BadQuery as err:
             return Answer(400, TEXT, (str(err).encode(),))
 
+    def _count(self, path: str) -> None:
+        stats = self._monitor.http_req_stats
+        stats[path] = stats.get(path, 0) + 1
+
     def _json(self, name: str, query: Query) -> Steps[Answer]:
-        monitor = self._monitor
-        answer = yield from monitor.ask(name, ENDPOINTS[name].options.from_query(query))
-        indent = _INDENTS.get(f"/{name.lower()}", 2)
+        path = f"/{name.lower()}"
+        options = ENDPOINTS[name].options.from_query(query)
+        if path in _COUNTED_ONCE_READ:
+            self._count(path)
+        answer = yield from self._monitor.ask(name, options)
+        indent = _INDENTS.get(path, 2)
         return Answer(200, JSON, (yield from pretty_steps(answer, indent)))
 
     def _own(self, page: Callable[[Views, Clock], dict[str, object]], _: Query) -> Steps[Answer]:

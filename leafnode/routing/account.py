@@ -68,6 +68,7 @@ class Account:
         self.traffic = Traffic()
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.system.account = self
+        self._last_sid = 0  # of the server's own subscriptions
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
         self.watchers: list[InterestWatcher] = []
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
@@ -109,7 +110,10 @@ class Account:
         self.remove(sub)
 
     def insert(self, sub: Subscription) -> None:
-        """Add a subscription of any peer."""
+        """Add a subscription of any peer. The server's own are numbered, for monitoring."""
+        if sub.peer is self.system and not sub.sid:
+            self._last_sid += 1
+            sub.sid = b"%d" % self._last_sid
         self.sublist.insert(sub)
         if sub.peer.kind is not Kind.LEAF:
             self._change_interest((sub.subject, sub.queue), 1)

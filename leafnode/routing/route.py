@@ -275,6 +275,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
     The header is cut off for a client without headers.
     """
     if sub.relay is not None:
+        sub.delivered += 1
         return sub.relay.forward(origin, message)
     shadow, trace = sub.shadow, message.trace
     if shadow is not None:

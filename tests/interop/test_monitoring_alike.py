@@ -6,6 +6,7 @@ import contextlib
 import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError
 
 import pytest
 
@@ -107,3 +108,62 @@ def test_messages_and_interest_are_activity_and_nothing_else_is(tmp_path: Path) 
 
         assert ours == theirs
         assert {name for name, does in ours.items() if does} == ACTIVE
+
+
+ACCOUNTS: Final = """
+accounts {
+  A { users [ { user: a, password: p } ], exports [ { service: "q.*" }, { service: "unused" } ] }
+  B { users [ { user: b, password: p } ]
+      imports [ { service: { account: A, subject: "q.*" } }
+                { service: { account: A, subject: "unused" } } ] }
+}
+"""
+
+
+def imported(server: Gateway | Hub) -> list[tuple[str, bool, int]]:
+    """What /subsz says of imports behind two requests: subject, whether it has a number, count."""
+    with contextlib.ExitStack() as stack:
+        serving, asking = (Speaker(server, name, user=name, **{"pass": "p"}) for name in "ab")
+        stack.callback(serving.close)
+        stack.callback(asking.close)
+        serving.say("SUB q.* 1\r\n")
+        asking.say("PUB q.x r 1\r\nx\r\nPUB q.y r 1\r\nx\r\n")
+        rows = server.get("subsz?acc=B&subs=1")["subscriptions_list"]
+    shown = [(row["subject"], row["sid"] != "", row["msgs"]) for row in rows]
+    return sorted(row for row in shown if row[0] in {"q.*", "unused"})
+
+
+def test_an_import_has_a_number_and_counts_its_requests(tmp_path: Path) -> None:
+    with two_servers(tmp_path, ACCOUNTS) as servers:
+        ours, theirs = (imported(server) for server in servers)
+
+    assert ours == theirs == [("q.*", True, 2), ("unused", True, 0)]
+
+
+def counted(server: Gateway | Hub) -> dict[str, int]:
+    """By how much each path's count rises with a request of it that is refused."""
+    before = server.get("varz")["http_req_stats"]
+    for path in ("connz?limit=x", "connz?state=x", "connz?sort=x", "routez?subs=x"):
+        refused(server, path)
+    for path in ("subsz?subs=x", "gatewayz?accs=x", "leafz?subs=x", "accountz?acc=NOPE"):
+        refused(server, path)
+    for path in ("accstatz?unused=x", "jsz?limit=x", "healthz?details=x"):
+        refused(server, path)
+    after = server.get("varz")["http_req_stats"]
+    return {path: count - before.get(path, 0) for path, count in after.items()}
+
+
+def refused(server: Gateway | Hub, path: str) -> None:
+    with pytest.raises(HTTPError) as raised:
+        server.get(path)
+    raised.value.close()
+    assert raised.value.code == 400
+
+
+def test_refused_requests_are_counted_alike(tmp_path: Path) -> None:
+    with two_servers(tmp_path, "") as servers:
+        ours, theirs = (counted(server) for server in servers)
+
+    assert {path for path, count in theirs.items() if not count} <= {"/", "/routez"}
+    for path in theirs.keys() | ours.keys():
+        assert ours.get(path, 0) == theirs.get(path, 0), path

@@ -79,6 +79,17 @@ def test_a_refused_login_is_remembered_without_its_secret() -> None:
     assert "wrong-canary" not in repr(gone)
 
 
+def test_what_was_pending_when_a_connection_was_ended_is_remembered() -> None:
+    world = ClientWorld()
+    client = world.client()
+
+    error = client.says(b"FOO\r\n")
+
+    (gone,) = world.server.registry.closed_ring
+    assert error == b"-ERR 'Unknown Protocol Operation'\r\n"
+    assert gone.facts.pending_bytes == len(error)
+
+
 def test_subscriptions_that_are_remembered_are_bounded() -> None:
     world = ClientWorld()
     client = world.client()

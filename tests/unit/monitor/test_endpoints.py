@@ -56,6 +56,15 @@ def test_an_alias_counts_as_what_it_stands_for_and_some_paths_not_at_all() -> No
     assert world.monitor.http_req_stats == {"/subsz": 1}
 
 
+def test_connz_and_routez_count_when_their_options_are_read_the_others_before() -> None:
+    world = World()
+
+    for path in ("/connz?limit=x", "/routez?subs=x", "/subsz?subs=x", "/connz?sort=x"):
+        assert world.get(path).status == 400
+
+    assert world.monitor.http_req_stats == {"/subsz": 1, "/connz": 1}
+
+
 @pytest.mark.parametrize(
     "path", ["/nope", "/varz/", "/mqtt", "/leafnode", "/expvarz", "http://x/nope"]
 )

@@ -129,6 +129,19 @@ def test_an_answer_is_brought_back_and_owed_no_longer() -> None:
     assert (pair.owed, len(pair.importing.awaited), pair.export.open) == (0, 0, {})
 
 
+def test_an_import_counts_its_requests_and_has_a_number_as_monitoring_shows() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    pair.world.import_("I", pair.world.export("E", b"other"))
+    pair.ask()
+    pair.ask()
+
+    subs = {sub.subject: sub for sub in pair.importing.account.sublist if not sub.peer.cid}
+
+    assert [subs[subject].delivered for subject in (b"q", b"other")] == [2, 0]
+    assert len({sub.sid for sub in subs.values()} - {b""}) == len(subs)
+
+
 def test_each_request_has_a_reply_of_its_own() -> None:
     pair = Pair()
     pair.responder.subscribe(b"q", b"1")
