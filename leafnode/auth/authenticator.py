@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 
 class Authenticator:
-    """Judges logins. One for the server; `apply` takes the users of a new configuration."""
+    """Judges logins. One for the server, and one for a listener with a login of its own, which
+    shares the `secrets` of the other; `apply` takes the users of a new configuration.
+    """
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class Authenticator:
         """`operator` judges users by their JWTs; without it the configuration's users count."""
         self.refused = 0  # logins that did not hold
         self.operator = operator
-        self._secrets = secrets or Secrets(at_once=spare_cores())
+        self.secrets = secrets or Secrets(at_once=spare_cores())
         self._users: Users
         self._static: StaticLogins
         self._proxies: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ class Authenticator:
         self._users = users or Users(options.authorization, options.accounts)
         self._proxies = options.trusted_proxies
         self._asked = options.authorization.auth_callout
-        self._static = StaticLogins(self._users, options.no_auth_user, self._secrets)
+        self._static = StaticLogins(self._users, options.no_auth_user, self.secrets)
 
     @property
     def required(self) -> bool:
@@ -87,12 +89,12 @@ class Authenticator:
     @property
     def checks_waiting(self) -> int:
         """Logins that wait for their bcrypt hash."""
-        return self._secrets.waiting
+        return self.secrets.waiting
 
     @property
     def overflowed(self) -> int:
         """Logins that were refused because too many others waited for their bcrypt hash."""
-        return self._secrets.overflowed
+        return self.secrets.overflowed
 
     def voucher(self, connect: Connect, facts: PeerFacts) -> str:
         """Return the key of the trusted proxy that vouches for the connection, empty for none.
@@ -223,7 +225,7 @@ class Authenticator:
 
     def close(self) -> None:
         """Drop the logins that wait; one that is being checked ends unheard."""
-        self._secrets.close()
+        self.secrets.close()
         if self.operator is not None:
             self.operator.close()
 

@@ -251,13 +251,14 @@ def _net_faults(server: Server) -> NetFaults:
 
 def _own(server: Server) -> Steps[OwnCounters]:
     registry, authenticator = server.registry, server.authenticator
+    own = server.websocket_authenticator
     system = server.features.system
     jetstream = yield from _jetstream_faults(server.features.jetstream)
     return OwnCounters(
         clients=ClientFaults(
             refused=registry.refused,
             auth_failures=registry.auth_failures,
-            logins_refused=authenticator.refused,
+            logins_refused=authenticator.refused + (own.refused if own is not None else 0),
             logins_overflowed=authenticator.overflowed,
             callouts_refused=server.callout.refused if server.callout is not None else 0,
             closed_forgotten=registry.closed_ring.forgotten,

@@ -39,7 +39,9 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     server.entrances["websocket"] = entrance
     options = websocket_options(server.options, websocket)
     if has_own_login(websocket) and server.operator is None:  # an operator goes before it
-        server.websocket_authenticator = Authenticator(options)
+        server.websocket_authenticator = Authenticator(
+            options, secrets=server.authenticator.secrets
+        )
     port = WebSocketPort(
         turn=server.turn,
         rules=_handshake_rules(websocket),

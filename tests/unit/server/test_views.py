@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
+import bcrypt
+import pytest
+
+from leafnode.auth.identity import ConnectionType, LoginRefused, PeerFacts
 from leafnode.clock import SystemClock
 from leafnode.config.account_options import AccountOptions
+from leafnode.config.listener_options import Websocket, WebsocketAuthorization
 from leafnode.config.options import HostPort, Options
+from leafnode.limits import BCRYPT_THREADS_MAX
 from leafnode.monitor.steps import COUNTS_PER_TURN, finish
+from leafnode.protocol.info import Connect
 from leafnode.server.server import Seams, Server
 from leafnode.server.views import views_of
+from leafnode.server.websocket_port import bind_websocket
 
 
 async def test_the_counters_of_many_accounts_take_several_turns() -> None:
@@ -34,3 +43,32 @@ async def test_a_server_without_jetstream_has_nothing_to_count_there() -> None:
 
     assert finish(views.jetstream()) is None
     assert finish(views.own()).jetstream is None
+
+
+@pytest.mark.real_loop
+async def test_logins_of_the_websocket_listener_s_own_count_and_end_with_the_server_s() -> None:
+    chance = random.Random(1)
+    digest = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    own = WebsocketAuthorization(user="ann", password=digest)
+    websocket = Websocket("127.0.0.1", -1, no_tls=True, authorization=own)
+    server = Server(Options(websocket=websocket), Seams(SystemClock(), chance, chance.randbytes))
+    views = views_of(server, HostPort("", 0))
+    await bind_websocket(server, websocket)
+    server.listeners.close_all()
+    authenticator, facts = server.websocket_authenticator, PeerFacts(ConnectionType.WEBSOCKET)
+    assert authenticator is not None
+
+    refused = authenticator.check(Connect(user="ann", password="wrong"), facts)
+    assert isinstance(refused, asyncio.Future)
+    with pytest.raises(LoginRefused):
+        await refused
+    assert finish(views.own()).clients.logins_refused == 1
+
+    ann = Connect(user="ann", password="secret")
+    answers = [authenticator.check(ann, facts) for _ in range(BCRYPT_THREADS_MAX + 1)]
+    assert views.queues()["password checks"] == len(answers)
+
+    server.authenticator.close()
+    waiting = [answer for answer in answers if isinstance(answer, asyncio.Future)]
+    await asyncio.wait(waiting)
+    assert isinstance(waiting[-1].exception(), LoginRefused)
