@@ -277,7 +277,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
     if sub.relay is not None:
         sub.delivered += 1
         return sub.relay.forward(origin, message)
-    shadow, trace = sub.shadow, message.trace
+    found, shadow, trace = sub, sub.shadow, message.trace
     if shadow is not None:
         message = message._replace(subject=shadow.show(message.subject))
         if trace is not None:
@@ -291,7 +291,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
         call(account, sub, Delivery(message.subject, [one], origin, trace))
         return 1
     if trace is not None:
-        trace.goes_to(sub)
+        trace.goes_to(found)  # by the exporter's subject
         if trace.only:
             return 1
     line = b"%b %b " % (message.subject, sub.sid)

@@ -303,6 +303,19 @@ def test_a_stream_import_is_noted_and_followed_only_where_it_allows_that() -> No
         assert reader.got() != b""
 
 
+def test_who_gets_a_message_through_a_stream_import_is_noted_by_the_exporters_subject() -> None:
+    world = World()
+    importer = account("B")
+    stream = StreamImport(world.account, b"a.*", b"from.a.*", allow_trace=True)
+    StreamImports(importer, [stream]).start()
+    FakePeer(importer, 5).subscribe(b"from.>", b"1", b"q")
+
+    world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t"))
+
+    there = {"kind": 0, "cid": 5, "acc": "B", "sub": "a.*", "queue": "q"}
+    assert ("eg", there) in world.tracer.steps()
+
+
 def test_trace_only_does_not_reach_through_a_stream_import() -> None:
     world = World()
     importer = account("B")
