@@ -101,7 +101,7 @@ def connz(views: Views, clock: Clock, options: ConnzOptions) -> Steps[dict[str, 
     for piece in consumed(rows):
         for row in piece:
             listed = yield from listing.of(row)
-            shown_rows.append(_row(views, row, with_auth=options.auth) | listed)
+            shown_rows.append(_row(views, row, listed, with_auth=options.auth))
         yield
     answer["connections"] = shown_rows
     answer["num_connections"] = len(shown_rows)
@@ -253,7 +253,9 @@ def detail(sub: SubscriptionFacts) -> dict[str, object]:
     return answer | {"cid": sub.cid}
 
 
-def _row(views: Views, row: Shown, *, with_auth: bool) -> dict[str, object]:
+def _row(
+    views: Views, row: Shown, listed: dict[str, object], *, with_auth: bool
+) -> dict[str, object]:
     facts = row.facts
     answer: dict[str, object] = {"cid": facts.cid, "kind": facts.kind}
     if facts.type:
@@ -290,9 +292,11 @@ def _row(views: Views, row: Shown, *, with_auth: bool) -> dict[str, object]:
         named["tls_peer_certs"] = _certificates(facts)
     named["tls_first"] = facts.tls_first
     if with_auth:
-        named |= _auth(views, facts)
+        named |= _auth(views, facts, listed)
         if row.closed is not None and facts.account in {"", _GLOBAL}:
             del named["name_tag"]  # told of open connections only, as on nats-server
+    else:
+        named |= listed
     return answer | {key: value for key, value in named.items() if value}
 
 
@@ -307,10 +311,11 @@ def _certificates(facts: ConnectionFacts) -> list[dict[str, str]]:
     ]
 
 
-def _auth(views: Views, facts: ConnectionFacts) -> dict[str, object]:
+def _auth(views: Views, facts: ConnectionFacts, listed: dict[str, object]) -> dict[str, object]:
     return {
         "authorized_user": facts.authorized_user,
         "account": facts.account if facts.account != _GLOBAL else "",
+        **listed,
         "jwt": facts.jwt,
         "issuer_key": facts.issuer_key,
         "name_tag": views.name_tag(facts.account),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode.clock import NS_PER_S
+from leafnode.go_json import encode, escaped
 from leafnode.monitor.steps import finish
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _Writer:
         return b"\n" + b" " * (self._indent * depth)
 
     def _formatted(self, value: object, depth: int) -> bytes:
-        text = _escaped(msgspec.json.format(_ENCODER.encode(value), indent=self._indent))
+        text = escaped(msgspec.json.format(_ENCODER.encode(value), indent=self._indent))
         return text.replace(b"\n", self._line(depth)) if depth else text
 
     def _add(self, part: bytes) -> None:
@@ -133,14 +134,7 @@ def pretty(answer: Mapping[str, object]) -> bytes:
 
 
 def compact(answer: Mapping[str, object]) -> bytes:
-    return _escaped(_ENCODER.encode(answer))
-
-
-def _escaped(data: bytes) -> bytes:
-    # Outside of strings JSON has none of these, so that a subject cannot become markup anywhere.
-    for plain, escaped in ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026")):
-        data = data.replace(plain, escaped)
-    return data
+    return encode(answer)
 
 
 def shown(subject: bytes) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from leafnode import go_json
+
 
 class ClientInfo(msgspec.Struct, omit_defaults=True, frozen=True):
     """One client. Without its consent `acc` and `rtt` (ns) are all that others see."""
@@ -39,4 +41,4 @@ class ClientInfo(msgspec.Struct, omit_defaults=True, frozen=True):
 
 def encode(info: ClientInfo) -> bytes:
     """Return the JSON text, in one line."""
-    return msgspec.json.encode(info)
+    return go_json.encode(info)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from leafnode import go_json
 from leafnode.protocol.errors import ConnectMalformed
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ _LASTING: Final = (
 
 def encode_info(info: ServerInfo) -> bytes:
     """Return the INFO line. JSON escapes control characters, so no value can end the line."""
-    return b"INFO %b\r\n" % msgspec.json.encode(info)
+    return b"INFO %b\r\n" % go_json.encode(info)
 
 
 def parse_connect(text: bytes, before: Connect = DEFAULT_CONNECT) -> Connect:

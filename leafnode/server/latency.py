@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from leafnode import go_json
 from leafnode.jetstream.go_time import format_time
 from leafnode.protocol.client_info import ClientInfo  # noqa: TC001 -- msgspec reads it
 
@@ -60,4 +61,4 @@ def encode(measurement: Measurement, *, event_id: str, now_wall_ns: int) -> byte
         system=0,
         total=requester_rtt_ns + measurement.service_ns if is_answered else 0,
     )
-    return msgspec.json.encode(metric)
+    return go_json.encode(metric)

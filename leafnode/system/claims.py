@@ -11,8 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
+from leafnode import go_json
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import problem_of
 from leafnode.auth.claims import AccountClaims, GenericClaims
@@ -179,7 +178,7 @@ class ClaimsRequests:
         assert directory is not None, "subscribed only with one"
         server = self._envelope.server()
         answer = {"data": directory.accounts(), "server": server}
-        self._send(reply, msgspec.json.encode(answer))
+        self._send(reply, go_json.encode(answer))
 
     async def _pack(self, subject: str, reply: bytes, body: bytes) -> None:
         """Send what another server lacks, an account a message, and an empty one at the end."""
@@ -257,7 +256,7 @@ class ClaimsRequests:
         else:
             log.warning("%s%s - %s", message, who, error)
             answer["error"] = shown | {"code": _FAILED, "description": f"{message} - {error}"}
-        self._send(reply, msgspec.json.encode(answer))
+        self._send(reply, go_json.encode(answer))
 
     def _send(self, reply: bytes, body: bytes) -> None:
         if reply:

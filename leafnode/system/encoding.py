@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from leafnode import go_json
 from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
 from leafnode.monitor.steps import ROWS_PER_TURN, slices
 from leafnode.protocol import header
@@ -33,16 +34,16 @@ def written(message: object) -> Steps[bytes]:
     yield from ()
     data = message.get("data") if isinstance(message, dict) else None
     if not isinstance(data, dict):
-        return msgspec.json.encode(message)
+        return go_json.encode(message)
     for key, value in data.items():
         if isinstance(value, list) and len(value) > ROWS_PER_TURN:
             pieces: list[bytes] = []
             for piece in slices(value):
-                pieces += (b"," if pieces else b"[", msgspec.json.encode(piece)[1:-1])
+                pieces += (b"," if pieces else b"[", go_json.encode(piece)[1:-1])
                 yield
             data[key] = msgspec.Raw(b"".join((*pieces, b"]")))
             yield  # to copy megabytes takes milliseconds, and once more follows
-    return msgspec.json.encode(message)
+    return go_json.encode(message)
 
 
 def encoded(request_header: bytes, body: bytes) -> Steps[tuple[bytes, bytes]]:

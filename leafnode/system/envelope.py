@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
+from leafnode import go_json
 from leafnode.jetstream.go_time import format_time
 from leafnode.nuid import nuid
 from leafnode.protocol.info import COMPATIBLE_VERSION
@@ -83,4 +82,4 @@ class Envelope:
         account: Account | None = None,
     ) -> None:
         """Send one message to whoever listens in the system account, or in another."""
-        (account or self.account).publish(subject.encode(), msgspec.json.encode(message))
+        (account or self.account).publish(subject.encode(), go_json.encode(message))

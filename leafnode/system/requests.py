@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from leafnode import go_json
 from leafnode.limits import (
     SYSTEM_REQUEST_BYTES_MAX,
     SYSTEM_REQUEST_HEADER_BYTES_MAX,
@@ -128,7 +129,7 @@ class Requests:
 
             def done(problem: str) -> None:
                 error = (_FAILED, problem) if problem else None
-                body = msgspec.json.encode(self._wrap(error=error))
+                body = go_json.encode(self._wrap(error=error))
                 request.account.publish(request.reply, body)
 
             start(done)
@@ -208,9 +209,9 @@ class Requests:
             if isinstance(data, Generator):
                 data = yield from data
         except (Refused, BadQuery) as err:
-            answer = self._wrap(error=(_FAILED, str(err)))
             # Go shows a typed nothing as null, and leaves out what has no type.
-            return answer if service.is_command else {"data": None} | answer
+            nothing = None if service.is_command else msgspec.Raw(b"null")
+            return self._wrap(nothing, error=(_FAILED, str(err)))
         return data if service.raw else self._wrap(data)
 
     def _wrap(

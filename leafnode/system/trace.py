@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from leafnode import go_json
 from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TRACE_HEADERS_MAX, TRACE_LOG_NS
 from leafnode.monitor.steps import finish
@@ -50,7 +49,7 @@ class TraceEvents:
 
     def send(self, trace: Trace) -> None:
         """Publish a trace in the account of the message, as the server."""
-        body = msgspec.json.encode(self.message(trace))
+        body = go_json.encode(self.message(trace))
         block, body = finish(encoded(trace.header, body))
         self.sent += 1
         trace.account.publish(trace.dest, block + body, header_size=len(block))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -48,12 +49,15 @@ accounts {
     jetstream: enabled
     users: [{user: a, password: a, permissions: {publish: {deny: ["x.>"]}}}]
     mappings: {old: "a.new"}
-    exports: [{stream: "a.>"}]
+    exports: [{stream: "a.>"}, {stream: "c.*"}]
     imports: [{service: {account: B, subject: svc}, to: "req.svc"}]
   }
   B {
     users: [{user: b, password: b}]
-    imports: [{stream: {account: A, subject: "a.>"}, prefix: from}]
+    imports: [
+      {stream: {account: A, subject: "a.>"}, prefix: from}
+      {stream: {account: A, subject: "c.*"}, prefix: via, allow_trace: true}
+    ]
     exports: [{service: svc}]
   }
 }
@@ -112,6 +116,7 @@ TRACED: Final[list[tuple[str, str, dict[str, str]]]] = [
     ("a.b", "", {}),
     ("a.b", "", {"Nats-Trace-Only": "1"}),
     ("a.b", "", {"Nats-Trace-Only": "no"}),
+    ("c.d", "", {}),
     ("nobody", "", {}),
     ("old", "", {}),
     ("x.y", "", {}),
@@ -247,6 +252,41 @@ async def test_the_system_account_answers_alike(
 async def test_other_accounts_are_answered_alike(urls: tuple[str, str], subject: str) -> None:
     theirs, ours = await asked_of_both(urls, "app", subject)
 
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("$SYS.REQ.SERVER.PING.CONNZ", '{"sort":"<a>&"}'),
+        ("$SYS.REQ.ACCOUNT.NOPE.INFO", ""),
+        ("$SYS.REQ.SERVER.{id}.KICK", '{"cid":9999}'),
+        ("$SYS.REQ.USER.INFO", ""),
+    ],
+)
+async def test_answers_are_written_alike(urls: tuple[str, str], subject: str, body: str) -> None:
+    async def written(side: Side) -> bytes:
+        there = subject.replace("{id}", side.id)
+        answer = await side.sys.request(there, body.encode(), timeout=PATIENCE_S)
+        return re.sub(rb'"server":\{.*?"time":"[^"]*"\}', b"<server>", answer.data)
+
+    theirs, ours = await on_both(urls, written)
+
+    assert ours == theirs
+
+
+async def keys_of_a_row(side: Side) -> tuple[list[str], bytes]:
+    """Return the keys of CONNZ's answer for one client in their order, and its subscriptions."""
+    asked = b'{"auth":true,"subscriptions":true,"user":"sys"}'
+    answer = await side.sys.request("$SYS.REQ.SERVER.PING.CONNZ", asked, timeout=PATIENCE_S)
+    listed = re.search(rb'"\$SYS\.[^"]*"', answer.data)
+    return list(json.loads(answer.data)["data"]["connections"][0]), listed[0] if listed else b""
+
+
+async def test_a_connection_is_written_alike(urls: tuple[str, str]) -> None:
+    theirs, ours = await on_both(urls, keys_of_a_row)
+
+    assert theirs[1] == rb'"$SYS.\u003e"'
     assert ours == theirs
 
 
@@ -430,7 +470,7 @@ async def trace(side: Side, subject: str, reply: str, headers: dict[str, str]) -
     subs = [
         await reader.subscribe("a.>", cb=receive),
         await reader.subscribe("a.b", queue="q", cb=receive),
-        *[await other.subscribe(pattern, cb=receive) for pattern in ("from.a.b", "svc")],
+        *[await other.subscribe(pattern, cb=receive) for pattern in ("from.a.b", "svc", "via.>")],
     ]
     await settled(reader, other)
     js, stored = side.app.jetstream(timeout=PATIENCE_S), 0

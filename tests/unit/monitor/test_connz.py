@@ -120,6 +120,13 @@ def test_users_and_accounts_are_shown_with_auth_and_can_be_chosen() -> None:
     assert "authorized_user" not in answer(connections=lambda: clients)["connections"][0]
 
 
+def test_subscriptions_stand_before_what_people_call_the_account() -> None:
+    (row,) = answer("auth=1&subs=1", connections=lambda: [open_(7, user="b", account="B")])[
+        "connections"
+    ]
+    assert list(row)[-3:] == ["account", "subscriptions_list", "name_tag"]
+
+
 def test_subscriptions_are_listed_on_request() -> None:
     assert answer("subs=1")["connections"][0]["subscriptions_list"] == ["foo.>", "<script>&"]
     assert answer("subs=detail")["connections"][0]["subscriptions_list_detail"] == [

@@ -61,6 +61,7 @@ def test_a_body_that_cannot_be_read_is_a_400(world: SystemWorld) -> None:
 def test_a_refusal_is_a_500_with_nothing_as_data(world: SystemWorld) -> None:
     answer = world.ask(b"r")
 
+    assert list(answer) == ["server", "data", "error"]
     assert answer["data"] is None
     assert answer["error"] == {"code": 500, "description": "no such thing"}
 
