@@ -19,7 +19,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
 from leafnode.monitor.steps import Run, at_once
 from leafnode.monitor.text import compact
-from leafnode.net.http_request import is_about_the_server, refused_status
+from leafnode.net.http_request import TOO_LARGE, flaw, is_about_the_server, malformed, refusal
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
@@ -128,8 +128,7 @@ class HttpSession:
             self._bad(err)
 
     def _bad(self, err: h11.RemoteProtocolError) -> None:
-        self._server.counters.bad += 1
-        self._refuse(Answer(err.error_status_hint, TEXT, (b"Bad Request\n",)))
+        self._refuse_plainly(malformed(err))
 
     def _step(self) -> bool:
         """Take one event; False when there is nothing more to do with these bytes."""
@@ -151,11 +150,9 @@ class HttpSession:
     def _accept(self, request: h11.Request) -> bool:
         names = [name for name, _ in request.headers]
         if len(names) > limits.HTTP_HEADERS_MAX:
-            self._server.counters.bad += 1
-            self._refuse(Answer(431, TEXT, (b"Request Header Fields Too Large\n",)))
-        elif status := refused_status(request):
-            self._server.counters.bad += 1
-            self._refuse(Answer(status, TEXT, (f"{HTTPStatus(status).phrase}\n".encode(),)))
+            self._refuse_plainly(TOO_LARGE)
+        elif text := flaw(request):
+            self._refuse_plainly(text)
         elif _expects(request) not in {b"", b"100-continue"}:
             self._refuse(Answer(417, TEXT, (b"Expectation Failed\n",)))
         elif request.method == b"CONNECT":
@@ -234,6 +231,14 @@ class HttpSession:
         transport = self._transport
         return transport is None or transport.pending_bytes() > limits.HTTP_PENDING_BYTES_MAX
 
+    def _refuse_plainly(self, text: str) -> None:
+        """Answer what is no request, or none that could be served, with Go's status and words."""
+        self._server.counters.bad += 1
+        if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            assert self._transport is not None, "who sent it is there"
+            self._transport.write([refusal(text)])
+        self._close()
+
     def _refuse(self, answer: Answer, *headers: tuple[str, str]) -> None:
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             self._send(answer, ("Connection", "close"), *headers)
@@ -254,7 +259,10 @@ class HttpSession:
                 *headers,
             ],
         )
-        chunks = [self._http.send(response)]
+        head = self._http.send(response)
+        if self._request is not None and self._request.http_version == b"1.0":
+            head = head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+        chunks = [head]
         if self._request is None or self._request.method != b"HEAD":
             chunks += [self._http.send(h11.Data(data=piece)) for piece in answer.pieces if piece]
         chunks.append(self._http.send(h11.EndOfMessage()))

@@ -6,6 +6,7 @@ Truth: RFC 9112 section 3; nats-server 2.15.1, which has it of Go's net/http, wi
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 
 
 BAD_REQUEST: Final = "400 Bad Request"
+TOO_LARGE: Final = "431 Request Header Fields Too Large"
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(rb"[A-Za-z0-9!$%&'()*+,.:;=\[\]_~-]*")
+# What h11 says of a header whose name has blanks, and nothing else that a name may not have.
+_BLANK_IN_NAME: Final = re.compile(
+    r"illegal header line: bytearray\(b['\"][\w!#$%&'*+.^`|~-]+ [\w!#$%&'*+.^`|~ -]*:", re.ASCII
+)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -55,9 +61,28 @@ def target_host(request: h11.Request) -> str | None:
     return urlsplit(target).netloc
 
 
-def refused_status(request: h11.Request) -> int:
-    """Return the status to refuse it with, or 0."""
-    return int(flaw(request)[:3] or 0)
+def malformed(err: h11.RemoteProtocolError) -> str:
+    """Return Go's status and words where h11 finds that it is no request."""
+    if err.error_status_hint != HTTPStatus.BAD_REQUEST:
+        status = HTTPStatus(err.error_status_hint)
+        return f"{status} {status.phrase}"
+    if "Missing mandatory Host" in str(err):
+        return f"{BAD_REQUEST}: missing required Host header"
+    if _BLANK_IN_NAME.match(str(err)):
+        return f"{BAD_REQUEST}: invalid header name"
+    return BAD_REQUEST
+
+
+def refusal(text: str) -> bytes:
+    """Return the whole answer to what is no request, in Go's way: not that of a handler."""
+    head, body = text, text
+    if (status := HTTPStatus(int(text[:3]))) == HTTPStatus.NOT_IMPLEMENTED:
+        head, body = f"{status} {status.phrase}", "Unsupported transfer encoding"
+    answer = (
+        f"HTTP/1.1 {head}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Connection: close\r\n\r\n{body}"
+    )
+    return answer.encode()
 
 
 def is_about_the_server(request: h11.Request) -> bool:

@@ -18,7 +18,14 @@ import h11
 from wsproto.utilities import generate_accept_token
 
 from leafnode.limits import HTTP_HEADERS_MAX, WEBSOCKET_HEAD_BYTES_MAX
-from leafnode.net.http_request import BAD_REQUEST, flaw, target_host
+from leafnode.net.http_request import (
+    BAD_REQUEST,
+    TOO_LARGE,
+    flaw,
+    malformed,
+    refusal,
+    target_host,
+)
 
 _KEY_BYTES: Final = 16
 _REASON_CHARS_MAX: Final = 100
@@ -27,7 +34,6 @@ _DEFLATE_ANSWER: Final = (
     b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
     b"client_no_context_takeover\r\n"
 )
-_TOO_LARGE: Final = "431 Request Header Fields Too Large"
 _EXPECTATION_FAILED: Final = (
     b"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
@@ -85,7 +91,7 @@ class Handshake:
             self._http.receive_data(data)
             event = self._http.next_event()
         except h11.RemoteProtocolError as err:
-            return _malformed(_go_words(err), str(err))
+            return _malformed(malformed(err), str(err))
         if event is h11.NEED_DATA:
             return None
         if not isinstance(event, h11.Request):
@@ -98,7 +104,7 @@ class Handshake:
             headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
         path = request.target.decode("latin-1").partition("?")[0]
         if len(request.headers) > HTTP_HEADERS_MAX:
-            return _malformed(_TOO_LARGE, "too many headers")
+            return _malformed(TOO_LARGE, "too many headers")
         if text := flaw(request):
             return _malformed(text, "no request of HTTP/1")
         if (host := target_host(request)) is not None:
@@ -224,26 +230,9 @@ def _forwarded_for(headers: dict[str, list[str]]) -> str:
         return ""
 
 
-def _go_words(err: h11.RemoteProtocolError) -> str:
-    """Return what Go's net/http answers where h11 finds a request malformed."""
-    if err.error_status_hint == HTTPStatus.BAD_REQUEST:
-        is_hostless = "Missing mandatory Host" in str(err)
-        return f"{BAD_REQUEST}: missing required Host header" if is_hostless else BAD_REQUEST
-    status = HTTPStatus(err.error_status_hint)
-    return f"{status} {status.phrase}"
-
-
 def _malformed(text: str, reason: str) -> Refusal:
-    """Refuse what is no request at all: in Go's way, which is not that of a handler."""
-    status = HTTPStatus(int(text[:3]))
-    head, body = text, text
-    if status == HTTPStatus.NOT_IMPLEMENTED:
-        head, body = f"{status} {status.phrase}", "Unsupported transfer encoding"
-    answer = (
-        f"HTTP/1.1 {head}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Connection: close\r\n\r\n{body}"
-    )
-    return Refusal(status, reason[:_REASON_CHARS_MAX], answer.encode())
+    """Refuse what is no request at all."""
+    return Refusal(int(text[:3]), reason[:_REASON_CHARS_MAX], refusal(text))
 
 
 def _refusal(status: int, reason: str, *, has_body: bool = True) -> Refusal:

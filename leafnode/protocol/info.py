@@ -123,8 +123,11 @@ _LASTING: Final = (
 
 
 def encode_info(info: ServerInfo) -> bytes:
-    """Return the INFO line. JSON escapes control characters, so no value can end the line."""
-    return b"INFO %b\r\n" % go_json.encode(info)
+    """Return the INFO line, with nats-server's blank at its end.
+
+    JSON escapes control characters, so no value can end the line.
+    """
+    return b"INFO %b \r\n" % go_json.encode(info)
 
 
 def parse_connect(text: bytes, before: Connect = DEFAULT_CONNECT) -> Connect:

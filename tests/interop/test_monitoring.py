@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
@@ -226,6 +227,34 @@ async def test_methods_bodies_and_paths_are_answered_alike(tmp_path: Path) -> No
                     content = response.read() if response.status != 200 else b""
                     answers.append((response.status, headers, content))
             assert answers[0] == answers[1], (method, path)
+
+
+# Requests that are none, and one whose answer has another version than the others'.
+ROUGH: Final = [
+    b"GET /healthz HTTP/1.0\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\n\r\n",
+    b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n",
+    b"GET /healthz\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nBad Header: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n",
+]
+
+
+async def test_what_is_no_request_is_refused_alike(tmp_path: Path) -> None:
+    def said(port: int, request: bytes) -> tuple[bytes, bytes]:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as raw:
+            raw.sendall(request)
+            answer = b""
+            while data := raw.recv(65536):
+                answer += data
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return head.partition(b"\r\n")[0], body
+
+    async with pair(tmp_path) as servers:
+        for request in ROUGH:
+            assert said(servers.ours, request) == said(servers.theirs, request), request
 
 
 def test_https_shows_the_clients_certificate_and_asks_for_none(tmp_path: Path) -> None:

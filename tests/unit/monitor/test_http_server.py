@@ -164,7 +164,27 @@ def test_a_request_that_cannot_be_met_ends_it(old: bytes, new: bytes, status: in
 
     world.session.received(GET.replace(old, new))
 
-    assert world.answers()[0][0] == status
+    assert world.transport.written.startswith(b"HTTP/1.1 %d " % status)
+    assert world.transport.closed
+
+
+def test_what_is_no_request_is_refused_in_gos_words() -> None:
+    world = World()
+
+    world.session.received(b"GET /healthz HTTP/1.1\r\n\r\n")
+
+    words = b"400 Bad Request: missing required Host header"
+    assert world.transport.written.startswith(b"HTTP/1.1 %b\r\n" % words)
+    assert world.transport.written.endswith(b"\r\n\r\n" + words)
+    assert world.transport.closed
+
+
+def test_an_older_request_is_answered_by_its_version() -> None:
+    world = World()
+
+    world.session.received(b"GET /healthz HTTP/1.0\r\n\r\n")
+
+    assert world.transport.written.startswith(b"HTTP/1.0 200 OK\r\n")
     assert world.transport.closed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import h11
 import pytest
 
-from leafnode.net.http_request import flaw, is_about_the_server, refused_status
+from leafnode.net.http_request import flaw, is_about_the_server, malformed, refusal
 
 
 def parsed(line: bytes) -> h11.Request:
@@ -39,7 +39,7 @@ def parsed(line: bytes) -> h11.Request:
     ],
 )
 def test_a_version_or_a_target_that_cannot_be_is_refused(line: bytes, status: int) -> None:
-    assert refused_status(parsed(line)) == status
+    assert int(flaw(parsed(line))[:3] or 0) == status
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,33 @@ def test_only_options_may_be_about_the_whole_server() -> None:
     assert is_about_the_server(parsed(b"OPTIONS * HTTP/1.1"))
     assert not is_about_the_server(parsed(b"GET * HTTP/1.1"))
     assert not is_about_the_server(parsed(b"OPTIONS /varz HTTP/1.1"))
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (b"GET / HTTP/1.1", "400 Bad Request: missing required Host header"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA b: x", "400 Bad Request: invalid header name"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA : x", "400 Bad Request: invalid header name"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA@b: x", "400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA b", "400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y", "400 Bad Request"),
+        (b"GET /", "400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x", "501 Not Implemented"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_gos_words(head: bytes, text: str) -> None:
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head + b"\r\n\r\n")
+    with pytest.raises(h11.RemoteProtocolError) as raised:
+        connection.next_event()
+
+    assert malformed(raised.value) == text
+
+
+def test_a_refusal_says_the_same_in_its_first_line_and_its_body() -> None:
+    assert refusal("400 Bad Request: x") == (
+        b"HTTP/1.1 400 Bad Request: x\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Connection: close\r\n\r\n400 Bad Request: x"
+    )
+    assert refusal("501 Not Implemented").endswith(b"\r\n\r\nUnsupported transfer encoding")

@@ -35,7 +35,7 @@ def test_info_always_has_what_clients_read_as_strings_and_numbers() -> None:
     line = encode_info(INFO)
 
     fields = json.loads(line.removeprefix(b"INFO "))
-    assert line.endswith(b"}\r\n")
+    assert line.endswith(b"} \r\n")
     assert fields["git_commit"] == ""
     assert fields["go"] == ""
     assert fields["max_payload"] == 1048576
