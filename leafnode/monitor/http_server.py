@@ -19,9 +19,12 @@ from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
 from leafnode.monitor.steps import Run, at_once
 from leafnode.monitor.text import compact
+from leafnode.net.backlog import in_pieces
 from leafnode.net.http_request import TOO_LARGE, flaw, is_about_the_server, malformed, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.clock import Clock, Timer
     from leafnode.monitor.endpoints import Endpoints
     from leafnode.monitor.views import HttpFaults
@@ -76,7 +79,8 @@ class HttpSession:
         self._answered = 0
         self._body_bytes = 0  # of the request that is being read
         self._run: Run[Answer] | None = None  # makes the answer that is due
-        self._next: Timer | None = None  # the turn in which the next request is handled
+        # The turn in which the next request is handled, or more of an answer written.
+        self._next: Timer | None = None
 
     def connected(self, transport: Transport) -> None:
         self._transport = transport
@@ -203,7 +207,34 @@ class HttpSession:
         paused, self._run = self._run is not None and self._run.paused, None
         self._answered += 1
         last = self._answered >= limits.HTTP_REQUESTS_MAX or self._http.their_state is h11.SEND_BODY
-        self._send(answer, *([("Connection", "close")] if last else []))
+        chunks = self._response(answer, *([("Connection", "close")] if last else []))
+        transport = self._transport
+        assert transport is not None, "who is gone is not answered"
+        if transport.coding:
+            self._write_coded(in_pieces(chunks), paused=paused)
+        else:
+            transport.write(chunks)
+            self._sent(paused=paused)
+
+    def _write_coded(self, pieces: Iterator[bytes], *, paused: bool) -> None:
+        """Have so much encrypted as one turn is for, and go on in the next."""
+        self._next = None
+        transport = self._transport
+        assert transport is not None, "who is gone is not answered"
+        left = limits.CODED_TURN_BYTES // transport.coding
+        for piece in pieces:
+            transport.write([piece])
+            left -= len(piece)
+            if left <= 0:
+                transport.pause_reading()
+                self._next = self._server.clock.call_later(
+                    0, lambda: self._write_coded(pieces, paused=True)
+                )
+                return
+        self._sent(paused=paused)
+
+    def _sent(self, *, paused: bool) -> None:
+        """Go on once an answer is written."""
         if self._http.our_state is not h11.DONE or self._is_behind():
             self._close()
             return
@@ -241,11 +272,11 @@ class HttpSession:
 
     def _refuse(self, answer: Answer, *headers: tuple[str, str]) -> None:
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self._send(answer, ("Connection", "close"), *headers)
+            assert self._transport is not None, "who is gone is not refused"
+            self._transport.write(self._response(answer, ("Connection", "close"), *headers))
         self._close()
 
-    def _send(self, answer: Answer, *headers: tuple[str, str]) -> None:
-        assert self._transport is not None
+    def _response(self, answer: Answer, *headers: tuple[str, str]) -> list[bytes]:
         response = h11.Response(
             status_code=answer.status,
             reason=HTTPStatus(answer.status).phrase,
@@ -266,7 +297,7 @@ class HttpSession:
         if self._request is None or self._request.method != b"HEAD":
             chunks += [self._http.send(h11.Data(data=piece)) for piece in answer.pieces if piece]
         chunks.append(self._http.send(h11.EndOfMessage()))
-        self._transport.write([chunk for chunk in chunks if chunk])
+        return [chunk for chunk in chunks if chunk]
 
     def _arm(self) -> None:
         self._disarm()

@@ -46,6 +46,7 @@ class MemoryTransport:
         self.peer = "127.0.0.1:50000"
         self.written = b""
         self.pending = 0
+        self.coding = 0
         self.paused = False
         self.closed = False
         self.aborted = False

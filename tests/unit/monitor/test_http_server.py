@@ -434,6 +434,62 @@ def test_an_answer_in_slices_lets_others_have_their_turn_and_keeps_the_order() -
     assert not transport.paused
 
 
+def coded() -> tuple[World, bytes]:
+    """One that asked over TLS for an answer of several turns, and what it is over TCP."""
+    world = World()
+    rows = [open_(cid) for cid in range(1, 5000)]
+    monitor = Monitor(views(connections=lambda: rows), world.clock)
+    world.server.endpoints = Endpoints(monitor)
+    world.session.received(b"GET /connz?limit=5000 HTTP/1.1\r\nHost: x\r\n\r\n")
+    world.clock.advance(0)
+    plain = world.transport.written
+    world.session.lost("done")
+    assert len(plain) > 2 * limits.CODED_TURN_BYTES
+    world.session, world.transport = world.connect()
+    world.transport.coding = 1
+    world.session.received(b"GET /connz?limit=5000 HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+    return world, plain
+
+
+def test_an_answer_that_is_encrypted_is_written_over_several_turns() -> None:
+    world, plain = coded()
+    sizes: list[int] = []
+
+    def look() -> None:
+        sizes.append(len(world.transport.written))
+        if len(sizes) < 10_000 and not world.transport.written.endswith(b'{"status":"ok"}'):
+            world.clock.call_later(0, look)
+
+    look()
+    world.clock.advance(0)
+
+    steps = [after - before for before, after in pairwise(sizes) if after != before]
+    assert max(steps) <= limits.CODED_TURN_BYTES + limits.READ_CHUNK_BYTES
+    assert len(steps) >= len(plain) // limits.CODED_TURN_BYTES
+    assert [body for _, body in world.answers()][1:] == [b'{"status":"ok"}']
+    assert world.transport.written.partition(b"\r\n\r\n")[2].startswith(
+        plain.partition(b"\r\n\r\n")[2]
+    )
+    assert not world.transport.paused
+
+
+def test_a_peer_that_leaves_while_its_answer_is_encrypted_ends_the_work() -> None:
+    world, plain = coded()
+
+    def leave_within() -> None:
+        if world.transport.written:
+            assert world.transport.paused
+            world.session.lost("gone")
+        else:
+            world.clock.call_later(0, leave_within)
+
+    leave_within()
+    world.clock.advance(0)
+
+    assert len(world.transport.written) < len(plain)
+    assert world.clock.pending() == 0
+
+
 def test_a_peer_that_leaves_while_its_answer_is_made_ends_the_work() -> None:
     clock = FakeClock()
     monitor = Monitor(views(connections=lambda: [open_(cid) for cid in range(1, 1000)]), clock)
