@@ -56,8 +56,6 @@ STREAMS: Final[dict[str, dict[str, Any]]] = {
     "I": {"retention": "interest"},
     "W": {"retention": "workqueue"},
     "O": {"allow_atomic": True},
-    "M": {"mirror": {"name": "O"}},
-    "X": {"sources": [{"name": "O"}]},
 }
 NUMBERS: Final = itertools.count(1)  # of batches and replies, never the same again
 # The differences that are allowed. How far a mirror or source is behind, and since when; what
@@ -119,6 +117,7 @@ class ServersMachine(RuleBasedStateMachine):
         self.queues = {"I": Interest(), "W": Interest()}
         self.origin: list[tuple[str, bytes]] = []
         self.acks: dict[tuple[str, str, int], tuple[str, str]] = {}  # reply subjects of the two
+        self.example = next(NUMBERS)
         self.is_made = False
         self.was_restarted = False
 
@@ -139,13 +138,23 @@ class ServersMachine(RuleBasedStateMachine):
             max_msgs=max_msgs,
             storage="file" if MORE else storage,
         )
-        for name, more in STREAMS.items():
-            self.create(name, **more)
+        origin = {"name": self.name("O")}
+        for letter, more in STREAMS.items():
+            self.create(letter, **more)
+        self.create("M", mirror=origin)
+        self.create("X", sources=[origin])
         self.add_consumer("W", "C", "")
         self.is_made = True
 
-    def create(self, name: str, **more: Any) -> None:
-        own = {} if {"mirror", "sources"} & more.keys() else {"subjects": [f"{name.lower()}.*"]}
+    def name(self, letter: str) -> str:
+        """Return the name of a stream, a new one in each example: now and then nats-server finds
+        the messages of a stream that was just deleted in a new one of its name.
+        """
+        return f"{letter}{self.example}"
+
+    def create(self, letter: str, **more: Any) -> None:
+        name = self.name(letter)
+        own = {} if {"mirror", "sources"} & more.keys() else {"subjects": [f"{letter.lower()}.*"]}
         answer = self.api(f"STREAM.CREATE.{name}", {"name": name, **own, **more})
         assert "error" not in answer
 
@@ -189,7 +198,7 @@ class ServersMachine(RuleBasedStateMachine):
 
     @rule(seq=near)
     def delete(self, seq: int) -> None:
-        answer = self.api("STREAM.MSG.DELETE.S", {"seq": seq})
+        answer = self.api(f"STREAM.MSG.DELETE.{self.name('S')}", {"seq": seq})
 
         assert answer.get("success", False) is self.s.remove(seq)
 
@@ -198,13 +207,13 @@ class ServersMachine(RuleBasedStateMachine):
         body: dict[str, Any] = {"filter": f"s.{letter}"} if letter else {}
         body |= {"keep": keep} if keep else {}
 
-        answer = self.api("STREAM.PURGE.S", body)
+        answer = self.api(f"STREAM.PURGE.{self.name('S')}", body)
 
         assert answer["purged"] == self.s.purge(subject=body.get("filter", ""), keep=keep)
 
     @rule(seq=near)
     def purge_up_to(self, seq: int) -> None:
-        answer = self.api("STREAM.PURGE.S", {"seq": seq})
+        answer = self.api(f"STREAM.PURGE.{self.name('S')}", {"seq": seq})
 
         gone = [one for one in self.s.messages if one.seq < seq or not seq]
         self.s.drop(gone)
@@ -239,8 +248,8 @@ class ServersMachine(RuleBasedStateMachine):
         else:
             body, found = {"last_by_subj": subject}, mine[-1:]
 
-        answer = self.api("STREAM.MSG.GET.S", body)
-        self.asked("$JS.API.DIRECT.GET.S", json.dumps(body).encode())
+        answer = self.api(f"STREAM.MSG.GET.{self.name('S')}", body)
+        self.asked(f"$JS.API.DIRECT.GET.{self.name('S')}", json.dumps(body).encode())
 
         got = answer.get("message")
         assert (got and got["seq"]) == (found[0].seq if found else None)
@@ -266,7 +275,8 @@ class ServersMachine(RuleBasedStateMachine):
             "deliver_policy": policy,
         } | ({"filter_subject": subject} if subject else {})
         answer = self.api(
-            f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config}
+            f"CONSUMER.CREATE.{self.name(stream)}.{name}",
+            {"stream_name": self.name(stream), "config": config},
         )
         assert "error" not in answer
         self.queues[stream].create(name, subject)
@@ -291,7 +301,7 @@ class ServersMachine(RuleBasedStateMachine):
         seq = queue.next(name)
 
         request = json.dumps({"batch": 1, "no_wait": True}).encode()
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.name(stream)}.{name}"
         heard = [server.ask(subject, request) for server in self.servers]
 
         if seq is None:
@@ -321,7 +331,7 @@ class ServersMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete_consumer(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.queues["I"].filters)))
-        self.api(f"CONSUMER.DELETE.I.{name}")
+        self.api(f"CONSUMER.DELETE.{self.name('I')}.{name}")
         self.queues["I"].delete(name)
 
     # --- O, M, X
@@ -391,11 +401,12 @@ class ServersMachine(RuleBasedStateMachine):
     def states(self, server: Server) -> dict[str, Any]:
         found = {}
         request = {"deleted_details": True, "subjects_filter": ">"}
-        for name in ("S", *STREAMS):
-            found[name] = plain(server.api(f"STREAM.INFO.{name}", request))
+        for letter in ("S", *STREAMS, *"MX"):
+            found[letter] = plain(server.api(f"STREAM.INFO.{self.name(letter)}", request))
         for stream, queue in self.queues.items():
             for name in queue.filters:
-                found[f"{stream}.{name}"] = plain(server.api(f"CONSUMER.INFO.{stream}.{name}"))
+                info = server.api(f"CONSUMER.INFO.{self.name(stream)}.{name}")
+                found[f"{stream}.{name}"] = plain(info)
         return found
 
     def teardown(self) -> None:
@@ -409,7 +420,7 @@ class ServersMachine(RuleBasedStateMachine):
             held[name] = [(seq, *one) for seq, one in sorted(queue.messages.items())]
         for name, messages in held.items():
             for seq, subject, payload in messages:
-                got = self.api(f"STREAM.MSG.GET.{name}", {"seq": seq})["message"]
+                got = self.api(f"STREAM.MSG.GET.{self.name(name)}", {"seq": seq})["message"]
                 assert got["subject"] == subject
                 assert base64.b64decode(got.get("data", "")) == payload
 

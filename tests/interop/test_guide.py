@@ -28,7 +28,7 @@ from nats.js.api import (
 
 from tests.hub.process import nats_server_path
 from tests.interop.barrier import settled
-from tests.interop.both import BOTH, WAIT_S, client, running_both
+from tests.interop.both import BOTH, WAIT_S, client, new_login, running_both
 from tests.interop.talk import answering, ask, fetched, fill, listening, until, until_true
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ pytestmark = [
     pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
 ]
 
+LOGIN: Final[dict[str, str]] = {}  # of the test that runs
 TRACEPARENT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -56,6 +57,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Gate
 
 @pytest.fixture(params=BOTH)
 def server(request: pytest.FixtureRequest, servers: dict[str, Gateway | Hub]) -> Gateway | Hub:
+    LOGIN.update(new_login())
     return servers[request.param]
 
 
@@ -63,7 +65,7 @@ def server(request: pytest.FixtureRequest, servers: dict[str, Gateway | Hub]) ->
 
 
 async def test_every_subscriber_gets_a_copy(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         one, two = await listening(nc, "updates"), await listening(nc, "updates")
         for number in range(5):
             await nc.publish("updates", b"Message %d" % number)
@@ -74,7 +76,7 @@ async def test_every_subscriber_gets_a_copy(server: Gateway | Hub) -> None:
 
 
 async def test_a_message_without_subscribers_is_dropped(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         await nc.publish("updates", b"nobody hears this")
         await settled(nc)
         late = await listening(nc, "updates")
@@ -85,7 +87,7 @@ async def test_a_message_without_subscribers_is_dropped(server: Gateway | Hub) -
 
 
 async def test_a_request_gets_its_reply(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
 
         async def respond(message: Msg) -> None:
             await message.respond(b"Help for: " + message.data)
@@ -97,13 +99,13 @@ async def test_a_request_gets_its_reply(server: Gateway | Hub) -> None:
 
 
 async def test_a_request_that_nobody_serves_is_told_at_once(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         with pytest.raises(NoRespondersError):
             await nc.request("help.request", b"", timeout=WAIT_S)
 
 
 async def test_a_queue_group_shares_the_work(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         workers = [await listening(nc, "tasks", "workers") for _ in range(3)]
         audit = await listening(nc, "tasks")
         await settled(nc)
@@ -133,7 +135,7 @@ async def test_wildcards_match_tokens(
     others = ["orders", "orders.us.east.created", "us.orders", "other.us.east"]
     if pattern == "orders.>":
         others.remove("orders.us.east.created")
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         listener = await listening(nc, pattern)
         for subject in [*others, *matching]:
             await nc.publish(subject, b"")
@@ -146,7 +148,7 @@ async def test_wildcards_match_tokens(
 
 
 async def test_a_stream_keeps_what_is_published(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         config = StreamConfig(
             name="ORDERS",
@@ -169,7 +171,7 @@ async def test_a_stream_keeps_what_is_published(server: Gateway | Hub) -> None:
 async def test_a_durable_push_consumer_delivers_until_it_is_acknowledged(
     server: Gateway | Hub,
 ) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="ORDERS", subjects=["orders.*"])
         seen: list[tuple[bytes, int]] = []
@@ -199,7 +201,7 @@ async def test_a_durable_push_consumer_delivers_until_it_is_acknowledged(
 
 
 async def test_a_pull_consumer_is_read_in_batches_and_remembers(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="ORDERS", subjects=["orders.*"])
         await fill(js, "orders.us", 100)
@@ -220,7 +222,7 @@ async def test_a_pull_consumer_is_read_in_batches_and_remembers(server: Gateway 
 )
 async def test_ack_policies(server: Gateway | Hub, policy: AckPolicy, pending: int) -> None:
     """One acknowledgement of the fifth of ten messages."""
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="ORDERS", subjects=["orders.*"])
         await fill(js, "orders.us", 10)
@@ -234,7 +236,7 @@ async def test_ack_policies(server: Gateway | Hub, policy: AckPolicy, pending: i
 
 
 async def test_deliver_policies(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="ORDERS", subjects=["orders.*"])
         await fill(js, "orders.us", 10)
@@ -267,7 +269,7 @@ async def test_a_replay_has_every_event_in_order(
     server: Gateway | Hub, policy: ReplayPolicy
 ) -> None:
     """That the original one keeps the rhythm: tests/unit/jetstream/test_pace.py, in time."""
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="EVENTS", subjects=["events.>"])
         await fill(js, "events.order.created", 20)
@@ -281,7 +283,7 @@ async def test_a_replay_has_every_event_in_order(
 
 
 async def test_limits_retention_lets_the_oldest_go(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         config = StreamConfig(name="EVENTS", subjects=["events"], max_msgs=5)
         await js.add_stream(config)
@@ -295,7 +297,7 @@ async def test_limits_retention_lets_the_oldest_go(server: Gateway | Hub) -> Non
 
 
 async def test_interest_retention_keeps_until_every_consumer_has_it(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         interest = RetentionPolicy.INTEREST
         await js.add_stream(StreamConfig(name="COMMANDS", subjects=["cmd.*"], retention=interest))
@@ -314,7 +316,7 @@ async def test_interest_retention_keeps_until_every_consumer_has_it(server: Gate
 
 
 async def test_a_work_queue_gives_each_job_to_one_worker(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         queue = RetentionPolicy.WORK_QUEUE
         await js.add_stream(StreamConfig(name="JOBS", subjects=["jobs.*"], retention=queue))
@@ -336,7 +338,7 @@ async def test_a_work_queue_gives_each_job_to_one_worker(server: Gateway | Hub) 
 
 
 async def test_services_register_and_share_their_requests(server: Gateway | Hub) -> None:
-    async with client(server) as nc, client(server) as other:
+    async with client(server, **LOGIN) as nc, client(server, **LOGIN) as other:
         registry = await listening(nc, "discovery.register")
         paid = [await answering(other, "payments.process", lambda _: {"ok": True})]
         caches = await listening(nc, "inventory.updated")
@@ -355,7 +357,7 @@ async def test_services_register_and_share_their_requests(server: Gateway | Hub)
 async def test_devices_send_telemetry_take_commands_and_raise_alerts(
     server: Gateway | Hub,
 ) -> None:
-    async with client(server) as nc, client(server) as device:
+    async with client(server, **LOGIN) as nc, client(server, **LOGIN) as device:
         js = nc.jetstream()
         await js.add_stream(name="ALERTS", subjects=["alerts.>"])
         dashboard = await listening(nc, "telemetry.*")
@@ -374,7 +376,7 @@ async def test_devices_send_telemetry_take_commands_and_raise_alerts(
 
 
 async def test_a_read_model_is_built_from_events_and_built_again(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="EVENTS", subjects=["events.order.>"])
         history = [("created", "7"), ("created", "8"), ("shipped", "7")]
@@ -413,7 +415,7 @@ async def test_a_saga_undoes_what_it_did_when_a_step_fails(
         ("payment.process", "payment.refund"),
         ("shipping.ship", "shipping.recall"),
     ]
-    async with client(server) as nc, client(server) as services:
+    async with client(server, **LOGIN) as nc, client(server, **LOGIN) as services:
         done: list[str] = []
 
         def serving(name: str) -> Callable[[bytes], bool]:
@@ -441,7 +443,7 @@ async def test_a_saga_undoes_what_it_did_when_a_step_fails(
 
 
 async def test_trace_context_travels_in_headers(server: Gateway | Hub) -> None:
-    async with client(server) as nc:
+    async with client(server, **LOGIN) as nc:
         js = nc.jetstream()
         await js.add_stream(name="ORDERS", subjects=["orders.>"])
         headers = {"traceparent": TRACEPARENT, "tracestate": "vendor=1"}

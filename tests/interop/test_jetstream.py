@@ -27,7 +27,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError
 
 from tests.hub.process import Hub, nats_server_path
-from tests.interop.both import BOTH, JETSTREAM, LEAFNODE, WAIT_S, client, running_both
+from tests.interop.both import BOTH, JETSTREAM, LEAFNODE, WAIT_S, client, new_login, running_both
 from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ Program = "Callable[[JetStreamContext, Client], Coroutine[Any, Any, object]]"
 
 def on_both(servers: dict[str, Gateway | Hub], program: Program) -> object:
     """Run a program on both servers, check that both tell the same, and return it."""
+    login = new_login()
 
     async def run(server: Gateway | Hub) -> object:
-        async with client(server) as connection:
+        async with client(server, **login) as connection:
             return await program(connection.jetstream(timeout=WAIT_S), connection)
 
     ours, theirs = (asyncio.run(run(servers[name])) for name in BOTH)
