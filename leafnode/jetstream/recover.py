@@ -66,8 +66,9 @@ class DedupeRebuild:
             self._give_up(error)
 
     def _give_up(self, error: StoreError) -> None:
-        name = self._stream.name
-        log.warning("Duplicate window not read: stream=%s reason=%s", name, error)
+        if not self._stream.closed:  # else the server ends, which is no trouble
+            name = self._stream.name
+            log.warning("Duplicate window not read: stream=%s reason=%s", name, error)
         self._done()
 
     def _on_page(self, page: list[StoredMsg]) -> None:

@@ -190,7 +190,8 @@ class StreamStore(Protocol):
         reason that may pass is tried again until it succeeds, and counts as waiting for as long: so
         `done` never says "not there" of what could not be read. Only what is damaged reads as None
         or an empty list, and then `damage()` says so before `done` is called. A read that waits
-        while the store is closed is dropped: its `done` is not called.
+        while the store is closed is dropped: its `done` is not called. One that is asked for from
+        then on, and needs the disk, raises StoreFailed.
         """
         ...
 

@@ -40,6 +40,10 @@ class Batch:
     def add(self, stream_id: int, op: Op) -> None:
         self.ops.append((stream_id, op))
 
+    def execute(self, stream_id: int, statement: str, parameters: tuple[object, ...]) -> None:
+        """Add a statement that needs nothing else."""
+        self.add(stream_id, partial(writes.execute, statement=statement, parameters=parameters))
+
     def change(self, stream: SqliteStream) -> StreamChange:
         """Return what this batch does to that stream."""
         change = self.changes.get(stream.id)

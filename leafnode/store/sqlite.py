@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
 from leafnode.store import schema, writes
 from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord
 from leafnode.store.bounds import StoreBounds
@@ -166,7 +166,7 @@ class SqliteStore:
         created_ns = self._records[stream.id][0]
         self._records[stream.id] = (created_ns, config)
         crc = row_checksum(stream.id, account, name, created_ns, config)
-        self._stage(batch, stream.id, writes.UPDATE_CONFIG, (config, crc, stream.id))
+        batch.execute(stream.id, writes.UPDATE_CONFIG, (config, crc, stream.id))
 
     def rename_stream(self, account: str, name: str, new_name: str) -> None:
         assert (account, new_name) not in self._streams, f"stream {new_name} of {account} exists"
@@ -175,7 +175,7 @@ class SqliteStore:
         stream.name = new_name
         self._streams[account, new_name] = stream
         crc = row_checksum(stream.id, account, new_name, *self._records[stream.id])
-        self._stage(batch, stream.id, writes.RENAME_STREAM, (new_name, crc, stream.id))
+        batch.execute(stream.id, writes.RENAME_STREAM, (new_name, crc, stream.id))
 
     def delete_stream(self, account: str, name: str) -> None:
         batch = self.committer.batch()
@@ -201,7 +201,7 @@ class SqliteStore:
         self._lazy_states.pop((owner.id, name), None)
         owner.consumers[name] = ConsumerRecord(name, created_ns, config, state)
         row = (owner.id, name, created_ns, config, state)
-        self._stage(batch, owner.id, writes.PUT_CONSUMER, (*row, row_checksum(*row)))
+        batch.execute(owner.id, writes.PUT_CONSUMER, (*row, row_checksum(*row)))
 
     def put_consumer_state(self, account: str, stream: str, name: str, state: bytes) -> None:
         owner = self._streams[account, stream]
@@ -215,7 +215,7 @@ class SqliteStore:
         owner = self._streams[account, stream]
         del owner.consumers[name]
         self._lazy_states.pop((owner.id, name), None)
-        self._stage(batch, owner.id, writes.DELETE_CONSUMER, (owner.id, name))
+        batch.execute(owner.id, writes.DELETE_CONSUMER, (owner.id, name))
 
     # --- the store as a whole
 
@@ -261,6 +261,8 @@ class SqliteStore:
     # --- what streams ask for
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
+        if self._closing:  # the reader may be closed already, and must not open the file again
+            raise StoreFailed(f"{self._path}: is closed")
         waiting = self._read_worker.waiting + len(self._reads_again)
         if waiting >= self._bounds.reads_waiting_max:
             self._stats.reads_refused += 1
@@ -268,6 +270,9 @@ class SqliteStore:
         self.ask_further(request, done)
 
     def ask_further(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
+        if self._closing:
+            return  # dropped, as every read that waits by then
+
         def answered(result: ReadResult) -> None:
             if result.error is None:
                 self._read_retry_ns = limits.STORE_RETRY_NS
@@ -305,7 +310,7 @@ class SqliteStore:
             known = self._by_id[stream_id].consumers[name]
             crc = row_checksum(stream_id, name, known.created_ns, known.config, state)
             row = (state, crc, stream_id, name)
-            self._stage(batch, stream_id, writes.PUT_CONSUMER_STATE, row)
+            batch.execute(stream_id, writes.PUT_CONSUMER_STATE, row)
 
     def committed(self, batch: Batch, outcome: Outcome) -> None:
         stats = self._stats
@@ -408,11 +413,6 @@ class SqliteStore:
         again, self._reads_again = self._reads_again, deque()
         for request, done in again:
             self.ask_further(request, done)
-
-    def _stage(
-        self, batch: Batch, stream_id: int, statement: str, parameters: tuple[object, ...]
-    ) -> None:
-        batch.add(stream_id, partial(writes.execute, statement=statement, parameters=parameters))
 
     def _flush_later(self) -> None:
         if self._flush_timer is None and not self._closing:

@@ -41,11 +41,13 @@ class Host(Protocol):
     tails: TailBudget
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        """Have the reader's thread do it, until it succeeds. Raises StoreBusy."""
+        """Have the reader's thread do it, until it succeeds. Raises StoreBusy, and StoreFailed once
+        the store closes.
+        """
         ...
 
     def ask_further(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        """Ask for the rest of a read that was let in already."""
+        """Ask for the rest of a read that was let in already; dropped once the store closes."""
         ...
 
     def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None: ...

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
 from tests.unit.jetstream.world import World
 
 S = 1_000_000_000
@@ -76,6 +78,24 @@ def test_more_streams_than_reads_may_wait_are_read_one_after_the_other() -> None
 
     assert world.ready
     assert len(world.js.streams["S"].dedupe) == 1
+
+
+@pytest.mark.parametrize(("shuts_down", "warnings"), [(False, 1), (True, 0)])
+def test_a_store_that_refuses_reads_is_no_trouble_where_the_server_ends(
+    caplog: pytest.LogCaptureFixture, *, shuts_down: bool, warnings: int
+) -> None:
+    world = World()
+    world.create_stream()
+    publish(world, "one")
+    world.store.read_error = StoreBusy("4096 reads wait for the disk")
+    world.restart()
+
+    world.store.read_error = StoreFailed("leafnode.db: is closed")
+    if shuts_down:
+        world.js.shut_down()
+    world.clock.advance(limits.DELIVER_RETRY_NS)
+
+    assert caplog.text.count("Duplicate window not read") == warnings
 
 
 def test_a_damaged_stream_does_not_keep_the_account_from_starting() -> None:
