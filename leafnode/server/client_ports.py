@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FIRST_ONLY: Final = 'Clients that are not using "TLS Handshake First" option will fail to connect'
+
 
 async def bind_clients(server: Server) -> Listener:
     """Listen for clients. Raises ListenError, TlsError."""
     options = server.options
-    tls = await server_tls(server, options.tls)
+    tls = await server_tls(options.tls)
     entrance = Entrance(
         server.clock, tls=tls, allow_plain=options.allow_non_tls, proxy=options.proxy_protocol
     )
@@ -49,16 +51,13 @@ async def bind_clients(server: Server) -> Listener:
     return listener
 
 
-async def server_tls(server: Server, options: ListenerTls | None) -> ServerTls | None:
+async def server_tls(options: ListenerTls | None) -> ServerTls | None:
     """Read the certificates of a listener; None without options. Raises TlsError."""
     if options is None:
         return None
     from leafnode.net.tls_context import ServerTls
 
-    tls = await asyncio.to_thread(ServerTls, options)
-    for warning in tls.warnings:
-        server.warn(warning)
-    return tls
+    return await asyncio.to_thread(ServerTls, options)
 
 
 async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
@@ -70,7 +69,7 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     entrance = server.entrances["clients"]
     wanted, present = options.tls, entrance.tls
     if wanted is None or present is None:
-        fresh = await server_tls(server, wanted)
+        fresh = await server_tls(wanted)
 
         def swap() -> None:
             entrance.tls = fresh
@@ -109,6 +108,19 @@ def refresh(server: Server) -> bool:
     return seams.info != before
 
 
+def slips(server: Server) -> list[str]:
+    """Return what may surprise in the TLS that is in force at the listeners."""
+    found: dict[str, None] = {}  # once, however many listeners have it
+    for name, entrance in server.entrances.items():
+        tls = entrance.tls
+        if tls is None or (name == "monitoring" and server.options.https is None):
+            continue
+        found |= dict.fromkeys(tls.warnings)
+        if name == "clients" and _is_first_only(tls.options):
+            found[FIRST_ONLY] = None
+    return list(found)
+
+
 def client_seams(server: Server, entrance: Entrance) -> ClientSeams:
     """Return what the clients of one listener share."""
     return ClientSeams(
@@ -138,8 +150,9 @@ def mapping_kinds(options: Options) -> list[ConnectionType]:
 
 
 def _tell_of_tls(server: Server, tls: ListenerTls) -> None:
-    first_only = tls.handshake_first and not tls.fallback_ns
-    may_be_plain = server.options.allow_non_tls and not first_only
+    may_be_plain = server.options.allow_non_tls and not _is_first_only(tls)
     log.info("TLS %s for client connections", "available" if may_be_plain else "required")
-    if first_only:
-        server.warn('Clients that are not using "TLS Handshake First" option will fail to connect')
+
+
+def _is_first_only(tls: ListenerTls) -> bool:
+    return tls.handshake_first and not tls.fallback_ns

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from leafnode.config.options import HostPort
@@ -29,13 +29,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A listener for monitoring that nobody is accepted by yet, and what comes in passes first."""
+
+    listener: Listener
+    entrance: Entrance
+
+
 def start_monitor(server: Server) -> None:
     """Make what answers for HTTP and for `$SYS` requests alike."""
     server.features.monitor = Monitor(views_of(server, HostPort("", 0)), server.clock)
 
 
-async def bind_monitor(server: Server, wanted: Options) -> Listener | None:
-    """Listen where these options ask for it; nobody is accepted before `serve`.
+async def bind_monitor(server: Server, wanted: Options) -> Bound | None:
+    """Listen where these options ask for it; `Server.replace_monitor` puts it in force.
 
     Raises ListenError, TlsError.
     """
@@ -56,7 +64,7 @@ async def bind_monitor(server: Server, wanted: Options) -> Listener | None:
     )
     scheme = "https" if wanted.https is not None else "http"
     log.info("Starting %s monitor on %s:%d", scheme, address.host, listener.port)
-    return listener
+    return Bound(listener, entrance)
 
 
 async def prepare_tls(server: Server, wanted: Options) -> Callable[[], None]:
@@ -78,10 +86,8 @@ async def _entrance(server: Server, wanted: Options) -> Entrance:
         return Entrance(server.clock)
     if wanted.tls is None:
         raise TlsError("", "TLS cert and key required for HTTPS")
-    tls = await server_tls(server, _one_sided(wanted.tls))
-    entrance = Entrance(server.clock, tls=tls, tls_before_all=True)
-    server.entrances["monitoring"] = entrance
-    return entrance
+    tls = await server_tls(_one_sided(wanted.tls))
+    return Entrance(server.clock, tls=tls, tls_before_all=True)
 
 
 def _one_sided(tls: ListenerTls) -> ListenerTls:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.config.options import Options
-    from leafnode.net.listener import Listener
     from leafnode.routing.account import Account
     from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
@@ -44,7 +43,7 @@ class _Ready:
 
     log: logging.Handler | None = None
     certificates: list[Callable[[], None]] = field(default_factory=list)
-    monitor: Listener | None = None
+    monitor: monitoring.Bound | None = None
     jetstream: JetStreams | None = None
     users: Users | None = None
 
@@ -137,7 +136,7 @@ class Reloader:
             if ready.log is not None:
                 ready.log.close()
             if ready.monitor is not None:
-                await server.listeners.close(ready.monitor)
+                await server.listeners.close(ready.monitor.listener)
             raise
         return ready
 

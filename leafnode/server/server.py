@@ -213,11 +213,12 @@ class Server:
             stack.callback(self.authenticator.close)
             stack.callback(self.listeners.close_all)
             monitoring.start_monitor(self)
-            self.monitor = await monitoring.bind_monitor(self, self.options)
+            await self.replace_monitor(await monitoring.bind_monitor(self, self.options))
             if self.options.websocket is not None:
                 self.websocket = await websocket_port.bind_websocket(self, self.options.websocket)
             # The last to open, as on nats-server: whoever finds it open finds all others, too.
             self.clients = await client_ports.bind_clients(self)
+            self.look_for_slips()
             refresh(self)
             self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
             callout.start_callout(self, tasks)
@@ -315,11 +316,15 @@ class Server:
             self.websocket_port.close_all()
         self.registry.close_all("Server Shutdown")
 
-    async def replace_monitor(self, monitor: Listener | None) -> None:
-        """Serve monitoring here from now on, and where it was no more."""
-        before, self.monitor = self.monitor, monitor
-        if monitor is not None and self._tasks is not None:
-            self.listeners.serve(monitor, self._tasks)
+    async def replace_monitor(self, bound: monitoring.Bound | None) -> None:
+        """Serve monitoring here from now on, or once the server runs; where it was no more."""
+        before, self.monitor = self.monitor, None
+        if bound is not None:
+            self.monitor = bound.listener
+            if bound.entrance.tls is not None:
+                self.entrances["monitoring"] = bound.entrance
+            if self._tasks is not None:
+                self.listeners.serve(bound.listener, self._tasks)
         if before is not None:
             await self.listeners.close(before)
 
@@ -363,7 +368,7 @@ class Server:
     def look_for_slips(self) -> None:
         """Say what is allowed and probably a slip: once in the log, for good in status."""
         options = self.options
-        slips = [*options.deprecated, *options.warnings]
+        slips = [*options.deprecated, *options.warnings, *client_ports.slips(self)]
         if not self.authenticator.required and not options.host.startswith(_LOOPBACK):
             slips.append(
                 f"Everybody who reaches {options.host} may publish and subscribe: set "

@@ -34,7 +34,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     from leafnode.clients.websocket import close_code, has_own_login, websocket_options
     from leafnode.net.websocket import WebSocketPort
 
-    tls = await server_tls(server, websocket.tls)
+    tls = await server_tls(websocket.tls)
     entrance = Entrance(server.clock, tls=tls, tls_before_all=True)
     server.entrances["websocket"] = entrance
     options = websocket_options(server.options, websocket)

@@ -13,6 +13,7 @@ import pytest
 
 from leafnode.auth.users import Users
 from leafnode.clock import SystemClock
+from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.config.options import (
     Authorization,
     HostPort,
@@ -22,8 +23,11 @@ from leafnode.config.options import (
     Options,
 )
 from leafnode.errors import ConfigError
+from leafnode.net.tls_context import ServerTls
+from leafnode.server.client_ports import FIRST_ONLY
 from leafnode.server.reloader import NO_FILE
 from leafnode.server.server import Seams, Server
+from tests.sim.certificates import tls_pair
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -185,6 +189,93 @@ async def test_a_warning_that_no_longer_holds_is_taken_back() -> None:
         assert server.info().auth_required
 
     await while_serving(replace(OLD, host="0.0.0.0"), story)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> ListenerTls:
+    tls_pair(tmp_path)
+    pair = CertificatePair(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+    return ListenerTls(pairs=(pair,))
+
+
+@pytest.mark.real_loop
+async def test_a_refused_address_for_https_leaves_its_certificate_to_later_reloads(
+    tls: ListenerTls,
+) -> None:
+    https = replace(OLD, https=HostPort("127.0.0.1", -1), tls=tls)
+
+    async def story(server: Server, file: File) -> None:
+        entrance = server.entrances["monitoring"]
+        assert entrance.tls is not None
+        before = entrance.tls.context
+        file.options = replace(https, https=HostPort("127.0.0.1", server.port))
+        assert "Error listening on port" in await server.reload()
+        assert server.entrances["monitoring"] is entrance
+        assert entrance.tls.context is before
+
+        file.options = https
+        assert await server.reload() == ""
+
+        assert server.entrances["monitoring"] is entrance
+        assert entrance.tls.context is not before
+
+    await while_serving(https, story)
+
+
+@pytest.mark.real_loop
+async def test_an_address_for_https_that_is_taken_over_comes_with_its_own_certificate(
+    tls: ListenerTls,
+) -> None:
+    async def story(server: Server, file: File) -> None:
+        assert "monitoring" not in server.entrances
+        file.options = replace(OLD, https=HostPort("127.0.0.1", -1), tls=tls)
+        assert await server.reload() == ""
+        first = server.entrances["monitoring"]
+
+        file.options = replace(file.options, https=HostPort("localhost", -1))
+        assert await server.reload() == ""
+
+        assert server.entrances["monitoring"] is not first
+        assert len(server.listeners.open) == 2
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_what_tls_warns_of_comes_and_goes_with_the_tls_in_force(
+    monkeypatch: pytest.MonkeyPatch, tls: ListenerTls
+) -> None:
+    monkeypatch.setattr(ServerTls, "warnings", ("not to be had here",))
+    first = replace(tls, handshake_first=True)
+    monitor = HostPort("127.0.0.1", -1)
+
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(OLD, tls=first, http=HostPort("127.0.0.1", server.port))
+        assert "Error listening on port" in await server.reload()
+        assert server.warnings == []
+
+        for _ in range(2):
+            file.options = replace(OLD, tls=first, https=monitor)
+            assert await server.reload() == ""
+            assert server.warnings == ["not to be had here", FIRST_ONLY]
+
+        file.options = replace(OLD, tls=tls, https=monitor)
+        assert await server.reload() == ""
+        assert server.warnings == ["not to be had here"]
+
+        file.options = OLD
+        assert await server.reload() == ""
+        assert server.warnings == []
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_what_tls_warns_of_is_said_at_the_start(tls: ListenerTls) -> None:
+    async def story(server: Server, _: File) -> None:
+        assert server.warnings == [FIRST_ONLY]
+
+    await while_serving(replace(OLD, tls=replace(tls, handshake_first=True)), story)
 
 
 @pytest.mark.real_loop
