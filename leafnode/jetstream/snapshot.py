@@ -58,8 +58,7 @@ class _Pages:
     def read(self) -> None:
         """Ask for the next page."""
         stream = self._stream
-        if stream.closed:
-            self._failed(StoreFailed("the stream is deleted"))
+        if self._is_gone():
             return
         if self._next_seq > self._last_seq:
             self._answer([])
@@ -73,7 +72,14 @@ class _Pages:
         except StoreError as error:
             self._failed(error)
 
+    def _is_gone(self) -> bool:
+        if self._stream.closed:
+            self._failed(StoreFailed("the stream is deleted"))
+        return self._stream.closed
+
     def _on_page(self, page: list[StoredMsg]) -> None:
+        if self._is_gone():  # while the page was read: that none is left is not the end
+            return
         damage = self._stream.store.damage()
         if damage is not None:
             self._failed(damage)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
+
+
+_GAP_WALKED: Final = 64  # sequences, before the oldest message is looked up
 
 
 class MemoryStream:
@@ -195,8 +198,12 @@ class MemoryStream:
         """Move first_seq to the oldest message, or behind last_seq when there is none."""
         if not self._messages:
             self._first_seq = self._last_seq + 1
-        while self._first_seq <= self._last_seq and self._first_seq not in self._messages:
+            return
+        for _ in range(_GAP_WALKED):
+            if self._first_seq in self._messages:
+                return
             self._first_seq += 1
+        self._first_seq = next(iter(self._messages))  # a gap may be as wide as sequences go
 
     def _held(self, seqs: range) -> list[int] | Iterator[int]:
         """Return those of the sequences that hold a message, however wide the range is."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed
 from leafnode.jetstream.archive import ArchiveReader, Begin, KeptConsumer, KeptSources
+from leafnode.jetstream.snapshot import _Pages
 from leafnode.store.api import StoredMsg
 from tests.unit.jetstream.archives import ask, error_of, take, turn
 from tests.unit.jetstream.real_world import RealWorld
@@ -255,6 +257,20 @@ def test_a_stream_that_is_deleted_meanwhile_ends_it() -> None:
         turn(world)
 
     assert heard[-1].status == b"NATS/1.0 500 the stream is deleted"
+
+
+def test_a_page_that_is_read_behind_a_deletion_is_not_the_end() -> None:
+    asked: list[Any] = []
+    store = SimpleNamespace(read=lambda *wanted: asked.append(wanted[-1]), damage=lambda: None)
+    stream: Any = SimpleNamespace(closed=False, store=store)
+    failed: list[StoreError] = []
+    pages = _Pages(stream, 10, pytest.fail, failed.append)
+
+    pages.read()
+    stream.closed = True
+    asked[0]([])
+
+    assert [str(error) for error in failed] == ["the stream is deleted"]
 
 
 def test_an_update_meanwhile_changes_nothing_of_it() -> None:

@@ -26,6 +26,17 @@ def test_a_purge_far_beyond_the_end_takes_no_longer_than_its_messages() -> None:
     assert stream.append(b"a", 0, b"x", 1000) == 2**62
 
 
+def test_a_gap_takes_no_longer_than_its_messages() -> None:
+    stream = MemoryStore().create_stream("A", "S", b"{}", 5, 1)
+    stream.append(b"a", 0, b"x", 1000)
+    stream.end_at(2**52, 1000)
+    stream.append(b"a", 0, b"x", 1000)
+
+    assert stream.remove([1]) == 1
+
+    assert stream.state().first_seq == 2**52 + 1
+
+
 def test_closing_lets_everything_go() -> None:
     store = MemoryStore()
     store.create_stream("A", "S", b"{}", 5, 1)
