@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
+from tests.contract.stream_rules import StreamRules, letters, payloads
 from tests.contract.worlds import TwoWorlds, content, messages_of, with_content
 from tests.oracle.jetstream import Interest, Kept, Stream
 
@@ -36,22 +37,15 @@ LOST: Final[dict[str, tuple[str, dict[str, str]]]] = {
 }
 codes = st.sampled_from([sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC])
 
-letters = st.sampled_from("abc")
-payloads = st.binary(max_size=8)
-near = st.integers(0, 25)
 
-
-class ApiMachine(TwoWorlds, RuleBasedStateMachine):
+class ApiMachine(TwoWorlds, StreamRules):
     """Streams S (limits), N (counters), I (interest), O with its mirror M and X that sources it."""
+
+    ttl = f"{TTL_S}s"
 
     def __init__(self) -> None:
         super().__init__()
-        self.s = Stream()
-        self.totals: dict[str, int] = {}
-        self.additions = 0
         self.interest = Interest()
-        self.origin: list[tuple[str, bytes]] = []
-        self.batches = 0
         self.schedules = 0
         self.passed_s = 0
         self.acks: dict[tuple[str, int], tuple[str, str]] = {}  # reply subjects in both worlds
@@ -80,46 +74,7 @@ class ApiMachine(TwoWorlds, RuleBasedStateMachine):
             self.api(f"STREAM.CREATE.{name}", {"name": name, **more})
         self.pass_time(1)
 
-    # --- S: limits, time to live, markers, rollup, schedules
-
-    @rule(
-        letter=letters,
-        payload=payloads,
-        ages=st.booleans(),
-        rollup=st.sampled_from(["", "", "", "sub", "all"]),
-    )
-    def publish(self, letter: str, payload: bytes, ages: bool, rollup: str) -> None:
-        subject = f"s.{letter}"
-        headers = {"Nats-TTL": f"{TTL_S}s"} if ages else {}
-        headers |= {"Nats-Rollup": rollup} if rollup else {}
-
-        answer = self.put(subject, payload, headers)
-
-        assert answer["seq"] == self.s.put(Kept(0, subject, payload, ages=ages), rollup=rollup)
-
-    @rule(letter=letters, number=st.integers(0, 3))
-    def publish_once(self, letter: str, number: int) -> None:
-        answer = self.put(f"s.{letter}", b"once", {"Nats-Msg-Id": f"id{number}"})
-
-        known = self.s.ids.get(f"id{number}")
-        if known is None:
-            known = self.s.ids[f"id{number}"] = self.s.put(Kept(0, f"s.{letter}", b"once"))
-            assert "duplicate" not in answer
-        else:
-            assert answer["duplicate"] is True
-        assert answer["seq"] == known
-
-    @rule(letter=letters, seq=near)
-    def publish_expecting(self, letter: str, seq: int) -> None:
-        subject = f"s.{letter}"
-        newest = max((one.seq for one in self.s.of(subject)), default=0)
-
-        answer = self.put(subject, b"e", {"Nats-Expected-Last-Subject-Sequence": str(seq)})
-
-        if seq == newest:
-            assert answer["seq"] == self.s.put(Kept(0, subject, b"e"))
-        else:
-            assert answer["error"]["err_code"] == 10071
+    # --- S: what takes time, beside the rules for all
 
     @rule(letter=letters)
     def purge_key(self, letter: str) -> None:
@@ -139,46 +94,6 @@ class ApiMachine(TwoWorlds, RuleBasedStateMachine):
 
         kept = Kept(0, f"s.{letter}", payload, due=f"due.{letter}")
         assert answer["seq"] == self.s.put(kept, rollup="sub")
-
-    @rule(seq=near)
-    def delete(self, seq: int) -> None:
-        answer = self.api("STREAM.MSG.DELETE.S", {"seq": seq})
-
-        assert answer.get("success", False) is self.s.remove(seq)
-
-    @rule(letter=st.sampled_from(["", "a", "b"]), keep=st.integers(0, 2))
-    def purge(self, letter: str, keep: int) -> None:
-        body: dict[str, Any] = {"filter": f"s.{letter}"} if letter else {}
-        body |= {"keep": keep} if keep else {}
-
-        answer = self.api("STREAM.PURGE.S", body)
-
-        assert answer["purged"] == self.s.purge(subject=body.get("filter", ""), keep=keep)
-
-    @rule(
-        letter_list=st.lists(letters, min_size=1, max_size=5),
-        how=st.sampled_from(["commit", "commit", "wrong", "left"]),
-    )
-    def batch(self, letter_list: list[str], how: str) -> None:
-        """All of its messages are stored, or none."""
-        answer = self.put_batch("s", letter_list, how)
-
-        if how == "commit":
-            for letter in letter_list:
-                self.s.put(Kept(0, f"s.{letter}", b"batch"))
-            assert (answer["count"], answer["seq"]) == (len(letter_list), self.s.last_seq)
-        elif how == "wrong":
-            assert answer["error"]["err_code"] == 10071
-
-    # --- N: counters
-
-    @rule(letter=letters, by=st.integers(-9, 9))
-    def count(self, letter: str, by: int) -> None:
-        answer = self.put(f"n.{letter}", b"", {"Nats-Incr": f"{by:+d}"})
-
-        self.totals[letter] = self.totals.get(letter, 0) + by
-        self.additions += 1
-        assert (answer["val"], answer["seq"]) == (str(self.totals[letter]), self.additions)
 
     # --- I: interest
 
@@ -236,16 +151,6 @@ class ApiMachine(TwoWorlds, RuleBasedStateMachine):
 
     # --- O, M, X: a mirror and a source
 
-    @rule(letter=letters, payload=payloads)
-    def publish_origin(self, letter: str, payload: bytes) -> None:
-        self.put(f"o.{letter}", payload)
-        self.origin.append((f"o.{letter}", payload))
-
-    @rule(letter_list=st.lists(letters, min_size=1, max_size=5))
-    def batch_origin(self, letter_list: list[str]) -> None:
-        self.put_batch("o", letter_list, "commit")
-        self.origin += [(f"o.{letter}", b"batch") for letter in letter_list]
-
     @rule()
     def purge_origin(self) -> None:
         """Mirrors and sources keep what they have."""
@@ -277,10 +182,7 @@ class ApiMachine(TwoWorlds, RuleBasedStateMachine):
         self.pass_time(1)  # positions are written a moment later
         for world in self.worlds():
             world.restart()
-        self.s.reread()
-        # As on nats-server: the window is read back from the messages that are there.
-        stored = {one.seq for one in self.s.messages}
-        self.s.ids = {name: seq for name, seq in self.s.ids.items() if seq in stored}
+        self.s.restart()
         self.pass_time(5)  # until the mirror asks again
 
     @rule(letter=letters, kind=st.sampled_from(sorted(LOST)), code=codes)
@@ -348,19 +250,6 @@ class ApiMachine(TwoWorlds, RuleBasedStateMachine):
         assert self.disk.js.streams["S"].store.last_seq() == self.s.last_seq
         assert {one.seq: key for one, key in with_content(found["I"])} == self.interest.messages
         assert content(found["M"]) == content(found["X"]) == self.origin
-
-    def put_batch(self, stream: str, letter_list: list[str], how: str) -> dict[str, Any]:
-        """Publish a batch; `how`: committed, left open, or with a member that is refused."""
-        self.batches += 1
-        answer: dict[str, Any] = {}
-        for number, letter in enumerate(letter_list, start=1):
-            headers = {"Nats-Batch-Id": f"b{self.batches}", "Nats-Batch-Sequence": str(number)}
-            if number == len(letter_list) and how != "left":
-                headers["Nats-Batch-Commit"] = "1"
-            if number == 1 and how == "wrong":
-                headers["Nats-Expected-Last-Sequence"] = "999"
-            answer = self.put(f"{stream}.{letter}", b"batch", headers)
-        return answer
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass; what a timer begins comes to its end before the next one.

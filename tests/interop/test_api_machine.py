@@ -18,7 +18,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -28,6 +27,7 @@ from hypothesis.stateful import (
 
 from tests.conformance.jetstream import observed
 from tests.conformance.jetstream.client import Connection
+from tests.contract.stream_rules import NO_HEADERS, StreamRules, letters, near, payloads
 from tests.hub.process import nats_server_path
 from tests.interop.alike import CONFIG
 from tests.interop.both import two_servers
@@ -50,24 +50,19 @@ MORE: Final = int(os.environ.get("MODEL_EXAMPLES", "0")) // 40
 PATIENCE_S: Final = 60.0  # nats-server counts and removes behind its answers
 POLL_S: Final = 0.01
 HOUR_NS: Final = 3600 * 1_000_000_000
-NO_HEADERS: Final[dict[str, str]] = {}
 STREAMS: Final[dict[str, dict[str, Any]]] = {
     "N": {"allow_msg_counter": True},
     "I": {"retention": "interest"},
     "W": {"retention": "workqueue"},
     "O": {"allow_atomic": True},
 }
-NUMBERS: Final = itertools.count(1)  # of batches and replies, never the same again
+EXAMPLES: Final = itertools.count(1)
 # The differences that are allowed. How far a mirror or source is behind, and since when; what
 # nats-server says of a stream without any message, which depends on whether it was ever purged; and
 # the last time of one that is empty again.
 FETCHED: Final = {"mirror", "sources"}
 UNTOUCHED: Final = {"first_seq", "last_ts", "deleted", "num_deleted"}
 EMPTY: Final = {"last_ts"}
-
-letters = st.sampled_from("abc")
-payloads = st.text("xyz", max_size=8).map(str.encode)
-near = st.integers(0, 25)
 
 
 class Server:
@@ -78,15 +73,9 @@ class Server:
         self.connection = Connection(process.client_port, "A", at_once=True)
 
     def ask(self, subject: str, payload: bytes, headers: dict[str, str] = NO_HEADERS) -> Received:
-        inbox = f"_C.{next(NUMBERS)}"
-        sid = self.connection.subscribe(inbox)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         block = f"NATS/1.0\r\n{lines}\r\n".encode() if headers else b""
-        self.connection.publish(subject, block, payload, inbox)
-        got = self.connection.next(sid)
-        self.connection.unsubscribe(sid)
-        assert got is not None, f"{subject} is not answered"
-        return got
+        return self.connection.ask(subject, payload, block)
 
     def api(self, endpoint: str, body: Any = None) -> Received:
         payload = b"" if body is None else json.dumps(body).encode()
@@ -104,20 +93,17 @@ class Server:
         self.connection = Connection(self.process.client_port, "A", at_once=True)
 
 
-class ServersMachine(RuleBasedStateMachine):
+class ServersMachine(StreamRules):
     """Streams S (limits), N (counters), I (interest), W (work queue), O, its mirror M, and X."""
 
+    ttl = "1h"
     servers: tuple[Server, Server]
 
     def __init__(self) -> None:
         super().__init__()
-        self.s = Stream()
-        self.totals: dict[str, int] = {}
-        self.additions = 0
         self.queues = {"I": Interest(), "W": Interest()}
-        self.origin: list[tuple[str, bytes]] = []
         self.acks: dict[tuple[str, str, int], tuple[str, str]] = {}  # reply subjects of the two
-        self.example = next(NUMBERS)
+        self.example = next(EXAMPLES)
         self.is_made = False
         self.was_restarted = False
 
@@ -158,58 +144,7 @@ class ServersMachine(RuleBasedStateMachine):
         answer = self.api(f"STREAM.CREATE.{name}", {"name": name, **own, **more})
         assert "error" not in answer
 
-    # --- S
-
-    @rule(
-        letter=letters,
-        payload=payloads,
-        ages=st.booleans(),
-        rollup=st.sampled_from(["", "", "", "sub", "all"]),
-    )
-    def publish(self, letter: str, payload: bytes, ages: bool, rollup: str) -> None:
-        headers = {"Nats-TTL": "1h"} if ages else {}
-        headers |= {"Nats-Rollup": rollup} if rollup else {}
-
-        answer = self.put(f"s.{letter}", payload, headers)
-
-        assert answer["seq"] == self.s.put(Kept(0, f"s.{letter}", payload), rollup=rollup)
-
-    @rule(letter=letters, number=st.integers(0, 3))
-    def publish_once(self, letter: str, number: int) -> None:
-        answer = self.put(f"s.{letter}", b"once", {"Nats-Msg-Id": f"id{number}"})
-
-        known = self.s.ids.get(f"id{number}")
-        assert answer.get("duplicate", False) is (known is not None)
-        if known is None:
-            known = self.s.ids[f"id{number}"] = self.s.put(Kept(0, f"s.{letter}", b"once"))
-        assert answer["seq"] == known
-
-    @rule(letter=letters, seq=near)
-    def publish_expecting(self, letter: str, seq: int) -> None:
-        subject = f"s.{letter}"
-        newest = max((one.seq for one in self.s.of(subject)), default=0)
-
-        answer = self.put(subject, b"e", {"Nats-Expected-Last-Subject-Sequence": str(seq)})
-
-        if seq == newest:
-            assert answer["seq"] == self.s.put(Kept(0, subject, b"e"))
-        else:
-            assert answer["error"]["err_code"] == 10071
-
-    @rule(seq=near)
-    def delete(self, seq: int) -> None:
-        answer = self.api(f"STREAM.MSG.DELETE.{self.name('S')}", {"seq": seq})
-
-        assert answer.get("success", False) is self.s.remove(seq)
-
-    @rule(letter=st.sampled_from(["", "a", "b"]), keep=st.integers(0, 2))
-    def purge(self, letter: str, keep: int) -> None:
-        body: dict[str, Any] = {"filter": f"s.{letter}"} if letter else {}
-        body |= {"keep": keep} if keep else {}
-
-        answer = self.api(f"STREAM.PURGE.{self.name('S')}", body)
-
-        assert answer["purged"] == self.s.purge(subject=body.get("filter", ""), keep=keep)
+    # --- S, beside the rules for all
 
     @rule(seq=near)
     def purge_up_to(self, seq: int) -> None:
@@ -219,21 +154,6 @@ class ServersMachine(RuleBasedStateMachine):
         self.s.drop(gone)
         assert answer["purged"] == len(gone)
         self.s.last_seq = max(self.s.last_seq, seq - 1)
-
-    @rule(
-        letter_list=st.lists(letters, min_size=1, max_size=5),
-        how=st.sampled_from(["commit", "commit", "wrong", "left"]),
-    )
-    def batch(self, letter_list: list[str], how: str) -> None:
-        """All of its messages are stored, or none."""
-        answer = self.put_batch("s", letter_list, how)
-
-        if how == "commit":
-            for letter in letter_list:
-                self.s.put(Kept(0, f"s.{letter}", b"batch"))
-            assert (answer["count"], answer["seq"]) == (len(letter_list), self.s.last_seq)
-        elif how == "wrong":
-            assert answer["error"]["err_code"] == 10071
 
     @rule(letter=letters, seq=near, how=st.sampled_from(["seq", "next", "last"]))
     def get(self, letter: str, seq: int, how: str) -> None:
@@ -253,16 +173,6 @@ class ServersMachine(RuleBasedStateMachine):
 
         got = answer.get("message")
         assert (got and got["seq"]) == (found[0].seq if found else None)
-
-    # --- N
-
-    @rule(letter=letters, by=st.integers(-9, 9))
-    def count(self, letter: str, by: int) -> None:
-        answer = self.put(f"n.{letter}", b"", {"Nats-Incr": f"{by:+d}"})
-
-        self.totals[letter] = self.totals.get(letter, 0) + by
-        self.additions += 1
-        assert (answer["val"], answer["seq"]) == (str(self.totals[letter]), self.additions)
 
     # --- I and W
 
@@ -334,18 +244,6 @@ class ServersMachine(RuleBasedStateMachine):
         self.api(f"CONSUMER.DELETE.{self.name('I')}.{name}")
         self.queues["I"].delete(name)
 
-    # --- O, M, X
-
-    @rule(letter=letters, payload=payloads)
-    def publish_origin(self, letter: str, payload: bytes) -> None:
-        self.put(f"o.{letter}", payload)
-        self.origin.append((f"o.{letter}", payload))
-
-    @rule(letter_list=st.lists(letters, min_size=1, max_size=5))
-    def batch_origin(self, letter_list: list[str]) -> None:
-        self.put_batch("o", letter_list, "commit")
-        self.origin += [(f"o.{letter}", b"batch") for letter in letter_list]
-
     # --- what happens to servers
 
     @precondition(lambda self: MORE and not self.was_restarted)
@@ -355,8 +253,7 @@ class ServersMachine(RuleBasedStateMachine):
         self.settled()
         for server in self.servers:
             server.restart()
-        stored = {one.seq for one in self.s.messages}
-        self.s.ids = {name: seq for name, seq in self.s.ids.items() if seq in stored}
+        self.s.restart()
 
     # --- the comparison
 
@@ -436,19 +333,6 @@ class ServersMachine(RuleBasedStateMachine):
         ours, theirs = (server.ask(subject, payload, headers) for server in self.servers)
         assert observed.normal(ours, "_C.") == observed.normal(theirs, "_C.")
         return observed.value(ours) or {}
-
-    def put_batch(self, stream: str, letter_list: list[str], how: str) -> Any:
-        """Publish a batch; `how`: committed, left open, or with a member that is refused."""
-        name = f"b{next(NUMBERS)}"
-        answer: Any = None
-        for number, letter in enumerate(letter_list, start=1):
-            headers = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
-            if number == len(letter_list) and how != "left":
-                headers["Nats-Batch-Commit"] = "1"
-            if number == 1 and how == "wrong":
-                headers["Nats-Expected-Last-Sequence"] = "999"
-            answer = self.put(f"{stream}.{letter}", b"batch", headers)
-        return answer
 
 
 def plain(got: Received) -> Any:

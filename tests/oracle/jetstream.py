@@ -71,6 +71,12 @@ class Stream:
         for one in self.messages:
             one.ended = self.of(one.subject)[-1] is not one
 
+    def restart(self) -> None:
+        """As on nats-server: the window is read back, too, from the messages that are there."""
+        self.reread()
+        stored = {one.seq for one in self.messages}
+        self.ids = {name: seq for name, seq in self.ids.items() if seq in stored}
+
     def all_ages(self) -> None:
         """Every time to live passes, those of markers and of what schedules send included."""
         before = list(self.messages)

@@ -62,6 +62,16 @@ class Connection:
         self.send(b"UNSUB %d\r\n" % sid)
         self._queues.pop(sid)
 
+    def ask(self, subject: str, payload: bytes = b"", header: bytes = b"") -> Received:
+        """Publish with a reply subject that nothing else here has; return the first answer."""
+        inbox = f"_C.ask{self._sids}"
+        sid = self.subscribe(inbox)
+        self.publish(subject, header, payload, inbox)
+        got = self.next(sid)
+        self.unsubscribe(sid)
+        assert got is not None, f"{subject} {payload!r} is not answered"
+        return got
+
     def flush(self) -> None:
         """Return when the server has read all of this and has sent what it had for us."""
         wanted = self._pongs + 1
