@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.memory import MemoryStore
+from tests.sim.committer import read_all
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -101,18 +101,8 @@ class TwoWorlds:
 
 
 def messages_of(world: World, stream: str) -> list[StoredMsg]:
-    found: list[StoredMsg] = []
-    store = world.js.streams[stream].store
-    at = 1
-    while True:
-        page: list[StoredMsg] = []
-        store.read(at, [], limits.READ_BATCH_MSGS, 1 << 20, page.extend)
-        if isinstance(world, RealWorld):
-            world.disk_world.settle()
-        if not page:
-            return found
-        found += page
-        at = page[-1].seq + 1
+    settle = world.disk_world.settle if isinstance(world, RealWorld) else lambda: None
+    return read_all(world.js.streams[stream].store, settle)
 
 
 def content(messages: list[StoredMsg]) -> list[tuple[str, bytes]]:

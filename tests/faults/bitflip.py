@@ -28,7 +28,7 @@ from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store.inspect import Inspection
 from leafnode.store.schema import FILE_NAME
 from leafnode.store.verify import verify
-from tests.sim.committer import SMALL, FaultyDisk, open_store
+from tests.sim.committer import SMALL, FaultyDisk, open_store, read_all
 
 if TYPE_CHECKING:
     import sqlite3
@@ -154,7 +154,7 @@ def hold(directory: Path) -> dict[Key, Held]:
     held = {}
     for record in world.store.streams():
         state = record.store.state()
-        messages = {one.seq: one for one in read_all(world, record.store, state.first_seq)}
+        messages = {one.seq: one for one in read_all(record.store, world.settle, state.first_seq)}
         assert len(messages) == state.msgs > 0
         held[record.account, record.name] = Held(
             *(record.config, record.created_ns, state.first_seq, state.last_seq, messages),
@@ -242,7 +242,7 @@ def earlier(directory: Path, held: dict[Key, Held]) -> list[str]:
     faults = [str(problem) for _, _, problem in world.damage]
     for record in world.store.streams():
         want = held[record.account, record.name].messages
-        for one in read_all(world, record.store, 1):
+        for one in read_all(record.store, world.settle):
             if want.get(one.seq, one) != one:
                 faults.append(f"served another message {one.seq}")
     world.close()
@@ -323,7 +323,7 @@ def examine(world: StoreWorld, held: dict[Key, Held]) -> list[str]:
 
 def differences(world: StoreWorld, stream: StreamStore, want: Held) -> list[str]:
     wrong = []
-    got = read_all(world, stream, want.first_seq)
+    got = read_all(stream, world.settle, want.first_seq)
     found: list[StoredMsg | None] = []
     for seq in list(want.messages)[::GET_STEP]:
         stream.get(seq, found.append)
@@ -378,18 +378,6 @@ def use(world: StoreWorld) -> None:
         except StoreError:
             continue
         world.settle()
-
-
-def read_all(world: StoreWorld, stream: StreamStore, start: int) -> list[StoredMsg]:
-    messages: list[StoredMsg] = []
-    while True:
-        found: list[list[StoredMsg]] = []
-        stream.read(start, [], 64, 10**6, found.append)
-        world.settle()
-        if not found or not found[0]:
-            return messages
-        messages += found[0]
-        start = messages[-1].seq + 1
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
 from tests.faults import powercut_api
-from tests.sim.committer import open_store
+from tests.sim.committer import open_store, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     Log = list[tuple[int, str, int, bytes, str]]
     Judge = Callable[[Path, list[bytes]], str]
 
-    from leafnode.store.api import StoredMsg
     from tests.sim.committer import StoreWorld
 
 NAME, CREATE, WRITE, SIZE, SYNC, SYNC_DIR, RENAME, UNLINK, PROMISE = range(1, 10)
@@ -297,7 +296,7 @@ def examine(world: StoreWorld, directory: Path, acked: int, first: int) -> str:
     state = stream.state()
     if state.last_seq < acked or state.first_seq < first:
         return f"{acked} acknowledged from {first} on, it has {state.first_seq}-{state.last_seq}"
-    messages = everything(world, state.first_seq)
+    messages = read_all(stream, world.settle, state.first_seq)
     problems = [] if len(messages) == state.msgs else [f"{len(messages)} of {state.msgs} read"]
     groups: Counter[int] = Counter()
     for message in messages:
@@ -318,19 +317,6 @@ def examine(world: StoreWorld, directory: Path, acked: int, first: int) -> str:
     connection.close()
     problems += [] if whole == "ok" else [f"integrity: {whole}"]
     return "; ".join(problems + [str(one) for one in world.damage])
-
-
-def everything(world: StoreWorld, start: int) -> list[StoredMsg]:
-    """Read all messages, which verifies their checksums."""
-    stream, messages = world.store.streams()[0].store, []
-    while True:
-        found: list[list[StoredMsg]] = []
-        stream.read(start, [], 256, 10**7, found.append)
-        world.settle()
-        if not found or not found[0]:
-            return messages
-        messages += found[0]
-        start = messages[-1].seq + 1
 
 
 def main() -> int:

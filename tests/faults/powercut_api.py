@@ -20,7 +20,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.jetstream.go_time import format_time
 from leafnode.protocol import header
 from leafnode.store import schema
-from tests.sim.committer import SMALL
+from tests.sim.committer import SMALL, read_all
 from tests.unit.jetstream.real_world import RealWorld
 
 if TYPE_CHECKING:
@@ -175,16 +175,7 @@ def _wrong(world: RealWorld, told: list[list[Any]]) -> list[str]:
 
 def _all(world: RealWorld, name: str) -> list[StoredMsg]:
     store = next(one.store for one in world.store.streams() if one.name == name)
-    messages: list[StoredMsg] = []
-    start = 1
-    while True:
-        found: list[list[StoredMsg]] = []
-        store.read(start, [], 256, 10**7, found.append)
-        world.settle()
-        if not found or not found[0]:
-            return messages
-        messages += found[0]
-        start = messages[-1].seq + 1
+    return read_all(store, world.settle)
 
 
 def _total(message: StoredMsg | None) -> str:

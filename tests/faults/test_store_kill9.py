@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sim.committer import open_store
+from tests.sim.committer import open_store, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from leafnode.store.api import StoredMsg, StreamStore
+    from leafnode.store.api import StreamStore
     from tests.sim.committer import StoreWorld
 
 CYCLES = 20
@@ -99,14 +99,7 @@ def killed_after(directory: Path, lines: int) -> int:
 
 def bodies(world: StoreWorld, stream: StreamStore) -> int:
     """Read every message, which verifies its checksum; return how many there are."""
-    count, start = 0, 1
-    while True:
-        found: list[list[StoredMsg]] = []
-        stream.read(start, [], 256, 10**6, found.append)
-        world.settle()
-        if not found[0]:
-            return count
-        for message in found[0]:
-            assert message.body == b"%d" % (message.seq - 1)
-        count += len(found[0])
-        start = found[0][-1].seq + 1
+    messages = read_all(stream, world.settle)
+    for message in messages:
+        assert message.body == b"%d" % (message.seq - 1)
+    return len(messages)

@@ -161,22 +161,13 @@ class Player:
         self._inboxes += 1
         return f"_C.{self._inboxes}"
 
-    def _ask(self, subject: str, payload: bytes, block: bytes = b"") -> Received:
-        inbox = self._inbox()
-        sid = self._connection.subscribe(inbox)
-        self._connection.publish(subject, block, payload, inbox)
-        got = self._connection.next(sid)
-        self._connection.unsubscribe(sid)
-        assert got is not None, f"{subject} is not answered"
-        return got
-
     def _api(self, endpoint: str, body: Any = None) -> Received:
         payload = b"" if body is None else json.dumps(body).encode()
-        return self._ask(f"$JS.API.{endpoint}", payload)
+        return self._connection.ask(f"$JS.API.{endpoint}", payload)
 
     def _publish(self, subject: str, header: str, payload: str) -> Any:
         block = f"NATS/1.0\r\nK: {header}\r\n\r\n".encode() if header else b""
-        return observed.normal(self._ask(subject, payload.encode(), block), "_C.")
+        return observed.normal(self._connection.ask(subject, payload.encode(), block), "_C.")
 
     def _fetch(self, request: Any) -> list[Any]:
         """Return the messages of a request until it ends."""

@@ -71,14 +71,8 @@ class Client:
             connection.close()
 
     def ask(self, account: str, endpoint: str, body: Any) -> Received:
-        connection = self._connections[account]
-        sid = connection.subscribe("_C.r")
         payload = b"" if body is None else json.dumps(body).encode()
-        connection.publish(f"$JS.API.{endpoint}", b"", payload, "_C.r")
-        got = connection.next(sid)
-        connection.unsubscribe(sid)
-        assert got is not None, f"{endpoint} is not answered"
-        return got
+        return self._connections[account].ask(f"$JS.API.{endpoint}", payload)
 
     def play(self, steps: list[tuple[str, Any]]) -> list[Any]:
         """Return the answers in the form that is compared."""

@@ -105,14 +105,8 @@ class Client:
         self._connection.close()
 
     def ask(self, endpoint: str, body: Any = None) -> Any:
-        connection = self._connection
-        sid = connection.subscribe("_C.r")
         payload = b"" if body is None else json.dumps(body).encode()
-        connection.publish(f"$JS.API.{endpoint}", b"", payload, "_C.r")
-        got = connection.next(sid)
-        connection.unsubscribe(sid)
-        assert got is not None, f"{endpoint} is not answered"
-        return json.loads(got.payload)
+        return json.loads(self._connection.ask(f"$JS.API.{endpoint}", payload).payload)
 
     def play(self, config: dict[str, Any], messages: list[Message]) -> list[Any]:
         """Return every answer, and what the stream holds at the end."""

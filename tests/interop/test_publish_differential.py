@@ -89,14 +89,8 @@ class Client:
         return found
 
     def _ask(self, endpoint: str, body: Any) -> Any:
-        connection = self._connection
-        sid = connection.subscribe("_C.r")
         payload = b"" if body is None else json.dumps(body).encode()
-        connection.publish(f"$JS.API.{endpoint}", b"", payload, "_C.r")
-        got = connection.next(sid)
-        connection.unsubscribe(sid)
-        assert got is not None, f"{endpoint} is not answered"
-        return json.loads(got.payload)
+        return json.loads(self._connection.ask(f"$JS.API.{endpoint}", payload).payload)
 
 
 @pytest.fixture(scope="module")

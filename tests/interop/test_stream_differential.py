@@ -78,11 +78,7 @@ class Client:
         """Say whether a published message is stored without an answer."""
         if subject.startswith("$JS."):
             return False
-        sid = self._connection.subscribe("_C.q")
-        self._connection.publish("$JS.API.STREAM.INFO.S", b"", b"", "_C.q")
-        info = self._connection.next(sid)
-        self._connection.unsubscribe(sid)
-        assert info is not None
+        info = self._connection.ask("$JS.API.STREAM.INFO.S")
         return bool((observed.value(info) or {}).get("config", {}).get("no_ack"))
 
 

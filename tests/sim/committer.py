@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leafnode.errors import StoreCorrupt
+    from leafnode.store.api import StoredMsg, StreamStore
     from leafnode.store.worker import Executor
 
 # No pre-grown WAL and no reserve: a test opens many stores.
@@ -154,6 +155,21 @@ class StoreWorld:
                 executor.inline = True  # closing waits for the last commit
         self.store.close(_nothing)
         self.settle()
+
+
+def read_all(stream: StreamStore, settle: Callable[[], None], start: int = 1) -> list[StoredMsg]:
+    """Read all messages from a sequence on, which verifies their checksums; `settle` lets a read
+    come to its end. One that fails ends it.
+    """
+    messages: list[StoredMsg] = []
+    while True:
+        page: list[StoredMsg] = []
+        stream.read(start, [], 256, 10**7, page.extend)
+        settle()
+        if not page:
+            return messages
+        messages += page
+        start = page[-1].seq + 1
 
 
 def open_store(
