@@ -22,6 +22,7 @@ def escaped(text: bytes) -> bytes:
     """Return JSON with Go's escapes: outside of strings it has none of these characters."""
     if b">" in text or b"<" in text or b"&" in text:
         text = text.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
-    if b"\xe2\x80" in text:  # LINE SEPARATOR, PARAGRAPH SEPARATOR
+    # LINE SEPARATOR, PARAGRAPH SEPARATOR; a search for one byte is over at once.
+    if b"\xe2" in text and b"\xe2\x80" in text:
         text = text.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
     return text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from leafnode.go_json import escaped
 from leafnode.sha256 import sha256
 
 if TYPE_CHECKING:
@@ -19,16 +20,7 @@ if TYPE_CHECKING:
 
 def config_digest(root: Node) -> str:
     """Return `sha256:` and 64 hexadecimal digits."""
-    text = msgspec.json.encode(_plain(root), order="sorted")
-    # As Go's encoding/json escapes, in strings, which alone can hold these.
-    for plain, escaped in (
-        (b"<", b"\\u003c"),
-        (b">", b"\\u003e"),
-        (b"&", b"\\u0026"),
-        ("\u2028".encode(), b"\\u2028"),
-        ("\u2029".encode(), b"\\u2029"),
-    ):
-        text = text.replace(plain, escaped)
+    text = escaped(msgspec.json.encode(_plain(root), order="sorted"))
     return "sha256:" + sha256(text + b"\n").hex()
 
 

@@ -14,13 +14,14 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
+from leafnode import go_json
 from leafnode.monitor import process
 from leafnode.monitor.metrics import metrics
 from leafnode.monitor.monitor import ENDPOINTS
 from leafnode.monitor.own import serialz, uplinkz
 from leafnode.monitor.query import BadQuery, Query
 from leafnode.monitor.steps import at_once
-from leafnode.monitor.text import compact, pretty_steps
+from leafnode.monitor.text import pretty_steps
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
@@ -127,10 +128,10 @@ class Endpoints:
         answer = yield from self._monitor.ask("HEALTHZ", options)
         status = answer.pop("status_code")
         assert isinstance(status, int), "healthz sets it"
-        return Answer(status, JSON, (compact(answer),))
+        return Answer(status, JSON, (go_json.encode(answer),))
 
     def _expvar(self, _: Query) -> Steps[Answer]:
-        return at_once(Answer(200, JSON_UTF8, (compact(self._monitor.expvarz()), b"\n")))
+        return at_once(Answer(200, JSON_UTF8, (go_json.encode(self._monitor.expvarz()), b"\n")))
 
     def _metrics(self, _: Query) -> Steps[Answer]:
         return Answer(200, PROMETHEUS, (yield from metrics(self._monitor)))

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 
-from leafnode import limits
+from leafnode import go_json, limits
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
 from leafnode.monitor.steps import Run, at_once
-from leafnode.monitor.text import compact
 from leafnode.net.backlog import in_pieces
 from leafnode.net.http_request import TOO_LARGE, flaw, is_about_the_server, malformed, refusal
 
@@ -201,7 +200,9 @@ class HttpSession:
         self._server.counters.faults += 1
         target = bytes(self._request.target[:100]) if self._request is not None else b""
         log.error("Monitoring failed: target=%r", target, exc_info=err)
-        self._answer(Answer(500, JSON, (compact({"status": "error", "error": "internal error"}),)))
+        self._answer(
+            Answer(500, JSON, (go_json.encode({"status": "error", "error": "internal error"}),))
+        )
 
     def _answer(self, answer: Answer) -> None:
         paused, self._run = self._run is not None and self._run.paused, None

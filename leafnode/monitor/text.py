@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from leafnode.clock import NS_PER_S
-from leafnode.go_json import encode, escaped
+from leafnode.go_json import escaped
 from leafnode.monitor.steps import finish
 
 if TYPE_CHECKING:
@@ -131,10 +131,6 @@ def _is_long(value: object) -> bool:
 def pretty(answer: Mapping[str, object]) -> bytes:
     """Return JSON with two spaces of indentation, made at once."""
     return b"".join(finish(pretty_steps(answer)))
-
-
-def compact(answer: Mapping[str, object]) -> bytes:
-    return encode(answer)
 
 
 def shown(subject: bytes) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from leafnode.config.listener_options import Websocket
 from leafnode.config.options import HostPort, Options
 from leafnode.errors import ReloadError
+from leafnode.jetstream.go_time import format_duration
 
 if TYPE_CHECKING:
     from leafnode.config.options import Idle, JetStreamOptions, OperatorOptions
@@ -176,8 +177,13 @@ def _check_idle(old: tuple[Idle, ...], new: tuple[Idle, ...]) -> None:
         before = was[name].value if name in was else will[name].default
         after = will[name].value if name in will else was[name].default
         if before != after:
-            field = "sync_ns" if name == "SyncInterval" else ""  # the unit, for how it is shown
-            raise ReloadError(f"{name}: old={_told(field, before)}, new={_told(field, after)}")
+            old_text, new_text = (_idle(name, value) for value in (before, after))
+            raise ReloadError(f"{name}: old={old_text}, new={new_text}")
+
+
+def _idle(name: str, value: Any) -> str:
+    is_duration = name == "SyncInterval" and isinstance(value, int)
+    return format_duration(value) if is_duration else _told("", value)
 
 
 def _told(field: str, value: Any) -> str:
@@ -186,7 +192,7 @@ def _told(field: str, value: Any) -> str:
     if field == "system_account" and value == _SYSTEM_ACCOUNT:
         return ""
     if field.endswith("_ns") and isinstance(value, int):
-        return _duration(value)
+        return format_duration(value)
     return _shown(value)
 
 
@@ -239,7 +245,7 @@ def line(change: Change, new: Options) -> str:
     if change.live.is_secret:
         return f"Reloaded: {change.live.shown}"
     value = getattr(new, change.field)
-    shown = _duration(value) if change.field.endswith("_ns") else _shown(value)
+    shown = format_duration(value) if change.field.endswith("_ns") else _shown(value)
     return f"Reloaded: {change.live.shown} = {shown}" if shown else f"Reloaded: {change.live.shown}"
 
 
@@ -252,15 +258,3 @@ def _shown(value: object) -> str:
     if isinstance(value, HostPort):
         return f"{value.host}:{value.port}"
     return ""
-
-
-def _duration(duration_ns: int) -> str:
-    """Return a duration as Go prints it: 2m0s, 1.5s, 300ms."""
-    if 0 < duration_ns < 1_000_000_000:
-        return f"{duration_ns / 1e6:g}ms"
-    minutes, rest_ns = divmod(duration_ns, 60_000_000_000)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{rest_ns / 1e9:g}s"
-    if minutes or hours:
-        text = f"{minutes}m{text}"
-    return f"{hours}h{text}" if hours else text

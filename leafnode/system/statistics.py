@@ -90,7 +90,7 @@ class Heartbeat:
             if self._run is not None:
                 self._run.cancel()  # it was not done in a second
             self._run = Run(
-                self._statsz(), self._envelope.clock, partial(self._publish, subject), _raise
+                self.message(), self._envelope.clock, partial(self._publish, subject), _raise
             )
             self._run.start()
 
@@ -98,9 +98,8 @@ class Heartbeat:
         statsz = yield from self._statsz()
         return {"server": self._envelope.server(), "statsz": statsz}
 
-    def _publish(self, subject: str, statsz: dict[str, object]) -> None:
+    def _publish(self, subject: str, message: dict[str, object]) -> None:
         self._run = None
-        message = {"server": self._envelope.server(), "statsz": statsz}
         self._envelope.publish(subject, message)
 
     def _call_in(self, delay_ns: int) -> None:

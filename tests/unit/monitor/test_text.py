@@ -7,8 +7,9 @@ import json
 import pytest
 
 from leafnode.clock import NS_PER_S
+from leafnode.go_json import encode
 from leafnode.monitor.steps import finish
-from leafnode.monitor.text import compact, number, pretty, pretty_steps, shown, uptime
+from leafnode.monitor.text import number, pretty, pretty_steps, shown, uptime
 
 
 @pytest.mark.parametrize(
@@ -29,12 +30,12 @@ def test_uptime_has_no_parts_that_are_not_needed(seconds: int, text: str) -> Non
 
 @pytest.mark.parametrize(("value", "text"), [(2.0, b"2"), (0.0, b"0"), (0.5, b"0.5")])
 def test_a_whole_number_has_no_point(value: float, text: bytes) -> None:
-    assert compact({"n": number(value)}) == b'{"n":%b}' % text
+    assert encode({"n": number(value)}) == b'{"n":%b}' % text
 
 
 def test_json_is_indented_by_two_and_escaped_as_go_does() -> None:
     assert pretty({"a": ["x.>"]}) == b'{\n  "a": [\n    "x.\\u003e"\n  ]\n}'
-    assert compact({"a": "<&"}) == b'{"a":"\\u003c\\u0026"}'
+    assert encode({"a": "<&"}) == b'{"a":"\\u003c\\u0026"}'
 
 
 def test_bytes_that_are_no_text_are_shown_all_the_same() -> None:
