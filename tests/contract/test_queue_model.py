@@ -18,7 +18,6 @@ from leafnode.clock import NS_PER_S
 from tests.contract.worlds import TwoWorlds, messages_of, with_content
 from tests.oracle.jetstream import Kept, Stream
 from tests.oracle.work_queue import WorkQueue
-from tests.unit.jetstream.real_world import RealWorld
 
 if TYPE_CHECKING:
     from tests.unit.jetstream.world import World
@@ -199,10 +198,7 @@ class QueueMachine(TwoWorlds, RuleBasedStateMachine):
         if ends == EOB:
             seq = sent[-1][0] + 1
             world.publish("f.a", b"", reply=f"_F.{name}.10.{mode}.{seq}.{EOB}.$FI")
-        if isinstance(world, RealWorld):
-            world.settle()
-        else:
-            world.clock.advance(0)
+        world.settle()
         return [json.loads(one.payload) for one in heard]
 
 

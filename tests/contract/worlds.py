@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode.clock import NS_PER_S
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.memory import MemoryStore
+from tests.contract.stream_rules import NO_HEADERS
 from tests.sim.committer import read_all
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
@@ -32,7 +33,6 @@ TINY: Final = StoreBounds(
     wal_pregrow_bytes=0,
     reserve_bytes=0,
 )
-NO_HEADERS: Final[dict[str, str]] = {}
 # The accounted bytes of a message differ between file and memory, on nats-server too; how long ago
 # a mirror heard something depends on when a commit was let through.
 UNLIKE: Final = {"bytes", "active"}
@@ -80,10 +80,7 @@ class TwoWorlds:
         self, world: World, subject: str, payload: bytes, headers: dict[str, str]
     ) -> dict[str, Any]:
         answers = world.request(subject, payload, headers=headers)
-        if isinstance(world, RealWorld):
-            world.settle()
-        else:
-            world.clock.advance(0)
+        world.settle()
         answer: dict[str, Any] = json.loads(answers[0].payload or b"{}")
         return answer
 

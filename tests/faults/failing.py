@@ -235,7 +235,6 @@ def _opened(directory: Path, disk: Disk, told: Told) -> RealWorld:
 
 def calls(directory: Path, disk: Disk, kind: str, *, opening: bool) -> int:
     """Return how many calls of this kind a run without a fault makes."""
-    try_one(directory, disk, Fault(kind, LASTING, 0, opening))
     world, told = fresh(directory, disk), Told()
     work(world, told, 4)
     disk.fail(kind, LASTING, 0)

@@ -9,20 +9,11 @@ if TYPE_CHECKING:
     from tests.unit.jetstream.world import Msg, World
 
 
-def turn(world: World) -> None:
-    """Let the loop, and the disk of a RealWorld, do what is due now."""
-    settle = getattr(world, "settle", None)
-    if settle is not None:
-        settle()
-    else:
-        world.clock.advance(0)
-
-
 def ask(world: World, stream: str = "S", **asked: Any) -> Any:
     """Ask for a snapshot and return the answer."""
     body = json.dumps({"deliver_subject": "chunks", **asked}).encode()
     answers = world.request(f"$JS.API.STREAM.SNAPSHOT.{stream}", body)
-    turn(world)
+    world.settle()
     (answer,) = answers
     return json.loads(answer.payload)
 
@@ -37,7 +28,7 @@ def take(world: World, stream: str = "S", **asked: Any) -> bytes:
             acknowledged += 1
             if chunk.reply:
                 world.publish(chunk.reply.decode())
-        turn(world)
+        world.settle()
     assert heard[-1].payload == b""
     assert heard[-1].status in {b"", b"NATS/1.0 204"}
     return b"".join(chunk.payload for chunk in heard)
@@ -47,7 +38,7 @@ def begin(world: World, name: str = "S", **config: Any) -> str:
     """Ask for a restore and return where to send the archive."""
     body = {"config": {"name": name, "subjects": [f"{name.lower()}.>"], **config}, "state": {}}
     answers = world.request(f"$JS.API.STREAM.RESTORE.{name}", json.dumps(body).encode())
-    turn(world)
+    world.settle()
     (answer,) = answers
     found = json.loads(answer.payload)
     assert "error" not in found, found
@@ -58,7 +49,7 @@ def begin(world: World, name: str = "S", **config: Any) -> str:
 def send(world: World, subject: str, chunk: bytes) -> list[Msg]:
     """Send a chunk and return what was answered so far."""
     answers = world.request(subject, chunk)
-    turn(world)
+    world.settle()
     return answers
 
 

@@ -13,7 +13,7 @@ from leafnode.errors import StoreBusy, StoreFailed
 from leafnode.jetstream.archive import ArchiveWriter, Begin, KeptConsumer, KeptSources
 from leafnode.jetstream.consumer_state import ConsumerState, encode
 from leafnode.store.api import StoredMsg
-from tests.unit.jetstream.archives import ask, begin, error_of, give, send, take, turn
+from tests.unit.jetstream.archives import ask, begin, error_of, give, send, take
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -225,7 +225,7 @@ def test_each_chunk_is_answered_when_it_is_taken_in_and_the_last_when_it_is_on_d
     assert world.error("STREAM.INFO.S")[1] == 10059
     for _ in range(3):
         world.store.commit()
-        turn(world)
+        world.settle()
 
     assert "error" not in json.loads(last[0].payload)
     assert world.state()["messages"] == 1
@@ -238,7 +238,7 @@ def test_a_consumer_that_is_made_while_the_name_is_not_on_disk_is_one() -> None:
     world.store.hold()
     last = send(world, subject, b"")
     world.store.commit()
-    turn(world)
+    world.settle()
     assert list(world.js.streams) == ["S"]
 
     body = b'{"stream_name":"S","config":{"durable_name":"NEW","ack_policy":"explicit"}}'
@@ -246,7 +246,7 @@ def test_a_consumer_that_is_made_while_the_name_is_not_on_disk_is_one() -> None:
     before = world.js.streams["S"].consumers["NEW"]
     for _ in range(3):
         world.store.commit()
-        turn(world)
+        world.settle()
 
     assert "error" not in json.loads(made[0].payload)
     assert json.loads(last[0].payload)["state"]["consumer_count"] == 2
@@ -360,7 +360,7 @@ def test_a_chunk_without_a_reply_ends_it() -> None:
     send(world, subject, archive(message(1))[:80])
 
     world.publish(subject, b"x")
-    turn(world)
+    world.settle()
 
     assert len(complete) == 1
     assert stored(world) == []

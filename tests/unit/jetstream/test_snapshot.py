@@ -13,7 +13,7 @@ from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed
 from leafnode.jetstream.archive import ArchiveReader, Begin, KeptConsumer, KeptSources
 from leafnode.jetstream.snapshot import _Pages
 from leafnode.store.api import StoredMsg
-from tests.unit.jetstream.archives import ask, error_of, take, turn
+from tests.unit.jetstream.archives import ask, error_of, take
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -110,7 +110,7 @@ def test_what_is_stored_later_is_not_in_it_and_what_is_removed_is_missing() -> N
         for chunk in tuple(heard):
             if chunk.reply:
                 world.publish(chunk.reply.decode())
-        turn(world)
+        world.settle()
 
     data = b"".join(chunk.payload for chunk in heard)
     seqs = [one.seq for one in records(data) if isinstance(one, StoredMsg)]
@@ -172,7 +172,7 @@ def test_no_more_is_out_than_the_window_and_each_answer_lets_one_out() -> None:
     assert len(heard) == 2
 
     world.publish(heard[0].reply.decode())
-    turn(world)
+    world.settle()
 
     assert len(heard) == 3
 
@@ -204,7 +204,7 @@ def test_a_reader_that_goes_ends_it() -> None:
     ask(world, **SMALL)
 
     world.account.unsubscribe(sub)
-    turn(world)
+    world.settle()
 
     assert complete[0]["error"] == "no interest"
     assert (len(world.js.transfers), world.account.watchers) == (0, [])
@@ -217,7 +217,7 @@ def test_it_waits_a_while_for_a_reader_to_come() -> None:
     world.clock.advance(S)
 
     heard = world.listen("chunks")
-    turn(world)
+    world.settle()
 
     assert heard[-1].payload == b""
 
@@ -254,7 +254,7 @@ def test_a_stream_that_is_deleted_meanwhile_ends_it() -> None:
         if not heard[-1].payload:
             break
         world.publish(heard[-1].reply.decode())
-        turn(world)
+        world.settle()
 
     assert heard[-1].status == b"NATS/1.0 500 the stream is deleted"
 
@@ -281,7 +281,7 @@ def test_an_update_meanwhile_changes_nothing_of_it() -> None:
     world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "description": "new"})
     while heard[-1].payload:
         world.publish(heard[-1].reply.decode() or "nowhere")
-        turn(world)
+        world.settle()
 
     begin = records(b"".join(chunk.payload for chunk in heard))[0]
     assert isinstance(begin, Begin)
@@ -295,7 +295,7 @@ def test_the_answer_waits_for_what_is_staged() -> None:
     world.publish("s.b", b"staged")
 
     answers = world.request("$JS.API.STREAM.SNAPSHOT.S", b'{"deliver_subject":"chunks"}')
-    turn(world)
+    world.settle()
     assert answers == []
     world.store.commit()
 
@@ -395,7 +395,7 @@ def test_the_account_shuts_down_and_nothing_more_is_sent() -> None:
 
     world.js.shut_down()
     world.publish(heard[0].reply.decode())
-    turn(world)
+    world.settle()
 
     assert len(heard) == 2
     assert not world.js.transfers

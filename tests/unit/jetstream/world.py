@@ -58,6 +58,10 @@ class World:
         self.js.recover(self._on_ready)
         self.clock.advance(0)
 
+    def settle(self) -> None:
+        """Let what is due now be done."""
+        self.clock.advance(0)
+
     def enable(self, account: Account, **facts: int) -> AccountJetStream:
         """Give an account JetStream on this world's stores."""
         context = Context(
