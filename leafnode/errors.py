@@ -7,6 +7,7 @@ LeafnodeError
 ├── ListenError            an address that cannot be listened on
 ├── TlsError               certificates, keys or ciphers that a listener cannot use
 ├── AuthError              credentials that cannot be read or do not hold
+├── WalkError              patterns that cross in too many ways to be compared
 ├── TransformError         a subject transform that makes no sense; in nats-server's words
 ├── ProtocolError          a peer broke the NATS protocol; carries the exact -ERR text
 │   ├── ParserError …      see leafnode/protocol/errors.py

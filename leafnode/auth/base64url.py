@@ -13,7 +13,7 @@ import re
 from typing import Final
 
 _RAW_URL: Final = re.compile(r"[A-Za-z0-9_-]*")
-_CHARS: Final = re.compile(r"[A-Za-z0-9_\r\n-]")
+_ILLEGAL: Final = re.compile(r"[^A-Za-z0-9_\r\n-]")
 _STANDARD: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _LINE_ENDS: Final = str.maketrans("", "", "\r\n")
 _QUANTUM: Final = 4  # characters for three bytes
@@ -29,7 +29,8 @@ def raw_url(text: str) -> bytes | None:
 
 def illegal_at(text: str) -> int:
     """Return where what `raw_url` takes for nothing stops being base 64, as Go counts it."""
-    return next((at for at, char in enumerate(text) if not _CHARS.fullmatch(char)), len(text) - 1)
+    found = _ILLEGAL.search(text)
+    return found.start() if found is not None else len(text) - 1
 
 
 def raw_url_or_standard(text: str) -> bytes | None:

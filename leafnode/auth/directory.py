@@ -62,7 +62,7 @@ class JwtDirectory:
         self._is_cache = options.kind == "cache"
         default = CACHED_ACCOUNT_JWTS_MAX if self._is_cache else ACCOUNT_JWTS_MAX
         self._limit = options.limit or default
-        self._lock = threading.RLock()  # logins read while a request writes
+        self._lock = threading.Lock()  # logins read while a request writes
         self._entries: dict[str, _Entry] = {}  # a cache's oldest come first
 
     @classmethod

@@ -98,9 +98,11 @@ def _refuse_flags(err: FlagError, program: str) -> int:
 
 def _shown(err: ConfigError, program: str) -> str:
     """Say file:line:column first, where editors jump to it; nats-server says its name before."""
-    if program != NATS_SERVER and not isinstance(err, UnreadableError):
+    if isinstance(err, UnreadableError):
+        return f"{program}: {err}"
+    if program != NATS_SERVER:
         return str(err)
-    if isinstance(err, UnreadableError) or err.path or err.problem.startswith(_NO_SYNTAX):
+    if err.path or err.problem.startswith(_NO_SYNTAX):
         return f"{program}: {err}"
     where = f"{err.file}:{err.line}:{err.column}"
     return f"{program}: {where}: Parse error on line {err.line}: '{err.problem}'"

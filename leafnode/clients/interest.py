@@ -79,10 +79,9 @@ def drop_all(peer: Peer) -> None:
     if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.
         account.spoil()
-        drop_some(peer)
+    drop_some(peer)
+    if subs:
         peer.outbox.end_later(lambda: drop_all(peer))
-    else:
-        drop_some(peer)
 
 
 def drop_some(peer: Peer) -> None:

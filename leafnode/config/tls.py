@@ -59,6 +59,8 @@ _GONE_SUITES: Final = frozenset(
         "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
     }
 )
+_SUITES: Final = CIPHER_SUITES | INSECURE_SUITES
+_GO_NAMES: Final = {theirs: ours for ours, theirs in _SUITES.items()}
 # Go's name of a curve: OpenSSL's.
 CURVES: Final = {
     "X25519": "X25519",
@@ -73,14 +75,12 @@ CURVES: Final = {
 
 def openssl_suites(names: tuple[str, ...]) -> str:
     """Return the suites below TLS 1.3 that Go's names stand for, as OpenSSL wants them."""
-    known = CIPHER_SUITES | INSECURE_SUITES
-    return ":".join(known[name] for name in names if name in known)
+    return ":".join(_SUITES[name] for name in names if name in _SUITES)
 
 
 def go_suite(name: str) -> str:
     """Return Go's name of a suite that OpenSSL calls so; of one that is not known here its own."""
-    known = CIPHER_SUITES | INSECURE_SUITES
-    return next((ours for ours, theirs in known.items() if theirs == name), name)
+    return _GO_NAMES.get(name, name)
 
 
 def listener_tls(place: Place) -> ListenerTls:

@@ -89,10 +89,7 @@ class Outbound:
             if peer.pending_bytes > self._max_pending_bytes:
                 self._cut()
                 return
-            if transport.coding:
-                self._write_coded(transport.coding)
-            else:
-                transport.write(peer.take())
+            self._hand_on()
             pending = self._coded_later + transport.pending_bytes()
             if pending > self._stall_bytes and self._holds_back:
                 peer.outbox.stalled = True
@@ -104,13 +101,16 @@ class Outbound:
 
     def finish(self) -> None:
         """Hand on the last that there is for the peer; `close` follows."""
-        peer, transport = self._peer, self._transport
-        if not peer.out or peer.pending_bytes > self._max_pending_bytes:
-            return
+        peer = self._peer
+        if peer.out and peer.pending_bytes <= self._max_pending_bytes:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        transport = self._transport
         if transport.coding:
             self._write_coded(transport.coding)
         else:
-            transport.write(peer.take())
+            transport.write(self._peer.take())
 
     def close(self, reason: str = "") -> None:
         """Close the transport, behind what still waits for its turn."""

@@ -137,10 +137,8 @@ class Turn:
         if not self._waiting:
             self._is_next_due = False  # `run_out` was here
             return
-        take_turn = next(iter(self._waiting))
-        del self._waiting[take_turn]
         try:
-            take_turn()
+            self._take_first()
         finally:
             self._is_next_due = bool(self._waiting)
             if self._waiting:
@@ -160,9 +158,12 @@ class Turn:
         """Let those who wait have all of their turns now: the server ends, and the loop with it."""
         self.outbox.flush()
         while self._waiting:
-            take_turn = next(iter(self._waiting))
-            del self._waiting[take_turn]
-            take_turn()
+            self._take_first()
+
+    def _take_first(self) -> None:
+        take_turn = next(iter(self._waiting))
+        del self._waiting[take_turn]
+        take_turn()
 
     def _end_some(self) -> None:
         """End so many as one turn is for: what each has to clear away is work, too."""

@@ -195,23 +195,20 @@ class WebSocketConnection:
         if guest is not None and self._handshake is None:
             guest.lost(self._reason or reason)  # it may still have something for its peer
         self._frames = None
-        self._disarm()
-        self._port.shaking.leave(self)
+        self._end_shaking()
 
     # --- the handshake
 
     def end_handshake(self, reason: str) -> None:
         """Cut it before its handshake is over."""
-        self._disarm()
-        self._port.shaking.leave(self)
+        self._end_shaking()
         self._wire.abort(reason)
 
     def _shake(self, handshake: Handshake, data: bytes) -> None:
         answer = handshake.receive(data)
         if answer is None:
             return
-        self._disarm()
-        self._port.shaking.leave(self)
+        self._end_shaking()
         if isinstance(answer, Refusal):
             self._port.note_refusal(self.peer, answer.reason)
             self._guest = None
@@ -245,7 +242,8 @@ class WebSocketConnection:
         self._port.overdue += 1
         self.end_handshake(HANDSHAKE_TIMEOUT)
 
-    def _disarm(self) -> None:
+    def _end_shaking(self) -> None:
+        self._port.shaking.leave(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

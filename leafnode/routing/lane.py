@@ -412,9 +412,9 @@ class Lane:
             return b"", 0, -1
         if reply.startswith(self._reserved):
             return b"", 0, -1
-        if 0 <= size <= _KNOWN_SIZE_MAX:
+        if 0 <= size <= _KNOWN_SIZE_MAX and not with_header:  # only plain lines are looked up
             self._sizes[b"%d\r\n" % size] = size
-        elif size >= 0 and not (reply or with_header):
+        elif size > _KNOWN_SIZE_MAX and not (reply or with_header):
             self._large_end, self._large_size = rest, size
         return reply, header_size, size
 

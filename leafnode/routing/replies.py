@@ -1,7 +1,7 @@
 """Many answers of the server at once: to reply inboxes, and from a stream to one inbox.  HOT
 
-Knows what route.py knows. Each answer has a subject of its own that is not seen again, so nothing
-is cached beyond one call; what is saved is finding the same subscriber a thousand times.
+Knows what route.py knows. Each answer has a subject of its own that is not seen again: what is
+remembered is who takes all that is one token below an inbox (`Sublist.find_below`).
 Truth: tests/unit/routing/test_replies.py holds it equal to `route.deliver`.
 """
 
