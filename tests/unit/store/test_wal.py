@@ -111,3 +111,22 @@ def test_a_start_that_is_refused_leaves_the_log_as_it_was(killed: Path) -> None:
         open_store(killed.with_name("newer"))
 
     assert log_of(killed.with_name("newer")).read_bytes() == before
+
+
+def test_a_server_that_commits_meanwhile_is_no_damage(
+    killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = sqlite3.connect(killed / "leafnode.db", isolation_level=None)
+    frames_taken = wal._frames_taken
+
+    def then_more(log: Path, conn: sqlite3.Connection) -> int:
+        taken = frames_taken(log, conn)
+        for number in range(3):
+            server.execute("INSERT OR REPLACE INTO meta VALUES('x', ?)", (number,))
+        return taken
+
+    monkeypatch.setattr(wal, "_frames_taken", then_more)
+
+    with wal.checked(killed / "leafnode.db", sqlite3.connect):
+        pass
+    server.close()
