@@ -17,7 +17,6 @@ from leafnode.jetstream.shared import too_much
 
 if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfig
-    from leafnode.jetstream.jetstream import Usage
     from leafnode.jetstream.server_bounds import ServerBounds
 
 
@@ -62,20 +61,14 @@ def most(bounds: Bounds, server: ServerBounds) -> Most:
     return Most((server.max_ack_pending, bounds.max_ack_pending), server.max_request_batch)
 
 
-def shown(bounds: Bounds, usage: Usage, streams: int) -> dict[str, dict[str, Any]]:
-    """Return the bounds as `$JS.API.INFO` shows them: limits, or tiers beside limits of nothing."""
+def shown(bounds: Bounds, used: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the bounds as `$JS.API.INFO` shows them beside what is used: limits, or tiers beside
+    limits of nothing.
+    """
     if not bounds.tiers:
         return {"limits": _limits(bounds)}
     tiers = {name: _NOTHING_USED | {"limits": _limits(tier)} for name, tier in bounds.tiers}
-    if bounds.has_tier or streams:
-        used = {
-            "memory": usage.memory_bytes,
-            "storage": usage.file_bytes,
-            "reserved_memory": usage.reserved_memory_bytes,
-            "reserved_storage": usage.reserved_file_bytes,
-            "streams": streams,
-            "consumers": usage.consumers,
-        }
+    if bounds.has_tier or used["streams"]:
         tiers[ONE_SERVER] = used | {"limits": tiers.get(ONE_SERVER, _NO_TIER)["limits"]}
     return {"limits": _NO_TIER["limits"], "tiers": dict(sorted(tiers.items()))}
 

@@ -15,6 +15,7 @@ from leafnode.jetstream import account_bounds, advisory, consumer_config, wire
 from leafnode.jetstream.api_types import ConsumerConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.sources import RECORD
 from leafnode.jetstream.start import start_of
 from leafnode.nuid import nuid
 
@@ -133,8 +134,16 @@ class Consumers:
             if name not in stream.consumers:
                 return name
 
-    def revive(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
-        """Build a consumer that the store has, where it was left; it is not open."""
+    def revive(self, stream: Stream) -> list[Consumer]:
+        """Build the consumers that the store has and the stream has not; they are not open."""
+        return [
+            self._revived(stream, kept)
+            for kept in stream.root.consumers(self._context.account.name, stream.name)
+            if kept.name != RECORD and kept.name not in stream.consumers
+        ]
+
+    def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
+        """Return one where it was left."""
         config = wire.decode(ConsumerConfig, kept.config, name="ConsumerConfig", strict=False)
         consumer = Consumer(
             stream, kept.name, config, kept.created_ns, start=(1, []), expired=self._on_expired

@@ -100,7 +100,7 @@ class Ingest:
             config.sealed
             or config.max_msg_size >= 0
             or config.retention == "interest"
-            or config.republish is not None
+            or self._republish is not None
             or config.allow_msg_counter
             or config.allow_msg_schedules
             or retention.refuses_anything(config)

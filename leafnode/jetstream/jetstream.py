@@ -20,7 +20,6 @@ from leafnode.jetstream import (
     advisory,
     consumer_config,
     origin_config,
-    sources,
     stream_config,
     wire,
 )
@@ -155,9 +154,8 @@ class AccountJetStream:
             stream = self._recover_stream(records[0])
             DedupeRebuild(stream, partial(_open_stream, stream)).start()
         elif stream.store is records[0].store:
-            for kept in root.consumers(account, name):
-                if kept.name not in stream.consumers and kept.name != sources.RECORD:
-                    self.consumers.revive(stream, kept).open()
+            for consumer in self.consumers.revive(stream):
+                consumer.open()
             stream.committed()
 
     def limit(self, bounds: Bounds) -> None:
@@ -211,9 +209,7 @@ class AccountJetStream:
         config = wire.decode(StreamConfig, record.config, name="StreamConfig", strict=False)
         stream = self.new_stream(config, record.created_ns, record.store)
         self.streams[record.name] = stream
-        for kept in stream.root.consumers(record.account, record.name):
-            if kept.name != sources.RECORD:
-                self.consumers.revive(stream, kept)
+        self.consumers.revive(stream)
         return stream
 
     def new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
@@ -225,9 +221,7 @@ class AccountJetStream:
 
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         """Call `done` when what both stores have staged is kept."""
-        self.context.memory_store.after_commit(
-            lambda error: done(error) if error else self.context.file_store.after_commit(done)
-        )
+        self.shared.after_commit(done)
 
     # --- streams
 
@@ -284,13 +278,16 @@ class AccountJetStream:
             stream.close(for_good=True)
             del self.streams[stream.name]
 
-    def update_stream(self, request: StreamConfigRequest) -> Stream:
+    def update_stream(self, name: str, request: StreamConfigRequest) -> Stream:
         """Change a stream's configuration."""
-        stream = self.stream(request.name)
-        old = stream.config
         window_max_ns = self.context.bounds.duplicate_window_ns
-        config = stream_config.checked_update(old, request, window_max_ns)
+        config = stream_config.checked(request, window_max_ns)  # before the stream is looked for
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
+        if request.name != name:
+            raise js_error(10056)
+        stream = self.stream(name)
+        old = stream.config
+        config = stream_config.checked_update(old, config)
         self._check_overlap(config)
         self._check_bytes(config, max(0, old.max_bytes))
         _check_consumer_limits(stream, config)
@@ -387,9 +384,7 @@ class AccountJetStream:
 
     def open_restored(self, stream: Stream) -> None:
         """Let a stream that has its name now, on disk, be used, with its consumers."""
-        for kept in stream.root.consumers(self.context.account.name, stream.name):
-            if kept.name != sources.RECORD and kept.name not in stream.consumers:
-                self.consumers.revive(stream, kept)
+        self.consumers.revive(stream)
         _open_stream(stream)
 
     def drop_unfinished(self, root: Store, name: str) -> None:

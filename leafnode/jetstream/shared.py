@@ -75,6 +75,10 @@ class Shared:
             for record in store.streams():
                 if record.account == account:
                     store.delete_stream(account, record.name)
+        self.after_commit(done)
+
+    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
+        """Call `done` when what both stores have staged is kept."""
         file_store, memory_store = self._stores["file"], self._stores["memory"]
         memory_store.after_commit(
             lambda error: done(error) if error else file_store.after_commit(done)

@@ -41,8 +41,6 @@ def restore(js: AccountJetStream, request: Request) -> dict[str, Any]:
     asked.config.name = asked.config.name or name
     if asked.config.name != name:
         raise js_error(10056)
-    if "/" in name or "\\" in name:
-        raise js_error(10128)
     window_max_ns = js.context.bounds.duplicate_window_ns
     config = stream_config.checked_restore(asked.config, window_max_ns)
     origin_config.check_among(config, js.config_of, pedantic=False)

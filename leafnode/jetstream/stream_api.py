@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
-from leafnode.jetstream import account_bounds, origin_config, stream_config
+from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
     MsgDeleteRequest,
     MsgGetRequest,
@@ -37,16 +37,16 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
     del request
     usage = js.usage()
     facts = js.context.facts
-    bounds = account_bounds.shown(js.bounds, usage, len(js.streams))
-    out: dict[str, Any] = {
+    used: dict[str, Any] = {
         "memory": usage.memory_bytes,
         "storage": usage.file_bytes,
         "reserved_memory": usage.reserved_memory_bytes,
         "reserved_storage": usage.reserved_file_bytes,
         "streams": len(js.streams),
         "consumers": usage.consumers,
-        "limits": bounds["limits"],
     }
+    bounds = account_bounds.shown(js.bounds, used)
+    out = used | {"limits": bounds["limits"]}
     if facts.domain:
         out["domain"] = facts.domain
     out["api"] = {
@@ -71,12 +71,7 @@ def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def update(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """STREAM.UPDATE."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
-    window_max_ns = js.context.bounds.duplicate_window_ns
-    config = stream_config.checked(body, window_max_ns)  # before anything is said of the stream
-    origin_config.check_among(config, js.config_of, pedantic=body.pedantic)
-    if body.name != request.args[0]:
-        raise js_error(10056)
-    return stream_info(js, js.update_stream(body))
+    return stream_info(js, js.update_stream(request.args[0], body))
 
 
 def names(js: AccountJetStream, request: Request) -> dict[str, Any]:

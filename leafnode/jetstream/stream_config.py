@@ -42,9 +42,7 @@ def checked_create(request: StreamConfigRequest, window_max_ns: int = 0) -> Stre
         raise invalid("stream configuration for create can not be sealed")
     if request.mirror_direct and request.mirror is None and is_stream_name(request.name):
         raise invalid("stream has no mirror but does have mirror direct")
-    config = checked(request, window_max_ns)
-    _check_one_server(config)
-    return config
+    return checked_restore(request, window_max_ns)
 
 
 def checked_restore(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
@@ -56,11 +54,10 @@ def checked_restore(request: StreamConfigRequest, window_max_ns: int = 0) -> Str
     return config
 
 
-def checked_update(
-    old: StreamConfig, request: StreamConfigRequest, window_max_ns: int = 0
-) -> StreamConfig:
-    """Return the effective configuration after an update. Raises JetStreamError."""
-    config = checked(request, window_max_ns)
+def checked_update(old: StreamConfig, config: StreamConfig) -> StreamConfig:
+    """Return the effective configuration after an update to one that was checked. Raises
+    JetStreamError.
+    """
     _check_counter(config)  # again, unlike for a new one: markers turned TTLs on
     _check_one_server(config)
     if config.storage != old.storage:

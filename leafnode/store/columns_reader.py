@@ -61,11 +61,12 @@ class ColumnsReader:
             except sqlite3.Error:
                 self.close()
                 return load_columns(self.open(), stream_id, segment.no)
-        except (StoreCorrupt, sqlite3.Error) as err:
+        except StoreCorrupt as err:
             problem = StoreCorrupt(f"{self._path}: segment {segment.no}: {err}")
-            if isinstance(err, StoreCorrupt):
-                self._damaged(stream_id, problem)
-                raise problem from err
+            self._damaged(stream_id, problem)
+            raise problem from err
+        except sqlite3.Error as err:
+            problem = StoreCorrupt(f"{self._path}: segment {segment.no}: {err}")
             self.close()
             log.warning("An index could not be read: %s", problem)
             if schema.is_damage(err):

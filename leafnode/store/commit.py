@@ -92,13 +92,8 @@ class Committer:
         self.check()
         if self.no_room is not None:
             raise _again(self.no_room)
-        bounds = self._bounds
-        if (
-            self.staged_rows >= bounds.staged_rows_max
-            or self.staged_bytes + body_size > bounds.staged_bytes_max
-        ):
-            self.refused += 1
-            raise StoreBusy(f"{self.staged_rows} messages wait for the disk")
+        if not self._has_room(1, body_size):
+            raise self._busy()
         batch = self._open
         if self._reserved:
             self._reserved -= 1
@@ -107,10 +102,7 @@ class Committer:
             batch = None
         if batch is None:
             batch = self.batch()
-        batch.rows += 1
-        batch.body_bytes += body_size
-        self.staged_rows += 1
-        self.staged_bytes += body_size
+        self._count(batch, 1, body_size)
         return batch
 
     def admit_run(self, sizes: Sequence[int]) -> tuple[Batch, int]:
@@ -119,33 +111,36 @@ class Committer:
         Returns how many were counted, too.
         """
         batch = self.admit(sizes[0])
-        bounds = self._bounds
         rows, size = len(sizes) - 1, sum(sizes) - sizes[0]
-        if (
-            self._reserved
-            or self.staged_rows + rows > bounds.staged_rows_max
-            or self.staged_bytes + size > bounds.staged_bytes_max
-            or self._is_full(batch, rows, size)
-        ):
+        if self._reserved or not self._has_room(rows, size) or self._is_full(batch, rows, size):
             return batch, 1
+        self._count(batch, rows, size)
+        return batch, rows + 1
+
+    def _has_room(self, rows: int, size: int) -> bool:
+        bounds = self._bounds
+        return (
+            self.staged_rows + rows <= bounds.staged_rows_max
+            and self.staged_bytes + size <= bounds.staged_bytes_max
+        )
+
+    def _busy(self) -> StoreBusy:
+        self.refused += 1
+        return StoreBusy(f"{self.staged_rows} messages wait for the disk")
+
+    def _count(self, batch: Batch, rows: int, size: int) -> None:
         batch.rows += rows
         batch.body_bytes += size
         self.staged_rows += rows
         self.staged_bytes += size
-        return batch, rows + 1
 
     def reserve(self, rows: int, size: int) -> None:
         """Keep room for so many rows in one batch. Raises StoreBusy, StoreFull, StoreFailed."""
         self.check()
         if self.no_room is not None:
             raise _again(self.no_room)
-        bounds = self._bounds
-        if (
-            self.staged_rows + rows > bounds.staged_rows_max
-            or self.staged_bytes + size > bounds.staged_bytes_max
-        ):
-            self.refused += 1
-            raise StoreBusy(f"{self.staged_rows} messages wait for the disk")
+        if not self._has_room(rows, size):
+            raise self._busy()
         if self._open is not None and self._is_full(self._open, rows, size):
             self._cut(self._open)
         self._reserved = rows

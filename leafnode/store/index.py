@@ -227,10 +227,8 @@ class StreamIndex:
         )
         segment = self.segment_at(self.first_seq)
         if with_times and self.msgs and segment is not None:
-            if segment.is_whole() and self.first_seq == segment.first_seq:
-                state.first_ts_ns = segment.first_ts_ns
-            else:
-                state.first_ts_ns = segment.first_ts_ns  # not later than the one meant
+            state.first_ts_ns = segment.first_ts_ns  # not later than the one meant
+            if not (segment.is_whole() and self.first_seq == segment.first_seq):
                 with contextlib.suppress(StoreBusy):
                     columns = self.columns(segment)
                     state.first_ts_ns = columns.times[columns.slot(self.first_seq)]

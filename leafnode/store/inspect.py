@@ -18,6 +18,7 @@ from leafnode.store.api import SEQ_MAX, StreamState
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.reader import Reader, ReadRequest
 from leafnode.store.recover import SELECT_STREAM, load_columns, load_stream
+from leafnode.store.wal import log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ class GrownError(Exception):
 @contextlib.contextmanager
 def stopped_by_growth(conn: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Stop a long statement when it keeps the log from being reused. Raises GrownError."""
-    wal = path.with_name(path.name + "-wal")
+    wal = log_path(path)
 
     def size() -> int:
         try:

@@ -132,7 +132,7 @@ def can_be_read(path: Path) -> bool:
 
     SQLite says "malformed" as well when a read fails with EIO (SQLITE_IOERR_CORRUPTFS in vdbe.c).
     """
-    for one in (path, path.with_name(path.name + "-wal")):
+    for one in (path, wal.log_path(path)):
         try:
             with one.open("rb", buffering=0) as file:
                 while file.read(limits.MIB):
@@ -175,7 +175,7 @@ def ensure_file(path: Path, connect: Connect = sqlite3.connect) -> None:
 
 
 def _create(path: Path, connect: Connect) -> None:
-    log = path.with_name(path.name + "-wal")
+    log = wal.log_path(path)
     if log.exists() and log.stat().st_size:
         raise StoreCorrupt(f"{path}: is missing, but {log.name} with its last changes is there")
     new = path.with_name(path.name + ".new")
@@ -309,7 +309,7 @@ def pregrow_wal(conn: sqlite3.Connection, path: Path, size: int) -> None:
     when it grows. A transaction that spills out of a small cache and is rolled back leaves only the
     size.
     """
-    log = path.with_name(path.name + "-wal")
+    log = wal.log_path(path)
     if log.exists() and log.stat().st_size >= size:
         return
     conn.execute("PRAGMA cache_size=32")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
-from leafnode.store import schema, writes
+from leafnode.store import schema, wal, writes
 from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.cache import ColumnsCache
@@ -237,7 +237,7 @@ class SqliteStore:
 
     def stats(self) -> StoreStats:
         self._stats.refused = self.committer.refused
-        paths = (self._path, self._path.with_name(self._path.name + "-wal"))
+        paths = (self._path, wal.log_path(self._path))
         self._stats.file_bytes = sum(path.stat().st_size for path in paths if path.exists())
         return self._stats
 

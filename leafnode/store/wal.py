@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 HEAD: Final = struct.Struct(">8I")  # magic, version, page size, checkpoints, 2 salts, 2 checksums
 FRAME: Final = struct.Struct(">6I")  # page, pages of the database or 0, 2 salts, 2 checksums
 MAGIC: Final = 0x377F0682  # its last bit says that checksums are over big-endian words
-VERSION: Final = 3007000
 MAX_FRAME: Final = struct.Struct("=I")
 MAX_FRAME_OFFSET: Final = 16  # in the index
 _MASK: Final = 0xFFFFFFFF
@@ -51,6 +50,11 @@ class _Frame(NamedTuple):
     sum_2: int
 
 
+def log_path(path: Path) -> Path:
+    """Return where the log of a database is."""
+    return path.with_name(path.name + "-wal")
+
+
 @contextlib.contextmanager
 def checked(path: Path, connect: Connect) -> Iterator[None]:
     """Check the log, and keep it as it is while what is done within may fail.
@@ -59,7 +63,7 @@ def checked(path: Path, connect: Connect) -> Iterator[None]:
     the last transaction looks like one that a power cut tore: that is not told. Raises
     sqlite3.Error if the database cannot be opened, OSError if the log cannot be read.
     """
-    wal = path.with_name(path.name + "-wal")
+    wal = log_path(path)
     if not wal.exists() or not wal.stat().st_size:
         yield
         return

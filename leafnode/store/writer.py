@@ -194,7 +194,7 @@ class Writer:
 
     def _bring_over_log(self) -> None:
         """Let the log be overwritten instead of growing; cut it off if it grew beyond its size."""
-        log_path = self.path.with_name(self.path.name + "-wal")
+        log_path = wal.log_path(self.path)
         try:
             grown = log_path.stat().st_size > 2 * self._bounds.wal_pregrow_bytes
             if self._conn is not None and not self._conn.in_transaction:

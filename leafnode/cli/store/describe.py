@@ -14,6 +14,7 @@ from leafnode.cli.store import shown
 from leafnode.errors import StoreCorrupt
 from leafnode.jetstream import consumer_state
 from leafnode.jetstream.go_time import format_time
+from leafnode.store.wal import log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,7 @@ def stream_info(seen: Seen, subjects_max: int) -> dict[str, Any]:
 def file_info(inspection: Inspection) -> dict[str, Any]:
     """Return all about the file."""
     path = inspection.path
-    wal = path.with_name(path.name + "-wal")
+    wal = log_path(path)
     with inspection.view():
         (pages,), (free,), (page_size,) = (
             inspection.conn.execute(f"PRAGMA {name}").fetchone()

@@ -24,6 +24,7 @@ from leafnode.store.copy import copy_store, drop_dead, sync_file
 from leafnode.store.inspect import Inspection
 from leafnode.store.verify import Verdict, segments
 from leafnode.store.verify import verify as verified
+from leafnode.store.wal import log_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def restore(store: str | None, config: str | None, backup_file: str, *, force: b
     source, path = Path(backup_file), _place_for(store, config)
     if not source.is_file():
         raise StoreError(f"{source}: is no file")
-    wal = source.with_name(source.name + "-wal")
+    wal = log_path(source)
     if wal.exists() and wal.stat().st_size:
         raise StoreError(f"{source}: is not a backup: changes of it are in {wal.name}")
     schema.prepare_directory(path.parent)

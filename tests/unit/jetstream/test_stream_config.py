@@ -10,7 +10,7 @@ from leafnode import limits
 from leafnode.errors import JetStreamError
 from leafnode.jetstream import stream_config
 from leafnode.jetstream.api_types import Placement, StreamConfigRequest, StreamSource
-from leafnode.jetstream.stream_config import checked_create, checked_update
+from leafnode.jetstream.stream_config import checked, checked_create, checked_update
 
 DAY_NS = 86_400_000_000_000
 NAME = "stream name is required and can not contain '.', '*', '>', '\\', '/'"
@@ -249,7 +249,7 @@ def test_what_an_update_may_not_change_is_refused(
     present = checked_create(StreamConfigRequest(name="S", **old))
 
     with pytest.raises(JetStreamError) as caught:
-        checked_update(present, StreamConfigRequest(name="S", **new))
+        checked_update(present, checked(StreamConfigRequest(name="S", **new)))
 
     assert (caught.value.err_code, caught.value.description) == (10052, text)
 
@@ -258,7 +258,9 @@ def test_a_mirror_can_not_be_added() -> None:
     present = checked_create(StreamConfigRequest(name="S"))
 
     with pytest.raises(JetStreamError) as caught:
-        checked_update(present, StreamConfigRequest(name="S", mirror=StreamSource(name="O")))
+        checked_update(
+            present, checked(StreamConfigRequest(name="S", mirror=StreamSource(name="O")))
+        )
 
     assert caught.value.err_code == 10055
 
@@ -266,13 +268,15 @@ def test_a_mirror_can_not_be_added() -> None:
 def test_sealing_closes_every_way_in_and_can_not_be_undone() -> None:
     present = checked_create(StreamConfigRequest(name="S"))
 
-    sealed = checked_update(present, StreamConfigRequest(name="S", sealed=True, max_age=DAY_NS))
+    sealed = checked_update(
+        present, checked(StreamConfigRequest(name="S", sealed=True, max_age=DAY_NS))
+    )
 
     assert (sealed.max_age, sealed.discard) == (0, "new")
     assert sealed.deny_delete
     assert sealed.deny_purge
     with pytest.raises(JetStreamError, match="can not unseal a sealed stream"):
-        checked_update(sealed, StreamConfigRequest(name="S"))
+        checked_update(sealed, checked(StreamConfigRequest(name="S")))
 
 
 def test_is_stream_name_refuses_what_could_break_a_subject() -> None:
