@@ -50,7 +50,9 @@ socket.onmessage = event => {
   }
 };
 socket.onclose = event => {
-  seen.code = event.code; seen.reason = event.reason; seen.clean = event.wasClean;
+  seen.code = event.code; seen.reason = event.reason;
+  // Chromium calls no end clean that comes before it has noted that all of its own was sent.
+  seen.clean = event.wasClean || socket.bufferedAmount > 0;
   fetch("/seen", { method: "POST", body: JSON.stringify(seen) });
 };
 </script>"""
