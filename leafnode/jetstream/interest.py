@@ -53,40 +53,58 @@ def _matches(consumer: Consumer, subject: bytes) -> bool:
 
 
 class Sweep:
-    """Removes everything that no consumer needs; ends with the stream or its retention."""
+    """Removes everything that no consumer needs. One for each stream; ends with it or its
+    retention.
+    """
 
-    __slots__ = ("_last_seq", "_next_seq", "_stream")
+    __slots__ = ("_again", "_is_running", "_last_seq", "_next_seq", "_stream")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._is_running = False
+        self._again = False  # something changed behind where it is
         self._next_seq = 0
-        self._last_seq = stream.store.last_seq()
+        self._last_seq = 0
 
     def start(self) -> None:
-        """Look at the first slice now, at the others on later turns."""
-        self._run()
+        """Look at the first slice now, at the others on later turns; when it runs, go round once
+        more behind its end.
+        """
+        self._again = self._is_running
+        if not self._is_running:
+            self._begin()
+            self._run()
+
+    def _begin(self) -> None:
+        self._is_running = True
+        self._next_seq = 0
+        self._last_seq = self._stream.store.last_seq()
 
     def _run(self) -> None:
         stream = self._stream
-        if stream.closed or stream.config.retention != "interest":
-            return
         try:
-            finished = self._look()
+            is_over = stream.closed or stream.config.retention != "interest" or self._look()
         except StoreError as error:  # what is left is removed by the next sweep
             stream.trouble.note("Interest not looked at", error)
-            return
-        if not finished:
+            is_over, self._again = True, False
+        if is_over and self._again:
+            self._again = is_over = False
+            self._begin()
+        self._is_running = not is_over
+        if not is_over:
             stream.context.clock.call_later(0, self._run)
 
     def _look(self) -> bool:
-        """Look at a slice of sequences; True when it was the last."""
+        """Look at a slice of messages; True when it was the last."""
         stream = self._stream
         consumers = list(stream.consumers.values())
-        first = max(self._next_seq, stream.store.state().first_seq)
-        end = min(self._last_seq + 1, first + limits.PURGE_TURN_MSGS)
-        seqs = [seq for seq in range(first, end) if not _is_needed(stream, consumers, seq)]
+        most = max(1, limits.PURGE_TURN_MSGS // max(1, len(consumers)))
+        found = stream.store.live(self._next_seq, most)
+        seqs = [seq for seq in found if not _is_needed(stream, consumers, seq)]
         if seqs and stream.store.remove(seqs):
             stream.freed()
             stream.removed_some()
-        self._next_seq = end
-        return end > self._last_seq
+        if len(found) < most:
+            return True
+        self._next_seq = found[-1] + 1
+        return found[-1] >= self._last_seq

@@ -73,6 +73,7 @@ class Stream:
         self.scheduler = Scheduler(self)
         self.origins = Origins(self, self._ingest)
         self.ages = Ages(self)
+        self._sweep = interest.Sweep(self)
         self._woken_seq = store.committed_seq()
 
     @property
@@ -250,7 +251,7 @@ class Stream:
     def interest_changed(self) -> None:
         """A consumer is gone, or wants something else: what nobody needs any more goes."""
         if self.config.retention == "interest" and not self.closed:
-            interest.Sweep(self).start()
+            self._sweep.start()
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""

@@ -179,6 +179,12 @@ class StreamStore(Protocol):
         """Sequences between first and last that hold no message, ascending, from `first_seq` on."""
         ...
 
+    def live(self, first_seq: int, max_seqs: int) -> list[int]:
+        """Sequences that hold a staged message, ascending, from `first_seq` on. Costs the same
+        however far they are from each other. Raises as `remove` does.
+        """
+        ...
+
     def seq_at(self, ts_ns: int) -> int:
         """The first sequence stored at or after that time; last_seq + 1 when there is none."""
         ...

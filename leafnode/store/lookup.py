@@ -8,6 +8,7 @@ store.
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -88,6 +89,26 @@ def deleted(index: StreamIndex, first_seq: int, max_seqs: int) -> list[int]:
             cursor = last + 1
     gaps += range(cursor, min(index.last_seq + 1, cursor + max_seqs - len(gaps)))
     return gaps
+
+
+def live(index: StreamIndex, first_seq: int, max_seqs: int) -> list[int]:
+    """Return sequences that hold a message, ascending from `first_seq` on."""
+    found: list[int] = []
+    cursor = max(first_seq, index.first_seq)
+    for segment in index.segments[max(0, index.segment_index(cursor)) :]:
+        left = max_seqs - len(found)
+        if left <= 0:
+            break
+        if not segment.live:
+            continue
+        start = max(cursor, segment.first_seq)
+        if segment.is_whole():
+            found += range(start, min(segment.last_seq + 1, start + left))
+            continue
+        columns = index.columns(segment)
+        seqs = (segment.first_seq + offset for offset in columns.offsets[columns.slot(start) :])
+        found += islice((seq for seq in seqs if not segment.is_dead(seq)), left)
+    return found
 
 
 def seq_at(index: StreamIndex, ts_ns: int) -> int:

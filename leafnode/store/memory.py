@@ -6,8 +6,11 @@ Truth: leafnode/store/api.py.
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from leafnode.errors import StoreCorrupt
 
 
-_GAP_WALKED: Final = 64  # sequences, before the oldest message is looked up
+_GONE_KEPT: Final = 64  # sequences of messages that are gone, beside as many as there are messages
 
 
 class MemoryStream:
@@ -38,6 +41,7 @@ class MemoryStream:
 
     def __init__(self, first_seq: int) -> None:
         self._messages: dict[int, StoredMsg] = {}
+        self._seqs = array("q")  # ascending; of some messages that are gone, too
         # Ordered, because the oldest goes first and a plain dict is slow to find it then.
         self._subjects: dict[bytes, OrderedDict[int, None]] = {}
         self._first_seq = first_seq
@@ -56,6 +60,7 @@ class MemoryStream:
         self._last_ts_ns = ts_ns = max(ts_ns, self._last_ts_ns)
         message = StoredMsg(seq, subject, ts_ns, header_size, body)
         self._messages[seq] = message
+        self._seqs.append(seq)
         self._subjects.setdefault(subject, OrderedDict())[seq] = None
         self._bytes += _size(message)
         return seq
@@ -75,7 +80,7 @@ class MemoryStream:
             raise StoreError(f"sequence {seq} is beyond {SEQ_MAX}")
         if seq <= self._first_seq:
             return 0
-        removed = sum(self._take(old) for old in self._held(range(self._first_seq, seq)))
+        removed = sum(map(self._take, list(self._held(self._first_seq, seq))))
         self._first_seq = seq
         self._last_seq = max(self._last_seq, seq - 1)
         self._settle()
@@ -139,15 +144,19 @@ class MemoryStream:
 
     def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
         gaps: list[int] = []
-        for seq in range(max(first_seq, self._first_seq), self._last_seq + 1):
+        cursor = max(first_seq, self._first_seq)
+        for seq in chain(self._held(cursor), [self._last_seq + 1]):
+            gaps += range(cursor, min(seq, cursor + max_seqs - len(gaps)))
             if len(gaps) >= max_seqs:
                 break
-            if seq not in self._messages:
-                gaps.append(seq)
+            cursor = seq + 1
         return gaps
 
+    def live(self, first_seq: int, max_seqs: int) -> list[int]:
+        return list(islice(self._held(first_seq), max_seqs))
+
     def seq_at(self, ts_ns: int) -> int:
-        for seq in self._held(range(self._first_seq, self._last_seq + 1)):
+        for seq in self._held(self._first_seq):
             if self._messages[seq].ts_ns >= ts_ns:
                 return seq
         return self._last_seq + 1
@@ -196,20 +205,19 @@ class MemoryStream:
 
     def _settle(self) -> None:
         """Move first_seq to the oldest message, or behind last_seq when there is none."""
-        if not self._messages:
-            self._first_seq = self._last_seq + 1
-            return
-        for _ in range(_GAP_WALKED):
-            if self._first_seq in self._messages:
-                return
-            self._first_seq += 1
-        self._first_seq = next(iter(self._messages))  # a gap may be as wide as sequences go
+        if len(self._seqs) > 2 * len(self._messages) + _GONE_KEPT:
+            self._seqs = array("q", self._messages)
+        self._first_seq = next(self._held(self._first_seq), self._last_seq + 1)
 
-    def _held(self, seqs: range) -> list[int] | Iterator[int]:
-        """Return those of the sequences that hold a message, however wide the range is."""
-        if len(seqs) > 2 * len(self._messages):
-            return [seq for seq in self._messages if seq in seqs]
-        return (seq for seq in seqs if seq in self._messages)
+    def _held(self, first_seq: int, end_seq: int = SEQ_MAX + 1) -> Iterator[int]:
+        """Yield the sequences of this range that hold a message, however wide it is."""
+        seqs = self._seqs
+        for index in range(bisect_left(seqs, first_seq), len(seqs)):
+            seq = seqs[index]
+            if seq >= end_seq:
+                return
+            if seq in self._messages:
+                yield seq
 
     def _matching(self, patterns: Sequence[bytes]) -> Iterable[bytes]:
         if not patterns or b">" in patterns:
@@ -224,7 +232,7 @@ class MemoryStream:
 
     def _select(self, start_seq: int, patterns: Sequence[bytes]) -> Iterator[StoredMsg]:
         wanted = set(self._matching(patterns)) if patterns else None
-        for seq in self._held(range(max(start_seq, self._first_seq), self._last_seq + 1)):
+        for seq in self._held(start_seq):
             message = self._messages[seq]
             if wanted is None or message.subject in wanted:
                 yield message

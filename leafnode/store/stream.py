@@ -190,6 +190,10 @@ class SqliteStream:
         self._check_intact()
         return lookup.deleted(self.index, first_seq, max_seqs)
 
+    def live(self, first_seq: int, max_seqs: int) -> list[int]:
+        self._check_intact()
+        return lookup.live(self.index, first_seq, max_seqs)
+
     def seq_at(self, ts_ns: int) -> int:
         self._check_intact()
         return lookup.seq_at(self.index, ts_ns)

@@ -621,6 +621,21 @@ def test_deleted_pages_through_the_gaps(world: World, stream: StreamStore) -> No
     assert stream.deleted(1, 0) == []
 
 
+def test_live_pages_through_the_messages_however_far_apart(
+    world: World, stream: StreamStore
+) -> None:
+    filled(world, stream, *[b"a"] * 10)
+    stream.remove([2, 3, 5, 9, 10])
+    for seq in (2**40, 2**60):
+        stream.append(b"a", 0, b"x", 2000, seq=seq)
+
+    assert stream.live(0, 3) == [1, 4, 6]
+    assert stream.live(5, 100) == [6, 7, 8, 2**40, 2**60]
+    assert stream.live(2**40 + 1, 1) == [2**60]
+    assert stream.live(2**60 + 1, 1) == []
+    assert stream.live(1, 0) == []
+
+
 # --- streams and consumers
 
 

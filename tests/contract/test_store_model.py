@@ -224,6 +224,10 @@ class StoreMachine(RuleBasedStateMachine):
     def deleted_is_equal(self, first: int, count: int) -> None:
         assert self.stream.deleted(first, count) == self.model.deleted(first, count)
 
+    @rule(first=near, count=st.integers(0, 20))
+    def live_is_equal(self, first: int, count: int) -> None:
+        assert self.stream.live(first, count) == self.model.live(first, count)
+
     @rule(before=st.integers(-1, 30))
     def seq_at_is_equal(self, before: int) -> None:
         ts_ns = self.now_ns - before

@@ -77,6 +77,10 @@ class FakeStream:
         self.newest = max(self.newest, seq - 1)
         return count
 
+    def live(self, first_seq: int, max_seqs: int) -> list[int]:
+        self.check()
+        return sorted(seq for seq in self.msgs if seq >= first_seq)[:max_seqs]
+
     def end_at(self, last_seq: int, last_ts_ns: int) -> None:
         self.check()
         self.newest = max(self.newest, last_seq)

@@ -9,7 +9,11 @@ from leafnode.errors import StoreFailed
 from tests.unit.jetstream.world import Msg, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
+
+    from tests.sim.clock import FakeTimer
 
 
 def world(**consumers: dict[str, Any]) -> World:
@@ -114,6 +118,65 @@ def test_with_a_consumer_goes_what_only_it_wanted(monkeypatch: pytest.MonkeyPatc
 
     assert two.state()["num_subjects"] == 1
     assert kept(two) == 2
+
+
+def counted_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count from now on what is put off to a later turn; the list grows."""
+    turns: list[int] = []
+    call_later = world.clock.call_later
+
+    def counted(delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        turns.append(delay_ns)
+        return call_later(delay_ns, callback)
+
+    monkeypatch.setattr(world.clock, "call_later", counted)
+    return turns
+
+
+def test_a_sweep_goes_from_message_to_message_however_far_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apart = world(C={})
+    stream = apart.js.streams["S"]
+    for seq in (1, 2**50):
+        stream.store.append(b"s.a", 0, b"x", 1, seq=seq)
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1)
+    turns = counted_turns(apart, monkeypatch)
+
+    stream.interest_changed()
+    apart.settle()
+
+    assert len(turns) < 10
+
+
+def test_sweeps_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1)
+    busy = world(C={})
+    for _ in range(10):
+        busy.publish("s.a", b"x")
+    turns = counted_turns(busy, monkeypatch)
+
+    for _ in range(100):
+        busy.js.streams["S"].interest_changed()
+    settle(busy)
+
+    assert len(turns) < 30
+    assert kept(busy) == 10
+
+
+def test_what_changes_while_a_sweep_runs_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1)
+    changed = world(C={})
+    for _ in range(3):
+        changed.publish("s.a", b"x")
+    stream = changed.js.streams["S"]
+
+    stream.interest_changed()
+    stream.consumers.pop("C").close()
+    stream.interest_changed()
+    settle(changed)
+
+    assert kept(changed) == 0
 
 
 def test_another_filter_is_another_interest() -> None:

@@ -37,6 +37,16 @@ def test_a_gap_takes_no_longer_than_its_messages() -> None:
     assert stream.state().first_seq == 2**52 + 1
 
 
+def test_what_is_gone_is_not_remembered_for_ever() -> None:
+    stream = MemoryStore().create_stream("A", "S", b"{}", 5, 1)
+    for _ in range(1000):
+        stream.append(b"a", 0, b"x", 1000)
+        stream.remove([stream.last_seq()])
+
+    assert len(stream._seqs) < 100
+    assert stream.live(1, 1) == []
+
+
 def test_closing_lets_everything_go() -> None:
     store = MemoryStore()
     store.create_stream("A", "S", b"{}", 5, 1)
