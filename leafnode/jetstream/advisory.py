@@ -24,6 +24,17 @@ _METRIC: Final = "$JS.EVENT.METRIC."
 _METRIC_TYPE: Final = "io.nats.jetstream.metric.v1.consumer_ack"
 _TYPE: Final = "io.nats.jetstream.advisory.v1."
 _API: Final = b"$JS.EVENT.ADVISORY.API"
+# The others are a stream's, and go out like what it delivers: the lines differ by a blank.
+_OF_THE_SERVER: Final = frozenset(
+    {
+        "api_audit",
+        "snapshot_create",
+        "snapshot_complete",
+        "restore_create",
+        "restore_complete",
+        "stream_batch_abandoned",
+    }
+)
 
 
 def is_audited(context: Context) -> bool:
@@ -208,4 +219,5 @@ def _publish(context: Context, subject: str, kind: str, fields: Mapping[str, obj
     event.update(fields)
     if context.facts.domain:
         event["domain"] = context.facts.domain
-    context.send(where, wire.encode(event))
+    send = context.account.announce if kind[len(_TYPE) :] in _OF_THE_SERVER else context.send
+    send(where, wire.encode(event))

@@ -188,6 +188,14 @@ class Account:
         sender = self.system if origin is None else origin
         return deliver(self, sender, message, once=subject.startswith(_INBOX))
 
+    def announce(self, subject: bytes, body: bytes = b"", *, header_size: int = 0) -> None:
+        """Publish what nats-server sends through its queue of events.
+
+        Clients get it with an empty reply: `MSG subject sid  size`, with two blanks (measured).
+        """
+        message = Message(subject, b"", header_size, body, announced=True)
+        deliver(self, self.system, message, once=subject.startswith(_INBOX))
+
     def publish_replies(self, replies: list[tuple[bytes, bytes]]) -> None:
         """Route many (subject, body) messages of the server to inboxes, in order."""
         publish_replies(self, replies)

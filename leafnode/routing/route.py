@@ -31,6 +31,7 @@ class Message(NamedTuple):
     """One message on its way. `queues` is set for one from a leaf link: the groups it names.
 
     `passed` holds the services of other accounts that it came through, so that none comes twice.
+    `announced`: see `Account.announce`.
     """
 
     subject: bytes
@@ -41,6 +42,7 @@ class Message(NamedTuple):
     passed: tuple[Passed, ...] = ()
     trace: Trace | None = None
     sizes: bytes = b""  # as the publisher spelled them, where that is unusual
+    announced: bool = False
 
 
 class Target:
@@ -294,7 +296,7 @@ def hand_over(account: Account, origin: Peer, sub: Subscription, message: Messag
         trace.goes_to(found)  # by the exporter's subject
         if trace.only:
             return 1
-    line = b"%b %b " % (message.subject, sub.sid)
+    line = (b"%b %b  " if message.announced else b"%b %b ") % (message.subject, sub.sid)
     _send(account, sub, b"MSG ", line, message, message.reply)
     return 1
 

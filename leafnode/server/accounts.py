@@ -112,7 +112,7 @@ class World:
     def measured(self, exporter: Account, subject: bytes, measurement: Measurement) -> None:
         event_id = nuid(self.random)
         body = latency.encode(measurement, event_id=event_id, now_wall_ns=self.wall_ns())
-        exporter.publish(subject, body)
+        exporter.announce(subject, body)
 
 
 class Accounts:

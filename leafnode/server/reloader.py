@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.users import Users
 from leafnode.clients.renewal import renew
-from leafnode.errors import LeafnodeError, ReloadError, file_problem
+from leafnode.errors import (
+    ConfigError,
+    LeafnodeError,
+    ReloadError,
+    UnreadableError,
+    file_problem,
+)
 from leafnode.protocol import errors
 from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
 from leafnode.server.reload import Change, Part, changes, line
@@ -64,6 +70,10 @@ class Reloader:
             try:
                 options = await asyncio.to_thread(load)
                 await self._apply(operators.completed(self._server, options))
+            except UnreadableError as err:
+                return str(err)
+            except ConfigError as err:
+                return f"{err}\n"  # nats-server ends each error of a file so
             except LeafnodeError as err:
                 return str(err)
             except OSError as err:

@@ -174,7 +174,7 @@ class Server:
     async def _reload(self) -> None:
         problem = await self.reload()
         if problem:
-            log.error("Failed to reload server configuration: %s", problem)
+            log.error("Failed to reload server configuration: %s", problem.rstrip())
 
     def enter_lame_duck_mode(self) -> None:
         """Let no new clients in, see off those that are here, then stop."""

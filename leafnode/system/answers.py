@@ -100,7 +100,8 @@ class Answers:
             requests.serve(system, f"$SYS.REQ.SERVER.{about.id}.{name}", command)
         reload = f"$SYS.REQ.SERVER.{about.id}.RELOAD"
         requests.serve_command(system, reload, self._acts.reload)
-        requests.serve(system, "$SYS.REQ.USER.INFO", Service(self._user_info, None))
+        user_info = Service(self._user_info, None, is_imported=True)
+        requests.serve(system, "$SYS.REQ.USER.INFO", user_info)
         requests.serve(system, "$SYS.DEBUG.SUBSCRIBERS", Service(_subscribers, None, raw=True))
 
     def serve_account(self, account: Account, requests: Requests) -> None:

@@ -260,7 +260,7 @@ class ClaimsRequests:
 
     def _send(self, reply: bytes, body: bytes) -> None:
         if reply:
-            self._envelope.account.publish(reply, body)
+            self._envelope.account.announce(reply, body)
 
 
 async def _read(body: bytes) -> tuple[AccountClaims, str]:

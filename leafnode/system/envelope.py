@@ -82,4 +82,4 @@ class Envelope:
         account: Account | None = None,
     ) -> None:
         """Send one message to whoever listens in the system account, or in another."""
-        (account or self.account).publish(subject.encode(), go_json.encode(message))
+        (account or self.account).announce(subject.encode(), go_json.encode(message))

@@ -75,7 +75,8 @@ class Service:
     `answer` gets the request and its fields, and returns `data` or steps that do. `fields` None:
     the body is no JSON. `required`: a body that cannot be read as these is not answered. `raw`:
     what `answer` returns is the whole message, and a request without a reply is served too.
-    `is_command`: there is no data, success says all.
+    `is_command`: there is no data, success says all. `is_imported`: every account asks it as a
+    service of the system account, which itself is no exception.
     """
 
     answer: Callable[[Request, dict[str, Any]], object]
@@ -83,6 +84,7 @@ class Service:
     required: Fields | None = None
     raw: bool = False
     is_command: bool = False
+    is_imported: bool = False
 
 
 class Requests:
@@ -130,12 +132,13 @@ class Requests:
             def done(problem: str) -> None:
                 error = (_FAILED, problem) if problem else None
                 body = go_json.encode(self._wrap(error=error))
-                request.account.publish(request.reply, body)
+                self._respond(service, request, body)
 
             start(done)
             raise NoAnswer  # not yet
 
-        self.serve(account, subject, Service(answer, options.FILTER_ONLY, is_command=True))
+        service = Service(answer, options.FILTER_ONLY, is_command=True)
+        self.serve(account, subject, service)
 
     def _enqueue(self, service: Service, request: Request) -> None:
         if not request.reply and not service.raw:
@@ -190,9 +193,19 @@ class Requests:
             return
         body = yield from written(message)
         block = b""
-        if request.header and not (isinstance(message, dict) and "error" in message):
+        is_whole = service.raw or service.is_imported  # nats-server compresses none of these
+        is_error = isinstance(message, dict) and "error" in message
+        if request.header and not is_whole and not is_error:
             block, body = yield from encoded(request.header, body)
-        request.account.publish(request.reply, block + body, header_size=len(block))
+        self._respond(service, request, block + body, header_size=len(block))
+
+    def _respond(
+        self, service: Service, request: Request, body: bytes, *, header_size: int = 0
+    ) -> None:
+        account = request.account
+        is_direct = account is self._envelope.account and not service.is_imported
+        respond = account.announce if is_direct else account.publish
+        respond(request.reply, body, header_size=header_size)
 
     def _message(self, service: Service, request: Request) -> Steps[object]:
         """Return the whole answer, in steps; raises NoAnswer where there is none to give."""

@@ -52,7 +52,7 @@ class TraceEvents:
         body = go_json.encode(self.message(trace))
         block, body = finish(encoded(trace.header, body))
         self.sent += 1
-        trace.account.publish(trace.dest, block + body, header_size=len(block))
+        trace.account.announce(trace.dest, block + body, header_size=len(block))
 
     def message(self, trace: Trace) -> dict[str, object]:
         request: dict[str, object] = {"header": _fields(trace.header), "msgsize": trace.size}

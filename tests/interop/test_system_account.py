@@ -275,6 +275,37 @@ async def test_answers_are_written_alike(urls: tuple[str, str], subject: str, bo
     assert ours == theirs
 
 
+async def lines_of_answers(side: Side) -> list[bytes]:
+    """Ask on a socket of one's own; return the lines before the answers, without their numbers."""
+    address = urlsplit(side.url("sys"))
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    await reader.readline()
+    login = b'{"user":"sys","pass":"sys","verbose":false,"headers":true}'
+    writer.write(b"CONNECT %b\r\nSUB r 1\r\nSUB $SYS.ACCOUNT.A.CONNECT 2\r\n" % login)
+    lines = []
+    for subject in ("SERVER.PING.IDZ", f"SERVER.{side.id}.LDM", "USER.INFO", "ACCOUNT.A.INFO"):
+        writer.write(f'PUB $SYS.REQ.{subject} r 12\r\n{{"cid":9999}}\r\n'.encode())
+        lines.append(await reader.readline())
+        await reader.readline()
+    asked = b"NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
+    size = len(asked)
+    writer.write(b"HPUB $SYS.REQ.SERVER.PING.HEALTHZ r %d %d\r\n%b\r\n" % (size, size, asked))
+    lines.append(await reader.readline())
+    await reader.readexactly(int(lines[-1].split()[-1]) + 2)
+    async with await side.connect("a"):
+        lines.append(await reader.readline())
+    writer.close()
+    await writer.wait_closed()
+    return [re.sub(rb" \d+\r\n", b" <size>\r\n", line) for line in lines]
+
+
+async def test_the_lines_of_answers_and_events_are_alike(urls: tuple[str, str]) -> None:
+    theirs, ours = await on_both(urls, lines_of_answers)
+
+    assert theirs[0] == b"MSG r 1  <size>\r\n"  # an empty reply
+    assert ours == theirs
+
+
 async def keys_of_a_row(side: Side) -> tuple[list[str], bytes]:
     """Return the keys of CONNZ's answer for one client in their order, and its subscriptions."""
     asked = b'{"auth":true,"subscriptions":true,"user":"sys"}'

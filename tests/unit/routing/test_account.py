@@ -34,6 +34,20 @@ def test_publish_reaches_clients_and_counts_them() -> None:
     assert world.traffic.out_msgs == 1
 
 
+def test_what_is_announced_has_two_blanks_for_a_client_and_one_on_a_leaf_link() -> None:
+    world = account()
+    client, leaf = FakePeer(world), FakePeer(world, kind=Kind.LEAF)
+    client.subscribe(b"a", b"3")
+    leaf.subscribe(b"a", b"a")
+
+    world.announce(b"a", b"hi")
+    world.announce(b"a", b"NATS/1.0\r\n\r\nhi", header_size=12)
+
+    line = b"HMSG a %b12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+    assert client.got() == b"MSG a 3  2\r\nhi\r\n" + line % b"3  "
+    assert leaf.got() == b"LMSG a 2\r\nhi\r\n" + line % b""
+
+
 def test_publish_without_interest_returns_0_and_sends_nothing() -> None:
     assert account().publish(b"a", b"hi", reply=b"r") == 0
 

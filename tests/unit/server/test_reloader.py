@@ -83,7 +83,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing() -> None:
         before = server.options
         file.options = None
 
-        assert await server.reload() == "x.conf:1:1: nonsense"
+        assert await server.reload() == "x.conf:1:1: nonsense\n"
         assert server.options is before
 
     await while_serving(OLD, story)

@@ -86,6 +86,13 @@ def test_an_answer_is_compressed_where_that_is_asked_for(world: SystemWorld) -> 
     assert world.ask(b"q.1", header=block).startswith(b"NATS/1.0\r\nContent-Encoding: gzip\r\n")
 
 
+def test_what_comes_without_an_envelope_is_never_compressed(world: SystemWorld) -> None:
+    block = b"NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
+
+    assert world.ask(b"$SYS.REQ.SERVER.PING.IDZ", header=block).startswith(b"{")
+    assert world.ask(b"$SYS.REQ.SERVER.PING.STATSZ", header=block).startswith(b"{")
+
+
 def test_an_error_is_never_compressed(world: SystemWorld) -> None:
     block = b"NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
 
