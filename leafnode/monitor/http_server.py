@@ -293,7 +293,8 @@ class HttpSession:
         )
         head = self._http.send(response)
         if self._request is not None and self._request.http_version == b"1.0":
-            head = head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+            # Its connection ends without a word; h11 keeps none of this version.
+            head = head.replace(b"HTTP/1.1", b"HTTP/1.0", 1).replace(b"Connection: close\r\n", b"")
         chunks = [head]
         if self._request is None or self._request.method != b"HEAD":
             chunks += [self._http.send(h11.Data(data=piece)) for piece in answer.pieces if piece]

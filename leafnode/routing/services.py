@@ -163,7 +163,6 @@ class ServiceImport:
                 if trace.only:
                     return 0
                 trace = None
-            block = without_trace(block)  # other servers would not know where the notes go
         response, reply = None, message.reply
         sampled, headers = self._sample(message)
         if not reply:
@@ -175,6 +174,8 @@ class ServiceImport:
         info = self._info(origin, message)
         if info is not None:
             block = header.replaced(block, REQUEST_INFO, encode(info))
+        if message.trace is not None:
+            block = without_trace(block)  # other servers would not know where the notes go
         passed = (*message.passed, Passed(self.export, self.share, info))
         body = block + message.body[message.header_size :]
         request = Message(to, reply, len(block), body, None, passed, trace)

@@ -1,4 +1,4 @@
-"""Lame duck mode: clients are asked to go elsewhere, then cut one by one over a time.
+"""Lame duck mode: clients that were asked to go elsewhere are cut one by one over a time.
 
 Knows the open connections and the two times; not listeners, and not how the server ends.
 Truth: nats-server 2.15.1 server/server.go lameDuckMode.
@@ -23,17 +23,13 @@ log = logging.getLogger(__name__)
 class Leaver(Protocol):
     """A connection that is to end."""
 
-    def tell_lame_duck(self) -> bool: ...
-
     def close(self, reason: str) -> None: ...
 
 
 async def see_off(
     clients: Sequence[Leaver], *, duration_ns: int, grace_period_ns: int, random: Random
 ) -> None:
-    """Tell all, wait for the grace period, and end all over what is left of the duration."""
-    for client in clients:
-        client.tell_lame_duck()
+    """Wait for the grace period, and end all over what is left of the duration."""
     await asyncio.sleep(grace_period_ns / NS_PER_S)
     log.info("Closing existing clients")
     left_ns = duration_ns - grace_period_ns

@@ -116,7 +116,7 @@ class Server:
         self.monitor: Listener | None = None
         self.ports_file = PortsFile(seams.program)
         self.is_lame_duck = False
-        self.on_lame_duck: list[Callable[[], None]] = []  # told as lame duck mode begins
+        self.on_lame_duck: list[Callable[[], None]] = []  # told behind the clients
         self._slips: list[str] = []  # of the warnings, what follows from the options
         self.warnings: list[str] = []  # what is allowed and probably a slip; status and health
         self.port = 0
@@ -182,8 +182,6 @@ class Server:
             return
         log.info("Entering lame duck mode, stop accepting new clients")
         self.is_lame_duck = True
-        for tell in self.on_lame_duck:
-            tell()
         _ = self.begin(self._lame_duck(self.clients), name="lame duck")
 
     async def _lame_duck(self, listener: Listener) -> None:
@@ -191,9 +189,14 @@ class Server:
         await self.listeners.close(listener)
         if self.websocket is not None:
             await self.listeners.close(self.websocket)
-        if self.registry.open:
+        clients = list(self.registry.open.values())
+        for client in clients:
+            client.tell_lame_duck()
+        for tell in self.on_lame_duck:
+            tell()
+        if clients:
             await see_off(
-                list(self.registry.open.values()),
+                clients,
                 duration_ns=self.options.lame_duck_duration_ns,
                 grace_period_ns=self.options.lame_duck_grace_period_ns,
                 random=self.random,

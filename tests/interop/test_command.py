@@ -352,6 +352,27 @@ def test_usr2_asks_clients_to_go_lets_nobody_in_and_ends_with_status_0(tmp_path:
     assert "Closing existing clients" in log
 
 
+def test_the_system_account_hears_of_lame_duck_mode_behind_the_info(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    file = tmp_path / "ldm.conf"
+    file.write_text(f"port: {port}\naccounts {{ $SYS {{ users: [{{user: s, password: p}}] }} }}\n")
+    with leafnode("-c", str(file)) as process:
+        wait_until_ready(process)
+        with socket.create_connection(("127.0.0.1", port), timeout=START_S) as client:
+            lines = client.makefile("rb")
+            lines.readline()
+            client.sendall(b'CONNECT {"user":"s","pass":"p","verbose":false,"protocol":1}\r\n')
+            client.sendall(b"PING\r\nSUB $SYS.SERVER.*.LAMEDUCK 1\r\nPING\r\n")
+            before = [lines.readline()[:4] for _ in range(3)]
+            process.send_signal(signal.SIGUSR2)
+
+            assert before == [b"PONG", b"INFO", b"PONG"]
+            assert json.loads(lines.readline().removeprefix(b"INFO "))["ldm"] is True
+            assert b".LAMEDUCK 1  " in lines.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=START_S) == 0
+
+
 def test_int_ends_lame_duck_mode(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with leafnode("-p", str(port)) as process:

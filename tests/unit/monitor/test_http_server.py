@@ -185,6 +185,7 @@ def test_an_older_request_is_answered_by_its_version() -> None:
     world.session.received(b"GET /healthz HTTP/1.0\r\n\r\n")
 
     assert world.transport.written.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert b"Connection" not in world.transport.written
     assert world.transport.closed
 
 

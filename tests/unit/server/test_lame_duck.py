@@ -1,4 +1,4 @@
-"""leafnode.server.lame_duck: who is told and cut when; nats-server server/server.go."""
+"""leafnode.server.lame_duck: who is cut when; nats-server server/server.go."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ class Client:
         self._now = now
         self._events = events
 
-    def tell_lame_duck(self) -> bool:
-        self._events.append(("told", self._now()))
-        return True
-
     def close(self, reason: str) -> None:
         self._events.append((reason, self._now()))
 
@@ -43,15 +39,14 @@ async def seen_off(count: int, duration_s: float, grace_s: float) -> list[tuple[
     return events
 
 
-async def test_all_are_told_at_once_and_cut_after_the_grace_period() -> None:
+async def test_the_first_is_cut_after_the_grace_period() -> None:
     events = await seen_off(3, 120, 10)
 
-    assert events[:3] == [("told", 0.0)] * 3
-    assert events[3] == ("Server Shutdown", 10.0)
+    assert events[0] == ("Server Shutdown", 10.0)
 
 
 async def test_few_clients_are_cut_at_most_a_second_apart() -> None:
-    times = [when for what, when in await seen_off(5, 120, 10) if what != "told"]
+    times = [when for _, when in await seen_off(5, 120, 10)]
 
     gaps = [after - before for before, after in itertools.pairwise(times)]
     assert all(0.5 <= gap <= 1.0 for gap in gaps)
