@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 class Ages:
     """Removes what is too old from one stream."""
 
-    __slots__ = ("_expired_to", "_stream", "_timer", "_ttls")
+    __slots__ = ("_expired_to", "_has_more", "_stream", "_timer", "_ttls")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._timer: Timer | None = None
         self._ttls = TtlQueue()
         self._expired_to = 0  # what is left before it never ages
+        self._has_more = False  # to be removed now, on a later turn
 
     def close(self) -> None:
         """Stop the timer."""
@@ -69,7 +70,7 @@ class Ages:
             waits.append(max(0, due_ns - now_ns))
         known = [wait for wait in waits if wait is not None]
         if known:
-            delay_ns = max(min(known), limits.EXPIRY_GRANULARITY_NS)
+            delay_ns = max(min(known), limits.EXPIRY_GRANULARITY_NS) * (not self._has_more)
             self._timer = self._stream.context.clock.call_later(delay_ns, self._on_timer)
 
     def rearm(self) -> None:
@@ -79,6 +80,7 @@ class Ages:
 
     def expire(self) -> None:
         """Remove what is too old now. Raises StoreError."""
+        self._has_more = False
         now_ns = self._stream.context.time.expiry_ns()
         if now_ns is None:
             return
@@ -109,15 +111,14 @@ class Ages:
         markers = self._stream.markers
         gone: dict[bytes, int] = {}
         if markers.wanted:  # one by one: a slice now, the others when the timer comes again
-            seq = min(seq, first_seq + limits.PURGE_TURN_MSGS)
-            never = self._ttls.never
-            gone = markers.last_of(one for one in range(first_seq, seq) if one not in never)
+            seq, slice_ = self._slice(first_seq, seq)
+            gone = markers.last_of(one for one in slice_ if one not in self._ttls.never)
         kept = min((one for one in self._ttls.never if one >= first_seq), default=seq)
         if kept >= seq:
             store.remove_below(seq, lazy=not gone)
         else:
-            start = max(first_seq, self._expired_to)
-            store.remove([one for one in range(start, seq) if one not in self._ttls.never])
+            seq, slice_ = self._slice(max(first_seq, self._expired_to), seq)
+            store.remove([one for one in slice_ if one not in self._ttls.never])
             self._expired_to = seq
             self._stream.removed_some()
         if gone:
@@ -125,6 +126,15 @@ class Ages:
         first_seq = store.state().first_seq
         self._stream.root.after_commit(partial(self._on_front, first_seq))
         self._stream.purged_front(first_seq)
+
+    def _slice(self, first_seq: int, end_seq: int) -> tuple[int, list[int]]:
+        """Return the messages from `first_seq` on that one turn removes, and where they end."""
+        found = self._stream.store.live(first_seq, limits.PURGE_TURN_MSGS)
+        found = [one for one in found if one < end_seq]
+        if len(found) == limits.PURGE_TURN_MSGS and found[-1] < end_seq - 1:
+            self._has_more = True
+            return found[-1] + 1, found
+        return end_seq, found
 
     def _due_again(self, seqs: list[int], now_ns: int) -> None:
         for seq in seqs:
@@ -143,6 +153,11 @@ class Ages:
 
     def _on_timer(self) -> None:
         self._timer = None
+        self.look()
+
+    def look(self) -> None:
+        """Remove what is too old now, and wait for what will be."""
+        self.close()
         try:
             self.expire()
         except StoreError as error:  # the next turn tries again

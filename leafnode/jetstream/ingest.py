@@ -336,7 +336,7 @@ class Ingest:
     def enforce_limits(self, subject: bytes) -> None:
         """Drop what a message on this subject pushed over the limits; it is staged in any case."""
         try:
-            self._stream.enforce_limits((subject,))
+            self._stream.enforcement.after_message((subject,))
         except StoreError as error:
             self._stream.trouble.note("Limits not enforced", error)
 

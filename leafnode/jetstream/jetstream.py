@@ -306,12 +306,8 @@ class AccountJetStream:
 
     def _stream_updated(self, stream: Stream, old: StreamConfig, error: StoreError | None) -> None:
         """The store kept the old configuration after an error: so does the stream."""
-        if error is None or stream.closed:
-            return
-        try:
+        if error is not None and not stream.closed:
             stream.update(old)
-        except StoreError as again:
-            stream.trouble.note("Configuration taken back, limits not enforced", again)
 
     def delete_stream(self, name: str) -> None:
         """Delete a stream with its messages and consumers."""

@@ -5,6 +5,7 @@ Knows the stream's store; not who asked. Truth: nats-server 2.15.1 server/stream
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Purge:
     """Removes what matches `pattern` before `below_seq` (0: all), sparing the newest `keep`."""
 
-    __slots__ = ("_below_seq", "_done", "_keep", "_pattern", "_removed", "_stream")
+    __slots__ = ("_below_seq", "_done", "_keep", "_pattern", "_removed", "_stream", "_subjects")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Purge:
         self._keep = keep
         self._done = done
         self._removed = 0
+        self._subjects: deque[bytes] = deque()  # still to be looked at
 
     def start(self) -> None:
         """Remove the first slice now, and what is left on later turns."""
@@ -43,6 +45,7 @@ class Purge:
         if self._keep:
             below_seq = self._first_of_newest(self._keep)
         self._below_seq = below_seq
+        self._subjects += [subject for subject, _ in self._stream.store.subjects(self._pattern)]
         self._run()
 
     def _first_of_newest(self, keep: int) -> int:
@@ -77,12 +80,17 @@ class Purge:
             return True
         store = stream.store
         budget = limits.PURGE_TURN_MSGS
-        for subject, _ in list(store.subjects(self._pattern)):
+        while self._subjects:
+            subject, before = self._subjects[0], budget
             while budget and (state := store.subject_state(subject)):
                 if state.first_seq >= self._below_seq:
                     break
                 self._removed += store.remove([state.first_seq])
                 budget -= 1
+            if not budget:
+                return False
+            self._subjects.popleft()
+            budget = min(budget, before - 1)  # to look costs, too
             if not budget:
                 return False
         return True

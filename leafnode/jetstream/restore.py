@@ -336,21 +336,18 @@ class Restore:
         begin = self._begin
         self._js.open_restored(stream)
         if begin is not None and begin.config != wire.encode(wire.to_dict(self._config)):
-            self._enforce(stream)
+            stream.update(stream.config)  # to limits that it did not have
         self._close()
         advisory.stream_action(self._context, stream.name, "create")
+        stream.enforcement.after(partial(self._done, stream))
+
+    def _done(self, stream: Stream) -> None:
+        """The stream holds what it may: that is the answer."""
         self._tell(_info(self._context.clock.wall_ns(), stream), self._reply)
         log.info(
             "Restore is done: account=%s stream=%s bytes=%d",
             *(self._context.account.name, stream.name, self._taken_bytes),
         )
-
-    def _enforce(self, stream: Stream) -> None:
-        """Hold the stream to limits that it did not have."""
-        try:
-            stream.update(stream.config)
-        except StoreError as error:
-            stream.trouble.note("Limits not enforced", error)
 
     def _fail(self, error: ArchiveError | JetStreamError | StoreError, reply: bytes = b"") -> None:
         """Take everything back, and answer who sent the chunk in work."""

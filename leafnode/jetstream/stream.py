@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
-from leafnode.jetstream import interest, retention, wire
+from leafnode.jetstream import interest, wire
 from leafnode.jetstream.ages import Ages
 from leafnode.jetstream.counters import Counters
 from leafnode.jetstream.dedupe import DedupeWindow
 from leafnode.jetstream.direct_get import DirectGet
+from leafnode.jetstream.enforcement import Enforcement
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.ingest import Ingest
@@ -30,7 +31,7 @@ from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_literal, is_subset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.consumer import Consumer
@@ -73,6 +74,7 @@ class Stream:
         self.scheduler = Scheduler(self)
         self.origins = Origins(self, self._ingest)
         self.ages = Ages(self)
+        self.enforcement = Enforcement(self)
         self._sweep = interest.Sweep(self)
         self._woken_seq = store.committed_seq()
 
@@ -98,12 +100,8 @@ class Stream:
         Limits are enforced first: what they removed shortly before a crash may be there again.
         """
         self._subscribe()
-        try:
-            self._enforce_front()
-            self.ages.expire()
-        except StoreError as error:
-            self.trouble.note("Stream opened without its limits", error)
-        self.ages.arm()
+        self.enforcement.start(subjects=False)
+        self.ages.look()
         self.scheduler.open()
         self.interest_changed()
         self.origins.open()
@@ -123,13 +121,13 @@ class Stream:
         self.scheduler.close()
 
     def update(self, config: StreamConfig) -> None:
-        """Take over a checked configuration; the limits hold at once."""
+        """Take over a checked configuration. `enforcement.after` tells when its limits hold."""
         self.config = config
         self.dedupe.window_ns = config.duplicate_window
         self._ingest.configure()
         self._subscribe()
-        self._enforce_all()
-        self.ages.rearm()
+        self.enforcement.start(subjects=True)
+        self.ages.look()
         self.interest_changed()
         self.origins.open()
 
@@ -182,24 +180,8 @@ class Stream:
 
     def _enforce_again(self) -> None:
         """Remove what limits had removed, lazily, before the store went back."""
-        if self.closed:
-            return
-        try:
-            self._enforce_front()
-        except StoreError as error:  # the next message does it
-            self.trouble.note("Limits not enforced", error)
-
-    def enforce_limits(self, subjects: Iterable[bytes]) -> None:
-        """Drop what messages on these subjects pushed over the limits.
-
-        Those of the subjects come first: what they drop makes room.
-        """
-        config = self.config
-        if config.max_msgs_per_subject > 0:
-            for subject in subjects:
-                self._enforce_subject(subject)
-        if config.max_msgs > 0 or config.max_bytes > 0:
-            self._enforce_front()
+        if not self.closed:
+            self.enforcement.start(subjects=False)
 
     def roll_up(self, subject: bytes, seq: int, *, everything: bool) -> None:
         """Remove what a roll-up message replaces: all before it, or of its subject only.
@@ -259,36 +241,6 @@ class Stream:
             consumer.cursor.recount()
 
     # --- messages out
-
-    def _enforce_subject(self, subject: bytes) -> None:
-        store = self.store
-        state = store.subject_state(subject)
-        while retention.excess_of_subject(self.config, state):
-            assert state is not None, "only a subject with messages has too many"
-            store.remove([state.first_seq])
-            self.removed_some()
-            state = store.subject_state(subject)
-
-    def _enforce_front(self) -> None:
-        """Drop the oldest messages until max_msgs and max_bytes hold."""
-        store = self.store
-        state = store.state()
-        while state.msgs > 0:
-            # As many sequences hold at most as many messages, so this never takes too much.
-            count = retention.excess_msgs(self.config, state)
-            if not count and retention.excess_bytes(self.config, state):
-                count = 1
-            if not count:
-                return
-            store.remove_below(state.first_seq + count, lazy=True)
-            state = store.state()
-
-    def _enforce_all(self) -> None:
-        if self.config.max_msgs_per_subject > 0:
-            for subject, _ in list(self.store.subjects(b">")):
-                self._enforce_subject(subject)
-        self._enforce_front()
-        self.ages.expire()
 
     def delete_msg(self, seq: int) -> None:
         """Remove one message. Raises JetStreamError."""

@@ -68,10 +68,15 @@ def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
     return stream_info(js, stream, domain=False) | {"did_create": True}
 
 
-def update(js: AccountJetStream, request: Request) -> dict[str, Any]:
-    """STREAM.UPDATE."""
+def update(js: AccountJetStream, request: Request) -> None:
+    """STREAM.UPDATE: answers when what is stored is within the limits."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
-    return stream_info(js, js.update_stream(request.args[0], body))
+    stream = js.update_stream(request.args[0], body)
+
+    def updated() -> None:
+        request.finish(js_error(10059) if stream.closed else stream_info(js, stream))
+
+    stream.enforcement.after(updated)
 
 
 def names(js: AccountJetStream, request: Request) -> dict[str, Any]:

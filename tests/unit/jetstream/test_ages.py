@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreFailed
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
 S = 1_000_000_000
@@ -128,3 +131,44 @@ def test_the_timer_of_a_damaged_stream_stops() -> None:
     world.clock.advance(5 * S)
 
     assert world.clock.pending() == 0
+
+
+def test_what_never_ages_is_gone_around_a_slice_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S)
+    for ttl in ("never", "", "", "", "", ""):
+        publish(world, ttl)
+    stream = world.js.streams["S"]
+    slices: list[int] = []
+    remove = stream.store.remove
+
+    def counted(seqs: Sequence[int]) -> int:
+        slices.append(len(seqs))
+        return remove(seqs)
+
+    monkeypatch.setattr(stream.store, "remove", counted)
+    world.clock.advance(2 * S)
+
+    assert (world.state()["messages"], max(slices)) == (1, 2)
+
+
+def test_far_sequences_are_not_walked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S, subject_delete_marker_ttl=10 * S)
+    publish(world, "never")
+    stream = world.js.streams["S"]
+    for seq in (2**40, 2**50):
+        stream.store.append(b"s.b", 0, b"x", world.clock.wall_ns(), seq=seq)
+    looked: list[int] = []
+    subject_of = stream.store.subject_of
+
+    def counted(seq: int) -> bytes | None:
+        looked.append(seq)
+        return subject_of(seq)
+
+    monkeypatch.setattr(stream.store, "subject_of", counted)
+    world.clock.advance(2 * S)
+
+    assert looked == [2**40, 2**50]
+    assert stream.store.live(1, 10)[1:] == [2**50 + 1]  # the marker

@@ -10,8 +10,8 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreFull
+from leafnode.jetstream.enforcement import Enforcement
 from leafnode.jetstream.go_time import format_time
-from leafnode.jetstream.stream import Stream
 from tests.unit.jetstream.world import World
 
 
@@ -222,11 +222,11 @@ def test_what_is_stored_is_not_sent_again_where_a_limit_could_not_be_enforced(
     put(planned, "@every 10s")
     failures = [StoreFull("full")]
 
-    def enforce_limits(_stream: Stream, _subject: bytes) -> None:
+    def after_message(_enforcement: Enforcement, _subjects: tuple[bytes]) -> None:
         if failures:
             raise failures.pop()
 
-    monkeypatch.setattr(Stream, "enforce_limits", enforce_limits)
+    monkeypatch.setattr(Enforcement, "after_message", after_message)
 
     planned.clock.advance(15 * NS_PER_S)
 

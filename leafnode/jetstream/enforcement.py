@@ -1,0 +1,138 @@
+"""Limits on what a stream holds already: some of it now, what is left a slice per turn of the loop.
+
+What one message pushes over the limits goes at once; a limit that was lowered, a restore, or a
+crash that undid removals can leave millions. One for each stream. While it runs, messages add to
+what it has to do and nothing else. Knows the stream's store; which limit is passed is
+`retention`'s to say. Truth: nats-server 2.15.1 server/filestore.go (UpdateConfig).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.errors import StoreBusy, StoreError
+from leafnode.jetstream import retention
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from leafnode.jetstream.stream import Stream
+
+_FRONT_SHARE: Final = 16  # of so many sequences at the front that go together costs as one
+
+
+class Enforcement:
+    """Holds one stream to its limits."""
+
+    __slots__ = ("_done", "_is_running", "_stream", "_subjects")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._is_running = False
+        self._subjects: deque[bytes] = deque()  # still to be looked at
+        self._done: list[Callable[[], None]] = []
+
+    def start(self, *, subjects: bool) -> None:
+        """Begin, or begin anew: with each of the stream's subjects, or with what is too much
+        altogether. What goes first does so now.
+        """
+        if subjects:
+            try:
+                self._subjects = self._all_subjects()
+            except StoreError as error:
+                self._stream.trouble.note("Limits not enforced", error)
+        if not self._is_running:
+            self._is_running = True
+            self._run()
+
+    def after(self, done: Callable[[], None]) -> None:
+        """Call `done` when the limits hold, or could not be enforced: now, unless it runs."""
+        if self._is_running:
+            self._done.append(done)
+        else:
+            done()
+
+    def after_message(self, subjects: Iterable[bytes]) -> None:
+        """Drop what messages on these subjects pushed over the limits. Raises StoreError.
+
+        The limits of the subjects come first: what they drop makes room.
+        """
+        if self._is_running:
+            return
+        budget = limits.PURGE_TURN_MSGS
+        if self._stream.config.max_msgs_per_subject > 0:
+            for subject in subjects:
+                budget = self._hold_subject(subject, budget)
+        budget = self._hold_front(budget)
+        if not budget:  # many small ones made room for a large one
+            self._is_running = True
+            self._stream.context.clock.call_later(0, self._run)
+
+    def _all_subjects(self) -> deque[bytes]:
+        if self._stream.config.max_msgs_per_subject <= 0:
+            return deque()
+        return deque(subject for subject, _ in self._stream.store.subjects(b">"))
+
+    def _run(self) -> None:
+        stream, clock = self._stream, self._stream.context.clock
+        try:
+            left = limits.PURGE_TURN_MSGS if stream.closed else self._hold(limits.PURGE_TURN_MSGS)
+        except StoreBusy:
+            clock.call_later(limits.DELIVER_RETRY_NS, self._run)
+            return
+        except StoreError as error:
+            stream.trouble.note("Limits not enforced", error)
+        else:
+            if not left:
+                clock.call_later(0, self._run)
+                return
+        self._subjects.clear()
+        self._is_running = False
+        waiting, self._done = self._done, []
+        for done in waiting:
+            done()
+
+    def _hold(self, budget: int) -> int:
+        """Remove a slice; return what of the budget is left: nothing where there may be more."""
+        while self._subjects:
+            left = self._hold_subject(self._subjects[0], budget)
+            if not left:
+                return 0
+            self._subjects.popleft()
+            budget = min(left, budget - 1)  # to look costs, too
+            if not budget:
+                return 0
+        return self._hold_front(budget)
+
+    def _hold_subject(self, subject: bytes, budget: int) -> int:
+        stream = self._stream
+        config, store = stream.config, stream.store
+        before = budget
+        while budget and (state := store.subject_state(subject)) is not None:
+            if not retention.excess_of_subject(config, state):
+                break
+            store.remove([state.first_seq])
+            budget -= 1
+        if budget < before:
+            stream.removed_some()
+        return budget
+
+    def _hold_front(self, budget: int) -> int:
+        """Drop the oldest messages until max_msgs and max_bytes hold."""
+        config, store = self._stream.config, self._stream.store
+        if config.max_msgs <= 0 and config.max_bytes <= 0:
+            return budget
+        state = store.state()
+        while budget and state.msgs > 0:
+            # As many sequences hold at most as many messages, so this never takes too much.
+            count = min(retention.excess_msgs(config, state), _FRONT_SHARE * budget)
+            if not count and retention.excess_bytes(config, state):
+                count = 1
+            if not count:
+                break
+            store.remove_below(state.first_seq + count, lazy=True)
+            budget -= -(-count // _FRONT_SHARE)
+            state = store.state()
+        return budget

@@ -1,0 +1,157 @@
+"""Limits on what is there already: kept, but not in one turn."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leafnode import limits
+from leafnode.errors import StoreBusy, StoreFailed
+from tests.unit.jetstream.archives import begin, send, take
+from tests.unit.jetstream.world import Msg, World
+
+TURN = 4
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A stream with ten messages on each of two subjects, of which a turn takes four away."""
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", TURN)
+    made = World()
+    made.create_stream()
+    for number in range(20):
+        made.publish("s.a" if number % 2 else "s.b", b"x")
+    return made
+
+
+def update(world: World, **config: Any) -> list[Msg]:
+    body = json.dumps({"name": "S", "subjects": ["s.>"], **config})
+    return world.request("$JS.API.STREAM.UPDATE.S", body.encode())
+
+
+def messages(world: World) -> int:
+    return world.js.streams["S"].store.state().msgs
+
+
+def test_a_lower_limit_of_each_subject_holds_after_some_turns(world: World) -> None:
+    answers = update(world, max_msgs_per_subject=1)
+
+    assert (messages(world), answers) == (20 - TURN, [])
+    world.settle()
+    assert messages(world) == 2
+    assert json.loads(answers[0].payload)["state"]["messages"] == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "first"), [({"max_bytes": 100}, 2, 16), ({"max_msgs": 2}, 2, 2)]
+)
+def test_a_lower_limit_altogether_holds_after_some_turns(
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: dict[str, int], left: int, first: int
+) -> None:
+    answers = update(world, **limit)
+
+    assert messages(world) == first
+    world.settle()
+    assert messages(world) == left
+    assert json.loads(answers[0].payload)["state"]["messages"] == left
+
+
+def test_many_sequences_at_the_front_go_in_one_call_but_not_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1)
+
+    update(world, max_msgs=1)
+
+    assert messages(world) == 4
+    world.settle()
+    assert messages(world) == 1
+
+
+def test_what_comes_meanwhile_does_not_do_it_all(world: World) -> None:
+    update(world, max_msgs_per_subject=1)
+
+    world.publish("s.a", b"x")
+
+    assert messages(world) == 20 - TURN + 1
+    world.settle()
+    assert messages(world) == 2
+
+
+def test_another_update_begins_anew(world: World) -> None:
+    answers = update(world, max_msgs_per_subject=5) + update(world, max_msgs_per_subject=2)
+
+    world.settle()
+
+    assert messages(world) == 4
+    assert answers == []
+
+
+def test_a_large_message_that_displaces_many_small_ones(world: World) -> None:
+    update(world, max_bytes=34 * 20 + 4)
+    world.settle()
+    assert messages(world) == 20
+
+    world.publish("s.a", b"x" * 640)
+
+    assert messages(world) == 21 - TURN
+    world.settle()
+    assert messages(world) == 1
+
+
+def test_a_start_after_a_crash_takes_turns_too(world: World) -> None:
+    world.js.streams["S"].config.max_bytes = 100
+    world.js._store_config(world.js.streams["S"], world.js.streams["S"].config)
+
+    world.restart()
+
+    assert messages(world) == 2
+
+
+def test_what_the_store_refuses_is_noted_and_ends_it(world: World) -> None:
+    answers = update(world, max_msgs_per_subject=1)
+    world.store.error = StoreFailed("fsync failed")
+
+    world.settle()
+
+    stream = world.js.streams["S"]
+    assert stream.trouble.count == 1
+    assert len(answers) == 1
+    world.store.error = None
+    world.publish("s.a", b"x")  # what comes next on a subject holds it
+    assert messages(world) < 20 - TURN + 1
+
+
+def test_a_busy_store_is_asked_again(world: World) -> None:
+    answers = update(world, max_msgs_per_subject=1)
+    world.store.error = StoreBusy("not now")
+    world.settle()
+    world.store.error = None
+    assert (messages(world), answers) == (20 - TURN, [])
+
+    world.clock.advance(limits.DELIVER_RETRY_NS)
+
+    assert (messages(world), len(answers)) == (2, 1)
+
+
+def test_a_stream_that_is_deleted_meanwhile_is_gone(world: World) -> None:
+    answers = update(world, max_msgs_per_subject=1)
+
+    world.api("STREAM.DELETE.S")
+    world.settle()
+
+    assert json.loads(answers[0].payload)["error"]["err_code"] == 10059
+
+
+def test_a_restore_answers_when_its_stream_is_within_its_limits(world: World) -> None:
+    data = take(world)
+    world.api("STREAM.DELETE.S")
+
+    subject = begin(world, max_msgs_per_subject=1)
+    send(world, subject, data)
+    answers = world.request(subject, b"")
+    world.settle()
+
+    assert json.loads(answers[0].payload)["state"]["messages"] == 2
