@@ -82,10 +82,19 @@ class JwtDirectory:
         return directory
 
     def accounts(self) -> list[str]:
-        return list(self._entries)
+        return [account for account, _ in self._held()]
+
+    def _held(self) -> list[tuple[str, _Entry]]:
+        """Return what is shown, as of one moment and without the lock.
+
+        nats-server takes away the file of a JWT that expired. In a full directory it stays here,
+        unseen: a clock that was wrong for a while destroys nothing.
+        """
+        entries = list(self._entries.items())
+        return entries if self._is_cache else [one for one in entries if not self._is_over(one[1])]
 
     def load(self, account: str) -> str | None:
-        """Return an account's JWT; None where there is none, or it is too old for the cache."""
+        """Return an account's JWT; None where there is none, or one that is too old."""
         with self._lock:
             return self._load(account)
 
@@ -93,8 +102,9 @@ class JwtDirectory:
         entry = self._entries.get(account)
         if entry is None:
             return None
-        if self._is_cache and self._is_over(entry):
-            self._forget(account)
+        if self._is_over(entry):
+            if self._is_cache:
+                self._forget(account)
             return None
         if self._is_cache:
             entry.used_ns = self._clock.monotonic_ns()
@@ -115,13 +125,18 @@ class JwtDirectory:
         if known is not None and known.hash == digest:
             return False
         if known is None and len(self._entries) >= self._limit:
-            if not self._is_cache:
-                raise AuthError(f"JWT store is full: {self._limit} accounts")
-            self._forget(next(iter(self._entries)))
+            self._forget(self._least_needed())
         self._write(account, token)
         self._entries.pop(account, None)
         self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
         return True
+
+    def _least_needed(self) -> str:
+        """Return the account that makes room for another. Raises AuthError where none may."""
+        for account, entry in self._entries.items():
+            if self._is_cache or self._is_over(entry):
+                return account
+        raise AuthError(f"JWT store is full: {self._limit} accounts")
 
     def save_if_newer(self, account: str, token: str) -> bool:
         """Keep it unless what is there was issued later. Raises AuthError."""
@@ -176,17 +191,14 @@ class JwtDirectory:
     def hash(self) -> bytes:
         """Return what is equal for two directories with the same JWTs."""
         total = 0
-        # Of one moment, without the lock: the loop asks, and would wait for a file to be written.
-        for entry in list(self._entries.values()):
+        # Without the lock: the loop asks, and would wait for a file to be written.
+        for _, entry in self._held():
             total ^= int.from_bytes(entry.hash, "big")
         return total.to_bytes(_HASH_BYTES, "big")
 
     def pack(self) -> Iterator[tuple[str, str]]:
         """Yield every account with its JWT, without those that expired."""
-        now_s = self._clock.wall_ns() // NS_PER_S
-        for account, entry in list(self._entries.items()):
-            if entry.expires_s and entry.expires_s < now_s:
-                continue
+        for account, _ in self._held():
             token = self._read(account)
             if token is not None:
                 yield account, token

@@ -139,6 +139,38 @@ def test_a_cache_lets_go_in_time_what_nobody_asks_for(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [f"{OTHER.public}.jwt"]
 
 
+def test_what_expired_in_a_full_directory_is_unseen_and_comes_back_with_the_right_time(
+    tmp_path: Path,
+) -> None:
+    clock, wrong = FakeClock(), FakeClock()
+    directory = opened(tmp_path, clock=clock)
+    directory.save(KEY.public, TOKEN)
+    whole = directory.hash()
+    directory.save(OTHER.public, REALM.account_jwt(OTHER, claims={"exp": NOW_S + 5}))
+    wrong.advance(5 * NS_PER_S)
+
+    clock.advance(5 * NS_PER_S)
+
+    assert directory.accounts() == [KEY.public]
+    assert directory.load(OTHER.public) is None
+    assert directory.hash() == whole
+    assert opened(tmp_path, clock=wrong).accounts() == [KEY.public]
+    assert len(opened(tmp_path).accounts()) == 2
+
+
+def test_what_expired_makes_room_in_a_full_directory(tmp_path: Path) -> None:
+    clock = FakeClock()
+    directory = opened(tmp_path, clock=clock, limit=1)
+    directory.save(OTHER.public, REALM.account_jwt(OTHER, claims={"exp": NOW_S + 5}))
+    with pytest.raises(AuthError, match="full"):
+        directory.save(KEY.public, TOKEN)
+
+    clock.advance(5 * NS_PER_S)
+    directory.save(KEY.public, TOKEN)
+
+    assert [file.name for file in tmp_path.iterdir()] == [f"{KEY.public}.jwt"]
+
+
 def test_a_cache_without_a_ttl_goes_by_the_jwts(tmp_path: Path) -> None:
     clock = FakeClock()
     cache = opened(tmp_path, "cache", clock)
