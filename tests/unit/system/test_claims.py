@@ -147,7 +147,8 @@ async def test_an_expired_jwt_is_kept_and_what_held_before_goes_on_to_hold(tmp_p
         answer = await world.told(update(REALM.system), expired)
 
         assert answer["data"]["message"] == "jwt updated"
-        assert world.directory.load(REALM.system.public) == expired
+        assert (tmp_path / f"{REALM.system.public}.jwt").read_text() == expired
+        assert world.directory.load(REALM.system.public) is None
         assert world.operator.known.by_name[REALM.system.public].token == before
 
 
