@@ -200,13 +200,18 @@ DIRECT_SUBJECTS_MAX: Final = 1024  # of one Direct Get with multi_last; nats-ser
 DELETED_PAGE: Final = 100_000  # ours: deleted_details lists no more sequences than this
 ACK_PENDING_MAX: Final = 65536  # ours: what max_ack_pending -1 means, about 15 MiB of bookkeeping
 PULL_HEARTBEAT_MIN_NS: Final = 10 * NS_PER_MS  # ours: nats-server sends as fast as it can
+ANSWERS_WAITING_MAX: Final = (
+    2 * STAGED_ROWS_MAX
+)  # ours: to publishers, of all streams, for a COMMIT
 CONFIRMATIONS_MAX: Final = 65536  # ours: replies to acks that wait for one COMMIT; a client repeats
 FLOW_WINDOW_BYTES: Final = 2 * MIB  # of a push consumer with flow control, at first
 FLOW_WINDOW_BYTES_MAX: Final = 32 * MIB
 ATOMIC_MSGS_MAX: Final = 1000  # of one atomic batch; limits.batch.max_msgs
+ATOMIC_MSGS_HARD_MAX: Final = STAGED_ROWS_MAX // 2  # ours: whatever limits.batch.max_msgs says
 ATOMIC_OPEN_MAX: Final = 50  # atomic batches of one stream; limits.batch.max_inflight_per_stream
 ATOMIC_OPEN_TOTAL_MAX: Final = 1000  # of all streams; limits.batch.max_inflight_total
 ATOMIC_OPEN_BYTES: Final = 32 * MIB  # ours: of one stream's, they are in memory until committed
+ATOMIC_OPEN_TOTAL_BYTES: Final = 64 * MIB  # ours: of all streams', with what each message takes
 ATOMIC_IDLE_NS: Final = 10 * NS_PER_S  # then a batch is given up; limits.batch.timeout
 FAST_OPEN_MAX: Final = 1000  # fast batches of one stream; nats-server stream.go
 FAST_OPEN_TOTAL_MAX: Final = 50_000  # of all streams; likewise

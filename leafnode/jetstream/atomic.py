@@ -3,7 +3,8 @@
 What came is kept in memory until the batch is committed, given up or too old; a commit checks every
 message against what the others before it will have stored. Knows one stream and its way in.
 Bounded by so many batches of so many messages as `limits.batch` says, ATOMIC_OPEN_MAX and
-ATOMIC_MSGS_MAX if nothing, and by ATOMIC_OPEN_BYTES together.
+ATOMIC_MSGS_MAX if nothing, by ATOMIC_OPEN_BYTES together, and by ATOMIC_OPEN_TOTAL_BYTES with those
+of all other streams.
 Truth: measured on nats-server 2.15.1; server/stream.go processJetStreamAtomicBatchMsg.
 """
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _ID_MAX: Final = 64
 _EOB: Final = b"eob"
+_MEMBER_BYTES: Final = 640  # what one message takes beside its body; measured
 _COMMIT_BLOCK: Final = header.build([(b"Nats-Batch-Commit", b"1")])
 
 
@@ -38,11 +40,15 @@ class _Batch:
     members: list[Member] = field(default_factory=list)
     size: int = 0
 
+    @property
+    def held_bytes(self) -> int:
+        return self.size + _MEMBER_BYTES * len(self.members)
+
 
 class AtomicBatches:
     """The open batches of one stream."""
 
-    __slots__ = ("_bounds", "_check_member", "_ingest", "_open", "_size", "_stream")
+    __slots__ = ("_bounds", "_check_member", "_ingest", "_open", "_size", "_stream", "_tally")
 
     def __init__(self, stream: Stream, ingest: Ingest) -> None:
         self._stream = stream
@@ -50,8 +56,9 @@ class AtomicBatches:
         self._check_member = MemberCheck(stream, ingest.judge)
         context = stream.context
         self._bounds = context.bounds
+        self._tally = context.open_atomic
         self._open: OpenBatches[_Batch] = OpenBatches(
-            context.clock, context.open_atomic, self._bounds.atomic_idle_ns, self._on_silence
+            context.clock, self._tally, self._bounds.atomic_idle_ns, self._on_silence
         )
         self._size = 0
 
@@ -84,6 +91,9 @@ class AtomicBatches:
         if size > most or too_much:
             raise self._abandoned(name, batch, "large", js_error(10199, most))
         if commit is None:
+            held_bytes = self._tally.bytes + _MEMBER_BYTES + len(member.body)
+            if held_bytes > limits.ATOMIC_OPEN_TOTAL_BYTES:
+                raise self._abandoned(name, batch, "large", js_error(10210))
             self._keep(batch, name, member)
             return b""
         self._drop(name, batch)
@@ -93,8 +103,8 @@ class AtomicBatches:
 
     def close(self) -> None:
         """Forget what is open."""
-        self._open.clear()
-        self._size = 0
+        for name, batch in self._open.items():
+            self._drop(name, batch)
 
     # --- one message
 
@@ -126,6 +136,7 @@ class AtomicBatches:
         batch.members.append(member)
         batch.size += len(member.body)
         self._size += len(member.body)
+        self._tally.bytes += _MEMBER_BYTES + len(member.body)
         self._open.keep(name, batch)
 
     def _on_silence(self, name: str, batch: _Batch) -> None:
@@ -134,6 +145,7 @@ class AtomicBatches:
     def _drop(self, name: str, batch: _Batch) -> None:
         self._open.drop(name)
         self._size -= batch.size
+        self._tally.bytes -= batch.held_bytes
 
     def _abandoned(
         self, name: str, batch: _Batch, reason: str, error: JetStreamError

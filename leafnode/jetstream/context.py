@@ -90,6 +90,7 @@ class Context:
     time: TrustedTime = field(repr=False)
     open_atomic: Tally = field(default_factory=Tally, repr=False)  # of all accounts
     open_fast: Tally = field(default_factory=Tally, repr=False)
+    answers: Tally = field(default_factory=Tally, repr=False)  # that wait for a COMMIT
     bounds: ServerBounds = field(default_factory=ServerBounds, repr=False)  # of all accounts
     client_info: Callable[[Peer], ClientInfo | None] = _unknown  # all that is known of who asks
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
 from leafnode.errors import JetStreamError, StoreBusy, StoreError
-from leafnode.jetstream import interest, retention, wire
+from leafnode.jetstream import retention, wire
 from leafnode.jetstream.atomic import AtomicBatches
 from leafnode.jetstream.errors import (
     TOO_MANY_REQUESTS,
@@ -54,7 +55,6 @@ class Ingest:
         "_checked",
         "_copies",
         "_ends",
-        "_is_wanted",
         "_pub_acks",
         "_republish",
         "_stream",
@@ -78,7 +78,6 @@ class Ingest:
         self.judge = Judge(stream)
         self.atomic = AtomicBatches(stream, self)
         self.fast = FastBatches(stream, self)
-        self._is_wanted = True  # by some consumer; of interest where retention asks for it
         self.configure()
 
     def configure(self) -> None:
@@ -142,8 +141,11 @@ class Ingest:
     def _receive(self, delivery: Delivery) -> None:
         stream = self._stream
         subject, messages = delivery.subject, delivery.messages
+        if stream.context.answers.count + len(messages) > limits.ANSWERS_WAITING_MAX:
+            messages = self._refuse_asking(messages)
         now_ns = stream.next_time_ns()
-        self._prepare(subject)
+        if stream.quota is not None:
+            stream.quota.refresh()
         answers: list[Answer] = []
         taken = 0
         if not self._checked and len(messages) > 1 and self._are_plain(subject, messages):
@@ -239,14 +241,6 @@ class Ingest:
         acks.add(answers, copies)
         stream.root.after_commit(acks)
 
-    def _prepare(self, subject: bytes) -> None:
-        """Look at what holds for all messages of a run."""
-        stream = self._stream
-        if stream.quota is not None:
-            stream.quota.refresh()
-        if stream.config.retention == "interest":
-            self._is_wanted = interest.is_wanted(stream, subject)
-
     def _judge_traced(self, delivery: Delivery, trace: Trace) -> dict[str, object]:
         """Note what would become of a traced message."""
         stream, subject = self._stream, delivery.subject
@@ -270,6 +264,15 @@ class Ingest:
             body = TOO_MANY_REQUESTS + self.error(js_error(10167))
             self._stream.context.send(reply, body, header_size=len(TOO_MANY_REQUESTS))
 
+    def _refuse_asking(
+        self, messages: list[tuple[bytes, int, bytes]]
+    ) -> list[tuple[bytes, int, bytes]]:
+        """Too many answers wait: refuse who asks for one at once, and return the others."""
+        for reply, _, _ in messages:
+            if reply:
+                self._refuse(reply)
+        return [message for message in messages if not message[0]]
+
     def error(self, error: JetStreamError) -> bytes:
         """Return the answer to a message that is not stored."""
         return b'{"error":%b%b' % (wire.encode(error_fields(error)), self._ends)
@@ -286,7 +289,7 @@ class Ingest:
         judged = self.judge.judge(subject, header_size, body, fields, now_ns)
         if judged.duplicate_of is not None:
             return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
-        if stream.quota is not None and self._is_wanted:
+        if stream.quota is not None and judged.is_wanted:
             self._count(stream.quota, subject, judged.header_size, judged.body)
         seq = self.store(subject, judged, now_ns)
         if judged.total is not None:
@@ -305,7 +308,7 @@ class Ingest:
         """Store a message that was checked and counted, and return its sequence."""
         stream = self._stream
         header_size, body = judged.header_size, judged.body
-        if stream.config.retention == "interest" and not interest.is_wanted(stream, subject):
+        if not judged.is_wanted:
             return self._skip(subject, judged, now_ns, seq=seq)
         before = stream.store.subject_state(subject) if self._republish is not None else None
         seq = stream.store.append(subject, header_size, body, now_ns, seq=seq)
@@ -357,7 +360,9 @@ class Ingest:
         now_ns = stream.next_time_ns()
         fields = dict(reversed(header.parse(block)))
         rollup = self.judge.rollup(fields.get(b"Nats-Rollup", b""))
-        judged = self.judge.judged(len(block), body, fields, rollup)._replace(ends=ends)
+        judged = self.judge.judged(len(block), body, fields, rollup)._replace(
+            ends=ends, is_wanted=self.judge.is_wanted(subject)
+        )
         if stream.quota is not None:
             stream.quota.refresh()
         self.count_all([(subject, len(block), body)])

@@ -48,6 +48,7 @@ class Judged(NamedTuple):
     due_ns: int = 0  # of a schedule
     ends: bytes = b""  # the subject of the schedule that is over with this message
     quiet: dict[bytes, bytes] | None = None  # header lines that say whether it leaves a marker
+    is_wanted: bool = True  # else it gets its sequence and is not kept
 
 
 class Judge:
@@ -92,12 +93,20 @@ class Judge:
             header_size, body = with_total(body[:header_size], total)
         if total is not None or due_ns:  # it has grown
             self.check_lengths(header_size, body)
-        if stream.config.retention == "interest" and not is_wanted(stream, subject):
+        if not self.is_wanted(subject):
             msg_id = fields.get(b"Nats-Msg-Id", b"")
-            return Judged(header_size, body, msg_id=msg_id, rollup=rollup, ends=ends)
+            return Judged(
+                header_size, body, msg_id=msg_id, rollup=rollup, ends=ends, is_wanted=False
+            )
         judged = self.judged(header_size, body, fields, rollup)
         self._check_room(subject, judged.header_size, judged.body, rollup=bool(rollup))
         return judged._replace(total=total, due_ns=due_ns, ends=ends)
+
+    def is_wanted(self, subject: bytes) -> bool:
+        """Say whether a message on this subject is kept: where retention is by interest, and nobody
+        has any, it is not.
+        """
+        return self._stream.config.retention != "interest" or is_wanted(self._stream, subject)
 
     def scheduled(
         self,

@@ -97,7 +97,8 @@ class MemberCheck:
         ahead.counts[subject] += 1
         ahead.subjects[subject] = bool(due_ns)
         judged = judge.judged(header_size, body, fields, rollup)
-        return judged._replace(total=total, due_ns=due_ns, ends=ends)
+        is_wanted = judge.is_wanted(subject)
+        return judged._replace(total=total, due_ns=due_ns, ends=ends, is_wanted=is_wanted)
 
     def _check_ttl(self, fields: dict[bytes, bytes]) -> None:
         ttl = fields.get(b"Nats-TTL")

@@ -18,11 +18,12 @@ Batch = TypeVar("Batch")
 
 
 class Tally:
-    """How many batches of one kind are open in all streams."""
+    """How much of one kind there is in all streams of the server: so many, of so many bytes."""
 
-    __slots__ = ("count",)
+    __slots__ = ("bytes", "count")
 
     def __init__(self) -> None:
+        self.bytes = 0
         self.count = 0
 
 

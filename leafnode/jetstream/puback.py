@@ -21,8 +21,10 @@ Answer = tuple[bytes, bytes, bool]
 
 
 class PubAcks:
-    """The callback of one transaction, bounded by what it may hold. `failure` makes the answer to
-    messages that were not stored.
+    """The callback of one transaction. `failure` makes the answer to messages that were not stored.
+
+    Refusals and repeats wait, too, and are no rows that the store would bound: whoever adds looks
+    at `Context.answers` before.
     """
 
     __slots__ = ("_answers", "_copies", "_failure", "_msg_id", "_seq", "_stream")
@@ -38,6 +40,7 @@ class PubAcks:
     def add(self, answers: list[Answer], copies: list[Copy]) -> None:
         """Add a run whose messages were staged just now."""
         self._answers += answers
+        self._stream.context.answers.count += len(answers)
         self._copies += copies
         self._seq = self._stream.store.last_seq()
         self._msg_id = self._stream.last_msg_id
@@ -46,6 +49,7 @@ class PubAcks:
         """The transaction is on disk, or will never be."""
         stream = self._stream
         account = stream.context.account
+        stream.context.answers.count -= len(self._answers)
         if error is None:
             for copy in self._copies:
                 account.publish(copy.subject, copy.body, header_size=copy.header_size)

@@ -75,6 +75,7 @@ class Restore:
         self._uncommitted_bytes = 0  # of chunks whose records may not be on disk yet
         self._is_held_back = False  # the chunk in work is answered when less of that waits
         self._failure: StoreError | None = None  # for the next chunk to hear
+        self._counted_seq = 0  # of the message that the quota has counted last
         self._span_seq = 0
         self._spans = 0
         self._held: Record | None = None  # to be stored once the store has room
@@ -168,6 +169,9 @@ class Restore:
                 self._taken_in()
 
     def _store_some(self) -> bool:
+        quota = self._js.quota_of(self._config.storage)
+        if quota is not None:
+            quota.refresh()
         for _ in range(limits.RESTORE_TURN_MSGS):
             record = self._held if self._held is not None else self._reader.take()
             if record is None:
@@ -245,13 +249,12 @@ class Restore:
         if 0 <= self._config.max_msg_size < len(msg.body):
             raise ArchiveError(f"holds message {msg.seq}, which exceeds maximum message size")
         self._check_span(msg.seq)
-        self._store.append(msg.subject, msg.header_size, msg.body, msg.ts_ns, seq=msg.seq)
         quota = self._js.quota_of(self._config.storage)
-        if quota is not None:
+        if quota is not None and msg.seq > self._counted_seq:  # a busy store is asked again
             storage = self._config.storage
-            size = message_bytes(storage, len(msg.subject), msg.header_size, len(msg.body))
-            quota.refresh()
-            quota.admit(size)
+            quota.admit(message_bytes(storage, len(msg.subject), msg.header_size, len(msg.body)))
+            self._counted_seq = msg.seq
+        self._store.append(msg.subject, msg.header_size, msg.body, msg.ts_ns, seq=msg.seq)
 
     def _check_span(self, seq: int) -> None:
         """Refuse what would take a table of the store for each of its messages."""

@@ -37,7 +37,8 @@ class ServerBounds:
     @property
     def batch_msgs(self) -> int:
         """How many messages an atomic batch may have."""
-        return self.configured.batch_msgs or limits.ATOMIC_MSGS_MAX
+        most = self.configured.batch_msgs or limits.ATOMIC_MSGS_MAX
+        return min(most, limits.ATOMIC_MSGS_HARD_MAX)  # more might never get into one transaction
 
     @property
     def open_atomic(self) -> tuple[int, int]:

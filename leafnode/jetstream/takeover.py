@@ -55,7 +55,8 @@ def take_over(
     if stream.quota is not None:
         stream.quota.refresh()
     ingest.count_all([(subject, header_size, body)])
-    ingest.store(subject, judged._replace(total=total), ts_ns, seq=seq)
+    is_wanted = ingest.judge.is_wanted(subject)
+    ingest.store(subject, judged._replace(total=total, is_wanted=is_wanted), ts_ns, seq=seq)
     return subject
 
 

@@ -66,7 +66,7 @@ class JetStreams:
         self.store = store
         self._memory = MemoryStore()
         self._time = TrustedTime(server.clock)
-        self._open_atomic, self._open_fast = Tally(), Tally()
+        self._open_atomic, self._open_fast, self._answers = Tally(), Tally(), Tally()
         self._bounds = ServerBounds(options.limits, strict=options.strict)
         self.shared = Shared(
             {"file": store, "memory": self._memory},
@@ -205,6 +205,7 @@ class JetStreams:
             time=self._time,
             open_atomic=self._open_atomic,
             open_fast=self._open_fast,
+            answers=self._answers,
             bounds=self._bounds,
             client_info=partial(server.account_set.world.client_info, detailed=True),
         )

@@ -199,6 +199,26 @@ def test_so_many_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     assert put(batched, 1, payload=b"x" * 200) == b""
 
 
+def test_so_many_bytes_of_all_streams_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ATOMIC_OPEN_TOTAL_BYTES", 2 * 640 + 600)
+    batched = world()
+    batched.create_stream("T", allow_atomic=True)
+    told = batched.listen("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.T")
+    tally = batched.js.context.open_atomic
+    put(batched, 1, payload=b"x" * 400)
+
+    assert err_code(put(batched, 1, "t.a", payload=b"x" * 200)) == 10210
+    assert json.loads(told[0].payload)["reason"] == "large"
+    assert put(batched, 1, "t.a") == b""
+    assert put(batched, 2, Batch_Commit="1") != b""  # this one does not wait
+    assert put(batched, 1, payload=b"x" * 200) == b""
+    batched.clock.advance(limits.ATOMIC_IDLE_NS)
+    assert (tally.count, tally.bytes) == (0, 0)
+    put(batched, 1)
+    batched.api("STREAM.DELETE.S")
+    assert (tally.count, tally.bytes) == (0, 0)
+
+
 def test_without_atomic_publishing_open_batches_are_gone() -> None:
     batched = world()
     put(batched, 1)

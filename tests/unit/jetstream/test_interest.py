@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreFailed
+from leafnode.jetstream import judge
+from leafnode.jetstream.interest import is_wanted
 from tests.unit.jetstream.world import Msg, World
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from leafnode.jetstream.stream import Stream
     from tests.sim.clock import FakeTimer
 
 
@@ -202,6 +205,23 @@ def test_a_stream_may_become_one_of_interest_and_back() -> None:
     changed.publish("s.a", b"x")
 
     assert kept(changed) == 1
+
+
+def test_interest_is_asked_for_once_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def counted(stream: Stream, subject: bytes) -> bool:
+        asked.append(subject)
+        return is_wanted(stream, subject)
+
+    monkeypatch.setattr(judge, "is_wanted", counted)
+    one = world(C={"filter_subject": "s.a"})
+
+    one.publish("s.a", b"x")
+    one.publish("s.b", b"x")
+
+    assert asked == [b"s.a", b"s.b"]
+    assert kept(one) == 1
 
 
 def test_what_was_acknowledged_before_a_restart_goes_after_it() -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from leafnode import limits
 from leafnode.errors import StoreFailed
 from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def payloads(answers: list[Msg]) -> list[bytes]:
@@ -62,6 +68,34 @@ def test_a_failed_transaction_fails_what_it_held_and_leaves_refusals_as_they_are
 
     assert b'"err_code":10077' in payloads(stored)[0]
     assert b'"err_code":10054' in payloads(refused)[0]
+
+
+def test_so_many_answers_wait_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ANSWERS_WAITING_MAX", 4)
+    world = held_world()
+    stream = world.js.streams["S"]
+    waiting = [world.request("s.a", b"x" * size) for size in (1, 4, 4, 4)]
+    repeat = world.request("s.a", b"x", headers={"Nats-Msg-Id": "1"})
+    world.publish("s.b", b"x")
+
+    assert [payloads(one) for one in waiting] == [[], [], [], []]
+    assert b'"err_code":10167' in repeat[0].payload
+    assert repeat[0].block.startswith(b"NATS/1.0 429")
+    assert (stream.refused, stream.store.last_seq()) == (1, 2)
+
+    world.store.commit()
+    assert world.js.context.answers.count == 0
+    assert [len(one) for one in waiting] == [1, 1, 1, 1]
+    assert len(world.request("s.a", b"xxxx")) == 1
+
+
+def test_answers_that_a_failure_ends_wait_no_more() -> None:
+    world = held_world()
+    world.request("s.a", b"x")
+
+    world.store.fail(StoreFailed("no disk"))
+
+    assert world.js.context.answers.count == 0
 
 
 def test_consumers_are_woken_once_for_a_transaction() -> None:

@@ -12,6 +12,7 @@ from leafnode.errors import StoreCorrupt
 from leafnode.jetstream.quota import Quota
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
+from tests.unit.jetstream.archives import give, take
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
@@ -139,3 +140,29 @@ def test_without_a_bound_nothing_is_counted() -> None:
 
     assert world.js.streams["S"].quota is None
     assert publish(world, "s.a", 5000)["seq"] == 1
+
+
+def test_a_stream_that_was_one_of_interest_is_counted_again() -> None:
+    world = Bounded()
+    world.create_stream(retention="interest")
+    publish(world, "s.a", 500)  # nobody wants it
+    update = {"name": "S", "subjects": ["s.>"], "retention": "limits", "max_msg_size": 5000}
+    world.api("STREAM.UPDATE.S", update)
+
+    answers = [publish(world, "s.a", 500) for _ in range(3)]
+
+    assert [answer["seq"] for answer in answers] == [2, 3, 0]
+
+
+def test_what_comes_out_of_an_archive_is_counted_once() -> None:
+    world = Bounded()
+    world.create_stream(storage="memory")
+    for _ in range(2):
+        publish(world, "s.a", 400)
+    data = take(world)
+    world.api("STREAM.DELETE.S")
+
+    answer = give(world, data)
+
+    assert answer["state"]["messages"] == 2
+    assert publish(world, "s.a", 100)["seq"] == 3  # 1,000 bytes are not passed before this one

@@ -50,6 +50,14 @@ def test_both_kinds_of_batches_have_the_bounds_that_are_configured() -> None:
     assert bounds.atomic_idle_ns() == bounds.fast_idle_ns() == NS_PER_S
 
 
+def test_a_batch_is_never_too_large_for_a_transaction() -> None:
+    bounds = ServerBounds(JetStreamLimits(batch_msgs=100_000))
+
+    # With other messages waiting for the disk, as many as with it are staged, it still fits.
+    assert bounds.batch_msgs == limits.ATOMIC_MSGS_HARD_MAX
+    assert 2 * bounds.batch_msgs <= limits.STAGED_ROWS_MAX
+
+
 def test_atomic_batches_go_by_what_is_configured_now() -> None:
     world = bounded(batches_of_stream=1, batch_msgs=1, batch_timeout_ns=NS_PER_S)
     world.create_stream(allow_atomic=True)
