@@ -186,10 +186,8 @@ class Callout:
                 f'on account "{to.account}"'
             )
         moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
-        if 0 < claims.exp < moment.now_s:
-            raise LoginRefused("error validating user JWT: claim is expired")
-        if claims.nbf > moment.now_s:
-            raise LoginRefused("error validating user JWT: claim is not yet valid")
+        if problem := claims.untimely_at(moment.now_s):
+            raise LoginRefused(f"error validating user JWT: {problem}")
         check_claims(claims, moment)
         if claims.nats.issuer_account and to.trust is None:
             raise LoginRefused(
@@ -229,16 +227,12 @@ class Callout:
                 f'auth callout violation: "no reason supplied" on account "{to.account}"'
             )
         response = jwt.decode(answer.decode("ascii", "replace"), AuthorizationResponse)
+        if problem := self._problem(response):
+            raise LoginRefused(f"authorization response had validation errors: {problem}")
         if response.sub != user:
             raise LoginRefused(f"{_VIOLATION} is not for expected user")
-        if not nkey.is_public_key(response.aud, "N"):
-            raise LoginRefused(
-                "authorization response had validation errors: Audience must be a server public key"
-            )
         if response.aud != self._server.keys.public_key:
             raise LoginRefused(f"{_VIOLATION} is not for server")
-        if (problem := self._problem(response)) is not None:
-            raise LoginRefused(f"authorization response had validation errors: {problem}")
         if response.nats.error:
             raise LoginRefused(f"auth callout service returned an error: {response.nats.error}")
         # Who can seal for the server is the service; without, the account's keys say so.
@@ -246,16 +240,17 @@ class Callout:
             raise LoginRefused("auth callout signing key is unknown")
         return response.nats.jwt
 
-    def _problem(self, response: AuthorizationResponse) -> str | None:
+    def _problem(self, response: AuthorizationResponse) -> str:
         """Return what is wrong with the claims of an answer, in nats-io/jwt's words."""
-        now_s = self._clock.wall_ns() // NS_PER_S
+        if not nkey.is_public_key(response.sub, "U"):
+            return "Subject must be a user public key"
+        if not nkey.is_public_key(response.aud, "N"):
+            return "Audience must be a server public key"
         if response.nats.error and response.nats.jwt:
             return "Only Error or Jwt can be set"
         if not response.nats.error and not response.nats.jwt:
             return "Error or Jwt is required"
-        if response.holds_at(now_s):
-            return None
-        return "claim is not yet valid" if response.nbf > now_s else "claim is expired"
+        return response.untimely_at(self._clock.wall_ns() // NS_PER_S)
 
     async def _may_answer(self, to: Delegation, key: str) -> bool:
         """Say whether this key may sign an answer; without operators only the issuer's may."""

@@ -92,7 +92,13 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
     def holds_at(self, now_s: int) -> bool:
         """Say whether it is neither too early nor too late for it."""
-        return not (self.exp > 0 and now_s > self.exp) and not (self.nbf > 0 and self.nbf > now_s)
+        return not self.untimely_at(now_s)
+
+    def untimely_at(self, now_s: int) -> str:
+        """Return why it does not hold at this time, in nats-io/jwt's words; empty: it does."""
+        if 0 < self.exp < now_s:
+            return "claim is expired"
+        return "claim is not yet valid" if self.nbf > max(0, now_s) else ""
 
 
 class UserClaims(Claims, frozen=True, kw_only=True):

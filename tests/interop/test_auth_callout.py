@@ -243,6 +243,12 @@ WRONG: dict[str, Callable[[Asking, dict[str, Any]], bytes]] = {
     ),
     "an unknown account": lambda s, r: s.response(r, body={"jwt": s.user_jwt(r, aud="NOWHERE")}),
     "an expired JWT": lambda s, r: s.response(r, body={"jwt": s.user_jwt(r, exp=1)}),
+    "an account's": lambda s, r: s.response(r, subject=Key(nkeys.PREFIX_BYTE_ACCOUNT).public),
+    "over and not yet": lambda s, r: s.response(r, exp=1, nbf=2**40),
+    "a JWT over and not yet": lambda s, r: s.response(
+        r, body={"jwt": s.user_jwt(r, exp=1, nbf=2**40)}
+    ),
+    "by nobody": lambda s, r: s.response(r, iss=""),
     "no JWT at all": lambda _, __: b"nonsense",
     "silence": lambda _, __: b"",
 }
@@ -277,6 +283,12 @@ REASONS = {
         'No valid account "NOWHERE" for auth callout response on account "AUTH": account missing'
     ),
     "an expired JWT": "Error validating user JWT: claim is expired",
+    "an account's": (
+        "Authorization response had validation errors: Subject must be a user public key"
+    ),
+    "over and not yet": "Authorization response had validation errors: claim is expired",
+    "a JWT over and not yet": "Error validating user JWT: claim is expired",
+    "by nobody": "Claim failed V2 signature verification",
     "silence": "",
     "a wrong password": "Authentication Failure",
 }
