@@ -25,6 +25,8 @@ from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.names import is_stream_name
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import too_much
+from leafnode.jetstream.ttl import parse_ttl
+from leafnode.protocol import header
 from leafnode.store.api import StoredMsg, unfinished_name
 from leafnode.store.sizes import message_bytes
 
@@ -246,15 +248,29 @@ class Restore:
 
     def _keep_message(self, msg: StoredMsg) -> None:
         assert self._store is not None, "the beginning comes first"
-        if 0 <= self._config.max_msg_size < len(msg.body):
-            raise ArchiveError(f"holds message {msg.seq}, which exceeds maximum message size")
-        self._check_span(msg.seq)
+        self._check_message(msg)
         quota = self._js.quota_of(self._config.storage)
         if quota is not None and msg.seq > self._counted_seq:  # a busy store is asked again
             storage = self._config.storage
             quota.admit(message_bytes(storage, len(msg.subject), msg.header_size, len(msg.body)))
             self._counted_seq = msg.seq
         self._store.append(msg.subject, msg.header_size, msg.body, msg.ts_ns, seq=msg.seq)
+
+    def _check_message(self, msg: StoredMsg) -> None:
+        """Refuse what nats-server refuses. Any subject is taken that a client may read: what a
+        stream held before its subjects were other ones is foreign to it, and a key-value client
+        purges with wildcards. So is any header: HPUB lets everything through.
+        """
+        for most, what in (
+            (self._context.facts.max_payload_bytes, "payload"),
+            (self._config.max_msg_size, "message"),
+        ):
+            if 0 <= most < len(msg.body):
+                raise ArchiveError(f"holds message {msg.seq}, which exceeds maximum {what} size")
+        ttl = header.get(msg.header, b"Nats-TTL") if self._config.allow_msg_ttl else None
+        if ttl and parse_ttl(ttl) is None:
+            raise ArchiveError(f"holds message {msg.seq} with an invalid per-message TTL")
+        self._check_span(msg.seq)
 
     def _check_span(self, seq: int) -> None:
         """Refuse what would take a table of the store for each of its messages."""

@@ -613,6 +613,55 @@ def test_messages_beyond_the_servers_bound_are_refused_unread() -> None:
     assert refusal(json.loads(answer.payload)).startswith("holds a message of ")
 
 
+def test_messages_larger_than_a_client_may_send_are_refused() -> None:
+    answer = give(bounded(max_payload_bytes=10), archive(message(1, b"x" * 11)))
+
+    assert refusal(answer) == "holds message 1, which exceeds maximum payload size"
+    assert "error" not in give(bounded(max_payload_bytes=11), archive(message(1, b"x" * 11)))
+
+
+def test_a_lifetime_that_is_none_is_refused_where_there_are_any() -> None:
+    block = b"NATS/1.0\r\nNats-TTL: zz\r\n\r\n"
+    data = archive(StoredMsg(1, b"s.a", 1, len(block), block + b"x"))
+
+    answer = give(World(), data, allow_msg_ttl=True)
+
+    assert refusal(answer) == "holds message 1 with an invalid per-message TTL"
+    assert "error" not in give(World(), data)
+
+
+@pytest.mark.parametrize("subject", ["s.*", "s.>", "other.a", "$SYS.REQ.x", "a..b", ".a"])
+def test_a_subject_that_no_publish_has_comes_back_as_by_nats_server(subject: str) -> None:
+    world = World()
+
+    answer = give(world, archive(message(1, subject=subject.encode())))
+
+    assert answer["state"]["messages"] == 1
+    assert world.api("STREAM.MSG.GET.S", {"seq": 1})["message"]["subject"] == subject
+    world.create_consumer()
+    [got] = world.fetch({"batch": 1, "no_wait": True})
+    assert (got.subject.decode(), got.payload) == (subject, b"x")
+    assert world.api("STREAM.PURGE.S", {"filter": subject})["purged"] == 1
+
+
+@pytest.mark.parametrize("block", [b"abcde", b"\r\n\r\n", b"NATS/1.0", b"NATS/1.0\r\n:\r\nA"])
+def test_a_header_that_is_none_is_passed_on_as_it_is(block: bytes) -> None:
+    options = {
+        "allow_msg_ttl": True,
+        "subject_delete_marker_ttl": S,
+        "allow_rollup_hdrs": True,
+        "allow_direct": True,
+    }
+    world = World()
+
+    give(world, archive(StoredMsg(1, b"s.a", 1, len(block), block + b"x")), **options)
+    world.restart()
+    world.create_consumer()
+    [got] = world.fetch({"batch": 1, "no_wait": True})
+
+    assert (got.block, got.payload) == (block, b"x")
+
+
 def test_messages_that_each_take_a_table_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "RESTORE_SPANS_MAX", 3)
     seqs = [seq * limits.SEGMENT_SPAN_MAX for seq in range(1, 6)]
