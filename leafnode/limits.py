@@ -19,7 +19,8 @@ MAX_PAYLOAD_BYTES: Final = MIB
 MAX_PENDING_BYTES: Final = 64 * MIB
 MAX_CONNECTIONS: Final = 65536
 MAX_SUBSCRIPTIONS_PER_CONNECTION: Final = 0  # 0 = unlimited, as nats-server has it
-MAX_SUBJECT_TOKENS: Final = 64  # the cost of one match grows with the depth
+# Ours: what a control line of the default length has room for; nats-server has no bound.
+MAX_SUBJECT_TOKENS: Final = MAX_CONTROL_LINE_BYTES // 2
 PING_INTERVAL_NS: Final = 120 * NS_PER_S
 PING_MAX: Final = 2
 WRITE_DEADLINE_NS: Final = 10 * NS_PER_S
@@ -38,6 +39,7 @@ WORK_BYTES: Final = 512  # of payload, copied and sent for one receiver, cost 1
 PUBLISH_WORK: Final = 32  # a message that no run carries
 DELIVERY_WORK: Final = 16  # each receiver of such a one
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
+TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where it has many
 WALK_WORK: Final = 5  # a node of the trie of patterns, in a look-up that branches
 HANDLER_WORK: Final = 24  # a message for a part of the server, which adds what it does
 HANDLER_RUN_MAX: Final = 64  # messages that such a part gets at once
@@ -70,7 +72,6 @@ CONTROL_LINE_WORK: Final = TURN_WORK // CONTROL_LINES_PER_TURN
 CONNECT_WORK: Final = 1024  # a CONNECT, beside its line
 ENDING_WORK: Final = 512  # the end of a connection, beside its subscriptions; 64 of them in a turn
 DROP_WORK: Final = 32  # a subscription of it
-SUBSCRIPTIONS_DROPPED_PER_TURN: Final = TURN_WORK // DROP_WORK
 CLIENTS_HELD_PER_TURN: Final = 64  # to what a JWT of their account says now; 0.3 ms each
 LOGINS_WAITING_MAX: Final = 512  # ours: connections before their login, where one is required
 LOGINS_WAITING_ADDRESS_MAX: Final = 256  # of them from one address: a fleet behind one router

@@ -26,7 +26,7 @@ from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
 from leafnode.clients.outbound import new_outbound
 from leafnode.errors import ProtocolError
-from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK
 from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import ClientSession, State
@@ -307,11 +307,14 @@ class ClientHandler:
 
     def _connect(self, connect: Connect) -> None:
         """Check a CONNECT. A second one begins without subscriptions: they end first, in slices."""
-        if not self._session.said_connect or len(self.peer.subs) <= SUBSCRIPTIONS_DROPPED_PER_TURN:
-            self._login.connect(connect)
-            return
-        self.wait()
-        self._connect_without(connect)
+        peer = self.peer
+        if self._session.said_connect and peer.subs:
+            interest.drop_some(peer)
+            if peer.subs:
+                self.wait()
+                peer.outbox.end_later(lambda: self._connect_without(connect))
+                return
+        self._login.connect(connect)
 
     def _connect_without(self, connect: Connect) -> None:
         if self._session.state is State.CLOSED:
@@ -332,16 +335,13 @@ class ClientHandler:
                 self._transport.abort()
 
     def accept(self, connect: Connect, identity: Identity) -> None:
-        """Serve the client as this identity from now on; what a CONNECT before brought it ends.
+        """Serve the client as this identity from now on.
 
         Raises ProtocolError for options that cannot be; by then it is in its account, as there.
         """
         seams = self._seams
         if connect.headers and not seams.info.headers:
             connect = msgspec.structs.replace(connect, headers=False)
-        if self._session.said_connect:
-            for sub in list(self.peer.subs.values()):
-                interest.drop(sub)
         self._login.bind(identity)
         seams.registry.accepted(self)
         self._session.check(connect)

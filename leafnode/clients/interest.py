@@ -6,10 +6,15 @@ logins. Truth: nats-server 2.15.1 server/client.go processSub, processUnsub.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import DROP_WORK, MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.limits import (
+    CONTROL_LINE_WORK,
+    DROP_WORK,
+    MAX_SUBJECT_TOKENS,
+    TOKEN_WORK,
+    TURN_WORK,
+)
 from leafnode.protocol import errors
 from leafnode.protocol.subject import is_valid
 from leafnode.routing.subscription import Subscription
@@ -41,6 +46,8 @@ def subscribe(peer: Peer, op: Sub, max_subscriptions: int | None, *, max_tokens:
     if op.sid not in peer.subs:  # a sid in use keeps its first subject
         if not is_valid(op.subject) or tokens > (max_tokens or MAX_SUBJECT_TOKENS):
             raise errors.InvalidSubject
+        if tokens > CONTROL_LINE_WORK:
+            peer.outbox.work_left -= TOKEN_WORK * tokens
         sub = Subscription(peer, op.subject, sid=op.sid, queue=op.queue)
         peer.subs[op.sid] = sub
         peer.account.insert(sub)
@@ -72,21 +79,25 @@ def drop(sub: Subscription) -> None:
 def drop_all(peer: Peer) -> None:
     """Take a closing peer's subscriptions out, as many in a turn as others can wait for."""
     account = peer.account
-    subs = peer.subs
     if account is None:
         return
     account.leave(peer)
-    if len(subs) > SUBSCRIPTIONS_DROPPED_PER_TURN:
+    drop_some(peer)
+    if peer.subs:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.
         account.spoil()
-    drop_some(peer)
-    if subs:
         peer.outbox.end_later(lambda: drop_all(peer))
 
 
 def drop_some(peer: Peer) -> None:
     """Take out as many of a peer's subscriptions as others can wait for."""
-    subs = list(islice(peer.subs.values(), SUBSCRIPTIONS_DROPPED_PER_TURN))
-    peer.outbox.work_left -= DROP_WORK * len(subs)
+    left = TURN_WORK
+    subs = []
+    for sub in peer.subs.values():
+        left -= max(DROP_WORK, TOKEN_WORK * sub.subject.count(b"."))
+        subs.append(sub)
+        if left <= 0:
+            break
+    peer.outbox.work_left -= TURN_WORK - left
     for sub in subs:
         drop(sub)

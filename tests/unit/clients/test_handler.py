@@ -21,7 +21,8 @@ from leafnode.config.options import (
 from leafnode.limits import (
     CLIENT_ERROR_LINES_MAX,
     CONTROL_LINES_PER_TURN,
-    SUBSCRIPTIONS_DROPPED_PER_TURN,
+    DROP_WORK,
+    TURN_WORK,
 )
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
@@ -278,7 +279,7 @@ def test_the_clock_starts_where_the_simulation_says() -> None:
 def test_a_second_connect_ends_more_subscriptions_than_others_wait_for_in_slices() -> None:
     world = ClientWorld()
     client = world.client()
-    many = SUBSCRIPTIONS_DROPPED_PER_TURN * 2 + 5
+    many = TURN_WORK // DROP_WORK * 2 + 5
     client.says(b"".join(b"SUB a.%d %d\r\n" % (n, n) for n in range(many)))
     assert account(world).sublist.count == many
 

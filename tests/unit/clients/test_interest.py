@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.limits import DROP_WORK, MAX_SUBJECT_TOKENS, SUBSCRIPTIONS_DROPPED_PER_TURN
+from leafnode.config.options import Options
+from leafnode.limits import (
+    DROP_WORK,
+    MAX_CONTROL_LINE_BYTES,
+    MAX_SUBJECT_TOKENS,
+    TOKEN_WORK,
+    TURN_WORK,
+)
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
@@ -21,7 +28,7 @@ def account(world: ClientWorld) -> Account:
 
 
 def test_a_subject_deeper_than_the_limit_is_refused_and_one_at_it_is_not() -> None:
-    world = ClientWorld()
+    world = ClientWorld(Options(max_control_line_bytes=2 * MAX_CONTROL_LINE_BYTES))
     client = world.client(QUIET)
     deep = b".".join([b"a"] * MAX_SUBJECT_TOKENS)
 
@@ -67,10 +74,29 @@ def test_the_subscriptions_of_a_connection_that_ends_are_work_of_its_turn() -> N
     assert world.server.turn.outbox.work_left == before - 2 * DROP_WORK
 
 
+def test_deep_patterns_are_more_work_and_end_in_more_slices() -> None:
+    world = ClientWorld()
+    client = world.client(QUIET)
+    tokens = MAX_SUBJECT_TOKENS // 2
+    deep = b".".join([b"*"] * tokens)
+    fit = TURN_WORK // (TOKEN_WORK * tokens)
+    outbox, peer = world.server.turn.outbox, client.handler.peer
+    client.says(b"".join(b"SUB %b.%d %d\r\n" % (deep, n, n) for n in range(fit * 3)))
+    assert (len(peer.subs), account(world).sublist.count) == (fit * 3, fit * 3)
+    before = outbox.work_left
+
+    client.handler.close("Server Shutdown")
+
+    assert 0 < fit * 3 - len(peer.subs) <= fit + 1
+    assert outbox.work_left <= before - TURN_WORK
+    world.settle()
+    assert account(world).sublist.count == 0
+
+
 def test_a_client_with_very_many_subscriptions_ends_in_slices_and_gets_nothing_meanwhile() -> None:
     world = ClientWorld()
     client, publisher = world.client(QUIET), world.client(QUIET)
-    count = 3 * SUBSCRIPTIONS_DROPPED_PER_TURN + 1
+    count = 3 * (TURN_WORK // DROP_WORK) + 1
     client.says(b"".join(b"SUB s.%d q %d\r\n" % (n, n) for n in range(count)))
     publisher.says(b"SUB s.%d q 1\r\n" % (count - 1))
     publisher.says(b"PUB s.%d 1\r\nx\r\n" % (count - 1) * 2)
