@@ -31,7 +31,7 @@ from leafnode.limits import (
 from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
-    from asyncio import Task, TaskGroup
+    from asyncio import Event, Task, TaskGroup
     from collections.abc import Callable, Mapping, Sequence
 
     from leafnode.auth.resolver import Resolver
@@ -80,7 +80,8 @@ class KnownAccounts:
         self.resolver = resolver
         # These are new, or are this now: all of them or, where it raises, none.
         self.on_accounts: Callable[[Sequence[AccountOptions]], None] = _ignore
-        self.on_change: Callable[[str], None] = _ignore  # look at this account's clients again
+        # Look at this account's clients again; what is returned is set when that is done.
+        self.on_change: Callable[[str], Event | None] = _ignore
         self.by_name: dict[str, LoadedAccount] = {}  # that can be used
         self._clock = clock
         self._tasks: TaskGroup | None = None
@@ -248,16 +249,22 @@ class KnownAccounts:
         async with self._updates:
             if not await self._update(name, token, lambda before: before is known):
                 return
-        self.on_change(name)
+        await self.hold(name)
 
     async def update(self, name: str, token: str) -> None:
         """Let another JWT of an account hold, if it is one that somebody uses. Raises AuthError;
-        then the one before holds.
+        then the one before holds. When it returns no client has rights of before.
         """
         async with self._updates:
             if not await self._update(name, token, lambda _: True):
                 return
-        self.on_change(name)
+        await self.hold(name)
+
+    async def hold(self, name: str) -> None:
+        """Have the account's clients looked at, and wait until all of them were."""
+        done = self.on_change(name)
+        if done is not None:
+            await done.wait()
 
     async def _update(
         self, name: str, token: str, is_next: Callable[[LoadedAccount], bool]
@@ -298,7 +305,7 @@ class KnownAccounts:
                 account.options, stream_imports=(), service_imports=(), jetstream=None
             )
             self.on_accounts([account.options])
-        self.on_change(name)
+        await self.hold(name)
 
     async def _settled(self, name: str) -> None:
         """Wait for whoever may be about to use an older JWT of an account."""

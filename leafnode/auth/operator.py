@@ -244,7 +244,7 @@ class OperatorMode:
         await self.known.change(options)
         await self._preload(dict(options.preload))
         for name in list(self.known.by_name):
-            self.known.on_change(name)
+            await self.known.hold(name)
 
     async def _preload(self, preload: dict[str, str]) -> None:
         """Let the accounts that are in use be what the configuration has of them now.

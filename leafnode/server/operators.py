@@ -152,30 +152,33 @@ def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:
     server.account_set.update(*several)
 
 
-def _account_changed(server: Server, name: str) -> None:
-    """Hold the clients of an account to what it says now."""
-    account = server.accounts.get(name)
-    if account is not None:
-        _hold_clients(server, name, list(account.clients))
+def _account_changed(server: Server, name: str) -> asyncio.Event:
+    """Hold the clients of an account to what it says now; what is returned is set then."""
+    account, done = server.accounts.get(name), asyncio.Event()
+    _hold_clients(server, name, list(account.clients) if account is not None else [], done)
+    return done
 
 
-def _hold_clients(server: Server, name: str, cids: list[int]) -> None:
+def _hold_clients(server: Server, name: str, cids: list[int], done: asyncio.Event) -> None:
     """Hold so many as one turn is for, then the others in the next."""
     account = server.accounts.get(name)
     if account is None:
+        done.set()
         return
     for cid in cids[:CLIENTS_HELD_PER_TURN]:
         if cid in server.registry.open:
             hold(server.registry.open[cid], name, server.authenticator.hold)
     rest = cids[CLIENTS_HELD_PER_TURN:]
     if rest:
-        server.clock.call_later(0, partial(_hold_clients, server, name, rest))
+        server.clock.call_later(0, partial(_hold_clients, server, name, rest, done))
         return
     surplus = account.surplus()
     for peer in surplus[:CLIENTS_HELD_PER_TURN]:
         server.registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
     if len(surplus) > CLIENTS_HELD_PER_TURN:
-        server.clock.call_later(0, partial(_hold_clients, server, name, []))
+        server.clock.call_later(0, partial(_hold_clients, server, name, [], done))
+        return
+    done.set()
 
 
 def serve_claims(server: Server, envelope: Envelope) -> None:

@@ -36,8 +36,9 @@ async def test_the_clients_of_an_account_are_held_to_its_jwt_so_many_in_a_turn(
         if len(seen) < 3:
             clock.call_later(0, look)
 
-    operators._account_changed(server, "$G")
+    done = operators._account_changed(server, "$G")
     seen.append(len(held))
+    assert not done.is_set()
     del clients[CLIENTS_HELD_PER_TURN + 1]  # it went meanwhile
     clock.call_later(0, look)
     clock.advance(0)
@@ -45,3 +46,4 @@ async def test_the_clients_of_an_account_are_held_to_its_jwt_so_many_in_a_turn(
     a_turn = CLIENTS_HELD_PER_TURN
     assert seen == [a_turn, 2 * a_turn - 1, 2 * a_turn + 2]
     assert clock.pending() == 0
+    assert done.is_set()

@@ -182,6 +182,29 @@ async def test_an_update_reaches_an_account_in_use(tmp_path: Path) -> None:
         assert changed == [REALM.system.public]
 
 
+async def test_an_update_is_answered_when_all_clients_are_held_to_it(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        await world.operator.start(tasks)
+        asked, done = asyncio.Event(), asyncio.Event()
+
+        def begin(_: str) -> asyncio.Event:
+            asked.set()
+            return done
+
+        world.operator.known.on_change = begin
+        token = REALM.account_jwt(REALM.system, tags=["new"])
+        answer = tasks.create_task(world.told(update(REALM.system), token))
+        await asked.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not world.answers
+
+        done.set()
+
+        assert (await answer)["data"]["message"] == "jwt updated"
+
+
 async def test_a_pack_sends_what_the_other_lacks_and_ends_empty(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
         world = World(tmp_path, tasks)
