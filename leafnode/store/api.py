@@ -39,6 +39,16 @@ def is_unfinished(name: str) -> bool:
     return "." in name
 
 
+def deleted_name(name: str, stream_id: int) -> str:
+    """Return what a stream is called while it is taken apart; it is not told of any more."""
+    return f"{name}..{stream_id}"
+
+
+def is_deleted(name: str) -> bool:
+    """Say whether a stream of that name is being taken apart."""
+    return ".." in name
+
+
 class StoredMsg(NamedTuple):
     """One message as stored. `body` is header block and payload in one piece, as it came from the
     wire.
@@ -274,7 +284,10 @@ class Store(Protocol):
         ...
 
     def delete_stream(self, account: str, name: str) -> None:
-        """Stage the removal of the stream with its messages and consumers."""
+        """Stage the removal of the stream with its messages and consumers.
+
+        With that commit it is gone. The room that a large one takes is given back in later ones.
+        """
         ...
 
     def consumers(self, account: str, stream: str) -> list[ConsumerRecord]: ...

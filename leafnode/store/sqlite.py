@@ -9,24 +9,25 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.errors import StoreCorrupt, StoreError, StoreFull
 from leafnode.store import schema, wal, writes
-from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord
+from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord, is_deleted
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.cache import ColumnsCache
 from leafnode.store.closing import Closing
 from leafnode.store.columns_reader import ColumnsReader
 from leafnode.store.commit import Committer
+from leafnode.store.deletion import Deletions
 from leafnode.store.index import StreamIndex
 from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
+from leafnode.store.reads import Reads
 from leafnode.store.rows import row_checksum
 from leafnode.store.scrub import Scrub
 from leafnode.store.stream import SqliteStream
@@ -87,6 +88,7 @@ class SqliteStore:
         self.committer = Committer(
             bounds, self._write_worker, seams.schedule, self._writer.commit, self, seams.gather
         )
+        self._deletions = Deletions(seams.clock, self.committer)
         self.tails = TailBudget(bounds.tail_cache_bytes)
         self._streams: dict[tuple[str, str], SqliteStream] = {}
         self._records: dict[int, tuple[int, bytes]] = {}  # created, config
@@ -97,12 +99,13 @@ class SqliteStore:
         self._flush_timer: Timer | None = None
         self._retry_ns = limits.STORE_RETRY_NS
         self._retry_timer: Timer | None = None
-        self._reads_again: deque[tuple[ReadRequest, Callable[[ReadResult], None]]] = deque()
-        self._read_retry_ns = limits.STORE_RETRY_NS
-        self._read_timer: Timer | None = None
         self._watchers: list[Callable[[str, str], None]] = []
         self._closing = False
         self._stats = StoreStats()
+        self._reads = Reads(
+            *(seams.clock, self._read_worker, self._reader),
+            *(self._stats, bounds.reads_waiting_max),
+        )
         self.scrub = Scrub(self, seams.clock, self._stats, seams.scrub_bytes_per_s)
 
     @classmethod
@@ -178,11 +181,10 @@ class SqliteStore:
         batch.execute(stream.id, writes.RENAME_STREAM, (new_name, crc, stream.id))
 
     def delete_stream(self, account: str, name: str) -> None:
-        batch = self.committer.batch()
-        stream = self._streams.pop((account, name))
+        stream = self._streams[account, name]
+        self._deletions.begin(stream, *self._records[stream.id])
+        del self._streams[account, name]
         stream.detach()
-        batch.deleted.append(stream)
-        batch.add(stream.id, partial(writes.delete_stream, stream_id=stream.id))
         for key in [key for key in self._lazy_states if key[0] == stream.id]:
             del self._lazy_states[key]
         for segment in stream.index.segments:
@@ -245,8 +247,10 @@ class SqliteStore:
         if self._lazy_states and self.committer.failed is None:
             self.committer.batch()
         self._closing = True
+        self._deletions.close()
+        self._reads.close()
         self.scrub.close()
-        for timer in (self._flush_timer, self._retry_timer, self._read_timer):
+        for timer in (self._flush_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
         Closing(
@@ -261,26 +265,10 @@ class SqliteStore:
     # --- what streams ask for
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        if self._closing:  # the reader may be closed already, and must not open the file again
-            raise StoreFailed(f"{self._path}: is closed")
-        waiting = self._read_worker.waiting + len(self._reads_again)
-        if waiting >= self._bounds.reads_waiting_max:
-            self._stats.reads_refused += 1
-            raise StoreBusy(f"{waiting} reads wait for the disk")
-        self.ask_further(request, done)
+        self._reads.ask(request, done)
 
     def ask_further(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        if self._closing:
-            return  # dropped, as every read that waits by then
-
-        def answered(result: ReadResult) -> None:
-            if result.error is None:
-                self._read_retry_ns = limits.STORE_RETRY_NS
-                done(result)
-            else:
-                self._read_later(result.error, request, done)
-
-        self._read_worker.submit(partial(self._reader.read, request), answered)
+        self._reads.ask_further(request, done)
 
     def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None:
         if stream.quarantine(problem):
@@ -296,10 +284,10 @@ class SqliteStore:
         return [stream for stream in self._by_id.values() if stream.is_readable()]
 
     def is_busy(self) -> bool:
-        return self._read_worker.waiting > 0 or self.committer.failed is not None
+        return self._reads.waiting > 0 or self.committer.failed is not None
 
     def look(self, job: Callable[[Reader], ReadResult], done: Callable[[ReadResult], None]) -> None:
-        self._read_worker.submit(partial(job, self._reader), done)
+        self._reads.look(job, done)
 
     # --- what the committer tells
 
@@ -362,17 +350,24 @@ class SqliteStore:
         self._streams.clear()
         self._records.clear()
         self._cache.clear()
+        deleted: list[SqliteStream] = []
         for found in recovered:
             stream = known.pop(found.id, None)
             if stream is None:
                 stream = SqliteStream(self, found.id, found.account, found.name, found.index)
             stream.name = found.name
             stream.adopt(found.index, found.consumers)
-            self._streams[found.account, found.name] = self._by_id[found.id] = stream
+            self._by_id[found.id] = stream
             self._records[found.id] = (found.created_ns, found.config)
             self._next_id = max(self._next_id, found.id + 1)
             if found.damage is not None:
                 self.damaged(stream, found.damage)
+            if is_deleted(found.name):
+                stream.detach()
+                deleted.append(stream)
+            else:
+                self._streams[found.account, found.name] = stream
+        self._deletions.resume(deleted)
         for stream in known.values():
             stream.detach()
         self._lazy_states = {
@@ -395,24 +390,6 @@ class SqliteStore:
             for key in reversed(tuple(self._streams)):
                 for adopted in reversed(self._watchers):
                     stack.callback(adopted, *key)
-
-    def _read_later(
-        self, error: StoreError, request: ReadRequest, done: Callable[[ReadResult], None]
-    ) -> None:
-        """What could not be read is not gone: ask again, ever more rarely."""
-        if self._closing:
-            return
-        self._reads_again.append((request, done))
-        if self._read_timer is None:
-            log.warning("A read failed and is tried again: %s", error)
-            self._read_timer = self._seams.clock.call_later(self._read_retry_ns, self._read_again)
-            self._read_retry_ns = min(2 * self._read_retry_ns, limits.STORE_RETRY_MAX_NS)
-
-    def _read_again(self) -> None:
-        self._read_timer = None
-        again, self._reads_again = self._reads_again, deque()
-        for request, done in again:
-            self.ask_further(request, done)
 
     def _flush_later(self) -> None:
         if self._flush_timer is None and not self._closing:

@@ -59,6 +59,11 @@ PUT_CONSUMER: Final = (
     "SET created=excluded.created, config=excluded.config, state=excluded.state, crc=excluded.crc"
 )
 PUT_CONSUMER_STATE: Final = "UPDATE consumer SET state=?, crc=? WHERE stream=? AND name=?"
+DELETE_CONSUMERS: Final = "DELETE FROM consumer WHERE stream=?"
+DELETE_SOME_SUBJECTS: Final = (
+    "DELETE FROM subject WHERE stream=?1 AND sid IN "
+    "(SELECT sid FROM subject WHERE stream=?1 ORDER BY sid LIMIT ?2)"
+)
 DELETE_CONSUMER: Final = "DELETE FROM consumer WHERE stream=? AND name=?"
 
 
@@ -160,6 +165,11 @@ def drop_segment(conn: sqlite3.Connection, key: tuple[int, int]) -> None:
     conn.execute(f"DROP TABLE {table(*key)}")
     conn.execute(DELETE_SEGMENT, key)
     conn.execute(DELETE_INDEX, key)
+
+
+def drop_segments(conn: sqlite3.Connection, stream_id: int, nos: Sequence[int]) -> None:
+    for no in nos:
+        drop_segment(conn, (stream_id, no))
 
 
 def set_floor(
