@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 S = 1_000_000_000
 
@@ -124,3 +129,25 @@ def test_a_position_that_cannot_be_read_starts_over_instead_of_stopping_the_serv
 
     assert world.ready
     assert world.info()["num_pending"] == 1
+
+
+def test_the_ids_of_removed_messages_are_forgotten_with_a_restart_as_by_nats_server(
+    tmp_path: Path,
+) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream(duplicate_window=600 * S, retention="workqueue")
+    for number in range(4):
+        world.put("s.a", headers={"Nats-Msg-Id": f"id{number}"})
+    world.create_consumer()
+    [message] = world.fetch(1)
+    world.publish(message.reply.decode(), b"+ACK")
+    world.api("STREAM.MSG.DELETE.S", {"seq": 3})
+    world.settle()
+
+    def repeats() -> list[bool]:
+        headers = [{"Nats-Msg-Id": f"id{number}"} for number in range(4)]
+        return [world.put("s.a", headers=one).get("duplicate", False) for one in headers]
+
+    assert repeats() == [True, True, True, True]
+    world.restart()
+    assert repeats() == [False, True, False, True]
