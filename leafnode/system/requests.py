@@ -166,7 +166,7 @@ class Requests:
         end_ns = clock.monotonic_ns() + SYSTEM_REQUESTS_TURN_NS
         while self._queue:
             if self._job is None:
-                self._job = self._answer(*self._queue[0])
+                self._job = self._guarded(*self._queue[0])
             if next(self._job, self) is self:  # it is done
                 self._job = None
                 self._forget(self._queue.popleft()[1].account)
@@ -181,14 +181,18 @@ class Requests:
         if waiting > 0:
             self._of_others[account] = waiting
 
-    def _answer(self, service: Service, request: Request) -> Steps[None]:
+    def _guarded(self, service: Service, request: Request) -> Steps[None]:
+        """Answer one request; whatever fails, the others have their turn."""
         try:
-            message = yield from self._message(service, request)
+            yield from self._answer(service, request)
         except NoAnswer:
-            return
+            pass
         except Exception as err:  # noqa: BLE001 -- boundary: background job, told to the owner
             request.account.on_fault(request.subject.encode(), err)
-            return
+
+    def _answer(self, service: Service, request: Request) -> Steps[None]:
+        """Answer one request. Raises NoAnswer."""
+        message = yield from self._message(service, request)
         if not request.reply:
             return
         body = yield from written(message)

@@ -169,6 +169,16 @@ def test_a_fault_of_an_endpoint_harms_no_other_request(world: SystemWorld) -> No
     assert faults == [b"f"]
 
 
+def test_an_answer_that_cannot_be_written_harms_no_other_request(world: SystemWorld) -> None:
+    faults: list[bytes] = []
+    world.system.on_fault = lambda subject, _: faults.append(subject)
+    world.requests.serve(world.system, "f", Service(lambda _, __: {"data": "\ud800"}, None))
+
+    assert world.ask(b"f") is None
+    assert world.ask(b"q.1") is not None
+    assert (faults, world.requests.waiting) == ([b"f"], 0)
+
+
 def test_a_command_that_takes_its_time_is_answered_when_it_is_done(world: SystemWorld) -> None:
     heard: list[bytes] = []
     world.system.subscribe(b"_INBOX.r", lambda d: heard.extend(body for _, _, body in d.messages))
