@@ -112,6 +112,8 @@ WEBSOCKET_HANDSHAKE_NS: Final = 2 * NS_PER_S  # ours: nats-server waits for ever
 WEBSOCKET_CLOSE_NS: Final = 1 * NS_PER_S  # ours: for the peer to answer our close frame
 WEBSOCKET_HEAD_BYTES_MAX: Final = 32 * KIB  # request line and headers, cookies with JWTs in them
 WEBSOCKET_TURN_BYTES_MAX: Final = 4 * READ_CHUNK_BYTES  # unpacked of one connection in one turn
+WEBSOCKET_PACKED_FACTOR: Final = 8  # server/websocket.go wsMaxMsgPayloadMultiple
+WEBSOCKET_PACKED_BYTES_MAX: Final = 64 * MIB  # server/websocket.go wsMaxMsgPayloadLimit
 WEBSOCKET_DEFLATE_FROM_BYTES: Final = 65  # server/websocket.go wsCompressThreshold
 
 # --- caches of the hot path; measured: docs/hot-path.md

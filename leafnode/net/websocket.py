@@ -227,7 +227,7 @@ class WebSocketConnection:
         extensions: list[Extension] = []
         self._deflates = upgrade.deflate
         if upgrade.deflate:
-            extensions.append(BoundedDeflate(self._port.message_bytes_max))
+            extensions.append(BoundedDeflate(self._message_bytes_max))
         self._handshake = None
         self._frames = Connection(ConnectionType.SERVER, extensions)
         self.credentials = upgrade.credentials
@@ -236,6 +236,9 @@ class WebSocketConnection:
             log.debug("Websocket client forwarded: peer=%s for=%s", self.peer, upgrade.client_ip)
         self._wire.write([upgrade.answer])
         guest.connected(self)
+
+    def _message_bytes_max(self) -> int:
+        return self._port.message_bytes_max  # a reload may change it
 
     def _overdue(self) -> None:
         self._timer = None

@@ -1,4 +1,4 @@
-"""permessage-deflate as an extension of wsproto, with a bound on what a message unpacks to.
+"""permessage-deflate as an extension of wsproto, with a bound on a message, packed and unpacked.
 
 Knows frames as wsproto has them. No context is kept between messages, on either side, so an idle
 connection holds no window. Truth: RFC 7692; nats-server 2.15.1 server/websocket.go.
@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Final
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, Opcode, RsvBits
 
-from leafnode.limits import WEBSOCKET_DEFLATE_FROM_BYTES
+from leafnode.limits import (
+    WEBSOCKET_DEFLATE_FROM_BYTES,
+    WEBSOCKET_PACKED_BYTES_MAX,
+    WEBSOCKET_PACKED_FACTOR,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
 _RAW_WINDOW: Final = -15
@@ -28,11 +34,16 @@ class BoundedDeflate(Extension):
 
     name = "permessage-deflate"
 
-    def __init__(self, message_bytes_max: int) -> None:
-        """A message that unpacks to more closes the connection with 1009."""
+    def __init__(self, message_bytes_max: Callable[[], int]) -> None:
+        """A message that unpacks to more closes the connection with 1009.
+
+        So does one that is larger than that as it comes, by WEBSOCKET_PACKED_FACTOR: what unpacks
+        to nothing has no other end. The bound is asked for anew with each message.
+        """
         self._message_bytes_max = message_bytes_max
         self._unpacker: zlib._Decompress | None = None  # while a packed message is read
-        self._unpacked_bytes = 0
+        self._unpacked_bytes_left = 0
+        self._packed_bytes_left = 0
         self._in_control = False
 
     def enabled(self) -> bool:
@@ -54,7 +65,10 @@ class BoundedDeflate(Extension):
             if self._in_control or opcode is Opcode.CONTINUATION:
                 return CloseReason.PROTOCOL_ERROR
             self._unpacker = zlib.decompressobj(_RAW_WINDOW)
-            self._unpacked_bytes = 0
+            self._unpacked_bytes_left = most = self._message_bytes_max()
+            self._packed_bytes_left = min(
+                most * WEBSOCKET_PACKED_FACTOR, WEBSOCKET_PACKED_BYTES_MAX
+            )
         return RsvBits(rsv1=True, rsv2=False, rsv3=False)
 
     def frame_inbound_payload_data(
@@ -94,12 +108,18 @@ class BoundedDeflate(Extension):
         return _NO_BITS._replace(rsv1=True), packed.removesuffix(_TAIL)
 
     def _unpack(self, unpacker: zlib._Decompress, data: bytes) -> bytes | CloseReason:
-        left = self._message_bytes_max - self._unpacked_bytes
+        self._packed_bytes_left -= len(data)
+        if self._packed_bytes_left < 0:
+            return CloseReason.MESSAGE_TOO_BIG
+        if unpacker.eof:
+            # Behind a last block stands what nobody reads, nats-server neither; zlib would keep it.
+            return b""
+        left = self._unpacked_bytes_left
         try:
             found = unpacker.decompress(data, left + 1)
         except zlib.error:
             return CloseReason.INVALID_FRAME_PAYLOAD_DATA
         if len(found) > left:
             return CloseReason.MESSAGE_TOO_BIG
-        self._unpacked_bytes += len(found)
+        self._unpacked_bytes_left = left - len(found)
         return found

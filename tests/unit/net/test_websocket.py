@@ -313,6 +313,18 @@ def test_compression_works_both_ways_and_a_bomb_is_1009() -> None:
     assert world.server.registry.open == {}
 
 
+def test_a_bound_that_a_reload_raises_holds_for_the_next_packed_message_of_who_is_here() -> None:
+    world = World(Options(max_payload_bytes=1000), compression=True)
+    browser = world.browser(DEFLATE).logs_in()
+
+    world.port.message_bytes_max = 100_000
+
+    pings = frame(BINARY, packed(b"PING\r\n" * 5000), reserved=4)
+    seen = browser.sends(pings)
+    assert {one.opcode for one in seen} == {BINARY}
+    assert b"".join(one.data for one in seen) == b"PONG\r\n" * 5000
+
+
 def test_many_packed_messages_in_one_read_take_their_turns() -> None:
     world = World(compression=True)
     browser = world.browser(DEFLATE).logs_in()

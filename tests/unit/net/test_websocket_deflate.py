@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping
 from wsproto.frame_protocol import CloseReason
 
-from leafnode.limits import WEBSOCKET_DEFLATE_FROM_BYTES
+from leafnode.limits import WEBSOCKET_DEFLATE_FROM_BYTES, WEBSOCKET_PACKED_FACTOR
 from leafnode.net.websocket_deflate import BoundedDeflate
 from tests.sim.websocket import BINARY, CONTINUATION, PING, frame, frames, packed
 
@@ -17,7 +20,7 @@ BOUND = 10_000
 
 
 def server() -> Connection:
-    return Connection(ConnectionType.SERVER, [BoundedDeflate(BOUND)])
+    return Connection(ConnectionType.SERVER, [BoundedDeflate(lambda: BOUND)])
 
 
 def message(connection: Connection, data: bytes) -> bytes:
@@ -70,6 +73,51 @@ def test_a_bomb_is_never_unpacked_whole() -> None:
 
     assert len(bomb) < 60_000
     assert status(frame(BINARY, bomb, reserved=4)) == CloseReason.MESSAGE_TOO_BIG
+
+
+def ended(body: bytes) -> bytes:
+    """A deflate stream whose last block says that it is the last."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(body) + packer.flush(zlib.Z_FINISH)
+
+
+def test_what_stands_behind_a_last_block_is_dropped() -> None:
+    data = frame(BINARY, ended(b"PING") + b"junk", is_last=False, reserved=4)
+
+    assert message(server(), data + frame(CONTINUATION, b"more junk")) == b"PING"
+
+
+@pytest.mark.parametrize("start", [ended(b"PING"), b""])
+def test_a_packed_message_that_unpacks_to_nothing_more_ends_at_its_bound(start: bytes) -> None:
+    """As nats-server's csz: what unpacks to nothing is held back by no other bound."""
+    empty_block = b"\0\0\0\xff\xff"
+    first = frame(BINARY, start, is_last=False, reserved=4)
+    most = BOUND * WEBSOCKET_PACKED_FACTOR - len(start)
+    rest = (empty_block * most)[:most]
+
+    connection = server()
+    assert message(connection, first + frame(CONTINUATION, rest, is_last=False)) in (b"PING", b"")
+    assert status(first + frame(CONTINUATION, rest + b"\0", is_last=False)) == (
+        CloseReason.MESSAGE_TOO_BIG
+    )
+
+
+def test_nothing_behind_a_last_block_is_kept() -> None:
+    connection = server()
+    message(connection, frame(BINARY, ended(b"PING"), is_last=False, reserved=4))
+    piece = frame(CONTINUATION, bytes(1000), is_last=False)
+
+    tracemalloc.start()
+    try:
+        message(connection, piece)
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(70):
+            message(connection, piece)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < 35_000, "of 70,000 bytes that came"
 
 
 @pytest.mark.parametrize(
