@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.users import Users
+from leafnode.clients.handler import ClientHandler
 from leafnode.clients.renewal import renew
 from leafnode.errors import (
     ConfigError,
@@ -22,6 +23,7 @@ from leafnode.errors import (
 )
 from leafnode.protocol import errors
 from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
+from leafnode.server.in_turns import in_turns
 from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
@@ -95,7 +97,7 @@ class Reloader:
             logs.use(ready.log, options)
         for use in ready.certificates:
             use()
-        self._swap(parts, found, ready)
+        await self._swap(parts, found, ready)
         if Part.RESOLVER in parts:
             await operators.change(server)
         if toggles:
@@ -150,8 +152,11 @@ class Reloader:
             raise
         return ready
 
-    def _swap(self, parts: set[Part], found: list[Change], ready: _Ready) -> None:
-        """Let every part that is told at once take its options."""
+    async def _swap(self, parts: set[Part], found: list[Change], ready: _Ready) -> None:
+        """Let every part that is told at once take its options, and then the clients, in turns.
+
+        Until it is their turn they go by the options of before, as on nats-server.
+        """
         server = self._server
         options = server.options
         for change in found:
@@ -166,36 +171,32 @@ class Reloader:
             is_news = client_ports.refresh(server)
             websocket_port.refresh(server)
             clients = list(server.registry.open.values())
-            for client in clients:
-                client.take_options()
+            await in_turns(clients, ClientHandler.take_options)
             if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # a certificate may be a login
-                for client in clients:
-                    renew(client)
+                await in_turns(clients, renew)
             if Part.CLIENTS in parts and is_news:
-                for client in clients:
-                    client.tell()
-        self._fit_accounts(gone)
+                await in_turns(clients, ClientHandler.tell)
+        await self._fit_accounts(gone)
         if Part.CONNECTIONS in parts:
-            self._fit_connections(options.connections_max)
+            await self._fit_connections(options.connections_max)
 
-    def _fit_accounts(self, gone: list[Account]) -> None:
+    async def _fit_accounts(self, gone: list[Account]) -> None:
         """End the clients of accounts that are gone, and the newest of those that are too many."""
-        registry = self._server.registry
-        for account in gone:
-            for cid in list(account.clients):
-                registry.open[cid].close("Client Closed")
-        for account in self._server.accounts.values():
-            for peer in account.surplus():
-                registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
+        there = self._server.registry.open
+        homeless = [there[cid] for account in gone for cid in account.clients]
+        await in_turns(homeless, lambda client: client.close("Client Closed"))
+        accounts = self._server.accounts.values()
+        surplus = [there[peer.cid] for account in accounts for peer in account.surplus()]
+        too_many = errors.MaxAccountConnectionsExceeded
+        await in_turns(surplus, lambda client: client.refuse(too_many()))
 
-    def _fit_connections(self, max_connections: int) -> None:
+    async def _fit_connections(self, max_connections: int) -> None:
         """End as many as are too many; which ones is left to chance, as on nats-server."""
         registry = self._server.registry
         registry.max_connections = max_connections
         too_many = len(registry.open) - max_connections
         if too_many <= 0:
             return
-        clients = list(registry.open.values())
-        for client in self._server.random.sample(clients, too_many):
-            client.refuse(errors.MaxConnectionsExceeded())
+        chosen = self._server.random.sample(list(registry.open.values()), too_many)
+        await in_turns(chosen, lambda client: client.refuse(errors.MaxConnectionsExceeded()))
         log.info("Closed %d connections to fall within max_connections", too_many)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import __version__
 from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
+from leafnode.clients.handler import ClientHandler
 from leafnode.clients.registry import Registry
 from leafnode.errors import file_problem
 from leafnode.limits import FULL_COLLECTION_EVERY
@@ -36,6 +37,7 @@ from leafnode.server import (
 )
 from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
+from leafnode.server.in_turns import in_turns
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.pid_file import write_pid
@@ -190,8 +192,7 @@ class Server:
         if self.websocket is not None:
             await self.listeners.close(self.websocket)
         clients = list(self.registry.open.values())
-        for client in clients:
-            client.tell_lame_duck()
+        await in_turns(clients, ClientHandler.tell_lame_duck)
         for tell in self.on_lame_duck:
             tell()
         if clients:
