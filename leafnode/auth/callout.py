@@ -115,10 +115,10 @@ class Callout:
         user = KeyPair("U", self._token_bytes(_KEY_BYTES)).public_key
         body = jwt.encode(self._request(to, user, connect, facts), server.keys).encode()
         xkey = b""
-        if to.xkey:
-            xkey = server.curve.public_key.encode()
-            body = server.curve.seal(body, to.xkey, self._token_bytes(_SEAL_NONCE_BYTES))
         try:
+            if to.xkey:
+                xkey = server.curve.public_key.encode()
+                body = server.curve.seal(body, to.xkey, self._token_bytes(_SEAL_NONCE_BYTES))
             answer = await self._ask(to.account, xkey, body)
             identity = await self._judged(to, user, answer, connect, facts)
             if still is not None:

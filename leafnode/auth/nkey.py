@@ -109,7 +109,10 @@ class CurveKeyPair:
         self.public_key = _encode(_CURVE_PREFIX, bytes(self._key.public_key))
 
     def seal(self, data: bytes, recipient: str, nonce: bytes) -> bytes:
-        """Return `data` as only `recipient` can read it. The nonce is used once, 24 bytes."""
+        """Return `data` as only `recipient` can read it. The nonce is used once, 24 bytes.
+
+        Raises AuthError for a recipient that is no public xkey.
+        """
         sealed: bytes = self._box(recipient).encrypt(data, nonce).ciphertext
         return _SEALED + nonce + sealed
 
@@ -127,12 +130,16 @@ class CurveKeyPair:
         return opened
 
     def _box(self, public_key: str) -> Any:
+        from nacl.exceptions import CryptoError
         from nacl.public import Box, PublicKey
 
         key = _key_bytes(public_key, {"X": _CURVE_PREFIX})
         if key is None:
             raise AuthError("not a public xkey (X…)")
-        return Box(self._key, PublicKey(key))
+        try:
+            return Box(self._key, PublicKey(key))
+        except CryptoError as err:  # one of the few points whose secret is the same with any key
+            raise AuthError("a public xkey that keeps no secret") from err
 
     def __repr__(self) -> str:
         return f"CurveKeyPair({self.public_key})"
@@ -198,5 +205,7 @@ def _decode(text: bytes, chars: int) -> bytes | None:
         raw = base64.b32decode(text + b"=" * (-chars % 8))
     except binascii.Error:
         return None
+    if len(raw) != chars * 5 // 8:
+        return None  # padding in the place of letters: fewer bytes than a key has
     body, checksum = raw[:-2], int.from_bytes(raw[-2:], "little")
     return body if binascii.crc_hqx(body, 0) == checksum else None

@@ -406,7 +406,7 @@ def seed(place: Place) -> str:
 
 def is_user_seed(text: str) -> bool:
     """Say whether it is the seed of a user, with the right checksum."""
-    if len(text) != _SEED_CHARS or not text.startswith("SU"):
+    if len(text) != _SEED_CHARS or not text.startswith("SU") or "=" in text:
         return False
     try:
         raw = base64.b32decode(text + "======")
@@ -438,7 +438,7 @@ def any_public_nkey(place: Place) -> str:
 
 def is_public_nkey(key: str, letter: str) -> bool:
     """Say whether it is a public key of the kind that starts with this letter."""
-    if len(key) != _PUBLIC_NKEY_CHARS or not key.startswith(letter):
+    if len(key) != _PUBLIC_NKEY_CHARS or not key.startswith(letter) or "=" in key:
         return False
     try:
         raw = base64.b32decode(key)

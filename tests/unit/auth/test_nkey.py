@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.auth import nkey
 from leafnode.auth.base64url import raw_url
 from leafnode.auth.nkey import (
     CurveKeyPair,
@@ -207,3 +208,26 @@ def test_a_changed_box_does_not_open(at: int) -> None:
 
     with pytest.raises(AuthError):
         CurveKeyPair(bytes.fromhex(BOX_SECRET)).open(bytes(sealed), as_text(CURVE_PREFIX, BOX_PEER))
+
+
+@pytest.mark.parametrize("letter", nkey.ALL_KINDS)
+def test_a_public_key_that_ends_in_padding_is_none(letter: str) -> None:
+    """56 characters and a right checksum, and one to four bytes less than a key has."""
+    prefix = nkey.ALL_KINDS[letter]
+    for raw_bytes in (31, 32, 33, 34):
+        short = bytes([prefix]) + bytes(raw_bytes - 3)
+        text = base64.b32encode(short + binascii.crc_hqx(short, 0).to_bytes(2, "little")).decode()
+        assert (len(text), text[-1]) == (56, "=")
+
+        assert not nkey.is_public_key(text, letter)
+        assert not verify(text, b"nonce", bytes(64), kinds=nkey.ALL_KINDS)
+
+
+def test_a_point_that_keeps_no_secret_is_refused_by_seal_and_open() -> None:
+    pair = CurveKeyPair(bytes.fromhex(BOX_SECRET))
+    weak = as_text(CURVE_PREFIX, bytes(32).hex())
+
+    with pytest.raises(AuthError, match="keeps no secret"):
+        pair.seal(b"data", weak, bytes.fromhex(BOX_NONCE))
+    with pytest.raises(AuthError, match="keeps no secret"):
+        pair.open(b"xkv1" + bytes.fromhex(BOX_NONCE + BOX), weak)

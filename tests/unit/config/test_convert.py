@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import TYPE_CHECKING
 
 import pytest
@@ -330,6 +332,12 @@ def test_the_board_fills_only_later_tokens_of_a_subject(
     assert convert.template_problem(template, "p1", framing=framing) == problem
 
 
+SHORT_KEY = bytes([20 << 3]) + bytes(28)  # of a user, three bytes too short
+PADDED_NKEY = base64.b32encode(
+    SHORT_KEY + binascii.crc_hqx(SHORT_KEY, 0).to_bytes(2, "little")
+).decode()
+
+
 def test_a_public_nkey_needs_its_prefix_and_checksum() -> None:
     assert convert.public_nkey("U", "user")(place(NKEY)) == NKEY
     for wrong in (
@@ -340,6 +348,7 @@ def test_a_public_nkey_needs_its_prefix_and_checksum() -> None:
         "5",
         "U" * 56,
         "U" + "1" * 55,
+        PADDED_NKEY,
     ):
         problem = refused(convert.public_nkey("U", "user"), wrong)
         assert problem == "expected the public nkey of a user (U…)"
