@@ -18,6 +18,7 @@ from leafnode import go_json
 from leafnode.monitor import process
 from leafnode.monitor.metrics import metrics
 from leafnode.monitor.monitor import ENDPOINTS
+from leafnode.monitor.options import MetricsOptions
 from leafnode.monitor.own import serialz, uplinkz
 from leafnode.monitor.query import BadQuery, Query
 from leafnode.monitor.steps import at_once
@@ -133,8 +134,9 @@ class Endpoints:
     def _expvar(self, _: Query) -> Steps[Answer]:
         return at_once(Answer(200, JSON_UTF8, (go_json.encode(self._monitor.expvarz()), b"\n")))
 
-    def _metrics(self, _: Query) -> Steps[Answer]:
-        return Answer(200, PROMETHEUS, (yield from metrics(self._monitor)))
+    def _metrics(self, query: Query) -> Steps[Answer]:
+        options = MetricsOptions.from_query(query)
+        return Answer(200, PROMETHEUS, (yield from metrics(self._monitor, options)))
 
     def _index(self, _: Query) -> Steps[Answer]:
         # Own text only: nothing of what clients or devices say is in it.

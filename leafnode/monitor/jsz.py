@@ -210,7 +210,7 @@ def _stream(views: Views, stream: StreamView, options: JszOptions) -> Steps[dict
         consumers = yield from _consumers(stream, options)
         if consumers:
             answer["consumer_detail"] = consumers
-    return answer
+    return answer | stream.origins()
 
 
 def _consumers(stream: StreamView, options: JszOptions) -> Steps[list[dict[str, Any]]]:

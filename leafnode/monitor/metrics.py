@@ -1,20 +1,21 @@
 """/metrics: what the endpoints say, as Prometheus text.
 
-The names and labels are those of prometheus-nats-exporter (`-varz -connz -subz -leafz -accstatz
--healthz -jsz=all`), so that its dashboards hold; what it does not have is `leafnode_…`. Knows the
-answers, not where they come from. Truth: prometheus-nats-exporter collector/*.go; the text format
-of Prometheus 0.0.4.
+The names and labels are those of prometheus-nats-exporter with everything asked for (`-varz -connz
+-subz -routez -leafz -accstatz -accountz -healthz -jsz=all`; `-connz_detailed` by a query), so that
+its dashboards hold; what it does not have is `leafnode_…`. Knows the answers, not where they come
+from. Truth: prometheus-nats-exporter collector/*.go; the text format of Prometheus 0.0.4.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import parse_duration
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.jetstream.go_time import parse_duration, parse_time
 from leafnode.monitor.accountz import accstatz
 from leafnode.monitor.connz import connz
 from leafnode.monitor.healthz import healthz
+from leafnode.monitor.jetstream_metrics import jetstream_metrics
 from leafnode.monitor.jsz import jsz
 from leafnode.monitor.leafz import leafz
 from leafnode.monitor.options import (
@@ -28,26 +29,35 @@ from leafnode.monitor.options import (
 from leafnode.monitor.own import serialz, uplinkz
 from leafnode.monitor.steps import ROWS_PER_TURN
 from leafnode.monitor.subsz import subsz
+from leafnode.monitor.text import uptime_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.monitor.monitor import Monitor
+    from leafnode.monitor.options import MetricsOptions
     from leafnode.monitor.steps import Steps
+    from leafnode.monitor.views import AccountView, Views
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
-_LABELS_OF_VARZ: Final = ("server_id", "server_name", "version")
-_SUMMED: Final = ("pending_bytes", "subscriptions", "in_bytes", "out_bytes", "in_msgs", "out_msgs")
+# Texts of these keys are told as a label, and as milliseconds where they are a time.
+_TOLD_TEXTS: Final = frozenset(
+    {"server_id", "server_name", "version", "domain", "leader", "name", "start", "config_load_time"}
+)
+_NOT_TOLD: Final = frozenset({"leaf", "leafnode", "metadata"})  # ours comes as `leafnode_…`
+_COUNTED: Final = ("pending_bytes", "subscriptions", "in_bytes", "out_bytes", "in_msgs", "out_msgs")
 _COUNTERS: Final = frozenset({"in_bytes", "out_bytes", "in_msgs", "out_msgs"})
-_STREAM: Final = {
-    "total_messages": "messages",
-    "total_bytes": "bytes",
-    "first_seq": "first_seq",
-    "last_seq": "last_seq",
-    "consumer_count": "consumer_count",
-}
-_CONSUMER: Final = ("num_ack_pending", "num_redelivered", "num_waiting", "num_pending")
+_NAMED: Final = ("kind", "type", "ip", "port", "name", "name_tag", "account")
+_SOFTWARE: Final = ("lang", "version", "tls_version", "tls_cipher_suite")
 _LEAF: Final = ("in_msgs", "out_msgs", "in_bytes", "out_bytes")
+_LIMITS: Final = ("subs", "data", "payload", "imports", "exports", "wildcards", "conn", "leaf")
+_NS_PER_US: Final = 1_000
+_ACCOUNTS_PER_TURN: Final = 8  # of up to 100 us each on a PC, with a JWT to be read
+_HEALTH: Final = {
+    "healthz": HealthzOptions(),
+    "healthz_js_enabled_only": HealthzOptions(js_enabled_only=True),
+    "healthz_js_server_only": HealthzOptions(js_server_only=True),
+}
 
 
 class Exposition:
@@ -82,54 +92,86 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def metrics(monitor: Monitor) -> Steps[list[bytes]]:
-    """Return the text in pieces. Of connections and accounts it tells as many as a page has."""
+def metrics(monitor: Monitor, options: MetricsOptions) -> Steps[list[bytes]]:
+    """Return the text in pieces. Of connections it tells as many as a page has."""
     views, clock = monitor.views, monitor.clock
     out = Exposition(views.facts.server_id)
     varz = yield from monitor.varz()
-    _varz(out, varz)
-    _connz(out, (yield from connz(views, clock, ConnzOptions())))
-    numbers = yield from subsz(views, clock, SubszOptions())
-    _numbers(out, "gnatsd_subsz", numbers)
-    _leafz(out, (yield from leafz(views, clock, LeafzOptions())))
+    _object(out, "gnatsd_varz", varz)
+    answer = yield from connz(views, clock, ConnzOptions(auth=options.connz_detailed))
+    yield from _connz(out, answer, detailed=options.connz_detailed)
+    _object(out, "gnatsd_subsz", (yield from subsz(views, clock, SubszOptions())))
+    _object(out, "gnatsd_routez", monitor.routez())
+    leafs = yield from leafz(views, clock, LeafzOptions(subscriptions=options.subscriptions))
+    yield from _leafz(out, leafs)
     accounts = yield from accstatz(views, clock, AccstatzOptions(include_unused=True))
     _accstatz(out, accounts)
-    health = yield from healthz(views, HealthzOptions())
-    out.add("gnatsd_healthz_status", int(health["status"] != "ok"))
-    yield
+    yield from _accountz(out, views)
+    for name, asked in _HEALTH.items():
+        health = yield from healthz(views, asked)
+        is_well = health["status"] == "ok"
+        out.add(f"gnatsd_{name}_status", int(not is_well))
+        out.add(f"gnatsd_{name}_status_value", int(is_well), {"value": str(health["status"])})
+        yield
     jetstream: Any = yield from jsz(views, clock, JszOptions(consumer=True, config=True))
-    yield from _jetstream(out, jetstream, varz)
+    yield from jetstream_metrics(out, jetstream, views.facts.server_name)
     _own(out, varz, uplinkz(views, clock), serialz(views, clock))
     return (yield from out.text())
 
 
-def _varz(out: Exposition, varz: Mapping[str, Any]) -> None:
-    for name in _LABELS_OF_VARZ:
-        out.add(f"gnatsd_varz_{name}", 1, {"value": str(varz[name])})
-    _numbers(out, "gnatsd_varz", {k: value for k, value in varz.items() if k != "leafnode"})
-
-
-def _numbers(out: Exposition, prefix: str, answer: Mapping[str, Any]) -> None:
+def _object(out: Exposition, prefix: str, answer: Mapping[str, Any]) -> None:
     """Add every number; those of objects within get the name of the object before their own."""
     for key, value in answer.items():
-        if isinstance(value, dict) and key not in {"http_req_stats", "metadata"}:
-            _numbers(out, f"{prefix}_{key}", value)
+        # A path is a key of http_req_stats: that of `/` is left with the name of the object.
+        name = f"{prefix}_{key}".replace("/", "_").rstrip("_").replace("__", "_")
+        if isinstance(value, dict):
+            if key not in _NOT_TOLD:
+                _object(out, name, value)
+        elif isinstance(value, str):
+            if key in _TOLD_TEXTS:
+                _text(out, name, value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            out.add(f"{prefix}_{key}", value)
-    for path, count in answer.get("http_req_stats", {}).items():
-        out.add(f"{prefix}_http_req_stats", count, {"path": path})
+            out.add(name, value)
 
 
-def _connz(out: Exposition, connz: Mapping[str, Any]) -> None:
+def _text(out: Exposition, name: str, value: str) -> None:
+    at_ns = parse_time(value)
+    if at_ns is None:
+        out.add(name, 1, {"value": value})
+    else:
+        out.add(name, at_ns // NS_PER_MS)
+
+
+def _connz(out: Exposition, connz: Mapping[str, Any], *, detailed: bool) -> Steps[None]:
     for name in ("num_connections", "total", "offset", "limit"):
         out.add(f"gnatsd_connz_{name}", connz[name])
-    for name in _SUMMED:
+    for name in _COUNTED:
         kind = "counter" if name in _COUNTERS else "gauge"
         total = sum(row[name] for row in connz["connections"])
         out.add(f"gnatsd_connz_{name}", total, kind=kind)
+    yield
+    if detailed:
+        for number, row in enumerate(connz["connections"], 1):
+            _connection(out, row)
+            if number % ROWS_PER_TURN == 0:
+                yield
 
 
-def _leafz(out: Exposition, leafz: Mapping[str, Any]) -> None:
+def _connection(out: Exposition, row: Mapping[str, Any]) -> None:
+    labels = {"cid": str(row["cid"])} | {name: str(row.get(name, "")) for name in _NAMED}
+    labels["account_id"] = labels["account"]
+    labels |= {name: row.get(name, "") for name in _SOFTWARE}
+    for name in _COUNTED:
+        out.add(f"gnatsd_connz_{name}", row[name], labels)
+    for name in ("start", "last_activity"):
+        at_ms = (parse_time(row[name]) or 0) // NS_PER_MS
+        out.add(f"gnatsd_connz_{name}", at_ms, labels, "untyped")
+    out.add("gnatsd_connz_rtt", (parse_duration(row["rtt"]) or 0) // _NS_PER_US, labels)
+    out.add("gnatsd_connz_uptime", uptime_ns(row["uptime"]) // NS_PER_MS, labels, "untyped")
+    out.add("gnatsd_connz_idle", uptime_ns(row["idle"]) // NS_PER_MS, labels)
+
+
+def _leafz(out: Exposition, leafz: Mapping[str, Any]) -> Steps[None]:
     for leaf in leafz["leafs"]:
         labels = {
             "account": leaf["account"],
@@ -143,7 +185,38 @@ def _leafz(out: Exposition, leafz: Mapping[str, Any]) -> None:
         for name in _LEAF:
             out.add(f"gnatsd_leafz_conn_{name}", leaf[name], labels)
         out.add("gnatsd_leafz_conn_subscriptions_total", leaf["subscriptions"], labels)
+        # One subject may be subscribed to by several, but a sample may be told once.
+        for number, subject in enumerate(dict.fromkeys(leaf.get("subscriptions_list", ())), 1):
+            out.add("gnatsd_leafz_conn_subscriptions", 0, labels | {"subscription": subject})
+            if number % ROWS_PER_TURN == 0:
+                yield
     out.add("gnatsd_leafz_conn_nodes_total", leafz["leafnodes"])
+
+
+def _accountz(out: Exposition, views: Views) -> Steps[None]:
+    for number, name in enumerate(views.accounts(), 1):
+        account = views.account(name)
+        if account is not None:
+            _account(out, account)
+        if number % _ACCOUNTS_PER_TURN == 0:
+            yield
+
+
+def _account(out: Exposition, account: AccountView) -> None:
+    labels = {"account_id": account.name, "account_name": account.name_tag or account.name}
+    bounds = account.claim().get("nats", {}).get("limits", {})
+    values = {
+        "client_connections": account.clients,
+        "leafnode_connections": account.leafs,
+        "subscriptions": account.sublist.count,
+        "is_system": account.is_system,
+        "expired": account.expired,
+        "complete": account.complete,
+        "jetstream_enabled": account.jetstream,
+    }
+    values |= {f"limit_{name}": bounds.get(name, 0) for name in _LIMITS}
+    for name, value in values.items():
+        out.add(f"gnatsd_accountz_{name}", int(value), labels)
 
 
 def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> None:
@@ -168,62 +241,6 @@ def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> None:
             out.add(f"gnatsd_accstatz_{name}", value, labels)
 
 
-def _jetstream(out: Exposition, jsz: Mapping[str, Any], varz: Mapping[str, Any]) -> Steps[None]:
-    server = {
-        "server_name": str(varz["server_name"]),
-        "cluster": "",
-        "domain": jsz["config"].get("domain", ""),
-        "meta_leader": "",
-        "is_meta_leader": "true",
-    }
-    values = {
-        "jetstream_disabled": int(jsz.get("disabled", False)),
-        "total_streams": jsz["streams"],
-        "total_consumers": jsz["consumers"],
-        "total_messages": jsz["messages"],
-        "total_message_bytes": jsz["bytes"],
-        "max_memory": jsz["config"]["max_memory"],
-        "max_storage": jsz["config"]["max_storage"],
-    }
-    for name, value in values.items():
-        out.add(f"jetstream_server_{name}", value, server)
-    for account in jsz.get("account_details", ()):
-        for stream in account.get("stream_detail", ()):
-            _stream(out, server, account, stream)
-            yield
-
-
-def _stream(
-    out: Exposition,
-    server: Mapping[str, str],
-    account: Mapping[str, Any],
-    stream: Mapping[str, Any],
-) -> None:
-    labels = dict(server) | {
-        "account": account["name"],
-        "account_id": account["id"],
-        "stream_name": stream["name"],
-        "stream_leader": server["server_name"],
-        "is_stream_leader": "true",
-    }
-    for name, key in _STREAM.items():
-        out.add(f"jetstream_stream_{name}", stream["state"][key], labels)
-    for consumer in stream.get("consumer_detail", ()):
-        own = labels | {
-            "consumer_name": consumer["name"],
-            "consumer_leader": server["server_name"],
-            "is_consumer_leader": "true",
-            "consumer_desc": consumer.get("config", {}).get("description", ""),
-            "consumer_created": consumer.get("created", ""),
-        }
-        for name in _CONSUMER:
-            out.add(f"jetstream_consumer_{name}", consumer[name], own)
-        for place in ("delivered", "ack_floor"):
-            for number in ("consumer_seq", "stream_seq"):
-                name = f"jetstream_consumer_{place}_{number}"
-                out.add(name, consumer[place][number], own)
-
-
 def _own(
     out: Exposition,
     varz: Mapping[str, Any],
@@ -234,7 +251,7 @@ def _own(
     own = varz["leafnode"]
     out.add("leafnode_info", 1, {"version": own["version"]})
     out.add("leafnode_warnings", len(own["warnings"]))
-    _numbers(out, "leafnode", own)
+    _object(out, "leafnode", {k: value for k, value in own.items() if k != "version"})
     failed = own["store"].get("failed", "")
     out.add("leafnode_store_is_failed", int(bool(failed)))
     for row in uplinkz["streams"]:

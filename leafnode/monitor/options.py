@@ -238,6 +238,19 @@ class HealthzOptions(
         )
 
 
+class MetricsOptions(msgspec.Struct, frozen=True):
+    """Options of /metrics, ours: what can be many, and so is told only to who asks for it."""
+
+    connz_detailed: bool = False
+    subscriptions: bool = False
+
+    @classmethod
+    def from_query(cls, query: Query) -> Self:
+        """Raises BadQuery."""
+        detailed, subscriptions = query.flag("connz_detailed"), query.flag("subs")
+        return cls(connz_detailed=detailed, subscriptions=subscriptions)
+
+
 class IpqueueszOptions(msgspec.Struct, frozen=True):
     """Options of /ipqueuesz. `filter` is a part of a queue's name."""
 

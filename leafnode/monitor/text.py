@@ -26,6 +26,7 @@ _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _YEAR: Final = 365 * _DAY
+_UNITS_S: Final = {"y": _YEAR, "d": _DAY, "h": _HOUR, "m": _MINUTE, "s": 1}
 
 
 def uptime(ns: int) -> str:
@@ -37,6 +38,18 @@ def uptime(ns: int) -> str:
         if count or parts:
             parts.append(f"{count}{letter}")
     return "".join(parts) + f"{left}s"
+
+
+def uptime_ns(text: str) -> int:
+    """Return what `uptime` said, to the second."""
+    total_s, digits = 0, ""
+    for char in text:
+        if char in _UNITS_S:
+            total_s += int(digits) * _UNITS_S[char]
+            digits = ""
+        else:
+            digits += char
+    return total_s * NS_PER_S
 
 
 def number(value: float) -> float:

@@ -246,8 +246,8 @@ class RemoteView:
 
 
 class StreamView(msgspec.Struct, frozen=True):
-    """One stream. `config`, `state` and `consumers` are as the JetStream API shows them; each is
-    read when it is asked for.
+    """One stream. `config`, `state`, `consumers` and `origins` are as the JetStream API shows them;
+    each is read when it is asked for.
     """
 
     name: str
@@ -255,6 +255,7 @@ class StreamView(msgspec.Struct, frozen=True):
     config: Callable[[], dict[str, Any]]
     state: Callable[[], dict[str, Any]]
     consumers: Callable[[], Iterator[dict[str, Any]]]  # each is read when its turn comes
+    origins: Callable[[], dict[str, Any]] = dict  # `mirror` or `sources`, of who has them
     damage: str = ""  # why the stream is set aside: it takes and gives nothing, and is kept
 
 

@@ -473,5 +473,6 @@ def _stream(stream: Stream) -> StreamView:
         config=lambda: stream.shown_config(dynamic=False),
         state=stream.state,
         consumers=lambda: (consumer.info() for consumer in list(stream.visible_consumers())),
+        origins=stream.origins.shown,
         damage=str(stream.store.damage() or ""),
     )

@@ -12,8 +12,9 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from leafnode.clients.facts import subscription_facts
 from leafnode.monitor.endpoints import Endpoints
@@ -40,6 +41,7 @@ TARGETS: Final = (
     *("/connz?acc=$G&filter_subject=sensors.5.*", "/subsz", "/subsz?subs=1"),
     *("/subsz?subs=1&limit=10000", "/subsz?subs=1&test=sensors.77.temperature", "/accstatz"),
     *("/jsz", "/jsz?consumers=1&config=1", "/healthz", "/metrics"),
+    "/metrics?connz_detailed=1&subs=1",
 )
 
 
@@ -88,7 +90,7 @@ def busy(connections: int, subscriptions: int, streams: int) -> Views:
     for number in range(streams):
         js.create_stream(f"S{number}", subjects=[f"s.{number}.>"])
         js.create_consumer(f"S{number}", "C")
-    shown = replace(jetstream(), accounts=[jetstream_of(js.js, js.js.usage())])
+    shown = structs.replace(jetstream(), accounts=[jetstream_of(js.js, js.js.usage())])
     return views(
         connections=lambda: list(registry.open.values()),
         closed=lambda: registry.closed_ring,

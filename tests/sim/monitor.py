@@ -7,6 +7,7 @@ from typing import Any
 from leafnode.bridge.status import PortStatus
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
+from leafnode.jetstream.go_time import format_time
 from leafnode.leaf.handler import LeafzRow
 from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import (
@@ -177,23 +178,37 @@ def leaf(cid: int = 5) -> LeafzRow:
 
 def stream() -> StreamView:
     state = {"messages": 1, "bytes": 39, "first_seq": 1, "last_seq": 1, "consumer_count": 1}
+    state["num_subjects"] = 1
     consumer = {
         "stream_name": "EV",
         "name": "D1",
         "config": {"durable_name": "D1"},
-        "delivered": {"consumer_seq": 2, "stream_seq": 3},
+        "delivered": {
+            "consumer_seq": 2,
+            "stream_seq": 3,
+            "last_active": format_time(WALL_START_NS - 2 * NS_PER_S),
+        },
         "ack_floor": {"consumer_seq": 1, "stream_seq": 1},
         "num_ack_pending": 1,
         "num_redelivered": 0,
         "num_waiting": 0,
         "num_pending": 4,
+        "ts": format_time(WALL_START_NS),
     }
+    config = {"name": "EV", "subjects": ["ev.>"], "max_bytes": -1, "max_msgs": 7}
+    external = {"api": "$JS.hub.API", "deliver": ""}
+    sources = [
+        {"name": "UP", "lag": 5, "active": -1, "filter_subject": "a"},
+        {"name": "UP", "lag": 6, "active": 9, "filter_subject": "b"},
+        {"name": "UP", "external": external, "lag": 1, "active": 8},
+    ]
     return StreamView(
         name="EV",
         created_ns=WALL_START_NS,
-        config=lambda: {"name": "EV", "subjects": ["ev.>"]},
+        config=lambda: config,
         state=lambda: state,
         consumers=lambda: iter([consumer]),
+        origins=lambda: {"sources": sources},
     )
 
 

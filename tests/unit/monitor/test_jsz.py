@@ -42,7 +42,7 @@ def test_details_grow_with_what_is_asked_for() -> None:
     assert "stream_detail" not in accounts
 
     stream = answer("streams=1")["account_details"][0]["stream_detail"][0]
-    assert sorted(stream) == ["cluster", "created", "name", "state"]
+    assert sorted(stream) == ["cluster", "created", "name", "sources", "state"]
 
     stream = answer("consumers=1")["account_details"][0]["stream_detail"][0]
     (consumer,) = stream["consumer_detail"]

@@ -9,21 +9,31 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from leafnode.monitor.metrics import Exposition, metrics
 from leafnode.monitor.monitor import Monitor
+from leafnode.monitor.options import MetricsOptions
+from leafnode.monitor.query import Query
 from leafnode.monitor.steps import finish
-from tests.sim.clock import FakeClock
-from tests.sim.monitor import SECRET, open_, port, views
+from tests.sim.clock import WALL_START_NS, FakeClock
+from tests.sim.monitor import SECRET, account, open_, port, views
 
 HOSTILE = 'a"} 1\nevil{x="\\'
-STREAM = {"stream_name": "EV", "account": "$G", "stream_leader": "edge", "is_stream_leader": "true"}
+DETAILED = (
+    *("server_id", "cid", "kind", "type", "ip", "port", "name", "name_tag", "account"),
+    *("account_id", "lang", "version", "tls_version", "tls_cipher_suite"),
+)
 
 
-def text(**changes: Any) -> str:
-    return b"".join(finish(metrics(Monitor(views(**changes), FakeClock())))).decode()
+Samples = dict[str, list[tuple[dict[str, str], float]]]
 
 
-def samples(**changes: Any) -> dict[str, list[tuple[dict[str, str], float]]]:
-    found: dict[str, list[tuple[dict[str, str], float]]] = {}
-    for family in text_string_to_metric_families(text(**changes)):
+def text(query: str = "", **changes: Any) -> str:
+    monitor = Monitor(views(**changes), FakeClock())
+    monitor.http_req_stats |= {"/": 1, "/connz": 2}
+    return b"".join(finish(metrics(monitor, MetricsOptions.from_query(Query(query))))).decode()
+
+
+def samples(query: str = "", **changes: Any) -> Samples:
+    found: Samples = {}
+    for family in text_string_to_metric_families(text(query, **changes)):
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
     return found
@@ -44,6 +54,10 @@ def test_numbers_of_varz_are_there_and_its_names_as_labels() -> None:
     assert found["gnatsd_varz_slow_consumer_stats_clients"][0][1] == 1
     assert found["gnatsd_varz_jetstream_stats_storage"][0][1] == 39
     assert found["gnatsd_varz_server_name"][0][0]["value"] == "edge"
+    assert found["gnatsd_varz_start"][0][1] == WALL_START_NS // 1_000_000
+    assert found["gnatsd_varz_config_load_time"][0][1] == WALL_START_NS // 1_000_000
+    assert found["gnatsd_varz_http_req_stats"] == [({"server_id": "NSERVER"}, 1)]
+    assert found["gnatsd_varz_http_req_stats_connz"][0][1] == 2
     assert found["gnatsd_varz_version"] == [({"server_id": "NSERVER", "value": "2.15.1"}, 1)]
 
 
@@ -55,9 +69,57 @@ def test_connections_are_summed() -> None:
     assert found["gnatsd_connz_limit"][0][1] == 1024
 
 
+def test_each_connection_is_told_to_who_asks_for_it() -> None:
+    found = samples("connz_detailed=1", connections=lambda: [open_(7), open_(8)])
+    first = {labels["cid"]: (labels, value) for labels, value in found["gnatsd_connz_rtt"]}["7"]
+
+    assert first[1] == 416
+    assert sorted(first[0]) == sorted(DETAILED)
+    assert (first[0]["name"], first[0]["port"], first[0]["lang"]) == (
+        "client 7",
+        "40007",
+        "python3",
+    )
+    assert found["gnatsd_connz_uptime"][0][1] == 61_000
+    assert found["gnatsd_connz_idle"][0][1] == 1_000
+    assert found["gnatsd_connz_start"][0][1] == WALL_START_NS // 1_000_000
+    assert [value for _, value in found["gnatsd_connz_in_msgs_total"]] == [150, 70, 80]
+    assert "gnatsd_connz_rtt" not in samples()
+
+
+def test_subscriptions_of_a_link_are_told_to_who_asks_for_them() -> None:
+    found = samples("subs=1")["gnatsd_leafz_conn_subscriptions"]
+
+    assert [labels["subscription"] for labels, _ in found] == ["foo.>", "<script>&"]
+    assert "gnatsd_leafz_conn_subscriptions" not in samples()
+
+
+def test_limits_of_an_account_are_those_of_its_jwt() -> None:
+    claim = {"nats": {"limits": {"subs": -1, "wildcards": True, "conn": 5}}}
+    shown = account("A", claim=lambda: claim, name_tag="Site", is_system=True)
+    found = samples(accounts=lambda: ["A", "gone"], account={"A": shown}.get)
+
+    labels = {"server_id": "NSERVER", "account_id": "A", "account_name": "Site"}
+    assert found["gnatsd_accountz_limit_subs"] == [(labels, -1)]
+    assert found["gnatsd_accountz_limit_conn"] == [(labels, 5)]
+    assert found["gnatsd_accountz_limit_wildcards"] == [(labels, 1)]
+    assert found["gnatsd_accountz_limit_data"] == [(labels, 0)]
+    assert found["gnatsd_accountz_is_system"] == [(labels, 1)]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("gnatsd_routez_num_routes", 0),
+        ("gnatsd_accountz_client_connections", 2),
+        ("gnatsd_accountz_leafnode_connections", 1),
+        ("gnatsd_accountz_subscriptions", 2),
+        ("gnatsd_accountz_expired", 0),
+        ("gnatsd_accountz_complete", 1),
+        ("gnatsd_accountz_jetstream_enabled", 0),
+        ("gnatsd_healthz_status_value", 1),
+        ("gnatsd_healthz_js_enabled_only_status", 0),
+        ("gnatsd_healthz_js_server_only_status_value", 1),
         ("gnatsd_subsz_num_subscriptions", 4),
         ("gnatsd_subsz_cache_hit_rate", 0.5),
         ("gnatsd_leafz_conn_nodes_total", 1),
@@ -67,14 +129,6 @@ def test_connections_are_summed() -> None:
         ("gnatsd_accstatz_current_connections", 2),
         ("gnatsd_accstatz_leaf_nodes", 1),
         ("gnatsd_healthz_status", 0),
-        ("jetstream_server_total_streams", 1),
-        ("jetstream_server_jetstream_disabled", 0),
-        ("jetstream_server_max_storage", -1),
-        ("jetstream_stream_total_messages", 1),
-        ("jetstream_stream_last_seq", 1),
-        ("jetstream_consumer_num_pending", 4),
-        ("jetstream_consumer_delivered_stream_seq", 3),
-        ("jetstream_consumer_ack_floor_consumer_seq", 1),
         ("leafnode_clients_auth_failures", 2),
         ("leafnode_store_commits", 15),
         ("leafnode_store_is_failed", 1),
@@ -84,17 +138,6 @@ def test_connections_are_summed() -> None:
 )
 def test_a_metric_has_its_value(name: str, value: float) -> None:
     assert samples()[name][0][1] == value
-
-
-def test_streams_and_consumers_have_the_labels_of_the_exporter() -> None:
-    found = samples()
-
-    labels = found["jetstream_stream_total_bytes"][0][0]
-    assert STREAM.items() <= labels.items()
-    assert (labels["domain"], labels["is_meta_leader"]) == ("edge", "true")
-    consumer = found["jetstream_consumer_num_waiting"][0][0]
-    assert labels.items() <= consumer.items()
-    assert (consumer["consumer_name"], consumer["is_consumer_leader"]) == ("D1", "true")
 
 
 def test_a_hostile_name_stays_a_label() -> None:

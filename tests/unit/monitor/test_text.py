@@ -9,7 +9,7 @@ import pytest
 from leafnode.clock import NS_PER_S
 from leafnode.go_json import encode
 from leafnode.monitor.steps import finish
-from leafnode.monitor.text import number, pretty, pretty_steps, shown, uptime
+from leafnode.monitor.text import number, pretty, pretty_steps, shown, uptime, uptime_ns
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ from leafnode.monitor.text import number, pretty, pretty_steps, shown, uptime
 )
 def test_uptime_has_no_parts_that_are_not_needed(seconds: int, text: str) -> None:
     assert uptime(seconds * NS_PER_S) == text
+    assert uptime_ns(text) == max(0, seconds) * NS_PER_S
 
 
 @pytest.mark.parametrize(("value", "text"), [(2.0, b"2"), (0.0, b"0"), (0.5, b"0.5")])
