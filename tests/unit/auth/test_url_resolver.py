@@ -105,6 +105,43 @@ def test_a_server_that_says_nothing_is_left_in_time() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("ends", ["by its time-out", "with the server"])
+def test_an_https_server_that_stalls_is_left_without_a_farewell(tmp_path: Path, ends: str) -> None:
+    """Its part of the end of TLS never comes; asyncio waits 30 s for it."""
+    context, _ = tls_pair(tmp_path)
+    known = OperatorOptions(
+        resolver_tls=TlsOptions(ca_file=str(tmp_path / "cert.pem")),
+        resolver=ResolverOptions("url", timeout_ns=500_000_000 if "time-out" in ends else 10**15),
+    )
+
+    async def run() -> None:
+        asked, is_over = asyncio.Event(), asyncio.Event()
+
+        async def stall(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            asked.set()
+            await is_over.wait()
+            writer.transport.abort()
+
+        async with await asyncio.start_server(stall, "127.0.0.1", 0, ssl=context) as server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            fetch = asyncio.ensure_future(UrlResolver(url, known).fetch("A"))
+            if ends == "with the server":
+                await asked.wait()
+                fetch.cancel()
+            done, _ = await asyncio.wait([fetch], timeout=20)
+            is_over.set()
+            fetch.cancel()
+            await asyncio.wait([fetch])
+            assert done == {fetch}
+            if ends == "with the server":
+                assert fetch.cancelled()
+            else:
+                assert "timeout" in str(fetch.exception())
+
+    asyncio.run(run())
+
+
 def test_nobody_there_is_an_auth_error() -> None:
     async def run() -> None:
         with pytest.raises(AuthError, match="could not fetch"):
