@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 # One relative distinguished name: its attributes with their values. Order means nothing in it.
 RelativeName = frozenset[tuple[tuple[str, str], int]]
 DistinguishedName = tuple[RelativeName, ...]
+_Unordered = frozenset[tuple[RelativeName, int]]
 
 # OpenSSL's long names of what nats-server knows, and how a user is written.
 _SHORT: Final = {
@@ -66,33 +67,47 @@ def certificate_of(verified: Mapping[str, Any], der: bytes = b"") -> Certificate
     )
 
 
-def mapped_user(certificate: Certificate, users: Iterable[str]) -> str | None:
-    """Return the user that a certificate stands for, or None.
+class Names:
+    """The names of users as certificates may spell them, each parsed once.
 
-    E-mail addresses come first, then DNS names, URIs, and last the subject: with its parts in
-    order, in any order, and as Go writes it.
+    Parsed at each login, those of 1,000 users held the loop for 48 ms.
     """
-    known = dict.fromkeys(users)
-    for text in (*certificate.emails, *certificate.dns_names, *certificate.uris):
-        if text and text in known:
-            return text
-    if not certificate.subject:
+
+    __slots__ = ("_by_parts", "_known")
+
+    def __init__(self, users: Collection[str]) -> None:
+        self._known = users
+        # By their parts in any order; of those the ones that came first.
+        self._by_parts: dict[_Unordered, list[tuple[DistinguishedName, str]]] = {}
+        for user in users:
+            name = parse_name(user)
+            if name is not None:
+                self._by_parts.setdefault(_unordered(name), []).append((name, user))
+
+    def user_of(self, certificate: Certificate, allows: Callable[[str], bool]) -> str | None:
+        """Return the user that a certificate stands for, of those that `allows` says yes to.
+
+        E-mail addresses come first, then DNS names, URIs, and last the subject: with its parts in
+        order, in any order, and as Go writes it.
+        """
+        for text in (*certificate.emails, *certificate.dns_names, *certificate.uris):
+            if text and text in self._known and allows(text):
+                return text
+        if not certificate.subject:
+            return None
+        wanted = subject_name(certificate)
+        if wanted is not None:
+            alike = self._by_parts.get(_unordered(wanted), ())
+            for is_exact in (True, False):
+                for name, user in alike:
+                    if (name == wanted or not is_exact) and allows(user):
+                        return user
+        written = go_subject(certificate)
+        components = [f"DC={value}" for key, value in _attributes(certificate) if key == "DC"]
+        for text in ([",".join([written, *components])] if components else []) + [written]:
+            if text and text in self._known and allows(text):
+                return text
         return None
-    wanted = subject_name(certificate)
-    if wanted is not None:
-        parsed = {user: parse_name(user) for user in known}
-        for user, name in parsed.items():
-            if name == wanted:
-                return user
-        for user, name in parsed.items():
-            if name is not None and Counter(name) == Counter(wanted):
-                return user
-    written = go_subject(certificate)
-    components = [f"DC={value}" for key, value in _attributes(certificate) if key == "DC"]
-    for text in ([",".join([written, *components])] if components else []) + [written]:
-        if text and text in known:
-            return text
-    return None
 
 
 def subject_name(certificate: Certificate) -> DistinguishedName | None:
@@ -150,6 +165,10 @@ def _attributes(certificate: Certificate) -> list[tuple[str, str]]:
         for part in certificate.subject
         for attribute, value in part
     ]
+
+
+def _unordered(name: DistinguishedName) -> _Unordered:
+    return frozenset(Counter(name).items())
 
 
 def _relative_name(attributes: list[tuple[str, str]]) -> RelativeName:

@@ -147,11 +147,8 @@ class StaticLogins:
     def _mapped(self, facts: PeerFacts) -> KnownUser:
         if facts.certificate is None:
             raise LoginRefused("user required in certificate, none came")
-        from leafnode.auth.certificate import mapped_user
-
-        known = self._users.by_name
-        allowed = [name for name, user in known.items() if user.allows(facts.kind)]
-        name = mapped_user(facts.certificate, allowed)
+        known, kind = self._users.by_name, facts.kind
+        name = self._users.names.user_of(facts.certificate, lambda name: known[name].allows(kind))
         if name is None:
             raise LoginRefused("the certificate names no user")
         return known[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from leafnode.auth.certificate import Names
 from leafnode.auth.identity import ANYBODY, Identity, connection_types
 from leafnode.auth.permissions import permissions_of
 from leafnode.auth.secrets import is_bcrypt
@@ -39,7 +40,7 @@ class KnownUser:
 class Users:
     """Everybody that one configuration knows by name."""
 
-    __slots__ = ("anybody", "by_key", "by_name", "proxy_required", "single", "token")
+    __slots__ = ("anybody", "by_key", "by_name", "names", "proxy_required", "single", "token")
 
     def __init__(
         self, authorization: Authorization, accounts: Iterable[AccountOptions] = ()
@@ -64,6 +65,7 @@ class Users:
         for account in accounts:
             for user in account.users:
                 self._add(user, account.name, account.default_permissions)
+        self.names = Names(self.by_name)  # for certificates
 
     def _add(self, user: User, account: str, default: PermissionsOptions | None) -> None:
         known = _known(user, account, default)

@@ -4,15 +4,17 @@ internal/ldap/dn_test.go (behaviour) and server/auth.go checkClientTLSCertSubjec
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.auth.certificate import (
     Certificate,
+    Names,
     certificate_of,
     go_subject,
-    mapped_user,
     parse_name,
 )
 
@@ -23,6 +25,10 @@ CN, O, OU, C, DC = (  # noqa: E741 -- as subjects write them
     "countryName",
     "domainComponent",
 )
+
+
+def mapped_user(certificate: Certificate, users: list[str]) -> str | None:
+    return Names(users).user_of(certificate, lambda _: True)
 
 
 def subject(*parts: tuple[tuple[str, str], ...]) -> Certificate:
@@ -77,6 +83,15 @@ def test_the_exact_order_wins_over_another_one() -> None:
     exact, other = "CN=ann,OU=edge,O=NATS,C=US", "C=US,O=NATS,OU=edge,CN=ann"
 
     assert mapped_user(ANN, [other, exact]) == exact
+
+
+def test_who_may_not_come_in_this_way_leaves_the_place_to_the_next() -> None:
+    exact, other = "CN=ann,OU=edge,O=NATS,C=US", "C=US,O=NATS,OU=edge,CN=ann"
+    names = Names([exact, other, "ann@x"])
+
+    assert names.user_of(ANN, lambda user: user != exact) == other
+    assert names.user_of(ANN, lambda _: False) is None
+    assert names.user_of(replace(ANN, emails=("ann@x",)), lambda user: "@" not in user) == exact
 
 
 def test_several_values_in_one_part_stay_together() -> None:

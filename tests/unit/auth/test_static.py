@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leafnode.auth import certificate
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.certificate import Certificate
 from leafnode.auth.identity import (
@@ -125,6 +126,27 @@ def test_a_password_beside_a_mapped_certificate_has_to_be_the_user_s() -> None:
     assert who(BY_CERTIFICATE, Connect(), ann) == "-"
     assert who(BY_CERTIFICATE, Connect(password="secret"), ann) == "ann"
     assert who(BY_CERTIFICATE, Connect(user="joe", password="secret"), ann) == "ann"
+
+
+def test_the_names_of_users_are_parsed_once_and_not_at_each_login(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[str] = []
+    parse_name = certificate.parse_name
+
+    def noted(text: str) -> object:
+        parsed.append(text)
+        return parse_name(text)
+
+    monkeypatch.setattr(certificate, "parse_name", noted)
+    users = tuple(User(user=f"CN={number}") for number in range(3))
+    mapping = Authenticator(Options(authorization=Authorization(users=users)))
+    facts = replace(MAPPED, certificate=Certificate(subject=((("commonName", "2"),),)))
+
+    identity = mapping.check(Connect(), facts)
+    assert isinstance(identity, Identity)
+    assert mapping.again(identity, facts).user == "CN=2"
+    assert len(parsed) == len(users)
 
 
 def test_where_certificates_are_mapped_nothing_else_lets_in() -> None:
