@@ -198,21 +198,27 @@ def _issuer(identity: Identity) -> str:
     return identity.issuer or (identity.account if identity.key else "")
 
 
-def with_tls(facts: ConnectionFacts, tls: TlsFacts, *, is_first: bool) -> ConnectionFacts:
+def certificates(tls: TlsFacts) -> tuple[PeerCertificate, ...]:
+    """Return what is shown of the certificate that a client came with. Ask once: it hashes."""
+    der = tls.certificate()
+    if not der:
+        return ()
+    from leafnode.auth.certificate import certificate_of, go_subject
+    from leafnode.net.x509 import key_digest
+
+    subject = go_subject(certificate_of(tls.names(), der))
+    return (PeerCertificate(subject, key_digest(der), sha256(der).hex()),)
+
+
+def with_tls(
+    facts: ConnectionFacts, tls: TlsFacts, shown: tuple[PeerCertificate, ...], *, is_first: bool
+) -> ConnectionFacts:
     """Return the facts of a connection that is encrypted, in Go's names.
 
-    `is_first`: the handshake came before INFO.
+    `shown` are its `certificates`; `is_first`: the handshake came before INFO.
     """
     from leafnode.config.tls import go_suite
 
-    der = tls.certificate()
-    shown: tuple[PeerCertificate, ...] = ()
-    if der:
-        from leafnode.auth.certificate import certificate_of, go_subject
-        from leafnode.net.x509 import key_digest
-
-        subject = go_subject(certificate_of(tls.names(), der))
-        shown = (PeerCertificate(subject, key_digest(der), sha256(der).hex()),)
     return replace(
         facts,
         tls_version=tls.version().removeprefix("TLSv"),

@@ -17,6 +17,8 @@ from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import (
     CLIENT_CLOSED,
     ConnectionFacts,
+    PeerCertificate,
+    certificates,
     closed_state,
     connection_facts,
     with_tls,
@@ -63,6 +65,7 @@ class ClientHandler:
 
     __slots__ = (
         "_bounds",
+        "_certificates",
         "_fed_msgs",
         "_heard_msgs",
         "_infos",
@@ -94,6 +97,7 @@ class ClientHandler:
         self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
         self._heard_msgs = 0  # messages that had come when the last turn was over
+        self._certificates: tuple[PeerCertificate, ...] = ()  # once somebody asked
         self._tls_first = False  # the handshake came before INFO
         self._infos = Infos(seams)
         self._timer: Timer | None = None
@@ -227,9 +231,13 @@ class ClientHandler:
         if before is not None:
             self._outbound.take_over(before)
 
-    def facts(self) -> ConnectionFacts:
-        """What monitoring shows."""
-        facts = connection_facts(
+    @property
+    def rtt_ns(self) -> int:
+        return self._session.rtt_ns
+
+    def plain_facts(self) -> ConnectionFacts:
+        """What services may be told, where it consented: everything but its encryption."""
+        return connection_facts(
             self.peer,
             self._session,
             login=self._login,
@@ -238,8 +246,15 @@ class ClientHandler:
             outbound=self._outbound,
             clock=self._seams.clock,
         )
-        tls = self.tls()
-        return facts if tls is None else with_tls(facts, tls, is_first=self._tls_first)
+
+    def facts(self) -> ConnectionFacts:
+        """What monitoring shows."""
+        facts, tls = self.plain_facts(), self.tls()
+        if tls is None:
+            return facts
+        if not self._certificates:
+            self._certificates = certificates(tls)
+        return with_tls(facts, tls, self._certificates, is_first=self._tls_first)
 
     # --- operations
 

@@ -27,9 +27,9 @@ def client_info(
     handler = registry.open.get(peer.cid)
     if handler is None:
         return None
-    facts = handler.facts()
     if not detailed:
-        return ClientInfo(acc=account, rtt=facts.rtt_ns)
+        return ClientInfo(acc=account, rtt=handler.rtt_ns)
+    facts = handler.plain_facts()
     return ClientInfo(
         start=format_time(facts.start_ns),
         host=facts.ip,

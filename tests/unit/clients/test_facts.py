@@ -7,14 +7,17 @@ import ssl
 from typing import TYPE_CHECKING
 
 from leafnode.auth.identity import Identity
-from leafnode.clients.facts import closed_state, with_tls
+from leafnode.clients.facts import certificates, closed_state, with_tls
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import errors
+from leafnode.server.client_info import client_info
 from tests.sim.certificates import tls_pair
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
@@ -122,6 +125,7 @@ class Shaken:
 
     def __init__(self, der: bytes = b"") -> None:
         self._der = der
+        self.asked = 0  # for the certificate
 
     def version(self) -> str:
         return "TLSv1.2"
@@ -130,6 +134,7 @@ class Shaken:
         return "ECDHE-ECDSA-AES128-GCM-SHA256"
 
     def certificate(self) -> bytes:
+        self.asked += 1
         return self._der
 
     def names(self) -> dict[str, object]:
@@ -142,7 +147,8 @@ def test_tls_is_shown_by_gos_names(tmp_path: Path) -> None:
     der = ssl.PEM_cert_to_DER_cert((tmp_path / "cert.pem").read_text())
 
     plain = client.handler.facts()
-    facts = with_tls(plain, Shaken(der), is_first=True)
+    tls = Shaken(der)
+    facts = with_tls(plain, tls, certificates(tls), is_first=True)
 
     assert (plain.tls_version, plain.tls_first, plain.tls_peer_certs) == ("", False, ())
     assert (facts.tls_version, facts.tls_first) == ("1.2", True)
@@ -151,4 +157,22 @@ def test_tls_is_shown_by_gos_names(tmp_path: Path) -> None:
     assert shown.subject == "CN=joe"
     assert shown.cert_sha256 == hashlib.sha256(der).hexdigest()
     assert len(shown.spki_sha256) == 64
-    assert with_tls(plain, Shaken(), is_first=False).tls_peer_certs == ()
+    assert certificates(Shaken()) == ()
+
+
+def test_a_certificate_is_read_once_and_not_for_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ClientWorld()
+    handler = world.client().handler
+    tls_pair(tmp_path)
+    tls = Shaken(ssl.PEM_cert_to_DER_cert((tmp_path / "cert.pem").read_text()))
+    monkeypatch.setattr(type(handler), "tls", lambda _: tls)
+
+    for is_detailed in (False, True):
+        told = client_info(handler.peer, world.server.registry, "s", detailed=is_detailed)
+        assert told is not None
+    assert tls.asked == 0
+
+    assert handler.facts().tls_peer_certs == handler.facts().tls_peer_certs != ()
+    assert tls.asked == 1
