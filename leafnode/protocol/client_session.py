@@ -134,7 +134,8 @@ class ClientSession:
 
     def take(self, line: bytes) -> Op:
         """Return what one control line asks for. A CONNECT leads to CHECKING."""
-        assert self.state in {State.CONNECTING, State.OPEN}, "nothing is handled in other states"
+        state = self.state
+        assert state is State.OPEN or state is State.CONNECTING, "only then anything is handled"
         most = self._rules.max_control_line_bytes
         op = parse_line(line, max_control_line_bytes=most, before=self.connect)
         if isinstance(op, ConnectOp):
@@ -142,7 +143,7 @@ class ClientSession:
             if not self.said_connect:
                 # An estimate, until a PING is answered.
                 self.rtt_ns = max(1, self._active_ns - self.start_ns)
-        elif self.state is State.CONNECTING:
+        elif state is State.CONNECTING:
             raise AuthorizationViolation
         elif isinstance(op, Pong):
             self._answered()

@@ -20,7 +20,7 @@ class ConnectOp:
     connect: Connect
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # may come in floods; frozen, one takes three times as long to make
 class Sub:
     """SUB: the subject is as sent, maybe no valid one."""
 
@@ -29,7 +29,7 @@ class Sub:
     sid: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Unsub:
     """UNSUB: `max_msgs` 0 ends the subscription now."""
 

@@ -36,14 +36,14 @@ def parse_line(
     The limit holds for the arguments alone, as on nats-server; who cut the line bounds the rest.
     """
     match line[:3].upper():
+        case b"SUB":
+            return _parse_sub(_arguments(line, 3, max_control_line_bytes))
         case b"PIN":
             return _simple(line, b"PING", _PING)
         case b"PON":
             return _simple(line, b"PONG", _PONG)
         case b"+OK":
             return _IGNORED
-        case b"SUB":
-            return _parse_sub(_arguments(line, 3, max_control_line_bytes))
         case b"UNS":
             return _parse_unsub(_arguments(_verb(line, b"UNSUB"), 5, max_control_line_bytes))
         case b"CON":
@@ -77,7 +77,8 @@ def _arguments(line: bytes, verb_size: int, max_bytes: int) -> list[bytes]:
     if line[verb_size : verb_size + 1] not in {b" ", b"\t"}:
         raise UnknownOperation
     text = _bounded(line[verb_size:].strip(_BLANKS), max_bytes)
-    return [word for word in text.translate(_CR_TAB_AS_BLANK).split(b" ") if word]
+    words = text.translate(_CR_TAB_AS_BLANK).split(b" ")
+    return [word for word in words if word] if b"" in words else words
 
 
 def _bounded(text: bytes, max_bytes: int) -> bytes:

@@ -14,10 +14,9 @@ _FORBIDDEN: Final = b" \t\r\n\0\f"
 
 def is_valid(subject: bytes) -> bool:
     """Say whether it may be subscribed to: no empty token, no white space, `>` only at the end."""
-    if not subject or not has_no_space(subject):
+    if not subject or not is_routable(subject):
         return False
-    tokens = subject.split(b".")
-    return b"" not in tokens and b">" not in tokens[:-1]
+    return b">" not in subject or b">" not in subject.split(b".")[:-1]
 
 
 def is_routable(subject: bytes) -> bool:

@@ -47,6 +47,7 @@ _CLIENT_STARTS: Final = tuple(b"PUB_ HPUB_ SUB_ UNSUB_ PING PONG CONNECT INFO +O
 _BLANK_AS_LINE: Final = bytes.maketrans(b" \t_", b"__x")  # what follows some verbs at once
 _VERB_BYTES_MAX: Final = len(b"CONNECT")
 _BLANKS: Final = b" \t\r"
+_NO_MESSAGES: Final = (b"SUB ", b"UNSUB ")  # which may come in floods
 _SPECIAL: Final = _BLANKS + b"_$"  # what a reserved subject starts with, too
 _LF: Final = 10
 _CR: Final = 13
@@ -155,7 +156,7 @@ class Lane:
             return self._catch_up(account)
         if self._left:
             return None
-        if account is None:
+        if account is None or self._buffer.startswith(_NO_MESSAGES, self._pos):
             return self._any_line()
         self._is_stale = False
         line: bytes | None = None
@@ -191,9 +192,7 @@ class Lane:
         return self.next_line() if kept is None else kept
 
     def _any_line(self) -> bytes | None:
-        """Return the next line, whatever it is: before the peer is bound to an account the session
-        decides what happens.
-        """
+        """Return the next line, whatever it is: no message, or the peer is not bound yet."""
         at = self._buffer.find(b"\n", self._pos)
         if at < 0:
             self._wait_for_line(self._pos)
@@ -237,6 +236,7 @@ class Lane:
             if self._varied and pos == 0 and available >= PAIRS_MIN_BYTES:
                 pos, count, size_in = self._pairs.take(account, data, max_control_line - 1)
                 flushed, paired = size_in, count
+                self._judged = self._judged and not count  # the message that was is among them
                 if outbox.work_left <= 0:
                     return self._starve(pos)
             while pos < available:
@@ -380,9 +380,7 @@ class Lane:
         self._suspend(pos, 1)
 
     def _refuse_long(self, pos: int) -> NoReturn:
-        """Refuse a line beyond every bound: what it is no start of counts first, whole or in
-        pieces.
-        """
+        """Refuse a line beyond every bound: what it is no start of counts first, as in pieces."""
         if self._peer.kind is Kind.CLIENT:
             _check_start(self._buffer[pos : pos + _VERB_BYTES_MAX])
         raise MaxControlLine

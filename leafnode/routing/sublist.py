@@ -196,7 +196,8 @@ class Sublist:
     def insert(self, sub: Subscription) -> None:
         """Add a subscription. Its subject must be valid."""
         subject = sub.subject
-        if is_literal(subject):
+        literal = is_literal(subject)
+        if literal:
             members = self._literals.get(subject)
             self._literals[subject] = [sub] if members is None else _with(members, sub)
         else:
@@ -207,17 +208,18 @@ class Sublist:
         self._queued += bool(sub.queue)
         self.count += 1
         self.inserts += 1
-        self.spoil(subject)
+        self._spoil(subject, literal=literal)
 
     def remove(self, sub: Subscription) -> bool:
         """Take a subscription out; False when it was not there."""
-        taken = self._drop_literal(sub) if is_literal(sub.subject) else self._drop_pattern(sub)
+        literal = is_literal(sub.subject)
+        taken = self._drop_literal(sub) if literal else self._drop_pattern(sub)
         if not taken:
             return False
         self._queued -= bool(sub.queue)
         self.count -= 1
         self.removes += 1
-        self.spoil(sub.subject)
+        self._spoil(sub.subject, literal=literal)
         return True
 
     def _drop_literal(self, sub: Subscription) -> bool:
@@ -250,7 +252,10 @@ class Sublist:
         Where nothing was looked up since the last time, nothing is left to spoil: a reload does it
         for each of 10,000 clients.
         """
-        if is_literal(subject):
+        self._spoil(subject, literal=is_literal(subject))
+
+    def _spoil(self, subject: bytes, *, literal: bool) -> None:
+        if literal:
             match = self._cache.pop(subject, None)
             if match is not None:
                 match.generation = _SPOILED

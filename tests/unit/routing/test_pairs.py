@@ -219,6 +219,17 @@ def test_a_leaf_link_says_lmsg(world: Account, reader: FakePeer) -> None:
     assert reader.got() == (msg(b"a.b", b"x") + msg(b"a.c", b"y")) * 2
 
 
+@pytest.mark.usefixtures("always")
+def test_a_message_that_came_in_two_reads_leaves_the_next_bad_subject_to_be_told_of(
+    publisher: FakePeer,
+) -> None:
+    publisher.pedantic = True
+    publisher.says(b"PUB a 1\r\n")
+    publisher.says(b"x\r\nPUB a..b 1\r\ny\r\n")
+
+    assert publisher.got() == b"-ERR 'Invalid Publish Subject'\r\n"
+
+
 # --- against the slow forms
 
 
