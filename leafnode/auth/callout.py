@@ -343,10 +343,10 @@ def _connect_opts(connect: Connect) -> dict[str, Any]:
 
 
 def _client_tls(facts: PeerFacts) -> dict[str, Any]:
-    """Only the client's own certificate is known here: the verified chain has one link."""
     shown: dict[str, Any] = {"version": facts.tls_version, "cipher": facts.tls_cipher}
-    if facts.certificate is not None and facts.certificate.der:
-        shown["verified_chains"] = [[ssl.DER_cert_to_PEM_cert(facts.certificate.der)]]
+    if facts.certificate is not None and facts.certificate.chain:
+        chain = [ssl.DER_cert_to_PEM_cert(der) for der in facts.certificate.chain]
+        shown["verified_chains"] = [chain]  # OpenSSL finds one, Go every one there is
     return _given(shown)
 
 

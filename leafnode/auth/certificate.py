@@ -42,17 +42,18 @@ _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What was verified. `subject` has the parts in the certificate's order, each with one or
-    more (attribute, value), attributes by OpenSSL's long names. `der` is the whole of it.
+    more (attribute, value), attributes by OpenSSL's long names. `chain` is DER: itself
+    first, then who vouches for it, up to the authority that is trusted.
     """
 
     subject: tuple[tuple[tuple[str, str], ...], ...] = ()
     emails: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
-    der: bytes = field(default=b"", repr=False)
+    chain: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-def certificate_of(verified: Mapping[str, Any], der: bytes = b"") -> Certificate:
+def certificate_of(verified: Mapping[str, Any], chain: tuple[bytes, ...] = ()) -> Certificate:
     """Return what `ssl.SSLObject.getpeercert` says of a verified certificate."""
     names: dict[str, list[str]] = {"email": [], "DNS": [], "URI": []}
     for kind, *value in verified.get("subjectAltName", ()):
@@ -63,7 +64,7 @@ def certificate_of(verified: Mapping[str, Any], der: bytes = b"") -> Certificate
         for part in verified.get("subject", ())
     )
     return Certificate(
-        subject, tuple(names["email"]), tuple(names["DNS"]), tuple(names["URI"]), der
+        subject, tuple(names["email"]), tuple(names["DNS"]), tuple(names["URI"]), chain
     )
 
 

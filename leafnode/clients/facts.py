@@ -206,7 +206,7 @@ def certificates(tls: TlsFacts) -> tuple[PeerCertificate, ...]:
     from leafnode.auth.certificate import certificate_of, go_subject
     from leafnode.net.x509 import key_digest
 
-    subject = go_subject(certificate_of(tls.names(), der))
+    subject = go_subject(certificate_of(tls.names()))
     return (PeerCertificate(subject, key_digest(der), sha256(der).hex()),)
 
 
@@ -217,12 +217,18 @@ def with_tls(
 
     `shown` are its `certificates`; `is_first`: the handshake came before INFO.
     """
-    from leafnode.config.tls import go_suite
-
+    version, cipher = gos_names(tls)
     return replace(
         facts,
-        tls_version=tls.version().removeprefix("TLSv"),
-        tls_cipher=go_suite(tls.cipher()),
+        tls_version=version,
+        tls_cipher=cipher,
         tls_first=is_first,
         tls_peer_certs=shown,
     )
+
+
+def gos_names(tls: TlsFacts) -> tuple[str, str]:
+    """Return version and cipher suite as Go and so nats-server names them."""
+    from leafnode.config.tls import go_suite
+
+    return tls.version().removeprefix("TLSv"), go_suite(tls.cipher())

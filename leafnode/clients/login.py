@@ -11,6 +11,7 @@ from asyncio import CancelledError, Future
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.auth.identity import LoginRefused, LoginsOverflowed, PeerFacts
+from leafnode.clients.facts import gos_names
 from leafnode.clients.greeting import first_info
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
@@ -115,6 +116,7 @@ class Login:
         """What the authenticator may know of this connection."""
         seams = self._seams
         tls = self._client.tls()
+        version, cipher = gos_names(tls) if tls is not None else ("", "")
         return PeerFacts(
             nonce=self.nonce,
             kind=seams.kind,
@@ -122,8 +124,8 @@ class Login:
             cid=self._client.peer.cid,
             certificate=_certificate(tls) if tls is not None and tls.names() else None,
             map_certificate=seams.map_certificate,
-            tls_version=tls.version() if tls is not None else "",
-            tls_cipher=tls.cipher() if tls is not None else "",
+            tls_version=version,
+            tls_cipher=cipher,
             no_auth_user=seams.no_auth_user,
             proxy=self._proxy,
         )
@@ -318,4 +320,4 @@ _GONE: Final = _Gone()
 def _certificate(tls: TlsFacts) -> Certificate:
     from leafnode.auth.certificate import certificate_of
 
-    return certificate_of(tls.names(), tls.certificate())
+    return certificate_of(tls.names(), tuple(tls.chain()))

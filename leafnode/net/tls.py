@@ -7,6 +7,7 @@ that is, or becomes, encrypted, on either side. Truth: RFC 8446; Python's ssl.Me
 from __future__ import annotations
 
 import ssl
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,6 +98,15 @@ class TlsStream:
         """Return the peer's certificate in DER; empty where it showed none."""
         return (self._ssl.getpeercert(binary_form=True) or b"") if self.established else b""
 
+    def chain(self) -> list[bytes]:
+        """Return the verified chain in DER, the peer's certificate first.
+
+        Only that one where a session was resumed: OpenSSL keeps no more of it.
+        """
+        found = _verified_chain(self._ssl) if self.established else []
+        own = self.certificate()
+        return found or ([own] if own else [])
+
     def names(self) -> dict[str, object]:
         """Return the verified peer certificate as `SSLSocket.getpeercert` has it."""
         found = self._ssl.getpeercert() if self.established else None
@@ -110,3 +120,16 @@ class TlsStream:
         """The cipher suite by OpenSSL's name; empty before it is agreed."""
         chosen = self._ssl.cipher()
         return chosen[0] if chosen else ""
+
+
+if sys.version_info >= (3, 13):
+
+    def _verified_chain(tls: ssl.SSLObject) -> list[bytes]:
+        return tls.get_verified_chain()
+
+else:
+
+    def _verified_chain(tls: ssl.SSLObject) -> list[bytes]:
+        # The method below the one that Python 3.13 made public; 3.11 and 3.12 change no more.
+        chain = tls._sslobj.get_verified_chain() or []  # type: ignore[attr-defined]
+        return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain]

@@ -28,6 +28,10 @@ class TlsFacts(Protocol):
         """The peer's, in DER; empty where it showed none."""
         ...
 
+    def chain(self) -> list[bytes]:
+        """The peer's certificate and who vouches for it, in DER, if it was verified."""
+        ...
+
     def names(self) -> dict[str, object]:
         """The peer's certificate, if it was verified, as `ssl.SSLSocket.getpeercert` has it."""
         ...

@@ -9,11 +9,14 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from dataclasses import replace
+from ssl import DER_cert_to_PEM_cert
 from typing import Any
 
 import pytest
 
 from leafnode.auth.callout import AskingServer, Callout, Delegation, guarded, proof_of
+from leafnode.auth.certificate import Certificate
 from leafnode.auth.identity import UNLIMITED, Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.limits import AUTH_TIMEOUT_NS
@@ -53,7 +56,7 @@ def answer(request: dict[str, Any], *, by: Key = ISSUER, **changed: Any) -> byte
     return by.sign(claims.pop("sub"), "x", body, issued_s=NOW_S, **claims).encode()
 
 
-def decide(service: Answer, to: Delegation = TO) -> Identity:
+def decide(service: Answer, to: Delegation = TO, facts: PeerFacts = FACTS) -> Identity:
     """Ask a service about bob; it is given the request's claims."""
 
     async def ask(account: str, xkey: bytes, body: bytes) -> bytes:
@@ -63,7 +66,7 @@ def decide(service: Answer, to: Delegation = TO) -> Identity:
 
     server = AskingServer("edge", "127.0.0.1", "2.15.1", (), SERVER, CURVE, AUTH_TIMEOUT_NS)
     callout = Callout(server, ask, FakeClock(), bytes, exists=lambda name: name == "APP")
-    return asyncio.run(callout.decide(to, CONNECT, FACTS))
+    return asyncio.run(callout.decide(to, CONNECT, facts))
 
 
 def test_the_request_says_who_asks_about_whom_and_is_signed_by_the_server() -> None:
@@ -88,6 +91,23 @@ def test_the_request_says_who_asks_about_whom_and_is_signed_by_the_server() -> N
         "pass": "secret",
         "name": "till",
         "protocol": 1,
+    }
+
+
+def test_the_request_has_the_chain_that_vouches_for_a_clients_certificate() -> None:
+    asked: list[dict[str, Any]] = []
+    shown = Certificate(chain=(b"own", b"authority"))
+    facts = replace(
+        FACTS, certificate=shown, tls_version="1.3", tls_cipher="TLS_AES_128_GCM_SHA256"
+    )
+
+    decide(lambda request: asked.append(request) or answer(request), facts=facts)  # type: ignore[func-returns-value]
+
+    (request,) = asked
+    assert request["nats"]["client_tls"] == {
+        "version": "1.3",
+        "cipher": "TLS_AES_128_GCM_SHA256",
+        "verified_chains": [[DER_cert_to_PEM_cert(one) for one in (b"own", b"authority")]],
     }
 
 

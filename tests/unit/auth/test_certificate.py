@@ -157,8 +157,8 @@ def test_what_ssl_says_becomes_a_certificate() -> None:
         ),
     }
 
-    certificate = certificate_of(verified, b"der")
+    certificate = certificate_of(verified, (b"der", b"ca"))
 
     assert certificate == Certificate(
-        (((CN, "ann"),),), ("ann@nats.io",), ("edge",), ("spiffe://x",), b"der"
+        (((CN, "ann"),),), ("ann@nats.io",), ("edge",), ("spiffe://x",), (b"der", b"ca")
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.net.tls import TlsStream
-from tests.sim.certificates import tls_pair
+from tests.sim.certificates import Authority, tls_pair
 
 
 def nobody(err: OSError | None) -> None:
@@ -91,6 +93,29 @@ def test_the_certificate_of_the_peer_is_known_to_the_one_who_asked(
     assert ("DNS", "localhost") in pair.dialing.names()["subjectAltName"]
     assert pair.accepting.certificate() == b""
     assert pair.accepting.names() == {}
+
+
+def test_the_chain_of_a_client_ends_with_the_authority(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    accepting.load_cert_chain(*authority.issue("server", x509.DNSName("localhost")))
+    accepting.load_verify_locations(authority.ca_file)
+    accepting.verify_mode = ssl.CERT_REQUIRED
+    client = authority.issue("client")
+    pair = Pair((accepting, authority.client(client)))
+    assert pair.accepting.chain() == []
+    pair.shake_hands()
+
+    files = (client[0], authority.ca_file)
+    known = [ssl.PEM_cert_to_DER_cert(Path(one).read_text("utf-8")) for one in files]
+    assert pair.accepting.chain() == known
+
+
+def test_who_showed_no_certificate_has_no_chain(contexts: tuple[ssl.SSLContext, ...]) -> None:
+    pair = Pair((contexts[0], contexts[1]))
+    pair.shake_hands()
+
+    assert pair.accepting.chain() == []
 
 
 @given(garbage=st.binary(min_size=1, max_size=2000))
