@@ -124,7 +124,7 @@ class ClientHandler:
         self._set_options(connect)
         if self._session.state is State.OPEN:
             self._login.bind_anybody(connect)
-            self.apply_bounds()
+            self._apply_bounds()
         else:
             self._await_login()
         self._set_timer()
@@ -196,7 +196,7 @@ class ClientHandler:
     def become(self, identity: Identity) -> None:
         """Be the same user as it is now: with other permissions or bounds."""
         self._login.renew(identity)
-        self.apply_bounds()
+        self._apply_bounds()
 
     def take_options(self) -> None:
         """Go by the bounds and times that the server's options name now."""
@@ -209,7 +209,7 @@ class ClientHandler:
         if self._transport is not None:
             self._attach(self._transport)
         self._set_timer()
-        self.apply_bounds()
+        self._apply_bounds()
 
     def close(self, reason: str) -> None:
         """End the connection after sending what is pending."""
@@ -364,21 +364,28 @@ class ClientHandler:
         self._session.accept(connect, seams.clock.monotonic_ns(), seams.random)
         seams.registry.waiting.leave(self.peer.cid)
         self._set_options(connect)
-        self.apply_bounds()
         self._infos.accepted(connect)
         self._set_timer()
         if connect.verbose and connect is not DEFAULT_CONNECT:  # that one nobody sent
             self.peer.send(_OK)
+        self.hold_to_bounds()
 
-    def apply_bounds(self) -> None:
-        """Hold the client to what its account, its user and the server allow now."""
+    def _apply_bounds(self) -> None:
+        """Go by what its account, its user and the server allow now."""
         account = self.peer.account
         limits = account.limits if account is not None else None
         self._bounds = bounds_of(self._seams.options, limits, self._login.identity)
         self._lane.limit_payload(self._bounds.max_payload_bytes)
         self._lane.reset()
+
+    def hold_to_bounds(self) -> None:
+        """Go by what is allowed now, and end who has subscriptions enough already.
+
+        Also one that has as many as it may, as there, and at a bound of 0 whoever comes.
+        """
+        self._apply_bounds()
         most = self._bounds.max_subscriptions
-        if most is not None and len(self.peer.subs) > most:
+        if most is not None and len(self.peer.subs) >= most:
             self.refuse(errors.MaxSubscriptionsExceeded())
             self._end("Maximum Subscriptions Exceeded")
 

@@ -1,7 +1,8 @@
-"""What a reload does to a client that is connected: new bounds, new INFO, and who it is now.
+"""What a reload, or another JWT of its account, does to a client that is connected.
 
 Knows one client's peer, login and subscriptions; not which options changed. Truth: nats-server
-2.15.1 server/reload.go reloadAuthorization, server/client.go processSubsOnConfigReload.
+2.15.1 server/reload.go reloadAuthorization, server/client.go processSubsOnConfigReload,
+applyAccountLimits.
 """
 
 from __future__ import annotations
@@ -25,44 +26,32 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def renew(client: ClientHandler) -> None:
-    """Let a connected client be who it is by the users of now, or cut it.
+def renew(client: ClientHandler, judge: Callable[[], Identity | None]) -> None:
+    """Let a connected client be who `judge` says it is now, or cut it where that raises.
 
     Whose login does not hold any more is told so. Whose name is gone, and who belongs to another
     account now, is cut without a word: it comes back and finds out. The others keep what they may
     still have. Who has not said yet who it is goes on with that.
     """
     before = client.identity
+    if before is None or client.is_gone:
+        return
     try:
-        now = client.again()
+        now = judge()
     except UserRemoved:
         client.close("Client Closed")
     except LoginRefused:
         client.refuse(errors.AuthorizationViolation())
-    else:
-        if before is None or now is None:
-            return
-        if now.account != before.account:
-            client.close("Client Closed")
-            return
-        client.become(now)
-        drop_denied(client)
-
-
-def hold(client: ClientHandler, account: str, held: Callable[[Identity], Identity]) -> None:
-    """Hold a client of this account to what its JWT says now, or end it with its own error."""
-    before = client.identity
-    if before is None or before.account != account or client.is_gone:
-        return
-    try:
-        now = held(before)
     except ProtocolError as error:
         client.refuse(error)
-        return
-    if now is not before:
-        client.become(now)
-        drop_denied(client)
-    client.apply_bounds()
+    else:
+        if now is None or now.account != before.account:
+            client.close("Client Closed")
+            return
+        if now is not before:
+            client.become(now)
+            drop_denied(client)
+        client.hold_to_bounds()
 
 
 def drop_denied(client: ClientHandler) -> None:

@@ -13,18 +13,20 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from leafnode.clients.renewal import hold
+from leafnode.clients.renewal import renew
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Options
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_LOOKUPS_MAX, CLIENTS_HELD_PER_TURN, KEEPERS_LOOKUP_NS
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
+from leafnode.server.in_turns import in_turns
 
 if TYPE_CHECKING:
     from asyncio import TaskGroup
     from collections.abc import Sequence
 
     from leafnode.auth.operator import OperatorMode
+    from leafnode.clients.handler import ClientHandler
     from leafnode.config.account_options import AccountOptions
     from leafnode.server.server import Server
     from leafnode.system.envelope import Envelope
@@ -154,31 +156,28 @@ def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:
 
 def _account_changed(server: Server, name: str) -> asyncio.Event:
     """Hold the clients of an account to what it says now; what is returned is set then."""
-    account, done = server.accounts.get(name), asyncio.Event()
-    _hold_clients(server, name, list(account.clients) if account is not None else [], done)
+    done = asyncio.Event()
+    _ = server.begin(_hold_clients(server, name, done), name="clients of an account")
     return done
 
 
-def _hold_clients(server: Server, name: str, cids: list[int], done: asyncio.Event) -> None:
-    """Hold so many as one turn is for, then the others in the next."""
-    account = server.accounts.get(name)
-    if account is None:
+async def _hold_clients(server: Server, name: str, done: asyncio.Event) -> None:
+    there = server.registry.open
+    try:
+        if (account := server.accounts.get(name)) is not None:
+            await in_turns([there[cid] for cid in account.clients], partial(_hold, server, name))
+            surplus = [there[peer.cid] for peer in account.surplus()]
+            too_many = errors.MaxAccountConnectionsExceeded
+            await in_turns(surplus, lambda client: client.refuse(too_many()))
+    finally:
         done.set()
-        return
-    for cid in cids[:CLIENTS_HELD_PER_TURN]:
-        if cid in server.registry.open:
-            hold(server.registry.open[cid], name, server.authenticator.hold)
-    rest = cids[CLIENTS_HELD_PER_TURN:]
-    if rest:
-        server.clock.call_later(0, partial(_hold_clients, server, name, rest, done))
-        return
-    surplus = account.surplus()
-    for peer in surplus[:CLIENTS_HELD_PER_TURN]:
-        server.registry.open[peer.cid].refuse(errors.MaxAccountConnectionsExceeded())
-    if len(surplus) > CLIENTS_HELD_PER_TURN:
-        server.clock.call_later(0, partial(_hold_clients, server, name, [], done))
-        return
-    done.set()
+
+
+def _hold(server: Server, name: str, client: ClientHandler) -> None:
+    """Hold a client to what its account's JWT says now, or end it with its own error."""
+    identity = client.identity
+    if identity is not None and identity.account == name:
+        renew(client, partial(server.authenticator.hold, identity))
 
 
 def serve_claims(server: Server, envelope: Envelope) -> None:

@@ -173,7 +173,7 @@ class Reloader:
             clients = list(server.registry.open.values())
             await in_turns(clients, ClientHandler.take_options)
             if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # a certificate may be a login
-                await in_turns(clients, renew)
+                await in_turns(clients, lambda client: renew(client, client.again))
             if Part.CLIENTS in parts and is_news:
                 await in_turns(clients, ClientHandler.tell)
         await self._fit_accounts(gone)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from leafnode.auth.authenticator import Authenticator
-from leafnode.clients.renewal import hold, renew
+from leafnode.clients.renewal import renew
 from leafnode.config.options import (
     Authorization,
     Options,
@@ -16,6 +16,7 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
+from leafnode.protocol import errors
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
@@ -42,7 +43,7 @@ def reload(world: ClientWorld, options: Options) -> None:
     seams.refresh()
     for handler in list(world.server.registry.open.values()):
         handler.take_options()
-        renew(handler)
+        renew(handler, handler.again)
 
 
 def last_end(world: ClientWorld) -> str:
@@ -199,6 +200,27 @@ def test_what_came_by_an_import_goes_by_the_permissions_of_now(world: ClientWorl
     assert client.hears() == b""
 
 
+def test_who_is_gone_meanwhile_is_left_alone(world: ClientWorld, client: SimClient) -> None:
+    handler = client.handler
+    client.end.close()
+    world.settle()
+    asked: list[bool] = []
+
+    renew(handler, lambda: asked.append(True))
+
+    assert asked == []
+
+
+def test_an_error_of_its_own_is_what_the_client_is_told(client: SimClient) -> None:
+    def revoked() -> None:
+        raise errors.UserAuthenticationRevoked
+
+    renew(client.handler, revoked)
+
+    assert client.hears() == b"-ERR 'User Authentication Revoked'\r\n"
+    assert client.raw.ended
+
+
 def test_what_a_jwt_takes_away_no_link_brings_any_more(world: ClientWorld) -> None:
     client = world.client(LOGIN)
     client.says(b"SUB > 1\r\n")
@@ -208,7 +230,9 @@ def test_what_a_jwt_takes_away_no_link_brings_any_more(world: ClientWorld) -> No
     client.hears()
     denied = Permissions(Rules(), Rules(deny=[b"secret.>"]))
 
-    hold(client.handler, "$G", lambda identity: replace(identity, permissions=denied))
+    identity = client.handler.identity
+    assert identity is not None
+    renew(client.handler, lambda: replace(identity, permissions=denied))
     link.says(b"LMSG secret.x 1\r\nb\r\n")
 
     assert client.hears() == b""
