@@ -328,6 +328,7 @@ ACCOUNT_FETCH_TIMEOUT_NS: Final = 1_900_000_000  # as nats-server: below the dea
 JETSTREAM_LOGIN_WAIT_NS: Final = 1 * NS_PER_S  # for the account's streams to be read back
 KEEPERS_LOOKUP_NS: Final = 5 * NS_PER_S  # at start, for all accounts that have streams
 ACCOUNT_LOOKUPS_MAX: Final = 64  # accounts being fetched at a time; beyond it logins are refused
+SYSTEM_ACCOUNT_FETCH_NS: Final = 1 * NS_PER_S  # between two tries; server/server.go Start
 ACCOUNT_RENEWAL_NS: Final = 1 * NS_PER_S  # between two fetches of an expired one, as nats-server
 ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of its own
 CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it

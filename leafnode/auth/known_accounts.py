@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import check_account
 from leafnode.auth.account_claims import Exporter, account_options, approved_imports
-from leafnode.auth.claims import AccountClaims
+from leafnode.auth.claims import UNLIMITED, AccountBody, AccountClaims, AccountLimitClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
 from leafnode.errors import AuthError, quoted
@@ -95,6 +95,11 @@ class KnownAccounts:
     def start(self, tasks: TaskGroup) -> None:
         """Look accounts up in tasks of this group from now on."""
         self._tasks = tasks
+
+    def bootstrap(self, name: str, issuer: str) -> None:
+        """Let an account hold that has no JWT yet: whoever has its key brings one, and others."""
+        claims = AccountClaims(sub=name, iss=issuer, nats=_bare(name))
+        self._use({name: LoadedAccount(claims, "", Exporter(claims))})
 
     def close(self) -> None:
         for account in self.by_name.values():
@@ -406,6 +411,21 @@ def _draft(
         where = f"account={account.claims.sub} subject={quoted(approved.uncompared)}"
         log.warning("Imports left out, their patterns cross too many exports: %s", where)
     return _Draft(account, account_options(account.claims, approved.imports), approved.until_s)
+
+
+def _bare(name: str) -> AccountBody:
+    """Return what an account is whose own key signs its users, and nothing else is known."""
+    limits = AccountLimitClaims(
+        subs=UNLIMITED,
+        data=UNLIMITED,
+        payload=UNLIMITED,
+        imports=UNLIMITED,
+        exports=UNLIMITED,
+        wildcards=True,
+        conn=UNLIMITED,
+        leaf=UNLIMITED,
+    )
+    return AccountBody(limits=limits, signing_keys=(name,))
 
 
 def _cancel(account: LoadedAccount) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from asyncio import timeout
+from asyncio import sleep, timeout
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,11 @@ from leafnode.auth.user_claims import (
 )
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError, quoted
-from leafnode.limits import JETSTREAM_LOGIN_WAIT_NS, SHOWN_JWT_CHARS_MAX
+from leafnode.limits import (
+    JETSTREAM_LOGIN_WAIT_NS,
+    SHOWN_JWT_CHARS_MAX,
+    SYSTEM_ACCOUNT_FETCH_NS,
+)
 from leafnode.protocol.errors import AccountAuthenticationExpired, AuthorizationViolation
 
 if TYPE_CHECKING:
@@ -99,15 +103,35 @@ class OperatorMode:
     async def start(self, tasks: TaskGroup) -> None:
         """Look accounts up in tasks of this group from now on, the system account first.
 
-        Raises AuthError where that cannot be had.
+        Raises AuthError where that cannot be had. One that may still come into a directory begins
+        with its key alone, so that somebody can bring it; `fetch_system_account` waits for it.
         """
         self._tasks = tasks
         self.known.start(tasks)
-        if self.trust.system_account:
-            try:
-                await self.known.lookup(self.trust.system_account)
-            except AuthError as err:
+        name = self.trust.system_account
+        if not name:
+            return
+        try:
+            await self.known.lookup(name)
+        except AuthError as err:
+            is_directory = isinstance(self.known.resolver, DirectoryResolver)
+            if not is_directory or len(self.trust.operators) != 1:
                 raise AuthError(f"error resolving system account: {err}") from err
+            self.known.bootstrap(name, self.trust.operator)
+
+    @property
+    def is_bootstrapping(self) -> bool:
+        """Whether the system account has no JWT yet."""
+        account = self.known.by_name.get(self.trust.system_account)
+        return account is not None and not account.token
+
+    async def fetch_system_account(self) -> None:
+        """Look for the JWT of a system account that has none until it is there."""
+        while self.is_bootstrapping:
+            await sleep(SYSTEM_ACCOUNT_FETCH_NS / NS_PER_S)
+            with contextlib.suppress(AuthError):
+                await self.known.refetch(self.trust.system_account)
+        log.info("System account fetched and updated")
 
     def close(self) -> None:
         self.known.close()

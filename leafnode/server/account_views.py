@@ -75,9 +75,10 @@ def _signed(server: Server, name: str) -> dict[str, Any]:
         return {"updated_ns": server.started_wall_ns}
     from leafnode.auth.shown import shown_claims
 
+    token = account.token
     return {
-        "jwt": account.token,
-        "claim": partial(shown_claims, account.token),
+        "jwt": token,
+        "claim": partial(shown_claims, token) if token else dict,
         "issuer_key": account.claims.iss,
         "expired": account.expired or account.removed,
         "complete": operator.known.is_complete(account),

@@ -65,6 +65,9 @@ async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> Non
     operator.known.on_change = partial(_account_changed, server)
     operator.readiness = partial(_readiness, server)
     await operator.start(tasks)
+    if operator.is_bootstrapping:
+        log.info("Using bootstrapping system account")
+        _ = server.begin(operator.fetch_system_account(), name="system account")
     _expire_cache(server, operator)
     await look_up(server, server.options)
     await look_up_keepers(server)

@@ -37,6 +37,7 @@ from leafnode.server import (
 )
 from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
+from leafnode.server.group import task_group
 from leafnode.server.in_turns import in_turns
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
@@ -224,7 +225,7 @@ class Server:
             self.clients = await client_ports.bind_clients(self)
             self.look_for_slips()
             refresh(self)
-            self._tasks = tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._tasks = tasks = await stack.enter_async_context(task_group())
             callout.start_callout(self, tasks)
             if self.operator is not None:
                 await operators.start(self, self.operator, tasks)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
+import nkeys
 import pytest
 
+from tests.hub.jwt import Key
 from tests.hub.process import free_ports
 
 if TYPE_CHECKING:
@@ -128,6 +130,31 @@ def test_a_taken_port_is_fatal_and_says_so() -> None:
     assert process.returncode == 1
     assert "[FTL]" in err
     assert f"127.0.0.1:{port}" in err
+
+
+@pytest.mark.parametrize(
+    ("resolver", "problem"),
+    [
+        ("MEMORY", "account missing"),
+        ('URL("http://127.0.0.1:1/jwt/")', "could not fetch <http://127.0.0.1:1/jwt/"),
+    ],
+)
+def test_a_system_account_that_cannot_be_had_is_fatal_and_says_so(
+    tmp_path: Path, resolver: str, problem: str
+) -> None:
+    operator, system = Key(nkeys.PREFIX_BYTE_OPERATOR), Key(nkeys.PREFIX_BYTE_ACCOUNT)
+    body = {"type": "operator", "version": 2, "system_account": system.public}
+    token = operator.sign(operator.public, "OP", body, issued_s=int(time.time()))
+    conf = tmp_path / "server.conf"
+    conf.write_text(f"listen: 127.0.0.1:-1\noperator: {token}\nresolver: {resolver}\n")
+
+    with leafnode("-c", str(conf)) as process:
+        _, log = process.communicate(timeout=START_S)
+
+    assert process.returncode == 1
+    *before, last = log.splitlines()
+    assert f"[FTL] error resolving system account: {problem}" in last
+    assert all("[INF]" in line for line in before)
 
 
 def test_a_store_directory_that_cannot_be_used_is_fatal(tmp_path: Path) -> None:

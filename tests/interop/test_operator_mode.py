@@ -49,6 +49,8 @@ class Operated:
         directory: Path,
         command: list[str],
         resolver: str = "type: full, allow_delete: true",
+        *,
+        is_preloaded: bool = True,
     ) -> None:
         self.directory = directory
         self.operator = Key(nkeys.PREFIX_BYTE_OPERATOR)
@@ -60,11 +62,12 @@ class Operated:
         body = {"type": "operator", "version": 2, "system_account": self.system.public}
         operator = self.operator.sign(self.operator.public, "OP", body, issued_s=self.now_s)
         conf = directory / "server.conf"
+        preload = f"{self.system.public}: {self.account_jwt(self.system)}" if is_preloaded else ""
         conf.write_text(
             f"listen: 127.0.0.1:{self.port}\noperator: {operator}\n"
             f"authorization {{timeout: {login_timeout_s(command)}}}\n"
             f"resolver: {{dir: '{directory}/jwt', {resolver}}}\n"
-            f"resolver_preload: {{{self.system.public}: {self.account_jwt(self.system)}}}\n"
+            f"resolver_preload: {{{preload}}}\n"
         )
         with (directory / "server.log").open("wb") as log:
             self.process = subprocess.Popen([*command, "-c", str(conf)], stdout=log, stderr=log)
@@ -180,6 +183,34 @@ def test_users_come_and_go_with_what_their_account_says(operated: Operated) -> N
         assert "Authorization Violation" in await operated.refused(revoked)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_an_empty_directory_begins_with_the_system_accounts_key(name: str, tmp_path: Path) -> None:
+    if name == "nats-server" and not NATS_SERVER.exists():
+        pytest.skip("nats-server is not installed")
+    server = Operated(tmp_path, SERVERS[name], is_preloaded=False)
+    log = tmp_path / "server.log"
+
+    async def run() -> None:
+        stranger = server.creds(server.system, by=Key(nkeys.PREFIX_BYTE_ACCOUNT))
+        assert "Authorization Violation" in await server.refused(stranger)
+        assert "Authorization Violation" in await server.refused(server.creds(server.account))
+
+        token = server.account_jwt(server.system)
+        answer = await server.ask(f"$SYS.REQ.ACCOUNT.{server.system.public}.CLAIMS.UPDATE", token)
+        assert answer["data"]["message"] == "jwt updated"
+        await until(lambda: b"System account fetched and updated" in log.read_bytes())
+
+        assert (await server.update())["data"]["message"] == "jwt updated"
+        client, _ = await server.connect(server.creds(server.account))
+        await client.close()
+
+    try:
+        assert b"Using bootstrapping system account" in log.read_bytes()
+        asyncio.run(run())
+    finally:
+        end_process(server.process, signal.SIGTERM)
 
 
 def test_a_user_is_cut_as_its_jwt_expires(operated: Operated) -> None:

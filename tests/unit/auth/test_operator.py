@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
 from leafnode.auth.operator import OperatorMode, check_operator, operator_mode
 from leafnode.auth.resolver import MemoryResolver
@@ -28,6 +29,7 @@ from tests.sim.realm import ACCOUNT, NOW_S, Realm, User, scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from leafnode.config.account_options import AccountOptions
 
@@ -182,6 +184,43 @@ async def test_without_its_system_account_the_server_does_not_start() -> None:
     w = World()
     async with asyncio.TaskGroup() as tasks:
         with pytest.raises(AuthError, match="error resolving system account: account missing"):
+            await w.operator.start(tasks)
+
+
+async def test_a_directory_without_the_system_account_begins_with_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leafnode.auth.operator.SYSTEM_ACCOUNT_FETCH_NS", 0)
+    w = World()
+    options = ResolverOptions("full", directory=str(tmp_path))
+    directory = JwtDirectory.open(options, w.clock)
+    w.operator.known.resolver = DirectoryResolver(directory)
+    w.operator.trust = replace(
+        w.operator.trust, operator=REALM.operator.public, operators=(REALM.operator_jwt(),)
+    )
+    system_jwt, root = REALM.account_jwt(REALM.system), REALM.user_jwt(ANN, by=REALM.system)
+    async with w.running() as operator:
+        assert operator.is_bootstrapping
+        assert (await w.login(root)).account == REALM.system.public
+        with pytest.raises(LoginRefused):
+            await w.login(REALM.user_jwt(ANN))
+
+        fetch = asyncio.ensure_future(operator.fetch_system_account())
+        await asyncio.to_thread(directory.save, REALM.system.public, system_jwt)
+        await fetch
+
+        assert not operator.is_bootstrapping
+        assert operator.known.by_name[REALM.system.public].token == system_jwt
+        assert (await w.login(root)).account == REALM.system.public
+
+
+async def test_with_several_operators_a_directory_needs_the_system_account(tmp_path: Path) -> None:
+    w = World()
+    directory = JwtDirectory.open(ResolverOptions("full", directory=str(tmp_path)), w.clock)
+    w.operator.known.resolver = DirectoryResolver(directory)
+    w.operator.trust = replace(w.operator.trust, operators=(REALM.operator_jwt(),) * 2)
+    async with asyncio.TaskGroup() as tasks:
+        with pytest.raises(AuthError, match="error resolving system account"):
             await w.operator.start(tasks)
 
 
