@@ -7,14 +7,11 @@ tests/unit/jetstream/test_pending.py holds it against a naive model.
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-_STALE_MAX: Final = 64  # acknowledged sequences that the redelivery heap may still hold
 
 
 class Position(NamedTuple):
@@ -35,7 +32,6 @@ class Pending:
         "_deadline_ns",
         "_entries",
         "_queue",
-        "_queued",
         "_reordered",
         "ack_wait_ns",
         "backoff_ns",
@@ -53,10 +49,9 @@ class Pending:
         # In order of the latest delivery, which is the order of consumer sequences.
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._reordered = False  # some entry is not where its stream sequence would put it
-        self._queue: list[
-            int
-        ] = []  # heap of stream sequences to redeliver; acked ones stay until met
-        self._queued: set[int] = set()
+        # To be redelivered, first in, first out: what is refused again and again goes behind the
+        # others. Not a dict: the first key of one that loses its first keys takes long to find.
+        self._queue: OrderedDict[int, None] = OrderedDict()
         self._deadline_ns: int | None = None  # not later than the first ack wait that ends
 
     # --- questions
@@ -75,7 +70,7 @@ class Pending:
     @property
     def queued(self) -> int:
         """How many messages wait for redelivery."""
-        return len(self._queued)
+        return len(self._queue)
 
     def deliveries(self, seq: int) -> int:
         """How often a pending message was delivered."""
@@ -131,7 +126,7 @@ class Pending:
         assert seq in self._entries, "only what is pending is redelivered"
         count = self.deliveries(seq) + 1
         self.counts[seq] = count
-        self._queued.discard(seq)
+        self._queue.pop(seq, None)
         del self._entries[seq]
         self._reordered = self._reordered or bool(self._entries)
         self.delivered = self.delivered._replace(consumer_seq=self.delivered.consumer_seq + 1)
@@ -139,29 +134,23 @@ class Pending:
         return self.delivered.consumer_seq
 
     def next_redelivery(self) -> int | None:
-        """Return the lowest sequence that waits for redelivery, without taking it."""
-        while self._queue:
-            seq = self._queue[0]
-            if seq in self._queued:
-                return seq
-            heapq.heappop(self._queue)
-        return None
+        """Return what has waited longest for redelivery, without taking it."""
+        return next(iter(self._queue), None)
 
     def expire(self, now_ns: int) -> int:
-        """Move every message whose ack wait has passed to the redelivery queue; return how many."""
-        moved = 0
+        """Queue every message whose ack wait has passed, in stream order; return how many."""
+        expired = []
         soonest: int | None = None
-        for seq, entry in self._entries.items():
-            if seq in self._queued:
+        for seq, (_, deadline_ns) in self._entries.items():
+            if seq in self._queue:
                 continue
-            _, deadline_ns = entry
             if deadline_ns <= now_ns:
-                self._requeue(seq)
-                moved += 1
+                expired.append(seq)
             elif soonest is None or deadline_ns < soonest:
                 soonest = deadline_ns
+        self._queue.update(dict.fromkeys(sorted(expired)))
         self._deadline_ns = soonest
-        return moved
+        return len(expired)
 
     # --- acknowledgements
 
@@ -212,8 +201,7 @@ class Pending:
         lowest = min(self._entries)
         if lowest <= self.floor.stream_seq:
             self.floor = Position(self._entries[lowest][0] - 1, lowest - 1)
-        for seq in undone:
-            self._requeue(seq)
+        self._queue.update(dict.fromkeys(sorted(undone)))
 
     def nak(self, seq: int, now_ns: int, delay_ns: int = 0) -> bool:
         """Queue a message for redelivery, now or after a delay; False when it was not pending."""
@@ -221,18 +209,17 @@ class Pending:
         if entry is None:
             return False
         if delay_ns:
-            self._queued.discard(seq)
+            self._queue.pop(seq, None)
             self._set_deadline(seq, entry, now_ns + delay_ns)
         else:
-            self._requeue(seq)
+            self._queue[seq] = None  # where it is there already it keeps its place
         return True
 
     def progress(self, seq: int, now_ns: int) -> bool:
-        """Start the ack wait anew; False when it was not pending."""
+        """Start the ack wait anew; False when it was not pending. What is queued stays queued."""
         entry = self._entries.get(seq)
         if entry is None:
             return False
-        self._queued.discard(seq)
         self._set_deadline(seq, entry, now_ns + self.wait_ns(self.deliveries(seq)))
         return True
 
@@ -275,7 +262,6 @@ class Pending:
         self._entries.clear()
         self._reordered = False
         self._queue.clear()
-        self._queued.clear()
         self._deadline_ns = None
 
     def wait_ns(self, deliveries: int) -> int:
@@ -322,17 +308,9 @@ class Pending:
         if self._deadline_ns is None or deadline_ns < self._deadline_ns:
             self._deadline_ns = deadline_ns
 
-    def _requeue(self, seq: int) -> None:
-        if seq in self._queued:
-            return
-        if len(self._queue) > 2 * len(self._queued) + _STALE_MAX:
-            self._queue = sorted(self._queued)  # a sorted list is a heap
-        self._queued.add(seq)
-        heapq.heappush(self._queue, seq)
-
     def _forget(self, seq: int) -> _Entry | None:
-        if self._queued:
-            self._queued.discard(seq)
+        if self._queue:
+            self._queue.pop(seq, None)
         if self.counts:
             self.counts.pop(seq, None)
         return self._entries.pop(seq, None)

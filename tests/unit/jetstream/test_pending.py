@@ -88,13 +88,47 @@ def test_an_expired_message_is_redelivered_with_a_new_consumer_sequence() -> Non
     assert pending.next_redelivery() == 2
 
 
-def test_redelivery_is_in_stream_order() -> None:
-    pending = delivered(1, 2, 3)
+def redelivered(pending: Pending, now_ns: int = 0) -> list[int]:
+    """Redeliver what is queued, once each; the order."""
+    order = []
+    for _ in range(pending.queued):
+        seq = pending.next_redelivery()
+        assert seq is not None
+        pending.redeliver(seq, now_ns)
+        order.append(seq)
+    return order
 
-    for seq in (3, 1):
+
+def test_redelivery_is_in_the_order_of_the_naks() -> None:
+    pending = delivered(1, 2, 3, 4, 5)
+
+    for seq in (4, 2, 5, 1, 2):
         pending.nak(seq, 0)
 
-    assert pending.next_redelivery() == 1
+    assert redelivered(pending) == [4, 2, 5, 1]
+
+
+def test_a_message_that_is_refused_again_goes_behind_the_others() -> None:
+    pending = delivered(1, 2)
+    pending.nak(1, 0)
+    pending.nak(2, 0)
+    pending.redeliver(1, 0)
+
+    pending.nak(1, 0)
+
+    assert redelivered(pending) == [2, 1]
+
+
+def test_what_expires_together_is_redelivered_in_stream_order_behind_what_is_queued() -> None:
+    pending = delivered(1, 2, 3, 4)
+    for seq in (3, 1):
+        pending.nak(seq, 0)
+        pending.redeliver(seq, 0)
+    pending.nak(4, 0)
+
+    pending.expire(WAIT_NS)
+
+    assert redelivered(pending) == [4, 1, 2, 3]
 
 
 def test_a_delayed_nak_waits() -> None:
@@ -109,17 +143,25 @@ def test_a_delayed_nak_waits() -> None:
     assert pending.next_redelivery() == 1
 
 
-def test_progress_starts_the_wait_anew_and_takes_it_out_of_the_queue() -> None:
+def test_progress_starts_the_wait_anew() -> None:
     pending = delivered(1)
-    pending.expire(WAIT_NS)
 
-    assert pending.progress(1, WAIT_NS)
+    assert pending.progress(1, WAIT_NS - 1)
 
+    pending.expire(2 * WAIT_NS - 2)
     assert pending.next_redelivery() is None
     pending.expire(2 * WAIT_NS - 1)
-    assert pending.next_redelivery() is None
-    pending.expire(2 * WAIT_NS)
     assert pending.next_redelivery() == 1
+
+
+def test_progress_leaves_a_message_where_it_is_in_the_queue() -> None:
+    pending = delivered(1, 2)
+    pending.nak(2, 0)
+    pending.nak(1, 0)
+
+    pending.progress(2, 0)
+
+    assert redelivered(pending) == [2, 1]
 
 
 def test_backoff_sets_the_wait_of_each_delivery_and_its_last_value_repeats() -> None:
@@ -198,14 +240,15 @@ def test_a_position_survives_a_restart() -> None:
     assert new.floor == old.floor
 
 
-def test_a_client_that_naks_and_extends_for_ever_does_not_fill_the_queue() -> None:
+def test_a_client_that_naks_for_ever_does_not_fill_the_queue() -> None:
     pending = delivered(1)
 
-    for _ in range(10_000):
+    for _ in range(3):
         pending.nak(1, 0)
-        pending.progress(1, 0)
+        pending.nak(1, 0, delay_ns=5)
+        pending.nak(1, 0)
 
-    assert len(pending._queue) < 200
+    assert pending.queued == 1
 
 
 @dataclass
@@ -225,6 +268,7 @@ class PendingAgainstModel(RuleBasedStateMachine):
         super().__init__()
         self.pending = Pending(1, ack_wait_ns=WAIT_NS)
         self.out: dict[int, Out] = {}
+        self.queue: list[int] = []
         self.now_ns = 0
         self.consumer_seq = 0
         self.stream_seq = 0
@@ -240,6 +284,7 @@ class PendingAgainstModel(RuleBasedStateMachine):
     def ack_any(self, data: st.DataObject) -> None:
         seq = data.draw(st.integers(0, self.stream_seq + 1))
         assert self.pending.ack(seq) == (self.out.pop(seq, None) is not None)
+        self._queue_follows()
 
     @rule(data=st.data(), delay_ns=st.sampled_from([0, 50]))
     def nak_any(self, data: st.DataObject, delay_ns: int) -> None:
@@ -250,6 +295,7 @@ class PendingAgainstModel(RuleBasedStateMachine):
             known.queued = not delay_ns
             if delay_ns:
                 known.deadline_ns = self.now_ns + delay_ns
+        self._queue_follows()
 
     @rule(by_ns=st.integers(1, 2 * WAIT_NS))
     def wait(self, by_ns: int) -> None:
@@ -257,16 +303,24 @@ class PendingAgainstModel(RuleBasedStateMachine):
         self.pending.expire(self.now_ns)
         for known in self.out.values():
             known.queued = known.queued or known.deadline_ns <= self.now_ns
+        self._queue_follows()
+
+    def _queue_follows(self) -> None:
+        """What is queued keeps its order; what was not queued before comes behind, ascending."""
+        self.queue = [seq for seq in self.queue if seq in self.out and self.out[seq].queued]
+        queued = {seq for seq, known in self.out.items() if known.queued}
+        self.queue += sorted(queued.difference(self.queue))
 
     @precondition(lambda self: any(known.queued for known in self.out.values()))
     @rule()
     def redeliver(self) -> None:
-        seq = min(seq for seq, known in self.out.items() if known.queued)
+        seq = self.queue[0]
         assert self.pending.next_redelivery() == seq
         self.consumer_seq += 1
         assert self.pending.redeliver(seq, self.now_ns) == self.consumer_seq
         count = self.out[seq].count + 1
         self.out[seq] = Out(self.consumer_seq, self.now_ns + WAIT_NS, count)
+        self._queue_follows()
 
     @invariant()
     def holds_the_same_messages(self) -> None:
@@ -332,7 +386,7 @@ def test_an_ack_that_is_taken_back_comes_again_with_its_count() -> None:
     assert pending.entries() == [(2, 2, 5), (1, 4, 5)]
     assert pending.floor.stream_seq == 0
     assert (pending.deliveries(1), pending.deliveries(2)) == (2, 1)
-    assert pending.next_redelivery() == 1
+    assert pending.next_redelivery() == 2
     assert pending.queued == 2
 
 
