@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import ack, advisory, consumer_state, wire
+from leafnode.jetstream import ack, advisory, attempts, consumer_state, wire
 from leafnode.jetstream.ack_handler import AckHandler
 from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
@@ -293,11 +293,7 @@ class Consumer:
 
     def _redeliver(self, seq: int) -> bool:
         """Deliver a pending message once more; False when it is still on its way from the store."""
-        deliveries = self.pending.deliveries(seq)
-        if 0 < self.config.max_deliver <= deliveries:
-            self.pending.drop(seq)
-            advisory.max_deliver(self.context, self.stream.name, self.name, seq, deliveries)
-            self.keeper.touch()
+        if attempts.give_up(self, seq):
             return True
         known, msg = self.cursor.fetch(seq)
         if not known:
@@ -308,7 +304,7 @@ class Consumer:
             return True
         if self.pace.holds(msg):
             return False
-        if self._hand_over(msg, deliveries + 1):
+        if self._hand_over(msg, self.pending.deliveries(seq) + 1):
             self.cursor.forget(seq)
             self.pending.redeliver(seq, self.context.clock.monotonic_ns())
         return True
@@ -401,6 +397,7 @@ class Consumer:
     def _on_ack_timer(self) -> None:
         self._ack_timer = None
         if self.pending.expire(self.context.clock.monotonic_ns()):
+            attempts.give_up_waiting(self)
             self.pump()
         self.arm_ack_timer()
 
