@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ImportClaim,
         Permissions,
         TraceClaim,
+        UserLimits,
         WeightedMapping,
     )
 
@@ -77,7 +78,7 @@ def _problems(claims: AccountClaims) -> Iterator[str]:
     for offered in body.exports:
         yield from _one_export_problems(offered)
     yield from _tier_problems(body.limits)
-    yield from _permission_problems(body.default_permissions)
+    yield from permission_problems(body.default_permissions)
     for source, destinations in body.mappings.items():
         yield from _mapping_problems(source, destinations)
     yield from _authorization_problems(body.authorization)
@@ -91,6 +92,15 @@ def _problems(claims: AccountClaims) -> Iterator[str]:
 
 
 def _subject_problems(subject: str) -> Iterator[str]:
+    yield from _form_problems(subject)
+    if _CONTROL.search(subject):
+        yield f"subject {quoted(subject)} cannot have control characters"
+    if subject.count(".") >= MAX_SUBJECT_TOKENS:
+        yield f"subject {quoted(subject)} cannot have as many tokens"
+
+
+def _form_problems(subject: str) -> Iterator[str]:
+    """Yield what the jwt library has against it."""
     if not subject:
         yield "subject cannot be empty"
         return
@@ -100,10 +110,6 @@ def _subject_problems(subject: str) -> Iterator[str]:
         yield f"subject {quoted(subject)} cannot start or end with a `.`"
     if ".." in subject:
         yield f"subject {quoted(subject)} cannot contain consecutive `.`"
-    if _CONTROL.search(subject):
-        yield f"subject {quoted(subject)} cannot have control characters"
-    if subject.count(".") >= MAX_SUBJECT_TOKENS:
-        yield f"subject {quoted(subject)} cannot have as many tokens"
 
 
 def _is_pattern(subject: str) -> bool:
@@ -279,19 +285,20 @@ def _tier_problems(limits: AccountLimitClaims) -> Iterator[str]:
         yield 'Tiered JetStream Limits can not contain a blank "" tier name'
 
 
-def _permission_problems(permissions: Permissions) -> Iterator[str]:
+def permission_problems(permissions: Permissions | UserLimits) -> Iterator[str]:
+    """Yield what refuses a JWT. Other entries that are no subject stand for nothing, as there."""
     for entry in (*permissions.sub.allow, *permissions.sub.deny):
         words = entry.split(" ")
         if len(words) > 2:
             yield f'Permission Subject "{entry}" contains too many spaces'
             continue
         for word in words:
-            yield from _subject_problems(word)
+            yield from _form_problems(word)
     for entry in (*permissions.pub.allow, *permissions.pub.deny):
         if " " in entry:
             yield f'Permission Subject "{entry}" is not allowed to contain queue'
             continue
-        yield from _subject_problems(entry)
+        yield from _form_problems(entry)
 
 
 def _mapping_problems(source: str, destinations: Iterable[WeightedMapping]) -> Iterator[str]:

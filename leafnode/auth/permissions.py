@@ -5,8 +5,11 @@ Knows both forms and nothing else. Truth: nats-server 2.15.1 server/client.go se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+import re
+from typing import TYPE_CHECKING, Final
 
+from leafnode.protocol.subject import is_valid
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 
 if TYPE_CHECKING:
@@ -15,11 +18,20 @@ if TYPE_CHECKING:
     from leafnode.config.options import PermissionsOptions
 
 
+log = logging.getLogger(__name__)
+# What Go's strings.Fields parts words by; Python's str.split takes four characters more.
+_BLANKS: Final = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+
+
 def permissions_of(options: PermissionsOptions | None) -> Permissions | None:
-    """Return what a user may do; None: everything."""
+    """Return what a user may do; None: everything.
+
+    An entry of a JWT that is no subject stands for nothing, as there: it neither allows nor denies.
+    A list that has only such entries still is one: who may publish on nothing else on nothing.
+    """
     if options is None:
         return None
-    allow = _encoded(options.publish.allow)
+    publish, subscribe = options.publish, options.subscribe
     responses = None
     if options.responses is not None:
         responses = ResponseRule(
@@ -28,9 +40,12 @@ def permissions_of(options: PermissionsOptions | None) -> Permissions | None:
         )
     return Permissions(
         # Who may answer and is told nothing else may only answer.
-        publish=Rules(allow if allow or responses else None, _encoded(options.publish.deny)),
+        publish=Rules(
+            _published(publish.allow) if publish.allow or responses else None,
+            _published(publish.deny, deny=True),
+        ),
         subscribe=Rules(
-            _encoded(options.subscribe.allow) or None, _encoded(options.subscribe.deny)
+            _subscribed(subscribe.allow) if subscribe.allow else None, _subscribed(subscribe.deny)
         ),
         responses=responses,
     )
@@ -48,5 +63,32 @@ def without_publishing(permissions: Permissions | None, subject: bytes) -> Permi
     )
 
 
-def _encoded(patterns: Iterable[str]) -> list[bytes]:
-    return [pattern.encode() for pattern in patterns]
+def _published(entries: Iterable[str], *, deny: bool = False) -> list[bytes]:
+    """Return those that are subjects; `deny`: a queue behind one is passed over."""
+    found = []
+    for entry in entries:
+        subject = entry.encode()
+        if not is_valid(subject) and deny:
+            subject = next(iter(_words(entry)), b"")
+        if is_valid(subject):
+            found.append(subject)
+        else:
+            log.debug("Permission to publish ignored, it is no subject: %r", entry)
+    return found
+
+
+def _subscribed(entries: Iterable[str]) -> list[bytes]:
+    """Return the entries that are a subject, or a subject and a queue."""
+    found = []
+    for entry in entries:
+        if words := _words(entry):
+            found.append(b" ".join(words))
+        else:
+            log.debug("Permission to subscribe ignored, it is no subject: %r", entry)
+    return found
+
+
+def _words(entry: str) -> list[bytes]:
+    """Return subject and queue, or the subject; nothing where they are none."""
+    words = [word.encode() for word in _BLANKS.split(entry) if word]
+    return words if len(words) <= 2 and all(map(is_valid, words)) else []

@@ -6,20 +6,19 @@ processClientOrLeafAuthentication; nats-io/jwt v2 user_claims.go (Validate).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from leafnode.auth import nkey, times
+from leafnode.auth.account_check import permission_problems
 from leafnode.auth.base64url import raw_url_or_standard
 from leafnode.auth.claims import is_revoked, permissions_options
 from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused, connection_types
 from leafnode.auth.permissions import permissions_of
 from leafnode.auth.templates import filled_in
 from leafnode.clock import NS_PER_S
-from leafnode.config.convert import is_subject
 from leafnode.errors import AuthError
 from leafnode.protocol import errors
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from leafnode.auth.claims import AccountClaims, Scope, UserClaims, UserLimits
     from leafnode.auth.identity import PeerFacts
     from leafnode.auth.trust import Trust
-
-_BLANKS: Final = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +167,9 @@ def _until_ns(user: UserClaims, limits: UserLimits, moment: Moment) -> int:
 
 
 def _check_permissions(limits: UserLimits) -> None:
-    """Raise LoginRefused for subjects and networks that are none: they would allow nothing or all.
-
-    A subscription's entry may name a queue.
-    """
-    for entry in (*limits.sub.allow, *limits.sub.deny):
-        words = _BLANKS.split(entry.strip())
-        if len(words) > 2 or not all(map(is_subject, words)):
-            raise LoginRefused("a user JWT with an invalid subject")
-    if not all(map(is_subject, (*limits.pub.allow, *limits.pub.deny))):
-        raise LoginRefused("a user JWT with an invalid subject")
+    """Raise LoginRefused for what the jwt library refuses, and for networks that are none."""
+    for problem in permission_problems(limits):
+        raise LoginRefused(f"a user JWT with an invalid subject: {problem}")
     if not all(map(times.is_network, limits.src)):
         raise LoginRefused("a user JWT with an invalid network")
 

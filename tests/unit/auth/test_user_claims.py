@@ -184,6 +184,14 @@ def test_claims_that_would_allow_something_else_are_refused(nats: dict[str, Any]
     assert "invalid" in refused(REALM.user_jwt(ANN, **nats))
 
 
+def test_an_entry_that_only_we_and_nats_server_find_wrong_stands_for_nothing() -> None:
+    identity = login(REALM.user_jwt(ANN, pub={"allow": ["a.>.b", "c\td"]}))
+
+    assert identity.permissions is not None
+    assert not identity.permissions.may_publish(b"a.x.b")
+    assert not identity.permissions.may_publish(b"other")
+
+
 def test_default_permissions_are_the_account_s() -> None:
     identity = login(default_permissions={"pub": {"deny": ["x"]}})
 
