@@ -81,14 +81,19 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     def rotate() -> None:
         present.apply(wanted, context)
         entrance.allow_plain = options.allow_non_tls
-        for client in list(server.registry.open.values()):
-            facts = client.tls()
-            if client.kind is not ConnectionType.STANDARD:
-                continue
-            if facts is not None and not present.accepts(facts.certificate()):
-                client.close("TLS Handshake Failure")
+        cut_unpinned(server, present, ConnectionType.STANDARD)
 
     return rotate
+
+
+def cut_unpinned(server: Server, tls: ServerTls, kind: ConnectionType) -> None:
+    """End the clients that came in here with a certificate that is not pinned any more."""
+    if not tls.options.pinned_certs:
+        return
+    for client in list(server.registry.open.values()):
+        facts = client.tls() if client.kind is kind else None
+        if facts is not None and not tls.accepts(facts.certificate()):
+            client.close("TLS Handshake Failure")
 
 
 def refresh(server: Server) -> bool:

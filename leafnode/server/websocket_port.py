@@ -15,7 +15,7 @@ from leafnode.clients.handler import ClientHandler
 from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
-from leafnode.server.client_ports import server_tls
+from leafnode.server.client_ports import cut_unpinned, server_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
 async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     """Read the certificates that these options name; the call returned puts them in force.
 
-    Raises TlsError.
+    As for plain clients: who is not pinned any more is cut. Raises TlsError.
     """
     entrance = server.entrances.get("websocket")
     wanted = options.websocket.tls if options.websocket is not None else None
@@ -75,7 +75,12 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     if wanted is None or present is None:
         return _nothing  # the listener itself does not change without a restart
     context = await asyncio.to_thread(present.prepare, wanted)
-    return lambda: present.apply(wanted, context)
+
+    def rotate() -> None:
+        present.apply(wanted, context)
+        cut_unpinned(server, present, ConnectionType.WEBSOCKET)
+
+    return rotate
 
 
 def refresh(server: Server) -> None:

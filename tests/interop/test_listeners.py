@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -11,10 +12,12 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.hub.jwt import Operator
 from tests.hub.process import end_process, free_ports, nats_server_path
@@ -35,7 +38,6 @@ from tests.sim.websocket import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.interop,
@@ -55,17 +57,33 @@ class Listeners:
 
     def __init__(self, kind: str, directory: Path, config: str) -> None:
         self.port, self.ws_port = free_ports(2)
-        file = directory / f"{kind}.conf"
-        text = config.replace("{ws}", f'listen: "{HOST}:{self.ws_port}"')
-        file.write_text(f"listen: {HOST}:{self.port}\n{text}\n")
+        self._file = directory / f"{kind}.conf"
+        self._configure(config)
         path = str(nats_server_path())
         command = [sys.executable, "-m", "leafnode"] if kind == "leafnode" else [path]
         self.log = directory / f"{kind}.log"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [*command, "-c", str(file)], stdout=output, stderr=subprocess.STDOUT
+                [*command, "-c", str(self._file)], stdout=output, stderr=subprocess.STDOUT
             )
         self._wait(self.ws_port if "{ws}" in config else self.port)
+
+    def _configure(self, config: str) -> None:
+        text = config.replace("{ws}", f'listen: "{HOST}:{self.ws_port}"')
+        self._file.write_text(f"listen: {HOST}:{self.port}\n{text}\n")
+
+    def reload(self, config: str) -> str:
+        """Return what the log says of it."""
+        before = self.log.stat().st_size
+        self._configure(config)
+        self.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            said = self.log.read_bytes()[before:].decode()
+            if "Reloaded server configuration" in said or "Failed to reload" in said:
+                return said
+            time.sleep(0.02)
+        raise RuntimeError(self.log.read_text())
 
     def _wait(self, port: int) -> None:
         deadline = time.monotonic() + START_S
@@ -412,6 +430,49 @@ def test_wss_is_tls_first_and_info_says_so(kind: str, start: Any, authority: Aut
             b"MSG a 1 500000\r\n" + body + b"\r\nPONG\r\n"
         )
         assert not plain.says(request(), wait_s=PATIENCE_S).startswith(b"HTTP/1.1 101")
+
+
+def pin(certificate: tuple[str, str]) -> str:
+    key = x509.load_pem_x509_certificate(Path(certificate[0]).read_bytes()).public_key()
+    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def test_a_pin_that_a_reload_takes_away_cuts_its_websocket_client(
+    start: Any, authority: Authority
+) -> None:
+    ann = authority.issue("ann", x509.RFC822Name("ann@example.org"))
+
+    def config(*pinned: tuple[str, str]) -> str:
+        pins = ", ".join(f'"{pin(one)}"' for one in pinned)
+        verify = f'verify: true, ca_file: "{authority.ca_file}", pinned_certs: [{pins}]'
+        return f"websocket {{ {{ws}}, {tls_block(authority, verify)} }}"
+
+    server = start("leafnode", config(ann, authority.joe))
+    with server.dial(server.ws_port) as joe, server.dial(server.ws_port) as other:
+        joe.secure(authority.client(authority.joe))
+        other.secure(authority.client(ann))
+        for raw in (joe, other):
+            raw.upgrade()
+            raw.says(frame(BINARY, CONNECT + b"PING\r\n"), until=b"PONG\r\n")
+
+        assert "Reloaded: websocket" in server.reload(config(ann))
+
+        (end,) = frames(joe.says(until=b"TLS Handshake Failure"))
+        assert (end.opcode, end.data) == (CLOSE, b"TLS Handshake Failure")
+        assert b"PONG\r\n" in other.says(frame(BINARY, b"PING\r\n"), until=b"PONG\r\n")
+
+
+def test_nats_server_reloads_nothing_where_a_websocket_s_pins_are_others(
+    start: Any, authority: Authority
+) -> None:
+    def config(pinned: str) -> str:
+        verify = f'verify: true, ca_file: "{authority.ca_file}", pinned_certs: ["{pinned}"]'
+        return f"websocket {{ {{ws}}, {tls_block(authority, verify)} }}"
+
+    server = start("nats-server", config("a" * 64))
+
+    assert "config reload not supported for Websocket" in server.reload(config("b" * 64))
 
 
 @pytest.mark.parametrize("kind", SERVERS)
