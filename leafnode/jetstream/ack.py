@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from leafnode.jetstream.go_time import parse_duration
+from leafnode.go_time import parse_duration
 
 if TYPE_CHECKING:
     from leafnode.store.api import StoredMsg

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from leafnode.go_time import ZERO_TIME, format_time
 from leafnode.jetstream import wire
-from leafnode.jetstream.go_time import ZERO_TIME, format_time
 from leafnode.protocol.client_info import ClientInfo
 
 if TYPE_CHECKING:

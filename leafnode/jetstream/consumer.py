@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.go_time import format_time
 from leafnode.jetstream import ack, advisory, attempts, consumer_state, wire
 from leafnode.jetstream.ack_handler import AckHandler
 from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
 from leafnode.jetstream.direct_batch import append_header
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.keeper import Keeper
 from leafnode.jetstream.pace import Pace
 from leafnode.jetstream.pause import Pause

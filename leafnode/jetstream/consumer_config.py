@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
+from leafnode.go_time import format_duration
 from leafnode.jetstream import priority
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.names import is_stream_name
 from leafnode.jetstream.stream_config import (
     DYNAMIC_KEYS,

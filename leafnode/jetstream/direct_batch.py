@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.go_time import format_time
 from leafnode.jetstream.errors import store_status
-from leafnode.jetstream.go_time import format_time
 from leafnode.protocol import header
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import format_duration
+from leafnode.go_time import format_duration
 from leafnode.protocol import header
 
 if TYPE_CHECKING:

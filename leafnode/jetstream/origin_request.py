@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
+from leafnode.go_time import format_time
 from leafnode.jetstream import wire
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.origin_config import index_name
 from leafnode.jetstream.origin_message import wanted
 from leafnode.nuid import hash8

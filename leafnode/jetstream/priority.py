@@ -11,9 +11,9 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from leafnode.go_time import format_time
 from leafnode.jetstream import advisory
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_time
 from leafnode.protocol import header
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.go_time import format_duration
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import NextRequest
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import store_status
-from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.priority import Turn
 from leafnode.protocol import header

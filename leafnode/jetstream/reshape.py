@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.errors import TransformError
+from leafnode.go_time import format_time
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_time
 from leafnode.protocol import header
 from leafnode.protocol.subject import is_literal, is_valid, matches
 from leafnode.protocol.transform import Transform

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import ArchiveError, JetStreamError, StoreBusy, StoreError, StoreFull
+from leafnode.go_time import format_time
 from leafnode.jetstream import account_bounds, advisory, consumer_config, sources, wire
 from leafnode.jetstream.api_types import RESPONSE_TYPE, ConsumerConfig
 from leafnode.jetstream.archive import ArchiveReader, Begin, End, KeptConsumer, KeptSources
 from leafnode.jetstream.consumer_state import check_state
 from leafnode.jetstream.errors import error_fields, js_error, store_error
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.names import is_stream_name
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import too_much

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import JetStreamError
+from leafnode.go_time import format_time, parse_duration, parse_time
 from leafnode.jetstream import cron
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_time, parse_duration, parse_time
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
 from leafnode.protocol.subject import collides, is_literal, is_valid

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from leafnode.go_time import format_time
 from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import PauseRequest, ResetRequest, UnpinRequest
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.origin_request import IDENTITY
 from leafnode.jetstream.priority import check_name
 from leafnode.protocol import header

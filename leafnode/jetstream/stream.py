@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.go_time import format_time
 from leafnode.jetstream import interest, wire
 from leafnode.jetstream.ages import Ages
 from leafnode.jetstream.counters import Counters
@@ -19,7 +20,6 @@ from leafnode.jetstream.dedupe import DedupeWindow
 from leafnode.jetstream.direct_get import DirectGet
 from leafnode.jetstream.enforcement import Enforcement
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.markers import Markers
 from leafnode.jetstream.origins import Origins

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.go_time import format_time
 from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
     MsgDeleteRequest,
@@ -21,7 +22,6 @@ from leafnode.jetstream.api_types import (
 )
 from leafnode.jetstream.direct_get import is_contradictory, select
 from leafnode.jetstream.errors import js_error, store_error
-from leafnode.jetstream.go_time import format_time
 from leafnode.jetstream.request import page
 from leafnode.protocol.subject import collides
 

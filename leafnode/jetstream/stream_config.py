@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.errors import TransformError
+from leafnode.go_time import format_duration
 from leafnode.jetstream import origin_config, reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.go_time import format_duration
 from leafnode.jetstream.names import is_stream_name
 from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform

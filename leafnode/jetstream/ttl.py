@@ -10,7 +10,7 @@ import heapq
 from typing import Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import parse_duration
+from leafnode.go_time import parse_duration
 
 NEVER: Final = -1
 

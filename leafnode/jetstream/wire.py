@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 
-from leafnode import go_json
-from leafnode.jetstream import go_time
+from leafnode import go_json, go_time
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.json_syntax import JsonSyntaxError, end_of_value, first_error
 from leafnode.store.api import SEQ_MAX

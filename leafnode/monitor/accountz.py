@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.monitor.query import BadQuery
 from leafnode.monitor.steps import ROWS_PER_TURN
 from leafnode.monitor.subsz import stats

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from leafnode import limits
-from leafnode.jetstream.go_time import format_duration, format_time
+from leafnode.go_time import format_duration, format_time
 from leafnode.monitor.options import ConnectionState, ConnzOptions, page
 from leafnode.monitor.query import BadQuery
 from leafnode.monitor.steps import ROWS_PER_TURN, consumed, slices

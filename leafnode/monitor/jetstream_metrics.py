@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import parse_time
+from leafnode.go_time import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.monitor.options import PAGE
 from leafnode.monitor.query import BadQuery
 

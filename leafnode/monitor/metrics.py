@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.jetstream.go_time import parse_duration, parse_time
+from leafnode.go_time import parse_duration, parse_time
 from leafnode.monitor.accountz import accstatz
 from leafnode.monitor.connz import connz
 from leafnode.monitor.healthz import healthz

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.monitor import options as o
 from leafnode.monitor import process
 from leafnode.monitor.steps import at_once

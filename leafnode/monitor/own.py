@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock

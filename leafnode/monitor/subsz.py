@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clients.facts import subscription_facts
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.monitor.connz import detail
 from leafnode.monitor.options import page
 from leafnode.monitor.query import BadQuery

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.monitor import own, process
 from leafnode.monitor.jsz import server_config, server_limits, server_stats
 from leafnode.monitor.text import number, uptime

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from leafnode import go_json
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.protocol.client_info import ClientInfo  # noqa: TC001 -- msgspec reads it
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from leafnode.config.listener_options import Websocket
 from leafnode.config.options import HostPort, Options
 from leafnode.errors import ReloadError
-from leafnode.jetstream.go_time import format_duration
+from leafnode.go_time import format_duration
 
 if TYPE_CHECKING:
     from leafnode.config.options import Idle, JetStreamOptions, OperatorOptions

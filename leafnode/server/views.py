@@ -14,8 +14,8 @@ from leafnode import __version__, limits
 from leafnode.clients.facts import subscription_facts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import HostPort
+from leafnode.go_time import format_time
 from leafnode.jetstream import server_bounds
-from leafnode.jetstream.go_time import format_time
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.metrics import Traffic
 from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, slices

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from leafnode import go_json
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.nuid import nuid
 from leafnode.protocol.info import COMPATIBLE_VERSION
 

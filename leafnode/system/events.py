@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.limits import ACCOUNT_CONNS_INTERVAL_NS, SYSTEM_EVENTS_MAX, SYSTEM_EVENTS_NS
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 

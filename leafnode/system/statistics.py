@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.limits import STATSZ_FIRST_NS, STATSZ_INTERVAL_NS, STATSZ_QUIET_NS
 from leafnode.monitor import process
 from leafnode.monitor.steps import Run

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode import go_json
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.limits import TRACE_HEADERS_MAX, TRACE_LOG_NS
 from leafnode.monitor.steps import finish
 from leafnode.protocol import header

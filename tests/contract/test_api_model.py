@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from tests.contract.stream_rules import StreamRules, letters, payloads
 from tests.contract.worlds import TwoWorlds, content, messages_of, with_content
 from tests.oracle.jetstream import Interest, Kept, Stream

@@ -7,7 +7,7 @@ from typing import Any
 from leafnode.bridge.status import PortStatus
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.leaf.handler import LeafzRow
 from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import (

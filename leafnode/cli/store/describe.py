@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.cli.store import shown
 from leafnode.errors import StoreCorrupt
+from leafnode.go_time import format_time
 from leafnode.jetstream import consumer_state
-from leafnode.jetstream.go_time import format_time
 from leafnode.store.wal import log_path
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from leafnode.errors import StoreError
-from leafnode.jetstream.go_time import parse_time
+from leafnode.go_time import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreFailed
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from tests.unit.jetstream.world import World
 
 

@@ -10,8 +10,8 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreFull
+from leafnode.go_time import format_time
 from leafnode.jetstream.enforcement import Enforcement
-from leafnode.jetstream.go_time import format_time
 from tests.unit.jetstream.world import World
 
 

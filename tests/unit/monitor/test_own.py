@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leafnode.jetstream.go_time import format_time
+from leafnode.go_time import format_time
 from leafnode.monitor.own import leafnode, serialz, uplinkz
 from leafnode.monitor.steps import finish
 from leafnode.monitor.text import pretty

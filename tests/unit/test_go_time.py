@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.jetstream.go_time import (
+from leafnode.go_time import (
     format_duration,
     format_time,
     parse_duration,
