@@ -15,6 +15,7 @@ from leafnode import limits
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
 from leafnode.store import wal
+from leafnode.store.quoted import readable_errors
 from leafnode.store.rows import row_checksum
 
 if TYPE_CHECKING:
@@ -203,8 +204,9 @@ def open_writer(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Conne
     conn = None
     try:
         conn = connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        _check_identity(conn, path)
-        _version(conn, path, MIGRATIONS)
+        with readable_errors():
+            _check_identity(conn, path)
+            _version(conn, path, MIGRATIONS)
         for pragma in WRITER_PRAGMAS:
             conn.execute(pragma).fetchall()
         _check_length(conn, path)
@@ -237,9 +239,10 @@ def open_reader(path: Path, connect: Connect = sqlite3.connect) -> sqlite3.Conne
         cached_statements=256,
     )
     try:
-        for pragma in READER_PRAGMAS:
-            conn.execute(pragma).fetchall()
-        conn.execute(GET_VERSION).fetchall()  # only now it holds the WAL open
+        with readable_errors():
+            for pragma in READER_PRAGMAS:
+                conn.execute(pragma).fetchall()
+            conn.execute(GET_VERSION).fetchall()  # only now it holds the WAL open
     except sqlite3.Error:
         conn.close()
         raise

@@ -14,6 +14,7 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from leafnode.errors import StoreCorrupt
+from leafnode.store.quoted import readable_errors
 
 if TYPE_CHECKING:
     import sqlite3
@@ -64,7 +65,9 @@ def checked(path: Path, connect: Connect) -> Iterator[None]:
     sqlite3.Error if the database cannot be opened, OSError if the log cannot be read.
     """
     wal = log_path(path)
-    if not wal.exists() or not wal.stat().st_size:
+    if not wal.exists() or wal.stat().st_size <= HEAD.size:
+        # No change is in it. The journal of the database's first change may still be there, after a
+        # power cut: only who writes can take that back.
         yield
         return
     # Who writes and closes last brings the log over and removes it. This one closes last, and does
@@ -104,7 +107,8 @@ def _check(wal: Path, conn: sqlite3.Connection) -> None:
 
 def _frames_taken(wal: Path, conn: sqlite3.Connection) -> int:
     """Return how many frames SQLite finds valid: its index says so once something was read."""
-    conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    with readable_errors():
+        conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     with wal.with_name(wal.name.removesuffix("-wal") + "-shm").open("rb") as index:
         index.seek(MAX_FRAME_OFFSET)
         (taken,) = MAX_FRAME.unpack(index.read(MAX_FRAME.size))

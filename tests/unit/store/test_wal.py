@@ -130,3 +130,29 @@ def test_a_server_that_commits_meanwhile_is_no_damage(
     with wal.checked(killed / "leafnode.db", sqlite3.connect):
         pass
     server.close()
+
+
+def test_a_log_without_changes_beside_the_journal_of_the_first_one_is_taken(
+    tmp_path: Path, killed: Path
+) -> None:
+    """What a power cut leaves that comes before the journal's removal is on disk."""
+    open_store(tmp_path / "store").close()
+    path = tmp_path / "store" / "leafnode.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.execute("PRAGMA cache_spill=ON")
+    connection.execute("PRAGMA cache_size=1")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE filler(a)")
+    connection.executemany("INSERT INTO filler VALUES (?)", [(bytes(4000),)] * 50)
+    cut = tmp_path / "cut"
+    shutil.copytree(tmp_path / "store", cut)
+    connection.close()
+    assert (cut / "leafnode.db-journal").stat().st_size
+    log_of(cut).write_bytes(log_of(killed).read_bytes()[:HEAD])
+
+    reader = sqlite3.connect(f"{(cut / 'leafnode.db').as_uri()}?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("SELECT 1 FROM sqlite_schema")
+    reader.close()
+    open_store(cut).close()
