@@ -38,7 +38,7 @@ class LogFile(logging.Handler):
 
     def _open(self) -> None:
         self._file = open(self._path, "ab", buffering=0, opener=_private)  # noqa: SIM115
-        self._size_bytes = self._path.stat().st_size
+        self._size_bytes = os.fstat(self._file.fileno()).st_size
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, and set the file aside behind it when it is full."""
@@ -74,18 +74,33 @@ class LogFile(logging.Handler):
     def _rotate(self, record: logging.LogRecord) -> None:
         aside = self._path.with_name(f"{self._path.name}.{_stamp(self._wall_ns())}")
         try:
-            self._path.rename(aside)
+            is_aside = self._begin_anew(aside)
         except OSError:
             self._limit_bytes *= 2  # the next attempt comes later, not with every line
             raise
-        old = self._file
-        self._open()
-        old.close()
         self._limit_bytes = self._size_limit_bytes
-        self._say(record, f'Rotated log, backup saved as "{aside}"')
+        if is_aside:
+            self._say(record, f'Rotated log, backup saved as "{aside}"')
         for path in self._too_many():
             path.unlink(missing_ok=True)
             self._say(record, f'Purged log file "{path.name}"')
+
+    def _begin_anew(self, aside: Path) -> bool:
+        """Go on in a new file; say whether the old one is at `aside`, or has no name to give up.
+
+        Raises OSError; then the old one is written on under the name that it had.
+        """
+        try:
+            self._path.rename(aside)
+        except FileNotFoundError:
+            self.reopen()
+            return False
+        try:
+            self.reopen()
+        except OSError:
+            aside.rename(self._path)
+            raise
+        return True
 
     def _too_many(self) -> list[Path]:
         if not self._max_files:

@@ -48,7 +48,6 @@ class Syslog(logging.Handler):
 
     def _open(self) -> None:
         self._socket = _connect(self._url)
-        self._socket.setblocking(False)  # noqa: FBT003 -- the standard library's signature
         self._peer = self._socket.getpeername()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -97,9 +96,8 @@ class Syslog(logging.Handler):
     def _dial(self) -> None:
         """Begin to connect to where the remote daemon was, without waiting."""
         old, address = self._socket, self._peer
-        self._socket = socket.socket(old.family, old.type, old.proto)
+        self._socket = _unblocked(socket.socket(old.family, old.type, old.proto))
         old.close()
-        self._socket.setblocking(False)  # noqa: FBT003 -- the standard library's signature
         self._socket.connect_ex(address)
 
     def _line(self, record: logging.LogRecord) -> bytes:
@@ -133,15 +131,21 @@ def _connect(url: str) -> socket.socket:
         family, _, proto, _, address = found[0]
         sock = socket.socket(family, kind, proto)
         sock.settimeout(SYSLOG_CONNECT_NS / NS_PER_S)
-        return _connected(sock, address)
+        return _unblocked(_connected(sock, address))
     problem: OSError = FileNotFoundError("no syslog daemon listens")
     for path in (parts.path,) if url else _LOCAL:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             try:
-                return _connected(socket.socket(socket.AF_UNIX, kind), path)
+                # Without waiting: a daemon that accepts nobody may never make room.
+                return _connected(_unblocked(socket.socket(socket.AF_UNIX, kind)), path)
             except OSError as err:
                 problem = err
     raise problem
+
+
+def _unblocked(sock: socket.socket) -> socket.socket:
+    sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+    return sock
 
 
 def _connected(sock: socket.socket, address: object) -> socket.socket:

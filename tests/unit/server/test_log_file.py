@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from leafnode.server import log_file
 from leafnode.server.log_file import LogFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Make = Callable[..., LogFile]
 
@@ -104,14 +106,50 @@ def test_after_reopen_lines_go_to_a_new_file(make: Make, tmp_path: Path) -> None
 
 
 def test_a_rotation_that_fails_loses_no_line_and_is_said(
-    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = make(size_limit_bytes=1)
-    (tmp_path / "x.log").unlink()
+    monkeypatch.setattr(Path, "rename", refuse)
 
     say(handler, "one")
 
-    assert "No such file" in capsys.readouterr().err
+    assert "Too many open files: one" in capsys.readouterr().err
+    assert (tmp_path / "x.log").read_text() == "one\n"
+
+
+def test_a_rotation_without_a_descriptor_leaves_the_log_its_name(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = make(size_limit_bytes=200, max_files=2)
+    with monkeypatch.context() as without:
+        without.setattr(log_file, "_private", refuse)
+        say(handler, "x" * 250)
+    assert "Too many open files" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.log"]
+
+    say(handler, "y" * 250)
+    say(handler, "last")
+
+    (aside,) = tmp_path.glob("x.log.*")
+    assert aside.read_text() == "x" * 250 + "\n" + "y" * 250 + "\n"
+    assert (tmp_path / "x.log").read_text().endswith("last\n")
+
+
+def test_a_log_whose_name_was_taken_away_has_it_again_with_the_next_rotation(
+    make: Make, tmp_path: Path
+) -> None:
+    handler = make(size_limit_bytes=5, max_files=1)
+    (tmp_path / "x.log").rename(tmp_path / "moved")
+
+    say(handler, "while it is elsewhere")
+    say(handler, "back")
+
+    assert (tmp_path / "moved").read_text() == "while it is elsewhere\n"
+    assert "back\n" in "".join(path.read_text() for path in tmp_path.glob("x.log*"))
+
+
+def refuse(*_: object) -> NoReturn:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_a_file_that_cannot_be_opened_is_an_os_error(tmp_path: Path) -> None:

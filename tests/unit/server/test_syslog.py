@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -135,6 +136,34 @@ def test_a_local_daemon_that_restarts_is_found_again(tmp_path: Path) -> None:
 
         assert second.recv(4096).endswith(b": again\n")
     assert handler.dropped == 0
+
+
+def test_a_local_daemon_that_accepts_nobody_costs_lines_and_no_time(tmp_path: Path) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon,
+        contextlib.ExitStack() as waiting,
+    ):
+        daemon.bind(str(tmp_path / "log"))
+        daemon.listen(0)
+        handler = Syslog(f"unix://{tmp_path}/log", "leafnode")
+        daemon.accept()[0].close()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                other.setblocking(False)
+                other.connect(str(tmp_path / "log"))
+
+        def lines() -> None:
+            for _ in range(3):
+                say(handler, "lost")
+
+        logs = threading.Thread(target=lines, daemon=True)
+        logs.start()
+        logs.join(timeout=20)
+
+        assert not logs.is_alive(), "stuck in connect"
+        assert handler.dropped == 3
+        handler.close()
 
 
 def test_without_a_daemon_it_cannot_be_made(tmp_path: Path) -> None:
