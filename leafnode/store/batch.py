@@ -168,16 +168,8 @@ class StreamChange:
         columns = segment.columns
         assert columns is not None, "a segment keeps its columns until its index is on disk"
         key = (self.stream.id, segment.no)
-        numbers = (
-            segment.first_seq,
-            segment.last_seq,
-            segment.rows,
-            segment.body_bytes,
-            segment.live_bytes,
-            segment.first_ts_ns,
-            segment.last_ts_ns,
-        )
-        self._add(partial(writes.seal_segment, key=key, numbers=numbers, dead=bytes(segment.dead)))
+        numbers, dead = segment.numbers(), bytes(segment.dead)  # as they are now
+        self._add(partial(writes.seal_segment, key=key, numbers=numbers, dead=dead))
         self._add(partial(writes.put_index, key=key, columns=columns))
         self.stored.append((segment, columns))
 

@@ -45,11 +45,11 @@ class Closing:
         self._close_columns = close_columns
         self._lock_fd = lock_fd
         self._timer = clock.call_later(limits.STORE_CLOSE_NS, self._overdue)
-        self._waits: list[Callable[[], None]] = []
+        self._done: Callable[[], None] | None = None
 
     def begin(self, done: Callable[[], None]) -> None:
         """Call `done` once all is closed, or the disk did not answer in STORE_CLOSE_NS."""
-        self._waits.append(done)
+        self._done = done
         self._commit_rest(None)
 
     def _commit_rest(self, _: StoreError | None) -> None:
@@ -81,6 +81,6 @@ class Closing:
         self._end()
 
     def _end(self) -> None:
-        waits, self._waits = self._waits, []
-        for done in waits:
+        done, self._done = self._done, None
+        if done is not None:  # else the disk hung, and answers now
             done()

@@ -61,11 +61,11 @@ class Scrub:
         self._stats = stats
         self._bytes_per_s = bytes_per_s
         self._timer: Timer | None = None
-        self._streams: list[SqliteStream] = []  # still to come, the current one last
+        # Still to come, the current one last; None between two rounds.
+        self._streams: list[SqliteStream] | None = None
         self._seq = 0
         self._segment_no = 0  # whose description was looked at
         self._began_ns = 0
-        self._is_round = False
 
     def start(self) -> None:
         """Begin after a while; never, where the rate is 0."""
@@ -87,8 +87,8 @@ class Scrub:
         if self._host.is_busy():
             self._later(limits.STORE_SCRUB_PAUSE_NS)
             return
-        if not self._is_round:
-            self._begin_round()
+        if self._streams is None:
+            self._streams = self._begin_round()
         while self._streams:
             stream = self._streams[-1]
             segment = self._segment(stream)
@@ -100,7 +100,7 @@ class Scrub:
         self._end_round()
 
     def _end_round(self) -> None:
-        self._is_round = False
+        self._streams = None
         self._stats.scrubs += 1
         now_ns = self._clock.monotonic_ns()
         log.info(
@@ -110,11 +110,10 @@ class Scrub:
         next_ns = self._began_ns + limits.STORE_SCRUB_ROUND_NS
         self._later(max(limits.STORE_SCRUB_PAUSE_NS, next_ns - now_ns))
 
-    def _begin_round(self) -> None:
-        self._is_round = True
+    def _begin_round(self) -> list[SqliteStream]:
         self._began_ns = self._clock.monotonic_ns()
-        self._streams = self._host.scrubbed_streams()
         self._seq = self._segment_no = 0
+        return self._host.scrubbed_streams()
 
     def _segment(self, stream: SqliteStream) -> Segment | None:
         """Return the segment that is next, None when this stream is done."""

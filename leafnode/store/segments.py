@@ -181,6 +181,15 @@ class Segment:
     def live(self) -> int:
         return self.rows - self.dead_count
 
+    def numbers(self) -> tuple[int, ...]:
+        """Return what stands about a sealed one: first and last sequence, rows, body bytes, live
+        bytes, first and last time.
+        """
+        return (
+            *(self.first_seq, self.last_seq, self.rows, self.body_bytes),
+            *(self.live_bytes, self.first_ts_ns, self.last_ts_ns),
+        )
+
     def is_whole(self) -> bool:
         """Say whether every sequence from the first to the last has its message."""
         return self.live == self.last_seq - self.first_seq + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ class Worker:
     def __init__(self, executor: Executor, call_soon_threadsafe: Schedule) -> None:
         self._executor = executor
         self._call_soon_threadsafe = call_soon_threadsafe
-        self._results: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.waiting = 0  # submitted, result not yet handed over
 
     def submit(self, job: Callable[[], T], done: Callable[[T], None]) -> None:
@@ -72,15 +71,9 @@ class Worker:
             result = partial(done, job())
         except Exception as err:  # noqa: BLE001 -- boundary: a bug in a job is raised on the loop
             result = partial(_raise, err)
-        self._results.put(result)
         # A closed loop raises here: nobody waits for the result any more.
         with contextlib.suppress(RuntimeError):
-            self._call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        with contextlib.suppress(Empty):
-            while True:
-                self._hand_over(self._results.get_nowait())
+            self._call_soon_threadsafe(partial(self._hand_over, result))
 
     def _hand_over(self, result: Callable[[], None]) -> None:
         self.waiting -= 1

@@ -127,7 +127,7 @@ def delete_subjects(conn: sqlite3.Connection, stream_id: int, sids: Sequence[int
 def seal_segment(
     conn: sqlite3.Connection, key: tuple[int, int], numbers: tuple[int, ...], dead: bytes
 ) -> None:
-    """`numbers`: first and last sequence, rows, body bytes, live bytes, first and last time."""
+    """`numbers`: those of `Segment.numbers`."""
     crc = row_checksum(*key, numbers[0], 1, *numbers[1:])
     conn.execute(SEAL_SEGMENT, (*numbers, crc, _bits(dead), *key))
 
@@ -142,11 +142,7 @@ def describe(conn: sqlite3.Connection, key: tuple[int, int], segment: Segment) -
         set_dead(conn, key, bytes(segment.dead))
         return
     assert segment.columns is not None
-    numbers = (
-        *(segment.first_seq, segment.last_seq, segment.rows, segment.body_bytes),
-        *(segment.live_bytes, segment.first_ts_ns, segment.last_ts_ns),
-    )
-    seal_segment(conn, key, numbers, bytes(segment.dead))
+    seal_segment(conn, key, segment.numbers(), bytes(segment.dead))
     put_index(conn, key, segment.columns)
 
 

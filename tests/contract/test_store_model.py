@@ -272,7 +272,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def drain_reads(self) -> None:
         """Hand over what the reader found, and leave what is staged alone."""
-        self.world.store._read_worker._deliver()
+        self.world.turns.run_results(self.world.store._read_worker)
 
 
 TestStoreMachine = StoreMachine.TestCase

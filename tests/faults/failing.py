@@ -18,7 +18,6 @@ import logging
 import os
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreError
+from tests.faults.preload import built, integrity_problems
 from tests.sim.committer import SMALL
 from tests.unit.jetstream.real_world import RealWorld
 
@@ -190,10 +190,7 @@ def recovered(world: RealWorld, disk: Disk, told: Told) -> list[str]:
     world.restart()
     faults += missing(world, told)
     world.disk_world.close()
-    connection = sqlite3.connect(world.disk_world.store._path)
-    whole = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    connection.close()
-    return faults + ([] if whole == "ok" else [f"integrity: {whole}"]) + told.faults
+    return faults + integrity_problems(world.disk_world.store._path) + told.faults
 
 
 def try_one(directory: Path, disk: Disk, fault: Fault) -> tuple[list[str], Counter[int]]:
@@ -313,14 +310,6 @@ def run(runs: int, seed: int, root: Path) -> list[str]:
     return faults
 
 
-def build(directory: Path) -> Path:
-    """Compile the disk."""
-    library = directory / "failing.so"
-    source = Path(__file__).with_suffix(".c")
-    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
 def lie() -> None:
     """Let the store take every commit for done: what it promises then has to be found false."""
     from leafnode.store.commit import Outcome
@@ -336,7 +325,7 @@ def preloaded(
     return subprocess.run(
         [sys.executable, "-m", "tests.faults.failing", "--runs", str(runs), "--seed", str(seed),
          "--in", str(directory), *more],
-        env={**os.environ, "LD_PRELOAD": str(build(directory))},
+        env={**os.environ, "LD_PRELOAD": str(built("failing.c", directory))},
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
 from tests.faults import powercut_api
+from tests.faults.preload import built, integrity_problems
 from tests.sim.committer import open_store, read_all
 
 if TYPE_CHECKING:
@@ -46,65 +47,6 @@ MODELS = ("written", "synced", "torn")
 TURNS = 150
 BATCH = 6  # messages of an atomic batch
 STEP = 5  # a position is stored with every fifth message
-
-CHILD = """
-import asyncio, os, sys
-from pathlib import Path
-from leafnode.clock import SystemClock
-from leafnode.store import schema
-from leafnode.store.bounds import StoreBounds
-from leafnode.store.sqlite import SqliteStore, StoreSeams
-
-directory, mode, turns, batch, step = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-schema.WRITER_PRAGMAS = tuple(
-    one.replace("synchronous=FULL", "synchronous=" + mode)
-    .replace("autocheckpoint=1000", "autocheckpoint=60")
-    for one in schema.WRITER_PRAGMAS
-)
-
-def promise(seq, first):
-    def done(error):
-        os.write(1, b"%d %d\\n" % (seq, first)) if error is None else os._exit(9)
-    return done
-
-async def main():
-    loop = asyncio.get_running_loop()
-    seams = StoreSeams(
-        clock=SystemClock(), schedule=loop.call_soon,
-        call_soon_threadsafe=loop.call_soon_threadsafe, on_damage=lambda *_: os._exit(8),
-    )
-    bounds = StoreBounds(segment_rows_max=80, wal_pregrow_bytes=400_000, reserve_bytes=0)
-    store = SqliteStore.open(Path(directory), seams, bounds)
-    stream = store.create_stream("A", "S", b"{}", 0, 1)
-    store.put_consumer("A", "S", "position", 1, b"{}", b"0")
-    store.put_consumer("A", "S", "acks", 1, b"{}", b"0")
-
-    def add(group):
-        seq = stream.last_seq() + 1
-        stream.append(b"s.%d" % (seq % 7), 0, b"%d %d " % (seq, group) + b"x" * (seq % 900), 0)
-        if seq % step == 0:
-            store.put_consumer("A", "S", "position", 1, b"{}", b"%d" % seq)
-        return seq
-
-    for turn in range(1, turns + 1):
-        if turn % 3 == 0:
-            store.reserve(batch, batch * 1000)
-            seq = [add(turn) for _ in range(batch)][-1]
-        else:
-            seq = [add(0) for _ in range(turn % 4 + 1)][-1]
-        if turn % 10 == 0:
-            stream.remove([seq - 1])
-        if turn % 25 == 0:
-            stream.remove_below(seq - 150)
-        store.put_consumer_state("A", "S", "acks", b"%d" % seq)
-        done = asyncio.Event()
-        store.after_commit(promise(seq, stream.state().first_seq))
-        store.after_commit(lambda _: done.set())
-        await done.wait()
-    os._exit(0)  # the power fails with everything as it is
-
-asyncio.run(main())
-"""
 
 
 @dataclass
@@ -190,19 +132,9 @@ def torn(file: File, rng: random.Random) -> bytes:
     return bytes(image)
 
 
-def build(directory: Path) -> Path:
-    """Compile the recorder."""
-    library = directory / "powercut.so"
-    source = Path(__file__).with_suffix(".c")
-    subprocess.run(
-        ["gcc", "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl", "-lpthread"], check=True
-    )
-    return library
-
-
 def record(directory: Path, mode: str, turns: int = TURNS) -> Log:
     """Let a child work on a store below `directory`, and return what it did to the disk."""
-    return recorded(directory, mode, ["-c", CHILD], [turns, BATCH, STEP])
+    return recorded(directory, mode, ["-m", "tests.faults.powercut_store"], [turns, BATCH, STEP])
 
 
 def record_api(directory: Path, mode: str, turns: int = powercut_api.TURNS) -> Log:
@@ -211,7 +143,8 @@ def record_api(directory: Path, mode: str, turns: int = powercut_api.TURNS) -> L
 
 
 def recorded(directory: Path, mode: str, program: list[str], numbers: list[int]) -> Log:
-    library, root, log = build(directory), directory / f"store-{mode}", directory / f"log-{mode}"
+    library = built("powercut.c", directory)
+    root, log = directory / f"store-{mode}", directory / f"log-{mode}"
     shutil.rmtree(root, ignore_errors=True)
     log.unlink(missing_ok=True)
     root.mkdir()
@@ -312,10 +245,7 @@ def examine(world: StoreWorld, directory: Path, acked: int, first: int) -> str:
         problems.append(f"position {states['position']} with message {state.last_seq}")
     if states.get("acks", 0) > state.last_seq:
         problems.append(f"acks up to {states['acks']}, messages up to {state.last_seq}")
-    connection = sqlite3.connect(directory / "leafnode.db")
-    whole = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    connection.close()
-    problems += [] if whole == "ok" else [f"integrity: {whole}"]
+    problems += integrity_problems(directory / "leafnode.db")
     return "; ".join(problems + [str(one) for one in world.damage])
 
 

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
     from leafnode.errors import StoreCorrupt
     from leafnode.store.api import StoredMsg, StreamStore
-    from leafnode.store.worker import Executor
+    from leafnode.store.worker import Executor, Worker
 
 # No pre-grown WAL and no reserve: a test opens many stores.
 SMALL = StoreBounds(wal_pregrow_bytes=0, reserve_bytes=0)
+
+
+def _owner(call: Callable[[], None]) -> object:
+    """Return whose method this calls."""
+    return getattr(call.func if isinstance(call, partial) else call, "__self__", None)
 
 
 class Turns:
@@ -40,6 +45,13 @@ class Turns:
         """Run turns until nothing is left to do."""
         while self._calls:
             self._calls.popleft()()
+
+    def run_results(self, worker: Worker) -> None:
+        """Hand over what this worker has found, and leave everything else."""
+        results = [one for one in self._calls if _owner(one) is worker]
+        for one in results:
+            self._calls.remove(one)
+            one()
 
 
 class InlineExecutor:

@@ -239,10 +239,10 @@ def test_callbacks_left_over_after_one_raised_come_before_those_of_the_next_batc
     assert isinstance(executor, HeldExecutor)
     executor.jobs.popleft()()
     with pytest.raises(ZeroDivisionError):
-        world.store._write_worker._deliver()
+        world.turns.run_results(world.store._write_worker)
     executor.jobs.popleft()()
 
-    world.store._write_worker._deliver()
+    world.turns.run_results(world.store._write_worker)
 
     assert results == ["older:ok", "2:ok"]
 

@@ -44,7 +44,7 @@ def stream(world: StoreWorld) -> SqliteStream:
 def visible(world: StoreWorld, stream: SqliteStream, *patterns: bytes) -> list[int]:
     found: list[list[StoredMsg]] = []
     stream.read(1, patterns, 100, 1000, found.append)
-    world.store._read_worker._deliver()
+    world.turns.run_results(world.store._read_worker)
     return [message.seq for message in found[0]]
 
 
