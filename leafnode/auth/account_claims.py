@@ -30,7 +30,8 @@ from leafnode.config.account_options import (
     StreamExport,
     StreamImport,
 )
-from leafnode.errors import AuthError, WalkError
+from leafnode.config.mappings import misfit_of
+from leafnode.errors import AuthError, WalkError, quoted
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.patterns import PatternSet, Walk
 
@@ -248,6 +249,19 @@ def _service_import(wanted: ImportClaim) -> ServiceImport:
     remote = _remote_subject(wanted)
     local = wanted.subject if remote != wanted.subject else wanted.local_subject
     return ServiceImport(wanted.account, remote, to=local, share=wanted.share, activated=True)
+
+
+def mapping_problem(claims: AccountClaims) -> str:
+    """Return why an account's JWT is not taken for an update, or "": a mapping that cannot be.
+
+    Where it is looked up or preloaded such a mapping is left out instead, here as there.
+    """
+    for source, destinations in claims.nats.mappings.items():
+        misfit = misfit_of(source, _mapping(source, destinations).destinations)
+        if misfit is not None:
+            to = f" -> {quoted(misfit.destination)}" if misfit.destination else ""
+            return f"mapping {quoted(source)}{to}: {misfit.problem}"
+    return ""
 
 
 def _mapping(source: str, destinations: tuple[WeightedMapping, ...]) -> Mapping:

@@ -6,14 +6,17 @@ nats-server 2.15.1 server/opts.go parseAccountMappings (measured); its words.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.config import convert
 from leafnode.config.account_options import Destination, Mapping
 from leafnode.config.place import Block, Place, Row
 from leafnode.config.sharing import percent
 from leafnode.errors import TransformError, quoted
-from leafnode.protocol.transform import Transform
+from leafnode.protocol.transform import Transform, mapping_transform, tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ALL_PERCENT: Final = 100
 
@@ -27,11 +30,11 @@ def mappings(place: Place) -> tuple[Mapping, ...]:
         if not convert.is_subject(source):
             raise where.error(f"Subject {quoted(source)} is not a valid subject")
         destinations = _destinations(where)
-        if problem := _problem(source, destinations):
+        if misfit := misfit_of(source, destinations):
             to = ""
             if isinstance(node.value, str):
                 to = f" to {quoted(node.value)}"
-            raise where.error(f"Error adding mapping for {quoted(source)}{to} : {problem}")
+            raise where.error(f"Error adding mapping for {quoted(source)}{to} : {misfit.problem}")
         found.append(Mapping(source, destinations, node))
     return tuple(found)
 
@@ -53,22 +56,39 @@ def _weighted(place: Place) -> Destination:
     return Destination(**given.values)
 
 
-def _problem(source: str, destinations: tuple[Destination, ...]) -> str:
-    """Say what is wrong with a mapping, or return ""."""
+class Misfit(NamedTuple):
+    """Why a mapping cannot be; `destination` is empty where it is not one of them alone."""
+
+    problem: str
+    destination: str = ""
+
+
+def misfit_of(source: str, destinations: Iterable[Destination]) -> Misfit | None:
+    """Return what is wrong with a mapping, or None. Source: server/accounts.go
+    AddWeightedMappings.
+    """
+    if not convert.is_subject(source):
+        return Misfit("invalid subject")
     seen = set()
-    totals: dict[str, int] = {}
+    totals = {"": 0}
     for one in destinations:
         if one.subject in seen:
-            return f"duplicate entry for {quoted(one.subject)}"
+            return Misfit(f"duplicate entry for {quoted(one.subject)}")
         seen.add(one.subject)
         totals[one.cluster] = totals.get(one.cluster, 0) + one.weight_percent
         if totals[one.cluster] > _ALL_PERCENT:
-            return "total weight needs to be <= 100"
+            return Misfit("total weight needs to be <= 100")
         try:
-            Transform(source.encode(), one.subject.encode())
+            mapping_transform(source.encode(), one.subject.encode())
         except TransformError as err:
-            return str(err)
-    return ""
+            return Misfit(str(err), one.subject)
+    if source in seen or set(totals.values()) == {_ALL_PERCENT}:
+        return None
+    try:
+        Transform(source.encode(), tokenize(source.encode()))  # where the rest stays
+    except TransformError as err:
+        return Misfit(str(err))
+    return None
 
 
 _DESTINATION: Final = Block(

@@ -25,6 +25,9 @@ _WILDCARD: Final = re.compile(rb"\$([1-9][0-9]*)|\{\{\s*[wW]ildcard\s*\( *([1-9]
 _FNV_OFFSET: Final = 2166136261
 _FNV_PRIME: Final = 16777619
 
+_BLANK: Final = re.compile(rb"[\t\n\f\r ]")
+_ODD: Final = "invalid transform"
+_ODD_ALONE: Final = f"invalid mapping destination: {_ODD}"
 _UNKNOWN: Final = "unknown function"
 _RANGE: Final = "wildcard index out of range"
 _FEW: Final = "not enough arguments passed to the function"
@@ -113,6 +116,26 @@ def _pairs(parts: list[_Part], tokens: list[bytes]) -> zip[tuple[_Part, bytes]]:
     return zip(parts, tokens, strict=True)
 
 
+def mapping_transform(source: bytes, destination: bytes) -> Transform:
+    """Return the transform of a mapping, looked at in nats-server's order. Raises TransformError.
+
+    Source: server/sublist.go ValidateMapping.
+    """
+    is_whole = False
+    for token in destination.split(b"."):
+        if not token or is_whole:
+            # Without a token that is wrong it says by itself what an error with one says first.
+            raise TransformError(*((_ODD, token) if token else (_ODD_ALONE,)))
+        if len(token) > 4 and token[:2] == b"{{" and token[-2:] == b"}}":
+            if _function_of(token) is None:
+                raise TransformError(_UNKNOWN, token)
+        elif token == b">":
+            is_whole = True
+        elif _BLANK.search(token):
+            raise TransformError(_ODD_ALONE)
+    return Transform(source, destination)
+
+
 def tokenize(subject: bytes) -> bytes:
     """Return a pattern as a destination: `foo.*.*` becomes `foo.$1.$2`."""
     count = 0
@@ -187,12 +210,18 @@ def _parse(token: bytes) -> _Part:
         if b" " in token:
             raise TransformError("invalid subject")
         return _literal(token)
+    called = _function_of(token)
+    if called is None:
+        raise TransformError(_UNKNOWN, token)
+    function, arguments = called
+    return _read_arguments(function, token, _COMMA.split(arguments))
+
+
+def _function_of(token: bytes) -> tuple[Function, bytes] | None:
+    """Return which function a token calls, and its arguments; None: none that is known."""
     call = _CALL.fullmatch(token)
     name = call[1].lower().decode() if call else ""
-    if call is None or name not in _FUNCTIONS:
-        raise TransformError(_UNKNOWN, token)
-    function = Function(name)
-    return _read_arguments(function, token, _COMMA.split(call[2]))
+    return (Function(name), call[2]) if call and name in _FUNCTIONS else None
 
 
 _FUNCTIONS: Final = frozenset(one.value for one in Function if one is not Function.LITERAL)

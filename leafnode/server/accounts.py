@@ -20,7 +20,8 @@ from leafnode.config.import_check import (
     exporters_of,
     local_subject,
 )
-from leafnode.errors import TransformError
+from leafnode.config.mappings import misfit_of
+from leafnode.errors import quoted
 from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, RESPONSE_THRESHOLD_NS
 from leafnode.nuid import hash8, nuid
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
@@ -374,13 +375,13 @@ def _mapped(account: str, one: account_options.Mapping) -> MappedSubject | None:
 
     Destinations of a cluster are left out: this server is in none.
     """
+    if misfit := misfit_of(one.source, one.destinations):
+        text = "Mapping left out: account=%s source=%s problem=%s"
+        log.warning(text, account, quoted(one.source), misfit.problem)
+        return None
     destinations = [
         Weighted(to.subject.encode(), to.weight_percent)
         for to in one.destinations
         if not to.cluster
     ]
-    try:
-        return MappedSubject(one.source.encode(), destinations)
-    except TransformError as err:
-        log.warning("Mapping left out: account=%s source=%s problem=%s", account, one.source, err)
-        return None
+    return MappedSubject(one.source.encode(), destinations)

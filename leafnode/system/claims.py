@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode import go_json
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import problem_of
+from leafnode.auth.account_claims import mapping_problem
 from leafnode.auth.claims import AccountClaims, GenericClaims
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError, quoted
@@ -268,7 +269,7 @@ async def _read(body: bytes) -> tuple[AccountClaims, str]:
 
     def read() -> tuple[AccountClaims, str]:
         claims = jwt.decode(body.decode("utf-8", "replace"), AccountClaims)
-        return claims, problem_of(claims)
+        return claims, problem_of(claims) or mapping_problem(claims)
 
     return await asyncio.to_thread(read) if len(body) > LARGE_JWT_CHARS else read()
 

@@ -46,6 +46,26 @@ def test_a_mapping_has_one_destination_or_several_with_weights() -> None:
         ),
         ('"a.*": "b.*"', 'Error adding mapping for "a.*" to "b.*" : invalid subject'),
         (
+            '"a.*": "b.>.c"',
+            'Error adding mapping for "a.*" to "b.>.c" : invalid mapping destination: '
+            "invalid transform in c",
+        ),
+        (
+            '"a.*": "b..c"',
+            'Error adding mapping for "a.*" to "b..c" : invalid mapping destination: '
+            "invalid transform",
+        ),
+        (
+            '"a.*": "b.*.{{nope(1)}}"',
+            'Error adding mapping for "a.*" to "b.*.{{nope(1)}}" : invalid mapping destination: '
+            "unknown function in {{nope(1)}}",
+        ),
+        (
+            '"a.$1": {dest: b, weight: 10}',
+            'Error adding mapping for "a.$1" : invalid mapping destination: '
+            "wildcard index out of range in $1",
+        ),
+        (
             "a: [{dest: b, weight: 60}, {dest: c, weight: 60}]",
             'Error adding mapping for "a" : total weight needs to be <= 100',
         ),

@@ -137,6 +137,34 @@ async def test_an_update_with_claims_that_make_no_sense_is_told_what_is_wrong(
         }
 
 
+async def test_an_update_with_a_mapping_that_cannot_be_leaves_the_mappings_of_before(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        await world.operator.start(tasks)
+        known = world.operator.known.by_name
+        good = {"w.*": [{"subject": "z.$1"}]}
+        await world.told(update(REALM.system), REALM.account_jwt(REALM.system, mappings=good))
+        before = known[REALM.system.public].token
+
+        for destinations, problem in (
+            (
+                [{"subject": "z.$2"}],
+                'mapping "w.*" -> "z.$2": invalid mapping destination: '
+                "wildcard index out of range in $2: [2]",
+            ),
+            (
+                [{"subject": "z", "weight": 1}, {"subject": "z", "cluster": "c", "weight": 1}],
+                'mapping "w.*": duplicate entry for "z"',
+            ),
+        ):
+            bad = REALM.account_jwt(REALM.system, mappings={"w.*": destinations})
+            answer = await world.told(update(REALM.system), bad)
+            assert answer["error"]["description"] == f"jwt validation failed - {problem}"
+            assert known[REALM.system.public].token == before
+
+
 async def test_an_expired_jwt_is_kept_and_what_held_before_goes_on_to_hold(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
         world = World(tmp_path, tasks)
