@@ -42,11 +42,9 @@ def needs_keys(options: Options) -> bool:
 
 
 def keys_of(server: Server) -> ServerKeys | None:
-    """Make the keys of this run where somebody may need them."""
-    return _new_keys(server) if needs_keys(server.options) else None
-
-
-def _new_keys(server: Server) -> ServerKeys:
+    """Make the keys of this run where somebody may need them: the public one is the server's id."""
+    if not needs_keys(server.options):
+        return None
     from leafnode.auth.nkey import CurveKeyPair, KeyPair
 
     token_bytes = server.token_bytes
@@ -55,12 +53,12 @@ def _new_keys(server: Server) -> ServerKeys:
 
 def start_callout(server: Server, tasks: asyncio.TaskGroup) -> None:
     """Let logins be decided by a service from now on, as the options say now."""
-    if not needs_keys(server.options):
+    keys = server.keys
+    if keys is None:
         return
     from leafnode.auth.callout import AskingServer, Callout
 
     options, operator = server.options, server.operator
-    keys = server.keys = server.keys or _new_keys(server)
     asking = AskingServer(
         name=server.name,
         host=options.host,

@@ -17,7 +17,12 @@ from leafnode.errors import ReloadError
 from leafnode.go_time import format_duration
 
 if TYPE_CHECKING:
-    from leafnode.config.options import Idle, JetStreamOptions, OperatorOptions
+    from leafnode.config.options import (
+        AuthCalloutOptions,
+        Idle,
+        JetStreamOptions,
+        OperatorOptions,
+    )
 
 
 class Part(Enum):
@@ -158,6 +163,8 @@ def changes(old: Options, new: Options) -> list[Change]:
             _check_jetstream(before, after)
         if field == "operator":
             _check_operator(before, after)
+        if field == "authorization":
+            _check_callout(before.auth_callout, after.auth_callout)
         found.append(Change(field, rule))
     return sorted(found, key=lambda change: change.live.part.value)
 
@@ -228,6 +235,19 @@ def _check_jetstream(old: JetStreamOptions | None, new: JetStreamOptions | None)
         raise ReloadError("jetstream storage directory")
     if old.domain != new.domain:
         raise ReloadError(f"JetStreamDomain: old={old.domain}, new={new.domain}")
+
+
+def _check_callout(old: AuthCalloutOptions | None, new: AuthCalloutOptions | None) -> None:
+    """Who decides on logins stays: the server is the one that its requests name."""
+    if old != new:
+        raise ReloadError(f"AuthCallout: old={_callout(old)}, new={_callout(new)}")
+
+
+def _callout(asked: AuthCalloutOptions | None) -> str:
+    if asked is None:
+        return "<nil>"
+    users, accounts = " ".join(asked.auth_users), " ".join(asked.allowed_accounts)
+    return f"&{{{asked.issuer} {asked.account} [{users}] {asked.xkey} [{accounts}]}}"
 
 
 def _check_operator(old: OperatorOptions | None, new: OperatorOptions | None) -> None:

@@ -16,7 +16,7 @@ from leafnode.config.options import AuthCalloutOptions, Authorization, Options
 from leafnode.limits import CALLOUTS_PENDING_MAX
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
-from leafnode.server.callout import Question, needs_keys, start_callout
+from leafnode.server.callout import Question, keys_of, needs_keys, start_callout
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
@@ -98,7 +98,6 @@ def test_a_reload_changes_what_a_service_is_told_of_the_server() -> None:
     server = SimpleNamespace(
         options=Options(authorization=CALLOUT, server_tags=("old",)),
         operator=None,
-        keys=None,
         callout=None,
         name="edge",
         clock=None,
@@ -107,8 +106,9 @@ def test_a_reload_changes_what_a_service_is_told_of_the_server() -> None:
         authenticator=authenticator,
         websocket_authenticator=None,
     )
+    server.keys = keys_of(cast("Server", server))
     start_callout(cast("Server", server), cast("Any", None))
-    question, keys = server.callout, server.keys
+    question = server.callout
 
     later = replace(CALLOUT, timeout_ns=7 * NS_PER_S)
     server.options = Options(authorization=later, server_tags=("new",))
@@ -117,4 +117,4 @@ def test_a_reload_changes_what_a_service_is_told_of_the_server() -> None:
     shown = told[-1]._server
     assert (shown.tags, shown.timeout_ns) == (("new",), 7 * NS_PER_S)
     assert server.callout is question
-    assert server.keys is keys
+    assert shown.keys is server.keys.own

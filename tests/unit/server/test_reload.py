@@ -9,6 +9,7 @@ import pytest
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.listener_options import Websocket, WebsocketAuthorization
 from leafnode.config.options import (
+    AuthCalloutOptions,
     Authorization,
     HostPort,
     Idle,
@@ -114,6 +115,36 @@ def test_an_nkey_that_is_the_no_auth_user_stays_it_as_long_as_it_is_a_user() -> 
     before = Options(authorization=Authorization(users=(User(nkey="U1"),)), no_auth_user="U1")
 
     assert "NoAuthUser" in refusal(before, replace(before, no_auth_user=""))
+
+
+ASKED = AuthCalloutOptions("AK", ("s", "t"), account="AUTH")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (None, ASKED, "old=<nil>, new=&{AK AUTH [s t]  []}"),
+        (ASKED, None, "old=&{AK AUTH [s t]  []}, new=<nil>"),
+        (
+            ASKED,
+            replace(ASKED, xkey="XK", allowed_accounts=("A", "B")),
+            "old=&{AK AUTH [s t]  []}, new=&{AK AUTH [s t] XK [A B]}",
+        ),
+    ],
+)
+def test_who_decides_on_logins_stays(
+    old: AuthCalloutOptions | None, new: AuthCalloutOptions | None, text: str
+) -> None:
+    before, after = (Options(authorization=replace(USERS, auth_callout=one)) for one in (old, new))
+
+    assert refusal(before, after) == f"config reload not supported for AuthCallout: {text}"
+
+
+def test_how_long_it_may_take_to_decide_changes_live() -> None:
+    before = Options(authorization=replace(USERS, auth_callout=ASKED))
+    after = Options(authorization=replace(before.authorization, timeout_ns=5))
+
+    assert [one.field for one in changes(before, after)] == ["authorization"]
 
 
 def test_what_has_no_effect_may_be_said_with_its_default() -> None:
