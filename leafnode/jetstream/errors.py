@@ -15,6 +15,8 @@ TOO_MANY_REQUESTS: Final = header.status(429, b"Too Many Requests")
 _STORE_FAILED: Final = header.status(500, b"Store Not Available")
 
 _WRONG_LAST_SEQUENCE: Final = 10071
+_TOO_LARGE: Final = frozenset({10054, 10097})
+_WHEN_STORING: Final = frozenset({10077, 10165})  # the stream is full; the TTL cannot be
 _EXPECTED_SEQUENCES: Final = (
     (b"Nats-Expected-Last-Subject-Sequence", "last sequence by subject"),
     (b"Nats-Expected-Last-Sequence", "last sequence"),
@@ -231,10 +233,17 @@ def store_status(error: StoreError) -> bytes:
     return TOO_MANY_REQUESTS if isinstance(error, StoreBusy) else _STORE_FAILED
 
 
+def refuses_when_storing(error: JetStreamError | StoreError) -> bool:
+    """Say whether nats-server finds this only when it stores: who only traces is not told."""
+    return isinstance(error, JetStreamError) and error.err_code in _WHEN_STORING
+
+
 def trace_error(error: JetStreamError | StoreError, block: bytes) -> str:
     """Return how a message trace words why a message with this header is not stored."""
     if isinstance(error, StoreError):
         return store_error(error).description
+    if error.err_code in _TOO_LARGE:
+        return "maximum payload exceeded"
     if error.err_code != _WRONG_LAST_SEQUENCE:
         return error.description
     last = error.description.rpartition(" ")[2]

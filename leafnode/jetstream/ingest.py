@@ -19,6 +19,7 @@ from leafnode.jetstream.errors import (
     TOO_MANY_REQUESTS,
     error_fields,
     js_error,
+    refuses_when_storing,
     store_error,
     trace_error,
 )
@@ -256,10 +257,16 @@ class Ingest:
         try:
             judged = self.judge.judge(subject, *opened(header_size, body), stream.next_time_ns())
         except (JetStreamError, StoreError) as error:
-            fields["error"] = trace_error(error, body[:header_size])
+            is_late = refuses_when_storing(error)
+            if is_late:
+                fields["subject"] = subject.decode("utf-8", "replace")
+            if not (is_late and trace.only):
+                fields["error"] = trace_error(error, body[:header_size])
         else:
             if judged.duplicate_of is None:
                 fields["subject"] = subject.decode("utf-8", "replace")
+                if not judged.is_wanted:
+                    fields["nointerest"] = True
             else:
                 fields["error"] = _DUPLICATE
         return fields

@@ -5,6 +5,8 @@ The texts were measured on nats-server 2.15.1.
 
 from __future__ import annotations
 
+from typing import Any
+
 from leafnode.routing.message_args import Args
 from leafnode.routing.publish import publish
 from tests.sim.tracer import FakeTracer
@@ -14,9 +16,9 @@ from tests.unit.jetstream.world import World
 class TracedWorld(World):
     """A stream S on s.>, in an account that traces."""
 
-    def __init__(self) -> None:
+    def __init__(self, **config: Any) -> None:
         super().__init__()
-        self.create_stream()
+        self.create_stream(**config)
         self.tracer = self.account.tracer = FakeTracer()
 
     def trace(self, *lines: bytes) -> None:
@@ -88,3 +90,35 @@ def test_a_repeated_message_is_noted_as_such() -> None:
 
     assert world.tracer.steps()[1] == ("js", {"stream": "S", "error": "msgid is duplicate"})
     assert world.stored() == 1
+
+
+def test_a_full_stream_is_told_with_the_subject_and_only_to_who_publishes() -> None:
+    world = TracedWorld(max_msgs=1, discard="new")
+    world.trace()
+    world.tracer.sent.clear()
+
+    world.trace()
+
+    fields = {"stream": "S", "subject": "s.1", "error": "maximum messages exceeded"}
+    assert world.tracer.steps()[1] == ("js", fields)
+    world.tracer.sent.clear()
+    world.trace(b"Nats-Trace-Only: 1")
+    assert world.tracer.steps()[1] == ("js", {"stream": "S", "subject": "s.1"})
+
+
+def test_a_message_that_is_too_large_is_told_in_the_words_of_core_nats() -> None:
+    world = TracedWorld(max_msg_size=10)
+
+    world.trace()
+
+    fields = {"stream": "S", "error": "maximum payload exceeded"}
+    assert world.tracer.steps()[1] == ("js", fields)
+
+
+def test_a_message_that_nobody_is_interested_in_is_told_so() -> None:
+    world = TracedWorld(retention="interest")
+
+    world.trace()
+
+    fields = {"stream": "S", "subject": "s.1", "nointerest": True}
+    assert world.tracer.steps()[1] == ("js", fields)
