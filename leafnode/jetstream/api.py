@@ -169,6 +169,9 @@ class Api:
             self._sub = None
 
     def _on_request(self, delivery: Delivery) -> None:
+        trace, subject = delivery.trace, delivery.subject
+        if trace is not None and trace.is_served(subject, subject):
+            return
         delivery.origin.outbox.work_left -= API_WORK * len(delivery.messages)
         found = find_endpoint(delivery.subject)
         if found is None:

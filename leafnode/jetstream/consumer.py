@@ -336,6 +336,8 @@ class Consumer:
         return min(limit, limits.ACK_PENDING_MAX) if limit > 0 else limits.ACK_PENDING_MAX
 
     def _on_next(self, delivery: Delivery) -> None:
+        if delivery.trace is not None and delivery.trace.only:
+            return
         delivery.origin.outbox.work_left -= limits.PULL_WORK * len(delivery.messages)
         for reply, header_size, body in delivery.messages:
             self.outlet.request(reply, body[:header_size], body[header_size:])

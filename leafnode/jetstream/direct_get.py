@@ -70,6 +70,8 @@ class DirectGet:
         self._subs = []
 
     def _on_request(self, delivery: Delivery) -> None:
+        if delivery.trace is not None and delivery.trace.only:
+            return
         delivery.origin.outbox.work_left -= PULL_WORK * len(delivery.messages)
         tail = delivery.subject[len(self._subject) + 1 :]
         for reply, header_size, body in delivery.messages:

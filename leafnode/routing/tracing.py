@@ -47,6 +47,8 @@ NOT_TRACED_ON: Final = (
 ONLY_NOT_TRACED_ON: Final = "Not delivered because remote does not support message tracing"
 CLIENT_CLOSED: Final = "Not delivered because client is closed"
 
+_SYSTEM: Final = "$SYS"  # its account's name where it has no other
+
 # nats-server's numbers for what is at the other end.
 _KINDS: Final = {Kind.CLIENT: 0, Kind.SYSTEM: 3, Kind.LEAF: 4}
 
@@ -183,6 +185,16 @@ class Trace:
         """Note that a request goes to a service of another account, as `to`."""
         fields: dict[str, object] = {"from": _text(subject), "to": _text(to)}
         self.note("si", acc=exporter.name, **fields)
+
+    def is_served(self, subject: bytes, to: bytes) -> bool:
+        """Note that the server itself answers, as `to` of its system account, whose services are
+        imported on nats-server. Nothing more is noted; say whether it is to be traced only.
+        """
+        services = self.account.services
+        system = services.world.system if services is not None else None
+        name = system.name if system is not None else _SYSTEM
+        self.note("si", acc=name, **{"from": _text(subject), "to": _text(to)})
+        return self.only
 
     def sent_on(self, sub: Subscription, message: Message) -> Message | None:
         """Note that a message leaves for another server, and return it with its way up to there.

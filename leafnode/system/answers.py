@@ -101,17 +101,20 @@ class Answers:
         reload = f"$SYS.REQ.SERVER.{about.id}.RELOAD"
         requests.serve_command(system, reload, self._acts.reload)
         user_info = Service(self._user_info, None, is_imported=True)
-        requests.serve(system, "$SYS.REQ.USER.INFO", user_info)
+        requests.serve(system, "$SYS.REQ.USER.INFO", user_info, _own("USER", system, "INFO"))
         requests.serve(system, "$SYS.DEBUG.SUBSCRIBERS", Service(_subscribers, None, raw=True))
 
     def serve_account(self, account: Account, requests: Requests) -> None:
         """Subscribe to what every other account may ask, and is answered about itself alone."""
         connz = Service(self._own_connz, options.CONNZ)
-        requests.serve(account, "$SYS.REQ.ACCOUNT.PING.CONNZ", connz)
-        requests.serve(account, "$SYS.REQ.SERVER.PING.CONNZ", connz)
+        connz_there = _own("ACCOUNT", account, "CONNZ")
+        requests.serve(account, "$SYS.REQ.ACCOUNT.PING.CONNZ", connz, connz_there)
+        requests.serve(account, "$SYS.REQ.SERVER.PING.CONNZ", connz, connz_there)
         statz = Service(self._own_statz, options.ACCOUNT_STATZ)
-        requests.serve(account, "$SYS.REQ.ACCOUNT.PING.STATZ", statz)
-        requests.serve(account, "$SYS.REQ.USER.INFO", Service(self._user_info, None))
+        statz_there = _own("ACCOUNT", account, "STATZ")
+        requests.serve(account, "$SYS.REQ.ACCOUNT.PING.STATZ", statz, statz_there)
+        user_info, user_there = Service(self._user_info, None), _own("USER", account, "INFO")
+        requests.serve(account, "$SYS.REQ.USER.INFO", user_info, user_there)
 
     def _for_servers(self) -> dict[str, Service]:
         services = {
@@ -215,6 +218,11 @@ class Answers:
         if request.asker.kind is not Kind.CLIENT:
             raise NoAnswer  # a leaf's own server answers its users
         return self._acts.user_info(request.asker)
+
+
+def _own(kind: str, account: Account, name: str) -> str:
+    """Return what nats-server imports into the account when it may ask about itself."""
+    return f"$SYS.REQ.{kind}.{account.name}.{name}"
 
 
 def _by_cid(act: Callable[[int], None], _: Request, given: dict[str, Any]) -> object:

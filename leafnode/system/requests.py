@@ -101,10 +101,20 @@ class Requests:
     def waiting(self) -> int:
         return len(self._queue)
 
-    def serve(self, account: Account, subject: str, service: Service) -> None:
-        """Answer what is published on `subject` in `account`."""
+    def serve(
+        self, account: Account, subject: str, service: Service, imported_as: str = ""
+    ) -> None:
+        """Answer what is published on `subject` in `account`.
+
+        `imported_as`: what it is in the system account of nats-server, for traces.
+        """
 
         def take(delivery: Delivery) -> None:
+            trace = delivery.trace
+            if trace is not None and imported_as:
+                is_only_traced = trace.is_served(delivery.subject, imported_as.encode())
+                if is_only_traced:
+                    return
             for reply, header_size, body in delivery.messages:
                 self._enqueue(
                     service,

@@ -122,3 +122,35 @@ def test_a_message_that_nobody_is_interested_in_is_told_so() -> None:
 
     fields = {"stream": "S", "subject": "s.1", "nointerest": True}
     assert world.tracer.steps()[1] == ("js", fields)
+
+
+def ask(world: TracedWorld, subject: bytes, *lines: bytes) -> None:
+    block = b"\r\n".join([b"NATS/1.0", b"Nats-Trace-Dest: t", *lines]) + b"\r\n\r\n"
+    publish(world.client, subject, Args(b"r", len(block), len(block)), block)
+
+
+def test_the_api_is_a_service_of_the_system_account() -> None:
+    world = TracedWorld()
+
+    ask(world, b"$JS.API.STREAM.DELETE.S")
+
+    fields = {"acc": "$SYS", "from": "$JS.API.STREAM.DELETE.S", "to": "$JS.API.STREAM.DELETE.S"}
+    assert world.tracer.steps()[1:] == [("si", fields)]
+    assert "S" not in world.js.streams
+
+
+def test_a_request_that_is_only_traced_does_nothing() -> None:
+    world = TracedWorld()
+    world.create_consumer()
+    world.trace()
+    (consumer,) = world.js.streams["S"].consumers.values()
+    before = consumer.info()["num_waiting"]
+
+    for subject in (b"$JS.API.STREAM.DELETE.S", b"$JS.API.CONSUMER.MSG.NEXT.S.C"):
+        world.tracer.sent.clear()
+        ask(world, subject, b"Nats-Trace-Only: true")
+        assert [kind for kind, _ in world.tracer.steps()] == ["in", "si"]
+
+    assert "S" in world.js.streams
+    assert consumer.info()["num_waiting"] == before == 0
+    assert consumer.info()["num_pending"] == 1

@@ -9,6 +9,7 @@ import pytest
 from leafnode.config.options import Options
 from leafnode.system import options
 from tests.sim.system import SystemWorld
+from tests.sim.tracer import FakeTracer
 
 
 def test_a_ping_is_answered_with_statistics_in_no_envelope() -> None:
@@ -290,3 +291,30 @@ def test_a_client_is_told_of_lame_duck_mode_by_its_cid() -> None:
     world.ask(b"$SYS.REQ.SERVER.NSERVER.LDM", b'{"cid":3}')
 
     assert world.kicked == [3]
+
+
+@pytest.mark.parametrize(
+    ("subject", "there"),
+    [
+        ("$SYS.REQ.USER.INFO", "$SYS.REQ.USER.$G.INFO"),
+        ("$SYS.REQ.ACCOUNT.PING.CONNZ", "$SYS.REQ.ACCOUNT.$G.CONNZ"),
+        ("$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.ACCOUNT.$G.CONNZ"),
+        ("$SYS.REQ.ACCOUNT.PING.STATZ", "$SYS.REQ.ACCOUNT.$G.STATZ"),
+    ],
+)
+def test_a_trace_says_that_the_system_account_answers(subject: str, there: str) -> None:
+    world = SystemWorld()
+    tracer = world.server.account("$G").tracer = FakeTracer()
+    client = world.client(b'{"verbose":false,"headers":true}')
+    answers = world.hear("$G", b"r")
+
+    for only in (b"", b"Nats-Trace-Only: 1\r\n"):
+        tracer.sent.clear()
+        block = b"NATS/1.0\r\nNats-Trace-Dest: t\r\n" + only + b"\r\n"
+        size = len(block)
+        client.says(b"HPUB %b r %d %d\r\n%b\r\n" % (subject.encode(), size, size, block))
+        world.settle()
+        fields = {"acc": "$SYS", "from": subject, "to": there}
+        assert tracer.steps()[1:] == [("si", fields)]
+
+    assert len(answers) == 1  # who only traces gets none
