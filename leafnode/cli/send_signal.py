@@ -7,6 +7,7 @@ Truth: nats-server 2.15.1 server/signal.go ProcessSignal, server/opts.go maybeRe
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,10 @@ _SIGNALS: Final = {
     "ldm": signal.SIGUSR2,
 }
 _PROC: Final = Path("/proc")
+_COMM_CHARS: Final = 15  # of a program's name that the kernel keeps
+_PYTHON: Final = re.compile(r"(python|pypy)[\d.]*", re.ASCII)
+_WITH_VALUE: Final = frozenset({"-X", "-W", "--check-hash-based-pycs"})
+_STORE: Final = "store"  # the command that serves nobody
 _PID_DIGITS: Final = 9  # the kernel's own have seven
 
 
@@ -81,15 +86,32 @@ def _meant(expression: str, program: str, proc: Path) -> list[int]:
 
 
 def _running(program: str, proc: Path) -> Iterator[int]:
-    """Find this program's other processes: a script is named by the interpreter's arguments."""
+    """Find this program's other processes; who only has its name among its arguments is none."""
     for entry in sorted(proc.iterdir()):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            words = os.fsdecode((entry / "cmdline").read_bytes()).split("\0")
+            runs = os.fsdecode((entry / "comm").read_bytes()).removesuffix("\n")
         except OSError:
             continue  # it is gone, or somebody else's
-        first = [Path(os.fsdecode(word)).name for word in arguments[:2]]
-        by_module = arguments[1:3] == [b"-m", program.encode()]
-        if program in first or by_module:
+        if _is_server(words, runs, program):
             yield int(entry.name)
+
+
+def _is_server(words: list[str], runs: str, program: str) -> bool:
+    """Say whether a process is one by its arguments and by the name of what it runs."""
+    is_named = runs == program[:_COMM_CHARS]
+    if Path(words[0]).name == program:
+        return is_named and words[1:2] != [_STORE]
+    # The kernel says the script's name where its first line named the interpreter.
+    if not (_PYTHON.fullmatch(Path(words[0]).name) and (is_named or _PYTHON.fullmatch(runs))):
+        return False
+    at = 1
+    while at < len(words) and words[at].startswith("-") and words[at] not in {"-m", "-c", "-"}:
+        at += 2 if words[at] in _WITH_VALUE else 1
+    if words[at : at + 2] == ["-m", program]:
+        at += 1
+    elif at == len(words) or Path(words[at]).name != program:
+        return False
+    return words[at + 1 : at + 2] != [_STORE]

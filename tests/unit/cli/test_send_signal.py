@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
     """A /proc with three servers, one of them started as a module, and a shell."""
-    lines = {
-        "31": b"/v/bin/python\0/v/bin/leafnode\0-c\0x\0",
-        "325": b"/v/bin/python\0-m\0leafnode\0",
-        "40": b"/usr/bin/nats-server\0-p\0leafnode\0",
-        "50": b"sh\0-c\0leafnode\0",
-    }
-    for pid, line in lines.items():
-        (tmp_path / "proc" / pid).mkdir(parents=True)
-        (tmp_path / "proc" / pid / "cmdline").write_bytes(line)
+    (tmp_path / "proc").mkdir()
     (tmp_path / "proc" / "meminfo").write_text("")
+    run(tmp_path / "proc", 31, "leafnode", "/v/bin/python /v/bin/leafnode -c x")
+    run(tmp_path / "proc", 325, "python3.11", "/v/bin/python3.11 -X dev -u -m leafnode")
+    run(tmp_path / "proc", 40, "nats-server", "/usr/bin/nats-server -p leafnode")
+    run(tmp_path / "proc", 50, "sh", "sh -c leafnode")
     return tmp_path / "proc"
+
+
+def run(proc: Path, pid: int, comm: str, line: str) -> None:
+    """Let a process be there: what the kernel calls it, and its arguments."""
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "comm").write_text(f"{comm}\n")
+    (proc / str(pid) / "cmdline").write_text("".join(f"{word}\0" for word in line.split(" ")))
 
 
 def sent(parameter: str, proc: Path, program: str = "leafnode") -> list[tuple[int, int]]:
@@ -66,6 +69,51 @@ def test_a_pid_file_names_the_process(proc: Path, tmp_path: Path) -> None:
 
 def test_the_one_process_of_that_name_needs_no_pid(proc: Path) -> None:
     assert sent("reload", proc, "nats-server") == [(40, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize(
+    ("comm", "line"),
+    [
+        ("less", "less /var/log/leafnode"),
+        ("vi", "vi leafnode"),
+        ("ls", "ls -l /etc/leafnode"),
+        ("sudo", "sudo leafnode -c x"),
+        ("timeout", "timeout 5 leafnode"),
+        ("bash", "/bin/bash /v/bin/leafnode"),
+        ("bash", "leafnode"),
+        ("python3", "python3 -c leafnode"),
+        ("python3", "python3 -m pdb leafnode"),
+        ("python3", "python3 -m leafnode_tool"),
+        ("python3", "python3 -m leafnode store query"),
+        ("leafnode", "/v/bin/python /v/bin/leafnode store backup x"),
+        ("leafnode", "leafnode store ls"),
+        ("python3", "python3 -"),
+        ("python3", "python3"),
+        ("kworker", ""),
+    ],
+)
+def test_who_only_names_the_server_is_not_it(tmp_path: Path, comm: str, line: str) -> None:
+    run(tmp_path, 13, comm, line)
+
+    assert refused("stop", tmp_path) == "no leafnode processes running"
+    assert refused("stop=1*", tmp_path) == "no leafnode processes running"
+
+
+@pytest.mark.parametrize(
+    ("comm", "line"),
+    [
+        ("leafnode", "/v/bin/python /v/bin/leafnode"),
+        ("leafnode", "/v/bin/python -I /v/bin/leafnode -c x"),
+        ("python3", "python3 bin/leafnode"),
+        ("pypy3.10", "pypy3.10 -m leafnode"),
+        ("leafnode", "leafnode -js"),
+    ],
+)
+def test_the_server_is_found_however_it_was_started(tmp_path: Path, comm: str, line: str) -> None:
+    run(tmp_path, 12, "sudo", "sudo leafnode")
+    run(tmp_path, 13, comm, line)
+
+    assert sent("reload", tmp_path) == [(13, signal.SIGHUP)]
 
 
 def test_a_star_means_each_whose_pid_begins_so(proc: Path) -> None:
