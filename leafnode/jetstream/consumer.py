@@ -29,7 +29,7 @@ from leafnode.jetstream.push import PushSubject
 from leafnode.jetstream.stream import with_dynamic
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
-from leafnode.protocol.subject import matches
+from leafnode.protocol.patterns import PatternSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,10 +156,10 @@ class Consumer:
 
     def _drop_unwanted(self) -> None:
         """What was to be delivered first is not when the filters do not match it any more."""
-        listed, wanted = self.cursor.listed, self.config.filters
+        listed, wanted = self.cursor.listed, PatternSet(self.config.filters)
         subjects = [(seq, self.stream.store.subject_of(seq)) for seq in listed] if wanted else []
         for seq, subject in subjects:
-            if subject is None or not any(matches(one, subject) for one in wanted):
+            if subject is None or wanted.which(subject) is None:
                 listed.remove(seq)
 
     def reset(self, seq: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
+from leafnode.errors import WalkError
 from leafnode.go_time import format_duration
 from leafnode.jetstream import priority
 from leafnode.jetstream.errors import js_error
@@ -23,7 +24,8 @@ from leafnode.jetstream.stream_config import (
     invalid,
     metadata_bytes,
 )
-from leafnode.protocol.subject import collides, is_literal, is_subset, is_valid
+from leafnode.protocol.patterns import PatternSet, Walk
+from leafnode.protocol.subject import collides, is_literal, is_valid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -181,10 +183,12 @@ def check_work_queue(config: ConsumerConfig, others: Sequence[ConsumerConfig]) -
 
 def check_partition(config: ConsumerConfig, others: Iterable[ConsumerConfig]) -> None:
     """Raise 10100 when it wants what one of the others on a work-queue stream wants."""
-    for other in others:
-        theirs = other.filters or [b">"]
-        if any(collides(one, two) for one in config.filters for two in theirs):
+    wanted = PatternSet(config.filters)
+    try:
+        if any(wanted.meet(other.filters or [b">"], Walk()) for other in others):
             raise js_error(10100)
+    except WalkError as error:
+        raise invalid(str(error)) from error
 
 
 def _fill(config: ConsumerConfig, stream: StreamConfig, most: Most, *, pedantic: bool) -> None:
@@ -325,9 +329,12 @@ def _check_filters(config: ConsumerConfig) -> None:
     filters = config.filters
     if not all(is_valid(subject) for subject in filters):
         raise invalid("invalid subject")
-    for index, one in enumerate(filters):
-        if any(is_subset(one, two) or is_subset(two, one) for two in filters[index + 1 :]):
+    patterns, walk = PatternSet(filters), Walk()
+    try:
+        if any(len(patterns.including(one, walk)) > 1 for one in filters):
             raise js_error(10138)
+    except WalkError as error:
+        raise invalid(str(error)) from error
 
 
 def _check_start(config: ConsumerConfig) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.protocol.patterns import PatternSet
+from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +37,7 @@ class Cursor:
         "_left",
         "_on_ready",
         "_page",
+        "_patterns",
         "_read_seq",
         "_reading",
         "_store",
@@ -52,6 +55,7 @@ class Cursor:
     ) -> None:
         self._store = store
         self._filters = filters
+        self._patterns = PatternSet(filters)
         self._on_ready = on_ready
         self._page: deque[StoredMsg] = deque()
         self._reading = False
@@ -66,6 +70,13 @@ class Cursor:
         self._left = 0
         self._counted_first = 0
         self._counted_last = -1
+
+    def wants(self, subject: bytes) -> bool:
+        """Say whether messages of this subject are among those that it reads."""
+        filters = self._filters
+        if len(filters) > 1:
+            return self._patterns.which(subject) is not None
+        return not filters or matches(filters[0], subject)
 
     # --- new messages
 
@@ -242,6 +253,7 @@ class Cursor:
         self._fetching.clear()
         if filters is not None:
             self._filters = filters
+            self._patterns = PatternSet(filters)
         while self.listed and self.listed[0] < next_seq:
             self.listed.popleft()
         after_listed = self.listed[-1] + 1 if self.listed else 0

@@ -172,8 +172,7 @@ class DirectLast:
             return
         found = {
             subject: state
-            for pattern in request.multi_last
-            for subject, state in store.subjects(pattern.encode())
+            for subject, state in store.subjects(*map(str.encode, request.multi_last))
             if state.first_seq <= self._upto_seq
         }
         sure = [state.last_seq for state in found.values() if state.last_seq <= self._upto_seq]

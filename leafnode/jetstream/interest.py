@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreError
-from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def is_wanted(stream: Stream, subject: bytes) -> bool:
     """Say whether some consumer will want a message on this subject."""
-    return any(_matches(consumer, subject) for consumer in stream.consumers.values())
+    return any(consumer.cursor.wants(subject) for consumer in stream.consumers.values())
 
 
 def unneeded(stream: Stream, done: Consumer, seqs: Sequence[int]) -> list[int]:
@@ -42,14 +41,9 @@ def _is_needed(stream: Stream, consumers: Sequence[Consumer], seq: int) -> bool:
         if not consumer.config.filters:
             return True
         subject = subject or stream.store.subject_of(seq)
-        if subject is not None and _matches(consumer, subject):
+        if subject is not None and consumer.cursor.wants(subject):
             return True
     return False
-
-
-def _matches(consumer: Consumer, subject: bytes) -> bool:
-    filters = consumer.config.filters
-    return not filters or any(matches(one, subject) for one in filters)
 
 
 class Sweep:

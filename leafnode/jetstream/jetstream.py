@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.config.account_options import AccountJetStream as Bounds
-from leafnode.errors import JetStreamError, StoreCorrupt, StoreError
+from leafnode.errors import JetStreamError, StoreCorrupt, StoreError, WalkError
 from leafnode.jetstream import (
     account_bounds,
     advisory,
@@ -33,7 +33,7 @@ from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
-from leafnode.protocol.subject import collides
+from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
@@ -336,13 +336,13 @@ class AccountJetStream:
             log.error("Stream could not be deleted: stream=%s reason=%s", name, error)
 
     def _check_overlap(self, config: StreamConfig) -> None:
-        subjects = [subject.encode() for subject in config.subjects]
-        for other in self.streams.values():
-            if other.name == config.name:
-                continue
-            for theirs in other.config.subjects:
-                if any(collides(mine, theirs.encode()) for mine in subjects):
-                    raise js_error(10065)
+        mine = PatternSet(subject.encode() for subject in config.subjects)
+        others = (one.config for one in self.streams.values() if one.name != config.name)
+        try:
+            if any(mine.meet(map(str.encode, other.subjects), Walk()) for other in others):
+                raise js_error(10065)
+        except WalkError as error:
+            raise stream_config.invalid(str(error)) from error
 
     def _check_bytes(self, config: StreamConfig, promised_before: int) -> None:
         """Refuse what is beyond the account's bounds, or would promise more than the server may."""

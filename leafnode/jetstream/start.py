@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.protocol.patterns import PatternSet
+
 if TYPE_CHECKING:
     from leafnode.jetstream.api_types import ConsumerConfig
     from leafnode.store.api import StreamStore
@@ -33,8 +35,8 @@ def start_of(
             start = store.seq_at(config.opt_start_time)
             start = _nearest(store, config.filters, start)
         case "last_per_subject" if not one_per_subject:
-            found = {one.last_seq for each in config.filters for _, one in store.subjects(each)}
-            listed = sorted(found)
+            if config.filters:
+                listed = sorted(one.last_seq for _, one in store.subjects(*config.filters))
             start = listed[0] if listed else state.last_seq
         case _:
             start = state.first_seq
@@ -45,8 +47,7 @@ def _last_matching(store: StreamStore, filters: list[bytes]) -> int:
     """Return the newest sequence that matches, or 0 when none does."""
     if not filters:
         return store.last_seq()
-    newest = [found.last_seq for one in filters for _, found in store.subjects(one)]
-    return max(newest, default=0)
+    return max((found.last_seq for _, found in store.subjects(*filters)), default=0)
 
 
 def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
@@ -54,8 +55,10 @@ def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
     the end; nothing wanted lies before it.
     """
     last = store.last_seq()
-    begins = [
-        min((found.first_seq for _, found in store.subjects(one)), default=0) for one in filters
-    ]
-    nearest = min((first for first in begins if start <= first < last), default=last)
+    which = PatternSet(filters).which
+    begins: dict[int | None, int] = {}
+    for name, found in store.subjects(*filters) if filters else ():
+        one = which(name)
+        begins[one] = min(found.first_seq, begins.get(one, found.first_seq))
+    nearest = min((first for first in begins.values() if start <= first < last), default=last)
     return nearest if start < nearest < last else start

@@ -315,7 +315,7 @@ class Stream:
             filters = consumer.config.filters
             begin = first_seq
             if filters and all(is_subset(one, pattern) for one in filters):
-                left = [state.first_seq for one in filters for _, state in self.store.subjects(one)]
+                left = [state.first_seq for _, state in self.store.subjects(*filters)]
                 begin = min(left, default=self.store.last_seq() + 1)
             moves.append((consumer, begin))
         self._once_durable(moves)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.errors import TransformError
+from leafnode.errors import TransformError, WalkError
 from leafnode.go_time import format_duration
 from leafnode.jetstream import origin_config, reshape
 from leafnode.jetstream.api_types import Placement, StreamConfig
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.names import is_stream_name
+from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform
 
@@ -310,17 +311,20 @@ def _check_subjects(config: StreamConfig) -> None:
         config.subjects = [config.name]
     if len(config.subjects) > limits.STREAM_SUBJECTS_MAX:
         raise invalid(f"too many subjects, maximum allowed is {limits.STREAM_SUBJECTS_MAX}")
-    seen: list[bytes] = []
+    seen, walk = PatternSet(), Walk()
     for text in config.subjects:
         subject = text.encode()
         if not is_valid(subject):
             raise invalid("invalid subject")
         if not config.no_ack:
             _check_reserved(subject)
-        for other in seen:
-            if collides(other, subject):
-                raise invalid(f'subject "{other.decode()}" overlaps with "{text}"')
-        seen.append(subject)
+        try:
+            other = min(seen.colliding(subject, walk), default=None)
+        except WalkError as error:
+            raise invalid(str(error)) from error
+        if other is not None:
+            raise invalid(f'subject "{config.subjects[other]}" overlaps with "{text}"')
+        seen.add(subject)
 
 
 def _check_reserved(subject: bytes) -> None:

@@ -72,6 +72,25 @@ class PatternSet:
         self._size += 1
         return self._size - 1
 
+    def which(self, literal: bytes) -> int | None:
+        """Return the number of a pattern that stands for a literal subject; None: there is none.
+
+        Passes each node once at most.
+        """
+        nodes = [self._root]
+        for token in literal.split(b"."):
+            following: list[_Node] = []
+            for node in nodes:
+                children = node.children
+                if (rest := children.get(b">")) is not None and rest.numbers:
+                    return rest.numbers[0]
+                if (star := children.get(b"*")) is not None:
+                    following.append(star)
+                if token != b"*" and (same := children.get(token)) is not None:
+                    following.append(same)
+            nodes = following
+        return next((node.numbers[0] for node in nodes if node.numbers), None)
+
     def including(self, subject: bytes, walk: Walk, *, stars_take_all: bool = False) -> list[int]:
         """Return the numbers of the patterns that include a subject or pattern, in order.
 
@@ -127,6 +146,12 @@ class PatternSet:
                 levels.append(child for name, child in children.items() if name != b">")
             else:
                 levels.append(iter([children[name] for name in (token, b"*") if name in children]))
+
+    def meet(self, others: Iterable[bytes], walk: Walk) -> bool:
+        """Say whether any of them has a subject in common with any of the others. Raises
+        WalkError.
+        """
+        return any(True for other in others for _ in self.colliding(other, walk))
 
 
 def _all_below(top: _Node, walk: Walk) -> Iterator[int]:

@@ -177,8 +177,8 @@ class StreamStore(Protocol):
         """
         ...
 
-    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
-        """Every subject that matches the pattern, in byte order."""
+    def subjects(self, *patterns: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+        """Every subject that matches any pattern (none given: all), in byte order."""
         ...
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
-from leafnode.protocol.subject import is_literal, matches
 from leafnode.store.api import (
     SEQ_MAX,
     ConsumerRecord,
@@ -26,6 +25,7 @@ from leafnode.store.api import (
     SubjectState,
 )
 from leafnode.store.sizes import message_bytes
+from leafnode.store.subjects import Patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,9 +129,9 @@ class MemoryStream:
         message = self._messages.get(seq)
         return _size(message) if message is not None else 0
 
-    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+    def subjects(self, *patterns: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         found: list[tuple[bytes, SubjectState]] = []
-        for subject in sorted(self._matching([pattern])):
+        for subject in sorted(self._matching(patterns)):
             state = self.subject_state(subject)
             assert state is not None
             found.append((subject, state))
@@ -222,13 +222,7 @@ class MemoryStream:
     def _matching(self, patterns: Sequence[bytes]) -> Iterable[bytes]:
         if not patterns or b">" in patterns:
             return self._subjects
-        if all(is_literal(pattern) for pattern in patterns):
-            return {pattern for pattern in patterns if pattern in self._subjects}
-        return [
-            subject
-            for subject in self._subjects
-            if any(matches(pattern, subject) for pattern in patterns)
-        ]
+        return list(Patterns(patterns).among(self._subjects))
 
     def _select(self, start_seq: int, patterns: Sequence[bytes]) -> Iterator[StoredMsg]:
         wanted = set(self._matching(patterns)) if patterns else None

@@ -177,9 +177,9 @@ class SqliteStream:
         self._check_intact()
         return lookup.size_of(self.index, seq)
 
-    def subjects(self, pattern: bytes) -> Iterable[tuple[bytes, SubjectState]]:
+    def subjects(self, *patterns: bytes) -> Iterable[tuple[bytes, SubjectState]]:
         self._check_intact()
-        found = sorted((known.name, known) for known in self.index.subjects.matching(pattern))
+        found = sorted((known.name, known) for known in self.index.subjects.matching(patterns))
         return ((name, lookup.subject_state(self.index, known)) for name, known in found)
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:

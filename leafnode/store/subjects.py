@@ -7,13 +7,15 @@ forgotten together with its last rows. Truth: docs/store.md, "Subjects".
 from __future__ import annotations
 
 import zlib
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.protocol.subject import is_literal, matches
+from leafnode.protocol.patterns import PatternSet
+from leafnode.protocol.subject import is_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Subject:
@@ -95,16 +97,16 @@ class Subjects:
             subject = self.by_name.get(patterns[0])
             return frozenset((subject.sid,)) if subject else frozenset()
         key = tuple(patterns)
-        known = self._filters.pop(key, None) or _Filter()
-        known.extend(key, self)
+        known = self._filters.pop(key, None) or _Filter(key)
+        known.extend(self)
         self._filters[key] = known  # the most recently used is last
         while len(self._filters) > limits.SUBJECT_FILTERS_MAX:
             del self._filters[next(iter(self._filters))]
         return known.sids
 
-    def matching(self, pattern: bytes) -> Iterator[Subject]:
-        """Yield the subjects that have messages and match, in no order."""
-        sids = self.sids([pattern])
+    def matching(self, patterns: Sequence[bytes]) -> Iterator[Subject]:
+        """Yield the subjects that have messages and match any pattern, in no order."""
+        sids = self.sids(patterns)
         found = self.by_sid.values() if sids is None else map(self.by_sid.__getitem__, sids)
         return (subject for subject in found if subject.msgs)
 
@@ -127,19 +129,73 @@ class _Filter:
     `sids` is replaced, never changed: the reader thread may hold it.
     """
 
-    __slots__ = ("checked_sid", "sids")
+    __slots__ = ("_patterns", "checked_sid", "sids")
 
-    def __init__(self) -> None:
+    def __init__(self, patterns: Sequence[bytes]) -> None:
         self.sids: frozenset[int] = frozenset()
         self.checked_sid = 0
+        self._patterns = Patterns(patterns)
 
-    def extend(self, patterns: tuple[bytes, ...], subjects: Subjects) -> None:
-        new: set[int] = set()
-        for sid, name in reversed(subjects.names.items()):
-            if sid <= self.checked_sid:
-                break  # names are in the order of their ids
-            if any(matches(pattern, name) for pattern in patterns):
-                new.add(sid)
+    def extend(self, subjects: Subjects) -> None:
+        if not self.checked_sid:
+            by_name = subjects.by_name
+            new = {by_name[name].sid for name in self._patterns.among(by_name)}
+        else:
+            new = set()
+            for sid, name in reversed(subjects.names.items()):
+                if sid <= self.checked_sid:
+                    break  # names are in the order of their ids
+                if self._patterns.include(name):
+                    new.add(sid)
         self.checked_sid = subjects.next_sid - 1
         if new:
             self.sids |= new
+
+
+class Patterns:
+    """Which of many subjects a list of patterns stands for: what it costs hangs on the answer.
+
+    A literal one is looked up; those with wildcards are one tree, which only subjects that begin
+    as all of them do are compared with.
+    """
+
+    __slots__ = ("_all_below", "_literals", "_prefix", "_wild")
+
+    def __init__(self, patterns: Sequence[bytes]) -> None:
+        self._literals = frozenset(filter(is_literal, patterns))
+        wild = [pattern for pattern in patterns if not is_literal(pattern)]
+        self._wild = PatternSet(wild)
+        self._prefix = _common([_head(pattern) for pattern in wild])
+        self._all_below = wild == [self._prefix + b">"]
+
+    def include(self, name: bytes) -> bool:
+        return name in self._literals or (
+            name.startswith(self._prefix) and self._wild.which(name) is not None
+        )
+
+    def among(self, names: Mapping[bytes, object]) -> Iterator[bytes]:
+        """Yield those that any of the patterns stands for, each once, in no order."""
+        literals = self._literals
+        yield from (name for name in literals if name in names)
+        if not len(self._wild):
+            return
+        prefix, which = self._prefix, self._wild.which
+        near = (name for name in names if name.startswith(prefix) and name not in literals)
+        if self._all_below:
+            yield from (name for name in near if len(name) > len(prefix))
+        else:
+            yield from (name for name in near if which(name) is not None)
+
+
+def _head(pattern: bytes) -> bytes:
+    """Return the tokens before the first wildcard, with the dot behind them."""
+    tokens = pattern.split(b".")
+    literal = list(takewhile(lambda token: token not in {b"*", b">"}, tokens))
+    return b".".join([*literal, b""])
+
+
+def _common(heads: list[bytes]) -> bytes:
+    """Return what they all begin with."""
+    first, last = min(heads, default=b""), max(heads, default=b"")
+    same = takewhile(lambda two: two[0] == two[1], zip(first, last, strict=False))
+    return bytes(byte for byte, _ in same)

@@ -98,7 +98,7 @@ def consumer_rows(seen: Seen) -> Iterator[dict[str, Any]]:
 def stream_info(seen: Seen, subjects_max: int) -> dict[str, Any]:
     """Return all about one stream."""
     index = seen.stream.index
-    found = sorted(index.subjects.matching(b">"), key=lambda one: (-one.msgs, one.name))
+    found = sorted(index.subjects.matching([]), key=lambda one: (-one.msgs, one.name))
     consumers = [_without(row, "account", "stream") for row in consumer_rows(seen)]
     for row in consumers:
         row["config"] = _parsed(row["config"])

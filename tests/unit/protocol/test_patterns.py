@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leafnode.errors import WalkError
 from leafnode.limits import PATTERN_WALK_NODES, PATTERN_WALK_NODES_EACH
 from leafnode.protocol.patterns import PatternSet, Walk
-from leafnode.protocol.subject import collides, is_subset
+from leafnode.protocol.subject import collides, is_subset, matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,3 +107,29 @@ def test_questions_that_each_pass_all_nodes_end_in_a_refusal(
         assert ask(several, walk) == []
     with pytest.raises(WalkError):
         ask(several, walk)
+
+
+@given(st.lists(PATTERNS, max_size=12), st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1))
+def test_one_of_them_stands_for_a_literal_subject_or_none(
+    patterns: list[bytes], tokens: list[bytes]
+) -> None:
+    subject = b".".join(tokens)
+    number = PatternSet(patterns).which(subject)
+
+    if number is None:
+        assert not any(matches(one, subject) for one in patterns)
+    else:
+        assert matches(patterns[number], subject)
+
+
+def test_a_full_wildcard_that_is_not_last_is_a_token_like_any_other() -> None:
+    assert PatternSet([b"a.>.b"]).which(b"a.x.b") is None
+
+
+@given(st.lists(PATTERNS, max_size=6), st.lists(PATTERNS, max_size=6))
+def test_two_lists_meet_where_one_of_each_have_a_subject_in_common(
+    patterns: list[bytes], others: list[bytes]
+) -> None:
+    meet = PatternSet(patterns).meet(others, Walk())
+
+    assert meet == any(collides(one, other) for one in patterns for other in others)

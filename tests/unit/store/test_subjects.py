@@ -1,6 +1,16 @@
 """leafnode.store.subjects: ids, ends and what patterns stand for."""
 
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from leafnode import limits
+from leafnode.protocol.subject import matches
 from leafnode.store.subjects import Subject, Subjects
 
 
@@ -72,7 +82,7 @@ def test_forget_empty_drops_names_and_takes_them_out_of_filters() -> None:
 
     assert made.sids([b"*.x"]) == {2}
     assert made.by_name.keys() == {b"b.x"}
-    assert [one.name for one in made.matching(b">")] == [b"b.x"]
+    assert [one.name for one in made.matching([])] == [b"b.x"]
     assert made.forget_empty() == []
 
 
@@ -116,3 +126,65 @@ def test_a_new_message_makes_the_end_exact_again() -> None:
 
     assert (subject.first_seq, subject.first_stale) == (7, False)
     assert (subject.last_seq, subject.last_stale) == (7, False)
+
+
+class Name(bytes):
+    """A subject that counts how often it was looked at token by token."""
+
+    looks = 0
+
+    def split(self, *args: Any) -> list[bytes]:
+        Name.looks += 1
+        return super().split(*args)
+
+
+def named(count: int) -> Subjects:
+    Name.looks = 0
+    return subjects(*(Name(b"s.%d.temp" % number) for number in range(count)))
+
+
+def test_literal_patterns_are_looked_up_and_no_subject_is_compared_with_them() -> None:
+    made = named(100)
+
+    assert made.sids([b"s.%d.temp" % number for number in range(50, 150)]) == set(range(51, 101))
+    assert Name.looks == 0
+
+
+@pytest.mark.parametrize("pattern", [b"s.%d.>", b"s.%d.*", b"*.%d.temp"])
+def test_many_patterns_look_at_each_subject_once(pattern: bytes) -> None:
+    made = named(100)
+
+    assert made.sids([pattern % number for number in range(50, 150)]) == set(range(51, 101))
+    assert Name.looks <= 100
+
+
+@pytest.mark.parametrize("patterns", [[b"s.1.*"], [b"s.1.>"], [b"s.1.*", b"s.1.*.x"]])
+def test_subjects_that_begin_otherwise_than_all_patterns_are_not_looked_at(
+    patterns: list[bytes],
+) -> None:
+    made = named(100)
+
+    assert made.sids(patterns) == {2}
+    assert Name.looks <= 1
+
+
+TOKEN = st.sampled_from([b"a", b"ab", b"b", b"*"])
+PATTERN = st.tuples(st.lists(TOKEN, min_size=1, max_size=3), st.booleans()).map(
+    lambda two: b".".join([*two[0], b">"] if two[1] else two[0])
+)
+NAMES = [b".".join(two) for count in (1, 2, 3) for two in product((b"a", b"ab"), repeat=count)]
+    b".".join(tokens) for count in (1, 2, 3) for tokens in product((b"a", b"ab"), repeat=count)
+]
+
+
+@given(st.lists(PATTERN, min_size=1, max_size=5), st.integers(min_value=0, max_value=len(NAMES)))
+def test_patterns_stand_for_what_matching_one_after_the_other_says(
+    patterns: list[bytes], known: int
+) -> None:
+    made = subjects(*NAMES[:known])
+    made.sids(patterns)
+    for name in NAMES[known:]:
+        made.put(made.next_sid, name)
+
+    wanted = {name for name in NAMES if any(matches(one, name) for one in patterns)}
+    assert {made.by_sid[sid].name for sid in made.sids(patterns) or ()} == wanted
