@@ -173,8 +173,6 @@ PATTERN = st.tuples(st.lists(TOKEN, min_size=1, max_size=3), st.booleans()).map(
     lambda two: b".".join([*two[0], b">"] if two[1] else two[0])
 )
 NAMES = [b".".join(two) for count in (1, 2, 3) for two in product((b"a", b"ab"), repeat=count)]
-    b".".join(tokens) for count in (1, 2, 3) for tokens in product((b"a", b"ab"), repeat=count)
-]
 
 
 @given(st.lists(PATTERN, min_size=1, max_size=5), st.integers(min_value=0, max_value=len(NAMES)))
