@@ -11,7 +11,7 @@ import contextlib
 import logging
 from asyncio import sleep, timeout
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.auth import jwt
 from leafnode.auth.claims import UserClaims
@@ -29,6 +29,7 @@ from leafnode.auth.user_claims import (
     identity_of,
 )
 from leafnode.clock import NS_PER_S
+from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.errors import AuthError, quoted
 from leafnode.limits import (
     JETSTREAM_LOGIN_WAIT_NS,
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from leafnode.protocol.info import Connect
 
 log = logging.getLogger(__name__)
-
-SYSTEM_ACCOUNT: Final = "$SYS"  # what it is called where nobody names it
 
 
 def operator_mode(options: Options, clock: Clock) -> OperatorMode:

@@ -67,7 +67,6 @@ class ClientHandler:
         "_bounds",
         "_certificates",
         "_fed_msgs",
-        "_heard_msgs",
         "_infos",
         "_lane",
         "_login",
@@ -96,7 +95,6 @@ class ClientHandler:
         self._login = Login(seams, self)
         self._bounds = bounds_of(seams.options, None, None)
         self._fed_msgs = 0  # messages it had got when the timer ran last
-        self._heard_msgs = 0  # messages that had come when the last turn was over
         self._certificates: tuple[PeerCertificate, ...] = ()  # once somebody asked
         self._tls_first = False  # the handshake came before INFO
         self._infos = Infos(seams)
@@ -135,9 +133,7 @@ class ClientHandler:
         if data and not self._read(data):
             return
         self._work()
-        peer = self.peer
-        if peer.traffic.in_msgs != self._heard_msgs:
-            self._heard_msgs, peer.active = peer.traffic.in_msgs, peer.outbox.now
+        self.peer.end_read()
 
     def _read(self, data: bytes) -> bool:
         """Take one read to be worked on; False where nothing of it is."""

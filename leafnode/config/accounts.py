@@ -23,6 +23,7 @@ from leafnode.config.account_options import (
 from leafnode.config.authorization import users
 from leafnode.config.import_check import ImportCheck, latency_problem
 from leafnode.config.mappings import mappings
+from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.sharing import exports, imports, percent
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from leafnode.config.options import Authorization, Options, User
 
 GLOBAL: Final = "$G"
-SYSTEM: Final = "$SYS"
 _INT64_MAX: Final = 2**63 - 1
 _COUNT: Final = convert.number(0, 2**31 - 1, "a count", {UNLIMITED: UNLIMITED})
 _STORED: Final = convert.number(0, _INT64_MAX, "a size", {UNLIMITED: UNLIMITED})
@@ -86,7 +86,7 @@ def check_names(options: Options, given: Given) -> None:
     known = {GLOBAL, *(account.name for account in options.accounts)}
     if options.operator is not None:
         known.add(options.system_account)  # a JWT says whether it is one
-    if options.system_account not in {*known, SYSTEM}:
+    if options.system_account not in {*known, SYSTEM_ACCOUNT}:
         raise given.places["system_account"].expected("an account of this file")
     if not options.no_system_account:
         known.add(options.system_account)

@@ -20,7 +20,7 @@ from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
 from leafnode.config.digest import config_digest
 from leafnode.config.mappings import mappings
-from leafnode.config.options import HostPort, JetStreamOptions, Options
+from leafnode.config.options import SYSTEM_ACCOUNT, HostPort, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.tls import listener_tls
@@ -243,7 +243,7 @@ _TOP: Final = Block(
         Row(("proxies",), "trusted_proxies", trusted_proxies),
         Row(("accounts",), "accounts", accounts),
         Row(("mappings", "maps"), "mappings", mappings),
-        Row(("system_account", "system"), "system_account", convert.text_or("$SYS")),
+        Row(("system_account", "system"), "system_account", convert.text_or(SYSTEM_ACCOUNT)),
         Row(("no_system_account", "no_system", "no_sys_acc"), "no_system_account", convert.boolean),
         Row(("tls",), "tls", listener_tls),
         Row(("websocket", "ws"), "websocket", websocket),

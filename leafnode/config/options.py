@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
     from leafnode.config.listener_options import ListenerTls, Websocket
 
+SYSTEM_ACCOUNT: Final = "$SYS"  # what it is called where nobody names it
 _NO_LIMIT: Final = 2**31 - 1  # of connections: file descriptors end first
 
 
@@ -314,7 +315,7 @@ class Options:
     trusted_proxies: tuple[str, ...] = ()  # public keys
     accounts: tuple[AccountOptions, ...] = ()
     mappings: tuple[Mapping, ...] = ()  # of the global account
-    system_account: str = "$SYS"
+    system_account: str = SYSTEM_ACCOUNT
     no_system_account: bool = False
     tls: ListenerTls | None = None  # of the listener for clients
     allow_non_tls: bool = False

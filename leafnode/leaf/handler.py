@@ -135,7 +135,6 @@ class HubLink:
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
         self._linked_wall_ns = 0
-        self._heard_msgs = 0  # messages that had come when the last turn was over
         self.peer.active = (clock.monotonic_ns(), clock.wall_ns())
 
     # net.transport.Session
@@ -159,9 +158,7 @@ class HubLink:
             if data:
                 self._lane.feed(data)
             self._guarded(self._read_lines)
-        peer = self.peer
-        if peer.traffic.in_msgs != self._heard_msgs:
-            self._heard_msgs, peer.active = peer.traffic.in_msgs, peer.outbox.now
+        self.peer.end_read()
 
     def lost(self, reason: str) -> None:
         how = reason or "closed by the hub"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.metrics import Traffic
 from leafnode.monitor.steps import at_once
 
@@ -62,7 +63,7 @@ class ServerFacts(msgspec.Struct, frozen=True):
     start_monotonic_ns: int
     config_loaded_ns: int = 0  # wall time
     remotes: tuple[RemoteFacts, ...] = ()
-    system_account: str = "$SYS"
+    system_account: str = SYSTEM_ACCOUNT
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     https_port: int = 0

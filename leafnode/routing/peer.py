@@ -135,6 +135,7 @@ class Peer:
         "echo",
         "flush",
         "headers",
+        "heard_msgs",
         "kind",
         "max_pending_bytes",
         "name",
@@ -175,6 +176,7 @@ class Peer:
         self.open_replies: OpenReplies | None = None  # set where permissions allow responses
         self.traffic = Traffic()
         self.told_msgs = 0  # of its `out_msgs`, those of turns that are over
+        self.heard_msgs = 0  # the same of `in_msgs`
         # When messages or interest last came or went; PING and PONG are neither.
         self.active = outbox.now
         self.subs: dict[bytes, Subscription] = {}  # by sid
@@ -184,6 +186,12 @@ class Peer:
         self.out.append(data)
         self.pending_bytes += len(data)
         self.outbox.mark(self)
+
+    def end_read(self) -> None:
+        """Note that a read was handled: messages in it are activity."""
+        in_msgs = self.traffic.in_msgs
+        if in_msgs != self.heard_msgs:
+            self.heard_msgs, self.active = in_msgs, self.outbox.now
 
     def take(self) -> list[bytes]:
         """Hand over what is to be written; it is the caller's from now on."""

@@ -105,7 +105,7 @@ def use(handler: logging.Handler, options: Options) -> None:
     before = root.handlers[:]
     root.handlers[:] = [handler]
     for old in before:
-        if isinstance(old, LogFile) or type(old).__name__ == "Syslog":
+        if isinstance(old.formatter, PlainFormatter):  # it is one of ours
             old.close()
     root.setLevel(logging.DEBUG if options.debug else logging.INFO)
     # -V alone shows the protocol and no debugging, as on nats-server.

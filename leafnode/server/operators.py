@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.clients.renewal import renew
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import Options
+from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
@@ -27,34 +27,32 @@ if TYPE_CHECKING:
 
     from leafnode.auth.operator import OperatorMode
     from leafnode.clients.handler import ClientHandler
+    from leafnode.clock import Clock
     from leafnode.config.account_options import AccountOptions
+    from leafnode.config.options import Options
     from leafnode.server.server import Server
     from leafnode.system.envelope import Envelope
 
 log = logging.getLogger(__name__)
 
 
-def operator_mode(server: Server) -> OperatorMode | None:
+def operator_mode(options: Options, clock: Clock) -> OperatorMode | None:
     """Return who judges user JWTs, if any. Raises AuthError for what cannot be."""
-    if server.options.operator is None:
+    if options.operator is None:
         return None
     from leafnode.auth.operator import operator_mode as new_operator_mode
 
-    operator = new_operator_mode(server.options, server.clock)
-    if operator.trust.system_account:
-        server.options = replace(server.options, system_account=operator.trust.system_account)
-    return operator
+    return new_operator_mode(options, clock)
 
 
-def completed(server: Server, options: Options) -> Options:
-    """Return a configuration read anew with the system account that the operator names.
+def completed(operator: OperatorMode | None, options: Options) -> Options:
+    """Return a configuration with the system account that the operator names.
 
     One that names another account itself is left to be refused.
     """
-    operator = server.operator
     if operator is None or options.operator is None or not operator.trust.system_account:
         return options
-    if options.system_account != Options().system_account:
+    if options.system_account != SYSTEM_ACCOUNT:
         return options
     return replace(options, system_account=operator.trust.system_account)
 

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leafnode.config.listener_options import Websocket
-from leafnode.config.options import HostPort, Options
+from leafnode.config.options import SYSTEM_ACCOUNT, HostPort
 from leafnode.errors import ReloadError
 from leafnode.go_time import format_duration
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Idle,
         JetStreamOptions,
         OperatorOptions,
+        Options,
     )
 
 
@@ -137,7 +138,6 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "prof_block_rate": Live(Part.NOTHING, "prof_block_rate"),
 }
 _FREE_PORT: Final = -1
-_SYSTEM_ACCOUNT: Final = Options().system_account  # nats-server says nothing where it is not given
 _WEBSOCKET_HIDDEN: Final = frozenset({"tls", "authorization", "headers"})  # may hold secrets
 
 
@@ -196,7 +196,7 @@ def _idle(name: str, value: Any) -> str:
 def _told(field: str, value: Any) -> str:
     if field == "default_js_domains" or isinstance(value, tuple):
         return f"map[{' '.join(f'{name}:{_shown(one)}' for name, one in sorted(value or ()))}]"
-    if field == "system_account" and value == _SYSTEM_ACCOUNT:
+    if field == "system_account" and value == SYSTEM_ACCOUNT:  # nats-server says nothing of it
         return ""
     if field.endswith("_ns") and isinstance(value, int):
         return format_duration(value)

@@ -71,7 +71,7 @@ class Reloader:
         async with self._busy:
             try:
                 options = await asyncio.to_thread(load)
-                await self._apply(operators.completed(self._server, options))
+                await self._apply(operators.completed(self._server.operator, options))
             except UnreadableError as err:
                 return str(err)
             except ConfigError as err:

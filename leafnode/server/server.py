@@ -84,7 +84,8 @@ class Server:
     _reload_waits = False  # a signal asked for it before the start was over
 
     def __init__(self, options: Options, seams: Seams) -> None:
-        self.options = options
+        self.operator = operators.operator_mode(options, seams.clock)
+        self.options = options = operators.completed(self.operator, options)
         self.clock = seams.clock
         self.random = seams.random
         self.token_bytes = seams.token_bytes
@@ -98,7 +99,6 @@ class Server:
         self.registry = Registry(
             max_connections=options.connections_max, max_closed=options.max_closed_clients
         )
-        self.operator = operators.operator_mode(self)
         self.account_set = Accounts(self._account_seams(), self.options)
         self.accounts = self.account_set.by_name
         self.authenticator = Authenticator(self.options, self.operator)
