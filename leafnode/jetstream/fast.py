@@ -249,7 +249,8 @@ class _Step:
         member, stream = self._member, self._batches.stream
         config = stream.config
         if not member.header_size and config.discard != "new" and not config.allow_msg_counter:
-            return Judged(0, member.body)
+            is_wanted = self._batches.ingest.judge.is_wanted(member.subject)
+            return Judged(0, member.body, is_wanted=is_wanted)
         judged = self._batches.check.judge(member, Ahead(), now_ns)
         expected = member.fields.get(b"Nats-Expected-Last-Msg-Id")
         if judged.duplicate_of is None and expected and expected != stream.last_msg_id:

@@ -233,7 +233,11 @@ BEHIND = {
     # The stream's state in place of blocks.
     ("io.nats.jetstream.advisory.v1.snapshot_create", "(all): required"),
     ("io.nats.jetstream.advisory.v1.snapshot_create", "(all): additionalProperties"),
-    ("io.nats.jetstream.advisory.v1.terminated", "consumer_seq: type"),  # of a removed message
+    ("io.nats.jetstream.advisory.v1.terminated", "consumer_seq: type"),  # a number
+    ("io.nats.jetstream.advisory.v1.nak", "consumer_seq: type"),
+    ("io.nats.jetstream.advisory.v1.stream_batch_abandoned", "reason: enum"),  # unsupported
+    ("io.nats.jetstream.advisory.v1.consumer_group_pinned", "(all): required"),
+    ("io.nats.jetstream.advisory.v1.consumer_group_unpinned", "(all): required"),
     *((f"{_API}{name}_response", "(all): oneOf") for name in ERRORS_WITH_MORE),
     *((f"{_API}{name}_response", "there is no schema") for name in NEWER),
     (f"{_API}consumer_unpin_response", "error: required"),

@@ -97,6 +97,15 @@ def test_messages_are_stored_as_they_come_and_acknowledged_now_and_then() -> Non
     assert code(world.put(5)) == 10208
 
 
+def test_what_nobody_wants_of_a_stream_of_interest_is_not_kept() -> None:
+    world = Batched(retention="interest")
+
+    world.put(1, START)
+    world.put(2)
+
+    assert (world.count(), world.state()["last_seq"]) == (0, 2)
+
+
 def test_the_end_may_be_no_message() -> None:
     world = Batched()
     world.put(1, START)
