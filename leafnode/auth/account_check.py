@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from leafnode.auth import jwt, nkey
-from leafnode.auth.claims import UNLIMITED, ActivationClaims, JetStreamTier, Scope
+from leafnode.auth.claims import UNLIMITED, AccountLimitClaims, ActivationClaims, Scope
 from leafnode.config.convert import is_public_nkey
 from leafnode.errors import AuthError, WalkError, quoted
 from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, MAX_SUBJECT_TOKENS
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from leafnode.auth.claims import (
         AccountBody,
         AccountClaims,
-        AccountLimitClaims,
         Described,
         ExportClaim,
         ExternalAuthorization,
@@ -70,14 +69,12 @@ def _problems(claims: AccountClaims) -> Iterator[str]:
     if not nkey.is_public_key(claims.sub, "A"):
         yield "the subject of an account JWT is not an account's key"
     try:
-        yield from _overlap_problems(body)
+        yield from _import_problems(claims)
+        yield from _export_problems(body)
     except WalkError as err:
         yield str(err)
-    for wanted in body.imports:
-        yield from _one_import_problems(claims, wanted)
-    for offered in body.exports:
-        yield from _one_export_problems(offered)
-    yield from _tier_problems(body.limits)
+    if "" in body.limits.tiered_limits:
+        yield 'Tiered JetStream Limits can not contain a blank "" tier name'
     yield from permission_problems(body.default_permissions)
     for source, destinations in body.mappings.items():
         yield from _mapping_problems(source, destinations)
@@ -116,29 +113,60 @@ def _is_pattern(subject: str) -> bool:
     return not is_literal(subject.encode())
 
 
-def _overlap_problems(body: AccountBody) -> Iterator[str]:
-    """Yield which imports or exports are in each other's way. Raises WalkError."""
+def _import_problems(claims: AccountClaims) -> Iterator[str]:
+    """Yield what is wrong with imports. Raises WalkError."""
+    services = [one for one in claims.nats.imports if one.type == _SERVICE]
+    by_exporter: dict[str, dict[bytes, None]] = {}
+    for one in services:
+        by_exporter.setdefault(one.account, {})[_requested(one)] = None
     walk = Walk()
-    by_exporter: dict[str, PatternSet] = {}
-    services = [one for one in body.imports if one.type == _SERVICE]
-    for one in services:
-        by_exporter.setdefault(one.account, PatternSet()).add(_requested(one))
-    for one in services:
-        requested, others = _requested(one), by_exporter[one.account]
-        several = others.including(requested, walk, stars_take_all=True)
-        if len(several) > 1:
-            yield (
-                f"overlapping subject namespace for {quoted(requested.decode())} in account "
-                f"{quoted(one.account)}"
-            )
+    overlaps = {account: _overlaps(list(there), walk) for account, there in by_exporter.items()}
+    before: set[tuple[str, bytes]] = set()
+    for one in claims.nats.imports:
+        if one.type == _SERVICE:
+            account, requested = one.account, _requested(one)
+            shown = quoted(requested.decode())
+            for other in overlaps[account][requested]:
+                if (account, other) in before:
+                    yield (
+                        f"overlapping subject namespace for {shown} and {quoted(other.decode())} "
+                        f"in same account {quoted(account)}"
+                    )
+            if (account, requested) in before:
+                yield f"overlapping subject namespace for {shown} in account {quoted(account)}"
+            before.add((account, requested))
+        yield from _one_import_problems(claims, one)
+
+
+def _overlaps(subjects: list[bytes], walk: Walk) -> dict[bytes, dict[bytes, None]]:
+    """Return of each of these subjects which include it or are included, itself among them.
+
+    Raises WalkError.
+    """
+    patterns = PatternSet(subjects)
+    found: dict[bytes, dict[bytes, None]] = {subject: {} for subject in subjects}
+    for subject in subjects:
+        for number in patterns.including(subject, walk, stars_take_all=True):
+            other = subjects[number]
+            found[subject][other] = found[other][subject] = None
+    return found
+
+
+def _export_problems(body: AccountBody) -> Iterator[str]:
+    """Yield what is wrong with exports. Raises WalkError."""
+    for offered in body.exports:
+        yield from _one_export_problems(offered)
+    walk = Walk()
     for kind in (_SERVICE, _STREAM):
         subjects = [
             one.subject for one in body.exports if (one.type == _SERVICE) is (kind == _SERVICE)
         ]
         patterns = PatternSet(subject.encode() for subject in subjects)
+        told: set[str] = set()
         for number, subject in enumerate(subjects):
-            for other in patterns.including(subject.encode(), walk, stars_take_all=True)[:2]:
-                if other != number:
+            for other in patterns.including(subject.encode(), walk, stars_take_all=True):
+                if other != number and subjects[other] not in told:
+                    told.add(subjects[other])
                     yield (
                         f"{kind} export subject {quoted(subjects[other])} already exports "
                         f"{quoted(subject)}"
@@ -275,16 +303,6 @@ def _token_position_problems(one: ExportClaim) -> Iterator[str]:
         )
 
 
-def _tier_problems(limits: AccountLimitClaims) -> Iterator[str]:
-    if not limits.tiered_limits:
-        return
-    own = {name: getattr(limits, name) for name in JetStreamTier.__struct_fields__}
-    if JetStreamTier(**own) != JetStreamTier():
-        yield "JetStream Limits and tiered JetStream Limits are mutually exclusive"
-    if "" in limits.tiered_limits:
-        yield 'Tiered JetStream Limits can not contain a blank "" tier name'
-
-
 def permission_problems(permissions: Permissions | UserLimits) -> Iterator[str]:
     """Yield what refuses a JWT. Other entries that are no subject stand for nothing, as there."""
     for entry in (*permissions.sub.allow, *permissions.sub.deny):
@@ -354,13 +372,16 @@ def _trace_problems(trace: TraceClaim) -> Iterator[str]:
 def _count_problems(body: AccountBody) -> Iterator[str]:
     limits = body.limits
     if limits.imports != UNLIMITED and len(body.imports) > limits.imports:
-        yield "the account contains more imports than allowed by the operator"
+        # The JWT library looks twice, the first time only where there are limits.
+        looks = 2 if limits.imports >= 0 and limits != AccountLimitClaims() else 1
+        yield from ["the account contains more imports than allowed by the operator"] * looks
     if limits.exports == UNLIMITED:
         return
     if len(body.exports) > limits.exports:
         yield "the account contains more exports than allowed by the operator"
-    if not limits.wildcards and any(_is_pattern(one.subject) for one in body.exports):
-        yield "the account contains wildcard exports that are not allowed by the operator"
+    if not limits.wildcards:
+        for _ in filter(_is_pattern, (one.subject for one in body.exports)):
+            yield "the account contains wildcard exports that are not allowed by the operator"
 
 
 def _signer_problems(body: AccountBody) -> Iterator[str]:

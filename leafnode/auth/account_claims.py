@@ -275,10 +275,13 @@ def _mapping(source: str, destinations: tuple[WeightedMapping, ...]) -> Mapping:
 
 
 def _jetstream(limits: AccountLimitClaims) -> AccountJetStream | None:
-    """Return what the account may store; of a cluster's tiers the one without replicas holds."""
-    if limits.disk_storage or limits.mem_storage:
-        return _stored(limits)
+    """Return what the account may store; of a cluster's tiers the one without replicas holds.
+
+    Beside tiers other limits do not count: the JWT library drops them.
+    """
     given = limits.tiered_limits
+    if not given:
+        return _stored(limits) if limits.disk_storage or limits.mem_storage else None
     if not any(tier.disk_storage or tier.mem_storage for tier in given.values()):
         return None
     tiers = {name: _stored(tier) for name, tier in sorted(given.items())}

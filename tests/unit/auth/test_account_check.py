@@ -65,6 +65,7 @@ def test_an_account_holds_within_its_times() -> None:
         {"trace": {"dest": "trace.here"}},
         {"description": "mine", "info_url": "https://example.org/a"},
         {"limits": {"imports": 1}, "imports": [stream()]},
+        {"limits": {"disk_storage": 1, "tiered_limits": {"R1": {"disk_storage": 1}}}},
     ],
 )
 def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
@@ -102,7 +103,7 @@ def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
         ({"imports": [service(allow_trace=True)]}, "AllowTrace only valid for stream import"),
         (
             {"imports": [service(subject="a.b"), service(subject="a.*")]},
-            f'overlapping subject namespace for "a.b" in account "{OTHER.public}"',
+            f'overlapping subject namespace for "a.*" and "a.b" in same account "{OTHER.public}"',
         ),
         ({"imports": [stream(token="x")]}, 'import "s.*" contains an invalid activation token'),
         (
@@ -174,8 +175,8 @@ def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
             'unknown scope type "x"',
         ),
         (
-            {"limits": {"disk_storage": 1, "tiered_limits": {"R1": {"disk_storage": 1}}}},
-            "JetStream Limits and tiered JetStream Limits are mutually exclusive",
+            {"limits": {"tiered_limits": {"": {"disk_storage": 1}}}},
+            'Tiered JetStream Limits can not contain a blank "" tier name',
         ),
         ({"info_url": "nowhere"}, "error parsing info url: no hostname or scheme"),
         ({"cluster_traffic": "x"}, 'unknown cluster traffic option: "x"'),
@@ -196,6 +197,24 @@ def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
 def test_an_account_may_not_say_this(nats: dict[str, Any], problem: str) -> None:
     assert problem in problem_of(claims(**nats))
     assert problem in refused(claims(**nats))
+
+
+def test_what_is_wrong_with_several_is_said_in_the_order_of_the_jwt_library() -> None:
+    wrong = claims(
+        imports=[service(subject="a"), service(subject="a"), service(subject="..")],
+        exports=[{"subject": "..", "type": "stream"}, *[{"subject": "e", "type": "stream"}] * 3],
+        limits={"imports": 0, "exports": 9, "wildcards": False},
+    )
+
+    assert problem_of(wrong).removeprefix("validation errors: ") == (
+        f'[overlapping subject namespace for "a" and "a" in same account "{OTHER.public}" '
+        f'overlapping subject namespace for "a" in account "{OTHER.public}" '
+        'subject ".." cannot start or end with a `.` subject ".." cannot contain consecutive `.` '
+        'subject ".." cannot start or end with a `.` subject ".." cannot contain consecutive `.` '
+        'stream export subject "e" already exports "e" '
+        "the account contains more imports than allowed by the operator "
+        "the account contains more imports than allowed by the operator]"
+    )
 
 
 def test_an_account_has_the_key_of_one() -> None:

@@ -64,6 +64,16 @@ def test_without_storage_there_is_no_jetstream_and_tiers_count_by_one_replica() 
     assert jetstream.has_tier
 
 
+def test_beside_tiers_other_limits_do_not_count() -> None:
+    both = claims(limits={"disk_storage": 9, "tiered_limits": {"R1": {"disk_storage": 5}}})
+    none = claims(limits={"disk_storage": 9, "tiered_limits": {"R1": {}}})
+
+    jetstream = account_options(both, ()).jetstream
+    assert jetstream is not None
+    assert jetstream.max_file_bytes == 5
+    assert account_options(none, ()).jetstream is None
+
+
 def test_tiers_of_others_let_nothing_be_stored_here() -> None:
     jetstream = account_options(claims(limits={"tiered_limits": {"R3": {"disk_storage": 5}}}), ())
     assert jetstream.jetstream is not None
