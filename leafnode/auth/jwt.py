@@ -85,12 +85,6 @@ def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
         raise AuthError(f"the claims of a JWT are malformed: {_name(wanted)}") from None
 
 
-def raw_claims(token: str) -> dict[str, Any]:
-    """Return the claims as they stand in a JWT that was verified before. Raises AuthError."""
-    _, body, _ = _split(token)
-    return _json_object(body)
-
-
 def encode(claims: dict[str, Any], key: nkey.KeyPair) -> str:
     """Return a JWT over these claims, signed with our key; `iss` and `jti` are filled in."""
     body = {**claims, "iss": key.public_key}

@@ -14,6 +14,8 @@ from leafnode.monitor.steps import ROWS_PER_TURN
 from leafnode.monitor.subsz import stats
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from leafnode.clock import Clock
     from leafnode.metrics import Traffic
     from leafnode.monitor.options import AccountzOptions, AccstatzOptions
@@ -28,16 +30,16 @@ def accountz(views: Views, clock: Clock, options: AccountzOptions) -> Steps[dict
         "now": format_time(clock.wall_ns()),
         "system_account": views.facts.system_account,
     }
-    yield from ()
     if not options.account:
         return answer | {"accounts": views.accounts()}
     account = views.account(options.account)
     if account is None:
         raise BadQuery(f"Account {options.account} does not exist")
-    return answer | {"account_detail": _detail(account)}
+    claim = (yield from account.claim()) if account.claim is not None else {}
+    return answer | {"account_detail": _detail(account, claim)}
 
 
-def _detail(account: AccountView) -> dict[str, object]:
+def _detail(account: AccountView, claim: Mapping[str, object]) -> dict[str, object]:
     answer: dict[str, object] = {
         "account_name": account.name,
         "update_time": format_time(account.updated_ns),
@@ -60,7 +62,7 @@ def _detail(account: AccountView) -> dict[str, object]:
         "issuer_key": account.issuer_key,
         "name_tag": account.name_tag or account.name,
         "tags": list(account.tags),
-        "decoded_jwt": account.claim(),
+        "decoded_jwt": claim,
         "revoked_user": {
             key: format_time(since_s * NS_PER_S) for key, since_s in account.revoked_users.items()
         },

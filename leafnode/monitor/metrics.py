@@ -52,7 +52,7 @@ _SOFTWARE: Final = ("lang", "version", "tls_version", "tls_cipher_suite")
 _LEAF: Final = ("in_msgs", "out_msgs", "in_bytes", "out_bytes")
 _LIMITS: Final = ("subs", "data", "payload", "imports", "exports", "wildcards", "conn", "leaf")
 _NS_PER_US: Final = 1_000
-_ACCOUNTS_PER_TURN: Final = 8  # of up to 100 us each on a PC, with a JWT to be read
+_ACCOUNTS_PER_TURN: Final = 8  # of up to 100 us each on a PC
 _HEALTH: Final = {
     "healthz": HealthzOptions(),
     "healthz_js_enabled_only": HealthzOptions(js_enabled_only=True),
@@ -204,7 +204,6 @@ def _accountz(out: Exposition, views: Views) -> Steps[None]:
 
 def _account(out: Exposition, account: AccountView) -> None:
     labels = {"account_id": account.name, "account_name": account.name_tag or account.name}
-    bounds = account.claim().get("nats", {}).get("limits", {})
     values = {
         "client_connections": account.clients,
         "leafnode_connections": account.leafs,
@@ -214,7 +213,7 @@ def _account(out: Exposition, account: AccountView) -> None:
         "complete": account.complete,
         "jetstream_enabled": account.jetstream,
     }
-    values |= {f"limit_{name}": bounds.get(name, 0) for name in _LIMITS}
+    values |= {f"limit_{name}": account.limits.get(name, 0) for name in _LIMITS}
     for name, value in values.items():
         out.add(f"gnatsd_accountz_{name}", int(value), labels)
 

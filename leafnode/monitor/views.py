@@ -232,7 +232,8 @@ class AccountView(msgspec.Struct, frozen=True):
     jwt: str = ""
     issuer_key: str = ""
     tags: tuple[str, ...] = ()
-    claim: Callable[[], dict[str, Any]] = dict  # what the JWT says, read when it is asked for
+    claim: Callable[[], Steps[dict[str, Any]]] | None = None  # what the JWT says
+    limits: Mapping[str, Any] = msgspec.field(default_factory=dict)  # of the JWT
     revoked_users: Mapping[str, int] = msgspec.field(default_factory=dict)  # since when, in seconds
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from leafnode.config.account_options import AccountOptions
 from leafnode.metrics import Traffic
 from leafnode.monitor import account_parts
@@ -78,7 +80,8 @@ def _signed(server: Server, name: str) -> dict[str, Any]:
     token = account.token
     return {
         "jwt": token,
-        "claim": partial(shown_claims, token) if token else dict,
+        "claim": partial(shown_claims, token) if token else None,
+        "limits": structs.asdict(account.claims.nats.limits),
         "issuer_key": account.claims.iss,
         "expired": account.expired or account.removed,
         "complete": operator.known.is_complete(account),

@@ -18,7 +18,7 @@ from leafnode.go_time import format_time
 from leafnode.jetstream import server_bounds
 from leafnode.limits import TLS_TIMEOUT_NS, WEBSOCKET_HANDSHAKE_NS
 from leafnode.metrics import Traffic
-from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, slices
+from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, finish, slices
 from leafnode.monitor.text import number
 from leafnode.monitor.views import (
     AccountFaults,
@@ -191,7 +191,7 @@ def _trusted(server: Server) -> dict[str, Any]:
         return {}
     from leafnode.auth.shown import shown_claims
 
-    claims = tuple(shown_claims(token) for token in tokens)
+    claims = tuple(finish(shown_claims(token)) for token in tokens)
     return {"trusted_operators": tokens, "trusted_claims": claims}
 
 

@@ -101,7 +101,7 @@ def test_a_signature_over_another_body_is_refused() -> None:
 def test_every_part_is_in_the_alphabet_for_urls_without_padding() -> None:
     header, body, _ = TOKEN.split(".")
     key = REALM.account
-    claims = jwt.raw_claims(TOKEN) | {"name": "?>?>?>"}
+    claims = json.loads(base64.urlsafe_b64decode(f"{body}===")) | {"name": "?>?>?>"}
     standard = base64.b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     url = standard.replace("+", "-").replace("/", "_")
     assert url != standard

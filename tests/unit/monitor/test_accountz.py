@@ -10,7 +10,7 @@ from leafnode.metrics import Traffic
 from leafnode.monitor.accountz import accountz, accstatz
 from leafnode.monitor.options import AccountzOptions, AccstatzOptions
 from leafnode.monitor.query import BadQuery
-from leafnode.monitor.steps import finish
+from leafnode.monitor.steps import at_once, finish
 from tests.sim.clock import WALL_START_NS, FakeClock
 from tests.sim.monitor import account, views
 
@@ -81,7 +81,9 @@ def test_what_an_account_is_made_of_is_shown_where_there_is_any() -> None:
 
 
 def test_what_a_jwt_says_of_an_account_is_shown() -> None:
-    shown = one(jwt="eyJ", claim=lambda: {"sub": "A1"}, revoked_users={"U1": 1}, expired=True)
+    shown = one(
+        jwt="eyJ", claim=lambda: at_once({"sub": "A1"}), revoked_users={"U1": 1}, expired=True
+    )
 
     assert (shown["jwt"], shown["decoded_jwt"], shown["expired"]) == ("eyJ", {"sub": "A1"}, True)
     assert shown["revoked_user"] == {"U1": "1970-01-01T00:00:01Z"}

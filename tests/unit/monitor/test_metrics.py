@@ -95,8 +95,8 @@ def test_subscriptions_of_a_link_are_told_to_who_asks_for_them() -> None:
 
 
 def test_limits_of_an_account_are_those_of_its_jwt() -> None:
-    claim = {"nats": {"limits": {"subs": -1, "wildcards": True, "conn": 5}}}
-    shown = account("A", claim=lambda: claim, name_tag="Site", is_system=True)
+    limits = {"subs": -1, "wildcards": True, "conn": 5}
+    shown = account("A", limits=limits, name_tag="Site", is_system=True)
     found = samples(accounts=lambda: ["A", "gone"], account={"A": shown}.get)
 
     labels = {"server_id": "NSERVER", "account_id": "A", "account_name": "Site"}
