@@ -58,6 +58,7 @@ class Wire:
     ) -> None:
         self.turn = Turn(clock)
         self.session = session or RecordingSession()
+        self.rules = WriteRules(write_deadline_ns, retries=retries)
         here, self.other = socket.socketpair()
         here.setblocking(False)
         self.other.setblocking(False)
@@ -65,7 +66,7 @@ class Wire:
             self.turn,
             self.session,
             here,
-            write_rules=WriteRules(write_deadline_ns, retries=retries),
+            write_rules=self.rules,
         )
 
     async def take(self, size: int) -> int:
@@ -204,6 +205,17 @@ async def test_many_small_chunks_and_few_large_ones_arrive_alike() -> None:
 @pytest.mark.real_loop
 async def test_a_peer_that_takes_nothing_within_the_write_deadline_is_cut() -> None:
     async with wired(write_deadline_ns=20 * NS_PER_MS) as wire:
+        wire.connection.write([b"x" * 5_000_000])
+
+        await wire.session.end()
+
+        assert wire.session.lost_reasons == ["Slow Consumer (Write Deadline)"]
+
+
+@pytest.mark.real_loop
+async def test_another_write_deadline_holds_for_a_connection_that_is_open() -> None:
+    async with wired(write_deadline_ns=3600 * NS_PER_S) as wire:
+        wire.rules.deadline_ns = 20 * NS_PER_MS
         wire.connection.write([b"x" * 5_000_000])
 
         await wire.session.end()
