@@ -44,6 +44,7 @@ WALK_WORK: Final = 5  # a node of the trie of patterns, in a look-up that branch
 HANDLER_WORK: Final = 24  # a message for a part of the server, which adds what it does
 HANDLER_RUN_MAX: Final = 64  # messages that such a part gets at once
 API_WORK: Final = 1024  # a request to the JetStream API
+OTHER_STREAM_WORK: Final = 32  # each that a new stream of its account is held against
 TRACE_WORK: Final = 2048  # a message that asks for a trace; each byte of its header costs 1
 PULL_WORK: Final = 512  # a request for messages, of a consumer or of a stream
 CODED_TURN_BYTES: Final = MIB  # encrypted in one turn of the loop; 1 ms on a PC

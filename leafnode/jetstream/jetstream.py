@@ -246,6 +246,8 @@ class AccountJetStream:
                 raise js_error(10058)
             return present, False
         account_bounds.check_count(self.bounds, len(self.streams))
+        outbox = self.context.account.system.outbox
+        outbox.work_left -= limits.OTHER_STREAM_WORK * len(self.streams)
         self._check_bytes(config, 0)
         origin_config.check_filters(config)
         self._check_overlap(config)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leafnode.errors import StoreFailed
 from leafnode.jetstream import jetstream as jetstream_module
+from leafnode.limits import OTHER_STREAM_WORK
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from tests.unit.jetstream.world import World
@@ -121,6 +122,22 @@ def test_the_account_answers_only_when_its_windows_are_read() -> None:
 
     again = world.request("s.a", b"x", headers={"Nats-Msg-Id": "A"})
     assert again[0].payload == b'{"stream":"S","seq":1,"duplicate": true}'
+
+
+def test_a_new_stream_is_the_more_work_of_its_turn_the_more_there_are() -> None:
+    world = World()
+    outbox = world.account.system.outbox
+
+    def work(name: str) -> int:
+        before = outbox.work_left
+        world.create_stream(name, subjects=[name])
+        return before - outbox.work_left
+
+    first = work("s0")
+    for number in range(1, 10):
+        world.create_stream(f"s{number}", subjects=[f"s{number}"])
+
+    assert work("s10") - first == 10 * OTHER_STREAM_WORK
 
 
 def test_streams_of_another_account_stay_untouched() -> None:
