@@ -32,6 +32,8 @@ _DATA: Final = (b"$KV.>", b"$OBJ.>")
 def send_no_responders(account: Account, origin: Peer, reply: bytes, subject: bytes) -> None:
     """Tell a client that asked for it that nobody answers on `subject`."""
     if reply and origin.no_responders and origin.kind is Kind.CLIENT:
+        if account.services is not None:
+            account, reply, subject = account.services.unanswered(reply, subject)
         block = header.status(503, b"", [(b"Nats-Subject", subject)])
         account.publish(reply, block, header_size=len(block))
 

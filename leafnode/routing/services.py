@@ -228,6 +228,7 @@ class Response:
 
     __slots__ = (
         "answers",
+        "asked",
         "export",
         "headers",
         "importer",
@@ -259,6 +260,7 @@ class Response:
         self.export = export
         self.requester = requester
         self.answers = Answers.ONE
+        self.asked = b""  # the importer's subject of the request
         self.share = False
         self.latency: Latency | None = None  # None: not measured, or measured already
         self.headers: Headers = {}
@@ -391,6 +393,7 @@ class Services:
         reply = owner.new_reply(is_measured=headers is not None)
         response = Response(owner, self, reply, message.reply, export, origin)
         response.answers = export.answers
+        response.asked = message.subject
         response.share = service.share
         if headers is not None:
             response.latency = export.latency
@@ -398,6 +401,17 @@ class Services:
             response.requester_info = self.world.client_info(origin, detailed=service.share)
         owner.owe(response)
         return response
+
+    def unanswered(self, reply: bytes, subject: bytes) -> tuple[Account, bytes, bytes]:
+        """Owe no answer to a request that reached nobody, through however many imports it came.
+
+        Return where it was made: account, reply and subject.
+        """
+        response = self.responses.get(reply)
+        if response is None:
+            return self.account, reply, subject
+        response.end(measure.NO_RESPONDERS)
+        return response.importer.unanswered(response.to, response.asked or subject)
 
     def expect_further(self, before: Response, origin: Peer, reply: bytes) -> Response:
         """Note that an answer to an answer is owed by this account."""
@@ -434,17 +448,20 @@ class Services:
                 return reply
 
     def _expire(self, export: ServiceExport) -> None:
-        """End the answers of a service that took too long, and wait for the next."""
-        now_ns = self.world.monotonic_ns()
+        """End the answers of a service that took too long, and look again after as long.
+
+        So one has up to twice the threshold, as on nats-server: services rely on it.
+        """
+        until_ns = self.world.monotonic_ns() - export.threshold_ns
         export.timer = None
-        left_ns = 0
-        for response in list(islice(export.open.values(), RESPONSES_ENDED_PER_TURN)):
-            left_ns = response.touched_ns + export.threshold_ns - now_ns
-            if left_ns > 0:
-                break
+        oldest = list(islice(export.open.values(), RESPONSES_ENDED_PER_TURN))
+        late = [response for response in oldest if response.touched_ns <= until_ns]
+        for response in late:
             response.end(measure.TIMED_OUT)
+        is_over = len(late) < RESPONSES_ENDED_PER_TURN
         if export.open and export.timer is None:
-            export.timer = self.world.call_later(max(0, left_ns), lambda: self._expire(export))
+            delay_ns = export.threshold_ns if is_over else 0
+            export.timer = self.world.call_later(delay_ns, lambda: self._expire(export))
 
 
 def _services_of(account: Account, world: World) -> Services:

@@ -182,9 +182,39 @@ def test_the_timer_of_a_service_goes_on_for_those_that_came_later() -> None:
     pair.world.clock.advance(SECOND_NS // 2)
     assert pair.owed == 1
 
-    pair.world.clock.advance(SECOND_NS // 2)
+    pair.world.clock.advance(SECOND_NS - 1)
+    assert pair.owed == 1
+    pair.world.clock.advance(1)
     assert pair.owed == 0
     assert pair.export.timer is None
+
+
+def test_an_answer_that_is_a_little_late_arrives_until_the_timer_looks_again() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    pair.ask()
+    pair.world.clock.advance(SECOND_NS // 2)
+    reply = pair.ask()
+
+    pair.world.clock.advance(SECOND_NS + 1)
+    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
+
+    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
+
+
+def test_a_request_that_reached_nobody_after_all_is_the_importer_s() -> None:
+    pair = Pair()
+    pair.world.import_("J", pair.world.export("I", b"q"), b"mine")
+    far = FakePeer(pair.world.account("J"), 3)
+    pair.responder.subscribe(b"q", b"1")
+    far.says(b"PUB mine inbox.1 1\r\nq\r\n")
+    reply = pair.responder.got().split()[3]
+
+    account, to, subject = pair.world.services["E"].unanswered(reply, b"q")
+
+    assert (account.name, to, subject) == ("J", b"inbox.1", b"mine")
+    assert pair.owed == len(pair.importing.responses) == 0
+    assert pair.importing.unanswered(b"inbox.9", b"q") == (pair.importing.account, b"inbox.9", b"q")
 
 
 def test_each_part_of_an_answer_gives_it_more_time() -> None:
