@@ -48,7 +48,7 @@ class Batch:
         """Return what this batch does to that stream."""
         change = self.changes.get(stream.id)
         if change is None:
-            change = self.changes[stream.id] = StreamChange(stream, self)
+            change = self.changes[stream.id] = StreamChange(stream, self.ops)
         return change
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class StreamChange:
     """
 
     __slots__ = (
-        "_batch",
+        "_ops",
         "_removed_segments",
         "_rows",
         "_segment",
@@ -78,9 +78,10 @@ class StreamChange:
         "stream",
     )
 
-    def __init__(self, stream: SqliteStream, batch: Batch) -> None:
+    def __init__(self, stream: SqliteStream, ops: list[tuple[int, Op]]) -> None:
+        """`ops` are the batch's; not the batch: a cycle would live until a full collection."""
         self.stream = stream
-        self._batch = batch
+        self._ops = ops
         self._segment: Segment | None = None  # the one that `_rows` is for
         self._rows: list[Row] = []
         self._touched: dict[Segment, None] = {}
@@ -174,7 +175,7 @@ class StreamChange:
         self.stored.append((segment, columns))
 
     def _add(self, op: Op) -> None:
-        self._batch.add(self.stream.id, op)
+        self._ops.append((self.stream.id, op))
 
 
 def _insert_rows(stream_id: int, no: int, rows: list[Row], conn: sqlite3.Connection) -> None:

@@ -2,42 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from leafnode.config.options import Authorization, Options
 from tests.sim.clients import ClientWorld
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-CLIENTS = 20
-
-
-@contextmanager
-def uncollected() -> Iterator[list[str]]:
-    """Yield the types of what only the collector found, filled at the end."""
-    found: list[str] = []
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        yield found
-        gc.collect()
-        found += sorted({type(one).__name__ for one in gc.garbage})
-    finally:
-        gc.set_debug(0)
-        gc.enable()
-        gc.garbage.clear()
-
-
-def left_by(one: Callable[[], None]) -> list[str]:
-    one()  # what is made once, is made now
-    with uncollected() as found:
-        for _ in range(CLIENTS):
-            one()
-    return found
+from tests.sim.garbage import left_by
 
 
 def test_a_client_that_subscribed_and_published_leaves_no_cycles() -> None:

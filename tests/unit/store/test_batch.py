@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sim.committer import SMALL, StoreWorld, open_store
+from tests.sim.garbage import left_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,3 +99,16 @@ def test_a_sealed_segment_that_is_swept_at_once_is_described_once(
 
     assert world.disk.count("INSERT INTO segment_index") == 1
     assert world.disk.count("DELETE FROM m1_3 WHERE seq IN (?,?)") == 1
+
+
+def test_a_committed_batch_leaves_no_cycles(world: StoreWorld, stream: StreamStore) -> None:
+    def commit() -> None:
+        seq = stream.append(b"b", 0, b"x", 1000)
+        stream.remove([seq - 1])
+        world.store.put_consumer_state("A", "S", "C", b"state")
+        world.store.after_commit(lambda _: None)
+        world.settle()
+
+    world.store.put_consumer("A", "S", "C", 5, b"{}", b"")
+
+    assert left_by(commit) == []
