@@ -285,9 +285,9 @@ class Response:
         answer = Message(to, reply, message.header_size, message.body, None, passed)
         received = deliver(account, origin, answer, once=True)
         if not received and further is not None:
-            further.end(measure.NO_RESPONDERS)
+            further.end()  # what is asked back is not measured
         if not received or self.answers is Answers.ONE or not message.body:
-            self.end(measure.NO_RESPONDERS)
+            self.end()
         else:
             self.touch()
         return received
@@ -299,13 +299,17 @@ class Response:
             self.export.open[self.reply] = self
             self.importer.awaited.touch(self)
 
-    def end(self, outcome: tuple[int, str]) -> None:
-        """Owe it no longer. `outcome` is measured if nothing was before. Twice does nothing."""
+    def end(self, outcome: tuple[int, str] | None = None) -> None:
+        """Owe it no longer. Twice does nothing.
+
+        `outcome` is measured if nothing was before; None: something was, or nothing has to be.
+        """
         if self.export.open.pop(self.reply, None) is None:
             return
         self.responders.responses.pop(self.reply, None)
         self.importer.awaited.remove(self)
-        self.measure(outcome)
+        if outcome is not None:
+            self.measure(outcome)
 
     def measure(self, outcome: tuple[int, str], responder: Peer | None = None) -> None:
         """Publish what became of the request, once."""
@@ -328,7 +332,10 @@ class Response:
 
 
 class Services:
-    """One account's part in services: what it imports, and the answers it owes or waits for."""
+    """One account's part in services: what it imports, and the answers it owes or waits for.
+
+    The account's own (`account.services`) once somebody says so.
+    """
 
     __slots__ = (
         "_imports",
@@ -348,7 +355,6 @@ class Services:
         self._imports: list[tuple[ServiceImport, Subscription]] = []
         self._prefix = b""
         self._sub: Subscription | None = None
-        account.services = self
 
     def replace_imports(self, imports: Iterable[ServiceImport]) -> None:
         """Import these services from now on, and no others. Answers on their way still arrive."""
@@ -465,4 +471,6 @@ class Services:
 
 
 def _services_of(account: Account, world: World) -> Services:
-    return account.services or Services(account, world)
+    if account.services is None:
+        account.services = Services(account, world)
+    return account.services

@@ -32,7 +32,8 @@ HOP: Final = b"Nats-Trace-Hop"
 ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
-_ASKING: Final = re.compile(rb"\r\n(Nats-Trace-[^:\r\n]*|traceparent):", re.IGNORECASE)
+# Our own names are taken as they are spelled, as `protocol.header` does; that of W3C in any case.
+_ASKING: Final = re.compile(rb"\r\n(Nats-Trace-[^:\r\n]*|(?i:traceparent)):")
 _TRUE: Final = frozenset({b"1", b"true", b"on"})
 _SAMPLED: Final = 1  # the flag of a traceparent
 

@@ -70,6 +70,7 @@ class _Wiring(NamedTuple):
 
     mappings: Mappings | None
     streams: list[StreamImport]
+    own: Services
     services: list[ServiceImport]
 
 
@@ -301,11 +302,10 @@ class Accounts:
             )
             for one in plan.streams
         ]
-        mine = account.services or Services(account, self.world)
-        services = [self._service_import(draft, mine, one) for one in plan.services]
-        return _Wiring(
-            Mappings(mappings, self._seams.random) if mappings else None, streams, services
-        )
+        own = account.services or Services(account, self.world)
+        services = [self._service_import(draft, own, one) for one in plan.services]
+        chosen = Mappings(mappings, self._seams.random) if mappings else None
+        return _Wiring(chosen, streams, own, services)
 
     def _service_import(
         self, draft: _Draft, services: Services, one: account_options.ServiceImport
@@ -346,8 +346,8 @@ class Accounts:
             account.map_subjects(wiring.mappings)
         if wiring.streams:
             StreamImports(account, wiring.streams).start()
-        if account.services is not None:
-            account.services.replace_imports(wiring.services)
+        account.services = wiring.own
+        wiring.own.replace_imports(wiring.services)
 
     def _unwire(self, account: Account) -> None:
         if account.mappings is not None:

@@ -64,7 +64,8 @@ class World:
 
     def account(self, name: str) -> Account:
         if name not in self.services:
-            self.services[name] = Services(Account(name, self.outbox), self)
+            account = Account(name, self.outbox)
+            self.services[name] = account.services = Services(account, self)
         return self.services[name].account
 
     def export(

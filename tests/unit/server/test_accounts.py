@@ -56,6 +56,21 @@ def test_the_global_and_the_system_account_are_always_there() -> None:
     assert set(world.server.accounts) == {"$G", "A"}
 
 
+def test_a_draft_leaves_an_account_as_it_is() -> None:
+    world = ClientWorld()
+    account = world.server.account_set.account("$G")
+    before = account.services
+    account.services = None
+
+    drafted = world.server.account_set._drafted(
+        {"$G": AccountOptions("$G"), "N": AccountOptions("N")}
+    )
+
+    assert before is not None
+    assert account.services is None
+    assert drafted.accounts["N"].services is None
+
+
 def test_a_user_is_in_its_account_alone() -> None:
     world = ClientWorld(options())
     exporter, importer = login(world, "e"), login(world, "i")
