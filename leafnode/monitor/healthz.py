@@ -113,12 +113,12 @@ def _store(views: Views, options: HealthzOptions) -> Steps[list[Cause]]:
 
 def _damaged(jetstream: JetStreamView) -> Steps[list[Cause]]:
     causes = []
-    for account in jetstream.accounts:
-        for number, stream in enumerate(account.streams, 1):
-            if stream.damage:
-                causes.append(_damage(account.name, stream))
-            if number % _STREAMS_PER_TURN == 0:
-                yield
+    every = ((account.name, one) for account in jetstream.accounts for one in account.streams)
+    for number, (name, stream) in enumerate(every, 1):
+        if stream.damage:
+            causes.append(_damage(name, stream))
+        if number % _STREAMS_PER_TURN == 0:
+            yield
     return causes
 
 

@@ -408,13 +408,15 @@ def _jetstream(server: Server) -> Steps[JetStreamView | None]:
     options, jetstream = server.options.jetstream, server.features.jetstream
     if options is None or jetstream is None:
         return None
-    accounts, memory, storage = [], 0, 0
+    accounts, memory, storage, counted = [], 0, 0, 0
     for _, one in sorted(jetstream.by_account.items()):
         usage = yield from one.counted()
         accounts.append(jetstream_of(one, usage))
         memory += usage.reserved_memory_bytes
         storage += usage.reserved_file_bytes
-        if len(accounts) % ROWS_PER_TURN == 0:
+        counted += len(one.streams) + limits.STREAMS_COUNTED_PER_TURN // ROWS_PER_TURN
+        if counted >= limits.STREAMS_COUNTED_PER_TURN:
+            counted = 0
             yield
     failure = jetstream.store.failed()
     return JetStreamView(

@@ -188,3 +188,11 @@ def test_many_streams_are_looked_at_in_several_turns() -> None:
     many = views(jetstream=lambda: replace(view, accounts=[account]))
 
     assert len(list(healthz(many, HealthzOptions()))) == 600 // 256
+
+
+def test_many_accounts_of_one_stream_are_looked_at_in_slices() -> None:
+    one = jetstream().accounts[0]
+    many = [replace(one, name=f"A{number}") for number in range(1_000)]
+    shown = views(jetstream=lambda: replace(jetstream(), accounts=many))
+
+    assert len(list(healthz(shown, HealthzOptions()))) >= 3

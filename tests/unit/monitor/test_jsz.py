@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from leafnode.monitor.jsz import UNLIMITED, jsz
 from leafnode.monitor.options import JszOptions
 from leafnode.monitor.query import Query
@@ -65,3 +67,10 @@ def test_jetstream_that_is_off_says_so() -> None:
     assert got["disabled"] is True
     assert got["config"] == {"max_memory": 0, "max_storage": 0}
     assert got["streams"] == 0
+
+
+def test_many_accounts_of_one_stream_are_added_up_in_slices() -> None:
+    many = [replace(jetstream().accounts[0], name=f"A{number}") for number in range(100)]
+    shown = views(jetstream=lambda: replace(jetstream(), accounts=many))
+
+    assert len(list(jsz(shown, FakeClock(), JszOptions()))) >= 6
