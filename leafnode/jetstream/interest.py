@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import StoreBusy, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +78,9 @@ class Sweep:
         stream = self._stream
         try:
             is_over = stream.closed or stream.config.retention != "interest" or self._look()
+        except StoreBusy:  # what it looks into cannot be read just now
+            stream.context.clock.call_later(limits.DELIVER_RETRY_NS, self._run)
+            return
         except StoreError as error:  # what is left is removed by the next sweep
             stream.trouble.note("Interest not looked at", error)
             is_over, self._again = True, False

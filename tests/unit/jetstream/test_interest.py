@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
-from leafnode.errors import StoreFailed
+from leafnode.errors import StoreBusy, StoreFailed
 from leafnode.jetstream import judge
 from leafnode.jetstream.interest import is_wanted
 from tests.unit.jetstream.world import Msg, World
@@ -262,6 +262,21 @@ def test_a_sweep_that_the_store_refuses_is_noted_and_left_to_the_next() -> None:
     assert (kept(refused), refused.js.streams["S"].trouble.count) == (1, 1)
     refused.js.streams["S"].interest_changed()
     assert kept(refused) == 0
+
+
+def test_a_sweep_that_finds_the_store_busy_goes_on_later() -> None:
+    busy = world(C={})
+    busy.publish("s.a", b"x")
+    stream = busy.js.streams["S"]
+    stream.consumers.pop("C").close()
+    busy.store.error = StoreBusy("not now")
+
+    stream.interest_changed()
+
+    busy.store.error = None
+    assert kept(busy) == 1
+    busy.clock.advance(limits.DELIVER_RETRY_NS)
+    assert (kept(busy), stream.trouble.count) == (0, 0)
 
 
 def test_what_nobody_wants_rolls_up_and_ends_schedules() -> None:
