@@ -202,6 +202,7 @@ MAX_WAITING_MAX: Final = 4096  # ours: a consumer's own max_waiting, 1 KiB for e
 NAMES_PAGE: Final = 1024
 LIST_PAGE: Final = 256
 SUBJECTS_PAGE: Final = 100_000
+DIRECT_BATCHES_MAX: Final = 1024  # answers of several messages of one account that wait their turn
 DIRECT_SUBJECTS_MAX: Final = 1024  # of one Direct Get with multi_last; nats-server getDirectMulti
 DELETED_PAGE: Final = 100_000  # ours: deleted_details lists no more sequences than this
 ACK_PENDING_MAX: Final = 65536  # ours: what max_ack_pending -1 means, about 15 MiB of bookkeeping

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.jetstream.open_batches import Tally
+from leafnode.jetstream.rounds import Rounds
 from leafnode.jetstream.server_bounds import ServerBounds
 from leafnode.nuid import nuid
 
@@ -91,6 +92,7 @@ class Context:
     open_atomic: Tally = field(default_factory=Tally, repr=False)  # of all accounts
     open_fast: Tally = field(default_factory=Tally, repr=False)
     answers: Tally = field(default_factory=Tally, repr=False)  # that wait for a COMMIT
+    rounds: Rounds = field(default_factory=Rounds, repr=False)  # of answers of several messages
     bounds: ServerBounds = field(default_factory=ServerBounds, repr=False)  # of all accounts
     client_info: Callable[[Peer], ClientInfo | None] = _unknown  # all that is known of who asks
 
@@ -102,9 +104,9 @@ class Context:
         """Return a new unique name."""
         return nuid(self.random)
 
-    def send(self, subject: bytes, body: bytes, *, header_size: int = 0) -> None:
-        """Publish something of the server's to one reply subject."""
-        self.account.publish(subject, body, header_size=header_size)
+    def send(self, subject: bytes, body: bytes, *, header_size: int = 0) -> int:
+        """Publish something of the server's to one reply subject; return how many got it."""
+        return self.account.publish(subject, body, header_size=header_size)
 
     def send_status(self, subject: bytes, block: bytes) -> None:
         """Publish a header block alone: a status."""

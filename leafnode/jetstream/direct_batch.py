@@ -1,6 +1,7 @@
 """Direct Get of several messages: from a sequence on, or the last one of each of some subjects.
 
-Reads a page at a time and sends it before it reads on; ends with a status that says what is left.
+Reads a page at a time and sends it before it reads on, in turn with all others of the account; ends
+with a status that says what is left, or when nobody hears it any more.
 Knows one stream and one reply subject. Bounded by DIRECT_SUBJECTS_MAX subjects, and by the bytes
 that the request or MAX_PENDING_BYTES allow. Truth: ADR-31, measured on nats-server 2.15.1;
 server/stream.go getDirectRequest, getDirectMulti.
@@ -8,6 +9,7 @@ server/stream.go getDirectRequest, getDirectMulti.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -17,6 +19,8 @@ from leafnode.jetstream.errors import store_status
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.jetstream.api_types import MsgGetRequest
     from leafnode.jetstream.stream import Stream
     from leafnode.store.api import StoredMsg
@@ -57,10 +61,10 @@ class _Sender:
         self._no_header = no_header
 
     def send(self, msg: StoredMsg) -> bool:
-        """Send one message; False when no more fit."""
+        """Send one message; False when no more fit, or nobody heard it."""
         context = self.stream.context
         if self._no_header:
-            context.send(self._reply, msg.payload)
+            heard = context.send(self._reply, msg.payload)
         else:
             added = [
                 *origin_fields(self.stream, msg),
@@ -68,10 +72,10 @@ class _Sender:
                 (b"Nats-Last-Sequence", b"%d" % self.last_seq),
             ]
             block = append_header(msg.header, header.build(added))
-            context.send(self._reply, block + msg.payload, header_size=len(block))
+            heard = context.send(self._reply, block + msg.payload, header_size=len(block))
         self.last_seq = msg.seq
         self._left_bytes -= len(msg.subject) + len(msg.body)
-        return self._left_bytes > 0
+        return heard > 0 and self._left_bytes > 0
 
     def status(self, block: bytes) -> None:
         self.stream.context.send_status(self._reply, block)
@@ -91,6 +95,24 @@ class _Sender:
         self.stream.trouble.note("Direct get refused", error)
         self.status(store_status(error))
 
+    def next(self, step: Callable[[], None], msgs: int = limits.READ_BATCH_MSGS) -> None:
+        """Go on when it is this answer's turn: reads that answer at once do not pile up."""
+        context = self.stream.context
+        context.rounds.add(context.clock, partial(self._step, step), msgs)
+
+    def begin(self, step: Callable[[], None]) -> None:
+        """Begin when it is this answer's turn. Raises StoreBusy."""
+        context = self.stream.context
+        context.rounds.begin(context.clock, partial(self._step, step))
+
+    def _step(self, step: Callable[[], None]) -> None:
+        if self.stream.closed:
+            return
+        try:
+            step()
+        except StoreError as error:
+            self.refused(error)
+
 
 class DirectRange:
     """Up to `batch` messages from a sequence or time on, of some subjects or all."""
@@ -106,7 +128,10 @@ class DirectRange:
         self._sent = False
 
     def start(self) -> None:
-        """Begin. Raises StoreError."""
+        """Begin. Raises StoreBusy."""
+        self._sender.begin(self._first)
+
+    def _first(self) -> None:
         store = self._stream.store
         if self._start_ns is not None:
             self._next_seq = store.seq_at(self._start_ns)
@@ -136,16 +161,8 @@ class DirectRange:
             sender.status(_NOT_FOUND)
         elif not page or not self._left:
             sender.end()
-        else:  # through the loop: pages that answer at once must not pile up on the stack
-            self._stream.context.clock.call_later(0, self._read_on)
-
-    def _read_on(self) -> None:
-        if self._stream.closed:
-            return
-        try:
-            self._read()
-        except StoreError as error:
-            self._sender.refused(error)
+        else:
+            sender.next(self._read)
 
 
 class DirectLast:
@@ -162,7 +179,10 @@ class DirectLast:
         self._left = request.batch or limits.DIRECT_SUBJECTS_MAX
 
     def start(self) -> None:
-        """Begin. Raises StoreError."""
+        """Begin. Raises StoreBusy."""
+        self._sender.begin(self._first)
+
+    def _first(self) -> None:
         store, request = self._stream.store, self._request
         self._upto_seq = request.up_to_seq or store.committed_seq()
         if request.up_to_time is not None:
@@ -215,15 +235,4 @@ class DirectLast:
         self._go_on()
 
     def _go_on(self) -> None:
-        self._stream.context.clock.call_later(0, self._on_turn)
-
-    def _on_turn(self) -> None:
-        if self._stream.closed:
-            return
-        try:
-            if self._sender.last_seq:
-                self._get()
-            else:
-                self._step()
-        except StoreError as error:
-            self._sender.refused(error)
+        self._sender.next(self._get if self._sender.last_seq else self._step, 1)

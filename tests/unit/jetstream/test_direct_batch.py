@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy
+from leafnode.jetstream import rounds
 from tests.unit.jetstream.world import Msg, World
 
 
@@ -142,3 +143,33 @@ def test_a_read_that_the_store_refuses_is_a_status(body: dict[str, Any]) -> None
     (answer,) = ask(world, **body)
 
     assert answer.status == b"NATS/1.0 429 Too Many Requests"
+
+
+@pytest.mark.parametrize("body", [b'{"seq":1,"batch":99}', b'{"multi_last":["s.*"]}'])
+def test_an_answer_that_nobody_hears_ends(body: bytes) -> None:
+    world = filled()
+    sent: list[bytes] = []
+    publish = world.account.publish
+
+    def counted(subject: bytes, *args: Any, **options: Any) -> int:
+        sent.append(subject)
+        return publish(subject, *args, **options)
+
+    world.publish("$JS.API.DIRECT.GET.S", body, reply="_INBOX.gone")
+    world.account.publish = counted  # type: ignore[method-assign]
+    for _ in range(40):
+        world.clock.advance(0)
+
+    assert sent == [b"_INBOX.gone"] * 2  # a message, and that this is all
+
+
+def test_requests_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "DIRECT_BATCHES_MAX", 1)
+    world = filled()
+    body = b'{"seq":1,"batch":2}'
+    first, second = (world.request("$JS.API.DIRECT.GET.S", body) for _ in range(2))
+    for _ in range(3):
+        world.clock.advance(0)
+
+    assert payloads(first) == [b"m1", b"m2"]
+    assert [answer.status for answer in second] == [b"NATS/1.0 429 Too Many Requests"]
