@@ -11,11 +11,13 @@ from time import gmtime
 from typing import Final
 
 from leafnode.clock import NS_PER_S
+from leafnode.limits import DURATION_CHARS_MAX
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 ZERO_TIME_NS: Final = -62_135_596_800 * NS_PER_S  # what ZERO_TIME is on our scale
 _MAX_DURATION_NS: Final = 2**63 - 1
+_DIGITS_MAX: Final = len(str(_MAX_DURATION_NS))
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
 )
@@ -81,7 +83,12 @@ def format_duration(ns: int) -> str:
 
 
 def parse_duration(text: str) -> int | None:
-    """Return nanoseconds of a Go duration such as `1h30m`, or None."""
+    """Return nanoseconds of a Go duration such as `1h30m`, or None.
+
+    None as well for what is longer than DURATION_CHARS_MAX: thousands of parts would take long.
+    """
+    if len(text) > DURATION_CHARS_MAX:
+        return None
     sign = 1
     if text[:1] in {"+", "-"}:
         sign = -1 if text[0] == "-" else 1
@@ -95,8 +102,11 @@ def parse_duration(text: str) -> int | None:
         if match is None or not (match[1] or match[2]):
             return None
         unit = _UNIT_NS[match[3]]
-        digits = match[2] or ""
-        total += int(match[1] or 0) * unit + (int(digits or 0) * unit) // 10 ** len(digits)
+        whole = match[1].lstrip("0") or "0"
+        digits = (match[2] or "")[:_DIGITS_MAX]  # Go drops those that it cannot hold, too
+        if len(whole) > _DIGITS_MAX:
+            return None
+        total += int(whole) * unit + (int(digits or 0) * unit) // 10 ** len(digits)
         at = match.end()
     return sign * total if text and total <= _MAX_DURATION_NS else None
 

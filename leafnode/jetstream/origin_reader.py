@@ -35,6 +35,7 @@ _IDENTITY_MISMATCH: Final = 10225
 _NOT_UNDERSTOOD: Final = {10185, 10025}
 _NO_FLOW_ACKS: Final = {"MIRROR": 10214, "SRC": 10217}
 _TOKEN_LENGTH: Final = 8
+_DIGITS_MAX: Final = 20  # of a sequence
 _IDLE: Final = b"NATS/1.0 100"
 
 
@@ -294,7 +295,8 @@ class OriginReader:
             self._answer_flow(reply)
             return True
         last = header.get(block, LAST_CONSUMER)
-        if last is not None and last.isdigit() and 0 < int(last) != self._consumer_seq:
+        known = last is not None and last.isdigit() and len(last) <= _DIGITS_MAX
+        if last is not None and known and 0 < int(last) != self._consumer_seq:
             self.restart()
             return False
         stalled = header.get(block, b"Nats-Consumer-Stalled")

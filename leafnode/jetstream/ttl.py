@@ -13,6 +13,8 @@ from leafnode.clock import NS_PER_S
 from leafnode.go_time import parse_duration
 
 NEVER: Final = -1
+_SECONDS_MAX: Final = 2**63 - 1
+_DIGITS_MAX: Final = len(str(_SECONDS_MAX))
 
 
 def parse_ttl(value: bytes) -> int | None:
@@ -20,7 +22,10 @@ def parse_ttl(value: bytes) -> int | None:
     if value.lower() == b"never":
         return NEVER
     if value.isdigit():
-        ttl_ns = int(value[:19]) * NS_PER_S
+        digits = value.lstrip(b"0") or b"0"
+        if len(digits) > _DIGITS_MAX or int(digits) > _SECONDS_MAX:
+            return None  # nats-server counts on beyond 64 bits, and takes every other one
+        ttl_ns = int(digits) * NS_PER_S
     else:
         ttl_ns = parse_duration(value.decode("latin-1")) or 0
     seconds = ttl_ns // NS_PER_S

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.errors import TransformError
+from leafnode.limits import TRANSFORM_BYTES_MAX
 from leafnode.protocol.subject import is_literal, is_valid
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Transform:
 
     def __init__(self, source: bytes, destination: bytes, *, strict: bool = False) -> None:
         """Raises TransformError."""
+        if max(len(source), len(destination)) > TRANSFORM_BYTES_MAX:
+            raise TransformError(f"longer than {TRANSFORM_BYTES_MAX} bytes")
         self.source = source or b">"
         if b" " in self.source:
             raise TransformError("invalid subject")

@@ -14,7 +14,7 @@ import msgspec
 from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.answers import Failure
+from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ class Interview:
         if isinstance(message, Failure):
             self._failure = message
             return
-        if not topic[1:].isdigit():
+        if not topic[1:].isdigit() or len(topic) > MAX_SEQ_DIGITS:
             return
         if topic.startswith(b"q"):
             asking = bool(resume.open_questions)

@@ -19,7 +19,7 @@ from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.answers import Failure
+from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
 from leafnode.uplink.interview import Interview
 from leafnode.uplink.local import LocalStream
 from leafnode.uplink.mailbox import Mailbox
@@ -363,9 +363,10 @@ class StreamUplink:
         return False
 
     def _pub_acked(self, letter: Letter) -> None:
-        if not letter.topic.isdigit() or self._state is State.BLOCKED:
+        topic = letter.topic
+        if not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS or self._state is State.BLOCKED:
             return
-        seq = int(letter.topic)
+        seq = int(topic)
         ack = answers.pub_ack(letter.body[letter.header_size :])
         if not letter.from_leaf:
             if not isinstance(ack, Failure):

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.clock import NS_PER_S
 from leafnode.go_time import (
     format_duration,
     format_time,
     parse_duration,
     parse_time,
 )
+from leafnode.limits import DURATION_CHARS_MAX
 
 
 @pytest.mark.parametrize(
@@ -81,3 +83,21 @@ def test_a_duration_survives_its_text(ns: int) -> None:
 @pytest.mark.parametrize("text", ["", "1", "s", "1x", "1h-2m", ".s", "9999999999999h"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     assert parse_duration(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("9" * 5000 + "s", None),
+        ("1s" + "9" * 5000 + "h", None),
+        ("0" * 5000 + "5s", 5 * NS_PER_S),
+        ("1." + "9" * 5000 + "s", 1_999_999_999),
+        ("1." + "0" * 5000 + "s", NS_PER_S),
+        ("9223372036854775807ns", 2**63 - 1),
+        ("9223372036854775808ns", None),
+        ("1s" * (DURATION_CHARS_MAX // 2), DURATION_CHARS_MAX // 2 * NS_PER_S),
+        ("1s" * (DURATION_CHARS_MAX // 2) + "1s", None),
+    ],
+)
+def test_thousands_of_digits_are_read_as_go_reads_them(text: str, ns: int | None) -> None:
+    assert parse_duration(text) == ns

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.jetstream.json_syntax import JsonSyntaxError, end_of_value, first_error
+from leafnode.jetstream.json_syntax import NOT_HELD, JsonSyntaxError, end_of_value, first_error
+from leafnode.limits import JSON_STEPS_MAX
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,45 @@ def test_any_bytes_end_in_a_text_and_never_in_another_exception(body: bytes) -> 
 def test_depth_costs_no_stack_and_has_a_bound() -> None:
     with pytest.raises(JsonSyntaxError, match="exceeded max depth"):
         end_of_value(b"[" * 20_000)
+
+
+class Text(bytes):
+    """A text that counts how often a piece of it is taken."""
+
+    pieces = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        Text.pieces += 1
+        return super().__getitem__(at)
+
+
+@pytest.mark.parametrize(
+    ("before", "repeated", "behind"),
+    [
+        (b"", b"9", b"x"),
+        (b"0.", b"1", b"x"),
+        (b"1e", b"9", b"x"),
+        (b'"', b"\\n", b'"x'),
+        (b'"', b"\\u0041", b'"x'),
+        (b"[", b"1,", b"x"),
+        (b"[", b'"a", true,-0.5,', b"x"),
+    ],
+)
+def test_what_is_long_is_not_walked_byte_by_byte(
+    before: bytes, repeated: bytes, behind: bytes
+) -> None:
+    Text.pieces = 0
+    text = Text(before + 1000 * repeated + behind)
+
+    assert first_error(text, strict=True).endswith(f"at offset {len(text)}")
+    assert Text.pieces < 50
+
+
+def test_so_many_values_are_looked_at_and_no_more() -> None:
+    near = b"[" + (JSON_STEPS_MAX - 2) * b"{}," + b"x"
+    far = b"[" + JSON_STEPS_MAX * b"{}," + b"x"
+
+    assert first_error(near, strict=True).endswith(f"at offset {len(near)}")
+    assert first_error(far, strict=True) == NOT_HELD
+    with pytest.raises(JsonSyntaxError):
+        end_of_value(far)

@@ -168,6 +168,7 @@ def test_a_heartbeat_tells_what_was_lost() -> None:
     origin.deliver(1, 1)
 
     origin.control(b"", (b"Nats-Last-Consumer", b"1"))
+    origin.control(b"", (b"Nats-Last-Consumer", b"9" * 5000))
     assert origin.deleted == []
     origin.control(b"", (b"Nats-Last-Consumer", b"2"))
 

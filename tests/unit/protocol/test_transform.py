@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.errors import TransformError
+from leafnode.limits import TRANSFORM_BYTES_MAX
 from leafnode.protocol.subject import matches
 from leafnode.protocol.transform import Transform, tokenize, untokenize
 
@@ -147,3 +148,12 @@ def test_wildcards_of_a_pattern_are_named_in_order_and_back() -> None:
         b"a.*.*.$JS.>",
         [b"$2", b"{{wildcard(1)}}"],
     )
+
+
+def test_a_transform_that_is_too_long_is_refused_unread() -> None:
+    longest = (b"a." * TRANSFORM_BYTES_MAX)[: TRANSFORM_BYTES_MAX - 1] + b"b"
+    assert Transform(b"a", longest).apply(b"a") == longest
+
+    for source, destination in ((b"a", longest + b"b"), (longest + b"b", b"a")):
+        with pytest.raises(TransformError, match="longer than 8192 bytes"):
+            Transform(source, destination)
