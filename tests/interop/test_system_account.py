@@ -279,21 +279,28 @@ async def lines_of_answers(side: Side) -> list[bytes]:
     """Ask on a socket of one's own; return the lines before the answers, without their numbers."""
     address = urlsplit(side.url("sys"))
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    await reader.readline()
+
+    async def heard() -> bytes:
+        while (line := await reader.readline()) == b"PING\r\n":
+            pass
+        return line
+
+    await heard()
     login = b'{"user":"sys","pass":"sys","verbose":false,"headers":true}'
-    writer.write(b"CONNECT %b\r\nSUB r 1\r\nSUB $SYS.ACCOUNT.A.CONNECT 2\r\n" % login)
+    # Nobody else comes to B now.
+    writer.write(b"CONNECT %b\r\nSUB r 1\r\nSUB $SYS.ACCOUNT.B.CONNECT 2\r\n" % login)
     lines = []
     for subject in ("SERVER.PING.IDZ", f"SERVER.{side.id}.LDM", "USER.INFO", "ACCOUNT.A.INFO"):
         writer.write(f'PUB $SYS.REQ.{subject} r 12\r\n{{"cid":9999}}\r\n'.encode())
-        lines.append(await reader.readline())
-        await reader.readline()
+        lines.append(await heard())
+        await heard()
     asked = b"NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
     size = len(asked)
     writer.write(b"HPUB $SYS.REQ.SERVER.PING.HEALTHZ r %d %d\r\n%b\r\n" % (size, size, asked))
-    lines.append(await reader.readline())
+    lines.append(await heard())
     await reader.readexactly(int(lines[-1].split()[-1]) + 2)
-    async with await side.connect("a"):
-        lines.append(await reader.readline())
+    async with await side.connect("b"):
+        lines.append(await heard())
     writer.close()
     await writer.wait_closed()
     return [re.sub(rb" \d+\r\n", b" <size>\r\n", line) for line in lines]
