@@ -138,6 +138,7 @@ def _emit_plain(account: Account, target: Target, tails: list[bytes], payload: i
         for tail in tails[1:]:
             peer.out += (prefix, tail)
         peer.pending_bytes += sum(map(len, tails)) + count * len(prefix)
+    # `count_run`, written out: the call made one message to one of many targets 12% slower.
     target.sub.delivered += count
     traffic = peer.traffic
     traffic.out_msgs += count

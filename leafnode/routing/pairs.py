@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.routing.route import count_run
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -138,16 +140,16 @@ def _send(account: Account, sub: Subscription | None, pieces: list[bytes], paylo
     """Write what was gathered for one subscription, and empty the list; return how many it were."""
     assert sub is not None, "pieces are somebody's"
     count = len(pieces) // 2
+    peer = sub.peer
+    if peer.pending_bytes > peer.max_pending_bytes:
+        pieces.clear()
+        return count  # it is cut when this turn's bytes are written
     pieces.append(b"")  # for the last line end
     chunk = _CRLF.join(pieces)
     pieces.clear()
-    peer = sub.peer
     peer.out.append(chunk)
     peer.pending_bytes += len(chunk)
-    sub.delivered += count
-    for traffic in (peer.traffic, account.traffic):
-        traffic.out_msgs += count
-        traffic.out_bytes += payload
+    count_run(account, sub, count, payload)
     if not peer.dirty:
         peer.outbox.mark(peer)
     return count

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from leafnode.protocol.subject import has_no_space, is_valid
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver, may_show
-from leafnode.routing.route import Message, deliver, note_reply
+from leafnode.routing.route import Message, count_run, deliver, note_reply
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -125,7 +125,4 @@ def _send(account: Account, sub: Subscription, lines: list[bytes], payload: int)
     peer.out += lines
     peer.pending_bytes += sum(map(len, lines))
     peer.outbox.mark(peer)
-    sub.delivered += count
-    for traffic in (peer.traffic, account.traffic):
-        traffic.out_msgs += count
-        traffic.out_bytes += payload
+    count_run(account, sub, count, payload)

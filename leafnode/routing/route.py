@@ -232,6 +232,17 @@ def count_out(account: Account, sub: Subscription, size: int) -> None:
         sub.peer.subs.pop(sub.sid, None)
 
 
+def count_run(account: Account, sub: Subscription, count: int, payload: int) -> None:
+    """Book a run of deliveries to a subscription without an UNSUB limit."""
+    sub.delivered += count
+    traffic = sub.peer.traffic
+    traffic.out_msgs += count
+    traffic.out_bytes += payload
+    traffic = account.traffic
+    traffic.out_msgs += count
+    traffic.out_bytes += payload
+
+
 def deliver(account: Account, origin: Peer, message: Message, *, once: bool = False) -> int:
     """Route one message the general way and return how many received it; 0 means no responders.
 

@@ -155,6 +155,21 @@ def test_a_payload_may_hold_line_ends(
 
 
 @pytest.mark.usefixtures("always")
+def test_a_peer_gathers_no_more_than_it_may_have_pending(
+    world: Account, reader: FakePeer, publisher: FakePeer
+) -> None:
+    sub = reader.subscribe(b"a.*", b"1")
+    reader.max_pending_bytes = 20
+
+    for _ in range(3):
+        publisher.says(pub(b"a.b", b"x") + pub(b"a.c", b"y"))
+
+    assert reader.got() == msg(b"a.b", b"x") + msg(b"a.c", b"y")
+    assert (sub.delivered, reader.traffic.out_msgs, world.traffic.out_msgs) == (2, 2, 2)
+    assert publisher.traffic.in_msgs == 6
+
+
+@pytest.mark.usefixtures("always")
 def test_an_unsub_limit_holds(reader: FakePeer, publisher: FakePeer) -> None:
     reader.subscribe(b"a.*", b"1").max_msgs = 3
 
