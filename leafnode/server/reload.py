@@ -138,6 +138,8 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "prof_block_rate": Live(Part.NOTHING, "prof_block_rate"),
 }
 _FREE_PORT: Final = -1
+_MAPS: Final = frozenset({"default_js_domains", "FeatureFlags"})
+_DURATIONS: Final = frozenset({"SyncInterval"})
 _WEBSOCKET_HIDDEN: Final = frozenset({"tls", "authorization", "headers"})  # may hold secrets
 
 
@@ -154,7 +156,11 @@ def changes(old: Options, new: Options) -> list[Change]:
             _check_idle(before, after)
             continue
         if isinstance(rule, Fixed):
-            raise ReloadError(f"{rule.name}: old={_told(field, before)}, new={_told(field, after)}")
+            old_text, new_text = _shown(before, field), _shown(after, field)
+            if field == "system_account":  # of that which nobody named nats-server says nothing
+                names = (old_text, new_text)
+                old_text, new_text = ("" if name == SYSTEM_ACCOUNT else name for name in names)
+            raise ReloadError(f"{rule.name}: old={old_text}, new={new_text}")
         if field == "websocket":
             _check_websocket(before, after)
         if field == "no_auth_user":
@@ -184,23 +190,7 @@ def _check_idle(old: tuple[Idle, ...], new: tuple[Idle, ...]) -> None:
         before = was[name].value if name in was else will[name].default
         after = will[name].value if name in will else was[name].default
         if before != after:
-            old_text, new_text = (_idle(name, value) for value in (before, after))
-            raise ReloadError(f"{name}: old={old_text}, new={new_text}")
-
-
-def _idle(name: str, value: Any) -> str:
-    is_duration = name == "SyncInterval" and isinstance(value, int)
-    return format_duration(value) if is_duration else _told("", value)
-
-
-def _told(field: str, value: Any) -> str:
-    if field == "default_js_domains" or isinstance(value, tuple):
-        return f"map[{' '.join(f'{name}:{_shown(one)}' for name, one in sorted(value or ()))}]"
-    if field == "system_account" and value == SYSTEM_ACCOUNT:  # nats-server says nothing of it
-        return ""
-    if field.endswith("_ns") and isinstance(value, int):
-        return format_duration(value)
-    return _shown(value)
+            raise ReloadError(f"{name}: old={_shown(before, name)}, new={_shown(after, name)}")
 
 
 def _websocket_change(old: Websocket | None, new: Websocket | None) -> str:
@@ -212,7 +202,7 @@ def _websocket_change(old: Websocket | None, new: Websocket | None) -> str:
     ]
     shown = [
         " ".join(
-            name if name in _WEBSOCKET_HIDDEN else f"{name}:{_shown(getattr(side, name))}"
+            name if name in _WEBSOCKET_HIDDEN else f"{name}:{_shown(getattr(side, name), name)}"
             for name in names
         )
         for side in (before, after)
@@ -264,13 +254,16 @@ def line(change: Change, new: Options) -> str:
     """Return what the log says of a change."""
     if change.live.is_secret:
         return f"Reloaded: {change.live.shown}"
-    value = getattr(new, change.field)
-    shown = format_duration(value) if change.field.endswith("_ns") else _shown(value)
+    shown = _shown(getattr(new, change.field), change.field)
     return f"Reloaded: {change.live.shown} = {shown}" if shown else f"Reloaded: {change.live.shown}"
 
 
-def _shown(value: object) -> str:
-    """Return a value as Go prints it, as far as people look for that."""
+def _shown(value: Any, name: str = "") -> str:
+    """Return a value as Go prints it, as far as people look for that; `name` is its option's."""
+    if name in _MAPS:
+        return f"map[{' '.join(f'{key}:{_shown(one)}' for key, one in sorted(value or ()))}]"
+    if (name.endswith("_ns") or name in _DURATIONS) and isinstance(value, int):
+        return format_duration(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int):
