@@ -208,6 +208,7 @@ SUBJECTS_PAGE: Final = 100_000
 DIRECT_BATCHES_MAX: Final = 1024  # answers of several messages of one account that wait their turn
 DIRECT_SUBJECTS_MAX: Final = 1024  # of one Direct Get with multi_last; nats-server getDirectMulti
 DELETED_PAGE: Final = 100_000  # ours: deleted_details lists no more sequences than this
+GIVEN_UP_MAX: Final = 16384  # ours: messages a consumer remembers that are out of attempts
 ACK_PENDING_MAX: Final = 65536  # ours: what max_ack_pending -1 means, about 15 MiB of bookkeeping
 PULL_HEARTBEAT_MIN_NS: Final = 10 * NS_PER_MS  # ours: nats-server sends as fast as it can
 ANSWERS_WAITING_MAX: Final = (

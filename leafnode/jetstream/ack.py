@@ -20,6 +20,8 @@ _V1_TOKENS: Final = 9
 _V2_TOKENS: Final = 11
 _TAIL_TOKENS: Final = 5
 _DIGITS_MAX: Final = 19
+_NO_NUMBER: Final = 2**64 - 1
+_DELAY_MAX_NS: Final = 2**63 - 1
 
 
 class AckKind(Enum):
@@ -67,21 +69,20 @@ def parse(payload: bytes) -> Ack:
     """Return what the payload means; an unknown text is answered and does nothing."""
     if payload in {b"", b"+ACK", b"+OK"}:
         return PLAIN
-    word, _, rest = payload.partition(b" ")
-    match word:
-        case b"-NAK":
-            return Ack(AckKind.NAK, _delay_ns(rest.strip()))
-        case b"+WPI":
-            return Ack(AckKind.PROGRESS)
-        case b"+TERM":
-            return Ack(AckKind.TERM, text=rest.strip())
-        case b"+NXT":
-            return Ack(AckKind.NEXT, text=rest.strip())
+    if payload == b"+WPI":
+        return Ack(AckKind.PROGRESS)
+    # Of these only the beginning counts: `-NAK1s` has a delay.
+    if payload.startswith(b"-NAK"):
+        return Ack(AckKind.NAK, _delay_ns(payload[4:].strip()))
+    if payload.startswith(b"+TERM"):
+        return Ack(AckKind.TERM, text=payload[5:].strip())
+    if payload.startswith(b"+NXT"):
+        return Ack(AckKind.NEXT, text=payload[4:].strip())
     return _UNKNOWN
 
 
 def parse_subject(subject: bytes) -> AckSubject | None:
-    """Return the numbers of an ack subject in either form, or None for a malformed one."""
+    """Return the numbers of an ack subject in either form, or None for another subject."""
     numbers = _behind_names(subject)
     return _numbers(numbers[:3]) if numbers else None
 
@@ -110,14 +111,14 @@ def _behind_names(subject: bytes) -> list[bytes]:
     return tokens[6:11] if len(tokens) >= _V2_TOKENS else []
 
 
-def _numbers(tokens: list[bytes]) -> AckSubject | None:
+def _numbers(tokens: list[bytes]) -> AckSubject:
     deliveries, stream_seq, consumer_seq = tokens
-    if not (deliveries.isdigit() and stream_seq.isdigit() and consumer_seq.isdigit()):
-        return None
-    longest = _DIGITS_MAX
-    if len(deliveries) > longest or len(stream_seq) > longest or len(consumer_seq) > longest:
-        return None
-    return AckSubject(int(deliveries), int(stream_seq), int(consumer_seq))
+    return AckSubject(_number(deliveries), _number(stream_seq), _number(consumer_seq))
+
+
+def _number(token: bytes) -> int:
+    """What is no number is the largest one, as nats-server reads it: beyond all deliveries."""
+    return int(token) if token.isdigit() and len(token) <= _DIGITS_MAX else _NO_NUMBER
 
 
 def subject_prefix(stream: str, consumer: str) -> bytes:
@@ -155,6 +156,7 @@ def _delay_ns(text: bytes) -> int:
             value = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             return 0
-        delay = value.get("delay", 0) if isinstance(value, dict) else 0
-        return max(0, delay) if type(delay) is int else 0
+        named = [one for name, one in value.items() if name.lower() == "delay"]
+        delay = named[-1] if named else 0
+        return delay if type(delay) is int and 0 < delay <= _DELAY_MAX_NS else 0
     return max(0, parse_duration(text.decode("latin-1")) or 0) if text else 0

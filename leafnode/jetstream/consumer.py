@@ -14,7 +14,7 @@ from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.go_time import format_time
-from leafnode.jetstream import ack, advisory, attempts, consumer_state, wire
+from leafnode.jetstream import ack, advisory, consumer_state, wire
 from leafnode.jetstream.ack_handler import AckHandler
 from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
@@ -26,6 +26,7 @@ from leafnode.jetstream.pending import Pending, Position
 from leafnode.jetstream.priority import Groups
 from leafnode.jetstream.pull import PullQueue
 from leafnode.jetstream.push import PushSubject
+from leafnode.jetstream.redelivery import Redelivery
 from leafnode.jetstream.stream import with_dynamic
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from leafnode.store.api import StoredMsg
 
 _DELETED: Final = header.status(409, b"Consumer Deleted")
-_SHUTDOWN: Final = header.status(409, b"Server Shutdown")
 _JITTER_MIN_NS: Final = 100 * NS_PER_MS
 _JITTER_MAX_NS: Final = 1000 * NS_PER_MS
 
@@ -73,6 +73,7 @@ class Consumer:
         )
         self.keeper = Keeper(self)
         self.acks = AckHandler(self)
+        self.redelivery = Redelivery(self)
         self.pause = Pause(self)
         self.pace = Pace(self)
         self.groups = Groups(self)
@@ -85,8 +86,6 @@ class Consumer:
         self._pumping = False
         self._retry_timer: Timer | None = None
         self._retry_ns = limits.DELIVER_RETRY_NS
-        self._ack_timer: Timer | None = None
-        self._ack_timer_due_ns = 0
         self._idle_timer: Timer | None = None
 
     # --- life
@@ -101,7 +100,7 @@ class Consumer:
         if self.config.ack_policy in {"explicit", "all"}:
             self.acks.open()
         self.outlet.open()
-        self.arm_ack_timer()
+        self.redelivery.arm()
         self.arm_idle_timer()
         self.pause.open()
         self.pump()
@@ -114,9 +113,10 @@ class Consumer:
         if self._next_sub is not None:
             self.context.account.unsubscribe(self._next_sub)
         self.acks.close()
-        for timer in (self._ack_timer, self._idle_timer, self._retry_timer):
+        for timer in (self._idle_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
+        self.redelivery.close()
         self.keeper.stop()
         self.pause.close()
         self.pace.close()
@@ -128,7 +128,8 @@ class Consumer:
         """The server stops: remember the position, and let waiting clients know."""
         if not self.closed:
             self.keeper.save()
-            self.close(_SHUTDOWN)
+            self.outlet.shut_down()
+            self.close(b"")
 
     def update(self, config: ConsumerConfig) -> None:
         """Take over a checked configuration; the position stays."""
@@ -144,7 +145,7 @@ class Consumer:
             self.outlet = PushSubject(self)
             self.outlet.open()
         self.pending.set_waits(config.ack_wait, config.backoff)
-        self.arm_ack_timer()
+        self.redelivery.arm()
         if filters_changed:
             self._drop_unwanted()
             self.cursor.reset(self.pending.delivered.stream_seq + 1, config.filters)
@@ -191,7 +192,7 @@ class Consumer:
         self._pumping = True
         self.outlet.begin()
         delivered = 0
-        exhausted = False
+        over = False
         before = self.pending.delivered.consumer_seq
         try:
             self._check_intact()
@@ -200,16 +201,16 @@ class Consumer:
                 count := self._deliver_run(limits.DELIVER_TURN_MSGS - delivered)
             ):
                 delivered += count
-            exhausted = self._is_exhausted()
+            over = delivered < limits.DELIVER_TURN_MSGS and self._is_over()
             self._retry_ns = limits.DELIVER_RETRY_NS
         except StoreError as error:
             self._pause(error)
-        self.outlet.end(exhausted=exhausted)
+        self.outlet.end(over=over)
         self._pumping = False
         if self.pending.delivered.consumer_seq != before:
             self.delivered_ts_ns = self.context.clock.wall_ns()
         if delivered:
-            self.arm_ack_timer()
+            self.redelivery.arm()
             self.keeper.touch()
         if delivered >= limits.DELIVER_TURN_MSGS:
             self.context.clock.call_later(0, self.pump)
@@ -231,11 +232,16 @@ class Consumer:
         self._retry_timer = None
         self.pump()
 
-    def _is_exhausted(self) -> bool:
-        if self.pending.queued or not self.cursor.exhausted:
+    def _is_over(self) -> bool:
+        """Say whether those who still wait get nothing for now: there is no message, or none for
+        any of them. What acknowledgements or the store hold back may come.
+        """
+        if not self.outlet.is_used():
             return False
-        self.pending.skip_to(self.cursor.looked_at)
-        return True
+        if not self.pending.queued and self.cursor.exhausted:
+            self.pending.skip_to(self.cursor.looked_at)
+            return True
+        return bool(self.pending.queued or not self.is_full()) and not self.outlet.ready()
 
     def _deliver_run(self, most: int) -> int:
         """Deliver up to `most` messages in one go, where nothing about them has to be looked at
@@ -293,17 +299,9 @@ class Consumer:
 
     def _redeliver(self, seq: int) -> bool:
         """Deliver a pending message once more; False when it is still on its way from the store."""
-        if attempts.give_up(self, seq):
-            return True
-        known, msg = self.cursor.fetch(seq)
-        if not known:
-            return False
-        if msg is None:
-            self.cursor.forget(seq)
-            self.pending.ack(seq)  # the stream let go of it
-            return True
-        if self.pace.holds(msg):
-            return False
+        done, msg = self.redelivery.fetch(seq)
+        if msg is None or self.pace.holds(msg):
+            return done
         if self._hand_over(msg, self.pending.deliveries(seq) + 1):
             self.cursor.forget(seq)
             self.pending.redeliver(seq, self.context.clock.monotonic_ns())
@@ -360,6 +358,7 @@ class Consumer:
 
     def message_removed(self, seq: int) -> None:
         """One message was deleted by a client."""
+        self.pending.gone(seq)
         if seq in self.pending:
             entry = {seq: consumer_seq for seq, consumer_seq, _ in self.pending.entries()}
             deliveries = self.pending.deliveries(seq)
@@ -382,26 +381,6 @@ class Consumer:
         self.pump()
 
     # --- timers
-
-    def arm_ack_timer(self) -> None:
-        """Wake up when the first ack wait ends."""
-        due_ns = self.pending.next_deadline_ns()
-        if due_ns is None or self.closed or not self.config.ack_wait:
-            return
-        if self._ack_timer is not None:
-            if self._ack_timer_due_ns <= due_ns:
-                return
-            self._ack_timer.cancel()
-        self._ack_timer_due_ns = due_ns
-        delay_ns = due_ns - self.context.clock.monotonic_ns()
-        self._ack_timer = self.context.clock.call_later(delay_ns, self._on_ack_timer)
-
-    def _on_ack_timer(self) -> None:
-        self._ack_timer = None
-        if self.pending.expire(self.context.clock.monotonic_ns()):
-            attempts.give_up_waiting(self)
-            self.pump()
-        self.arm_ack_timer()
 
     def arm_idle_timer(self, idle_ns: int = 0) -> None:
         """Wake up when nobody used it for `inactive_threshold`."""
@@ -431,10 +410,9 @@ class Consumer:
         clock = self.context.clock
         to_wall = clock.wall_ns() - clock.monotonic_ns()
         state = ConsumerState(
-            self.pending.delivered,
-            self.pending.floor,
+            *self.pending.kept(),
             [(seq, cseq, at + to_wall) for seq, cseq, at in self.pending.entries()],
-            self.pending.counts,
+            self.pending.kept_counts(),
             list(self.cursor.listed),
         )
         return consumer_state.encode(state)
@@ -456,6 +434,7 @@ class Consumer:
     def info(self, *, dynamic: bool = True) -> dict[str, Any]:
         """Return ConsumerInfo, field by field as the server orders it."""
         waiting = self.outlet.waiting()
+        delivered, floor = self.pending.kept()
         config = wire.to_dict(self.config)
         if dynamic:
             config["metadata"] = with_dynamic(self.config.metadata)
@@ -464,8 +443,8 @@ class Consumer:
             "name": self.name,
             "created": format_time(self.created_ns),
             "config": config,
-            "delivered": _shown(self.pending.delivered, self.delivered_ts_ns),
-            "ack_floor": _shown(self.pending.floor, self.acks.acked_ts_ns),
+            "delivered": _shown(delivered, self.delivered_ts_ns),
+            "ack_floor": _shown(floor, self.acks.acked_ts_ns),
             "num_ack_pending": len(self.pending),
             # With one delivery nothing is delivered again, whatever is remembered.
             "num_redelivered": self.pending.redelivered if self.config.max_deliver != 1 else 0,

@@ -229,7 +229,8 @@ class Cursor:
         ):
             self._recount(next_seq)
         elif last > self._counted_last:
-            self._left += self._store.num_pending(self._filters, self._counted_last + 1)
+            start = max(next_seq, self._counted_last + 1)
+            self._left += self._store.num_pending(self._filters, start)
         self._counted_last = last
         return self.left
 

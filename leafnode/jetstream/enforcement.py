@@ -77,6 +77,7 @@ class Enforcement:
 
     def _run(self) -> None:
         stream, clock = self._stream, self._stream.context.clock
+        first_seq = stream.store.state().first_seq
         try:
             left = limits.PURGE_TURN_MSGS if stream.closed else self._hold(limits.PURGE_TURN_MSGS)
         except StoreBusy:
@@ -85,6 +86,8 @@ class Enforcement:
         except StoreError as error:
             stream.trouble.note("Limits not enforced", error)
         else:
+            if stream.store.state().first_seq > first_seq:  # tighter limits may reach what is out
+                stream.purged_front(stream.store.state().first_seq)
             if not left:
                 clock.call_later(0, self._run)
                 return

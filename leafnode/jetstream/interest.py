@@ -1,8 +1,9 @@
 """Interest retention: which messages some consumer still needs.
 
-A consumer needs a message that its filters match and that it has not been given, or has not
-acknowledged. What nobody needs is removed with the last acknowledgement; where a consumer goes away
-or changes, a sweep looks through the stream, a slice per turn of the loop.
+A consumer needs a message that its filters match and that it has not been given, has not
+acknowledged, or has given up: that is for somebody to look at. What nobody needs is removed with
+the last acknowledgement; where a consumer goes away or changes, a sweep looks through the stream, a
+slice per turn of the loop.
 Truth: measured on nats-server 2.15.1; server/consumer.go needAck, server/stream.go checkInterest.
 """
 
@@ -34,9 +35,13 @@ def unneeded(stream: Stream, done: Consumer, seqs: Sequence[int]) -> list[int]:
 def _is_needed(stream: Stream, consumers: Sequence[Consumer], seq: int) -> bool:
     subject: bytes | None = None
     for consumer in consumers:
-        if seq in consumer.pending or seq in consumer.cursor.listed:
-            return True
-        if seq <= consumer.pending.delivered.stream_seq:
+        pending = consumer.pending
+        if (
+            seq <= pending.delivered.stream_seq
+            and seq not in pending
+            and seq not in pending.given_up
+            and seq not in consumer.cursor.listed
+        ):
             continue
         if not consumer.config.filters:
             return True

@@ -54,8 +54,12 @@ class Outlet(Protocol):
         """Hand over a message; False when it was too large for who was ready."""
         ...
 
-    def end(self, *, exhausted: bool) -> None:
-        """Send what was taken. `exhausted`: nothing more is there for now."""
+    def end(self, *, over: bool) -> None:
+        """Send what was taken. `over`: nobody who still waits gets anything for now."""
+        ...
+
+    def shut_down(self) -> None:
+        """The server stops; who waits is told what was left."""
         ...
 
     def close(self, status: bytes) -> None:

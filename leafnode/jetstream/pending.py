@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from leafnode import limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -31,6 +33,7 @@ class Pending:
     __slots__ = (
         "_deadline_ns",
         "_entries",
+        "_given_seq",
         "_queue",
         "_reordered",
         "ack_wait_ns",
@@ -38,16 +41,21 @@ class Pending:
         "counts",
         "delivered",
         "floor",
+        "given_up",
     )
 
     def __init__(self, start: int, *, ack_wait_ns: int, backoff_ns: Sequence[int] = ()) -> None:
         self.ack_wait_ns = ack_wait_ns
         self.backoff_ns = tuple(backoff_ns)  # the last one repeats
         self.delivered = Position(0, start - 1)
+        self._given_seq = start - 1  # of the last delivery: `skip_to` goes beyond it
         self.floor = Position(0, start - 1)  # everything up to here is acknowledged
         self.counts: dict[int, int] = {}  # deliveries of what was delivered more than once
         # In order of the latest delivery, which is the order of consumer sequences.
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        # Out of attempts and not pending any more, as long as the stream holds them; at the bound
+        # the oldest is forgotten.
+        self.given_up: OrderedDict[int, None] = OrderedDict()
         self._reordered = False  # some entry is not where its stream sequence would put it
         # To be redelivered, first in, first out: what is refused again and again goes behind the
         # others. Not a dict: the first key of one that loses its first keys takes long to find.
@@ -64,8 +72,8 @@ class Pending:
 
     @property
     def redelivered(self) -> int:
-        """How many pending messages were delivered more than once."""
-        return len(self.counts)
+        """How many messages were delivered more than once, or given up."""
+        return len(self.counts) + len(self.given_up)
 
     @property
     def queued(self) -> int:
@@ -91,7 +99,9 @@ class Pending:
     # --- deliveries
 
     def skip_to(self, seq: int) -> None:
-        """Note that everything up to `seq` was looked at and needs no delivery."""
+        """Note that everything up to `seq` was looked at and needs no delivery. Not kept over a
+        restart: with other filters it may need it.
+        """
         if seq > self.delivered.stream_seq:
             self.delivered = self.delivered._replace(stream_seq=seq)
             if not self._entries:
@@ -110,6 +120,7 @@ class Pending:
         consumer_seq = self.delivered.consumer_seq
         assert seqs[0] > self.delivered.stream_seq, "new messages are delivered in order"
         self.delivered = Position(consumer_seq + len(seqs), seqs[-1])
+        self._given_seq = seqs[-1]
         if not track:
             self.floor = self.delivered
             return
@@ -137,8 +148,8 @@ class Pending:
         """Return what has waited longest for redelivery, without taking it."""
         return next(iter(self._queue), None)
 
-    def expire(self, now_ns: int) -> int:
-        """Queue every message whose ack wait has passed, in stream order; return how many."""
+    def expire(self, now_ns: int) -> list[int]:
+        """Queue every message whose ack wait has passed, in stream order, and return them."""
         expired = []
         soonest: int | None = None
         for seq, (_, deadline_ns) in self._entries.items():
@@ -148,9 +159,10 @@ class Pending:
                 expired.append(seq)
             elif soonest is None or deadline_ns < soonest:
                 soonest = deadline_ns
-        self._queue.update(dict.fromkeys(sorted(expired)))
+        expired.sort()
+        self._queue.update(dict.fromkeys(expired))
         self._deadline_ns = soonest
-        return len(expired)
+        return expired
 
     # --- acknowledgements
 
@@ -223,14 +235,21 @@ class Pending:
         self._set_deadline(seq, entry, now_ns + self.wait_ns(self.deliveries(seq)))
         return True
 
-    def drop(self, seq: int) -> bool:
-        """Give up on a message that is out of attempts: it leaves without being acknowledged."""
-        return self._forget(seq) is not None
+    def give_up(self, seq: int) -> None:
+        """A pending message is out of attempts: it leaves without being acknowledged."""
+        self._forget(seq)
+        self._remember(seq)
+
+    def gone(self, seq: int) -> None:
+        """The stream holds a message no more: nothing is to be remembered of it."""
+        self.given_up.pop(seq, None)
 
     def purge(self, first_seq: int) -> bool:
         """The stream starts at `first_seq` now: nothing before it is delivered or redelivered.
         Return whether anything was pending there.
         """
+        for seq in [seq for seq in self.given_up if seq < first_seq]:
+            del self.given_up[seq]
         purged = [seq for seq in self._entries if seq < first_seq]
         for seq in purged:
             entry = self._forget(seq)
@@ -240,6 +259,7 @@ class Pending:
             self.floor = self.floor._replace(stream_seq=first_seq - 1)
         if self.delivered.stream_seq < first_seq - 1:
             self.delivered = self.delivered._replace(stream_seq=first_seq - 1)
+        self._given_seq = max(self._given_seq, first_seq - 1)
         if not self._entries:
             self.floor = self.delivered
             self._reordered = False
@@ -258,7 +278,9 @@ class Pending:
     def reset(self, seq: int) -> None:
         """Start over: `seq` is the next to be delivered, as the first one."""
         self.delivered = self.floor = Position(0, seq - 1)
+        self._given_seq = seq - 1
         self.counts.clear()
+        self.given_up.clear()
         self._entries.clear()
         self._reordered = False
         self._queue.clear()
@@ -272,9 +294,21 @@ class Pending:
 
     # --- keeping it over a restart
 
+    def kept(self) -> tuple[Position, Position]:
+        """Return `delivered` and `floor` as they are without what was only skipped."""
+        given = self._given_seq
+        return (
+            self.delivered._replace(stream_seq=given),
+            self.floor._replace(stream_seq=min(self.floor.stream_seq, given)),
+        )
+
     def entries(self) -> list[tuple[int, int, int]]:
         """Return (stream sequence, consumer sequence, deadline) of what is pending."""
         return [(seq, *entry) for seq, entry in self._entries.items()]
+
+    def kept_counts(self) -> dict[int, int]:
+        """Return `counts`, and with a count of 0 what was given up."""
+        return {**dict.fromkeys(self.given_up, 0), **self.counts}
 
     def restore(
         self,
@@ -283,10 +317,14 @@ class Pending:
         entries: Sequence[tuple[int, int, int]],
         counts: dict[int, int],
     ) -> None:
-        """Take over what `entries` and the public fields said before a restart."""
+        """Take over what the methods above said before a restart."""
         self.delivered = delivered
+        self._given_seq = delivered.stream_seq
         self.floor = floor
-        self.counts = dict(counts)
+        self.counts = {seq: count for seq, count in counts.items() if count}
+        self.given_up.clear()
+        for seq in sorted(seq for seq, count in counts.items() if not count):
+            self._remember(seq)
         self._entries.clear()
         previous = 0
         for seq, consumer_seq, deadline_ns in entries:
@@ -307,6 +345,11 @@ class Pending:
         self._entries[seq] = (entry[0], deadline_ns)
         if self._deadline_ns is None or deadline_ns < self._deadline_ns:
             self._deadline_ns = deadline_ns
+
+    def _remember(self, seq: int) -> None:
+        while len(self.given_up) >= limits.GIVEN_UP_MAX:
+            self.given_up.popitem(last=False)
+        self.given_up[seq] = None
 
     def _forget(self, seq: int) -> _Entry | None:
         if self._queue:

@@ -7,6 +7,7 @@ max_waiting. Truth: status lines and their order measured on nats-server 2.15.1;
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,7 @@ _REQUESTS_PENDING: Final = header.status(408, b"Requests Pending")
 _HEARTBEAT_TOO_LARGE: Final = header.status(400, b"Bad Request - heartbeat value too large")
 _MAX_WAITING: Final = header.status(409, b"Exceeded MaxWaiting")
 _LEVEL: Final = header.status(412, b"Required Api Level")
-_COUNT_DIGITS_MAX: Final = 9
+_COUNT: Final = re.compile(rb"[+-]?[0-9]{1,18}")
 
 _Out = tuple[bytes, bytes, int, bytes]  # subject, reply, header size, body
 
@@ -48,7 +49,7 @@ def idle_heartbeat(consumer_seq: int, stream_seq: int, *, stalled: bytes = b"") 
 
 
 class PullRequest:
-    """One client's wish for messages. Times are monotonic."""
+    """One client's wish for messages, for one where it says 0 or less. Times are monotonic."""
 
     __slots__ = (
         "delivered",
@@ -70,7 +71,7 @@ class PullRequest:
         self.left = wish.batch
         self.left_bytes = wish.max_bytes  # 0: no limit
         self.no_wait = wish.no_wait
-        self.expires_ns = now_ns + wish.expires if wish.expires > 0 else 0
+        self.expires_ns = now_ns + wish.expires if wish.expires else 0
         self.heartbeat_ns = 0  # none
         if wish.idle_heartbeat > 0:
             self.heartbeat_ns = max(wish.idle_heartbeat, limits.PULL_HEARTBEAT_MIN_NS)
@@ -143,6 +144,9 @@ class PullQueue:
                 self._context.send_status(inbox, status)
             return
         request = PullRequest(inbox, wish, self.last_active_ns)
+        if wish.expires < 0:
+            self._context.send_status(inbox, request.status(408, b"Request Timeout"))
+            return
         self._enqueue(request)
         self._pruned_at = -1
         if self._consumer.groups.policy == "prioritized":
@@ -177,15 +181,14 @@ class PullQueue:
         refusal = self._consumer.groups.refusal(wish) if is_json else None
         if refusal is not None:
             return refusal
+        if wish.no_wait and (available := self._consumer.available()):
+            self.prune()
+            if sum(request.left for request in self._waiting) > available:
+                return _REQUESTS_PENDING
+        elif wish.no_wait and not wish.expires:
+            return _NO_MESSAGES
         if len(self._waiting) >= self._waiting_max() and self.waiting() >= self._waiting_max():
             return b"" if wish.idle_heartbeat else _MAX_WAITING
-        if wish.no_wait:
-            available = self._consumer.available()
-            if not available:
-                return None if wish.expires > 0 else _NO_MESSAGES
-            self.prune()
-            if sum(request.left for request in self._waiting) >= available:
-                return _REQUESTS_PENDING if self._waiting else None
         return None
 
     def _enqueue(self, request: PullRequest) -> None:
@@ -229,8 +232,6 @@ class PullQueue:
             return self._search()
         while self._waiting:
             request = self._waiting[0]
-            if request.left <= 0 and request.delivered == 0:
-                return self._search()
             if self._is_heard(request):
                 self._turn = request
                 return request
@@ -241,8 +242,6 @@ class PullQueue:
         """Return the first request that may have the next message."""
         groups = self._consumer.groups
         for request in tuple(self._waiting):
-            if request.left <= 0 and request.delivered == 0:
-                continue  # a batch of 0 or less only waits for its expiry
             turn = groups.turn(request)
             if turn is Turn.END:
                 self._finish(request, request.status(423, b"Nats-Wrong-Pin-Id"))
@@ -306,18 +305,23 @@ class PullQueue:
             self._enqueue(request)
         return True
 
-    def end(self, *, exhausted: bool) -> None:
-        """A pump ends: send what was gathered, and tell no_wait requests that this was all."""
+    def end(self, *, over: bool) -> None:
+        """A pump ends: send what was gathered, and tell no_wait requests if this was all."""
         now_ns = self._context.clock.monotonic_ns()
         for request in tuple(self._waiting):
             if request.served:
                 request.served = False
                 if request.heartbeat_ns:
                     request.heartbeats_at_ns = now_ns + request.heartbeat_ns
-            if exhausted and request.no_wait and (request.delivered or not request.expires_ns):
+            if over and request.no_wait and (request.delivered or not request.expires_ns):
                 self._finish(request, _NO_MESSAGES)
         self._pumping = False
         self._send()
+
+    def shut_down(self) -> None:
+        """End every request with what was left of it."""
+        for request in tuple(self._waiting):
+            self._finish(request, request.status(409, b"Server Shutdown"))
 
     def close(self, status: bytes) -> None:
         """End every request with the same status."""
@@ -392,13 +396,8 @@ def parse(payload: bytes) -> NextRequest:
     """Return what a request body asks for. Raises BindError for a bad JSON object."""
     text = payload.strip()
     if text.startswith(b"{"):
-        wish = wire.decode_lax(NextRequest, text)
-        if b'"batch"' not in text.lower():
-            wish.batch = 1
-        return wish
-    if text.isdigit() and len(text) <= _COUNT_DIGITS_MAX:
-        return NextRequest(batch=int(text))
-    return NextRequest(batch=1)
+        return wire.decode_lax(NextRequest, text)
+    return NextRequest(batch=int(text) if _COUNT.fullmatch(text) else 1)
 
 
 def _one_line(text: str) -> bytes:

@@ -60,6 +60,9 @@ class PushSubject:
         self._context.account.watchers.append(self)
         self._arm()
 
+    def shut_down(self) -> None:
+        """Nobody waits."""
+
     def close(self, status: bytes) -> None:
         """Stop; a push consumer says nothing about it."""
         del status
@@ -135,9 +138,9 @@ class PushSubject:
                 self._asked_bytes += size
         return True
 
-    def end(self, *, exhausted: bool) -> None:
+    def end(self, *, over: bool) -> None:
         """Send what was taken; who acknowledges with the answers is asked when too much is out."""
-        del exhausted
+        del over
         if self._consumer.is_full():
             self._ask_for_acks()
         self._flush()

@@ -53,12 +53,12 @@ class Request:
                 raise
         return wire.decode(cls, self.payload, name=name, strict=False)
 
-    def lax(self, cls: type[T]) -> T:
+    def lax(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`; fields that are unknown do not matter. Raises 10025."""
         if not self.payload.strip():
             return cls()
         try:
-            return wire.decode_lax(cls, self.payload)
+            return wire.decode_lax(cls, self.payload, name=name)
         except wire.BindError as error:
             raise js_error(10025, str(error)) from error
 

@@ -41,7 +41,7 @@ def pause(js: AccountJetStream, request: Request) -> dict[str, Any]:
 def unpin(js: AccountJetStream, request: Request) -> dict[str, Any]:
     """CONSUMER.UNPIN."""
     try:
-        body = wire.decode_lax(UnpinRequest, request.payload)
+        body = wire.decode_lax(UnpinRequest, request.payload, name="JSApiConsumerUnpinRequest")
     except wire.BindError as error:
         raise js_error(10025, str(error)) from error
     if not body.group:
@@ -57,7 +57,7 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     consumer = stream.consumers.get(request.args[1]) if stream is not None else None
     if stream is None or consumer is None:
         return None
-    body = request.lax(ResetRequest)
+    body = request.lax(ResetRequest, "JSApiConsumerResetRequest")
     seq = body.seq or consumer.pending.floor.stream_seq + 1
     if body.seq:
         _check(consumer, seq)

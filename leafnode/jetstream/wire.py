@@ -219,12 +219,16 @@ def decode(cls: type[T], data: bytes, *, name: str, strict: bool = True) -> T:
         raise js_error(10025, str(error)) from error
 
 
-def decode_lax(cls: type[T], data: bytes) -> T:
-    """Return `cls` from a body whose unknown fields do not matter. Raises BindError."""
+def decode_lax(cls: type[T], data: bytes, *, name: str = "") -> T:
+    """Return `cls` from a body whose unknown fields do not matter. `name` is its Go type, none
+    for one without. Raises BindError.
+    """
     value = _parse(data, strict=False)
+    if value is None:
+        return cls()
     if not isinstance(value, dict):
-        raise mismatch(value, "", "struct")
-    return bind(cls, value, "", strict=False)
+        raise mismatch(value, name, f"server.{name}" if name else "struct")
+    return bind(cls, value, name, strict=False)
 
 
 def _parse(data: bytes, *, strict: bool) -> Any:

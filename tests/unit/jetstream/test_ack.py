@@ -21,6 +21,14 @@ from leafnode.store.api import StoredMsg
         (b'-NAK {"delay":300000000}', Ack(AckKind.NAK, 300_000_000)),
         (b"-NAK 200ms", Ack(AckKind.NAK, 200_000_000)),
         (b"-NAK nonsense", Ack(AckKind.NAK)),
+        (b"-NAKx", Ack(AckKind.NAK)),
+        (b'-NAK{"delay":5}', Ack(AckKind.NAK, 5)),
+        (b'-NAK {"Delay":5,"x":1}', Ack(AckKind.NAK, 5)),
+        (b'-NAK {"delay":9999999999999999999}', Ack(AckKind.NAK)),
+        (b"+WPI x", Ack(AckKind.UNKNOWN)),
+        (b"+TERMx", Ack(AckKind.TERM, text=b"x")),
+        (b"+NXTx", Ack(AckKind.NEXT, text=b"x")),
+        (b'+NXT{"batch":1}', Ack(AckKind.NEXT, text=b'{"batch":1}')),
         (b"-NAK {bad", Ack(AckKind.NAK)),
         (b'-NAK {"delay":-5}', Ack(AckKind.NAK)),
         (b'-NAK {"delay":"x"}', Ack(AckKind.NAK)),
@@ -53,17 +61,13 @@ def test_both_forms_of_the_subject_are_understood(subject: bytes) -> None:
     assert ack.parse_subject(subject) == AckSubject(2, 7, 3)
 
 
-@pytest.mark.parametrize(
-    "subject",
-    [
-        b"$JS.ACK.S.C.1.1",
-        b"$JS.ACK.S.C.x.1.1.0.0",
-        b"$JS.ACK.S.C.1.-1.1.0.0",
-        b"$JS.ACK.S.C.1." + b"9" * 30 + b".1.0.0",
-    ],
-)
-def test_a_malformed_subject_is_none(subject: bytes) -> None:
-    assert ack.parse_subject(subject) is None
+def test_what_is_no_number_in_a_subject_is_beyond_all() -> None:
+    beyond = 2**64 - 1
+
+    assert ack.parse_subject(b"$JS.ACK.S.C.x.-1." + b"9" * 30 + b".0.0") == AckSubject(
+        beyond, beyond, beyond
+    )
+    assert ack.parse_subject(b"$JS.ACK.S.C.1.1") is None
 
 
 def test_the_reply_subject_has_nine_tokens_with_time_and_pending_last() -> None:

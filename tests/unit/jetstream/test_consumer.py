@@ -556,3 +556,68 @@ def test_a_page_is_one_delivery_to_a_single_request_and_equals_single_steps() ->
     assert both[0] == both[1]
     assert len(both[0]) == 15
     assert numbers(run.info()) == numbers(single.info())
+
+
+def world_with_two_subjects(**consumer: Any) -> World:
+    """a b a b b, of which a consumer of `s.a` was given its two, in a batch of `batch`."""
+    batch = consumer.pop("batch")
+    world = World()
+    world.create_stream()
+    for letter in "ababb":
+        world.publish(f"s.{letter}", letter.encode())
+    world.create_consumer(filter_subject="s.a", **consumer)
+    world.fetch({"batch": batch, "no_wait": True})
+    return world
+
+
+@pytest.mark.parametrize(
+    "filters", [{"filter_subject": "s.b"}, {"filter_subjects": ["s.a", "s.b"]}, {}]
+)
+def test_other_filters_begin_behind_the_last_delivery(filters: dict[str, Any]) -> None:
+    world = world_with_two_subjects(batch=2)
+
+    world.create_consumer(**filters)
+
+    assert world.info()["num_pending"] == 2
+    again = fetch(world)
+    assert [message.reply.split(b".")[5] for message in again] == [b"4", b"5"]
+
+
+def test_other_filters_begin_behind_what_a_request_that_waits_was_searched_for() -> None:
+    world = world_with_two_subjects(batch=10)
+
+    world.create_consumer(filter_subject="s.b")
+
+    assert fetch(world) == []
+
+
+def test_after_a_restart_other_filters_begin_behind_the_last_delivery() -> None:
+    world = world_with_two_subjects(batch=10)
+    assert world.info()["delivered"]["stream_seq"] == 3
+    world.clock.advance(S)
+
+    world.restart()
+    world.create_consumer(filter_subject="s.b")
+
+    assert [message.payload for message in fetch(world)] == [b"b", b"b"]
+
+
+def test_what_comes_before_the_start_is_not_counted() -> None:
+    world = world_with(1, deliver_policy="by_start_sequence", opt_start_seq=4)
+    seen = []
+    for _ in range(4):
+        world.publish("s.a")
+        seen.append(world.info()["num_pending"])
+
+    assert seen == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("policy", ["all", "explicit"])
+def test_tighter_limits_of_the_stream_reach_what_is_out(policy: str) -> None:
+    world = world_with(5, ack_policy=policy)
+    fetch(world, 5)
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "max_msgs": 2})
+    world.clock.advance(S)
+
+    assert numbers(world.info()) == (5, 3, 2, 0, 0)

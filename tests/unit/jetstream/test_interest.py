@@ -294,3 +294,18 @@ def test_what_nobody_wants_rolls_up_and_ends_schedules() -> None:
         assert world.api("STREAM.INFO.S")["state"]["messages"] == 1
         world.publish("s.b", b"x", headers=unwanted)
         assert world.api("STREAM.INFO.S")["state"]["messages"] == 0
+
+
+def test_what_is_out_at_a_consumer_whose_filter_is_another_now_is_not_needed_there() -> None:
+    world = World()
+    world.create_stream(retention="interest")
+    world.create_consumer(name="A", filter_subject="s.a")
+    world.create_consumer(name="B")
+    world.publish("s.a", b"x")
+    world.fetch({"batch": 1, "expires": 1}, name="A")
+    (message,) = world.fetch({"batch": 1, "expires": 1}, name="B")
+    world.create_consumer(name="A", filter_subject="s.b")
+
+    world.publish(message.reply.decode(), b"+ACK")
+
+    assert world.state()["messages"] == 0

@@ -50,7 +50,7 @@ def test_what_is_taken_is_sent_at_the_end_of_the_turn(config: dict[str, Any]) ->
     assert one.outlet.ready()
     assert one.outlet.take(MSG, b"ack", 7)
     assert heard == []
-    one.outlet.end(exhausted=False)
+    one.outlet.end(over=False)
 
     assert [(message.subject, message.reply, message.payload) for message in heard] == [
         (b"s.a", b"ack", b"x")

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from leafnode import limits
 from leafnode.jetstream.pending import Pending, Position
 
 WAIT_NS = 100
@@ -79,7 +80,7 @@ def test_ack_all_takes_everything_up_to_a_sequence() -> None:
 def test_an_expired_message_is_redelivered_with_a_new_consumer_sequence() -> None:
     pending = delivered(1, 2)
 
-    assert pending.expire(WAIT_NS) == 2
+    assert pending.expire(WAIT_NS) == [1, 2]
     assert pending.next_redelivery() == 1
 
     assert pending.redeliver(1, WAIT_NS) == 3
@@ -183,9 +184,62 @@ def test_backoff_sets_the_wait_of_each_delivery_and_its_last_value_repeats() -> 
 def test_what_is_given_up_leaves_without_lifting_the_floor() -> None:
     pending = delivered(1, 2)
 
-    assert pending.drop(1)
+    pending.give_up(1)
 
     assert (pending.floor, len(pending)) == (Position(0, 0), 1)
+
+
+def test_what_is_given_up_counts_as_redelivered_until_the_stream_lets_go_of_it() -> None:
+    pending = delivered(1, 2, 3)
+    for seq in (1, 2, 3):
+        pending.give_up(seq)
+    assert pending.redelivered == 3
+
+    pending.gone(2)
+    pending.purge(2)
+
+    assert list(pending.given_up) == [3]
+    pending.reset(1)
+    assert pending.redelivered == 0
+
+
+def test_what_is_given_up_is_remembered_over_a_restart() -> None:
+    old = delivered(1, 2, 3)
+    old.nak(3, 0)
+    old.redeliver(3, 0)
+    old.give_up(1)
+    new = Pending(1, ack_wait_ns=WAIT_NS)
+
+    new.restore(*old.kept(), old.entries(), old.kept_counts())
+
+    assert (list(new.given_up), new.counts, new.redelivered) == ([1], {3: 2}, 2)
+
+
+def test_of_what_is_given_up_the_oldest_is_forgotten_at_the_bound() -> None:
+    most = limits.GIVEN_UP_MAX
+    pending = Pending(1, ack_wait_ns=WAIT_NS)
+    pending.deliver_run(range(1, most + 2), 0)
+
+    for seq in range(1, most + 1):
+        pending.give_up(seq)
+    assert len(pending.given_up) == most
+    pending.give_up(most + 1)
+
+    assert len(pending.given_up) == most
+    assert 1 not in pending.given_up
+
+
+def test_what_was_only_skipped_is_looked_at_again_after_a_restart() -> None:
+    pending = delivered(1, 3)
+    pending.skip_to(9)
+    assert pending.delivered == Position(2, 9)
+    assert pending.kept() == (Position(2, 3), Position(0, 0))
+
+    pending.ack(1)
+    pending.ack(3)
+
+    assert pending.floor == Position(2, 9)
+    assert pending.kept() == (Position(2, 3), Position(2, 3))
 
 
 def test_a_purge_moves_position_and_floor_behind_what_is_gone() -> None:
@@ -398,4 +452,4 @@ def test_another_ack_wait_holds_for_what_is_out_already() -> None:
     pending.set_waits(20, ())
 
     assert pending.next_deadline_ns() == 20
-    assert (pending.expire(20), pending.expire(70)) == (1, 1)
+    assert (pending.expire(20), pending.expire(70)) == ([1], [2])

@@ -32,7 +32,17 @@ def seen(messages: list[Msg]) -> list[bytes]:
 
 @pytest.mark.parametrize(
     ("payload", "batch"),
-    [(b"", 1), (b"5", 5), (b"0", 0), (b"zzz", 1), (b"{}", 1), (b'{"batch":7}', 7), (b"9" * 30, 1)],
+    [
+        (b"", 1),
+        (b"5", 5),
+        (b"+3", 3),
+        (b"-3", -3),
+        (b"0", 0),
+        (b"zzz", 1),
+        (b"{}", 0),
+        (b'{"batch":7}', 7),
+        (b"9" * 30, 1),
+    ],
 )
 def test_a_body_is_a_count_or_json_and_else_one(payload: bytes, batch: int) -> None:
     assert parse(payload).batch == batch
@@ -254,9 +264,67 @@ def test_waiting_requests_hear_that_the_server_stops() -> None:
 
     world.js.shut_down()
 
-    assert seen(got) == [b"NATS/1.0 409 Server Shutdown\r\n\r\n"]
+    assert seen(got) == [
+        b"NATS/1.0 409 Server Shutdown\r\nNats-Pending-Messages: 1\r\nNats-Pending-Bytes: 0\r\n\r\n"
+    ]
     left = [one for one, _ in world.account.local_interest if not one.startswith(b"_INBOX")]
     assert left == []
+
+
+@pytest.mark.parametrize("batch", [0, -3])
+def test_a_batch_of_none_is_one_message(batch: int) -> None:
+    world = world_with(2)
+
+    assert seen(world.fetch({"batch": batch, "expires": S})) == [b"m0"]
+    assert world.info()["num_waiting"] == 0
+
+
+def test_a_request_that_expired_before_it_came_is_told_so() -> None:
+    world = world_with(1)
+
+    assert seen(world.fetch({"batch": 1, "expires": -1})) == [
+        b"NATS/1.0 408 Request Timeout\r\nNats-Pending-Messages: 1\r\nNats-Pending-Bytes: 0\r\n\r\n"
+    ]
+
+
+def test_a_request_without_wait_hears_404_before_that_the_queue_is_full() -> None:
+    world = world_with(0, max_waiting=1)
+    world.fetch({"batch": 1, "expires": S})
+
+    got = world.fetch({"batch": 1, "no_wait": True})
+
+    assert seen(got) == [b"NATS/1.0 404 No Messages\r\n\r\n"]
+
+
+def test_requests_pending_means_more_than_there_is() -> None:
+    world = world_with(3, max_ack_pending=1)
+    world.fetch({"batch": 1, "expires": S})
+    world.fetch({"batch": 2, "expires": S})
+
+    assert seen(world.fetch({"batch": 1, "no_wait": True})) == []
+    assert seen(world.fetch({"batch": 1, "no_wait": True})) == [
+        b"NATS/1.0 408 Requests Pending\r\n\r\n"
+    ]
+
+
+def test_a_request_without_wait_that_its_group_does_not_serve_ends_at_once() -> None:
+    world = world_with(2, priority_groups=["A"], priority_policy="overflow")
+
+    got = world.fetch({"batch": 5, "group": "A", "min_pending": 100, "no_wait": True})
+
+    assert seen(got) == [b"NATS/1.0 404 No Messages\r\n\r\n"]
+    again = world.fetch({"batch": 1, "group": "A", "no_wait": True})
+    assert seen(again) == [b"m0"]
+
+
+def test_a_second_client_without_wait_ends_at_once_while_one_is_pinned() -> None:
+    world = world_with(3, priority_groups=["A"], priority_policy="pinned_client")
+    world.fetch({"batch": 1, "group": "A", "expires": S})
+
+    got = world.fetch({"batch": 1, "group": "A", "no_wait": True})
+
+    assert seen(got) == [b"NATS/1.0 404 No Messages\r\n\r\n"]
+    assert world.info()["num_waiting"] == 0
 
 
 def test_a_pull_on_a_missing_consumer_has_no_responder() -> None:
