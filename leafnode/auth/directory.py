@@ -62,7 +62,7 @@ class JwtDirectory:
         self._is_cache = options.kind == "cache"
         default = CACHED_ACCOUNT_JWTS_MAX if self._is_cache else ACCOUNT_JWTS_MAX
         self._limit = options.limit or default
-        self._lock = threading.Lock()  # logins read while a request writes
+        self._lock = threading.RLock()  # logins read while a request writes
         self._entries: dict[str, _Entry] = {}  # a cache's oldest come first
 
     @classmethod
@@ -96,40 +96,34 @@ class JwtDirectory:
     def load(self, account: str) -> str | None:
         """Return an account's JWT; None where there is none, or one that is too old."""
         with self._lock:
-            return self._load(account)
-
-    def _load(self, account: str) -> str | None:
-        entry = self._entries.get(account)
-        if entry is None:
-            return None
-        if self._is_over(entry):
+            entry = self._entries.get(account)
+            if entry is None:
+                return None
+            if self._is_over(entry):
+                if self._is_cache:
+                    self._forget(account)
+                return None
             if self._is_cache:
-                self._forget(account)
-            return None
-        if self._is_cache:
-            entry.used_ns = self._clock.monotonic_ns()
-            self._entries[account] = self._entries.pop(account)
-        return self._read(account)
+                entry.used_ns = self._clock.monotonic_ns()
+                self._entries[account] = self._entries.pop(account)
+            return self._read(account)
 
     def save(self, account: str, token: str) -> bool:
         """Keep an account's JWT; False where it is there already. Raises AuthError."""
         with self._lock:
-            return self._save(account, token)
-
-    def _save(self, account: str, token: str) -> bool:
-        claims = jwt.decode(token, AccountClaims)
-        if claims.sub != account or not nkey.is_public_key(account, "A"):
-            raise AuthError("subject does not match jwt content")
-        digest = hashlib.sha256(token.encode()).digest()
-        known = self._entries.get(account)
-        if known is not None and known.hash == digest:
-            return False
-        if known is None and len(self._entries) >= self._limit:
-            self._forget(self._least_needed())
-        self._write(account, token)
-        self._entries.pop(account, None)
-        self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
-        return True
+            claims = jwt.decode(token, AccountClaims)
+            if claims.sub != account or not nkey.is_public_key(account, "A"):
+                raise AuthError("subject does not match jwt content")
+            digest = hashlib.sha256(token.encode()).digest()
+            known = self._entries.get(account)
+            if known is not None and known.hash == digest:
+                return False
+            if known is None and len(self._entries) >= self._limit:
+                self._forget(self._least_needed())
+            self._write(account, token)
+            self._entries.pop(account, None)
+            self._entries[account] = _Entry(digest, claims.exp, self._clock.monotonic_ns())
+            return True
 
     def _least_needed(self) -> str:
         """Return the account that makes room for another. Raises AuthError where none may."""
@@ -141,39 +135,33 @@ class JwtDirectory:
     def save_if_newer(self, account: str, token: str) -> bool:
         """Keep it unless what is there was issued later. Raises AuthError."""
         with self._lock:
-            return self._save_if_newer(account, token)
-
-    def _save_if_newer(self, account: str, token: str) -> bool:
-        old = self._read(account) if account in self._entries else None
-        if old is not None:
-            issued_s = jwt.decode(token, AccountClaims).iat
-            try:
-                if jwt.decode(old, AccountClaims).iat > issued_s:
-                    return False
-            except AuthError:
-                pass  # damaged: anything is better
-        return self._save(account, token)
+            old = self._read(account) if account in self._entries else None
+            if old is not None:
+                issued_s = jwt.decode(token, AccountClaims).iat
+                try:
+                    if jwt.decode(old, AccountClaims).iat > issued_s:
+                        return False
+                except AuthError:
+                    pass  # damaged: anything is better
+            return self.save(account, token)
 
     def delete(self, account: str) -> None:
         """Take an account away, for good or by a new name of its file. Raises AuthError."""
         with self._lock:
-            self._delete(account)
-
-    def _delete(self, account: str) -> None:
-        if not (self.options.allow_delete or self._is_cache):
-            raise AuthError("delete must be enabled in server config")
-        if account not in self._entries:
-            return
-        path = self._file(account)
-        try:
-            if self.options.hard_delete or self._is_cache:
-                path.unlink(missing_ok=True)
-            else:
-                path.rename(path.with_name(path.name + _DELETED))
-            sync_directory(self._path)
-        except OSError as err:
-            raise AuthError(f"cannot delete {account}: {err.strerror}") from err
-        del self._entries[account]
+            if not (self.options.allow_delete or self._is_cache):
+                raise AuthError("delete must be enabled in server config")
+            if account not in self._entries:
+                return
+            path = self._file(account)
+            try:
+                if self.options.hard_delete or self._is_cache:
+                    path.unlink(missing_ok=True)
+                else:
+                    path.rename(path.with_name(path.name + _DELETED))
+                sync_directory(self._path)
+            except OSError as err:
+                raise AuthError(f"cannot delete {account}: {err.strerror}") from err
+            del self._entries[account]
 
     def expire(self) -> None:
         """Forget what the cache has had long enough: by its ttl or, without one, by the JWT."""

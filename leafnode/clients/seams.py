@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from leafnode.clients.registry import Registry
     from leafnode.clock import Clock
     from leafnode.config.options import Options
-    from leafnode.protocol.errors import PermissionsViolation
     from leafnode.protocol.info import ServerInfo
     from leafnode.routing.account import Account
-    from leafnode.routing.peer import Outbox, Peer
+    from leafnode.routing.peer import Outbox
 
 
 @dataclass(slots=True)
@@ -46,11 +45,7 @@ class ClientSeams:
     rules: SessionRules = field(init=False)  # derived, one for all connections
 
     def __post_init__(self) -> None:
-        self.outbox.on_violation = self._tell_violation
         self.refresh()
-
-    def _tell_violation(self, peer: Peer, violation: PermissionsViolation) -> None:
-        self.registry.tell_violation(peer, violation, self.clock.monotonic_ns())
 
     def refresh(self) -> None:
         """Derive what follows from the options, after they changed."""

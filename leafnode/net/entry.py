@@ -55,8 +55,9 @@ class State(Enum):
 
 @dataclass(slots=True)
 class EntryCounters:
-    """What happened to connections on their way in."""
+    """What happened to connections on their way in, of one entrance or of several."""
 
+    evicted: int = 0  # to make room for another one
     throttled: int = 0  # more handshakes in a second than configured
     failed: int = 0  # no TLS, no valid header, not the right certificate
     overdue: int = 0
@@ -74,6 +75,7 @@ class Entrance:
     counters: EntryCounters = field(default_factory=EntryCounters)
     open: Crowd[Entry] = field(default_factory=lambda: Crowd(ENTRIES_MAX, ENTRIES_ADDRESS_MAX))
     _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
+    _has_turn: bool = False  # the next turn of the loop begins one of those
     _second_ns: int = 0
     _in_second: int = 0
     _logged_ns: int = 0
@@ -96,6 +98,7 @@ class Entrance:
         """
         evicted = self.open.enter(entry, "" if self.proxy else address)
         if evicted is not None:
+            self.counters.evicted += 1
             evicted.end("")
 
     def in_turn(self, shake: Callable[[], bool]) -> None:
@@ -104,8 +107,7 @@ class Entrance:
         `shake` returns False where its connection is gone, which takes no turn.
         """
         self._waiting.append(shake)
-        if len(self._waiting) == 1:
-            self.clock.call_later(0, self._next)
+        self._ask_for_turn()
 
     def allows_one_more(self) -> bool:
         """Say whether a handshake stays within the configured rate."""
@@ -135,13 +137,18 @@ class Entrance:
         for entry in list(self.open):
             entry.end("")
 
+    def _ask_for_turn(self) -> None:
+        if self._waiting and not self._has_turn:
+            self._has_turn = True
+            self.clock.call_later(0, self._next)
+
     def _next(self) -> None:
+        self._has_turn = False
         try:
             while self._waiting and not self._waiting.popleft()():
                 pass
         finally:
-            if self._waiting:
-                self.clock.call_later(0, self._next)
+            self._ask_for_turn()
 
 
 class Entry:

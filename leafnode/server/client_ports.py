@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from leafnode.config.options import Options
     from leafnode.net.listener import Listener
     from leafnode.net.tls_context import ServerTls
+    from leafnode.protocol.errors import PermissionsViolation
+    from leafnode.routing.peer import Peer
     from leafnode.server.server import Server
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,11 @@ async def bind_clients(server: Server) -> Listener:
     options = server.options
     tls = await server_tls(options.tls)
     entrance = Entrance(
-        server.clock, tls=tls, allow_plain=options.allow_non_tls, proxy=options.proxy_protocol
+        server.clock,
+        tls=tls,
+        allow_plain=options.allow_non_tls,
+        proxy=options.proxy_protocol,
+        counters=server.entry_counters,
     )
     server.entrances["clients"] = entrance
     listener = await server.listeners.bind(
@@ -42,6 +49,7 @@ async def bind_clients(server: Server) -> Listener:
         lambda: entrance.session(ClientHandler(seams)),
         write_rules=server.write_rules,
     )
+    server.turn.outbox.on_violation = partial(_tell_violation, server)
     server.port = listener.port
     server.client_seams = seams = client_seams(server, entrance)
     shown = f"[{options.host}]" if ":" in options.host else options.host
@@ -118,7 +126,7 @@ def slips(server: Server) -> list[str]:
     found: dict[str, None] = {}  # once, however many listeners have it
     for name, entrance in server.entrances.items():
         tls = entrance.tls
-        if tls is None or (name == "monitoring" and server.options.https is None):
+        if tls is None:
             continue
         found |= dict.fromkeys(tls.warnings)
         if name == "clients" and _is_first_only(tls.options):
@@ -152,6 +160,10 @@ def mapping_kinds(options: Options) -> list[ConnectionType]:
         ConnectionType.WEBSOCKET: websocket.tls if websocket is not None else None,
     }
     return [kind for kind, tls in blocks.items() if tls is not None and tls.verify_and_map]
+
+
+def _tell_violation(server: Server, peer: Peer, violation: PermissionsViolation) -> None:
+    server.registry.tell_violation(peer, violation, server.clock.monotonic_ns())
 
 
 def _tell_of_tls(server: Server, tls: ListenerTls) -> None:

@@ -83,11 +83,11 @@ async def prepare_tls(server: Server, wanted: Options) -> Callable[[], None]:
 async def _entrance(server: Server, wanted: Options) -> Entrance:
     """Return what a connection passes first: for https TLS with the clients' certificate."""
     if wanted.https is None:
-        return Entrance(server.clock)
+        return Entrance(server.clock, counters=server.entry_counters)
     if wanted.tls is None:
         raise TlsError("", "TLS cert and key required for HTTPS")
     tls = await server_tls(_one_sided(wanted.tls))
-    return Entrance(server.clock, tls=tls, tls_before_all=True)
+    return Entrance(server.clock, tls=tls, tls_before_all=True, counters=server.entry_counters)
 
 
 def _one_sided(tls: ListenerTls) -> ListenerTls:

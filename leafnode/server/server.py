@@ -24,6 +24,7 @@ from leafnode.clients.registry import Registry
 from leafnode.errors import file_problem
 from leafnode.limits import FULL_COLLECTION_EVERY
 from leafnode.net.backlog import WriteRules
+from leafnode.net.entry import EntryCounters
 from leafnode.net.turn import Turn
 from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.server import (
@@ -81,6 +82,7 @@ class Seams:
 class Server:
     """One leafnode process, from its options to its exit status."""
 
+    _status = 0
     _reload_waits = False  # a signal asked for it before the start was over
 
     def __init__(self, options: Options, seams: Seams) -> None:
@@ -110,7 +112,8 @@ class Server:
             options.write_deadline_ns, retries=options.write_timeout == "retry"
         )
         self.link_write_rules = WriteRules(options.write_deadline_ns, retries=True)
-        self.entrances: dict[str, Entrance] = {}  # by what comes in there
+        self.entrances: dict[str, Entrance] = {}  # in force, by what comes in there
+        self.entry_counters = EntryCounters()  # of all of them, those before a reload too
         self.clients: Listener | None = None  # None: not yet, or not any more
         self.websocket: Listener | None = None
         self.websocket_port: WebSocketPort | None = None
@@ -127,7 +130,6 @@ class Server:
         self._cids = itertools.count(1)
         self.ready = asyncio.Event()  # set once it serves
         self._stop = asyncio.Event()
-        self._status = 0
         self._tasks: asyncio.TaskGroup | None = None  # while it runs
         self._running: set[asyncio.Task[None]] = set()  # all of `begin` that has not ended
         self.load = seams.load
@@ -324,6 +326,7 @@ class Server:
     async def replace_monitor(self, bound: monitoring.Bound | None) -> None:
         """Serve monitoring here from now on, or once the server runs; where it was no more."""
         before, self.monitor = self.monitor, None
+        gone = self.entrances.pop("monitoring", None)
         if bound is not None:
             self.monitor = bound.listener
             if bound.entrance.tls is not None:
@@ -332,6 +335,8 @@ class Server:
                 self.listeners.serve(bound.listener, self._tasks)
         if before is not None:
             await self.listeners.close(before)
+        if gone is not None:
+            gone.close_all()
 
     def write_files(self) -> None:
         """Write the pid and the ports where the options want them."""

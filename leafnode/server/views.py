@@ -232,16 +232,15 @@ def _counters(server: Server) -> Steps[ServerCounters]:
 
 
 def _net_faults(server: Server) -> NetFaults:
-    entrances = server.entrances.values()
-    entries = [entrance.counters for entrance in entrances]
+    entries = server.entry_counters
     port = server.websocket_port
     return NetFaults(
         faults=server.turn.faults,
         accept_pauses=server.listeners.pauses,
-        entries_refused=sum(entrance.open.evicted for entrance in entrances),
-        entries_failed=sum(entry.failed for entry in entries),
-        entries_overdue=sum(entry.overdue for entry in entries),
-        entries_throttled=sum(entry.throttled for entry in entries),
+        entries_refused=entries.evicted,
+        entries_failed=entries.failed,
+        entries_overdue=entries.overdue,
+        entries_throttled=entries.throttled,
         websocket_refused=port.refused if port is not None else 0,
         websocket_overdue=port.overdue if port is not None else 0,
         websocket_mistakes=port.mistakes if port is not None else 0,

@@ -35,7 +35,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
     from leafnode.net.websocket import WebSocketPort
 
     tls = await server_tls(websocket.tls)
-    entrance = Entrance(server.clock, tls=tls, tls_before_all=True)
+    entrance = Entrance(server.clock, tls=tls, tls_before_all=True, counters=server.entry_counters)
     server.entrances["websocket"] = entrance
     options = websocket_options(server.options, websocket)
     if has_own_login(websocket) and server.operator is None:  # an operator goes before it

@@ -49,6 +49,9 @@ class ClientServer:
         self.registry = Registry(
             max_connections=self.options.max_connections, max_closed=self.options.max_closed_clients
         )
+        self.turn.outbox.on_violation = lambda peer, violation: self.registry.tell_violation(
+            peer, violation, clock.monotonic_ns()
+        )
         self.account_set = Accounts(self._account_seams(), self.options)
         self.accounts = self.account_set.by_name
         self.seams = ClientSeams(

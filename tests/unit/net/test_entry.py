@@ -476,6 +476,31 @@ def test_handshakes_take_turns() -> None:
     assert begun == [0, -1, 1, 2]
 
 
+def test_a_handshake_that_brings_another_one_asks_for_one_turn() -> None:
+    clock = FakeClock()
+    entrance = Entrance(clock)
+    begun: list[str] = []
+
+    def first() -> bool:
+        begun.append("first")
+        for number in range(3):
+            entrance.in_turn(partial(other, number))
+        asked.append(clock.pending())
+        return True
+
+    def other(number: int) -> bool:
+        begun.append(f"other {number}")
+        asked.append(clock.pending())
+        return True
+
+    asked: list[int] = []
+    entrance.in_turn(first)
+    clock.advance(0)
+
+    assert begun == ["first", "other 0", "other 1", "other 2"]
+    assert asked == [1, 0, 0, 0]
+
+
 def test_handshakes_of_who_is_gone_keep_nobody_waiting() -> None:
     clock = FakeClock()
     entrance = Entrance(clock)

@@ -237,6 +237,13 @@ async def test_an_address_for_https_that_is_taken_over_comes_with_its_own_certif
 
         assert server.entrances["monitoring"] is not first
         assert len(server.listeners.open) == 2
+        server.entrances["monitoring"].counters.failed += 1
+
+        file.options = OLD
+        assert await server.reload() == ""
+
+        assert "monitoring" not in server.entrances
+        assert server.entry_counters.failed == 1
 
     await while_serving(OLD, story)
 
