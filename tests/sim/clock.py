@@ -5,10 +5,12 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_S, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from leafnode.clock import Timer
 
 # Monotonic and wall time start far apart, so that mixing them up fails at once.
 MONOTONIC_START_NS = 7_000 * NS_PER_S
@@ -76,3 +78,14 @@ class FakeClock:
     def pending(self) -> int:
         """How many timers wait; a leak check."""
         return sum(timer.callback is not None for timer in self._timers)
+
+
+class SlowClock(FakeClock):
+    """For a real loop: what is due at once runs in its next round; deadlines come when the test
+    says so.
+    """
+
+    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:  # type: ignore[override]
+        if delay_ns <= 0:
+            return SystemClock().call_later(0, callback)
+        return super().call_later(delay_ns, callback)

@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
+from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.limits import ENTRIES_ADDRESS_MAX, ENTRIES_MAX
 from leafnode.net.entry import Entrance, Entry
@@ -24,7 +24,7 @@ from leafnode.net.listener import ANY_PORT, Listener
 from leafnode.net.tls_context import ServerTls
 from leafnode.net.turn import Turn
 from tests.sim.certificates import LOCALHOST, Authority
-from tests.sim.clock import FakeClock
+from tests.sim.clock import FakeClock, SlowClock
 from tests.sim.sessions import RecordingSession
 
 if TYPE_CHECKING:
@@ -104,9 +104,13 @@ def server_tls(authority: Authority, **options: object) -> ServerTls:
 
 @asynccontextmanager
 async def place(
-    tls: ServerTls | None = None, *, allow_plain: bool = False, proxy: bool = False
+    tls: ServerTls | None = None,
+    *,
+    allow_plain: bool = False,
+    proxy: bool = False,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Place]:
-    clock = SystemClock()
+    clock = clock or SystemClock()
     turn = Turn(clock)
     here = Place(Entrance(clock, tls=tls, allow_plain=allow_plain, proxy=proxy), turn)
     listener = Listener(turn, here.session)
@@ -205,14 +209,21 @@ async def test_with_handshake_first_a_plain_peer_learns_nothing(authority: Autho
 @pytest.mark.real_loop
 async def test_handshake_first_with_a_delay_serves_both(authority: Authority) -> None:
     tls = server_tls(authority, handshake_first=True, fallback_ns=30 * NS_PER_MS)
-    async with place(tls) as here, peer(here) as first, peer(here) as waiting:
-        await first.secure(authority.client())
-        assert await first.line() == b"INFO\r\n"
+    clock = SlowClock()
+    async with place(tls, clock=clock) as here:
+        async with peer(here) as first:
+            await first.secure(authority.client())
+            assert await first.line() == b"INFO\r\n"
 
-        assert await waiting.line() == b"INFO\r\n"
-        await waiting.secure(authority.client())
-        waiting.say(b"hi")
-        assert await here.guests[1].bytes(2) == b"hi"
+        assert clock.pending() == 0
+        async with peer(here) as waiting:
+            while not clock.pending():  # noqa: ASYNC110 -- until it has come in
+                await asyncio.sleep(0)
+            clock.advance(30 * NS_PER_MS)
+            assert await waiting.line() == b"INFO\r\n"
+            await waiting.secure(authority.client())
+            waiting.say(b"hi")
+            assert await here.guests[1].bytes(2) == b"hi"
 
 
 @pytest.mark.real_loop

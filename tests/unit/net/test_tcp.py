@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, Timer
+from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from leafnode.limits import (
     ENDING_WORK,
     READ_BULK_BYTES,
@@ -26,23 +26,14 @@ from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
 from tests.sim.certificates import tls_pair
-from tests.sim.clock import FakeClock
+from tests.sim.clock import SlowClock
 from tests.sim.sessions import RecordingSession
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from leafnode.routing.peer import Outbox
-
-
-class SlowClock(FakeClock):
-    """What is due at once runs in the loop's next round; deadlines come when the test says so."""
-
-    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:  # type: ignore[override]
-        if delay_ns <= 0:
-            return SystemClock().call_later(0, callback)
-        return super().call_later(delay_ns, callback)
 
 
 class Wire:
