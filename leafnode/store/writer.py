@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESERVE_NAME: Final = "leafnode.reserve"
+_PAGES_LEAST: Final = 16  # of a step of giving back pages
+_STEPS_MAX: Final = 64  # of one probe; the next one goes on
 
 
 class Writer:
@@ -186,10 +188,14 @@ class Writer:
         if self.make_reserve():
             return Outcome()
         # The store itself may be what fills the disk: what was removed is still its file's.
-        self._give_back_pages()
-        self._bring_over_log()
-        if self.make_reserve():
-            return Outcome()
+        for _ in range(_STEPS_MAX):
+            if not self._give_back_pages():
+                break
+            self._bring_over_log()
+            if self.make_reserve():
+                return Outcome()
+        if self._free_bytes() >= self._bounds.reserve_bytes:
+            return Outcome()  # what comes has room in the file, whoever has the rest of the disk
         return Outcome(error=StoreFull(f"{self.path}: no room for {self._reserve.name}"))
 
     def _bring_over_log(self) -> None:
@@ -203,18 +209,35 @@ class Writer:
         except (sqlite3.Error, OSError) as err:
             log.debug("The log was not brought over: path=%s reason=%s", self.path, err)
 
-    def _give_back_pages(self) -> None:
-        """Cut free pages off the end of the file, as many as the reserve needs, or as can be."""
+    def _give_back_pages(self) -> bool:
+        """Cut some free pages off the end of the file; False where that frees none.
+
+        The pages that are moved for it go through the log, which has no room to grow: an eighth of
+        its size at a time. All at once was refused, and the disk stayed full.
+        """
         conn = self._conn
         if conn is None or conn.in_transaction:  # executescript() would commit what was undone
-            return
-        (page_size,) = conn.execute("PRAGMA page_size").fetchone()
-        pages = 2 * self._bounds.reserve_bytes // page_size + 1
+            return False
+        pages = max(_PAGES_LEAST, self._bounds.wal_pregrow_bytes // self._page_size() // 8)
+        before = self._free_bytes()
         try:
             # Not execute(): it would take one step of the statement and free one page.
             conn.executescript(f"PRAGMA incremental_vacuum({pages:d})")
         except sqlite3.Error as err:
             log.debug("No pages were given back: path=%s reason=%s", self.path, err)
+        return self._free_bytes() < before
+
+    def _page_size(self) -> int:
+        return self._pragma("page_size")
+
+    def _free_bytes(self) -> int:
+        """Return how much of the file holds nothing."""
+        return 0 if self._conn is None else self._pragma("freelist_count") * self._page_size()
+
+    def _pragma(self, name: str) -> int:
+        assert self._conn is not None
+        (value,) = self._conn.execute(f"PRAGMA {name}").fetchone()
+        return int(value)
 
     def _undo(self, conn: sqlite3.Connection, err: sqlite3.Error, stream_id: int) -> Outcome:
         error = schema.store_error(err, self.path)

@@ -413,6 +413,82 @@ def test_a_disk_that_the_store_itself_filled_has_room_again_after_a_purge(
     world.close()
 
 
+def test_pages_are_given_back_in_steps_that_the_log_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = replace(
+        SMALL, segment_rows_max=8, reserve_bytes=1024 * 1024, wal_pregrow_bytes=256 * 1024
+    )
+    world = open_store(tmp_path / "store", bounds)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    disk_has_pages(world, 700)
+    fill(world)
+    file, log = tmp_path / "store" / "leafnode.db", tmp_path / "store" / "leafnode.db-wal"
+    full_bytes = file.stat().st_size
+    allocate = os.posix_fallocate
+
+    def tmpfs(fd: int, offset: int, size: int) -> None:
+        if file.stat().st_size + size > full_bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(fd, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", tmpfs)
+    stream.remove_below(stream.last_seq() + 1)
+    world.settle()
+    conn = world.store._writer._conn
+    assert conn is not None
+    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    done: list[str] = []
+    sizes: list[int] = []
+
+    def note(statement: str) -> None:
+        done.append(statement)
+        sizes.append(log.stat().st_size)
+
+    conn.set_trace_callback(note)
+    world.clock.advance(2 * limits.STORE_RETRY_NS)
+    world.settle()
+    conn.set_trace_callback(None)
+
+    assert world.store.failed() is None
+    vacuums = [at for at, one in enumerate(done) if "incremental_vacuum" in one]
+    assert len(vacuums) > 10
+    assert all(
+        any("wal_checkpoint" in one for one in done[at : at + 8]) for at in vacuums
+    )  # each step leaves the log to the next one
+    assert max(sizes) <= bounds.wal_pregrow_bytes
+    world.close()
+
+
+def test_room_within_the_file_is_room_although_no_reserve_can_be_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = open_store(tmp_path / "store", replace(RESERVED, segment_rows_max=8))
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    world.settle()
+    disk_has_pages(world, 100)
+    fill(world)
+
+    def no_room(fd: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    monkeypatch.setattr(world.store._writer, "_give_back_pages", lambda: False)
+    world.clock.advance(2 * limits.STORE_RETRY_NS)
+    world.settle()
+    assert isinstance(world.store.failed(), StoreFull)
+
+    stream.remove_below(stream.last_seq() + 1)
+    world.settle()
+    world.clock.advance(2 * limits.STORE_RETRY_NS)
+    world.settle()
+
+    assert world.store.failed() is None
+    assert stream.append(b"a", 0, b"x", 2000) > 0
+    world.close()
+
+
 def test_damage_that_a_second_look_does_not_find_is_none(tmp_path: Path) -> None:
     world = open_store(tmp_path)
     world.store.create_stream("A", "S", b"{}", 5, 1)
