@@ -169,7 +169,7 @@ class ClaimsRequests:
         name = _account_in(subject)
         if not nkey.is_public_key(name, "A"):
             return
-        token = await asyncio.to_thread(directory.load, name)
+        token = await asyncio.to_thread(directory.look_up, name)
         # Nothing tells other servers that it is not here.
         self._send(reply, (token or "").encode())
 

@@ -250,14 +250,15 @@ def deletion(signer: Key, accounts: Any, **claims: Any) -> str:
     return signer.sign(claims.pop("sub", signer.public), "del", body, issued_s=NOW_S, **claims)
 
 
-async def test_an_operator_deletes_accounts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", [{"type": "generic", "version": 2}, {"type": "generic"}, {}])
+async def test_an_operator_deletes_accounts(tmp_path: Path, form: dict[str, Any]) -> None:
+    body = form | {"accounts": [OTHER.public]}
+    request = REALM.operator.sign(REALM.operator.public, "del", body, issued_s=NOW_S)
     async with asyncio.TaskGroup() as tasks:
         world = World(tmp_path, tasks, allow_delete=True)
         await world.told(update(OTHER), REALM.account_jwt(OTHER))
 
-        answer = await world.told(
-            "$SYS.REQ.CLAIMS.DELETE", deletion(REALM.operator, [OTHER.public])
-        )
+        answer = await world.told("$SYS.REQ.CLAIMS.DELETE", request)
 
         assert answer["data"] == {"code": 200, "message": "deleted 1 accounts"}
         assert world.directory.accounts() == [REALM.system.public]
