@@ -19,7 +19,14 @@ from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
 from leafnode.monitor.steps import Run, at_once
 from leafnode.net.backlog import in_pieces
-from leafnode.net.http_request import TOO_LARGE, flaw, is_about_the_server, malformed, refusal
+from leafnode.net.http_request import (
+    TOO_LARGE,
+    flaw,
+    head_flaw,
+    is_about_the_server,
+    malformed,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +76,11 @@ class HttpSession:
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
-        self._http = h11.Connection(
-            h11.SERVER, max_incomplete_event_size=limits.HTTP_HEAD_BYTES_MAX
-        )
+        self._http = _parser()
         self._transport: Transport | None = None
         self._deadline: Timer | None = None
         self._request: h11.Request | None = None
+        self._is_kept = False  # whether HTTP/1.0 asked for the connection to stay; h11 ends it
         self._answered = 0
         self._body_bytes = 0  # of the request that is being read
         self._run: Run[Answer] | None = None  # makes the answer that is due
@@ -136,6 +142,9 @@ class HttpSession:
     def _step(self) -> bool:
         """Take one event; False when there is nothing more to do with these bytes."""
         if self._transport is None:
+            return False
+        if self._http.their_state is h11.IDLE and (text := head_flaw(self._http.trailing_data[0])):
+            self._refuse_plainly(text)
             return False
         event = self._http.next_event()
         if isinstance(event, h11.Request):
@@ -208,6 +217,7 @@ class HttpSession:
         paused, self._run = self._run is not None and self._run.paused, None
         self._answered += 1
         last = self._answered >= limits.HTTP_REQUESTS_MAX or self._http.their_state is h11.SEND_BODY
+        self._is_kept = not last and self._request is not None and _asks_to_be_kept(self._request)
         chunks = self._response(answer, *([("Connection", "close")] if last else []))
         transport = self._transport
         assert transport is not None, "who is gone is not answered"
@@ -236,10 +246,19 @@ class HttpSession:
 
     def _sent(self, *, paused: bool) -> None:
         """Go on once an answer is written."""
-        if self._http.our_state is not h11.DONE or self._is_behind():
+        if self._is_behind():
             self._close()
             return
-        self._http.start_next_cycle()
+        if self._is_kept:
+            unread, _ = self._http.trailing_data
+            self._http = _parser()
+            if unread:
+                self._http.receive_data(unread)
+        elif self._http.our_state is h11.DONE:
+            self._http.start_next_cycle()
+        else:
+            self._close()
+            return
         self._request = None
         self._arm()
         open_ = self._server.open
@@ -293,8 +312,10 @@ class HttpSession:
         )
         head = self._http.send(response)
         if self._request is not None and self._request.http_version == b"1.0":
-            # Its connection ends without a word; h11 keeps none of this version.
-            head = head.replace(b"HTTP/1.1", b"HTTP/1.0", 1).replace(b"Connection: close\r\n", b"")
+            # Its connection ends without a word, unless it asked for it to stay.
+            stays = b"Connection: keep-alive\r\n" if self._is_kept else b""
+            head = head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+            head = head.replace(b"Connection: close\r\n", stays)
         chunks = [head]
         if self._request is None or self._request.method != b"HEAD":
             chunks += [self._http.send(h11.Data(data=piece)) for piece in answer.pieces if piece]
@@ -331,6 +352,16 @@ class HttpSession:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
+
+
+def _parser() -> h11.Connection:
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=limits.HTTP_HEAD_BYTES_MAX)
+
+
+def _asks_to_be_kept(request: h11.Request) -> bool:
+    return request.http_version == b"1.0" and any(
+        name == b"connection" and b"keep-alive" in value.lower() for name, value in request.headers
+    )
 
 
 def _expects(request: h11.Request) -> bytes:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TLS_RECORD: Final = b"\x16"  # how a handshake starts, and no operation of NATS
+_PLAIN_HTTP: Final = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIONS"[:5])  # as Go has it
+_NOT_PLAIN: Final = (
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+)
 _THROTTLED: Final = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
 PROXY_FAILED: Final = "Protocol Violation"
 
@@ -250,6 +254,12 @@ class Entry:
             self._greeted and entrance.allow_plain and self._start[:1] != _TLS_RECORD
         ):
             self._pass()
+        elif entrance.tls_before_all and self._start.startswith(_PLAIN_HTTP):
+            problem = "client sent an HTTP request to an HTTPS server"
+            entrance.note_failure(self._wire.peer, problem, is_probe=False)
+            self._wire.write([_NOT_PLAIN])
+            self._leave(State.ENDED)
+            self._wire.close()
         elif not entrance.allows_one_more():
             entrance.counters.throttled += 1
             if self._greeted:

@@ -22,7 +22,25 @@ _HOST: Final = re.compile(rb"[A-Za-z0-9!$%&'()*+,.:;=\[\]_~-]*")
 _BLANK_IN_NAME: Final = re.compile(
     r"illegal header line: bytearray\(b['\"][\w!#$%&'*+.^`|~-]+ [\w!#$%&'*+.^`|~ -]*:", re.ASCII
 )
+_BLANKS_IN_LINE: Final = 2  # method, target, version
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+_LISTED_LENGTH: Final = re.compile(rb"\ncontent-length:[^\n]*,", re.IGNORECASE)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def head_flaw(unread: bytes) -> str:
+    """Return Go's status and words for what h11 would wait on, or would not tell, or "".
+
+    A first line that is none is refused before the rest comes; of a list of lengths h11 makes one.
+    """
+    head = unread.lstrip(b"\r\n")
+    line, is_whole, _ = head.partition(b"\n")
+    if is_whole and line.count(b" ") < _BLANKS_IN_LINE:
+        return BAD_REQUEST
+    end = _END_OF_HEAD.search(head)
+    if end is not None and _LISTED_LENGTH.search(head, 0, end.start()):
+        return BAD_REQUEST
+    return ""
 
 
 def flaw(request: h11.Request) -> str:
@@ -30,6 +48,8 @@ def flaw(request: h11.Request) -> str:
 
     A version nobody knows, a target that is none, a host or a header that cannot be.
     """
+    if request.method == b"PRI":
+        return BAD_REQUEST  # HTTP/2
     if not request.http_version.startswith(b"1."):
         return "505 HTTP Version Not Supported: unsupported protocol version"
     target = request.target

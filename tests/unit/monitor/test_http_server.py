@@ -516,3 +516,52 @@ def test_a_peer_is_not_read_while_its_answer_is_made() -> None:
     session.received(b"GET /connz HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert transport.paused
+
+
+@pytest.mark.parametrize("line", [b"HELLO\r\n", b"CONNECT {}\r\n", b"\xff\xfe\r\n"])
+def test_a_first_line_that_is_none_is_refused_before_the_rest_comes(line: bytes) -> None:
+    world = World()
+
+    for index in range(len(line)):
+        assert not world.transport.closed
+        world.session.received(line[index : index + 1])
+
+    assert world.transport.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert world.transport.closed
+
+
+def test_a_list_of_lengths_is_refused_and_one_length_told_twice_is_not() -> None:
+    post = b"POST /healthz HTTP/1.1\r\nHost: x\r\n"
+    listed, twice = World(), World()
+
+    listed.session.received(post + b"Content-Length: 5, 5\r\n\r\nhello")
+    twice.session.received(post + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nh, lo")
+
+    assert listed.transport.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert twice.answers() == [(200, b'{"status":"ok"}')]
+
+
+def test_http_1_0_keeps_a_connection_that_asks_for_it() -> None:
+    world = World()
+    kept = b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+
+    world.session.received(kept + kept[: len(kept) // 2])
+    world.session.received(kept[len(kept) // 2 :])
+    world.clock.advance(0)
+
+    assert world.transport.written.count(b"HTTP/1.0 200 OK\r\n") == 2
+    assert world.transport.written.count(b"\r\nConnection: keep-alive\r\n") == 2
+    assert not world.transport.closed
+    world.session.received(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert world.transport.closed
+
+
+def test_http_1_0_is_kept_for_so_many_requests() -> None:
+    world = World()
+    kept = b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+
+    for _ in range(limits.HTTP_REQUESTS_MAX):
+        assert not world.transport.closed
+        world.session.received(kept)
+
+    assert world.transport.closed

@@ -109,10 +109,14 @@ async def place(
     allow_plain: bool = False,
     proxy: bool = False,
     clock: Clock | None = None,
+    tls_before_all: bool = False,
 ) -> AsyncIterator[Place]:
     clock = clock or SystemClock()
     turn = Turn(clock)
-    here = Place(Entrance(clock, tls=tls, allow_plain=allow_plain, proxy=proxy), turn)
+    entrance = Entrance(
+        clock, tls=tls, allow_plain=allow_plain, proxy=proxy, tls_before_all=tls_before_all
+    )
+    here = Place(entrance, turn)
     listener = Listener(turn, here.session)
     here.port = await listener.bind(HOST, ANY_PORT)
     async with asyncio.TaskGroup() as tasks:
@@ -591,3 +595,17 @@ def test_what_the_way_in_may_take_is_the_sum_of_its_parts(authority: Authority) 
     assert Entrance(FakeClock()).budget_ns == 0
     assert Entrance(FakeClock(), tls=tls).budget_ns == NS_PER_S
     assert Entrance(FakeClock(), tls=tls, proxy=True).budget_ns == 6 * NS_PER_S
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\n\r\n", b"POST /a HTTP/1.0\r\n"])
+async def test_plain_http_is_told_that_it_came_to_https(authority: Authority, start: bytes) -> None:
+    async with place(server_tls(authority), tls_before_all=True) as here, peer(here) as client:
+        client.say(start)
+
+        answer = await client.end()
+
+        told = b"Client sent an HTTP request to an HTTPS server.\n"
+        assert answer == b"HTTP/1.0 400 Bad Request\r\n\r\n" + told
+        assert here.guests[0].received_bytes == b""
+        assert here.entrance.counters.failed == 1

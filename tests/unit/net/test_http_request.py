@@ -5,7 +5,14 @@ from __future__ import annotations
 import h11
 import pytest
 
-from leafnode.net.http_request import flaw, is_about_the_server, malformed, refusal
+from leafnode.net.http_request import (
+    BAD_REQUEST,
+    flaw,
+    head_flaw,
+    is_about_the_server,
+    malformed,
+    refusal,
+)
 
 
 def parsed(line: bytes) -> h11.Request:
@@ -96,3 +103,20 @@ def test_a_refusal_says_the_same_in_its_first_line_and_its_body() -> None:
         b"Connection: close\r\n\r\n400 Bad Request: x"
     )
     assert refusal("501 Not Implemented").endswith(b"\r\n\r\nUnsupported transfer encoding")
+
+
+@pytest.mark.parametrize(
+    ("unread", "text"),
+    [
+        (b"HELLO", ""),
+        (b"HELLO\r\n", BAD_REQUEST),
+        (b"CONNECT {}\r\n", BAD_REQUEST),
+        (b"GET / HTTP/1.1\r\nContent-Length: 5, 5\r\n", ""),  # its head is not whole
+        (b"GET / HTTP/1.1\r\ncontent-length: 5, 5\r\n\r\n", BAD_REQUEST),
+        (b"GET / HTTP/1.1\nContent-Length: 5, 5\n\n", BAD_REQUEST),
+        (b"GET / HTTP/1.1\r\nContent-Length: 5\r\nA: 1, 2\r\n\r\n", ""),
+        (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nContent-Length: 5, 5\r\n\r\n", ""),
+    ],
+)
+def test_what_h11_would_wait_on_or_not_tell_is_seen_before(unread: bytes, text: str) -> None:
+    assert head_flaw(unread) == text
