@@ -248,6 +248,7 @@ PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer
 DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop gets its turn
 STREAMS_COUNTED_PER_TURN: Final = 512  # for monitoring, of about 2 us each on a PC
+PURGE_TURN_PLACES: Final = 4  # segments that a purge reads into memory in a turn, 3 ms each
 PURGE_TURN_MSGS: Final = 1024  # removed one by one by purges, limits and ages in a turn; 17 us each
 DELIVER_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a read; doubles
 DELIVER_RETRY_MAX_NS: Final = 5 * NS_PER_S

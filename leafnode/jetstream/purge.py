@@ -80,11 +80,15 @@ class Purge:
             return True
         store = stream.store
         budget = limits.PURGE_TURN_MSGS
+        places: set[int] = set()  # parts of the stream that were read in
         while self._subjects:
             subject, before = self._subjects[0], budget
             while budget and (state := store.subject_state(subject)):
                 if state.first_seq >= self._below_seq:
                     break
+                places.add(state.first_seq // limits.SEGMENT_ROWS_MAX)
+                if len(places) > limits.PURGE_TURN_PLACES:
+                    return False
                 self._removed += store.remove([state.first_seq])
                 budget -= 1
             if not budget:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreBusy
 from leafnode.store.api import StreamState
-from leafnode.store.segments import Segment
+from leafnode.store.segments import Segment, subject_bits
 from leafnode.store.subjects import Subjects
 
 if TYPE_CHECKING:
@@ -152,6 +152,8 @@ class StreamIndex:
         """Close the open segment; drop it when nothing in it lives, sweep it when little does."""
         segment = self.segments[-1]
         segment.sealed = True
+        if segment.columns is not None:
+            segment.subject_bits = subject_bits(segment.columns.sids)
         removal = Removal(touched={segment: None})
         self._settle(removal, [segment], {})
         return removal

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from leafnode.store.api import SubjectState
+from leafnode.store.segments import ANY_SUBJECT, subject_bits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from leafnode.store.segments import Columns, Segment
     from leafnode.store.subjects import Subject
 
+FEW_SUBJECTS: Final = 256  # more are likely to be in each segment
 _LAST_TS: Final = attrgetter("last_ts_ns")
 
 
@@ -65,10 +67,13 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
     position = index.segment_index(start_seq)
     segment = index.segments[position]
     upper = _live_from(index.columns(segment), segment, sids, start_seq)
+    wanted = wanted_bits(sids)
     if 2 * position >= len(index.segments):
-        return upper + sum(_live(index, other, sids) for other in index.segments[position + 1 :])
-    lower = _live(index, segment, sids) - upper
-    return total - lower - sum(_live(index, other, sids) for other in index.segments[:position])
+        others = index.segments[position + 1 :]
+        return upper + sum(_live(index, other, sids, wanted) for other in others)
+    lower = _live(index, segment, sids, wanted) - upper
+    others = index.segments[:position]
+    return total - lower - sum(_live(index, other, sids, wanted) for other in others)
 
 
 def deleted(index: StreamIndex, first_seq: int, max_seqs: int) -> list[int]:
@@ -141,10 +146,18 @@ def _live_runs(segment: Segment, columns: Columns, from_seq: int) -> list[tuple[
     return runs
 
 
-def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None) -> int:
+def wanted_bits(sids: frozenset[int] | None) -> int:
+    """Return the bits of these subjects; those of all where they are many."""
+    few = sids is not None and len(sids) <= FEW_SUBJECTS
+    return subject_bits(sids) if few and sids is not None else ANY_SUBJECT
+
+
+def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None, wanted: int) -> int:
     """Return how many live messages of these subjects the segment has."""
     if sids is None:
         return segment.live
+    if not segment.subject_bits & wanted:
+        return 0
     columns = index.columns(segment)
     counts = columns.counts()
     if len(counts) < len(sids):
@@ -179,7 +192,10 @@ def _dead_of(columns: Columns, segment: Segment, sids: frozenset[int], from_seq:
 def _first_of(index: StreamIndex, subject: Subject) -> int:
     """Search forward from what is known to be no later than the subject's oldest message."""
     from_seq = max(subject.first_seq, index.first_seq)
+    wanted = subject_bits((subject.sid,))
     for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
+        if not segment.subject_bits & wanted:
+            continue
         columns = index.columns(segment)
         if subject.sid not in columns.counts():
             continue
@@ -199,7 +215,10 @@ def _first_of(index: StreamIndex, subject: Subject) -> int:
 def _last_of(index: StreamIndex, subject: Subject) -> int:
     """Search backward from what is known to be no earlier than the subject's newest message."""
     upto = subject.last_seq
+    wanted = subject_bits((subject.sid,))
     for segment in reversed(index.segments[: index.segment_index(upto) + 1]):
+        if not segment.subject_bits & wanted:
+            continue
         columns = index.columns(segment)
         if subject.sid not in columns.counts():
             continue

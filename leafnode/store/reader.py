@@ -65,7 +65,8 @@ ROWS_BY_SEQ: Final = (
 class ReadRequest:
     """Messages of one stream between two sequences. `sids` None: of every subject.
 
-    `no` is a segment at or before the place to start at (for `backward`: at or behind it).
+    `no` is a segment at or before the place to start at (for `backward`: at or behind it). `others`
+    are segments without any of the subjects.
     """
 
     stream_id: int
@@ -77,6 +78,7 @@ class ReadRequest:
     max_bytes: int
     names: Mapping[int, bytes]
     backward: bool = False
+    others: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -172,7 +174,8 @@ class Reader:
                 if row is None:
                     return
                 segment = _segment(row)
-                self._read_segment(conn, request, result, segment, (first, last))
+                if segment.no not in request.others:
+                    self._read_segment(conn, request, result, segment, (first, last))
             finally:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")

@@ -17,7 +17,7 @@ from leafnode.store import schema
 from leafnode.store.api import ConsumerRecord
 from leafnode.store.index import StreamIndex
 from leafnode.store.rows import row_checksum
-from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
+from leafnode.store.segments import Columns, Segment, decode_spans, open_checked, subject_bits
 from leafnode.store.sizes import message_bytes
 from leafnode.store.writes import table
 
@@ -175,12 +175,15 @@ def _load_sealed(
             raise StoreCorrupt(
                 f"segment {segment.no} has {segment.rows} rows, its index {len(columns)}"
             )
+        segment.subject_bits = subject_bits(columns.sids)
         _count_live(index, segment, columns)
         return
     row = conn.execute(SELECT_SPANS, (stream_id, segment.no)).fetchone()
     if row is None:
         raise StoreCorrupt(f"segment {segment.no} has no index")
-    for span in decode_spans(row[0]):
+    spans = decode_spans(row[0])
+    segment.subject_bits = subject_bits(span.sid for span in spans)
+    for span in spans:
         subject = index.subjects.by_sid.get(span.sid)
         if subject is None:
             raise StoreCorrupt(f"segment {segment.no} names the unknown subject {span.sid}")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_SLOT: Final = 20  # offset, sid and size of 4 bytes each, time of 8
 BIG_ENDIAN: Final = sys.byteorder == "big"  # on disk it is little
+SUBJECT_BITS: Final = 4096  # of a segment's subjects, by their id
+ANY_SUBJECT: Final = -1  # every bit
 _CRC: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<QI")  # first sequence, rows
 
@@ -160,6 +162,7 @@ class Segment:
         "rows",
         "sealed",
         "stored",
+        "subject_bits",
     )
 
     def __init__(self, no: int, first_seq: int) -> None:
@@ -175,6 +178,9 @@ class Segment:
         self.dead_count = 0
         self.sealed = False
         self.stored = False  # the index on disk is the one for this table
+        # Which subjects it may have rows of, removed ones too: known once it is sealed. Most
+        # segments lack a rare subject, and need not be read for it.
+        self.subject_bits = ANY_SUBJECT
         self.columns: Columns | None = Columns(first_seq)
 
     @property
@@ -269,6 +275,14 @@ class Segment:
         self.dead_count = 0
         self.stored = False
         return [self.first_seq + offset for offset in offsets]
+
+
+def subject_bits(sids: Iterable[int]) -> int:
+    """Return a bit for each subject id, shared by ids that are `SUBJECT_BITS` apart."""
+    bits = bytearray(SUBJECT_BITS // 8)
+    for sid in set(sids):
+        bits[sid % SUBJECT_BITS >> 3] |= 1 << (sid & 7)
+    return int.from_bytes(bits, "little")
 
 
 def bit_offsets(bits: bytes | bytearray) -> list[int]:

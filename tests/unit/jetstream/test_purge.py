@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leafnode import limits
@@ -100,3 +102,20 @@ def test_a_filtered_purge_moves_only_consumers_of_these_subjects() -> None:
     assert world.info(name="A")["delivered"]["stream_seq"] == 10
     assert world.info(name="A")["num_pending"] == 0
     assert world.info(name="ALL")["num_pending"] == 5
+
+
+def test_a_purge_goes_on_later_where_each_message_needs_another_part_of_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SEGMENT_ROWS_MAX", 2)
+    world = filled()
+    for _ in range(20):
+        world.publish("s.c", b"x")
+        world.publish("s.d", b"x")
+
+    answers = world.request("$JS.API.STREAM.PURGE.S", b'{"filter":"s.c"}')
+    assert world.state()["messages"] == 50 - limits.PURGE_TURN_PLACES
+    world.clock.advance(1)
+
+    assert json.loads(answers[0].payload)["purged"] == 20
+    assert world.state()["messages"] == 30

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.store import lookup
 from leafnode.store.api import SubjectState
 from tests.sim.committer import SMALL, StoreWorld, open_store
 
@@ -133,3 +134,57 @@ def test_seq_at_passes_over_what_is_dead(world: StoreWorld, stream: SqliteStream
 
     assert stream.seq_at(1180) == 20
     assert stream.seq_at(1410) == 42
+
+
+@pytest.fixture
+def rare(tmp_path: Path) -> Iterator[StoreWorld]:
+    """Messages 2, 30 and 41 of 60 have a subject of their own; everything was read from disk."""
+    world = open_store(tmp_path / "rare", BOUNDS)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for seq in range(1, 61):
+        stream.append(b"rare" if seq in {2, 30, 41} else b"often", 0, b"", 1000 + seq)
+    world.settle()
+    world.close()
+    again = open_store(tmp_path / "rare", BOUNDS)
+    yield again
+    again.close()
+
+
+def test_a_rare_subject_is_looked_for_where_it_may_be(rare: StoreWorld) -> None:
+    stream = rare.store._streams["A", "S"]
+
+    stream.remove([2])
+    rare.store._cache.reads = 0
+    assert stream.subject_state(b"rare") == SubjectState(2, 30, 41)
+    assert rare.store._cache.reads == 1  # segment 8; the first one is still in memory
+
+    rare.store._cache.reads = 0
+    assert stream.num_pending([b"rare"], 22) == 2
+    assert rare.store._cache.reads == 2  # segments 6, of the start, and 8
+
+
+@pytest.mark.parametrize("sealed_by", ["this process", "an earlier one"])
+def test_a_read_of_a_rare_subject_reads_few_segments(
+    world: StoreWorld, rare: StoreWorld, sealed_by: str
+) -> None:
+    one = rare if sealed_by == "an earlier one" else world
+    stream = one.store._streams["A", "S"]
+    subject, wanted = (b"rare", [2, 30, 41]) if one is rare else (b"new", [42])
+    if one is world:
+        stream.append(b"new", 0, b"", 2000)
+        for _ in range(40):
+            stream.append(b"odd", 0, b"", 3000)
+        one.settle()
+    one.disk.statements.clear()
+    found: list[int] = []
+
+    stream.read(1, [subject], 256, 10**6, lambda messages: found.extend(m.seq for m in messages))
+    one.settle()
+
+    assert found == wanted
+    assert one.disk.count("SELECT columns") <= len(wanted)
+
+
+def test_many_subjects_are_not_looked_for_one_by_one() -> None:
+    assert lookup.wanted_bits(None) == lookup.wanted_bits(frozenset(range(300))) == -1
+    assert lookup.wanted_bits(frozenset({1, 4098})) == 0b110
