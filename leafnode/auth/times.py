@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_US: Final = 1_000
+_MAPPED_BITS: Final = 96  # of an IPv6 address before the IPv4 address that it maps
+_WRAP: Final = 2**64  # of Go's durations
 
 
 def allowed_until_ns(times: Iterable[TimeRange], location: str, now_ns: int) -> int | None:
@@ -40,6 +42,20 @@ def allowed_until_ns(times: Iterable[TimeRange], location: str, now_ns: int) -> 
     return now_ns + round(left / timedelta(microseconds=1)) * _NS_PER_US
 
 
+def expiry_ns(expires_s: int, now_ns: int) -> int:
+    """Return the wall time until which `exp` lets a user stay; 0: without end.
+
+    As far away as Go's durations do not reach (292 years) it is what they overflow to, as there;
+    what is past is past, a negative one too.
+    """
+    end_ns = expires_s * _NS_PER_S
+    left_ns = (expires_s - now_ns // _NS_PER_S) * _NS_PER_S
+    if not expires_s or left_ns < _WRAP // 2:
+        return end_ns
+    left_ns %= _WRAP
+    return now_ns + (left_ns if left_ns < _WRAP // 2 else 0)
+
+
 def comes_from(networks: Iterable[str], ip: str) -> bool:
     """Say whether an address is in one of the networks; without any, each is right."""
     wanted = list(networks)
@@ -47,11 +63,22 @@ def comes_from(networks: Iterable[str], ip: str) -> bool:
         return True
     try:
         address = ipaddress.ip_address(ip)
-        known = [ipaddress.ip_network(each, strict=False) for each in wanted]
+        known = [_network(each) for each in wanted]
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return any(address in network or (mapped and mapped in network) for network in known)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return a network; one of IPv4 addresses that are written as IPv6 is one of IPv4, as in Go.
+
+    Raises ValueError.
+    """
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    length = network.prefixlen - _MAPPED_BITS
+    return network if mapped is None or length < 0 else ipaddress.ip_network((mapped, length))
 
 
 def is_network(text: str) -> bool:

@@ -163,7 +163,8 @@ def _until_ns(user: UserClaims, limits: UserLimits, moment: Moment) -> int:
     if until_ns is None:
         raise LoginRefused("outside connect times")
     # A negative exp is long ago: nats-server lets such a user in, and out at once.
-    return min((end for end in (until_ns, user.exp * NS_PER_S) if end), default=0)
+    end_ns = times.expiry_ns(user.exp, moment.now_ns)
+    return min((end for end in (until_ns, end_ns) if end), default=0)
 
 
 def _check_permissions(limits: UserLimits) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.clock import NS_PER_S
+
 if TYPE_CHECKING:
     from leafnode.auth.identity import Identity
     from leafnode.routing.peer import Peer
@@ -29,7 +31,9 @@ def user_info(peer: Peer, identity: Identity, now_ns: int, *, user: str) -> dict
     if peer.permissions is not None:
         answer["permissions"] = _permissions(peer.permissions)
     if identity.expires_ns:
-        answer["expires"] = max(0, identity.expires_ns - now_ns)
+        left_s = max(0, identity.expires_ns - now_ns) // NS_PER_S
+        if left_s:
+            answer["expires"] = left_s * NS_PER_S  # whole seconds, and none in the last, as there
     return answer
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from leafnode.auth.claims import TimeRange
-from leafnode.auth.times import allowed_until_ns, comes_from, is_network
+from leafnode.auth.times import allowed_until_ns, comes_from, expiry_ns, is_network
 from leafnode.errors import AuthError
 
 NS = 1_000_000_000
@@ -107,3 +107,33 @@ def test_a_network_has_a_length() -> None:
     assert is_network("10.0.0.0/8")
     assert not is_network("10.0.0.0")
     assert not is_network("10.0.0.0/33")
+
+
+@pytest.mark.parametrize(
+    ("network", "ip", "holds"),
+    [
+        ("::ffff:127.0.0.0/104", "127.0.0.1", True),
+        ("::ffff:127.0.0.0/104", "126.0.0.1", False),
+        ("::ffff:0.0.0.0/96", "10.1.2.3", True),
+        ("::ffff:127.0.0.0/90", "127.0.0.1", False),
+        ("::/0", "127.0.0.1", False),
+    ],
+)
+def test_a_network_of_mapped_addresses_is_one_of_ipv4(network: str, ip: str, holds: bool) -> None:
+    assert comes_from([network], ip) is holds
+
+
+@pytest.mark.parametrize(
+    ("expires_s", "end_ns"),
+    [
+        (0, 0),
+        (-5, -5 * NS),
+        (1_800_000_005, 1_800_000_005 * NS),
+        (9_300_000_000, 9_300_000_000 * NS),
+        (2**63 - 1, 1_800_000_000 * NS + 7),  # overflows to what is past: out at once
+    ],
+)
+def test_an_expiry_beyond_gos_durations_is_what_they_overflow_to(
+    expires_s: int, end_ns: int
+) -> None:
+    assert expiry_ns(expires_s, 1_800_000_000 * NS + 7) == end_ns

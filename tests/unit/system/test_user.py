@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leafnode.auth.identity import Identity
+from leafnode.clock import NS_PER_S
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 from leafnode.system.user import user_info
 from tests.sim.peers import FakePeer, account
@@ -33,11 +34,13 @@ def test_permissions_are_shown_as_nats_server_shows_them() -> None:
 
 
 def test_a_name_and_an_expiry_are_shown_where_there_are_any() -> None:
-    identity = Identity(user="UABC", name_tag="joe", expires_ns=5_000)
+    identity = Identity(user="UABC", name_tag="joe", expires_ns=5 * NS_PER_S)
 
-    shown = user_info(FakePeer(account("A")), identity, 2_000, user="UABC")
+    shown = user_info(FakePeer(account("A")), identity, 2 * NS_PER_S - 1, user="UABC")
+    last = user_info(FakePeer(account("A")), identity, 4 * NS_PER_S + 1, user="UABC")
 
-    assert (shown["user_name"], shown["expires"]) == ("joe", 3_000)
+    assert (shown["user_name"], shown["expires"]) == ("joe", 3 * NS_PER_S)
+    assert "expires" not in last
 
 
 def test_who_nobody_asked_for_a_name_is_shown_as_it_calls_itself() -> None:
