@@ -174,16 +174,26 @@ class Requests:
         """Answer for SYSTEM_REQUESTS_TURN_NS, at least one step; then others have a turn."""
         clock = self._envelope.clock
         end_ns = clock.monotonic_ns() + SYSTEM_REQUESTS_TURN_NS
-        while self._queue:
-            if self._job is None:
-                self._job = self._guarded(*self._queue[0])
-            if next(self._job, self) is self:  # it is done
+        try:
+            while self._queue:
+                self._step()
+                if clock.monotonic_ns() >= end_ns:
+                    break
+        finally:
+            if self._queue:
+                clock.call_later(0, self._work)
+
+    def _step(self) -> None:
+        """Do a step of what the first request needs, and take it off where that was the last."""
+        if self._job is None:
+            self._job = self._guarded(*self._queue[0])
+        is_done = True  # also where it fails: the others are not to wait for it
+        try:
+            is_done = next(self._job, self) is self
+        finally:
+            if is_done:
                 self._job = None
                 self._forget(self._queue.popleft()[1].account)
-            if clock.monotonic_ns() >= end_ns:
-                break
-        if self._queue:
-            clock.call_later(0, self._work)
 
     def _forget(self, account: Account) -> None:
         """Note that a request of this account waits no longer."""

@@ -179,6 +179,19 @@ def test_an_answer_that_cannot_be_written_harms_no_other_request(world: SystemWo
     assert (faults, world.requests.waiting) == ([b"f"], 0)
 
 
+def test_a_fault_that_nobody_takes_harms_no_other_request(world: SystemWorld) -> None:
+    world.requests.serve(world.system, "f", Service(lambda _, __: 1 // 0, None))
+    world.system.publish(b"f", reply=b"_INBOX.x")
+    world.system.publish(b"q.1", reply=b"_INBOX.x")
+
+    with pytest.raises(ZeroDivisionError):
+        world.settle()
+    world.settle()
+
+    assert world.requests.waiting == 0
+    assert world.ask(b"q.1") is not None
+
+
 def test_a_command_that_takes_its_time_is_answered_when_it_is_done(world: SystemWorld) -> None:
     heard: list[bytes] = []
     world.system.subscribe(b"_INBOX.r", lambda d: heard.extend(body for _, _, body in d.messages))
