@@ -6,7 +6,7 @@ server/jetstream_api.go jsStreamSnapshotRequest, jsStreamRestoreRequest; measure
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.jetstream import origin_config, stream_config
 from leafnode.jetstream.api_types import RestoreRequest, SnapshotRequest
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.request import Request
 
+_API: Final = b"$JS.API."
+
 
 def snapshot(js: AccountJetStream, request: Request) -> None:
     """STREAM.SNAPSHOT: answers when the moment is on disk, and then sends."""
@@ -26,8 +28,9 @@ def snapshot(js: AccountJetStream, request: Request) -> None:
         raise js_error(10003)
     stream = js.stream(request.args[0])
     asked = request.required(SnapshotRequest, "JSApiStreamSnapshotRequest")
-    if not is_valid_literal(asked.deliver_subject.encode()):
-        raise js_error(10015)
+    subject = asked.deliver_subject.encode()
+    if not is_valid_literal(subject) or subject.startswith(_API):
+        raise js_error(10015)  # the server would ask itself, whatever the client may ask
     js.check_transfers()
     Snapshot(js, stream, asked, request).start()
 

@@ -21,9 +21,10 @@ from leafnode.store.recover import SELECT_STREAM, load_columns, load_stream
 from leafnode.store.wal import log_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from leafnode.errors import StoreCorrupt
     from leafnode.store.api import StoredMsg
     from leafnode.store.recover import Recovered
     from leafnode.store.segments import Columns, Segment
@@ -124,11 +125,13 @@ class Inspection:
         patterns: list[bytes],
         first_seq: int = 0,
         last_seq: int = SEQ_MAX,
+        *,
+        damaged: Callable[[StoreCorrupt], None] | None = None,
     ) -> Iterator[list[StoredMsg]]:
         """Yield what the stream holds of these subjects, up to the last message it had when seen.
 
-        Each list is of one moment. Raises StoreError, and StoreCorrupt where a checksum does not
-        hold.
+        Each list is of one moment. What fails its checksum is left out, and `damaged` is told; it
+        may raise. Without it StoreCorrupt is raised there. Raises StoreError.
         """
         index = seen.stream.index
         first = max(first_seq, index.first_seq)
@@ -137,14 +140,38 @@ class Inspection:
         while first <= last:
             bounds = (0, first, last, sids, READ_MSGS, READ_BYTES, names)
             result = self._reader.read(ReadRequest(seen.stream.id, *bounds))
-            problem = result.damage or result.error
             if result.messages:
                 yield result.messages
                 first = result.messages[-1].seq + 1
-            if problem is not None:
-                raise problem
-            if not result.messages:
+            if result.error is not None:
+                raise result.error
+            if result.damage is not None and damaged is None:
+                raise result.damage
+            if result.damage is not None and damaged is not None:
+                seqs = range(first, min(first + READ_MSGS, last + 1))
+                yield from self._one_by_one(seen, sids, seqs, damaged)
+                first = seqs.stop
+            elif not result.messages:
                 return
+
+    def _one_by_one(
+        self,
+        seen: Seen,
+        sids: frozenset[int] | None,
+        seqs: range,
+        damaged: Callable[[StoreCorrupt], None],
+    ) -> Iterator[list[StoredMsg]]:
+        """Yield what is intact where a page is not."""
+        names = seen.stream.index.subjects.names
+        for seq in seqs:
+            bounds = (0, seq, seq, sids, 1, READ_BYTES, names)
+            result = self._reader.read(ReadRequest(seen.stream.id, *bounds))
+            if result.error is not None:
+                raise result.error
+            if result.damage is not None:
+                damaged(result.damage)
+            elif result.messages:
+                yield result.messages
 
     @contextlib.contextmanager
     def view(self) -> Iterator[None]:

@@ -41,6 +41,7 @@ class Answer:
     heads: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     has_more: bool
+    damaged: views.Damaged
 
     def numbers(self) -> list[str]:
         """Return the heads of columns that hold nothing but numbers."""
@@ -67,10 +68,10 @@ def ask(path: Path, sql: str, *, stream: str | None, limit: int) -> Answer:
             conn.execute(f"SELECT 1 FROM {name}('[]')").fetchall()  # noqa: S608
         used = _columns_read(conn, sql)
         conn.execute("BEGIN")
-        _make_messages(database, used, stream)
+        damaged = _make_messages(database, used, stream)
         conn.execute("PRAGMA query_only=ON")
         with stopped_by_growth(conn, path):
-            return _answer(conn, sql, limit)
+            return _answer(conn, sql, limit, damaged)
     except GrownError as err:
         raise StoreError(
             f"stopped: the server wrote {WAL_GROWTH_MAX >> 20} MiB meanwhile and could not reuse "
@@ -120,19 +121,22 @@ def _judge(action: int, _: str | None, name: str | None, *__: object) -> int:
     return sqlite3.SQLITE_OK
 
 
-def _make_messages(database: Database, used: set[str], stream: str | None) -> None:
+def _make_messages(database: Database, used: set[str], stream: str | None) -> views.Damaged:
     for name, function in views.functions().items():
         database.register_function(function, name=name, deterministic=True)
     conn: sqlite3.Connection = database.conn
     found = [part for part in views.parts(conn) if stream in {None, part.name}]
     is_dead = views.dead_tester(found)
     database.register_function(is_dead, name="leafnode_is_dead", deterministic=True)
+    damaged = views.Damaged()
+    conn.create_function("leafnode_is_intact", -1, damaged.is_intact, deterministic=True)
     conn.execute("DROP TABLE messages")
     for statement in views.statements(found, used):
         conn.execute(statement)
+    return damaged
 
 
-def _answer(conn: sqlite3.Connection, sql: str, limit: int) -> Answer:
+def _answer(conn: sqlite3.Connection, sql: str, limit: int, damaged: views.Damaged) -> Answer:
     conn.set_authorizer(_judge)
     try:
         cursor = conn.execute(sql)
@@ -141,7 +145,7 @@ def _answer(conn: sqlite3.Connection, sql: str, limit: int) -> Answer:
     finally:
         conn.set_authorizer(None)
     heads = tuple(column[0] for column in cursor.description or ())
-    return Answer(heads, rows[:limit], has_more=len(rows) > limit)
+    return Answer(heads, rows[:limit], has_more=len(rows) > limit, damaged=damaged)
 
 
 def _refusal(err: Exception, path: Path) -> StoreError:

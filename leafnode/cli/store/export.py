@@ -162,7 +162,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError as err:
         raise StoreError(
-            "Parquet needs pyarrow, which is not installed: pip install 'leafnode[parquet]'"
+            "Parquet needs pyarrow, which is not installed: pip install pyarrow"
         ) from err
     return pyarrow, pyarrow.parquet
 
@@ -183,10 +183,18 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def write_table(file: IO[str], heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write any rows as CSV, guarded as messages are; bytes as they are printed."""
+    """Write any rows as CSV, guarded as messages are, control characters too but on a terminal."""
+    plain = printable if file.isatty() else str
     writer = csv.writer(file)
     writer.writerow(heads)
-    writer.writerows([_guarded(printable(value)) for value in row] for row in rows)
+    writer.writerows([plain(_guarded(_cell(value))) for value in row] for row in rows)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bytes):
+        text = text_of(value)
+        return base64_of(value) if text is None else text
+    return "" if value is None else str(value)
 
 
 def _guarded(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -238,13 +239,20 @@ def _put_in_place(new: Path, path: Path, *, keep: bool) -> None:
         with contextlib.suppress(StoreError):  # a damaged one may be replaced, too
             schema.open_writer(path).close()  # the last to close brings its log over
         if keep:
-            kept = path.with_name(path.name + REPLACED)
-            kept.unlink(missing_ok=True)
-            kept.hardlink_to(path)
+            _keep(path)
         _drop_log(path)
     give_to_owner(new, of=path if path.exists() else path.parent)
     new.replace(path)
     sync_directory(path.parent)
+
+
+def _keep(path: Path) -> None:
+    """Give the old file a second name that no other has."""
+    for number in count(1):
+        suffix = REPLACED if number == 1 else f"{REPLACED}.{number}"
+        with contextlib.suppress(FileExistsError):
+            path.with_name(path.name + suffix).hardlink_to(path)
+            return
 
 
 def _drop_log(path: Path) -> None:

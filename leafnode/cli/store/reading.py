@@ -15,10 +15,11 @@ import click
 
 from leafnode.cli.store import ask, describe, export, options, output, shown
 from leafnode.cli.store.place import find
-from leafnode.errors import StoreError
+from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.protocol.subject import is_valid
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.inspect import Inspection
+from leafnode.store.views import DAMAGED_TOLD_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def query(
     json_: bool,
     csv_: bool,
     sql: str,
-) -> None:
+) -> int:
     """Answer one SQL statement that reads."""
     found = ask.ask(find(store, config), sql, stream=stream, limit=limit)
     if json_:
@@ -119,6 +120,10 @@ def query(
         shown.say(shown.table(found.heads, found.rows, found.numbers()))
     if found.has_more:
         shown.say(f"only the first {limit} rows are shown: see --limit", error=True)
+    damaged = found.damaged
+    return _tell(
+        [f"stream {stream}: message {seq}" for _, stream, seq in damaged.found], more=damaged.more
+    )
 
 
 @click.command(
@@ -173,8 +178,15 @@ def export_(  # noqa: PLR0913, PLR0917 -- one parameter for each option
     *,
     keep_formulas: bool,
     force: bool,
-) -> None:
+) -> int:
     """Write the messages of STREAM as CSV, JSON lines or Parquet."""
+    problems: list[str] = []
+
+    def damaged(problem: StoreCorrupt) -> None:
+        if len(problems) >= DAMAGED_TOLD_MAX:  # each costs a look at all of the file
+            raise problem
+        problems.append(str(problem))
+
     patterns = [pattern.encode() for pattern in subject]
     for pattern in patterns:
         if not is_valid(pattern):
@@ -190,7 +202,7 @@ def export_(  # noqa: PLR0913, PLR0917 -- one parameter for each option
         state = seen.state
         step = stack.enter_context(shown.progress("exporting", max(1, state.last_seq - first + 1)))
         done = first - 1
-        for messages in inspection.messages(seen, patterns, first, last):
+        for messages in inspection.messages(seen, patterns, first, last, damaged=damaged):
             wanted = list(_between(messages, since, until))
             writer.write(stream, wanted)
             step(max(1, state.last_seq - first + 1), messages[-1].seq - done)
@@ -198,6 +210,16 @@ def export_(  # noqa: PLR0913, PLR0917 -- one parameter for each option
             if until is not None and messages[-1].ts_ns >= until:
                 break
         writer.close()
+    return _tell([f"stream {stream}: {problem}" for problem in problems])
+
+
+def _tell(damaged: list[str], *, more: bool = False) -> int:
+    """Say on standard error what was left out; return the status."""
+    for one in damaged:
+        shown.say(shown.printable(f"left out, it is damaged: {one}"), error=True)
+    if more:
+        shown.say("and more: see leafnode store verify", error=True)
+    return 1 if damaged else 0
 
 
 def _first_since(seen: Seen, since: int | None) -> int:

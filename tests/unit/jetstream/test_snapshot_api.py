@@ -25,6 +25,11 @@ def world() -> World:
         ("SNAPSHOT.S", {"bad": 1}, (400, 10025, 'invalid JSON: json: unknown field "bad"')),
         ("SNAPSHOT.S", {"deliver_subject": ""}, (400, 10015, "deliver subject not valid")),
         ("SNAPSHOT.S", {"deliver_subject": "a.*"}, (400, 10015, "deliver subject not valid")),
+        (
+            "SNAPSHOT.S",
+            {"deliver_subject": "$JS.API.STREAM.DELETE.S"},
+            (400, 10015, "deliver subject not valid"),
+        ),
         ("SNAPSHOT.S", {"deliver_subject": "a b"}, (400, 10015, "deliver subject not valid")),
         ("RESTORE.S", None, (400, 10003, "bad request")),
         ("RESTORE.S", {"bad": 1}, (400, 10025, 'invalid JSON: json: unknown field "bad"')),

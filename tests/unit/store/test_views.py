@@ -17,6 +17,7 @@ def connected(path: Path, columns: set[str] | None = None) -> sqlite3.Connection
         conn.create_function(name, 1, function)
     found = views.parts(conn)
     conn.create_function("leafnode_is_dead", 3, views.dead_tester(found))
+    conn.create_function("leafnode_is_intact", -1, views.Damaged().is_intact)
     for statement in views.statements(found, set(views.MESSAGES) if columns is None else columns):
         conn.execute(statement)
     return conn
@@ -107,3 +108,13 @@ def test_json_that_is_too_deep_is_text() -> None:
     assert views.json_of(b"[" * 100_000) is None
     assert views.json_of(b'{"a": NaN}') is None
     assert views.json_of(b"12345678901234567890.10") == "12345678901234567890.10"
+
+
+def test_so_many_damaged_messages_are_remembered_and_no_more() -> None:
+    damaged = views.Damaged()
+    for seq in range(1, views.DAMAGED_TOLD_MAX + 2):
+        assert not damaged.is_intact("A", "S", b"s", seq, 1, 0, 0, 0, b"body")
+
+    assert len(damaged.found) == views.DAMAGED_TOLD_MAX
+    assert damaged.more
+    assert not views.Damaged().is_intact("A", "S", None, 1, 1, 0, 0, 0, b"body")

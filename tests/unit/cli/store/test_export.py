@@ -107,6 +107,19 @@ def test_other_text_is_left_alone(text: str) -> None:
     assert row["a"] == text
 
 
+def test_rows_of_any_kind_keep_their_control_characters_but_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    file, terminal = io.StringIO(newline=""), Terminal(newline="")
+    for one in (file, terminal):
+        write_table(one, ("a", "b", "c"), [("two\nlines\x1b", b"\xff", None)])
+
+    assert list(csv.reader(io.StringIO(file.getvalue())))[1] == ["two\nlines\x1b", "/w==", ""]
+    assert terminal.getvalue().splitlines()[1] == "two\\nlines\\x1b,/w==,"
+
+
 def test_a_csv_cell_on_a_terminal_has_no_escapes() -> None:
     file = io.StringIO(newline="")
     CsvWriter(file, "auto", guard=True, plain=repr).write("S", MESSAGES)
@@ -119,7 +132,7 @@ def test_without_pyarrow_parquet_says_what_is_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    with pytest.raises(StoreError, match=r"pip install 'leafnode\[parquet\]'"):
+    with pytest.raises(StoreError, match=r"pip install pyarrow$"):
         ParquetWriter(tmp_path / "x")
 
 

@@ -142,6 +142,20 @@ def test_a_replaced_store_is_kept_and_its_log_goes(tmp_path: Path) -> None:
     assert messages(crashed) == 18
 
 
+def test_each_replaced_store_is_kept(tmp_path: Path) -> None:
+    store, backup = tmp_path / "store", tmp_path / "backup.db"
+    path = fill(store)
+    assert typed("backup", "-s", store, backup) == 0
+    olds = []
+    for _ in range(3):
+        olds.append(path.read_bytes())
+        assert typed("restore", "-s", store, backup, "--force") == 0
+        path.write_bytes(b"garbage %d" % len(olds))
+
+    kept = [f"{FILE_NAME}.replaced{suffix}" for suffix in ("", ".2", ".3")]
+    assert [(store / name).read_bytes() for name in kept] == olds
+
+
 def test_restore_replaces_a_store_that_cannot_even_be_opened(tmp_path: Path) -> None:
     store, backup = tmp_path / "store", tmp_path / "backup.db"
     path = fill(store)

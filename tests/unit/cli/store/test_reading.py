@@ -91,3 +91,55 @@ def test_export_keeps_formulas_when_told(typed: Typed) -> None:
     text = typed("export", "S", "-t", "csv", "--keep-formulas", "--first", "3", "--last", "3")
 
     assert text.splitlines()[1].endswith(",text,=cmd()")
+
+
+def damaged(store: Path, *bodies: bytes) -> None:
+    """Flip a bit in some messages."""
+    path = store / "leafnode.db"
+    data = bytearray(path.read_bytes())
+    for body in bodies:
+        data[data.index(body)] ^= 0x01
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("words", [["query", "--csv"], ["query", "--json"], ["export"]])
+def test_what_fails_its_checksum_is_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    fill(tmp_path)
+    damaged(tmp_path, b"=cmd()", b"-3.5")
+    what = "S" if words == ["export"] else "SELECT seq, payload_text FROM messages"
+
+    assert run([*words, "-s", str(tmp_path), what], "leafnode") == 1
+
+    shown = capsys.readouterr()
+    assert (shown.out.count("cmd()"), shown.out.count("3.5")) == (2, 3)
+    told = shown.err.splitlines()
+    assert len(told) == 2
+    assert all(line.startswith("left out, it is damaged: stream S: ") for line in told)
+    assert ["message 3" in told[0], "message 7" in told[1]] == [True, True]
+
+
+def test_an_export_has_every_message_that_is_intact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path)
+    damaged(tmp_path, b"=cmd()")
+    target = tmp_path / "out.jsonl"
+
+    assert run(["export", "-s", str(tmp_path), "S", "-o", str(target)], "leafnode") == 1
+
+    assert [json.loads(line)["seq"] for line in target.read_text().splitlines()] == [
+        seq for seq in range(1, 21) if seq != 3
+    ]
+    assert "message 3" in capsys.readouterr().err
+
+
+def test_counting_messages_reads_none_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path)
+    damaged(tmp_path, b"=cmd()")
+
+    assert run(["query", "-s", str(tmp_path), "SELECT count(*) FROM messages"], "leafnode") == 0
+    assert capsys.readouterr().out.split() == ["count(*)", "20"]
