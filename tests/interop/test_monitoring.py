@@ -266,8 +266,10 @@ def test_https_shows_the_clients_certificate_and_asks_for_none(tmp_path: Path) -
         varz = ours.get("varz")
 
         assert (varz["https_port"], varz["http_port"]) == (ours.http_port, 0)
-        with pytest.raises(OSError, match=r"reset|closed"):
+        with pytest.raises(HTTPError, match="400") as caught:  # plain HTTP is told so
             urlopen(f"http://127.0.0.1:{ours.http_port}/varz", timeout=5)
+        with caught.value as answer:
+            assert answer.read() == b"Client sent an HTTP request to an HTTPS server.\n"
 
 
 ACCOUNTS: Final = """
