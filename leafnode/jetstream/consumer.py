@@ -84,6 +84,7 @@ class Consumer:
         self._tracks = config.ack_policy != "none"
         self._next_sub: Subscription | None = None
         self._pumping = False
+        self.seeks = True  # somebody asked for more: as far as nothing is found, all is looked at
         self._retry_timer: Timer | None = None
         self._retry_ns = limits.DELIVER_RETRY_NS
         self._idle_timer: Timer | None = None
@@ -201,6 +202,7 @@ class Consumer:
                 count := self._deliver_run(limits.DELIVER_TURN_MSGS - delivered)
             ):
                 delivered += count
+            self.seeks = self.seeks or delivered > 0
             over = delivered < limits.DELIVER_TURN_MSGS and self._is_over()
             self._retry_ns = limits.DELIVER_RETRY_NS
         except StoreError as error:
@@ -239,7 +241,10 @@ class Consumer:
         if not self.outlet.is_used():
             return False
         if not self.pending.queued and self.cursor.exhausted:
-            self.pending.skip_to(self.cursor.looked_at)
+            # What comes later and does not match is not skipped: other filters may want it.
+            if self.seeks:
+                self.seeks = False
+                self.pending.skip_to(self.cursor.looked_at)
             return True
         return bool(self.pending.queued or not self.is_full()) and not self.outlet.ready()
 
@@ -377,6 +382,7 @@ class Consumer:
 
     def interest_changed(self) -> None:
         """Somebody began or ceased to listen on the deliver subject."""
+        self.seeks = True
         self.arm_idle_timer()
         self.pump()
 

@@ -148,6 +148,7 @@ class PullQueue:
             self._context.send_status(inbox, request.status(408, b"Request Timeout"))
             return
         self._enqueue(request)
+        self._consumer.seeks = True
         self._pruned_at = -1
         if self._consumer.groups.policy == "prioritized":
             self._pump_soon()

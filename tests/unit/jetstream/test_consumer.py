@@ -591,6 +591,19 @@ def test_other_filters_begin_behind_what_a_request_that_waits_was_searched_for()
     assert fetch(world) == []
 
 
+def test_other_filters_begin_behind_what_came_while_a_request_waited() -> None:
+    world = world_with(0, filter_subject="s.a")
+    got = world.fetch({"batch": 9, "expires": 60 * S})
+    for letter in "abb":
+        world.publish(f"s.{letter}", letter.encode())
+    assert [message.payload for message in got] == [b"a"]
+
+    world.create_consumer(filter_subjects=["s.a", "s.b"])
+    world.clock.advance(0)
+
+    assert [message.payload for message in got] == [b"a", b"b", b"b"]
+
+
 def test_after_a_restart_other_filters_begin_behind_the_last_delivery() -> None:
     world = world_with_two_subjects(batch=10)
     assert world.info()["delivered"]["stream_seq"] == 3
