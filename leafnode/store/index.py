@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreBusy
 from leafnode.store.api import StreamState
-from leafnode.store.segments import Segment, subject_bits
+from leafnode.store.segments import Segment
+from leafnode.store.subject_counts import SubjectCounts
 from leafnode.store.subjects import Subjects
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ class StreamIndex:
         """Close the open segment; drop it when nothing in it lives, sweep it when little does."""
         segment = self.segments[-1]
         segment.sealed = True
-        if segment.columns is not None:
-            segment.subject_bits = subject_bits(segment.columns.sids)
+        assert segment.columns is not None, "an open segment has its columns"
+        segment.counts = SubjectCounts(segment.columns.counts())
         removal = Removal(touched={segment: None})
         self._settle(removal, [segment], {})
         return removal
@@ -261,7 +262,7 @@ class StreamIndex:
         whole = [segment for segment in segments if segment.last_seq < seq]
         gone: dict[int, int] = {}  # by subject: of many segments no more than this is held
         for segment in whole:
-            for sid, msgs in self._live_counts(segment).items():
+            for sid, msgs in self._live_counts(segment):
                 gone[sid] = gone.get(sid, 0) + msgs
         rows = {segment: segment.live for segment in whole}
         partly: list[tuple[Segment, int]] = []
@@ -286,18 +287,22 @@ class StreamIndex:
         for segment, slot in partly:
             self._drop_row(segment, held[segment], slot).msgs -= 1
 
-    def _live_counts(self, segment: Segment) -> Mapping[int, int]:
+    def _live_counts(self, segment: Segment) -> Iterable[tuple[int, int]]:
         """Return how many live rows each subject has in the segment."""
         if not segment.live:
-            return {}
+            return ()
+        if not segment.dead_count and segment.counts is not None:
+            known = segment.counts.items()
+            if known is not None:
+                return known
         columns = self.columns(segment)
         if not segment.dead_count:
-            return columns.counts()
+            return columns.counts().items()
         return Counter(
             sid
             for offset, sid in zip(columns.offsets, columns.sids, strict=True)
             if not segment.is_dead(segment.first_seq + offset)
-        )
+        ).items()
 
     def _hold(self, held: dict[Segment, Columns], segment: Segment) -> Columns:
         columns = held.get(segment)

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from leafnode.store.api import SubjectState
-from leafnode.store.segments import ANY_SUBJECT, subject_bits
+from leafnode.store.subject_counts import ANY_SUBJECT, subject_bits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,8 +156,12 @@ def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None, wan
     """Return how many live messages of these subjects the segment has."""
     if sids is None:
         return segment.live
-    if not segment.subject_bits & wanted:
+    if not segment.may_have(wanted):
         return 0
+    if not segment.dead_count and segment.counts is not None:
+        known = segment.counts.of(sids)
+        if known is not None:
+            return known
     columns = index.columns(segment)
     counts = columns.counts()
     if len(counts) < len(sids):
@@ -194,7 +198,7 @@ def _first_of(index: StreamIndex, subject: Subject) -> int:
     from_seq = max(subject.first_seq, index.first_seq)
     wanted = subject_bits((subject.sid,))
     for segment in index.segments[max(0, index.segment_index(from_seq)) :]:
-        if not segment.subject_bits & wanted:
+        if not segment.may_have(wanted):
             continue
         columns = index.columns(segment)
         if subject.sid not in columns.counts():
@@ -217,7 +221,7 @@ def _last_of(index: StreamIndex, subject: Subject) -> int:
     upto = subject.last_seq
     wanted = subject_bits((subject.sid,))
     for segment in reversed(index.segments[: index.segment_index(upto) + 1]):
-        if not segment.subject_bits & wanted:
+        if not segment.may_have(wanted):
             continue
         columns = index.columns(segment)
         if subject.sid not in columns.counts():

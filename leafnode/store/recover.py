@@ -17,8 +17,9 @@ from leafnode.store import schema
 from leafnode.store.api import ConsumerRecord
 from leafnode.store.index import StreamIndex
 from leafnode.store.rows import row_checksum
-from leafnode.store.segments import Columns, Segment, decode_spans, open_checked, subject_bits
+from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
 from leafnode.store.sizes import message_bytes
+from leafnode.store.subject_counts import SubjectCounts
 from leafnode.store.writes import table
 
 if TYPE_CHECKING:
@@ -175,14 +176,14 @@ def _load_sealed(
             raise StoreCorrupt(
                 f"segment {segment.no} has {segment.rows} rows, its index {len(columns)}"
             )
-        segment.subject_bits = subject_bits(columns.sids)
+        segment.counts = SubjectCounts(columns.counts())
         _count_live(index, segment, columns)
         return
     row = conn.execute(SELECT_SPANS, (stream_id, segment.no)).fetchone()
     if row is None:
         raise StoreCorrupt(f"segment {segment.no} has no index")
     spans = decode_spans(row[0])
-    segment.subject_bits = subject_bits(span.sid for span in spans)
+    segment.counts = SubjectCounts({span.sid: span.msgs for span in spans})
     for span in spans:
         subject = index.subjects.by_sid.get(span.sid)
         if subject is None:

@@ -18,14 +18,13 @@ from operator import sub
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.errors import StoreCorrupt
+from leafnode.store.subject_counts import SubjectCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 BYTES_PER_SLOT: Final = 20  # offset, sid and size of 4 bytes each, time of 8
 BIG_ENDIAN: Final = sys.byteorder == "big"  # on disk it is little
-SUBJECT_BITS: Final = 4096  # of a segment's subjects, by their id
-ANY_SUBJECT: Final = -1  # every bit
 _CRC: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<QI")  # first sequence, rows
 
@@ -151,6 +150,7 @@ class Segment:
     __slots__ = (
         "body_bytes",
         "columns",
+        "counts",
         "dead",
         "dead_count",
         "first_seq",
@@ -162,7 +162,6 @@ class Segment:
         "rows",
         "sealed",
         "stored",
-        "subject_bits",
     )
 
     def __init__(self, no: int, first_seq: int) -> None:
@@ -178,14 +177,16 @@ class Segment:
         self.dead_count = 0
         self.sealed = False
         self.stored = False  # the index on disk is the one for this table
-        # Which subjects it may have rows of, removed ones too: known once it is sealed. Most
-        # segments lack a rare subject, and need not be read for it.
-        self.subject_bits = ANY_SUBJECT
+        self.counts: SubjectCounts | None = None  # once it is sealed
         self.columns: Columns | None = Columns(first_seq)
 
     @property
     def live(self) -> int:
         return self.rows - self.dead_count
+
+    def may_have(self, bits: int) -> bool:
+        """Say whether it may have rows, removed ones too, of a subject with one of these bits."""
+        return self.counts is None or bool(self.counts.bits & bits)
 
     def numbers(self) -> tuple[int, ...]:
         """Return what stands about a sealed one: first and last sequence, rows, body bytes, live
@@ -270,19 +271,12 @@ class Segment:
         assert self.columns is not None
         offsets = self.dead_offsets()
         self.columns = self.columns.without(offsets)
+        self.counts = SubjectCounts(self.columns.counts())
         self.rows -= self.dead_count
         self.dead = bytearray()
         self.dead_count = 0
         self.stored = False
         return [self.first_seq + offset for offset in offsets]
-
-
-def subject_bits(sids: Iterable[int]) -> int:
-    """Return a bit for each subject id, shared by ids that are `SUBJECT_BITS` apart."""
-    bits = bytearray(SUBJECT_BITS // 8)
-    for sid in set(sids):
-        bits[sid % SUBJECT_BITS >> 3] |= 1 << (sid & 7)
-    return int.from_bytes(bits, "little")
 
 
 def bit_offsets(bits: bytes | bytearray) -> list[int]:

@@ -415,7 +415,7 @@ class SqliteStream:
             max_bytes=max_bytes,
             names=self.index.subjects.names,
             backward=backward,
-            others=frozenset(one.no for one in reached if not one.subject_bits & wanted),
+            others=frozenset(one.no for one in reached if not one.may_have(wanted)),
         )
 
     def _ask(

@@ -50,10 +50,31 @@ def test_pending_reads_the_shorter_side_of_the_start(
     world: StoreWorld, stream: SqliteStream
 ) -> None:
     assert stream.num_pending([b"odd"], 6) == 18
-    assert world.store._cache.reads == 2  # segments 2 and 1
+    assert world.store._cache.reads == 1  # segment 2; how many the first one has is known
 
     assert stream.num_pending([b"odd"], 38) == 2
-    assert world.store._cache.reads == 3  # segment 10; the open one is in memory
+    assert world.store._cache.reads == 2  # segment 10; the open one is in memory
+
+
+def test_pending_reads_the_segments_where_some_are_gone(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.remove([2, 7])
+    world.settle()
+    world.store._cache.reads = 0
+
+    assert stream.num_pending([b"odd"], 10) == 16
+    assert stream.num_pending([b"even"], 10) == 16
+    assert world.store._cache.reads == 2 * 3  # segment 3, and 2 and 1 with their gaps
+
+
+def test_what_a_purge_takes_from_whole_segments_is_known(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    assert stream.remove_below(22) == 21
+    assert world.store._cache.reads == 1  # the sixth segment goes in part
+    assert stream.subject_state(b"odd") == SubjectState(10, 23, 41)
+    assert stream.subject_state(b"even") == SubjectState(10, 22, 40)
 
 
 def test_pending_without_patterns_reads_one_segment(
