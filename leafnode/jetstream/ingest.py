@@ -3,7 +3,7 @@
 HOT: `receive` runs for every run of messages on a stream's subjects. A message without headers on a
 stream that refuses nothing costs one append and one PubAck. The order of the checks is
 nats-server's (processJetStreamMsg, measured on 2.15.1); the PubAck leaves only after the COMMIT
-that holds the message (docs/adr/0003), unless the stream says `persist_mode: async`.
+that holds the message (docs/adr/0003).
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ class Ingest:
         "_checked",
         "_copies",
         "_ends",
-        "_is_async",
         "_pub_acks",
         "_republish",
         "_stream",
@@ -73,7 +72,6 @@ class Ingest:
         self._ack = b""
         self._ends = b""
         self._checked = False
-        self._is_async = False  # PubAcks do not wait for the COMMIT
         self._transform: SubjectTransform | None = None
         self._republish: Republish | None = None
         self._copies: list[Copy] = []  # of the run that is being stored
@@ -90,7 +88,6 @@ class Ingest:
         named = b'{"stream":%b' % wire.encode(config.name)
         self._ack = named + (b',"domain":%b' % wire.encode(domain) if domain else b"") + b',"seq":'
         self._ends = b',"stream":%b,"seq":0}' % wire.encode(config.name)
-        self._is_async = config.persist_mode == "async"
         random = self._stream.context.random
         self._transform = SubjectTransform(config, random) if transforms(config) else None
         self._republish = Republish(config, random) if republishes(config) else None
@@ -236,10 +233,6 @@ class Ingest:
     def _end_run(self, subject: bytes, answers: list[Answer]) -> None:
         stream = self._stream
         self.enforce_limits(subject)
-        if self._is_async and answers:
-            account = stream.context.account
-            account.publish_replies([(reply, answer) for reply, answer, _ in answers])
-            answers = []
         copies, self._copies = self._copies, []
         acks = self._pub_acks
         if acks is not None and stream.root.is_last(acks):

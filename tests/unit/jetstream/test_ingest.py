@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreFailed, StoreFull
-from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 S = 1_000_000_000
 
@@ -56,40 +51,6 @@ def test_no_ack_leaves_before_the_commit() -> None:
     world.store.commit()
 
     assert [answer.payload for answer in answers] == [b'{"stream":"S","seq":1}']
-
-
-def test_an_asynchronous_stream_answers_before_the_commit() -> None:
-    world = World()
-    world.create_stream(persist_mode="async", max_msg_size=1)
-    world.create_consumer()
-    world.store.hold()
-
-    answers = [publish(world), publish(world, payload=b"xx"), publish(world)]
-
-    too_large = error(400, 10054, "message size exceeds maximum allowed")
-    assert answers == [b'{"stream":"S","seq":1}', too_large, b'{"stream":"S","seq":2}']
-    assert world.fetch({"batch": 1, "no_wait": True})[0].status == b"NATS/1.0 404 No Messages"
-    world.store.commit()
-    assert len(world.fetch({"batch": 2, "no_wait": True})) == 2
-
-
-def test_what_an_asynchronous_stream_answered_for_may_be_lost(tmp_path: Path) -> None:
-    world = RealWorld(tmp_path / "store")
-    world.create_stream(persist_mode="async")
-    world.settle()
-    assert publish(world) == b'{"stream":"S","seq":1}'
-    world.settle()
-    assert publish(world, payload=b"lost") == b'{"stream":"S","seq":2}'
-
-    shutil.copytree(tmp_path / "store", tmp_path / "crashed")
-    world.restart()
-    crashed = RealWorld(tmp_path / "crashed")
-
-    assert (world.state()["last_seq"], crashed.state()["last_seq"]) == (2, 1)
-    assert publish(crashed, payload=b"other") == b'{"stream":"S","seq":2}'
-    for one in (world, crashed):
-        one.settle()
-        assert one.state()["messages"] == 2
 
 
 def test_a_duplicate_is_answered_only_when_the_original_is_on_disk() -> None:
