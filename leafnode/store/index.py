@@ -153,8 +153,11 @@ class StreamIndex:
         """Close the open segment; drop it when nothing in it lives, sweep it when little does."""
         segment = self.segments[-1]
         segment.sealed = True
-        assert segment.columns is not None, "an open segment has its columns"
-        segment.counts = SubjectCounts(segment.columns.counts())
+        columns = segment.columns
+        assert columns is not None, "an open segment has its columns"
+        segment.counts = SubjectCounts(columns.counts())
+        for offset in segment.dead_offsets():
+            segment.counts.drop(columns.sids[columns.slot(segment.first_seq + offset)])
         removal = Removal(touched={segment: None})
         self._settle(removal, [segment], {})
         return removal
@@ -242,6 +245,8 @@ class StreamIndex:
     def _drop_row(self, segment: Segment, columns: Columns, slot: int) -> Subject:
         """Take one live row out of all counts except its subject's ends; return its subject."""
         subject = self.subjects.by_sid[columns.sids[slot]]
+        if segment.counts is not None:
+            segment.counts.drop(subject.sid)
         size = columns.sizes[slot]
         segment.mark_dead(segment.first_seq + columns.offsets[slot], size)
         self.msgs -= 1
@@ -291,10 +296,9 @@ class StreamIndex:
         """Return how many live rows each subject has in the segment."""
         if not segment.live:
             return ()
-        if not segment.dead_count and segment.counts is not None:
-            known = segment.counts.items()
-            if known is not None:
-                return known
+        known = None if segment.counts is None else segment.counts.items()
+        if known is not None:
+            return known
         columns = self.columns(segment)
         if not segment.dead_count:
             return columns.counts().items()

@@ -158,10 +158,9 @@ def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None, wan
         return segment.live
     if not segment.may_have(wanted):
         return 0
-    if not segment.dead_count and segment.counts is not None:
-        known = segment.counts.of(sids)
-        if known is not None:
-            return known
+    known = None if segment.counts is None else segment.counts.of(sids)
+    if known is not None:
+        return known
     columns = index.columns(segment)
     counts = columns.counts()
     if len(counts) < len(sids):

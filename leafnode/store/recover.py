@@ -225,6 +225,8 @@ def _count_live(index: StreamIndex, segment: Segment, columns: Columns) -> None:
         seq = segment.first_seq + columns.offsets[slot]
         if seq < index.first_seq or was.is_dead(seq):
             segment.mark_dead(seq, 0)
+            if segment.counts is not None:
+                segment.counts.drop(sid)
             continue
         subject = index.subjects.by_sid.get(sid)
         if subject is None:

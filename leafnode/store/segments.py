@@ -18,10 +18,11 @@ from operator import sub
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.errors import StoreCorrupt
-from leafnode.store.subject_counts import SubjectCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from leafnode.store.subject_counts import SubjectCounts
 
 BYTES_PER_SLOT: Final = 20  # offset, sid and size of 4 bytes each, time of 8
 BIG_ENDIAN: Final = sys.byteorder == "big"  # on disk it is little
@@ -271,7 +272,6 @@ class Segment:
         assert self.columns is not None
         offsets = self.dead_offsets()
         self.columns = self.columns.without(offsets)
-        self.counts = SubjectCounts(self.columns.counts())
         self.rows -= self.dead_count
         self.dead = bytearray()
         self.dead_count = 0

@@ -1,7 +1,7 @@
 """What is known in memory of a sealed segment's subjects, so that its columns stay on disk.
 
-Bits say which subjects it may have, counts how many rows of each where they are few. Rows that were
-removed since count as well. Knows subject ids, not names or sequences.
+Bits say which subjects it may have, removed rows included; counts how many live rows of each, where
+they are few. Knows subject ids, not names or sequences.
 Truth: docs/store.md, "What a question costs".
 """
 
@@ -12,7 +12,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 SUBJECT_BITS: Final = 4096  # of a segment's subjects, by their id
 ANY_SUBJECT: Final = -1  # every bit
@@ -28,7 +28,7 @@ def subject_bits(sids: Iterable[int]) -> int:
 
 
 class SubjectCounts:
-    """Rows for each subject id of one segment."""
+    """Live rows for each subject id of one segment."""
 
     __slots__ = ("_msgs", "_sids", "bits")
 
@@ -38,9 +38,16 @@ class SubjectCounts:
         self._sids = array("I", sorted(counts)) if few else None
         self._msgs = array("H", [counts[sid] for sid in self._sids]) if self._sids else array("H")
 
-    def items(self) -> Iterator[tuple[int, int]] | None:
+    def drop(self, sid: int) -> None:
+        """Count the removal of one row."""
+        if self._sids is not None:
+            self._msgs[bisect_left(self._sids, sid)] -= 1
+
+    def items(self) -> list[tuple[int, int]] | None:
         """Return ids and their rows; None where they are not counted."""
-        return None if self._sids is None else zip(self._sids, self._msgs, strict=True)
+        if self._sids is None:
+            return None
+        return [(sid, msgs) for sid, msgs in zip(self._sids, self._msgs, strict=True) if msgs]
 
     def of(self, wanted: frozenset[int]) -> int | None:
         """Return the rows of these subjects; None where they are not counted."""

@@ -166,10 +166,10 @@ def test_a_removal_whose_columns_cannot_be_read_changes_nothing(unreadable: int)
     before = one.state(with_times=False)
     broken = True
 
-    for removal in (
-        lambda: one.remove([1, 3, 4, 5, 7, 8, 10]),
-        lambda: one.remove_below(11),
-    ):
+    removals = [lambda: one.remove([1, 3, 4, 5, 7, 8, 10])]
+    if unreadable == 3:  # what the others hold, which go whole, is known without them
+        removals.append(lambda: one.remove_below(11))
+    for removal in removals:
         with pytest.raises(StoreBusy):
             removal()
         assert one.state(with_times=False) == before

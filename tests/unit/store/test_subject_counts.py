@@ -23,9 +23,20 @@ def test_rows_of_some_subjects_are_added_up(wanted: set[int], rows: int) -> None
     assert dict(counts.items() or ()) == {1: 1, 2: 5, 9: 7}
 
 
+def test_a_removed_row_counts_no_more_and_its_bit_stays() -> None:
+    counts = SubjectCounts({9: 2, 4: 1})
+
+    counts.drop(4)
+    counts.drop(9)
+
+    assert counts.items() == [(9, 1)]
+    assert counts.bits == subject_bits([4, 9])
+
+
 def test_many_subjects_are_not_counted() -> None:
     counts = SubjectCounts(dict.fromkeys(range(SUBJECTS_COUNTED_MAX + 1), 1))
 
     assert counts.of(frozenset({1})) is None
+    counts.drop(1)
     assert counts.items() is None
     assert counts.bits & subject_bits([1])
