@@ -117,10 +117,11 @@ def leafnodes(place: Place) -> LeafOptions:
 
 def _remotes(place: Place) -> tuple[dict[str, Any], ...]:
     remotes = tuple(_remote(item) for item in place.items("remotes"))
-    same = [(r["urls"], r.get("credentials"), r.get("nkey")) for r in remotes]
+    keys = ("urls", "account", "credentials", "nkey")
+    same = [tuple(remote.get(key) for key in keys) for remote in remotes]
     for index, item in enumerate(place.items("remotes")):
         if same[index] in same[:index]:
-            raise item.error("a remote with the same urls and credentials stands before it")
+            raise item.error("one with the same urls, account and credentials stands before it")
     return remotes
 
 

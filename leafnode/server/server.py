@@ -166,8 +166,10 @@ class Server:
 
         Raises nothing: a task that fails would end the server.
         """
-        from leafnode.server.reloader import Reloader
-
+        try:
+            from leafnode.server.reloader import Reloader
+        except (ImportError, OSError) as err:  # no descriptor is left, or the package was replaced
+            return f"what reloads cannot be loaded: {err}"
         if self._reloader is None:
             self._reloader = Reloader(self)
         try:

@@ -160,6 +160,16 @@ def test_a_damaged_seed_is_refused_and_not_shown(seed: str) -> None:
     assert seed not in error
 
 
+def test_each_account_may_have_a_remote_to_one_hub() -> None:
+    hub, accounts = 'url: "nats://a"', "accounts { A {}, B {} }\n"
+    two = "leafnodes {{ remotes [ {{ {hub}, account: {one} }}, {{ {hub}, account: {other} }} ] }}"
+    both = options(accounts + two.format(hub=hub, one="A", other="B"))
+    twice = accounts + two.format(hub=hub, one="A", other="A")
+
+    assert [one.account for one in both.leafnodes.remotes] == ["A", "B"]
+    assert "remotes[1]: one with the same urls, account and credentials" in refused(twice)
+
+
 def test_the_dial_timeout_of_a_remote_goes_before_the_common_one() -> None:
     assert remote('url: "nats://a"', "dial_timeout: 7s").dial_timeout_ns == 7_000_000_000
     assert remote('url: "nats://a", dial_timeout: 2s', "dial_timeout: 7s").dial_timeout_ns == (
@@ -187,7 +197,7 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
         ),
         (
             "remotes: [{url: 'nats://a'}, {url: 'nats://a:7422'}]",
-            "leafnodes.remotes[1]: a remote with the same urls",
+            "leafnodes.remotes[1]: one with the same urls",
         ),
         (
             "remotes: [{url: 'nats://a', local: A}]",

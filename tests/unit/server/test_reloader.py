@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -382,5 +383,25 @@ async def test_the_users_of_a_new_configuration_are_made_off_the_loop(
         assert server.authenticator.required
         assert len(made_in) == 1
         assert made_in[0] is not threading.current_thread()
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_code_that_cannot_be_loaded_is_said_and_the_server_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a free descriptor, or where the package was replaced, before the first reload."""
+
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(OLD, max_payload_bytes=5)
+        with monkeypatch.context() as missing:
+            missing.setitem(sys.modules, "leafnode.server.reloader", None)
+
+            assert (await server.reload()).startswith("what reloads cannot be loaded: ")
+            assert not server.is_stopping
+
+        assert await server.reload() == ""
+        assert server.info().max_payload == 5
 
     await while_serving(OLD, story)
