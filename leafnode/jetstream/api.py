@@ -21,7 +21,7 @@ from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.level import level_is_met
 from leafnode.jetstream.origins import answers_direct
 from leafnode.jetstream.request import Handler, Request
-from leafnode.limits import API_WORK
+from leafnode.limits import ANSWER_BYTES_A_WORK, API_WORK
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -252,6 +252,7 @@ class Api:
         if not (asked.reply or audited):
             return
         text = wire.encode(response)
+        asked.origin.outbox.work_left -= len(text) // ANSWER_BYTES_A_WORK
         if asked.reply:
             block = header.build(asked.lines) if asked.lines else b""
             context.send(asked.reply, block + text, header_size=len(block))

@@ -104,6 +104,9 @@ def _create(js: AccountJetStream, request: Request, body: CreateConsumerRequest)
     if body.config.num_replicas > 1:
         raise js_error(10074)
     stream = js.stream(request.args[0])
+    if request.origin is not None:  # its filters may be matched against all subjects
+        subjects = stream.store.state().num_subjects
+        request.origin.outbox.work_left -= limits.FILTERED_SUBJECT_WORK * subjects
     present = stream.consumers.get(body.config.name)
     if present is not None:  # CONSUMER.PAUSE changes that
         body.config.pause_until = present.config.pause_until

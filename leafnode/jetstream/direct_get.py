@@ -86,7 +86,7 @@ class DirectGet:
         if not level_is_met(block):
             return _LEVEL
         request = MsgGetRequest()
-        if payload.strip():
+        if payload:
             try:
                 request = wire.decode_lax(MsgGetRequest, payload)
             except wire.BindError:

@@ -55,7 +55,7 @@ class Request:
 
     def lax(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`; fields that are unknown do not matter. Raises 10025."""
-        if not self.payload.strip():
+        if not self.payload:
             return cls()
         try:
             return wire.decode_lax(cls, self.payload, name=name)
@@ -63,12 +63,11 @@ class Request:
             raise js_error(10025, str(error)) from error
 
     def is_empty(self) -> bool:
-        """Say whether the body is empty or an empty object."""
-        text = self.payload.strip()
-        if text in {b"", b"{}"}:
+        """Say whether the body is empty or an empty object. White space alone is neither."""
+        if self.payload in {b"", b"{}"}:
             return True
         try:
-            return bool(msgspec.json.decode(text) == {})
+            return bool(msgspec.json.decode(self.payload) == {})
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
 

@@ -15,7 +15,8 @@ VERSION: Final = b"NATS/1.0"
 
 
 def parse(block: bytes, lines_max: int | None = None) -> list[tuple[bytes, bytes]]:
-    """Return the (name, value) pairs in order; a line without a colon is passed over.
+    """Return the (name, value) pairs in order, values as `get` has them; a line without a colon is
+    passed over.
 
     `lines_max`: no more lines than this are read.
     """
@@ -24,18 +25,21 @@ def parse(block: bytes, lines_max: int | None = None) -> list[tuple[bytes, bytes
     for line in lines[:lines_max]:
         name, colon, value = line.partition(b":")
         if colon:
-            pairs.append((name, value.strip()))
+            pairs.append((name, value.lstrip(b" ")))
     return pairs
 
 
 def get(block: bytes, name: bytes) -> bytes | None:
-    """Return the first value of that name, or None. Costs one search where the name is absent."""
+    """Return the first value of that name without the blanks before it, or None.
+
+    Blanks behind it belong to it, as on nats-server. Costs one search where the name is absent.
+    """
     at = block.find(b"\r\n" + name + b":")
     if at < 0:
         return None
     start = at + len(name) + 3
     end = block.find(b"\r\n", start)
-    return block[start : end if end >= 0 else len(block)].strip()
+    return block[start : end if end >= 0 else len(block)].lstrip(b" ")
 
 
 def build(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -6,10 +6,11 @@ Measured on nats-server 2.15.1.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.jetstream.api import ENDPOINTS, find_endpoint
 from leafnode.store.api import SEQ_MAX
 from tests.unit.jetstream.real_world import RealWorld
@@ -330,3 +331,35 @@ def test_the_highest_sequence_that_the_store_can_hold_is_one_like_others(tmp_pat
     assert world.api("STREAM.PURGE.S", {"seq": SEQ_MAX})["success"] is True
 
     assert world.put("s.a")["seq"] == SEQ_MAX + 1
+
+
+def test_a_long_answer_and_a_consumer_of_many_subjects_cost_the_turn_of_who_asks() -> None:
+    world = World()
+    world.create_stream()
+    for number in range(100):
+        world.publish(f"s.{number:0100}", b"x")
+    outbox = world.client.outbox
+
+    def cost(endpoint: str, body: Any = None) -> int:
+        before = outbox.work_left
+        assert "error" not in world.api(endpoint, body)
+        return before - outbox.work_left
+
+    listed = cost("STREAM.INFO.S", {"subjects_filter": ">"}) - cost("STREAM.INFO.S")
+    assert listed >= 100 * 100 // limits.ANSWER_BYTES_A_WORK
+    config = {"stream_name": "S", "config": {"filter_subjects": ["s.*", "t.>"]}}
+    created = cost("CONSUMER.CREATE.S", config)
+    assert created >= limits.API_WORK + 100 * limits.FILTERED_SUBJECT_WORK
+
+
+@pytest.mark.parametrize("body", [b" ", b"\n", b"\t "])
+def test_white_space_is_no_empty_body(body: bytes) -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer()
+
+    assert world.error("STREAM.DELETE.S", body)[1] == 10038
+    assert world.error("CONSUMER.DELETE.S.C", body)[1] == 10038
+    assert world.error("CONSUMER.INFO.S.C", body)[1] == 10038
+    assert world.error("CONSUMER.RESET.S.C", body)[1] == 10025
+    assert "error" not in world.api("CONSUMER.INFO.S.C", b" {} ")

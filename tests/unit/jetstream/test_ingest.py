@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -377,3 +378,15 @@ def test_timestamps_never_go_backward() -> None:
 
     messages = world.store.stores["$G", "S"].msgs
     assert messages[2].ts_ns >= messages[1].ts_ns
+
+
+def test_ids_that_differ_in_a_blank_behind_them_are_two() -> None:
+    world = World()
+    world.create_stream()
+
+    for msg_id in ("a", "a ", "a\t"):
+        [answer] = world.request("s.a", headers={"Nats-Msg-Id": msg_id})
+        assert b"duplicate" not in answer.payload
+    [again] = world.request("s.a", headers={"Nats-Msg-Id": "a "})
+    assert json.loads(again.payload)["duplicate"]
+    assert world.state()["messages"] == 3

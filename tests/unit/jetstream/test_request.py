@@ -17,7 +17,7 @@ def request(payload: bytes) -> Request:
     ("payload", "empty"),
     [
         (b"", True),
-        (b"  ", True),
+        (b"  ", False),
         (b"{}", True),
         (b" { } ", True),
         (b'{"a":1}', False),
