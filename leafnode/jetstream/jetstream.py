@@ -317,6 +317,8 @@ class AccountJetStream:
         stream.root.delete_stream(self.context.account.name, name)
         for consumer in stream.consumers.values():
             consumer.close()
+            if not consumer.config.direct:
+                advisory.consumer_action(self.context, name, consumer.name, "delete")
         stream.consumers.clear()
         stream.close(for_good=True)
         del self.streams[name]
@@ -428,7 +430,7 @@ class AccountJetStream:
             held[stream.config.storage] += state.bytes
             reserved[stream.config.storage] += max(0, stream.config.max_bytes)
             messages += state.msgs
-            consumers += len(stream.visible_consumers())
+            consumers += len(stream.consumers)
         return Usage(
             held["memory"],
             held["file"],

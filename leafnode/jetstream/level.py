@@ -11,7 +11,7 @@ from leafnode import limits
 from leafnode.protocol import header
 
 LEVEL: Final = b"Nats-Required-Api-Level"
-_DIGITS_MAX: Final = 9
+_DIGITS_MAX: Final = 18  # more do not fit Go's int
 
 
 def level_is_met(block: bytes) -> bool:
@@ -19,8 +19,9 @@ def level_is_met(block: bytes) -> bool:
     if not block:
         return True
     value = header.get(block, LEVEL)
-    if value is None:
+    if not value:
         return True
-    if not value.isdigit() or len(value) > _DIGITS_MAX:
+    digits = value[1:] if value[:1] in {b"+", b"-"} else value
+    if not digits.isdigit() or len(digits.lstrip(b"0")) > _DIGITS_MAX:
         return False
-    return int(value) <= limits.API_LEVEL
+    return value[:1] == b"-" or int(digits[-_DIGITS_MAX:]) <= limits.API_LEVEL

@@ -10,7 +10,7 @@ from leafnode.jetstream import jetstream as jetstream_module
 from leafnode.limits import OTHER_STREAM_WORK
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
-from tests.unit.jetstream.world import World
+from tests.unit.jetstream.world import Msg, World
 
 if TYPE_CHECKING:
     import pytest
@@ -257,3 +257,21 @@ def test_what_many_streams_hold_is_counted_in_several_turns(
 
     assert len(list(world.js.counted())) == 2
     assert world.js.usage().reserved_file_bytes == 50
+
+
+def test_the_consumers_of_a_stream_that_goes_are_told() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer(name="C")
+    world.create_consumer(name="D")
+    heard = world.listen("$JS.EVENT.ADVISORY.*.DELETED.>")
+
+    world.api("STREAM.DELETE.S")
+
+    kinds = [(one["type"].rpartition(".")[2], one.get("consumer")) for one in map(read, heard)]
+    assert kinds == [("consumer_action", "C"), ("consumer_action", "D"), ("stream_action", None)]
+
+
+def read(message: Msg) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(message.payload)
+    return fields

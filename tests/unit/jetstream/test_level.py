@@ -9,7 +9,11 @@ from leafnode.jetstream.level import level_is_met
 
 @pytest.mark.parametrize(
     ("value", "met"),
-    [("0", True), ("5", True), ("6", False), ("abc", False), ("-1", False), ("9" * 30, False)],
+    [
+        *(("0", True), ("5", True), ("+5", True), ("-1", True), ("", True), ("0" * 30 + "5", True)),
+        *(("6", False), ("+6", False), ("abc", False), ("5 ", False), ("-", False), ("+-1", False)),
+        *(("9" * 30, False), ("-" + "9" * 30, False), ("1" + "0" * 18, False)),
+    ],
 )
 def test_requests_above_level_five_are_too_new(value: str, met: bool) -> None:
     block = f"NATS/1.0\r\nNats-Required-Api-Level: {value}\r\n\r\n".encode()
