@@ -236,7 +236,8 @@ class Segment:
     def is_dead(self, seq: int) -> bool:
         offset = seq - self.first_seq
         byte = offset >> 3
-        return byte < len(self.dead) and bool(self.dead[byte] >> (offset & 7) & 1)
+        # A damaged row may say that it is before the segment.
+        return 0 <= byte < len(self.dead) and bool(self.dead[byte] >> (offset & 7) & 1)
 
     def mark_dead(self, seq: int, size: int) -> None:
         """Note that a live row was removed; its size leaves the segment's bytes."""
