@@ -170,6 +170,7 @@ STORE_RESERVE_BYTES: Final = 8 * MIB
 TAIL_CACHE_BYTES: Final = 4 * MIB  # newest committed messages of all streams, for readers
 READ_BATCH_MSGS: Final = 256
 SEGMENT_SPAN_MAX: Final = 4 * SEGMENT_ROWS_MAX  # sequences, so that one bit for each stays small
+SUBJECTS_COUNTED_MAX: Final = 1024  # of a sealed segment, 6 bytes each; with more it is read
 SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache for all streams
 SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
 DELETE_SEGMENTS: Final = 4  # of a stream that is deleted, in one transaction

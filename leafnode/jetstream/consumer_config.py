@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
-from leafnode.errors import WalkError
 from leafnode.go_time import format_duration
 from leafnode.jetstream import priority
 from leafnode.jetstream.errors import js_error
@@ -23,6 +22,7 @@ from leafnode.jetstream.stream_config import (
     LEVEL_KEY,
     invalid,
     metadata_bytes,
+    walks_refused,
 )
 from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.protocol.subject import collides, is_literal, is_valid
@@ -184,11 +184,9 @@ def check_work_queue(config: ConsumerConfig, others: Sequence[ConsumerConfig]) -
 def check_partition(config: ConsumerConfig, others: Iterable[ConsumerConfig]) -> None:
     """Raise 10100 when it wants what one of the others on a work-queue stream wants."""
     wanted = PatternSet(config.filters)
-    try:
+    with walks_refused():
         if any(wanted.meet(other.filters or [b">"], Walk()) for other in others):
             raise js_error(10100)
-    except WalkError as error:
-        raise invalid(str(error)) from error
 
 
 def _fill(config: ConsumerConfig, stream: StreamConfig, most: Most, *, pedantic: bool) -> None:
@@ -330,11 +328,9 @@ def _check_filters(config: ConsumerConfig) -> None:
     if not all(is_valid(subject) for subject in filters):
         raise invalid("invalid subject")
     patterns, walk = PatternSet(filters), Walk()
-    try:
+    with walks_refused():
         if any(len(patterns.including(one, walk)) > 1 for one in filters):
             raise js_error(10138)
-    except WalkError as error:
-        raise invalid(str(error)) from error
 
 
 def _check_start(config: ConsumerConfig) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.config.account_options import AccountJetStream as Bounds
-from leafnode.errors import JetStreamError, StoreCorrupt, StoreError, WalkError
+from leafnode.errors import JetStreamError, StoreCorrupt, StoreError
 from leafnode.jetstream import (
     account_bounds,
     advisory,
@@ -342,11 +342,9 @@ class AccountJetStream:
     def _check_overlap(self, config: StreamConfig) -> None:
         mine = PatternSet(subject.encode() for subject in config.subjects)
         others = (one.config for one in self.streams.values() if one.name != config.name)
-        try:
+        with stream_config.walks_refused():
             if any(mine.meet(map(str.encode, other.subjects), Walk()) for other in others):
                 raise js_error(10065)
-        except WalkError as error:
-            raise stream_config.invalid(str(error)) from error
 
     def _check_bytes(self, config: StreamConfig, promised_before: int) -> None:
         """Refuse what is beyond the account's bounds, or would promise more than the server may."""

@@ -7,6 +7,7 @@ Truth: measured on nats-server 2.15.1; order and texts as its server/stream.go c
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ from leafnode.protocol.subject import collides, is_subset, is_valid
 from leafnode.protocol.transform import Transform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.errors import JetStreamError
     from leafnode.jetstream.api_types import StreamConfigRequest
 
@@ -35,6 +38,15 @@ _RESERVED: Final = (b"$JS.>", b"$JSC.>", b"$NRG.>")
 def invalid(text: str) -> JetStreamError:
     """Return the general refusal of a stream configuration."""
     return js_error(10052, text)
+
+
+@contextmanager
+def walks_refused() -> Iterator[None]:
+    """Refuse patterns that cross in more ways than are looked at."""
+    try:
+        yield
+    except WalkError as error:
+        raise invalid(str(error)) from error
 
 
 def checked_create(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
@@ -318,10 +330,8 @@ def _check_subjects(config: StreamConfig) -> None:
             raise invalid("invalid subject")
         if not config.no_ack:
             _check_reserved(subject)
-        try:
+        with walks_refused():
             other = min(seen.colliding(subject, walk), default=None)
-        except WalkError as error:
-            raise invalid(str(error)) from error
         if other is not None:
             raise invalid(f'subject "{config.subjects[other]}" overlaps with "{text}"')
         seen.add(subject)

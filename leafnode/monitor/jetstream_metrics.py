@@ -54,8 +54,7 @@ def jetstream_metrics(out: Exposition, jsz: Mapping[str, Any], server_name: str)
         "max_memory": jsz["config"]["max_memory"],
         "max_storage": jsz["config"]["max_storage"],
     }
-    for name, value in values.items():
-        out.add(f"jetstream_server_{name}", value, server)
+    out.add_all("jetstream_server", values, server)
     for account in jsz.get("account_details", ()):
         name = account["name"]
         labels = server | {"account": name, "account_name": name, "account_id": account["id"]}

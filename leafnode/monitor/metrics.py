@@ -78,6 +78,11 @@ class Exposition:
         shown = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in pairs.items())
         lines.append(f"{name}{{{shown}}} {_number(value)}\n")
 
+    def add_all(self, prefix: str, values: Mapping[str, float], labels: Mapping[str, str]) -> None:
+        """Add a sample of each value; its name goes behind the prefix."""
+        for name, value in values.items():
+            self.add(f"{prefix}_{name}", value, labels)
+
     def text(self) -> Steps[list[bytes]]:
         """Return the text in pieces, one for each family, made in as many slices."""
         pieces = []
@@ -214,8 +219,7 @@ def _account(out: Exposition, account: AccountView) -> None:
         "jetstream_enabled": account.jetstream,
     }
     values |= {f"limit_{name}": account.limits.get(name, 0) for name in _LIMITS}
-    for name, value in values.items():
-        out.add(f"gnatsd_accountz_{name}", int(value), labels)
+    out.add_all("gnatsd_accountz", values, labels)
 
 
 def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> None:
@@ -236,8 +240,7 @@ def _accstatz(out: Exposition, accstatz: Mapping[str, Any]) -> None:
             "received_bytes": account["received"]["bytes"],
             "slow_consumers": account["slow_consumers"],
         }
-        for name, value in values.items():
-            out.add(f"gnatsd_accstatz_{name}", value, labels)
+        out.add_all("gnatsd_accstatz", values, labels)
 
 
 def _own(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.limits import TRACE_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import PermissionsViolation, wire_line
@@ -47,8 +48,6 @@ NOT_TRACED_ON: Final = (
 )
 ONLY_NOT_TRACED_ON: Final = "Not delivered because remote does not support message tracing"
 CLIENT_CLOSED: Final = "Not delivered because client is closed"
-
-_SYSTEM: Final = "$SYS"  # its account's name where it has no other
 
 # nats-server's numbers for what is at the other end.
 _KINDS: Final = {Kind.CLIENT: 0, Kind.SYSTEM: 3, Kind.LEAF: 4}
@@ -193,7 +192,7 @@ class Trace:
         """
         services = self.account.services
         system = services.world.system if services is not None else None
-        name = system.name if system is not None else _SYSTEM
+        name = system.name if system is not None else SYSTEM_ACCOUNT
         self.note("si", acc=name, **{"from": _text(subject), "to": _text(to)})
         return self.only
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.store import writes
+from leafnode.store.rows import row_checksum
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,6 +44,11 @@ class Batch:
     def execute(self, stream_id: int, statement: str, parameters: tuple[object, ...]) -> None:
         """Add a statement that needs nothing else."""
         self.add(stream_id, partial(writes.execute, statement=statement, parameters=parameters))
+
+    def rename(self, stream: SqliteStream, created_ns: int, config: bytes) -> None:
+        """Let a stream be called on disk what it is called now."""
+        crc = row_checksum(stream.id, stream.account, stream.name, created_ns, config)
+        self.execute(stream.id, writes.RENAME_STREAM, (stream.name, crc, stream.id))
 
     def change(self, stream: SqliteStream) -> StreamChange:
         """Return what this batch does to that stream."""

@@ -17,7 +17,6 @@ from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import writes
 from leafnode.store.api import deleted_name
-from leafnode.store.rows import row_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +57,7 @@ class Deletions:
             self._step(_Going(stream))  # all of it
             return
         stream.name = deleted_name(stream.name, stream.id)
-        crc = row_checksum(stream.id, stream.account, stream.name, created_ns, config)
-        batch.execute(stream.id, writes.RENAME_STREAM, (stream.name, crc, stream.id))
+        batch.rename(stream, created_ns, config)
         batch.execute(stream.id, writes.DELETE_CONSUMERS, (stream.id,))
         self._after_commit(going)
 

@@ -145,9 +145,9 @@ class Inspection:
                 first = result.messages[-1].seq + 1
             if result.error is not None:
                 raise result.error
-            if result.damage is not None and damaged is None:
-                raise result.damage
-            if result.damage is not None and damaged is not None:
+            if result.damage is not None:
+                if damaged is None:
+                    raise result.damage
                 seqs = range(first, min(first + READ_MSGS, last + 1))
                 yield from self._one_by_one(seen, sids, seqs, damaged)
                 first = seqs.stop

@@ -16,7 +16,7 @@ from leafnode.store.api import SubjectState
 from leafnode.store.subject_counts import ANY_SUBJECT, subject_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from leafnode.store.index import StreamIndex
     from leafnode.store.segments import Columns, Segment
@@ -148,8 +148,17 @@ def _live_runs(segment: Segment, columns: Columns, from_seq: int) -> list[tuple[
 
 def wanted_bits(sids: frozenset[int] | None) -> int:
     """Return the bits of these subjects; those of all where they are many."""
-    few = sids is not None and len(sids) <= FEW_SUBJECTS
-    return subject_bits(sids) if few and sids is not None else ANY_SUBJECT
+    if sids is None or len(sids) > FEW_SUBJECTS:
+        return ANY_SUBJECT
+    return subject_bits(sids)
+
+
+def without(segments: Iterable[Segment], sids: frozenset[int] | None) -> frozenset[int]:
+    """Return the numbers of those segments that have none of these subjects."""
+    wanted = wanted_bits(sids)
+    if wanted == ANY_SUBJECT:  # nobody looks: every segment may have one
+        return frozenset()
+    return frozenset(segment.no for segment in segments if not segment.may_have(wanted))
 
 
 def _live(index: StreamIndex, segment: Segment, sids: frozenset[int] | None, wanted: int) -> int:

@@ -177,8 +177,7 @@ class SqliteStore:
         stream = self._streams.pop((account, name))
         stream.name = new_name
         self._streams[account, new_name] = stream
-        crc = row_checksum(stream.id, account, new_name, *self._records[stream.id])
-        batch.execute(stream.id, writes.RENAME_STREAM, (new_name, crc, stream.id))
+        batch.rename(stream, *self._records[stream.id])
 
     def delete_stream(self, account: str, name: str) -> None:
         stream = self._streams[account, name]

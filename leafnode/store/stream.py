@@ -403,7 +403,6 @@ class SqliteStream:
             no = NO_SEGMENT_LIMIT
         else:
             no = segments[position].no if position >= 0 and segments else 0
-        wanted = lookup.wanted_bits(sids)
         reached = segments[:position] if backward else segments[max(0, position) :]
         return ReadRequest(
             stream_id=self.id,
@@ -415,7 +414,7 @@ class SqliteStream:
             max_bytes=max_bytes,
             names=self.index.subjects.names,
             backward=backward,
-            others=frozenset(one.no for one in reached if not one.may_have(wanted)),
+            others=lookup.without(reached, sids),
         )
 
     def _ask(

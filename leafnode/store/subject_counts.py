@@ -11,12 +11,13 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import SUBJECTS_COUNTED_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SUBJECT_BITS: Final = 4096  # of a segment's subjects, by their id
 ANY_SUBJECT: Final = -1  # every bit
-SUBJECTS_COUNTED_MAX: Final = 1024  # 6 bytes each; with more, a question reads the columns
 
 
 def subject_bits(sids: Iterable[int]) -> int:
@@ -34,9 +35,10 @@ class SubjectCounts:
 
     def __init__(self, counts: Mapping[int, int]) -> None:
         self.bits = subject_bits(counts)
-        few = len(counts) <= SUBJECTS_COUNTED_MAX
-        self._sids = array("I", sorted(counts)) if few else None
-        self._msgs = array("H", [counts[sid] for sid in self._sids]) if self._sids else array("H")
+        # Of many subjects nothing is counted.
+        few = sorted(counts) if len(counts) <= SUBJECTS_COUNTED_MAX else None
+        self._sids = None if few is None else array("I", few)
+        self._msgs = array("H", map(counts.__getitem__, few or ()))
 
     def drop(self, sid: int) -> None:
         """Count the removal of one row."""

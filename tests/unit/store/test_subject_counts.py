@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leafnode.store.subject_counts import SUBJECTS_COUNTED_MAX, SubjectCounts, subject_bits
+from leafnode.limits import SUBJECTS_COUNTED_MAX
+from leafnode.store.subject_counts import SubjectCounts, subject_bits
 
 
 def test_each_subject_has_a_bit_that_others_may_share() -> None:
