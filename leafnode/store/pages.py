@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final
 from leafnode import limits
 from leafnode.errors import StoreCorrupt
 from leafnode.store import schema
+from leafnode.store.owners import blame_owners
 from leafnode.store.writes import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from leafnode.store.recover import Recovered
 
 # Not segment_index: large, and a row that lacks there is noticed when it is asked for.
@@ -43,12 +42,11 @@ def lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line != "ok" and not line.startswith("***")]
 
 
-def check_at_start(conn: sqlite3.Connection, streams: Iterable[Recovered]) -> None:
-    """Set aside streams whose open segment lacks something; as many as a start can wait for.
+def check_at_start(conn: sqlite3.Connection, streams: list[Recovered]) -> None:
+    """Set aside streams that lack something; of open segments, as many as a start can wait for.
 
     Raises StoreCorrupt when what describes streams lacks something and nobody knows whose.
     """
-    streams = list(streams)
     budget = limits.STORE_START_CHECK_BYTES
     for stream in streams:
         segments = stream.index.segments
@@ -61,9 +59,14 @@ def check_at_start(conn: sqlite3.Connection, streams: Iterable[Recovered]) -> No
         if found:
             where = f"stream {stream.name} of {stream.account}: segment {segments[-1].no}"
             stream.damage = StoreCorrupt(f"{where}: {found[0]}")
-    if any(stream.damage is not None for stream in streams):
-        return  # what was found has its owner
-    for name in DESCRIPTIONS:
-        found = problems(conn, name, most=1)
-        if found:
-            raise StoreCorrupt(f"table {name} is damaged: {found[0]}")
+    findings = [
+        f"table {name} is damaged: {found[0]}"
+        for name in DESCRIPTIONS
+        if (found := problems(conn, name, most=1))
+    ]
+    if not findings and all(stream.damage is None for stream in streams):
+        return
+    # What was found may be one stream's, and be lacking to another.
+    blame_owners(conn, streams)
+    if all(stream.damage is None for stream in streams):
+        raise StoreCorrupt(findings[0])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from leafnode.errors import StoreCorrupt
 from leafnode.store import schema
 from leafnode.store.api import ConsumerRecord
+from leafnode.store.bounds import StoreBounds
 from leafnode.store.index import StreamIndex
 from leafnode.store.rows import row_checksum
 from leafnode.store.segments import Columns, Segment, decode_spans, open_checked
@@ -24,8 +25,6 @@ from leafnode.store.writes import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from leafnode.store.bounds import StoreBounds
 
 StreamRow = tuple[int, str, str, int, bytes, int, int, int, int, int]
 SELECT_STREAMS: Final = (
@@ -119,6 +118,13 @@ def load_stream(
         found.damage = StoreCorrupt(f"stream {name} of {account}: {err}")
     index.columns = columns
     return found
+
+
+def lost_stream(conn: sqlite3.Connection, stream_id: int, account: str, name: str) -> Recovered:
+    """Return a stream of which no more is left than its name."""
+    index = StreamIndex(1, StoreBounds(), partial(_columns_here, conn, stream_id))
+    problem = StoreCorrupt(f"stream {name} of {account}: its description is lost")
+    return Recovered(stream_id, account, name, 0, b"{}", index, damage=problem)
 
 
 def check_row(what: str, values: Sequence[object], crc: int) -> None:

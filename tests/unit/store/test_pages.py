@@ -53,22 +53,26 @@ def test_an_open_segment_that_lacks_a_row_sets_its_stream_aside(path: Path) -> N
     world.close()
 
 
-@pytest.mark.parametrize("table", ["stream", "segment"])
-def test_a_table_of_all_streams_that_lacks_a_row_is_refused(path: Path, table: str) -> None:
-    lose_a_row(path, table)
-
-    with pytest.raises(StoreCorrupt, match=f"leafnode.db: table {table} is damaged: .+"):
-        open_store(path.parent)
-
-
-@pytest.mark.parametrize("table", ["subject", "consumer"])
-def test_what_lacks_and_has_an_owner_sets_that_stream_aside(path: Path, table: str) -> None:
+@pytest.mark.parametrize("table", ["stream", "segment", "subject", "consumer"])
+def test_what_a_table_of_all_streams_lacks_sets_its_owner_aside(path: Path, table: str) -> None:
     lose_a_row(path, table)
 
     world = open_store(path.parent)
 
     assert [name for _, name, _ in world.damage] == ["T"]
     world.close()
+
+
+def test_what_is_wrong_and_nobodys_is_refused(path: Path) -> None:
+    conn = sqlite3.connect(path)
+    (page,) = conn.execute("SELECT rootpage FROM sqlite_schema WHERE name='segment'").fetchone()
+    conn.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096 + 7)  # how many bytes between cells are of no use
+        file.write(b"\x09")
+
+    with pytest.raises(StoreCorrupt, match=r"leafnode.db: table segment is damaged: .+"):
+        open_store(path.parent)
 
 
 def test_a_start_does_not_wait_for_more_than_its_bound(
