@@ -335,6 +335,7 @@ NONCE_BYTES: Final = 11  # 15 characters of base64url, as nats-server has it
 CREDENTIALS_FILE_BYTES_MAX: Final = 64 * KIB  # a .creds or seed file; a JWT has a few KiB
 RESOLVER_INTERVAL_NS: Final = 60 * NS_PER_S  # nats-server accounts.go NewDirAccResolver
 ACCOUNT_FETCH_TIMEOUT_NS: Final = 1_900_000_000  # as nats-server: below the deadline of a login
+HTTP_GETS_MAX: Final = 10  # for one account, redirected from one to the next, as Go has it
 JETSTREAM_LOGIN_WAIT_NS: Final = 1 * NS_PER_S  # for the account's streams to be read back
 KEEPERS_LOOKUP_NS: Final = 5 * NS_PER_S  # at start, for all accounts that have streams
 ACCOUNT_LOOKUPS_MAX: Final = 64  # accounts being fetched at a time; beyond it logins are refused

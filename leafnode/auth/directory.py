@@ -250,6 +250,9 @@ class DirectoryResolver:
     def __init__(self, directory: JwtDirectory) -> None:
         self.directory = directory
 
+    async def start(self) -> None:
+        """It has been opened."""
+
     async def fetch(self, account: str) -> str:
         token = await asyncio.to_thread(self.directory.load, account)
         if token is None:

@@ -102,19 +102,21 @@ class OperatorMode:
     async def start(self, tasks: TaskGroup) -> None:
         """Look accounts up in tasks of this group from now on, the system account first.
 
-        Raises AuthError where that cannot be had. One that may still come into a directory begins
-        with its key alone, so that somebody can bring it; `fetch_system_account` waits for it.
+        Raises AuthError where a resolver cannot be asked, or has no system account. One that may
+        still come, into a directory or behind a URL, begins with its key alone, so that somebody
+        can bring it; `fetch_system_account` waits for it.
         """
         self._tasks = tasks
         self.known.start(tasks)
+        await self.known.resolver.start()
         name = self.trust.system_account
         if not name:
             return
         try:
             await self.known.lookup(name)
         except AuthError as err:
-            is_directory = isinstance(self.known.resolver, DirectoryResolver)
-            if not is_directory or len(self.trust.operators) != 1:
+            is_all = isinstance(self.known.resolver, MemoryResolver)
+            if is_all or len(self.trust.operators) != 1:
                 raise AuthError(f"error resolving system account: {err}") from err
             self.known.bootstrap(name, self.trust.operator)
 

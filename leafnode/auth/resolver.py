@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class Resolver(Protocol):
     """Account JWTs by the account's public key, which callers have validated."""
 
+    async def start(self) -> None:
+        """Raise AuthError where nobody could be asked."""
+        ...
+
     async def fetch(self, account: str) -> str:
         """Return the JWT. Raises AuthError where there is none, or none came in time."""
         ...
@@ -38,6 +42,9 @@ class MemoryResolver:
 
     def __init__(self, preload: Mapping[str, str]) -> None:
         self.tokens = dict(preload)
+
+    async def start(self) -> None:
+        """What there is has been read."""
 
     async def fetch(self, account: str) -> str:
         token = self.tokens.get(account)

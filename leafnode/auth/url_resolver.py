@@ -1,7 +1,7 @@
 """Account JWTs from an HTTP server: `resolver: URL(https://…)`.
 
-One short GET for each account, bounded in time and size; redirects are not followed. Knows h11, not
-what is in a JWT. Errors leave the user and password of the URL out.
+One GET for each account, bounded in time and size. Knows no HTTP and not what is in a JWT. Errors
+leave the user and password of the URL out.
 Truth: nats-server 2.15.1 server/accounts.go URLAccResolver.
 """
 
@@ -9,109 +9,69 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
+from leafnode.auth.http_get import Place, get
 from leafnode.clock import NS_PER_S
 from leafnode.config.tls import openssl_suites
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_FETCH_TIMEOUT_NS, JWT_CHARS_MAX, READ_CHUNK_BYTES
+from leafnode.limits import ACCOUNT_FETCH_TIMEOUT_NS
 
 if TYPE_CHECKING:
     from leafnode.config.options import OperatorOptions
 
-_OK: Final = 200
-_PORTS: Final = {"http": 80, "https": 443}
-
 
 class UrlResolver:
-    """Asks one server for every account."""
+    """Asks one server for every account, or whom that one names."""
 
     def __init__(self, url: str, options: OperatorOptions) -> None:
         """Raise AuthError for a URL that is none. Blocks: TLS files are read."""
+        self._url = url if url.endswith("/") else f"{url}/"
         try:
-            parts = urlsplit(url)
-            self._port = parts.port or _PORTS[parts.scheme]
-        except (ValueError, KeyError) as err:
-            raise AuthError("the URL of the account resolver is malformed") from err
-        if not parts.hostname:
-            raise AuthError("the URL of the account resolver names no host")
-        self._host = parts.hostname
-        self._path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
-        self._headers = [("Host", parts.netloc.rpartition("@")[2]), ("Connection", "close")]
-        if parts.username is not None:
-            self._headers.append(("Authorization", _basic(parts.username, parts.password or "")))
-        self._shown = f"{parts.scheme}://{self._host}:{self._port}{self._path}"
-        self._tls = tls_context(options) if parts.scheme == "https" else None
+            place = Place.of(self._url)
+        except AuthError as err:
+            raise AuthError(f"account resolver: {err}") from err
+        scheme = "https" if place.is_https else "http"
+        self._shown = f"{scheme}://{place.host}:{place.port}{place.target}"
+        self._options = options
+        # Of the system's roots only once it is needed: they take 1 MB.
+        wants_tls = place.is_https or options.resolver_tls is not None
+        self._tls = tls_context(options) if wants_tls else None
         wanted = options.resolver
         self._timeout_ns = wanted.timeout_ns if wanted is not None else ACCOUNT_FETCH_TIMEOUT_NS
 
     async def fetch(self, account: str) -> str:
         try:
             async with asyncio.timeout(self._timeout_ns / NS_PER_S):
-                status, body = await self._get(account)
-        except TimeoutError as err:
-            raise AuthError(f"could not fetch <{self._shown}{account}>: timeout") from err
-        except (OSError, ValueError) as err:  # ValueError: a host that is no name
-            reason = getattr(err, "strerror", None) or "no connection"
-            raise AuthError(f"could not fetch <{self._shown}{account}>: {reason}") from err
-        if status != _OK:
-            raise AuthError(f"could not fetch <{self._shown}{account}>: status {status}")
+                body = await get(f"{self._url}{account}", self._context)
+        except (AuthError, OSError, ValueError) as err:  # ValueError: a host that is no name
+            raise AuthError(f"could not fetch <{self._shown}{account}>: {_reason(err)}") from err
         return body.decode("ascii", "replace").strip()
 
+    async def start(self) -> None:
+        """Raise AuthError where nobody is home, as nats-server does."""
+        await self.fetch("")
+
     async def change(self, options: OperatorOptions) -> None:
+        self._options = options
         if self._tls is not None:
             self._tls = await asyncio.to_thread(tls_context, options)
 
     def close(self) -> None:
         """Nothing is open between two calls."""
 
-    async def _get(self, account: str) -> tuple[int, bytes]:
-        reader, writer = await asyncio.open_connection(
-            self._host, self._port, ssl=self._tls, limit=READ_CHUNK_BYTES
-        )
-        try:
-            return await self._exchange(reader, writer, account)
-        finally:
-            # Without a farewell: TLS would wait for the other side's, for up to 30 s.
-            writer.transport.abort()
-
-    async def _exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, account: str
-    ) -> tuple[int, bytes]:
-        import h11
-
-        connection = h11.Connection(h11.CLIENT)
-        target = f"{self._path}{account}"
-        try:
-            request = h11.Request(method="GET", target=target, headers=self._headers)
-            writer.write(connection.send(request) or b"")
-            writer.write(connection.send(h11.EndOfMessage()) or b"")
-            status, body = 0, bytearray()
-            while True:
-                match connection.next_event():
-                    case h11.NEED_DATA:
-                        connection.receive_data(await reader.read(READ_CHUNK_BYTES))
-                    case h11.Response(status_code=code):
-                        status = code
-                    case h11.Data(data=data):
-                        body += data
-                        if len(body) > JWT_CHARS_MAX:
-                            raise AuthError(f"the answer of {self._shown} is too long")
-                    case h11.EndOfMessage() | h11.ConnectionClosed() | h11.PAUSED:
-                        return status, bytes(body)
-        except h11.LocalProtocolError as err:
-            raise AuthError(f"could not fetch <{self._shown}{account}>: not a URL") from err
-        except h11.ProtocolError as err:
-            raise AuthError(
-                f"could not fetch <{self._shown}{account}>: the answer is not HTTP"
-            ) from err
+    async def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(tls_context, self._options)
+        return self._tls
 
 
-def _basic(user: str, password: str) -> str:
-    import base64
-
-    return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+def _reason(err: Exception) -> str:
+    if isinstance(err, AuthError):
+        return str(err)
+    if isinstance(err, TimeoutError):
+        return "timeout"
+    return getattr(err, "strerror", None) or "no connection"
 
 
 def tls_context(options: OperatorOptions) -> ssl.SSLContext:

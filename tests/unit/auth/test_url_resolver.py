@@ -70,7 +70,8 @@ def test_user_and_password_are_sent_and_not_shown() -> None:
 
     assert b"Authorization: Basic YW5uOmNhbkBhcnk=" in asked
     assert (
-        answer == "error: could not fetch <http://127.0.0.1:PORT/jwt/v1/accounts/AKEY>: status 404"
+        answer
+        == "error: could not fetch <http://127.0.0.1:PORT/jwt/v1/accounts/AKEY>: 404 Not Found"
     )
 
 
@@ -201,3 +202,39 @@ def test_an_https_server_is_verified_by_resolver_tls(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)  # its side of the connection ends too
 
     asyncio.run(run())
+
+
+def test_a_redirect_to_https_is_verified_by_resolver_tls_too(tmp_path: Path) -> None:
+    context, _ = tls_pair(tmp_path)
+    ports: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        where = f"Location: https://127.0.0.1:{ports[0]}/\r\n" if len(ports) == 1 else ""
+        ports.append(0)
+        status = "307 Temporary Redirect" if where else "200 OK"
+        writer.write(f"HTTP/1.1 {status}\r\n{where}Content-Length: 3\r\n\r\neyJ".encode())
+        await writer.drain()
+        writer.close()
+
+    async def run(options: OperatorOptions) -> str:
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0) as plain,
+            await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as sealed,
+        ):
+            ports[:] = [sealed.sockets[0].getsockname()[1]]
+            url = f"http://127.0.0.1:{plain.sockets[0].getsockname()[1]}"
+            try:
+                return await UrlResolver(url, options).fetch("A")
+            finally:
+                await asyncio.sleep(0.01)  # its side of the connection ends too
+
+    known = OperatorOptions(resolver_tls=TlsOptions(ca_file=str(tmp_path / "cert.pem")))
+    assert asyncio.run(run(known)) == "eyJ"
+    with pytest.raises(AuthError, match="could not fetch"):
+        asyncio.run(run(OperatorOptions()))
+
+
+def test_at_the_start_somebody_must_be_home() -> None:
+    with pytest.raises(AuthError, match=r"could not fetch <http://127.0.0.1:1/>: "):
+        asyncio.run(resolver("http://127.0.0.1:1").start())
