@@ -206,7 +206,9 @@ class AccountJetStream:
                 consumer.shut_down()
 
     def _recover_stream(self, record: StreamRecord) -> Stream:
-        config = wire.decode(StreamConfig, record.config, name="StreamConfig", strict=False)
+        # None whose description is damaged has one; what it has left is its name.
+        encoded = record.config or wire.encode({"name": record.name, "storage": "file"})
+        config = wire.decode(StreamConfig, encoded, name="StreamConfig", strict=False)
         stream = self.new_stream(config, record.created_ns, record.store)
         self.streams[record.name] = stream
         self.consumers.revive(stream)

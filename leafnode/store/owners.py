@@ -64,7 +64,8 @@ def _add_lost_streams(conn: sqlite3.Connection, streams: list[Recovered]) -> Non
         if not (type(stream_id) is int and isinstance(account, str) and isinstance(name, str)):
             continue
         if stream_id not in ids and (account, name) not in names:
-            streams.append(lost_stream(conn, stream_id, account, name))
+            problem = "its description is lost"
+            streams.append(lost_stream(conn, stream_id, account, name, problem))
 
 
 def _consumers(conn: sqlite3.Connection) -> dict[int, set[str]]:

@@ -98,14 +98,22 @@ def load_stream(
     Raises sqlite3.Error for a reason that is no damage.
     """
     stream_id, account, name, created_ns, config, first_seq, last_seq, last_ts_ns, *crcs = row
+    try:
+        check_row("its description", row[:5], crcs[0])
+    except StoreCorrupt as err:  # any of it may be anything, NULL too
+        return lost_stream(conn, stream_id, _text(account), _text(name), str(err))
+    try:
+        check_row("its position", (stream_id, first_seq, last_seq, last_ts_ns), crcs[1])
+    except StoreCorrupt as err:
+        found = lost_stream(conn, stream_id, account, name, str(err))
+        found.created_ns, found.config = created_ns, config
+        return found
     # Not the loop's way to columns: this may be the writer's thread.
     index = StreamIndex(first_seq, bounds, partial(_columns_here, conn, stream_id))
     index.last_seq = last_seq
     index.last_ts_ns = last_ts_ns
     found = Recovered(stream_id, account, name, created_ns, config, index)
     try:
-        check_row("its description", row[:5], crcs[0])
-        check_row("its position", (stream_id, first_seq, last_seq, last_ts_ns), crcs[1])
         for *consumer, crc in conn.execute(SELECT_CONSUMERS, (stream_id,)):
             check_row(f"consumer {consumer[0]}", (stream_id, *consumer), crc)
             found.consumers[consumer[0]] = ConsumerRecord(*consumer)
@@ -120,11 +128,13 @@ def load_stream(
     return found
 
 
-def lost_stream(conn: sqlite3.Connection, stream_id: int, account: str, name: str) -> Recovered:
-    """Return a stream of which no more is left than its name."""
+def lost_stream(
+    conn: sqlite3.Connection, stream_id: int, account: str, name: str, problem: str
+) -> Recovered:
+    """Return a stream of which no more is left than its name; it has no configuration."""
     index = StreamIndex(1, StoreBounds(), partial(_columns_here, conn, stream_id))
-    problem = StoreCorrupt(f"stream {name} of {account}: its description is lost")
-    return Recovered(stream_id, account, name, 0, b"{}", index, damage=problem)
+    damage = StoreCorrupt(f"stream {name} of {account}: {problem}")
+    return Recovered(stream_id, account, name, 0, b"", index, damage=damage)
 
 
 def check_row(what: str, values: Sequence[object], crc: int) -> None:
@@ -136,6 +146,10 @@ def check_row(what: str, values: Sequence[object], crc: int) -> None:
 def check_segment(row: tuple[object, ...]) -> None:
     """Check a row of SEGMENT_COLUMNS. Raises StoreCorrupt."""
     check_row(f"the description of segment {row[1]}", row[:10], cast("int", row[10]))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
 
 
 def _columns_here(conn: sqlite3.Connection, stream_id: int, segment: Segment) -> Columns:

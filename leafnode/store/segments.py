@@ -123,8 +123,10 @@ class Columns:
         return zlib.compress(raw, 1)
 
     @staticmethod
-    def decode(blob: bytes) -> Columns:
+    def decode(blob: object) -> Columns:
         """Read what `encode` wrote. Raises StoreCorrupt; zlib's own checksum finds flipped bits."""
+        if not isinstance(blob, bytes):  # a damaged record may hold NULL, a number or text
+            raise StoreCorrupt("the index of a segment is not as it was written")
         try:
             raw = memoryview(zlib.decompress(blob))
             first_seq, count = _HEAD.unpack_from(raw)
@@ -296,8 +298,10 @@ def seal_checked(data: bytes | bytearray) -> bytes:
     return _CRC.pack(zlib.crc32(data)) + data
 
 
-def open_checked(blob: bytes) -> bytes:
+def open_checked(blob: object) -> bytes:
     """Return what `seal_checked` was given. Raises StoreCorrupt."""
+    if not isinstance(blob, bytes):  # a damaged record may hold NULL, a number or text
+        raise StoreCorrupt("a segment's description is not as it was written")
     if len(blob) < _CRC.size or zlib.crc32(blob[_CRC.size :]) != _CRC.unpack_from(blob)[0]:
         raise StoreCorrupt("a checksum of a segment's description does not hold")
     return blob[_CRC.size :]
@@ -323,7 +327,7 @@ def encode_spans(spans: Sequence[SubjectSpan]) -> bytes:
     return seal_checked(struct.pack(f"<{len(flat)}I", *flat))
 
 
-def decode_spans(blob: bytes) -> list[SubjectSpan]:
+def decode_spans(blob: object) -> list[SubjectSpan]:
     """Read what `encode_spans` wrote. Raises StoreCorrupt."""
     data = open_checked(blob)
     return [SubjectSpan(*numbers) for numbers in struct.iter_unpack("<4I", data)]

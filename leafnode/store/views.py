@@ -190,6 +190,7 @@ def _arm(part: Part, columns: Collection[str]) -> str:
     return f"SELECT {selected} FROM {table} m{where}"  # noqa: S608
 
 
-def _literal(text: str) -> str:
-    """Return SQL for any text, NUL and quotes included."""
+def _literal(text: object) -> str:
+    """Return SQL for any text, NUL and quotes included; damage may have left something else."""
+    text = text if isinstance(text, str) else repr(text)
     return f"CAST(x'{text.encode('utf-8', 'surrogateescape').hex()}' AS TEXT)"

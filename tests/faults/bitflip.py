@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store.inspect import Inspection
 from leafnode.store.schema import FILE_NAME
@@ -371,13 +372,20 @@ def counted(stream: StreamStore, want: Held, newest: dict[bytes, StoredMsg]) -> 
 
 
 def use(world: StoreWorld) -> None:
-    """Write to every stream that takes it."""
+    """Write to every stream that takes it; one that needs a damaged page is set aside at the second
+    failure, the others go on.
+    """
     for record in world.store.streams():
-        try:
-            record.store.append(b"new", 0, b"new", 10**10)
-        except StoreError:
-            continue
-        world.settle()
+        for _ in range(2):
+            try:
+                record.store.append(b"new", 0, b"new", 10**10)
+            except StoreError:
+                break
+            world.settle()
+            if world.store.failed() is None:
+                break
+            world.clock.advance(limits.STORE_RETRY_NS)
+            world.settle()
 
 
 def main() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 from leafnode.jetstream import consumer_state
@@ -49,3 +51,27 @@ def remove(directory: Path, *seqs: int) -> None:
     (record,) = world.store.streams()
     record.store.remove(seqs)
     world.close()
+
+
+def write_anything(path: Path, table: str, column: str, value: object) -> None:
+    """Put a value into the first row that fits no column of that type."""
+    conn = sqlite3.connect(path)
+    conn.execute("PRAGMA writable_schema=ON")
+    kept = conn.execute("SELECT name, sql FROM sqlite_schema").fetchall()
+    key, strict, typed = " INTEGER PRIMARY KEY", " STRICT", " INTEGER"
+    for old, new in (
+        *((strict + ",", ""), (strict, ""), (" NOT NULL", "")),
+        *((key, "@"), (typed, ""), ("@", key)),
+    ):
+        conn.execute("UPDATE sqlite_schema SET sql=replace(sql, ?, ?)", (old, new))
+    conn.commit()
+    conn.close()
+    conn = sqlite3.connect(path)
+    with contextlib.suppress(sqlite3.Error):  # NULL where even SQLite takes none
+        key = f"SELECT {column} FROM {table} LIMIT 1"
+        conn.execute(f"UPDATE {table} SET {column}=? WHERE {column} IS ({key})", (value,))
+    conn.execute("PRAGMA writable_schema=ON")
+    for name, sql in kept:
+        conn.execute("UPDATE sqlite_schema SET sql=? WHERE name=?", (sql, name))
+    conn.commit()
+    conn.close()

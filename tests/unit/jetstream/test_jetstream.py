@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from leafnode.errors import StoreFailed
 from leafnode.jetstream import jetstream as jetstream_module
 from leafnode.limits import OTHER_STREAM_WORK
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import Msg, World
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 S = 1_000_000_000
 
@@ -275,3 +279,35 @@ def test_the_consumers_of_a_stream_that_goes_are_told() -> None:
 def read(message: Msg) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(message.payload)
     return fields
+
+
+@pytest.mark.parametrize(
+    "config", [b'{"name":"T","subjects":["b"]', b'{"name":"T","subjects":["a"]}']
+)
+def test_a_stream_whose_description_is_damaged_keeps_no_other_from_starting(
+    tmp_path: Path, config: bytes
+) -> None:
+    world = RealWorld(tmp_path)
+    for name, subject in (("S", "s.a"), ("T", "t.a")):
+        world.api(f"STREAM.CREATE.{name}", {"name": name, "subjects": [subject], "storage": "file"})
+    world.settle()
+    world.disk_world.close()
+    with sqlite3.connect(tmp_path / "leafnode.db") as conn:
+        conn.execute("UPDATE stream SET config=? WHERE name='T'", (config,))
+    conn.close()
+
+    world = RealWorld(tmp_path)
+
+    assert [name for _, name, _ in world.disk_world.damage] == ["T"]
+    assert world.put("s.a") == {"stream": "S", "seq": 1}
+    assert world.api("STREAM.NAMES")["streams"] == ["S", "T"]
+    assert len(world.api("STREAM.LIST")["streams"]) == 2
+    assert world.api("STREAM.INFO.T")["config"]["name"] == "T"
+    assert world.request("a") == []
+    assert world.api("CONSUMER.NAMES.T")["consumers"] == []
+    assert "error" in world.api("STREAM.UPDATE.T", {"name": "T", "subjects": ["t.b"]})
+    assert world.api("STREAM.DELETE.T")["success"]
+    assert world.api("STREAM.NAMES")["streams"] == ["S"]
+    world.restart()
+    assert world.disk_world.damage == []
+    assert world.put("s.a") == {"stream": "S", "seq": 2}

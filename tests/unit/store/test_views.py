@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leafnode.store import views
-from tests.sim.stored import fill, remove
+from tests.sim.stored import fill, remove, write_anything
 
 
 def connected(path: Path, columns: set[str] | None = None) -> sqlite3.Connection:
@@ -118,3 +118,12 @@ def test_so_many_damaged_messages_are_remembered_and_no_more() -> None:
     assert len(damaged.found) == views.DAMAGED_TOLD_MAX
     assert damaged.more
     assert not views.Damaged().is_intact("A", "S", None, 1, 1, 0, 0, 0, b"body")
+
+
+def test_a_stream_whose_name_damage_took_keeps_no_query_from_the_others(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    write_anything(path, "stream", "name", None)
+
+    conn = connected(path)
+
+    assert conn.execute("SELECT DISTINCT stream FROM messages").fetchone() is not None
