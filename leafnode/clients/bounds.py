@@ -19,6 +19,7 @@ class Bounds(NamedTuple):
 
     max_subscriptions: int | None
     max_payload_bytes: int
+    max_subscription_tokens: int = 0  # 0: not bounded by the configuration
 
 
 def bounds_of(options: Options, limits: Limits | None, identity: Identity | None) -> Bounds:
@@ -34,4 +35,5 @@ def bounds_of(options: Options, limits: Limits | None, identity: Identity | None
     return Bounds(
         min((one for one in subscriptions if one >= 0), default=None),
         min(one for one in payloads if one >= 0),
+        options.max_subscription_tokens,
     )

@@ -31,7 +31,7 @@ from leafnode.errors import ProtocolError
 from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK
 from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol import errors
-from leafnode.protocol.client_session import ClientSession, State
+from leafnode.protocol.client_session import CHECKING, CLOSED, ClientSession, State
 from leafnode.protocol.errors import wire_line
 from leafnode.protocol.info import DEFAULT_CONNECT
 from leafnode.protocol.op import ConnectOp, Ping, Sub, Unsub
@@ -257,7 +257,7 @@ class ClientHandler:
     def _work(self) -> None:
         """Handle what was read, as far as it goes and as long as others need not wait."""
         session, lane, outbox = self._session, self._lane, self.peer.outbox
-        while session.state is not State.CHECKING and session.state is not State.CLOSED:
+        while session.state is not CHECKING and session.state is not CLOSED:
             try:
                 line = lane.next_line()
                 if line is None and not lane.starved:
@@ -275,9 +275,7 @@ class ClientHandler:
     def _do(self, op: Op) -> None:
         match op:
             case Sub():
-                max_tokens = self._seams.options.max_subscription_tokens
-                most = self._bounds.max_subscriptions
-                interest.subscribe(self.peer, op, most, max_tokens=max_tokens)
+                interest.subscribe(self.peer, op, self._bounds)
             case Unsub():
                 interest.unsubscribe(self.peer, op)
             case Ping():

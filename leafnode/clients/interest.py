@@ -20,6 +20,7 @@ from leafnode.protocol.subject import is_valid
 from leafnode.routing.subscription import Subscription
 
 if TYPE_CHECKING:
+    from leafnode.clients.bounds import Bounds
     from leafnode.protocol.op import Sub, Unsub
     from leafnode.routing.peer import Peer
 
@@ -27,30 +28,33 @@ SYSTEM_QUEUE: Final = b"_sys_"  # nats-server's own queue group: no client may j
 _OK: Final = b"+OK\r\n"
 
 
-def subscribe(peer: Peer, op: Sub, max_subscriptions: int | None, *, max_tokens: int = 0) -> None:
-    """Add a subscription. Raises the ProtocolError that the client is told; None is no bound.
+def subscribe(peer: Peer, op: Sub, bounds: Bounds) -> None:
+    """Add a subscription. Raises the ProtocolError that the client is told.
 
-    `max_tokens`, 0 for none, is the configured bound, whose error differs from that of our own one.
+    The error of the configured bound on tokens differs from that of our own one.
     """
-    assert peer.account is not None, "only an open session gets here"
+    account = peer.account
+    assert account is not None, "only an open session gets here"
     peer.active = peer.outbox.now
+    subject, queue, sid, subs = op.subject, op.queue, op.sid, peer.subs
     permissions = peer.permissions
-    denied = permissions is not None and not permissions.may_subscribe(op.subject, op.queue)
-    if denied or op.queue == SYSTEM_QUEUE:
-        raise errors.PermissionsViolation(b"Subscription", op.subject, op.queue, sid=op.sid)
-    tokens = op.subject.count(b".") + 1
+    denied = permissions is not None and not permissions.may_subscribe(subject, queue)
+    if denied or queue == SYSTEM_QUEUE:
+        raise errors.PermissionsViolation(b"Subscription", subject, queue, sid=sid)
+    tokens = subject.count(b".") + 1
+    max_tokens = bounds.max_subscription_tokens
     if max_tokens and tokens > max_tokens:
-        raise errors.TooManyTokens(op.subject, sid=op.sid)
-    if max_subscriptions is not None and len(peer.subs) >= max_subscriptions:
+        raise errors.TooManyTokens(subject, sid=sid)
+    most = bounds.max_subscriptions
+    if most is not None and len(subs) >= most:
         raise errors.MaxSubscriptionsExceeded
-    if op.sid not in peer.subs:  # a sid in use keeps its first subject
-        if not is_valid(op.subject) or tokens > (max_tokens or MAX_SUBJECT_TOKENS):
+    if sid not in subs:  # a sid in use keeps its first subject
+        if not is_valid(subject) or tokens > (max_tokens or MAX_SUBJECT_TOKENS):
             raise errors.InvalidSubject
         if tokens > CONTROL_LINE_WORK:
             peer.outbox.work_left -= TOKEN_WORK * tokens
-        sub = Subscription(peer, op.subject, sid=op.sid, queue=op.queue)
-        peer.subs[op.sid] = sub
-        peer.account.insert(sub)
+        subs[sid] = sub = Subscription(peer, subject, sid=sid, queue=queue)
+        account.insert(sub)
     if peer.verbose:
         peer.send(_OK)
 

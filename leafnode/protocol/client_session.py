@@ -39,6 +39,12 @@ class State(Enum):
     CLOSED = auto()
 
 
+# For what is asked with every control line: to find a member of an Enum takes 0.1 us.
+OPEN: Final = State.OPEN
+CHECKING: Final = State.CHECKING
+CLOSED: Final = State.CLOSED
+
+
 class Event(Enum):
     """What moves a connection from state to state."""
 
@@ -135,7 +141,7 @@ class ClientSession:
     def take(self, line: bytes) -> Op:
         """Return what one control line asks for. A CONNECT leads to CHECKING."""
         state = self.state
-        assert state is State.OPEN or state is State.CONNECTING, "only then anything is handled"
+        assert state is OPEN or state is State.CONNECTING, "only then anything is handled"
         most = self._rules.max_control_line_bytes
         op = parse_line(line, max_control_line_bytes=most, before=self.connect)
         if isinstance(op, ConnectOp):
@@ -143,7 +149,7 @@ class ClientSession:
             if not self.said_connect:
                 # An estimate, until a PING is answered.
                 self.rtt_ns = max(1, self._active_ns - self.start_ns)
-        elif state is State.CONNECTING:
+        elif state is not OPEN:
             raise AuthorizationViolation
         elif isinstance(op, Pong):
             self._answered()

@@ -23,6 +23,7 @@ _PING: Final = Ping()
 _PONG: Final = Pong()
 _IGNORED: Final = Ignored()
 _BLANKS: Final = b" \t"
+_BLANK: Final = frozenset({b" ", b"\t"})
 _CR_TAB_AS_BLANK: Final = bytes.maketrans(b"\r\t", b"  ")  # no other white space parts words
 
 
@@ -35,17 +36,17 @@ def parse_line(
 
     The limit holds for the arguments alone, as on nats-server; who cut the line bounds the rest.
     """
-    match line[:3].upper():
+    match line[:3].upper():  # what may come in floods comes first
         case b"SUB":
-            return _parse_sub(_arguments(line, 3, max_control_line_bytes))
+            return _parse_sub(_words(line, 3, max_control_line_bytes))
+        case b"UNS":
+            return _parse_unsub(_words(_verb(line, b"UNSUB"), 5, max_control_line_bytes))
         case b"PIN":
             return _simple(line, b"PING", _PING)
         case b"PON":
             return _simple(line, b"PONG", _PONG)
         case b"+OK":
             return _IGNORED
-        case b"UNS":
-            return _parse_unsub(_arguments(_verb(line, b"UNSUB"), 5, max_control_line_bytes))
         case b"CON":
             text = _verb(line, b"CONNECT")[7:].strip(_BLANKS)
             return ConnectOp(parse_connect(_bounded(text, max_control_line_bytes), before))
@@ -54,7 +55,7 @@ def parse_line(
             parse_connect(_bounded(_verb(line, b"INFO")[4:].strip(_BLANKS), max_control_line_bytes))
             return _IGNORED
         case b"-ER":
-            _arguments(_verb(line, b"-ERR"), 4, max_control_line_bytes)
+            _words(_verb(line, b"-ERR"), 4, max_control_line_bytes)
             raise Complaint
         case _:
             raise UnknownOperation
@@ -72,12 +73,13 @@ def _verb(line: bytes, verb: bytes) -> bytes:
     return line
 
 
-def _arguments(line: bytes, verb_size: int, max_bytes: int) -> list[bytes]:
-    """Cut the arguments behind a verb that must be followed by a blank."""
-    if line[verb_size : verb_size + 1] not in {b" ", b"\t"}:
+def _words(line: bytes, verb_size: int, max_bytes: int) -> list[bytes]:
+    """Cut a line into its verb, which must be followed by a blank, and the arguments."""
+    if line[verb_size : verb_size + 1] not in _BLANK:
         raise UnknownOperation
-    text = _bounded(line[verb_size:].strip(_BLANKS), max_bytes)
-    words = text.translate(_CR_TAB_AS_BLANK).split(b" ")
+    if len(line) > max_bytes:
+        _bounded(line[verb_size:].strip(_BLANKS), max_bytes)
+    words = line.translate(_CR_TAB_AS_BLANK).split(b" ")
     return [word for word in words if word] if b"" in words else words
 
 
@@ -87,25 +89,24 @@ def _bounded(text: bytes, max_bytes: int) -> bytes:
     return text
 
 
-def _parse_sub(arguments: list[bytes]) -> Sub:
-    match arguments:
-        case [subject, sid]:
-            return Sub(subject, b"", sid)
-        case [subject, queue, sid]:
-            if b"\0" in queue:
-                raise InvalidSubject  # refused at the edge, as in a subject
-            return Sub(subject, queue, sid)
-        case _:
-            raise ParserError
+def _parse_sub(words: list[bytes]) -> Sub:
+    count = len(words)
+    if count == 3:
+        return Sub(words[1], b"", words[2])
+    if count != 4:
+        raise ParserError
+    if b"\0" in words[2]:
+        raise InvalidSubject  # refused at the edge, as in a subject
+    return Sub(words[1], words[2], words[3])
 
 
-def _parse_unsub(arguments: list[bytes]) -> Unsub:
-    match arguments:
-        case [sid]:
-            return Unsub(sid)
-        case [sid, text]:
-            # A number that cannot be read means "now": measured with x, -1 and 23 digits.
-            readable = text.isdigit() and len(text) <= MAX_SIZE_DIGITS
-            return Unsub(sid, int(text) if readable else 0)
-        case _:
-            raise ParserError
+def _parse_unsub(words: list[bytes]) -> Unsub:
+    count = len(words)
+    if count == 2:
+        return Unsub(words[1])
+    if count != 3:
+        raise ParserError
+    # A number that cannot be read means "now": measured with x, -1 and 23 digits.
+    text = words[2]
+    readable = text.isdigit() and len(text) <= MAX_SIZE_DIGITS
+    return Unsub(words[1], int(text) if readable else 0)

@@ -10,18 +10,30 @@ from typing import Final
 
 # What would break a control line or could never be subscribed to.
 _FORBIDDEN: Final = b" \t\r\n\0\f"
+# As numbers: `b"*" in subject` takes six times as long as `_STAR in subject`, because CPython
+# looks first whether the one before `in` is a number, and makes an exception when it is none.
+_STAR: Final = ord("*")
+_FULL: Final = ord(">")
+_DOT: Final = ord(".")
 
 
 def is_valid(subject: bytes) -> bool:
     """Say whether it may be subscribed to: no empty token, no white space, `>` only at the end."""
-    if not subject or not is_routable(subject):
+    if not is_routable(subject):
         return False
-    return b">" not in subject or b">" not in subject.split(b".")[:-1]
+    return _FULL not in subject or b">" not in subject.split(b".")[:-1]
 
 
 def is_routable(subject: bytes) -> bool:
     """Say whether a message under it may reach anybody: wildcards are words there."""
-    return b".." not in b".%b." % subject and has_no_space(subject)
+    return not has_empty_token(subject) and has_no_space(subject)
+
+
+def has_empty_token(subject: bytes) -> bool:
+    """Say whether a token is empty: no wildcard stands for that."""
+    if not subject or subject[0] == _DOT or subject[-1] == _DOT:
+        return True
+    return len(subject.replace(b"..", b".")) != len(subject)  # half the time of `find`
 
 
 def has_no_space(text: bytes) -> bool:
@@ -31,7 +43,7 @@ def has_no_space(text: bytes) -> bool:
 
 def is_literal(subject: bytes) -> bool:
     """Say whether no token is a wildcard; `foo.*bar` is a literal."""
-    if b"*" not in subject and b">" not in subject:
+    if _STAR not in subject and _FULL not in subject:
         return True
     tokens = subject.split(b".")
     return b"*" not in tokens and b">" not in tokens

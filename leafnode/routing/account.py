@@ -115,7 +115,7 @@ class Account:
             self._last_sid += 1
             sub.sid = b"%d" % self._last_sid
         self.sublist.insert(sub)
-        if sub.peer.kind is not Kind.LEAF:
+        if not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), 1)
         if self.stream_imports is not None:
             self.stream_imports.follow(sub)
@@ -127,7 +127,7 @@ class Account:
         sub.closed = True
         removed = self.sublist.remove(sub)
         assert removed, "an open subscription is in the sublist"
-        if sub.peer.kind is not Kind.LEAF:
+        if not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), -1)
         if self.stream_imports is not None:
             self.stream_imports.forget(sub)
@@ -234,7 +234,7 @@ class Account:
             if not may_deliver(sub, deliver_subject, origin):
                 continue
             received += 1
-            if sub.peer.kind is not Kind.LEAF:
+            if not sub.peer.is_leaf:
                 # Behind a stream import, too, the message's own subject is the one that is shown.
                 receiver = sub if sub.shadow is None else sub.shadow.source
                 if may_show(receiver, message.subject):

@@ -165,6 +165,8 @@ class Awaited:
 
         They are looked for in turns of their own, once for all that ended until then.
         """
+        if not self._to:
+            return
         parent = parent_of(subject)
         replies = self._to.get(parent)
         if replies is None or not (subject in replies or subject[len(parent) :] in _WILDCARDS):

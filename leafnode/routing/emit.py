@@ -22,7 +22,6 @@ from leafnode.limits import (
     WORK_BYTES,
 )
 from leafnode.routing.groups import pick
-from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver
 from leafnode.routing.publish import publish_run
 from leafnode.routing.route import Run, call, count_out
@@ -230,8 +229,8 @@ def emit_once(
     tail, reply, header_size, size = message
     if header_size and asks(account, tail):
         return False
-    if groups and origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
-        if any(sub.peer.kind is Kind.LEAF for group in groups for sub in group.members):
+    if groups and not origin.is_leaf:  # a message from a leaf names its groups itself
+        if any(sub.peer.is_leaf for group in groups for sub in group.members):
             return False
         picks = [pick(group, origin, subject) for group in groups]
         subs += [sub for sub in picks if sub is not None]
@@ -253,7 +252,7 @@ def emit_once(
             body = tail[len(tail) - size - 2 : -2]
             call(account, sub, Delivery(subject, [(reply, header_size, body)], origin))
             continue
-        if peer.kind is not Kind.LEAF:
+        if not peer.is_leaf:
             start = b"HMSG %b %b " if header_size else b"MSG %b %b "
             prefix = start % (subject, sub.sid)
         elif peer.cid not in links:  # one message for each link, however many patterns match

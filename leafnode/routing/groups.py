@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def pick(
         members = [sub for sub in members if sub.shadow is None]
     if not members:
         return None
-    local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]
+    local = [sub for sub in members if not sub.peer.is_leaf]
     group.turn += 1
     if local:
         return local[group.turn % len(local)]

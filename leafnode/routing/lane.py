@@ -47,7 +47,7 @@ _CLIENT_STARTS: Final = tuple(b"PUB_ HPUB_ SUB_ UNSUB_ PING PONG CONNECT INFO +O
 _BLANK_AS_LINE: Final = bytes.maketrans(b" \t_", b"__x")  # what follows some verbs at once
 _VERB_BYTES_MAX: Final = len(b"CONNECT")
 _BLANKS: Final = b" \t\r"
-_NO_MESSAGES: Final = (b"SUB ", b"UNSUB ")  # which may come in floods
+_NO_MESSAGES: Final = frozenset({b"S", b"U"})  # SUB and UNSUB, which may come in floods
 _SPECIAL: Final = _BLANKS + b"_$"  # what a reserved subject starts with, too
 _LF: Final = 10
 _CR: Final = 13
@@ -86,7 +86,7 @@ class Lane:
 
     def __init__(self, peer: Peer, *, max_payload_bytes: int, max_control_line_bytes: int) -> None:
         self._peer = peer
-        self._verbs = _LEAF_VERBS if peer.kind is Kind.LEAF else _CLIENT_VERBS
+        self._verbs = _LEAF_VERBS if peer.is_leaf else _CLIENT_VERBS
         self._reserved = RESERVED_REPLIES if peer.kind is Kind.CLIENT else ()
         plain, header = self._verbs
         self._starts = (plain + b" ", header + b" ")
@@ -156,7 +156,8 @@ class Lane:
             return self._catch_up(account)
         if self._left:
             return None
-        if account is None or self._buffer.startswith(_NO_MESSAGES, self._pos):
+        pos = self._pos
+        if account is None or self._buffer[pos : pos + 1] in _NO_MESSAGES:
             return self._any_line()
         self._is_stale = False
         line: bytes | None = None
@@ -193,15 +194,15 @@ class Lane:
 
     def _any_line(self) -> bytes | None:
         """Return the next line, whatever it is: no message, or the peer is not bound yet."""
-        at = self._buffer.find(b"\n", self._pos)
+        pos = self._pos
+        at = self._buffer.find(b"\n", pos)
         if at < 0:
-            self._wait_for_line(self._pos)
+            self._wait_for_line(pos)
             return None
-        if at - self._pos > self._max_line:
-            raise MaxControlLine
-        text = self._buffer[self._pos : at]
+        if at - pos > self._max_line:
+            self._refuse_long(pos)
         self._pos = at + 1
-        return text.removesuffix(b"\r")
+        return self._buffer[pos:at].removesuffix(b"\r")
 
     def _scan(self, account: Account) -> bytes | None:  # noqa: C901, PLR0912, PLR0915 -- the hot loop, inline on purpose
         data = self._buffer

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import MAX_SIZE_DIGITS
 from leafnode.protocol.errors import MaxPayloadViolation, ParserError
-from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
@@ -71,7 +70,7 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
             raise ParserError
     size = int(numbers[-1])
     header_size = int(numbers[0]) if with_header else 0
-    if len(middle) > 1 and peer.kind is not Kind.LEAF:
+    if len(middle) > 1 and not peer.is_leaf:
         raise ParserError
     if header_size > size:
         raise ParserError

@@ -58,12 +58,12 @@ class SubjectSet:
         found = subject.startswith(self._prefixes) or any(
             subjects.matches(pattern, subject) for pattern in self._others
         )
-        return found and not _has_empty_token(subject)
+        return found and not subjects.has_empty_token(subject)
 
     def covers(self, pattern: bytes) -> bool:
         """Say whether one of the patterns stands for all that `pattern` stands for."""
         found = any(subjects.is_subset(pattern, of) for of in self.patterns)
-        return found and not _has_empty_token(pattern)
+        return found and not subjects.has_empty_token(pattern)
 
 
 class Rules:
@@ -184,10 +184,10 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     peer = sub.peer
     if sub.closed or peer.closing:
         return False
-    if peer is origin and (not peer.echo or peer.kind is Kind.LEAF):
+    if peer is origin and (not peer.echo or peer.is_leaf):
         return False
     # Both are hubs of ours: a spoke never carries from one to the other (leaf protocol 2.6).
-    if peer.kind is Kind.LEAF and origin.kind is Kind.LEAF:
+    if peer.is_leaf and origin.is_leaf:
         return False
     if peer.permissions is None:
         return True
@@ -206,11 +206,6 @@ def may_show(sub: Subscription, stored: bytes) -> bool:
     if permissions is None or sub.peer.kind is not Kind.CLIENT:
         return True
     return not permissions.subscribe.denies(stored, sub.queue)
-
-
-def _has_empty_token(subject: bytes) -> bool:
-    """Say whether a token is empty: no wildcard stands for that."""
-    return b".." in subject or subject[:1] == b"." or subject[-1:] == b"."
 
 
 def _is_prefix(pattern: bytes) -> bool:

@@ -125,7 +125,7 @@ def _publish(
         if trace is not None and subject != published:
             trace.was_mapped(subject)
     # A leaf link's rules speak of what its hub sent, a client's of where that leads.
-    violation = _violation(peer, published if peer.kind is Kind.LEAF else subject, args.reply)
+    violation = _violation(peer, published if peer.is_leaf else subject, args.reply)
     if violation is not None:
         if trace is not None:
             trace.refused(violation.wire_text.decode("utf-8", "replace"))
@@ -138,7 +138,7 @@ def _publish(
     message = Message(
         subject, args.reply, args.header_size, body, args.queues, trace=trace, sizes=args.sizes
     )
-    if peer.kind is Kind.LEAF:
+    if peer.is_leaf:
         _from_leaf(account, peer, message, is_mapped=subject != published)
         return
     received = deliver(account, peer, message, once=subject.startswith(ONE_OFF))

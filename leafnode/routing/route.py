@@ -56,7 +56,7 @@ class Target:
             sub = sub.shadow.source
         self.sub = sub
         self.peer = sub.peer
-        if self.peer.kind is Kind.LEAF:
+        if self.peer.is_leaf:
             verb = b"HMSG" if with_header else b"LMSG"
             self.prefix = b"%b %b " % (verb, subject)
         else:
@@ -132,7 +132,7 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
     route = _build(account, origin, mapped or subject, with_header=with_header)
     route.published = subject
     # From a leaf link more than the subject depends on the mapping: see publish.
-    if mapped is None or (mapped != subject and origin.kind is Kind.LEAF):
+    if mapped is None or (mapped != subject and origin.is_leaf):
         route.general = True
     return route
 
@@ -176,19 +176,19 @@ def _build_targets(route: Route, origin: Peer) -> None:
             continue
         if sub.handler is not None:
             route.handlers.append(sub)
-        elif sub.peer.kind is not Kind.LEAF:
+        elif not sub.peer.is_leaf:
             route.targets.append(Target(sub, subject, with_header=with_header))
         elif sub.peer.cid not in leafs:  # one message for each link, however many patterns match
             leafs.add(sub.peer.cid)
             route.targets.append(Target(sub, subject, with_header=with_header))
-    if origin.kind is not Kind.LEAF:  # a message from a leaf names its groups itself
+    if not origin.is_leaf:  # a message from a leaf names its groups itself
         _build_groups(route, origin)
 
 
 def _build_groups(route: Route, origin: Peer) -> None:
     for group in route.match.groups:
         members = [sub for sub in group.members if may_deliver(sub, route.subject, origin)]
-        local = [sub for sub in members if sub.peer.kind is not Kind.LEAF]
+        local = [sub for sub in members if not sub.peer.is_leaf]
         if local:
             targets = [Target(sub, route.subject, with_header=route.with_header) for sub in local]
             route.groups.append((group, targets))
@@ -262,7 +262,7 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
             continue
         if sub.shadow is not None and message.passed:
             continue  # what came through a service import goes no further through a stream import
-        if sub.peer.kind is Kind.LEAF:
+        if sub.peer.is_leaf:
             leafs.setdefault(sub.peer.cid, (sub, []))
         else:
             received += hand_over(account, origin, sub, message)
@@ -272,7 +272,7 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
         picked = pick(group, origin, subject, of_service=bool(message.passed))
         if picked is None:
             continue
-        if picked.peer.kind is Kind.LEAF:
+        if picked.peer.is_leaf:
             leafs.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
         else:
             received += hand_over(account, origin, picked, message)

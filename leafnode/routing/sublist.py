@@ -75,24 +75,26 @@ class _Node:
         return not (self.subs or self.literals or self.star or self.full)
 
     def child(self, token: bytes) -> _Node | None:
-        if token == b"*":
-            return self.star
-        if token == b">":
-            return self.full
-        return self.literals.get(token)
+        # Most tokens are literal: a pattern's other one is found second.
+        node = self.literals.get(token)
+        if node is None:
+            if token == b"*":
+                return self.star
+            if token == b">":
+                return self.full
+        return node
 
     def grow(self, token: bytes) -> _Node:
-        node = self.child(token)
-        if node is None:
-            node = _Node()
-            if token == b"*":
-                self.star = node
-            elif token == b">":
-                self.full = node
-            elif self.literals is _NO_NODES:
-                self.literals = {token: node}
-            else:
-                self.literals[token] = node
+        """Add the child for a token that has none."""
+        node = _Node()
+        if token == b"*":
+            self.star = node
+        elif token == b">":
+            self.full = node
+        elif self.literals is _NO_NODES:
+            self.literals = {token: node}
+        else:
+            self.literals[token] = node
         return node
 
     def prune(self, token: bytes) -> None:
@@ -141,7 +143,6 @@ class Sublist:
         "_root",
         "_seen",
         "_turn",
-        "count",
         "generation",
         "hits",
         "inserts",
@@ -160,11 +161,15 @@ class Sublist:
         self._seen = bytearray()  # see `look_once`
         self._turn = 0
         self.generation = 0
-        self.count = 0
         self.inserts = 0
         self.removes = 0
         self.hits = 0  # looked up and found in the cache
         self.misses = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+        return self.inserts - self.removes
 
     @property
     def cached(self) -> int:
@@ -203,12 +208,12 @@ class Sublist:
         else:
             node = self._root
             for token in subject.split(b"."):
-                node = node.grow(token)
+                node = node.child(token) or node.grow(token)
             node.subs = [sub] if node.subs is _NO_SUBS else _with(node.subs, sub)
         self._queued += bool(sub.queue)
-        self.count += 1
         self.inserts += 1
-        self._spoil(subject, literal=literal)
+        if self._cache or self._below:
+            self._spoil(subject, literal=literal)
 
     def remove(self, sub: Subscription) -> bool:
         """Take a subscription out; False when it was not there."""
@@ -217,9 +222,9 @@ class Sublist:
         if not taken:
             return False
         self._queued -= bool(sub.queue)
-        self.count -= 1
         self.removes += 1
-        self._spoil(sub.subject, literal=literal)
+        if self._cache or self._below:
+            self._spoil(sub.subject, literal=literal)
         return True
 
     def _drop_literal(self, sub: Subscription) -> bool:

@@ -158,7 +158,7 @@ class Trace:
     def is_held_back(self, sub: Subscription, origin: Peer) -> None:
         """Note why `may_deliver` said no."""
         peer = sub.peer
-        if peer.kind is Kind.SYSTEM or (peer is origin and peer.kind is Kind.LEAF):
+        if peer.kind is Kind.SYSTEM or (peer is origin and peer.is_leaf):
             return
         if sub.closed:
             self.goes_to(sub, error=SUBSCRIPTION_CLOSED)
@@ -168,7 +168,7 @@ class Trace:
             self.goes_to(sub, error=NO_ECHO)
         elif peer.kind is Kind.CLIENT:
             self.goes_to(sub, error=SUBSCRIBE_DENIED)
-        elif origin.kind is not Kind.LEAF:
+        elif not origin.is_leaf:
             self.goes_to(sub, error=PUBLISH_DENIED)
 
     def is_exported(self, sub: Subscription, shown: bytes) -> bool:

@@ -53,5 +53,5 @@ def client_info(
 def _other_info(peer: Peer, account: str, server_name: str) -> ClientInfo:
     if not server_name:
         return ClientInfo(acc=account)
-    kind = "Leafnode" if peer.kind is Kind.LEAF else "Account"
+    kind = "Leafnode" if peer.is_leaf else "Account"
     return ClientInfo(id=peer.cid, acc=account, name=peer.name, server=server_name, kind=kind)

@@ -39,7 +39,6 @@ from leafnode.monitor.views import (
     Views,
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
-from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -364,7 +363,7 @@ def _all_subscriptions(server: Server, name: str) -> Iterator[Subscription]:
     """Walk the subscriptions of an account, but for those that hubs have."""
     account = server.accounts.get(name)
     if account is not None:
-        yield from (sub for sub in account.sublist if sub.peer.kind is not Kind.LEAF)
+        yield from (sub for sub in account.sublist if not sub.peer.is_leaf)
 
 
 def _subscriptions(server: Server, cid: int) -> Iterator[SubscriptionFacts]:

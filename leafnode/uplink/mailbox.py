@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.nuid import nuid
-from leafnode.routing.peer import Kind
 from leafnode.uplink.alarm import Alarm
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Mailbox:
             then(body)
 
     def _delivered(self, delivery: Delivery) -> None:
-        from_leaf = delivery.origin.kind is Kind.LEAF
+        from_leaf = delivery.origin.is_leaf
         answer = delivery.subject.startswith(self._prefix)
         name, _, topic = delivery.subject[len(self._prefix) :].partition(b".")
         handler = self._handlers.get(name) if answer else None

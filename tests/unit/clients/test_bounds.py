@@ -19,6 +19,7 @@ def test_the_smallest_bound_holds_and_what_is_unlimited_bounds_nothing() -> None
     assert bounds_of(Options(max_payload_bytes=100), None, None) == Bounds(None, 100)
     assert bounds_of(options, Limits(max_subscriptions=5), Identity()) == Bounds(5, 100)
     assert bounds_of(options, Limits(), Identity(max_subscriptions=0)) == Bounds(0, 100)
+    assert bounds_of(Options(max_subscription_tokens=3), None, None).max_subscription_tokens == 3
     assert bounds_of(
         options, Limits(max_payload_bytes=50), Identity(max_payload_bytes=60)
     ) == Bounds(10, 50)

@@ -190,6 +190,14 @@ def test_the_start_of_no_operation_is_refused_without_waiting_for_its_line(start
         FakePeer(account()).says(start)
 
 
+@pytest.mark.parametrize("start", [b"X", b"SUX", b"UN "])
+def test_a_long_line_that_starts_no_operation_is_unknown_before_it_is_too_long(
+    start: bytes,
+) -> None:
+    with pytest.raises(UnknownOperation):
+        FakePeer(account()).says(start + b"x" * 600 + b"\r\n")
+
+
 @pytest.mark.parametrize("line", [b"connect {", b"PUB", b"HPUB a", b"UNSUB 1", b"+O", b"-ERR x"])
 def test_the_start_of_an_operation_is_waited_for(line: bytes) -> None:
     peer = FakePeer(account())
