@@ -118,13 +118,13 @@ def store_error(err: sqlite3.Error, path: Path) -> StoreError:
 def is_damage(err: sqlite3.Error) -> bool:
     """Say whether the file holds something wrong; anything else may pass and is tried again.
 
-    A table that is not there and text that is not UTF-8 come without a code that says so.
+    A table or column that is not there and text that is not UTF-8 come without a code that says so.
     """
     code = getattr(err, "sqlite_errorcode", None)
     if code is None:
         return isinstance(err, sqlite3.OperationalError) and "decode" in str(err)
     if code == sqlite3.SQLITE_ERROR:
-        return "no such table" in str(err)
+        return any(lacking in str(err) for lacking in ("no such table", "no such column"))
     return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 

@@ -177,6 +177,8 @@ def _stream(inspection: Inspection, stream_id: int, verdict: Verdict) -> Iterato
         nos = inspection.conn.execute(SELECT_NOS, (stream_id,)).fetchall()
     for (no,) in nos:
         with _noted(verdict):
+            if type(no) is not int or no < 0:
+                raise StoreCorrupt(f"segment {no!r} has a number that nobody wrote")
             read = _read(inspection, stream_id, no, names)
             if read is not None:  # else it was dropped meanwhile
                 verdict.segments += 1
@@ -191,9 +193,13 @@ def _read(inspection: Inspection, stream_id: int, no: int, names: dict[int, byte
         row = conn.execute(SELECT_SEGMENT, (stream_id, no)).fetchone()
         if floor is None or row is None:
             return None
+        numbers = (floor[0], *row[:2], *(row[3:] if row[1] else ()))
+        if any(type(number) is not int for number in numbers):
+            raise StoreCorrupt(f"the description of segment {no} is not as it was written")
         rows = conn.execute(SELECT_ROWS.format(table=table(stream_id, no))).fetchall()
         if any(row[1] not in names for row in rows):
-            names.update(conn.execute(SELECT_SUBJECTS, (stream_id,)))
+            rows_of_subjects = conn.execute(SELECT_SUBJECTS, (stream_id,))
+            names.update((sid, name) for sid, name in rows_of_subjects if type(name) is bytes)
         index = conn.execute(SELECT_INDEX, (stream_id, no)).fetchone()
         integrity = problems(conn, table(stream_id, no))
     return _Read(no, floor[0], row[0], bool(row[1]), row[2], row[3:], index, rows, integrity)

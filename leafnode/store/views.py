@@ -13,7 +13,9 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from leafnode.errors import StoreCorrupt
 from leafnode.protocol import header
+from leafnode.store.recover import check_row
 from leafnode.store.rows import is_intact
 from leafnode.store.segments import Segment, open_checked
 
@@ -25,7 +27,9 @@ SCHEMA: Final = "store"  # what the file is attached as
 UNION_MAX: Final = 400  # SQLite takes 500 terms
 
 SELECT_SEGMENTS: Final = (
-    f"SELECT t.account, t.name, t.id, t.first_seq, s.no, s.first_seq, s.dead "  # noqa: S608
+    "SELECT t.account, t.name, t.id, t.first_seq, s.no, s.first_seq, s.dead, "  # noqa: S608
+    "t.last_seq, t.last_ts, t.floor_crc, "
+    "s.sealed, s.last_seq, s.rows, s.body_bytes, s.bytes, s.first_ts, s.last_ts, s.crc "
     f"FROM {SCHEMA}.segment s JOIN {SCHEMA}.stream t ON t.id = s.stream "
     "ORDER BY t.account, t.name, s.no"
 )
@@ -119,9 +123,27 @@ def base64_of(payload: bytes) -> str:
     return base64.b64encode(payload).decode()
 
 
-def parts(conn: sqlite3.Connection) -> list[Part]:
-    """Return all segments of an attached store, in the order of `messages`."""
-    return [Part(*row) for row in conn.execute(SELECT_SEGMENTS)]
+def parts(conn: sqlite3.Connection, stream: str | None = None) -> list[Part]:
+    """Return the segments of an attached store, or of the streams of that name in it, in the order
+    of `messages`.
+
+    Raises StoreCorrupt where it is not known what of a segment was removed.
+    """
+    found = []
+    for account, name, stream_id, floor, no, first_seq, dead, *more in conn.execute(
+        SELECT_SEGMENTS
+    ):
+        if stream not in {None, name}:
+            continue
+        last_seq, last_ts, floor_crc, sealed, *numbers, crc = more
+        try:
+            check_row("its position", (stream_id, floor, last_seq, last_ts), floor_crc)
+            segment = (stream_id, no, first_seq, sealed, *numbers)
+            check_row(f"the description of segment {no}", segment, crc)
+        except StoreCorrupt as err:
+            raise StoreCorrupt(f"stream {name} of {account}: {err}") from err
+        found.append(Part(account, name, stream_id, floor, no, first_seq, dead))
+    return found
 
 
 def dead_tester(found: Collection[Part]) -> Callable[[int, int, int], bool]:

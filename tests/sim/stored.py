@@ -25,6 +25,22 @@ HEADER = b"NATS/1.0\r\nNats-Msg-Id: 7\r\nTag: a\r\nTag: b\r\n\r\n"
 PAYLOADS = (b'{"temp": 21.50}', b"-3.5", b"\xff\xfe", b"=cmd()", "grün \x1b[2J\x9b1m".encode(), b"")
 
 
+# What a damaged record may hold, and where.
+ANYTHING = (None, 1.5, "x", b"\xff", 2**62, -1)
+COLUMNS = (
+    *(("stream", "id"), ("stream", "account"), ("stream", "name"), ("stream", "created")),
+    *(("stream", "config"), ("stream", "first_seq"), ("stream", "last_seq"), ("stream", "last_ts")),
+    *(("segment", "no"), ("segment", "first_seq"), ("segment", "sealed"), ("segment", "last_seq")),
+    *(("segment", "rows"), ("segment", "bytes"), ("segment", "first_ts"), ("segment", "dead")),
+    *(("segment_index", "no"), ("segment_index", "spans"), ("segment_index", "columns")),
+    *(("subject", "sid"), ("subject", "name"), ("consumer", "stream"), ("consumer", "name")),
+    *(("consumer", "created"), ("consumer", "config"), ("consumer", "state")),
+    *(("m1_1", "seq"), ("m1_1", "sid"), ("m1_1", "ts"), ("m1_1", "hl"), ("m1_1", "crc")),
+    *(("m1_1", "body"), ("m1_3", "seq"), ("m1_3", "sid"), ("m1_3", "ts"), ("m1_3", "hl")),
+    *(("m1_3", "crc"), ("m1_3", "body")),
+)
+
+
 def fill(directory: Path, messages: int = 20) -> Path:
     """Make a store: stream S of account A, one message a second, and one consumer; return the file.
 
@@ -53,8 +69,9 @@ def remove(directory: Path, *seqs: int) -> None:
     world.close()
 
 
-def write_anything(path: Path, table: str, column: str, value: object) -> None:
-    """Put a value into the first row that fits no column of that type."""
+def write_anything(path: Path, table: str, column: str, value: object) -> bool:
+    """Put a value into the first row that may fit no column of that type; False: SQLite refuses."""
+    written = False
     conn = sqlite3.connect(path)
     conn.execute("PRAGMA writable_schema=ON")
     kept = conn.execute("SELECT name, sql FROM sqlite_schema").fetchall()
@@ -67,11 +84,14 @@ def write_anything(path: Path, table: str, column: str, value: object) -> None:
     conn.commit()
     conn.close()
     conn = sqlite3.connect(path)
+    before = conn.execute(f"SELECT {column} FROM {table} LIMIT 1").fetchone()
     with contextlib.suppress(sqlite3.Error):  # NULL where even SQLite takes none
         key = f"SELECT {column} FROM {table} LIMIT 1"
         conn.execute(f"UPDATE {table} SET {column}=? WHERE {column} IS ({key})", (value,))
+        written = before != (value,)
     conn.execute("PRAGMA writable_schema=ON")
     for name, sql in kept:
         conn.execute("UPDATE sqlite_schema SET sql=? WHERE name=?", (sql, name))
     conn.commit()
     conn.close()
+    return written

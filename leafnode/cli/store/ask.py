@@ -125,7 +125,7 @@ def _make_messages(database: Database, used: set[str], stream: str | None) -> vi
     for name, function in views.functions().items():
         database.register_function(function, name=name, deterministic=True)
     conn: sqlite3.Connection = database.conn
-    found = [part for part in views.parts(conn) if stream in {None, part.name}]
+    found = views.parts(conn, stream)
     is_dead = views.dead_tester(found)
     database.register_function(is_dead, name="leafnode_is_dead", deterministic=True)
     damaged = views.Damaged()

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from leafnode.errors import StoreCorrupt
 from leafnode.store.inspect import Inspection
 from leafnode.store.verify import PROBLEMS_MAX, Verdict, segments, verify
 from tests.sim.committer import open_store
-from tests.sim.stored import SHORT, fill, remove
+from tests.sim.stored import ANYTHING, COLUMNS, SHORT, fill, remove, write_anything
 
 
 def verdicts(path: Path) -> list[Verdict]:
@@ -122,3 +123,30 @@ def test_a_flood_of_problems_is_counted(tmp_path: Path) -> None:
 
     assert len(stream.problems) == PROBLEMS_MAX
     assert stream.more_problems == 9
+
+
+@pytest.mark.parametrize("value", ANYTHING)
+@pytest.mark.parametrize(("table", "column"), COLUMNS)
+def test_whatever_a_record_holds_that_nobody_wrote_is_found(
+    tmp_path: Path, table: str, column: str, value: object
+) -> None:
+    path = fill(tmp_path)
+    if not write_anything(path, table, column, value):
+        return
+
+    try:
+        found = [problem for verdict in verdicts(path) for problem in verdict.problems]
+    except StoreCorrupt as error:
+        found = [str(error)]
+
+    assert found
+
+
+def test_a_column_whose_name_is_damaged_is_damage(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    damage_schema = "UPDATE sqlite_schema SET sql=replace(sql, 'hl', 'hm') WHERE name='m1_1'"
+    damage(path, "PRAGMA writable_schema=ON", damage_schema)
+
+    stream, _ = verdicts(path)
+
+    assert "no such column: hl" in stream.problems

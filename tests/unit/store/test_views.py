@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from leafnode.errors import StoreCorrupt
 from leafnode.store import views
-from tests.sim.stored import fill, remove, write_anything
+from tests.sim.committer import open_store
+from tests.sim.stored import SHORT, fill, remove, write_anything
 
 
 def connected(path: Path, columns: set[str] | None = None) -> sqlite3.Connection:
@@ -59,10 +61,9 @@ def test_a_payload_that_is_neither_json_nor_text_has_base64(tmp_path: Path) -> N
 def test_the_removed_and_those_below_the_first_are_not_there(tmp_path: Path) -> None:
     path = fill(tmp_path)
     remove(tmp_path, 4, 19)
-    conn = sqlite3.connect(path)
-    conn.execute("UPDATE stream SET first_seq=3")
-    conn.commit()
-    conn.close()
+    world = open_store(tmp_path, SHORT)
+    world.store.streams()[0].store.remove_below(3)
+    world.close()
 
     conn = connected(path)
 
@@ -118,6 +119,16 @@ def test_so_many_damaged_messages_are_remembered_and_no_more() -> None:
     assert len(damaged.found) == views.DAMAGED_TOLD_MAX
     assert damaged.more
     assert not views.Damaged().is_intact("A", "S", None, 1, 1, 0, 0, 0, b"body")
+
+
+def test_of_a_stream_whose_first_message_nobody_knows_nothing_is_told(tmp_path: Path) -> None:
+    path = fill(tmp_path)
+    with sqlite3.connect(path) as conn:
+        conn.execute("UPDATE stream SET first_seq=3")
+    conn.close()
+
+    with pytest.raises(StoreCorrupt, match="stream S of A: the checksum of its position"):
+        connected(path)
 
 
 def test_a_stream_whose_name_damage_took_keeps_no_query_from_the_others(tmp_path: Path) -> None:
