@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import re
+from _operator import _compare_digest as compare_digest  # hmac's: that loads OpenSSL, 3.5 MiB
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import LoginsOverflowed
@@ -70,9 +71,7 @@ class Secrets:
         Raises LoginsOverflowed when too many wait already, or sets it on the future later.
         """
         if not is_bcrypt(wanted):
-            import hmac  # not at the top: it loads OpenSSL
-
-            same = hmac.compare_digest(wire(given), wire(wanted))
+            same = compare_digest(wire(given), wire(wanted))
             # An empty secret in a configuration is a slip, not an open door.
             return same and bool(wanted)
         address = share_of(address)

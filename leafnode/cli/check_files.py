@@ -39,13 +39,14 @@ def _check_operator(options: Options) -> None:
     if operator is None:
         return
     from leafnode.auth.operator import check_operator
-    from leafnode.auth.url_resolver import tls_context
 
     try:
         check_operator(options)
     except AuthError as err:
         raise FileProblemError(_placed(options.config_file, str(err))) from err
     if operator.resolver_tls is not None:
+        from leafnode.auth.url_resolver import tls_context
+
         try:
             tls_context(operator)
         except AuthError as err:

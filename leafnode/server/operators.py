@@ -105,10 +105,11 @@ def check(options: Options) -> None:
     if options.operator is None:
         return
     from leafnode.auth.operator import check_operator
-    from leafnode.auth.url_resolver import tls_context
 
     check_operator(options)
     if options.operator.resolver_tls is not None:
+        from leafnode.auth.url_resolver import tls_context
+
         tls_context(options.operator)
 
 

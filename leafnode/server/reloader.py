@@ -22,7 +22,15 @@ from leafnode.errors import (
     file_problem,
 )
 from leafnode.protocol import errors
-from leafnode.server import client_ports, features, logs, monitoring, operators, websocket_port
+from leafnode.server import (
+    client_ports,
+    early,
+    features,
+    logs,
+    monitoring,
+    operators,
+    websocket_port,
+)
 from leafnode.server.in_turns import in_turns
 from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
@@ -134,6 +142,7 @@ class Reloader:
             for reader in (client_ports, websocket_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))
             await asyncio.to_thread(operators.check, options)
+            await asyncio.to_thread(early.load, options)
             await operators.look_up(server, options)
             if parts & {Part.ACCOUNTS, Part.LOGINS}:
                 # Thousands of users with permissions take a moment.

@@ -30,6 +30,7 @@ from leafnode.protocol.info import COMPATIBLE_VERSION, ServerInfo
 from leafnode.server import (
     callout,
     client_ports,
+    early,
     features,
     logs,
     monitoring,
@@ -215,6 +216,7 @@ class Server:
         """Serve until `stop`. Raises ListenError, StoreError or ConfigError if it cannot start."""
         self._introduce()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        early.load(self.options)
         async with contextlib.AsyncExitStack() as stack:
             # What was pushed last is stopped first.
             stack.callback(self.turn.run_out)

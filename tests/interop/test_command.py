@@ -135,7 +135,7 @@ def test_a_taken_port_is_fatal_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("resolver", "problem"),
     [
-        ("MEMORY", "account missing"),
+        ("MEMORY", "error resolving system account: account missing"),
         ('URL("http://127.0.0.1:1/jwt/")', "could not fetch <http://127.0.0.1:1/jwt/"),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_system_account_that_cannot_be_had_is_fatal_and_says_so(
 
     assert process.returncode == 1
     *before, last = log.splitlines()
-    assert f"[FTL] error resolving system account: {problem}" in last
+    assert f"[FTL] {problem}" in last
     assert all("[INF]" in line for line in before)
 
 

@@ -1,0 +1,88 @@
+"""Code that is imported when it is first asked for, imported while the server may still open files.
+
+Without a free descriptor an import fails: the first `/metrics` would be a 500, the first login by a
+key refused. What no option asks for stays out, where whoever asks first opens a file or a socket
+anyway, or can ask again. Knows names of modules and options. Measured: docs/measurements.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from leafnode.auth.secrets import is_bcrypt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from leafnode.config.options import Options
+
+_ENDPOINTS: Final = ("accountz", "connz", "healthz", "jsz", "leafz", "subsz", "varz")
+
+
+def load(options: Options) -> None:
+    """Import what a server with these options may be asked for. Raises OSError, ImportError."""
+    for is_wanted, names in MODULES:
+        if is_wanted(options):
+            for name in names:
+                import_module(name)
+
+
+def _is_watched(options: Options) -> bool:
+    """Monitoring over HTTP, or accounts: one of them is told of the server in `$SYS` requests."""
+    monitors = options.http is not None or options.https is not None
+    return monitors or bool(options.accounts) or options.operator is not None
+
+
+def _is_operated(options: Options) -> bool:
+    return options.operator is not None
+
+
+def _accepts_tls(options: Options) -> bool:
+    websocket = options.websocket
+    return options.tls is not None or (websocket is not None and websocket.tls is not None)
+
+
+def _dials(options: Options) -> bool:
+    return bool(options.leafnodes and options.leafnodes.remotes) or options.operator is not None
+
+
+def _knows_keys(options: Options) -> bool:
+    is_asking = options.operator is not None or options.authorization.auth_callout is not None
+    return is_asking or any(key for _, key in _proofs(options))
+
+
+def _knows_bcrypt(options: Options) -> bool:
+    return any(is_bcrypt(secret) for secret, _ in _proofs(options))
+
+
+def _proofs(options: Options) -> Iterator[tuple[str, str]]:
+    """Yield password and key of everybody whom the configuration knows."""
+    authorization = options.authorization
+    yield authorization.password, ""
+    yield authorization.token, ""
+    for users in (authorization.users, *(account.users for account in options.accounts)):
+        yield from ((user.password, user.nkey) for user in users)
+
+
+MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = (
+    (
+        _is_watched,
+        (
+            *(f"leafnode.monitor.{name}" for name in _ENDPOINTS),
+            "leafnode.server.account_views",
+            "leafnode.system.debug",
+            "leafnode.jetstream.json_syntax",  # what is wrong with the body of a request
+            "json",
+            "zlib",
+        ),
+    ),
+    (_is_operated, ("leafnode.auth.shown", "_strptime", "zoneinfo")),
+    (
+        _accepts_tls,
+        ("leafnode.net.tls", "leafnode.net.x509", "leafnode.auth.certificate", "_strptime"),
+    ),
+    (_dials, ("leafnode.net.tls", "concurrent.futures.thread", "encodings.idna")),
+    (_knows_keys, ("nacl.exceptions", "nacl.public", "nacl.signing")),
+    (_knows_bcrypt, ("bcrypt", "concurrent.futures.thread")),
+)
