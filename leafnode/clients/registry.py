@@ -25,6 +25,8 @@ from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
 from leafnode.protocol.errors import AuthenticationTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.auth.identity import LoginRefused
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clients.handler import ClientHandler
@@ -172,7 +174,8 @@ class Registry:
         """What monitoring shows of every open connection, in the order of cid."""
         return [handler.facts() for _, handler in sorted(self.open.items())]
 
-    def close_all(self, reason: str) -> None:
-        """End every connection, sending what it has pending."""
+    def close_all(self, reason: str) -> Iterator[None]:
+        """End every connection, sending what it has pending; in steps."""
         for handler in list(self.open.values()):
             handler.close(reason)
+            yield

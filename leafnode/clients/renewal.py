@@ -14,11 +14,12 @@ from leafnode.auth.identity import LoginRefused, UserRemoved
 from leafnode.clients import interest
 from leafnode.clients.log_lines import withdrawn
 from leafnode.errors import ProtocolError
+from leafnode.limits import JUDGE_WORK, TOKEN_WORK, WITHDRAW_WORK
 from leafnode.protocol import errors
 from leafnode.protocol.errors import wire_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from leafnode.auth.identity import Identity
     from leafnode.clients.handler import ClientHandler
@@ -26,8 +27,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def renew(client: ClientHandler, judge: Callable[[], Identity | None]) -> None:
-    """Let a connected client be who `judge` says it is now, or cut it where that raises.
+def renew_all(
+    clients: Iterable[ClientHandler], judge: Callable[[ClientHandler], Identity | None]
+) -> Iterator[None]:
+    """Let connected clients be who `judge` says they are now, or cut them where that raises.
+
+    In steps: others have their turn in between. All have their permissions of now before the first
+    subscription is taken out: each delivery is judged by those, so what still stands brings nobody
+    what is denied, however long it takes until it is gone.
+    """
+    changed = []
+    for client in clients:
+        if _renew(client, judge):
+            changed.append(client)
+        yield
+    for client in changed:
+        yield from _drop_denied(client)
+        if not client.is_gone:
+            client.hold_to_bounds()
+        yield
+
+
+def _renew(client: ClientHandler, judge: Callable[[ClientHandler], Identity | None]) -> bool:
+    """Say whether it is somebody else now, who may have to give up subscriptions.
 
     Whose login does not hold any more is told so. Whose name is gone, and who belongs to another
     account now, is cut without a word: it comes back and finds out. The others keep what they may
@@ -35,9 +57,9 @@ def renew(client: ClientHandler, judge: Callable[[], Identity | None]) -> None:
     """
     before = client.identity
     if before is None or client.is_gone:
-        return
+        return False
     try:
-        now = judge()
+        now = judge(client)
     except UserRemoved:
         client.close("Client Closed")
     except LoginRefused:
@@ -47,22 +69,34 @@ def renew(client: ClientHandler, judge: Callable[[], Identity | None]) -> None:
     else:
         if now is None or now.account != before.account:
             client.close("Client Closed")
-            return
-        if now is not before:
+        elif now is not before:
             client.become(now)
-            drop_denied(client)
-        client.hold_to_bounds()
+            return True
+        else:
+            client.hold_to_bounds()
+    return False
 
 
-def drop_denied(client: ClientHandler) -> None:
-    """Take out the subscriptions that the client may not have any more, and tell it of each."""
-    peer = client.peer
-    permissions = peer.permissions
-    if permissions is None:
-        return
+def _drop_denied(client: ClientHandler) -> Iterator[None]:
+    """Take out the subscriptions that the client may not have any more, and tell it of each.
+
+    Yields where the turn has no work left; what comes meanwhile is judged as it comes.
+    """
+    peer, outbox = client.peer, client.peer.outbox
     for sub in list(peer.subs.values()):
-        if permissions.may_subscribe(sub.subject, sub.queue):
+        permissions = peer.permissions
+        if permissions is None:
+            return
+        if sub.closed:
             continue
-        interest.drop(sub)
-        peer.send(wire_line(errors.SubscriptionWithdrawn(sub.subject, sub.queue, sub.sid)))
-        log.info("%s", withdrawn(client, sub.subject, sub.queue, sub.sid))
+        judge_work = max(JUDGE_WORK, TOKEN_WORK * sub.subject.count(b"."))
+        outbox.work_left -= judge_work * permissions.subscribe.size
+        if not permissions.may_subscribe(sub.subject, sub.queue):
+            outbox.work_left -= WITHDRAW_WORK
+            interest.drop(sub)
+            peer.send(wire_line(errors.SubscriptionWithdrawn(sub.subject, sub.queue, sub.sid)))
+            log.info("%s", withdrawn(client, sub.subject, sub.queue, sub.sid))
+        if outbox.work_left <= 0:
+            yield
+            if client.is_gone:
+                return

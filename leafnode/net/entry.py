@@ -20,7 +20,7 @@ from leafnode.net.proxy import ProxyError, read_header
 from leafnode.net.transport import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.clock import Clock, Timer
     from leafnode.net.tcp import TcpConnection
@@ -136,10 +136,11 @@ class Entrance:
         log.error("%s - TLS handshake error: %s%s", peer, problem, more)
         self._logged_ns, self._unlogged = now_ns, 0
 
-    def close_all(self) -> None:
-        """End whoever is on the way in."""
-        for entry in list(self.open):
+    def close_all(self) -> Iterator[None]:
+        """End whoever is on the way in, in steps."""
+        while (entry := next(iter(self.open), None)) is not None:
             entry.end("")
+            yield
 
     def _ask_for_turn(self) -> None:
         if self._waiting and not self._has_turn:

@@ -32,7 +32,7 @@ from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from wsproto.events import Event
     from wsproto.extensions import Extension
@@ -112,10 +112,11 @@ class WebSocketPort:
         log.error("%s - websocket handshake error: %s (unlogged=%d)", peer, reason, self._unlogged)
         self._logged_ns, self._unlogged = now_ns, 0
 
-    def close_all(self) -> None:
-        """End whoever has not said what it wants."""
-        for connection in list(self.shaking):
+    def close_all(self) -> Iterator[None]:
+        """End whoever has not said what it wants, in steps."""
+        while (connection := next(iter(self.shaking), None)) is not None:
             connection.end_handshake("")
+            yield
 
 
 class WebSocketConnection:

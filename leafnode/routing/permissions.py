@@ -12,7 +12,7 @@ from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
@@ -74,12 +74,12 @@ class Rules:
     queue groups: `["a", "a v1"]` lets anybody subscribe to `a`, and of the groups only `v1`.
     """
 
-    __slots__ = ("_allow", "_deny", "_queue_allow", "_queue_deny", "exempt")
+    __slots__ = ("_allow", "_deny", "_queue_allow", "_queue_deny", "exempt", "size")
 
     def __init__(
         self,
-        allow: Iterable[bytes] | None = None,
-        deny: Iterable[bytes] = (),
+        allow: Collection[bytes] | None = None,
+        deny: Collection[bytes] = (),
         *,
         exempt: tuple[bytes, ...] = (),
     ) -> None:
@@ -88,6 +88,7 @@ class Rules:
         self._allow = None if allow is None else SubjectSet(plain_allow)
         self._deny = SubjectSet(plain_deny)
         self.exempt = exempt  # prefixes that are never judged
+        self.size = 1 + len(allow or ()) + len(deny)  # how long it takes to judge
 
     @property
     def allowed(self) -> list[bytes] | None:

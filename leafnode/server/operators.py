@@ -13,18 +13,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from leafnode.clients.renewal import renew
+from leafnode.clients.renewal import renew_all
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.errors import AuthError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
-from leafnode.server.in_turns import in_turns
+from leafnode.server.in_turns import in_turns, walk
 
 if TYPE_CHECKING:
     from asyncio import TaskGroup
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from leafnode.auth.identity import Identity
     from leafnode.auth.operator import OperatorMode
     from leafnode.clients.handler import ClientHandler
     from leafnode.clock import Clock
@@ -164,22 +165,30 @@ def _account_changed(server: Server, name: str) -> asyncio.Event:
 
 
 async def _hold_clients(server: Server, name: str, done: asyncio.Event) -> None:
-    there = server.registry.open
+    there, outbox = server.registry.open, server.turn.outbox
     try:
         if (account := server.accounts.get(name)) is not None:
-            await in_turns([there[cid] for cid in account.clients], partial(_hold, server, name))
+            clients = _still_of(name, [there[cid] for cid in account.clients])
+            await walk(outbox, renew_all(clients, partial(_hold, server)))
             surplus = [there[peer.cid] for peer in account.surplus()]
             too_many = errors.MaxAccountConnectionsExceeded
-            await in_turns(surplus, lambda client: client.refuse(too_many()))
+            await in_turns(outbox, surplus, lambda client: client.refuse(too_many()))
     finally:
         done.set()
 
 
-def _hold(server: Server, name: str, client: ClientHandler) -> None:
-    """Hold a client to what its account's JWT says now, or end it with its own error."""
-    identity = client.identity
-    if identity is not None and identity.account == name:
-        renew(client, partial(server.authenticator.hold, identity))
+def _still_of(name: str, clients: Sequence[ClientHandler]) -> Iterator[ClientHandler]:
+    """Yield those that are of this account when it is their turn."""
+    for client in clients:
+        identity = client.identity
+        if identity is not None and identity.account == name:
+            yield client
+
+
+def _hold(server: Server, client: ClientHandler) -> Identity:
+    """Return who a client is by what its account's JWT says now, or raise its own error."""
+    assert client.identity is not None, "it is of an account"
+    return server.authenticator.hold(client.identity)
 
 
 def serve_claims(server: Server, envelope: Envelope) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.users import Users
 from leafnode.clients.handler import ClientHandler
-from leafnode.clients.renewal import renew
+from leafnode.clients.renewal import renew_all
 from leafnode.errors import (
     ConfigError,
     LeafnodeError,
@@ -31,7 +31,7 @@ from leafnode.server import (
     operators,
     websocket_port,
 )
-from leafnode.server.in_turns import in_turns
+from leafnode.server.in_turns import in_turns, walk
 from leafnode.server.reload import Change, Part, changes, line
 from leafnode.server.views import refresh
 
@@ -167,7 +167,7 @@ class Reloader:
         Until it is their turn they go by the options of before, as on nats-server.
         """
         server = self._server
-        options = server.options
+        options, outbox = server.options, server.turn.outbox
         for change in found:
             log.info("%s", line(change, options))
         gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
@@ -180,24 +180,24 @@ class Reloader:
             is_news = client_ports.refresh(server)
             websocket_port.refresh(server)
             clients = list(server.registry.open.values())
-            await in_turns(clients, ClientHandler.take_options)
+            await in_turns(outbox, clients, ClientHandler.take_options)
             if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # a certificate may be a login
-                await in_turns(clients, lambda client: renew(client, client.again))
+                await walk(outbox, renew_all(clients, ClientHandler.again))
             if Part.CLIENTS in parts and is_news:
-                await in_turns(clients, ClientHandler.tell)
+                await in_turns(outbox, clients, ClientHandler.tell)
         await self._fit_accounts(gone)
         if Part.CONNECTIONS in parts:
             await self._fit_connections(options.connections_max)
 
     async def _fit_accounts(self, gone: list[Account]) -> None:
         """End the clients of accounts that are gone, and the newest of those that are too many."""
-        there = self._server.registry.open
+        there, outbox = self._server.registry.open, self._server.turn.outbox
         homeless = [there[cid] for account in gone for cid in account.clients]
-        await in_turns(homeless, lambda client: client.close("Client Closed"))
+        await in_turns(outbox, homeless, lambda client: client.close("Client Closed"))
         accounts = self._server.accounts.values()
         surplus = [there[peer.cid] for account in accounts for peer in account.surplus()]
         too_many = errors.MaxAccountConnectionsExceeded
-        await in_turns(surplus, lambda client: client.refuse(too_many()))
+        await in_turns(outbox, surplus, lambda client: client.refuse(too_many()))
 
     async def _fit_connections(self, max_connections: int) -> None:
         """End as many as are too many; which ones is left to chance, as on nats-server."""
@@ -207,5 +207,6 @@ class Reloader:
         if too_many <= 0:
             return
         chosen = self._server.random.sample(list(registry.open.values()), too_many)
-        await in_turns(chosen, lambda client: client.refuse(errors.MaxConnectionsExceeded()))
+        error = errors.MaxConnectionsExceeded
+        await in_turns(self._server.turn.outbox, chosen, lambda client: client.refuse(error()))
         log.info("Closed %d connections to fall within max_connections", too_many)

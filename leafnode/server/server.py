@@ -40,7 +40,7 @@ from leafnode.server import (
 from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
 from leafnode.server.group import task_group
-from leafnode.server.in_turns import in_turns
+from leafnode.server.in_turns import in_turns, walk
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.pid_file import write_pid
@@ -198,7 +198,7 @@ class Server:
         if self.websocket is not None:
             await self.listeners.close(self.websocket)
         clients = list(self.registry.open.values())
-        await in_turns(clients, ClientHandler.tell_lame_duck)
+        await in_turns(self.turn.outbox, clients, ClientHandler.tell_lame_duck)
         for tell in self.on_lame_duck:
             tell()
         if clients:
@@ -236,8 +236,8 @@ class Server:
             if self.operator is not None:
                 await operators.start(self, self.operator, tasks)
             features.tell_of_orphans(self)
+            stack.push_async_callback(self._close_connections)
             stack.callback(self.listeners.stop)
-            stack.callback(self._close_connections)
             stack.callback(self._end_running)
             self.listeners.serve(self.clients, tasks)
             if self.websocket is not None:
@@ -317,15 +317,19 @@ class Server:
             on_fault=self._on_fault,
         )
 
-    def _close_connections(self) -> None:
+    async def _close_connections(self) -> None:
+        """End all, in turns; whoever waits for its turn is served. Nobody is accepted any more.
+
+        Who is on its way in comes first: where it got through meanwhile it is among the others.
+        """
         if self.features.jetstream is not None:
             self.features.jetstream.see_off()
             self.turn.outbox.flush()
-        for entrance in self.entrances.values():
-            entrance.close_all()
+        for entrance in list(self.entrances.values()):
+            await walk(self.turn.outbox, entrance.close_all())
         if self.websocket_port is not None:
-            self.websocket_port.close_all()
-        self.registry.close_all("Server Shutdown")
+            await walk(self.turn.outbox, self.websocket_port.close_all())
+        await walk(self.turn.outbox, self.registry.close_all("Server Shutdown"))
 
     async def replace_monitor(self, bound: monitoring.Bound | None) -> None:
         """Serve monitoring here from now on, or once the server runs; where it was no more."""
@@ -340,7 +344,7 @@ class Server:
         if before is not None:
             await self.listeners.close(before)
         if gone is not None:
-            gone.close_all()
+            await walk(self.turn.outbox, gone.close_all())
 
     def write_files(self) -> None:
         """Write the pid and the ports where the options want them."""

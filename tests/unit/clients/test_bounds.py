@@ -6,7 +6,8 @@ import pytest
 
 from leafnode.auth.identity import Identity
 from leafnode.clients.bounds import Bounds, bounds_of
-from leafnode.clients.renewal import renew
+from leafnode.clients.handler import ClientHandler
+from leafnode.clients.renewal import renew_all
 from leafnode.config.account_options import AccountLimits, AccountOptions
 from leafnode.config.options import Options, User
 from leafnode.routing.account import Limits
@@ -47,7 +48,7 @@ def test_a_client_with_as_many_subscriptions_as_its_account_has_now_is_ended(
     handler = client.handler
 
     handler.peer.account.limits = Limits(max_subscriptions=bound)  # type: ignore[union-attr]
-    renew(handler, handler.again)
+    list(renew_all([handler], ClientHandler.again))
 
     text = b"-ERR 'maximum subscriptions exceeded'\r\n"
     assert (client.hears(), client.raw.ended) == (text if is_ended else b"", is_ended)

@@ -64,7 +64,10 @@ def test_closing_all_ends_every_connection() -> None:
     world = ClientWorld()
     clients = [world.client() for _ in range(3)]
 
-    world.server.registry.close_all("Server Shutdown")
+    ended = [client.cid for client in clients]
+    for _ in world.server.registry.close_all("Server Shutdown"):
+        del ended[0]
+        assert list(world.server.registry.open) == ended  # one in each step
     world.settle()
 
     assert all(client.raw.ended for client in clients)

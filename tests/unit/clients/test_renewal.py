@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.auth.authenticator import Authenticator
-from leafnode.clients.renewal import renew
+from leafnode.clients.handler import ClientHandler
+from leafnode.clients.renewal import renew_all
 from leafnode.config.options import (
     Authorization,
     Options,
@@ -16,12 +19,18 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
+from leafnode.limits import TURN_WORK, WITHDRAW_WORK
 from leafnode.protocol import errors
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.clients import ClientWorld, SimClient
 from tests.sim.peers import FakePeer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.auth.identity import Identity
 
 LOGIN = b'{"user":"a","pass":"x","verbose":false,"protocol":1}'
 
@@ -43,7 +52,15 @@ def reload(world: ClientWorld, options: Options) -> None:
     seams.refresh()
     for handler in list(world.server.registry.open.values()):
         handler.take_options()
-        renew(handler, handler.again)
+    renew_now(*world.server.registry.open.values())
+
+
+def renew_now(
+    *clients: ClientHandler, judge: Callable[[ClientHandler], Identity | None] | None = None
+) -> None:
+    """Take all steps at once."""
+    for _ in renew_all(clients, judge or ClientHandler.again):
+        pass
 
 
 def last_end(world: ClientWorld) -> str:
@@ -204,18 +221,18 @@ def test_who_is_gone_meanwhile_is_left_alone(world: ClientWorld, client: SimClie
     handler = client.handler
     client.end.close()
     world.settle()
-    asked: list[bool] = []
+    asked: list[ClientHandler] = []
 
-    renew(handler, lambda: asked.append(True))
+    renew_now(handler, judge=asked.append)
 
     assert asked == []
 
 
 def test_an_error_of_its_own_is_what_the_client_is_told(client: SimClient) -> None:
-    def revoked() -> None:
+    def revoked(_: ClientHandler) -> None:
         raise errors.UserAuthenticationRevoked
 
-    renew(client.handler, revoked)
+    renew_now(client.handler, judge=revoked)
 
     assert client.hears() == b"-ERR 'User Authentication Revoked'\r\n"
     assert client.raw.ended
@@ -232,7 +249,7 @@ def test_what_a_jwt_takes_away_no_link_brings_any_more(world: ClientWorld) -> No
 
     identity = client.handler.identity
     assert identity is not None
-    renew(client.handler, lambda: replace(identity, permissions=denied))
+    renew_now(client.handler, judge=lambda _: replace(identity, permissions=denied))
     link.says(b"LMSG secret.x 1\r\nb\r\n")
 
     assert client.hears() == b""
@@ -249,6 +266,62 @@ def test_many_clients_of_an_account_have_it_decide_anew_once(world: ClientWorld)
     reload(world, users(deny="secret.>"))
 
     assert sublist.generation == before + 1
+
+
+def test_many_subscriptions_are_taken_away_in_turns_and_bring_nothing_denied_meanwhile(
+    world: ClientWorld,
+) -> None:
+    first, second = world.client(LOGIN), world.client(LOGIN)
+    count = 3 * TURN_WORK // WITHDRAW_WORK
+    first.says(b"".join(b"SUB shut.%d %d\r\n" % (sid, sid) for sid in range(count)))
+    second.says(b"SUB shut.> 1\r\n")
+    link = link_of(world)
+    link.says(b"LMSG shut.1 1\r\na\r\n" * 3)
+    assert (first.hears().count(b"MSG"), second.hears().count(b"MSG")) == (3, 3)
+    identity = first.handler.identity
+    assert identity is not None
+    denied = replace(identity, permissions=Permissions(Rules(), Rules(deny=[b"shut.>"])))
+    handlers = [first.handler, second.handler]
+    outbox, subs = world.server.turn.outbox, first.handler.peer.subs
+    steps = renew_all(handlers, lambda _: denied)
+    outbox.work_left = TURN_WORK
+    while len(subs) == count:
+        next(steps)
+
+    left = [len(subs)]
+    while subs:
+        link.says(b"LMSG shut.%d 1\r\nb\r\n" % (count - 1))
+        outbox.work_left = TURN_WORK
+        next(steps)
+        left.append(len(subs))
+    list(steps)
+
+    turns = [before - after for before, after in itertools.pairwise(left)]
+    assert len(turns) >= 2
+    assert max(turns) <= TURN_WORK // WITHDRAW_WORK
+    assert b"MSG" not in first.hears() + second.hears()
+    assert not second.handler.peer.subs
+
+
+def test_who_goes_while_its_subscriptions_are_looked_at_is_left_alone(world: ClientWorld) -> None:
+    client = world.client(LOGIN)
+    count = 2 * TURN_WORK // WITHDRAW_WORK
+    client.says(b"".join(b"SUB shut.%d %d\r\n" % (sid, sid) for sid in range(count)))
+    handler = client.handler
+    identity = handler.identity
+    assert identity is not None
+    denied = replace(identity, permissions=Permissions(Rules(), Rules(deny=[b"shut.>"])))
+    steps = renew_all([handler], lambda _: denied)
+    world.server.turn.outbox.work_left = TURN_WORK
+    while len(handler.peer.subs) == count:
+        next(steps)
+
+    client.end.close()
+    world.settle()
+    list(steps)
+
+    assert client.raw.ended
+    assert world.server.account().sublist.count == 0
 
 
 def test_who_has_not_logged_in_yet_is_left_to_do_so(world: ClientWorld) -> None:

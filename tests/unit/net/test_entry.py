@@ -127,7 +127,8 @@ async def place(
             serving.cancel()
             await asyncio.wait([serving])
             listener.close()
-            here.entrance.close_all()
+            for _ in here.entrance.close_all():
+                pass
             for guest in here.guests:
                 if guest.transport is not None:
                     guest.transport.abort()

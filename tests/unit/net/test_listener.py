@@ -39,7 +39,8 @@ async def listening(options: Options | None = None) -> AsyncIterator[tuple[Clien
             accepting.cancel()
             await asyncio.wait([accepting])
             listener.close()
-            server.registry.close_all("Server Shutdown")
+            for _ in server.registry.close_all("Server Shutdown"):
+                pass
 
 
 @asynccontextmanager

@@ -149,7 +149,7 @@ def test_who_is_through_refused_late_or_gone_holds_no_place() -> None:
     assert (late.raw.ended, len(world.port.shaking)) == (True, 0)
 
     last = world.dial()
-    world.port.close_all()
+    assert len(list(world.port.close_all())) == 1
     world.settle()
     assert (last.raw.ended, len(world.port.shaking), world.port.shaking.evicted) == (True, 0, 0)
 
@@ -252,7 +252,7 @@ def test_an_error_of_nats_is_told_and_then_the_code_for_it(
 def test_the_peer_has_a_moment_to_agree_to_the_end() -> None:
     world = World()
     agrees, silent, floods = (world.browser().logs_in() for _ in range(3))
-    world.server.registry.close_all("Server Shutdown")
+    assert list(world.server.registry.close_all("Server Shutdown"))
     world.settle()
     assert not agrees.raw.ended
 
@@ -273,7 +273,7 @@ def test_a_wrong_login_is_1008_and_a_shutdown_1001() -> None:
         Seen(BINARY, b"-ERR 'Authorization Violation'\r\n"),
         Seen(CLOSE, b"Authentication Failure", 1008),
     ]
-    world.server.registry.close_all("Server Shutdown")
+    assert list(world.server.registry.close_all("Server Shutdown"))
     world.settle()
     assert frames(waiting.raw.take()) == [Seen(CLOSE, b"Server Shutdown", 1001)]
 
