@@ -18,9 +18,19 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 ZERO_TIME_NS: Final = -62_135_596_800 * NS_PER_S  # what ZERO_TIME is on our scale
 _MAX_DURATION_NS: Final = 2**63 - 1
 _DIGITS_MAX: Final = len(str(_MAX_DURATION_NS))
-_TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
+_LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
+_TWO: Final = re.compile(r"\d\d", re.ASCII)
+_PARTS_OF_TIME: Final = (  # Go's name of it, what it is, what stands before it, its least and most
+    ("2006", re.compile(r"\d{4}", re.ASCII), "", 0, 9999),
+    ("01", _TWO, "-", 1, 12),
+    ("02", _TWO, "-", 0, 99),  # held against the month at last
+    ("15", re.compile(r"\d\d?", re.ASCII), "T", 0, 23),
+    ("04", _TWO, ":", 0, 59),
+    ("05", _TWO, ":", 0, 59),
 )
+_OUT_OF_RANGE: Final = {"01": "month", "15": "hour", "04": "minute", "05": "second"}
+_FRACTION: Final = re.compile(r"[.,](\d+)", re.ASCII)
+_ZONE: Final = re.compile(r"(.)(\d\d):(\d\d)", re.ASCII | re.DOTALL)
 _PART: Final = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _UNIT_NS: Final = {
     "ns": 1,
@@ -46,23 +56,74 @@ def format_time(ns: int) -> str:
 
 def parse_time(text: str) -> int | None:
     """Return nanoseconds since 1970, or None for what is no RFC 3339 time."""
-    match = _TIME.fullmatch(text)
-    if match is None:
+    try:
+        return read_time(text)
+    except ValueError:
         return None
-    year, month, day, hour, minute, second = (int(group) for group in match.groups()[:6])
-    if not (1 <= month <= 12 and 1 <= day <= _days(year, month)):
-        return None
-    if hour > 23 or minute > 59 or second > 59:
-        return None
-    fraction = int(((match[7] or "") + "0" * 9)[:9])
-    offset_s = 0
-    if match[8]:
-        offset_s = (int(match[9]) * 60 + int(match[10])) * 60
-        offset_s = -offset_s if match[8] == "-" else offset_s
+
+
+def read_time(text: str) -> int:
+    """Return nanoseconds since 1970. Raises ValueError with what Go says of another text.
+
+    As lenient as Go: an hour may have one digit, a comma may stand before the fraction.
+    """
+    left, numbers = text, []
+    for name, form, before, low, high in _PARTS_OF_TIME:
+        if not left.startswith(before):
+            raise _no_time(text, left, before)
+        left = left.removeprefix(before)
+        found = form.match(left)
+        if found is None:
+            raise _no_time(text, left, name)
+        number = int(found[0])
+        left = left[found.end() :]
+        if not low <= number <= high:
+            raise ValueError(f"parsing time {_quoted(text)}: {_OUT_OF_RANGE[name]} out of range")
+        numbers.append(number)
+    year, month, day, hour, minute, second = numbers
+    fraction = _FRACTION.match(left)
+    left = left[fraction.end() :] if fraction else left
+    offset_s, left = _zone(text, left)
+    if left:
+        raise ValueError(f"parsing time {_quoted(text)}: extra text: {_quoted(left)}")
+    if not 1 <= day <= _days(year, month):
+        raise ValueError(f"parsing time {_quoted(text)}: day out of range")
     # Go has a year 0; it is four years before the year 4, a leap year like that one.
     days = date(year or 4, month, day).toordinal() - _EPOCH_DAY - (0 if year else 1461)
     seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset_s
-    return seconds * NS_PER_S + fraction
+    return seconds * NS_PER_S + (int((fraction[1] + "0" * 9)[:9]) if fraction else 0)
+
+
+def _zone(text: str, left: str) -> tuple[int, str]:
+    """Return the offset at the beginning of `left` in seconds, and what follows it."""
+    if left.startswith("Z"):
+        return 0, left[1:]
+    found = _ZONE.match(left)
+    if found is None:
+        raise _no_time(text, left, "Z07:00")
+    hours, minutes = int(found[2]), int(found[3])
+    for value, high, name in ((minutes, 60, "minute"), (hours, 24, "hour")):
+        if value > high:  # Go takes these bounds themselves
+            raise ValueError(f"parsing time {_quoted(text)}: time zone offset {name} out of range")
+    if found[1] not in "+-":
+        raise _no_time(text, left, "Z07:00")
+    offset_s = (hours * 60 + minutes) * 60
+    return (-offset_s if found[1] == "-" else offset_s), left[found.end() :]
+
+
+def _no_time(text: str, left: str, wanted: str) -> ValueError:
+    return ValueError(
+        f"parsing time {_quoted(text)} as {_quoted(_LAYOUT)}: "
+        f"cannot parse {_quoted(left)} as {_quoted(wanted)}"
+    )
+
+
+def _quoted(text: str) -> str:
+    shown = "".join(
+        char if " " <= char < "\x80" else "".join(f"\\x{byte:02x}" for byte in char.encode())
+        for char in text.replace("\\", "\\\\").replace('"', '\\"')
+    )
+    return f'"{shown}"'
 
 
 def format_duration(ns: int) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from leafnode.jetstream.wire import (
-    ANY,
     BOOL,
     DURATION,
     INT,
@@ -24,6 +23,9 @@ from leafnode.jetstream.wire import (
     UINT64,
     array,
     enum,
+    named,
+    pointer,
+    string_map,
     struct,
     wire,
 )
@@ -31,10 +33,11 @@ from leafnode.jetstream.wire import (
 RESPONSE_TYPE: Final = "io.nats.jetstream.api.v1."
 STRINGS: Final = array(STR)
 DURATIONS: Final = array(DURATION)
+_SEQUENCES: Final = array(UINT64)
 RETENTION: Final = enum("limits", "interest", "workqueue")
 DISCARD: Final = enum("old", "new")
 STORAGE: Final = enum("file", "memory")
-COMPRESSION: Final = enum("none", "s2", error="unknown compression algorithm")
+COMPRESSION: Final = named("none", "s2", error="unknown compression algorithm")
 PERSIST: Final = enum("", "default", "async")
 DELIVER: Final = enum(
     "all", "undefined", "last", "new", "by_start_sequence", "by_start_time", "last_per_subject"
@@ -42,9 +45,11 @@ DELIVER: Final = enum(
 ACK: Final = enum("none", "all", "explicit", "flow_control")
 REPLAY: Final = enum("instant", "original")
 PRIORITY: Final = enum(
-    "", "none", "overflow", "pinned_client", "prioritized", error="unknown priority policy: {}"
+    *("", "none", "overflow", "pinned_client", "prioritized"),
+    refusal="unknown priority policy: {}".format,
 )
-ACTION: Final = enum("", "create", "update", error="unknown consumer action: {}")
+ACTION: Final = enum("", "create", "update", refusal="unknown consumer action: {}".format)
+_MOMENT: Final = pointer(TIME)
 
 
 @dataclass(slots=True)
@@ -56,7 +61,7 @@ class Placement:
     preferred: str = wire(STR)
 
 
-_PLACEMENT: Final = struct(Placement)
+_PLACEMENT: Final = pointer(struct(Placement))
 
 
 @dataclass(slots=True)
@@ -67,8 +72,8 @@ class SubjectTransformConfig:
     dest: str = wire(STR, always=True)
 
 
-_TRANSFORM: Final = struct(SubjectTransformConfig)
-_TRANSFORMS: Final = array(_TRANSFORM)
+_TRANSFORM: Final = pointer(struct(SubjectTransformConfig))
+_TRANSFORMS: Final = array(struct(SubjectTransformConfig))
 
 
 @dataclass(slots=True)
@@ -80,7 +85,7 @@ class RePublish:
     headers_only: bool = wire(BOOL)
 
 
-_REPUBLISH: Final = struct(RePublish)
+_REPUBLISH: Final = pointer(struct(RePublish))
 
 
 @dataclass(slots=True)
@@ -91,7 +96,7 @@ class ExternalStream:
     deliver: str = wire(STR, always=True)
 
 
-_EXTERNAL: Final = struct(ExternalStream)
+_EXTERNAL: Final = pointer(struct(ExternalStream))
 
 
 @dataclass(slots=True)
@@ -102,7 +107,7 @@ class StreamConsumerSource:
     deliver_subject: str = wire(STR)
 
 
-_CONSUMER_SOURCE: Final = struct(StreamConsumerSource)
+_CONSUMER_SOURCE: Final = pointer(struct(StreamConsumerSource))
 
 
 @dataclass(slots=True)
@@ -111,14 +116,14 @@ class StreamSource:
 
     name: str = wire(STR, always=True)
     opt_start_seq: int = wire(UINT64)
-    opt_start_time: int | None = wire(TIME)
+    opt_start_time: int | None = wire(_MOMENT)
     filter_subject: str = wire(STR)
     subject_transforms: list[SubjectTransformConfig] = wire(_TRANSFORMS)
     external: ExternalStream | None = wire(_EXTERNAL)
     consumer: StreamConsumerSource | None = wire(_CONSUMER_SOURCE)
 
 
-_SOURCE: Final = struct(StreamSource)
+_SOURCE: Final = pointer(struct(StreamSource))
 _SOURCES: Final = array(_SOURCE)
 
 
@@ -166,9 +171,7 @@ class StreamConfig:
     deny_delete: bool = wire(BOOL, always=True)
     deny_purge: bool = wire(BOOL, always=True)
     allow_rollup_hdrs: bool = wire(BOOL, always=True)
-    consumer_limits: StreamConsumerLimits = wire(
-        _CONSUMER_LIMITS, zero=StreamConsumerLimits, always=True
-    )
+    consumer_limits: StreamConsumerLimits = wire(_CONSUMER_LIMITS, always=True)
     allow_msg_ttl: bool = wire(BOOL, always=True)
     subject_delete_marker_ttl: int = wire(DURATION)
     allow_msg_counter: bool = wire(BOOL)
@@ -196,7 +199,7 @@ class ConsumerConfig:
     description: str = wire(STR)
     deliver_policy: str = wire(DELIVER, always=True)
     opt_start_seq: int = wire(UINT64)
-    opt_start_time: int | None = wire(TIME)
+    opt_start_time: int | None = wire(_MOMENT)
     ack_policy: str = wire(ACK, always=True)
     ack_wait: int = wire(DURATION)
     max_deliver: int = wire(INT)
@@ -222,7 +225,7 @@ class ConsumerConfig:
     direct: bool = wire(BOOL)
     sourcing: bool = wire(BOOL)
     metadata: dict[str, str] = wire(STR_MAP)
-    pause_until: int | None = wire(TIME)
+    pause_until: int | None = wire(_MOMENT)
     priority_groups: list[str] = wire(STRINGS)
     priority_policy: str = wire(PRIORITY)
     priority_timeout: int = wire(DURATION)
@@ -248,7 +251,7 @@ class CreateConsumerRequest:
     """Body of the three consumer create endpoints."""
 
     stream_name: str = wire(STR)
-    config: ConsumerConfig = wire(_CONSUMER_CONFIG, zero=ConsumerConfig)
+    config: ConsumerConfig = wire(_CONSUMER_CONFIG)
     action: str = wire(ACTION)
     pedantic: bool = wire(BOOL)
 
@@ -282,6 +285,14 @@ class SnapshotRequest:
 
 
 @dataclass(slots=True)
+class LostData:
+    """What a server lost of a stream, as it says itself."""
+
+    msgs: list[int] = wire(_SEQUENCES)
+    bytes: int = wire(UINT64)
+
+
+@dataclass(slots=True)
 class ArchivedState:
     """What a client says of the stream that it brings back; the archive says it, too."""
 
@@ -292,19 +303,26 @@ class ArchivedState:
     last_seq: int = wire(UINT64)
     last_ts: int | None = wire(TIME)
     num_subjects: int = wire(INT)
-    subjects: object = wire(ANY)
+    subjects: dict[str, int] = wire(string_map(UINT64))
     num_deleted: int = wire(INT)
-    deleted: object = wire(ANY)
-    lost: object = wire(ANY)
+    deleted: list[int] = wire(_SEQUENCES)
+    lost: LostData | None = wire(pointer(struct(LostData, "LostStreamData")))
     consumer_count: int = wire(INT)
+
+
+@dataclass(slots=True)
+class RestoredConfig(StreamConfig):
+    """The configuration of a stream that is brought back."""
+
+    first_seq: int = wire(SEQ)
 
 
 @dataclass(slots=True)
 class RestoreRequest:
     """Body of STREAM.RESTORE."""
 
-    config: StreamConfigRequest = wire(struct(StreamConfigRequest), zero=StreamConfigRequest)
-    state: ArchivedState | None = wire(struct(ArchivedState))
+    config: RestoredConfig = wire(struct(RestoredConfig, "StreamConfig"))
+    state: ArchivedState = wire(struct(ArchivedState, "StreamState"))
 
 
 @dataclass(slots=True)
@@ -323,12 +341,12 @@ class MsgGetRequest:
     seq: int = wire(UINT64)
     last_by_subj: str = wire(STR)
     next_by_subj: str = wire(STR)
-    start_time: int | None = wire(TIME)
+    start_time: int | None = wire(_MOMENT)
     batch: int = wire(INT)
     max_bytes: int = wire(INT)
     multi_last: list[str] = wire(STRINGS)
     up_to_seq: int = wire(UINT64)
-    up_to_time: int | None = wire(TIME)
+    up_to_time: int | None = wire(_MOMENT)
     no_hdr: bool = wire(BOOL)
 
 

@@ -285,7 +285,8 @@ class AccountJetStream:
     def update_stream(self, name: str, request: StreamConfigRequest) -> Stream:
         """Change a stream's configuration."""
         window_max_ns = self.context.bounds.duplicate_window_ns
-        config = stream_config.checked(request, window_max_ns)  # before the stream is looked for
+        # Before the stream is looked for.
+        config = stream_config.checked(request, window_max_ns, pedantic=request.pedantic)
         origin_config.check_among(config, self.config_of, pedantic=request.pedantic)
         if request.name != name:
             raise js_error(10056)

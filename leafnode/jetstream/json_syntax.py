@@ -57,11 +57,13 @@ class _TooLongError(JsonSyntaxError):
         return self.text
 
 
-def first_error(data: bytes, *, strict: bool) -> str:
-    """Return what Go's decoder says about `data`, which is known not to be one JSON value."""
+def first_error(data: bytes, at: int = 0, *, strict: bool) -> str:
+    """Return what Go's decoder says about `data`, which is known not to be one JSON value from `at`
+    on.
+    """
     scanner = _Scanner(data)
     try:
-        at = scanner.value(scanner.skip(0))
+        at = scanner.value(scanner.skip(at))
         at = scanner.skip(at)
         if at < len(data):
             where = "looking for beginning of value" if strict else "after top-level value"
@@ -71,10 +73,21 @@ def first_error(data: bytes, *, strict: bool) -> str:
     return NOT_HELD
 
 
-def end_of_value(data: bytes) -> int:
-    """Return where the first JSON value of `data` ends; raises JsonSyntaxError."""
+def end_of_value(data: bytes, at: int = 0) -> int:
+    """Return where the first JSON value of `data` from `at` on ends; raises JsonSyntaxError."""
     scanner = _Scanner(data)
-    return scanner.value(scanner.skip(0))
+    return scanner.value(scanner.skip(at))
+
+
+def written(data: bytes, at: int, places: list[int]) -> bytes:
+    """Return a part of the value at `at` as it is written: the member or element of that place,
+    of that one the next, and so on. Raises JsonSyntaxError when it is too far away.
+    """
+    scanner = _Scanner(data)
+    at = scanner.skip(at)
+    for wanted in places:
+        at = scanner.part(at, wanted)
+    return data[at : scanner.value(at)]
 
 
 class _Scanner:
@@ -90,7 +103,8 @@ class _Scanner:
     def wrong(self, at: int, where: str) -> JsonSyntaxError:
         if at >= len(self.data):
             return JsonSyntaxError("", 0)
-        return JsonSyntaxError(f"invalid character {_quote(self.data, at)} {where}", at + 1)
+        size, shown = _quote(self.data, at)
+        return JsonSyntaxError(f"invalid character {shown} {where}", at + size)
 
     def value(self, at: int) -> int:
         """Scan one value that starts at `at`, and return where it ends."""
@@ -124,6 +138,16 @@ class _Scanner:
             if not closers:
                 return at
         raise _TooLongError
+
+    def part(self, at: int, wanted: int) -> int:
+        """Return where one of the parts of the container that starts at `at` does."""
+        of_object = self.data[at : at + 1] == b"{"
+        for place in range(wanted + 1):
+            at = self.skip(at + 1)  # behind the bracket, or the comma
+            at = self._key(at) if of_object else at
+            if place < wanted:
+                at = self.skip(self.value(at))
+        return at
 
     def _key(self, at: int) -> int:
         if self.data[at : at + 1] != b'"':
@@ -167,15 +191,15 @@ class _Scanner:
             raise JsonSyntaxError("", 0)
         size = 6 if kind == b"u" else 2
         sequence = self.data[at : at + size]
+        legal = kind in _ESCAPES
         if kind == b"u":
-            if len(sequence) < size:
-                raise JsonSyntaxError("", 0)
             legal = all(byte in _HEX for byte in sequence[2:])
-        else:
-            legal = kind in _ESCAPES
         if not legal:
             shown = sequence.decode("utf-8", "replace")
-            raise JsonSyntaxError(f"invalid escape sequence `{shown}` in string", at + size)
+            where = at + len(sequence)
+            raise JsonSyntaxError(f"invalid escape sequence `{shown}` in string", where)
+        if len(sequence) < size:
+            raise JsonSyntaxError("", 0)
         return at + size
 
     def _number(self, at: int) -> int:
@@ -200,17 +224,18 @@ class _Scanner:
         return end
 
 
-def _quote(data: bytes, at: int) -> str:
-    """Return one character as Go quotes it."""
+def _quote(data: bytes, at: int) -> tuple[int, str]:
+    """Return how many bytes one character has, and how Go quotes it."""
     byte = data[at]
     char = data[at : at + 4].decode("utf-8", "surrogateescape")[0]
     code = ord(char)
+    size = 1
     if char in _QUOTED:
         shown = _QUOTED[char]
-    elif char.isprintable():
-        shown = char
     elif code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # the latter is no UTF-8
-        shown = f"\\x{byte:02x}"
+        shown = char if char.isprintable() else f"\\x{byte:02x}"
     else:
+        size = len(char.encode())
         shown = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return f"'{shown}'"
+        shown = char if char.isprintable() else shown
+    return size, f"'{shown}'"

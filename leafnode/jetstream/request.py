@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leafnode.errors import JetStreamError
-from leafnode.jetstream import wire
+from leafnode.jetstream import json_value, wire
 from leafnode.jetstream.errors import js_error
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
 
 T = TypeVar("T")
+_BLANKS: Final = b" \t\r\n"  # JSON's
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Request:
 
     def optional(self, cls: type[T], name: str) -> T:
         """Return the body as `cls`; what does not look like JSON is ignored."""
-        if self.payload.lstrip()[:1] in {b"{", b"["}:
+        if self.payload.lstrip(_BLANKS)[:1] in {b"{", b"["}:
             return self._decode(cls, name)
         return cls()
 
@@ -67,9 +66,10 @@ class Request:
         if self.payload in {b"", b"{}"}:
             return True
         try:
-            return bool(msgspec.json.decode(self.payload) == {})
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            value, _ = json_value.only(self.payload)
+        except json_value.NotJson:
             return False
+        return isinstance(value, json_value.Members) and not value
 
     def expect_empty(self) -> None:
         """Raise 10038 when there is a body."""

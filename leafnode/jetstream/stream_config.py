@@ -55,10 +55,12 @@ def checked_create(request: StreamConfigRequest, window_max_ns: int = 0) -> Stre
         raise invalid("stream configuration for create can not be sealed")
     if request.mirror_direct and request.mirror is None and is_stream_name(request.name):
         raise invalid("stream has no mirror but does have mirror direct")
-    return checked_restore(request, window_max_ns)
+    config = checked(request, window_max_ns, pedantic=request.pedantic)
+    _check_one_server(config)
+    return config
 
 
-def checked_restore(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
+def checked_restore(request: StreamConfig, window_max_ns: int = 0) -> StreamConfig:
     """Return the effective configuration of a stream that comes out of an archive; it may be
     sealed. Raises JetStreamError.
     """
@@ -115,12 +117,13 @@ def _check_one_server(config: StreamConfig) -> None:
         raise js_error(10074)
 
 
-def checked(request: StreamConfigRequest, window_max_ns: int = 0) -> StreamConfig:
+def checked(
+    request: StreamConfig, window_max_ns: int = 0, *, pedantic: bool = False
+) -> StreamConfig:
     """Return the effective configuration, whatever there was before. Raises JetStreamError.
 
     `window_max_ns`: the server's bound on duplicate windows, 0 for none.
     """
-    pedantic = request.pedantic
     config = StreamConfig(
         **{field.name: getattr(request, field.name) for field in fields(StreamConfig)}
     )

@@ -12,6 +12,7 @@ from leafnode.go_time import (
     format_time,
     parse_duration,
     parse_time,
+    read_time,
 )
 from leafnode.limits import DURATION_CHARS_MAX
 
@@ -46,6 +47,39 @@ def test_a_time_survives_its_text(ns: int) -> None:
 )
 def test_zones_are_offsets_from_utc(text: str, seconds: int) -> None:
     assert parse_time(text) == seconds * 1_000_000_000
+
+
+LAYOUT = '"2006-01-02T15:04:05Z07:00"'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", f'"" as {LAYOUT}: cannot parse "" as "2006"'),
+        ("2020", f'"2020" as {LAYOUT}: cannot parse "" as "-"'),
+        ("2020-1-01", f'"2020-1-01" as {LAYOUT}: cannot parse "1-01" as "01"'),
+        ("2020-13-01T00:00:00Z", '"2020-13-01T00:00:00Z": month out of range'),
+        ("2020-12-01T25:00:00Z", '"2020-12-01T25:00:00Z": hour out of range'),
+        ("2021-02-29T00:00:00Z", '"2021-02-29T00:00:00Z": day out of range'),
+        ("2020-12-01T00:00:00Zx", '"2020-12-01T00:00:00Zx": extra text: "x"'),
+        (
+            "2020-12-01T00:00:00+99:00",
+            '"2020-12-01T00:00:00+99:00": time zone offset hour out of range',
+        ),
+        (
+            'x\t\u00e9"',
+            f'"x\\x09\\xc3\\xa9\\"" as {LAYOUT}: cannot parse "x\\x09\\xc3\\xa9\\"" as "2006"',
+        ),
+    ],
+)
+def test_what_is_no_time_is_told_in_gos_words(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match="parsing time") as caught:
+        read_time(text)
+    assert str(caught.value) == f"parsing time {problem}"
+
+
+def test_an_hour_of_one_digit_and_a_comma_are_taken_as_go_does() -> None:
+    assert read_time("1970-01-01T1:00:00,5+00:60") == NS_PER_S // 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.jetstream.json_syntax import NOT_HELD, JsonSyntaxError, end_of_value, first_error
+from leafnode.jetstream.json_syntax import (
+    NOT_HELD,
+    JsonSyntaxError,
+    end_of_value,
+    first_error,
+    written,
+)
 from leafnode.limits import JSON_STEPS_MAX
 
 
@@ -35,6 +41,8 @@ from leafnode.limits import JSON_STEPS_MAX
         (b'{"a":1ex}', "invalid character 'x' in numeric literal at offset 8"),
         (b'{"a":"\x01"}', "invalid character '\\x01' in string at offset 7"),
         (b'{"a":"\\q"}', "invalid escape sequence `\\q` in string at offset 8"),
+        (b'{"a":"\\ux"', 'invalid escape sequence `\\ux"` in string at offset 10'),
+        (b'{"a":"\\u12', "unexpected EOF"),
         (b'{"a":"\\u12x4"}', "invalid escape sequence `\\u12x4` in string at offset 12"),
         (b'{"a":[1 2]}', "invalid character '2' after array element at offset 9"),
         (b'{"a":nulx}', "invalid character 'x' in literal null (expecting 'l') at offset 9"),
@@ -62,6 +70,15 @@ def test_the_strict_decoder_says_what_and_where(body: bytes, text: str) -> None:
 )
 def test_the_lax_decoder_says_only_what(body: bytes, text: str) -> None:
     assert first_error(body, strict=False) == text
+
+
+def test_a_part_is_found_as_it_is_written() -> None:
+    body = b' {"a":[1, {"b" : "x"}, [ ]], "c":{}}'
+
+    assert written(body, 1, [0, 1]) == b'{"b" : "x"}'
+    assert written(body, 1, [0, 1, 0]) == b'"x"'
+    assert written(body, 0, [0, 2]) == b"[ ]"
+    assert written(body, 0, [1]) == b"{}"
 
 
 JSON = st.recursive(

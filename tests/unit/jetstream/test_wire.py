@@ -9,9 +9,12 @@ from leafnode.jetstream import wire
 from leafnode.jetstream.api_types import (
     CreateConsumerRequest,
     NextRequest,
+    Placement,
     StreamConfig,
     StreamConfigRequest,
+    StreamSource,
 )
+from leafnode.limits import JSON_STEPS_MAX
 
 STREAM = "StreamConfigRequest"
 CONSUMER = "CreateConsumerRequest"
@@ -103,8 +106,85 @@ def test_nothing_is_the_zero_value(body: bytes) -> None:
     assert wire.decode(StreamConfigRequest, body, name=STREAM) == StreamConfigRequest()
 
 
-def test_a_second_object_behind_the_first_is_ignored_as_the_server_does() -> None:
-    assert wire.decode(StreamConfigRequest, b'{"name":"X"} {}', name=STREAM).name == "X"
+def test_what_stands_behind_an_object_is_read_into_the_same_fields() -> None:
+    body = b'{"name":"X","max_msgs":3,"metadata":{"a":"1"}} {"max_msgs":5,"metadata":{"b":"2"}}null'
+
+    got = wire.decode(StreamConfigRequest, body, name=STREAM)
+
+    assert (got.name, got.max_msgs, got.metadata) == ("X", 5, {"a": "1", "b": "2"})
+
+
+def test_fields_that_are_there_twice_are_read_into_what_the_former_left() -> None:
+    body = (
+        b'{"subjects":["a","b"],"subjects":[null],"placement":{"cluster":"c"},'
+        b'"placement":{"tags":["t"]},"sources":[{"name":"o"}],"sources":[{"filter_subject":"f"},null],'
+        b'"mirror":{"name":"m"},"mirror":null,"max_bytes":4,"max_bytes":null}'
+    )
+
+    got = wire.decode(StreamConfigRequest, body, name=STREAM)
+
+    assert got.subjects == ["a"]
+    assert got.placement == Placement(cluster="c", tags=["t"])
+    assert got.sources == [StreamSource(name="o", filter_subject="f"), StreamSource()]
+    assert (got.mirror, got.max_bytes) == (None, 4)
+
+
+def test_letters_that_fold_to_ascii_are_those_letters() -> None:
+    got = wire.decode(StreamConfigRequest, '{"max_m\u017fgs":5}'.encode(), name=STREAM)
+
+    assert got.max_msgs == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            b'{"MAX_MSGS":"5"}',
+            f"{NO_FIELD} string into Go struct field {STREAM}.MAX_MSGS of type int64",
+        ),
+        (
+            b'{"max_msgs":1e3}',
+            f"{NO_FIELD} number 1e3 into Go struct field {STREAM}.max_msgs of type int64",
+        ),
+        (b'{"name":1e400}', f"{NO_FIELD} number into Go struct field {STREAM}.name of type string"),
+        (b'{"\\u0001":1}', 'json: unknown field "\\x01"'),
+        (b'{"\xff":1}', 'json: unknown field "\ufffd"'),
+        (b'{"x":1e400}', 'json: unknown field "x"'),
+        (b'{"storage":{"a" : [1, "\xff"]}}', 'can not unmarshal "{\\"a\\" : [1, \\"\\xff\\"]}"'),
+        (b"[{}] x", f"{NO_FIELD} array into Go value of type server.{STREAM}"),
+        (b'{"compression":1}', f"{NO_FIELD} number into Go value of type string"),
+        (
+            b'{"sources":{}}',
+            f"{NO_FIELD} object into Go struct field {STREAM}.sources of type "
+            "[]*server.StreamSource",
+        ),
+        (
+            b'{"metadata":{"a~b/c":1}}',
+            f"{NO_FIELD} number into Go struct field {STREAM}.metadata.a~0b~1c of type string",
+        ),
+        (
+            b'{"sources":[{"opt_start_time":"2020-01-01"}]}',
+            'parsing time "2020-01-01" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "T"',
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_as_it_is_written(body: bytes, text: str) -> None:
+    assert refusal(body) == text
+
+
+def test_an_unknown_field_does_not_matter_to_the_lax_however_deep() -> None:
+    body = b'{"name":"X","placement":{"zz":1e400},"zz":[]}'
+
+    assert wire.decode(StreamConfigRequest, body, name=STREAM, strict=False).name == "X"
+
+
+def test_a_value_too_far_away_is_not_repeated() -> None:
+    body = b'{"metadata":{"a":"b"},"subjects":[%b],"storage":{"a":1}}' % (
+        b"[]," * JSON_STEPS_MAX + b"[]"
+    )
+    refused = refusal(body.replace(b'"subjects":[', b'"storage":[', 1))
+
+    assert refused == "invalid JSON value"
 
 
 def test_elements_of_a_nested_list_are_named_by_their_index() -> None:
