@@ -158,7 +158,9 @@ LEAF_REMOVE_SLICE: Final = 512  # subscriptions of a lost link taken out in one 
 LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
 LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones
-LEAF_INTEREST_MAX: Final = 100_000  # LS+ kept from one hub; a flood beyond it ends the link
+LEAF_INTEREST_MAX: Final = 100_000  # LS+ kept from one peer; a hub's flood beyond it ends the link
+LEAF_NAME_CHARS_MAX: Final = 256  # ours: of each name in a leaf's CONNECT, which are kept
+LEAFS_ACCEPTED_MAX: Final = 4096  # ours: nats-server has no bound of its own
 
 # --- store and JetStream; docs/store.md
 COMMIT_ROWS_MAX: Final = 4096

@@ -21,8 +21,9 @@ class FileProblemError(LeafnodeError):
 def check_files(options: Options) -> None:
     """Read what a start reads first. Raises FileProblemError for the first that is of no use."""
     _check_operator(options)
-    listeners = (options.tls, options.websocket.tls if options.websocket is not None else None)
-    for tls in listeners:
+    leafs = options.leafnodes.listener if options.leafnodes is not None else None
+    blocks = (options.websocket, leafs)
+    for tls in (options.tls, *(block.tls for block in blocks if block is not None)):
         if tls is None:
             continue
         from leafnode.net.tls_context import server_context

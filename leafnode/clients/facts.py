@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
-from leafnode.protocol import errors
+from leafnode.protocol import errors, leaf_errors
 from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 from leafnode.sha256 import sha256
 
@@ -44,6 +44,11 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",
     errors.NoRespondersRequiresHeaders: "No Responders Requires Headers",
     errors.StaleConnection: "Stale Connection",
+    leaf_errors.DuplicateLeafConnection: "Duplicate Remote LeafNode Connection",
+    leaf_errors.GatewayOnLeafPort: "Wrong Gateway",
+    leaf_errors.LeafVersionTooOld: "Minimum Version Required",
+    leaf_errors.NotALeafNode: "Incorrect Port",
+    leaf_errors.SameClusterName: "Cluster Names Identical",
 }
 
 

@@ -110,6 +110,15 @@ def _named(options: Options) -> Iterator[tuple[tuple[str, ...], str]]:
     """Return the accounts that other blocks name, and where."""
     for index, remote in enumerate(options.leafnodes.remotes if options.leafnodes else ()):
         yield ("leafnodes", "remotes", str(index), "account local"), remote.account
+    leafs = options.leafnodes.listener if options.leafnodes is not None else None
+    if leafs is not None:
+        own = leafs.authorization
+        if own.account:
+            yield ("leafnodes", "authorization", "account"), own.account
+        for index, user in enumerate(own.users):
+            if user.account:
+                path = ("leafnodes", "authorization", "users", str(index), "account")
+                yield path, user.account
     if options.uplink is not None:
         yield ("uplink", "account"), options.uplink.account
     if options.serial is not None:

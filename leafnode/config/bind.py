@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.config import blocks, convert, monitoring, process, refused, taken
+from leafnode.config import blocks, convert, leafnodes, monitoring, process, refused, taken
 from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
@@ -250,7 +250,7 @@ _TOP: Final = Block(
         Row(("allow_non_tls",), "allow_non_tls", convert.boolean),
         Row(("proxy_protocol",), "proxy_protocol", convert.boolean),
         *operator_mode.ROWS,
-        Row(("resolver_tls",), "resolver_tls", blocks.dialer_tls),
+        Row(("resolver_tls",), "resolver_tls", leafnodes.dialer_tls),
         Row(("max_payload",), "max_payload_bytes", _MAX_PAYLOAD),
         Row(("max_control_line",), "max_control_line_bytes", _max_control_line),
         Row(("max_pending",), "max_pending_bytes", _MAX_PENDING),
@@ -271,7 +271,7 @@ _TOP: Final = Block(
         Row(("jetstream",), "jetstream", blocks.jetstream),
         Row(("store_dir", "storedir"), "store_dir", convert.text_or("")),
         Row(("store",), "store", blocks.store),
-        Row(("leafnodes", "leaf"), "leafnodes", blocks.leafnodes),
+        Row(("leafnodes", "leaf"), "leafnodes", leafnodes.leafnodes),
         Row(("uplink",), "uplink", blocks.uplink),
         Row(("serial",), "serial", blocks.serial),
         *process.ROWS,

@@ -1,6 +1,6 @@
 """The blocks of a configuration: for each a table of its keys, and the rules among its values.
 
-Knows jetstream, store, leafnodes, uplink and serial; not the options outside of blocks, nor the
+Knows jetstream, store, uplink and serial; not the options outside of blocks, nor the
 blocks with a file of their own, and not what an option does. Truth: nats-server 2.15.1 for its keys
 (measured), for ours docs/configuration.md.
 """
@@ -11,16 +11,13 @@ from typing import Any, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from leafnode.config import convert, refused, taken, tls
+from leafnode.config import convert, refused, taken
 from leafnode.config.options import (
     JetStreamLimits,
     JetStreamOptions,
-    LeafOptions,
-    LeafRemote,
     SerialOptions,
     SerialPort,
     StoreOptions,
-    TlsOptions,
     UplinkOptions,
     UplinkStream,
 )
@@ -99,102 +96,6 @@ _JETSTREAM: Final = Block(
     ),
     refused.JETSTREAM,
     taken.JETSTREAM,
-)
-
-
-# --- leafnodes
-
-
-def leafnodes(place: Place) -> LeafOptions:
-    values = _LEAFNODES.read(place).values
-    # The remotes' own dial_timeout goes before that of the block around them.
-    shared = (
-        {"dial_timeout_ns": values.pop("dial_timeout_ns")} if "dial_timeout_ns" in values else {}
-    )
-    remotes = tuple(LeafRemote(**(shared | remote)) for remote in values.pop("remotes", ()))
-    return LeafOptions(remotes=remotes, **values)
-
-
-def _remotes(place: Place) -> tuple[dict[str, Any], ...]:
-    remotes = tuple(_remote(item) for item in place.items("remotes"))
-    keys = ("urls", "account", "credentials", "nkey")
-    same = [tuple(remote.get(key) for key in keys) for remote in remotes]
-    for index, item in enumerate(place.items("remotes")):
-        if same[index] in same[:index]:
-            raise item.error("one with the same urls, account and credentials stands before it")
-    return remotes
-
-
-def _remote(place: Place) -> dict[str, Any]:
-    given = _REMOTE.read(place)
-    given.need("urls", 'url, like "nats-leaf://host:7422"')
-    given.exclude("credentials", "nkey", "expected credentials or nkey, not both")
-    return given.values
-
-
-def dialer_tls(place: Place) -> TlsOptions:
-    """Return the TLS of whoever dials: a remote, or the fetching of account JWTs."""
-    given = _TLS.read(place)
-    if "cert_file" in given.values:
-        given.need("key_file", "key_file beside cert_file")
-    if "key_file" in given.values:
-        given.need("cert_file", "cert_file beside key_file")
-    return TlsOptions(**given.values, where=place.where)
-
-
-def _first(place: Place) -> bool:
-    """Whether TLS comes before the hub's INFO; a delay is a listener's matter."""
-    return tls.first(place)[0]
-
-
-_TLS: Final = Block(
-    (
-        Row(("ca_file",), "ca_file", convert.text_or("")),
-        Row(("cert_file",), "cert_file", convert.text),
-        Row(("key_file",), "key_file", convert.text),
-        Row(("handshake_first", "first", "immediate"), "handshake_first", _first),
-        Row(("timeout",), "timeout_ns", convert.seconds(limits.LEAF_CONNECT_INFO_TIMEOUT_NS)),
-        Row(("min_version",), "min_version", tls.min_version),
-        Row(("cipher_suites",), "cipher_suites", convert.list_of(tls.suite, "cipher suites")),
-    ),
-    refused.TLS,
-    taken.REMOTE_TLS,
-)
-_SUBJECTS: Final = convert.list_of(convert.subject, "subjects", may_be_empty=True)
-_REMOTE: Final = Block(
-    (
-        Row(("url", "urls"), "urls", convert.list_of(convert.leaf_url, "urls")),
-        Row(("account", "local"), "account", convert.text_or("$G")),
-        Row(("credentials", "creds"), "credentials", convert.text_or("")),
-        Row(("nkey", "seed"), "nkey", convert.seed),
-        Row(("tls",), "tls", dialer_tls),
-        Row(("deny_imports", "deny_import"), "deny_imports", _SUBJECTS),
-        Row(("deny_exports", "deny_export"), "deny_exports", _SUBJECTS),
-        Row(("no_randomize", "dont_randomize"), "no_randomize", convert.boolean),
-        Row(("ignore_discovered_servers",), "ignore_discovered_servers", convert.boolean),
-        Row(("disabled",), "disabled", convert.boolean),
-        Row(("dial_timeout",), "dial_timeout_ns", convert.interval(limits.LEAF_DIAL_TIMEOUT_NS)),
-        Row(
-            ("first_info_timeout",),
-            "first_info_timeout_ns",
-            convert.interval(limits.LEAF_FIRST_INFO_TIMEOUT_NS),
-        ),
-    ),
-    refused.REMOTE,
-    taken.REMOTE,
-)
-_LEAFNODES: Final = Block(
-    (
-        Row(
-            ("reconnect", "reconnect_delay", "reconnect_interval"),
-            "reconnect_ns",
-            convert.interval(limits.LEAF_RECONNECT_NS),
-        ),
-        Row(("dial_timeout",), "dial_timeout_ns", convert.interval(limits.LEAF_DIAL_TIMEOUT_NS)),
-        Row(("remotes",), "remotes", _remotes),
-    ),
-    refused.LEAFNODES,
-    taken.LEAFNODES,
 )
 
 

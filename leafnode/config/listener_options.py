@@ -1,4 +1,4 @@
-"""What a listener for clients is configured with: TLS and WebSocket, as frozen dataclasses.
+"""What a listener is configured with: TLS, WebSocket, leafs, as frozen dataclasses.
 
 Knows names, types and defaults; not what an option does. Truth: nats-server 2.15.1 server/opts.go
 TLSConfigOpts, WebsocketOpts.
@@ -7,8 +7,12 @@ TLSConfigOpts, WebsocketOpts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from leafnode import limits
+
+if TYPE_CHECKING:
+    from leafnode.config.options import HostPort
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,49 @@ class ListenerTls:
     pinned_certs: frozenset[str] = frozenset()
     rate_limit: int = 0
     where: str = field(default="", compare=False)  # file:line:column, for errors of the files
+
+
+@dataclass(frozen=True, slots=True)
+class LeafUser:
+    """One entry of `leafnodes { authorization { users } }`. `account` empty: the global one."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    account: str = ""
+    proxy_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeafAuthorization:
+    """`leafnodes { authorization { … } }`: with somebody in it nobody else may come as a leaf.
+
+    `account` is that of `user` or `nkey`, and where nobody needs a login, everybody's.
+    """
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    nkey: str = ""
+    account: str = ""
+    timeout_ns: int = 0  # 0: the default
+    users: tuple[LeafUser, ...] = ()
+    proxy_required: bool = False
+
+    @property
+    def names(self) -> bool:
+        """Whether it names somebody."""
+        return bool(self.user or self.nkey or self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class LeafListener:
+    """The port for leafs that dial us. `advertise`: what they are told instead of host and port."""
+
+    host: str = "0.0.0.0"  # noqa: S104 -- nats-server's default
+    port: int = 0
+    advertise: HostPort | None = None
+    authorization: LeafAuthorization = LeafAuthorization()
+    tls: ListenerTls | None = None
+    min_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from leafnode import limits
 
 if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
-    from leafnode.config.listener_options import ListenerTls, Websocket
+    from leafnode.config.listener_options import LeafListener, ListenerTls, Websocket
 
 SYSTEM_ACCOUNT: Final = "$SYS"  # what it is called where nobody names it
 _NO_LIMIT: Final = 2**31 - 1  # of connections: file descriptors end first
@@ -218,16 +218,21 @@ class LeafRemote:
     no_randomize: bool = False
     ignore_discovered_servers: bool = False
     disabled: bool = False
+    hub: bool = False  # who is dialed is the spoke
+    isolates: bool = False  # the hub is not told what leafs below us want
+    requests_isolation: bool = False  # nor we what other leafs of the hub want
     dial_timeout_ns: int = limits.LEAF_DIAL_TIMEOUT_NS
     first_info_timeout_ns: int = limits.LEAF_FIRST_INFO_TIMEOUT_NS
 
 
 @dataclass(frozen=True, slots=True)
 class LeafOptions:
-    """`leafnodes { … }`, the dialing side."""
+    """`leafnodes { … }`. `listener` None: no leaf is let in. `isolates` holds for every link."""
 
     remotes: tuple[LeafRemote, ...] = ()
     reconnect_ns: int = limits.LEAF_RECONNECT_NS
+    listener: LeafListener | None = None
+    isolates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

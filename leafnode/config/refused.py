@@ -15,7 +15,6 @@ def _each(reason: str, keys: str) -> dict[str, str]:
 
 _NOT_YET: Final = "not supported yet"
 _NO_CLUSTER: Final = "leafnode builds no cluster: point leafnodes.remotes at one"
-_NO_LEAFS: Final = "not supported: leafnode accepts no leaf connections, it dials them (remotes)"
 
 _CERT_STORE: Final = "cert_store cert_match cert_match_by cert_match_skip_invalid ca_certs_match"
 
@@ -28,8 +27,6 @@ JETSTREAM: Final[dict[str, str]] = _each(
     "not supported: put store_dir on an encrypted file system",
     "key ek encryption_key prev_key prev_ek prev_encryption_key cipher tpm",
 )
-
-LEAFNODES: Final[dict[str, str]] = _each(_NO_LEAFS, "listen host net port authorization tls")
 
 REMOTE: Final[dict[str, str]] = _each(
     "not supported: a remote is dialed without a proxy", "proxy"

@@ -21,7 +21,6 @@ _INT64_MAX: Final = 2**63 - 1
 _SYNC_NS: Final = 120 * NS_PER_S  # nats-server's own
 _BOUNDED: Final = "this bound is fixed here"
 _NO_CLUSTER: Final = "there is no cluster"
-_NO_LISTENER: Final = "no leaf connection comes in"
 _NO_WEBSOCKET: Final = "a remote is dialed by TCP or TLS"
 _NO_OCSP: Final = "no OCSP answers are stapled or kept"
 _COUNT: Final = convert.number(-_INT64_MAX, _INT64_MAX, "a count")
@@ -141,21 +140,17 @@ ACCOUNT_JETSTREAM: Final[Mapping[str, Taken]] = _each(
 LEAFNODES: Final[Mapping[str, Taken]] = (
     _each(
         convert.boolean,
-        _NO_LISTENER,
+        "",  # there are no routes to tell anybody by
         "no_advertise",
         'LeafNode: field "NoAdvertise"',
         default=False,
     )
-    | _each(_NONE, _NO_LISTENER, "advertise leafnode_advertise min_version minimum_version")
     | _each(convert.interval(1), "that of the server holds", "write_deadline")
     | _each(convert.one_of("default", "close", "retry"), "a link is closed", "write_timeout")
     | _each(compression, "", "compression")
-    | _each(convert.only((False,), why=_FALSE), "", "isolate_leafnode_interest isolate")
 )
 REMOTE: Final[Mapping[str, Taken]] = (
     _each(compression, "", "compression")
-    | _each(convert.only((False,), why=_FALSE), "", "hub isolate_leafnode_interest isolate")
-    | _each(convert.only((False,), why=_FALSE), "", "request_isolation")
     | _each(_migrate, _NO_CLUSTER, "jetstream_cluster_migrate js_cluster_migrate")
     | _each(
         convert.boolean,

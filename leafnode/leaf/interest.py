@@ -1,6 +1,7 @@
-"""Which LS+ and LS- a hub is sent: the local interest of one account, kept in step.
+"""Which LS+ and LS- the other side of a link is sent: one account's interest, kept in step.
 
-Knows the account's interest and the link's rules; not the connection. Truth: nats-server 2.15.1
+Knows the account's interest and the link's rules; not the connection, and not whose interest each
+side is told of: routing.leaf_interest. Truth: nats-server 2.15.1
 server/leafnode.go (there: smap); LS+ once per key, again on each change of a queue group's weight.
 
 New interest goes out at once, because a request that follows it on the wire must not be
@@ -16,11 +17,10 @@ from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import encode_sub, encode_unsub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from leafnode.clock import Clock, Timer
     from leafnode.leaf.rules import LinkRules
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Peer
 
     Key = tuple[bytes, bytes]
 
@@ -30,44 +30,46 @@ _ENDS_A_WORD: Final = frozenset(b" \t\r\n\0\f")
 class Interest:
     """What one link announced. Watches the account from `start` to `stop`."""
 
-    def __init__(
-        self, account: Account, rules: LinkRules, send: Callable[[bytes], None], clock: Clock
-    ) -> None:
+    def __init__(self, account: Account, peer: Peer, rules: LinkRules, clock: Clock) -> None:
+        """`peer` is the other side, and knows what it is to us by now."""
+        self.peer = peer
         self._account = account
         self._rules = rules
-        self._send = send
         self._clock = clock
-        self._announced: dict[Key, int] = {}  # the weight last sent; bounded by the local interest
+        self._announced: dict[Key, int] = {}  # the weight last sent; bounded by the interest
         self._changed: set[Key] = set()
         self._timer: Timer | None = None
 
     def start(self, loop_subject: bytes) -> None:
         """Announce everything there is, and the loop subject; follow every change from now on."""
         lines = [encode_sub(loop_subject)]
-        for (subject, queue), count in self._account.local_interest.items():
-            if self._may_announce(subject, queue):
-                self._announced[subject, queue] = count
-                lines.append(encode_sub(subject, queue, count))
-        self._send(b"".join(lines))
-        self._account.watchers.append(self)
+        for key in self._account.wanted():
+            count = self._count(key)
+            if count and self._may_announce(*key):
+                self._announced[key] = count
+                lines.append(encode_sub(*key, count))
+        self.peer.send(b"".join(lines))
+        self._account.links.append(self)
 
     def stop(self) -> None:
-        """Follow no longer. The hub forgets by itself when the link ends."""
-        if self in self._account.watchers:
-            self._account.watchers.remove(self)
+        """Follow no longer. The other side forgets by itself when the link ends."""
+        if self in self._account.links:
+            self._account.links.remove(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
+    def interest_changed(self, subject: bytes, queue: bytes) -> None:
         key = (subject, queue)
         if key in self._announced:
             self._changed.add(key)
             if self._timer is None:
                 self._timer = self._clock.call_later(0, self._catch_up)
-        elif count and self._may_announce(subject, queue):
+            return
+        count = self._count(key)
+        if count and self._may_announce(subject, queue):
             self._announced[key] = count
-            self._send(encode_sub(subject, queue, count))
+            self.peer.send(encode_sub(subject, queue, count))
 
     def _catch_up(self) -> None:
         self._timer = None
@@ -75,7 +77,7 @@ class Interest:
         lines = []
         for key in changed:
             subject, queue = key
-            count = self._account.local_interest.get(key, 0)
+            count = self._count(key)
             if not count:
                 del self._announced[key]
                 lines.append(encode_unsub(subject, queue))
@@ -83,7 +85,10 @@ class Interest:
                 self._announced[key] = count
                 lines.append(encode_sub(subject, queue, count))
         if lines:
-            self._send(b"".join(lines))
+            self.peer.send(b"".join(lines))
+
+    def _count(self, key: Key) -> int:
+        return self._account.wanted_by_others(key, self.peer.leaf)
 
     def _may_announce(self, subject: bytes, queue: bytes) -> bool:
         # Subjects and queues also come out of JSON, where a line end is one escape away.

@@ -8,14 +8,13 @@ s (measured).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.nuid import nuid
+from leafnode.routing.leaf_interest import LOOP_PREFIX
 
 if TYPE_CHECKING:
     from random import Random
-
-LOOP_PREFIX: Final = b"$LDS."
 
 
 class LoopSubjects:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
-from leafnode.leaf.handler import HubLink, LeafEnvironment, LeafzRow
+from leafnode.leaf.handler import HubLink
 from leafnode.leaf.login import Login, read_login, read_tls_context
 from leafnode.leaf.urls import HubUrl, UrlPool
 from leafnode.limits import (
@@ -28,12 +28,13 @@ from leafnode.limits import (
     LEAF_STABLE_NS,
     LEAF_TLS_TIMEOUT_NS,
 )
-from leafnode.protocol.leaf_session import LeafSettings
+from leafnode.protocol.leaf_dialer import LeafSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.config.options import LeafRemote
+    from leafnode.leaf.link import LeafEnvironment, LeafzRow
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.routing.account import Account
 
@@ -218,6 +219,8 @@ class Remote:
             jetstream=environment.jetstream,
             deny_imports=options.deny_imports,
             traces=environment.traces,
+            is_hub=options.hub,
+            requests_isolation=options.requests_isolation,
             tls_wanted=url.tls or options.tls is not None,
             tls_first=tls_first,
             loop_subject=environment.loop_subjects.subject_of(self.account.name),

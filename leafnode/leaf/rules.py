@@ -1,27 +1,33 @@
-"""What may cross a link to a hub, each way: the deny table, the user's options, the hub's word.
+"""What may cross a leaf link, each way: the deny table, the user's options, the hub's word.
 
-Pure. Directions are named from here: import is what comes in, export what goes out. Filtering is
-the sender's duty: a hub answers plain `$JS.API` requests of a leaf and takes its `$KV` writes, so
-each JetStream call would be answered, and each stream made, twice. Truth: nats-server 2.15.1
-server/leafnode.go; the table and the hub's behaviour are measured on its binary.
+Pure. A spoke's directions are named from it: import is what comes in, export what goes out; a hub
+has its user's names: it may send what the leaf imports. Filtering is the sender's duty: a hub
+answers plain `$JS.API` requests of a leaf and takes its `$KV` writes, so each JetStream call would
+be answered, and each stream made, twice. Truth: nats-server 2.15.1 server/leafnode.go; the table
+and the hub's behaviour are measured on its binary.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from leafnode.leaf.loop import LOOP_PREFIX
+from leafnode.protocol import subject as subjects
+from leafnode.protocol.leaf_op import SubjectRulesInfo
+from leafnode.routing.leaf_interest import LOOP_PREFIX
 from leafnode.routing.permissions import Permissions, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from leafnode.protocol.leaf_op import SubjectRulesInfo
-
 # Own to each server, whatever the domains are. $SYS: both sides serve `$SYS.REQ.USER.INFO` and
 # its like, so a request that crossed would get two answers.
-_NEVER_CROSSES: Final = (b"$JS.API.>", b"$KV.>", b"$OBJ.>", b"$SYS.>")
+_JETSTREAM: Final = (b"$JS.API.>", b"$KV.>", b"$OBJ.>")
+_SYSTEM: Final = b"$SYS.>"
+_NEVER_CROSSES: Final = (*_JETSTREAM, _SYSTEM)
+# Between system accounts, which are there for `$SYS`. Domains are never extended: that is raft.
+_NEVER_BETWEEN_SYSTEMS: Final = (*_JETSTREAM, b"$JSC.>", b"$NRG.>")
 # Replies that a peer may always get: service import replies and acknowledgements.
 _EXEMPT_MESSAGES: Final = (b"_R_.", b"$JS.ACK.")
 # Interest that is the link's own business.
@@ -30,29 +36,50 @@ _GATEWAY_REPLY: Final = b"_GR_."
 _GATEWAY_REPLY_PREFIX_BYTES: Final = 19  # _GR_.<6 of the cluster's hash>.<6 of the server's hash>.
 
 
+class Verdict(Enum):
+    """What becomes of an LS+ of the other side."""
+
+    TAKEN = auto()
+    IGNORED = auto()  # it could never be served
+    VIOLATION = auto()  # the leaf was told that it may not
+
+
 @dataclass(frozen=True, slots=True)
 class LinkRules:
     """The rules of one link.
 
-    `permissions` are the hub's as a peer of our account: it publishes what we import, and
-    receives what we export. `announce` judges our LS+ lines, `accept` the hub's.
+    `permissions` are the other side's as a peer of our account: what it may publish here, and what
+    it may receive. `announce` judges our LS+ lines, `accept` the other side's. `strict`: a literal
+    that `accept` forbids is a violation, as a hub sees it.
     """
 
     permissions: Permissions
     announce: Rules
     accept: Rules
+    strict: bool = False
 
     def may_announce(self, subject: bytes) -> bool:
-        """Judge an LS+ to the hub: a literal outside ends the link, a wildcard may overlap."""
+        """Judge an LS+ of ours: a literal outside ends the link, a wildcard may overlap."""
         return self.announce.allows_pattern(subject, partly=True)
 
-    def may_accept(self, subject: bytes) -> bool:
-        """Judge an LS+ of the hub: one that could never be served is ignored."""
-        return self.accept.allows_pattern(subject, partly=True)
+    def judge(self, subject: bytes) -> Verdict:
+        """Judge an LS+ of the other side.
+
+        A hub takes every wildcard and filters what it sends; `$SYS` is ignored, because each server
+        answers its own users and real leafs announce it.
+        """
+        if not self.strict:
+            allowed = self.accept.allows_pattern(subject, partly=True)
+            return Verdict.TAKEN if allowed else Verdict.IGNORED
+        if subject.startswith(b"$SYS.") and self.accept.denies(subject):
+            return Verdict.IGNORED
+        if not subjects.is_literal(subject) or self.accept.allows(subject):
+            return Verdict.TAKEN
+        return Verdict.VIOLATION
 
 
 class ExportRules(Rules):
-    """Judges what goes out. A reply that a gateway has wrapped is judged by the subject inside."""
+    """Judges messages. A reply that a gateway has wrapped is judged by the subject inside."""
 
     __slots__ = ()
 
@@ -62,24 +89,42 @@ class ExportRules(Rules):
         return super().allows(subject, queue)
 
 
-def link_rules(
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The two ends of a link: their JetStream domains, and whether they are system accounts."""
+
+    domain: str  # ours
+    other_domain: str
+    is_system: bool = False
+
+    @property
+    def never_in(self) -> tuple[bytes, ...]:
+        """What the other side has of its own."""
+        return _NEVER_BETWEEN_SYSTEMS if self.is_system else _NEVER_CROSSES
+
+    @property
+    def never_out(self) -> tuple[bytes, ...]:
+        """What is ours alone; what is meant for our own domain is not sent away, too."""
+        if self.domain and self.domain != self.other_domain:
+            return (*self.never_in, b"$JS.%b.API.>" % self.domain.encode("utf-8", "replace"))
+        return self.never_in
+
+
+def spoke_rules(
+    between: Between,
     *,
-    domain: str,
-    hub_domain: str,
     deny_imports: Iterable[str] = (),
     deny_exports: Iterable[str] = (),
     hub_import: SubjectRulesInfo | None = None,
     hub_export: SubjectRulesInfo | None = None,
 ) -> LinkRules:
-    """Return the rules of a link between non-system accounts.
+    """Return the rules of a link on which the other side is our hub.
 
     `hub_import` and `hub_export` are the permissions of our user at the hub, as its INFO gives
     them.
     """
-    never_out: tuple[bytes, ...] = _NEVER_CROSSES
-    if domain and domain != hub_domain:
-        never_out = (*never_out, b"$JS.%b.API.>" % domain.encode())
-    deny_in = (*_NEVER_CROSSES, *_encode(deny_imports), *_denied(hub_import))
+    never_out = between.never_out
+    deny_in = (*between.never_in, *_encode(deny_imports), *_denied(hub_import))
     deny_out = (*never_out, *_encode(deny_exports), *_denied(hub_export))
     allow_in = _allowed(hub_import)
     allow_out = _allowed(hub_export)
@@ -91,6 +136,48 @@ def link_rules(
         announce=Rules(allow_in, deny_in, exempt=_EXEMPT_INTEREST),
         accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST + _EXEMPT_MESSAGES),
     )
+
+
+def hub_rules(
+    between: Between, user: Permissions | None, *, deny_pub: Iterable[str] = ()
+) -> LinkRules:
+    """Return the rules of a link on which we are the hub, for the leaf's user here.
+
+    It may send what its user may publish, JetStream's own subjects too: keeping those back is the
+    leaf's duty. `deny_pub` is what the leaf asked not to be sent.
+    """
+    may = user or Permissions(Rules(), Rules())
+    imports, exports = may.subscribe, may.publish
+    # An entry for a queue group says nothing of messages that are sent on.
+    allow_out = None if imports.allowed is None else _plain(imports.allowed)
+    deny_out = (*_plain(imports.denied), *between.never_out, *_encode(deny_pub))
+    return LinkRules(
+        permissions=Permissions(
+            publish=ExportRules(exports.allowed, exports.denied, exempt=_EXEMPT_MESSAGES),
+            subscribe=ExportRules(allow_out, deny_out),
+            responses=may.responses,
+        ),
+        announce=Rules(
+            exports.allowed, (*exports.denied, *between.never_in), exempt=_EXEMPT_INTEREST
+        ),
+        accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST),
+        strict=True,
+    )
+
+
+def told(rules: Rules) -> SubjectRulesInfo | None:
+    """Return one direction of a user's permissions as INFO tells it; None: everything goes."""
+    allowed, denied = rules.allowed, rules.denied
+    if allowed is None and not denied:
+        return None
+    return SubjectRulesInfo(
+        [one.decode("utf-8", "replace") for one in allowed] if allowed else None,
+        [one.decode("utf-8", "replace") for one in denied] if denied else None,
+    )
+
+
+def _plain(entries: Iterable[bytes]) -> list[bytes]:
+    return [entry for entry in entries if b" " not in entry]
 
 
 def _allowed(info: SubjectRulesInfo | None) -> tuple[bytes, ...] | None:

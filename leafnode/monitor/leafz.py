@@ -1,4 +1,4 @@
-"""/leafz: the links to hubs.
+"""/leafz: the links to hubs, and to leafs below us.
 
 Truth: measured on nats-server 2.15.1, server/monitor.go Leafz. The key `leafnode` is ours.
 """
@@ -13,14 +13,14 @@ from leafnode.monitor.varz import address
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
-    from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.link import LeafzRow
     from leafnode.monitor.options import LeafzOptions
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import RemoteView, Views
 
 
 def leafz(views: Views, clock: Clock, options: LeafzOptions) -> Steps[dict[str, object]]:
-    """The links are as few as the configured remotes; only their subscriptions can be many."""
+    """Links of dialed remotes and of accepted leafs; their subscriptions can be many."""
     listing = Listing(views, with_list=options.subscriptions, with_detail=False)
     rows = []
     for leaf in views.leafs():
@@ -52,6 +52,7 @@ def _row(leaf: LeafzRow, subjects: list[str]) -> dict[str, object]:
         "id": leaf.id,
         "name": leaf.name,
         "is_spoke": leaf.is_spoke,
+        **({"is_isolated": True} if leaf.is_isolated else {}),
         "account": leaf.account,
         "ip": leaf.ip,
         "port": leaf.port,

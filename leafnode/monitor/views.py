@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
-    from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.link import LeafzRow
     from leafnode.monitor.steps import Steps
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
@@ -136,12 +136,14 @@ class AccountFaults(msgspec.Struct, frozen=True):
 
 
 class LeafFaults(msgspec.Struct, frozen=True):
-    """Links to hubs, all remotes together."""
+    """Leaf links, all remotes and all leafs below us together."""
 
-    interest_ignored: int = 0  # LS+ for what may not be sent, of the links that are up
+    interest_ignored: int = 0  # LS+ for what may not be sent; of remotes, while they are up
     reconnects: int = 0
     slow_consumers: int = 0
     stale_connections: int = 0
+    refused: int = 0  # leafs whose login did not hold, or for which there was no place
+    logins_evicted: int = 0  # leafs that waited longest and made room
 
 
 class JetStreamFaults(msgspec.Struct, frozen=True):

@@ -144,7 +144,13 @@ class SlowConsumer(ProtocolError):  # noqa: N818
     wire_error = b"Slow Consumer"
 
 
-class PermissionsViolation(ProtocolError):  # noqa: N818
+class Worded(ProtocolError):  # noqa: N818 -- what it is
+    """An error whose text says what it was about."""
+
+    wire_text: bytes
+
+
+class PermissionsViolation(Worded):
     """A subject that the user may not publish or subscribe to. The connection lives."""
 
     closes = False
@@ -205,5 +211,5 @@ def _shown(char: str) -> str:
 
 def wire_line(error: ProtocolError) -> bytes:
     """Return the -ERR line for an error, empty for one that closes silently."""
-    text = error.wire_text if isinstance(error, PermissionsViolation) else error.wire_error
+    text = error.wire_text if isinstance(error, Worded) else error.wire_error
     return b"-ERR '%b'\r\n" % text if text else b""

@@ -25,7 +25,7 @@ PING_LINE: Final = b"PING\r\n"
 PONG_LINE: Final = b"PONG\r\n"
 
 
-class SubjectRulesInfo(msgspec.Struct, frozen=True):
+class SubjectRulesInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """Permissions as INFO carries them."""
 
     allow: list[str] | None = None
@@ -92,11 +92,17 @@ class Err:
     text: str
 
 
-LeafOp = LeafInfo | LeafSub | LeafUnsub | Ping | Pong | Ok | Err
+@dataclass(frozen=True, slots=True)
+class SecondConnect:
+    """CONNECT on a link that is up already. The first one is leaf_acceptor's to read."""
+
+
+LeafOp = LeafInfo | LeafSub | LeafUnsub | Ping | Pong | Ok | Err | SecondConnect
 
 _PING: Final = Ping()
 _PONG: Final = Pong()
 _OK: Final = Ok()
+_CONNECT: Final = SecondConnect()
 _ERROR_TEXT_MAX: Final = 512  # what of a peer's complaint is kept for logs and status
 _INFO_DECODER: Final = msgspec.json.Decoder(LeafInfo)
 
@@ -126,13 +132,14 @@ class LeafConnect:
     deny_pub: tuple[str, ...]
     credentials: LeafCredentials
     traces: bool = False
+    is_hub: bool = False
+    isolate: bool = False
 
 
 def parse_leaf_line(line: bytes) -> LeafOp:
     """Return the operation of one control line given without its CRLF.
 
-    Raises ProtocolError. LMSG, HMSG and CONNECT are refused here: the lane has the first two, and a
-    dialing node is never sent the third.
+    Raises ProtocolError. LMSG and HMSG are refused here: the lane has them.
     """
     verb, _, arguments = line.strip(b" \t").replace(b"\t", b" ").partition(b" ")
     match verb.upper():
@@ -150,6 +157,8 @@ def parse_leaf_line(line: bytes) -> LeafOp:
             return Err(_printable(arguments.strip(b" '")[:_ERROR_TEXT_MAX]))
         case b"+OK":
             return _OK
+        case b"CONNECT":
+            return _CONNECT
         case _:
             raise UnknownOperation(_printable(verb[:32]))
 
@@ -195,6 +204,8 @@ def encode_connect(connect: LeafConnect) -> bytes:
         "compress_mode": "off",
         "remote_account": connect.remote_account,
         "protocol": TRACING_PROTOCOL if connect.traces else LEAF_PROTOCOL,
+        "is_hub": connect.is_hub,
+        "isolate": connect.isolate,
         "deny_pub": connect.deny_pub,
         "user": connect.credentials.user,
         "pass": connect.credentials.password,

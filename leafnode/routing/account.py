@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.metrics import Traffic
 from leafnode.routing.groups import pick
+from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import may_deliver, may_show
 from leafnode.routing.replies import deliver_to_client, publish_replies
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.routing.imports import StreamImports
+    from leafnode.routing.leaf_interest import LinkWatcher
     from leafnode.routing.mapping import Mappings
-    from leafnode.routing.peer import Outbox
+    from leafnode.routing.peer import LeafSide, Outbox
     from leafnode.routing.services import Services
     from leafnode.routing.sublist import Match
     from leafnode.routing.tracing import Tracer
@@ -42,7 +44,7 @@ class Limits(NamedTuple):
 
 
 class InterestWatcher(Protocol):
-    """Somebody who follows the local interest of an account: a leaf link."""
+    """Somebody who follows the local interest of an account."""
 
     def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
         """`count` local subscriptions have this subject and queue now; 0: none any more."""
@@ -71,6 +73,8 @@ class Account:
         self._last_sid = 0  # of the server's own subscriptions
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
         self.watchers: list[InterestWatcher] = []
+        self.leaf_interest = LeafInterest()
+        self.links: list[LinkWatcher] = []  # those that are up
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
         self.stream_imports: StreamImports | None = None
         self.tracer: Tracer | None = None  # None: no message is traced
@@ -79,18 +83,21 @@ class Account:
         self.services: Services | None = None
         self.limits = Limits()
         self.clients: dict[int, Peer] = {}  # by cid, in the order in which they came
+        self.leafs: dict[int, Peer] = {}  # the same of leaf links, dialed or accepted
 
     def join(self, peer: Peer) -> bool:
-        """Count a client in, unless there are as many as may be."""
-        most = self.limits.max_connections
-        if peer.cid not in self.clients and 0 <= most <= len(self.clients):
+        """Count a client or a leaf link in, unless there are as many as may be."""
+        there, most = self.clients, self.limits.max_connections
+        if peer.is_leaf:
+            there, most = self.leafs, self.limits.max_leafnodes
+        if peer.cid not in there and 0 <= most <= len(there):
             return False
-        self.clients[peer.cid] = peer
+        there[peer.cid] = peer
         return True
 
     def leave(self, peer: Peer) -> None:
-        """Count a client out; one that is not in changes nothing."""
-        self.clients.pop(peer.cid, None)
+        """Count one out; who is not in changes nothing."""
+        (self.leafs if peer.is_leaf else self.clients).pop(peer.cid, None)
 
     def surplus(self) -> list[Peer]:
         """Return the newest clients that are too many."""
@@ -117,6 +124,8 @@ class Account:
         self.sublist.insert(sub)
         if not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), 1)
+        else:
+            self._change_leaf_interest(sub, _members(sub))
         if self.stream_imports is not None:
             self.stream_imports.follow(sub)
 
@@ -129,6 +138,8 @@ class Account:
         assert removed, "an open subscription is in the sublist"
         if not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), -1)
+        else:
+            self._change_leaf_interest(sub, -_members(sub))
         if self.stream_imports is not None:
             self.stream_imports.forget(sub)
         if self.services is not None:
@@ -155,6 +166,27 @@ class Account:
             self._change_interest((source, b""), -1)
         self.sublist.spoil(b">")
 
+    def reweigh(self, sub: Subscription, weight: int) -> None:
+        """Let a leaf's queue subscription stand for so many members from now on."""
+        by, sub.weight = weight - sub.weight, weight
+        if by:
+            self._change_leaf_interest(sub, by)
+
+    def wanted_by_others(self, key: tuple[bytes, bytes], to: LeafSide) -> int:
+        """Return how many members a leaf link with this side is told of for a key."""
+        return self.local_interest.get(key, 0) + self.leaf_interest.count(key, to)
+
+    def wanted(self) -> list[tuple[bytes, bytes]]:
+        """Return every key that anybody wants, once."""
+        return list(dict.fromkeys((*self.local_interest, *self.leaf_interest)))
+
+    def _change_leaf_interest(self, sub: Subscription, by: int) -> None:
+        key, side = (sub.subject, sub.queue), sub.peer.leaf
+        self.leaf_interest.add(key, side, by)
+        for link in self.links:
+            if link.peer.leaf.origin != side.origin:
+                link.interest_changed(*key)
+
     def _change_interest(self, key: tuple[bytes, bytes], by: int) -> None:
         count = self.local_interest.get(key, 0) + by
         if count:
@@ -163,6 +195,8 @@ class Account:
             del self.local_interest[key]
         for watcher in self.watchers:
             watcher.interest_changed(*key, count)
+        for link in self.links:
+            link.interest_changed(*key)
 
     def has_interest(self, subject: bytes) -> bool:
         """Say whether a message of the server on this literal subject would reach anybody."""
@@ -246,6 +280,14 @@ class Account:
             onward = message._replace(subject=deliver_subject, reply=reply)
             send_to_leaf(self, sub, onward, [sub.queue] if sub.queue else [])
         return received
+
+
+def _members(sub: Subscription) -> int:
+    """Return how many a leaf's subscription counts for, for other leafs.
+
+    A shadow counts once: its source may weigh differently when it goes.
+    """
+    return sub.weight if sub.shadow is None else 1
 
 
 def _raise(_: bytes, err: Exception) -> None:

@@ -58,7 +58,8 @@ def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:
 
 def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header: bool) -> Args:
     """Read [reply] [header size] size, or a leaf's queue list. Raises ProtocolError."""
-    if with_header and not peer.headers:
+    # A leaf that did not ask for headers may send them all the same, as on nats-server.
+    if with_header and not peer.headers and not peer.is_leaf:
         raise ParserError
     sizes = 2 if with_header else 1
     numbers = parts[-sizes:]

@@ -7,7 +7,7 @@ behind a connection fill in the options and take the bytes away.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from leafnode.limits import CODED_TURN_BYTES, MAX_PENDING_BYTES, TURN_WORK
 from leafnode.metrics import Traffic
@@ -28,6 +28,25 @@ class Kind(IntEnum):
     CLIENT = 0
     LEAF = 1
     SYSTEM = 2  # the server itself: JetStream, uplink, bridge
+
+
+class LeafSide(NamedTuple):
+    """What the other end of a leaf link is to us.
+
+    `origin` is its cluster's name, or one that nobody else has: who has the same is told nothing of
+    each other. `is_hub`: we are its spoke. `is_isolated`: it is not told what other leafs want.
+    """
+
+    origin: str
+    is_hub: bool
+    is_isolated: bool = False
+
+    def passes_to(self, other: LeafSide) -> bool:
+        """Say whether messages go from this one to the other: a spoke joins no two hubs."""
+        return self.origin != other.origin and not (self.is_hub and other.is_hub)
+
+
+_NO_SIDE: Final = LeafSide("", is_hub=False)
 
 
 def _say_nothing(peer: Peer, violation: PermissionsViolation) -> None:
@@ -138,6 +157,7 @@ class Peer:
         "heard_msgs",
         "is_leaf",
         "kind",
+        "leaf",
         "max_pending_bytes",
         "name",
         "no_responders",
@@ -160,6 +180,8 @@ class Peer:
         # Asked for each delivery: a slot is read in 5 ns, a member of an Enum in 100.
         self.is_leaf = kind is Kind.LEAF
         self.outbox = outbox
+        # Of a leaf link, which says more once it knows; a hub is the side that gets least.
+        self.leaf = LeafSide(f" {cid}", is_hub=True) if kind is Kind.LEAF else _NO_SIDE
         self.account: Account | None = None  # None until the peer may publish and subscribe
         self.name = ""
         self.out: list[bytes] = []

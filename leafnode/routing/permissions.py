@@ -187,8 +187,7 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
         return False
     if peer is origin and (not peer.echo or peer.is_leaf):
         return False
-    # Both are hubs of ours: a spoke never carries from one to the other (leaf protocol 2.6).
-    if peer.is_leaf and origin.is_leaf:
+    if peer.is_leaf and origin.is_leaf and not origin.leaf.passes_to(peer.leaf):
         return False
     if peer.permissions is None:
         return True

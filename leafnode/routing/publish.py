@@ -16,6 +16,7 @@ from leafnode.protocol.errors import (
     ReplyViolation,
     wire_line,
 )
+from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing import tracing
 from leafnode.routing.message_args import Args, usual_args
@@ -53,9 +54,11 @@ def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
         queues, args = args.queues, Args(args.reply, len(begun.block), len(body))
         args.queues = queues
     trace = begun.trace
-    _publish(account, peer, subject, args, body, trace)
-    if trace is not None:
-        trace.release()
+    try:
+        _publish(account, peer, subject, args, body, trace)
+    finally:
+        if trace is not None:
+            trace.release()
 
 
 def judge(peer: Peer, subject: bytes) -> None:
@@ -132,6 +135,8 @@ def _publish(
         if peer.kind is Kind.CLIENT:
             peer.send(wire_line(violation))
             peer.outbox.on_violation(peer, violation)
+        elif peer.is_leaf and not peer.leaf.is_hub:
+            raise LeafViolation(b"Publish", published)  # it was told what it may, and is cut off
         return
     if peer.verbose:
         peer.send(b"+OK\r\n")

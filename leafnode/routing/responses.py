@@ -41,6 +41,11 @@ class OpenReplies:
             self.dropped += 1
         self._open[reply] = (now_ns, 0)
 
+    def holds(self, subject: bytes) -> bool:
+        """Say whether an answer is awaited there, without counting one."""
+        found = self._open.get(subject)
+        return found is not None and not self._is_expired(found[0], self._now_ns())
+
     def take(self, subject: bytes) -> bool:
         """Say whether the peer may publish one more message there, and count it."""
         found = self._open.get(subject)

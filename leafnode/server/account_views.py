@@ -19,11 +19,11 @@ from leafnode.monitor.views import AccountView, SublistView
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leafnode.leaf.handler import HubLink
+    from leafnode.leaf.link import Link
     from leafnode.server.server import Server
 
 
-def account_view(server: Server, name: str, links: Sequence[HubLink]) -> AccountView | None:
+def account_view(server: Server, name: str, links: Sequence[Link]) -> AccountView | None:
     """Return an account as it is now; None where there is none. `links` are all that are up."""
     account = server.accounts.get(name)
     if account is None:

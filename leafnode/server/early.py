@@ -39,8 +39,9 @@ def _is_operated(options: Options) -> bool:
 
 
 def _accepts_tls(options: Options) -> bool:
-    websocket = options.websocket
-    return options.tls is not None or (websocket is not None and websocket.tls is not None)
+    leafs = options.leafnodes.listener if options.leafnodes is not None else None
+    blocks = [block.tls for block in (options.websocket, leafs) if block is not None]
+    return any(tls is not None for tls in (options.tls, *blocks))
 
 
 def _dials(options: Options) -> bool:
@@ -63,6 +64,10 @@ def _proofs(options: Options) -> Iterator[tuple[str, str]]:
     yield authorization.token, ""
     for users in (authorization.users, *(account.users for account in options.accounts)):
         yield from ((user.password, user.nkey) for user in users)
+    leafs = options.leafnodes.listener if options.leafnodes is not None else None
+    if leafs is not None:
+        yield leafs.authorization.password, leafs.authorization.nkey
+        yield from ((user.password, "") for user in leafs.authorization.users)
 
 
 MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = (

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.server import leaf_port
 from leafnode.server.ending import end
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.bridge import Bridge
     from leafnode.config.options import JetStreamOptions, LeafRemote, Options
-    from leafnode.leaf.handler import LeafEnvironment
+    from leafnode.leaf.link import LeafEnvironment, Link
+    from leafnode.leaf.loop import LoopSubjects
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
     from leafnode.protocol.leaf_op import LeafInfo
@@ -37,6 +39,7 @@ class Features:
         "closing",
         "jetstream",
         "leaf_environment",
+        "loop_subjects",
         "monitor",
         "remote_tasks",
         "remotes",
@@ -51,6 +54,7 @@ class Features:
         self.remotes: list[Remote] = []
         self.remote_tasks: dict[Remote, asyncio.Task[None]] = {}
         self.leaf_environment: LeafEnvironment | None = None
+        self.loop_subjects: LoopSubjects | None = None  # for as long as the process lives
         self.serial: asyncio.Task[None] | None = None
         self.uplink: Uplink | None = None
         self.bridge: Bridge | None = None
@@ -136,9 +140,7 @@ def _start_remote(server: Server, remote_options: LeafRemote) -> None:
 
     features, options = server.features, server.options.leafnodes
     assert options is not None, "there are remotes"
-    environment = features.leaf_environment
-    if environment is None:
-        environment = features.leaf_environment = _leaf_environment(server)
+    environment = leaf_environment(server)
     account = server.account(remote_options.account)
     remote = Remote(remote_options, account, environment, reconnect_ns=options.reconnect_ns)
     features.remotes.append(remote)
@@ -167,19 +169,26 @@ async def change_remotes(server: Server, *, anew: bool) -> None:
     features.leaf_environment = None  # the next ones go by the options of now
     for remote_options in wanted:
         _start_remote(server, remote_options)
+    leaf_port.refresh(server)
 
 
-def _leaf_environment(server: Server) -> LeafEnvironment:
-    from leafnode.leaf.handler import LeafEnvironment
+def leaf_environment(server: Server) -> LeafEnvironment:
+    """Return what links share by the options of now."""
+    from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.loop import LoopSubjects
     from leafnode.net.dial import TcpDialer
 
-    return LeafEnvironment(
+    features, options = server.features, server.options.leafnodes
+    if features.leaf_environment is not None:
+        return features.leaf_environment
+    if features.loop_subjects is None:
+        features.loop_subjects = LoopSubjects(server.random)
+    environment = features.leaf_environment = LeafEnvironment(
         clock=server.clock,
         random=server.random,
         dial=TcpDialer(server.turn, write_rules=server.link_write_rules),
         outbox=server.turn.outbox,
-        loop_subjects=LoopSubjects(server.random),
+        loop_subjects=features.loop_subjects,
         next_cid=server.next_cid,
         server_name=server.name,
         server_id=server.id,
@@ -190,7 +199,19 @@ def _leaf_environment(server: Server) -> LeafEnvironment:
         ping_interval_ns=server.options.ping_interval_ns,
         ping_max=server.options.ping_max,
         traces=not server.options.no_system_account,
+        system_account="" if server.options.no_system_account else server.options.system_account,
+        isolates=options is not None and options.isolates,
     )
+    return environment
+
+
+def links(server: Server) -> list[Link]:
+    """Return the leaf links that are up, dialed and accepted."""
+    dialed = (remote.link for remote in server.features.remotes)
+    found: list[Link] = [link for link in dialed if link is not None and link.linked_ns]
+    if server.leafs is not None:
+        found += server.leafs.links()
+    return found
 
 
 class HubLinks:

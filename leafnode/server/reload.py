@@ -11,16 +11,19 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leafnode.config.listener_options import Websocket
+from leafnode.clock import NS_PER_S
+from leafnode.config.listener_options import LeafListener, Websocket
 from leafnode.config.options import SYSTEM_ACCOUNT, HostPort
 from leafnode.errors import ReloadError
 from leafnode.go_time import format_duration
+from leafnode.limits import AUTH_TIMEOUT_NS
 
 if TYPE_CHECKING:
     from leafnode.config.options import (
         AuthCalloutOptions,
         Idle,
         JetStreamOptions,
+        LeafOptions,
         OperatorOptions,
         Options,
     )
@@ -140,6 +143,26 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
 _FREE_PORT: Final = -1
 _MAPS: Final = frozenset({"default_js_domains", "FeatureFlags"})
 _DURATIONS: Final = frozenset({"SyncInterval"})
+# Of the port for leafs what may not change, and what nats-server calls it.
+_LEAF_FIELDS: Final = {
+    "host": "Host",
+    "port": "Port",
+    "authorization.user": "Username",
+    "authorization.password": "Password",
+    "authorization.nkey": "Nkey",
+    "authorization.proxy_required": "ProxyRequired",
+    "authorization.account": "Account",
+    "authorization.users": "Users",
+    "authorization.timeout_ns": "AuthTimeout",
+    "tls.timeout_ns": "TLSTimeout",
+    "tls.verify_and_map": "TLSMap",
+    "tls.pinned_certs": "TLSPinnedCerts",
+    "advertise": "Advertise",
+    "min_version": "MinVersion",
+}
+_LEAF_SECRETS: Final = frozenset(
+    {"authorization.user", "authorization.password", "authorization.users", "tls.pinned_certs"}
+)
 _WEBSOCKET_HIDDEN: Final = frozenset({"tls", "authorization", "headers"})  # may hold secrets
 
 
@@ -163,6 +186,8 @@ def changes(old: Options, new: Options) -> list[Change]:
             raise ReloadError(f"{rule.name}: old={old_text}, new={new_text}")
         if field == "websocket":
             _check_websocket(before, after)
+        if field == "leafnodes":
+            _check_leaf_port(before, after)
         if field == "no_auth_user":
             _check_no_auth_user(before, after, new)
         if field == "jetstream":
@@ -181,6 +206,36 @@ def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
         raise ReloadError(_websocket_change(old, new))
     if (old.tls is None) is not (new.tls is None):
         raise ReloadError(_websocket_change(old, new))
+
+
+def _check_leaf_port(old: LeafOptions | None, new: LeafOptions | None) -> None:
+    """Its certificates may be others, and whether TLS comes first; all else of the port stays.
+
+    Values are shown of what can hold no secret.
+    """
+    absent = LeafListener()
+    before, after = ((one.listener if one else None) or absent for one in (old, new))
+    found: list[tuple[str, Any, Any]] = [
+        (name, _leaf_value(before, name), _leaf_value(after, name)) for name in _LEAF_FIELDS
+    ]
+    was_isolating, will_isolate = (one is not None and one.isolates for one in (old, new))
+    found.append(("isolates", was_isolating, will_isolate))
+    for name, was, will in found:
+        if was == will or (name == "port" and will == _FREE_PORT):
+            continue
+        called = _LEAF_FIELDS.get(name, "IsolateLeafnodeInterest")
+        if name in _LEAF_SECRETS:
+            raise ReloadError(f'LeafNode: field "{called}"')
+        raise ReloadError(f'LeafNode: field "{called}": old={_shown(was)}, new={_shown(will)}')
+
+
+def _leaf_value(listener: LeafListener, name: str) -> Any:
+    outer, _, inner = name.rpartition(".")
+    block = getattr(listener, outer) if outer else listener
+    value = getattr(block, inner) if block is not None else None
+    if not name.endswith("timeout_ns"):
+        return value
+    return f"{(value or AUTH_TIMEOUT_NS) / NS_PER_S:g}"  # seconds, as nats-server keeps them
 
 
 def _check_idle(old: tuple[Idle, ...], new: tuple[Idle, ...]) -> None:

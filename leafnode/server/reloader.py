@@ -26,6 +26,7 @@ from leafnode.server import (
     client_ports,
     early,
     features,
+    leaf_port,
     logs,
     monitoring,
     operators,
@@ -139,7 +140,7 @@ class Reloader:
                     logs.handler_of, options, program=server.program
                 )
             # Always read anew: a certificate may be another one behind the same path.
-            for reader in (client_ports, websocket_port, monitoring):
+            for reader in (client_ports, websocket_port, leaf_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))
             await asyncio.to_thread(operators.check, options)
             await asyncio.to_thread(early.load, options)
@@ -179,6 +180,7 @@ class Reloader:
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)
             websocket_port.refresh(server)
+            leaf_port.refresh(server)
             clients = list(server.registry.open.values())
             await in_turns(outbox, clients, ClientHandler.take_options)
             if parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:  # a certificate may be a login

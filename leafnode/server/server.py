@@ -32,6 +32,7 @@ from leafnode.server import (
     client_ports,
     early,
     features,
+    leaf_port,
     logs,
     monitoring,
     operators,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from leafnode.clients.seams import ClientSeams
     from leafnode.clock import Clock
     from leafnode.config.options import Options
+    from leafnode.leaf.registry import LeafRegistry
     from leafnode.net.entry import Entrance
     from leafnode.net.listener import Listener
     from leafnode.net.websocket import WebSocketPort
@@ -85,6 +87,7 @@ class Server:
 
     _status = 0
     _reload_waits = False  # a signal asked for it before the start was over
+    leaf_port: leaf_port.LeafPort | None = None  # None: no leaf is let in
 
     def __init__(self, options: Options, seams: Seams) -> None:
         self.operator = operators.operator_mode(options, seams.clock)
@@ -140,6 +143,11 @@ class Server:
     def next_cid(self) -> int:
         """Number connections of every kind, from 1."""
         return next(self._cids)
+
+    @property
+    def leafs(self) -> LeafRegistry | None:
+        """The leafs below us; None: none is let in."""
+        return self.leaf_port.seams.registry if self.leaf_port is not None else None
 
     # --- what signals ask for
 
@@ -227,6 +235,9 @@ class Server:
             await self.replace_monitor(await monitoring.bind_monitor(self, self.options))
             if self.options.websocket is not None:
                 self.websocket = await websocket_port.bind_websocket(self, self.options.websocket)
+            leafnodes = self.options.leafnodes
+            if leafnodes is not None and leafnodes.listener is not None:
+                self.leaf_port = await leaf_port.bind_leafs(self, leafnodes.listener)
             # The last to open, as on nats-server: whoever finds it open finds all others, too.
             self.clients = await client_ports.bind_clients(self)
             self.look_for_slips()
@@ -242,6 +253,9 @@ class Server:
             self.listeners.serve(self.clients, tasks)
             if self.websocket is not None:
                 self.listeners.serve(self.websocket, tasks)
+            if self.leaf_port is not None:
+                leaf_port.refresh(self)
+                self.listeners.serve(self.leaf_port.listener, tasks)
             features.start_leafs(self)
             features.start_uplink(self, stack)
             features.start_bridge(self)
@@ -329,6 +343,8 @@ class Server:
             await walk(self.turn.outbox, entrance.close_all())
         if self.websocket_port is not None:
             await walk(self.turn.outbox, self.websocket_port.close_all())
+        if self.leafs is not None:
+            await walk(self.turn.outbox, self.leafs.close_all("Server Shutdown"))
         await walk(self.turn.outbox, self.registry.close_all("Server Shutdown"))
 
     async def replace_monitor(self, bound: monitoring.Bound | None) -> None:
@@ -361,10 +377,12 @@ class Server:
         clients, monitor, websocket = self.clients, self.monitor, self.websocket
         nats = "tls" if self.options.tls and not self.options.allow_non_tls else "nats"
         ws = "wss" if self.options.websocket and self.options.websocket.tls else "ws"
+        leafs = self.leaf_port.listener if self.leaf_port is not None else None
         scheme = "https" if self.options.https is not None else "http"
         return {
             "nats": urls(nats, clients.host, clients.port) if clients else [],
             "websocket": urls(ws, websocket.host, websocket.port) if websocket else [],
+            "leafnodes": urls("nats", leafs.host, leafs.port) if leafs else [],
             "monitoring": urls(scheme, monitor.host, monitor.port) if monitor else [],
         }
 

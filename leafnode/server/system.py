@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.server.features import links
 from leafnode.server.operators import serve_claims
 from leafnode.system.answers import Acts, Answers, Sources
 from leafnode.system.envelope import About, Envelope
@@ -20,7 +21,9 @@ from leafnode.system.user import user_info
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from leafnode.leaf.handler import HubLink
+    from leafnode.auth.identity import LoginRefused
+    from leafnode.leaf.accepted import AcceptedLink
+    from leafnode.leaf.link import Link
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
     from leafnode.routing.account import Account
@@ -64,6 +67,8 @@ class System:
         server.on_lame_duck.append(self.events.lame_duck)
         for remote in server.features.remotes:
             self.follow(remote)
+        if server.leafs is not None:
+            server.leafs.watcher = AcceptedLeafEvents(self.events)
         serve_claims(server, self.envelope)
         self.heartbeat.start()
 
@@ -90,6 +95,8 @@ class System:
     def stop(self) -> None:
         """Say goodbye; what ends from now on is told to nobody."""
         self._server.registry.watcher = None
+        if self._server.leafs is not None:
+            self._server.leafs.watcher = None
         self.heartbeat.stop()
         self.events.shutdown()
 
@@ -100,9 +107,9 @@ class System:
         if client is not None:
             client.close("Kicked")
             return
-        for remote in self._server.features.remotes:
-            if remote.link is not None and remote.link.peer.cid == cid:
-                remote.link.kick()
+        for link in links(self._server):
+            if link.peer.cid == cid:
+                link.kick()
                 return
         raise Refused("no such client or leafnode id")
 
@@ -146,8 +153,24 @@ class LeafEvents:
         assert row is not None, "it is told when the link is there"
         self._events.leaf_connected(row, self._start_ns)
 
-    def _lost(self, link: HubLink) -> None:
+    def _lost(self, link: Link) -> None:
         self._events.leaf_closed(link.leafz(), self._start_ns, link.closed_state)
+
+
+class AcceptedLeafEvents:
+    """Tells of the leafs below us. Implements leaf.registry.LeafWatcher."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def leaf_accepted(self, link: AcceptedLink) -> None:
+        self._events.leaf_connected(link.leafz(), link.linked_wall_ns)
+
+    def leaf_refused(self, link: AcceptedLink, reason: str, refusal: LoginRefused | None) -> None:
+        self._events.leaf_refused(link.leafz(), reason, refusal)
+
+    def leaf_lost(self, link: AcceptedLink) -> None:
+        self._events.leaf_closed(link.leafz(), link.linked_wall_ns, link.closed_state)
 
 
 def _about(server: Server) -> About:

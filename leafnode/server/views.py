@@ -39,6 +39,7 @@ from leafnode.monitor.views import (
     Views,
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
+from leafnode.server.features import links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,7 @@ if TYPE_CHECKING:
     from leafnode.clients.facts import SubscriptionFacts
     from leafnode.jetstream.jetstream import AccountJetStream, Usage
     from leafnode.jetstream.stream import Stream
-    from leafnode.leaf.handler import HubLink, LeafzRow
-    from leafnode.leaf.remote import Remote
+    from leafnode.leaf.link import LeafzRow
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import AccountView, Connection
     from leafnode.routing.peer import Peer
@@ -84,7 +84,7 @@ def views_of(server: Server, http: HostPort) -> Views:
 def _account(server: Server, name: str) -> AccountView | None:
     from leafnode.server.account_views import account_view  # only who is asked needs it
 
-    return account_view(server, name, _links(server))
+    return account_view(server, name, links(server))
 
 
 def _closed_entrances(server: Server) -> list[str]:
@@ -196,7 +196,7 @@ def _trusted(server: Server) -> dict[str, Any]:
 
 def _counters(server: Server) -> Steps[ServerCounters]:
     registry = server.registry
-    leafs = _leafs(server)
+    leafs, faults = links(server), _leaf_faults(server)
     clients, each = registry.traffic()
     for piece in slices(each, COUNTS_PER_TURN):
         for one in piece:
@@ -223,10 +223,10 @@ def _counters(server: Server) -> Steps[ServerCounters]:
         out_client_msgs=clients.out_msgs,
         out_client_bytes=clients.out_bytes,
         slow_clients=registry.slow_consumers,
-        slow_leafs=sum(remote.status.slow_consumers for remote in server.features.remotes),
+        slow_leafs=faults.slow_consumers,
         stale_clients=registry.stale,
         stalls=server.turn.stalls,
-        stale_leafs=sum(remote.status.stale_connections for remote in server.features.remotes),
+        stale_leafs=faults.stale_connections,
     )
 
 
@@ -264,7 +264,7 @@ def _own(server: Server) -> Steps[OwnCounters]:
         ),
         net=_net_faults(server),
         accounts=_account_faults(server),
-        leafs=_leaf_faults(server.features.remotes),
+        leafs=_leaf_faults(server),
         jetstream=jetstream,
         store=_store(server.features.jetstream),
         system=SystemFaults(system.events.dropped, system.requests.refused) if system else None,
@@ -279,13 +279,24 @@ def _account_faults(server: Server) -> AccountFaults:
     )
 
 
-def _leaf_faults(remotes: list[Remote]) -> LeafFaults:
-    links = [remote.link for remote in remotes if remote.link is not None]
+def _leaf_faults(server: Server) -> LeafFaults:
+    remotes, accepted = server.features.remotes, server.leafs
+    ignored = sum(link.interest_ignored for link in links(server))
+    slow = sum(remote.status.slow_consumers for remote in remotes)
+    stale = sum(remote.status.stale_connections for remote in remotes)
+    refused = evicted = 0
+    if accepted is not None:
+        ignored += accepted.interest_ignored
+        slow += accepted.slow_consumers
+        stale += accepted.stale_connections
+        refused, evicted = accepted.auth_failures + accepted.refused, accepted.waiting.evicted
     return LeafFaults(
-        interest_ignored=sum(link.interest_ignored for link in links),
+        interest_ignored=ignored,
         reconnects=sum(remote.status.reconnects for remote in remotes),
-        slow_consumers=sum(remote.status.slow_consumers for remote in remotes),
-        stale_connections=sum(remote.status.stale_connections for remote in remotes),
+        slow_consumers=slow,
+        stale_connections=stale,
+        refused=refused,
+        logins_evicted=evicted,
     )
 
 
@@ -322,16 +333,11 @@ def _store(jetstream: JetStreams | None) -> StoreView | None:
 def _connections(server: Server) -> list[Connection]:
     """Return clients and leaf links in the order of their cid."""
     open_: list[Connection] = [*server.registry.open.values()]
-    links = _links(server)
-    if links:
-        open_ += links
+    up = links(server)
+    if up:
+        open_ += up
         open_.sort(key=lambda connection: connection.peer.cid)
     return open_
-
-
-def _links(server: Server) -> list[HubLink]:
-    links = (remote.link for remote in server.features.remotes)
-    return [link for link in links if link is not None and link.linked_ns]
 
 
 def _name_tag(server: Server, name: str) -> str:
@@ -377,13 +383,11 @@ def _peer(server: Server, cid: int) -> Peer | None:
     client = server.registry.open.get(cid)
     if client is not None:
         return client.peer
-    links = (remote.link for remote in server.features.remotes)
-    return next((link.peer for link in links if link and link.peer.cid == cid), None)
+    return next((link.peer for link in links(server) if link.peer.cid == cid), None)
 
 
 def _leafs(server: Server) -> list[LeafzRow]:
-    rows = (remote.leafz() for remote in server.features.remotes)
-    return [row for row in rows if row is not None]
+    return [link.leafz() for link in links(server)]
 
 
 def _remotes(server: Server) -> list[RemoteView]:

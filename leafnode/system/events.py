@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from leafnode.auth.identity import LoginRefused
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clock import Clock, Timer
-    from leafnode.leaf.handler import LeafzRow
+    from leafnode.leaf.link import LeafzRow
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.system.envelope import Envelope
@@ -143,6 +143,22 @@ class Events:
             }
 
         self._send(f"$SYS.ACCOUNT.{leaf.account}.DISCONNECT", DISCONNECTED, build)
+
+    def leaf_refused(self, leaf: LeafzRow, reason: str, refusal: LoginRefused | None) -> None:
+        """Tell of a leaf whose login did not hold."""
+        del refusal
+        subject = f"$SYS.SERVER.{self._envelope.about.id}.CLIENT.AUTH.ERR"
+
+        def build() -> dict[str, object]:
+            stop = self._envelope.now()
+            return {
+                "client": leaf_info(leaf, self._envelope.clock.wall_ns(), stop=stop),
+                "sent": {"msgs": 0, "bytes": 0},
+                "received": {"msgs": 0, "bytes": 0},
+                "reason": reason,
+            }
+
+        self._send(subject, DISCONNECTED, build)
 
     # --- accounts
 

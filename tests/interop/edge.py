@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_MS, SystemClock
-from leafnode.leaf.handler import LeafEnvironment
+from leafnode.leaf.link import LeafEnvironment
 from leafnode.leaf.loop import LoopSubjects
 from leafnode.leaf.remote import Remote, RemoteState
 from leafnode.limits import MAX_PENDING_BYTES

@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.leaf.handler import LeafEnvironment
+from leafnode.leaf.link import LeafEnvironment
 from leafnode.leaf.loop import LoopSubjects
 from leafnode.leaf.remote import Remote
 from leafnode.limits import MAX_PENDING_BYTES

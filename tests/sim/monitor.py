@@ -8,7 +8,7 @@ from leafnode.bridge.status import PortStatus
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
-from leafnode.leaf.handler import LeafzRow
+from leafnode.leaf.link import LeafzRow
 from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import (
     AccountFaults,
@@ -269,7 +269,14 @@ def own() -> OwnCounters:
             websocket_evicted=47,
         ),
         accounts=AccountFaults(answers_dropped=24, answers_pending=25),
-        leafs=LeafFaults(interest_ignored=7, reconnects=8, slow_consumers=9, stale_connections=10),
+        leafs=LeafFaults(
+            interest_ignored=7,
+            reconnects=8,
+            slow_consumers=9,
+            stale_connections=10,
+            refused=48,
+            logins_evicted=49,
+        ),
         jetstream=JetStreamFaults(
             refused=11,
             dedupe_evicted=12,

@@ -81,6 +81,7 @@ def test_every_module_has_its_unit_test() -> None:
         "server/features.py",
         "server/monitoring.py",
         "server/client_ports.py",
+        "server/leaf_port.py",
         "server/websocket_port.py",
         "server/server.py",
         "server/system.py",

@@ -1,8 +1,7 @@
-"""jetstream, leafnodes, uplink, serial. Keys as nats-server 2.15.1 has them."""
+"""jetstream, uplink, serial. Keys as nats-server 2.15.1 has them."""
 
 from __future__ import annotations
 
-import nkeys
 import pytest
 
 from leafnode import limits
@@ -11,20 +10,15 @@ from leafnode.config.bind import bind
 from leafnode.config.options import (
     JetStreamLimits,
     JetStreamOptions,
-    LeafOptions,
-    LeafRemote,
     Options,
     SerialOptions,
     SerialPort,
-    TlsOptions,
     UplinkOptions,
     UplinkStream,
 )
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
-NKEY = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
-SEED = nkeys.encode_seed(bytes(32), nkeys.PREFIX_BYTE_USER).decode()
 DEVICE = "/dev/serial/by-id/usb-1"
 
 
@@ -111,127 +105,6 @@ def test_jetstream_has_limits_for_all_accounts() -> None:
 )
 def test_a_jetstream_block_is_checked(text: str, error: str) -> None:
     assert error in refused(f"jetstream: {text}")
-
-
-# --- leafnodes
-
-
-def remote(text: str, around: str = "") -> LeafRemote:
-    leafnodes = options(f"leafnodes {{ remotes [ {{ {text} }} ]\n {around} }}").leafnodes
-    assert leafnodes is not None
-    return leafnodes.remotes[0]
-
-
-def test_a_remote_has_all_its_keys() -> None:
-    assert remote(
-        """
-        urls: ["nats-leaf://a", "tls://b:1"], account: "$G", creds: "x.creds", no_randomize: true
-        tls { ca_file: ca, cert_file: c, key_file: k, handshake_first: true, timeout: 5 }
-        deny_import: a, deny_exports: ["b", "c.>"], ignore_discovered_servers: on, disabled: true
-        dial_timeout: 2s, first_info_timeout: 3s, compression: off
-        """
-    ) == LeafRemote(
-        urls=("nats-leaf://a:7422", "tls://b:1"),
-        credentials="x.creds",
-        tls=TlsOptions("ca", "c", "k", handshake_first=True, timeout_ns=5_000_000_000),
-        deny_imports=("a",),
-        deny_exports=("b", "c.>"),
-        no_randomize=True,
-        ignore_discovered_servers=True,
-        disabled=True,
-        dial_timeout_ns=2_000_000_000,
-        first_info_timeout_ns=3_000_000_000,
-    )
-
-
-@pytest.mark.parametrize("key", ["nkey", "seed"])
-def test_an_nkey_is_a_seed_or_the_path_of_a_file_with_one(key: str) -> None:
-    for value in ("/etc/user.nk", SEED):
-        assert remote(f'url: "nats://a", {key}: "{value}"').nkey == value
-
-
-@pytest.mark.parametrize(
-    "seed", [SEED[:-1], SEED + "A", SEED[:-1] + "B", SEED.lower(), "SU" + "1" * 56]
-)
-def test_a_damaged_seed_is_refused_and_not_shown(seed: str) -> None:
-    error = refused(f'leafnodes {{ remotes [ {{ url: "nats://a", nkey: {seed} }} ] }}')
-
-    assert "leafnodes.remotes[0].nkey: expected a user's seed (SU…) or the path" in error
-    assert seed not in error
-
-
-def test_each_account_may_have_a_remote_to_one_hub() -> None:
-    hub, accounts = 'url: "nats://a"', "accounts { A {}, B {} }\n"
-    two = "leafnodes {{ remotes [ {{ {hub}, account: {one} }}, {{ {hub}, account: {other} }} ] }}"
-    both = options(accounts + two.format(hub=hub, one="A", other="B"))
-    twice = accounts + two.format(hub=hub, one="A", other="A")
-
-    assert [one.account for one in both.leafnodes.remotes] == ["A", "B"]
-    assert "remotes[1]: one with the same urls, account and credentials" in refused(twice)
-
-
-def test_the_dial_timeout_of_a_remote_goes_before_the_common_one() -> None:
-    assert remote('url: "nats://a"', "dial_timeout: 7s").dial_timeout_ns == 7_000_000_000
-    assert remote('url: "nats://a", dial_timeout: 2s', "dial_timeout: 7s").dial_timeout_ns == (
-        2_000_000_000
-    )
-
-
-@pytest.mark.parametrize("key", ["reconnect", "reconnect_delay", "reconnect_interval"])
-def test_leafnodes_has_its_aliases(key: str) -> None:
-    assert options(f"leaf {{ {key}: 2s }}").leafnodes == LeafOptions(reconnect_ns=2_000_000_000)
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("remotes: [{}]", 'leafnodes.remotes[0]: expected url, like "nats-leaf://host:7422"'),
-        ("remotes: {url: a}", "leafnodes.remotes: expected an array of remotes, got a block"),
-        (
-            "remotes: [{url: 'nats://a', urls: []}]",
-            "remotes[0].urls: expected at least one of urls",
-        ),
-        (
-            "remotes: [{url: 'nats://a', credentials: a, nkey: b}]",
-            "leafnodes.remotes[0].nkey: expected credentials or nkey, not both",
-        ),
-        (
-            "remotes: [{url: 'nats://a'}, {url: 'nats://a:7422'}]",
-            "leafnodes.remotes[1]: one with the same urls",
-        ),
-        (
-            "remotes: [{url: 'nats://a', local: A}]",
-            'remotes[0].local: expected the name of an account, got "A"',
-        ),
-        (
-            "remotes: [{url: 'nats://a', hub: true}]",
-            "remotes[0].hub: not supported: only false is taken",
-        ),
-        ("remotes: [{url: 'nats://a', compression: 5}]", "compression: expected a string"),
-        ("remotes: [{url: 'nats://a', user: a}]", "user: not supported here: put it into the url"),
-        ("remotes: [{url: 'wss://a'}]", "remotes[0].url: wss:// is not supported yet"),
-        ("remotes: [{url: 'nats://a', tls: true}]", "remotes[0].tls: expected a block"),
-        ("remotes: [{url: 'nats://a', tls: {cert_file: a}}]", "expected key_file beside cert_file"),
-        ("remotes: [{url: 'nats://a', tls: {key_file: a}}]", "expected cert_file beside key_file"),
-        ("remotes: [{url: 'nats://a', tls: {insecure: true}}]", "tls.insecure: not supported"),
-        ("remotes: [{url: 'nats://a', deny_exports: 'a..b'}]", "deny_exports: expected a subject"),
-        ("remotes: [{url: 'nats://a', disabled: 5}]", "disabled: expected true or false, got 5"),
-        ("reconnect: 1.5", "leafnodes.reconnect: expected a duration, got 1.5"),
-        ("dial_timeout: -1", "leafnodes.dial_timeout: expected a duration above zero"),
-        ("port: 7422", "leafnodes.port: not supported: leafnode accepts no leaf connections"),
-    ],
-)
-def test_a_leafnodes_block_is_checked(text: str, error: str) -> None:
-    assert error in refused(f"leafnodes {{ {text} }}")
-
-
-def test_remotes_with_other_credentials_may_share_a_url() -> None:
-    leafnodes = options(
-        "leafnodes { remotes [{url: 'nats://a', creds: x}\n {url: 'nats://a', creds: y}] }"
-    ).leafnodes
-
-    assert leafnodes is not None
-    assert [entry.credentials for entry in leafnodes.remotes] == ["x", "y"]
 
 
 # --- uplink

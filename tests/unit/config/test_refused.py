@@ -12,7 +12,6 @@ from leafnode.errors import ConfigError
 WRAPPERS = {
     "TOP": "%s: {}",
     "JETSTREAM": "jetstream { %s: {} }",
-    "LEAFNODES": "leafnodes { %s: {} }",
     "REMOTE": "leafnodes { remotes [ { %s: {} } ] }",
     "TLS": "leafnodes { remotes [ { tls { %s: {} } } ] }",
 }

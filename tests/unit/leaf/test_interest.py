@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.leaf.interest import Interest
-from leafnode.leaf.rules import link_rules
+from leafnode.leaf.rules import Between, spoke_rules
 from leafnode.protocol.leaf_op import LeafSub, LeafUnsub, SubjectRulesInfo, parse_leaf_line
 from leafnode.routing.peer import Kind
 from tests.sim.clock import FakeClock
@@ -24,17 +24,13 @@ class World:
     def __init__(self, *, hub_import: SubjectRulesInfo | None = None) -> None:
         self.clock = FakeClock()
         self.account: Account = account()
-        self.sent = b""
-        rules = link_rules(domain="edge", hub_domain="hub", hub_import=hub_import)
-        self.interest = Interest(self.account, rules, self._send, self.clock)
+        rules = spoke_rules(Between("edge", "hub"), hub_import=hub_import)
+        self.peer = FakePeer(self.account, cid=9, kind=Kind.LEAF)
+        self.interest = Interest(self.account, self.peer, rules, self.clock)
         self.client = FakePeer(self.account)
 
-    def _send(self, data: bytes) -> None:
-        self.sent += data
-
     def take(self) -> bytes:
-        sent, self.sent = self.sent, b""
-        return sent
+        return self.peer.got()
 
 
 def started(**more: SubjectRulesInfo) -> World:

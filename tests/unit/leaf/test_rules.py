@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.leaf.rules import LinkRules, link_rules
+from leafnode.leaf.rules import Between, LinkRules, Verdict, spoke_rules
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import SubjectRulesInfo
 
 
 def rules(domain: str = "edge", hub_domain: str = "hub", **more: object) -> LinkRules:
-    return link_rules(domain=domain, hub_domain=hub_domain, **more)  # type: ignore[arg-type]
+    return spoke_rules(Between(domain, hub_domain), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_what_each_server_has_of_its_own_never_crosses(
     assert not link.permissions.may_publish(subject)
     assert not link.permissions.may_receive(subject)
     assert not link.may_announce(subject)
-    assert not link.may_accept(subject)
+    assert link.judge(subject) is Verdict.IGNORED
 
 
 def test_the_own_domain_is_served_to_the_hub_and_never_asked_of_it() -> None:
@@ -62,7 +62,7 @@ def test_the_users_deny_lists_hold_each_in_its_direction() -> None:
     assert not link.may_announce(b"no.in.a")
     assert link.permissions.may_receive(b"no.in.a")
     assert not link.permissions.may_receive(b"no.out.a")
-    assert not link.may_accept(b"no.out.a")
+    assert link.judge(b"no.out.a") is Verdict.IGNORED
     assert link.permissions.may_publish(b"no.out.a")
 
 
@@ -99,14 +99,14 @@ def test_acks_and_service_replies_pass_whatever_the_lists_say() -> None:
     for subject in (b"$JS.ACK.S.C.1.1.1.1.0", b"_R_.a66HsP.LOKgct"):
         assert link.permissions.may_publish(subject)
         assert link.permissions.may_receive(subject)
-        assert link.may_accept(subject)
+        assert link.judge(subject) is Verdict.TAKEN
 
 
 def test_the_links_own_subjects_are_announced_whatever_the_lists_say() -> None:
     link = rules(hub_import=SubjectRulesInfo(["only.this"], []))
 
     assert link.may_announce(b"$LDS.abc")
-    assert link.may_accept(b"_GR_.>")
+    assert link.judge(b"_GR_.>") is Verdict.TAKEN
 
 
 def test_a_reply_that_a_gateway_wrapped_is_judged_by_what_is_inside() -> None:

@@ -50,6 +50,8 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "reconnects": 8,
             "slow_consumers": 9,
             "stale_connections": 10,
+            "refused": 48,
+            "logins_evicted": 49,
         },
         "jetstream": {
             "refused": 11,

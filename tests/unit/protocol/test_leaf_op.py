@@ -55,7 +55,7 @@ def test_a_known_verb_with_wrong_arguments_closes_without_a_word(line: bytes) ->
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"SUB a 1", b"CONNECT {}", b"LMSG a 3", b"\0\0", b"RMSG a b 1"]
+    "line", [b"", b"SUB a 1", b"CONNECTED {}", b"LMSG a 3", b"\0\0", b"RMSG a b 1"]
 )
 def test_any_other_verb_is_an_unknown_operation(line: bytes) -> None:
     with pytest.raises(UnknownOperation):

@@ -137,7 +137,7 @@ def test_a_client_without_echo_does_not_get_its_own_messages() -> None:
     assert not may_deliver(sub, b"a", client)
 
 
-def test_a_message_from_one_leaf_goes_to_no_leaf() -> None:
+def test_a_message_of_one_hub_goes_to_no_other_hub() -> None:
     world = account()
     one, other = FakePeer(world, 1, Kind.LEAF), FakePeer(world, 2, Kind.LEAF)
 

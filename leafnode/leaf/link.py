@@ -1,0 +1,412 @@
+"""One leaf link: what its session says becomes operations of one account, and back.
+
+Knows the session, the account and a transport; not who dialed, nor who is hub: those who build a
+link say so (`handler` dials, `accepted` was dialed) and name its terms. Messages do not pass here:
+routing's lane moves them in both directions. Truth: nats-server 2.15.1 server/leafnode.go, measured
+on its binary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leafnode.clients.facts import CLIENT_CLOSED, ConnectionFacts, closed_state
+from leafnode.errors import ProtocolError
+from leafnode.leaf.interest import Interest
+from leafnode.leaf.rules import Verdict
+from leafnode.limits import (
+    LEAF_CONTROL_LINE_BYTES,
+    LEAF_LINE_WORK,
+    LEAF_REMOVE_SLICE,
+)
+from leafnode.net.outbound import SLOW_PENDING, Outbound
+from leafnode.protocol import leaf_events as events
+from leafnode.protocol.leaf_errors import LeafViolation
+from leafnode.routing.lane import Lane
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.subscription import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from leafnode.clock import Clock, Timer
+    from leafnode.leaf.loop import LoopSubjects
+    from leafnode.leaf.rules import LinkRules
+    from leafnode.net.transport import Dial, Transport
+    from leafnode.protocol.leaf_session import LeafSession
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import LeafSide, Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class LeafEnvironment:
+    """What all links of a server share. `next_cid` numbers connections of every kind."""
+
+    clock: Clock
+    random: Random
+    dial: Dial
+    outbox: Outbox
+    loop_subjects: LoopSubjects
+    next_cid: Callable[[], int]
+    server_name: str
+    server_id: str
+    domain: str
+    jetstream: bool
+    max_payload_bytes: int
+    max_pending_bytes: int
+    ping_interval_ns: int
+    ping_max: int
+    traces: bool = False  # messages of the other side are traced on here
+    system_account: str = ""
+    isolates: bool = False  # no leaf is told what another one wants
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds on a link that is up: what the other side is, can do and may do."""
+
+    name: str
+    side: LeafSide
+    rules: LinkRules
+    headers: bool
+    traces: bool
+    max_payload_bytes: int
+    max_interest: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeafzRow:
+    """One connection as /leafz shows it."""
+
+    id: int
+    name: str
+    is_spoke: bool
+    account: str
+    ip: str
+    port: int
+    rtt_ns: int
+    in_msgs: int
+    out_msgs: int
+    in_bytes: int
+    out_bytes: int
+    subscriptions: int
+    compression: str
+    is_isolated: bool = False
+    user: str = ""  # who the other side logged in as, where it did
+
+
+class Link:
+    """Implements net.transport.Session for one connection, from its start to its loss."""
+
+    def __init__(self, environment: LeafEnvironment, session: LeafSession) -> None:
+        clock = environment.clock
+        self.peer = Peer(environment.next_cid(), Kind.LEAF, environment.outbox)
+        self.transport: Transport | None = None
+        self.over = False
+        self.reason = ""  # why it is over, in words
+        self.closed_state = ""  # what monitoring calls that
+        self.slow = False  # it is over because the other side does not read
+        self.linked_ns = 0  # monotonic; 0: it is not up yet
+        self.linked_wall_ns = 0
+        self.interest_ignored = 0  # LS+ for what may not be sent there
+        self._environment = environment
+        self._session = session
+        self._clock = clock
+        self._outbound: Outbound | None = None
+        self._lane: Lane | None = None
+        self._terms: Terms | None = None
+        self._interest: Interest | None = None
+        self._timer: Timer | None = None
+        self._armed_ns: int | None = None
+        self.peer.active = (clock.monotonic_ns(), clock.wall_ns())
+
+    # net.transport.Session
+
+    def connected(self, transport: Transport) -> None:
+        self.transport = transport
+        self._outbound = Outbound(
+            self.peer,
+            transport,
+            max_pending_bytes=self._environment.max_pending_bytes,
+            on_slow=self._slow,
+        )
+        self._arm()
+
+    def received(self, data: bytes) -> None:
+        if self.over:
+            return
+        if data:
+            self._session.heard(self.peer.outbox.now[0])
+        if self._lane is None:
+            self._guarded(lambda: self._handshake(data))
+        else:
+            if data:
+                self._lane.feed(data)
+            self._guarded(self._read_lines)
+        self.peer.end_read()
+
+    def lost(self, reason: str) -> None:
+        session = self._session
+        how = reason or f"closed by the {session.other}"
+        state = reason.partition(": ")[0] or CLIENT_CLOSED
+        self.drop(session.refused_cause or f"connection lost, {session.state.value}: {how}", state)
+
+    # for the owner
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is over because PINGs went unanswered."""
+        return self._session.stale
+
+    def kick(self) -> None:
+        """End the link because an operator wants that; who dialed may dial again."""
+        self._flush()
+        self.drop("kicked by an operator", "Kicked")
+
+    def drop(self, reason: str, state: str = CLIENT_CLOSED) -> None:
+        """End the link without a word; does nothing when it is over."""
+        if self.over:
+            return
+        self.over = True
+        self.reason, self.closed_state = reason, state
+        self._session.close()
+        self.peer.closing = True
+        if self._interest is not None:
+            self._interest.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._outbound is not None:
+            self._outbound.close(state)
+        elif self.transport is not None:
+            self.transport.close()
+        account = self.peer.account
+        if account is not None:
+            account.leave(self.peer)
+            account.spoil()
+            self._remove_slice(account)
+        self._ended()
+
+    def leafz(self) -> LeafzRow:
+        """Return what /leafz shows."""
+        ip, _, port = (self.transport.peer if self.transport else "").rpartition(":")
+        traffic, side = self.peer.traffic, self.peer.leaf
+        return LeafzRow(
+            id=self.peer.cid,
+            name=self.peer.name,
+            is_spoke=side.is_hub,
+            account=self.peer.account.name if self.peer.account is not None else "",
+            ip=ip,
+            port=int(port or 0),
+            rtt_ns=self._session.rtt_ns,
+            in_msgs=traffic.in_msgs,
+            out_msgs=traffic.out_msgs,
+            in_bytes=traffic.in_bytes,
+            out_bytes=traffic.out_bytes,
+            subscriptions=len(self.peer.subs),
+            compression=self._compression(),
+            is_isolated=side.is_isolated,
+            user=self._user(),
+        )
+
+    def facts(self) -> ConnectionFacts:
+        """Return what /connz shows."""
+        row, now_ns = self.leafz(), self._clock.monotonic_ns()
+        return ConnectionFacts(
+            cid=row.id,
+            kind="Leafnode",
+            type="",
+            ip=row.ip,
+            port=row.port,
+            account=row.account,
+            user=row.user,
+            name="",  # a link has none there; /leafz has the other side's
+            lang="",
+            version="",
+            start_ns=self.linked_wall_ns,
+            last_activity_ns=self.peer.active[1],
+            rtt_ns=row.rtt_ns,
+            uptime_ns=now_ns - self.linked_ns,
+            idle_ns=now_ns - self.peer.active[0],
+            pending_bytes=self._outbound.pending_bytes() if self._outbound is not None else 0,
+            in_msgs=row.in_msgs,
+            out_msgs=row.out_msgs,
+            in_bytes=row.in_bytes,
+            out_bytes=row.out_bytes,
+            subscriptions=row.subscriptions,
+        )
+
+    # what the two sides have of their own
+
+    def _act(self, event: events.LeafEvent) -> None:
+        """Do what an event of this side alone asks for."""
+        raise NotImplementedError
+
+    def _ended(self) -> None:
+        """The link is over: tell whoever has to know."""
+        raise NotImplementedError
+
+    def _compression(self) -> str:
+        return "off"
+
+    def _user(self) -> str:
+        return ""
+
+    def _begin(self, account: Account, terms: Terms) -> None:
+        """Let messages and interest flow. The account has counted the link in."""
+        peer = self.peer
+        peer.name, peer.leaf = terms.name, terms.side
+        peer.headers, peer.traces = terms.headers, terms.traces
+        peer.permissions = terms.rules.permissions
+        peer.account = account
+        self._terms = terms
+        self.linked_ns, self.linked_wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
+        self._lane = Lane(
+            peer,
+            max_payload_bytes=terms.max_payload_bytes,
+            max_control_line_bytes=LEAF_CONTROL_LINE_BYTES,
+        )
+        self._interest = Interest(account, peer, terms.rules, self._clock)
+        self._interest.start(self._session.loop_subject)
+        rest = self._session.take_rest()
+        if rest:
+            self._lane.feed(rest)
+            self._read_lines()
+
+    # session to account
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Do one step of reading; what the other side got wrong ends the link."""
+        try:
+            step()
+        except ProtocolError as error:
+            self._fail(error)
+        self._arm()
+
+    def _fail(self, error: ProtocolError) -> None:
+        self._session.fail(error)
+        self._settle()
+
+    def _handshake(self, data: bytes) -> None:
+        self._session.receive(data, self._clock.monotonic_ns())
+        self._settle()
+
+    def _read_lines(self) -> None:
+        """Handle what was read, as far as it goes and as long as others need not wait."""
+        assert self._lane is not None
+        assert self.transport is not None
+        now_ns = self._clock.monotonic_ns()
+        lane, outbox = self._lane, self.peer.outbox
+        while not self.over:
+            line = lane.next_line()
+            if line is None and not lane.starved:
+                return
+            if line is not None:
+                outbox.work_left -= LEAF_LINE_WORK
+                self._session.receive_line(line, now_ns)
+                self._settle()
+            if lane.starved or outbox.work_left <= 0:
+                self.transport.yield_turn()
+                return
+
+    def _settle(self) -> None:
+        """Write what the session wants written, then act on what it saw."""
+        data = self._session.data_to_send()
+        if data:
+            self.peer.send(data)
+        for event in self._session.events():
+            match event:
+                case events.InterestAdded(subject, queue, weight):
+                    self._add_interest(subject, queue, weight)
+                case events.InterestRemoved(subject, queue):
+                    self._remove_interest(subject, queue)
+                case events.Ended(reason, error):
+                    # What explains the end goes out before it; `lost` comes later and finds all
+                    # done.
+                    self._flush()
+                    self.drop(reason, closed_state(error) if error is not None else CLIENT_CLOSED)
+                case _:
+                    self._act(event)
+
+    def _add_interest(self, subject: bytes, queue: bytes, weight: int) -> None:
+        peer, account, terms = self.peer, self.peer.account, self._terms
+        assert account is not None, "the link is up"
+        assert terms is not None, "the link is up"
+        peer.active = peer.outbox.now
+        key = _key(subject, queue)
+        verdict = terms.rules.judge(subject)
+        if verdict is Verdict.VIOLATION and not self._awaits_answer(subject):
+            raise LeafViolation(b"Subscription", subject)
+        known = peer.subs.get(key)
+        if known is not None:
+            account.reweigh(known, weight)
+            return
+        if verdict is Verdict.IGNORED:
+            self.interest_ignored += 1
+            return
+        if len(peer.subs) >= terms.max_interest:
+            self._too_much_interest(terms.max_interest)
+            return
+        sub = Subscription(peer, subject, sid=key, queue=queue, weight=weight)
+        peer.subs[key] = sub
+        account.insert(sub)
+
+    def _awaits_answer(self, subject: bytes) -> bool:
+        """Say whether an answer is awaited there that `allow_responses` lets through."""
+        replies = self.peer.open_replies
+        return replies is not None and replies.holds(subject)
+
+    def _too_much_interest(self, most: int) -> None:
+        """Refuse an LS+ beyond the bound."""
+        raise NotImplementedError
+
+    def _remove_interest(self, subject: bytes, queue: bytes) -> None:
+        self.peer.active = self.peer.outbox.now
+        sub = self.peer.subs.pop(_key(subject, queue), None)
+        if sub is not None:
+            assert self.peer.account is not None, "the link is up"
+            self.peer.account.remove(sub)
+
+    def _remove_slice(self, account: Account) -> None:
+        """Take its interest out, a slice per turn: nothing is decided for it any more."""
+        for _ in range(min(LEAF_REMOVE_SLICE, len(self.peer.subs))):
+            _, sub = self.peer.subs.popitem()
+            account.remove(sub)
+        if self.peer.subs:
+            self._clock.call_later(0, lambda: self._remove_slice(account))
+
+    # time and bytes
+
+    def _arm(self) -> None:
+        """Have `_due` called when the session wants it."""
+        due_ns = self._session.deadline_ns
+        if due_ns == self._armed_ns:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_ns = due_ns
+        if due_ns is not None and not self.over:
+            self._timer = self._clock.call_later(due_ns - self._clock.monotonic_ns(), self._due)
+
+    def _due(self) -> None:
+        self._armed_ns = None
+        self._session.timer_due(self._clock.monotonic_ns())
+        self._settle()
+        self._arm()
+
+    def _flush(self) -> None:
+        if self._outbound is not None:
+            self._outbound.finish()
+
+    def _slow(self) -> None:
+        transport = self.transport
+        self.slow = True
+        self.drop(f"the {self._session.other} does not read: {SLOW_PENDING}", SLOW_PENDING)
+        if transport is not None:
+            transport.abort()
+
+
+def _key(subject: bytes, queue: bytes) -> bytes:
+    return b"%b %b" % (subject, queue) if queue else subject

@@ -1,0 +1,175 @@
+"""The port for leafs below us, and how a reload changes it.
+
+Knows how TLS, logins and links are put together; not how any of them works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from leafnode.auth.identity import ConnectionType
+from leafnode.clients.seams import ClientSeams
+from leafnode.config.options import HostPort
+from leafnode.limits import AUTH_TIMEOUT_NS
+from leafnode.net.entry import Entrance
+from leafnode.server.client_ports import server_tls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.auth.leafs import LeafAuthenticator
+    from leafnode.config.listener_options import LeafListener
+    from leafnode.config.options import Options
+    from leafnode.leaf.accepted import LeafSeams
+    from leafnode.leaf.registry import LeafRegistry
+    from leafnode.net.listener import Listener
+    from leafnode.protocol.leaf_acceptor import AcceptRules
+    from leafnode.server.server import Server
+
+log = logging.getLogger(__name__)
+
+
+class LeafPort:
+    """The listener, and what its connections share."""
+
+    def __init__(
+        self, listener: Listener, seams: LeafSeams, authenticator: LeafAuthenticator
+    ) -> None:
+        self.listener = listener
+        self.seams = seams
+        self.authenticator = authenticator
+
+
+async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
+    """Listen for leafs. Raises ListenError, TlsError."""
+    from leafnode.auth.leafs import LeafAuthenticator
+    from leafnode.leaf.accepted import AcceptedLink
+    from leafnode.leaf.registry import LeafRegistry
+
+    tls = await server_tls(options.tls)
+    entrance = Entrance(server.clock, tls=tls, counters=server.entry_counters)
+    server.entrances["leafnodes"] = entrance
+    listener = await server.listeners.bind(
+        HostPort(options.host, options.port),
+        lambda: entrance.session(AcceptedLink(port.seams)),
+        write_rules=server.link_write_rules,
+    )
+    authenticator = LeafAuthenticator(server.authenticator, server.options, options.authorization)
+    seams = _seams(server, options, listener, authenticator, LeafRegistry(server.clock))
+    port = LeafPort(listener, seams, authenticator)
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    log.info("Listening for leafnode connections on %s:%d", shown, listener.port)
+    return port
+
+
+async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
+    """Read the certificates that these options name; the call returned puts them in force.
+
+    Who is not pinned any more is cut. Raises TlsError.
+    """
+    entrance = server.entrances.get("leafnodes")
+    listener = options.leafnodes.listener if options.leafnodes is not None else None
+    wanted = listener.tls if listener is not None else None
+    present = entrance.tls if entrance is not None else None
+    if entrance is None or (wanted is None and present is None):
+        return _nothing
+    if wanted is None or present is None:
+        fresh = await server_tls(wanted)
+
+        def swap() -> None:
+            entrance.tls = fresh
+
+        return swap
+    context = await asyncio.to_thread(present.prepare, wanted)
+
+    def rotate() -> None:
+        present.apply(wanted, context)
+        for link in list(server.leafs.open.values()) if server.leafs is not None else ():
+            facts = link.tls()
+            is_known = facts is None or present.accepts(facts.certificate())
+            if wanted.pinned_certs and not is_known:
+                link.close("TLS Handshake Failure")
+
+    return rotate
+
+
+def refresh(server: Server) -> None:
+    """Let what leafs share follow the options, for those that come."""
+    port, leafnodes = server.leaf_port, server.options.leafnodes
+    if port is None or leafnodes is None or leafnodes.listener is None:
+        return
+    port.authenticator.apply(server.options)
+    port.seams = _seams(
+        server, leafnodes.listener, port.listener, port.authenticator, port.seams.registry
+    )
+
+
+def _seams(
+    server: Server,
+    options: LeafListener,
+    listener: Listener,
+    authenticator: LeafAuthenticator,
+    registry: LeafRegistry,
+) -> LeafSeams:
+    from leafnode.leaf.accepted import LeafSeams
+    from leafnode.leaf.greeting import leaf_info
+    from leafnode.server.features import leaf_environment  # which refreshes this port
+
+    tls = options.tls
+    login = ClientSeams(
+        options=server.options,
+        info=server.info(),
+        clock=server.clock,
+        random=server.random,
+        token_bytes=server.token_bytes,
+        outbox=server.turn.outbox,
+        account=server.account,
+        authenticator=authenticator,
+        registry=server.registry,
+        next_cid=server.next_cid,
+        kind=ConnectionType.LEAFNODE,
+        map_certificate=tls is not None and tls.verify_and_map and authenticator.maps_certificates,
+    )
+    return LeafSeams(
+        environment=leaf_environment(server),
+        login=login,
+        info=leaf_info(
+            server.info(),
+            options,
+            port=listener.port,
+            cluster=cluster(server),
+            traces=not server.options.no_system_account,
+        ),
+        rules=_rules(server, options),
+        registry=registry,
+    )
+
+
+def _rules(server: Server, options: LeafListener) -> AcceptRules:
+    from leafnode.protocol.leaf_acceptor import AcceptRules
+    from leafnode.protocol.leaf_session import PingRules
+
+    return AcceptRules(
+        cluster=cluster(server),
+        min_version=options.min_version,
+        auth_timeout_ns=options.authorization.timeout_ns or AUTH_TIMEOUT_NS,
+        entry_ns=server.entrances["leafnodes"].budget_ns,
+        pings=PingRules(
+            server.options.ping_interval_ns,
+            server.options.ping_max,
+            server.random.random(),
+            may_skip=True,
+        ),
+    )
+
+
+def cluster(server: Server) -> str:
+    """Return what our cluster is called: who dials hubs has one, named like itself."""
+    leafnodes = server.options.leafnodes
+    return server.name if leafnodes is not None and leafnodes.remotes else ""
+
+
+def _nothing() -> None:
+    """Put nothing in force: there is no TLS here."""

@@ -1,0 +1,95 @@
+"""Logins of leafs. Source: nats-server 2.15.1 server/auth.go isLeafNodeAuthorized, measured."""
+
+from __future__ import annotations
+
+import base64
+
+import nkeys
+import pytest
+
+from leafnode.auth.authenticator import Authenticator
+from leafnode.auth.identity import ConnectionType, Identity, LoginRefused, PeerFacts
+from leafnode.auth.leafs import LeafAuthenticator
+from leafnode.config.listener_options import LeafAuthorization, LeafUser
+from leafnode.config.options import Authorization, Options
+from leafnode.protocol.info import Connect
+
+NONCE = b"EsbRnPg3CTsA6gA"
+FACTS = PeerFacts(kind=ConnectionType.LEAFNODE, nonce=NONCE)
+PAIR = nkeys.from_seed(nkeys.encode_seed(bytes(32), nkeys.PREFIX_BYTE_USER))
+KEY = PAIR.public_key.decode()
+
+
+def logins(own: LeafAuthorization, authorization: Authorization | None = None) -> LeafAuthenticator:
+    options = Options(authorization=authorization or Authorization())
+    return LeafAuthenticator(Authenticator(options), options, own)
+
+
+def admitted(judge: LeafAuthenticator, connect: Connect) -> Identity:
+    found = judge.check(connect, FACTS)
+    assert isinstance(found, Identity)
+    return found
+
+
+def test_a_single_user_gets_the_account_of_the_block() -> None:
+    judge = logins(LeafAuthorization(user="u", password="p", account="A"))
+
+    assert admitted(judge, Connect(user="u", password="p")).account == "A"
+    with pytest.raises(LoginRefused):
+        judge.check(Connect(user="u", password="x"), FACTS)
+
+
+def test_a_key_has_to_sign_the_nonce() -> None:
+    judge = logins(LeafAuthorization(nkey=KEY, account="A"))
+    sig = base64.urlsafe_b64encode(PAIR.sign(NONCE)).rstrip(b"=").decode()
+
+    assert admitted(judge, Connect(nkey=KEY, sig=sig)).account == "A"
+    for wrong in (Connect(nkey=KEY), Connect(nkey=KEY, sig=sig[:-2]), Connect(user=KEY)):
+        with pytest.raises(LoginRefused):
+            judge.check(wrong, FACTS)
+
+
+def test_users_of_the_block_shut_out_those_of_the_server() -> None:
+    judge = logins(
+        LeafAuthorization(users=(LeafUser("a", "pa", "A"), LeafUser("g", "pg"))),
+        Authorization(user="s", password="ps"),
+    )
+
+    assert admitted(judge, Connect(user="a", password="pa")).account == "A"
+    assert admitted(judge, Connect(user="g", password="pg")).account == "$G"
+    with pytest.raises(LoginRefused):
+        judge.check(Connect(user="s", password="ps"), FACTS)
+
+
+def test_without_users_of_its_own_those_of_the_server_may_come() -> None:
+    judge = logins(LeafAuthorization(account="A"), Authorization(user="s", password="ps"))
+
+    assert judge.required
+    assert admitted(judge, Connect(user="s", password="ps")).account == "$G"
+    with pytest.raises(LoginRefused):
+        judge.check(Connect(), FACTS)
+
+
+def test_where_nobody_logs_in_all_get_the_account_of_the_block() -> None:
+    judge = logins(LeafAuthorization(account="A"))
+
+    assert not judge.required
+    assert admitted(judge, Connect(user="any", password="thing")).account == "A"
+    assert judge.again(Identity(account="A"), FACTS).account == "A"
+
+
+def test_a_proxy_is_asked_for_where_the_block_or_its_user_says_so() -> None:
+    for own in (
+        LeafAuthorization(user="u", password="p", proxy_required=True),
+        LeafAuthorization(users=(LeafUser("u", "p", proxy_required=True),)),
+        LeafAuthorization(users=(LeafUser("u", "p"),), proxy_required=True),
+    ):
+        with pytest.raises(LoginRefused, match="Authorization"):
+            logins(own).check(Connect(user="u", password="p"), FACTS)
+
+
+def test_nobody_comes_in_without_a_word_and_all_get_a_nonce() -> None:
+    judge = logins(LeafAuthorization())
+
+    assert judge.nonce_required
+    assert not judge.admits_anonymous(FACTS)

@@ -1,0 +1,64 @@
+"""What a link does whoever dialed: interest, limits of a turn, the end. Source: nats-server 2.15.1
+server/leafnode.go; test_handler and test_accepted have what the two sides do alone."""
+
+from __future__ import annotations
+
+from leafnode import limits
+from tests.sim.leaf_port import LeafPortWorld
+
+
+def test_a_flood_of_lines_is_read_in_slices_between_which_others_have_their_turn() -> None:
+    port = LeafPortWorld()
+    port.leaf()
+    (link,) = port.registry.links()
+    bound = limits.LEAF_LINES_PER_TURN
+    port.server.turn.outbox.work_left = limits.TURN_WORK
+
+    link.received(b"".join(b"LS+ s.%d\r\n" % number for number in range(bound + 1)))
+    at_once = len(link.peer.subs)
+    port.settle()
+
+    assert at_once == bound
+    assert len(link.peer.subs) == bound + 1
+
+
+def test_a_link_whose_peer_does_not_read_is_cut() -> None:
+    port = LeafPortWorld()
+    leaf = port.leaf()
+    leaf.says(b"LS+ a\r\n")
+    leaf.link.deaf = True
+
+    for _ in range(3):
+        port.server.account().publish(b"a", b"x" * limits.MAX_PENDING_BYTES)
+        port.settle()
+
+    assert port.registry.open == {}
+    assert port.registry.slow_consumers == 1
+
+
+def test_what_a_message_leads_to_is_decided_anew_when_a_link_is_over() -> None:
+    port = LeafPortWorld()
+    leaf = port.leaf()
+    leaf.says(b"LS+ a\r\n")
+    client = port.client(b'{"verbose":false,"headers":true,"no_responders":true}')
+    client.says(b"SUB r 1\r\nPUB a r 1\r\nx\r\n")
+
+    leaf.end.close()
+    port.settle()
+
+    assert b" 503\r\n" in client.says(b"PUB a r 1\r\nx\r\n")
+
+
+def test_a_message_s_reply_that_carries_the_subject_is_taken_apart_for_clients_alone() -> None:
+    port = LeafPortWorld()
+    client = port.client()
+    client.says(b"SUB deliver 1\r\n")
+    other = port.leaf(name="b", cluster="b")
+    other.says(b"LS+ deliver\r\n")
+    leaf = port.leaf()
+    reply = b"$JS.ACK.S.C.1.2.3.4.5"
+
+    leaf.says(b"LMSG deliver %b@orders.1 1\r\nx\r\n" % reply)
+
+    assert client.hears() == b"MSG orders.1 1 %b 1\r\nx\r\n" % reply
+    assert other.hears().endswith(b"LMSG deliver %b@orders.1 1\r\nx\r\n" % reply)
