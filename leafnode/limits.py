@@ -32,12 +32,20 @@ READ_BULK_BYTES: Final = 4 * READ_CHUNK_BYTES  # the same, of one whose reads ar
 READ_QUICK_NS: Final = NS_PER_MS // 2  # what that means, for each 64 KiB
 FREED_MEMORY_KEPT_BYTES: Final = 2 * MIB  # of the C library's heap, for the next turn
 # What the bytes of one connection may cause in one turn, in units of about 0.1 us on a PC. Bytes on
-# the wire are no measure of it: 15 of them can mean 10,000 deliveries.
+# the wire are no measure of it: 15 of them can mean 10,000 deliveries. Counted is by whoever does
+# it: the sublist what it finds and walks, `groups.pick` whom it asks, `route.build` what it builds,
+# `emit` and `deliver` each receiver, the session each line, a part of the server what it does. It
+# is counted as it is done, so the last message of a turn may go beyond.
 TURN_WORK: Final = 32_768
 RUN_WORK: Final = 16  # to give a run of messages to one receiver; each message in it costs 1
 WORK_BYTES: Final = 512  # of payload, copied and sent for one receiver, cost 1
 PUBLISH_WORK: Final = 32  # a message that no run carries
 DELIVERY_WORK: Final = 16  # each receiver of such a one
+FOUND_WORK: Final = 1  # a subscription that a look-up finds
+MEMBER_WORK: Final = 4  # of a queue group, each that is looked at where few of them may receive
+ROUTE_WORK: Final = 32  # a route that is built
+TARGET_WORK: Final = 16  # each subscription that it is built for
+GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen message by message
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
 TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where it has many
 WALK_WORK: Final = 5  # a node of the trie of patterns, in a look-up that branches

@@ -54,6 +54,8 @@ def emit(account: Account, origin: Peer, run: Run) -> bool:
     count = len(tails) - 1
     work = route.receivers * (RUN_WORK + count + run.payload_bytes // WORK_BYTES)
     work += route.line_work * count
+    if route.members:  # whoever of a group has a part in the run is a receiver of its own
+        work += RUN_WORK * min(count * len(route.groups), route.members)
     if run.messages:
         count = len(run.messages)
         work += HANDLER_WORK * count
@@ -154,32 +156,33 @@ def _emit_group(
 ) -> None:
     """Give each message of the run to one member, in turn."""
     tails = run.tails
-    members = len(targets)
-    turn = group.turn
-    group.turn += len(tails) - 1
-    if any(target.sub.max_msgs or target.sub.closed for target in targets):
-        _emit_in_turn(account, origin, targets, run, turn)
+    members, count = len(targets), len(tails) - 1
+    first = group.turn + 1
+    group.turn += count
+    takers = [targets[(first + index) % members] for index in range(min(count, members))]
+    if any(target.sub.max_msgs or target.sub.closed for target in takers):
+        _emit_in_turn(account, origin, targets, run, first)
         return
-    for index, target in enumerate(targets):
-        first = (index - turn - 1) % members  # of the run, counted from 0
-        share = [b"", *tails[1 + first :: members]]
-        count = len(share) - 1
-        if target.sub.handler is not None and count:
-            messages = run.messages[first::members]
+    for index, target in enumerate(takers):
+        if target.sub.handler is not None:
+            messages = run.messages[index::members]
             call(account, target.sub, Delivery(_subject_of(target), messages, origin))
-        elif count:
+        else:
+            share = [b"", *tails[1 + index :: members]]
             _emit_plain(account, target, share, sum(map(_payload_size, share[1:])))
 
 
 def _emit_in_turn(
-    account: Account, origin: Peer, targets: list[Target], run: Run, turn: int
+    account: Account, origin: Peer, targets: list[Target], run: Run, first: int
 ) -> None:
     """Give message by message: a member may reach its UNSUB limit, then the others take over."""
+    targets = [*targets]
     for index, tail in enumerate(run.tails[1:]):
-        open_targets = [target for target in targets if not target.sub.closed]
-        if not open_targets:
+        while targets and targets[(first + index) % len(targets)].sub.closed:
+            del targets[(first + index) % len(targets)]
+        if not targets:
             return
-        target = open_targets[(turn + 1 + index) % len(open_targets)]
+        target = targets[(first + index) % len(targets)]
         if target.sub.handler is not None:
             one = [run.messages[index]]
             call(account, target.sub, Delivery(_subject_of(target), one, origin))
@@ -230,10 +233,11 @@ def emit_once(
     if header_size and asks(account, tail):
         return False
     if groups and not origin.is_leaf:  # a message from a leaf names its groups itself
-        if any(sub.peer.is_leaf for group in groups for sub in group.members):
+        picked = [sub for sub in (pick(group, origin, subject) for group in groups) if sub]
+        if any(sub.peer.is_leaf for sub in picked):  # it names the groups that are to get it
+            account.sublist.turn -= 1  # what is found in place of this begins at the same member
             return False
-        picks = [pick(group, origin, subject) for group in groups]
-        subs += [sub for sub in picks if sub is not None]
+        subs += picked
     for sub in subs:
         if sub.shadow is not None or sub.relay is not None or sub.peer.open_replies is not None:
             return False

@@ -6,14 +6,17 @@ processMsgResults; leaf protocol 2.2 for the weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import MEMBER_WORK
 from leafnode.routing.permissions import may_deliver
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.routing.sublist import Group
     from leafnode.routing.subscription import Subscription
+
+_TRIES: Final = 8  # so many members are asked one by one; where none may receive, all are
 
 
 def pick(
@@ -23,16 +26,26 @@ def pick(
 
     `of_service`: it came through a service import, so it goes to nobody by a stream import.
     """
+    group.turn += 1
+    turn, count = group.turn, len(group.members)
+    if count > _TRIES:
+        for attempt in range(_TRIES):
+            # In turn; behind one that may not receive anywhere, or its neighbour had two shares.
+            sub = group.members[(hash((turn, attempt)) if attempt else turn) % count]
+            if sub.peer.is_leaf or (of_service and sub.shadow is not None):
+                continue
+            if may_deliver(sub, subject, origin):
+                return sub
+        origin.outbox.work_left -= MEMBER_WORK * count
     members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
     if of_service:
         members = [sub for sub in members if sub.shadow is None]
     if not members:
         return None
     local = [sub for sub in members if not sub.peer.is_leaf]
-    group.turn += 1
     if local:
-        return local[group.turn % len(local)]
-    turn = group.turn % sum(map(_weight, members))
+        return local[turn % len(local)]
+    turn %= sum(map(_weight, members))
     for sub in members:
         turn -= _weight(sub)
         if turn < 0:

@@ -11,7 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from leafnode.limits import DELIVERY_WORK, RUN_WORK, WORK_BYTES
+from leafnode.limits import (
+    DELIVERY_WORK,
+    GROUP_TARGETS_MAX,
+    ROUTE_WORK,
+    TARGET_WORK,
+    WORK_BYTES,
+)
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
@@ -78,6 +84,7 @@ class Route:
         "internal",
         "line_work",
         "match",
+        "members",
         "published",
         "receivers",
         "sole",
@@ -99,6 +106,7 @@ class Route:
         self.wire = False  # the run's tails are needed
         self.internal = False  # the run's messages are needed
         self.receivers = 0  # of each message on the wire
+        self.members = 0  # of its groups
         self.line_work = 0  # for the starts of all their lines, where these are long
         self.sole: Target | None = None  # all there is, where that is one subscription: see pairs
 
@@ -140,6 +148,7 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
 def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) -> Route:
     match = account.sublist.match(subject)
     route = Route(subject, match, with_header=with_header)
+    origin.outbox.work_left -= ROUTE_WORK
     denied = origin.permissions is not None and not origin.permissions.may_publish(subject)
     if denied or (origin.kind is Kind.CLIENT and is_reserved(subject)):
         route.general = True
@@ -153,8 +162,8 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
         route.general = True  # each message's reply is to be noted
     route.wire = bool(route.targets or route.groups)
     members = [target for _, targets in route.groups for target in targets]
-    # A run looks at each member of a group; most have no part in it.
-    route.receivers = len(route.targets) + len(route.groups) + len(members) // RUN_WORK
+    route.receivers = len(route.targets) + len(route.groups)
+    route.members = len(members)
     lines = sum([len(target.prefix) for target in route.targets])
     lines += sum([max([len(one.prefix) for one in targets]) for _, targets in route.groups])
     route.line_work = lines // WORK_BYTES
@@ -167,6 +176,7 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
 
 def _build_targets(route: Route, origin: Peer) -> None:
     subject, with_header = route.subject, route.with_header
+    origin.outbox.work_left -= TARGET_WORK * len(route.match.plain)
     leafs: set[int] = set()
     for sub in route.match.plain:
         if sub.relay is not None:  # whether somebody receives it shows only message by message
@@ -187,6 +197,10 @@ def _build_targets(route: Route, origin: Peer) -> None:
 
 def _build_groups(route: Route, origin: Peer) -> None:
     for group in route.match.groups:
+        if len(group.members) > GROUP_TARGETS_MAX:
+            route.general = True
+            return
+        origin.outbox.work_left -= TARGET_WORK * len(group.members)
         members = [sub for sub in group.members if may_deliver(sub, route.subject, origin)]
         local = [sub for sub in members if not sub.peer.is_leaf]
         if local:

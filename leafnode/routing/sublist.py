@@ -14,7 +14,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from leafnode.limits import BELOW_CACHE_MAX, MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
+from leafnode.limits import (
+    BELOW_CACHE_MAX,
+    FOUND_WORK,
+    MATCH_CACHE_MAX,
+    SEEN_SUBJECTS,
+    WALK_WORK,
+)
 from leafnode.protocol.subject import is_literal, is_routable
 
 if TYPE_CHECKING:
@@ -142,16 +148,16 @@ class Sublist:
         "_queued",
         "_root",
         "_seen",
-        "_turn",
         "generation",
         "hits",
         "inserts",
         "misses",
         "removes",
+        "turn",
     )
 
     def __init__(self, payer: Outbox | None = None) -> None:
-        """A walk with many branches is work of the turn whose `work_left` the payer counts."""
+        """What a look-up finds, and a walk with many branches, is work of the payer's turn."""
         self._payer = payer
         self._literals: dict[bytes, Members] = {}
         self._root = _Node()
@@ -159,7 +165,7 @@ class Sublist:
         self._cache: dict[bytes, Match] = {}
         self._below: dict[tuple[bytes, int], Match | None] = {}  # see `find_below`
         self._seen = bytearray()  # see `look_once`
-        self._turn = 0
+        self.turn = 0  # where the groups of the next result begin
         self.generation = 0
         self.inserts = 0
         self.removes = 0
@@ -405,13 +411,15 @@ class Sublist:
         literal = self._literals.get(subject)
         if literal is not None:
             found += literal
+        if found and self._payer is not None:
+            self._payer.work_left -= FOUND_WORK * len(found)
         return self._split(found) if self._queued else (found, [])
 
     def _split(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]]:
         """Tell plain subscriptions from members of groups."""
         plain: list[Subscription] = []
         groups: dict[bytes, Group] = {}
-        turn = self._turn + 1
+        turn = self.turn + 1
         for sub in found:
             if not sub.queue:
                 plain.append(sub)
@@ -423,7 +431,7 @@ class Sublist:
         # for all its groups, or of two groups each would always begin with the same member. What
         # has no group makes no step: an ack between each two messages would skip a member.
         if groups:
-            self._turn = turn
+            self.turn = turn
         return plain, list(groups.values())
 
 

@@ -158,6 +158,35 @@ def test_messages_for_very_many_let_others_have_their_turn(flood: bytes, login: 
     assert reader.handler.peer.traffic.out_msgs == 300 * 500
 
 
+@pytest.mark.parametrize(
+    "line", [b"PUB fan.%d 1\r\nx\r\n", b"HPUB fan.%d 12 13\r\nNATS/1.0\r\n\r\nx\r\n"]
+)
+@pytest.mark.parametrize("login", [LOGIN, VERBOSE])
+def test_messages_for_one_of_very_many_let_others_have_their_turn(
+    line: bytes, login: bytes
+) -> None:
+    abused = world()
+    bystander = bystander_of(abused)
+    members = 3000
+    reader = abused.client(LOGIN)
+    reader.says(b"".join(b"SUB fan.* group %d\r\n" % n for n in range(members)))
+    client = abused.client(login)
+    delivered = []
+
+    def note(_: Delivery) -> None:
+        delivered.append(reader.handler.peer.traffic.out_msgs)
+
+    abused.server.account().subscribe(b"by.stander", note)
+
+    client.end.write([b"".join(line % n for n in range(300))])
+    bystander.end.write([b"PUB by.stander 1\r\nx\r\n"])
+    abused.settle()
+
+    assert len(delivered) == 1
+    assert delivered[0] <= 2 * TURN_WORK // members
+    assert reader.handler.peer.traffic.out_msgs == 300
+
+
 def test_many_deep_wildcards_match_one_message_each() -> None:
     abused = world()
     client = abused.client(LOGIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.routing.peer import Kind
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
@@ -95,6 +96,30 @@ def test_members_of_a_group_get_equal_shares_of_subjects_that_come_once() -> Non
     publisher.says(b"".join(b"PUB work.%d 1\r\nx\r\n" % number for number in range(40)))
 
     assert [member.got().count(b"MSG") for member in members] == [10] * 4
+
+
+def test_links_of_a_group_get_equal_shares_of_subjects_that_come_once() -> None:
+    world = account()
+    links = [FakePeer(world, cid, Kind.LEAF) for cid in (1, 2)]
+    for link in links:
+        link.subscribe(b"work.*", b"1", b"q")
+    publisher = FakePeer(world, 9)
+
+    publisher.says(b"".join(b"PUB work.%d 1\r\nx\r\n" % number for number in range(40)))
+
+    assert [link.got().count(b"LMSG") for link in links] == [20, 20]
+
+
+def test_members_that_reach_their_limits_one_by_one_get_what_they_may() -> None:
+    world = account()
+    members, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    for number in range(20):
+        members.subscribe(b"a", b"%d" % number, b"q").max_msgs = number % 3 + 1
+
+    publisher.says(b"PUB a 1\r\nx\r\n" * 60)
+
+    assert members.got().count(b"MSG") == sum(number % 3 + 1 for number in range(20))
+    assert members.subs == {}
 
 
 def test_payload_bytes_alone_are_counted_however_a_message_went() -> None:

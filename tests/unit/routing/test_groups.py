@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
+import pytest
+
+from leafnode.limits import MEMBER_WORK
+from leafnode.routing import groups
 from leafnode.routing.groups import pick
-from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.permissions import Permissions, Rules, may_deliver
 from tests.sim.peers import FakePeer, account
+
+if TYPE_CHECKING:
+    from leafnode.routing.subscription import Subscription
+
+DENIED = Permissions(Rules(), Rules(deny=[b"a"]))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Subscription]:
+    """Every member that `pick` asks whether it may receive."""
+    seen: list[Subscription] = []
+
+    def note(sub: Subscription, subject: bytes, origin: Peer) -> bool:
+        seen.append(sub)
+        return may_deliver(sub, subject, origin)
+
+    monkeypatch.setattr(groups, "may_deliver", note)
+    return seen
 
 
 def test_local_members_take_turns_and_go_before_links() -> None:
@@ -37,8 +60,73 @@ def test_links_get_shares_by_their_weight() -> None:
 def test_nobody_is_picked_where_nobody_may_receive() -> None:
     world = account()
     member = FakePeer(world, 1)
-    member.permissions = Permissions(Rules(), Rules(deny=[b"a"]))
+    member.permissions = DENIED
     member.subscribe(b"a", b"1", b"q")
     [group] = world.sublist.find(b"a").groups
 
     assert pick(group, world.system, b"a") is None
+
+
+def test_of_a_large_group_only_who_gets_the_message_is_looked_at(
+    asked: list[Subscription],
+) -> None:
+    world = account()
+    member = FakePeer(world, 1)
+    for number in range(1000):
+        member.subscribe(b"a", b"%d" % number, b"q")
+    [group] = world.sublist.find(b"a").groups
+    before = world.system.outbox.work_left
+
+    chosen = {pick(group, world.system, b"a") for _ in range(1000)}
+
+    assert chosen == set(group.members)
+    assert len(asked) == 1000
+    assert world.system.outbox.work_left == before
+
+
+@pytest.mark.parametrize("short_lived", [False, True])
+def test_who_may_not_receive_leaves_no_larger_share_to_its_neighbour(*, short_lived: bool) -> None:
+    world = account()
+    denied, member = FakePeer(world, 1), FakePeer(world, 2)
+    denied.permissions = DENIED
+    for peer in (denied, member):
+        for number in range(50):
+            peer.subscribe(b"a", b"%d" % number, b"q")
+    [group] = world.sublist.find(b"a").groups
+    shares: Counter[bytes] = Counter()
+
+    for _ in range(5000):
+        if short_lived:
+            [group] = world.sublist.find(b"a").groups
+        sub = pick(group, world.system, b"a")
+        assert sub is not None
+        assert sub.peer is member
+        shares[sub.sid] += 1
+
+    assert len(shares) == 50
+    assert 60 < min(shares.values()) <= max(shares.values()) < 150
+
+
+def test_looking_at_all_members_is_work_of_who_publishes(asked: list[Subscription]) -> None:
+    world = account()
+    member, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    member.permissions = DENIED
+    for number in range(1000):
+        member.subscribe(b"a", b"%d" % number, b"q")
+    [group] = world.sublist.find(b"a").groups
+    before = publisher.outbox.work_left
+
+    assert pick(group, publisher, b"a") is None
+
+    assert before - publisher.outbox.work_left == 1000 * MEMBER_WORK
+    assert 1000 <= len(asked) < 1010
+
+
+def test_a_local_member_goes_before_many_links() -> None:
+    world = account()
+    for cid in range(1, 51):
+        FakePeer(world, cid, Kind.LEAF).subscribe(b"a", b"1", b"q")
+    local = FakePeer(world, 99).subscribe(b"a", b"1", b"q")
+    [group] = world.sublist.find(b"a").groups
+
+    assert {pick(group, world.system, b"a") for _ in range(100)} == {local}

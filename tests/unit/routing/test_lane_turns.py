@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import HANDLER_RUN_MAX, TURN_WORK, WORK_BYTES
+from leafnode.limits import GROUP_TARGETS_MAX, HANDLER_RUN_MAX, RUN_WORK, TURN_WORK, WORK_BYTES
 from leafnode.protocol.errors import UnknownOperation
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.peers import FakePeer, account
@@ -172,6 +172,66 @@ def test_looking_for_receivers_ends_a_turn_too(rounds: int, *, empty: bool) -> N
 
     assert publisher.traffic.in_msgs - before == 100
     assert first < 10
+
+
+def group(members: int) -> tuple[FakePeer, FakePeer]:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    for number in range(members):
+        reader.subscribe(b"f.*", b"%d" % number, b"q")
+    return reader, publisher
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_finding_a_large_group_ends_a_turn_too(rounds: int) -> None:
+    members = 4000
+    reader, publisher = group(members)
+    data = b"".join(b"PUB f.%d 1\r\nx\r\n" % number for number in range(100))
+    for _ in range(rounds - 1):  # then the subjects are known
+        publisher.says(data)
+    reader.subscribe(b"f.>", b"spoils", b"q")
+    before = publisher.traffic.in_msgs
+
+    one_turn(publisher, data)
+    first = publisher.traffic.in_msgs - before
+    publisher.says(b"")
+
+    assert first <= TURN_WORK // members + 1
+    assert publisher.traffic.in_msgs - before == 100
+    assert reader.traffic.out_msgs == 100 * rounds
+
+
+@pytest.mark.parametrize("members", [GROUP_TARGETS_MAX, GROUP_TARGETS_MAX + 1, 4000])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_each_message_to_a_group_is_work_for_one_receiver(members: int, *, verbose: bool) -> None:
+    reader, publisher = group(members)
+    publisher.verbose = verbose
+    publisher.says(b"PUB f.1 1\r\nx\r\n" * 3)
+    turns = 0
+
+    publisher.lane.feed(b"PUB f.1 1\r\nx\r\n" * 3000)
+    while one_turn(publisher) is None and publisher.lane.starved:
+        turns += 1
+
+    assert reader.traffic.out_msgs == 3003
+    assert members * RUN_WORK // TURN_WORK <= turns <= 3000 * 2 * (RUN_WORK + 32) // TURN_WORK
+    shares = [sub.delivered for sub in reader.subs.values()]
+    assert max(shares) - min(shares) <= 1
+
+
+def test_a_requester_whom_nobody_answers_waits_for_its_own_subscriptions() -> None:
+    world = account()
+    requester = FakePeer(world, 1)
+    requester.no_responders = True
+    for number in range(4000):
+        requester.subscribe(b"r.*", b"%d" % number)
+
+    one_turn(requester, b"PUB nobody r.1 0\r\n\r\n" * 100)
+    first = requester.got().count(b"503")
+    requester.says(b"")
+
+    assert 0 < first <= TURN_WORK // 4000 + 1
+    assert first + requester.got().count(b"503") == 100
 
 
 SMALL, SHARED = 100, 3000
