@@ -249,6 +249,7 @@ class DirectoryResolver:
 
     def __init__(self, directory: JwtDirectory) -> None:
         self.directory = directory
+        self._is_closed = False
 
     async def start(self) -> None:
         """It has been opened."""
@@ -260,10 +261,10 @@ class DirectoryResolver:
         return token
 
     async def expire(self) -> None:
-        """Let a cache forget in time, for as long as the server runs; look twice within its ttl."""
+        """Let a cache forget in time, until it is closed; look twice within its ttl."""
         ttl_ns = self.directory.options.ttl_ns or CACHE_RECHECK_MAX_NS
         every_ns = max(CACHE_RECHECK_MIN_NS, min(ttl_ns // 2, CACHE_RECHECK_MAX_NS))
-        while True:
+        while not self._is_closed:
             await asyncio.sleep(every_ns / NS_PER_S)
             await asyncio.to_thread(self.directory.expire)
 
@@ -275,4 +276,4 @@ class DirectoryResolver:
                 log.warning("Account not preloaded: account=%s reason=%s", account, err)
 
     def close(self) -> None:
-        """Nothing is open between two calls."""
+        self._is_closed = True

@@ -239,9 +239,15 @@ class KnownAccounts:
         """Say whether everybody whom the account imports from is known."""
         return all(wanted.account in self.by_name for wanted in account.claims.nats.imports)
 
-    async def change(self, options: OperatorOptions) -> None:
-        """Let the resolver be as a reload has it; whatever is being fetched is fetched again."""
-        await self.resolver.change(options)
+    async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
+        """Let the resolver be as a reload has it, or be this one; whatever is being fetched is
+        fetched again.
+        """
+        if resolver is None:
+            await self.resolver.change(options)
+        else:
+            self.resolver.close()
+            self.resolver = resolver
         self._generation += 1
 
     async def refetch(self, name: str) -> None:

@@ -64,13 +64,19 @@ def operator_mode(options: Options, clock: Clock) -> OperatorMode:
     assert operator is not None, "the caller looked"
     named = options.system_account if options.system_account != SYSTEM_ACCOUNT else ""
     trust = trust_of(operator, named)
+    resolver = resolver_for(operator, trust, clock)
+    return OperatorMode(trust, resolver, clock, pinned=frozenset(operator.pinned_accounts))
+
+
+def resolver_for(operator: OperatorOptions, trust: Trust, clock: Clock) -> Resolver:
+    """Return where account JWTs come from. Raises AuthError. Blocks: file access."""
     resolver = new_resolver(operator, clock, operator_url=trust.url)
     if operator.operators and not trust.system_account and isinstance(resolver, DirectoryResolver):
         raise AuthError(
             "using nats based account resolver - the system account needs to be specified in "
             "configuration or the operator jwt"
         )
-    return OperatorMode(trust, resolver, clock, pinned=frozenset(operator.pinned_accounts))
+    return resolver
 
 
 def check_operator(options: Options) -> None:
@@ -262,11 +268,13 @@ class OperatorMode:
 
     # --- reload
 
-    async def change(self, options: OperatorOptions) -> None:
-        """Go by these accounts in the configuration, and by these that are pinned, from now on."""
+    async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
+        """Go by these accounts in the configuration, and by these that are pinned, from now on;
+        with a resolver by what that one has.
+        """
         self._pinned = frozenset(options.pinned_accounts)
         self.trust = replace(self.trust, sentinel=options.default_sentinel)
-        await self.known.change(options)
+        await self.known.change(options, resolver)
         await self._preload(dict(options.preload))
         for name in list(self.known.by_name):
             await self.known.hold(name)

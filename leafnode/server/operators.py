@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from leafnode.auth.identity import Identity
     from leafnode.auth.operator import OperatorMode
+    from leafnode.auth.resolver import Resolver
     from leafnode.clients.handler import ClientHandler
     from leafnode.clock import Clock
     from leafnode.config.account_options import AccountOptions
     from leafnode.config.options import Options
     from leafnode.server.server import Server
+    from leafnode.system.claims import ClaimsRequests
     from leafnode.system.envelope import Envelope
 
 log = logging.getLogger(__name__)
@@ -114,12 +116,29 @@ def check(options: Options) -> None:
         tls_context(options.operator)
 
 
-async def change(server: Server) -> None:
-    """Go by the accounts and pins of the options of now."""
+def other_resolver(server: Server, options: Options) -> Resolver | None:
+    """Return where accounts come from by a configuration read anew, where that is another place.
+
+    As on nats-server nobody needs to be home there. Raises AuthError. Blocks: file access.
+    """
+    operator, now, wanted = server.operator, server.options.operator, options.operator
+    if operator is None or now is None or wanted is None or now.resolver == wanted.resolver:
+        return None
+    from leafnode.auth.operator import resolver_for
+
+    return resolver_for(wanted, operator.trust, server.clock)
+
+
+async def change(server: Server, resolver: Resolver | None) -> None:
+    """Go by the accounts and pins of the options of now, and by this resolver if there is one."""
     operator, options = server.operator, server.options.operator
     assert operator is not None, "an operator does not come or go"
     assert options is not None, "an operator does not come or go"
-    await operator.change(options)
+    await operator.change(options, resolver)
+    if resolver is not None:
+        _expire_cache(server, operator)
+        if server.features.system is not None:
+            server.features.system.serve_claims()
 
 
 async def look_up_keepers(server: Server) -> None:
@@ -191,15 +210,17 @@ def _hold(server: Server, client: ClientHandler) -> Identity:
     return server.authenticator.hold(client.identity)
 
 
-def serve_claims(server: Server, envelope: Envelope) -> None:
+def serve_claims(server: Server, envelope: Envelope) -> ClaimsRequests | None:
     """Answer requests about account JWTs in the system account, in operator mode."""
     operator = server.operator
     if operator is None:
-        return
+        return None
     from leafnode.auth.directory import DirectoryResolver
     from leafnode.system.claims import ClaimsRequests
 
     resolver = operator.known.resolver
     directory = resolver.directory if isinstance(resolver, DirectoryResolver) else None
     run = partial(server.begin, name="claims request")
-    ClaimsRequests(envelope, operator, directory, run).start()
+    requests = ClaimsRequests(envelope, operator, directory, run)
+    requests.start()
+    return requests

@@ -296,13 +296,11 @@ def _callout(asked: AuthCalloutOptions | None) -> str:
 
 
 def _check_operator(old: OperatorOptions | None, new: OperatorOptions | None) -> None:
-    """What is preloaded and pinned may be other; whom the server trusts stays."""
+    """Where accounts come from and which are pinned may change; whom the server trusts stays."""
     before = (old.operators, old.trusted_keys) if old is not None else None
     after = (new.operators, new.trusted_keys) if new is not None else None
     if before != after:
         raise ReloadError("TrustedOperators: old=, new=")
-    if old is not None and new is not None and old.resolver != new.resolver:
-        raise ReloadError("AccountResolver")
 
 
 def line(change: Change, new: Options) -> str:

@@ -39,6 +39,7 @@ from leafnode.server.views import refresh
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.auth.resolver import Resolver
     from leafnode.config.options import Options
     from leafnode.routing.account import Account
     from leafnode.server.jetstreams import JetStreams
@@ -63,6 +64,7 @@ class _Ready:
     monitor: monitoring.Bound | None = None
     jetstream: JetStreams | None = None
     users: Users | None = None
+    resolver: Resolver | None = None
 
 
 class Reloader:
@@ -108,7 +110,7 @@ class Reloader:
             use()
         await self._swap(parts, found, ready)
         if Part.RESOLVER in parts:
-            await operators.change(server)
+            await operators.change(server, ready.resolver)
         if toggles:
             await operators.look_up_keepers(server)
         if Part.MONITOR in parts:
@@ -143,6 +145,7 @@ class Reloader:
             for reader in (client_ports, websocket_port, leaf_port, monitoring):
                 ready.certificates.append(await reader.prepare_tls(server, options))
             await asyncio.to_thread(operators.check, options)
+            ready.resolver = await asyncio.to_thread(operators.other_resolver, server, options)
             await asyncio.to_thread(early.load, options)
             await operators.look_up(server, options)
             if parts & {Part.ACCOUNTS, Part.LOGINS}:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.server.server import Server
+    from leafnode.system.claims import ClaimsRequests
 
 
 class System:
@@ -56,6 +57,7 @@ class System:
             ),
         )
         self.answers = Answers(self.envelope, sources)
+        self._claims: ClaimsRequests | None = None
 
     def start(self) -> None:
         """Listen for requests, follow connections, and send statistics from now on."""
@@ -69,8 +71,14 @@ class System:
             self.follow(remote)
         if server.leafs is not None:
             server.leafs.watcher = AcceptedLeafEvents(self.events)
-        serve_claims(server, self.envelope)
+        self.serve_claims()
         self.heartbeat.start()
+
+    def serve_claims(self) -> None:
+        """Answer requests about account JWTs, by where those come from now."""
+        if self._claims is not None:
+            self._claims.stop()
+        self._claims = serve_claims(self._server, self.envelope)
 
     def follow(self, remote: Remote) -> None:
         """Tell of this remote's links from now on."""

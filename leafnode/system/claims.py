@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from leafnode.auth.directory import JwtDirectory
     from leafnode.auth.operator import OperatorMode
-    from leafnode.routing.subscription import Delivery
+    from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.system.envelope import Envelope
 
     Work = Callable[[str, bytes, bytes], Awaitable[None]]  # of a subject, reply and body
@@ -56,6 +56,7 @@ class ClaimsRequests:
         self._run = run
         self._busy = asyncio.Lock()
         self._waiting = 0
+        self._subscriptions: list[Subscription] = []
         self.refused = 0  # because CLAIMS_REQUESTS_MAX waited
 
     def start(self) -> None:
@@ -72,11 +73,18 @@ class ClaimsRequests:
             table.append((b"$SYS.REQ.CLAIMS.DELETE", self._delete))
             if directory.options.kind == "full":
                 table.append((b"$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP", self._lookup))
-                account.subscribe(
-                    b"$SYS.REQ.CLAIMS.PACK", self._queued(self._pack), queue=_RESPONDERS
+                self._subscriptions.append(
+                    account.subscribe(
+                        b"$SYS.REQ.CLAIMS.PACK", self._queued(self._pack), queue=_RESPONDERS
+                    )
                 )
         for subject, work in table:
-            account.subscribe(subject, self._queued(work))
+            self._subscriptions.append(account.subscribe(subject, self._queued(work)))
+
+    def stop(self) -> None:
+        """Listen no more; what waits is answered."""
+        for sub in self._subscriptions:
+            self._envelope.account.unsubscribe(sub)
 
     def _queued(self, work: Work) -> Callable[[Delivery], None]:
         def take(delivery: Delivery) -> None:

@@ -39,6 +39,7 @@ class Preloaded:
         self.preload = {key: self.account_jwt(key) for key in (self.system, self.a, self.b)}
         self.log = directory / "server.log"
         self.conf = directory / "server.conf"
+        self.resolver = "MEMORY"
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self.write()
@@ -72,7 +73,8 @@ class Preloaded:
         operator = self.operator.sign(self.operator.public, "OP", body, issued_s=self.now_s)
         preload = "\n".join(f"{key.public}: {token}" for key, token in self.preload.items())
         self.conf.write_text(
-            f"listen: 127.0.0.1:{self.port}\noperator: {operator}\nresolver: MEMORY\n"
+            f"listen: 127.0.0.1:{self.port}\noperator: {operator}\n"
+            f"resolver: {self.resolver}\n"
             f"authorization {{timeout: {self.timeout_s}}}\nresolver_preload {{\n{preload}\n}}\n"
             + "\n".join(lines)
         )
@@ -194,6 +196,42 @@ def test_accounts_are_pinned_and_not_any_more(preloaded: Preloaded) -> None:
         assert await preloaded.reload() == ""
         assert await preloaded.lets_in(b)
         await in_a.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.interop
+def test_a_reload_may_take_accounts_from_elsewhere(preloaded: Preloaded, tmp_path: Path) -> None:
+    a, b, system = preloaded.a, preloaded.b, preloaded.system
+    tokens = preloaded.preload
+    directory = tmp_path / "jwt"
+    directory.mkdir()
+    for key in (b, system):
+        (directory / f"{key.public}.jwt").write_text(tokens[key])
+
+    async def run() -> None:
+        preloaded.preload = {key: tokens[key] for key in (a, system)}
+        assert await preloaded.reload() == ""
+        assert not await preloaded.lets_in(b)
+        in_a = await preloaded.connect(a)
+
+        preloaded.preload, preloaded.resolver = {}, f"{{type: full, dir: '{directory}'}}"
+        assert await preloaded.reload() == ""
+        await settled(in_a)  # whom somebody uses stays
+        in_b = await preloaded.connect(b)
+
+        preloaded.resolver = 'URL("http://127.0.0.1:1/")'  # nobody needs to be home
+        assert await preloaded.reload() == ""
+        await settled(in_a)
+        await settled(in_b)
+
+        preloaded.preload = {key: tokens[key] for key in (b, system)}
+        preloaded.resolver = "MEMORY"  # and whoever is not in there is gone
+        assert await preloaded.reload() == ""
+        await until(lambda: in_a.is_closed)
+        assert not await preloaded.lets_in(a)
+        await settled(in_b)
+        await in_b.close()
 
     asyncio.run(run())
 

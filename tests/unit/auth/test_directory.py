@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.auth.directory import JwtDirectory
+from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 from leafnode.config.options import ResolverOptions
 from leafnode.errors import AuthError
 from tests.hub.jwt import Key
@@ -265,3 +266,18 @@ def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(AuthError, match="dir needs to point to an accessible directory"):
         opened(tmp_path / "file")
+
+
+async def test_a_cache_that_was_closed_looks_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leafnode.auth.directory.CACHE_RECHECK_MIN_NS", 0)
+    monkeypatch.setattr("leafnode.auth.directory.CACHE_RECHECK_MAX_NS", 0)
+    options = ResolverOptions("cache", directory=str(tmp_path))
+    resolver = DirectoryResolver(JwtDirectory.open(options, FakeClock()))
+    expiring = asyncio.ensure_future(resolver.expire())
+    await asyncio.sleep(0)
+
+    resolver.close()
+
+    await expiring
