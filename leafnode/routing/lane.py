@@ -234,10 +234,9 @@ class Lane:
         needed = 0
         switches = paired = 0
         try:
-            if self._varied and pos == 0 and available >= PAIRS_MIN_BYTES:
+            if self._varied and pos == 0 and available >= PAIRS_MIN_BYTES and not self._judged:
                 pos, count, size_in = self._pairs.take(account, data, max_control_line - 1)
                 flushed, paired = size_in, count
-                self._judged = self._judged and not count  # the message that was is among them
                 if outbox.work_left <= 0:
                     return self._starve(pos)
             while pos < available:

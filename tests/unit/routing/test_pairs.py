@@ -52,6 +52,21 @@ def always() -> Iterator[None]:
         yield
 
 
+def test_a_message_that_was_looked_at_says_nothing_of_the_next_one(always: None) -> None:
+    """Pairs learned the route of one whose line came first, and its verdict stayed for the next."""
+    pedantic = (
+        b'CONNECT {"verbose":false,"pedantic":true,"echo":true,"headers":true,'
+        b'"no_responders":false}\r\n'
+    )
+    steps = [
+        (0, b"SUB a 1\r\n", []),
+        (1, b"SUB a 1\r\nPUB a 1\r\nx\r\nSUB a 1\r\nPUB a 1\r\nx\r\nPUB a 1\r\nx\r\n", [18]),
+        (1, b"PUB a 1\r\nx\r\nPUB a..b 1\r\nx\r\n", []),
+    ]
+
+    check_against_the_oracle((pedantic, pedantic), steps)
+
+
 def pub(subject: bytes, payload: bytes) -> bytes:
     return b"PUB %b %d\r\n%b\r\n" % (subject, len(payload), payload)
 
