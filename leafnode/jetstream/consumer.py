@@ -259,15 +259,12 @@ class Consumer:
             most = min(most, self._pending_max() - len(self.pending))
         if most <= 0:
             return int(self._step())
-        before = self.cursor.left
-        messages = self.cursor.take_run(most)
+        messages = self.cursor.peek_run(most)
         if not messages:
             return 0
-        seqs = [msg.seq for msg in messages]
         first = self.pending.delivered.consumer_seq + 1
-        replies = ack.first_replies(self.acks.prefix, messages, first, before)
-        self.pending.deliver_run(seqs, self.context.clock.monotonic_ns(), track=self._tracks)
-        self.outlet.take_run(
+        replies = ack.first_replies(self.acks.prefix, messages, first, self.cursor.left)
+        count = self.outlet.take_run(
             [
                 (msg.subject, reply, *self.shown_body(msg))
                 for msg, reply in zip(messages, replies, strict=True)
@@ -278,9 +275,12 @@ class Consumer:
                 for (_, subject, _, header_size, body), reply in zip(messages, replies, strict=True)
             ]
         )
+        self.cursor.take_run(count)
+        seqs = [msg[0] for msg in messages[:count]]
+        self.pending.deliver_run(seqs, self.context.clock.monotonic_ns(), track=self._tracks)
         if not self._tracks:
             self.stream.acknowledged(self, seqs)
-        return len(messages)
+        return count
 
     def _step(self) -> bool:
         """Deliver one message, or find that none can be delivered now."""

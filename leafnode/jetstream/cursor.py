@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -115,8 +116,8 @@ class Cursor:
             self._page.popleft()
         self._left -= 1
 
-    def take_run(self, most: int) -> list[StoredMsg]:
-        """Take up to `most` messages that are at hand, none while listed ones are left.
+    def peek_run(self, most: int) -> list[StoredMsg]:
+        """Return up to `most` messages that are at hand, none while listed ones are left.
 
         Raises StoreError.
         """
@@ -125,17 +126,21 @@ class Cursor:
         page = self._page
         if not page:
             self._fill()
-        if most >= len(page):
-            run = list(page)
+        return list(page) if most >= len(page) else list(islice(page, most))
+
+    def take_run(self, count: int) -> None:
+        """Take the first of the messages that `peek_run` returned."""
+        page = self._page
+        if count == len(page):
             page.clear()
         else:
-            run = [page.popleft() for _ in range(most)]
-        self._left -= len(run)
-        if run and not page:
+            for _ in range(count):
+                page.popleft()
+        self._left -= count
+        if count and not page:
             # The next page is read while this one is sent. What is refused now is asked for again.
             with suppress(StoreError):
                 self._fill()
-        return run
 
     @property
     def looked_at(self) -> int:

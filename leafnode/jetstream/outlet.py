@@ -43,11 +43,17 @@ class Outlet(Protocol):
         ...
 
     def room(self) -> int:
-        """How many messages `take_run` may be given now; 0 where each has to be looked at."""
+        """How many messages `take_run` may be given now; 0 where each has to be looked at.
+
+        Where it is not 0, somebody is ready.
+        """
         ...
 
-    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
-        """Hand over (subject, reply, header size, body) of no more messages than `room` said."""
+    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> int:
+        """Hand over (subject, reply, header size, body) of no more messages than `room` said.
+
+        Return how many were taken, of the first; one at least.
+        """
         ...
 
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:

@@ -263,20 +263,55 @@ class PullQueue:
         return True
 
     def room(self) -> int:
-        """How many messages one request takes, when it is the only one and counts no bytes."""
-        request = self._current()
-        if request is None or request.left_bytes > 0 or len(self._waiting) > 1:
+        """Return as many as go out in a turn, where the next request counts no bytes."""
+        if self._consumer.groups.policy:
             return 0
-        return 0 if self._consumer.groups.policy else max(0, request.left)
+        request = self._current()
+        return 0 if request is None or request.left_bytes > 0 else limits.DELIVER_TURN_MSGS
 
-    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
-        """Give several messages to the one request."""
-        request = self._waiting[0]
-        self._append(request, messages)
-        request.left -= len(messages)
-        request.delivered += len(messages)
-        if request.left <= 0:
-            self._finish(request, b"")
+    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> int:
+        """Deal messages out, one to each request in turn, as long as none counts bytes."""
+        waiting, total = self._waiting, len(messages)
+        taken = 0
+        while taken < total and waiting:
+            rounds = self._rounds(total - taken)
+            if rounds:
+                end = taken + rounds * len(waiting)
+                self._deal(tuple(waiting), messages[taken:end], rounds)
+                taken = end
+                continue
+            for _ in range(len(waiting)):
+                request = self._current()
+                if taken == total or request is None or request.left_bytes > 0:
+                    return taken
+                self._deal((request,), messages[taken : taken + 1], 1)
+                taken += 1
+                if request.left > 0:
+                    waiting.rotate(-1)
+        return taken
+
+    def _rounds(self, most: int) -> int:
+        """Return how often so many messages go round before one of the requests has enough."""
+        waiting = self._waiting
+        if len(waiting) > most:
+            return 0
+        if any(one.left_bytes > 0 or not self._is_heard(one) for one in waiting):
+            return 0
+        return max(0, min(most // len(waiting), *[one.left for one in waiting]))
+
+    def _deal(self, requests: tuple[PullRequest, ...], messages: list[_Out], rounds: int) -> None:
+        """Let each request have a message in turn, so many times."""
+        if len({one.inbox for one in requests}) == 1:
+            self._append(requests[0], messages)
+        else:
+            for index, message in enumerate(messages):
+                self._append(requests[index % len(requests)], [message])
+        for one in requests:
+            one.served = True
+            one.left -= rounds
+            one.delivered += rounds
+            if one.left <= 0:
+                self._finish(one, b"")
 
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Give the message to whose turn it is, or end that request when it does not fit."""

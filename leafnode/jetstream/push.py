@@ -118,25 +118,43 @@ class PushSubject:
         return self._unanswered_bytes <= self._window_bytes
 
     def room(self) -> int:
-        """Flow control counts the bytes of each message; without it there is no bound."""
-        return 0 if self._consumer.config.flow_control else limits.DELIVER_TURN_MSGS
+        """Return as many as go out in a turn, while the window has room."""
+        config = self._consumer.config
+        if config.flow_control and config.headers_only:
+            return 0  # a window counts what the stream holds, whatever is shown of it
+        return limits.DELIVER_TURN_MSGS if self.ready() else 0
 
-    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> None:
-        """Hand over several messages."""
-        self._out += messages
+    def take_run(self, messages: list[tuple[bytes, bytes, int, bytes]]) -> int:
+        """Hand over several messages, as far as the window goes."""
+        if not self._consumer.config.flow_control:
+            self._out += messages
+            return len(messages)
+        taken = 0
+        for message in messages:
+            subject, reply, _, body = message
+            self._out.append(message)
+            self._count(len(subject) + len(reply) + len(body))
+            taken += 1
+            if self._unanswered_bytes > self._window_bytes:
+                break
+        return taken
 
     def take(self, msg: StoredMsg, reply: bytes, size: int) -> bool:
         """Hand over a message, and ask for an answer at half a window."""
         header_size, body = self._consumer.shown_body(msg)
         self._out.append((msg.subject, reply, header_size, body))
         if self._consumer.config.flow_control:
-            self._unanswered_bytes += size
-            window = self._window_bytes
-            if not self._flow_reply and self._unanswered_bytes > window // 2:
-                self._ask()
-            elif self._flow_reply and self._unanswered_bytes - self._asked_bytes >= window:
-                self._asked_bytes += size
+            self._count(size)
         return True
+
+    def _count(self, size: int) -> None:
+        """A message of this size went out: ask for an answer at half a window."""
+        self._unanswered_bytes += size
+        window = self._window_bytes
+        if not self._flow_reply and self._unanswered_bytes > window // 2:
+            self._ask()
+        elif self._flow_reply and self._unanswered_bytes - self._asked_bytes >= window:
+            self._asked_bytes += size
 
     def end(self, *, over: bool) -> None:
         """Send what was taken; who acknowledges with the answers is asked when too much is out."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt
 from leafnode.jetstream.cursor import Cursor
 from tests.unit.jetstream.fake_store import FakeStore, FakeStream
+
+if TYPE_CHECKING:
+    from leafnode.store.api import StoredMsg
 
 
 class Reader:
@@ -24,6 +29,11 @@ class Reader:
 
     def _on_ready(self) -> None:
         self.news += 1
+
+    def run(self, most: int) -> list[StoredMsg]:
+        run = self.cursor.peek_run(most)
+        self.cursor.take_run(len(run))
+        return run
 
     def all(self) -> list[int]:
         seqs = []
@@ -76,10 +86,10 @@ def test_the_next_page_is_on_its_way_while_one_is_sent() -> None:
     reader.cursor.peek()
     reader.root.answer_reads()
 
-    first = reader.cursor.take_run(limits.READ_BATCH_MSGS)
+    first = reader.run(limits.READ_BATCH_MSGS)
     reader.root.answer_reads()
     reader.root.slow_reads = False
-    second = reader.cursor.take_run(limits.READ_BATCH_MSGS)
+    second = reader.run(limits.READ_BATCH_MSGS)
 
     assert (len(first), first[0].seq) == (limits.READ_BATCH_MSGS, 1)
     assert (len(second), second[0].seq) == (limits.READ_BATCH_MSGS, limits.READ_BATCH_MSGS + 1)
@@ -91,7 +101,7 @@ def test_a_run_is_not_lost_when_the_store_refuses_to_read_the_next_page() -> Non
     reader.cursor.peek()
     reader.root.read_error = StoreBusy("as the test wants it")
 
-    run = reader.cursor.take_run(limits.READ_BATCH_MSGS)
+    run = reader.run(limits.READ_BATCH_MSGS)
     reader.root.read_error = None
 
     assert [msg.seq for msg in run] == list(range(1, limits.READ_BATCH_MSGS + 1))
@@ -225,12 +235,12 @@ def test_a_run_takes_what_is_at_hand_and_no_more_than_asked() -> None:
     reader = Reader(5)
     assert reader.cursor.num_pending(1) == 5
 
-    assert [msg.seq for msg in reader.cursor.take_run(2)] == [1, 2]
-    assert [msg.seq for msg in reader.cursor.take_run(9)] == [3, 4, 5]
-    assert reader.cursor.take_run(9) == []
+    assert [msg.seq for msg in reader.run(2)] == [1, 2]
+    assert [msg.seq for msg in reader.run(9)] == [3, 4, 5]
+    assert reader.run(9) == []
 
     assert reader.cursor.left == 0
 
 
 def test_listed_messages_are_not_taken_in_runs() -> None:
-    assert Reader(3, listed=[1]).cursor.take_run(3) == []
+    assert Reader(3, listed=[1]).run(3) == []

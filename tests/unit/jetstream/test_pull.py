@@ -469,3 +469,45 @@ def test_a_request_whose_bytes_are_used_up_to_the_last_ends_without_a_word() -> 
 
     assert [message.payload for message in answers] == [b"x"]
     assert world.info()["num_waiting"] == 0
+
+
+@pytest.mark.parametrize("inboxes", [1, 2, 9])
+@pytest.mark.parametrize("batches", [[50, 50], [3, 1, 40, 9], [1, 1, 1], [200], [0, 7, 100]])
+def test_many_messages_at_once_are_dealt_out_one_to_each_request_in_turn(
+    batches: list[int], inboxes: int
+) -> None:
+    world = world_with(0)
+    got = [world.listen(f"_INBOX.{number}") for number in range(inboxes)]
+    waiting = []
+    for index, batch in enumerate(batches):
+        body = b'{"batch":%d,"expires":5000000000}' % batch
+        inbox = index % inboxes
+        world.publish("$JS.API.CONSUMER.MSG.NEXT.S.C", body, reply=f"_INBOX.{inbox}")
+        waiting.append([inbox, max(1, batch)])
+    expected: list[list[bytes]] = [[] for _ in got]
+
+    world.store.hold()
+    for number in range(120):
+        world.publish("s.a", b"m%d" % number)
+        if waiting:
+            inbox, left = waiting.pop(0)
+            expected[inbox].append(b"m%d" % number)
+            waiting += [[inbox, left - 1]] if left > 1 else []
+    world.store.commit()
+
+    assert [seen(messages) for messages in got] == expected
+    assert world.info()["num_waiting"] == len(waiting)
+    assert world.info()["num_ack_pending"] == sum(map(len, expected))
+
+
+def test_a_request_that_counts_bytes_among_others_has_its_turn() -> None:
+    world = world_with(0)
+    first = world.fetch({"batch": 10, "expires": 5 * S})
+    second = world.fetch({"batch": 10, "max_bytes": 1000, "expires": 5 * S})
+
+    world.store.hold()
+    for number in range(8):
+        world.publish("s.a", b"%d" % number)
+    world.store.commit()
+
+    assert (seen(first), seen(second)) == ([b"0", b"2", b"4", b"6"], [b"1", b"3", b"5", b"7"])

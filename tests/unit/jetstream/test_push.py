@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from leafnode import limits
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
@@ -123,6 +125,26 @@ def test_flow_control_asks_at_half_a_window_and_stops_at_a_full_one() -> None:
     world.publish(question.reply.decode())
 
     assert sum(not message.status for message in heard) > 64
+
+
+@pytest.mark.parametrize("headers_only", [False, True])
+def test_a_window_counts_what_the_stream_holds_whatever_is_shown(*, headers_only: bool) -> None:
+    size = 64 * 1024
+    world = world_with(
+        80,
+        size=size,
+        flow_control=True,
+        idle_heartbeat=S,
+        ack_policy="none",
+        headers_only=headers_only,
+    )
+
+    heard = world.listen("d")
+    world.clock.advance(0)
+
+    asked_at = [b" 100 " in message.block for message in heard].index(True)
+    assert asked_at == limits.FLOW_WINDOW_BYTES // 2 // size
+    assert len(heard) == limits.FLOW_WINDOW_BYTES // size + 1
 
 
 def test_an_answer_to_another_question_is_ignored() -> None:
