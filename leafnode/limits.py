@@ -51,6 +51,7 @@ TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where i
 WALK_WORK: Final = 5  # a node of the trie of patterns, in a look-up that branches
 HANDLER_WORK: Final = 24  # a message for a part of the server, which adds what it does
 HANDLER_RUN_MAX: Final = 64  # messages that such a part gets at once
+ACKS_AT_ONCE_BYTES: Final = 8 * KIB  # looked at for acknowledgements in a row
 API_WORK: Final = 1024  # a request to the JetStream API
 ANSWER_BYTES_A_WORK: Final = 16  # so much of its answer costs 1
 FILTERED_SUBJECT_WORK: Final = 2  # a subject of the stream that a new consumer may filter

@@ -93,6 +93,11 @@ def parse_tail(tail: bytes) -> AckSubject | None:
     return _numbers(tokens[:3]) if len(tokens) == _TAIL_TOKENS else None
 
 
+def stream_seqs(tails: list[bytes]) -> list[int]:
+    """Return the stream sequences of tails that are five numbers each."""
+    return list(map(int, b".".join(tails).split(b".")[1::_TAIL_TOKENS]))
+
+
 def parse_delivered(reply: bytes) -> Delivered | None:
     """Return what the ack subject of a delivery says, in either form, or None for another one."""
     if not reply.startswith(_PREFIX):

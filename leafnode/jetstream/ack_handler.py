@@ -115,6 +115,7 @@ class AckHandler:
             b"$JS.ACK.%b.%b.%b.%b.*.*.*.*.>" % (domain, hashed, *names),
         ):
             self._subs.append(account.subscribe(subject, self._on_ack))
+        self._subs[0].bulk = self._on_acks
 
     def close(self) -> None:
         """Listen no more."""
@@ -148,9 +149,39 @@ class AckHandler:
                 consumer.outlet.request(reply, b"", said.text)
             elif reply and self._is_answered(where, said.kind, beyond=beyond):
                 consumer.keeper.confirm(reply)
-        if not self._due:  # one pump for all acks of a turn; bench_js fetch: 18.5k to 22.7k/s
+        self._end_turn_later()
+
+    def _on_acks(self, numbers: list[bytes], payload: bytes) -> int:
+        """Take many plain acknowledgements without replies; return how many of the first, or 0
+        where each has to be looked at.
+        """
+        consumer = self._consumer
+        pending, config = consumer.pending, consumer.config
+        if config.ack_policy != "explicit" or config.sample_freq or pending.given_up:
+            return 0
+        if ack.parse(payload) is not ack.PLAIN:
+            return 0
+        seqs = ack.stream_seqs(numbers)
+        if consumer.stream.config.retention != "limits":
+            seqs = [seq for seq in dict.fromkeys(seqs) if seq in pending]
+            try:
+                consumer.stream.acknowledged(consumer, seqs)
+            except StoreError:
+                return 0  # it is told of each of them
+        acked = pending.ack_run(seqs)
+        for seq in acked:
+            consumer.cursor.forget(seq)
+        if acked:
+            self._acked = True
+            consumer.keeper.touch()
+        self._end_turn_later()
+        return len(numbers)
+
+    def _end_turn_later(self) -> None:
+        """Have one pump for all acks of a turn; bench_js fetch: 18.5k to 22.7k/s."""
+        if not self._due:
             self._due = True
-            consumer.context.clock.call_later(0, self._end_turn)
+            self._consumer.context.clock.call_later(0, self._end_turn)
 
     def _is_answered(self, where: ack.AckSubject, kind: AckKind, *, beyond: bool) -> bool:
         if not where.stream_seq:  # nothing, which is taken where nothing hangs on it

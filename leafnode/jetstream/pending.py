@@ -178,6 +178,22 @@ class Pending:
             self._raise_floor(seq, entry[0])
         return True
 
+    def ack_run(self, seqs: Sequence[int]) -> list[int]:
+        """Take several messages out, as `ack` does one by one; return those that were pending."""
+        entries = self._entries
+        if self._reordered or self._queue or self.counts or not entries:
+            return [seq for seq in seqs if self.ack(seq)]
+        # The entries are in order, so the floor follows the first of them, or stays.
+        before = next(iter(entries.values()))[0]
+        acked = [seq for seq in seqs if entries.pop(seq, None) is not None]
+        if not entries:
+            self.floor = self.delivered
+        elif before == self.floor.consumer_seq + 1:
+            lowest, (consumer_seq, _) = next(iter(entries.items()))
+            if consumer_seq != before:
+                self.floor = Position(consumer_seq - 1, lowest - 1)
+        return acked
+
     def up_to(self, seq: int) -> list[int]:
         """Return what `ack_all` would acknowledge, ascending."""
         if seq <= self.floor.stream_seq or seq > self.delivered.stream_seq:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import MAX_SIZE_DIGITS
-from leafnode.protocol.errors import MaxPayloadViolation, ParserError
+from leafnode.protocol.errors import MaxPayloadViolation, ParserError, UnknownOperation
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
 
 NOT_IN_REPLY: Final = b"\0\t\r\x0b\x0c@"  # blanks; an @ needs a look at what it means
 _UNUSUAL: Final = (b"", 0, -1)
+_CLIENT_STARTS: Final = tuple(b"PUB_ HPUB_ SUB_ UNSUB_ PING PONG CONNECT INFO +OK -ERR_".split())
+_BLANK_AS_LINE: Final = bytes.maketrans(b" \t_", b"__x")  # what follows some verbs at once
+_VERB_BYTES_MAX: Final = len(b"CONNECT")
 
 
 class Args:
@@ -29,6 +32,13 @@ class Args:
         self.size = size
         self.queues: tuple[bytes, ...] | None = None
         self.sizes = b""  # as they were spelled, where they have zeros in front: they travel on so
+
+
+def check_start(data: bytes, pos: int) -> None:
+    """Refuse the start of a line that no client operation has, without waiting for its end."""
+    word = data[pos : pos + _VERB_BYTES_MAX].upper().translate(_BLANK_AS_LINE)
+    if not any(word.startswith(verb[: len(word)]) for verb in _CLIENT_STARTS):
+        raise UnknownOperation
 
 
 def usual_args(rest: bytes, *, with_header: bool) -> tuple[bytes, int, int]:

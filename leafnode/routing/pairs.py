@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.routing.acks import ACK_LINE
 from leafnode.routing.route import count_run
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Pairs:
                     break  # not all there, or wrong
             route = routes.get(subject)
             if route is None and quick:
+                if line.startswith(ACK_LINE):
+                    break
                 found = look_once(subject)
                 if found is not None:  # not seen lately
                     nobody = free and not found[0] and not found[1]

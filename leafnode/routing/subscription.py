@@ -50,6 +50,7 @@ class Subscription:
     """Interest of one peer in one subject pattern."""
 
     __slots__ = (
+        "bulk",
         "closed",
         "delivered",
         "handler",
@@ -78,6 +79,9 @@ class Subscription:
         self.sid = sid
         self.queue = queue
         self.handler = handler  # set for the server's own subscriptions
+        # Takes what stands for the wildcards of many messages with one payload, and returns how
+        # many of the first it took; the others go to the handler. See `acks`.
+        self.bulk: Callable[[list[bytes], bytes], int] | None = None
         self.weight = weight  # members behind a leaf's queue subscription
         self.relay: Relay | None = None
         self.shadow: Shadow | None = None

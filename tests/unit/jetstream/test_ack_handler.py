@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from leafnode.errors import StoreCorrupt, StoreFailed
+from leafnode.jetstream.pending import Pending
+from tests.sim.peers import FakePeer
 from tests.unit.jetstream.world import Msg, World
 
 
@@ -92,3 +94,86 @@ def test_the_long_form_with_domain_and_account_is_taken_too() -> None:
     world.publish(pattern.removesuffix("*.*.*.*.>") + numbers, b"+ACK")
 
     assert world.info()["num_ack_pending"] == 2
+
+
+class Fetched:
+    """A client that fetched five messages and acknowledges in one write."""
+
+    def __init__(self, *, retention: str = "limits", **consumer: Any) -> None:
+        self.world = World()
+        self.world.create_stream(retention=retention)
+        self.world.create_consumer(**consumer)
+        for _ in range(5):
+            self.world.publish("s.a", b"x")
+        self.replies = [one.reply for one in self.world.fetch({"batch": 5, "expires": 10**9})]
+        self.client = FakePeer(self.world.account, 99)
+
+    def acks(self, *payloads: bytes) -> None:
+        lines = [
+            b"PUB %b %d\r\n%b\r\n" % (reply, len(payload), payload)
+            for reply, payload in zip(self.replies, payloads, strict=False)
+        ]
+        self.client.says(b"".join(lines))
+
+    @property
+    def out(self) -> tuple[int, int, int]:
+        info = self.world.info()
+        floor, left = info["ack_floor"]["stream_seq"], self.world.state()["messages"]
+        return info["num_ack_pending"], floor, left
+
+
+@pytest.mark.parametrize("payload", [b"", b"+ACK", b"+OK"])
+@pytest.mark.parametrize("retention", ["limits", "workqueue", "interest"])
+def test_acks_in_one_write_are_taken_together(
+    retention: str, payload: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = Fetched(retention=retention)
+    runs: list[int] = []
+    ack_run = Pending.ack_run
+
+    def noted(pending: Pending, seqs: list[int]) -> list[int]:
+        runs.append(len(seqs))
+        return ack_run(pending, seqs)
+
+    monkeypatch.setattr(Pending, "ack_run", noted)
+    fetched.acks(*[payload] * 3)
+
+    assert fetched.out == (2, 3, 5 if retention == "limits" else 2)
+    assert runs == [3]
+
+
+@pytest.mark.parametrize("payload", [b"-NAK", b"+TERM", b"+WPI", b"what"])
+def test_what_is_no_plain_ack_keeps_its_meaning_in_one_write(payload: bytes) -> None:
+    fetched = Fetched()
+
+    fetched.acks(b"+ACK", b"+ACK", *[payload] * 3)
+
+    assert fetched.out[0] == (0 if payload == b"+TERM" else 3)
+
+
+def test_an_ack_of_everything_before_is_no_row() -> None:
+    fetched = Fetched(ack_policy="all")
+
+    fetched.replies = fetched.replies[3:]
+    fetched.acks(b"+ACK")
+
+    assert fetched.out[:2] == (1, 4)
+
+
+def test_acks_in_one_write_that_the_store_refuses_leave_all_pending() -> None:
+    fetched = Fetched(retention="workqueue")
+    fetched.world.store.error = StoreFailed("fsync failed")
+
+    fetched.acks(*[b"+ACK"] * 3)
+    fetched.world.store.error = None
+
+    assert fetched.out == (5, 0, 5)
+
+
+def test_the_same_ack_twice_in_one_write_counts_once() -> None:
+    fetched = Fetched(retention="workqueue")
+    fetched.replies = [fetched.replies[0]] * 2 + fetched.replies[1:]
+
+    fetched.acks(*[b"+ACK"] * 3)
+
+    assert fetched.out == (3, 2, 3)

@@ -340,6 +340,24 @@ class PendingAgainstModel(RuleBasedStateMachine):
         assert self.pending.ack(seq) == (self.out.pop(seq, None) is not None)
         self._queue_follows()
 
+    @rule(data=st.data())
+    def ack_some(self, data: st.DataObject) -> None:
+        seqs = data.draw(st.lists(st.integers(0, self.stream_seq + 1), max_size=6))
+        single = Pending(1, ack_wait_ns=WAIT_NS)
+        single.restore(
+            self.pending.delivered,
+            self.pending.floor,
+            self.pending.entries(),
+            {seq: known.count for seq, known in self.out.items() if known.count > 1},
+        )
+        expected = [seq for seq in seqs if single.ack(seq)]
+
+        assert self.pending.ack_run(seqs) == expected
+        assert self.pending.floor == single.floor
+        for seq in expected:
+            del self.out[seq]
+        self._queue_follows()
+
     @rule(data=st.data(), delay_ns=st.sampled_from([0, 50]))
     def nak_any(self, data: st.DataObject, delay_ns: int) -> None:
         seq = data.draw(st.integers(0, self.stream_seq + 1))
