@@ -15,7 +15,6 @@ from leafnode.jetstream import account_bounds, advisory, consumer_config, wire
 from leafnode.jetstream.api_types import ConsumerConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.sources import RECORD
 from leafnode.jetstream.start import start_of
 from leafnode.nuid import nuid
 
@@ -139,7 +138,7 @@ class Consumers:
         return [
             self._revived(stream, kept)
             for kept in stream.root.consumers(self._context.account.name, stream.name)
-            if kept.name != RECORD and kept.name not in stream.consumers
+            if not kept.name.startswith(".") and kept.name not in stream.consumers
         ]
 
     def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:

@@ -6,7 +6,14 @@ Truth: nats-server 2.15.1 server/stream.go (checkMsgId, purgeMsgIds).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Known = tuple[int, bytes, int]  # when it was stored, the id, its sequence
 
 
 class DedupeWindow:
@@ -20,7 +27,7 @@ class DedupeWindow:
         self.ids_max = ids_max
         self.evicted = 0  # ids forgotten before their time, for monitoring
         self._by_id: dict[bytes, int] = {}
-        self._order: deque[tuple[int, bytes, int]] = deque()  # (time, id, seq), oldest first
+        self._order: deque[Known] = deque()  # oldest first
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -53,6 +60,28 @@ class DedupeWindow:
             if self._by_id.get(msg_id) == last:
                 del self._by_id[msg_id]
         return (self._order[-1][2], self._order[-1][1]) if self._order else None
+
+    def oldest_seq(self) -> int:
+        """Return the sequence of the oldest id, 0 where there is none."""
+        return self._order[0][2] if self._order else 0
+
+    def among(self, runs: list[Sequence[int]], most: int) -> list[Known]:
+        """Return the ids of these sequences, oldest first; of too many the newest. `runs` ascend
+        and do not overlap.
+        """
+        starts = [run[0] if run else 0 for run in runs]
+        end = max((run[-1] for run in runs if run), default=-1)
+        found: list[Known] = []
+        for known in reversed(self._order):
+            seq = known[2]
+            if len(found) == most or (starts and seq < starts[0]):
+                break
+            if seq <= end and self._by_id.get(known[1]) == seq:
+                at = bisect_right(starts, seq) - 1
+                if at >= 0 and seq in runs[at]:
+                    found.append(known)
+        found.reverse()
+        return found
 
     def _forget_oldest(self) -> None:
         while self._order:

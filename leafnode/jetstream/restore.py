@@ -323,7 +323,8 @@ class Restore:
             return
         assert self._store is not None, "a whole archive has a beginning"
         stream = self._js.new_stream(self._config, self._created_ns, self._store)
-        DedupeRebuild(stream, lambda: self._name(stream)).start()
+        named = partial(self._name, stream)
+        DedupeRebuild(stream, named, was_removed_from=False).start()
 
     def _name(self, stream: Stream) -> None:
         """Give the stream its name, unless it is another one's meanwhile."""

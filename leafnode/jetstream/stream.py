@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from leafnode import limits
 from leafnode.errors import StoreError
 from leafnode.go_time import format_time
-from leafnode.jetstream import interest, wire
+from leafnode.jetstream import erased_ids, interest, wire
 from leafnode.jetstream.ages import Ages
 from leafnode.jetstream.counters import Counters
 from leafnode.jetstream.dedupe import DedupeWindow
@@ -77,6 +77,7 @@ class Stream:
         self.enforcement = Enforcement(self)
         self._sweep = interest.Sweep(self)
         self._woken_seq = store.committed_seq()
+        store.when_erased(partial(erased_ids.keep, self))
 
     @property
     def name(self) -> str:
@@ -119,6 +120,7 @@ class Stream:
         self.origins.close(for_good=for_good)
         self.ages.close()
         self.scheduler.close()
+        self.store.when_erased(None)
 
     def update(self, config: StreamConfig) -> None:
         """Take over a checked configuration. `enforcement.after` tells when its limits hold."""

@@ -136,6 +136,14 @@ class StreamStore(Protocol):
         """
         ...
 
+    def when_erased(self, tell: Callable[[list[Sequence[int]]], None] | None) -> None:
+        """Call `tell` whenever a change is staged with which rows of removed messages leave the
+        file: their sequences, ascending runs that do not overlap, some of which hold nothing.
+
+        What it stages goes into the same transaction. None ends that.
+        """
+        ...
+
     def end_at(self, last_seq: int, last_ts_ns: int) -> None:
         """Stage that the next message comes behind `last_seq` and is not older than `last_ts_ns`.
 
@@ -225,6 +233,17 @@ class StreamStore(Protocol):
         but gives at least one where there is one. An empty list means: nothing committed matches
         up to now. `done` may be called before `read` returns when the newest messages answer from
         memory. Fails as `get` does.
+        """
+        ...
+
+    def read_removed(
+        self, start_seq: int, since_ns: int, done: Callable[[list[StoredMsg]], None]
+    ) -> None:
+        """Hand over some removed messages that are still in the file, ascending, from `start_seq`
+        on; an empty list means that there are no more.
+
+        Older ones than `since_ns` may be among them. Whose subject is forgotten has none, and no
+        checksum of it was looked at. Fails as `get` does.
         """
         ...
 

@@ -93,6 +93,9 @@ class MemoryStream:
         self._last_ts_ns = max(self._last_ts_ns, last_ts_ns)
         self._settle()
 
+    def when_erased(self, tell: Callable[[list[Sequence[int]]], None] | None) -> None:
+        pass  # nothing that could be erased outlives it
+
     def state(self) -> StreamState:
         first = self._messages.get(self._first_seq)
         return StreamState(
@@ -180,6 +183,14 @@ class MemoryStream:
             if len(found) >= min(max_msgs, limits.READ_BATCH_MSGS) or size >= max_bytes:
                 break
         done(found)
+
+    def read_removed(
+        self,
+        start_seq: int,  # noqa: ARG002
+        since_ns: int,  # noqa: ARG002
+        done: Callable[[list[StoredMsg]], None],
+    ) -> None:
+        done([])
 
     def last(
         self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX

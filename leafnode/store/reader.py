@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
 from leafnode.store.recover import SEGMENT_COLUMNS, check_segment, load_columns
-from leafnode.store.rows import to_messages
+from leafnode.store.rows import is_intact, to_message, to_messages
 from leafnode.store.segments import Segment, open_checked
 from leafnode.store.writes import table
 
@@ -66,7 +66,8 @@ class ReadRequest:
     """Messages of one stream between two sequences. `sids` None: of every subject.
 
     `no` is a segment at or before the place to start at (for `backward`: at or behind it). `others`
-    are segments without any of the subjects.
+    are segments without any of the subjects. `removed_below`: not what is there is read but what
+    was removed, all before that sequence included.
     """
 
     stream_id: int
@@ -79,6 +80,7 @@ class ReadRequest:
     names: Mapping[int, bytes]
     backward: bool = False
     others: frozenset[int] = frozenset()
+    removed_below: int = 0
 
 
 @dataclass(slots=True)
@@ -197,6 +199,11 @@ class Reader:
         names: dict[int, bytes] = {}
         crcs: dict[int, int] = {}
         for rows in self._pages(conn, request, result, segment, seqs):
+            if request.removed_below:
+                found = _removed(rows, request, segment)
+                result.messages += found
+                result.bytes += sum([len(msg[4]) for msg in found])
+                continue
             live = [row for row in rows if not segment.is_dead(row[0])] if segment.dead else rows
             for sid in {row[1] for row in live}.difference(names):
                 names[sid] = name = _name(conn, request, sid)
@@ -328,6 +335,23 @@ def _segment(row: tuple[Any, ...]) -> Segment:
     if dead is not None:
         segment.dead = bytearray(open_checked(dead))
     return segment
+
+
+def _removed(rows: list[Row], request: ReadRequest, segment: Segment) -> list[StoredMsg]:
+    """Return those that are there no more, without those that are damaged: nobody misses them."""
+    found = []
+    for row in rows:
+        if row[0] >= request.removed_below and not segment.is_dead(row[0]):
+            continue
+        name = request.names.get(row[1])
+        if _is_written(row) and (name is None or is_intact(row, zlib.crc32(name))):
+            found.append(to_message(row, name or b""))
+    return found
+
+
+def _is_written(row: Sequence[object]) -> bool:
+    """Say whether a row is made of what rows are made of."""
+    return all(type(number) is int for number in row[:5]) and type(row[5]) is bytes
 
 
 def _name(conn: sqlite3.Connection, request: ReadRequest, sid: int) -> bytes:

@@ -108,11 +108,12 @@ SET_VERSION: Final = "INSERT OR REPLACE INTO meta VALUES('schema_version', ?)"
 def store_error(err: sqlite3.Error, path: Path) -> StoreError:
     """Say in the store's terms what SQLite reported."""
     code = getattr(err, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    said = " ".join(str(err).split())  # a damaged statement of the schema is quoted as it is
     if code == sqlite3.SQLITE_FULL:
-        return StoreFull(f"{path}: {err}")
+        return StoreFull(f"{path}: {said}")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return StoreCorrupt(f"{path}: {err}")
-    return StoreFailed(f"{path}: {err}")
+        return StoreCorrupt(f"{path}: {said}")
+    return StoreFailed(f"{path}: {said}")
 
 
 def is_damage(err: sqlite3.Error) -> bool:

@@ -6,6 +6,7 @@ Truth: leafnode/store/api.py for the contract; docs/store.md for what is durable
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -77,6 +78,7 @@ class SqliteStream:
         self._forget_due = False
         self._floor_is_behind = False  # removals were staged that a crash would undo
         self._tail = Tail(index.last_seq + 1)
+        self._tell_erased: Callable[[list[Sequence[int]]], None] | None = None
 
     # --- changes
 
@@ -137,6 +139,9 @@ class SqliteStream:
             self._change().floor = True
             self._floor_is_behind = False
         return removal.count
+
+    def when_erased(self, tell: Callable[[list[Sequence[int]]], None] | None) -> None:
+        self._tell_erased = tell
 
     def end_at(self, last_seq: int, last_ts_ns: int) -> None:
         if last_seq > SEQ_MAX:
@@ -220,6 +225,25 @@ class SqliteStream:
         done: Callable[[list[StoredMsg]], None],
     ) -> None:
         self._read(start_seq, patterns, (max_msgs, max_bytes), done)
+
+    def read_removed(
+        self, start_seq: int, since_ns: int, done: Callable[[list[StoredMsg]], None]
+    ) -> None:
+        index = self.index
+        others = frozenset(
+            segment.no
+            for segment in index.segments
+            if segment.last_ts_ns < since_ns
+            or not (segment.dead_count or segment.first_seq < index.first_seq)
+        )
+        if self._damage is not None or len(others) == len(index.segments):
+            done([])
+            return
+        request = self._request(
+            start_seq, self._committed_seq, None, limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES
+        )
+        floor = max(1, index.first_seq)
+        self._ask(replace(request, others=others, removed_below=floor), done)
 
     def last(
         self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
@@ -324,6 +348,10 @@ class SqliteStream:
             self._host.forget(segment)
         for segment, _ in removal.swept:
             self._host.forget(segment)
+        if self._tell_erased is not None and (removal.dropped or removal.swept):
+            erased: list[Sequence[int]] = [seqs for _, seqs in removal.swept]
+            erased += [range(one.first_seq, one.last_seq + 1) for one in removal.dropped]
+            self._tell_erased(sorted(erased, key=_first))
 
     def _removes_more(self) -> bool:
         """Say whether a removal is staged that readers must not see yet."""
@@ -433,6 +461,10 @@ class SqliteStream:
             self._host.ask_further(request, got)
         else:
             self._host.ask(request, got)
+
+
+def _first(seqs: Sequence[int]) -> int:
+    return seqs[0] if seqs else 0
 
 
 def _insert_subject(row: tuple[int, int, bytes], conn: sqlite3.Connection) -> None:

@@ -6,7 +6,7 @@ Each message has an id. What was published without seeing its ack is published a
 restart with the same id, as a careful client does. At the end every acked message must be in the
 stream exactly once, at the sequence that its ack named, unchanged, and in the order of the ids;
 there is no gap. Beside it run the loads of kill9_loads: atomic and fast batches, a counter,
-schedules, a mirror and a source, a consumer.
+schedules, a mirror and a source, a consumer, a work queue (kill9_queue).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import nats
 from nats.js.api import ConsumerConfig, StreamConfig
 
-from tests.faults.kill9_loads import all_loads
+from tests.faults.kill9_queue import all_loads
 from tests.hub.process import free_ports
 
 if TYPE_CHECKING:

@@ -442,7 +442,3 @@ class Acks:
 def judge_acks(delivered: Iterable[int], last: int) -> list[str]:
     missing = sorted(set(range(1, last + 1)) - set(delivered))
     return [f"{len(missing)} messages were never delivered: {missing[:10]}"] if missing else []
-
-
-def all_loads(random_: random.Random) -> list[Load]:
-    return [Batches(random_), FastBatches(random_), Counter(), Plans(random_), Followers(), Acks()]

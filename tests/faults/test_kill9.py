@@ -1,6 +1,7 @@
 """SIGKILL under publish load loses no acked message: a few cycles here, many with `make kill9`."""
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.faults.kill9_loads import (
     judge_followers,
     judge_plans,
 )
+from tests.faults.kill9_queue import Queue
 
 CYCLES = 4
 
@@ -112,3 +114,13 @@ def test_a_floor_ahead_and_a_confirmed_message_that_comes_again_are_found() -> N
         "2 was delivered again after its ack was confirmed",
     ]
     assert judge_acks({1, 3}, 3) == ["1 messages were never delivered: [2]"]
+
+
+def test_a_message_that_was_consumed_and_is_stored_again_is_found() -> None:
+    load = Queue(random.Random(1), acked={7: 3})
+    load.note_repeat(7, {"seq": 3, "duplicate": True})
+    assert load.faults == []
+
+    load.note_repeat(7, {"seq": 9})
+
+    assert load.faults == ["7 was stored at 3 and again: {'seq': 9}"]

@@ -77,6 +77,13 @@ class FakeStream:
         self.newest = max(self.newest, seq - 1)
         return count
 
+    def when_erased(self, tell: Callable[[list[Sequence[int]]], None] | None) -> None: ...
+
+    def read_removed(
+        self, start_seq: int, since_ns: int, done: Callable[[list[StoredMsg]], None]
+    ) -> None:
+        done([])
+
     def live(self, first_seq: int, max_seqs: int) -> list[int]:
         self.check()
         return sorted(seq for seq in self.msgs if seq >= first_seq)[:max_seqs]

@@ -255,6 +255,13 @@ def test_errors_of_sqlite_have_their_kind(path: Path, code: int, kind: type[Stor
     assert type(schema.store_error(error, path)) is kind
 
 
+def test_an_error_that_quotes_a_statement_is_one_line(path: Path) -> None:
+    error = sqlite3.DatabaseError('malformed database schema (x) - near "y\n  z": syntax error')
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+    assert "\n" not in str(schema.store_error(error, path))
+
+
 def test_a_file_where_the_directory_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 

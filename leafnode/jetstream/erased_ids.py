@@ -1,0 +1,83 @@
+"""The duplicate window of messages whose rows are erased: their ids are kept beside the consumers.
+
+What a consumer acknowledged on a work queue stays in the file for a while, and its id is read from
+there after a restart. When a segment is dropped or swept, the ids in it that are still within the
+window are staged as one record, in the same transaction: so a repeat is known for what it is after
+a power cut, too. nats-server forgets those ids.
+Knows the window and the store's seam. Truth: docs/store.md, "Ids of what was removed".
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.errors import StoreCorrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leafnode.jetstream.dedupe import Known
+    from leafnode.jetstream.stream import Stream
+
+PREFIX: Final = ".ids."  # of records' names; no consumer has a dot in its own
+_NEWEST: Final = struct.Struct("<q")
+_ENTRY: Final = struct.Struct("<qqI")  # when, sequence, size of the id behind it
+_FAST: Final = 1  # of zlib's levels
+
+
+def keep(stream: Stream, runs: list[Sequence[int]]) -> None:
+    """Stage the ids of these sequences, which leave the file; drop records that are of no use."""
+    found = stream.dedupe.among(runs, limits.DEDUPE_ERASED_MAX)
+    if not found:
+        return
+    root, key = stream.root, (stream.context.account.name, stream.name)
+    for start in range(0, len(found), limits.DEDUPE_RECORD_IDS):
+        part = found[start : start + limits.DEDUPE_RECORD_IDS]
+        name = f"{PREFIX}{part[0][2]}"
+        root.put_consumer(*key, name, stream.created_ns, b"{}", encode(part))
+    oldest = stream.dedupe.oldest_seq()
+    for record in root.consumers(*key):
+        if record.name.startswith(PREFIX) and newest_seq(record.state) < oldest:
+            root.delete_consumer(*key, record.name)
+
+
+def kept(stream: Stream, since_ns: int) -> list[Known]:
+    """Return what the records hold that is not older. Raises StoreCorrupt."""
+    return [
+        known
+        for record in stream.root.consumers(stream.context.account.name, stream.name)
+        if record.name.startswith(PREFIX)
+        for known in decode(record.state)
+        if known[0] >= since_ns
+    ]
+
+
+def encode(found: list[Known]) -> bytes:
+    raw = b"".join([_ENTRY.pack(when, seq, len(one)) + one for when, one, seq in found])
+    return _NEWEST.pack(found[-1][2]) + zlib.compress(raw, _FAST)
+
+
+def newest_seq(state: bytes) -> int:
+    """Return the last sequence in a record. Raises StoreCorrupt."""
+    try:
+        (seq,) = _NEWEST.unpack_from(state)
+    except struct.error as error:
+        raise StoreCorrupt("ids of removed messages cannot be read") from error
+    return int(seq)
+
+
+def decode(state: bytes) -> list[Known]:
+    """Read what `encode` wrote. Raises StoreCorrupt."""
+    found, at = [], 0
+    try:
+        raw = zlib.decompress(state[_NEWEST.size :])
+        while at < len(raw):
+            when, seq, size = _ENTRY.unpack_from(raw, at)
+            at += _ENTRY.size + size
+            found.append((when, raw[at - size : at], seq))
+    except (zlib.error, struct.error) as error:
+        raise StoreCorrupt("ids of removed messages cannot be read") from error
+    return found
