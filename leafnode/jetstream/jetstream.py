@@ -30,6 +30,7 @@ from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
+from leafnode.jetstream.recovery import Recovery, open_stream
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
@@ -37,7 +38,7 @@ from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from leafnode.jetstream.api_types import StreamConfigRequest
     from leafnode.jetstream.consumer import Consumer
@@ -92,6 +93,7 @@ class AccountJetStream:
         self.consumers = Consumers(self)
         self._api = Api(self)
         self._shut_down = False
+        self._recovery = Recovery(self)
         self._unwatch: list[Callable[[], None]] = []
         self._domain = DomainMapping(context.account, context.facts.domain)
 
@@ -102,30 +104,15 @@ class AccountJetStream:
 
         The duplicate windows are read back first, so that no repeat slips in between.
         """
-        waiting = 1
-
-        def one_done() -> None:
-            nonlocal waiting
-            waiting -= 1
-            if waiting == 0:
-                self._open()
-                ready()
-
         for store in (self.context.file_store, self.context.memory_store):
             self._unwatch.append(store.watch(partial(self._adopted, store)))
-            for record in store.streams():
-                if record.account == self.context.account.name and not is_unfinished(record.name):
-                    waiting += 1
-                    DedupeRebuild(self._recover_stream(record), one_done).start()
-        one_done()
+        self._recovery.start(ready)
 
-    def _open(self) -> None:
-        if self._shut_down:  # taken away again while it was read back
-            return
-        for stream in self.streams.values():
-            _open_stream(stream)
-        self._api.open()
-        self._domain.open()
+    def open_api(self) -> None:
+        """Answer from now on, unless it was taken away again while streams were read back."""
+        if not self._shut_down:
+            self._api.open()
+            self._domain.open()
 
     def _adopted(self, root: Store, account: str, name: str) -> None:
         """The store read this stream from disk again, after a commit failed."""
@@ -136,6 +123,7 @@ class AccountJetStream:
                 drop = partial(self.drop_unfinished, root, name)
                 self.context.clock.call_later(0, drop)
             return
+        self._recovery.skip(name)
         stream = self.streams.get(name)
         if stream is not None and stream.root is root:
             stream.rolled_back()
@@ -151,8 +139,8 @@ class AccountJetStream:
         stream = self.streams.get(name)
         if stream is None:
             log.warning("Stream is there again: stream=%s", name)
-            stream = self._recover_stream(records[0])
-            DedupeRebuild(stream, partial(_open_stream, stream)).start()
+            stream = self.recover_stream(records[0])
+            DedupeRebuild(stream, partial(open_stream, stream)).start()
         elif stream.store is records[0].store:
             for consumer in self.consumers.revive(stream):
                 consumer.open()
@@ -187,6 +175,7 @@ class AccountJetStream:
     def shut_down(self) -> None:
         """Stop answering and delivering, and write down where every consumer is."""
         self._shut_down = True
+        self._recovery.abandon()
         for transfer in list(self.transfers):
             transfer.abort()
         for unwatch in self._unwatch:
@@ -195,17 +184,22 @@ class AccountJetStream:
         self.shared.members.remove(self)
         self._domain.close()
         self._api.close()
-        self.see_off()
+        for _ in self.see_off():
+            pass
         for stream in self.streams.values():
             stream.close()
 
-    def see_off(self) -> None:
-        """End deliveries; who waits for one is told, and every position is written down."""
-        for stream in self.streams.values():
-            for consumer in stream.consumers.values():
+    def see_off(self) -> Iterator[None]:
+        """End deliveries; who waits for one is told, and every position is written down. In
+        steps: one for each consumer.
+        """
+        for stream in list(self.streams.values()):
+            for consumer in list(stream.consumers.values()):
                 consumer.shut_down()
+                yield
 
-    def _recover_stream(self, record: StreamRecord) -> Stream:
+    def recover_stream(self, record: StreamRecord) -> Stream:
+        """Build what a store holds; it is not open yet."""
         # None whose description is damaged has one; what it has left is its name.
         encoded = record.config or wire.encode({"name": record.name, "storage": "file"})
         config = wire.decode(StreamConfig, encoded, name="StreamConfig", strict=False)
@@ -332,6 +326,7 @@ class AccountJetStream:
 
     def delete_everything(self) -> None:
         """End what goes on and delete every stream."""
+        self._recovery.abandon()
         for transfer in list(self.transfers):
             transfer.abort()
         for name in list(self.streams):
@@ -386,7 +381,7 @@ class AccountJetStream:
     def open_restored(self, stream: Stream) -> None:
         """Let a stream that has its name now, on disk, be used, with its consumers."""
         self.consumers.revive(stream)
-        _open_stream(stream)
+        open_stream(stream)
 
     def drop_unfinished(self, root: Store, name: str) -> None:
         """Delete what a restore has stored so far."""
@@ -440,14 +435,6 @@ class AccountJetStream:
             messages,
             consumers,
         )
-
-
-def _open_stream(stream: Stream) -> None:
-    if stream.closed:  # deleted again, or shut down, while its window was read
-        return
-    stream.open()
-    for consumer in stream.consumers.values():
-        consumer.open()
 
 
 def _check_consumer_limits(stream: Stream, config: StreamConfig) -> None:

@@ -96,6 +96,11 @@ class Stream:
     # --- life
 
     def open(self) -> None:
+        """Serve, and read what its origins have."""
+        self.serve()
+        self.origins.open()
+
+    def serve(self) -> None:
         """Subscribe to the stream's subjects and begin to expire.
 
         Limits are enforced first: what they removed shortly before a crash may be there again.
@@ -105,7 +110,6 @@ class Stream:
         self.ages.look()
         self.scheduler.open()
         self.interest_changed()
-        self.origins.open()
 
     def close(self, *, for_good: bool = False) -> None:
         """Stop taking and delivering messages; nothing stored changes. `for_good`: it is deleted,

@@ -6,7 +6,7 @@ bound. Truth: nats-server 2.15.1 server/accounts.go checkForReverseEntry; limits
 
 from __future__ import annotations
 
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from leafnode.limits import (
@@ -16,6 +16,7 @@ from leafnode.limits import (
     RESPONSES_ENDED_PER_TURN,
 )
 from leafnode.routing import latency as measure
+from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,17 +177,8 @@ class Awaited:
         self._doubtful[subject] = None
         if not self._is_looking:
             self._is_looking = True
-            self._look_on(self._unwanted())
-
-    def _look_on(self, looking: Iterator[None]) -> None:
-        self._call_later(0, lambda: self._look(looking))
-
-    def _look(self, looking: Iterator[None]) -> None:
-        steps = sum(1 for _ in islice(looking, RESPONSES_ENDED_PER_TURN))
-        if steps == RESPONSES_ENDED_PER_TURN:
-            self._look_on(looking)
-        else:
-            self._is_looking = False
+            look = partial(in_slices, self._call_later, self._unwanted(), RESPONSES_ENDED_PER_TURN)
+            self._call_later(0, look)
 
     def _unwanted(self) -> Iterator[None]:
         """End what nobody waits for any more, in steps."""
@@ -203,6 +195,7 @@ class Awaited:
                 for response in list(self._to.get(parent, {}).get(reply, ())):
                     response.end(measure.INTEREST_LOST)
                     yield
+        self._is_looking = False
 
 
 def parent_of(subject: bytes) -> bytes:

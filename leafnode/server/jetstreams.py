@@ -26,7 +26,7 @@ from leafnode.store.memory import MemoryStore
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from leafnode.config.account_options import AccountJetStream as Bounds
     from leafnode.config.account_options import AccountOptions, ServiceImport
@@ -144,10 +144,10 @@ class JetStreams:
                 recovering.set()
             log.info("JetStream is off for an account: account=%s", name)
 
-    def see_off(self) -> None:
+    def see_off(self) -> Iterator[None]:
         """The server stops: pull requests that wait hear it while they are still connected."""
-        for jetstream in self.by_account.values():
-            jetstream.see_off()
+        for jetstream in list(self.by_account.values()):
+            yield from jetstream.see_off()
 
     def close(self) -> None:
         """Stop answering and delivering, write down where every consumer is, close the store.

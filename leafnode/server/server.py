@@ -337,7 +337,7 @@ class Server:
         Who is on its way in comes first: where it got through meanwhile it is among the others.
         """
         if self.features.jetstream is not None:
-            self.features.jetstream.see_off()
+            await walk(self.turn.outbox, self.features.jetstream.see_off())
             self.turn.outbox.flush()
         for entrance in list(self.entrances.values()):
             await walk(self.turn.outbox, entrance.close_all())

@@ -1,0 +1,25 @@
+"""Something long, done in slices: some of it now, as much in each turn of the loop that follows.
+
+Knows steps and whoever calls later; not what the steps do, and no clock. Truth:
+docs/ARCHITECTURE.md, "Time".
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def in_slices(
+    call_later: Callable[[int, Callable[[], None]], object], steps: Iterator[None], per_turn: int
+) -> None:
+    """Take some steps now, and as many in each turn of the loop until there are none left.
+
+    Between two turns anything may happen: the steps look again at what they go by.
+    """
+    if sum(1 for _ in islice(steps, per_turn)) == per_turn:
+        call_later(0, partial(in_slices, call_later, steps, per_turn))

@@ -1,0 +1,107 @@
+"""leafnode.jetstream.recovery: streams come back in slices, and none is used half."""
+
+from __future__ import annotations
+
+import itertools
+
+from leafnode.limits import RECOVERED_PER_TURN
+from leafnode.routing.account import Account
+from leafnode.routing.peer import Outbox
+from tests.sim.clock import FakeClock
+from tests.unit.jetstream.world import World
+
+COUNT = 2 * RECOVERED_PER_TURN
+
+
+class Steps(FakeClock):
+    """A clock that runs one timer at a time."""
+
+    def step(self) -> bool:
+        """Run the next timer that is due now; False: there is none."""
+        if self.due_in_ns() != 0:
+            return False
+        later, self._timers = self._timers, []
+        later.sort()
+        first = next(timer for timer in later if timer.callback is not None)
+        later.remove(first)
+        self._timers = later
+        assert first.callback is not None
+        first.callback()
+        return True
+
+
+def filled() -> World:
+    """A world with streams that have a message and a consumer each; it is about to restart."""
+    world = World()
+    for number in range(COUNT):
+        world.create_stream(f"S{number}")
+        world.create_consumer(f"S{number}")
+        world.publish(f"s{number}.a", b"x")
+    world.clock = Steps()
+    return world
+
+
+def test_streams_come_back_so_many_in_a_turn_and_the_api_when_all_are_there() -> None:
+    world = filled()
+    world.account = Account("$G", Outbox(lambda: None))
+    js = world.enable(world.account)
+    ready: list[bool] = []
+
+    js.recover(lambda: ready.append(True))
+    built = [len(js.streams)]
+    opened = [0]
+    assert isinstance(world.clock, Steps)
+    while not ready:
+        assert not world.account.has_interest(b"$JS.API.INFO")
+        assert world.clock.step()
+        built.append(len(js.streams))
+        opened.append(sum(world.account.sublist.has(b"s%d.>" % n) for n in range(COUNT)))
+
+    assert world.account.has_interest(b"$JS.API.INFO")
+    assert (built[-1], opened[-1]) == (COUNT, COUNT)
+    for counts in (built, opened):
+        slices = [after - before for before, after in itertools.pairwise(counts)]
+        assert max(slices) <= RECOVERED_PER_TURN // 2 + 1  # each has a consumer
+    assert [stream.store.state().msgs for stream in js.streams.values()] == [1] * COUNT
+
+
+def test_streams_that_are_deleted_meanwhile_do_not_come_back() -> None:
+    world = filled()
+    js = world.enable(Account("$G", Outbox(lambda: None)))
+    ready: list[bool] = []
+
+    js.recover(lambda: ready.append(True))
+    assert len(js.streams) < COUNT
+    js.shared.purge("$G", lambda _: None)
+    world.settle()
+
+    assert (ready, js.streams, world.store.streams()) == ([True], {}, [])
+
+
+def test_jetstream_that_is_taken_away_meanwhile_opens_nothing() -> None:
+    world = filled()
+    account = Account("$G", Outbox(lambda: None))
+    js = world.enable(account)
+    ready: list[bool] = []
+
+    js.recover(lambda: ready.append(True))
+    js.shut_down()
+    world.settle()
+
+    assert ready == [True]
+    assert account.sublist.count == 0
+
+
+def test_a_stream_that_the_store_reads_again_meanwhile_comes_back_once() -> None:
+    world = filled()
+    account = Account("$G", Outbox(lambda: None))
+    js = world.enable(account)
+
+    js.recover(lambda: None)
+    last = f"S{COUNT - 1}"
+    assert last not in js.streams
+    js._adopted(world.store, "$G", last)
+    world.settle()
+
+    assert len(js.streams) == COUNT
+    assert len(account.sublist.match(f"s{COUNT - 1}.a".encode()).plain) == 1
