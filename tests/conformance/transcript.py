@@ -11,6 +11,10 @@ A file holds `conf:` lines of nats.conf and then cases: a `# sentence` and steps
                    for a field that is not there
     S: <nothing>   nothing more has come
     S: <eof>       the server hangs up, and nothing came before
+    L: and H:      the same of a leaf, on the port for leafs, and of its hub, the server
+    H: <synced>    a PING is answered; what came before its PONG is passed over
+    H~ line        this line is among what comes before the PONG of a PING
+    H! line        and this one is not
     wait: 300ms    time passes
 
 \r \n \t \xNN and \\ are escapes, <a*50> repeats, <1|2> is either, <#> is a number. <reply=> in a
@@ -28,7 +32,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-_STEP = re.compile(r"(?:([CS]\d*)([:-])|(wait): )(?: ?)(.*)", re.DOTALL)
+_STEP = re.compile(r"(?:([CSLH]\d*)([:~!-])|(wait): )(?: ?)(.*)", re.DOTALL)
 _REPEAT = re.compile(rb"<([^*>]*)\*(\d+)>", re.DOTALL)
 # <a|b>, <#>, <name=> and <=name> of a line that must come
 _VARIABLE = re.compile(rb"<([^|<>=]*)\|([^|<>=]*)>|<(#)>|<(\w+)=>|<=(\w+)>")
@@ -42,10 +46,11 @@ class Step:
     """One line of a case."""
 
     line_number: int
-    client: str  # "C", "C2"; empty for wait
+    client: str  # "C", "C2", "L" of a leaf; empty for wait
     sends: bool
     text: bytes  # unescaped, repeats written out
     is_line: bool
+    among: bool | None = None  # whether it is among what comes before a PONG
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Case:
     title: str
     conf: str
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def has_leafs(self) -> bool:
+        """Whether leafs connect: what is left of them a moment later others would be told of."""
+        return any(step.client.startswith("L") for step in self.steps)
 
     def __str__(self) -> str:
         return f"{self.file}: {self.title}"
@@ -82,6 +92,8 @@ class Server(Protocol):
 
     def connect(self) -> Connection: ...
 
+    def connect_leaf(self) -> Connection: ...
+
     def wait(self, seconds: float) -> None: ...
 
 
@@ -107,7 +119,10 @@ def _read_step(number: int, line: str) -> Step:
     if wait:
         return Step(number, "", sends=False, text=text.encode(), is_line=False)
     data = _REPEAT.sub(lambda m: m[1] * int(m[2]), _unescape(text.encode()))
-    return Step(number, "C" + who[1:], sends=who[0] == "C", text=data, is_line=mark == ":")
+    client = ("C" if who[0] in "CS" else "L") + who[1:]
+    among = {"~": True, "!": False}.get(mark)
+    is_line = mark == ":"
+    return Step(number, client, sends=who[0] in "CL", text=data, is_line=is_line, among=among)
 
 
 def _unescape(text: bytes) -> bytes:
@@ -147,6 +162,8 @@ class Player:
             self._open(step.client)
         if step.sends:
             self._send(step)
+        elif step.among is not None or step.text == b"<synced>":
+            self._sync(step, where)
         elif step.text == b"<nothing>":
             assert not self._unread[step.client], f"{where}: got {self._unread[step.client]!r}"
             assert self._connections[step.client].is_quiet(), f"{where}: something came"
@@ -161,8 +178,19 @@ class Player:
             data = self._read_bytes(step.client, len(step.text), where)
             assert data == step.text, f"{where}: wanted {step.text!r}, got {data!r}"
 
+    def _sync(self, step: Step, where: str) -> None:
+        """Read until a PING is answered, and look for a line among what came before."""
+        self._connections[step.client].send(b"PING\r\n")
+        came = []
+        while (line := self._read_line(step.client, where)) != b"PONG":
+            came.append(line)
+        if step.among is not None:
+            assert (step.text in came) is step.among, f"{where}: {step.text!r} in {came!r}"
+
     def _open(self, client: str) -> None:
-        self._connections[client] = self._server.connect()
+        is_leaf = client.startswith("L")
+        server = self._server
+        self._connections[client] = server.connect_leaf() if is_leaf else server.connect()
         self._unread[client] = b""
         self._infos[client] = self._read_line(client, "greeting")
         assert self._infos[client].startswith(b"INFO {"), self._infos[client]
