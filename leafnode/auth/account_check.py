@@ -387,8 +387,6 @@ def _count_problems(body: AccountBody) -> Iterator[str]:
 def _signer_problems(body: AccountBody) -> Iterator[str]:
     for one in body.signing_keys:
         if isinstance(one, Scope):
-            if one.kind != "user_scope":
-                yield f"unknown scope type {quoted(one.kind)}"
             if not nkey.is_public_key(one.key, "A"):
                 yield f"{one.key} is not an account public key"
         elif not nkey.is_public_key(one, "A"):

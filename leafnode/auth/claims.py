@@ -15,6 +15,7 @@ from leafnode.config.options import PermissionsOptions, ResponseOptions, Subject
 
 ALL_USERS: Final = "*"  # in revocations
 UNLIMITED: Final = -1
+UNKNOWN: Final = "unknown"  # whether a stream or a service; what Go calls its zero
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -152,7 +153,7 @@ class ExportClaim(Described, frozen=True, kw_only=True):
     """What an account offers to others."""
 
     subject: str = ""
-    type: str = ""
+    type: str = UNKNOWN
     token_req: bool = False
     revocations: dict[str, int] = {}
     response_type: str = ""
@@ -170,7 +171,7 @@ class ImportClaim(msgspec.Struct, frozen=True):
     token: str = ""
     to: str = ""
     local_subject: str = ""
-    type: str = ""
+    type: str = UNKNOWN
     share: bool = False
     allow_trace: bool = False
 
@@ -260,7 +261,7 @@ class ActivationBody(msgspec.Struct, frozen=True):
     """`nats` of an activation: which export somebody may import."""
 
     subject: str = ""
-    kind: str = ""
+    kind: str = UNKNOWN
     issuer_account: str = ""
 
 

@@ -25,7 +25,7 @@ from leafnode.auth.claims import (
     OperatorClaims,
     UserClaims,
 )
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, quoted
 from leafnode.limits import JWT_CHARS_MAX, JWT_DEPTH_MAX
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ _TYPES: Final[dict[str, tuple[type[Claims], str]]] = {
     "authorization_response": (AuthorizationResponse, "A"),
 }
 
+# Fields whose value has keys of its own, which are no names of fields.
+_MAPS: Final = frozenset({"mappings", "revocations", "tiered_limits"})
+# Letters that Go takes for an s and a k in a name.
+_FOLDED: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
+_KINDS: Final = frozenset({"stream", "service"})
+_SCOPE: Final = "user_scope"
 _SIGNERS: Final = {"A": "account", "O": "operator"}
 
 
@@ -58,7 +64,7 @@ def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
     """Return the claims of a JWT of one type whose signature holds. Raises AuthError."""
     header, body, signature = _split(token)
     algorithm = _algorithm(header)
-    fields = _json_object(body)
+    fields = _json_object(body, keeps_nats=wanted is GenericClaims)
     nats = fields.get("nats")
     nats = nats if isinstance(nats, dict) else {}
     if wanted is GenericClaims:  # they need no version: their form is that of the algorithm
@@ -66,6 +72,7 @@ def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
     else:
         version, kind = _version_and_type(fields, nats)
     _list_networks(nats)
+    _check_kinds(nats, kind)
     issuer = fields.get("iss", "")
     if not isinstance(issuer, str):
         raise AuthError("the issuer of a JWT is no text")
@@ -127,7 +134,11 @@ def _algorithm(header: str) -> str:
     return algorithm.lower()
 
 
-def _json_object(part: str) -> dict[str, Any]:
+def _json_object(part: str, *, keeps_nats: bool = False) -> dict[str, Any]:
+    """Return an object whose fields have the names that they have here, and no nulls.
+
+    `keeps_nats`: what is in `nats` keeps its names. Raises AuthError.
+    """
     raw = _bytes(part)
     try:
         fields = msgspec.json.decode(raw)
@@ -135,7 +146,8 @@ def _json_object(part: str) -> dict[str, Any]:
         raise AuthError("a part of a JWT is not JSON") from None
     if not isinstance(fields, dict):
         raise AuthError("a part of a JWT is not a JSON object")
-    clean = _without_nulls(fields, JWT_DEPTH_MAX)
+    kept = frozenset({"nats"}) if keeps_nats else _MAPS
+    clean = _as_go_reads(fields, JWT_DEPTH_MAX, kept)
     assert isinstance(clean, dict), "a dict stays one"
     return clean
 
@@ -147,17 +159,27 @@ def _bytes(part: str) -> bytes:
     return raw
 
 
-def _without_nulls(value: object, depth: int) -> object:
-    """Go reads null as absent, and within a list as an empty text, which allows nothing.
+def _as_go_reads(
+    value: object, depth: int, kept: frozenset[str], *, is_map: bool = False
+) -> object:
+    """Go reads null as absent, within a list as an empty text, which allows nothing; and the name
+    of a field in capitals, too, of which the last counts.
 
-    Raises AuthError for what is nested deeper than claims are.
+    `kept` are fields whose value is a map (`is_map`): its keys are no names. Raises AuthError for
+    what is nested deeper than claims are.
     """
     if depth == 0:
         raise AuthError("the claims of a JWT are nested too deep")
     if isinstance(value, dict):
-        return {k: _without_nulls(v, depth - 1) for k, v in value.items() if v is not None}
+        clean: dict[str, object] = {}
+        for written, item in value.items():
+            name = written if is_map or written.islower() else written.translate(_FOLDED).lower()
+            if item is not None:
+                in_map = not is_map and name in kept
+                clean[name] = _as_go_reads(item, depth - 1, kept, is_map=in_map)
+        return clean
     if isinstance(value, list):
-        return ["" if item is None else _without_nulls(item, depth - 1) for item in value]
+        return ["" if item is None else _as_go_reads(item, depth - 1, kept) for item in value]
     if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
         raise AuthError("a number in the claims of a JWT is too large")
     return value
@@ -183,6 +205,30 @@ def _migrate(nats: dict[str, Any], kind: str) -> None:
         return
     for limit in ("subs", "data", "payload"):
         nats[limit] = nats.get(limit) or UNLIMITED
+
+
+def _check_kinds(nats: dict[str, Any], form: str) -> None:
+    """Raise AuthError for what is neither of a stream nor of a service, and for scopes of another
+    kind, as Go does while it reads; what does not say is for others to judge.
+    """
+    if form == "activation":
+        _check_kind(nats, "kind")
+    if form != "account":
+        return
+    for field in ("exports", "imports"):
+        several = nats.get(field)
+        for one in several if isinstance(several, list) else ():
+            _check_kind(one, "type")
+    keys = nats.get("signing_keys")
+    for key in keys if isinstance(keys, list) else ():
+        if isinstance(key, dict) and key.get("kind") != _SCOPE:
+            raise AuthError("unknown signing key scope %!q(<nil>)")  # nats-server's own slip
+
+
+def _check_kind(one: object, name: str) -> None:
+    kind = one.get(name) if isinstance(one, dict) else None
+    if isinstance(kind, str) and kind not in _KINDS:
+        raise AuthError(f"unknown export type {quoted(kind)}")
 
 
 def _list_networks(nats: dict[str, Any]) -> None:

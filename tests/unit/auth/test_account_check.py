@@ -75,7 +75,10 @@ def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("nats", "problem"),
     [
-        ({"imports": [stream(type="x")]}, 'invalid import type: "x"'),
+        (
+            {"imports": [{"account": OTHER.public, "subject": "a"}]},
+            'invalid import type: "unknown"',
+        ),
         ({"imports": [stream(account="")]}, "account to import from is not specified"),
         ({"imports": [stream(subject="a..b")]}, 'subject "a..b" cannot contain consecutive `.`'),
         ({"imports": [stream(subject="")]}, "subject cannot be empty"),
@@ -114,7 +117,7 @@ def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
             {"imports": [stream(token=activation(kind="service"))]},
             "mismatch between token import type service and type of import stream",
         ),
-        ({"exports": [{"subject": "a", "type": ""}]}, 'invalid export type: ""'),
+        ({"exports": [{"subject": "a"}]}, 'invalid export type: "unknown"'),
         (
             {"exports": [{"subject": "a", "type": "stream", "response_type": "Stream"}]},
             'invalid response type for stream: "Stream"',
@@ -170,10 +173,6 @@ def test_an_account_may_say_this(nats: dict[str, Any]) -> None:
         ({"trace": {"dest": "a", "sampling": 101}}, "Trace.Sampling value '101' is not valid"),
         ({"signing_keys": [REALM.operator.public]}, "is not a valid account signing key"),
         ({"signing_keys": [scope(REALM.operator)]}, "is not an account public key"),
-        (
-            {"signing_keys": [scope(OTHER) | {"kind": "x"}]},
-            'unknown scope type "x"',
-        ),
         (
             {"limits": {"tiered_limits": {"": {"disk_storage": 1}}}},
             'Tiered JetStream Limits can not contain a blank "" tier name',

@@ -15,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.auth import jwt
-from leafnode.auth.claims import AccountClaims, GenericClaims, OperatorClaims, UserClaims
+from leafnode.auth.claims import (
+    AccountClaims,
+    ActivationClaims,
+    GenericClaims,
+    OperatorClaims,
+    UserClaims,
+)
 from leafnode.auth.nkey import KeyPair
 from leafnode.errors import AuthError
 from leafnode.limits import JWT_CHARS_MAX
@@ -291,3 +297,57 @@ def test_no_error_holds_what_was_read() -> None:
     claims["nats"]["pub"] = {"allow": "canary"}
 
     assert "canary" not in refused(signed(header, claims, REALM.account))
+
+
+@pytest.mark.parametrize(
+    ("nats", "problem"),
+    [
+        ({"exports": [{"subject": "a", "type": "Stream"}]}, 'unknown export type "Stream"'),
+        ({"imports": [{"subject": "a", "type": ""}]}, 'unknown export type ""'),
+        ({"signing_keys": [{"key": "A", "kind": "x"}]}, "unknown signing key scope %!q(<nil>)"),
+        ({"signing_keys": [{"key": "A"}]}, "unknown signing key scope %!q(<nil>)"),
+    ],
+)
+def test_what_go_refuses_while_it_reads_has_its_words(nats: dict[str, Any], problem: str) -> None:
+    assert refused(REALM.account_jwt(**nats), AccountClaims) == problem
+
+
+def test_an_activation_is_of_a_stream_or_a_service() -> None:
+    body = {"type": "activation", "version": 2, "kind": "x"}
+    token = REALM.account.sign(ANN.public, "x", body, issued_s=NOW_S)
+
+    assert refused(token, ActivationClaims) == 'unknown export type "x"'
+    assert jwt.decode(REALM.user_jwt(ANN, kind="x"), UserClaims).sub == ANN.public
+
+
+def test_names_of_fields_may_have_capitals_and_keys_of_maps_are_kept() -> None:
+    header, claims = parts(REALM.account_jwt())
+    name = REALM.account.public
+    claims["nats"] = {
+        "TYPE": "account",
+        "Ver\u017fion": 2,
+        "LIMITS": {"Subs": 3, "SUBS": 4, "Tiered_Limits": {"R1": {"Disk_Storage": 5}}},
+        "Revocations": {name: 7},
+        "Mappings": {"A.B": [{"Subject": "C", "WEIGHT": 9}]},
+        "Exports": [{"Subject": "D", "Type": "stream"}],
+    }
+    claims["ISS"], claims["Sub"] = claims.pop("iss"), claims.pop("sub")
+    given = {key.upper(): value for key, value in header.items()}
+
+    read = jwt.decode(signed(given, claims, REALM.operator), AccountClaims)
+
+    body = read.nats
+    assert (read.sub, body.limits.subs) == (name, 4)
+    assert body.limits.tiered_limits["R1"].disk_storage == 5
+    assert body.revocations == {name: 7}
+    assert body.mappings["A.B"][0].weight == 9
+    assert (body.exports[0].subject, body.exports[0].type) == ("D", "stream")
+
+
+def test_what_generic_claims_say_keeps_its_names() -> None:
+    header, claims = parts(REALM.account_jwt())
+    claims["nats"] = {"Accounts": ["A"]}
+
+    assert jwt.decode(signed(header, claims, REALM.operator), GenericClaims).nats == {
+        "Accounts": ["A"]
+    }
