@@ -17,6 +17,7 @@ from leafnode.limits import (
 )
 from leafnode.protocol import errors
 from leafnode.protocol.subject import is_valid
+from leafnode.routing.permissions import may_subscribe
 from leafnode.routing.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ def subscribe(peer: Peer, op: Sub, bounds: Bounds) -> None:
     assert account is not None, "only an open session gets here"
     peer.active = peer.outbox.now
     subject, queue, sid, subs = op.subject, op.queue, op.sid, peer.subs
-    permissions = peer.permissions
-    denied = permissions is not None and not permissions.may_subscribe(subject, queue)
-    if denied or queue == SYSTEM_QUEUE:
+    if not may_subscribe(peer, subject, queue) or queue == SYSTEM_QUEUE:
         raise errors.PermissionsViolation(b"Subscription", subject, queue, sid=sid)
     tokens = subject.count(b".") + 1
     max_tokens = bounds.max_subscription_tokens

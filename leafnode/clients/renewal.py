@@ -17,6 +17,7 @@ from leafnode.errors import ProtocolError
 from leafnode.limits import JUDGE_WORK, TOKEN_WORK, WITHDRAW_WORK
 from leafnode.protocol import errors
 from leafnode.protocol.errors import wire_line
+from leafnode.routing.permissions import may_subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,14 +85,12 @@ def _drop_denied(client: ClientHandler) -> Iterator[None]:
     """
     peer, outbox = client.peer, client.peer.outbox
     for sub in list(peer.subs.values()):
-        permissions = peer.permissions
-        if permissions is None:
+        if peer.permissions is None:
             return
         if sub.closed:
             continue
-        judge_work = max(JUDGE_WORK, TOKEN_WORK * sub.subject.count(b"."))
-        outbox.work_left -= judge_work * permissions.subscribe.size
-        if not permissions.may_subscribe(sub.subject, sub.queue):
+        outbox.work_left -= max(JUDGE_WORK, TOKEN_WORK * sub.subject.count(b"."))
+        if not may_subscribe(peer, sub.subject, sub.queue):
             outbox.work_left -= WITHDRAW_WORK
             interest.drop(sub)
             peer.send(wire_line(errors.SubscriptionWithdrawn(sub.subject, sub.queue, sub.sid)))

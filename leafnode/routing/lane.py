@@ -27,7 +27,7 @@ from leafnode.routing.emit import emit, emit_once
 from leafnode.routing.message_args import NOT_IN_REPLY, check_start, parse_args, usual_args
 from leafnode.routing.pairs import PAIRS_MEAN_BYTES_MAX, PAIRS_MIN_BYTES, Pairs
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS
+from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS, is_listed
 from leafnode.routing.publish import judge, publish, publish_run, trace_too_large
 from leafnode.routing.route import Run, build
 
@@ -436,7 +436,7 @@ class Lane:
         peer = self._peer
         if subject.startswith(RESERVED_SUBJECTS):
             return False
-        if peer.permissions is not None and not peer.permissions.may_publish(subject):
+        if not is_listed(peer, subject):
             return False
         if len(subject.translate(None, _BLANKS)) != len(subject):
             return False  # no subject, but a line spelled unusually

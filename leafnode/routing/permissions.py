@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.limits import ENTRY_WORK, WALK_WORK
 from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
+from leafnode.routing.subject_set import SubjectSet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Subjects and replies between servers: a client that could use them would answer for others.
 RESERVED_SUBJECTS: Final = (b"_GR_.", b"$GR.", b"$NRG.")
 RESERVED_REPLIES: Final = (b"_R_.", b"_GR_.", b"$GR.", b"$JS.ACK.")
+_FREE_VISITS: Final = 16  # of a trie: in what a line or a delivery costs anyway
 _BARE: Final = (b"_GR_.", b"$GR.", b"$JS.ACK.")  # with nothing behind: taken, as on nats-server
 
 
@@ -34,38 +37,6 @@ def is_reserved_reply(reply: bytes) -> bool:
     return reply.startswith(RESERVED_REPLIES) and reply not in _BARE
 
 
-class SubjectSet:
-    """Patterns, arranged so that judging a literal subject costs little however many there are."""
-
-    __slots__ = ("_exact", "_others", "_prefixes", "patterns")
-
-    def __init__(self, patterns: Iterable[bytes]) -> None:
-        self.patterns = tuple(patterns)
-        self._exact = frozenset(self.patterns)
-        # `a.b.>` is a prefix; a subject is never just "a.b.", since no token is empty.
-        prefixes = [pattern[:-1] for pattern in self.patterns if _is_prefix(pattern)]
-        self._prefixes = tuple(prefixes)
-        self._others = tuple(
-            pattern
-            for pattern in self.patterns
-            if not _is_prefix(pattern) and not subjects.is_literal(pattern)
-        )
-
-    def matches(self, subject: bytes) -> bool:
-        """Say whether a literal subject is one that some pattern stands for."""
-        if subject in self._exact:
-            return True
-        found = subject.startswith(self._prefixes) or any(
-            subjects.matches(pattern, subject) for pattern in self._others
-        )
-        return found and not subjects.has_empty_token(subject)
-
-    def covers(self, pattern: bytes) -> bool:
-        """Say whether one of the patterns stands for all that `pattern` stands for."""
-        found = any(subjects.is_subset(pattern, of) for of in self.patterns)
-        return found and not subjects.has_empty_token(pattern)
-
-
 class Rules:
     """An allow list (None: everything) and a deny list, which wins.
 
@@ -74,12 +45,12 @@ class Rules:
     queue groups: `["a", "a v1"]` lets anybody subscribe to `a`, and of the groups only `v1`.
     """
 
-    __slots__ = ("_allow", "_deny", "_queue_allow", "_queue_deny", "exempt", "size")
+    __slots__ = ("_allow", "_deny", "_queue_allow", "_queue_deny", "exempt", "work")
 
     def __init__(
         self,
-        allow: Collection[bytes] | None = None,
-        deny: Collection[bytes] = (),
+        allow: Iterable[bytes] | None = None,
+        deny: Iterable[bytes] = (),
         *,
         exempt: tuple[bytes, ...] = (),
     ) -> None:
@@ -88,7 +59,10 @@ class Rules:
         self._allow = None if allow is None else SubjectSet(plain_allow)
         self._deny = SubjectSet(plain_deny)
         self.exempt = exempt  # prefixes that are never judged
-        self.size = 1 + len(allow or ()) + len(deny)  # how long it takes to judge
+        # Of judging one subject, where that takes more than a few steps: whoever asks counts it.
+        visits = self._deny.visits + (self._allow.visits if self._allow is not None else 0)
+        self.work = ENTRY_WORK * (len(self._queue_allow) + len(self._queue_deny))
+        self.work += WALK_WORK * visits if visits > _FREE_VISITS else 0
 
     @property
     def allowed(self) -> list[bytes] | None:
@@ -163,7 +137,7 @@ class Permissions:
         self.responses = responses
 
     def may_publish(self, subject: bytes) -> bool:
-        """Judge by the lists alone; `may_publish` of this module also knows open replies."""
+        """Judge by the lists alone; nothing is counted."""
         return self.publish.allows(subject)
 
     def may_subscribe(self, subject: bytes, queue: bytes = b"") -> bool:
@@ -175,9 +149,27 @@ class Permissions:
 
 def may_publish(peer: Peer, subject: bytes) -> bool:
     """Say whether a message of this peer may enter its account, and count an answer it gives."""
-    if peer.permissions is None or peer.permissions.may_publish(subject):
+    if is_listed(peer, subject):
         return True
     return peer.open_replies is not None and peer.open_replies.take(subject)
+
+
+def is_listed(peer: Peer, subject: bytes) -> bool:
+    """Say whether the lists alone let a peer publish, whatever it may answer."""
+    permissions = peer.permissions
+    if permissions is None:
+        return True
+    peer.outbox.work_left -= permissions.publish.work
+    return permissions.may_publish(subject)
+
+
+def may_subscribe(peer: Peer, subject: bytes, queue: bytes) -> bool:
+    """Say whether a peer may subscribe to a pattern."""
+    permissions = peer.permissions
+    if permissions is None:
+        return True
+    peer.outbox.work_left -= permissions.subscribe.work
+    return permissions.may_subscribe(subject, queue)
 
 
 def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
@@ -189,11 +181,13 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
         return False
     if peer.is_leaf and origin.is_leaf and not origin.leaf.passes_to(peer.leaf):
         return False
-    if peer.permissions is None:
+    permissions = peer.permissions
+    if permissions is None:
         return True
+    origin.outbox.work_left -= permissions.subscribe.work
     # Permissions speak of the subjects that a subscriber sees.
     shown = subject if sub.shadow is None else sub.shadow.show(subject)
-    return peer.permissions.may_receive(shown, sub.queue)
+    return permissions.may_receive(shown, sub.queue)
 
 
 def may_show(sub: Subscription, stored: bytes) -> bool:
@@ -206,11 +200,6 @@ def may_show(sub: Subscription, stored: bytes) -> bool:
     if permissions is None or sub.peer.kind is not Kind.CLIENT:
         return True
     return not permissions.subscribe.denies(stored, sub.queue)
-
-
-def _is_prefix(pattern: bytes) -> bool:
-    """Say whether all of it but a last token `>` is literal; in `a>` the `>` is, too."""
-    return pattern == b">" or (pattern.endswith(b".>") and subjects.is_literal(pattern[:-2]))
 
 
 def _joined(plain: SubjectSet, with_queue: list[tuple[bytes, bytes]]) -> list[bytes]:

@@ -21,7 +21,7 @@ from leafnode.limits import (
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import is_reserved, may_deliver
+from leafnode.routing.permissions import is_listed, is_reserved, may_deliver
 from leafnode.routing.subscription import Delivery
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
     match = account.sublist.match(subject)
     route = Route(subject, match, with_header=with_header)
     origin.outbox.work_left -= ROUTE_WORK
-    denied = origin.permissions is not None and not origin.permissions.may_publish(subject)
-    if denied or (origin.kind is Kind.CLIENT and is_reserved(subject)):
+    if not is_listed(origin, subject) or (origin.kind is Kind.CLIENT and is_reserved(subject)):
         route.general = True
         return route
     route.general = origin.verbose or (origin.pedantic and not is_valid_literal(subject))
@@ -349,10 +348,8 @@ def note_reply(peer: Peer, reply: bytes) -> None:
     """Let a peer answer what it was just sent, where its permissions say so and no more is
     needed.
     """
-    if reply and peer.open_replies is not None:
-        assert peer.permissions is not None, "open replies come from permissions"
-        if not peer.permissions.may_publish(reply):
-            peer.open_replies.add(reply)
+    if reply and peer.open_replies is not None and not is_listed(peer, reply):
+        peer.open_replies.add(reply)
 
 
 def _send(

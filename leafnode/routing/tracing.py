@@ -19,7 +19,7 @@ from leafnode.protocol import header
 from leafnode.protocol.errors import PermissionsViolation, wire_line
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import is_reserved
+from leafnode.routing.permissions import is_listed, is_reserved
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -262,7 +262,8 @@ def begin(account: Account, peer: Peer, subject: bytes, block: bytes, size: int)
         if only:
             raise Refused from None
         return Begun(None, without_trace(block) if no.for_all else block)
-    if is_reserved(dest) or not _may_publish(peer, dest):
+    # By the lists alone: what somebody may answer is no place for notes.
+    if is_reserved(dest) or not is_listed(peer, dest):
         raise Refused(PermissionsViolation(b"Publish", dest))
     trace = Trace(tracer, account, dest, block, size)
     trace.only = only
@@ -307,11 +308,6 @@ def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], trace
         tracer.complain("The destination of a message trace is not valid, it is not traced")
         raise _NoTrace(for_all=False)
     return dest
-
-
-def _may_publish(peer: Peer, dest: bytes) -> bool:
-    # By the lists alone: what somebody may answer is no place for notes.
-    return peer.permissions is None or peer.permissions.may_publish(dest)
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:

@@ -1,12 +1,24 @@
 """leafnode.routing.permissions: delivered if and only if allowed."""
 
+from collections.abc import Callable
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.limits import ENTRY_WORK, WALK_WORK
 from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import Permissions, Rules, SubjectSet, may_deliver
+from leafnode.routing.permissions import (
+    Permissions,
+    Rules,
+    is_listed,
+    may_deliver,
+    may_publish,
+    may_subscribe,
+)
+from leafnode.routing.subject_set import SubjectSet
 from leafnode.routing.subscription import Subscription
 from tests.sim.peers import FakePeer, account
 
@@ -184,3 +196,35 @@ def test_a_greater_than_sign_inside_a_token_is_no_wildcard() -> None:
     assert rules.allows(b"foo>")
     assert not any(rules.allows(s) for s in (b"foobar", b"foo.x", b"foo", b"a.bcd", b"c.d"))
     assert Rules(deny=[b"x>"]).allows(b"xyz")
+
+
+MANY_QUEUES = Rules([b"a", *(b"a q.%d" % number for number in range(100))])
+BRANCHING = Rules([b".".join(tokens) + b".*" for tokens in product([b"*", b"a"], repeat=6)])
+PLAIN = Rules([b"a.*", b"b.>", *(b"t.*.d%d" % number for number in range(300))], [b"c.*"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "least"),
+    [(MANY_QUEUES, 100 * ENTRY_WORK), (BRANCHING, 100 * WALK_WORK), (PLAIN, 0)],
+)
+@pytest.mark.parametrize(
+    "judge",
+    [
+        lambda peer, _: is_listed(peer, b"a.b"),
+        lambda peer, _: may_publish(peer, b"a.b"),
+        lambda peer, _: may_subscribe(peer, b"a.b", b""),
+        lambda peer, sub: may_deliver(sub, b"a.b", peer),
+    ],
+)
+def test_judging_by_many_entries_is_work_of_who_causes_it(
+    rules: Rules, least: int, judge: Callable[[FakePeer, Subscription], bool]
+) -> None:
+    peer = FakePeer(account())
+    peer.permissions = Permissions(rules, rules)
+    sub = peer.subscribe(b"a.b", b"1")
+    before = peer.outbox.work_left
+
+    judge(peer, sub)
+
+    done = before - peer.outbox.work_left
+    assert least <= done <= 2 * least

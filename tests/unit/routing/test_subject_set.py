@@ -1,0 +1,61 @@
+"""leafnode.routing.subject_set against the slow forms of protocol.subject."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.protocol import subject as subjects
+from leafnode.routing import subject_set
+from leafnode.routing.subject_set import SubjectSet
+
+TOKENS = st.sampled_from([b"a", b"b", b"*", b">", b""])
+SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(b".".join)
+PATTERNS = st.lists(SUBJECTS, max_size=40)
+
+
+@given(PATTERNS, SUBJECTS)
+def test_a_subject_matches_what_one_of_the_patterns_does(
+    patterns: list[bytes], subject: bytes
+) -> None:
+    wanted = any(subjects.matches(pattern, subject) for pattern in patterns)
+    wanted = wanted and (not subjects.has_empty_token(subject) or subject in patterns)
+
+    assert SubjectSet(patterns).matches(subject) is wanted
+
+
+@given(PATTERNS, SUBJECTS)
+def test_a_pattern_is_covered_where_one_of_the_patterns_covers_it(
+    patterns: list[bytes], pattern: bytes
+) -> None:
+    wanted = any(subjects.is_subset(pattern, of) for of in patterns)
+
+    assert SubjectSet(patterns).covers(pattern) is (
+        wanted and not subjects.has_empty_token(pattern)
+    )
+
+
+@pytest.mark.parametrize("pattern", [b"t.*.d%d", b"d%d.>", b"t.d%d"])
+def test_of_a_long_list_few_patterns_are_looked_at(
+    pattern: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = SubjectSet([pattern % number for number in range(1000)])
+    compared: list[bytes] = []
+    monkeypatch.setattr(subject_set.subjects, "matches", lambda one, _: compared.append(one))
+    monkeypatch.setattr(subject_set.subjects, "is_subset", lambda one, _: compared.append(one))
+
+    assert found.matches(b"t.x.d999") is (pattern == b"t.*.d%d")
+    assert found.covers(b"d999.x.>") is (pattern == b"d%d.>")
+    assert found.visits <= 4
+    assert compared == []
+
+
+def test_how_many_nodes_a_walk_may_visit_is_known() -> None:
+    deep = [b".".join(tokens) + b".z" for tokens in product([b"*", b"a"], repeat=6)]
+
+    assert SubjectSet([b"a", b"a.>", b"b.c"]).visits == 0
+    assert SubjectSet([b"a.*"]).visits == 3
+    assert SubjectSet(deep).visits == 2**7 - 2 + 2**6 - 1  # one of them is literal
