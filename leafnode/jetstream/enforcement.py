@@ -8,17 +8,18 @@ what it has to do and nothing else. Knows the stream's store; which limit is pas
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreError
 from leafnode.jetstream import retention
+from leafnode.jetstream.thinning import Thinning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from leafnode.jetstream.stream import Stream
+    from leafnode.store.api import SubjectState
 
 _FRONT_SHARE: Final = 16  # of so many sequences at the front that go together costs as one
 
@@ -26,12 +27,12 @@ _FRONT_SHARE: Final = 16  # of so many sequences at the front that go together c
 class Enforcement:
     """Holds one stream to its limits."""
 
-    __slots__ = ("_done", "_is_running", "_stream", "_subjects")
+    __slots__ = ("_done", "_is_running", "_stream", "_thinning")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._is_running = False
-        self._subjects: deque[bytes] = deque()  # still to be looked at
+        self._thinning = Thinning()
         self._done: list[Callable[[], None]] = []
 
     def start(self, *, subjects: bool) -> None:
@@ -40,7 +41,7 @@ class Enforcement:
         """
         if subjects:
             try:
-                self._subjects = self._all_subjects()
+                self._thinning.begin(self._all_subjects())
             except StoreError as error:
                 self._stream.trouble.note("Limits not enforced", error)
         if not self._is_running:
@@ -57,23 +58,20 @@ class Enforcement:
     def after_message(self, subjects: Iterable[bytes]) -> None:
         """Drop what messages on these subjects pushed over the limits. Raises StoreError.
 
-        The limits of the subjects come first: what they drop makes room.
+        The limits of the subjects come first: what they drop makes room. What is too much for one
+        turn goes in others, and what comes while that lasts is looked at last.
         """
-        if self._is_running:
-            return
-        budget = limits.PURGE_TURN_MSGS
         if self._stream.config.max_msgs_per_subject > 0:
             for subject in subjects:
-                budget = self._hold_subject(subject, budget)
-        budget = self._hold_front(budget)
-        if not budget:  # many small ones made room for a large one
+                self._thinning.also(subject)
+        if not self._is_running and not self._hold(limits.PURGE_TURN_MSGS):
             self._is_running = True
             self._stream.context.clock.call_later(0, self._run)
 
-    def _all_subjects(self) -> deque[bytes]:
+    def _all_subjects(self) -> Iterable[bytes]:
         if self._stream.config.max_msgs_per_subject <= 0:
-            return deque()
-        return deque(subject for subject, _ in self._stream.store.subjects(b">"))
+            return ()
+        return self._stream.store.names()
 
     def _run(self) -> None:
         stream, clock = self._stream, self._stream.context.clock
@@ -91,7 +89,7 @@ class Enforcement:
             if not left:
                 clock.call_later(0, self._run)
                 return
-        self._subjects.clear()
+        self._thinning.clear()
         self._is_running = False
         waiting, self._done = self._done, []
         for done in waiting:
@@ -99,28 +97,17 @@ class Enforcement:
 
     def _hold(self, budget: int) -> int:
         """Remove a slice; return what of the budget is left: nothing where there may be more."""
-        while self._subjects:
-            left = self._hold_subject(self._subjects[0], budget)
-            if not left:
-                return 0
-            self._subjects.popleft()
-            budget = min(left, budget - 1)  # to look costs, too
-            if not budget:
-                return 0
-        return self._hold_front(budget)
+        stream, thinning = self._stream, self._thinning
+        before = thinning.removed
+        try:
+            budget = thinning.take(stream.store, self._is_too_much, budget)
+        finally:
+            if thinning.removed > before:
+                stream.removed_some()
+        return self._hold_front(budget) if budget else 0
 
-    def _hold_subject(self, subject: bytes, budget: int) -> int:
-        stream = self._stream
-        config, store = stream.config, stream.store
-        before = budget
-        while budget and (state := store.subject_state(subject)) is not None:
-            if not retention.excess_of_subject(config, state):
-                break
-            store.remove([state.first_seq])
-            budget -= 1
-        if budget < before:
-            stream.removed_some()
-        return budget
+    def _is_too_much(self, state: SubjectState) -> bool:
+        return bool(retention.excess_of_subject(self._stream.config, state))
 
     def _hold_front(self, budget: int) -> int:
         """Drop the oldest messages until max_msgs and max_bytes hold."""

@@ -5,22 +5,28 @@ Knows the stream's store; not who asked. Truth: nats-server 2.15.1 server/stream
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.jetstream.thinning import Thinning
+
+_SUBJECTS_A_QUESTION: Final = 64  # of the stream, in a count, cost as much as one removed message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.jetstream.stream import Stream
+    from leafnode.store.api import SubjectState
 
 
 class Purge:
     """Removes what matches `pattern` before `below_seq` (0: all), sparing the newest `keep`."""
 
-    __slots__ = ("_below_seq", "_done", "_keep", "_pattern", "_removed", "_stream", "_subjects")
+    __slots__ = (
+        *("_below_seq", "_done", "_high_seq", "_keep", "_low_seq", "_pattern"),
+        *("_stream", "_thinning"),
+    )
 
     def __init__(
         self,
@@ -35,30 +41,38 @@ class Purge:
         self._below_seq = below_seq
         self._keep = keep
         self._done = done
-        self._removed = 0
-        self._subjects: deque[bytes] = deque()  # still to be looked at
+        self._thinning = Thinning()
+        self._low_seq = self._high_seq = 0  # between them is the first of the newest
 
     def start(self) -> None:
         """Remove the first slice now, and what is left on later turns."""
-        last_seq = self._stream.store.last_seq()
-        below_seq = min(self._below_seq or last_seq + 1, last_seq + 1)
+        store = self._stream.store
+        end = store.last_seq() + 1
+        self._below_seq = min(self._below_seq or end, end)
         if self._keep:
-            below_seq = self._first_of_newest(self._keep)
-        self._below_seq = below_seq
-        self._subjects += [subject for subject, _ in self._stream.store.subjects(self._pattern)]
+            self._low_seq, self._high_seq = store.state().first_seq, end
+        self._thinning.begin(store.names(self._pattern))
         self._run()
 
-    def _first_of_newest(self, keep: int) -> int:
-        """Return the lowest sequence from which on no more than `keep` messages match."""
-        store = self._stream.store
-        low, high = store.state().first_seq, store.last_seq() + 1
-        while low < high:
-            middle = (low + high) // 2
-            if store.num_pending([self._pattern], middle) <= keep:
-                high = middle
+    def _seek(self) -> bool:
+        """Come closer to the sequence from which on no more than `keep` messages match, by as many
+        questions as a turn has time for; True when it is found.
+        """
+        store, end = self._stream.store, self._below_seq
+        budget = limits.PURGE_TURN_MSGS
+        while self._low_seq < self._high_seq:
+            if budget <= 0:
+                return False
+            middle = (self._low_seq + self._high_seq) // 2
+            newest = store.num_pending([self._pattern], middle)
+            newest -= store.num_pending([self._pattern], end)  # those came since
+            if newest <= self._keep:
+                self._high_seq = middle
             else:
-                low = middle + 1
-        return low
+                self._low_seq = middle + 1
+            budget -= 1 + store.state().num_subjects // _SUBJECTS_A_QUESTION
+        self._below_seq, self._keep = self._low_seq, 0
+        return True
 
     def _run(self) -> None:
         try:
@@ -69,7 +83,7 @@ class Purge:
             self._done(error)
             return
         if finished:
-            self._done(self._removed)
+            self._done(self._thinning.removed)
         else:
             self._stream.context.clock.call_later(0, self._run)
 
@@ -78,23 +92,9 @@ class Purge:
         stream = self._stream
         if stream.closed:
             return True
-        store = stream.store
-        budget = limits.PURGE_TURN_MSGS
-        places: set[int] = set()  # parts of the stream that were read in
-        while self._subjects:
-            subject, before = self._subjects[0], budget
-            while budget and (state := store.subject_state(subject)):
-                if state.first_seq >= self._below_seq:
-                    break
-                places.add(state.first_seq // limits.SEGMENT_ROWS_MAX)
-                if len(places) > limits.PURGE_TURN_PLACES:
-                    return False
-                self._removed += store.remove([state.first_seq])
-                budget -= 1
-            if not budget:
-                return False
-            self._subjects.popleft()
-            budget = min(budget, before - 1)  # to look costs, too
-            if not budget:
-                return False
-        return True
+        if self._keep and not self._seek():
+            return False
+        return bool(self._thinning.take(stream.store, self._is_below, limits.PURGE_TURN_MSGS))
+
+    def _is_below(self, state: SubjectState) -> bool:
+        return state.first_seq < self._below_seq

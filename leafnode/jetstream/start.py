@@ -36,7 +36,7 @@ def start_of(
             start = _nearest(store, config.filters, start)
         case "last_per_subject" if not one_per_subject:
             if config.filters:
-                listed = sorted(one.last_seq for _, one in store.subjects(*config.filters))
+                listed = sorted(store.last_seqs(*config.filters))
             start = listed[0] if listed else state.last_seq
         case _:
             start = state.first_seq
@@ -47,7 +47,7 @@ def _last_matching(store: StreamStore, filters: list[bytes]) -> int:
     """Return the newest sequence that matches, or 0 when none does."""
     if not filters:
         return store.last_seq()
-    return max((found.last_seq for _, found in store.subjects(*filters)), default=0)
+    return max(store.last_seqs(*filters), default=0)
 
 
 def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:

@@ -189,6 +189,17 @@ class StreamStore(Protocol):
         """Every subject that matches any pattern (none given: all), in byte order."""
         ...
 
+    def names(self, *patterns: bytes) -> Iterable[bytes]:
+        """The subjects that match any pattern (none given: all) now, in no order, each once.
+
+        Those whose messages are gone when their turn comes may be left out.
+        """
+        ...
+
+    def last_seqs(self, *patterns: bytes) -> list[int]:
+        """The newest sequence of each subject that matches any pattern, in no order."""
+        ...
+
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         """How many messages from `start_seq` on match any pattern (none given: all)."""
         ...

@@ -31,10 +31,15 @@ def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
     if subject.first_stale or subject.first_seq < index.first_seq:
         subject.first_seq = _first_of(index, subject)
         subject.first_stale = False
+    return SubjectState(subject.msgs, subject.first_seq, last_seq(index, subject))
+
+
+def last_seq(index: StreamIndex, subject: Subject) -> int:
+    """Return the exact end of a subject that has messages."""
     if subject.last_stale:
         subject.last_seq = _last_of(index, subject)
         subject.last_stale = False
-    return SubjectState(subject.msgs, subject.first_seq, subject.last_seq)
+    return subject.last_seq
 
 
 def subject_of(index: StreamIndex, seq: int) -> bytes | None:
@@ -54,6 +59,8 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
 
     Reads the columns of the segments on the shorter side of `start_seq` only.
     """
+    if start_seq > index.last_seq:
+        return 0
     sids = index.subjects.sids(patterns)
     if sids is None:
         total = index.msgs
@@ -62,8 +69,6 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
         total = sum(by_sid[sid].msgs for sid in sids)
     if start_seq <= index.first_seq or not total:
         return total
-    if start_seq > index.last_seq:
-        return 0
     position = index.segment_index(start_seq)
     segment = index.segments[position]
     upper = _live_from(index.columns(segment), segment, sids, start_seq)

@@ -140,6 +140,12 @@ class MemoryStream:
             found.append((subject, state))
         return found
 
+    def names(self, *patterns: bytes) -> Iterable[bytes]:
+        return list(self._matching(patterns))
+
+    def last_seqs(self, *patterns: bytes) -> list[int]:
+        return [next(reversed(self._subjects[name])) for name in self._matching(patterns)]
+
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         if start_seq <= self._first_seq:
             return sum(len(self._subjects[subject]) for subject in self._matching(patterns))

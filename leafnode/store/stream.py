@@ -187,6 +187,19 @@ class SqliteStream:
         found = sorted((known.name, known) for known in self.index.subjects.matching(patterns))
         return ((name, lookup.subject_state(self.index, known)) for name, known in found)
 
+    def names(self, *patterns: bytes) -> Iterable[bytes]:
+        self._check_intact()
+        subjects = self.index.subjects
+        sids = subjects.sids(patterns)
+        by_sid = subjects.by_sid
+        found = list(by_sid.values() if sids is None else map(by_sid.__getitem__, sids))
+        return (known.name for known in found if known.msgs)
+
+    def last_seqs(self, *patterns: bytes) -> list[int]:
+        self._check_intact()
+        index = self.index
+        return [lookup.last_seq(index, known) for known in index.subjects.matching(patterns)]
+
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._check_intact()
         return lookup.num_pending(self.index, patterns, start_seq)

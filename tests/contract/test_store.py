@@ -544,6 +544,33 @@ def test_subject_state_of_an_unknown_subject_is_none(world: World, stream: Strea
     assert stream.subject_state(b"never") is None
 
 
+@pytest.mark.parametrize("patterns", [(), (b">",), (b"a.*",), (b"b", b"a.>"), (b"zz",)])
+def test_names_and_newest_sequences_are_those_of_the_subjects(
+    world: World, stream: StreamStore, patterns: tuple[bytes, ...]
+) -> None:
+    for subject in (b"a.1", b"b", b"a.2", b"a.1", b"b", b"c", b"a.2.x"):
+        stream.append(subject, 0, b"", 1)
+    stream.remove([5, 6])
+    world.settle()
+
+    listed = list(stream.subjects(*patterns))
+
+    assert sorted(stream.names(*patterns)) == [name for name, _ in listed]
+    assert sorted(stream.last_seqs(*patterns)) == sorted(state.last_seq for _, state in listed)
+
+
+def test_names_are_those_of_when_they_were_asked_for(world: World, stream: StreamStore) -> None:
+    for subject in (b"a", b"b"):
+        stream.append(subject, 0, b"", 1)
+    world.settle()
+
+    names = iter(stream.names())
+    first = next(names)
+    stream.append(b"c", 0, b"", 1)
+
+    assert sorted([first, *names]) == [b"a", b"b"]
+
+
 def test_subjects_are_listed_in_byte_order(world: World, stream: StreamStore) -> None:
     filled(world, stream, b"b", b"a.z", b"a.b", b"a.b")
 

@@ -147,6 +147,13 @@ class FakeStream:
             assert state is not None
             yield name, state
 
+    def names(self, *patterns: bytes) -> Iterable[bytes]:
+        return {m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)}
+
+    def last_seqs(self, *patterns: bytes) -> list[int]:
+        newest = {m.subject: seq for seq, m in sorted(self.msgs.items())}
+        return [seq for name, seq in newest.items() if _wanted(patterns, name)]
+
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._ask()
         return sum(

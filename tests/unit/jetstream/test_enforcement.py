@@ -80,6 +80,49 @@ def test_what_comes_meanwhile_does_not_do_it_all(world: World) -> None:
     assert messages(world) == 2
 
 
+def test_a_subject_that_was_passed_already_is_held_to_what_comes_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 10)  # one subject, and one message more
+    update(world, max_msgs_per_subject=1)
+    store = world.js.streams["S"].store
+    counts = {name: state.msgs for name, state in store.subjects(b"s.*")}
+    assert sorted(counts.values()) == [1, 9]
+
+    for _ in range(3):
+        world.publish(min(counts, key=counts.__getitem__).decode(), b"x")
+    world.settle()
+
+    assert [state.msgs for _, state in store.subjects(b"s.*")] == [1, 1]
+
+
+def test_what_a_message_finds_too_much_for_one_turn_goes_in_others(world: World) -> None:
+    stream = world.js.streams["S"]
+    stream.config.max_msgs_per_subject = 1  # as after a crash that undid removals
+
+    world.publish("s.a", b"x")
+
+    assert stream.store.state().msgs == 21 - TURN
+    world.settle()
+    assert [(name, state.msgs) for name, state in stream.store.subjects(b"s.*")] == [
+        (b"s.a", 1),
+        (b"s.b", 10),
+    ]
+
+
+def test_subjects_whose_messages_are_all_over_the_stream_take_turns(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1024)
+    monkeypatch.setattr(limits, "SEGMENT_ROWS_MAX", 1)
+
+    update(world, max_msgs_per_subject=1)
+
+    assert messages(world) == 20 - limits.PURGE_TURN_PLACES
+    world.settle()
+    assert messages(world) == 2
+
+
 def test_another_update_begins_anew(world: World) -> None:
     answers = update(world, max_msgs_per_subject=5) + update(world, max_msgs_per_subject=2)
 

@@ -119,3 +119,18 @@ def test_a_purge_goes_on_later_where_each_message_needs_another_part_of_the_stre
 
     assert json.loads(answers[0].payload)["purged"] == 20
     assert world.state()["messages"] == 30
+
+
+def test_the_newest_that_are_kept_are_looked_for_in_turns_and_later_ones_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1)  # for one question a turn
+    world = filled()
+
+    answers = world.request("$JS.API.STREAM.PURGE.S", b'{"filter":"s.*","keep":3}')
+    assert (answers, world.state()["messages"]) == ([], 10)
+    world.publish("s.a", b"later")
+    world.settle()
+
+    assert json.loads(answers[0].payload)["purged"] == 7
+    assert (world.state()["messages"], world.state()["first_seq"]) == (4, 8)

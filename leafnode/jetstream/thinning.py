@@ -1,0 +1,72 @@
+"""Takes the oldest messages of subjects away, one by one: a slice per turn of the loop.
+
+A purge and the limits of subjects do the same with another question of what goes. Knows subjects
+and a store; not streams, limits or clocks. Truth: nats-server 2.15.1 server/filestore.go (PurgeEx,
+enforcePerSubjectLimit).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from leafnode.store.api import StreamStore, SubjectState
+
+
+class Thinning:
+    """The subjects that are still to be looked at. `removed`: how many messages went."""
+
+    __slots__ = ("_at", "_late", "_names", "removed")
+
+    def __init__(self) -> None:
+        self._names: Iterator[bytes] = iter(())
+        self._at: bytes | None = None  # the one that is being looked at
+        self._late: dict[bytes, None] = {}  # each once: no more than the stream has
+        self.removed = 0
+
+    def begin(self, names: Iterable[bytes]) -> None:
+        """Look at these, and no longer at those of before."""
+        self._names = iter(names)
+        self._at = None
+
+    def also(self, name: bytes) -> None:
+        """Look at this one, too, be it for the second time."""
+        self._late[name] = None
+
+    def clear(self) -> None:
+        """Look at nothing more."""
+        self.begin(())
+        self._late.clear()
+
+    def take(self, store: StreamStore, goes: Callable[[SubjectState], bool], budget: int) -> int:
+        """Remove messages for which `goes` holds, and no more than the budget has.
+
+        Returns what is left of it; nothing where there may be more to do. Raises StoreError.
+        """
+        places: set[int] = set()  # parts of the stream that were read in
+        while (subject := self._next()) is not None:
+            before = budget
+            while budget and (state := store.subject_state(subject)) and goes(state):
+                places.add(state.first_seq // limits.SEGMENT_ROWS_MAX)
+                if len(places) > limits.PURGE_TURN_PLACES:
+                    return 0
+                self.removed += store.remove([state.first_seq])
+                budget -= 1
+            if not budget:
+                return 0
+            self._at = None
+            budget = min(budget, before - 1)  # to look costs, too
+            if not budget:
+                return 0
+        return budget
+
+    def _next(self) -> bytes | None:
+        if self._at is None:
+            self._at = next(self._names, None)
+            if self._at is None and self._late:
+                self._at = self._late.popitem()[0]
+        return self._at
