@@ -11,11 +11,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import (
-    CODED_TURN_BYTES,
     ENDING_WORK,
     FREED_MEMORY_KEPT_BYTES,
     READ_CHUNK_BYTES,
-    TURN_WORK,
 )
 from leafnode.routing.peer import Outbox
 
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Clock
     from leafnode.net.transport import Session, Transport
-    from leafnode.routing.peer import Peer
+    from leafnode.routing.peer import Moment, Peer
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +46,9 @@ class Turn:
 
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
-        self.outbox: Final = Outbox(self._wake, self._flush_failed)
-        self.outbox.wait_for = self.wait_for
-        self.outbox.end_later = self.end_later
+        self.outbox: Final = Outbox(
+            self._wake, self._flush_failed, wait_for=self.wait_for, end_later=self.end_later
+        )
         # What TLS decrypts, for all connections: it is copied out before the next piece comes.
         self.receive_buffer: Final = memoryview(bytearray(READ_CHUNK_BYTES))
         self._keeps_freed_memory = False
@@ -65,12 +63,7 @@ class Turn:
     def read(self, session: Session, data: bytes) -> bool:
         """Let the session take one read, then write what it caused. False: close the connection."""
         outbox = self.outbox
-        self._begin()
-        if outbox.dirty:  # by something else than this read, which must not wait for it
-            outbox.flush()
-        outbox.stalled = False
-        outbox.work_left = TURN_WORK
-        outbox.scheduled = True  # no wake-up needed, the flush follows here
+        outbox.begin_read(self._now())
         try:
             session.received(data)
         except Exception:  # boundary: connection
@@ -85,8 +78,7 @@ class Turn:
         """Do what another thread handed over, then write what it caused: in this turn of the loop,
         not in one of its own.
         """
-        self._begin()
-        self.outbox.scheduled = True
+        self.outbox.begin_turn(self._now())
         try:
             job()
         finally:
@@ -94,8 +86,7 @@ class Turn:
 
     def connect(self, session: Session, transport: Transport) -> bool:
         """Tell the session of its connection. False: close the connection."""
-        self._begin()
-        self.outbox.scheduled = True
+        self.outbox.begin_turn(self._now())
         try:
             session.connected(transport)
         except Exception:  # boundary: connection
@@ -116,8 +107,7 @@ class Turn:
 
     def must_stall(self) -> bool:
         """Say whether the writes of the last read left a peer so far behind that it waits."""
-        stalled = self.outbox.stalled
-        self.outbox.stalled = False
+        stalled = self.outbox.take_stalled()
         self.stalls += stalled
         return stalled
 
@@ -168,7 +158,7 @@ class Turn:
     def _end_some(self) -> None:
         """End so many as one turn is for: what each has to clear away is work, too."""
         endings, outbox = self._endings, self.outbox
-        outbox.work_left, outbox.coding_left = TURN_WORK, CODED_TURN_BYTES
+        outbox.renew_work()
         try:
             while endings and outbox.work_left > 0:
                 outbox.work_left -= ENDING_WORK
@@ -189,15 +179,15 @@ class Turn:
             self._keeps_freed_memory = True
             bytearray(FREED_MEMORY_KEPT_BYTES // 2)
 
-    def _begin(self) -> None:
+    def _now(self) -> Moment:
         """Read the clocks, once for all that this turn does."""
-        self.outbox.now = self.clock.monotonic_ns(), self.clock.wall_ns()
+        return self.clock.monotonic_ns(), self.clock.wall_ns()
 
     def _wake(self) -> None:
         self.clock.call_later(0, self._flush)
 
     def _flush(self) -> None:
-        self._begin()
+        self.outbox.begin_turn(self._now())
         self.outbox.flush()
 
     def _flush_failed(self, peer: Peer, err: Exception) -> None:

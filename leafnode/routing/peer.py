@@ -63,10 +63,12 @@ Moment: TypeAlias = tuple[int, int]
 
 
 class Outbox:
-    """Which peers have bytes to write; one for all connections of a server.
+    """Which peers have bytes to write, and what a turn may still do; one for all connections of a
+    server.
 
-    `wake` is called when the first peer becomes dirty. While a read is handled the reader sets
-    `scheduled`, because it calls `flush` itself at the end.
+    The fields are written here, at the word of whoever begins a turn. Others read them, spend
+    `work_left` and `coding_left` (a call for that would cost as much as a delivery), and note in
+    `stalled` what a flush found. While a read is handled nobody is woken: its reader flushes.
     """
 
     __slots__ = (
@@ -87,25 +89,52 @@ class Outbox:
         self,
         wake: Callable[[], None],
         on_fault: Callable[[Peer, Exception], None] | None = None,
+        *,
+        wait_for: Callable[[Callable[[], None]], None] | None = None,
+        end_later: Callable[[Callable[[], None]], None] = _at_once,
     ) -> None:
-        """`on_fault` is told of a peer whose flush failed; without it the exception goes on."""
+        """`wake` is called when the first peer becomes dirty. `on_fault` is told of a peer whose
+        flush failed; without it the exception goes on. Who has more to encrypt or pack than one
+        flush is for waits by `wait_for` for a turn of the loop; None: nobody waits. What a
+        connection leaves behind is cleared away by `end_later`, in a turn with room for it.
+        """
         self.wake = wake
-        self.on_fault = on_fault
-        # Told of a message that a client may not publish, beside the client itself.
+        self.on_fault: Final = on_fault
+        self.wait_for: Final = wait_for
+        self.end_later: Final = end_later
+        # Told of a message that a client may not publish, beside the client itself; set once, by
+        # whoever has a log.
         self.on_violation: Callable[[Peer, PermissionsViolation], None] = _say_nothing
         self.dirty: list[Peer] = []
-        self.now: Moment = (0, 0)  # when this turn began; whoever begins one sets it
-        self.scheduled = False
-        # What may still be caused in this turn, see limits.TURN_WORK. Whoever reads sets it anew.
-        self.work_left = TURN_WORK
-        # Bytes that this flush may still encrypt or pack, see limits.CODED_TURN_BYTES.
-        self.coding_left = CODED_TURN_BYTES
-        # Who has more than that waits here for a turn of the loop; None: nobody waits.
-        self.wait_for: Callable[[Callable[[], None]], None] | None = None
-        # What a connection leaves behind is cleared away so, in a turn with room for it.
-        self.end_later: Callable[[Callable[[], None]], None] = _at_once
+        self.now: Moment = (0, 0)  # when this turn began
+        self.scheduled = False  # a flush comes by itself
+        self.work_left = TURN_WORK  # what may still be caused in this turn, see limits.TURN_WORK
+        self.coding_left = CODED_TURN_BYTES  # that this flush may still encrypt or pack
         # Set by a flush that left a peer far behind: who caused it by a read pauses, see net.
         self.stalled = False
+
+    def begin_turn(self, now: Moment) -> None:
+        """Note when a turn begins, which flushes at its end."""
+        self.now = now
+        self.scheduled = True
+
+    def begin_read(self, now: Moment) -> None:
+        """Begin a turn with a read. What others left to write must not wait for it."""
+        self.now = now
+        if self.dirty:
+            self.flush()
+        self.stalled = False
+        self.renew_work()
+        self.scheduled = True
+
+    def renew_work(self) -> None:
+        """Let as much be caused and encrypted as one turn is for."""
+        self.work_left, self.coding_left = TURN_WORK, CODED_TURN_BYTES
+
+    def take_stalled(self) -> bool:
+        """Say whether a flush since the last time left a peer far behind."""
+        stalled, self.stalled = self.stalled, False
+        return stalled
 
     def mark(self, peer: Peer) -> None:
         """Note that the peer has bytes to write."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from leafnode.limits import CLIENT_WORK, TURN_WORK
+from leafnode.limits import CLIENT_WORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,12 +33,12 @@ async def walk(outbox: Outbox, steps: Iterable[object]) -> None:
 
     Between two turns anything may happen: whoever yields looks again at what it goes by.
     """
-    outbox.work_left = TURN_WORK
+    outbox.renew_work()
     for _ in steps:
         outbox.work_left -= CLIENT_WORK
         if outbox.work_left <= 0:
             await asyncio.sleep(0)
-            outbox.work_left = TURN_WORK
+            outbox.renew_work()
 
 
 async def in_turns(

@@ -1,5 +1,6 @@
 """leafnode.routing.peer: bytes gather, and the outbox knows who has some."""
 
+from leafnode.limits import CODED_TURN_BYTES, TURN_WORK
 from leafnode.routing.peer import Kind, Outbox, Peer
 
 
@@ -25,14 +26,28 @@ def test_the_first_dirty_peer_wakes_the_outbox_once() -> None:
     assert len(box.dirty) == 2
 
 
-def test_while_a_read_is_handled_nobody_is_woken() -> None:
+def test_a_read_begins_with_a_turns_work_writes_what_others_left_and_wakes_nobody() -> None:
     woken: list[int] = []
     box = Outbox(lambda: woken.append(1))
-    box.scheduled = True
+    other = Peer(1, Kind.CLIENT, box)
+    written: list[bytes] = []
+    other.flush = lambda: written.extend(other.take())
+    other.send(b"before")
+    box.work_left, box.coding_left, box.stalled = 0, 0, True
 
-    Peer(1, Kind.CLIENT, box).send(b"a")
+    box.begin_read((1, 2))
+    Peer(2, Kind.CLIENT, box).send(b"a")
 
-    assert woken == []
+    assert (written, woken) == ([b"before"], [1])
+    assert (box.now, box.take_stalled()) == ((1, 2), False)
+    assert (box.work_left, box.coding_left) == (TURN_WORK, CODED_TURN_BYTES)
+
+
+def test_a_flush_that_left_somebody_behind_is_told_of_once() -> None:
+    box = Outbox(lambda: None)
+    box.stalled = True
+
+    assert [box.take_stalled(), box.take_stalled()] == [True, False]
 
 
 def test_flush_lets_each_dirty_peer_write_also_those_made_dirty_by_it() -> None:

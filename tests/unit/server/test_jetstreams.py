@@ -98,6 +98,7 @@ async def test_an_account_loses_it_and_has_all_again_later(tmp_path: Path) -> No
         assert info(account)["error"]["err_code"] == 10039
 
         jetstreams.enable("$G", UNBOUNDED)
+        await jetstreams.recovered()
         assert info(account)["streams"] == 1
 
 
