@@ -149,6 +149,15 @@ PENDING_RESPONSES_REQUESTER_MAX: Final = 16_384  # and those of one connection
 RESPONSES_ENDED_PER_TURN: Final = 256  # ours: too late or nobody's any more; 3 us each
 assert PENDING_RESPONSES_REQUESTER_MAX < PENDING_RESPONSES_EXPORT_MAX < PENDING_RESPONSES_MAX
 
+# --- host names
+LOOKUPS_MAX: Final = 64  # at a time, a thread each; what hangs cannot be stopped
+LOOKUPS_UNPROVEN_MAX: Final = 56  # of them of names that did not answer quickly the last time
+LOOKUPS_SLOW_MAX: Final = 32  # of them of names that were slow the last time
+LOOKUP_SLOW_NS: Final = 1 * NS_PER_S
+LOOKUP_KEPT_NS: Final = 30 * NS_PER_S  # an answer that nobody waited for any more
+LOOKUP_NAMES_MAX: Final = 1024  # remembered
+assert LOOKUPS_SLOW_MAX < LOOKUPS_UNPROVEN_MAX < LOOKUPS_MAX
+
 # --- leaf protocol; nats-server server/leafnode.go, measured on 2.15.1
 LEAF_PORT: Final = 7422
 LEAF_CONTROL_LINE_BYTES: Final = 16 * MAX_CONTROL_LINE_BYTES

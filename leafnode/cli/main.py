@@ -150,6 +150,7 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
     import asyncio
 
     from leafnode.clock import SystemClock
+    from leafnode.net.lookup import ServerLoop
     from leafnode.server import logs, signals
     from leafnode.server.pid_file import write_pid
     from leafnode.server.server import Seams, Server
@@ -179,7 +180,8 @@ def _serve(options: Options, flags: Flags, program: str) -> int:
         log.critical("Could not write pidfile: %s", file_problem(err, options.pid_file))
         return 1
     try:
-        return asyncio.run(run())
+        with asyncio.Runner(loop_factory=ServerLoop) as runner:
+            return runner.run(run())
     except (LeafnodeError, OSError) as err:  # before anything was served
         log.critical("%s", err)
         return 1

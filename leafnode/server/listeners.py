@@ -28,6 +28,8 @@ class Listeners:
         self._turn = turn
         self._serving: dict[Listener, asyncio.Task[None]] = {}
         self._closed_pauses = 0
+        self._binding: asyncio.Timeout | None = None  # while one is being opened
+        self._gives_up = False
         self.open: list[Listener] = []
 
     @property
@@ -42,14 +44,25 @@ class Listeners:
         *,
         write_rules: WriteRules | None = None,
     ) -> Listener:
-        """Listen on an address; nobody is accepted before `serve`. Raises ListenError."""
+        """Listen on an address; nobody is accepted before `serve`. Raises ListenError, also where
+        `give_up` came before the address was known.
+        """
         listener = Listener(self._turn, session_factory, write_rules=write_rules)
         try:
-            await listener.bind(address.host, address.port)
+            async with asyncio.timeout(0 if self._gives_up else None) as self._binding:
+                await listener.bind(address.host, address.port)
         except OSError as err:
             raise ListenError(address.host, address.port, err.strerror or str(err)) from err
+        finally:
+            self._binding = None
         self.open.append(listener)
         return listener
+
+    def give_up(self) -> None:
+        """Wait for no host name from now on: one may take for ever, and the server ends."""
+        self._gives_up = True
+        if self._binding is not None and not self._binding.expired():
+            self._binding.reschedule(0)
 
     def serve(self, listener: Listener, tasks: asyncio.TaskGroup) -> None:
         """Accept from now on."""

@@ -18,6 +18,7 @@ from leafnode.server.log_file import LogFile
 
 if TYPE_CHECKING:
     from leafnode.config.options import Options
+    from leafnode.server.syslog import Found
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,17 @@ def set_up(options: Options, *, program: str = "leafnode") -> None:
     use(handler_of(options, program=program), options)
 
 
-def handler_of(options: Options, *, program: str) -> logging.Handler:
-    """Return what writes the lines. Raises OSError when it cannot be opened."""
+async def look_up(options: Options) -> Found | None:
+    """Return where the log goes, if that is a remote daemon; for `handler_of`. Raises OSError."""
+    if options.log_file or not options.remote_syslog:
+        return None
+    from leafnode.server.syslog import look_up
+
+    return await look_up(options.remote_syslog)
+
+
+def handler_of(options: Options, *, program: str, found: Found | None = None) -> logging.Handler:
+    """Return what writes the lines. Raises OSError when it cannot be opened. Blocks."""
     handler: logging.Handler
     colours = False
     if options.log_file:
@@ -87,7 +97,7 @@ def handler_of(options: Options, *, program: str) -> logging.Handler:
     elif options.syslog or options.remote_syslog:
         from leafnode.server.syslog import Syslog
 
-        handler = Syslog(options.remote_syslog, program)
+        handler = Syslog(options.remote_syslog, program, found)
         handler.setFormatter(PlainFormatter())
         return handler
     else:

@@ -137,9 +137,10 @@ class Reloader:
         server, ready = self._server, _Ready()
         try:
             if Part.LOG in parts:
-                # A thread: the name of a syslog daemon's host is looked up.
+                found = await logs.look_up(options)
+                # A thread: it connects.
                 ready.log = await asyncio.to_thread(
-                    logs.handler_of, options, program=server.program
+                    logs.handler_of, options, program=server.program, found=found
                 )
             # Always read anew: a certificate may be another one behind the same path.
             for reader in (client_ports, websocket_port, leaf_port, monitoring):

@@ -21,7 +21,7 @@ from leafnode.auth.authenticator import Authenticator
 from leafnode.clients.greeting import server_info
 from leafnode.clients.handler import ClientHandler
 from leafnode.clients.registry import Registry
-from leafnode.errors import file_problem
+from leafnode.errors import ListenError, file_problem
 from leafnode.limits import FULL_COLLECTION_EVERY
 from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import EntryCounters
@@ -155,6 +155,7 @@ class Server:
         """Make `run` return `status` after an orderly stop."""
         self._status = status
         self._stop.set()
+        self.listeners.give_up()
 
     def terminate(self) -> None:
         """Stop, unless lame duck mode is about to do so."""
@@ -222,6 +223,15 @@ class Server:
 
     async def run(self) -> int:
         """Serve until `stop`. Raises ListenError, StoreError or ConfigError if it cannot start."""
+        try:
+            await self._serve()
+        except ListenError:
+            if not self.is_stopping:  # else it waited for the name of a host no longer
+                raise
+        log.info("Server Exiting..")
+        return self._status
+
+    async def _serve(self) -> None:
         self._introduce()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         early.load(self.options)
@@ -267,8 +277,6 @@ class Server:
             self._started()
             await self._stop.wait()
             log.info("Initiating Shutdown...")
-        log.info("Server Exiting..")
-        return self._status
 
     def _introduce(self) -> None:
         """Say who starts here, by which file, and what may be a slip; passwords only now."""

@@ -7,11 +7,13 @@ log/syslog: RFC 3164 for a local daemon, the time as in RFC 3339 for a remote on
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import os
 import socket
 import time
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from leafnode.clients import trace
@@ -19,6 +21,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.limits import SYSLOG_CONNECT_NS, SYSLOG_LINE_CHARS_MAX
 
 _LOCAL: Final = ("/dev/log", "/var/run/syslog", "/var/run/log")
+_KINDS: Final = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 _DAEMON: Final = 3 << 3
 _KERNEL: Final = 0  # what nats-server says to a daemon behind a URL
 # nats-server writes the protocol as notices, too.
@@ -32,12 +35,17 @@ _SEVERITIES: Final = {
 }
 
 
+Found = list[tuple[Any, ...]]  # addresses, as getaddrinfo has them
+
+
 class Syslog(logging.Handler):
     """Sends lines to a daemon; `url` empty: the local one. Raises OSError if there is none."""
 
-    def __init__(self, url: str, tag: str) -> None:
+    def __init__(self, url: str, tag: str, found: Found | None = None) -> None:
+        """`found`: what `look_up` returned; without it the name is looked up here, which blocks."""
         self._tag = tag
         self._url = url
+        self._found = found
         self._is_local = not url or url.startswith("unix:")
         self._facility = _KERNEL if url else _DAEMON
         self._host = "" if self._is_local else socket.gethostname()
@@ -47,7 +55,7 @@ class Syslog(logging.Handler):
         super().__init__()  # from here on it is one that has to be closed
 
     def _open(self) -> None:
-        self._socket = _connect(self._url)
+        self._socket = _connect(self._url, self._found)
         self._peer = self._socket.getpeername()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -123,11 +131,24 @@ def _remote_stamp(moment: time.struct_time) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", moment) + zone
 
 
-def _connect(url: str) -> socket.socket:
+async def look_up(url: str) -> Found | None:
+    """Return where a remote daemon is, for `Syslog`; None for a local one. Raises OSError."""
     parts = urlsplit(url)
-    if parts.scheme in {"udp", "tcp"}:
-        kind = socket.SOCK_DGRAM if parts.scheme == "udp" else socket.SOCK_STREAM
-        found = socket.getaddrinfo(parts.hostname, parts.port, type=kind)
+    if parts.scheme not in _KINDS:
+        return None
+    loop, kind = asyncio.get_running_loop(), _KINDS[parts.scheme]
+    try:
+        async with asyncio.timeout(SYSLOG_CONNECT_NS / NS_PER_S):
+            return await loop.getaddrinfo(parts.hostname, parts.port, type=kind)
+    except TimeoutError as err:
+        raise OSError(errno.ETIMEDOUT, f"nobody says where {parts.hostname} is") from err
+
+
+def _connect(url: str, found: Found | None) -> socket.socket:
+    parts = urlsplit(url)
+    if parts.scheme in _KINDS:
+        kind = _KINDS[parts.scheme]
+        found = found or socket.getaddrinfo(parts.hostname, parts.port, type=kind)
         family, _, proto, _, address = found[0]
         sock = socket.socket(family, kind, proto)
         sock.settimeout(SYSLOG_CONNECT_NS / NS_PER_S)
