@@ -27,6 +27,7 @@ from leafnode.protocol.errors import (
     MaxConnectionsExceeded,
     MaxSubscriptionsExceeded,
 )
+from leafnode.protocol.info import raw_user
 from leafnode.protocol.leaf_acceptor import AcceptingSession, AcceptRules
 from leafnode.protocol.leaf_events import State
 from leafnode.routing.peer import LeafSide
@@ -34,7 +35,7 @@ from leafnode.routing.peer import LeafSide
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from leafnode.auth.identity import Identity, LoginRefused
+    from leafnode.auth.identity import Identity
     from leafnode.clients.seams import ClientSeams
     from leafnode.errors import ProtocolError
     from leafnode.leaf.link import LeafEnvironment
@@ -73,6 +74,7 @@ class AcceptedLink(Link):
         self.session = AcceptingSession(seams.info, seams.rules, now_ns=now_ns)
         super().__init__(environment, self.session)
         self.session.identify(self.peer.cid, self._nonce.decode())
+        self._start_wall_ns = environment.clock.wall_ns()
         self._login = Login(seams.login, self)
         self._login.nonce = self._nonce
 
@@ -150,7 +152,7 @@ class AcceptedLink(Link):
         if isinstance(error, AuthorizationViolation | AuthenticationTimeout):
             state = closed_state(type(error))
             refusal = self._login.refusal
-            self._seams.registry.rejected(self, refusal.state if refusal else state, refusal)
+            self._seams.registry.rejected(self, refusal.state if refusal else state)
         self._session.fail(error)
         self._settle()
         self._arm()
@@ -161,11 +163,6 @@ class AcceptedLink(Link):
     def identity(self) -> Identity | None:
         """Who it is; None: nobody yet."""
         return self._login.identity
-
-    @property
-    def refusal(self) -> LoginRefused | None:
-        """Why its login did not hold."""
-        return self._login.refusal
 
     def again(self) -> Identity | None:
         """Who it is by the users and accounts of now, see `Login.again`."""
@@ -204,7 +201,7 @@ class AcceptedLink(Link):
             self.drop("gone while its credentials were checked", CLIENT_CLOSED)
             return
         if self.session.state is State.AWAIT_CONNECT:
-            self._seams.registry.rejected(self, closed_state(AuthenticationTimeout), None)
+            self._seams.registry.rejected(self, closed_state(AuthenticationTimeout))
         super()._due()
 
     def _ended(self) -> None:
@@ -215,8 +212,16 @@ class AcceptedLink(Link):
         claim = self.session.claim
         return "off" if claim is not None and claim.compress_mode else _NONE
 
-    def _user(self) -> str:
-        return self.identity.user if self.identity is not None else ""
+    def _said(self) -> dict[str, str]:
+        claim, user = self.session.claim, self.identity.user if self.identity is not None else ""
+        if claim is None:
+            return {}
+        user = user or raw_user(self._login.claimed)  # what nothing proves is shown, too
+        return {"user": user, "said_name": claim.name, "version": claim.version}
+
+    @property
+    def start_ns(self) -> int:
+        return self._start_wall_ns
 
     def _answer(self, account: Account, identity: Identity) -> LeafServerInfo:
         user = identity.permissions

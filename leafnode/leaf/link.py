@@ -94,7 +94,10 @@ class LeafzRow:
     subscriptions: int
     compression: str
     is_isolated: bool = False
-    user: str = ""  # who the other side logged in as, where it did
+    # What the other side says of itself, where it came to us; empty where we dialed.
+    user: str = ""
+    said_name: str = ""
+    version: str = ""
 
 
 class Link:
@@ -207,7 +210,7 @@ class Link:
             subscriptions=len(self.peer.subs),
             compression=self._compression(),
             is_isolated=side.is_isolated,
-            user=self._user(),
+            **self._said(),
         )
 
     def facts(self) -> ConnectionFacts:
@@ -221,10 +224,10 @@ class Link:
             port=row.port,
             account=row.account,
             user=row.user,
-            name="",  # a link has none there; /leafz has the other side's
+            name=row.said_name,  # a link that we dialed has none there; /leafz has the hub's
             lang="",
-            version="",
-            start_ns=self.linked_wall_ns,
+            version=row.version,
+            start_ns=self.start_ns,
             last_activity_ns=self.peer.active[1],
             rtt_ns=row.rtt_ns,
             uptime_ns=now_ns - self.linked_ns,
@@ -250,8 +253,14 @@ class Link:
     def _compression(self) -> str:
         return "off"
 
-    def _user(self) -> str:
-        return ""
+    def _said(self) -> dict[str, str]:
+        """What the other side says of itself, by the names of LeafzRow."""
+        return {}
+
+    @property
+    def start_ns(self) -> int:
+        """When it began, as people are told; wall time."""
+        return self.linked_wall_ns
 
     def _begin(self, account: Account, terms: Terms) -> None:
         """Let messages and interest flow. The account has counted the link in."""

@@ -21,7 +21,6 @@ from leafnode.protocol.errors import AuthenticationTimeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from leafnode.auth.identity import LoginRefused
     from leafnode.clock import Clock
     from leafnode.leaf.accepted import AcceptedLink
 
@@ -33,7 +32,7 @@ class LeafWatcher(Protocol):
 
     def leaf_accepted(self, link: AcceptedLink) -> None: ...
 
-    def leaf_refused(self, link: AcceptedLink, reason: str, refusal: LoginRefused | None) -> None:
+    def leaf_refused(self, link: AcceptedLink, reason: str) -> None:
         """Its login did not hold."""
         ...
 
@@ -108,11 +107,11 @@ class LeafRegistry:
         if self.watcher is not None:
             self.watcher.leaf_accepted(link)
 
-    def rejected(self, link: AcceptedLink, reason: str, refusal: LoginRefused | None) -> None:
+    def rejected(self, link: AcceptedLink, reason: str) -> None:
         """Note that a login did not hold; say it, at most once in a second."""
         self.auth_failures += 1
         if self.watcher is not None:
-            self.watcher.leaf_refused(link, reason, refusal)
+            self.watcher.leaf_refused(link, reason)
         now_ns = self._clock.monotonic_ns()
         if self._logged_ns and now_ns - self._logged_ns < AUTH_LOG_NS:
             self._unlogged += 1

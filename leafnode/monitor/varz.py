@@ -115,8 +115,24 @@ def _constants(facts: ServerFacts) -> dict[str, object]:
 
 
 def _leaf(facts: ServerFacts) -> dict[str, object]:
-    remotes = [_remote(remote) for remote in facts.remotes]
-    return {"remotes": remotes} if remotes else {}
+    shown: dict[str, object] = {}
+    port = facts.leaf_port
+    if port is not None:
+        shown = {
+            "host": port.host,
+            "port": port.port,
+            "auth_timeout": number(port.auth_timeout_ns / NS_PER_S),
+            "tls_timeout": number(port.tls_timeout_ns / NS_PER_S),
+        }
+        if port.tls_required:
+            shown["tls_required"] = True
+        if port.tls_verify:
+            shown["tls_verify"] = True
+    if facts.remotes:
+        shown["remotes"] = [_remote(remote) for remote in facts.remotes]
+    if port is not None and port.tls_not_after_s:
+        shown["tls_cert_not_after"] = format_time(port.tls_not_after_s * NS_PER_S)
+    return shown
 
 
 def _remote(remote: RemoteFacts) -> dict[str, object]:

@@ -63,6 +63,7 @@ class ServerFacts(msgspec.Struct, frozen=True):
     start_monotonic_ns: int
     config_loaded_ns: int = 0  # wall time
     remotes: tuple[RemoteFacts, ...] = ()
+    leaf_port: LeafPortFacts | None = None  # None: no leaf is let in
     system_account: str = SYSTEM_ACCOUNT
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
@@ -133,6 +134,18 @@ class AccountFaults(msgspec.Struct, frozen=True):
 
     answers_dropped: int = 0  # that were not waited for any longer, for too many others
     answers_pending: int = 0  # that are waited for now
+
+
+class LeafPortFacts(msgspec.Struct, frozen=True):
+    """The port for leafs."""
+
+    host: str
+    port: int
+    auth_timeout_ns: int
+    tls_timeout_ns: int
+    tls_required: bool = False
+    tls_verify: bool = False
+    tls_not_after_s: int = 0
 
 
 class LeafFaults(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from leafnode.clients.renewal import renew_all
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import SYSTEM_ACCOUNT
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
 from leafnode.server.in_turns import in_turns, walk
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.config.account_options import AccountOptions
     from leafnode.config.options import Options
+    from leafnode.leaf.accepted import AcceptedLink
     from leafnode.server.server import Server
     from leafnode.system.claims import ClaimsRequests
     from leafnode.system.envelope import Envelope
@@ -92,6 +93,9 @@ async def look_up(server: Server, options: Options) -> None:
         return
     blocks = [*(options.leafnodes.remotes if options.leafnodes else ())]
     names = [block.account for block in (*blocks, options.uplink, options.serial) if block]
+    leafs = options.leafnodes.listener if options.leafnodes is not None else None
+    if leafs is not None and leafs.authorization.account:
+        names.append(leafs.authorization.account)
     for name in names:
         if name not in server.accounts:
             try:
@@ -192,6 +196,9 @@ async def _hold_clients(server: Server, name: str, done: asyncio.Event) -> None:
             surplus = [there[peer.cid] for peer in account.surplus()]
             too_many = errors.MaxAccountConnectionsExceeded
             await in_turns(outbox, surplus, lambda client: client.refuse(too_many()))
+            leafs = list(server.leafs.links()) if server.leafs is not None else []
+            mine = [link for link in leafs if link.peer.account is account]
+            await in_turns(outbox, mine, partial(_hold_leaf, server))
     finally:
         done.set()
 
@@ -208,6 +215,16 @@ def _hold(server: Server, client: ClientHandler) -> Identity:
     """Return who a client is by what its account's JWT says now, or raise its own error."""
     assert client.identity is not None, "it is of an account"
     return server.authenticator.hold(client.identity)
+
+
+def _hold_leaf(server: Server, link: AcceptedLink) -> None:
+    """End a leaf whose JWT does not hold any more. What it may stays as it was told."""
+    if link.identity is None or not link.identity.key:
+        return  # a user of the port's own block
+    try:
+        server.authenticator.hold(link.identity)
+    except ProtocolError as error:
+        link.refuse(error)
 
 
 def serve_claims(server: Server, envelope: Envelope) -> ClaimsRequests | None:

@@ -200,6 +200,9 @@ class Reloader:
         there, outbox = self._server.registry.open, self._server.turn.outbox
         homeless = [there[cid] for account in gone for cid in account.clients]
         await in_turns(outbox, homeless, lambda client: client.close("Client Closed"))
+        leafs = list(self._server.leafs.links()) if self._server.leafs is not None else []
+        lost = [link for link in leafs if link.peer.account in gone]
+        await in_turns(outbox, lost, lambda link: link.close("Client Closed"))
         accounts = self._server.accounts.values()
         surplus = [there[peer.cid] for account in accounts for peer in account.surplus()]
         too_many = errors.MaxAccountConnectionsExceeded

@@ -21,7 +21,6 @@ from leafnode.system.user import user_info
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from leafnode.auth.identity import LoginRefused
     from leafnode.leaf.accepted import AcceptedLink
     from leafnode.leaf.link import Link
     from leafnode.leaf.remote import Remote
@@ -172,13 +171,13 @@ class AcceptedLeafEvents:
         self._events = events
 
     def leaf_accepted(self, link: AcceptedLink) -> None:
-        self._events.leaf_connected(link.leafz(), link.linked_wall_ns)
+        self._events.leaf_connected(link.leafz(), link.start_ns)
 
-    def leaf_refused(self, link: AcceptedLink, reason: str, refusal: LoginRefused | None) -> None:
-        self._events.leaf_refused(link.leafz(), reason, refusal)
+    def leaf_refused(self, link: AcceptedLink, reason: str) -> None:
+        self._events.leaf_refused(link.leafz(), link.start_ns, reason)
 
     def leaf_lost(self, link: AcceptedLink) -> None:
-        self._events.leaf_closed(link.leafz(), link.linked_wall_ns, link.closed_state)
+        self._events.leaf_closed(link.leafz(), link.start_ns, link.closed_state)
 
 
 def _about(server: Server) -> About:

@@ -144,15 +144,14 @@ class Events:
 
         self._send(f"$SYS.ACCOUNT.{leaf.account}.DISCONNECT", DISCONNECTED, build)
 
-    def leaf_refused(self, leaf: LeafzRow, reason: str, refusal: LoginRefused | None) -> None:
+    def leaf_refused(self, leaf: LeafzRow, start_ns: int, reason: str) -> None:
         """Tell of a leaf whose login did not hold."""
-        del refusal
         subject = f"$SYS.SERVER.{self._envelope.about.id}.CLIENT.AUTH.ERR"
 
         def build() -> dict[str, object]:
             stop = self._envelope.now()
             return {
-                "client": leaf_info(leaf, self._envelope.clock.wall_ns(), stop=stop),
+                "client": leaf_info(leaf, start_ns, stop=stop),
                 "sent": {"msgs": 0, "bytes": 0},
                 "received": {"msgs": 0, "bytes": 0},
                 "reason": reason,
@@ -280,7 +279,10 @@ def leaf_info(leaf: LeafzRow, start_ns: int, *, stop: str = "") -> dict[str, obj
         "start": format_time(start_ns),
         "host": leaf.ip,
         "id": leaf.id,
-        "acc": leaf.account,
+        "acc": leaf.account or "N/A",
+        "user": leaf.user,
+        "name": leaf.said_name,
+        "ver": leaf.version,
         "rtt": leaf.rtt_ns // 1000 * 1000 if stop else 0,
         "stop": stop,
         "name_tag": leaf.account,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.hub.jwt import Operator
 from tests.hub.process import nats_server_path
 from tests.interop.barrier import settled
 from tests.interop.edge import until
@@ -42,6 +43,12 @@ pytestmark = [
     pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
 ]
 
+SHORT_S = 4  # how long a JWT lives that is to expire; a link may not even come up before
+VARYING = frozenset({"id", "start", "stop", "rtt"})
+SYSTEM = """
+system_account: SYS
+accounts { SYS { users: [{user: s, password: s}] }, A { users: [{user: a, password: a}] } }
+"""
 SOURCING_S = 90.0  # a request that went ahead of the link is waited for 30 s
 # Who is the hub, and who hangs below it.
 PAIRS = pytest.mark.parametrize(("hub", "leaf"), [(OURS, REAL), (OURS, OURS), (REAL, OURS)])
@@ -356,3 +363,90 @@ async def test_a_hub_sources_a_leafs_stream(hub: str, leaf: str, tmp_path: Path)
         found = await hub_js.pull_subscribe("", "all", stream="ALL")
         got = [m for _ in range(20) for m in await found.fetch(1, timeout=PATIENCE_S)]
         assert [message.data for message in got] == [b"%d" % number for number in range(20)]
+
+
+async def test_a_leaf_comes_by_its_jwt_and_goes_when_that_expires(tmp_path: Path) -> None:
+    operator = Operator(now_s=int(time.time()), jetstream=False)
+    creds, short = tmp_path / "edge.creds", tmp_path / "short.creds"
+    operator.write_creds(creds, "edge")
+    operator.write_creds(short, "short", exp=int(time.time()) + SHORT_S)
+    with (
+        running(OURS, tmp_path, "hub", operator.config()) as hub,
+        running(
+            REAL, tmp_path, "edge", leafnodes=dials(hub, more=f'credentials: "{creds}"')
+        ) as edge,
+        running(
+            OURS, tmp_path, "short", leafnodes=dials(hub, more=f'credentials: "{short}"')
+        ) as soon_over,
+    ):
+        await linked(edge)
+        # On a slow machine it has expired before it is shown, and is refused.
+        words = ("User Authentication Expired", "Authorization Violation")
+        await until(
+            lambda: any(word in "".join(logs(soon_over)) for word in words),
+            timeout_s=SHORT_S + PATIENCE_S,
+        )
+        await linked(hub)
+        (row,) = hub.get("leafz")["leafs"]
+        assert (row["name"], row["account"]) == ("edge", operator.account.public)
+
+
+async def test_events_of_leafs_say_what_nats_server_says(tmp_path: Path) -> None:
+    told = {}
+    for kind in (OURS, REAL):
+        with running(kind, tmp_path / kind, "hub", SYSTEM) as hub:
+            async with client_of(hub, user="s", password="s") as system:
+                events: list[tuple[str, dict[str, Any]]] = []
+
+                async def note(
+                    message: Any, events: list[tuple[str, dict[str, Any]]] = events
+                ) -> None:
+                    event = json.loads(message.data)
+                    if "client" in event and event["client"].get("kind") == "Leafnode":
+                        subject = message.subject.split(".")
+                        events.append((".".join(subject[-2:]), event))
+
+                await system.subscribe("$SYS.ACCOUNT.A.*", cb=note)
+                await system.subscribe("$SYS.SERVER.*.CLIENT.AUTH.ERR", cb=note)
+                await settled(system)
+                with running(REAL, tmp_path / kind, "edge", leafnodes=dials(hub, userinfo="a:a@")):
+                    await until(lambda seen=events: len(seen) >= 1, timeout_s=PATIENCE_S)
+                await until(lambda seen=events: len(seen) >= 2, timeout_s=PATIENCE_S)
+                with running(REAL, tmp_path / kind, "bad", leafnodes=dials(hub, userinfo="a:x@")):
+                    await until(lambda seen=events: len(seen) >= 3, timeout_s=PATIENCE_S)
+                told[kind] = [(subject, shape(event)) for subject, event in events[:3]]
+
+    assert told[OURS] == told[REAL]
+
+
+def shape(event: dict[str, Any]) -> dict[str, Any]:
+    """What an event of a leaf says that does not differ from run to run."""
+    client = {key: value for key, value in event["client"].items() if key not in VARYING}
+    return {"type": event["type"], "reason": event.get("reason"), "client": client} | {
+        "keys": sorted(event),
+        "client keys": sorted(set(event["client"]) - {"rtt"}),
+    }
+
+
+async def test_monitoring_of_the_port_is_alike(tmp_path: Path) -> None:
+    seen = {}
+    for kind in (OURS, REAL):
+        with (
+            running(kind, tmp_path / kind, "hub", USERS) as hub,
+            running(REAL, tmp_path / kind, "edge", leafnodes=dials(hub, userinfo="b:b@")),
+        ):
+            await linked(hub)
+            await until(lambda hub=hub: hub.get("leafz")["leafs"][0]["rtt"], timeout_s=PATIENCE_S)
+            row = hub.get("leafz")["leafs"][0]
+            varz = hub.get("varz")["leaf"]
+            connections = hub.get("connz?acc=B&auth=1")["connections"]
+            seen[kind] = (
+                sorted(row),
+                {key: row[key] for key in ("name", "is_spoke", "account", "ip")},
+                list(varz),
+                (varz["port"] == hub.leaf_port, varz["auth_timeout"], varz["tls_timeout"]),
+                [(c["kind"], c.get("name"), c["authorized_user"]) for c in connections],
+                hub.get("accountz?acc=B")["account_detail"]["leafnode_connections"],
+            )
+
+    assert seen[OURS] == seen[REAL]

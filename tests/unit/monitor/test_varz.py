@@ -7,7 +7,7 @@ from typing import Any
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.steps import finish
 from leafnode.monitor.varz import address, varz
-from leafnode.monitor.views import HttpFaults
+from leafnode.monitor.views import HttpFaults, LeafPortFacts
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import facts, views
 
@@ -41,6 +41,19 @@ def test_a_remote_is_shown_without_its_credentials() -> None:
     assert answer()["leaf"] == {"remotes": [{"local_account": "$G", "urls": ["hub.example:7422"]}]}
     assert address("nats-leaf://user:p@ss@hub:7422/x") == "hub:7422"
     assert address("tok@hub:7422") == "hub:7422"
+
+
+def test_the_port_for_leafs_is_shown_before_the_remotes() -> None:
+    port = LeafPortFacts("127.0.0.1", 7422, 3 * NS_PER_S, 2 * NS_PER_S, tls_required=True)
+    got = answer(facts=facts(leaf_port=port, remotes=()))["leaf"]
+
+    assert got == {
+        "host": "127.0.0.1",
+        "port": 7422,
+        "auth_timeout": 3,
+        "tls_timeout": 2,
+        "tls_required": True,
+    }
 
 
 def test_auth_is_named_only_when_it_is_on() -> None:

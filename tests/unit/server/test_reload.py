@@ -7,13 +7,21 @@ from dataclasses import fields, replace
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
-from leafnode.config.listener_options import Websocket, WebsocketAuthorization
+from leafnode.config.listener_options import (
+    LeafAuthorization,
+    LeafListener,
+    LeafUser,
+    ListenerTls,
+    Websocket,
+    WebsocketAuthorization,
+)
 from leafnode.config.options import (
     AuthCalloutOptions,
     Authorization,
     HostPort,
     Idle,
     JetStreamOptions,
+    LeafOptions,
     OperatorOptions,
     Options,
     ResolverOptions,
@@ -98,6 +106,56 @@ def test_a_refused_websocket_names_what_changed_and_no_secret() -> None:
 
     text = "Websocket: old={compression:true authorization}, new={compression:false authorization}"
     assert refusal(old, new) == f"config reload not supported for {text}"
+
+
+PORT = LeafListener(host="127.0.0.1", port=7422, tls=ListenerTls())
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"port": 7433}, 'field "Port": old=7422, new=7433'),
+        ({"host": "::1"}, 'field "Host": old=127.0.0.1, new=::1'),
+        ({"min_version": "2.9.0"}, 'field "MinVersion": old=, new=2.9.0'),
+        ({"advertise": HostPort("a", 1)}, 'field "Advertise": old=, new=a:1'),
+        ({"authorization": LeafAuthorization(account="A")}, 'field "Account": old=, new=A'),
+        (
+            {"authorization": LeafAuthorization(timeout_ns=5 * NS_PER_S)},
+            'field "AuthTimeout": old=2, new=5',
+        ),
+        ({"authorization": LeafAuthorization(password="c4n4ry")}, 'field "Password"'),
+        ({"authorization": LeafAuthorization(users=(LeafUser("a", "c4n4ry"),))}, 'field "Users"'),
+        (
+            {"tls": ListenerTls(verify_and_map=True)},
+            'field "TLSMap": old=false, new=true',
+        ),
+    ],
+)
+def test_the_port_for_leafs_stays_as_it_is(change: dict[str, object], text: str) -> None:
+    old = Options(leafnodes=LeafOptions(listener=PORT))
+    new = Options(leafnodes=LeafOptions(listener=replace(PORT, **change)))  # type: ignore[arg-type]
+
+    assert refusal(old, new) == f"config reload not supported for LeafNode: {text}"
+
+
+def test_the_port_for_leafs_does_not_come_or_go_nor_does_isolation() -> None:
+    none = Options()
+    some = Options(leafnodes=LeafOptions(listener=PORT))
+    isolating = Options(leafnodes=LeafOptions(listener=PORT, isolates=True))
+
+    assert 'LeafNode: field "Host"' in refusal(none, some)
+    assert 'LeafNode: field "Host"' in refusal(some, none)
+    assert 'field "IsolateLeafnodeInterest": old=false, new=true' in refusal(some, isolating)
+
+
+def test_certificates_of_the_port_for_leafs_change_live() -> None:
+    first = replace(PORT, tls=ListenerTls(handshake_first=True))
+    old = Options(leafnodes=LeafOptions(listener=PORT))
+    new = Options(leafnodes=LeafOptions(listener=first))
+    free = Options(leafnodes=LeafOptions(listener=replace(PORT, port=-1)))
+
+    assert [change.field for change in changes(old, new)] == ["leafnodes"]
+    assert [change.field for change in changes(old, free)] == ["leafnodes"]
 
 
 USERS = Authorization(users=(User("a", "x"), User("b", "y")))

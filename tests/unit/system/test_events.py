@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leafnode.auth.identity import LoginRefused
@@ -219,6 +221,21 @@ def test_a_leaf_link_is_told_when_it_comes_and_when_it_goes() -> None:
     assert (client["kind"], client["id"], client["host"]) == ("Leafnode", 5, "127.0.0.1")
     assert world.told[1][1]["sent"] == {"msgs": 1, "bytes": 3}
     assert world.tally.leafs("$G") == 0
+
+
+def test_a_leaf_that_came_to_us_is_told_with_what_it_says_of_itself() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.SERVER.*.CLIENT.AUTH.ERR")
+    said = replace(leaf(), account="", user="u", said_name="edge", version="2.15.1")
+
+    world.events.leaf_refused(said, 1_000, "Authentication Failure")
+
+    (subject, event) = world.told[0]
+    assert subject == "$SYS.SERVER.NSERVER.CLIENT.AUTH.ERR"
+    assert event["reason"] == "Authentication Failure"
+    client = event["client"]
+    assert (client["acc"], client["user"], client["name"]) == ("N/A", "u", "edge")
+    assert "name_tag" not in client
 
 
 def test_the_servers_end_and_its_lame_duck_mode_are_told() -> None:
