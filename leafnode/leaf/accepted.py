@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.authenticator import new_nonce
+from leafnode.auth.identity import ConnectionType
 from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import CLIENT_CLOSED, closed_state
 from leafnode.clients.login import Login
@@ -211,6 +212,9 @@ class AcceptedLink(Link):
     def _compression(self) -> str:
         claim = self.session.claim
         return "off" if claim is not None and claim.compress_mode else _NONE
+
+    def _is_websocket(self) -> bool:
+        return self._seams.login.kind is ConnectionType.LEAFNODE_WS
 
     def _said(self) -> dict[str, str]:
         claim, user = self.session.claim, self.identity.user if self.identity is not None else ""

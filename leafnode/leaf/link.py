@@ -94,6 +94,7 @@ class LeafzRow:
     subscriptions: int
     compression: str
     is_isolated: bool = False
+    is_websocket: bool = False
     # What the other side says of itself, where it came to us; empty where we dialed.
     user: str = ""
     said_name: str = ""
@@ -210,6 +211,7 @@ class Link:
             subscriptions=len(self.peer.subs),
             compression=self._compression(),
             is_isolated=side.is_isolated,
+            is_websocket=self._is_websocket(),
             **self._said(),
         )
 
@@ -252,6 +254,9 @@ class Link:
 
     def _compression(self) -> str:
         return "off"
+
+    def _is_websocket(self) -> bool:
+        return False
 
     def _said(self) -> dict[str, str]:
         """What the other side says of itself, by the names of LeafzRow."""

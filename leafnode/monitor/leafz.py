@@ -65,4 +65,5 @@ def _row(leaf: LeafzRow, subjects: list[str]) -> dict[str, object]:
     }
     if subjects:
         row["subscriptions_list"] = subjects
-    return row | {"compression": leaf.compression}
+    row["compression"] = leaf.compression
+    return row | ({"websocket": True} if leaf.is_websocket else {})

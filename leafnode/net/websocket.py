@@ -90,6 +90,7 @@ class WebSocketPort:
     handshake_timeout_ns: int
     message_bytes_max: int  # what one packed message may unpack to
     close_code: Callable[[str], int]  # the status for a reason why a session closes
+    leaf: Callable[[], Session] | None = None  # who serves those whose path says that they are one
     refused: int = 0  # requests that were no handshake, or not welcome
     overdue: int = 0
     mistakes: int = 0  # frames that cannot be
@@ -225,6 +226,9 @@ class WebSocketConnection:
     def _begin(self, upgrade: Upgrade) -> None:
         guest = self._guest
         assert guest is not None, "a connection that is lost reads nothing"
+        if upgrade.is_leaf:
+            assert self._port.leaf is not None, "else such a path is refused"
+            guest = self._guest = self._port.leaf()
         extensions: list[Extension] = []
         self._deflates = upgrade.deflate
         if upgrade.deflate:

@@ -37,15 +37,15 @@ _DEFLATE_ANSWER: Final = (
 _EXPECTATION_FAILED: Final = (
     b"HTTP/1.1 417 Expectation Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
-# Paths that mean another protocol; it is off here.
-_OTHER_PATHS: Final = ("/leafnode", "/mqtt")
+_LEAF_PATH: Final = "/leafnode"
+_OTHER_PATH: Final = "/mqtt"  # it means another protocol, which nobody speaks here
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRules:
     """What one listener asks of a request. Origins as (scheme, host, port).
 
-    `cookies`: the field of CONNECT that the cookie of a name fills.
+    `cookies`: the field of CONNECT that the cookie of a name fills. `leafs`: they may come, too.
     """
 
     is_tls: bool = False
@@ -54,6 +54,7 @@ class HandshakeRules:
     compression: bool = False
     cookies: dict[str, str] = field(default_factory=dict)
     headers: tuple[tuple[str, str], ...] = ()
+    leafs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Upgrade:
     client_ip: str = ""
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     sent_early: bool = False  # bytes stood behind the request before it was answered
+    is_leaf: bool = False  # its path says that a leaf comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class Handshake:
             headers["host"] = [host]
         if headers.get("expect", ["100-continue"])[0].lower() != "100-continue":
             return Refusal(417, "an expectation", _EXPECTATION_FAILED)
-        if path.endswith(_OTHER_PATHS):
+        is_leaf = path.endswith(_LEAF_PATH)
+        if path.endswith(_OTHER_PATH) or (is_leaf and not self._rules.leafs):
             return _refusal(404, f"{path} is not enabled")
         if request.method != b"GET":
             has_body = request.method != b"HEAD"
@@ -120,9 +123,9 @@ class Handshake:
             return _refusal(400, problem)
         if problem := self._origin_problem(headers):
             return _refusal(403, f"origin not allowed: {problem}")
-        return self._accept(headers)
+        return self._accept(headers, is_leaf=is_leaf)
 
-    def _accept(self, headers: dict[str, list[str]]) -> Upgrade:
+    def _accept(self, headers: dict[str, list[str]], *, is_leaf: bool) -> Upgrade:
         rules = self._rules
         deflate = rules.compression and _offers_deflate(headers)
         key = headers["sec-websocket-key"][0].encode("latin-1")
@@ -139,6 +142,7 @@ class Handshake:
             _forwarded_for(headers),
             self._credentials(headers),
             sent_early=bool(self._http.trailing_data[0]),
+            is_leaf=is_leaf,
         )
 
     def _credentials(self, headers: dict[str, list[str]]) -> dict[str, str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
-from leafnode.limits import AUTH_TIMEOUT_NS
+from leafnode.limits import AUTH_TIMEOUT_NS, TLS_TIMEOUT_NS
+from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
 from leafnode.server.client_ports import server_tls
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from leafnode.auth.leafs import LeafAuthenticator
     from leafnode.config.listener_options import LeafListener
     from leafnode.config.options import Options
-    from leafnode.leaf.accepted import LeafSeams
+    from leafnode.leaf.accepted import AcceptedLink, LeafSeams
     from leafnode.leaf.registry import LeafRegistry
     from leafnode.net.listener import Listener
     from leafnode.protocol.leaf_acceptor import AcceptRules
@@ -62,6 +64,28 @@ async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
     shown = f"[{options.host}]" if ":" in options.host else options.host
     log.info("Listening for leafnode connections on %s:%d", shown, listener.port)
     return port
+
+
+def is_wanted(options: Options) -> bool:
+    """Say whether leafs are let in."""
+    return options.leafnodes is not None and options.leafnodes.listener is not None
+
+
+def websocket_guest(server: Server) -> AcceptedLink:
+    """Return what serves a leaf that came over WebSocket."""
+    from leafnode.leaf.accepted import AcceptedLink
+
+    port, websocket = server.leaf_port, server.options.websocket
+    assert port is not None, "else its path is refused"
+    tls = websocket.tls if websocket is not None else None
+    login = replace(
+        port.seams.login,
+        kind=ConnectionType.LEAFNODE_WS,
+        map_certificate=tls is not None
+        and tls.verify_and_map
+        and port.authenticator.maps_certificates,
+    )
+    return AcceptedLink(replace(port.seams, login=login))
 
 
 async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
@@ -169,6 +193,27 @@ def cluster(server: Server) -> str:
     """Return what our cluster is called: who dials hubs has one, named like itself."""
     leafnodes = server.options.leafnodes
     return server.name if leafnodes is not None and leafnodes.remotes else ""
+
+
+def facts(server: Server, not_after_s: int) -> LeafPortFacts | None:
+    """Return what /varz shows of the port; None where there is none.
+
+    `not_after_s` is until when its certificate holds, 0 for none.
+    """
+    port, leafnodes = server.leaf_port, server.options.leafnodes
+    if port is None or leafnodes is None or leafnodes.listener is None:
+        return None
+    options = leafnodes.listener
+    tls = options.tls
+    return LeafPortFacts(
+        host=options.host,
+        port=port.listener.port,
+        auth_timeout_ns=options.authorization.timeout_ns or AUTH_TIMEOUT_NS,
+        tls_timeout_ns=tls.timeout_ns if tls is not None else TLS_TIMEOUT_NS,
+        tls_required=tls is not None,
+        tls_verify=tls is not None and tls.verify,
+        tls_not_after_s=not_after_s,
+    )
 
 
 def _nothing() -> None:

@@ -27,7 +27,6 @@ from leafnode.monitor.views import (
     JetStreamFaults,
     JetStreamView,
     LeafFaults,
-    LeafPortFacts,
     NetFaults,
     OwnCounters,
     RemoteFacts,
@@ -40,6 +39,7 @@ from leafnode.monitor.views import (
     Views,
 )
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
+from leafnode.server import leaf_port
 from leafnode.server.features import links
 
 if TYPE_CHECKING:
@@ -145,25 +145,7 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
             RemoteFacts(remote.account, remote.urls, remote.deny_imports, remote.deny_exports)
             for remote in remotes
         ),
-        leaf_port=_leaf_port(server),
-    )
-
-
-def _leaf_port(server: Server) -> LeafPortFacts | None:
-    """Return what /varz shows of the port for leafs; None where there is none."""
-    port, leafnodes = server.leaf_port, server.options.leafnodes
-    if port is None or leafnodes is None or leafnodes.listener is None:
-        return None
-    options = leafnodes.listener
-    tls = options.tls
-    return LeafPortFacts(
-        host=options.host,
-        port=port.listener.port,
-        auth_timeout_ns=options.authorization.timeout_ns or limits.AUTH_TIMEOUT_NS,
-        tls_timeout_ns=tls.timeout_ns if tls is not None else TLS_TIMEOUT_NS,
-        tls_required=tls is not None,
-        tls_verify=tls is not None and tls.verify,
-        tls_not_after_s=_not_after_s(server, "leafnodes"),
+        leaf_port=leaf_port.facts(server, _not_after_s(server, "leafnodes")),
     )
 
 

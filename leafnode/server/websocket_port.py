@@ -14,7 +14,9 @@ from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler
 from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
+from leafnode.limits import LEAF_CONTROL_LINE_BYTES
 from leafnode.net.entry import Entrance
+from leafnode.server import leaf_port
 from leafnode.server.client_ports import cut_unpinned, server_tls
 
 if TYPE_CHECKING:
@@ -44,10 +46,11 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
         )
     port = WebSocketPort(
         turn=server.turn,
-        rules=_handshake_rules(websocket),
+        rules=_handshake_rules(websocket, leafs=leaf_port.is_wanted(server.options)),
         handshake_timeout_ns=websocket.handshake_timeout_ns,
-        message_bytes_max=options.max_payload_bytes + options.max_control_line_bytes,
+        message_bytes_max=_message_bytes_max(server, options),
         close_code=close_code,
+        leaf=lambda: leaf_port.websocket_guest(server),
     )
     server.websocket_port = port
     listener = await server.listeners.bind(
@@ -96,7 +99,7 @@ def refresh(server: Server) -> None:
     if server.websocket_authenticator is not None:
         server.websocket_authenticator.apply(options)
     seams.refresh()
-    port.message_bytes_max = options.max_payload_bytes + options.max_control_line_bytes
+    port.message_bytes_max = _message_bytes_max(server, options)
 
 
 def _seams(server: Server, websocket: Websocket, options: Options, port: int) -> ClientSeams:
@@ -119,11 +122,18 @@ def _seams(server: Server, websocket: Websocket, options: Options, port: int) ->
     )
 
 
+def _message_bytes_max(server: Server, options: Options) -> int:
+    line = options.max_control_line_bytes
+    if leaf_port.is_wanted(server.options):
+        line = max(line, LEAF_CONTROL_LINE_BYTES)
+    return options.max_payload_bytes + line
+
+
 def _nothing() -> None:
     """Put nothing in force: there is no TLS here."""
 
 
-def _handshake_rules(websocket: Websocket) -> HandshakeRules:
+def _handshake_rules(websocket: Websocket, *, leafs: bool) -> HandshakeRules:
     from leafnode.net.websocket_handshake import HandshakeRules
 
     cookies = {
@@ -140,4 +150,5 @@ def _handshake_rules(websocket: Websocket) -> HandshakeRules:
         compression=websocket.compression,
         cookies=cookies,
         headers=websocket.headers,
+        leafs=leafs,
     )

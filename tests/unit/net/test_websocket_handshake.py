@@ -99,6 +99,16 @@ def test_head_gets_no_body() -> None:
     assert answer.answer.endswith(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("path", ["/leafnode", "/a/b/leafnode", "/leafnode?x=1"])
+def test_a_leaf_is_known_by_its_path_where_leafs_may_come(path: str) -> None:
+    leaf = Handshake(HandshakeRules(leafs=True)).receive(request(path=path))
+    client = Handshake(HandshakeRules(leafs=True)).receive(request())
+
+    assert isinstance(leaf, Upgrade)
+    assert isinstance(client, Upgrade)
+    assert (leaf.is_leaf, client.is_leaf) == (True, False)
+
+
 @pytest.mark.parametrize("path", ["/mqtt", "/leafnode", "/a/b/leafnode", "/leafnode?x=1"])
 def test_a_path_of_another_protocol_is_404_unlike_the_leaf_path_of_nats_server(path: str) -> None:
     assert refusal(request(path=path))[0] == 404
