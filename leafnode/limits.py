@@ -47,6 +47,7 @@ ROUTE_WORK: Final = 32  # a route that is built
 TARGET_WORK: Final = 16  # each subscription that it is built for
 GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen message by message
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
+HEADER_BYTES_A_WORK: Final = 64  # so much of a request's header, searched and copied, costs 1
 TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where it has many
 WALK_WORK: Final = 5  # a node of a trie of patterns, in a look-up that branches
 ENTRY_WORK: Final = 8  # an entry `subject queue` of permissions, when a subject is judged
@@ -146,6 +147,9 @@ RESPONSE_THRESHOLD_NS: Final = 120 * NS_PER_S  # for a service's answer; const.g
 PENDING_RESPONSES_MAX: Final = 65_536  # ours: answers that one account waits for
 PENDING_RESPONSES_EXPORT_MAX: Final = 32_768  # of them those of one service
 PENDING_RESPONSES_REQUESTER_MAX: Final = 16_384  # and those of one connection
+PENDING_RESPONSE_BYTES: Final = KIB  # of its subjects and headers; with more it counts as several
+LATENCY_HEADERS_BYTES_MAX: Final = 4 * KIB  # kept of a request, until it is measured
+SAME_HEADER_MAX: Final = 64  # ours: of a name that the server sets itself, in a message
 RESPONSES_ENDED_PER_TURN: Final = 256  # ours: too late or nobody's any more; 3 us each
 assert PENDING_RESPONSES_REQUESTER_MAX < PENDING_RESPONSES_EXPORT_MAX < PENDING_RESPONSES_MAX
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import SAME_HEADER_MAX
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 VERSION: Final = b"NATS/1.0"
+_BLANKS: Final = b" \t\r\v\f"
+_CR: Final = ord("\r")
 
 
 def parse(block: bytes, lines_max: int | None = None) -> list[tuple[bytes, bytes]]:
@@ -42,6 +46,23 @@ def get(block: bytes, name: bytes) -> bytes | None:
     return block[start : end if end >= 0 else len(block)].lstrip(b" ")
 
 
+def values(block: bytes, folded: bytes, name: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (name, value) of the lines whose name in small letters is `name`, in order.
+
+    A `name` that ends in `-` stands for all that begin so. `folded` is the block in small letters:
+    whoever looks for several makes it once.
+    """
+    line = b"\r\n" + name if name.endswith(b"-") else b"\r\n" + name + b":"
+    at = folded.find(line)
+    while at >= 0:
+        end = folded.find(b"\r\n", at + 2)
+        end = len(block) if end < 0 else end
+        spelled, colon, value = block[at + 2 : end].partition(b":")
+        if colon:
+            yield spelled, value.lstrip(b" ")
+        at = folded.find(line, end)
+
+
 def build(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return a block. Names and values must be free of CR and LF: asserted, since callers made
     them.
@@ -63,12 +84,37 @@ def status(code: int, text: bytes = b"", pairs: Iterable[tuple[bytes, bytes]] = 
 def replaced(block: bytes, name: bytes, value: bytes) -> bytes:
     """Return a block, which may be empty, with `name` set to `value` at its end.
 
-    What stood under that name goes, however it was spelled: a receiver may not mind case.
+    What stood under that name goes, however it was spelled: a receiver may not mind case, nor that
+    a line ends in a mere LF. Costs one search where it is absent. Behind the SAME_HEADER_MAXth time
+    that the name stands anywhere in it, what is left of the block goes, too.
     """
-    wanted = name.lower()
-    first, *lines = block.removesuffix(b"\r\n\r\n").split(b"\r\n") if block else [VERSION]
-    kept = [line for line in lines if line.partition(b":")[0].strip().lower() != wanted]
-    return b"\r\n".join([first, *kept, name + b": " + value]) + b"\r\n\r\n"
+    kept = block.removesuffix(b"\r\n\r\n") if block else VERSION
+    wanted, folded = name.lower(), kept.lower()
+    if wanted in folded:
+        kept = _without(kept, folded, wanted)
+    return b"%b\r\n%b: %b\r\n\r\n" % (kept, name, value)
+
+
+def _without(text: bytes, folded: bytes, name: bytes) -> bytes:
+    """Return lines of a block without those of a name; `folded` is the text in small letters."""
+    pieces = []
+    start = seen = 0  # what is among the pieces, and what was looked at, end there
+    at = folded.find(name)
+    for _ in range(SAME_HEADER_MAX):
+        if at < 0:
+            break
+        before = text[seen:at].rstrip(_BLANKS)
+        line_end = seen + len(before) - 1  # of the line before, if the name begins one
+        seen = at + len(name)
+        end = text.find(b"\n", seen)
+        end = len(text) if end < 0 else end
+        colon = text.find(b":", seen, end)
+        if before.endswith(b"\n") and colon >= 0 and not text[seen:colon].strip(_BLANKS):
+            pieces.append(text[start:line_end].removesuffix(b"\r"))
+            start = seen = end - (text[end - 1] == _CR)
+        at = folded.find(name, seen)
+    rest = text[start:] if at < 0 else text[start : max(text.rfind(b"\n", start, at), start)]
+    return b"".join([*pieces, rest.removesuffix(b"\r")])
 
 
 def put(block: bytes, name: bytes, value: bytes) -> bytes:

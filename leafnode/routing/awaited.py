@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from leafnode.limits import (
+    PENDING_RESPONSE_BYTES,
     PENDING_RESPONSES_EXPORT_MAX,
     PENDING_RESPONSES_MAX,
     PENDING_RESPONSES_REQUESTER_MAX,
@@ -41,13 +42,15 @@ class Ranking(Generic[Holder]):
         self._levels: dict[int, dict[Holder, None]] = {}  # who has so much
         self._most = 0
 
-    def add(self, holder: Holder) -> None:
-        """Give a holder one more."""
-        self._move(holder, 1)
+    def add(self, holder: Holder, count: int = 1) -> None:
+        """Give a holder so many more."""
+        for _ in range(count):
+            self._move(holder, 1)
 
-    def remove(self, holder: Holder) -> None:
-        """Take one from a holder that has some."""
-        self._move(holder, -1)
+    def remove(self, holder: Holder, count: int = 1) -> None:
+        """Take so many from a holder that has them."""
+        for _ in range(count):
+            self._move(holder, -1)
 
     def first(self) -> Holder:
         """Return who has most; of several the one that has had so much for longest."""
@@ -72,13 +75,17 @@ class Ranking(Generic[Holder]):
 
 
 class Awaited:
-    """What one account waits for. Bounded for each requester, for each service, and in all."""
+    """What one account waits for. Bounded for each requester, for each service, and in all.
+
+    One with long subjects or headers counts as several: what is bounded is memory.
+    """
 
     __slots__ = (
         "_answers",
         "_by_export",
         "_by_requester",
         "_call_later",
+        "_count",
         "_doubtful",
         "_exports",
         "_is_looking",
@@ -93,6 +100,7 @@ class Awaited:
         self._sublist = sublist
         self._call_later = call_later
         self.dropped = 0  # that had to make room
+        self._count = 0
         # Of each requester and service, the one that waits longest first.
         self._answers: dict[tuple[Peer, ServiceExport], dict[Response, None]] = {}
         self._exports: Ranking[ServiceExport] = Ranking()
@@ -104,19 +112,20 @@ class Awaited:
         self._is_looking = False
 
     def __len__(self) -> int:
-        return self._exports.total
+        return self._count
 
     def add(self, response: Response) -> None:
         """Wait for one more. Where it is one too many, the oldest of whoever has most gives way."""
         requester, export = response.requester, response.export
-        surplus = self._surplus(requester, export)
-        if surplus is not None:
+        response.units = units = 1 + _size(response) // PENDING_RESPONSE_BYTES
+        while (surplus := self._surplus(requester, export, units)) is not None:
             self.dropped += 1
             surplus.end(measure.TIMED_OUT)
+        self._count += 1
         self._answers.setdefault((requester, export), {})[response] = None
-        self._exports.add(export)
-        self._by_export.setdefault(export, Ranking()).add(requester)
-        self._by_requester.setdefault(requester, Ranking()).add(export)
+        self._exports.add(export, units)
+        self._by_export.setdefault(export, Ranking()).add(requester, units)
+        self._by_requester.setdefault(requester, Ranking()).add(export, units)
         replies = self._to.setdefault(parent_of(response.to), {})
         replies.setdefault(response.to, {})[response] = None
 
@@ -127,9 +136,10 @@ class Awaited:
         del several[response]
         if not several:
             del self._answers[requester, export]
-        self._exports.remove(export)
-        _take(self._by_export, export, requester)
-        _take(self._by_requester, requester, export)
+        self._count -= 1
+        self._exports.remove(export, response.units)
+        _take(self._by_export, export, requester, response.units)
+        _take(self._by_requester, requester, export, response.units)
         parent = parent_of(response.to)
         replies = self._to[parent]
         del replies[response.to][response]
@@ -144,15 +154,15 @@ class Awaited:
         del several[response]
         several[response] = None
 
-    def _surplus(self, requester: Peer, export: ServiceExport) -> Response | None:
-        """Return what gives way before one more is waited for; None: there is room."""
+    def _surplus(self, requester: Peer, export: ServiceExport, units: int) -> Response | None:
+        """Return what gives way before so much more is waited for; None: there is room."""
         by_requester = self._by_requester.get(requester)
         by_export = self._by_export.get(export)
-        if by_requester and by_requester.total >= PENDING_RESPONSES_REQUESTER_MAX:
+        if by_requester and by_requester.total + units > PENDING_RESPONSES_REQUESTER_MAX:
             pair = requester, by_requester.first()
-        elif by_export and by_export.total >= PENDING_RESPONSES_EXPORT_MAX:
+        elif by_export and by_export.total + units > PENDING_RESPONSES_EXPORT_MAX:
             pair = by_export.first(), export
-        elif self._exports.total >= PENDING_RESPONSES_MAX:
+        elif self._count and self._exports.total + units > PENDING_RESPONSES_MAX:
             most = self._exports.first()
             pair = self._by_export[most].first(), most
         else:
@@ -203,8 +213,15 @@ def parent_of(subject: bytes) -> bytes:
     return subject[: subject.rfind(b".") + 1]
 
 
-def _take(rankings: dict[Key, Ranking[Holder]], key: Key, holder: Holder) -> None:
+def _size(response: Response) -> int:
+    """Return the bytes that a requester makes an answer hold until it comes."""
+    headers = response.headers.items()
+    kept = sum(len(name) + sum(map(len, values)) for name, values in headers) if headers else 0
+    return len(response.to) + len(response.asked) + len(response.reply) + kept
+
+
+def _take(rankings: dict[Key, Ranking[Holder]], key: Key, holder: Holder, units: int) -> None:
     ranking = rankings[key]
-    ranking.remove(holder)
+    ranking.remove(holder, units)
     if not ranking.total:
         del rankings[key]

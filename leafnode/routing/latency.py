@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.limits import LATENCY_HEADERS_BYTES_MAX
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -65,45 +66,69 @@ def asks_for_sample(latency: Latency, block: bytes, random: Random) -> tuple[boo
     return _by_header(block) if block else (False, {})
 
 
+class _Asking:
+    """The headers of one block that may ask for a measurement, in any case."""
+
+    __slots__ = ("_block", "_folded")
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._folded = block.lower()
+
+    def first(self, name: str) -> str | None:
+        """Return the first value of that name, if it is no longer than what is kept of all."""
+        for _, value in header.values(self._block, self._folded, name.lower().encode()):
+            return _text(value) if len(value) <= LATENCY_HEADERS_BYTES_MAX else ""
+        return None
+
+    def kept(self, *names: str) -> Headers:
+        """Return all values of these, as far as there is room."""
+        found: Headers = {}
+        left = LATENCY_HEADERS_BYTES_MAX
+        for name in names:
+            for spelled, value in header.values(self._block, self._folded, name.lower().encode()):
+                left -= len(spelled) + len(value)
+                if left < 0:
+                    return found
+                found.setdefault(_canonical(spelled), []).append(_text(value))
+        return found
+
+
 def _by_header(block: bytes) -> tuple[bool, Headers]:
-    headers: Headers = {}
-    for name, value in header.parse(block):
-        headers.setdefault(_canonical(name), []).append(value.decode("utf-8", "replace"))
-    if _UBER in headers:
-        return _uber(headers)
-    sampled = headers.get(_B3_SAMPLED, [""])[0]
+    asking = _Asking(block)
+    uber = asking.first(_UBER)
+    if uber is not None:
+        is_asked = _is_uber_sampled(uber.split(":"))
+        return is_asked, asking.kept(_UBER, _UBER_CONTEXT) if is_asked else {}
+    sampled = asking.first(_B3_SAMPLED)
     if sampled == "0":
         return False, {}
-    if sampled == "1" or _B3_TRACE in headers:
-        return True, {name: headers[name] for name in _B3_PARTS if name in headers}
-    if _B3 in headers:
-        fields = headers[_B3][0].split("-")
+    if sampled == "1" or asking.first(_B3_TRACE) is not None:
+        return True, asking.kept(*_B3_PARTS)
+    b3 = asking.first(_B3)
+    if b3 is not None:
+        fields = b3.split("-")
         denied = fields == ["0"] or (len(fields) > 2 and fields[2] == "0")
-        return (False, {}) if denied else (True, {_B3: headers[_B3]})
-    if _TRACE_PARENT in headers:
-        return _trace_context(headers)
-    return False, {}
+        return not denied, {} if denied else asking.kept(_B3)
+    parent = asking.first(_TRACE_PARENT)
+    is_asked = parent is not None and _is_context_sampled(parent.split("-"))
+    return is_asked, asking.kept(_TRACE_PARENT, _TRACE_STATE) if is_asked else {}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _canonical(name: bytes) -> str:
-    text = name.decode("utf-8", "replace")
-    return "-".join(part.capitalize() for part in text.split("-"))
+    return "-".join(part.capitalize() for part in _text(name).split("-"))
 
 
-def _uber(headers: Headers) -> tuple[bool, Headers]:
-    fields = headers[_UBER][0].split(":")
-    if len(fields) != _FIELDS or not 0 < len(fields[3]) <= 2 or not _flag(fields[3]):
-        return False, {}
-    context = {name: value for name, value in headers.items() if name.startswith(_UBER_CONTEXT)}
-    return True, {_UBER: headers[_UBER], **context}
+def _is_uber_sampled(fields: list[str]) -> bool:
+    return len(fields) == _FIELDS and 0 < len(fields[3]) <= 2 and _flag(fields[3])
 
 
-def _trace_context(headers: Headers) -> tuple[bool, Headers]:
-    fields = headers[_TRACE_PARENT][0].split("-")
-    if len(fields) != _FIELDS or len(fields[3]) != 2 or not _flag(fields[3]):
-        return False, {}
-    kept = (_TRACE_PARENT, _TRACE_STATE)
-    return True, {name: headers[name] for name in kept if name in headers}
+def _is_context_sampled(fields: list[str]) -> bool:
+    return len(fields) == _FIELDS and len(fields[3]) == 2 and _flag(fields[3])
 
 
 def _flag(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from leafnode.limits import RESPONSES_ENDED_PER_TURN, SERVICE_WORK
+from leafnode.limits import HEADER_BYTES_A_WORK, RESPONSES_ENDED_PER_TURN, SERVICE_WORK
 from leafnode.nuid import nuid
 from leafnode.protocol import header
 from leafnode.protocol.client_info import encode
@@ -151,7 +151,7 @@ class ServiceImport:
         """Send a request on; return how many received it. Implements Relay."""
         if any(one.export is self.export for one in message.passed):
             return 0  # a circle
-        origin.outbox.work_left -= SERVICE_WORK
+        origin.outbox.work_left -= SERVICE_WORK + message.header_size // HEADER_BYTES_A_WORK
         exporter = self.exporter
         to = self._subject_there(message.subject)
         if exporter.mappings is not None:
@@ -242,6 +242,7 @@ class Response:
         "started_wall_ns",
         "to",
         "touched_ns",
+        "units",
     )
 
     def __init__(
@@ -268,6 +269,7 @@ class Response:
         self.started_ns = 0
         self.started_wall_ns = 0
         self.touched_ns = 0
+        self.units = 1  # as how many answers it counts, see `Awaited`
 
     def forward(self, origin: Peer, message: Message) -> int:
         """Bring one message of the answer back; return how many received it."""

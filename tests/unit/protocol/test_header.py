@@ -1,7 +1,14 @@
 """leafnode.protocol.header: blocks as clients and nats-server write them."""
 
-import pytest
+from __future__ import annotations
 
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.limits import SAME_HEADER_MAX
 from leafnode.protocol import header
 
 BLOCK = b"NATS/1.0\r\nA: 1\r\nNats-Msg-Id:x y \r\nA: 2\r\n\r\n"
@@ -66,3 +73,62 @@ def test_a_line_is_removed_and_a_block_without_lines_is_none() -> None:
     assert header.removed(block, b"C") == header.build([(b"A", b"1"), (b"AB", b"2")])
     assert header.removed(block, b"B") == block
     assert header.removed(header.build([(b"A", b"1")]), b"A") == b""
+
+
+SPELLED = st.sampled_from([b"Own", b"own", b" oWN\t", b"\t\tOWN", b"Owner", b"The-Own", b"Own Own"])
+LINES = st.tuples(SPELLED, st.sampled_from([b":", b": own: 1", b"", b": x\ry"]))
+
+
+@given(st.lists(st.tuples(LINES, st.sampled_from([b"\r\n", b"\n"])), max_size=30))
+def test_what_is_set_stands_once_and_last_however_it_was_spelled(
+    lines: list[tuple[tuple[bytes, bytes], bytes]],
+) -> None:
+    texts = [name + rest for (name, rest), _ in lines]
+    block = b"NATS/1.0" + b"".join(end + text for (_, end), text in zip(lines, texts, strict=True))
+
+    found = header.replaced(block + b"\r\n\r\n", b"Own", b"new")
+
+    kept = [
+        text
+        for text in texts
+        if not (b":" in text and text.partition(b":")[0].strip().lower() == b"own")
+    ]
+    assert found.endswith(b"\r\nOwn: new\r\n\r\n")
+    got = [line.removesuffix(b"\r") for line in found.removesuffix(b"\r\n\r\n").split(b"\n")]
+    assert got == [b"NATS/1.0", *kept, b"Own: new"]
+
+
+def test_a_block_is_made_where_there_was_none() -> None:
+    assert header.replaced(b"", b"A", b"1") == header.build([(b"A", b"1")])
+
+
+def test_of_very_many_lines_that_are_to_go_the_last_take_the_rest_with_them() -> None:
+    lines = [(b"A", b"1"), *[(b"Own", b"x"), (b"B", b"2")] * (SAME_HEADER_MAX + 10)]
+
+    found = header.parse(header.replaced(header.build(lines), b"Own", b"new"))
+
+    assert found[0] == (b"A", b"1")
+    assert found[1:-1] == [(b"B", b"2")] * SAME_HEADER_MAX
+    assert found[-1] == (b"Own", b"new")
+
+
+@pytest.mark.parametrize("line", [b"a:\r\n", b"Own:\r\n", b"own own\r\n"])
+def test_a_block_of_very_many_lines_is_searched_and_not_cut_up(line: bytes) -> None:
+    block = header.VERSION + b"\r\n" + line * 50_000 + b"\r\n"
+    tracemalloc.start()
+
+    header.replaced(block, b"Own", b"new")
+    list(header.values(block, block.lower(), b"other"))
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * len(block)
+
+
+def test_values_of_a_name_in_any_case_or_of_all_that_begin_so() -> None:
+    block = header.build([(b"A", b"1"), (b"a", b"2"), (b"Ab", b"3"), (b"C-x", b"4"), (b"c-", b"5")])
+    folded = block.lower()
+
+    assert list(header.values(block, folded, b"a")) == [(b"A", b"1"), (b"a", b"2")]
+    assert list(header.values(block, folded, b"c-")) == [(b"C-x", b"4"), (b"c-", b"5")]
+    assert list(header.values(block, folded, b"d")) == []

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from leafnode.limits import LATENCY_HEADERS_BYTES_MAX
 from leafnode.protocol.header import build
 from leafnode.routing.latency import Latency, asks_for_sample
 
@@ -69,3 +70,29 @@ def test_a_tracing_header_asks_for_it(
 )
 def test_a_header_that_does_not_ask_or_denies_it(pair: tuple[bytes, bytes]) -> None:
     assert asked(pair) == (False, {})
+
+
+LONG = b"x" * LATENCY_HEADERS_BYTES_MAX
+
+
+def test_what_is_kept_of_headers_has_a_bound() -> None:
+    is_asked, headers = asked(
+        (b"Uber-Trace-Id", b"4:5:6:1"),
+        *((b"Uberctx-%d" % number, b"y" * 500) for number in range(100)),
+    )
+
+    assert is_asked
+    assert list(headers)[:2] == ["Uber-Trace-Id", "Uberctx-0"]
+    size = sum(len(name) + len(values[0]) for name, values in headers.items())
+    assert LATENCY_HEADERS_BYTES_MAX - 600 < size <= LATENCY_HEADERS_BYTES_MAX
+    assert asked((b"traceparent", b"00-4b-00-01"), (b"tracestate", LONG)) == (
+        True,
+        {"Traceparent": ["00-4b-00-01"]},
+    )
+
+
+@pytest.mark.parametrize("name", [b"Uber-Trace-Id", b"traceparent"])
+def test_a_header_too_long_to_be_kept_does_not_ask(name: bytes) -> None:
+    start = b"4:5:6:01" if name == b"Uber-Trace-Id" else b"00-4b-00-01"
+
+    assert asked((name, LONG + start)) == (False, {})

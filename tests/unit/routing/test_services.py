@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.limits import (
+    HEADER_BYTES_A_WORK,
     PENDING_RESPONSES_EXPORT_MAX,
     PENDING_RESPONSES_MAX,
     PENDING_RESPONSES_REQUESTER_MAX,
     RESPONSES_ENDED_PER_TURN,
 )
 from leafnode.protocol.client_info import ClientInfo
+from leafnode.protocol.header import build
 from leafnode.routing import awaited
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
@@ -356,6 +358,48 @@ def test_where_an_account_waits_for_too_many_the_service_that_owes_most_gives_wa
 
     assert len(crowd.waiting) == 16
     assert crowd.answered(modest, [first, crowd.ask(modest, b"fast", 8)]) == [7, 8]
+
+
+def test_an_answer_with_long_subjects_or_headers_counts_as_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(awaited, "PENDING_RESPONSES_REQUESTER_MAX", 10)
+    monkeypatch.setattr(awaited, "PENDING_RESPONSE_BYTES", 100)
+    pair = Pair(latency=Latency(b"lat", 0))
+    pair.responder.subscribe(b"q", b"1")
+    block = build([(b"traceparent", b"00-4b-00-01"), (b"tracestate", b"x" * 150)])
+    long = b"HPUB q inbox.%d %d %d\r\n%b\r\n" % (1, len(block), len(block), block)
+    waiting = pair.importing.awaited
+
+    for _ in range(8):
+        pair.ask()
+    assert (len(waiting), waiting.dropped) == (8, 0)
+    pair.ask(long)  # counts as three
+    assert (len(waiting), waiting.dropped) == (8, 1)
+    for _ in range(4):
+        pair.ask(long)
+    assert (len(waiting), waiting.dropped) == (3, 10)
+    for _ in range(10):
+        pair.ask()
+    assert (len(waiting), waiting.dropped) == (10, 13)
+    pair.world.clock.advance(3 * SECOND_NS)
+    assert len(waiting) == 0
+    assert waiting._exports.total == 0
+
+
+def test_a_long_header_of_a_request_is_work_of_who_asks() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    left = []
+    for size in (1, 1, 1, 801):  # at first a route is built
+        before = pair.requester.outbox.work_left = 100_000
+        block = build([(b"A", b"x" * size)])
+        lead = b"HPUB q inbox.1 %d %d\r\n" % (len(block), len(block))
+        pair.requester.lane.feed(lead + block + b"\r\n")
+        pair.requester.lane.next_line()
+        left.append(before - pair.requester.outbox.work_left)
+
+    assert left[3] - left[2] >= 800 // HEADER_BYTES_A_WORK
 
 
 def test_what_gives_way_is_measured_as_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
