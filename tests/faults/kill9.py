@@ -38,6 +38,7 @@ START_S: Final = 60.0
 LOAD_S: Final = (0.05, 0.6)  # how long the load lasts before a kill
 PIPELINES: Final = (1, 8, 64)  # messages on their way at a time
 PAYLOAD_MAX: Final = 400
+LOG_TAIL: Final = 4000
 
 
 @dataclass(slots=True)
@@ -151,7 +152,8 @@ class Loop:
         while True:
             assert self._process is not None
             if self._process.returncode is not None:
-                raise RuntimeError(f"leafnode ended by itself, see {self._log}")
+                said = self._log.read_text()[-LOG_TAIL:]  # it goes with its directory
+                raise RuntimeError(f"leafnode ended by itself:\n{said}")
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self._port)
             except OSError:
