@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
-from leafnode.store import schema
-from tests.sim.committer import open_store
+from leafnode.store import schema, writes
+from leafnode.store.inspect import Inspection
+from leafnode.store.rows import checksum
+from leafnode.store.verify import verify
+from tests.sim.committer import open_store, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,18 +170,48 @@ def test_a_migration_that_fails_leaves_the_version_before(path: Path) -> None:
     conn.close()
 
 
-def test_a_store_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
-    path = tmp_path / schema.FILE_NAME
+def older(directory: Path, version: int) -> Path:
+    """Make a store as an older version left it: two messages, a subject and a consumer."""
+    path = directory / schema.FILE_NAME
     conn = sqlite3.connect(path, isolation_level=None)
     conn.execute(schema.CREATION_PRAGMAS[2])
-    schema.migrate(conn, path, [schema.VERSION_1])
-    conn.execute("INSERT INTO stream VALUES(1, 'A', 'S', 5, x'7B7D', 8, 7)")
+    schema.migrate(conn, path, schema.MIGRATIONS[:version])
+    conn.execute(
+        "INSERT INTO stream(id, account, name, created, config, first_seq, last_seq) "
+        "VALUES(1, 'A', 'S', 5, x'7B7D', 6, 5)"
+    )
+    conn.execute("INSERT INTO subject(stream, sid, name) VALUES(1, 1, x'61')")
+    conn.execute(
+        "INSERT INTO consumer(stream, name, created, config, state) "
+        "VALUES(1, 'C', 5, x'7B7D', x'01')"
+    )
+    conn.execute("INSERT INTO segment(stream, no, first_seq, sealed) VALUES(1, 1, 6, 0)")
+    conn.execute(
+        "CREATE TABLE m1_1(seq INTEGER PRIMARY KEY, sid INTEGER NOT NULL, ts INTEGER NOT NULL, "
+        "hl INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT"
+    )
+    rows = [(seq, 1, seq, 0, checksum(zlib.crc32(b"a"), seq, seq, 0, b"x"), b"x") for seq in (6, 7)]
+    writes.insert_rows(conn, 1, 1, rows)
     conn.close()
+    return path
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_version_is_taken_over(tmp_path: Path, version: int) -> None:
+    path = older(tmp_path, version)
+    with pytest.raises(StoreError, match=f"was written by an older leafnode: schema {version}"):
+        schema.open_inspector(path)
 
     world = open_store(tmp_path)
 
-    assert world.store.streams()[0].store.append(b"a", 0, b"", 1) == 8
+    (record,) = world.store.streams()
+    assert world.damage == []
+    assert [one.seq for one in read_all(record.store, world.settle)] == [6, 7]
+    assert [one.state for one in world.store.consumers("A", "S")] == [b"\x01"]
+    assert record.store.append(b"a", 0, b"", 9) == 8
     world.close()
+    with Inspection(path) as inspection:
+        assert [one.problems for one in verify(inspection) if one is not None] == [[], []]
 
 
 @pytest.mark.parametrize(
