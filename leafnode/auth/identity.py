@@ -96,7 +96,8 @@ class LoginRefused(AuthError):  # noqa: N818 -- what happened, not what is wrong
     """Credentials that do not hold. One text for every reason: it must teach nothing.
 
     `reason` is for the log, `state` is what monitoring calls such an end. `asked` is the account
-    whose service was to decide, empty where nobody's was; `told` is what that account is told.
+    that hears of it, and `told` what it hears: whose service was to decide, or where somebody was
+    who is let in no more; empty: where those are who are nobody yet.
     """
 
     def __init__(self, reason: str = "", *, state: str = REFUSED) -> None:

@@ -22,6 +22,7 @@ from leafnode.auth.identity import (
 )
 from leafnode.auth.secrets import Secrets, is_bcrypt
 from leafnode.errors import quoted
+from leafnode.protocol.info import DEFAULT_CONNECT
 
 if TYPE_CHECKING:
     from leafnode.auth.identity import PeerFacts
@@ -72,12 +73,12 @@ class StaticLogins:
                 raise UserRemoved("nobody has a name any more")
             return users.anybody
         if not identity.user:
-            if not users.token or identity.proof != users.anybody.proof:
-                raise LoginRefused("the token is another one")
-            return self._by_token(facts)
+            return self._nobody_again(identity, facts)
         user = users.named(identity.user) or users.single
         if user is None or user.identity.user != identity.user:
             raise UserRemoved("the user is gone")
+        if user.identity.account != identity.account:
+            raise UserRemoved("the user belongs to another account")
         if not user.allows(facts.kind):
             raise LoginRefused("the user may not connect this way any more")
         if identity.proof != user.identity.proof:
@@ -85,6 +86,14 @@ class StaticLogins:
         if not user.identity.key:
             self._check_mapping(user, facts)
         return _unless_proxied(user, facts).identity
+
+    def _nobody_again(self, identity: Identity, facts: PeerFacts) -> Identity:
+        """Who came in with a token, or without anything: then as `no_auth_user` from now on."""
+        if self._users.token and identity.proof == self._users.anybody.proof:
+            return self._by_token(facts)
+        if not identity.proof and (user := self.anonymous(DEFAULT_CONNECT, facts)) is not None:
+            return _unless_proxied(user, facts).identity
+        raise LoginRefused("the token is another one")
 
     def _check_mapping(self, user: KnownUser, facts: PeerFacts) -> None:
         """Raise LoginRefused where a certificate has to say who the user is, and does not."""

@@ -65,7 +65,8 @@ def first_info(
     What is signed is told once. Where there is a no_auth_user nobody needs credentials, which
     nats-server says in this INFO alone, and not over WebSocket. `is_tls`: it is encrypted already.
     """
-    is_open = bool(options.no_auth_user) and kind is ConnectionType.STANDARD
+    is_named = bool(options.no_auth_user) and not options.admits_guests
+    is_open = is_named and kind is ConnectionType.STANDARD
     return msgspec.structs.replace(
         info,
         nonce=nonce.decode(),

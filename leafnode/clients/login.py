@@ -163,6 +163,7 @@ class Login:
         try:
             return self._seams.authenticator.again(self.identity, self.facts())
         except LoginRefused as err:
+            err.asked = err.asked or self.identity.account
             self._note(err)
             raise
 

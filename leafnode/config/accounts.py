@@ -23,7 +23,7 @@ from leafnode.config.account_options import (
 from leafnode.config.authorization import users
 from leafnode.config.import_check import ImportCheck, latency_problem
 from leafnode.config.mappings import mappings
-from leafnode.config.options import SYSTEM_ACCOUNT
+from leafnode.config.options import GLOBAL_ACCOUNT, SYSTEM_ACCOUNT
 from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.sharing import exports, imports, percent
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from leafnode.config.options import Authorization, Options, User
 
-GLOBAL: Final = "$G"
 _INT64_MAX: Final = 2**63 - 1
 _COUNT: Final = convert.number(0, 2**31 - 1, "a count", {UNLIMITED: UNLIMITED})
 _STORED: Final = convert.number(0, _INT64_MAX, "a size", {UNLIMITED: UNLIMITED})
@@ -69,7 +68,7 @@ def check_users(
     for account in configured:
         if not account.users:
             continue
-        where = _users_place(place, account.name)
+        where = _within(place, account.name, "users")
         if authorization.user:
             raise where.error("Can not have a single user/pass and accounts")
         if authorization.token:
@@ -83,7 +82,7 @@ def check_users(
 
 def check_names(options: Options, given: Given) -> None:
     """Raise ConfigError where an option names an account that is not there."""
-    known = {GLOBAL, *(account.name for account in options.accounts)}
+    known = {GLOBAL_ACCOUNT, *(account.name for account in options.accounts)}
     if options.operator is not None:
         known.add(options.system_account)  # a JWT says whether it is one
     if options.system_account not in {*known, SYSTEM_ACCOUNT}:
@@ -98,6 +97,14 @@ def check_names(options: Options, given: Given) -> None:
         if name not in known and not by_jwt:
             where = _inner(given.places[path[0]], path[1:])
             raise where.expected("the name of an account")
+
+
+def check_system(options: Options, given: Given) -> None:
+    """Raise ConfigError where the system account is to have JetStream."""
+    for account in options.accounts if options.jetstream is not None else ():
+        if account.name == options.system_account and account.jetstream is not None:
+            where = _within(given.places["accounts"], account.name, "jetstream")
+            raise where.error("Not allowed to enable JetStream on the system account")
 
 
 def _measured(options: Options) -> str:
@@ -140,12 +147,12 @@ def _who(user: User) -> str:
     return user.nkey or user.user
 
 
-def _users_place(place: Place, account: str) -> Place:
-    return _inner(place.child(account, place.entries()[account]), ("users",))
+def _within(place: Place, account: str, key: str) -> Place:
+    return _inner(place.child(account, place.entries()[account]), (key,))
 
 
 def _check_name(place: Place, name: str) -> None:
-    if name == GLOBAL:
+    if name == GLOBAL_ACCOUNT:
         raise place.error(f"{quoted(name)} is a Reserved Account")
 
 

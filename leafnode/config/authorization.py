@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.config import convert
-from leafnode.config.options import AuthCalloutOptions, Authorization, PermissionsOptions, User
+from leafnode.config.options import (
+    GLOBAL_ACCOUNT,
+    AuthCalloutOptions,
+    Authorization,
+    PermissionsOptions,
+    User,
+)
 from leafnode.config.permissions import permissions
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates, shown
 from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from leafnode.config.options import Options
-
-_GLOBAL: Final = "$G"
 
 
 def authorization(place: Place) -> Authorization:
@@ -109,7 +113,7 @@ def check_callout(options: Options, given: Given) -> None:
                 f"auth_callout allowed account {quoted(name)} not found in configured accounts"
             )
             raise where.error(problem)
-    if callout.account not in accounts | {_GLOBAL, options.system_account}:
+    if callout.account not in accounts | {GLOBAL_ACCOUNT, options.system_account}:
         raise where.error(f"authorization callout account {quoted(callout.account)} not valid")
     known = {name for user in users_of(options) for name in (user.user, user.nkey)}
     for name in callout.auth_users:
@@ -118,6 +122,8 @@ def check_callout(options: Options, given: Given) -> None:
 
 
 def _connection_types(place: Place) -> tuple[str, ...]:
+    if isinstance(place.node.value, str):
+        return (_connection_type(place),)
     return tuple(_connection_type(item) for item in place.items("connection types"))
 
 

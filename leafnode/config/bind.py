@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.config import blocks, convert, leafnodes, monitoring, process, refused, taken
 from leafnode.config import operator as operator_mode
-from leafnode.config.accounts import accounts, check_names, check_users
+from leafnode.config.accounts import accounts, check_names, check_system, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
 from leafnode.config.digest import config_digest
 from leafnode.config.mappings import mappings
-from leafnode.config.options import SYSTEM_ACCOUNT, HostPort, JetStreamOptions, Options
+from leafnode.config.options import (
+    GLOBAL_ACCOUNT,
+    SYSTEM_ACCOUNT,
+    HostPort,
+    JetStreamOptions,
+    Options,
+)
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.tls import listener_tls
@@ -42,9 +48,7 @@ _MAX_PAYLOAD: Final = convert.number(
 )
 _CONTROL_LINE: Final = convert.number(1, _INT32_MAX, "a size", {0: limits.MAX_CONTROL_LINE_BYTES})
 _MAX_PENDING: Final = convert.number(1, 2**40, "a size", {0: limits.MAX_PENDING_BYTES})
-_MAX_CONNECTIONS: Final = convert.number(
-    1, _INT32_MAX, "a count", {0: limits.MAX_CONNECTIONS}, below=-1
-)
+_MAX_CONNECTIONS: Final = convert.number(1, _INT32_MAX, "a count", {0: _NO_LIMIT}, below=_NO_LIMIT)
 _MAX_SUBSCRIPTIONS: Final = convert.number(_NO_LIMIT, _INT32_MAX, "a count")
 _PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
 
@@ -126,7 +130,21 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
         config_digest=digest,
     )
     _check_together(options, given)
-    return options
+    return _with_system(options, given)
+
+
+def _with_system(options: Options, given: Given) -> Options:
+    """A system account that the file names or has is there, whatever `no_system_account` says."""
+    names = {account.name for account in options.accounts}
+    if "system_account" not in given.values and SYSTEM_ACCOUNT not in names:
+        return options
+    alone = options.system_account in names and names <= {GLOBAL_ACCOUNT, options.system_account}
+    asked = options.operator is not None or bool(options.no_auth_user)
+    return replace(
+        options,
+        no_system_account=False,
+        admits_guests=alone and not asked and "authorization" not in given.values,
+    )
 
 
 def _fold_listen(values: dict[str, Any]) -> None:
@@ -180,6 +198,7 @@ def _check_together(options: Options, given: Given) -> None:
     operator_mode.check_operator(options, given)
     check_callout(options, given)
     check_names(options, given)
+    check_system(options, given)
     if problem := process.js_domain_problem(options):
         raise given.places["default_js_domains"].error(problem)
     if problem := process.grace_problem(options):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
     from leafnode.config.listener_options import LeafListener, ListenerTls, Websocket
 
+GLOBAL_ACCOUNT: Final = "$G"
 SYSTEM_ACCOUNT: Final = "$SYS"  # what it is called where nobody names it
 _NO_LIMIT: Final = 2**31 - 1  # of connections: file descriptors end first
 
@@ -322,6 +323,7 @@ class Options:
     mappings: tuple[Mapping, ...] = ()  # of the global account
     system_account: str = SYSTEM_ACCOUNT
     no_system_account: bool = False
+    admits_guests: bool = False  # into $G: only the system account has users
     tls: ListenerTls | None = None  # of the listener for clients
     allow_non_tls: bool = False
     websocket: Websocket | None = None

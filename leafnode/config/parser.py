@@ -7,6 +7,7 @@ the function handed in. Truth: measured on nats-server 2.15.1; docs/configuratio
 from __future__ import annotations
 
 import os.path
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -25,6 +26,9 @@ Value: TypeAlias = "str | int | float | bool | datetime | list[Node] | dict[str,
 # What stands behind these keys is never repeated in an error, not even as the name of a variable:
 # `password: $tr0ng` is an undefined variable and a secret. `nkey` may hold a seed inline.
 SECRET_KEYS: Final = frozenset({"password", "pass", "token", "nkey", "seed"})
+
+# What Python makes of bytes of the environment that are no UTF-8.
+_NO_UNICODE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -217,6 +221,10 @@ class _Parser:
         if text is None:
             hint = "put a value that begins with $ in quotes"
             raise self._lexer.error(token.offset, f"the variable {shown} is not defined; {hint}")
+        if _NO_UNICODE.search(text):
+            raise self._lexer.error(
+                token.offset, f"the environment's value of the variable {shown} is not UTF-8"
+            )
         try:
             inner = _Parser(text, self._file, self._shared, (), self._depth + 1)
             found = inner.from_environment((*names, name))

@@ -109,6 +109,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "accounts": Live(Part.ACCOUNTS, "accounts", is_secret=True),
     "mappings": Live(Part.ACCOUNTS, "mappings", is_secret=True),
     "authorization": Live(Part.LOGINS, "authorization", is_secret=True),
+    "admits_guests": Derived(),
     "no_auth_user": Live(Part.LOGINS, "no_auth_user"),
     "trusted_proxies": Live(Part.LOGINS, "proxies"),
     "operator": Live(Part.RESOLVER, "accounts", is_secret=True),
@@ -188,7 +189,7 @@ def changes(old: Options, new: Options) -> list[Change]:
             _check_websocket(before, after)
         if field == "leafnodes":
             _check_leaf_port(before, after)
-        if field == "no_auth_user":
+        if field == "no_auth_user" and not (old.admits_guests or new.admits_guests):
             _check_no_auth_user(before, after, new)
         if field == "jetstream":
             _check_jetstream(before, after)

@@ -82,7 +82,7 @@ class Reloader:
         async with self._busy:
             try:
                 options = await asyncio.to_thread(load)
-                await self._apply(operators.completed(self._server.operator, options))
+                await self._apply(self._server.completed(options))
             except UnreadableError as err:
                 return str(err)
             except ConfigError as err:
@@ -158,7 +158,7 @@ class Reloader:
                 ready.monitor = await monitoring.bind_monitor(server, options)
             if toggles:
                 ready.jetstream = await features.open_jetstream(server, options)
-        except (LeafnodeError, OSError):
+        except BaseException:  # a fault of ours, too, must leave no port taken
             if ready.log is not None:
                 ready.log.close()
             if ready.monitor is not None:

@@ -41,6 +41,7 @@ from leafnode.server import (
 from leafnode.server.accounts import Accounts, AccountSeams
 from leafnode.server.client_info import client_info
 from leafnode.server.group import task_group
+from leafnode.server.guests import guest_of, with_guests
 from leafnode.server.in_turns import in_turns, walk
 from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
@@ -86,12 +87,15 @@ class Server:
     """One leafnode process, from its options to its exit status."""
 
     _status = 0
+    port = 0
+    is_lame_duck = False
     _reload_waits = False  # a signal asked for it before the start was over
     leaf_port: leaf_port.LeafPort | None = None  # None: no leaf is let in
 
     def __init__(self, options: Options, seams: Seams) -> None:
         self.operator = operators.operator_mode(options, seams.clock)
-        self.options = options = operators.completed(self.operator, options)
+        self._guest = guest_of(seams.random)
+        self.options = options = self.completed(options)
         self.clock = seams.clock
         self.random = seams.random
         self.token_bytes = seams.token_bytes
@@ -125,11 +129,9 @@ class Server:
         self.websocket_authenticator: Authenticator | None = None  # None: the server's
         self.monitor: Listener | None = None
         self.ports_file = PortsFile(seams.program)
-        self.is_lame_duck = False
         self.on_lame_duck: list[Callable[[], None]] = []  # told behind the clients
         self._slips: list[str] = []  # of the warnings, what follows from the options
         self.warnings: list[str] = []  # what is allowed and probably a slip; status and health
-        self.port = 0
         self.client_seams: ClientSeams | None = None  # what all client connections share
         self._cids = itertools.count(1)
         self.ready = asyncio.Event()  # set once it serves
@@ -139,6 +141,10 @@ class Server:
         self.load = seams.load
         self.config_loaded_ns = self.started_wall_ns
         self._reloader: Reloader | None = None  # until the first reload
+
+    def completed(self, options: Options) -> Options:
+        """Return a configuration with what it leaves to this server."""
+        return with_guests(operators.completed(self.operator, options), self._guest)
 
     def next_cid(self) -> int:
         """Number connections of every kind, from 1."""

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.config.bind import load
+from leafnode.server.guests import guest_of, with_guests
 from tests.conformance.transcript import Case, Player, read
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.leaf_port import LEAF_PORT, LeafPortWorld
@@ -66,6 +68,7 @@ class OurServer:
 
     def __init__(self, conf: str) -> None:
         options = load("transcript.conf", {}, read=lambda _: conf + "\n")
+        options = with_guests(options, guest_of(Random(1)))
         self._world = LeafPortWorld(options) if options.leafnodes else ClientWorld(options)
 
     def connect(self) -> MemoryConnection:

@@ -22,6 +22,7 @@ from leafnode.auth.identity import (
     UserRemoved,
 )
 from leafnode.auth.nkey import KeyPair
+from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import Authorization, Options, User
 from leafnode.protocol.info import Connect
 
@@ -227,6 +228,8 @@ def test_a_user_whose_secret_or_kind_of_connection_is_another_one_does_not_hold(
     assert again(ann_alone(replace(ANN, allowed_connection_types=("WEBSOCKET",)))) == REFUSED
     assert again(ann_alone(replace(ANN, allowed_connection_types=("STANDARD",)))) == "ann"
     assert again(Options(authorization=Authorization(users=(GUEST,)))) == "gone"
+    elsewhere = AccountOptions("B", users=(replace(ANN, password="other"),))
+    assert again(Options(accounts=(elsewhere,))) == "gone"  # comes back, and is told then
     assert again(Options(authorization=Authorization(token="t"))) == "gone"
 
 

@@ -95,6 +95,19 @@ def test_a_login_that_does_not_hold_any_more_is_cut(world: ClientWorld, client: 
     assert client.raw.ended
 
 
+def test_the_account_of_who_is_let_in_no_more_hears_of_it(
+    world: ClientWorld, client: SimClient
+) -> None:
+    handler = next(iter(world.server.registry.open.values()))
+    account = handler.identity.account if handler.identity is not None else ""
+
+    reload(world, users(password="other"))
+
+    refusal = handler._login.refusal
+    assert refusal is not None
+    assert (refusal.asked, account) == ("$G", "$G")
+
+
 def test_a_user_that_may_not_connect_this_way_any_more_is_cut(
     world: ClientWorld, client: SimClient
 ) -> None:

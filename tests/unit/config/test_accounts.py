@@ -156,6 +156,11 @@ def test_the_example_is_a_whole_file() -> None:
             "system account not setup",
         ),
         (
+            'jetstream: true\naccounts { "$SYS" { jetstream: enabled } }',
+            "x.conf:2:21: accounts.$SYS.jetstream: Not allowed to enable JetStream on the system "
+            "account",
+        ),
+        (
             'serial { account: X, ports [ {device: "/dev/x", name: p, subject: a} ] }',
             'x.conf:1:10: serial.account: expected the name of an account, got "X"',
         ),

@@ -144,6 +144,8 @@ def test_a_user_may_be_bound_to_ways_of_connecting_and_to_a_proxy() -> None:
 
     assert user.allowed_connection_types == ("STANDARD", "WEBSOCKET")
     assert user.proxy_required
+    (user,) = authorization("users: [{user: a, password: b, allowed_connection_types: mqtt}]").users
+    assert user.allowed_connection_types == ("MQTT",)
 
 
 def test_no_auth_user_is_a_user_and_may_go_without_a_password() -> None:

@@ -189,7 +189,6 @@ def test_a_number_is_taken_at_its_bound_and_refused_past_it(key: str, highest: i
         "max_payload",
         "max_control_line",
         "max_pending",
-        "max_connections",
         "max_subscriptions",
         "ping_interval",
         "ping_max",
@@ -212,6 +211,7 @@ def test_a_control_line_larger_than_a_read_is_taken_as_that_with_a_warning() -> 
 
 def test_no_limit_of_connections_and_payload_is_minus_one() -> None:
     assert options("max_connections: -1").connections_max == 2**31 - 1
+    assert options("max_connections: 0").connections_max == 2**31 - 1
     assert options("max_connections: 7").connections_max == 7
     assert options("max_payload: -1").max_payload_bytes == options("").max_pending_bytes
     assert options("max_payload: -1\nmax_pending: 2MB").max_payload_bytes == 2 * limits.MIB

@@ -191,6 +191,11 @@ def test_an_environment_value_is_parsed_like_a_value(text: str, value: object) -
     assert tree("a: $X", {"X": text, "OTHER": "other"}) == {"a": value}
 
 
+def test_an_environment_value_that_is_no_utf8_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"x.conf:1:4: the environment's value .* is not UTF-8"):
+        tree("a: $X", {"X": "a\udcff"})
+
+
 @pytest.mark.parametrize("text", ["a b", "it's", "a;b", '"a', "{", "$X", "$Y"])
 def test_an_environment_value_that_is_no_value_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(
