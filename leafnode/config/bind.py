@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _UINT8_MAX: Final = 255
 _INT32_MAX: Final = 2**31 - 1
+_INT64_MAX: Final = 2**63 - 1
 # 0 is nats-server's way to ask for the default.
 _MAX_SIZE: Final = 10**limits.MAX_SIZE_DIGITS - 1
 _NO_LIMIT: Final = -1
@@ -48,9 +49,9 @@ _MAX_PAYLOAD: Final = convert.number(
 )
 _CONTROL_LINE: Final = convert.number(1, _INT32_MAX, "a size", {0: limits.MAX_CONTROL_LINE_BYTES})
 _MAX_PENDING: Final = convert.number(1, 2**40, "a size", {0: limits.MAX_PENDING_BYTES})
-_MAX_CONNECTIONS: Final = convert.number(1, _INT32_MAX, "a count", {0: _NO_LIMIT}, below=_NO_LIMIT)
-_MAX_SUBSCRIPTIONS: Final = convert.number(_NO_LIMIT, _INT32_MAX, "a count")
-_PING_MAX: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.PING_MAX})
+_MAX_CONNECTIONS: Final = convert.number(1, _INT64_MAX, "a count", {0: _NO_LIMIT}, below=_NO_LIMIT)
+_MAX_SUBSCRIPTIONS: Final = convert.number(_NO_LIMIT, _INT64_MAX, "a count")
+_PING_MAX: Final = convert.number(1, _INT64_MAX, "a count", {0: limits.PING_MAX})
 
 
 def _max_control_line(place: Place) -> int:

@@ -170,6 +170,8 @@ def seconds(default_ns: int) -> Callable[[Place], int]:
 
     def convert(place: Place) -> int:
         value = place.node.value
+        if isinstance(value, str) and parse_duration(value) == 0:
+            return default_ns
         if not isinstance(value, int | float) or isinstance(value, bool):
             return duration(place)
         if value == 0:

@@ -16,9 +16,9 @@ from leafnode.config.place import Given, Place, Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_INT32_MAX: Final = 2**31 - 1
+_INT64_MAX: Final = 2**63 - 1
 # 0 is nats-server's way to ask for the default.
-_MAX_CLOSED: Final = convert.number(1, _INT32_MAX, "a count", {0: limits.MAX_CLOSED_CLIENTS})
+_MAX_CLOSED: Final = convert.number(1, _INT64_MAX, "a count", {0: limits.MAX_CLOSED_CLIENTS})
 
 
 def fold_http(values: dict[str, Any]) -> None:

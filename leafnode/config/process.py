@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from leafnode.config.options import Options
 
 LAME_DUCK_MIN_NS: Final = 30 * NS_PER_S  # nats-server server/opts.go
-_INT32_MAX: Final = 2**31 - 1
 _INT64_MAX: Final = 2**63 - 1
 _SYSLOG_URL: Final = re.compile(r"(udp|tcp)://[^\s/@]+:(?P<port>[0-9]{1,5})|unix://?/\S+", re.ASCII)
 
@@ -105,7 +104,7 @@ ROWS: Final = (
     Row(
         ("logfile_max_num", "log_max_num"),
         "log_max_files",
-        convert.number(0, _INT32_MAX, "a count", below=0),
+        convert.number(0, _INT64_MAX, "a count", below=0),
     ),
     Row(("syslog",), "syslog", convert.boolean),
     Row(("remote_syslog",), "remote_syslog", _remote_syslog),
@@ -118,10 +117,10 @@ ROWS: Final = (
     Row(
         ("max_traced_msg_len",),
         "max_traced_msg_bytes",
-        convert.number(0, _INT32_MAX, "a size", below=0),
+        convert.number(0, _INT64_MAX, "a size", below=0),
     ),
     Row(("prof_port",), "prof_port", convert.port),
     Row(
-        ("prof_block_rate",), "prof_block_rate", convert.number(0, _INT32_MAX, "a number", below=0)
+        ("prof_block_rate",), "prof_block_rate", convert.number(0, _INT64_MAX, "a number", below=0)
     ),
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PIN: Final = re.compile(r"[0-9a-fA-F]{64}")
 _VERSIONS: Final = frozenset({"1.2", "1.3"})
 _OLD_VERSIONS: Final = frozenset({"1.0", "1.1"})
-_RATE_MAX: Final = 2**31 - 1
+_RATE_MAX: Final = 2**63 - 1
 
 # Go's name of a suite: OpenSSL's. Those of TLS 1.3 are always on, in both.
 TLS13_SUITES: Final = frozenset(
