@@ -191,6 +191,10 @@ class Reloader:
                 await walk(outbox, renew_all(clients, ClientHandler.again))
             if Part.CLIENTS in parts and is_news:
                 await in_turns(outbox, clients, ClientHandler.tell)
+        if _has_users(options) and not parts & {Part.ACCOUNTS, Part.LOGINS, Part.TLS}:
+            # nats-server takes any reload for one of users where there are some.
+            clients = [one for one in server.registry.open.values() if one.identity]
+            await in_turns(outbox, clients, ClientHandler.hold_to_bounds)
         await self._fit_accounts(gone)
         if Part.CONNECTIONS in parts:
             await self._fit_connections(options.connections_max)
@@ -219,3 +223,9 @@ class Reloader:
         error = errors.MaxConnectionsExceeded
         await in_turns(self._server.turn.outbox, chosen, lambda client: client.refuse(error()))
         log.info("Closed %d connections to fall within max_connections", too_many)
+
+
+def _has_users(options: Options) -> bool:
+    """Say whether there are users besides a token or a single one."""
+    lists = (options.authorization.users, *(account.users for account in options.accounts))
+    return any(lists) or options.operator is not None

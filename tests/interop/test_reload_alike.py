@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -180,6 +181,14 @@ class Reloaded:
             return ""
         return found["why"].replace(str(self._directory), "{dir}").replace(str(self._port), "PORT")
 
+    def connect(self, subscriptions: int, *, login: str) -> socket.socket:
+        """A client that is served, with so many subscriptions."""
+        client = socket.create_connection(("127.0.0.1", self._port), WAIT_S)
+        subs = "".join(f"SUB s{n} {n}\r\n" for n in range(subscriptions))
+        client.sendall(f'CONNECT {{"verbose":false{login}}}\r\n{subs}PING\r\n'.encode())
+        assert b"PONG" in heard(client)
+        return client
+
     @property
     def _file(self) -> Path:
         return self._directory / "server.conf"
@@ -250,3 +259,55 @@ def test_what_changes_live_here_is_refused_there(both: list[Reloaded]) -> None:
     for line, why in LIVE_HERE.items():
         assert ours.reload(line + "\n") == ""
         assert theirs.reload(line + "\n") == f"config reload not supported for {why}"
+
+
+USERS: Final = "authorization { users [{user: a, password: b}] }"
+SINGLE: Final = "authorization { user: a, password: b }"
+TOKEN: Final = "authorization { token: b }"
+AS_USER: Final = ',"user":"a","pass":"b"'
+FULL: Final = b"-ERR 'maximum subscriptions exceeded'"
+
+
+@pytest.mark.parametrize(
+    ("config", "login", "ours", "theirs"),
+    [
+        (USERS, AS_USER, [b"", FULL], [b"", FULL]),
+        (TOKEN, ',"auth_token":"b"', [b"", b""], [b"", b""]),
+        ("", "", [b"", b""], [b"", b""]),
+        (SINGLE, AS_USER, [b"", b""], [b"ended", b"ended"]),
+    ],
+)
+def test_any_reload_looks_at_users_with_all_the_subscriptions_that_they_may_have(
+    both: list[Reloaded], config: str, login: str, ours: list[bytes], theirs: list[bytes]
+) -> None:
+    found = []
+    for server in both:
+        server.start(f"max_subscriptions: 2\n{config}\n")
+        with ExitStack() as stack:
+            clients = [server.connect(count, login=login) for count in (1, 2)]
+            for client in clients:
+                stack.enter_context(client)
+
+            assert server.reload(f"max_subscriptions: 2\nping_max: 7\n{config}\n") == ""
+
+            found.append([end_of(client) for client in clients])
+
+    assert found == [ours, theirs]
+
+
+def heard(client: socket.socket) -> bytes:
+    """What comes until a PONG, an error or the end."""
+    said = b""
+    while not re.search(rb"PONG\r\n|-ERR.*\r\n", said) and (data := client.recv(4096)):
+        said += data
+    return said
+
+
+def end_of(client: socket.socket) -> bytes:
+    """With which error a client was ended; empty: it is served."""
+    try:
+        client.sendall(b"PING\r\n")
+        said = heard(client)
+    except ConnectionError:
+        return b"ended"
+    return b"" if b"PONG" in said else said.strip() or b"ended"
