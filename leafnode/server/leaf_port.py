@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.seams import ClientSeams
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from leafnode.server.server import Server
 
 log = logging.getLogger(__name__)
+
+_LOOPBACK: Final = ("127.", "::1", "localhost")
 
 
 class LeafPort:
@@ -193,6 +195,20 @@ def cluster(server: Server) -> str:
     """Return what our cluster is called: who dials hubs has one, named like itself."""
     leafnodes = server.options.leafnodes
     return server.name if leafnodes is not None and leafnodes.remotes else ""
+
+
+def slips(server: Server) -> list[str]:
+    """Return what may surprise: a port that lets everybody in who reaches it."""
+    port, leafnodes = server.leaf_port, server.options.leafnodes
+    options = leafnodes.listener if leafnodes is not None else None
+    if port is None or options is None or port.authenticator.required:
+        return []
+    if options.host.startswith(_LOOPBACK):
+        return []
+    return [
+        f"Every leaf that reaches {options.host}:{port.listener.port} may publish and subscribe: "
+        "set leafnodes.authorization, or listen on 127.0.0.1"
+    ]
 
 
 def facts(server: Server, not_after_s: int) -> LeafPortFacts | None:

@@ -418,7 +418,12 @@ class Server:
     def look_for_slips(self) -> None:
         """Say what is allowed and probably a slip: once in the log, for good in status."""
         options = self.options
-        slips = [*options.deprecated, *options.warnings, *client_ports.slips(self)]
+        slips = [
+            *options.deprecated,
+            *options.warnings,
+            *client_ports.slips(self),
+            *leaf_port.slips(self),
+        ]
         if not self.authenticator.required and not options.host.startswith(_LOOPBACK):
             slips.append(
                 f"Everybody who reaches {options.host} may publish and subscribe: set "

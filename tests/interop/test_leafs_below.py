@@ -473,3 +473,73 @@ async def test_a_leaf_comes_over_websocket(packs: str, tmp_path: Path) -> None:
             await down.publish("large", b"x" * 300_000)
             assert len((await large.next_msg(timeout=PATIENCE_S)).data) == 300_000
         assert hub.get("leafz")["leafs"][0]["websocket"] is True
+
+
+@pytest.mark.parametrize(("dialer", "acceptor"), [(REAL, OURS), (OURS, REAL), (OURS, OURS)])
+async def test_who_dials_may_be_the_hub(dialer: str, acceptor: str, tmp_path: Path) -> None:
+    with (
+        running(acceptor, tmp_path, "spoke") as spoke,
+        running(dialer, tmp_path, "hub", leafnodes=dials(spoke, more="hub: true")) as hub,
+    ):
+        await linked(hub)
+        await linked(spoke)
+        async with client_of(hub) as up, client_of(spoke) as down:
+            await carries(down, up, spoke, "up")
+            await carries(up, down, hub, "down")
+
+        roles = [node.get("leafz")["leafs"][0]["is_spoke"] for node in (hub, spoke)]
+        assert roles == [False, True]
+
+
+SHARED = """
+accounts {
+  A { users: [{user: a, password: a}], exports: [ {service: "a.svc"}, {stream: "a.st.>"} ] }
+  B {
+    users: [{user: b, password: b}]
+    imports: [
+      {service: {account: A, subject: "a.svc"}, to: "b.svc"}
+      {stream: {account: A, subject: "a.st.>"}, prefix: "from"}
+    ]
+    mappings { "old.*": "new.{{wildcard(1)}}" }
+  }
+}
+"""
+
+
+@PAIRS
+async def test_imports_and_mappings_of_the_hub_hold_between_leafs(
+    hub: str, leaf: str, tmp_path: Path
+) -> None:
+    with (
+        running(hub, tmp_path, "hub", SHARED) as above,
+        running(leaf, tmp_path, "in-a", leafnodes=dials(above, userinfo="a:a@")) as in_a,
+        running(leaf, tmp_path, "in-b", leafnodes=dials(above, userinfo="b:b@")) as in_b,
+    ):
+        await linked(above, 2)
+        async with (
+            client_of(in_a) as a,
+            client_of(in_b) as b,
+            client_of(above, user="b", password="b") as at_hub,
+        ):
+            heard: list[tuple[str, str]] = []
+
+            async def answer(message: Any) -> None:
+                info = json.loads((message.headers or {})["Nats-Request-Info"])
+                heard.append((message.subject, info["acc"]))
+                await message.respond(b"done")
+
+            await a.subscribe("a.svc", cb=answer)
+            stream = await b.subscribe("from.a.st.>")
+            mapped = await at_hub.subscribe("new.*")
+            await settled(a, b, at_hub)
+            await wants(above, "a.svc", "from.a.st.>")
+            await wants(in_b, "b.svc", "old.*")
+            await wants(in_a, "a.st.>")
+
+            assert (await b.request("b.svc", b"?", timeout=PATIENCE_S)).data == b"done"
+            assert (await at_hub.request("b.svc", b"?", timeout=PATIENCE_S)).data == b"done"
+            assert heard == [("a.svc", "B")] * 2
+            await a.publish("a.st.1", b"x")
+            assert (await stream.next_msg(timeout=PATIENCE_S)).subject == "from.a.st.1"
+            await b.publish("old.7", b"y")
+            assert (await mapped.next_msg(timeout=PATIENCE_S)).subject == "new.7"

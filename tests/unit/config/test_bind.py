@@ -25,6 +25,7 @@ OURS = sorted(path for path in CONFIGS.rglob("*.conf") if path.parent.name != "h
 ENVIRONMENT = {
     "LEAFNODE_NAME": "gw-7",
     "LEAFNODE_PASSWORD": "s3cret",
+    "LEAFNODE_LINE_PASSWORD": "s3cret",
     "DASHBOARD_PASSWORD": "s3cret",
     "PLANT_PASSWORD": "p1",
     "OFFICE_PASSWORD": "p2",

@@ -4,14 +4,19 @@ on its binary; tests/conformance/transcripts/leaf_*.txt plays more of it on both
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.leaf import accepted, registry
+from leafnode.protocol import subject as subjects
+from leafnode.protocol.leaf_op import parse_leaf_line
 from tests.sim.leaf_port import LeafPortWorld, SimLeaf
 
 LDS = b"LS+ $LDS."
@@ -426,3 +431,94 @@ def test_a_connect_with_secrets_leaves_none_behind() -> None:
     assert "CANARY" not in repr(link.session.claim)
     assert link.identity is not None
     assert "CANARY" not in repr(link.identity)
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            *(b"CONNECT {}\r\n", b'CONNECT {"name":"x","remote_account":"$G"}\r\n', b"CONN"),
+            *(b"LS+ a\r\n", b"LS- a\r\n", b"LS+ a q 2\r\n", b"PING\r\n", b"PONG\r\n", b"\r\n"),
+            *(b"LMSG in 1\r\nx\r\n", b"HMSG in 9 3\r\n", b"LMSG in 5\r\nx\r\n", b"+OK\r\n"),
+            *(b"-ERR 'x'\r\n", b"INFO {}\r\n", b"LS+ $LDS.x\r\n", b"LS+ $KV.b.k\r\n"),
+            *(b"\xff\x06\x00\x00S2sTwO", b"HMSG in + r q 12 13\r\nNATS/1.0\r\n\r\nx\r\n"),
+        ]
+    )
+    | st.binary(max_size=30),
+    max_size=12,
+)
+
+
+@given(HOSTILE, st.booleans(), st.integers(0, 7))
+def test_whatever_a_leaf_says_nothing_breaks_and_what_we_send_re_parses(
+    steps: list[bytes], connects: bool, chop_bytes: int
+) -> None:
+    port = world()
+    client = port.client()
+    client.says(b"SUB in 1\r\n")
+    leaf = port.leaf() if connects else SimLeaf(port)
+    leaf.link.chop_bytes = chop_bytes
+    sent = leaf.first
+
+    for step in steps:
+        sent += leaf.says(step)
+        client.says(b"PUB a 1\r\nx\r\n")
+    leaf.end.close()
+    sent += leaf.hears()
+    port.settle()
+
+    assert port.server.turn.faults == 0
+    lines = re.sub(rb"LMSG a( \| q)? 1\r\nx\r\n", b"", sent).split(b"\r\n")
+    for line in filter(None, lines):
+        parse_leaf_line(line)
+    assert port.registry.open == {}
+    assert port.server.account().links == []
+    assert list(port.server.account().leaf_interest) == []
+
+
+TOKENS = st.sampled_from(["a", "b", "*", ">"])
+PATTERNS = (
+    st.lists(TOKENS, min_size=1, max_size=3)
+    .map(".".join)
+    .filter(lambda text: subjects.is_valid(text.encode()))
+)
+SUBJECTS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).map(".".join)
+
+
+@given(
+    st.lists(PATTERNS, min_size=1, max_size=3),
+    st.lists(PATTERNS, max_size=2),
+    st.lists(SUBJECTS, min_size=1, max_size=4),
+)
+def test_a_leaf_gets_and_says_what_its_user_may_and_nothing_else(
+    allow: list[str], deny: list[str], tried: list[str]
+) -> None:
+    user = {"allow": allow, "deny": deny}
+    rules = f"permissions {{ publish {json.dumps(user)}, subscribe {json.dumps(user)} }}"
+    port = world(f"authorization {{ users [ {{user: a, password: p, {rules}}}, {FREE} ] }}")
+    leaf = port.leaf(user="a", **{"pass": "p"})
+    leaf.says(b"LS+ >\r\n")
+    client = port.client(b'{"verbose":false,"user":"free","pass":"p"}')
+    client.says(b"SUB > 1\r\n")
+    leaf.hears()
+
+    for subject in tried:
+        allowed = is_allowed(subject, allow, deny)
+        client.says(b"PUB %b 1\r\nx\r\n" % subject.encode())
+        assert (b"LMSG %b 1" % subject.encode() in leaf.hears()) is allowed
+    for subject in tried:
+        allowed = is_allowed(subject, allow, deny)
+        said = leaf.says(b"LMSG %b 1\r\nx\r\n" % subject.encode())
+        assert (b"MSG %b 1 1" % subject.encode() in client.hears()) is allowed
+        assert (b"Permissions Violation" in said) is not allowed
+        if not allowed:
+            return
+
+
+FREE = "{user: free, password: p}"
+
+
+def is_allowed(subject: str, allow: list[str], deny: list[str]) -> bool:
+    """The same by the slow way, one pattern after the other."""
+    one = subject.encode()
+    allowed = any(subjects.matches(pattern.encode(), one) for pattern in allow)
+    return allowed and not any(subjects.matches(pattern.encode(), one) for pattern in deny)
