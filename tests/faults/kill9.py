@@ -163,7 +163,10 @@ class Loop:
             else:
                 writer.close()
                 return await nats.connect(
-                    f"nats://127.0.0.1:{self._port}", allow_reconnect=False, error_cb=_ignore
+                    f"nats://127.0.0.1:{self._port}",
+                    allow_reconnect=False,
+                    connect_timeout=START_S,
+                    error_cb=_ignore,
                 )
 
     async def _load_and_kill(self, client: Any) -> None:
