@@ -22,6 +22,7 @@ from leafnode.limits import (
     WORK_BYTES,
 )
 from leafnode.routing.groups import pick
+from leafnode.routing.message_line import start_of
 from leafnode.routing.permissions import may_deliver
 from leafnode.routing.publish import publish_run
 from leafnode.routing.route import Run, call, count_out
@@ -256,16 +257,13 @@ def emit_once(
             body = tail[len(tail) - size - 2 : -2]
             call(account, sub, Delivery(subject, [(reply, header_size, body)], origin))
             continue
-        if not peer.is_leaf:
-            start = b"HMSG %b %b " if header_size else b"MSG %b %b "
-            prefix = start % (subject, sub.sid)
-        elif peer.cid not in links:  # one message for each link, however many patterns match
+        if peer.is_leaf:
+            if peer.cid in links:  # one message for each link, however many patterns match
+                continue
             links.append(peer.cid)
-            prefix = (b"HMSG %b " if header_size else b"LMSG %b ") % subject
-        else:
-            continue
         if peer.pending_bytes > peer.max_pending_bytes:
             continue
+        prefix = start_of(sub, subject, with_header=header_size > 0)
         peer.out += (prefix, tail)
         peer.pending_bytes += len(prefix) + len(tail)
         if not peer.dirty:

@@ -29,8 +29,7 @@ PAIRS_MIN_BYTES: Final = 2048
 PAIRS_MEAN_BYTES_MAX: Final = 1024
 _CRLF: Final = b"\r\n"
 _SPECIAL: Final = b"\t\r\n_$"  # in no usual subject; what a reserved one starts with, too
-# No other size is taken here: digits as every client writes them.
-_SIZES: Final = {b"%d" % size: size for size in range(PAIRS_MEAN_BYTES_MAX + 1)}
+_SIZES: Final[dict[bytes, int]] = {}  # of all connections, of digits as every client writes them
 
 Found = tuple[list["Subscription"], list["Group"]]
 Once = tuple[bytes, bytes, int, int]
@@ -39,7 +38,7 @@ Once = tuple[bytes, bytes, int, int]
 class Pairs:
     """What `take` needs of its lane, bound once."""
 
-    __slots__ = ("_learn", "_once", "_peer", "_routes", "_sizes", "_verb")
+    __slots__ = ("_largest", "_learn", "_once", "_peer", "_routes", "_sizes", "_verb")
 
     def __init__(
         self,
@@ -54,13 +53,22 @@ class Pairs:
         self._routes = routes  # of messages without a header, by subject
         self._learn = learn
         self._once = once
-        self._sizes = _SIZES
+        self.limit_payload(PAIRS_MEAN_BYTES_MAX)
 
     def limit_payload(self, max_payload_bytes: int) -> None:
         """Leave larger ones to the lane, which refuses them."""
-        self._sizes = _SIZES
-        if max_payload_bytes < PAIRS_MEAN_BYTES_MAX:
-            self._sizes = {text: size for text, size in _SIZES.items() if size <= max_payload_bytes}
+        self._largest = min(max_payload_bytes, PAIRS_MEAN_BYTES_MAX)
+        self._sizes = _SIZES if self._largest == PAIRS_MEAN_BYTES_MAX else {}
+
+    def _learn_size(self, digits: bytes) -> int:
+        """Return a size not seen before; -1: no such size is taken here."""
+        if not digits.isdigit() or len(digits) > len(str(PAIRS_MEAN_BYTES_MAX)):
+            return -1
+        size = int(digits)
+        if size > self._largest or digits != b"%d" % size:
+            return -1
+        self._sizes[digits] = size
+        return size
 
     def take(self, account: Account, data: bytes, max_line: int) -> tuple[int, int, int]:  # noqa: C901, PLR0912, PLR0915 -- hot, inline on purpose
         """Deliver messages from the start of `data` on; return the position behind the last one,
@@ -83,6 +91,8 @@ class Pairs:
                 break
             _, subject, digits = words
             size = sizes.get(digits, -1)
+            if size < 0:
+                size = self._learn_size(digits)
             body = part
             if len(part) != size:
                 if len(part) > size:

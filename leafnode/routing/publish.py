@@ -20,6 +20,7 @@ from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing import tracing
 from leafnode.routing.message_args import Args, usual_args
+from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, is_reserved_reply, may_publish
 from leafnode.routing.route import Message, deliver
@@ -181,7 +182,6 @@ def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -
     for sub in account.sublist.find(reply).plain:
         if sub.peer is peer:
             # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
-            line = b"HMSG %b %b %d %d\r\n%b\r\n"
             size = len(block)
-            peer.send(line % (reply, sub.sid, size, size, block))
+            peer.send(HMSG % (reply, sub.sid, b"", size, size, block))
             return

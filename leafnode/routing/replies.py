@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import has_no_space, is_valid
+from leafnode.routing.message_line import HMSG, MSG
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver, may_show
 from leafnode.routing.route import Message, count_run, deliver, note_reply
@@ -49,7 +50,7 @@ def publish_replies(account: Account, replies: list[tuple[bytes, bytes]]) -> Non
                 known.clear()
                 changes = sublist.changes
         elif may_deliver(sub, subject, account.system):
-            lines.append(b"MSG %b %b %d\r\n%b\r\n" % (subject, sub.sid, len(body), body))
+            lines.append(MSG % (subject, sub.sid, b"", len(body), body))
             bodies.append(body)
     _send_all(account, gathered)
 
@@ -105,10 +106,9 @@ def deliver_to_client(
     for subject, reply, header_size, body in messages:
         middle = reply + b" " if reply else b""
         if header_size:
-            sizes = b"%d %d" % (header_size, len(body))
-            lines.append(b"HMSG %b %b %b%b\r\n%b\r\n" % (subject, sid, middle, sizes, body))
+            lines.append(HMSG % (subject, sid, middle, header_size, len(body), body))
         else:
-            lines.append(b"MSG %b %b %b%d\r\n%b\r\n" % (subject, sid, middle, len(body), body))
+            lines.append(MSG % (subject, sid, middle, len(body), body))
     if sub.peer.open_replies is not None:
         for _, reply, _, _ in messages:
             note_reply(sub.peer, reply)

@@ -20,6 +20,7 @@ from leafnode.limits import (
 )
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.groups import pick
+from leafnode.routing.message_line import start_of
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, is_reserved, may_deliver
 from leafnode.routing.subscription import Delivery
@@ -62,12 +63,7 @@ class Target:
             sub = sub.shadow.source
         self.sub = sub
         self.peer = sub.peer
-        if self.peer.is_leaf:
-            verb = b"HMSG" if with_header else b"LMSG"
-            self.prefix = b"%b %b " % (verb, subject)
-        else:
-            verb = b"HMSG" if with_header else b"MSG"
-            self.prefix = b"%b %b %b " % (verb, subject, sub.sid)
+        self.prefix = start_of(sub, subject, with_header=with_header)
 
 
 class Route:
