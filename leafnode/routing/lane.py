@@ -2,12 +2,10 @@
 
 Knows PUB and HPUB of clients, LMSG and HMSG of leafs, and routes; not sockets, asyncio, JSON,
 JetStream or what the other operations mean. Truth: nats-server server/parser.go; docs/hot-path.md;
-tests/oracle/parser.py is the slow form, and any chunking of the same bytes must give the same
-result.
+tests/oracle/parser.py is the slow form; any chunking of the same bytes gives the same result.
 
 Tricks, each measured (docs/hot-path.md): the control line of the message before is tried first;
-routes are cached by subject; messages of one route gather in a run; a subject not seen
-lately gets no route.
+routes are cached by subject; messages of one route gather in a run; what comes once has none.
 """
 
 from __future__ import annotations
@@ -203,6 +201,8 @@ class Lane:
         self._pos = at + 1
         return self._buffer[pos:at].removesuffix(b"\r")
 
+    # Long on purpose: with the arguments alone (13 lines) in a method of their own a message with a
+    # reply takes 0.28 us more, of 2.4 to 5.7 (bench_lane, in turn, least of 16 rounds).
     def _scan(self, account: Account) -> bytes | None:  # noqa: C901, PLR0912, PLR0915 -- the hot loop, inline on purpose
         data = self._buffer
         pos = self._pos

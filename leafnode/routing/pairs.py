@@ -70,6 +70,8 @@ class Pairs:
         self._sizes[digits] = size
         return size
 
+    # Long on purpose: with line and payload looked at in a method a message takes 0.11 us more, of
+    # 2.7; with what is gathered counted where it is sent, which makes 60 lines of it, 0.5.
     def take(self, account: Account, data: bytes, max_line: int) -> tuple[int, int, int]:  # noqa: C901, PLR0912, PLR0915 -- hot, inline on purpose
         """Deliver messages from the start of `data` on; return the position behind the last one,
         their number and the bytes of their payloads.
