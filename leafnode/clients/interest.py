@@ -6,6 +6,7 @@ logins. Truth: nats-server 2.15.1 server/client.go processSub, processUnsub.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import (
@@ -94,13 +95,10 @@ def drop_all(peer: Peer) -> None:
 
 def drop_some(peer: Peer) -> None:
     """Take out as many of a peer's subscriptions as others can wait for."""
-    left = TURN_WORK
-    subs = []
-    for sub in peer.subs.values():
-        left -= max(DROP_WORK, TOKEN_WORK * sub.subject.count(b"."))
-        subs.append(sub)
-        if left <= 0:
+    outbox = peer.outbox
+    until = outbox.work_left - TURN_WORK
+    for sub in list(islice(peer.subs.values(), TURN_WORK // DROP_WORK)):
+        if outbox.work_left <= until:
             break
-    peer.outbox.work_left -= TURN_WORK - left
-    for sub in subs:
+        outbox.work_left -= max(DROP_WORK, TOKEN_WORK * sub.subject.count(b"."))
         drop(sub)

@@ -131,11 +131,14 @@ class Account:
 
     def remove(self, sub: Subscription) -> None:
         """Take a subscription out; taking it out twice does nothing."""
-        if sub.closed:
-            return
-        sub.closed = True
+        if not sub.closed:
+            sub.closed = True
+            self.take_out(sub)
+
+    def take_out(self, sub: Subscription) -> None:
+        """Take out a subscription that is closed and still here."""
         removed = self.sublist.remove(sub)
-        assert removed, "an open subscription is in the sublist"
+        assert removed, "what was not taken out is in the sublist"
         if not sub.peer.is_leaf:
             self._change_interest((sub.subject, sub.queue), -1)
         else:

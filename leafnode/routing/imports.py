@@ -8,29 +8,45 @@ server/client.go addShadowSubscriptions.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TURN_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import stream_transforms, untokenize
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
 
 
 class StreamImport:
-    """One import: the exporter's subjects, and how they are called here."""
+    """One import: the exporter's subjects, how they are called here, and whose shadows it has."""
 
-    __slots__ = ("_back", "allow_trace", "exporter", "local", "show", "source")
+    __slots__ = (
+        "_back",
+        "allow_trace",
+        "exporter",
+        "is_over",
+        "key",
+        "local",
+        "shadows",
+        "show",
+        "source",
+    )
 
     def __init__(
         self, exporter: Account, source: bytes, local: bytes, *, allow_trace: bool = False
     ) -> None:
         """`local` may name the source's wildcards, in any order. Raises TransformError."""
         self.exporter = exporter
+        self.key = (exporter, source, local, allow_trace)  # what is the same import has the same
+        self.shadows: dict[Subscription, Subscription] = {}  # by what they stand for
+        self.is_over = False
         self.allow_trace = allow_trace
         self.source = source
         self.local, _ = untokenize(local)
@@ -55,57 +71,126 @@ class StreamImport:
             return self.source
         return common if self._back is None else self._back.apply(common)
 
+    def end(self) -> None:
+        """Let nothing through any more. The shadows are still to be taken out."""
+        self.is_over = True
+        for shadow in self.shadows.values():
+            shadow.closed = True
+        self.exporter.sublist.spoil(b">")
+
 
 class StreamImports:
     """All stream imports of one account, and the shadows they made."""
 
-    __slots__ = ("_account", "_exporters", "_imports", "_shadows")
+    __slots__ = ("_account", "_imports")
 
     def __init__(self, account: Account, imports: Iterable[StreamImport]) -> None:
         self._account = account
         self._imports = list(imports)
-        self._exporters = list(dict.fromkeys(one.exporter for one in self._imports))
-        self._shadows: dict[Subscription, list[tuple[Account, Subscription]]] = {}
 
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
         self._account.stream_imports = self
-        for sub in list(self._account.sublist):
-            self.follow(sub)
+        self._take(self._overlaps(self._imports))
 
     def stop(self) -> None:
-        """Take every shadow out."""
+        """Import nothing any more."""
         self._account.stream_imports = None
-        for sub in list(self._shadows):
-            self.forget(sub)
+        self.replace(())
+
+    def replace(self, imports: Iterable[StreamImport]) -> None:
+        """Import these from now on, and no others. One that was there keeps its shadows.
+
+        Through one that goes nothing comes from now on; its shadows are taken out in turns of
+        their own where they are many, as those of new ones are made.
+        """
+        known: dict[object, list[StreamImport]] = {}
+        for one in self._imports:
+            known.setdefault(one.key, []).append(one)
+        fresh = []
+        self._imports = []
+        for one in imports:
+            same = known.get(one.key)
+            self._imports.append(same.pop() if same else one)
+            if self._imports[-1] is one:
+                fresh.append(one)
+        gone = [one for several in known.values() for one in several]
+        for one in gone:
+            one.end()
+        if gone or fresh:
+            self._take(chain(_leftovers(gone), self._overlaps(fresh)))
 
     def spoil(self) -> None:
         """Have everything decided anew that may lead to a shadow."""
-        for exporter in self._exporters:
+        for exporter in {one.exporter for one in self._imports}:
             exporter.sublist.spoil(b">")
 
     def follow(self, sub: Subscription) -> None:
         """Make the shadows of one new subscription."""
-        if sub.shadow is not None or sub.relay is not None:
+        self._overlap(sub, self._imports)
+
+    def forget(self, sub: Subscription) -> None:
+        """Take the shadows of one subscription out."""
+        if not _casts(sub):
             return
-        shadows = []
+        outbox = self._account.system.outbox
+        outbox.work_left -= len(self._imports)
         for one in self._imports:
+            shadow = one.shadows.pop(sub, None)
+            if shadow is not None:
+                outbox.work_left -= SHADOW_WORK
+                one.exporter.remove(shadow)
+
+    def _overlap(self, sub: Subscription, imports: list[StreamImport]) -> None:
+        if not _casts(sub):
+            return
+        outbox = self._account.system.outbox
+        outbox.work_left -= OVERLAP_WORK * len(imports)
+        for one in imports:
             subject = one.shadow_of(sub.subject)
-            if subject is None:
+            if subject is None or sub in one.shadows or one.is_over:
                 continue
+            outbox.work_left -= SHADOW_WORK
             shadow = Subscription(
                 sub.peer, subject, sid=sub.sid, queue=sub.queue, handler=sub.handler
             )
             shadow.shadow = Shadow(sub, one.show, one.allow_trace)
+            one.shadows[sub] = shadow
             one.exporter.insert(shadow)
-            shadows.append((one.exporter, shadow))
-        if shadows:
-            self._shadows[sub] = shadows
 
-    def forget(self, sub: Subscription) -> None:
-        """Take the shadows of one subscription out."""
-        for exporter, shadow in self._shadows.pop(sub, ()):
-            exporter.remove(shadow)
+    def _overlaps(self, imports: list[StreamImport]) -> Iterator[None]:
+        """Make the shadows of all that the account is subscribed to, in steps."""
+        if not imports:
+            return
+        for sub in self._account.sublist:
+            if not sub.closed:
+                self._overlap(sub, imports)
+            yield
+
+    def _take(self, steps: Iterator[None]) -> None:
+        """Take as many steps as others can wait for, and the rest in turns of their own."""
+        outbox = self._account.system.outbox
+        until = outbox.work_left - TURN_WORK
+        for _ in steps:
+            outbox.work_left -= OVERLAP_WORK
+            if outbox.work_left <= until:
+                outbox.end_later(partial(self._take, steps))
+                return
+
+
+def _casts(sub: Subscription) -> bool:
+    """Say whether a subscription has shadows: imports do not chain."""
+    return sub.shadow is None and sub.relay is None
+
+
+def _leftovers(imports: Iterable[StreamImport]) -> Iterator[None]:
+    """Take the shadows of imports that are over out, in steps."""
+    for one in imports:
+        while one.shadows:
+            _, shadow = one.shadows.popitem()
+            one.exporter.system.outbox.work_left -= SHADOW_WORK
+            one.exporter.take_out(shadow)
+            yield
 
 
 def _same(subject: bytes) -> bytes:

@@ -333,7 +333,6 @@ class Accounts:
             self._circling.discard(name)
 
     def _wire(self, account: Account, options: AccountOptions, wiring: _Wiring) -> None:
-        self._unwire(account)
         account.limits = Limits(
             options.limits.max_connections,
             options.limits.max_subscriptions,
@@ -342,9 +341,11 @@ class Accounts:
         )
         account.trace_dest = options.trace_dest.encode()
         account.trace_sampling = options.trace_sampling_percent
-        if wiring.mappings is not None:
+        if wiring.mappings is not None or account.mappings is not None:
             account.map_subjects(wiring.mappings)
-        if wiring.streams:
+        if account.stream_imports is not None:
+            account.stream_imports.replace(wiring.streams)
+        elif wiring.streams:
             StreamImports(account, wiring.streams).start()
         account.services = wiring.own
         wiring.own.replace_imports(wiring.services)

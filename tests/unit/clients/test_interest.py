@@ -11,13 +11,15 @@ from leafnode.limits import (
     DROP_WORK,
     MAX_CONTROL_LINE_BYTES,
     MAX_SUBJECT_TOKENS,
+    SHADOW_WORK,
     TOKEN_WORK,
     TURN_WORK,
 )
+from leafnode.routing.account import Account
+from leafnode.routing.imports import StreamImport, StreamImports
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
-    from leafnode.routing.account import Account
     from leafnode.routing.subscription import Subscription
 
 QUIET = b'{"verbose":false,"pedantic":false}'
@@ -91,6 +93,23 @@ def test_deep_patterns_are_more_work_and_end_in_more_slices() -> None:
     assert outbox.work_left <= before - TURN_WORK
     world.settle()
     assert account(world).sublist.count == 0
+
+
+def test_each_shadow_in_an_account_imported_from_is_work_of_the_end_too() -> None:
+    world = ClientWorld()
+    exporter = Account("E", world.server.turn.outbox)
+    imports = [StreamImport(exporter, b"a.%d" % n, b"a.%d" % n) for n in range(50)]
+    StreamImports(account(world), imports).start()
+    client = world.client(QUIET)
+    client.says(b"".join(b"SUB > %d\r\n" % n for n in range(50)))
+    peer = client.handler.peer
+    assert exporter.sublist.count == 50 * 50
+
+    client.handler.close("Server Shutdown")
+
+    assert 0 < (50 - len(peer.subs)) * 50 * SHADOW_WORK <= 2 * TURN_WORK
+    world.settle()
+    assert exporter.sublist.count == 0
 
 
 def test_a_client_with_very_many_subscriptions_ends_in_slices_and_gets_nothing_meanwhile() -> None:

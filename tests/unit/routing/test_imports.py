@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.limits import SHADOW_WORK, TURN_WORK
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind
@@ -13,6 +15,8 @@ from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.peers import FakePeer, outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.routing.subscription import Delivery
 
 
@@ -145,6 +149,95 @@ def test_imports_come_and_go_for_connected_clients() -> None:
     assert world.subscriber.got() == b"MSG in.a 1 1\r\n1\r\n"
     assert world.exporter.sublist.count == 0
     assert world.exporter.local_interest == {}
+
+
+class Slices:
+    """Turns of the loop that come when they are told to."""
+
+    def __init__(self, world: World) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        world.importer.system.outbox.end_later = self.waiting.append
+
+    def next(self) -> bool:
+        if self.waiting:
+            self.waiting.pop(0)()
+        return bool(self.waiting)
+
+
+MANY = 1000
+
+
+def test_an_import_that_stays_keeps_its_shadows() -> None:
+    world = World((b"a", b"in.a"), (b"b", b"in.b"))
+    world.subscriber.subscribe(b"in.*", b"1")
+    before = world.exporter.sublist.changes
+
+    world.imports.replace(
+        [StreamImport(world.exporter, b"b", b"in.b"), StreamImport(world.exporter, b"a", b"in.a")]
+    )
+    assert world.exporter.sublist.changes == before
+    world.imports.replace([StreamImport(world.exporter, b"a", b"in.a")])
+    world.publisher.says(b"PUB a 0\r\n\r\nPUB b 0\r\n\r\n")
+
+    assert world.exporter.sublist.changes == before + 1
+    assert world.subscriber.got() == b"MSG in.a 1 0\r\n\r\n"
+
+
+def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None:
+    world = World()
+    slices = Slices(world)
+    for number in range(MANY):
+        world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
+    counts = []
+
+    world.imports.replace([StreamImport(world.exporter, b"a.>", b"in.>")])
+    counts.append(world.exporter.sublist.count)
+    world.subscriber.subscribe(b"in.new", b"new")
+    world.importer.remove(world.subscriber.subs.pop(b"999"))
+    while slices.next():
+        counts.append(world.exporter.sublist.count)
+    assert max(after - before for before, after in pairwise(counts)) * SHADOW_WORK <= 2 * TURN_WORK
+    assert world.exporter.sublist.count == MANY
+
+    world.publisher.says(b"PUB a.7.x 0\r\n\r\nPUB a.new 0\r\n\r\n")
+    assert world.subscriber.got() == b"MSG in.7.x 7 0\r\n\r\nMSG in.new new 0\r\n\r\n"
+    world.imports.stop()
+    assert 0 < world.exporter.sublist.count < MANY
+    world.publisher.says(b"PUB a.7.x 0\r\n\r\nPUB a.new 0\r\n\r\n")
+    assert world.subscriber.got() == b""
+    while slices.next():
+        pass
+    assert world.exporter.sublist.count == 0
+    assert world.exporter.local_interest == {}
+
+
+def test_an_import_that_goes_before_its_shadows_are_there_leaves_none() -> None:
+    world = World()
+    slices = Slices(world)
+    for number in range(MANY):
+        world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
+
+    world.imports.replace([StreamImport(world.exporter, b"a.>", b"in.>")])
+    world.imports.replace([StreamImport(world.exporter, b"b.>", b"in.>")])
+    while slices.next():
+        pass
+
+    assert world.exporter.sublist.count == MANY
+    assert {sub.subject.split(b".")[0] for sub in world.exporter.sublist} == {b"b"}
+
+
+def test_each_shadow_is_work_of_who_subscribes_and_unsubscribes() -> None:
+    count = 200
+    world = World(*((b"a.%d.>" % number, b"in.%d.>" % number) for number in range(count)))
+    outbox = world.importer.system.outbox
+
+    before = outbox.work_left
+    sub = world.subscriber.subscribe(b"in.>", b"1")
+    between = outbox.work_left
+    world.importer.remove(sub)
+
+    assert before - between >= count * SHADOW_WORK
+    assert between - outbox.work_left >= count * SHADOW_WORK
 
 
 def test_a_shadow_is_interest_of_the_exporter_s_account() -> None:

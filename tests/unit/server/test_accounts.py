@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -202,6 +203,29 @@ def test_one_account_is_updated_and_those_that_import_from_it() -> None:
     accounts.remove("E")
     assert accounts.account("I").local_interest == {(b"a", b""): 1}
     accounts.remove("E")
+
+
+def test_what_an_account_imports_as_before_is_not_made_anew() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    options = AccountOptions(
+        "I",
+        stream_imports=(StreamImport("E", "s"), StreamImport("E", "t")),
+        mappings=(Mapping("a", (Destination("b"),)),),
+    )
+    exports = AccountOptions("E", stream_exports=(StreamExport("s"), StreamExport("t")))
+    accounts.update(exports, options)
+    accounts.account("I").subscribe(b">", lambda _: None)
+    exporting = accounts.account("E").sublist
+    assert (before := exporting.changes) == 2
+
+    accounts.update(replace(options, trace_dest="x"))
+    accounts.update(replace(exports, service_exports=(ServiceExport("q"),)))
+    assert exporting.changes == before
+
+    accounts.update(replace(options, stream_imports=(StreamImport("E", "t"),), mappings=()))
+    assert exporting.changes == before + 1
+    assert accounts.account("I").local_interest == {(b">", b""): 1}
 
 
 def test_what_a_jwt_said_of_an_account_outlives_a_reload() -> None:
