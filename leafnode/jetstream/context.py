@@ -34,7 +34,7 @@ class ServerFacts:
     domain: str = ""
     max_memory_bytes: int = -1
     max_file_bytes: int = -1
-    max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES
+    max_payload: Callable[[], int] = lambda: limits.MAX_PAYLOAD_BYTES  # a reload may change it
 
 
 class TrustedTime:

@@ -33,8 +33,8 @@ from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.recovery import Recovery, open_stream
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
+from leafnode.jetstream.taken import TakenSubjects
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
-from leafnode.protocol.patterns import PatternSet, Walk
 from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class AccountJetStream:
         self.transfers: set[Snapshot | Restore] = set()
         self.unfinished: set[str] = set()  # streams in the store that restores are building
         self.stats = ApiStats()
+        self._taken = TakenSubjects()
         self._quotas = self._new_quotas()
         self.consumers = Consumers(self)
         self._api = Api(self)
@@ -267,8 +268,7 @@ class AccountJetStream:
             raise js_error(10077, "the stream's deletion failed; it is there again")
 
     def _is_stored(self, root: Store, name: str) -> bool:
-        account = self.context.account.name
-        return any(one.account == account and one.name == name for one in root.streams())
+        return root.has_stream(self.context.account.name, name)
 
     def _stream_created(self, stream: Stream, error: StoreError | None) -> None:
         if error is not None and self.streams.get(stream.name) is stream:
@@ -338,10 +338,9 @@ class AccountJetStream:
             log.error("Stream could not be deleted: stream=%s reason=%s", name, error)
 
     def _check_overlap(self, config: StreamConfig) -> None:
-        mine = PatternSet(subject.encode() for subject in config.subjects)
-        others = (one.config for one in self.streams.values() if one.name != config.name)
+        others = ((name, one.config.subjects) for name, one in self.streams.items())
         with stream_config.walks_refused():
-            if any(mine.meet(map(str.encode, other.subjects), Walk()) for other in others):
+            if self._taken.overlap(config.name, config.subjects, others):
                 raise js_error(10065)
 
     def _check_bytes(self, config: StreamConfig, promised_before: int) -> None:

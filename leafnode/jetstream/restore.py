@@ -63,7 +63,7 @@ class Restore:
         token = context.nuid()
         self._unfinished = unfinished_name(config.name, token)
         self.subject = f"$JS.SNAPSHOT.RESTORE.{config.name}.{token}"
-        largest = context.facts.max_payload_bytes + _SUBJECT_BYTES_MAX
+        largest = context.facts.max_payload() + _SUBJECT_BYTES_MAX
         self._reader = ArchiveReader(message_bytes_max=largest)
         self._store: StreamStore | None = None  # once it has begun
         self._begin: Begin | None = None
@@ -262,7 +262,7 @@ class Restore:
         purges with wildcards. So is any header: HPUB lets everything through.
         """
         for most, what in (
-            (self._context.facts.max_payload_bytes, "payload"),
+            (self._context.facts.max_payload(), "payload"),
             (self._config.max_msg_size, "message"),
         ):
             if 0 <= most < len(msg.body):

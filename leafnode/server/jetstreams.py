@@ -200,7 +200,7 @@ class JetStreams:
                 domain=options.domain,
                 max_memory_bytes=options.max_memory_bytes,
                 max_file_bytes=options.max_file_bytes,
-                max_payload_bytes=server.options.max_payload_bytes,
+                max_payload=lambda: server.options.max_payload_bytes,
             ),
             time=self._time,
             open_atomic=self._open_atomic,

@@ -299,6 +299,10 @@ class Store(Protocol):
         """Every stream found at open, with its store."""
         ...
 
+    def has_stream(self, account: str, name: str) -> bool:
+        """Whether there is one of this name."""
+        ...
+
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
     ) -> StreamStore:

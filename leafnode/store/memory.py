@@ -260,6 +260,9 @@ class MemoryStore:
     def streams(self) -> list[StreamRecord]:
         return list(self._streams.values())
 
+    def has_stream(self, account: str, name: str) -> bool:
+        return (account, name) in self._streams
+
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
     ) -> MemoryStream:

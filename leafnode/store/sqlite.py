@@ -146,6 +146,9 @@ class SqliteStore:
             for (account, name), stream in self._streams.items()
         ]
 
+    def has_stream(self, account: str, name: str) -> bool:
+        return (account, name) in self._streams
+
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
     ) -> SqliteStream:

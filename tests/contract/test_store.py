@@ -559,6 +559,15 @@ def test_names_and_newest_sequences_are_those_of_the_subjects(
     assert sorted(stream.last_seqs(*patterns)) == sorted(state.last_seq for _, state in listed)
 
 
+def test_a_store_knows_whose_streams_it_has(world: World, stream: StreamStore) -> None:
+    del stream
+    (record,) = world.store.streams()
+
+    assert world.store.has_stream(record.account, record.name)
+    assert not world.store.has_stream(record.account, record.name + "x")
+    assert not world.store.has_stream("", record.name)
+
+
 def test_names_are_those_of_when_they_were_asked_for(world: World, stream: StreamStore) -> None:
     for subject in (b"a", b"b"):
         stream.append(subject, 0, b"", 1)

@@ -288,6 +288,9 @@ class FakeStore:
             for (account, name), (created, config) in self.configs.items()
         ]
 
+    def has_stream(self, account: str, name: str) -> bool:
+        return any((one.account, one.name) == (account, name) for one in self.streams())
+
     def create_stream(
         self, account: str, name: str, config: bytes, created_ns: int, first_seq: int
     ) -> FakeStream:

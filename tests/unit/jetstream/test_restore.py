@@ -574,7 +574,7 @@ def test_a_disk_that_failed_between_two_chunks_is_told_with_the_next() -> None:
 # --- bounds
 
 
-def bounded(**facts: int) -> World:
+def bounded(**facts: Any) -> World:
     world = World()
     world.js.shut_down()
     world.js = world.enable(world.account, **facts)
@@ -605,7 +605,7 @@ def test_messages_beyond_the_streams_own_bound_are_refused() -> None:
 
 
 def test_messages_beyond_the_servers_bound_are_refused_unread() -> None:
-    world = bounded(max_payload_bytes=10)
+    world = bounded(max_payload=lambda: 10)
     subject = begin(world)
 
     (answer,) = send(world, subject, archive(message(1, b"x" * 70_000)))
@@ -614,10 +614,10 @@ def test_messages_beyond_the_servers_bound_are_refused_unread() -> None:
 
 
 def test_messages_larger_than_a_client_may_send_are_refused() -> None:
-    answer = give(bounded(max_payload_bytes=10), archive(message(1, b"x" * 11)))
+    answer = give(bounded(max_payload=lambda: 10), archive(message(1, b"x" * 11)))
 
     assert refusal(answer) == "holds message 1, which exceeds maximum payload size"
-    assert "error" not in give(bounded(max_payload_bytes=11), archive(message(1, b"x" * 11)))
+    assert "error" not in give(bounded(max_payload=lambda: 11), archive(message(1, b"x" * 11)))
 
 
 def test_a_lifetime_that_is_none_is_refused_where_there_are_any() -> None:
