@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Infos:
-    """What one client was told of the server, and is still due. It is not kept: it holds this."""
+    """What one client was told of the server, and is still due.
+
+    Each call is given the client. To keep it here would close a circle, for it owns its `Infos`.
+    """
 
     __slots__ = ("_due", "_pong_sent", "_seams")
 

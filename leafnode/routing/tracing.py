@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.config.options import SYSTEM_ACCOUNT
-from leafnode.limits import TRACE_WORK
+from leafnode.limits import NOTE_WORK, TRACE_NOTES_MAX, TRACE_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import PermissionsViolation, wire_line
 from leafnode.protocol.subject import is_valid_literal
@@ -120,8 +120,14 @@ class Trace:
 
     def note(self, step: str, /, **fields: object) -> dict[str, object]:
         """Add a step; the fields may still be completed."""
+        self.account.system.outbox.work_left -= NOTE_WORK
         self.notes.append(Note(step, self._tracer.wall_ns(), fields))
         return fields
+
+    @property
+    def _is_full(self) -> bool:
+        """Say whether receivers are left out from here on: of very many the first tell enough."""
+        return len(self.notes) >= TRACE_NOTES_MAX
 
     def came_in(self, peer: Peer, subject: bytes, hop: bytes) -> None:
         self._hop = hop
@@ -139,6 +145,8 @@ class Trace:
 
     def goes_to(self, sub: Subscription, *, error: str = "", hop: str = "") -> None:
         """Note that a message leaves for this subscription, or why it does not."""
+        if self._is_full:
+            return
         peer = sub.peer
         fields: dict[str, object] = {"kind": _KINDS[peer.kind], "cid": peer.cid}
         if peer.name:
@@ -178,7 +186,8 @@ class Trace:
         """
         assert sub.shadow is not None, "only an import is exported to"
         assert sub.peer.account is not None, "it subscribed in an account"
-        self.note("se", acc=sub.peer.account.name, to=_text(shown))
+        if not self._is_full:
+            self.note("se", acc=sub.peer.account.name, to=_text(shown))
         return sub.shadow.allow_trace
 
     def is_imported(self, exporter: Account, subject: bytes, to: bytes) -> None:

@@ -6,8 +6,10 @@ import random
 
 import pytest
 
+from leafnode.limits import NOTE_WORK, TRACE_NOTES_MAX, TURN_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import MaxPayloadViolation
+from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.peer import Kind
@@ -62,6 +64,30 @@ def test_trace_only_notes_without_delivering(value: bytes) -> None:
     assert world.subscriber.got() == b""
     assert [kind for kind, _ in world.tracer.steps()] == ["in", "eg"]
     assert world.account.traffic.out_msgs == 0
+
+
+@pytest.mark.parametrize("by_import", [False, True])
+def test_of_very_many_receivers_a_trace_lists_the_first_and_each_is_work(
+    *, by_import: bool
+) -> None:
+    world = World()
+    importer = Account("I", world.account.system.outbox)
+    imports = StreamImport(world.account, b"b", b"b", allow_trace=True)
+    StreamImports(importer, [imports]).start()
+    reader = FakePeer(importer if by_import else world.account, 3)
+    for number in range(TRACE_NOTES_MAX + 100):
+        reader.subscribe(b"b", b"%d" % number)
+    world.publisher.outbox.work_left = TURN_WORK
+
+    world.publisher.lane.feed(hpub(b"b", b"Nats-Trace-Dest: t") * 2)
+    world.publisher.lane.next_line()
+
+    assert len(world.tracer.sent) == 1
+    assert reader.got().count(b"HMSG b ") == TRACE_NOTES_MAX + 100
+    assert len(world.tracer.sent[0].notes) == TRACE_NOTES_MAX
+    assert world.publisher.outbox.work_left <= TURN_WORK - TRACE_NOTES_MAX * NOTE_WORK
+    world.tracer.sent[0].note("js", stream="S")
+    assert world.tracer.sent[0].notes[-1].type == "js"
 
 
 def test_trace_only_with_another_value_delivers() -> None:
