@@ -6,7 +6,7 @@ hashlib brings libcrypto in: 3.4 MiB, for a server that has no other use of it. 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 _MODULES: Final = ("_sha2", "_sha256", "hashlib")  # CPython 3.12, 3.11, and what is always there
 
@@ -20,7 +20,20 @@ def _constructor(modules: tuple[str, ...]) -> Any:
     return import_module(modules[-1]).sha256
 
 
+class Hash(Protocol):
+    """What is digested piece by piece."""
+
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+def begun(data: bytes = b"") -> Hash:
+    """Return the digest of these bytes, to which others may come."""
+    digest: Hash = _constructor(_MODULES)(data)
+    return digest
+
+
 def sha256(data: bytes) -> bytes:
     """Return the 32 bytes of the digest."""
-    digest: bytes = _constructor(_MODULES)(data).digest()
-    return digest
+    return begun(data).digest()

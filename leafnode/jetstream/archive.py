@@ -7,14 +7,13 @@ path to leave and nothing to unpack. Pure; knows no store. Truth: docs/adr/0017-
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from leafnode import limits
+from leafnode import limits, sha256
 from leafnode.errors import ArchiveError
 from leafnode.store.api import SEQ_MAX, StoredMsg
 
@@ -92,7 +91,7 @@ class ArchiveWriter:
     """Makes an archive. What each method returns is to be sent, in order."""
 
     def __init__(self) -> None:
-        self._digest = hashlib.sha256(_MAGIC)
+        self._digest = sha256.begun(_MAGIC)
         self._messages = self._consumers = 0
 
     def begin(self, begin: Begin) -> bytes:
@@ -163,7 +162,7 @@ class ArchiveReader:
         self._at = 0  # of the content, what was taken
         self._kind = b""  # of the record taken last; empty before the first
         self._opened = False  # the magic was there
-        self._digest = hashlib.sha256()
+        self._digest = sha256.begun()
         self._begin: Begin | None = None
         self._messages = self._consumers = 0
         self._size = 0

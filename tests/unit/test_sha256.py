@@ -26,9 +26,11 @@ def test_a_python_without_a_module_of_its_own_has_hashlib(
     assert sha256(b"abc").hex() == ABC
 
 
-def test_openssl_is_not_loaded_for_it() -> None:
-    code = """
+@pytest.mark.parametrize("name", ["leafnode.server.server", "leafnode.jetstream.jetstream"])
+def test_openssl_is_not_loaded_for_it(name: str) -> None:
+    code = f"""
 import sys
+import {name}
 from leafnode.sha256 import sha256
 sha256(b"")
 print("_hashlib" in sys.modules)
