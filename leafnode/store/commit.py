@@ -1,8 +1,8 @@
 """Group commit: what is staged while one batch is on its way to disk becomes the next batch.
 
-Knows batches, bounds and the order of callbacks; not SQL and not streams. No timer and no waiting:
-when the writer is idle, a batch leaves at the end of the loop's turn, so its size follows the disk
-by itself.
+Knows batches, bounds and the order of callbacks; not SQL and not streams. When the writer is idle a
+batch leaves at the end of the loop's turn, so its size follows the disk by itself; only for those
+who were just answered it waits a moment, see `herd`.
 Truth: docs/store.md, "Rules" 1, 2 and 8; docs/adr/0003.
 """
 
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from leafnode.errors import StoreBusy, StoreError
 from leafnode.store.batch import Batch
+from leafnode.store.herd import Herd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from leafnode.clock import Timer
     from leafnode.store.batch import Done
     from leafnode.store.bounds import StoreBounds
     from leafnode.store.recover import Recovered
@@ -61,8 +63,12 @@ class Committer:
         write: Callable[[Batch], Outcome],
         owner: Owner,
         gather: Schedule | None = None,
+        call_later: Callable[[int, Callable[[], None]], Timer] | None = None,
     ) -> None:
-        """`gather`, when given, calls back when a batch has been open long enough to leave."""
+        """`gather`, when given, calls back when a batch has been open long enough to leave.
+
+        Without `call_later` no batch waits for who was just answered.
+        """
         self._bounds = bounds
         self._worker = worker
         self._schedule = schedule
@@ -75,6 +81,9 @@ class Committer:
             deque()
         )  # cut off at their bound, bounded by what may be staged
         self._open: Batch | None = None
+        self._herd = Herd()
+        self._call_later = call_later
+        self._herd_timer: Timer | None = None  # while the next batch waits
         self._scheduled = False
         self._due: deque[tuple[Done, StoreError | None]] = deque()  # what they are told
         self._reserved = 0  # rows to come that belong into one batch
@@ -133,6 +142,9 @@ class Committer:
         batch.body_bytes += size
         self.staged_rows += rows
         self.staged_bytes += size
+        if self._herd_timer is not None and not self._herd.waits(self.staged_rows):
+            self._end_herd(in_vain=False)
+            self._wait_for_more()
 
     def reserve(self, rows: int, size: int) -> None:
         """Keep room for so many rows in one batch. Raises StoreBusy, StoreFull, StoreFailed."""
@@ -156,6 +168,9 @@ class Committer:
         batch.close()
         self._closed.append(batch)
         self._open = None
+        if self._herd_timer is not None:
+            self._end_herd(in_vain=False)
+            self._wait_for_more()
         if self._gathers:
             self._schedule(self._end_of_turn)  # a full batch waits for nothing
 
@@ -169,7 +184,7 @@ class Committer:
         self.check()
         if self._open is None:
             self._open = Batch()
-            if self._in_flight is None:
+            if self._in_flight is None and self._herd_timer is None:
                 self._wait_for_more()
         return self._open
 
@@ -196,6 +211,8 @@ class Committer:
     def hurry(self) -> None:
         """Let what is staged leave now, or behind the batch that is in flight."""
         self._gather, self._gathers = self._schedule, False  # nothing gathers any more
+        self._call_later = None
+        self._end_herd(in_vain=False)
         if self._in_flight is None:
             self._hand_over()
 
@@ -207,8 +224,28 @@ class Committer:
 
     def _end_of_turn(self) -> None:
         self._scheduled = False
-        if self._in_flight is None:
+        if self._in_flight is None and self._herd_timer is None:
             self._hand_over()
+
+    def _wait_for_herd(self, batch: Batch, commit_ns: int) -> bool:
+        """Let those of a batch that is on disk publish again before the next one leaves."""
+        if self._call_later is None or self._gathers or self._closed:
+            return False
+        wait_ns = self._herd.answered(batch.rows, self.staged_rows, commit_ns)
+        if not wait_ns:
+            return False
+        self._herd_timer = self._call_later(wait_ns, self._on_herd_timer)
+        return True
+
+    def _on_herd_timer(self) -> None:
+        self._end_herd(in_vain=True)
+        self._end_of_turn()
+
+    def _end_herd(self, *, in_vain: bool) -> None:
+        timer, self._herd_timer = self._herd_timer, None
+        if timer is not None:
+            timer.cancel()
+            self._herd.end(in_vain=in_vain)
 
     def _hand_over(self) -> None:
         if self._closed:
@@ -233,7 +270,7 @@ class Committer:
             # The disk works on the next batch while the callbacks of this one run.
             if self._gathers and not self._closed and self._open is not None:
                 self._wait_for_more()
-            else:
+            elif not self._wait_for_herd(batch, outcome.commit_ns):
                 self._hand_over()
             self._due += [(done, None) for done in batch.callbacks]
             self._resolve()

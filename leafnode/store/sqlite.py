@@ -86,7 +86,13 @@ class SqliteStore:
         self._write_worker = Worker(seams.executor("leafnode-commit"), seams.call_soon_threadsafe)
         self._read_worker = Worker(seams.executor("leafnode-read"), seams.call_soon_threadsafe)
         self.committer = Committer(
-            bounds, self._write_worker, seams.schedule, self._writer.commit, self, seams.gather
+            bounds,
+            self._write_worker,
+            seams.schedule,
+            self._writer.commit,
+            self,
+            seams.gather,
+            seams.clock.call_later,
         )
         self._deletions = Deletions(seams.clock, self.committer)
         self.tails = TailBudget(bounds.tail_cache_bytes)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreError, StoreFailed, StoreFull
 from leafnode.store.bounds import StoreBounds
-from tests.sim.committer import HeldExecutor, StoreWorld, open_store
+from tests.sim.committer import FaultyDisk, HeldExecutor, StoreWorld, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -551,3 +551,95 @@ def test_closing_a_gathering_store_commits_what_was_gathered(tmp_path: Path) -> 
     world = open_store(tmp_path / "store", BOUNDS)
     assert world.store.streams()[0].store.last_seq() == 1
     world.close()
+
+
+# --- waiting for those who were just answered
+
+FLUSH_NS = 8_000_000
+
+
+@pytest.fixture
+def herd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreWorld]:
+    """A store whose disk takes its time."""
+    one = open_store(
+        tmp_path / "herd",
+        StoreBounds(wal_pregrow_bytes=0, reserve_bytes=0),
+        lambda _: HeldExecutor(),
+    )
+    execute = FaultyDisk.execute
+
+    def slow(disk: FaultyDisk, run: Callable[..., sqlite3.Cursor], sql: str, values: Any) -> Any:
+        if sql == "COMMIT" and disk is one.disk:
+            one.clock.advance(FLUSH_NS)
+        return execute(disk, run, sql, values)
+
+    monkeypatch.setattr(FaultyDisk, "execute", slow)
+    one.store.create_stream("A", "S", b"{}", 5, 1)
+    one.settle()
+    one.disk.statements.clear()
+    yield one
+    one.disk.heal()
+    one.clock.advance(limits.STORE_RETRY_MAX_NS)
+    one.close()
+
+
+def publish(world: StoreWorld, count: int) -> None:
+    """Let each of some publishers publish in a turn of its own."""
+    [record] = world.store.streams()
+    for _ in range(count):
+        record.store.append(b"a", 0, b"x", 1000)
+        world.turns.run()
+
+
+def publish_together(world: StoreWorld) -> None:
+    """Let three publishers be answered by one commit."""
+    publish(world, 3)
+    disk_does_one_batch(world)  # the first one's message: it is waited for, too
+    publish(world, 1)
+    disk_does_one_batch(world)
+    world.disk.statements.clear()
+
+
+def test_who_is_answered_together_is_together_in_the_next_batch(herd: StoreWorld) -> None:
+    publish_together(herd)
+
+    publish(herd, 2)
+    assert not herd.executors["leafnode-commit"].jobs  # type: ignore[attr-defined]
+    publish(herd, 1)
+    disk_does_one_batch(herd)
+
+    assert herd.disk.count("COMMIT") == 1
+    assert herd.store.committer.is_idle()
+
+
+def test_a_batch_leaves_without_those_who_do_not_come_and_the_next_ones_at_once(
+    herd: StoreWorld,
+) -> None:
+    publish_together(herd)
+
+    publish(herd, 1)
+    herd.clock.advance(FLUSH_NS // 2)
+    disk_does_one_batch(herd)
+    publish(herd, 1)
+    disk_does_one_batch(herd)
+
+    assert herd.disk.count("COMMIT") == 2
+    assert herd.store.committer.is_idle()
+
+
+def test_a_publisher_alone_waits_for_nobody(herd: StoreWorld) -> None:
+    for _ in range(3):
+        publish(herd, 1)
+        disk_does_one_batch(herd)
+
+    assert herd.disk.count("COMMIT") == 3
+
+
+def test_a_store_that_closes_waits_for_nobody(herd: StoreWorld) -> None:
+    publish_together(herd)
+    publish(herd, 1)
+
+    herd.store.committer.hurry()
+    disk_does_one_batch(herd)
+
+    assert herd.disk.count("COMMIT") == 1
