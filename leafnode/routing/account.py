@@ -243,9 +243,10 @@ class Account:
         messages: list[tuple[bytes, bytes, int, bytes]],
         *,
         origin: Peer | None = None,
+        queues: tuple[bytes, ...] | None = None,
     ) -> int:
         """Send (message subject, reply, header size, body) to whoever subscribed to
-        `deliver_subject`.
+        `deliver_subject`; of queue groups to these, or to all.
 
         Clients see the message's own subject. A leaf gets the deliver subject, and the message's
         subject behind an `@` in an ack reply (leaf protocol 3.3). Returns the receivers of the
@@ -258,30 +259,37 @@ class Account:
         if own and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         for subject, reply, header_size, body in messages:
-            message = Message(subject, reply, header_size, body)
+            message = Message(subject, reply, header_size, body, queues)
             received = self._deliver_one(sender, match, deliver_subject, message)
         return received
 
     def _deliver_one(
         self, origin: Peer, match: Match, deliver_subject: bytes, message: Message
     ) -> int:
-        picks = [pick(group, origin, deliver_subject) for group in match.groups]
+        groups = match.groups
+        if message.queues is not None:
+            groups = [group for group in groups if group.queue in message.queues]
+        picks = [pick(group, origin, deliver_subject) for group in groups]
         received = 0
+        leafs: dict[int, tuple[Subscription, list[bytes]]] = {}  # one message for each link
         for sub in match.plain + [sub for sub in picks if sub is not None]:
             if not may_deliver(sub, deliver_subject, origin):
                 continue
-            received += 1
-            if not sub.peer.is_leaf:
-                # Behind a stream import, too, the message's own subject is the one that is shown.
-                receiver = sub if sub.shadow is None else sub.shadow.source
-                if may_show(receiver, message.subject):
-                    hand_over(self, origin, receiver, message)
+            if sub.peer.is_leaf:
+                queues = leafs.setdefault(sub.peer.cid, (sub, []))[1]
+                queues += [sub.queue] if sub.queue else []
                 continue
+            received += 1
+            # Behind a stream import, too, the message's own subject is the one that is shown.
+            receiver = sub if sub.shadow is None else sub.shadow.source
+            if may_show(receiver, message.subject):
+                hand_over(self, origin, receiver, message)
+        for sub, queues in leafs.values():
+            received += 1
             reply = message.reply
             if reply and message.subject != deliver_subject:
                 reply += b"@" + message.subject
-            onward = message._replace(subject=deliver_subject, reply=reply)
-            send_to_leaf(self, sub, onward, [sub.queue] if sub.queue else [])
+            send_to_leaf(self, sub, message._replace(subject=deliver_subject, reply=reply), queues)
         return received
 
 

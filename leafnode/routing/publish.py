@@ -165,14 +165,15 @@ def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation
 
 def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: bool) -> None:
     subject, reply = message.subject, message.reply
-    if reply.startswith(_ACK_PREFIX) and b"@" in reply:
-        reply, _, shown = reply.partition(b"@")
-        account.deliver(subject, [(shown, reply, message.header_size, message.body)], origin=peer)
-        return
     # Groups get a message from a leaf only when it names them (leaf protocol 2.2), but no hub knows
     # of those behind a mapping.
     if message.queues is None and not is_mapped:
         message = message._replace(queues=())
+    if reply.startswith(_ACK_PREFIX) and b"@" in reply:
+        reply, _, shown = reply.partition(b"@")
+        one = (shown, reply, message.header_size, message.body)
+        account.deliver(subject, [one], origin=peer, queues=message.queues)
+        return
     deliver(account, peer, message, once=subject.startswith(ONE_OFF))
 
 

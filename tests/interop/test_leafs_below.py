@@ -543,3 +543,35 @@ async def test_imports_and_mappings_of_the_hub_hold_between_leafs(
             assert (await stream.next_msg(timeout=PATIENCE_S)).subject == "from.a.st.1"
             await b.publish("old.7", b"y")
             assert (await mapped.next_msg(timeout=PATIENCE_S)).subject == "new.7"
+
+
+@PAIRS
+async def test_a_push_consumer_delivers_to_a_group_below_once(
+    hub: str, leaf: str, tmp_path: Path
+) -> None:
+    async with with_streams(hub, leaf, tmp_path) as (up, down, above, _):
+        js = up.jetstream()
+        await js.add_stream(name="S", subjects=["s.>"])
+        heard: list[str] = []
+
+        async def handle(message: Any) -> None:
+            heard.append(message.subject)
+            await message.respond(b"")
+
+        for group in ("q", "q", ""):
+            await down.subscribe("deliver", group, cb=handle)
+        await settled(down)
+        await until(lambda: wanted(above).count("deliver") == 2, timeout_s=PATIENCE_S)
+        config = {"durable_name": "d", "deliver_subject": "deliver", "deliver_group": "q"}
+        body = {"stream_name": "S", "config": config | {"ack_policy": "explicit"}}
+        answer = await up.request(
+            "$JS.API.CONSUMER.DURABLE.CREATE.S.d", json.dumps(body).encode(), timeout=PATIENCE_S
+        )
+        assert "error" not in json.loads(answer.data)
+
+        for number in range(10):
+            await js.publish(f"s.{number}", b"x", timeout=PATIENCE_S)
+        await until(lambda: len(heard) >= 20, timeout_s=PATIENCE_S)
+        await settled(up, down)
+
+        assert sorted(heard) == sorted(f"s.{number}" for number in range(10) for _ in "12")

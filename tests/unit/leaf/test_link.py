@@ -62,3 +62,30 @@ def test_a_message_s_reply_that_carries_the_subject_is_taken_apart_for_clients_a
 
     assert client.hears() == b"MSG orders.1 1 %b 1\r\nx\r\n" % reply
     assert other.hears().endswith(b"LMSG deliver %b@orders.1 1\r\nx\r\n" % reply)
+
+
+def test_of_a_delivery_each_leaf_gets_one_message_that_names_its_groups() -> None:
+    port = LeafPortWorld()
+    leaf = port.leaf()
+    leaf.says(b"LS+ deliver\r\nLS+ deliver Q 1\r\nLS+ deliver R 1\r\n")
+    reply = b"$JS.ACK.S.C.1.2.3.4.5"
+
+    port.server.account().deliver(b"deliver", [(b"orders.1", reply, 0, b"x")])
+
+    got = leaf.hears()
+    assert got == b"LMSG deliver + %b@orders.1 Q R 1\r\nx\r\n" % reply
+
+
+def test_of_a_delivery_that_comes_by_a_leaf_only_the_groups_that_it_names_get_it() -> None:
+    port = LeafPortWorld()
+    client = port.client()
+    client.says(b"SUB deliver 1\r\nSUB deliver Q 2\r\nSUB deliver R 3\r\n")
+    leaf = port.leaf()
+    reply = b"$JS.ACK.S.C.1.2.3.4.5"
+
+    leaf.says(b"LMSG deliver + %b@orders.1 R 1\r\nx\r\n" % reply)
+    named = client.hears()
+    leaf.says(b"LMSG deliver %b@orders.2 1\r\nx\r\n" % reply)
+
+    assert named == (b"MSG orders.1 1 %b 1\r\nx\r\nMSG orders.1 3 %b 1\r\nx\r\n" % (reply, reply))
+    assert client.hears() == b"MSG orders.2 1 %b 1\r\nx\r\n" % reply
