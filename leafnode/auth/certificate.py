@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 # One relative distinguished name: its attributes with their values. Order means nothing in it.
 RelativeName = frozenset[tuple[tuple[str, str], int]]
@@ -32,8 +32,19 @@ _SHORT: Final = {
     "stateOrProvinceName": "ST",
     "streetAddress": "STREET",
 }
-# What Go writes of a subject, the last part first; others it leaves out.
-_GO_ORDER: Final = ("SERIALNUMBER", "CN", "POSTALCODE", "STREET", "ST", "L", "OU", "O", "C")
+# What Go 1.27 has fields for, in the order it writes them.
+_GO_ORDER: Final = ("SERIALNUMBER", "CN", "OU", "O", "POSTALCODE", "STREET", "L", "ST", "C")
+_BY_NUMBER: Final = {
+    "2.5.4.3": "CN",
+    "2.5.4.5": "SERIALNUMBER",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "STREET",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.17": "POSTALCODE",
+}
 _ESCAPED: Final = frozenset(',+"\\<>;')
 _SPECIAL: Final = frozenset(' "#+,;<=>\\')
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
@@ -147,17 +158,37 @@ def parse_name(text: str) -> DistinguishedName | None:
 
 
 def go_subject(certificate: Certificate) -> str:
-    """Return the subject as Go prints it: its own order, attributes that it knows."""
+    """Return the subject as Go writes what it has fields for: the users' names are held to that."""
+    return ",".join(_go_fields(_attributes(certificate)))
+
+
+def go_name(attributes: Sequence[tuple[str, str | bytes]]) -> str:
+    """Return a subject as Go writes it whole. Attributes are in numbers, with their values.
+
+    What it has no field for stands behind, the last one first, and what is no string as DER.
+    """
+    parts = _go_fields(
+        [(_BY_NUMBER.get(name, ""), value) for name, value in attributes if isinstance(value, str)]
+    )
+    parts += [
+        f"{name}={_escaped(value) if isinstance(value, str) else '#' + value.hex()}"
+        for name, value in reversed(attributes)
+        if name not in _BY_NUMBER
+    ]
+    return ",".join(parts)
+
+
+def _go_fields(attributes: Sequence[tuple[str, str]]) -> list[str]:
     values: dict[str, list[str]] = {}
-    for attribute, value in _attributes(certificate):
+    for attribute, value in attributes:
         values.setdefault(attribute, []).append(value)
     # Of these Go keeps one, the last.
     values |= {name: values[name][-1:] for name in ("CN", "SERIALNUMBER") if name in values}
-    return ",".join(
+    return [
         "+".join(f"{name}={_escaped(value)}" for value in values[name])
         for name in _GO_ORDER
         if name in values
-    )
+    ]
 
 
 def _attributes(certificate: Certificate) -> list[tuple[str, str]]:

@@ -204,15 +204,17 @@ def _issuer(identity: Identity) -> str:
 
 
 def certificates(tls: TlsFacts) -> tuple[PeerCertificate, ...]:
-    """Return what is shown of the certificate that a client came with. Ask once: it hashes."""
-    der = tls.certificate()
-    if not der:
+    """Return what is shown of the certificates that a client came with. Ask once: it hashes."""
+    sent = tls.sent()
+    if not sent:
         return ()
-    from leafnode.auth.certificate import certificate_of, go_subject
-    from leafnode.net.x509 import key_digest
+    from leafnode.auth.certificate import go_name
+    from leafnode.net.x509 import attributes, key_digest
 
-    subject = go_subject(certificate_of(tls.names()))
-    return (PeerCertificate(subject, key_digest(der), sha256(der).hex()),)
+    return tuple(
+        PeerCertificate(go_name(attributes(der)), key_digest(der), sha256(der).hex())
+        for der in sent
+    )
 
 
 def with_tls(

@@ -303,7 +303,7 @@ def _row(
 def _certificates(facts: ConnectionFacts) -> list[dict[str, str]]:
     return [
         {
-            "subject": certificate.subject,
+            **({"subject": certificate.subject} if certificate.subject else {}),
             "spki_sha256": certificate.spki_sha256,
             "cert_sha256": certificate.cert_sha256,
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +107,11 @@ class TlsStream:
         own = self.certificate()
         return found or ([own] if own else [])
 
+    def sent(self) -> list[bytes]:
+        """Return what the peer sent in DER, its own certificate first; see `chain`."""
+        own = self.certificate()
+        return (_sent_chain(self._ssl) or [own]) if own else []
+
     def names(self) -> dict[str, object]:
         """Return the verified peer certificate as `SSLSocket.getpeercert` has it."""
         found = self._ssl.getpeercert() if self.established else None
@@ -127,9 +132,17 @@ if sys.version_info >= (3, 13):
     def _verified_chain(tls: ssl.SSLObject) -> list[bytes]:
         return tls.get_verified_chain()
 
+    def _sent_chain(tls: ssl.SSLObject) -> list[bytes]:
+        return tls.get_unverified_chain()
+
 else:
 
     def _verified_chain(tls: ssl.SSLObject) -> list[bytes]:
         # The method below the one that Python 3.13 made public; 3.11 and 3.12 change no more.
-        chain = tls._sslobj.get_verified_chain() or []  # type: ignore[attr-defined]
-        return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain]
+        return _encoded(tls._sslobj.get_verified_chain())  # type: ignore[attr-defined]
+
+    def _sent_chain(tls: ssl.SSLObject) -> list[bytes]:
+        return _encoded(tls._sslobj.get_unverified_chain())  # type: ignore[attr-defined]
+
+    def _encoded(chain: Any) -> list[bytes]:
+        return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain or ()]

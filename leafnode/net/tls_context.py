@@ -127,8 +127,11 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_REQUIRED
         # As Go has it: whoever stands in the file is trusted, be it the root or not.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if options.verify or options.ca_file:
         _load_roots(context, options.ca_file)
+    elif options.ca_file:
+        # Only read, so that a bad file is told: OpenSSL adds what a context trusts to the
+        # certificates that it shows, where `cert_file` has one alone.
+        _load_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), options.ca_file)
     return context
 
 

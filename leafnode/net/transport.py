@@ -28,6 +28,10 @@ class TlsFacts(Protocol):
         """The peer's, in DER; empty where it showed none."""
         ...
 
+    def sent(self) -> list[bytes]:
+        """The peer's certificate and those that it sent with it, in DER, if it was verified."""
+        ...
+
     def chain(self) -> list[bytes]:
         """The peer's certificate and who vouches for it, in DER, if it was verified."""
         ...

@@ -17,7 +17,17 @@ _VERSION: Final = 0xA0
 _EXTENSIONS: Final = 0xA3
 _OCTETS: Final = 0x04
 _DNS_NAME: Final = 0x82  # [2] of GeneralName
-_COMMON_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x04, 0x03))
+_OID: Final = 0x06
+_COMMON_NAME: Final = "2.5.4.3"
+# Strings by their tag, and how Go reads them; T61String as Latin 1.
+_ENCODINGS: Final = {
+    0x0C: "utf-8",
+    0x12: "ascii",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x16: "ascii",
+    0x1E: "utf-16-be",
+}
 _SUBJECT_ALT_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x1D, 0x11))
 _UTC_TIME: Final = 0x17  # of two digits of a year, up to 2049; after that GeneralizedTime
 _VALIDITY: Final = 3
@@ -36,6 +46,15 @@ def names(der: bytes) -> tuple[str, ...]:
     subject, _, extensions = _parts(der)
     found = _alternative_names(extensions)
     return found or _common_names(subject)
+
+
+def attributes(der: bytes) -> list[tuple[str, str | bytes]]:
+    """Return what the subject says, in order: what each is, in numbers, and its value.
+
+    A value that is no string stays DER. Raises ValueError.
+    """
+    subject, _, _ = _parts(der)
+    return [(name, _text(value)) for name, value in _attributes(subject)]
 
 
 def not_after_s(der: bytes) -> int:
@@ -96,13 +115,41 @@ def _alternative_names(extensions: bytes) -> tuple[str, ...]:
 
 
 def _common_names(subject: bytes) -> tuple[str, ...]:
+    return tuple(
+        _content(value).decode("utf-8", "replace").lower()
+        for name, value in _attributes(subject)
+        if name == _COMMON_NAME
+    )
+
+
+def _attributes(subject: bytes) -> list[tuple[str, bytes]]:
+    """Return the subject's attributes: what each is, in numbers, and its value with its tag."""
     found = []
     for relative in _values(subject):
         for attribute in _values(_content(relative)):
             parts = _values(_one(attribute, _SEQUENCE))
-            if len(parts) == 2 and parts[0] == _COMMON_NAME_OID:
-                found.append(_content(parts[1]).decode("utf-8", "replace").lower())
-    return tuple(found)
+            if len(parts) == 2:
+                found.append((_dotted(_one(parts[0], _OID)), parts[1]))
+    return found
+
+
+def _text(value: bytes) -> str | bytes:
+    encoding = _ENCODINGS.get(value[0])
+    return _content(value).decode(encoding, "replace") if encoding else value
+
+
+def _dotted(data: bytes) -> str:
+    """Return an object identifier in numbers (X.690 8.19)."""
+    numbers, number = [], 0
+    for byte in data:
+        number = number << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(number)
+            number = 0
+    if not numbers:
+        raise ValueError("an attribute without a name")
+    first = min(numbers[0] // 40, 2)
+    return ".".join(map(str, (first, numbers[0] - 40 * first, *numbers[1:])))
 
 
 def _values(data: bytes) -> list[bytes]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import nats
 import pytest
+from cryptography import x509
 
 from tests.hub.process import free_ports, nats_server_path, running_hub
 from tests.interop.barrier import settled
 from tests.interop.gateway import running_gateway
 from tests.interop.test_monitoring import NOT_OURS, NOT_THEIRS, shape, without
-from tests.sim.certificates import tls_pair
+from tests.sim.certificates import LOCALHOST, Authority, tls_pair
 from tests.sim.websocket import BINARY, frame, request
 
 if TYPE_CHECKING:
@@ -77,6 +78,59 @@ async def test_tls_and_websocket_are_shown_as_nats_server_shows_them(tmp_path: P
         assert varz[0]["websocket"][name] == varz[1]["websocket"][name], name
     assert shape(rows[0]) == shape(rows[1])
     assert [encrypted(row) for row in rows[0]] == [encrypted(row) for row in rows[1]]
+
+
+async def test_the_subject_of_a_certificate_is_written_as_go_writes_it(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("server", *LOCALHOST)
+    titles = x509.NameOID
+    subjects: list[list[tuple[x509.ObjectIdentifier, str]]] = [
+        [],
+        [
+            (titles.COUNTRY_NAME, "US"),
+            (titles.STATE_OR_PROVINCE_NAME, "CA"),
+            (titles.LOCALITY_NAME, "l"),
+            (titles.POSTAL_CODE, "1"),
+            (titles.STREET_ADDRESS, "s"),
+            (titles.ORGANIZATION_NAME, "Syn"),
+            (titles.ORGANIZATIONAL_UNIT_NAME, "a"),
+            (titles.ORGANIZATIONAL_UNIT_NAME, "b"),
+            (titles.COMMON_NAME, " cli+"),
+            (titles.SERIAL_NUMBER, "7"),
+        ],
+        [
+            (titles.DOMAIN_COMPONENT, "com"),
+            (titles.DOMAIN_COMPONENT, "example"),
+            (titles.EMAIL_ADDRESS, "a@b.example"),
+            (x509.ObjectIdentifier("1.2.3.4"), "#é"),
+            (titles.COMMON_NAME, "first"),
+            (titles.COMMON_NAME, "last"),
+        ],
+    ]
+    pairs = [
+        authority.issue(
+            f"client{number}", subject=x509.Name([x509.NameAttribute(*one) for one in subject])
+        )
+        for number, subject in enumerate(subjects)
+    ]
+    config = f"""tls {{ cert_file: "{cert}", key_file: "{key}", ca_file: "{authority.ca_file}"
+        verify: true, timeout: 10 }}"""
+    with contextlib.ExitStack() as stack:
+        theirs = stack.enter_context(running_hub(tmp_path / "theirs", config))
+        ours = stack.enter_context(running_gateway(tmp_path / "ours", config))
+        seen = []
+        for server in (ours, theirs):
+            async with contextlib.AsyncExitStack() as clients:
+                for pair in pairs:
+                    where = server.client_url.replace("nats://", "tls://")
+                    client = await nats.connect(where, tls=authority.client(pair))
+                    clients.push_async_callback(client.close)
+                    await settled(client)
+                rows = server.get("connz?auth=1&sort=cid")["connections"]
+            seen.append([row["tls_peer_certs"] for row in rows])
+
+    assert seen[0] == seen[1]
+    assert "subject" not in seen[0][0][0]
 
 
 async def test_clients_over_websocket_are_shown_as_such(tmp_path: Path) -> None:

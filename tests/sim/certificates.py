@@ -69,14 +69,23 @@ class Authority:
             certificate.public_bytes(serialization.Encoding.PEM)
         )
 
-    def issue(self, name: str, *names: x509.GeneralName) -> tuple[str, str]:
-        """Write a certificate for these names; return the paths of it and of its key."""
+    def issue(
+        self, name: str, *names: x509.GeneralName, subject: x509.Name | None = None
+    ) -> tuple[str, str]:
+        """Write a certificate for these names; return the paths of it and of its key.
+
+        `subject`: another one than the name alone.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         extensions: list[tuple[x509.ExtensionType, bool]] = []
         if names:
             extensions.append((x509.SubjectAlternativeName(names), False))
         certificate = _signed(
-            _common_name(name), self._name, key.public_key(), self._key, extensions
+            _common_name(name) if subject is None else subject,
+            self._name,
+            key.public_key(),
+            self._key,
+            extensions,
         )
         cert_file = self._directory / f"{name}.crt"
         key_file = self._directory / f"{name}.key"

@@ -14,6 +14,7 @@ from leafnode.auth.certificate import (
     Certificate,
     Names,
     certificate_of,
+    go_name,
     go_subject,
     parse_name,
 )
@@ -119,6 +120,22 @@ def test_go_writes_a_subject_in_its_own_order_and_escaped() -> None:
 
     assert go_subject(certificate) == "CN=\\ a\\,b#,OU=x+OU=y,O=\\#1,C=US"
     assert mapped_user(certificate, [go_subject(certificate)]) is not None
+
+
+def test_go_writes_fields_in_the_order_of_go_1_27_and_the_rest_behind() -> None:
+    attributes: list[tuple[str, str | bytes]] = [
+        ("2.5.4.12", "#a,"),
+        *[(f"2.5.4.{number}", f"v{number}") for number in (6, 10, 8, 7, 17, 9, 11, 3, 5)],
+        ("2.5.4.11", "b"),
+        ("2.5.4.3", "last"),
+        ("2.5.4.45", b"\x03\x01\0"),
+    ]
+
+    assert go_name(attributes) == (
+        "SERIALNUMBER=v5,CN=last,OU=v11+OU=b,O=v10,POSTALCODE=v17,STREET=v9,L=v7,ST=v8,C=v6,"
+        "2.5.4.45=#030100,2.5.4.12=\\#a\\,"
+    )
+    assert go_name([]) == ""
 
 
 def test_an_attribute_without_a_name_leaves_go_s_text_only() -> None:

@@ -109,6 +109,8 @@ def test_the_chain_of_a_client_ends_with_the_authority(tmp_path: Path) -> None:
     files = (client[0], authority.ca_file)
     known = [ssl.PEM_cert_to_DER_cert(Path(one).read_text("utf-8")) for one in files]
     assert pair.accepting.chain() == known
+    # What it sent: OpenSSL adds an authority that it knows, Go would not.
+    assert pair.accepting.sent() == known
 
 
 def test_who_showed_no_certificate_has_no_chain(contexts: tuple[ssl.SSLContext, ...]) -> None:
@@ -116,6 +118,7 @@ def test_who_showed_no_certificate_has_no_chain(contexts: tuple[ssl.SSLContext, 
     pair.shake_hands()
 
     assert pair.accepting.chain() == []
+    assert pair.accepting.sent() == []
 
 
 @given(garbage=st.binary(min_size=1, max_size=2000))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -13,9 +13,6 @@ from leafnode.errors import TlsError
 from leafnode.net.tls import TlsStream
 from leafnode.net.tls_context import ServerTls, server_context
 from tests.sim.certificates import LOCALHOST, Authority
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +79,44 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> Tl
         accepting.handshake(dialing.outgoing())
         dialing.handshake(accepting.outgoing())
     return dialing
+
+
+def shown_by(server: ssl.SSLContext, client: ssl.SSLContext) -> int:
+    """Return how many certificates a client is shown, verified or not."""
+    tls = shake_hands(server, client, "localhost")._ssl
+    if hasattr(tls, "get_unverified_chain"):  # Python 3.13
+        return len(tls.get_unverified_chain())
+    return len(tls._sslobj.get_unverified_chain())
+
+
+def test_what_is_trusted_is_not_shown_where_nobody_is_verified(authority: Authority) -> None:
+    server = context(authority, ca_file=authority.ca_file)
+
+    assert server.verify_mode is ssl.CERT_NONE
+    assert shown_by(server, authority.client()) == 1
+
+
+def test_of_a_file_with_several_certificates_those_are_shown_and_no_other(
+    authority: Authority, tmp_path: Path
+) -> None:
+    other = Authority(tmp_path, "other")
+    both = tmp_path / "both.pem"
+    certificate, key = authority.pair.cert_file, authority.pair.key_file
+    both.write_text(Path(certificate).read_text() + Path(other.ca_file).read_text())
+    pair = CertificatePair(str(both), key)
+    server = server_context(ListenerTls(pairs=(pair,), verify=True, ca_file=authority.ca_file))
+    client = authority.client((certificate, key))
+
+    assert shown_by(server, client) == 2
+
+
+def test_a_file_of_authorities_is_read_though_nobody_is_verified(
+    authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+
+    with pytest.raises(TlsError):
+        context(authority, ca_file=str(tmp_path / "ca.pem"))
 
 
 def test_one_curve_is_the_only_one(authority: Authority) -> None:

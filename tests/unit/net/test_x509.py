@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509 as oracle
 from cryptography.hazmat.primitives import serialization
+from cryptography.x509.name import _ASN1Type
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,33 @@ def test_without_them_it_is_the_common_name(tmp_path: Path) -> None:
     assert x509.names(x509.first_certificate("text before\n" + pem)) == ("plain.name",)
 
 
+def test_the_subject_is_read_in_order_with_numbers_and_values(tmp_path: Path) -> None:
+    kinds, names = _ASN1Type, oracle.NameOID
+    attributes = [
+        (names.DOMAIN_COMPONENT, "org", kinds.IA5String),
+        (names.COUNTRY_NAME, "US", None),
+        (names.X500_UNIQUE_IDENTIFIER, b"\0\1", kinds.BitString),
+        (names.COMMON_NAME, "ann", None),
+        (names.TITLE, "Dé", kinds.BMPString),
+        (oracle.ObjectIdentifier("2.999.70000.3"), "ü", kinds.T61String),
+        (oracle.ObjectIdentifier("1.2.3.4"), "x", None),
+        (names.SERIAL_NUMBER, "1", None),
+    ]
+    subject = oracle.Name([oracle.NameAttribute(*one) for one in attributes])
+    pem = Path(Authority(tmp_path).issue("other", subject=subject)[0]).read_text()
+
+    assert x509.attributes(x509.first_certificate(pem)) == [
+        ("0.9.2342.19200300.100.1.25", "org"),
+        ("2.5.4.6", "US"),
+        ("2.5.4.45", b"\x03\x02\0\1"),
+        ("2.5.4.3", "ann"),
+        ("2.5.4.12", "Dé"),
+        ("2.999.70000.3", "Ã¼"),
+        ("1.2.3.4", "x"),
+        ("2.5.4.5", "1"),
+    ]
+
+
 def test_a_file_without_a_certificate_is_a_valueerror() -> None:
     with pytest.raises(ValueError, match="no certificate"):
         x509.first_certificate("-----BEGIN PRIVATE KEY-----\n")
@@ -61,7 +89,7 @@ def test_a_changed_certificate_is_read_or_a_valueerror(
     data[at % len(data)] = with_
     del data[len(data) - cut % 3 :]
 
-    for read in (x509.key_digest, x509.names):
+    for read in (x509.key_digest, x509.names, x509.attributes):
         try:
             read(bytes(data))
         except ValueError:
