@@ -28,7 +28,7 @@ _COOKIE_NAME: Final = _HEADER_NAME
 _OWN_HEADERS: Final = frozenset(
     {"host", "content-length", "connection", "upgrade", "nats-no-masking"}
 )
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def websocket(place: Place) -> Websocket | None:
@@ -85,14 +85,14 @@ def _origin(place: Place) -> tuple[str, str, int]:
         port = parts.port
     except ValueError:
         raise place.error(f"unable to parse allowed origin {quoted(text)}") from None
-    if parts.scheme not in _DEFAULT_PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise place.error(
             f"unable to parse allowed origin {quoted(text)}: allowed origins must be absolute URLs "
             "with http or https scheme"
         )
     if not parts.hostname:
         raise place.error(f"unable to parse allowed origin {quoted(text)}: host is required")
-    return parts.scheme, parts.hostname, _DEFAULT_PORTS[parts.scheme] if port is None else port
+    return parts.scheme, parts.hostname, DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
 def _origins(place: Place) -> tuple[tuple[str, str, int], ...]:

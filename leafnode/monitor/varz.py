@@ -49,6 +49,7 @@ def varz(
     answer |= {
         "tls_timeout": number(facts.tls_timeout_ns / NS_PER_S),
         "write_deadline": facts.write_deadline_ns,
+        **({"write_timeout": facts.write_timeout} if facts.write_timeout else {}),
         "start": format_time(facts.start_ns),
         "now": format_time(clock.wall_ns()),
         "uptime": uptime(uptime_ns),
@@ -71,6 +72,8 @@ def varz(
     if facts.trusted_operators:
         answer["trusted_operators_jwt"] = list(facts.trusted_operators)
         answer["trusted_operators_claim"] = list(facts.trusted_claims)
+    if facts.trusted_proxies:
+        answer["proxies"] = {"trusted": [{"key": key} for key in facts.trusted_proxies]}
     if facts.tls_not_after_s:
         answer["tls_cert_not_after"] = format_time(facts.tls_not_after_s * NS_PER_S)
     answer |= _per_kind(counters)
@@ -138,6 +141,7 @@ def _leaf(facts: ServerFacts) -> dict[str, object]:
 def _remote(remote: RemoteFacts) -> dict[str, object]:
     answer: dict[str, object] = {
         "local_account": remote.local_account,
+        **(_tls_timeout(remote.tls_timeout_ns) if remote.tls_timeout_ns else {}),
         "urls": [address(url) for url in remote.urls],
     }
     if remote.deny_exports or remote.deny_imports:
@@ -146,6 +150,10 @@ def _remote(remote: RemoteFacts) -> dict[str, object]:
             "imports": list(remote.deny_imports),
         }
     return answer
+
+
+def _tls_timeout(timeout_ns: int) -> dict[str, object]:
+    return {"tls_timeout": number(timeout_ns / NS_PER_S)}
 
 
 def address(url: str) -> str:

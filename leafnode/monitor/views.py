@@ -36,6 +36,7 @@ class RemoteFacts:
     urls: tuple[str, ...] = field(repr=False)
     deny_imports: tuple[str, ...] = ()
     deny_exports: tuple[str, ...] = ()
+    tls_timeout_ns: int = 0  # 0: no TLS of its own
 
 
 class ServerFacts(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ class ServerFacts(msgspec.Struct, frozen=True):
     version: str
     leafnode_version: str
     proto: int
-    host: str
+    host: str  # and port: what clients are told
     port: int
     http_host: str
     http_port: int
@@ -62,6 +63,8 @@ class ServerFacts(msgspec.Struct, frozen=True):
     start_ns: int  # wall time
     start_monotonic_ns: int
     config_loaded_ns: int = 0  # wall time
+    write_timeout: str = ""  # close or retry, where that is set
+    trusted_proxies: tuple[str, ...] = ()  # public keys
     remotes: tuple[RemoteFacts, ...] = ()
     leaf_port: LeafPortFacts | None = None  # None: no leaf is let in
     system_account: str = SYSTEM_ACCOUNT

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.clients.facts import SubscriptionFacts
+    from leafnode.config.options import Options
     from leafnode.jetstream.jetstream import AccountJetStream, Usage
     from leafnode.jetstream.stream import Stream
     from leafnode.leaf.link import LeafzRow
@@ -105,15 +106,15 @@ def refresh(server: Server) -> None:
 
 def _facts(server: Server, http: HostPort) -> ServerFacts:
     options = server.options
-    remotes = options.leafnodes.remotes if options.leafnodes else ()
+    info = server.info()
     return ServerFacts(
         server_id=server.id,
         server_name=server.name,
         version=COMPATIBLE_VERSION,
         leafnode_version=__version__,
         proto=PROTOCOL_VERSION,
-        host=options.host,
-        port=server.port,
+        host=info.host,
+        port=info.port,
         http_host=http.host,
         http_port=0 if options.https is not None else http.port,
         https_port=http.port if options.https is not None else 0,
@@ -135,17 +136,29 @@ def _facts(server: Server, http: HostPort) -> ServerFacts:
         ping_interval_ns=options.ping_interval_ns,
         ping_max=options.ping_max,
         write_deadline_ns=options.write_deadline_ns,
+        write_timeout="" if options.write_timeout == "default" else options.write_timeout,
+        trusted_proxies=options.trusted_proxies,
         start_ns=server.started_wall_ns,
         start_monotonic_ns=server.started_ns,
         config_loaded_ns=server.config_loaded_ns,
         system_account="" if options.no_system_account else options.system_account,
         tags=options.server_tags,
         metadata=dict(options.server_metadata),
-        remotes=tuple(
-            RemoteFacts(remote.account, remote.urls, remote.deny_imports, remote.deny_exports)
-            for remote in remotes
-        ),
+        remotes=_configured_remotes(options),
         leaf_port=leaf_port.facts(server, _not_after_s(server, "leafnodes")),
+    )
+
+
+def _configured_remotes(options: Options) -> tuple[RemoteFacts, ...]:
+    return tuple(
+        RemoteFacts(
+            remote.account,
+            remote.urls,
+            remote.deny_imports,
+            remote.deny_exports,
+            remote.tls.timeout_ns if remote.tls is not None else 0,
+        )
+        for remote in (options.leafnodes.remotes if options.leafnodes is not None else ())
     )
 
 
@@ -154,6 +167,8 @@ def _websocket(server: Server) -> dict[str, object]:
     options = server.options.websocket
     if options is None:
         return {}
+    from leafnode.config.websocket import DEFAULT_PORTS
+
     port = server.websocket.port if server.websocket is not None else options.port
     handshake_ns, own = options.handshake_timeout_ns, options.authorization
     shown: dict[str, object] = {
@@ -167,7 +182,8 @@ def _websocket(server: Server) -> dict[str, object]:
         "no_tls": options.no_tls,
         "same_origin": options.same_origin,
         "allowed_origins": [
-            f"{scheme}://{host}:{n}" for scheme, host, n in options.allowed_origins
+            f"{scheme}://{host}" + ("" if n == DEFAULT_PORTS[scheme] else f":{n}")
+            for scheme, host, n in options.allowed_origins
         ],
         "compression": options.compression,
         "tls_map": options.tls is not None and options.tls.verify_and_map,

@@ -10,8 +10,11 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.hub.process import Hub, nats_server_path
+from tests.hub.jwt import Key
+from tests.hub.process import Hub, nats_server_path, running_hub
 from tests.interop.both import two_servers
+from tests.interop.gateway import running_gateway
+from tests.sim.certificates import tls_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +111,78 @@ def test_messages_and_interest_are_activity_and_nothing_else_is(tmp_path: Path) 
 
         assert ours == theirs
         assert {name for name, does in ours.items() if does} == ACTIVE
+
+
+EVERY_KEY: Final = """
+server_name: probe
+client_advertise: "edge.example:4333"
+max_connections: 100
+max_subscriptions: 50
+ping_interval: "30s"
+ping_max: 3
+max_control_line: 2048
+max_payload: 100000
+max_pending: 200000
+write_deadline: "3s"
+write_timeout: WRITE_TIMEOUT
+server_tags: [ "a:b", c ]
+server_metadata { k: v }
+accounts { A { users [ { user: a, password: p }, { user: n, password: q } ] }
+           S { users [ { user: s, password: p } ] } }
+system_account: S
+no_auth_user: n
+authorization { timeout: 7 }
+tls { cert_file: "CERT", key_file: "KEY", ca_file: "CERT", timeout: 3 }
+allow_non_tls: true
+proxies { trusted: [ { key: PROXY } ] }
+websocket {
+  listen: "127.0.0.1:-1", no_tls: true, advertise: "w.example:80", no_auth_user: n
+  compression: true
+  handshake_timeout: "4s", same_origin: true, authorization { timeout: 6 }
+  allowed_origins: [ "http://a.example", "https://b.example:8443", "https://c.example" ]
+}
+"""
+REMOTES: Final = """remotes: [
+  { urls: [ "nats://u:p@127.0.0.1:1", "tls://127.0.0.1:2" ], account: A, deny_imports: [ a ]
+    deny_exports: [ b, c ], tls { ca_file: "CERT", timeout: 1.5 } }
+  { url: "nats://127.0.0.1:3", account: S, tls { ca_file: "CERT" } }
+]"""
+# Of a process, of a moment, or of one of the two alone.
+OF_A_PROCESS: Final = (
+    *("server_id", "start", "now", "uptime", "mem", "cpu", "cores", "gomaxprocs", "http_port"),
+    *("config_load_time", "config_digest", "go", "git_commit", "leafnode", "subscriptions"),
+    *("http_req_stats", "feature_flags", "jetstream"),
+)
+
+
+@pytest.mark.parametrize("write_timeout", ["default", "close", "retry"])
+def test_varz_has_what_every_key_of_a_configuration_asks_for(
+    tmp_path: Path, write_timeout: str
+) -> None:
+    tls_pair(tmp_path)
+    proxy = Key(13 << 3).public
+
+    def filled(text: str) -> str:
+        text = text.replace("CERT", str(tmp_path / "cert.pem")).replace("PROXY", proxy)
+        text = text.replace("KEY", str(tmp_path / "key.pem"))
+        return text.replace("WRITE_TIMEOUT", write_timeout)
+
+    config, remotes = filled(EVERY_KEY), filled(REMOTES)
+    with (
+        running_hub(tmp_path / "theirs", config, leafnodes=remotes) as theirs,
+        running_gateway(tmp_path / "ours", f"{config}\nleafnodes {{ {remotes} }}\n") as ours,
+    ):
+        shown = [server.get("varz") for server in (ours, theirs)]
+
+    for one in shown:
+        assert one["websocket"].pop("port")
+        assert one["host"] == "edge.example"
+        one["leaf"] = one["leaf"]["remotes"]  # their hub has a leaf listener for nothing
+    mine, real = (
+        {key: value for key, value in one.items() if key not in OF_A_PROCESS} for one in shown
+    )
+    assert mine == real
+    assert (mine["proxies"], mine["port"]) == ({"trusted": [{"key": proxy}]}, 4333)
 
 
 ACCOUNTS: Final = """

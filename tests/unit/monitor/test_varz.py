@@ -7,7 +7,7 @@ from typing import Any
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.steps import finish
 from leafnode.monitor.varz import address, varz
-from leafnode.monitor.views import HttpFaults, LeafPortFacts
+from leafnode.monitor.views import HttpFaults, LeafPortFacts, RemoteFacts
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import facts, views
 
@@ -41,6 +41,18 @@ def test_a_remote_is_shown_without_its_credentials() -> None:
     assert answer()["leaf"] == {"remotes": [{"local_account": "$G", "urls": ["hub.example:7422"]}]}
     assert address("nats-leaf://user:p@ss@hub:7422/x") == "hub:7422"
     assert address("tok@hub:7422") == "hub:7422"
+
+
+def test_what_is_not_set_is_left_out_and_the_rest_shown() -> None:
+    remote = RemoteFacts("A", ("tls://hub.example",), tls_timeout_ns=NS_PER_S * 3 // 2)
+    got = answer(
+        facts=facts(write_timeout="retry", trusted_proxies=("NA", "NB"), remotes=(remote,))
+    )
+
+    assert not {"write_timeout", "proxies"} & answer().keys()
+    assert got["write_timeout"] == "retry"
+    assert got["proxies"] == {"trusted": [{"key": "NA"}, {"key": "NB"}]}
+    assert got["leaf"]["remotes"][0]["tls_timeout"] == 1.5
 
 
 def test_the_port_for_leafs_is_shown_before_the_remotes() -> None:
