@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode.protocol.subject import is_literal, matches
+from leafnode.limits import WALK_WORK
 from leafnode.protocol.transform import Transform, tokenize
+from leafnode.routing.subject_set import FirstMatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
+
+    from leafnode.routing.peer import Outbox
 
 _ALL_PERCENT: Final = 100
 
@@ -64,14 +67,16 @@ class MappedSubject:
 class Mappings:
     """All mappings of one account; the first whose source matches holds."""
 
-    __slots__ = ("_all", "_literals", "_random")
+    __slots__ = ("_all", "_first", "_payer", "_random")
 
-    def __init__(self, entries: Iterable[MappedSubject], random: Random) -> None:
+    def __init__(
+        self, entries: Iterable[MappedSubject], random: Random, payer: Outbox | None = None
+    ) -> None:
+        """Where sources branch, finding the one of a subject is work of the payer's turn."""
         self._all = list(entries)
-        self._literals = {
-            entry.source: index for index, entry in enumerate(self._all) if is_literal(entry.source)
-        }
+        self._first = FirstMatch(entry.source for entry in self._all)
         self._random = random
+        self._payer = payer
 
     @property
     def sources(self) -> list[bytes]:
@@ -103,8 +108,7 @@ class Mappings:
         return b""
 
     def _find(self, subject: bytes) -> MappedSubject | None:
-        first = self._literals.get(subject, len(self._all))
-        for entry in self._all[:first]:
-            if matches(entry.source, subject):
-                return entry
-        return self._all[first] if first < len(self._all) else None
+        if self._payer is not None:
+            self._payer.work_left -= WALK_WORK * self._first.visits
+        number = self._first.of(subject)
+        return None if number is None else self._all[number]

@@ -1,9 +1,8 @@
-"""Patterns of a permission, arranged so that judging a subject costs little however many there are.
+"""Patterns of permissions and mappings, arranged so that one subject is compared with few of them.
 
-Knows subjects and patterns; not who may do what with them. Literal patterns are a set, a few that
-only end in `>` prefixes, all others a trie like the sublist's, for one subject or pattern at a
-time. Truth: `protocol.subject` has the slow forms, tests/unit/routing/test_subject_set.py holds
-both equal.
+Knows subjects and patterns; not what follows where one matches. Literal patterns of a permission
+are a set, a few that only end in `>` prefixes, all others a trie like the sublist's. Truth:
+`protocol.subject` has the slow forms, tests/unit/routing/test_subject_set.py holds both equal.
 """
 
 from __future__ import annotations
@@ -19,15 +18,17 @@ _PREFIXES_MAX: Final = 16  # compared one by one, 20 ns each; more go into the t
 
 
 class _Node:
-    """A token of patterns. `is_open`: anything may follow; `is_end`: a pattern ends here."""
+    """A token of patterns. `ends` is the first pattern that ends here, `opens` the first behind
+    which anything may follow.
+    """
 
-    __slots__ = ("is_end", "is_open", "literals", "star")
+    __slots__ = ("ends", "literals", "opens", "star")
 
     def __init__(self) -> None:
         self.literals: dict[bytes, _Node] = {}
         self.star: _Node | None = None
-        self.is_open = False
-        self.is_end = False
+        self.opens: int | None = None
+        self.ends: int | None = None
 
     def grown(self, token: bytes) -> _Node:
         """Return the child for a token, made if it is not there."""
@@ -86,7 +87,7 @@ class SubjectSet:
         branches: list[tuple[_Node, int]] = []  # `*` beside a literal, still to be followed
         while True:
             while index < count:
-                if node.is_open:
+                if node.opens is not None:
                     return True
                 token = tokens[index]
                 index += 1
@@ -101,11 +102,36 @@ class SubjectSet:
                 else:
                     break
             else:
-                if node.is_end:
+                if node.ends is not None:
                     return True
             if not branches:
                 return False
             node, index = branches.pop()
+
+
+class FirstMatch:
+    """Patterns in an order. `visits` is the most nodes of the trie that one subject leads to."""
+
+    __slots__ = ("_root", "visits")
+
+    def __init__(self, patterns: Iterable[bytes]) -> None:
+        self._root = _grown(patterns)
+        self.visits = _most_visits(self._root)
+
+    def of(self, subject: bytes) -> int | None:
+        """Return which is the first that a literal subject matches, counted from 0."""
+        tokens = subject.split(b".")
+        found: list[int | None] = []
+        branches = [(self._root, 0)]
+        while branches:
+            node, index = branches.pop()
+            if index == len(tokens):
+                found.append(node.ends)
+                continue
+            found.append(node.opens)
+            children = node.literals.get(tokens[index]), node.star
+            branches += [(child, index + 1) for child in children if child is not None]
+        return min((number for number in found if number is not None), default=None)
 
 
 def _is_prefix(pattern: bytes) -> bool:
@@ -115,15 +141,15 @@ def _is_prefix(pattern: bytes) -> bool:
 
 def _grown(patterns: Iterable[bytes]) -> _Node:
     root = _Node()
-    for pattern in patterns:
+    for number, pattern in enumerate(patterns):
         node = root
         for token in pattern.split(b"."):
             if token == b">":
-                node.is_open = True
+                node.opens = number if node.opens is None else node.opens
                 break
             node = node.grown(token)
         else:
-            node.is_end = True
+            node.ends = number if node.ends is None else node.ends
     return root
 
 

@@ -304,7 +304,8 @@ class Accounts:
         ]
         own = account.services or Services(account, self.world)
         services = [self._service_import(draft, own, one) for one in plan.services]
-        chosen = Mappings(mappings, self._seams.random) if mappings else None
+        seams = self._seams
+        chosen = Mappings(mappings, seams.random, seams.outbox) if mappings else None
         return _Wiring(chosen, streams, own, services)
 
     def _service_import(

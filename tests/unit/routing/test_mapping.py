@@ -7,10 +7,11 @@ from collections import Counter
 
 import pytest
 
+from leafnode.limits import WALK_WORK
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
-from tests.sim.peers import FakePeer, account
+from tests.sim.peers import FakePeer, account, outbox
 
 
 def mappings(*entries: MappedSubject) -> Mappings:
@@ -127,3 +128,15 @@ def test_a_mapped_message_of_a_leaf_reaches_groups_that_its_hub_does_not_know(
     leaf.says(line)
 
     assert client.got() == line.replace(b"LMSG a", b"MSG b 1")
+
+
+def test_of_very_many_mappings_few_are_looked_at_and_those_are_work() -> None:
+    payer = outbox()
+    entries = [one(b"t.*.d%d" % number, (b"z.$1", 100)) for number in range(1000)]
+    several = Mappings(entries, random.Random(1), payer)
+    before = payer.work_left
+
+    assert several.choose(b"t.x.d999") == b"z.x"
+    assert several.choose(b"q.x") == b"q.x"
+
+    assert 0 < before - payer.work_left <= 2 * 4 * WALK_WORK

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leafnode.protocol import subject as subjects
 from leafnode.routing import subject_set
-from leafnode.routing.subject_set import SubjectSet
+from leafnode.routing.subject_set import FirstMatch, SubjectSet
 
 TOKENS = st.sampled_from([b"a", b"b", b"*", b">", b""])
 SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(b".".join)
@@ -51,6 +51,15 @@ def test_of_a_long_list_few_patterns_are_looked_at(
     assert found.covers(b"d999.x.>") is (pattern == b"d%d.>")
     assert found.visits <= 4
     assert compared == []
+
+
+@given(PATTERNS, SUBJECTS)
+def test_the_first_of_the_patterns_that_match_is_found(
+    patterns: list[bytes], subject: bytes
+) -> None:
+    wanted = [n for n, pattern in enumerate(patterns) if subjects.matches(pattern, subject)]
+
+    assert FirstMatch(patterns).of(subject) == (wanted[0] if wanted else None)
 
 
 def test_how_many_nodes_a_walk_may_visit_is_known() -> None:
