@@ -96,6 +96,7 @@ class AcceptedLink(Link):
 
     def lost(self, reason: str) -> None:
         super().lost(reason)
+        self._let_go()
         self._login.lose_client()
 
     # clients.login.Client

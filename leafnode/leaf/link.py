@@ -157,6 +157,16 @@ class Link:
         state = reason.partition(": ")[0] or CLIENT_CLOSED
         self.drop(session.refused_cause or f"connection lost, {session.state.value}: {how}", state)
 
+    def _let_go(self) -> None:
+        """Keep nothing that leads back here: whoever is gone waits for no collector."""
+        if self._outbound is not None:
+            self._outbound.lose()
+        self.transport = self._outbound = self._interest = None
+        self.peer.flush = _nothing_to_flush
+        if self._lane is not None:
+            self._lane.end()
+            self._lane = None
+
     # for the owner
 
     @property
@@ -308,8 +318,7 @@ class Link:
 
     def _read_lines(self) -> None:
         """Handle what was read, as far as it goes and as long as others need not wait."""
-        assert self._lane is not None
-        assert self.transport is not None
+        assert self._lane is not None, "the link is up"
         now_ns = self._clock.monotonic_ns()
         lane, outbox = self._lane, self.peer.outbox
         while not self.over:
@@ -321,7 +330,8 @@ class Link:
                 self._session.receive_line(line, now_ns)
                 self._settle()
             if lane.starved or outbox.work_left <= 0:
-                self.transport.yield_turn()
+                if self.transport is not None and not self.over:
+                    self.transport.yield_turn()
                 return
 
     def _settle(self) -> None:
@@ -420,6 +430,10 @@ class Link:
         self.drop(f"the {self._session.other} does not read: {SLOW_PENDING}", SLOW_PENDING)
         if transport is not None:
             transport.abort()
+
+
+def _nothing_to_flush() -> None:
+    """Flush of a peer whose connection is gone."""
 
 
 def _key(subject: bytes, queue: bytes) -> bytes:

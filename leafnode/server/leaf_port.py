@@ -127,6 +127,7 @@ def refresh(server: Server) -> None:
     if port is None or leafnodes is None or leafnodes.listener is None:
         return
     port.authenticator.apply(server.options)
+    server.features.leaf_environment = None  # for those that come, by the options of now
     port.seams = _seams(
         server, leafnodes.listener, port.listener, port.authenticator, port.seams.registry
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from tests.hub.jwt import Operator
 from tests.hub.process import free_ports, nats_server_path
@@ -575,3 +578,35 @@ async def test_a_push_consumer_delivers_to_a_group_below_once(
         await settled(up, down)
 
         assert sorted(heard) == sorted(f"s.{number}" for number in range(10) for _ in "12")
+
+
+@pytest.mark.parametrize(
+    ("pinned", "shows", "comes"),
+    [("", True, True), ("", False, False), ("own", True, True), ("other", True, False)],
+)
+async def test_a_certificate_is_demanded_and_may_be_pinned(
+    pinned: str, shows: bool, comes: bool, tmp_path: Path
+) -> None:
+    tls_pair(tmp_path)
+    cert = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    trusted = f'ca_file: "{tmp_path}/cert.pem"'
+    pins = {"own": key_digest(tmp_path / "cert.pem"), "other": "0" * 64}
+    port = f"tls {{ {cert}, {trusted}, verify: true"
+    port += f', pinned_certs: ["{pins[pinned]}"] }}' if pinned else " }"
+    remote = f"tls {{ {trusted}, {cert} }}" if shows else f"tls {{ {trusted} }}"
+    with (
+        running(OURS, tmp_path, "hub", leafnodes=port) as hub,
+        running(REAL, tmp_path, "edge", leafnodes=dials(hub, more=remote)),
+    ):
+        if comes:
+            await linked(hub)
+        else:
+            await until(lambda: "TLS handshake error" in "".join(logs(hub)), timeout_s=PATIENCE_S)
+            assert hub.get("leafz")["leafnodes"] == 0
+
+
+def key_digest(path: Path) -> str:
+    """The SHA-256 of a certificate's public key, as pins have it."""
+    key = x509.load_pem_x509_certificate(path.read_bytes()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()

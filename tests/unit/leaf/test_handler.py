@@ -14,8 +14,11 @@ from leafnode.clock import NS_PER_S
 from leafnode.config.options import LeafRemote
 from leafnode.leaf import handler
 from leafnode.protocol.leaf_op import parse_leaf_line
+from leafnode.routing.account import Limits
+from leafnode.routing.peer import Kind, LeafSide
 from tests.sim import loop as sim_loop
 from tests.sim.leaf_hub import INFO, INFO2, LeafWorld, ScriptedHub, turns
+from tests.sim.peers import FakePeer
 
 REMOTE = LeafRemote(("nats-leaf://hub:7422",))
 TOO_LONG = b"x" * (limits.LEAF_CONTROL_LINE_BYTES + 100)
@@ -393,6 +396,68 @@ async def test_messages_and_interest_are_activity_of_a_link_and_pings_are_not() 
             assert facts.start_ns == before.start_ns
 
         assert idle_s == [True, False, True, False, False]
+
+
+async def test_an_account_that_may_have_no_more_links_gets_none() -> None:
+    world = LeafWorld(REMOTE)
+    world.account.limits = Limits(max_leafnodes=0)
+    async with world.running():
+        await turns()
+
+        said = world.hub.got().split(b"\r\n")
+        assert said[1:] == [b"-ERR 'maximum account active connections exceeded'", b""]
+        assert world.account.leafs == {}
+
+
+async def test_a_hub_of_the_cluster_that_hangs_below_us_is_a_loop() -> None:
+    info2 = INFO2.replace(b'"headers"', b'"cluster":"below","headers"')
+    world = LeafWorld(REMOTE, hub=ScriptedHub(answer=info2))
+    below = FakePeer(world.account, 99, Kind.LEAF)
+    below.leaf = LeafSide("below", is_hub=False)
+    world.account.join(below)
+    async with world.running():
+        await turns()
+
+        assert b'-ERR \'Loop detected for leafnode account="$G".' in world.hub.got()
+        assert world.account.leafs == {99: below}
+
+
+async def test_who_dials_as_the_hub_says_so_and_tells_all_that_is_wanted() -> None:
+    options = LeafRemote(("nats-leaf://hub:7422",), hub=True, deny_exports=("no.>",))
+    world = LeafWorld(options)
+    above = FakePeer(world.account, 99, Kind.LEAF)
+    above.subscribe(b"above", b"above")
+    async with world.running():
+        await turns()
+        connect, _, rest = world.hub.got().partition(b"\r\n")
+        world.hub.say(b"LS+ down.>\r\nLS+ no.>\r\n")
+        await turns()
+
+        world.publish(b"PUB down.a 1\r\nx\r\nPUB no.a 1\r\ny\r\n")
+        await turns()
+
+        assert b'"is_hub":true' in connect
+        assert b"LS+ above\r\n" in rest
+        assert world.hub.got() == b"LMSG down.a 1\r\nx\r\n"
+        link = world.remote.link
+        assert link is not None
+        assert not link.leafz().is_spoke
+
+
+async def test_an_isolated_hub_is_not_told_what_leafs_below_want() -> None:
+    options = LeafRemote(("nats-leaf://hub:7422",), isolates=True, requests_isolation=True)
+    world = LeafWorld(options)
+    below = FakePeer(world.account, 99, Kind.LEAF)
+    below.leaf = LeafSide("below", is_hub=False)
+    below.subscribe(b"below", b"below")
+    world.client.subscribe(b"here", b"1")
+    async with world.running():
+        await turns()
+
+        got = world.hub.got()
+        assert b'"isolate":true' in got
+        assert b"LS+ here\r\n" in got
+        assert b"LS+ below\r\n" not in got
 
 
 HOSTILE = st.lists(
