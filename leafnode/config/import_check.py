@@ -173,8 +173,11 @@ class ImportCheck:
         return revised
 
     def service_export(self, exporter: str, subject: str) -> ServiceExport | None:
-        """Return the service that an import of this subject, which was taken, is of."""
-        return self._accounts[exporter].services.offered(subject, self._walk)
+        """Return the service that an import of this subject, which was taken, is of; None: the
+        exporter is gone.
+        """
+        account = self._accounts.get(exporter)
+        return account.services.offered(subject, self._walk) if account is not None else None
 
     def export_problem(self, kind: str, export: Export) -> str:
         """Say who is named by an export and unknown, or return ""."""

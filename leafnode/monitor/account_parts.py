@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.config.account_options import ResponseType
 from leafnode.config.import_check import local_subject
+from leafnode.protocol.transform import untokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from leafnode.config.account_options import (
         AccountOptions,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
         ServiceImport,
         StreamExport,
     )
+
+    ServiceOf = Callable[[str, str], ServiceExport | None]
 
 _RESPONSES: Final = {
     ResponseType.SINGLETON: "Singleton",
@@ -59,22 +62,24 @@ def _exported(export: StreamExport | ServiceExport, kind: str) -> dict[str, Any]
     return shown
 
 
-def imports(account: AccountOptions, others: Mapping[str, AccountOptions]) -> list[dict[str, Any]]:
-    """`others` are all accounts by name: the exporter's latency is shown at the importer's."""
+def imports(account: AccountOptions, service_of: ServiceOf) -> list[dict[str, Any]]:
+    """The exporter's latency is shown at the importer's: `service_of` says by account and subject
+    which service an import is of, if it is still there.
+    """
     shown = [
         {
             "subject": one.subject,
             "account": one.account,
-            "local_subject": local_subject(one).decode(),
+            "local_subject": untokenize(local_subject(one))[0].decode(),
             "type": "stream",
         }
         | _PLAIN
         for one in account.stream_imports
     ]
-    return shown + [_requested(one, others) for one in account.service_imports]
+    return shown + [_requested(one, service_of) for one in account.service_imports]
 
 
-def _requested(one: ServiceImport, others: Mapping[str, AccountOptions]) -> dict[str, Any]:
+def _requested(one: ServiceImport, service_of: ServiceOf) -> dict[str, Any]:
     local = one.to or one.subject
     shown: dict[str, Any] = {
         "subject": one.subject,
@@ -84,10 +89,9 @@ def _requested(one: ServiceImport, others: Mapping[str, AccountOptions]) -> dict
         "type": "service",
     }
     shown |= _PLAIN | {"share": one.share}
-    exporter = others.get(one.account)
-    for export in exporter.service_exports if exporter is not None else ():
-        if export.subject == one.subject and export.latency is not None:
-            shown["latency"] = _latency(export.latency)
+    export = service_of(one.account, one.subject)
+    if export is not None and export.latency is not None:
+        shown["latency"] = _latency(export.latency)
     return shown
 
 

@@ -46,7 +46,7 @@ def account_view(server: Server, name: str, links: Sequence[Link]) -> AccountVie
         tags=options.tags,
         is_system=is_system,
         exports=account_parts.exports(options) + offered,
-        imports=account_parts.imports(options, server.account_set.options)
+        imports=account_parts.imports(options, server.account_set.service_export)
         + account_parts.server_imports(name, system_name, jetstream=jetstream is not None),
         mappings=account_parts.mappings(options),
         slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,

@@ -21,7 +21,7 @@ from leafnode.config.import_check import (
     local_subject,
 )
 from leafnode.config.mappings import misfit_of
-from leafnode.errors import quoted
+from leafnode.errors import WalkError, quoted
 from leafnode.limits import CLAIMS_PROBLEMS_SHOWN_MAX, RESPONSE_THRESHOLD_NS
 from leafnode.nuid import hash8, nuid
 from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
@@ -138,6 +138,13 @@ class Accounts:
     def account(self, name: str) -> Account:
         """Return an account that exists: names come from identities, never from clients."""
         return self.by_name[name]
+
+    def service_export(self, exporter: str, subject: str) -> account_options.ServiceExport | None:
+        """Return the service that an import is of; None where there is none, or none was found."""
+        try:
+            return self._check.service_export(exporter, subject)
+        except WalkError:  # the import was left out for it
+            return None
 
     def imports(self) -> set[tuple[str, str, str, str, str]]:
         """Return what is imported: kind, importer, exporter, its subject there and here."""

@@ -277,13 +277,19 @@ accounts {
   A { jetstream: enabled, users [ { user: a, password: a } ]
       exports [ { stream: "s.>" }
                 { service: "q.x", accounts: [B], latency: { subject: "lat.x", sampling: 50% } }
-                { service: "q.h", latency: { subject: "lat.h", sampling: headers } } ]
+                { service: "q.h", latency: { subject: "lat.h", sampling: headers } }
+                { service: "wide.>", latency: "lat.wide" }, { service: "none.*" }
+                { stream: "e.*.*" } ]
       mappings { "m.a": "m.b"
                  "w.a": [ { destination: w.b, weight: 30% }, { destination: w.c, weight: 70% } ] } }
   B { users [ { user: b, password: b } ]
       imports [ { stream: { account: A, subject: "s.>" }, prefix: "fromA" }
                 { service: { account: A, subject: "q.x" }, to: "local.q" }
-                { service: { account: A, subject: "q.h" } } ] }
+                { service: { account: A, subject: "q.h" } }
+                { service: { account: A, subject: "wide.one" } }
+                { service: { account: A, subject: "wide.two.*" }, to: "mine.*" }
+                { service: { account: A, subject: "none.a" } }
+                { stream: { account: A, subject: "e.*.*" }, to: "r.$2.$1" } ] }
   SYS { users [ { user: sys, password: sys } ] }
 }
 system_account: SYS

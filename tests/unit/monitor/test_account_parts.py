@@ -58,7 +58,7 @@ def test_a_service_that_measures_what_headers_ask_for_says_so() -> None:
 
 
 def test_imports_are_shown_with_their_local_subject_and_the_exporters_latency() -> None:
-    assert imports(B, {"A": A, "B": B}) == [
+    assert imports(B, lambda *one: {("A", "q.x"): A.service_exports[0]}.get(one)) == [
         {
             "subject": "s.>",
             "account": "A",
@@ -80,6 +80,16 @@ def test_imports_are_shown_with_their_local_subject_and_the_exporters_latency() 
             "latency": {"sampling": 50, "results": "lat.x"},
         },
     ]
+
+
+def test_a_stream_whose_wildcards_change_places_is_shown_with_wildcards() -> None:
+    streams = (
+        StreamImport("A", "e.*.*", to="r.$2.{{wildcard(1)}}"),
+        StreamImport("A", "s", to="t"),
+    )
+    shown = imports(AccountOptions("B", stream_imports=streams), lambda *_: None)
+
+    assert [one["local_subject"] for one in shown] == ["r.*.*", "t"]
 
 
 def test_what_the_server_offers_is_imported_by_everybody_else() -> None:

@@ -17,7 +17,9 @@ from leafnode.config.account_options import (
     StreamImport,
 )
 from leafnode.config.bind import bind
+from leafnode.config.import_check import ImportCheck
 from leafnode.config.parser import parse
+from leafnode.errors import WalkError
 from tests.sim.clients import ClientWorld, SimClient
 
 if TYPE_CHECKING:
@@ -286,6 +288,23 @@ def test_an_import_that_cannot_be_is_left_out_and_named(caplog: pytest.LogCaptur
     )
 
     assert "service import not authorized" in caplog.text
+
+
+def test_what_service_an_import_is_of_is_known_while_the_exporter_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wide = ServiceExport("q.>")
+    accounts = ClientWorld().server.account_set
+    accounts.update(AccountOptions("A", service_exports=(wide,)))
+
+    def crossing(*_: object) -> None:
+        raise WalkError
+
+    assert accounts.service_export("A", "q.x") == wide
+    assert accounts.service_export("A", "x") is None
+    assert accounts.service_export("GONE", "q.x") is None
+    monkeypatch.setattr(ImportCheck, "service_export", crossing)
+    assert accounts.service_export("A", "q.x") is None
 
 
 def test_measurements_are_published_in_the_exporter_s_account() -> None:
