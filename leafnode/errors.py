@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+_NO_HOST: Final = (-2, -5)  # EAI_NONAME and EAI_NODATA of glibc
 _SHOWN_CHARS: Final = 200  # of a quoted text; a path fits
 
 
@@ -74,16 +75,29 @@ class ReloadError(LeafnodeError):
 
 
 class ListenError(LeafnodeError):
-    """An address that cannot be listened on: taken, foreign or not allowed."""
+    """An address that cannot be listened on: taken, foreign or not allowed; in nats-server's words.
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(host, port, reason)
+    `said`: what is in the way of whom, with `address`, `port` and the `problem` as Go has it.
+    """
+
+    def __init__(self, said: str, host: str, port: int, err: OSError) -> None:
+        super().__init__(said, host, port, err)
+        self.said = said
         self.host = host
-        self.port = port
-        self.reason = reason
+        self.port = max(port, 0)  # -1: any
+        self.err = err
 
     def __str__(self) -> str:
-        return f"Error listening on port: {self.host}:{self.port}, {self.reason}"
+        address = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return self.said.format(address=address, port=self.port, problem=self._problem(address))
+
+    def _problem(self, address: str) -> str:
+        reason = self.err.strerror or str(self.err)
+        if (self.err.errno or 0) > 0:
+            return f"listen tcp {address}: bind: {reason.lower()}"
+        # Of a resolver, whose errors have numbers of their own.
+        reason = "no such host" if self.err.errno in _NO_HOST else reason
+        return f"listen tcp: lookup {self.host}: {reason}"
 
 
 class TlsError(LeafnodeError):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from leafnode.errors import StoreError
 from leafnode.server import leaf_port
 from leafnode.server.ending import end
 
@@ -73,7 +74,10 @@ async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
         for name, domain in domains:
             if name in server.accounts:
                 DefaultDomain(server.account(name), domain).open()
-    server.features.jetstream = await open_jetstream(server, server.options)
+    try:
+        server.features.jetstream = await open_jetstream(server, server.options)
+    except StoreError as err:
+        raise type(err)(f"Can't start JetStream: {err}") from err
 
 
 async def open_jetstream(server: Server, wanted: Options) -> JetStreams | None:

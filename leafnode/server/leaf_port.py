@@ -17,6 +17,7 @@ from leafnode.limits import AUTH_TIMEOUT_NS, TLS_TIMEOUT_NS
 from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
 from leafnode.server.client_ports import server_tls
+from leafnode.server.listeners import FOR_LEAFS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,7 @@ async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
         HostPort(options.host, options.port),
         lambda: entrance.session(AcceptedLink(port.seams)),
         write_rules=server.link_write_rules,
+        problem=FOR_LEAFS,
     )
     authenticator = LeafAuthenticator(server.authenticator, server.options, options.authorization)
     seams = _seams(server, options, listener, authenticator, LeafRegistry(server.clock))

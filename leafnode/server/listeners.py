@@ -7,7 +7,7 @@ tasks".
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import ListenError
 from leafnode.net.listener import Listener
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from leafnode.net.backlog import WriteRules
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
+
+FOR_CLIENTS: Final = 'Error listening on port: {address}, "{problem}"'
+FOR_LEAFS: Final = "Error listening on leafnode port: {port} - {problem}"
+FOR_MONITORING: Final = "Can't start monitoring: can't listen to the monitor port: {problem}"
+FOR_WEBSOCKET: Final = "Unable to listen for websocket connections: {problem}"
 
 
 class Listeners:
@@ -43,16 +48,17 @@ class Listeners:
         session_factory: Callable[[], Session],
         *,
         write_rules: WriteRules | None = None,
+        problem: str = FOR_CLIENTS,
     ) -> Listener:
         """Listen on an address; nobody is accepted before `serve`. Raises ListenError, also where
-        `give_up` came before the address was known.
+        `give_up` came before the address was known: `problem` says what is not listened for.
         """
         listener = Listener(self._turn, session_factory, write_rules=write_rules)
         try:
             async with asyncio.timeout(0 if self._gives_up else None) as self._binding:
                 await listener.bind(address.host, address.port)
         except OSError as err:
-            raise ListenError(address.host, address.port, err.strerror or str(err)) from err
+            raise ListenError(problem, address.host, address.port, err) from err
         finally:
             self._binding = None
         self.open.append(listener)

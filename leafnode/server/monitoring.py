@@ -16,6 +16,7 @@ from leafnode.monitor.monitor import Monitor
 from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import Entrance
 from leafnode.server.client_ports import server_tls
+from leafnode.server.listeners import FOR_MONITORING
 from leafnode.server.views import views_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ async def bind_monitor(server: Server, wanted: Options) -> Bound | None:
         address,
         lambda: entrance.session(http.session()),
         write_rules=WriteRules(wanted.write_deadline_ns),
+        problem=FOR_MONITORING,
     )
     scheme = "https" if wanted.https is not None else "http"
     log.info("Starting %s monitor on %s:%d", scheme, address.host, listener.port)

@@ -18,6 +18,7 @@ from leafnode.limits import LEAF_CONTROL_LINE_BYTES
 from leafnode.net.entry import Entrance
 from leafnode.server import leaf_port
 from leafnode.server.client_ports import cut_unpinned, server_tls
+from leafnode.server.listeners import FOR_WEBSOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,7 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
         HostPort(websocket.host, websocket.port),
         lambda: entrance.session(port.session(ClientHandler(seams))),
         write_rules=server.write_rules,
+        problem=FOR_WEBSOCKET,
     )
     server.websocket_seams = seams = _seams(server, websocket, options, listener.port)
     shown = f"[{websocket.host}]" if ":" in websocket.host else websocket.host

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.durable import sync_directory
-from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
+from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull, file_problem
 from leafnode.store import wal
 from leafnode.store.quoted import readable_errors
 from leafnode.store.rows import row_checksum
@@ -147,13 +147,14 @@ def can_be_read(path: Path) -> bool:
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make the directory, for its owner alone. Raises StoreError."""
-    if directory.exists() and not directory.is_dir():
-        raise StoreError(f"{directory}: storage directory is not a directory")
+    """Make the directory, for its owner alone. Raises StoreError, in nats-server's words."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as err:
+        raise StoreError(f"storage directory is not a directory - {directory}") from err
     except OSError as err:
-        raise StoreError(f"{directory}: {err.strerror}") from err
+        problem = file_problem(err, err.filename or directory, "mkdir")
+        raise StoreError(f"could not create storage directory - {problem}") from err
 
 
 def ensure_file(path: Path, connect: Connect = sqlite3.connect) -> None:

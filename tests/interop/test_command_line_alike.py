@@ -7,6 +7,7 @@ our own, with the option and what was expected: not compared here.
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Final
 import pytest
 
 from tests.hub.process import nats_server_path
+from tests.sim.certificates import tls_pair
 
 pytestmark = [
     pytest.mark.interop,
@@ -90,6 +92,45 @@ def test_the_command_says_the_same(line: list[str], tmp_path: Path) -> None:
     words = [word.replace("{dir}", str(tmp_path)) for word in line]
 
     assert said([*OURS, *words], tmp_path) == said([*THEIRS, *words], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "needs_certificate"),
+    [
+        ("listen: '127.0.0.1:{taken}'", False),
+        ("listen: '192.0.2.1:4222'", False),
+        ("listen: '[2001:db8::1]:4222'", False),
+        ("http: '127.0.0.1:{taken}'", False),
+        ("http: '192.0.2.1:80'", False),
+        ("https: '127.0.0.1:{taken}', tls {{ {tls} }}", True),
+        ("websocket {{ listen: '127.0.0.1:{taken}', no_tls: true }}", False),
+        ("websocket {{ listen: '127.0.0.1:{taken}', tls {{ {tls} }} }}", True),
+        ("leafnodes {{ listen: '127.0.0.1:{taken}' }}", False),
+        ("jetstream {{ store_dir: '{dir}/file' }}", False),
+        ("jetstream {{ store_dir: '{dir}/file/x' }}", False),
+        ("jetstream {{ store_dir: '/proc/none/x' }}", False),
+    ],
+)
+def test_what_keeps_a_server_from_starting_is_said_alike(
+    config: str, needs_certificate: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    tls = ""
+    if needs_certificate:
+        tls_pair(tmp_path)
+        tls = f"cert_file: '{tmp_path}/cert.pem', key_file: '{tmp_path}/key.pem'"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = config.format(taken=taken.getsockname()[1], tls=tls, dir=tmp_path)
+        rest = "" if text.startswith("listen") else "listen: '127.0.0.1:-1'\n"
+        (tmp_path / "x.conf").write_text(rest + text)
+        ends = [
+            said([*command, "-c", str(tmp_path / "x.conf")], tmp_path) for command in (OURS, THEIRS)
+        ]
+
+    fatal = [[line.partition("[FTL]")[2] for line in end[2].splitlines()[-1:]] for end in ends]
+    fatal[0][0] = fatal[0][0].removesuffix("/x").removesuffix(" - {dir}/file")  # ours names it, too
+    assert fatal[0] == fatal[1] != [""]
+    assert [end[0] for end in ends] == [1, 1]
 
 
 def files_of(directory: Path) -> dict[str, Path]:

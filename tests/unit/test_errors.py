@@ -1,6 +1,12 @@
 """leafnode.errors: exceptions hold data and say it in one line."""
 
-from leafnode.errors import ConfigError, JetStreamError, quoted
+import errno
+import os
+import socket
+
+import pytest
+
+from leafnode.errors import ConfigError, JetStreamError, ListenError, quoted
 
 
 def test_config_error_reads_file_line_column_path_problem() -> None:
@@ -25,3 +31,30 @@ def test_jetstream_error_carries_the_numbers_that_clients_switch_on() -> None:
 def test_quoted_text_stays_on_one_bounded_line() -> None:
     assert quoted('a"b\n\x07é') == '"a\\"b\\n\\x07é"'
     assert len(quoted("x" * 5000)) < 300
+
+
+@pytest.mark.parametrize(
+    ("err", "host", "problem"),
+    [
+        (
+            OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)),
+            "::1",
+            "[::1]:0 - listen tcp [::1]:0: bind: address already in use",
+        ),
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            "a.invalid",
+            "a.invalid:0 - listen tcp: lookup a.invalid: no such host",
+        ),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "too many"),
+            "a.invalid",
+            "a.invalid:0 - listen tcp: lookup a.invalid: too many",
+        ),
+        (TimeoutError(), "a.invalid", "a.invalid:0 - listen tcp: lookup a.invalid: "),
+    ],
+)
+def test_what_cannot_be_listened_on_is_told_as_go_tells_it(
+    err: OSError, host: str, problem: str
+) -> None:
+    assert str(ListenError("{address} - {problem}", host, -1, err)) == problem

@@ -96,7 +96,7 @@ async def test_an_address_for_monitoring_that_is_taken_changes_nothing() -> None
         before = server.options
         file.options = replace(OLD, http=HostPort("127.0.0.1", server.port), max_payload_bytes=5)
 
-        assert "Error listening on port" in await server.reload()
+        assert "can't listen to the monitor port" in await server.reload()
         assert server.options is before
         assert server.info().max_payload == OLD.max_payload_bytes
 
@@ -210,7 +210,7 @@ async def test_a_refused_address_for_https_leaves_its_certificate_to_later_reloa
         assert entrance.tls is not None
         before = entrance.tls.context
         file.options = replace(https, https=HostPort("127.0.0.1", server.port))
-        assert "Error listening on port" in await server.reload()
+        assert "can't listen to the monitor port" in await server.reload()
         assert server.entrances["monitoring"] is entrance
         assert entrance.tls.context is before
 
@@ -259,7 +259,7 @@ async def test_what_tls_warns_of_comes_and_goes_with_the_tls_in_force(
 
     async def story(server: Server, file: File) -> None:
         file.options = replace(OLD, tls=first, http=HostPort("127.0.0.1", server.port))
-        assert "Error listening on port" in await server.reload()
+        assert "can't listen to the monitor port" in await server.reload()
         assert server.warnings == []
 
         for _ in range(2):

@@ -140,13 +140,6 @@ def test_an_interrupted_creation_is_done_again(tmp_path: Path) -> None:
     assert not (tmp_path / (schema.FILE_NAME + ".new")).exists()
 
 
-def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-
-    with pytest.raises(StoreError, match="file"):
-        open_store(tmp_path / "file" / "store")
-
-
 def test_migrations_run_once_and_in_order(path: Path) -> None:
     conn = sqlite3.connect(path, isolation_level=None)
     steps = [*schema.MIGRATIONS, ["CREATE TABLE two(x)"], ["ALTER TABLE two ADD COLUMN y"]]
@@ -296,11 +289,14 @@ def test_an_error_that_quotes_a_statement_is_one_line(path: Path) -> None:
     assert "\n" not in str(schema.store_error(error, path))
 
 
-def test_a_file_where_the_directory_should_be_is_named(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_told_in_nats_server_s_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
-    with pytest.raises(StoreError, match="file: storage directory is not a directory"):
-        schema.prepare_directory(tmp_path / "file")
+    for where in (tmp_path / "file", tmp_path / "file" / "x"):
+        with pytest.raises(StoreError, match=r"^storage directory is not a directory - /.*/file"):
+            schema.prepare_directory(where)
+    with pytest.raises(StoreError, match=r"^could not create storage directory - mkdir /proc/no: "):
+        schema.prepare_directory(type(tmp_path)("/proc/no/way"))
 
 
 def test_a_file_can_be_read_or_not(path: Path, tmp_path: Path) -> None:
