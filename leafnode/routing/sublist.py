@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
 
 _SPOILED = -1
+_FOUND_FREE: Final = 16  # in what is counted for their deliveries
 _VALUES_AT_ONCE = 1000
 _ACK_PREFIX: Final = b"$JS.ACK."  # numbers end such a subject: none comes twice
 _ACK_NUMBERS: Final = 5
@@ -411,7 +412,7 @@ class Sublist:
         literal = self._literals.get(subject)
         if literal is not None:
             found += literal
-        if found and self._payer is not None:
+        if len(found) > _FOUND_FREE and self._payer is not None:
             self._payer.work_left -= FOUND_WORK * len(found)
         return self._split(found) if self._queued else (found, [])
 
