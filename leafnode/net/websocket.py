@@ -27,7 +27,8 @@ from leafnode.limits import (
     WEBSOCKET_TURN_BYTES_MAX,
 )
 from leafnode.net.backlog import in_pieces
-from leafnode.net.websocket_deflate import BoundedDeflate
+from leafnode.net.websocket_deflate import READ_ERROR, BoundedDeflate
+from leafnode.net.websocket_frames import FrameRules
 from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 # PING, PONG and empty frames are nothing else.
 _FRAME_COST: Final = 2048  # so that one turn has 128 of them at most
 TOO_BIG: Final = "Maximum Message Payload Exceeded"
+BAD_STATUS: Final = "invalid close status code"  # which one stands behind it
 HANDSHAKE_TIMEOUT: Final = "Websocket Handshake Timeout"
 # What wsproto calls a mistake, by its start: what nats-server calls it.
 _MISTAKES: Final = (
@@ -64,12 +66,10 @@ _MISTAKES: Final = (
         "new message started before final frame for previous message was received",
     ),
     ("CLOSE with 1 byte payload", "close frame payload cannot be 1 byte"),
-    ("Reserved bit set unexpectedly", "reserved bits must be clear"),
     ("Error decoding CLOSE reason", "invalid utf8 body in close frame"),
-    ("CLOSE with", "invalid close status code"),
-    ("remote CLOSE", "invalid close status code"),
+    ("CLOSE with", BAD_STATUS),
+    ("remote CLOSE", BAD_STATUS),
 )
-
 
 _OPCODE: Final = "Invalid opcode "  # its number stands behind it
 
@@ -135,6 +135,7 @@ class WebSocketConnection:
         "_port",
         "_reason",
         "_rest",
+        "_rules",
         "_starved",
         "_timer",
         "_wire",
@@ -151,6 +152,7 @@ class WebSocketConnection:
         self._ending: Connection | None = None  # we said the end and wait for the peer to agree
         self._ignored_bytes = 0  # read since then
         self._deflates = False
+        self._rules = FrameRules(deflates=False)
         self._timer: Timer | None = None
         self._held = False  # the session above wants nothing now
         self._is_more = False  # frames wait for their turn
@@ -229,8 +231,9 @@ class WebSocketConnection:
         if upgrade.is_leaf:
             assert self._port.leaf is not None, "else such a path is refused"
             guest = self._guest = self._port.leaf()
-        extensions: list[Extension] = []
         self._deflates = upgrade.deflate
+        self._rules = FrameRules(deflates=upgrade.deflate)
+        extensions: list[Extension] = [self._rules]
         if upgrade.deflate:
             extensions.append(BoundedDeflate(self._message_bytes_max))
         self._handshake = None
@@ -328,8 +331,11 @@ class WebSocketConnection:
             if code == CloseReason.MESSAGE_TOO_BIG:
                 self._reason = text = TOO_BIG
             else:
-                self._reason = "Protocol Violation"
+                # A text that is none ends it as it was asked to.
+                self._reason = "" if code == CloseReason.INVALID_FRAME_PAYLOAD_DATA else READ_ERROR
                 text = _mistake(text)
+                if text == BAD_STATUS:
+                    text = f"{text} {self._rules.status}"
             log.debug("Websocket closed: peer=%s mistake=%s", self.peer, text)
             self._wire.write([frames.send(CloseConnection(code=code, reason=text))])
         self._wire.close()

@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from wsproto.extensions import Extension
-from wsproto.frame_protocol import CloseReason, Opcode, RsvBits
+from wsproto.frame_protocol import CloseReason, Opcode, ParseFailed, RsvBits
 
 from leafnode.limits import (
     WEBSOCKET_DEFLATE_FROM_BYTES,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
+READ_ERROR: Final = "Read Error"  # what nats-server says of what cannot be unpacked
 _RAW_WINDOW: Final = -15
 _FAST: Final = 1
 _TAIL: Final = b"\0\0\xff\xff"  # what every sync flush ends with, and the wire leaves out
@@ -58,12 +59,11 @@ class BoundedDeflate(Extension):
         opcode: Opcode,
         rsv: RsvBits,
         payload_length: int,
-    ) -> CloseReason | RsvBits:
+    ) -> RsvBits:
+        """`net.websocket_frames` has judged the bits."""
         del proto, payload_length
         self._in_control = opcode.iscontrol()
         if rsv.rsv1:
-            if self._in_control or opcode is Opcode.CONTINUATION:
-                return CloseReason.PROTOCOL_ERROR
             self._unpacker = zlib.decompressobj(_RAW_WINDOW)
             self._unpacked_bytes_left = most = self._message_bytes_max()
             self._packed_bytes_left = min(
@@ -117,8 +117,8 @@ class BoundedDeflate(Extension):
         left = self._unpacked_bytes_left
         try:
             found = unpacker.decompress(data, left + 1)
-        except zlib.error:
-            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
+        except zlib.error as err:
+            raise ParseFailed(READ_ERROR, CloseReason.GOING_AWAY) from err
         if len(found) > left:
             return CloseReason.MESSAGE_TOO_BIG
         self._unpacked_bytes_left = left - len(found)

@@ -179,8 +179,12 @@ def test_control_frames_may_stand_between_the_fragments_of_a_message() -> None:
 
 WRONG = [
     (frame(BINARY, b"PING\r\n", is_masked=False), b"mask bit missing"),
-    (frame(BINARY, b"x", reserved=2), b"reserved bits must be clear"),
-    (frame(BINARY, b"x", reserved=4), b"reserved bits must be clear"),
+    (frame(BINARY, b"x", reserved=2), b"RSV2 and RSV3 must be clear"),
+    (frame(BINARY, b"x", reserved=5), b"RSV2 and RSV3 must be clear"),
+    (
+        frame(BINARY, b"x", reserved=4),
+        b"compressed frame received without negotiated permessage-deflate",
+    ),
     (frame(3, b"x"), b"unknown opcode 3"),
     (frame(11, b"x"), b"unknown opcode 11"),
     (frame(CONTINUATION, b"x"), b"invalid continuation frame"),
@@ -194,8 +198,11 @@ WRONG = [
         b"control frame length bigger than maximum allowed of 125 bytes",
     ),
     (b"\x82\xff\xff" + b"\0" * 7, b"invalid 64-bit payload length"),
+    (b"\x82\xfe\0\1", b"Payload length used 2 bytes when 1 would have sufficed"),
     (frame(CLOSE, b"x"), b"close frame payload cannot be 1 byte"),
-    (frame(CLOSE, struct.pack("!H", 1005)), b"invalid close status code"),
+    (frame(CLOSE, struct.pack("!H", 1005)), b"invalid close status code 1005"),
+    (frame(CLOSE, struct.pack("!H", 999)), b"invalid close status code 999"),
+    (frame(CLOSE, struct.pack("!H", 2999)), b"invalid close status code 2999"),
 ]
 
 
@@ -207,6 +214,7 @@ def test_frames_that_cannot_be_end_the_connection_with_1002(data: bytes, reason:
     seen = browser.sends(data)
 
     assert seen == [Seen(CLOSE, reason, 1002)]
+    assert [one.reason for one in world.server.registry.closed_ring] == ["Read Error"]
     assert browser.raw.ended
     assert world.server.registry.open == {}
     assert world.port.mistakes == 1
