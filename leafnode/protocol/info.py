@@ -115,6 +115,17 @@ def without_secrets(connect: Connect) -> Connect:
     )
 
 
+class _Fraction:
+    """A number with a point or an exponent, 1e999 too: no field of ours is one."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str) -> None:
+        del text
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=_Fraction).decode
+
 DEFAULT_CONNECT: Final = Connect()  # what holds for a client that never sends one
 _LASTING: Final = (
     *("verbose", "pedantic", "echo", "headers", "no_responders"),
@@ -137,7 +148,7 @@ def parse_connect(text: bytes, before: Connect = DEFAULT_CONNECT) -> Connect:
     is has to be said again. What is no Unicode, in bytes or in escapes, is U+FFFD: Go reads it so.
     """
     try:
-        fields = msgspec.json.decode(_paired(text.decode("utf-8", "replace")))
+        fields = _decode(_paired(text.decode("utf-8", "replace")))
         if not isinstance(fields, dict | None):
             raise ConnectMalformed("CONNECT is no JSON object")
         kept = {name: getattr(before, name) for name in _LASTING}
