@@ -288,7 +288,7 @@ def _row(
         "tls_version": facts.tls_version,
         "tls_cipher_suite": facts.tls_cipher,
     }
-    if with_auth:
+    if with_auth and row.closed is None:  # as on nats-server
         named["tls_peer_certs"] = _certificates(facts)
     named["tls_first"] = facts.tls_first
     if with_auth:

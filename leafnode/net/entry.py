@@ -17,13 +17,13 @@ from leafnode.clock import NS_PER_S
 from leafnode.crowd import Crowd
 from leafnode.limits import AUTH_LOG_NS, ENTRIES_ADDRESS_MAX, ENTRIES_MAX, PROXY_TIMEOUT_NS
 from leafnode.net.proxy import ProxyError, read_header
+from leafnode.net.tcp import TLS_FAILED, TcpConnection
 from leafnode.net.transport import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from leafnode.clock import Clock, Timer
-    from leafnode.net.tcp import TcpConnection
     from leafnode.net.tls_context import ServerTls
     from leafnode.net.transport import Transport
 
@@ -213,9 +213,15 @@ class Entry:
             self._choose()
 
     def lost(self, reason: str) -> None:
-        was_known = self._greeted and self._state is not State.THROUGH
+        state, entrance = self._state, self._entrance
         self._leave(State.ENDED)
-        if was_known:
+        if state is State.SHAKING or (
+            state is State.TLS and entrance.tls is not None and not entrance.allow_plain
+        ):
+            # It may be a load balancer that asks whether somebody listens.
+            entrance.note_failure(self._wire.peer, reason or "EOF", is_probe=True)
+            reason = TLS_FAILED
+        if self._greeted and state is not State.THROUGH:
             self._guest.lost(reason)
 
     # --- states
@@ -297,7 +303,7 @@ class Entry:
         # Who goes within it may be a load balancer that asks whether somebody listens.
         is_probe = isinstance(err, ConnectionResetError)
         self._entrance.note_failure(self._wire.peer, problem, is_probe=is_probe)
-        self.end("TLS Handshake Failure")
+        self.end(TLS_FAILED)
 
     def _pass(self) -> None:
         start, self._start = self._start, b""
@@ -342,11 +348,9 @@ class Entry:
         else:
             self._entrance.counters.overdue += 1
             log.debug("Way in took too long: peer=%s state=%s", self._wire.peer, self._state.name)
-            self.end("TLS Handshake Failure" if self._state is not State.PROXY else PROXY_FAILED)
+            self.end(TLS_FAILED if self._state is not State.PROXY else PROXY_FAILED)
 
 
 def _wire(transport: Transport) -> TcpConnection:
-    from leafnode.net.tcp import TcpConnection
-
     assert isinstance(transport, TcpConnection), "an entry stands directly on a socket"
     return transport

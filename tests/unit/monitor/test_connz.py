@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode import limits
-from leafnode.clients.facts import SubscriptionFacts
+from leafnode.clients.facts import PeerCertificate, SubscriptionFacts
 from leafnode.monitor.connz import connz
 from leafnode.monitor.options import ConnzOptions
 from leafnode.monitor.query import BadQuery, Query
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 def answer(query: str = "", **changes: Any) -> dict[str, Any]:
     options = ConnzOptions.from_query(Query(query))
     return finish(connz(views(**changes), FakeClock(), options))
+
+
+def test_certificates_are_shown_of_open_connections_alone() -> None:
+    shown = (PeerCertificate("CN=joe", "a", "b"), PeerCertificate("", "c", "d"))
+    both = answer(
+        "auth=1&state=all&sort=cid",
+        connections=lambda: [open_(1, tls_peer_certs=shown)],
+        closed=lambda: [closed(2, tls_peer_certs=shown)],
+    )
+    rows = both["connections"]
+
+    assert rows[0]["tls_peer_certs"] == [
+        {"subject": "CN=joe", "spki_sha256": "a", "cert_sha256": "b"},
+        {"spki_sha256": "c", "cert_sha256": "d"},
+    ]
+    assert "tls_peer_certs" not in rows[1]
 
 
 def cids(got: dict[str, Any]) -> list[int]:

@@ -176,6 +176,29 @@ async def test_a_peer_that_speaks_plain_where_tls_is_required_is_cut(authority: 
         assert here.entrance.counters.failed == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "allow_plain", "reason"),
+    [
+        (b"", False, "TLS Handshake Failure"),
+        (b"\x16\x03\x01\0", False, "TLS Handshake Failure"),
+        (b"", True, ""),
+    ],
+)
+@pytest.mark.real_loop
+async def test_a_peer_that_goes_before_tls_has_failed_where_tls_is_required(
+    authority: Authority, said: bytes, allow_plain: bool, reason: str
+) -> None:
+    tls = server_tls(authority, timeout_ns=200 * NS_PER_S)
+    async with place(tls, allow_plain=allow_plain) as here:
+        async with peer(here) as client:
+            assert await client.line() == b"INFO\r\n"
+            client.say(said)
+        await here.guests[0].end()
+
+        assert here.guests[0].lost_reasons == [reason]
+        assert here.entrance.counters.failed == int(bool(reason))
+
+
 @pytest.mark.real_loop
 async def test_a_peer_that_waits_is_cut_at_the_timeout_of_tls(authority: Authority) -> None:
     tls = server_tls(authority, timeout_ns=30 * NS_PER_MS)
