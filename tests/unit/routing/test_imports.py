@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from leafnode.limits import SHADOW_WORK, TURN_WORK
 from leafnode.routing.account import Account
@@ -209,6 +211,33 @@ def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None
         pass
     assert world.exporter.sublist.count == 0
     assert world.exporter.local_interest == {}
+
+
+@pytest.mark.parametrize("subject", [b"in.%d", b"in.%d.*", b"in.*.%d"])
+@given(gone=st.lists(st.integers(0, 3 * MANY), min_size=1, max_size=8))
+@settings(max_examples=10, deadline=None)
+@example(gone=[0] * 8)
+@example(gone=[MANY // 2] * 8)
+def test_who_unsubscribes_between_two_slices_takes_no_shadow_from_others(
+    subject: bytes, gone: list[int]
+) -> None:
+    world = World()
+    slices = Slices(world)
+    for number in range(3 * MANY):
+        world.subscriber.subscribe(subject % number, b"%d" % number)
+    fresh = StreamImport(world.exporter, b"a.>", b"in.>")
+
+    world.imports.replace([fresh])
+    for turn, first in enumerate(gone * 3):
+        slices.next()
+        for sid in list(world.subscriber.subs)[first : first + 20]:
+            world.importer.remove(world.subscriber.subs.pop(sid))
+        world.subscriber.subscribe(subject % (5 * MANY + turn), b"new%d" % turn)
+    while slices.next():
+        pass
+
+    assert fresh.shadows.keys() == set(world.subscriber.subs.values())
+    assert world.exporter.sublist.count == len(world.subscriber.subs)
 
 
 def test_an_import_that_goes_before_its_shadows_are_there_leaves_none() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import islice, product
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -274,6 +275,29 @@ def test_a_walk_survives_what_comes_and_goes_meanwhile() -> None:
     sublist.insert(subscription(b"new.one"))
 
     assert len(list(walk)) <= 1500
+
+
+@pytest.mark.parametrize("subject", [b"s.%d", b"s.%d.*", b"s.*.%d"])
+@given(gone=st.lists(st.tuples(st.integers(1, 1500), st.integers(0, 2999)), max_size=5))
+@settings(max_examples=20, deadline=None)
+@example(gone=[(1200, 0), (1, 600)])
+def test_a_walk_finds_all_that_stays(subject: bytes, gone: list[tuple[int, int]]) -> None:
+    sublist = Sublist()
+    subs = dict.fromkeys(subscription(subject % number) for number in range(3000))
+    for sub in subs:
+        sublist.insert(sub)
+    walk, found = iter(sublist), []
+
+    for steps, first in gone:
+        found += islice(walk, steps)
+        for sub in list(subs)[first : first + 50]:
+            sublist.remove(sub)
+            del subs[sub]
+        sublist.insert(subscription(subject % (5000 + first)))
+    found += walk
+
+    assert subs.keys() <= set(found)
+    assert len(set(found)) == len(found)
 
 
 def test_two_groups_on_subjects_that_come_once_use_all_their_members() -> None:
