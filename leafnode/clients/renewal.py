@@ -34,8 +34,8 @@ def renew_all(
     """Let connected clients be who `judge` says they are now, or cut them where that raises.
 
     In steps: others have their turn in between. All have their permissions of now before the first
-    subscription is taken out: each delivery is judged by those, so what still stands brings nobody
-    what is denied, however long it takes until it is gone.
+    subscription is taken out: each delivery is judged by those, and so is the subscription itself
+    until it had its turn. What may not stand brings nothing, however long it is until it is gone.
     """
     changed = []
     for client in clients:
@@ -44,6 +44,7 @@ def renew_all(
         yield
     for client in changed:
         yield from _drop_denied(client)
+        client.peer.unsifted = False
         if not client.is_gone:
             client.hold_to_bounds()
         yield
@@ -72,6 +73,7 @@ def _renew(client: ClientHandler, judge: Callable[[ClientHandler], Identity | No
             client.close("Client Closed")
         elif now is not before:
             client.become(now)
+            client.peer.unsifted = True
             return True
         else:
             client.hold_to_bounds()

@@ -200,6 +200,7 @@ class Peer:
         "told_msgs",
         "traces",
         "traffic",
+        "unsifted",
         "verbose",
     )
 
@@ -227,6 +228,8 @@ class Peer:
         self.no_responders = False
         self.traces = True  # False: a server that knows nothing of message tracing
         self.permissions: Permissions | None = None  # None: everything is allowed
+        # It may have subscriptions that its permissions of now forbid: they are being taken out.
+        self.unsifted = False
         self.open_replies: OpenReplies | None = None  # set where permissions allow responses
         self.traffic = Traffic()
         self.told_msgs = 0  # of its `out_msgs`, those of turns that are over

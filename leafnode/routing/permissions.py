@@ -185,9 +185,21 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     if permissions is None:
         return True
     origin.outbox.work_left -= permissions.subscribe.work
+    if peer.unsifted and not _may_stand(sub):
+        return False
     # Permissions speak of the subjects that a subscriber sees.
     shown = subject if sub.shadow is None else sub.shadow.show(subject)
     return permissions.may_receive(shown, sub.queue)
+
+
+def _may_stand(sub: Subscription) -> bool:
+    """Say whether a client could have this subscription now, whatever it is to bring.
+
+    Its subjects may be allowed and it is not: `["a", "a v1"]` shuts out other groups, and a deny
+    entry `a.*` all of `a.>`.
+    """
+    source = sub if sub.shadow is None else sub.shadow.source
+    return may_subscribe(sub.peer, source.subject, source.queue)
 
 
 def may_show(sub: Subscription, stored: bytes) -> bool:

@@ -316,6 +316,44 @@ def test_many_subscriptions_are_taken_away_in_turns_and_bring_nothing_denied_mea
     assert not second.handler.peer.subs
 
 
+@pytest.mark.parametrize(
+    ("line", "rules", "subject", "beside"),
+    [
+        (b"SUB a v2 1\r\n", Rules([b"a", b"a v1", b"other.>"]), b"a", b"SUB a 2\r\n"),
+        (b"SUB a.* v2 1\r\n", Rules([b"a.*", b"a.* v1", b"other.>"]), b"a.x", b"SUB a.* 2\r\n"),
+        (b"SUB a.> 1\r\n", Rules(deny=[b"a.*"]), b"a.b.c", b"SUB a.*.c 2\r\n"),
+    ],
+)
+def test_a_subscription_that_is_withdrawn_brings_nothing_before_its_turn(
+    world: ClientWorld, line: bytes, rules: Rules, subject: bytes, beside: bytes
+) -> None:
+    first, second = world.client(LOGIN), world.client(LOGIN)
+    first.says(b"".join(b"SUB other.%d %d\r\n" % (sid, sid) for sid in range(3000)))
+    second.says(line + beside)
+    other = world.client(b'{"user":"b","pass":"y","verbose":false}')
+    other.says(b"PUB %b 1\r\na\r\n" % subject)
+    assert second.hears().count(b"MSG") == 2
+    identity = first.handler.identity
+    assert identity is not None
+    changed = replace(identity, permissions=Permissions(Rules(), rules))
+    steps = renew_all([first.handler, second.handler], lambda _: changed)
+    for _ in range(2):
+        next(steps)
+
+    heard = []
+    for _ in steps:
+        other.says(b"PUB %b 1\r\nb\r\n" % subject)
+        heard.append(second.hears())
+    other.says(b"PUB %b 1\r\nc\r\n" % subject)
+
+    assert len(heard) >= 2
+    assert b"-ERR" not in heard[0]
+    assert all(b"MSG %b 2 1\r\nb\r\n" % subject in one for one in heard)
+    assert not any(b"MSG %b 1 " % subject in one for one in heard)
+    assert second.hears() == b"MSG %b 2 1\r\nc\r\n" % subject
+    assert not second.handler.peer.unsifted
+
+
 def test_who_goes_while_its_subscriptions_are_looked_at_is_left_alone(world: ClientWorld) -> None:
     client = world.client(LOGIN)
     count = 2 * TURN_WORK // WITHDRAW_WORK
