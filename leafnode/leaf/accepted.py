@@ -19,7 +19,7 @@ from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import CLIENT_CLOSED, closed_state
 from leafnode.clients.login import Login
 from leafnode.leaf.link import Link, Terms
-from leafnode.leaf.rules import Between, hub_rules, spoke_rules, told
+from leafnode.leaf.rules import Between, hub_below_rules, hub_rules, told
 from leafnode.limits import CONNECT_WORK, LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import (
@@ -249,10 +249,8 @@ class AcceptedLink(Link):
             is_isolated=(environment.isolates or claim.isolate) and not claim.is_hub,
         )
         deny_pub = claim.deny_pub or ()
-        if claim.is_hub:
-            rules = spoke_rules(between, deny_exports=deny_pub)
-        else:
-            rules = hub_rules(between, identity.permissions, deny_pub=deny_pub)
+        rules_for = hub_below_rules if claim.is_hub else hub_rules
+        rules = rules_for(between, identity.permissions, deny_pub=deny_pub)
         bounds = bounds_of(self._seams.login.options, account.limits, identity)
         most = bounds.max_subscriptions
         return Terms(

@@ -69,8 +69,7 @@ class LinkRules:
         answers its own users and real leafs announce it.
         """
         if not self.strict:
-            allowed = self.accept.allows_pattern(subject, partly=True)
-            return Verdict.TAKEN if allowed else Verdict.IGNORED
+            return Verdict.TAKEN if self.accept.may_let(subject) else Verdict.IGNORED
         if subject.startswith(b"$SYS.") and self.accept.denies(subject):
             return Verdict.IGNORED
         if not subjects.is_literal(subject) or self.accept.allows(subject):
@@ -118,7 +117,7 @@ def spoke_rules(
     hub_import: SubjectRulesInfo | None = None,
     hub_export: SubjectRulesInfo | None = None,
 ) -> LinkRules:
-    """Return the rules of a link on which the other side is our hub.
+    """Return the rules of a link that we dialed, on which the other side is our hub.
 
     `hub_import` and `hub_export` are the permissions of our user at the hub, as its INFO gives
     them.
@@ -135,6 +134,30 @@ def spoke_rules(
         ),
         announce=Rules(allow_in, deny_in, exempt=_EXEMPT_INTEREST),
         accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST + _EXEMPT_MESSAGES),
+    )
+
+
+def hub_below_rules(
+    between: Between, user: Permissions | None, *, deny_pub: Iterable[str] = ()
+) -> LinkRules:
+    """Return the rules of a link that was dialed by one who says that it is our hub.
+
+    That is a role, and no right: its user here may no more than under another role. What is
+    forbidden is dropped and does not end the link. `deny_pub` is what it asked not to be sent.
+    """
+    may = user or Permissions(Rules(), Rules())
+    comes, goes = may.publish, may.subscribe
+    deny_in = (*comes.denied, *between.never_in)
+    allow_out = None if goes.allowed is None else _plain(goes.allowed)
+    deny_out = (*_plain(goes.denied), *between.never_out, *_encode(deny_pub))
+    return LinkRules(
+        permissions=Permissions(
+            publish=ExportRules(comes.allowed, deny_in, exempt=_EXEMPT_MESSAGES),
+            subscribe=ExportRules(allow_out, deny_out),
+            responses=may.responses,
+        ),
+        announce=Rules(comes.allowed, deny_in, exempt=_EXEMPT_INTEREST),
+        accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST),
     )
 
 

@@ -113,6 +113,16 @@ class Rules:
             return True
         return partly and any(subjects.collides(pattern, p) for p in self._allow.patterns)
 
+    def may_let(self, pattern: bytes) -> bool:
+        """Say whether a message that `pattern` stands for may be allowed, judged when it comes."""
+        if self.exempt and pattern.startswith(self.exempt):
+            return True
+        if self._deny.covers(pattern):
+            return False
+        return self._allow is None or any(
+            subjects.collides(pattern, allowed) for allowed in self._allow.patterns
+        )
+
 
 class ResponseRule(NamedTuple):
     """How many messages may answer one request, and for how long. 0: no limit."""

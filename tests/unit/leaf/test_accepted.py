@@ -271,10 +271,34 @@ def test_a_leaf_is_only_told_of_interest_that_it_may_send_to() -> None:
     assert leaf.hears() == b"LS+ out.a\r\nLS+ >\r\n"
 
 
-def test_an_answer_to_a_request_is_taken_where_responses_are_allowed() -> None:
+def test_a_leaf_that_says_it_is_a_hub_may_no_more_than_its_user() -> None:
+    port = world(PERMISSIONS)
+    leaf = port.leaf(user="a", is_hub=True, **{"pass": "p"})
+    account = port.server.account()
+    got: list[bytes] = []
+    for subject in (b"out.a", b"out.no", b"else", b"in.a"):
+        account.subscribe(subject, lambda _, subject=subject: got.append(subject))  # type: ignore[misc]
+
+    told = leaf.hears()
+    said = leaf.says(b"LS+ >\r\nLS+ in.no\r\nLS+ else\r\nLMSG out.no 1\r\nx\r\n")
+    said += leaf.says(b"LMSG else 1\r\nx\r\nLMSG in.a 1\r\nx\r\nLMSG out.a 1\r\nx\r\n")
+    reaches = got.copy()
+    for subject in (b"in.a", b"in.no", b"else", b"_R_.a.b", b"$JS.ACK.S.C.1"):
+        account.publish(subject, b"x")
+
+    assert told == b"LS+ out.a\r\n"
+    assert said == b""
+    assert reaches == [b"out.a"]
+    assert leaf.hears() == b"LMSG in.a 1\r\nx\r\n"
+    (link,) = port.registry.links()
+    assert link.peer.subs.keys() == {b">"}
+
+
+@pytest.mark.parametrize("is_hub", [False, True])
+def test_an_answer_to_a_request_is_taken_where_responses_are_allowed(is_hub: bool) -> None:
     user = 'permissions { subscribe: "svc", allow_responses: true }'
     port = world(f"authorization {{ users [ {{user: a, password: p, {user} }} ] }}")
-    leaf = port.leaf(user="a", **{"pass": "p"})
+    leaf = port.leaf(user="a", is_hub=is_hub, **{"pass": "p"})
     leaf.says(b"LS+ svc\r\n")
     got: list[bytes] = []
     account = port.server.account()
@@ -287,7 +311,7 @@ def test_an_answer_to_a_request_is_taken_where_responses_are_allowed() -> None:
 
     assert got == [b"ok"]
     assert first == b""
-    assert b"Permissions Violation for Publish" in second
+    assert (b"Permissions Violation for Publish" in second) is not is_hub
 
 
 def test_what_a_leaf_does_not_want_is_not_sent_to_it() -> None:
@@ -488,14 +512,15 @@ SUBJECTS = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).ma
     st.lists(PATTERNS, min_size=1, max_size=3),
     st.lists(PATTERNS, max_size=2),
     st.lists(SUBJECTS, min_size=1, max_size=4),
+    st.booleans(),
 )
 def test_a_leaf_gets_and_says_what_its_user_may_and_nothing_else(
-    allow: list[str], deny: list[str], tried: list[str]
+    allow: list[str], deny: list[str], tried: list[str], is_hub: bool
 ) -> None:
     user = {"allow": allow, "deny": deny}
     rules = f"permissions {{ publish {json.dumps(user)}, subscribe {json.dumps(user)} }}"
     port = world(f"authorization {{ users [ {{user: a, password: p, {rules}}}, {FREE} ] }}")
-    leaf = port.leaf(user="a", **{"pass": "p"})
+    leaf = port.leaf(user="a", is_hub=is_hub, **{"pass": "p"})
     leaf.says(b"LS+ >\r\n")
     client = port.client(b'{"verbose":false,"user":"free","pass":"p"}')
     client.says(b"SUB > 1\r\n")
@@ -509,8 +534,8 @@ def test_a_leaf_gets_and_says_what_its_user_may_and_nothing_else(
         allowed = is_allowed(subject, allow, deny)
         said = leaf.says(b"LMSG %b 1\r\nx\r\n" % subject.encode())
         assert (b"MSG %b 1 1" % subject.encode() in client.hears()) is allowed
-        assert (b"Permissions Violation" in said) is not allowed
-        if not allowed:
+        assert (b"Permissions Violation" in said) is (not allowed and not is_hub)
+        if leaf.raw.ended:
             return
 
 

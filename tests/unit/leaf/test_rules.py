@@ -66,6 +66,14 @@ def test_the_users_deny_lists_hold_each_in_its_direction() -> None:
     assert link.permissions.may_publish(b"no.out.a")
 
 
+def test_interest_is_taken_where_a_part_of_it_may_be_sent() -> None:
+    link = rules(deny_exports=("no.*",))
+
+    assert link.judge(b"no.>") is Verdict.TAKEN  # no.a.b may be sent
+    assert link.judge(b"no.*") is Verdict.IGNORED
+    assert link.judge(b"no.a") is Verdict.IGNORED
+
+
 def test_the_hubs_permissions_hold_as_its_info_gives_them() -> None:
     link = rules(
         hub_import=SubjectRulesInfo(["in.>"], ["in.no"]),

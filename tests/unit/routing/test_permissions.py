@@ -68,6 +68,16 @@ def test_a_leaf_may_announce_a_pattern_that_overlaps_an_allow_entry() -> None:
     assert not rules.allows_pattern(b"out.a", partly=True)
 
 
+def test_a_pattern_may_let_something_by_unless_all_of_it_is_forbidden() -> None:
+    rules = Rules([b"in.>"], [b"in.*"], exempt=(b"x.",))
+
+    assert rules.may_let(b">")
+    assert rules.may_let(b"in.>")  # in.a.b
+    assert rules.may_let(b"x.y")
+    assert not rules.may_let(b"in.a")
+    assert not rules.may_let(b"out.>")
+
+
 def test_where_an_entry_names_a_queue_only_that_queue_may_subscribe() -> None:
     rules = Rules([b"a v1", b"b.> v.*", b"c", b"c v1"], [b"d no"])
 
