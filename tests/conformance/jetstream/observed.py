@@ -76,7 +76,10 @@ def _object(found: Any, key: str = "") -> Any:
             if name not in _COUNTED and not (name in _USED and isinstance(item, int))
         }
     if isinstance(found, list):
-        return [_object(item, key) for item in found]
+        items = [_object(item, key) for item in found]
+        # nats-server keeps what it knows of its origins in a Go map: in no order.
+        states = key == "sources" and all("lag" in item for item in items)
+        return sorted(items, key=json.dumps) if states else items
     if key in _TIMES and isinstance(found, str):
         return found if found == _ZERO else "<time>"
     if key in _NEW:
