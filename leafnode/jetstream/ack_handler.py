@@ -8,6 +8,7 @@ stream; not who takes messages. Truth: nats-server 2.15.1 server/consumer.go (pr
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreError
@@ -181,7 +182,8 @@ class AckHandler:
         """Have one pump for all acks of a turn; bench_js fetch: 18.5k to 22.7k/s."""
         if not self._due:
             self._due = True
-            self._consumer.context.clock.call_later(0, self._end_turn)
+            consumer = self._consumer
+            consumer.context.clock.call_later(0, partial(self._end_turn, consumer))
 
     def _is_answered(self, where: ack.AckSubject, kind: AckKind, *, beyond: bool) -> bool:
         if not where.stream_seq:  # nothing, which is taken where nothing hangs on it
@@ -189,10 +191,10 @@ class AckHandler:
             return retention == "limits" and kind in {AckKind.ACK, AckKind.TERM}
         return not (beyond and kind is AckKind.TERM)
 
-    def _end_turn(self) -> None:
+    def _end_turn(self, consumer: Consumer) -> None:
         self._due = False
         self._note_time()
-        self._consumer.pump()
+        consumer.pump()
 
     def _note_time(self) -> None:
         if self._acked:

@@ -20,6 +20,7 @@ from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.keeper import Keeper
+from leafnode.jetstream.loosening import loosen
 from leafnode.jetstream.pace import Pace
 from leafnode.jetstream.pause import Pause
 from leafnode.jetstream.pending import Pending, Position
@@ -113,10 +114,12 @@ class Consumer:
         self.closed = True
         if self._next_sub is not None:
             self.context.account.unsubscribe(self._next_sub)
+            self._next_sub = None
         self.acks.close()
         for timer in (self._idle_timer, self._retry_timer):
             if timer is not None:
                 timer.cancel()
+        self._idle_timer = self._retry_timer = None
         self.redelivery.close()
         self.keeper.stop()
         self.pause.close()
@@ -124,6 +127,12 @@ class Consumer:
         self.groups.close()
         self.cursor.close()
         self.outlet.close(status)
+        # Not now: one of its parts may be at work.
+        self.context.clock.call_later(0, self._loosen)
+
+    def _loosen(self) -> None:
+        parts = (self.keeper, self.acks, self.redelivery, self.pause, self.pace, self.groups)
+        loosen(self, "_consumer", (*parts, self.outlet))
 
     def shut_down(self) -> None:
         """The server stops: remember the position, and let waiting clients know."""

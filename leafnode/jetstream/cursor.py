@@ -267,7 +267,12 @@ class Cursor:
         self.recount()
 
     def close(self) -> None:
-        """Throw away what is still on its way."""
+        """Throw away what is still on its way, for good."""
         self._generation += 1
         self._page.clear()
         self._fetched.clear()
+        self._on_ready = _nobody
+
+
+def _nobody() -> None:
+    """Nobody waits for what was asked for."""

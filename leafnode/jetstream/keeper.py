@@ -64,10 +64,11 @@ class Keeper:
             self._consumer.trouble.note("Position not stored", error)
             self.touch()
         else:
-            self._consumer.stream.root.after_commit(self._flushed)
+            consumer = self._consumer
+            consumer.stream.root.after_commit(partial(self._flushed, consumer))
 
-    def _flushed(self, error: StoreError | None) -> None:
-        if error is not None:
+    def _flushed(self, consumer: Consumer, error: StoreError | None) -> None:
+        if error is not None and not consumer.closed:
             self.touch()
 
     def save(self) -> None:
@@ -133,14 +134,17 @@ class Keeper:
             self._consumer.trouble.note("Acknowledgement not confirmed", error)
             self.touch()
             return
-        self._consumer.stream.root.after_commit(partial(self._committed, replies))
+        consumer = self._consumer
+        consumer.stream.root.after_commit(partial(self._committed, consumer, replies))
 
-    def _committed(self, replies: list[bytes], error: StoreError | None) -> None:
+    def _committed(
+        self, consumer: Consumer, replies: list[bytes], error: StoreError | None
+    ) -> None:
         self._confirming = False
         if error is None:
             for reply in replies:
-                self._consumer.context.send(reply, b"")
+                consumer.context.send(reply, b"")
         else:
             self.touch()
-        if self._replies and not self._consumer.closed:
+        if self._replies and not consumer.closed:
             self._start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -161,11 +162,11 @@ class PullQueue:
         """Serve what came in one turn together: the order is that of priorities, not of arrival."""
         if not self._due:
             self._due = True
-            self._context.clock.call_later(0, self._on_due)
+            self._context.clock.call_later(0, partial(self._on_due, self._consumer))
 
-    def _on_due(self) -> None:
+    def _on_due(self, consumer: Consumer) -> None:
         self._due = False
-        self._consumer.pump()
+        consumer.pump()
 
     def _refusal(self, wish: NextRequest, *, is_json: bool) -> bytes | None:
         """Return the status that ends a request at once, b"" to ignore it, None to take it."""

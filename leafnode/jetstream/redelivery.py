@@ -9,6 +9,7 @@ Truth: measured on nats-server 2.15.1; server/consumer.go checkPending, hasMaxDe
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -57,13 +58,12 @@ class Redelivery:
         expired = consumer.pending.expire(consumer.context.clock.monotonic_ns())
         if consumer.config.max_deliver == 1:
             self._spent.extend(expired)
-            self._give_up_spent()
+            self._give_up_spent(consumer)
         if expired:
             consumer.pump()
         self.arm()
 
-    def _give_up_spent(self) -> None:
-        consumer = self._consumer
+    def _give_up_spent(self, consumer: Consumer) -> None:
         if consumer.closed:
             return
         for _ in range(min(len(self._spent), limits.DELIVER_TURN_MSGS)):
@@ -71,7 +71,7 @@ class Redelivery:
             if seq in consumer.pending:
                 self._give_up(seq)
         if self._spent:
-            consumer.context.clock.call_later(0, self._give_up_spent)
+            consumer.context.clock.call_later(0, partial(self._give_up_spent, consumer))
 
     def fetch(self, seq: int) -> tuple[bool, StoredMsg | None]:
         """Return (done with it, message to deliver): done when it is out of attempts, or gone.

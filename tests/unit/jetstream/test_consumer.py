@@ -461,6 +461,7 @@ def test_a_deleted_consumer_leaves_no_subscription_and_no_timer() -> None:
     world.fetch({"batch": 2, "expires": 60 * S}, name="D")
 
     world.api("CONSUMER.DELETE.S.D")
+    world.clock.advance(0)
 
     assert world.clock.pending() == timers
     left = {key for key in world.account.local_interest if not key[0].startswith(b"_INBOX")}

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from leafnode.clock import NS_PER_S
 from tests.sim.garbage import left_by
 from tests.unit.jetstream.real_world import RealWorld
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """No collection while the test runs: what goes, goes by itself."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "pull": {"ack_policy": "explicit"},
+    "push": {"deliver_subject": "heard", "flow_control": True, "idle_heartbeat": NS_PER_S},
+    "grouped": {
+        "ack_policy": "explicit",
+        "priority_policy": "pinned_client",
+        "priority_groups": ["A"],
+        "priority_timeout": NS_PER_S,
+    },
+    "slow": {
+        "ack_policy": "explicit",
+        "max_deliver": 1,
+        "ack_wait": NS_PER_S,
+        "replay_policy": "original",
+    },
+    "paused": {"ack_policy": "explicit", "pause_until": "2100-01-01T00:00:00Z"},
+}
 
 
 def test_publishing_fetching_and_acking_leave_no_cycles(tmp_path: Path) -> None:
@@ -32,3 +65,72 @@ def test_publishing_fetching_and_acking_leave_no_cycles(tmp_path: Path) -> None:
         world.api("CONSUMER.INFO.S.C")
 
     assert left_by(one) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("uncollected")
+def test_a_consumer_that_was_deleted_goes_without_a_collection(tmp_path: Path, kind: str) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream("S", subjects=["s.>"])
+    world.put("s.a", b"x")
+    world.create_consumer("S", "C", **KINDS[kind])
+    if "deliver_subject" not in KINDS[kind]:
+        world.fetch({"batch": 2, "expires": NS_PER_S, "group": "A"})
+    consumer = weakref.ref(world.js.consumer("S", "C"))
+    parts = weakref.ref(world.js.consumer("S", "C").outlet)
+
+    world.api("CONSUMER.DELETE.S.C")
+    world.settle()
+
+    assert consumer() is None
+    assert parts() is None
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_consumer_that_nobody_used_goes_without_a_collection(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream("S", subjects=["s.>"])
+    world.create_consumer("S", "C", ack_policy="explicit", inactive_threshold=NS_PER_S)
+    consumer = weakref.ref(world.js.consumer("S", "C"))
+
+    world.clock.advance(10 * NS_PER_S)
+    world.settle()
+
+    assert consumer() is None
+
+
+def test_who_holds_a_deleted_consumer_reads_all_of_it(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream("S", subjects=["s.>"])
+    world.put("s.a", b"x")
+    for kind, options in KINDS.items():
+        world.create_consumer("S", kind, **options)
+    held = [world.js.consumer("S", kind) for kind in KINDS]
+    before = [one.info() for one in held]
+
+    for kind in KINDS:
+        world.api(f"CONSUMER.DELETE.S.{kind}")
+    world.settle()
+
+    for one, shown in zip(held, before, strict=True):
+        assert one.closed
+        assert one.info() | {"ts": "", "pause_remaining": 0} == shown | {
+            "ts": "",
+            "pause_remaining": 0,
+        }
+
+
+def test_an_ack_is_confirmed_though_its_consumer_went_meanwhile(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream("S", subjects=["s.>"])
+    world.put("s.a", b"x")
+    world.create_consumer("S", "C", ack_policy="explicit")
+    (msg,) = world.fetch({"batch": 1, "expires": NS_PER_S})
+    heard = world.listen("confirmed")
+
+    world.publish(msg.reply.decode(), b"+ACK", reply="confirmed")
+    world.js.consumers.delete(world.js.consumer("S", "C"))
+    world.clock.advance(0)
+    world.settle()
+
+    assert len(heard) == 1

@@ -85,6 +85,7 @@ def test_a_deleted_stream_leaves_nothing_behind() -> None:
     }
 
     assert waiting[-1].status == b"NATS/1.0 409 Consumer Deleted"
+    world.clock.advance(0)
     assert world.clock.pending() == timers
     left = {key for key in world.account.local_interest if not key[0].startswith(b"_INBOX")}
     assert left == set(interest)

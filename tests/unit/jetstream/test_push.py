@@ -218,6 +218,7 @@ def test_a_deleted_consumer_leaves_no_watcher_timer_or_subscription() -> None:
     world.create_consumer(deliver_subject="d", flow_control=True, idle_heartbeat=S)
 
     world.api("CONSUMER.DELETE.S.C")
+    world.clock.advance(0)
 
     assert world.account.watchers == []
     assert world.clock.pending() == timers
