@@ -61,7 +61,7 @@ class LeafAuthenticator:
         """Return who it is, at once or by a future. Raises LoginRefused, or sets it."""
         if not self._judge.required:
             return self._anybody
-        return self._judge.check(connect, facts)
+        return self._judge.check(connect, self._known(facts))
 
     def voucher(self, connect: Connect, facts: PeerFacts) -> str:
         return self._judge.voucher(connect, facts)
@@ -70,12 +70,16 @@ class LeafAuthenticator:
         """Return the identity as it is now. Raises LoginRefused where it would not be let in."""
         if not self._judge.required:
             return self._anybody
-        return self._judge.again(identity, facts)
+        return self._judge.again(identity, self._known(facts))
 
     def admits_anonymous(self, facts: PeerFacts) -> bool:
         """Nobody comes in here without CONNECT."""
         del facts
         return False
+
+    def _known(self, facts: PeerFacts) -> PeerFacts:
+        """Where the block has users, nobody comes in as a `no_auth_user` of WebSocket."""
+        return replace(facts, no_auth_user="") if self._own is not None else facts
 
     @property
     def _judge(self) -> Authenticator:

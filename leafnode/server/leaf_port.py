@@ -88,6 +88,7 @@ def websocket_guest(server: Server) -> AcceptedLink:
         map_certificate=tls is not None
         and tls.verify_and_map
         and port.authenticator.maps_certificates,
+        no_auth_user=websocket.no_auth_user if websocket is not None else "",
     )
     return AcceptedLink(replace(port.seams, login=login))
 

@@ -478,6 +478,21 @@ async def test_a_leaf_comes_over_websocket(packs: str, tmp_path: Path) -> None:
         assert hub.get("leafz")["leafs"][0]["websocket"] is True
 
 
+@pytest.mark.parametrize("kind", [OURS, REAL])
+async def test_over_websocket_nobody_is_whom_its_block_names(kind: str, tmp_path: Path) -> None:
+    (ws_port,) = free_ports(1)
+    users = "A { users: [{user: a, password: a}] }, W { users: [{user: w, password: w}] }"
+    top = f"accounts {{ {users} }}\nno_auth_user: a\n"
+    top += f"websocket {{ listen: 127.0.0.1:{ws_port}, no_tls: true, no_auth_user: w }}"
+    remotes = f'reconnect: 100ms, remotes: [ {{ url: "ws://127.0.0.1:{ws_port}" }} ]'
+    with (
+        running(kind, tmp_path, "hub", top) as hub,
+        running(REAL, tmp_path, "edge", leafnodes=remotes),
+    ):
+        await linked(hub)
+        assert hub.get("leafz")["leafs"][0]["account"] == "W"
+
+
 @pytest.mark.parametrize(("dialer", "acceptor"), [(REAL, OURS), (OURS, REAL), (OURS, OURS)])
 async def test_who_dials_may_be_the_hub(dialer: str, acceptor: str, tmp_path: Path) -> None:
     with (

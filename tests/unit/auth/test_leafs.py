@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import nkeys
 import pytest
@@ -11,7 +12,7 @@ from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType, Identity, LoginRefused, PeerFacts
 from leafnode.auth.leafs import LeafAuthenticator
 from leafnode.config.listener_options import LeafAuthorization, LeafUser
-from leafnode.config.options import Authorization, Options
+from leafnode.config.options import Authorization, Options, User
 from leafnode.protocol.info import Connect
 
 NONCE = b"EsbRnPg3CTsA6gA"
@@ -68,6 +69,17 @@ def test_without_users_of_its_own_those_of_the_server_may_come() -> None:
     assert admitted(judge, Connect(user="s", password="ps")).account == "$G"
     with pytest.raises(LoginRefused):
         judge.check(Connect(), FACTS)
+
+
+def test_a_no_auth_user_of_the_listener_is_one_of_the_server_and_none_of_the_block() -> None:
+    facts = replace(FACTS, no_auth_user="w")
+    server = Authorization(users=(User("w", "p"),))
+
+    found = logins(LeafAuthorization(), server).check(Connect(), facts)
+    assert isinstance(found, Identity)
+    assert found.user == "w"
+    with pytest.raises(LoginRefused):
+        logins(LeafAuthorization(users=(LeafUser("w", "p", "A"),)), server).check(Connect(), facts)
 
 
 def test_where_nobody_logs_in_all_get_the_account_of_the_block() -> None:
