@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -141,14 +142,15 @@ def _json_object(part: str, *, keeps_nats: bool = False) -> dict[str, Any]:
     """
     raw = _bytes(part)
     try:
-        fields = msgspec.json.decode(raw)
+        msgspec.json.decode(raw)  # is stricter, and keeps only the last of several of one name
+        fields = json.loads(raw.decode(), object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         raise AuthError("a part of a JWT is not JSON") from None
-    if not isinstance(fields, dict):
+    if not isinstance(fields, tuple):
         raise AuthError("a part of a JWT is not a JSON object")
     kept = frozenset({"nats"}) if keeps_nats else _MAPS
     clean = _as_go_reads(fields, JWT_DEPTH_MAX, kept)
-    assert isinstance(clean, dict), "a dict stays one"
+    assert isinstance(clean, dict), "an object becomes a dict"
     return clean
 
 
@@ -160,26 +162,47 @@ def _bytes(part: str) -> bytes:
 
 
 def _as_go_reads(
-    value: object, depth: int, kept: frozenset[str], *, is_map: bool = False
+    value: object,
+    depth: int,
+    kept: frozenset[str],
+    *,
+    is_map: bool = False,
+    before: object = None,
 ) -> object:
     """Go reads null as absent, within a list as an empty text, which allows nothing; and the name
-    of a field in capitals, too, of which the last counts.
+    of a field in capitals, too.
 
-    `kept` are fields whose value is a map (`is_map`): its keys are no names. Raises AuthError for
-    what is nested deeper than claims are.
+    Where a name comes again the last counts, but what is in an object is added to what one `before`
+    it says, also within a list, place by place: nobody's deny list is lost. `value` has objects as
+    pairs. `kept` are fields whose value is a map (`is_map`): its keys are no names, and what comes
+    again there replaces what was. Raises AuthError for what is nested deeper than claims are, and
+    where one name has an object and something else.
     """
     if depth == 0:
         raise AuthError("the claims of a JWT are nested too deep")
-    if isinstance(value, dict):
-        clean: dict[str, object] = {}
-        for written, item in value.items():
+    if before is not None and isinstance(value, tuple) != isinstance(before, dict):
+        raise AuthError("a name in the claims of a JWT stands for two kinds of values")
+    if isinstance(value, tuple):
+        clean: dict[str, object] = before if isinstance(before, dict) else {}
+        for written, item in value:
             name = written if is_map or written.islower() else written.translate(_FOLDED).lower()
             if item is not None:
                 in_map = not is_map and name in kept
-                clean[name] = _as_go_reads(item, depth - 1, kept, is_map=in_map)
+                known = None if is_map else clean.get(name)
+                clean[name] = _as_go_reads(item, depth - 1, kept, is_map=in_map, before=known)
         return clean
     if isinstance(value, list):
-        return ["" if item is None else _as_go_reads(item, depth - 1, kept) for item in value]
+        # What is no object is not added to, and nothing is left where there was less.
+        told = before[: len(value)] if isinstance(before, list) else []
+        olds = [old if isinstance(old, dict) else None for old in told]
+        return [
+            ""
+            if item is None
+            else _as_go_reads(
+                item, depth - 1, kept, before=old if isinstance(item, tuple) else None
+            )
+            for item, old in zip(value, olds + [None] * (len(value) - len(olds)), strict=True)
+        ]
     if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
         raise AuthError("a number in the claims of a JWT is too large")
     return value

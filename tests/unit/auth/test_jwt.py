@@ -40,12 +40,22 @@ def parts(token: str) -> list[dict[str, Any]]:
 
 def signed(header: dict[str, Any], claims: dict[str, Any], key: Key) -> str:
     """A JWT of exactly these parts, with a signature that holds."""
+    return signed_text(json.dumps(header), json.dumps(claims), key)
+
+
+def signed_text(header: str, claims: str, key: Key) -> str:
     text = ".".join(
-        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
-        for part in (header, claims)
+        base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, claims)
     )
     signature = base64.urlsafe_b64encode(key._pair.sign(text.encode())).decode()
     return f"{text}.{signature.rstrip('=')}"
+
+
+def says_also(claims: dict[str, Any], again: str) -> str:
+    """The claims with more at the end of what NATS has in them."""
+    text = json.dumps(claims | {"nats": None})
+    nats = json.dumps(claims["nats"])[:-1]
+    return text.replace("null", f"{nats},{again}}}")
 
 
 def refused(token: str, wanted: Any = UserClaims) -> str:
@@ -342,6 +352,56 @@ def test_names_of_fields_may_have_capitals_and_keys_of_maps_are_kept() -> None:
     assert body.revocations == {name: 7}
     assert body.mappings["A.B"][0].weight == 9
     assert (body.exports[0].subject, body.exports[0].type) == ("D", "stream")
+
+
+@pytest.mark.parametrize(
+    ("again", "allow", "deny"),
+    [
+        ('"PUB":{"allow":[]}', [], ["secret"]),
+        ('"pub":{"allow":["a"]}', ["a"], ["secret"]),
+        ('"Pub":{"Deny":["b"],"DENY":["c"]}', ["x"], ["c"]),
+        ('"PUB":null', ["x"], ["secret"]),
+        ('"Pub":{"deny":[]}', ["x"], []),
+    ],
+)
+def test_what_comes_again_is_added_to_what_an_object_says(
+    again: str, allow: list[str], deny: list[str]
+) -> None:
+    header, claims = parts(REALM.user_jwt(ANN, pub={"allow": ["x"], "deny": ["secret"]}))
+    twice = f'{json.dumps(claims)[:-1]},"NATS":{{{again}}}}}'
+
+    for other in (says_also(claims, again), twice):
+        token = signed_text(json.dumps(header), other, REALM.account)
+        pub = jwt.decode(token, UserClaims).nats.pub
+        assert (list(pub.allow), list(pub.deny)) == (allow, deny)
+
+
+def test_what_comes_again_in_a_list_is_added_place_by_place_and_in_a_map_replaces() -> None:
+    header, claims = parts(
+        REALM.account_jwt(
+            exports=[{"subject": "a", "type": "service", "token_req": True}, {"subject": "b"}],
+            mappings={"a": [{"subject": "x", "weight": 9}], "b": [{"subject": "y"}]},
+        )
+    )
+    again = '"Exports":[{"allow_trace":true}],"MAPPINGS":{"a":[{"subject":"z"}]}'
+    text = says_also(claims, again)
+
+    body = jwt.decode(signed_text(json.dumps(header), text, REALM.operator), AccountClaims).nats
+
+    [export] = body.exports
+    assert (export.subject, export.token_req, export.allow_trace) == ("a", True, True)
+    assert [(one.subject, one.weight) for one in body.mappings["a"]] == [("z", 0)]
+    assert body.mappings["b"][0].subject == "y"
+
+
+@pytest.mark.parametrize("again", ['"PUB":["a"]', '"PUB":"a"'])
+def test_a_name_that_stands_for_two_kinds_of_values_is_refused(again: str) -> None:
+    header, claims = parts(REALM.user_jwt(ANN, pub={"deny": ["secret"]}))
+    text = says_also(claims, again)
+
+    problem = refused(signed_text(json.dumps(header), text, REALM.account))
+
+    assert problem == "a name in the claims of a JWT stands for two kinds of values"
 
 
 def test_what_generic_claims_say_keeps_its_names() -> None:
