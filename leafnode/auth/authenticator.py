@@ -11,6 +11,8 @@ import base64
 from asyncio import Future
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from leafnode.auth import nkey
 from leafnode.auth.base64url import raw_url
 from leafnode.auth.identity import PROXY_NOT_TRUSTED, LoginRefused, LoginsOverflowed, UserRemoved
@@ -130,7 +132,8 @@ class Authenticator:
         if self._asked is not None:
             if self._callout is None or self._tasks is None:
                 raise LoginRefused("nobody can be asked yet")
-            return answer_of(self._tasks, self._ask(self._asked, self._callout, connect, facts))
+            told = structs.replace(connect, jwt="")  # as nats-server: nobody signs one
+            return answer_of(self._tasks, self._ask(self._asked, self._callout, told, facts))
         return self._static.check(connect, facts)
 
     async def _ask(

@@ -71,13 +71,21 @@ class UserBody(UserLimits, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
+class Template(UserLimits, frozen=True, kw_only=True):
+    """What the users of a scope get. A limit that it does not name is none, unlike a user's."""
+
+    subs: int = -1
+    data: int = -1
+    payload: int = -1
+
+
 class Scope(msgspec.Struct, frozen=True):
     """A signing key that may only make users of one template."""
 
     key: str
     kind: str = ""
     role: str = ""
-    template: UserLimits = UserLimits()
+    template: Template = Template()
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):

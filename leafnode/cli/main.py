@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import __version__
 from leafnode.cli import lean
+from leafnode.cli.descriptors import hold_standard
 from leafnode.cli.flags import COMMANDS, HELP, FlagError, overlay, parse_flags
 from leafnode.cli.send_signal import send_signal
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
@@ -37,6 +38,7 @@ _NO_SYNTAX: Final = ("unknown field", "this byte is not UTF-8")
 
 def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int:
     """Run the command and return its exit status. `called`: by which name, else argv[0]'s."""
+    hold_standard()
     program = _program(sys.argv[0] if called is None else called)
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["store"] and program != NATS_SERVER:

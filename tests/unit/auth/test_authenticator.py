@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, cast
 
 import bcrypt
 import nkeys
@@ -12,10 +13,20 @@ from leafnode.auth.authenticator import Authenticator, new_nonce
 from leafnode.auth.identity import ANYBODY, Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import Signer
 from leafnode.auth.secrets import Secrets
-from leafnode.config.options import Authorization, Options, PermissionsOptions, SubjectRules, User
+from leafnode.config.options import (
+    AuthCalloutOptions,
+    Authorization,
+    Options,
+    PermissionsOptions,
+    SubjectRules,
+    User,
+)
 from leafnode.limits import BCRYPT_PENDING_ADDRESS_MAX
 from leafnode.protocol.info import Connect
 from tests.sim.executor import SteppedExecutor
+
+if TYPE_CHECKING:
+    from leafnode.auth.callout import Callout
 
 SIGNER = Signer(nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER), source="test")
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -229,3 +240,30 @@ async def test_closing_refuses_the_logins_that_wait() -> None:
 def test_a_nonce_has_fifteen_characters_and_is_as_fresh_as_its_source() -> None:
     assert new_nonce(lambda size: bytes(range(size))) == b"AAECAwQFBgcICQo"
     assert new_nonce(lambda size: b"\xff" * size) != new_nonce(lambda size: b"\xfe" * size)
+
+
+class Service:
+    """A callout service that lets everybody in, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Connect] = []
+
+    async def decide(self, to: object, connect: Connect, facts: PeerFacts) -> Identity:
+        del to, facts
+        self.told.append(connect)
+        return ANYBODY
+
+
+@pytest.mark.real_loop
+async def test_a_callout_service_hears_of_no_jwt_where_nobody_is_trusted_to_sign_one() -> None:
+    asked = AuthCalloutOptions(issuer="A", auth_users=("s",))
+    authenticator = authenticator_of(Authorization(auth_callout=asked))
+    service = Service()
+
+    async with asyncio.TaskGroup() as tasks:
+        authenticator.delegate(cast("Callout", service), tasks)
+        answer = authenticator.check(Connect(user="bob", jwt="a.b.c"), FACTS)
+        assert not isinstance(answer, Identity)
+        assert await answer is ANYBODY
+
+    assert service.told == [Connect(user="bob")]

@@ -9,6 +9,7 @@ from leafnode.auth.claims import (
     Responses,
     Rules,
     UserClaims,
+    UserLimits,
     is_revoked,
     permissions_options,
 )
@@ -69,3 +70,6 @@ def test_signing_keys_are_keys_or_scopes() -> None:
     found = signers[REALM.system.public]
     assert found is not None
     assert found.template.pub.allow == ("a",)
+    # What a template leaves out is no limit, and what a user leaves out is none of anything.
+    assert (found.template.subs, found.template.data, found.template.payload) == (-1, -1, -1)
+    assert UserLimits().subs == 0
