@@ -153,9 +153,10 @@ def withdrawn(client: Named, subject: bytes, queue: bytes, sid: bytes) -> str:
 class ErrorLines:
     """Writes what clients do wrong, up to CLIENT_ERROR_LINES_MAX lines in a second."""
 
-    __slots__ = ("_lines", "_since_ns", "unlogged")
+    __slots__ = ("_lines", "_of", "_since_ns", "unlogged")
 
-    def __init__(self) -> None:
+    def __init__(self, of: str = "clients") -> None:
+        self._of = of
         self._lines = 0
         self._since_ns = 0
         self.unlogged = 0  # of the second that runs
@@ -164,19 +165,23 @@ class ErrorLines:
         """Write a line for the error, if one is due and there is room."""
         if text := _DEBUG_TEXTS.get(type(error), ""):
             log.debug("%s - %s", label(client), text)
-        elif text := error_text(client, error):
-            if now_ns - self._since_ns >= NS_PER_S:
-                self._begin(now_ns)
-            if self._lines >= CLIENT_ERROR_LINES_MAX:
-                self.unlogged += 1
-                return
-            self._lines += 1
+        elif (text := error_text(client, error)) and self.has_room(now_ns):
             log.error("%s - %s", label(client), text)
+
+    def has_room(self, now_ns: int) -> bool:
+        """Say whether one more line may be written, and count it as such."""
+        if now_ns - self._since_ns >= NS_PER_S:
+            self._begin(now_ns)
+        if self._lines >= CLIENT_ERROR_LINES_MAX:
+            self.unlogged += 1
+            return False
+        self._lines += 1
+        return True
 
     def _begin(self, now_ns: int) -> None:
         """Begin another second, and say how much of the last one was left out."""
         if self.unlogged:
-            log.error("%d more errors of clients were not logged", self.unlogged)
+            log.error("%d more errors of %s were not logged", self.unlogged, self._of)
         self._since_ns, self._lines, self.unlogged = now_ns, 0, 0
 
 

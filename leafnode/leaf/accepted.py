@@ -8,7 +8,6 @@ binary.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from leafnode.protocol.info import Connect
     from leafnode.protocol.leaf_greeting import LeafServerInfo
     from leafnode.routing.account import Account
-
-log = logging.getLogger(__name__)
 
 _NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
 _NONE: Final = "not supported"
@@ -144,8 +141,6 @@ class AcceptedLink(Link):
             twin.replace()
         self._settle()
         self._begin(account, self._terms_for(account, identity))
-        if not self.over:
-            registry.linked(self)
 
     def refuse(self, error: ProtocolError) -> None:
         """Say why, and end the link where that is what follows."""
@@ -189,7 +184,7 @@ class AcceptedLink(Link):
                 self.peer.outbox.work_left -= CONNECT_WORK
                 self._login.connect(login)
             case events.PeerError(text, cause):
-                log.info("Leaf complains: lid=%d text=%s meaning=%s", self.peer.cid, text, cause)
+                self._seams.registry.complained(self, text, cause)
             case _:
                 raise AssertionError("a session that was dialed sees nothing else")
 
@@ -205,6 +200,9 @@ class AcceptedLink(Link):
         if self.session.state is State.AWAIT_CONNECT:
             self._seams.registry.rejected(self, closed_state(AuthenticationTimeout))
         super()._due()
+
+    def _came_up(self) -> None:
+        self._seams.registry.linked(self)
 
     def _ended(self) -> None:
         self._login.end()

@@ -258,6 +258,9 @@ class Link:
         """Do what an event of this side alone asks for."""
         raise NotImplementedError
 
+    def _came_up(self) -> None:
+        """The link is up, and neither side has said anything on it yet."""
+
     def _ended(self) -> None:
         """The link is over: tell whoever has to know."""
         raise NotImplementedError
@@ -291,6 +294,7 @@ class Link:
             max_payload_bytes=terms.max_payload_bytes,
             max_control_line_bytes=LEAF_CONTROL_LINE_BYTES,
         )
+        self._came_up()
         self._interest = Interest(account, peer, terms.rules, self._clock)
         self._interest.start(self._session.loop_subject)
         rest = self._session.take_rest()

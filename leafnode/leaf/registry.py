@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from leafnode.clients.log_lines import ErrorLines
 from leafnode.crowd import Crowd
 from leafnode.limits import (
     AUTH_LOG_NS,
@@ -54,6 +55,7 @@ class LeafRegistry:
         self.interest_ignored = 0  # of those that are gone
         self.waiting: Crowd[int] = Crowd(LOGINS_WAITING_MAX, LOGINS_WAITING_ADDRESS_MAX)
         self._clock = clock
+        self._complaints = ErrorLines("leafs")
         self._logged_ns = 0
         self._unlogged = 0
 
@@ -121,6 +123,11 @@ class LeafRegistry:
             *(link.peer.cid, link.address(), reason, self._unlogged),
         )
         self._logged_ns, self._unlogged = now_ns, 0
+
+    def complained(self, link: AcceptedLink, text: str, cause: str) -> None:
+        """Write into the log what a leaf calls an error, as far as it is not too many."""
+        if self._complaints.has_room(self._clock.monotonic_ns()):
+            log.info("Leaf complains: lid=%d text=%s meaning=%s", link.peer.cid, text, cause)
 
     def discard(self, link: AcceptedLink) -> None:
         """Forget a connection that is over."""

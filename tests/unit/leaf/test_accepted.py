@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,10 @@ from leafnode.config.parser import parse
 from leafnode.leaf import accepted, registry
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import parse_leaf_line
-from tests.sim.leaf_port import LeafPortWorld, SimLeaf
+from tests.sim.leaf_port import CLAIM, LeafPortWorld, SimLeaf
+
+if TYPE_CHECKING:
+    from leafnode.leaf.accepted import AcceptedLink
 
 LDS = b"LS+ $LDS."
 
@@ -443,6 +447,37 @@ def test_leafz_shows_the_leaf_and_who_it_is() -> None:
     assert (row.name, row.account, row.user, row.is_spoke) == ("edge", "$G", "u", False)
     assert (row.subscriptions, row.compression, row.ip) == (1, "off", "127.0.0.1")
     assert link.facts().kind == "Leafnode"
+
+
+@pytest.mark.parametrize("more", [b"LXX\r\n", b"LS+ $LDS.x y z w\r\n", b"LMSG a b c d e\r\n"])
+def test_what_is_wrong_behind_connect_ends_a_leaf_that_is_up(more: bytes) -> None:
+    port = world()
+    port.registry.watcher = seen = Seen()
+
+    leaf = SimLeaf(port)
+    leaf.says(b"CONNECT %b\r\n%b" % (json.dumps(CLAIM).encode(), more))
+    port.settle()
+
+    assert leaf.raw.ended
+    assert seen.told == ["accepted", "lost"]
+
+
+class Seen:
+    """Notes what happens to leafs."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def leaf_accepted(self, link: AcceptedLink) -> None:
+        assert link.peer.account is not None
+        self.told.append("accepted")
+
+    def leaf_refused(self, link: AcceptedLink, reason: str) -> None:
+        self.told.append(f"refused: {link.peer.cid} {reason}")
+
+    def leaf_lost(self, link: AcceptedLink) -> None:
+        assert link.linked_ns
+        self.told.append("lost")
 
 
 def test_a_connect_with_secrets_leaves_none_behind() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
 from leafnode.crowd import Crowd
+from leafnode.limits import CLIENT_ERROR_LINES_MAX
 from tests.sim.leaf_port import LeafPortWorld, SimLeaf
 
 if TYPE_CHECKING:
@@ -55,6 +56,24 @@ def test_a_name_of_a_leaf_cannot_forge_a_line_of_the_log(caplog: pytest.LogCaptu
     LeafPortWorld().leaf(name="a\nServer is ready")
 
     assert any("name=a?Server is ready" in line for line in caplog.messages)
+
+
+def test_what_leafs_complain_of_is_logged_up_to_so_many_lines_in_a_second(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    port = LeafPortWorld()
+    two = port.leaf(name="a", cluster="a"), port.leaf(name="b", cluster="b")
+
+    for leaf in two:
+        leaf.says(b"-ERR 'boo'\r\n" * CLIENT_ERROR_LINES_MAX)
+    port.clock.advance(NS_PER_S)
+    two[0].says(b"-ERR 'last'\r\n")
+
+    lines = [line for line in caplog.messages if "boo" in line]
+    assert len(lines) == CLIENT_ERROR_LINES_MAX
+    assert f"{CLIENT_ERROR_LINES_MAX} more errors of leafs were not logged" in caplog.messages
+    assert "text=last" in caplog.messages[-1]
 
 
 def test_what_ended_is_counted_by_its_cause() -> None:
