@@ -305,14 +305,14 @@ def _token_position_problems(one: ExportClaim) -> Iterator[str]:
 
 def permission_problems(permissions: Permissions | UserLimits) -> Iterator[str]:
     """Yield what refuses a JWT. Other entries that are no subject stand for nothing, as there."""
-    for entry in (*permissions.sub.allow, *permissions.sub.deny):
+    for entry in (*(permissions.sub.allow or ()), *permissions.sub.deny):
         words = entry.split(" ")
         if len(words) > 2:
             yield f'Permission Subject "{entry}" contains too many spaces'
             continue
         for word in words:
             yield from _form_problems(word)
-    for entry in (*permissions.pub.allow, *permissions.pub.deny):
+    for entry in (*(permissions.pub.allow or ()), *permissions.pub.deny):
         if " " in entry:
             yield f'Permission Subject "{entry}" is not allowed to contain queue'
             continue

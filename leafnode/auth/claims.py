@@ -19,9 +19,9 @@ UNKNOWN: Final = "unknown"  # whether a stream or a service; what Go calls its z
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What may be published, or subscribed to."""
+    """What may be published, or subscribed to; `allow`: None is no list, and allows everything."""
 
-    allow: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
 
 
@@ -311,10 +311,17 @@ def permissions_options(claims: UserLimits | Permissions) -> PermissionsOptions 
             max_msgs=resp.max or default.max_msgs, expires_ns=resp.ttl or default.expires_ns
         )
     return PermissionsOptions(
-        publish=SubjectRules(pub.allow, pub.deny),
-        subscribe=SubjectRules(sub.allow, sub.deny),
+        publish=_subject_rules(pub),
+        subscribe=_subject_rules(sub),
         responses=responses,
     )
+
+
+def _subject_rules(rules: Rules) -> SubjectRules:
+    """An allow list with nothing in it allows nothing beside a deny list, and all without one."""
+    if rules.allow == () and rules.deny:
+        return SubjectRules(("",), rules.deny)  # an entry that stands for nothing
+    return SubjectRules(rules.allow or (), rules.deny)
 
 
 def is_revoked(revocations: dict[str, int], key: str, issued_s: int) -> bool:

@@ -61,7 +61,7 @@ class _Values:
 
 
 def _rules(rules: Rules, values: _Values) -> Rules:
-    allow = _subjects(rules.allow, values, must_hold=False)
+    allow = rules.allow and _subjects(rules.allow, values, must_hold=False)
     deny = _subjects(rules.deny, values, must_hold=True)
     if rules.allow and not allow:
         deny = (*deny, _EVERYTHING)  # an empty allow list would allow everything

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from leafnode.auth import jwt
 from leafnode.auth.claims import (
     AccountClaims,
@@ -13,6 +15,7 @@ from leafnode.auth.claims import (
     is_revoked,
     permissions_options,
 )
+from leafnode.auth.permissions import permissions_of
 from leafnode.config.options import ResponseOptions
 from tests.sim.realm import NOW_S, Realm, User, scope
 
@@ -42,6 +45,21 @@ def test_saying_nothing_is_not_the_same_as_allowing_nothing() -> None:
     options = permissions_options(Permissions(sub=Rules(deny=("a",))))
     assert options is not None
     assert options.subscribe.deny == ("a",)
+
+
+def test_an_empty_allow_list_beside_a_deny_list_allows_nothing() -> None:
+    read = msgspec.json.decode(
+        b'{"pub":{"allow":[],"deny":["a"]},"sub":{"deny":["a"]}}', type=Permissions
+    )
+    permissions = permissions_of(permissions_options(read))
+
+    assert permissions is not None
+    assert not permissions.may_publish(b"b")
+    assert permissions.may_subscribe(b"b")
+    assert permissions_options(Permissions(pub=Rules(allow=()))) is None
+    alone = permissions_of(permissions_options(Permissions(pub=Rules(()), sub=Rules(None, ("a",)))))
+    assert alone is not None
+    assert alone.may_publish(b"b")
 
 
 def test_responses_have_nats_server_s_defaults() -> None:
