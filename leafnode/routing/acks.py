@@ -84,6 +84,9 @@ def _may_all(account: Account, origin: Peer, prefix: bytes, numbers: list[bytes]
     """Say whether the origin may publish all of them, and nobody listens for one alone."""
     has_literal, permissions = account.sublist.has_literal, origin.permissions
     subjects = [prefix + one for one in numbers]
-    return not any(map(has_literal, subjects)) and (
-        permissions is None or all(map(permissions.may_publish, subjects))
-    )
+    if any(map(has_literal, subjects)):
+        return False
+    if permissions is None:
+        return True
+    origin.outbox.work_left -= permissions.publish.work * len(subjects)
+    return all(map(permissions.may_publish, subjects))

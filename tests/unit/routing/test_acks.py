@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import HANDLER_RUN_MAX
+from leafnode.limits import HANDLER_RUN_MAX, TURN_WORK
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.peers import FakePeer, account
 
@@ -138,6 +138,19 @@ def test_what_the_client_may_not_publish_is_refused_one_by_one() -> None:
 
     assert [subject.split(b".")[5] for subject, _, _ in server.seen] == [b"1", b"3"]
     assert b"Permissions Violation" in server.client.got()
+
+
+def test_judging_each_of_a_row_is_work_of_the_turn() -> None:
+    def spent(work: int) -> int:
+        server = Server(bulk=True)
+        rules = Rules([b">"])
+        rules.work = work
+        server.client.permissions = Permissions(rules, Rules())
+        server.client.says(b"".join([ack(number) for number in range(50)]))
+        assert server.runs == [50]
+        return TURN_WORK - server.client.outbox.work_left
+
+    assert spent(100) - spent(0) >= 50 * 100
 
 
 def test_a_fault_of_who_takes_them_is_told_to_the_accounts_owner() -> None:
