@@ -112,7 +112,7 @@ class Enforcement:
     def _hold_front(self, budget: int) -> int:
         """Drop the oldest messages until max_msgs and max_bytes hold."""
         config, store = self._stream.config, self._stream.store
-        if config.max_msgs <= 0 and config.max_bytes <= 0:
+        if not retention.makes_room(config):
             return budget
         state = store.state()
         while budget and state.msgs > 0:

@@ -65,6 +65,13 @@ def refusal_in_batch(config: StreamConfig, msgs: int, size: int, of_subject: int
     return ""
 
 
+def makes_room(config: StreamConfig) -> bool:
+    """Say whether the oldest messages go when there are too many altogether. With `discard: new`
+    they stay, also under a limit that was lowered: what comes is refused.
+    """
+    return config.discard != "new" and (config.max_msgs > 0 or config.max_bytes > 0)
+
+
 def excess_msgs(config: StreamConfig, state: StreamState) -> int:
     """Return how many messages are above max_msgs."""
     return max(0, state.msgs - config.max_msgs) if config.max_msgs > 0 else 0

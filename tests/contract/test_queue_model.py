@@ -31,12 +31,13 @@ codes = st.sampled_from([sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC])
 
 
 class QueueMachine(TwoWorlds, RuleBasedStateMachine):
-    """Streams Q (a work queue, with consumers C and D) and F (that takes fast batches)."""
+    """Streams Q (a work queue, with consumers C and D), F (fast batches), L (changing limits)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.queue = WorkQueue()
         self.fast = Stream()
+        self.limited = Stream()
         self.batches = 0
         self.acks: dict[tuple[str, int], tuple[str, str]] = {}  # reply subjects in both worlds
 
@@ -46,6 +47,7 @@ class QueueMachine(TwoWorlds, RuleBasedStateMachine):
         self.both(lambda world: world.create_stream("Q", retention="workqueue"))
         config = {"allow_batched": True, "max_msgs": max_msgs}
         self.both(lambda world: world.create_stream("F", **config))
+        self.both(lambda world: world.create_stream("L"))
 
     # --- Q
 
@@ -148,6 +150,25 @@ class QueueMachine(TwoWorlds, RuleBasedStateMachine):
 
         assert not any("count" in answer for answer in answers)
 
+    # --- L
+
+    @rule(letter=letters, payload=payloads, count=st.integers(1, 4))
+    def publish_limited(self, letter: str, payload: bytes, count: int) -> None:
+        for _ in range(count):
+            answer = self.put(f"l.{letter}", payload)
+
+            if self.limited.is_full():
+                assert answer["error"]["err_code"] == 10077
+            else:
+                assert answer["seq"] == self.limited.put(Kept(0, f"l.{letter}", payload))
+
+    @rule(max_msgs=st.sampled_from([-1, 2, 5]), refuses=st.booleans())
+    def limit(self, max_msgs: int, refuses: bool) -> None:
+        """What is above a limit goes, unless it is what comes that is refused."""
+        config = {"max_msgs": max_msgs, "discard": "new" if refuses else "old"}
+        self.api("STREAM.UPDATE.L", {"name": "L", "subjects": ["l.>"], **config})
+        self.limited.limit(max_msgs, refuses=refuses)
+
     # --- both
 
     @rule()
@@ -161,7 +182,7 @@ class QueueMachine(TwoWorlds, RuleBasedStateMachine):
     def servers_and_models_are_alike(self) -> None:
         if not self.disk.js.streams:
             return
-        for name in "QF":
+        for name in "QFL":
             assert messages_of(self.disk, name) == messages_of(self.memory, name)
             self.both(lambda world, n=name: world.api(f"STREAM.INFO.{n}"))
         for name in self.queue.filters:
@@ -170,8 +191,9 @@ class QueueMachine(TwoWorlds, RuleBasedStateMachine):
             assert counts == {(len(self.queue.pending[name]), self.queue.left(name))}
         queued = with_content(messages_of(self.disk, "Q"))
         assert {one.seq: key for one, key in queued} == self.queue.messages
-        found = [(one.seq, *key) for one, key in with_content(messages_of(self.disk, "F"))]
-        assert found == [(one.seq, one.subject, one.payload) for one in self.fast.messages]
+        for name, model in (("F", self.fast), ("L", self.limited)):
+            found = [(one.seq, *key) for one, key in with_content(messages_of(self.disk, name))]
+            assert found == [(one.seq, one.subject, one.payload) for one in model.messages]
         assert self.disk.js.streams["F"].store.last_seq() == self.fast.last_seq
 
     def counts_of(self, world: World, name: str) -> tuple[int, int]:

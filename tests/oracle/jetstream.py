@@ -29,12 +29,24 @@ class Stream:
     per_subject: int = -1
     max_msgs: int = -1
     markers: bool = False
+    refuses: bool = False  # `discard: new`: what does not fit is refused, and what is there stays
     messages: list[Kept] = field(default_factory=list)
     last_seq: int = 0
     ids: dict[str, int] = field(default_factory=dict)
 
     def of(self, subject: str) -> list[Kept]:
         return [one for one in self.messages if one.subject == subject]
+
+    def is_full(self) -> bool:
+        return self.refuses and 0 < self.max_msgs <= len(self.messages)
+
+    def limit(self, max_msgs: int, *, refuses: bool) -> None:
+        self.max_msgs, self.refuses = max_msgs, refuses
+        self.hold()
+
+    def hold(self) -> None:
+        if self.max_msgs > 0 and not self.refuses:
+            self.drop(self.messages[: -self.max_msgs])
 
     def put(self, kept: Kept, *, rollup: str = "") -> int:
         self.last_seq += 1
@@ -44,8 +56,7 @@ class Stream:
         self.messages.append(kept)
         if self.per_subject > 0:
             self.drop(self.of(kept.subject)[: -self.per_subject])
-        if self.max_msgs > 0:
-            self.drop(self.messages[: -self.max_msgs])
+        self.hold()
         if rollup:  # what the limits dropped before it is gone all the same
             replaced = self.messages if rollup == "all" else self.of(kept.subject)
             self.drop([one for one in replaced if one is not kept])

@@ -70,6 +70,21 @@ def test_many_sequences_at_the_front_go_in_one_call_but_not_all(
     assert messages(world) == 1
 
 
+@pytest.mark.parametrize("limit", [{"max_bytes": 100}, {"max_msgs": 2}])
+def test_a_stream_that_refuses_new_messages_keeps_the_old_ones(
+    world: World, limit: dict[str, int]
+) -> None:
+    (answer,) = update(world, discard="new", **limit)
+
+    world.settle()
+    assert json.loads(answer.payload)["state"]["messages"] == messages(world) == 20
+    (refused,) = world.request("s.a", b"x")
+    assert json.loads(refused.payload)["error"]["err_code"] == 10077
+    world.restart()
+    world.settle()
+    assert messages(world) == 20
+
+
 def test_what_comes_meanwhile_does_not_do_it_all(world: World) -> None:
     update(world, max_msgs_per_subject=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,19 @@ def test_a_batch_counts_what_would_be_held(held: tuple[int, int, int], why: str)
 @pytest.mark.parametrize(("most", "excess"), [(-1, 0), (3, 0), (2, 1)])
 def test_the_excess_is_what_is_above_the_limit(most: int, excess: int) -> None:
     assert retention.excess_msgs(replace(LIMITS, max_msgs=most), HELD) == excess
+
+
+@pytest.mark.parametrize(
+    ("change", "makes"),
+    [
+        ({"discard": "old", "max_msgs": 1}, True),
+        ({"discard": "old", "max_bytes": 1}, True),
+        ({"discard": "old"}, False),
+        ({"discard": "new", "max_msgs": 1, "max_bytes": 1}, False),
+    ],
+)
+def test_only_what_refuses_nothing_makes_room(change: dict[str, Any], makes: bool) -> None:
+    assert retention.makes_room(replace(LIMITS, **change)) is makes
 
 
 def test_the_excess_of_bytes_and_of_a_subject() -> None:
