@@ -449,6 +449,7 @@ class ClientHandler:
         if isinstance(error, errors.AuthorizationViolation):
             refusal = self._login.refusal
             state = refusal.state if refusal is not None else state
+            self.peer.closing = True  # what others are told of its end it does not hear itself
             self._seams.registry.rejected(self, state, refusal)
         if error.closes:
             self._end(state)

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import LoginRefused
+from leafnode.clients.handler import ClientHandler
+from leafnode.clients.renewal import renew_all
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
 from leafnode.limits import SYSTEM_EVENTS_MAX
@@ -106,6 +109,25 @@ def test_an_account_whose_service_refused_is_told_why_in_place_of_the_global_one
     [(_, event)] = told
     assert (event["client"]["acc"], event["reason"]) == ("AUTH", "The service said no")
     assert elsewhere == []
+
+
+def test_who_is_cut_hears_of_it_by_its_error_alone() -> None:
+    world = SystemWorld(LOCKED)
+    cut, other = world.client(CONNECT), world.client(CONNECT)
+    for client in (cut, other):
+        client.says(b"SUB > 1\r\n")
+    world.client(b'{"user":"eve","pass":"no"}')
+    assert all(b"CLIENT.AUTH.ERR" in client.hears() for client in (cut, other))
+    authenticator = world.server.seams.authenticator
+    assert isinstance(authenticator, Authenticator)
+    authenticator.apply(Options(authorization=Authorization(user="u", password="new")))
+
+    list(renew_all([cut.handler], ClientHandler.again))
+    world.settle()
+
+    assert cut.hears() == b"-ERR 'Authorization Violation'\r\n"
+    assert cut.raw.ended
+    assert other.hears().startswith(b"MSG $SYS.ACCOUNT.CLIENT.AUTH.ERR 1 ")
 
 
 @pytest.mark.parametrize(
