@@ -45,6 +45,7 @@ FOUND_WORK: Final = 1  # a subscription that a look-up finds
 MEMBER_WORK: Final = 4  # of a queue group, each that is looked at where few of them may receive
 ROUTE_WORK: Final = 32  # a route that is built
 TARGET_WORK: Final = 16  # each subscription that it is built for
+LINK_WORK: Final = 48  # a leaf link that is told of a subject's interest
 GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen message by message
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
 OVERLAP_WORK: Final = 16  # a stream import that a subscription is held against

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import LINK_WORK
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import encode_sub, encode_unsub
 
@@ -43,7 +44,9 @@ class Interest:
     def start(self, loop_subject: bytes) -> None:
         """Announce everything there is, and the loop subject; follow every change from now on."""
         lines = [encode_sub(loop_subject)]
-        for key in self._account.wanted():
+        keys = self._account.wanted()
+        self.peer.outbox.work_left -= LINK_WORK * len(keys)
+        for key in keys:
             count = self._count(key)
             if count and self._may_announce(*key):
                 self._announced[key] = count

@@ -19,6 +19,7 @@ from leafnode.limits import (
     LEAF_CONTROL_LINE_BYTES,
     LEAF_LINE_WORK,
     LEAF_REMOVE_SLICE,
+    TURN_WORK,
 )
 from leafnode.net.outbound import SLOW_PENDING, Outbound
 from leafnode.protocol import leaf_events as events
@@ -398,9 +399,13 @@ class Link:
 
     def _remove_slice(self, account: Account) -> None:
         """Take its interest out, a slice per turn: nothing is decided for it any more."""
+        outbox = self.peer.outbox
+        until = outbox.work_left - TURN_WORK  # of telling other links
         for _ in range(min(LEAF_REMOVE_SLICE, len(self.peer.subs))):
             _, sub = self.peer.subs.popitem()
             account.remove(sub)
+            if outbox.work_left <= until:
+                break
         if self.peer.subs:
             self._clock.call_later(0, lambda: self._remove_slice(account))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from leafnode.limits import LINK_WORK
 from leafnode.metrics import Traffic
 from leafnode.routing.groups import pick
 from leafnode.routing.leaf_interest import LeafInterest
@@ -186,9 +187,7 @@ class Account:
     def _change_leaf_interest(self, sub: Subscription, by: int) -> None:
         key, side = (sub.subject, sub.queue), sub.peer.leaf
         self.leaf_interest.add(key, side, by)
-        for link in self.links:
-            if link.peer.leaf.origin != side.origin:
-                link.interest_changed(*key)
+        self._tell([link for link in self.links if link.peer.leaf.origin != side.origin], key)
 
     def _change_interest(self, key: tuple[bytes, bytes], by: int) -> None:
         count = self.local_interest.get(key, 0) + by
@@ -198,7 +197,11 @@ class Account:
             del self.local_interest[key]
         for watcher in self.watchers:
             watcher.interest_changed(*key, count)
-        for link in self.links:
+        self._tell(self.links, key)
+
+    def _tell(self, links: list[LinkWatcher], key: tuple[bytes, bytes]) -> None:
+        self.system.outbox.work_left -= LINK_WORK * len(links)
+        for link in links:
             link.interest_changed(*key)
 
     def has_interest(self, subject: bytes) -> bool:

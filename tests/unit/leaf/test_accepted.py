@@ -424,6 +424,25 @@ def test_what_a_lost_leaf_wanted_is_withdrawn_from_the_others() -> None:
     assert port.server.account().leafs.keys() == {1}
 
 
+def test_of_a_lost_leaf_s_interest_less_is_taken_out_the_more_links_are_told() -> None:
+    port = world()
+    goes = port.leaf(name="goes", cluster="goes")
+    many = 100
+    goes.says(b"".join(b"LS+ s.%d\r\n" % number for number in range(many)))
+    others = limits.TURN_WORK // limits.LINK_WORK // many + 2
+    for number in range(others):
+        port.leaf(name=f"n{number}", cluster=f"n{number}")
+    (link, *_) = port.registry.links()
+
+    link.drop("for the test")
+    left = len(link.peer.subs)
+    for _ in range(5):
+        port.settle()
+
+    assert 0 < left < many
+    assert not link.peer.subs
+
+
 def test_a_queue_s_weight_is_passed_on_when_it_changes() -> None:
     port = world()
     one, two = port.leaf(name="a", cluster="a"), port.leaf(name="b", cluster="b")

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import Between, spoke_rules
+from leafnode.limits import LINK_WORK
 from leafnode.protocol.leaf_op import LeafSub, LeafUnsub, SubjectRulesInfo, parse_leaf_line
 from leafnode.routing.peer import Kind
 from tests.sim.clock import FakeClock
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.routing.account import Account
 
 
@@ -50,6 +53,35 @@ def test_at_the_start_every_key_is_announced_once_and_the_loop_subject() -> None
     world.interest.start(b"$LDS.own")
 
     assert world.take() == b"LS+ $LDS.own\r\nLS+ a\r\nLS+ work Q 2\r\n"
+
+
+def test_each_link_that_is_told_of_a_key_is_work_of_the_turn() -> None:
+    world = started()
+    rules = spoke_rules(Between("edge", "hub"))
+    for cid in (10, 11):
+        peer = FakePeer(world.account, cid=cid, kind=Kind.LEAF)
+        Interest(world.account, peer, rules, world.clock).start(b"$LDS.own")
+    outbox = world.account.system.outbox
+
+    def work_of(act: Callable[[], object]) -> int:
+        before = outbox.work_left
+        act()
+        return before - outbox.work_left
+
+    assert work_of(lambda: world.client.subscribe(b"a", b"1")) == 3 * LINK_WORK
+    assert work_of(lambda: world.account.remove(world.client.subs.pop(b"1"))) == 3 * LINK_WORK
+    assert work_of(lambda: world.peer.subscribe(b"b", b"b")) == 2 * LINK_WORK
+
+
+def test_all_that_is_announced_at_the_start_is_work_of_the_turn() -> None:
+    world = World()
+    for sid in range(5):
+        world.client.subscribe(b"s.%d" % sid, b"%d" % sid)
+    before = world.peer.outbox.work_left
+
+    world.interest.start(b"$LDS.own")
+
+    assert before - world.peer.outbox.work_left == 5 * LINK_WORK
 
 
 def test_new_interest_goes_out_at_once_so_that_a_request_behind_it_finds_it() -> None:
