@@ -211,6 +211,7 @@ SEGMENT_CACHE_BYTES: Final = 16 * MIB  # columns of sealed segments, one cache f
 SUBJECT_FILTERS_MAX: Final = 64  # pattern lists of one stream whose subjects are remembered
 DELETE_SEGMENTS: Final = 4  # of a stream that is deleted, in one transaction
 DELETE_SUBJECTS: Final = 10_000  # likewise
+LET_GO_MSGS: Final = 2048  # of a stream in memory that is deleted, in one turn; 2 us each
 READS_WAITING_MAX: Final = 4096  # requests for the reader thread; beyond it StoreBusy
 STORE_RETRY_NS: Final = 500 * NS_PER_MS  # full disk back with room, or failed disk, to the next try
 STORE_RETRY_MAX_NS: Final = 30 * NS_PER_S

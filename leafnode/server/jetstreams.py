@@ -64,7 +64,7 @@ class JetStreams:
         self._server = server
         self._options = options
         self.store = store
-        self._memory = MemoryStore()
+        self._memory = MemoryStore(server.clock.call_later)
         self._time = TrustedTime(server.clock)
         self._open_atomic, self._open_fast, self._answers = Tally(), Tally(), Tally()
         self._bounds = ServerBounds(options.limits, strict=options.strict)

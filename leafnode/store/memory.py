@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.slices import in_slices
 from leafnode.store.api import (
     SEQ_MAX,
     ConsumerRecord,
@@ -207,6 +208,13 @@ class MemoryStream:
         ]
         done(self._messages.get(max(newest, default=0)))
 
+    def let_go(self) -> Iterator[None]:
+        """Be empty from now on; what was held goes in these steps, a message in each."""
+        messages, subjects = self._messages, self._subjects
+        self._messages, self._subjects, self._seqs, self._bytes = {}, {}, array("q"), 0
+        self._settle()
+        return _newest_first(messages, subjects)
+
     # --- private
 
     def _take(self, seq: int) -> bool:
@@ -249,10 +257,29 @@ class MemoryStream:
                 yield message
 
 
+def _newest_first(
+    messages: dict[int, StoredMsg], subjects: dict[bytes, OrderedDict[int, None]]
+) -> Iterator[None]:
+    while messages:
+        _, message = messages.popitem()
+        seqs = subjects[message.subject]
+        seqs.popitem()
+        if not seqs:
+            del subjects[message.subject]
+        yield
+
+
+def _never(delay_ns: int, callback: Callable[[], None]) -> None:
+    """Without a loop all that is left goes when nobody holds it."""
+    del delay_ns, callback
+
+
 class MemoryStore:
     """Implements leafnode.store.api.Store."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_later: Callable[[int, Callable[[], None]], object] = _never) -> None:
+        """`call_later`: lets a stream that was deleted go in slices."""
+        self._call_later = call_later
         self._streams: dict[tuple[str, str], StreamRecord] = {}
         self._consumers: dict[tuple[str, str], dict[str, ConsumerRecord]] = {}
         self._stats = StoreStats()
@@ -287,8 +314,10 @@ class MemoryStore:
         self._consumers[account, new_name] = self._consumers.pop((account, name))
 
     def delete_stream(self, account: str, name: str) -> None:
-        del self._streams[account, name]
+        stream = self._streams.pop((account, name)).store
         del self._consumers[account, name]
+        assert isinstance(stream, MemoryStream), "made here"
+        in_slices(self._call_later, stream.let_go(), limits.LET_GO_MSGS)
 
     def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
         return list(self._consumers[account, stream].values())

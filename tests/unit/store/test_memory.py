@@ -1,7 +1,15 @@
 """leafnode.store.memory: what is its own; the rest is in tests/contract/test_store.py."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode import limits
 from leafnode.store.api import StoredMsg
 from leafnode.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_what_is_appended_is_committed_at_once() -> None:
@@ -58,3 +66,25 @@ def test_closing_lets_everything_go() -> None:
     assert closed == [True]
     assert store.streams() == []
     assert store.stats().commits == 0
+
+
+def test_a_deleted_stream_is_empty_at_once_and_goes_in_slices() -> None:
+    later: list[Callable[[], None]] = []
+    store = MemoryStore(lambda _, callback: later.append(callback))
+    stream = store.create_stream("A", "S", b"{}", 5, 1)
+    count = 2 * limits.LET_GO_MSGS + 1
+    for number in range(count):
+        stream.append(b"s.%d" % (number % 3), 0, b"x", 1000)
+    held = stream._messages
+
+    store.delete_stream("A", "S")
+    left = [len(held)]
+    while later:
+        later.pop(0)()
+        left.append(len(held))
+
+    state = stream.state()
+    assert (state.msgs, state.bytes, state.num_subjects) == (0, 0, 0)
+    assert (state.first_seq, state.last_seq) == (count + 1, count)
+    assert stream.live(1, 1) == []
+    assert left == [count - limits.LET_GO_MSGS, 1, 0]
