@@ -330,10 +330,15 @@ def pregrow_wal(conn: sqlite3.Connection, path: Path, size: int) -> None:
 
 
 def _version(conn: sqlite3.Connection, path: Path, steps: Sequence[Sequence[str]]) -> int:
-    """Return the file's schema version, 0 without tables. Raises StoreError for a newer one."""
+    """Return the file's schema version, 0 without tables. Raises StoreError for a newer one, and
+    StoreCorrupt where it is no version.
+    """
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_schema WHERE name='meta'").fetchone()
-    row = conn.execute(GET_VERSION).fetchone() if tables else None
-    version = int(row[0]) if row else 0
+    if not tables:
+        return 0
+    (version,) = conn.execute(GET_VERSION).fetchone() or (None,)
+    if not isinstance(version, int) or version < 1:
+        raise StoreCorrupt(f"{path}: has no schema version that can be read")
     if version > len(steps):
         raise StoreError(
             f"{path}: was written by a newer leafnode: "

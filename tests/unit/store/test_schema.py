@@ -113,6 +113,27 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     assert "not one of leafnode" in refused(path)
 
 
+@pytest.mark.parametrize("version", ["x", "3", None, b"\x03", -1, 0, 3.5])
+def test_what_is_no_schema_version_is_refused_in_one_line(path: Path, version: object) -> None:
+    conn = sqlite3.connect(path)
+    conn.execute(schema.SET_VERSION, (version,))
+    conn.commit()
+    conn.close()
+
+    assert refused(path) == f"{path}: has no schema version that can be read"
+    with pytest.raises(StoreCorrupt, match="no schema version"):
+        schema.open_inspector(path)
+
+
+def test_a_store_without_schema_version_is_refused(path: Path) -> None:
+    conn = sqlite3.connect(path)
+    conn.execute("DELETE FROM meta WHERE k = 'schema_version'")
+    conn.commit()
+    conn.close()
+
+    assert refused(path) == f"{path}: has no schema version that can be read"
+
+
 def test_a_newer_schema_is_refused(path: Path) -> None:
     conn = sqlite3.connect(path, isolation_level=None)
     conn.execute(schema.SET_VERSION, (len(schema.MIGRATIONS) + 1,))
