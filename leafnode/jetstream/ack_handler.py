@@ -84,7 +84,7 @@ class AckHandler:
     def undoable(self, seqs: list[int]) -> None:
         """Messages are about to be acknowledged whose removal from a work queue is staged."""
         pending = self._consumer.pending
-        self._undoable.append([(seq, *pending.latest(seq)) for seq in seqs if seq in pending])
+        self._undoable.append([(seq, *pending.first(seq)) for seq in seqs if seq in pending])
         self._consumer.stream.root.after_commit(self._kept)
 
     def is_unsure(self) -> bool:
@@ -212,7 +212,7 @@ class AckHandler:
         else:
             if seq in pending:
                 if sampled and consumer.config.sample_freq:
-                    sampling.sample(consumer, seq)
+                    sampling.sample(consumer, where)
                 consumer.stream.acknowledged(consumer, [seq])
             elif seq in pending.given_up:
                 consumer.stream.acknowledged(consumer, [seq])
@@ -227,7 +227,7 @@ class AckHandler:
 
     def _take_all(self, seq: int, consumer_seq: int) -> None:
         consumer = self._consumer
-        acked = consumer.pending.up_to(seq)
+        acked = consumer.pending.up_to(seq, consumer_seq)
         consumer.stream.acknowledged(consumer, acked)
         consumer.pending.ack_all(seq, consumer_seq)
         for one in acked:

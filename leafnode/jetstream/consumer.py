@@ -374,15 +374,14 @@ class Consumer:
         """One message was deleted by a client."""
         self.pending.gone(seq)
         if seq in self.pending:
-            entry = {seq: consumer_seq for seq, consumer_seq, _ in self.pending.entries()}
-            deliveries = self.pending.deliveries(seq)
-            self.acks.removed(seq, entry[seq])
+            consumer_seq, deliveries = self.pending.first(seq)
+            self.acks.removed(seq, consumer_seq)
             advisory.terminated(
                 self.context,
                 self.stream.name,
                 self.name,
-                seqs=(entry[seq], seq),
-                deliveries=deliveries,
+                seqs=(consumer_seq, seq),
+                deliveries=max(1, deliveries - 1),  # nats-server counts the second ones
                 reason="Unacknowledged message was deleted",
             )
             self.keeper.touch()

@@ -1,13 +1,16 @@
 """What a consumer has delivered and not had acknowledged: ack floor, ack pending, redelivery order.
 
 Pure: `now_ns` is a parameter (monotonic time), messages are only sequences. Truth: nats-server
-2.15.1 server/consumer.go (processAckMsg, checkPending, getNextMsg), floors measured.
-tests/unit/jetstream/test_pending.py holds it against a naive model.
+2.15.1 server/consumer.go (trackPending, processAckMsg, getNextMsg), floors measured. What is
+delivered again keeps the consumer sequence of its first delivery here, so that the entries are in
+order of both sequences; only its reply subject has a new one.
+tests/unit/jetstream/test_pending_model.py holds it against a naive model.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
@@ -23,7 +26,7 @@ class Position(NamedTuple):
     stream_seq: int
 
 
-# (consumer sequence of the latest delivery, deadline): a plain tuple, made once per delivery
+# (consumer sequence of the first delivery, deadline): a plain tuple, made once per delivery
 _Entry = tuple[int, int]
 
 
@@ -35,7 +38,6 @@ class Pending:
         "_entries",
         "_given_seq",
         "_queue",
-        "_reordered",
         "ack_wait_ns",
         "backoff_ns",
         "counts",
@@ -51,12 +53,11 @@ class Pending:
         self._given_seq = start - 1  # of the last delivery: `skip_to` goes beyond it
         self.floor = Position(0, start - 1)  # everything up to here is acknowledged
         self.counts: dict[int, int] = {}  # deliveries of what was delivered more than once
-        # In order of the latest delivery, which is the order of consumer sequences.
+        # In order of stream sequences, which is that of first deliveries.
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         # Out of attempts and not pending any more, as long as the stream holds them; at the bound
         # the oldest is forgotten.
         self.given_up: OrderedDict[int, None] = OrderedDict()
-        self._reordered = False  # some entry is not where its stream sequence would put it
         # To be redelivered, first in, first out: what is refused again and again goes behind the
         # others. Not a dict: the first key of one that loses its first keys takes long to find.
         self._queue: OrderedDict[int, None] = OrderedDict()
@@ -88,9 +89,18 @@ class Pending:
         """Return when `expire` should be called, or None. May be too early, never too late."""
         return self._deadline_ns
 
-    def latest(self, seq: int) -> tuple[int, int]:
-        """Return (consumer sequence, deliveries) of a pending message."""
+    def first(self, seq: int) -> tuple[int, int]:
+        """Return (consumer sequence of its first delivery, deliveries) of a pending message."""
         return self._entries[seq][0], self.deliveries(seq)
+
+    def reset_seq(self) -> int:
+        """Return where a consumer that starts over at its floor begins. Not with what was given
+        up: nats-server shows a floor below it, and goes on behind it.
+        """
+        after = self.floor.stream_seq + 1
+        if not any(seq >= after for seq in self.given_up):
+            return after
+        return max(after, next(iter(self._entries), self.delivered.stream_seq + 1))
 
     def delivered_ns(self, seq: int) -> int:
         """Return when a pending message was delivered last; an ack wait that was moved counts."""
@@ -133,15 +143,13 @@ class Pending:
             self._deadline_ns = deadline_ns
 
     def redeliver(self, seq: int, now_ns: int) -> int:
-        """Note another delivery of a pending message and return its new consumer sequence."""
+        """Note another delivery of a pending message and return that one's consumer sequence."""
         assert seq in self._entries, "only what is pending is redelivered"
         count = self.deliveries(seq) + 1
         self.counts[seq] = count
         self._queue.pop(seq, None)
-        del self._entries[seq]
-        self._reordered = self._reordered or bool(self._entries)
         self.delivered = self.delivered._replace(consumer_seq=self.delivered.consumer_seq + 1)
-        self._enter(seq, now_ns, count)
+        self._set_deadline(seq, self._entries[seq], now_ns + self.wait_ns(count))
         return self.delivered.consumer_seq
 
     def next_redelivery(self) -> int | None:
@@ -173,15 +181,14 @@ class Pending:
             return False
         if not self._entries:
             self.floor = self.delivered
-            self._reordered = False
         elif entry[0] == self.floor.consumer_seq + 1:
-            self._raise_floor(seq, entry[0])
+            self._raise_floor()
         return True
 
     def ack_run(self, seqs: Sequence[int]) -> list[int]:
         """Take several messages out, as `ack` does one by one; return those that were pending."""
         entries = self._entries
-        if self._reordered or self._queue or self.counts or not entries:
+        if self._queue or self.counts or not entries:
             return [seq for seq in seqs if self.ack(seq)]
         # The entries are in order, so the floor follows the first of them, or stays.
         before = next(iter(entries.values()))[0]
@@ -189,33 +196,32 @@ class Pending:
         if not entries:
             self.floor = self.delivered
         elif before == self.floor.consumer_seq + 1:
-            lowest, (consumer_seq, _) = next(iter(entries.items()))
-            if consumer_seq != before:
-                self.floor = Position(consumer_seq - 1, lowest - 1)
+            self._raise_floor()
         return acked
 
-    def up_to(self, seq: int) -> list[int]:
+    def up_to(self, seq: int, consumer_seq: int) -> list[int]:
         """Return what `ack_all` would acknowledge, ascending."""
-        if seq <= self.floor.stream_seq or seq > self.delivered.stream_seq:
+        if not self._is_above_floor(seq, consumer_seq):
             return []
-        return sorted(pending for pending in self._entries if pending <= seq)
+        return list(takewhile(lambda pending: pending <= seq, self._entries))
 
     def ack_all(self, seq: int, consumer_seq: int) -> list[int]:
-        """Acknowledge everything up to a stream sequence; return what was pending of it."""
-        if seq <= self.floor.stream_seq or seq > self.delivered.stream_seq:
+        """Acknowledge everything up to a stream sequence; return what was pending of it. Both
+        sequences must be above the floor: that of a second delivery lifts it over those of first
+        deliveries that came before.
+        """
+        if not self._is_above_floor(seq, consumer_seq):
             return []
-        acked = self.up_to(seq)
+        acked = self.up_to(seq, consumer_seq)
         for pending in acked:
             self._forget(pending)
-        consumer_seq = min(consumer_seq, self.delivered.consumer_seq)
-        self.floor = Position(max(consumer_seq, self.floor.consumer_seq), seq)
+        self.floor = Position(min(consumer_seq, self.delivered.consumer_seq), seq)
         if not self._entries:
             self.floor = self.delivered
-            self._reordered = False
         return acked
 
     def take_back(self, acks: Iterable[tuple[int, int, int]], now_ns: int) -> None:
-        """Undo acknowledgements: (sequence, consumer sequence, deliveries), as `latest` gave them.
+        """Undo acknowledgements: (sequence, consumer sequence, deliveries), as `first` gave them.
 
         The messages come again.
         """
@@ -223,10 +229,9 @@ class Pending:
         if not undone:
             return
         entries = [*self._entries.items(), *((s, (p, now_ns)) for s, (p, _) in undone.items())]
-        self._entries = OrderedDict(sorted(entries, key=lambda item: item[1][0]))
+        self._entries = OrderedDict(sorted(entries))
         self.counts.update((seq, tries) for seq, (_, tries) in undone.items() if tries > 1)
-        self._reordered = list(self._entries) != sorted(self._entries)
-        lowest = min(self._entries)
+        lowest = next(iter(self._entries))
         if lowest <= self.floor.stream_seq:
             self.floor = Position(self._entries[lowest][0] - 1, lowest - 1)
         self._queue.update(dict.fromkeys(sorted(undone)))
@@ -278,7 +283,6 @@ class Pending:
         self._given_seq = max(self._given_seq, first_seq - 1)
         if not self._entries:
             self.floor = self.delivered
-            self._reordered = False
         return bool(purged)
 
     def set_waits(self, ack_wait_ns: int, backoff_ns: Sequence[int]) -> None:
@@ -298,7 +302,6 @@ class Pending:
         self.counts.clear()
         self.given_up.clear()
         self._entries.clear()
-        self._reordered = False
         self._queue.clear()
         self._deadline_ns = None
 
@@ -342,20 +345,22 @@ class Pending:
         for seq in sorted(seq for seq, count in counts.items() if not count):
             self._remember(seq)
         self._entries.clear()
-        previous = 0
-        for seq, consumer_seq, deadline_ns in entries:
-            self._reordered = self._reordered or seq < previous
-            previous = seq
-            self._entries[seq] = (consumer_seq, deadline_ns)
+        # Once the last delivery's consumer sequence was kept: it is made less than the next one's.
+        below = delivered.consumer_seq + 1
+        for seq, consumer_seq, deadline_ns in sorted(entries, reverse=True):
+            below = min(consumer_seq, below - 1)
+            self._entries[seq] = (below, deadline_ns)
+            self._entries.move_to_end(seq, last=False)
         self._deadline_ns = min((at for _, at in self._entries.values()), default=None)
 
     # --- inside
 
-    def _enter(self, seq: int, now_ns: int, deliveries: int) -> None:
-        deadline_ns = now_ns + self.wait_ns(deliveries)
-        self._entries[seq] = (self.delivered.consumer_seq, deadline_ns)
-        if self._deadline_ns is None or deadline_ns < self._deadline_ns:
-            self._deadline_ns = deadline_ns
+    def _is_above_floor(self, seq: int, consumer_seq: int) -> bool:
+        floor = self.floor
+        return (
+            floor.stream_seq < seq <= self.delivered.stream_seq
+            and consumer_seq > floor.consumer_seq
+        )
 
     def _set_deadline(self, seq: int, entry: _Entry, deadline_ns: int) -> None:
         self._entries[seq] = (entry[0], deadline_ns)
@@ -374,10 +379,8 @@ class Pending:
             self.counts.pop(seq, None)
         return self._entries.pop(seq, None)
 
-    def _raise_floor(self, seq: int, consumer_seq: int) -> None:
-        """Lift the floor to just below the lowest message that is still pending."""
-        lowest = min(self._entries) if self._reordered else next(iter(self._entries))
-        if lowest < seq:
-            return  # something older is still out; nats-server would pass it
-        assert consumer_seq == self.floor.consumer_seq + 1
-        self.floor = Position(self._entries[lowest][0] - 1, lowest - 1)
+    def _raise_floor(self) -> None:
+        """Lift the floor to just below the first message that is still pending."""
+        lowest, (consumer_seq, _) = next(iter(self._entries.items()))
+        if consumer_seq - 1 > self.floor.consumer_seq:
+            self.floor = Position(consumer_seq - 1, lowest - 1)

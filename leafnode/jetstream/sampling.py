@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leafnode.jetstream import advisory
 
 if TYPE_CHECKING:
+    from leafnode.jetstream.ack import AckSubject
     from leafnode.jetstream.consumer import Consumer
 
 _ALL = 100
@@ -22,19 +23,19 @@ def percent(sample_freq: str) -> int:
     return int(digits) if digits else 0
 
 
-def sample(consumer: Consumer, seq: int) -> None:
+def sample(consumer: Consumer, where: AckSubject) -> None:
     """Tell of a pending message that is about to be acknowledged, if it is one of the sampled."""
+    seq = where.stream_seq
     share = percent(consumer.config.sample_freq)
     if share < _ALL and consumer.context.random.randrange(_ALL) >= share:
         return
-    consumer_seq, deliveries = consumer.pending.latest(seq)
     out_ns = consumer.context.clock.monotonic_ns() - consumer.pending.delivered_ns(seq)
     fields = {
         "stream": consumer.stream.name,
         "consumer": consumer.name,
-        "consumer_seq": consumer_seq,
+        "consumer_seq": where.consumer_seq,
         "stream_seq": seq,
         "ack_time": max(0, out_ns),
-        "deliveries": deliveries,
+        "deliveries": where.deliveries,
     }
     advisory.consumer_ack(consumer.context, consumer.stream.name, consumer.name, fields)

@@ -58,7 +58,7 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     if stream is None or consumer is None:
         return None
     body = request.lax(ResetRequest, "JSApiConsumerResetRequest")
-    seq = body.seq or consumer.pending.floor.stream_seq + 1
+    seq = body.seq or consumer.pending.reset_seq()
     if body.seq:
         _check(consumer, seq)
     consumer.reset(seq)

@@ -269,7 +269,7 @@ def test_what_is_out_at_a_heartbeat_is_asked_for_and_nothing_comes_again() -> No
     world.clock.advance(S)
     assert b"Nats-Consumer-Stalled: %b" % heard[2].reply in heard[3].block
     assert len(heard) == 4
-    answered(world, heard[2], 0, 7)
+    answered(world, heard[2], 1, 7)
 
     assert world.info()["num_ack_pending"] == 0
     world.clock.advance(60 * S)
