@@ -144,7 +144,7 @@ def _start_remote(server: Server, remote_options: LeafRemote) -> None:
 
     features, options = server.features, server.options.leafnodes
     assert options is not None, "there are remotes"
-    environment = leaf_environment(server)
+    environment = leaf_port.leaf_environment(server)
     account = server.account(remote_options.account)
     remote = Remote(remote_options, account, environment, reconnect_ns=options.reconnect_ns)
     features.remotes.append(remote)
@@ -174,39 +174,6 @@ async def change_remotes(server: Server, *, anew: bool) -> None:
     for remote_options in wanted:
         _start_remote(server, remote_options)
     leaf_port.refresh(server)
-
-
-def leaf_environment(server: Server) -> LeafEnvironment:
-    """Return what links share by the options of now."""
-    from leafnode.leaf.link import LeafEnvironment
-    from leafnode.leaf.loop import LoopSubjects
-    from leafnode.net.dial import TcpDialer
-
-    features, options = server.features, server.options.leafnodes
-    if features.leaf_environment is not None:
-        return features.leaf_environment
-    if features.loop_subjects is None:
-        features.loop_subjects = LoopSubjects(server.random)
-    environment = features.leaf_environment = LeafEnvironment(
-        clock=server.clock,
-        random=server.random,
-        dial=TcpDialer(server.turn, write_rules=server.link_write_rules),
-        outbox=server.turn.outbox,
-        loop_subjects=features.loop_subjects,
-        next_cid=server.next_cid,
-        server_name=server.name,
-        server_id=server.id,
-        domain=server.domain,
-        jetstream=server.features.jetstream is not None,
-        max_payload_bytes=server.options.max_payload_bytes,
-        max_pending_bytes=server.options.max_pending_bytes,
-        ping_interval_ns=server.options.ping_interval_ns,
-        ping_max=server.options.ping_max,
-        traces=not server.options.no_system_account,
-        system_account="" if server.options.no_system_account else server.options.system_account,
-        isolates=options is not None and options.isolates,
-    )
-    return environment
 
 
 def links(server: Server) -> list[Link]:

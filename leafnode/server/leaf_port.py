@@ -1,4 +1,4 @@
-"""The port for leafs below us, and how a reload changes it.
+"""The port for leafs below us, what leaf links share, and how a reload changes both.
 
 Knows how TLS, logins and links are put together; not how any of them works.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from leafnode.config.listener_options import LeafListener
     from leafnode.config.options import Options
     from leafnode.leaf.accepted import AcceptedLink, LeafSeams
+    from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.registry import LeafRegistry
     from leafnode.net.listener import Listener
     from leafnode.protocol.leaf_acceptor import AcceptRules
@@ -136,6 +137,39 @@ def refresh(server: Server) -> None:
     )
 
 
+def leaf_environment(server: Server) -> LeafEnvironment:
+    """Return what links share by the options of now."""
+    from leafnode.leaf.link import LeafEnvironment
+    from leafnode.leaf.loop import LoopSubjects
+    from leafnode.net.dial import TcpDialer
+
+    features, options = server.features, server.options.leafnodes
+    if features.leaf_environment is not None:
+        return features.leaf_environment
+    if features.loop_subjects is None:
+        features.loop_subjects = LoopSubjects(server.random)
+    environment = features.leaf_environment = LeafEnvironment(
+        clock=server.clock,
+        random=server.random,
+        dial=TcpDialer(server.turn, write_rules=server.link_write_rules),
+        outbox=server.turn.outbox,
+        loop_subjects=features.loop_subjects,
+        next_cid=server.next_cid,
+        server_name=server.name,
+        server_id=server.id,
+        domain=server.domain,
+        jetstream=server.features.jetstream is not None,
+        max_payload_bytes=server.options.max_payload_bytes,
+        max_pending_bytes=server.options.max_pending_bytes,
+        ping_interval_ns=server.options.ping_interval_ns,
+        ping_max=server.options.ping_max,
+        traces=not server.options.no_system_account,
+        system_account="" if server.options.no_system_account else server.options.system_account,
+        isolates=options is not None and options.isolates,
+    )
+    return environment
+
+
 def _seams(
     server: Server,
     options: LeafListener,
@@ -145,7 +179,6 @@ def _seams(
 ) -> LeafSeams:
     from leafnode.leaf.accepted import LeafSeams
     from leafnode.leaf.greeting import leaf_info
-    from leafnode.server.features import leaf_environment  # which refreshes this port
 
     tls = options.tls
     login = ClientSeams(
