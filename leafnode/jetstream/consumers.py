@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import account_bounds, advisory, consumer_config, wire
+from leafnode.jetstream import account_bounds, advisory, consumer_config, interest, wire
 from leafnode.jetstream.api_types import ConsumerConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.errors import js_error
@@ -98,7 +98,10 @@ class Consumers:
         except StoreError:
             consumer.update(old)
             raise
-        consumer.stream.interest_changed()
+        if config.filters != old.filters:
+            consumer.stream.interest_changed(interest.position(consumer))
+        elif config.sourcing:
+            consumer.stream.remove_done()
         consumer.pause.remind()
         return consumer
 
@@ -115,7 +118,7 @@ class Consumers:
             stream.root.delete_consumer(self._context.account.name, stream.name, consumer.name)
         consumer.close()
         del stream.consumers[consumer.name]
-        stream.interest_changed()
+        stream.interest_changed(interest.position(consumer))
         if not consumer.config.direct:
             advisory.consumer_action(self._context, stream.name, consumer.name, "delete")
 

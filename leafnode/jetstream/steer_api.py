@@ -62,7 +62,7 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     if body.seq:
         _check(consumer, seq)
     consumer.reset(seq)
-    stream.interest_changed()  # in what lies before it
+    stream.remove_done()  # what lies before it
     if header.get(request.block, IDENTITY) is not None:  # whoever sources asks whose stream it is
         request.lines.append((IDENTITY, stream.identity))
     return {**consumer.info(), "reset_seq": seq}

@@ -109,7 +109,7 @@ class Stream:
         self.enforcement.start(subjects=False)
         self.ages.look()
         self.scheduler.open()
-        self.interest_changed()
+        self.remove_done()
 
     def close(self, *, for_good: bool = False) -> None:
         """Stop taking and delivering messages; nothing stored changes. `for_good`: it is deleted,
@@ -128,13 +128,17 @@ class Stream:
 
     def update(self, config: StreamConfig) -> None:
         """Take over a checked configuration. `enforcement.after` tells when its limits hold."""
-        self.config = config
+        retention, self.config = self.config.retention, config
         self.dedupe.window_ns = config.duplicate_window
         self._ingest.configure()
         self._subscribe()
         self.enforcement.start(subjects=True)
         self.ages.look()
-        self.interest_changed()
+        if config.retention != retention:
+            if self.consumers:
+                self.remove_done()
+            else:
+                self.interest_changed()
         self.origins.open()
 
     def _subscribe(self) -> None:
@@ -236,10 +240,17 @@ class Stream:
         if consumer.config.ack_policy != "none":
             consumer.acks.undoable(seqs)
 
-    def interest_changed(self) -> None:
-        """A consumer is gone, or wants something else: what nobody needs any more goes."""
+    def interest_changed(self, from_seq: int = 0) -> None:
+        """A consumer is gone, or wants something else: what nobody needs any more goes. Before its
+        position `from_seq` that was there for others, and stays unless there are none.
+        """
         if self.config.retention == "interest" and not self.closed:
-            self._sweep.start()
+            self._sweep.start(from_seq if self.consumers else 0, only_done=False)
+
+    def remove_done(self) -> None:
+        """What consumers have done with goes, if it is there yet; what none has had stays."""
+        if self.config.retention == "interest" and not self.closed:
+            self._sweep.start(0, only_done=True)
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""

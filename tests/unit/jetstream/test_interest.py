@@ -237,6 +237,63 @@ def test_what_was_acknowledged_before_a_restart_goes_after_it() -> None:
     assert kept(before) == 0
 
 
+def test_what_consumers_in_memory_left_is_there_after_a_restart() -> None:
+    before = world(D={"mem_storage": True})
+    for _ in range(3):
+        before.publish("s.a", b"x")
+
+    before.restart()
+    settle(before)
+    before.api(
+        "STREAM.UPDATE.S",
+        {"name": "S", "subjects": ["s.>"], "retention": "interest", "description": "d"},
+    )
+    settle(before)
+
+    assert (kept(before), before.state()["consumer_count"]) == (3, 0)
+    before.create_consumer(name="E")
+    assert [one.payload for one in take(before, "E", 3)] == [b"x"] * 3
+
+
+def test_what_no_consumer_has_had_stays_where_a_stream_becomes_one_of_interest() -> None:
+    changed = World()
+    changed.create_stream()
+    changed.create_consumer(filter_subject="s.b")
+    for subject in ("s.a", "s.b", "s.b"):
+        changed.publish(subject, b"x")
+    ack(changed, take(changed, "C")[0])
+
+    changed.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "retention": "interest"})
+    settle(changed)
+    assert kept(changed) == 2
+    changed.create_consumer(filter_subject="s.b", description="another")
+    changed.restart()
+    settle(changed)
+
+    assert kept(changed) == 2
+
+
+def test_what_lay_before_a_consumer_that_goes_stays_unless_it_was_the_last() -> None:
+    changed = World()
+    changed.create_stream()
+    for name, subject in (("C", "s.b"), ("D", "s.z")):
+        changed.create_consumer(name=name, filter_subject=subject)
+    for subject in ("s.a", "s.b", "s.a"):
+        changed.publish(subject, b"x")
+    ack(changed, take(changed, "C")[0])
+    changed.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "retention": "interest"})
+    settle(changed)
+    assert kept(changed) == 2
+
+    changed.api("CONSUMER.DELETE.S.C")
+    settle(changed)
+    assert changed.state()["first_seq"] == 1
+    changed.api("CONSUMER.DELETE.S.D")
+    settle(changed)
+
+    assert kept(changed) == 0
+
+
 def test_an_ack_that_the_store_refuses_leaves_the_message_pending() -> None:
     refused = world(C={})
     refused.publish("s.a", b"x")

@@ -157,6 +157,31 @@ def test_it_may_come_back_under_another_name_and_into_memory() -> None:
     assert world.api("STREAM.MSG.GET.T", {"seq": 1})["message"]["subject"] == "s.a"
 
 
+def test_messages_that_wait_for_consumers_come_back_without_any() -> None:
+    world = World()
+    world.create_stream(retention="interest")
+    world.create_consumer(mem_storage=True)
+    for _ in range(3):
+        world.publish("s.a")
+    data = take(world)
+    world.api("STREAM.DELETE.S")
+
+    answer = give(world, data, retention="interest")
+
+    assert answer["state"]["messages"] == 3
+    world.settle()
+    assert world.state()["messages"] == 3
+
+
+@pytest.mark.parametrize("limit", [{"max_msgs": 3}, {"max_bytes": 90}])
+def test_all_comes_back_to_a_stream_that_refuses_new_messages(limit: dict[str, int]) -> None:
+    world = World()
+
+    give(world, archive(*(message(seq) for seq in range(1, 11))), discard="new", **limit)
+
+    assert world.state()["messages"] == 10
+
+
 def test_limits_that_it_did_not_have_hold_at_once() -> None:
     data = archive(*(message(seq) for seq in range(1, 11)))
     world = World()
