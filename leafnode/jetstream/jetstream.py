@@ -28,6 +28,7 @@ from leafnode.jetstream.api_types import StreamConfig
 from leafnode.jetstream.consumers import Consumers
 from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.promises import Promises
 from leafnode.jetstream.quota import Quota
 from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.recovery import Recovery, open_stream
@@ -90,6 +91,7 @@ class AccountJetStream:
         self.unfinished: set[str] = set()  # streams in the store that restores are building
         self.stats = ApiStats()
         self._taken = TakenSubjects()
+        self._promises = Promises()
         self._quotas = self._new_quotas()
         self.consumers = Consumers(self)
         self._api = Api(self)
@@ -205,7 +207,7 @@ class AccountJetStream:
         encoded = record.config or wire.encode({"name": record.name, "storage": "file"})
         config = wire.decode(StreamConfig, encoded, name="StreamConfig", strict=False)
         stream = self.new_stream(config, record.created_ns, record.store)
-        self.streams[record.name] = stream
+        self.add(record.name, stream)
         self.consumers.revive(stream)
         return stream
 
@@ -228,6 +230,16 @@ class AccountJetStream:
         if stream is None:
             raise js_error(10059)
         return stream
+
+    def add(self, name: str, stream: Stream) -> None:
+        """Know a stream by this name from now on."""
+        self.streams[name] = stream
+        self._promises.note(name, stream.config)
+
+    def forget(self, name: str) -> None:
+        """Know a stream no more."""
+        del self.streams[name]
+        self._promises.forget(name)
 
     def config_of(self, name: str) -> StreamConfig | None:
         stream = self.streams.get(name)
@@ -256,7 +268,7 @@ class AccountJetStream:
             self.context.account.name, config.name, encoded, created_ns, max(1, config.first_seq)
         )
         stream = self.new_stream(config, created_ns, store)
-        self.streams[config.name] = stream
+        self.add(config.name, stream)
         stream.open()
         root.after_commit(partial(self._stream_created, stream))
         advisory.stream_action(self.context, config.name, "create")
@@ -274,7 +286,7 @@ class AccountJetStream:
         if error is not None and self.streams.get(stream.name) is stream:
             log.error("Stream could not be stored: stream=%s reason=%s", stream.name, error)
             stream.close(for_good=True)
-            del self.streams[stream.name]
+            self.forget(stream.name)
 
     def update_stream(self, name: str, request: StreamConfigRequest) -> Stream:
         """Change a stream's configuration."""
@@ -292,6 +304,7 @@ class AccountJetStream:
         _check_consumer_limits(stream, config)
         self._store_config(stream, config)
         stream.update(config)
+        self._promises.note(name, config)
         stream.root.after_commit(partial(self._stream_updated, stream, old))
         advisory.stream_action(self.context, config.name, "modify")
         return stream
@@ -307,6 +320,7 @@ class AccountJetStream:
         """The store kept the old configuration after an error: so does the stream."""
         if error is not None and not stream.closed:
             stream.update(old)
+            self._promises.note(old.name, old)
 
     def delete_stream(self, name: str) -> None:
         """Delete a stream with its messages and consumers."""
@@ -318,7 +332,7 @@ class AccountJetStream:
                 advisory.consumer_action(self.context, name, consumer.name, "delete")
         stream.consumers.clear()
         stream.close(for_good=True)
-        del self.streams[name]
+        self.forget(name)
         if stream.quota is not None:
             stream.quota.spoil()
         stream.root.after_commit(partial(self._stream_deleted, name))
@@ -352,8 +366,7 @@ class AccountJetStream:
 
     def promised_bytes(self, storage: str) -> int:
         """What the finite max_bytes of the account's streams add up to."""
-        configs = (stream.config for stream in self.streams.values())
-        return sum(max(0, config.max_bytes) for config in configs if config.storage == storage)
+        return self._promises.of(storage)
 
     # --- archives
 

@@ -338,14 +338,14 @@ class Restore:
         except (JetStreamError, StoreError) as error:
             self._fail(error, self._reply)
             return
-        self._js.streams[self._config.name] = stream
+        self._js.add(self._config.name, stream)
         self._root.after_commit(lambda error: self._named(stream, error))
 
     def _named(self, stream: Stream, error: StoreError | None) -> None:
         if error is not None:
             if self._js.streams.get(stream.name) is stream:
                 stream.close()
-                del self._js.streams[stream.name]
+                self._js.forget(stream.name)
             self._fail(error, self._reply)
             return
         if self._ended:  # shut down
