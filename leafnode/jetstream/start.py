@@ -53,12 +53,21 @@ def _last_matching(store: StreamStore, filters: list[bytes]) -> int:
 def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
     """Return the first sequence from `start` on at which a wanted subject begins, if that is before
     the end; nothing wanted lies before it.
+
+    Where a subject begins may have to be searched for, so as few are asked as will do.
     """
     last = store.last_seq()
+    if not filters or start >= last:
+        return start
     which = PatternSet(filters).which
     begins: dict[int | None, int] = {}
-    for name, found in store.subjects(*filters) if filters else ():
+    earlier: set[int | None] = set()  # filters that begin before `start`
+    for name, found in store.subjects(*filters):
         one = which(name)
         begins[one] = min(found.first_seq, begins.get(one, found.first_seq))
+        if begins[one] < start:
+            earlier.add(one)
+            if len(earlier) == len(filters):
+                return start
     nearest = min((first for first in begins.values() if start <= first < last), default=last)
     return nearest if start < nearest < last else start

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leafnode.jetstream.api_types import ConsumerConfig
 from leafnode.jetstream.start import start_of
+from leafnode.protocol.subject import matches
+from leafnode.store.memory import MemoryStore
 from tests.unit.jetstream.fake_store import FakeStore, FakeStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.store.api import SubjectState
 
 
 def stream(*subjects: bytes, first_seq: int = 1) -> FakeStream:
@@ -49,3 +60,50 @@ def test_where_a_subject_has_one_message_all_of_the_stream_comes() -> None:
     config = ConsumerConfig(deliver_policy="last_per_subject", filter_subject=">")
 
     assert start_of(stream(b"a", b"b"), config, one_per_subject=True) == (1, [])
+
+
+@given(
+    st.lists(st.sampled_from([b"a.1", b"a.2", b"b.1", b"b.2", b"c"]), min_size=1, max_size=12),
+    st.sets(st.sampled_from(["a.*", "b.1", "b.2", "c"]), min_size=1),
+    st.integers(0, 14),
+)
+def test_a_start_time_with_filters_is_what_all_subjects_say(
+    subjects: list[bytes], filters: set[str], place: int
+) -> None:
+    store = MemoryStore().create_stream("$G", "S", b"", 0, 1)
+    for number, subject in enumerate(subjects, 1):
+        store.append(subject, 0, b"x", 100 * number)
+    start, last = store.seq_at(100 * place), len(subjects)
+    begins = []
+    for one in filters:
+        found = [n for n, name in enumerate(subjects, 1) if matches(one.encode(), name)]
+        begins += found[:1]
+    nearest = min((one for one in begins if start <= one < last), default=start)
+    config = ConsumerConfig(
+        deliver_policy="by_start_time", opt_start_time=100 * place, filter_subjects=sorted(filters)
+    )
+
+    assert start_of(store, config) == (nearest, [])
+
+
+@pytest.mark.parametrize(("time", "asked"), [(9999, []), (450, [b"s.0"])])
+def test_a_start_time_asks_no_more_subjects_than_it_needs(
+    monkeypatch: pytest.MonkeyPatch, time: int, asked: list[bytes]
+) -> None:
+    store = stream(*[b"s.%d" % number for number in range(10)])
+    seen: list[bytes] = []
+    find = store.subjects
+
+    def one_by_one(pattern: bytes) -> Iterator[tuple[bytes, SubjectState]]:
+        for name, state in find(pattern):
+            seen.append(name)
+            yield name, state
+
+    monkeypatch.setattr(store, "subjects", one_by_one)
+    config = ConsumerConfig(
+        deliver_policy="by_start_time", opt_start_time=time, filter_subject="s.*"
+    )
+
+    start_of(store, config)
+
+    assert seen == asked
