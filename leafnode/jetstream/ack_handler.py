@@ -193,6 +193,7 @@ class AckHandler:
 
     def _end_turn(self, consumer: Consumer) -> None:
         self._due = False
+        self._consumer.outlet.last_active_ns = self._consumer.context.clock.monotonic_ns()
         self._note_time()
         consumer.pump()
 

@@ -411,7 +411,11 @@ class Consumer:
         self._idle_timer = None
         self.outlet.waiting()
         used = self.outlet.is_used()
-        idle_ns = self.context.clock.monotonic_ns() - self.outlet.last_active_ns
+        now_ns = self.context.clock.monotonic_ns()
+        last_ns = self.outlet.last_active_ns
+        if not self.config.deliver_subject:  # who took something may be at work with it
+            last_ns = max(last_ns, self.pending.last_deadline_ns(now_ns))
+        idle_ns = now_ns - last_ns
         if not used and idle_ns >= self.config.inactive_threshold > 0:
             self._expired(self)
         else:

@@ -89,6 +89,16 @@ class Pending:
         """Return when `expire` should be called, or None. May be too early, never too late."""
         return self._deadline_ns
 
+    def last_deadline_ns(self, now_ns: int) -> int:
+        """Return when the last ack wait ends, 0 without any. One that is over begins once more, as
+        nats-server reckons.
+        """
+        ends = (
+            at if at > now_ns else at + self.wait_ns(self.deliveries(seq))
+            for seq, (_, at) in self._entries.items()
+        )
+        return max(ends, default=0)
+
     def first(self, seq: int) -> tuple[int, int]:
         """Return (consumer sequence of its first delivery, deliveries) of a pending message."""
         return self._entries[seq][0], self.deliveries(seq)

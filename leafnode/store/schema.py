@@ -256,6 +256,8 @@ def open_inspector(path: Path) -> sqlite3.Connection:
 
     Raises StoreError for what is no store, or one of another version.
     """
+    if path.is_fifo():  # would be waited for
+        raise StoreCorrupt(f"{path}: is not a SQLite database")
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))

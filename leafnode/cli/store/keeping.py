@@ -23,6 +23,7 @@ from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
 from leafnode.store.copy import copy_store, drop_dead, sync_file
 from leafnode.store.inspect import Inspection
+from leafnode.store.lock import LOCK_NAME
 from leafnode.store.verify import Verdict, segments
 from leafnode.store.verify import verify as verified
 from leafnode.store.wal import log_path
@@ -92,8 +93,7 @@ def restore(store: str | None, config: str | None, backup_file: str, *, force: b
     wal = log_path(source)
     if wal.exists() and wal.stat().st_size:
         raise StoreError(f"{source}: is not a backup: changes of it are in {wal.name}")
-    schema.prepare_directory(path.parent)
-    with alone(path):
+    with _directory(path.parent), alone(path):
         if path.exists() and not force:
             raise StoreError(f"{path}: exists; --force replaces it")
         if path.exists() and path.samefile(source):
@@ -219,6 +219,21 @@ def _copy_file(source: Path, target: Path) -> None:
 def _created(path: Path) -> Iterator[Any]:
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
         yield file
+
+
+@contextlib.contextmanager
+def _directory(directory: Path) -> Iterator[None]:
+    """Have the directory of a store; one that was made for nothing goes."""
+    is_new = not directory.exists()
+    schema.prepare_directory(directory)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):
+                (directory / LOCK_NAME).unlink(missing_ok=True)
+                directory.rmdir()
+        raise
 
 
 @contextlib.contextmanager

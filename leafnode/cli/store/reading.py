@@ -96,7 +96,13 @@ Views:
 )
 @options.place
 @click.option("--stream", metavar="NAME", help="Only messages of streams of this name.")
-@click.option("--limit", default=10_000, show_default=True, help="Rows to print at most.")
+@click.option(
+    "--limit",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Rows to print at most.",
+)
 @options.as_json
 @click.option("--csv", "csv_", is_flag=True, help="Print CSV.")
 @click.argument("sql")
@@ -113,7 +119,8 @@ def query(
     """Answer one SQL statement that reads."""
     found = ask.ask(find(store, config), sql, stream=stream, limit=limit)
     if json_:
-        shown.say(shown.as_json([dict(zip(found.heads, row, strict=True)) for row in found.rows]))
+        rows = [map(shown.json_cell, row) for row in found.rows]
+        shown.say(shown.as_json([dict(zip(found.heads, row, strict=True)) for row in rows]))
     elif csv_:
         export.write_table(sys.stdout, found.heads, found.rows)
     else:

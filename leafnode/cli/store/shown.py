@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -93,7 +94,12 @@ def say(text: str, *, error: bool = False) -> None:
 
 def as_json(value: Any) -> str:
     """Return JSON in ASCII: nothing in it is a control character."""
-    return json.dumps(value, indent=2, default=_json_value)
+    return json.dumps(value, indent=2, default=_json_value, allow_nan=False)
+
+
+def json_cell(value: object) -> object:
+    """Return a value of a row as JSON can have it: a number without end is none there."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _json_value(value: object) -> str:

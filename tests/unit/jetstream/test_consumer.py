@@ -420,6 +420,30 @@ def test_an_idle_ephemeral_is_removed_with_an_advisory() -> None:
     assert json.loads(heard[0].payload)["action"] == "delete"
 
 
+def test_who_has_something_out_is_not_idle_until_its_ack_wait_ends() -> None:
+    world = world_with(2, ack_wait=30 * S, inactive_threshold=S)
+    fetch(world)
+
+    world.clock.advance(30 * S)
+    assert world.info()["name"] == "C"
+    world.clock.advance(40 * S)
+
+    assert world.error("CONSUMER.INFO.S.C")[1] == 10014
+
+
+def test_an_acknowledgement_shows_that_somebody_is_there() -> None:
+    world = world_with(1, ack_wait=30 * S, inactive_threshold=3 * S)
+    (message,) = fetch(world)
+    world.clock.advance(20 * S)
+
+    world.publish(message.reply.decode(), b"+ACK")
+    world.clock.advance(2 * S)
+    assert world.info()["name"] == "C"
+    world.clock.advance(50 * S)
+
+    assert world.error("CONSUMER.INFO.S.C")[1] == 10014
+
+
 def test_a_waiting_request_keeps_an_ephemeral_alive() -> None:
     world = world_with(0)
     body = {"stream_name": "S", "config": {"ack_policy": "explicit"}}

@@ -168,6 +168,18 @@ def test_restore_replaces_a_store_that_cannot_even_be_opened(tmp_path: Path) -> 
     assert messages(store) == 20
 
 
+def test_restore_that_is_refused_leaves_no_directory(tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    backup.write_bytes(b"no store")
+
+    assert typed("restore", "-s", tmp_path / "new" / "leafnode.db", backup) == 1
+    assert not (tmp_path / "new").exists()
+
+    (tmp_path / "mine").mkdir()
+    assert typed("restore", "-s", tmp_path / "mine", backup) == 1
+    assert (tmp_path / "mine").exists()
+
+
 @pytest.mark.parametrize("what", ["damaged", "no store", "with a log"])
 def test_restore_of_what_is_no_sound_backup_leaves_everything(tmp_path: Path, what: str) -> None:
     store, backup = tmp_path / "store", tmp_path / "backup.db"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,27 @@ def test_query_is_a_table_json_or_csv_and_says_when_there_is_more(typed: Typed) 
     assert json.loads(typed("query", "--json", sql))[1] == {"seq": 2, "payload": "//4="}
     assert list(csv.reader(io.StringIO(typed("query", "--csv", sql))))[3] == ["3", "'=cmd()"]
 
+    assert json.loads(typed("query", "--json", "SELECT 1e999 AS a, -1e999 AS b, 0.5 AS c")) == [
+        {"a": None, "b": None, "c": 0.5}
+    ]
+
     typed("query", "--limit", "2", sql)
     assert typed.err == "only the first 2 rows are shown: see --limit\n"
+
+
+def test_a_limit_below_zero_is_refused(typed: Typed, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["query", "-s", str(typed.store), "--limit", "-1", "SELECT 1"], "leafnode") != 0
+
+    assert "-1 is not in the range x>=0" in capsys.readouterr().err
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert run(["ls", "-s", str(pipe)], "leafnode") == 1
+
+    assert f"{pipe}: is not a SQLite database" in capsys.readouterr().err
 
 
 def test_export_is_bounded_by_sequence_time_and_subject(typed: Typed) -> None:
