@@ -6,10 +6,12 @@ nats-server 2.15.1 server/monitor.go ConnInfo, server/client.go ClosedState.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
+from leafnode.limits import CERTIFICATE_SHOWN_BYTES_MAX
 from leafnode.protocol import errors, leaf_errors
 from leafnode.protocol.info import DEFAULT_CONNECT, raw_user
 from leafnode.sha256 import sha256
@@ -208,13 +210,19 @@ def certificates(tls: TlsFacts) -> tuple[PeerCertificate, ...]:
     sent = tls.sent()
     if not sent:
         return ()
+    return tuple(_shown(der) for der in sent)
+
+
+def _shown(der: bytes) -> PeerCertificate:
+    """Only the first one was verified: the others are whatever the client sent behind it."""
     from leafnode.auth.certificate import go_name
     from leafnode.net.x509 import attributes, key_digest
 
-    return tuple(
-        PeerCertificate(go_name(attributes(der)), key_digest(der), sha256(der).hex())
-        for der in sent
-    )
+    subject = key = ""
+    if len(der) <= CERTIFICATE_SHOWN_BYTES_MAX:
+        with suppress(ValueError):  # the digest of it all says which one it is
+            subject, key = go_name(attributes(der)), key_digest(der)
+    return PeerCertificate(subject, key, sha256(der).hex())
 
 
 def with_tls(

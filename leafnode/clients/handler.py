@@ -471,7 +471,10 @@ class ClientHandler:
             self._timer.cancel()
             self._timer = None
         self._login.end()
-        self._seams.registry.remember(self, reason, self._seams.clock.wall_ns())
+        try:
+            self._seams.registry.remember(self, reason, self._seams.clock.wall_ns())
+        except Exception:  # boundary: monitoring, which must not keep a connection
+            log.exception("Client is not remembered: cid=%d", self.peer.cid)
         if self._outbound is not None:
             self._outbound.finish()  # what was pending is remembered as that
         self.peer.closing = True

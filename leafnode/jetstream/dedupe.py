@@ -6,7 +6,7 @@ Truth: nats-server 2.15.1 server/stream.go (checkMsgId, purgeMsgIds).
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ class DedupeWindow:
                 break
             if seq <= end and self._by_id.get(known[1]) == seq:
                 at = bisect_right(starts, seq) - 1
-                if at >= 0 and seq in runs[at]:
+                if at >= 0 and _holds(runs[at], seq):
                     found.append(known)
         found.reverse()
         return found
@@ -89,3 +89,9 @@ class DedupeWindow:
             if self._by_id.get(msg_id) == seq:
                 del self._by_id[msg_id]
                 return
+
+
+def _holds(run: Sequence[int], seq: int) -> bool:
+    """Say whether an ascending run has a sequence; a list is not gone through for it."""
+    at = bisect_left(run, seq)
+    return at < len(run) and run[at] == seq

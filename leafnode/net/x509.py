@@ -1,7 +1,7 @@
 """As much of a certificate as ssl does not tell: its public key's digest and the names it is for.
 
-Knows DER (X.690) and where the two stand in a certificate (RFC 5280). Reads what TLS verified, or a
-certificate of our own; everything malformed is a ValueError.
+Knows DER (X.690) and where the two stand in a certificate (RFC 5280). Reads certificates of ours
+and what clients sent, of which TLS verified the first; everything malformed is a ValueError.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import hashlib
 import ssl
 import time
 from typing import Final
+
+from leafnode.limits import OID_BYTES_MAX
 
 _SEQUENCE: Final = 0x30
 _VERSION: Final = 0xA0
@@ -140,6 +142,8 @@ def _text(value: bytes) -> str | bytes:
 
 def _dotted(data: bytes) -> str:
     """Return an object identifier in numbers (X.690 8.19)."""
+    if len(data) > OID_BYTES_MAX:
+        raise ValueError("an attribute with too long a name")
     numbers, number = [], 0
     for byte in data:
         number = number << 7 | byte & 0x7F

@@ -6,8 +6,11 @@ import hashlib
 import ssl
 from typing import TYPE_CHECKING
 
+import pytest
+
 from leafnode.auth.identity import Identity
 from leafnode.clients.facts import certificates, closed_state, with_tls
+from leafnode.clients.handler import ClientHandler
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import errors
 from leafnode.server.client_info import client_info
@@ -16,8 +19,6 @@ from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_connz_facts_tell_what_the_connection_is_and_did() -> None:
@@ -165,6 +166,57 @@ def test_tls_is_shown_by_gos_names(tmp_path: Path) -> None:
     assert shown.cert_sha256 == hashlib.sha256(der).hexdigest()
     assert len(shown.spki_sha256) == 64
     assert certificates(Shaken()) == ()
+
+
+def der_value(tag: int, content: bytes) -> bytes:
+    return bytes((tag, 0x82)) + len(content).to_bytes(2, "big") + content
+
+
+def behind(name: bytes) -> bytes:
+    """A certificate whose subject has an attribute with this object identifier."""
+    attribute = der_value(0x30, der_value(0x06, name) + der_value(0x0C, b"x"))
+    subject = der_value(0x30, der_value(0x31, attribute))
+    fields = [b"\x02\x01\x01", *[b"\x30\x00"] * 3, subject, b"\x30\x00"]
+    return der_value(0x30, der_value(0x30, b"".join(fields)))
+
+
+@pytest.mark.parametrize(
+    ("der", "subject"),
+    [
+        (behind(b"\x55\x04\x03"), "CN=x"),
+        (behind(b"\x81" * 3_000 + b"\x01"), ""),  # more digits than Python writes
+        (behind(b"\x81" * 65), ""),
+        (b"\x30\x80\x00\x00", ""),  # BER: no length
+        (behind(b"\x55\x04\x03") + bytes(9_000), ""),
+    ],
+)
+def test_what_a_client_sends_behind_its_certificate_is_shown_as_far_as_it_can_be_read(
+    der: bytes, subject: str
+) -> None:
+    (shown,) = certificates(Shaken(der))
+
+    assert shown.subject == subject
+    assert bool(shown.spki_sha256) is bool(subject)
+    assert shown.cert_sha256 == hashlib.sha256(der).hexdigest()
+
+
+def test_a_client_that_cannot_be_remembered_goes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = ClientWorld()
+    client, other = world.client(), world.client()
+    client.says(b"SUB a g 1\r\nPING\r\n")
+
+    def facts(_: ClientHandler) -> None:
+        raise ValueError("what a client sent")
+
+    monkeypatch.setattr(ClientHandler, "facts", facts)
+
+    handler, beside = client.handler, other.handler
+    handler.close("Client Closed")
+
+    assert list(world.server.registry.open.values()) == [beside]
+    assert not handler.peer.subs
 
 
 def test_a_certificate_is_read_once_and_not_for_services(

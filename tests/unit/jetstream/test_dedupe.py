@@ -69,3 +69,21 @@ def test_what_is_left_after_a_loss_tells_its_newest() -> None:
 
     assert window.forget_above(1) == (1, b"one")
     assert window.forget_above(0) is None
+
+
+class Listed(list[int]):
+    """Sequences that are not gone through."""
+
+    def __contains__(self, seq: object) -> bool:
+        raise AssertionError(f"looked for {seq!r} one by one")
+
+
+def test_the_ids_of_scattered_sequences_are_found_without_going_through_them() -> None:
+    window = DedupeWindow(100, 10)
+    for seq in range(1, 9):
+        window.add(b"%d" % seq, seq, now_ns=0)
+
+    found = window.among([Listed([2, 4]), range(6, 8)], most=10)
+
+    assert [seq for _, _, seq in found] == [2, 4, 6, 7]
+    assert [seq for _, _, seq in window.among([Listed([2, 4]), range(6, 8)], most=2)] == [6, 7]
