@@ -23,7 +23,6 @@ from leafnode.config.mappings import mappings
 from leafnode.config.options import (
     GLOBAL_ACCOUNT,
     SYSTEM_ACCOUNT,
-    HostPort,
     JetStreamOptions,
     Options,
 )
@@ -106,7 +105,9 @@ def bind(tree: Tree, *, default_host: str = convert.LOOPBACK) -> Options:
     top = Place(tree.root, "")
     given = _TOP.read(top)
     values = dict(given.values)
-    _fold_listen(values)
+    convert.fold_listen(values)
+    if values.get("port") == 0:
+        del values["port"]  # 0 is the default on nats-server, not a free port
     values.setdefault("host", default_host)
     monitoring.fold_http(values)
     _fold_trace(values)
@@ -146,19 +147,6 @@ def _with_system(options: Options, given: Given) -> Options:
         no_system_account=False,
         admits_guests=alone and not asked and "authorization" not in given.values,
     )
-
-
-def _fold_listen(values: dict[str, Any]) -> None:
-    """Turn `listen` into host and port; of listen, host and port the last mention stands."""
-    names = list(values)
-    address: HostPort | None = values.pop("listen", None)
-    if address is not None:
-        for name, value in (("host", address.host), ("port", address.port)):
-            later = name in values and names.index(name) > names.index("listen")
-            if value != "" and not later:
-                values[name] = value
-    if values.get("port") == 0:
-        del values["port"]  # 0 is the default on nats-server, not a free port
 
 
 def _fold_trace(values: dict[str, Any]) -> None:

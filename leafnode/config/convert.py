@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from leafnode import limits
@@ -236,6 +236,17 @@ def host_port(place: Place) -> HostPort:
     if int(digits) > PORT_MAX:
         raise place.expected(f'"host:port" with a port from -1 to {PORT_MAX}')
     return HostPort(name or EVERYWHERE, int(digits))
+
+
+def fold_listen(values: dict[str, Any]) -> None:
+    """Turn `listen` into host and port; of listen, host and port the last mention stands."""
+    names = list(values)
+    address: HostPort | None = values.pop("listen", None)
+    if address is not None:
+        for name, value in (("host", address.host), ("port", address.port)):
+            later = name in values and names.index(name) > names.index("listen")
+            if value != "" and not later:
+                values[name] = value
 
 
 def advertised(place: Place) -> HostPort | None:

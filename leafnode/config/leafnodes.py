@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
@@ -17,9 +17,6 @@ from leafnode.config.listener_options import LeafAuthorization, LeafListener, Le
 from leafnode.config.options import LeafOptions, LeafRemote, TlsOptions
 from leafnode.config.place import Block, Place, Row
 from leafnode.errors import quoted
-
-if TYPE_CHECKING:
-    from leafnode.config.options import HostPort
 
 _VERSION: Final = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?")
 _OLDEST: Final = (2, 8, 0)
@@ -38,13 +35,7 @@ def leafnodes(place: Place) -> LeafOptions:
 
 def _listener(values: dict[str, Any]) -> LeafListener | None:
     """Take what is the port's own out of the block; None: no port is given, nobody is let in."""
-    names = list(values)
-    address: HostPort | None = values.pop("listen", None)
-    if address is not None:
-        for name, value in (("host", address.host), ("port", address.port)):
-            later = name in values and names.index(name) > names.index("listen")
-            if value != "" and not later:
-                values[name] = value
+    convert.fold_listen(values)
     own = {name: values.pop(name) for name in _LISTENER_FIELDS if name in values}
     if not own.get("port"):
         return None

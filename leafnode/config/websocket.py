@@ -20,7 +20,7 @@ from leafnode.errors import quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leafnode.config.options import HostPort, User
+    from leafnode.config.options import User
     from leafnode.config.place import Place
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -38,13 +38,7 @@ def websocket(place: Place) -> Websocket | None:
     """
     given = _WEBSOCKET.read(place)
     values = given.values
-    names = list(values)
-    address: HostPort | None = values.pop("listen", None)
-    if address is not None:
-        for name, value in (("host", address.host), ("port", address.port)):
-            later = name in values and names.index(name) > names.index("listen")
-            if value != "" and not later:
-                values[name] = value
+    convert.fold_listen(values)
     if not values.get("port"):
         return None
     if values.get("tls") is None and not values.get("no_tls"):

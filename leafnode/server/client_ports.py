@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +52,7 @@ async def bind_clients(server: Server) -> Listener:
     )
     server.turn.outbox.on_violation = partial(_tell_violation, server)
     server.port = listener.port
-    server.client_seams = seams = client_seams(server, entrance)
+    server.client_seams = seams = replace(client_seams(server), entry_ns=entrance.budget_ns)
     shown = f"[{options.host}]" if ":" in options.host else options.host
     log.info("Listening for client connections on %s:%d", shown, server.port)
     if options.tls is not None:
@@ -134,8 +135,8 @@ def slips(server: Server) -> list[str]:
     return list(found)
 
 
-def client_seams(server: Server, entrance: Entrance) -> ClientSeams:
-    """Return what the clients of one listener share."""
+def client_seams(server: Server) -> ClientSeams:
+    """Return what the connections of a listener share; each listener replaces what is its own."""
     return ClientSeams(
         options=server.options,
         info=server.info(),
@@ -148,7 +149,6 @@ def client_seams(server: Server, entrance: Entrance) -> ClientSeams:
         registry=server.registry,
         next_cid=server.next_cid,
         map_certificate=server.options.tls is not None and server.options.tls.verify_and_map,
-        entry_ns=entrance.budget_ns,
     )
 
 

@@ -11,12 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
-from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.limits import AUTH_TIMEOUT_NS, TLS_TIMEOUT_NS
 from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
-from leafnode.server.client_ports import server_tls
+from leafnode.server.client_ports import client_seams, server_tls
 from leafnode.server.listeners import FOR_LEAFS
 
 if TYPE_CHECKING:
@@ -181,17 +180,9 @@ def _seams(
     from leafnode.leaf.greeting import leaf_info
 
     tls = options.tls
-    login = ClientSeams(
-        options=server.options,
-        info=server.info(),
-        clock=server.clock,
-        random=server.random,
-        token_bytes=server.token_bytes,
-        outbox=server.turn.outbox,
-        account=server.account,
+    login = replace(
+        client_seams(server),
         authenticator=authenticator,
-        registry=server.registry,
-        next_cid=server.next_cid,
         kind=ConnectionType.LEAFNODE,
         map_certificate=tls is not None and tls.verify_and_map and authenticator.maps_certificates,
     )

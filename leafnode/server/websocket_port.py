@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler
-from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.limits import LEAF_CONTROL_LINE_BYTES
 from leafnode.net.entry import Entrance
 from leafnode.server import leaf_port
-from leafnode.server.client_ports import cut_unpinned, server_tls
+from leafnode.server.client_ports import client_seams, cut_unpinned, server_tls
 from leafnode.server.listeners import FOR_WEBSOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.clients.seams import ClientSeams
     from leafnode.config.listener_options import Websocket
     from leafnode.config.options import Options
     from leafnode.net.listener import Listener
@@ -107,17 +108,12 @@ def refresh(server: Server) -> None:
 def _seams(server: Server, websocket: Websocket, options: Options, port: int) -> ClientSeams:
     from leafnode.clients.websocket import websocket_info
 
-    return ClientSeams(
+    shared = client_seams(server)
+    return replace(
+        shared,
         options=options,
-        info=websocket_info(server.info(), websocket, port=port),
-        clock=server.clock,
-        random=server.random,
-        token_bytes=server.token_bytes,
-        outbox=server.turn.outbox,
-        account=server.account,
+        info=websocket_info(shared.info, websocket, port=port),
         authenticator=server.websocket_authenticator or server.authenticator,
-        registry=server.registry,
-        next_cid=server.next_cid,
         kind=ConnectionType.WEBSOCKET,
         map_certificate=websocket.tls is not None and websocket.tls.verify_and_map,
         no_auth_user=websocket.no_auth_user,
