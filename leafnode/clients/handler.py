@@ -243,14 +243,15 @@ class ClientHandler:
             clock=self._seams.clock,
         )
 
-    def facts(self) -> ConnectionFacts:
-        """What monitoring shows."""
+    def facts(self, *, with_certificates: bool = True) -> ConnectionFacts:
+        """What monitoring shows; of a connection that is over it shows no certificates."""
         facts, tls = self.plain_facts(), self.tls()
         if tls is None:
             return facts
-        if not self._certificates:
+        if with_certificates and not self._certificates:
             self._certificates = certificates(tls)
-        return with_tls(facts, tls, self._certificates, is_first=self._tls_first)
+        shown = self._certificates if with_certificates else ()
+        return with_tls(facts, tls, shown, is_first=self._tls_first)
 
     # --- operations
 

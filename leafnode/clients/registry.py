@@ -120,7 +120,8 @@ class Registry:
         name = account.name if account is not None else ""
         subs = islice(handler.peer.subs.values(), CLOSED_SUBSCRIPTIONS_MAX)
         listed = tuple(subscription_facts(sub, account=name) for sub in subs)
-        self.closed_ring.add(ClosedConnection(handler.facts(), now_ns, reason, listed))
+        facts = handler.facts(with_certificates=False)
+        self.closed_ring.add(ClosedConnection(facts, now_ns, reason, listed))
 
     def discard(self, handler: ClientHandler, reason: str) -> None:
         """Forget a connection that ended for `reason`, one of nats-server's closed states."""

@@ -207,7 +207,7 @@ def test_a_client_that_cannot_be_remembered_goes_all_the_same(
     client, other = world.client(), world.client()
     client.says(b"SUB a g 1\r\nPING\r\n")
 
-    def facts(_: ClientHandler) -> None:
+    def facts(_: ClientHandler, **_how: bool) -> None:
         raise ValueError("what a client sent")
 
     monkeypatch.setattr(ClientHandler, "facts", facts)
@@ -231,7 +231,13 @@ def test_a_certificate_is_read_once_and_not_for_services(
     for is_detailed in (False, True):
         told = client_info(handler.peer, world.server.registry, "s", detailed=is_detailed)
         assert told is not None
+    assert handler.facts(with_certificates=False).tls_peer_certs == ()
     assert tls.asked == 0
 
     assert handler.facts().tls_peer_certs == handler.facts().tls_peer_certs != ()
     assert tls.asked == 1
+
+    handler.close("Client Closed")
+
+    (closed,) = world.server.registry.closed_ring
+    assert (closed.facts.tls_version, closed.facts.tls_peer_certs) == ("1.2", ())
