@@ -35,16 +35,20 @@ def renew_all(
 
     In steps: others have their turn in between. All have their permissions of now before the first
     subscription is taken out: each delivery is judged by those, and so is the subscription itself
-    until it had its turn. What may not stand brings nothing, however long it is until it is gone.
+    until it had its turn. What may not stand brings nothing, however long it is until it is gone:
+    another renewal may come meanwhile, whose permissions those already looked at have not seen.
     """
     changed = []
+    renewal = object()
     for client in clients:
         if _renew(client, judge):
+            client.peer.sifted_by = renewal
             changed.append(client)
         yield
     for client in changed:
         yield from _drop_denied(client)
-        client.peer.unsifted = False
+        if client.peer.sifted_by is renewal:
+            client.peer.sifted_by = None
         if not client.is_gone:
             client.hold_to_bounds()
         yield
@@ -73,7 +77,6 @@ def _renew(client: ClientHandler, judge: Callable[[ClientHandler], Identity | No
             client.close("Client Closed")
         elif now is not before:
             client.become(now)
-            client.peer.unsifted = True
             return True
         else:
             client.hold_to_bounds()

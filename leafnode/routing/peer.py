@@ -196,11 +196,11 @@ class Peer:
         "pedantic",
         "pending_bytes",
         "permissions",
+        "sifted_by",
         "subs",
         "told_msgs",
         "traces",
         "traffic",
-        "unsifted",
         "verbose",
     )
 
@@ -228,8 +228,9 @@ class Peer:
         self.no_responders = False
         self.traces = True  # False: a server that knows nothing of message tracing
         self.permissions: Permissions | None = None  # None: everything is allowed
-        # It may have subscriptions that its permissions of now forbid: they are being taken out.
-        self.unsifted = False
+        # Who takes out the subscriptions that its permissions of now forbid; None: there are none.
+        # Of two who are at it the one that brought these permissions.
+        self.sifted_by: object | None = None
         self.open_replies: OpenReplies | None = None  # set where permissions allow responses
         self.traffic = Traffic()
         self.told_msgs = 0  # of its `out_msgs`, those of turns that are over

@@ -195,7 +195,7 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     if permissions is None:
         return True
     origin.outbox.work_left -= permissions.subscribe.work
-    if peer.unsifted and not _may_stand(sub):
+    if peer.sifted_by is not None and not _may_stand(sub):
         return False
     # Permissions speak of the subjects that a subscriber sees.
     shown = subject if sub.shadow is None else sub.shadow.show(subject)

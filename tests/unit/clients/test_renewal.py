@@ -351,7 +351,41 @@ def test_a_subscription_that_is_withdrawn_brings_nothing_before_its_turn(
     assert all(b"MSG %b 2 1\r\nb\r\n" % subject in one for one in heard)
     assert not any(b"MSG %b 1 " % subject in one for one in heard)
     assert second.hears() == b"MSG %b 2 1\r\nc\r\n" % subject
-    assert not second.handler.peer.unsifted
+    assert second.handler.peer.sifted_by is None
+
+
+def test_of_two_renewals_at_once_the_one_that_came_last_says_what_may_stand(
+    world: ClientWorld,
+) -> None:
+    client = world.client(LOGIN)
+    client.says(b"SUB a.> 1\r\nSUB a.*.c 2\r\n")
+    client.says(b"".join(b"SUB other.%d %d\r\n" % (sid, sid) for sid in range(3, 3000)))
+    handler = client.handler
+    other = world.client(b'{"user":"b","pass":"y","verbose":false}')
+    identity = handler.identity
+    assert identity is not None
+    ours = iter([Rules(deny=[b"z"]), Rules(deny=[b"a.*"])])  # only the second forbids `a.>`
+    first, second = (
+        renew_all(
+            [handler], lambda _: replace(identity, permissions=Permissions(Rules(), next(ours)))
+        )
+        for _ in range(2)
+    )
+    outbox = world.server.turn.outbox
+    heard = []
+    for steps, count in ((first, 2), (second, 1), (first, 5000), (second, 5000)):
+        outbox.work_left = TURN_WORK
+        for _ in zip(range(count), steps, strict=False):
+            outbox.work_left = TURN_WORK
+        other.says(b"PUB a.b.c 1\r\nb\r\n")
+        heard.append(client.hears())
+
+    withdrawn = b'-ERR \'Permissions Violation for Subscription to "a.>" (sid "1")\'\r\n'
+    both = {b"MSG a.b.c 1 1\r\nb\r\n", b"MSG a.b.c 2 1\r\nb\r\n"}
+    assert {b"MSG" + one for one in heard[0].split(b"MSG")[1:]} == both
+    assert heard[1:3] == [b"MSG a.b.c 2 1\r\nb\r\n"] * 2
+    assert heard[3] == withdrawn + b"MSG a.b.c 2 1\r\nb\r\n"
+    assert handler.peer.sifted_by is None
 
 
 def test_who_goes_while_its_subscriptions_are_looked_at_is_left_alone(world: ClientWorld) -> None:
