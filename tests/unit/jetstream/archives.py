@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from leafnode.jetstream.archive import ArchiveWriter, Begin, KeptConsumer
+from leafnode.store.api import StoredMsg
+
 if TYPE_CHECKING:
     from tests.unit.jetstream.world import Msg, World
 
@@ -67,3 +70,34 @@ def give(world: World, data: bytes, name: str = "S", *, size: int = 500, **confi
 def error_of(answer: Any) -> tuple[int, int, str]:
     error = answer["error"]
     return error["code"], error["err_code"], error["description"]
+
+
+def archive(*messages: StoredMsg, consumers: tuple[KeptConsumer, ...] = (), **fields: Any) -> bytes:
+    """An archive of sequences 1 to 10."""
+    fields = {"first_seq": 1, "last_seq": 10, "last_ts_ns": 0, "messages": len(messages), **fields}
+    fields.setdefault("size", sum(len(one.subject) + len(one.body) + 30 for one in messages))
+    writer = ArchiveWriter()
+    pieces = [writer.begin(Begin(name="S", created_ns=5, config=b"{}", **fields))]
+    pieces += [writer.consumer(one) for one in consumers]
+    return b"".join((*pieces, writer.messages(messages), writer.end()))
+
+
+def message(seq: int, body: bytes = b"x", subject: bytes = b"s.a") -> StoredMsg:
+    return StoredMsg(seq, subject, seq, 0, body)
+
+
+def kept(state: bytes = b"", name: str = "C", **config: Any) -> KeptConsumer:
+    config = {"durable_name": name, "name": name, "ack_policy": "explicit", **config}
+    return KeptConsumer(name, 7, json.dumps(config).encode(), state)
+
+
+def stored(world: World) -> list[str]:
+    """Every stream that the stores have, finished or not."""
+    return [one.name for root in (world.store, world.memory) for one in root.streams()]
+
+
+def refusal(answer: Any) -> str:
+    code, err_code, text = error_of(answer)
+    assert (code, err_code) == (500, 10062)
+    assert text.startswith("restore failed: the archive ")
+    return text.removeprefix("restore failed: the archive ")
