@@ -2,11 +2,13 @@
 
 Knows subjects and patterns; not what follows where one matches. Literal patterns of a permission
 are a set, a few that only end in `>` prefixes, all others a trie like the sublist's. Truth:
-`protocol.subject` has the slow forms, tests/unit/routing/test_subject_set.py holds both equal.
+`protocol.subject` has the slow forms of permissions, tests/oracle/matcher.py the one of mappings;
+tests/unit/routing/test_subject_set.py holds both equal.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol import subject as subjects
@@ -14,6 +16,8 @@ from leafnode.protocol import subject as subjects
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_NO_STAR: Final = frozenset((b"", b">"))  # what no `*` of a mapping stands for
+_STARRED: Final = re.compile(rb"(?<![^.])\*[^.]+")
 _PREFIXES_MAX: Final = 16  # compared one by one, 20 ns each; more go into the trie
 
 
@@ -110,16 +114,21 @@ class SubjectSet:
 
 
 class FirstMatch:
-    """Patterns in an order. `visits` is the most nodes of the trie that one subject leads to."""
+    """Sources of mappings in an order. `visits` is the most nodes of the trie that one subject
+    leads to.
+
+    They match as nats-server's isSubsetMatchTokenized has it: a published `>` is for a last `>`
+    alone, and every token that begins with `*` is one.
+    """
 
     __slots__ = ("_root", "visits")
 
-    def __init__(self, patterns: Iterable[bytes]) -> None:
-        self._root = _grown(patterns)
+    def __init__(self, sources: Iterable[bytes]) -> None:
+        self._root = _grown(_STARRED.sub(b"*", source) for source in sources)
         self.visits = _most_visits(self._root)
 
     def of(self, subject: bytes) -> int | None:
-        """Return which is the first that a literal subject matches, counted from 0."""
+        """Return which is the first that a published subject matches, counted from 0."""
         tokens = subject.split(b".")
         found: list[int | None] = []
         branches = [(self._root, 0)]
@@ -129,7 +138,8 @@ class FirstMatch:
                 found.append(node.ends)
                 continue
             found.append(node.opens)
-            children = node.literals.get(tokens[index]), node.star
+            token = tokens[index]
+            children = node.literals.get(token), None if token in _NO_STAR else node.star
             branches += [(child, index + 1) for child in children if child is not None]
         return min((number for number in found if number is not None), default=None)
 

@@ -19,6 +19,19 @@ def _match(pattern: list[bytes], subject: list[bytes]) -> bool:
     return pattern[0] in (b"*", subject[0]) and _match(pattern[1:], subject[1:])
 
 
+def is_mapped(source: bytes, subject: bytes) -> bool:
+    """Say whether a published subject, odd ones too, is one that a mapping's source stands for."""
+    wanted, tokens = source.split(b"."), subject.split(b".")
+    for index, want in enumerate(wanted):
+        if index == len(tokens):
+            return False
+        if want == b">":
+            return True
+        if tokens[index] in (b"", b">") or not (want[:1] == b"*" or want == tokens[index]):
+            return False
+    return len(wanted) == len(tokens)
+
+
 def is_subject(subject: bytes) -> bool:
     """Say whether it may be subscribed to."""
     tokens = subject.split(b".")

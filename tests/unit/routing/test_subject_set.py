@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from leafnode.protocol import subject as subjects
 from leafnode.routing import subject_set
 from leafnode.routing.subject_set import FirstMatch, SubjectSet
+from tests.oracle import matcher
 
+SOURCES = st.lists(
+    st.lists(st.sampled_from([b"a", b"*", b"*b", b">"]), min_size=1, max_size=4)
+    .map(b".".join)
+    .filter(matcher.is_subject),
+    max_size=40,
+)
+PUBLISHED = st.lists(st.sampled_from([b"a", b"b", b"*", b"*b", b">", b""]), min_size=1, max_size=4)
 TOKENS = st.sampled_from([b"a", b"b", b"*", b">", b""])
 SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(b".".join)
 PATTERNS = st.lists(SUBJECTS, max_size=40)
@@ -53,13 +61,11 @@ def test_of_a_long_list_few_patterns_are_looked_at(
     assert compared == []
 
 
-@given(PATTERNS, SUBJECTS)
-def test_the_first_of_the_patterns_that_match_is_found(
-    patterns: list[bytes], subject: bytes
-) -> None:
-    wanted = [n for n, pattern in enumerate(patterns) if subjects.matches(pattern, subject)]
+@given(SOURCES, PUBLISHED.map(b".".join))
+def test_the_first_of_the_sources_that_match_is_found(sources: list[bytes], subject: bytes) -> None:
+    wanted = [n for n, source in enumerate(sources) if matcher.is_mapped(source, subject)]
 
-    assert FirstMatch(patterns).of(subject) == (wanted[0] if wanted else None)
+    assert FirstMatch(sources).of(subject) == (wanted[0] if wanted else None)
 
 
 def test_how_many_nodes_a_walk_may_visit_is_known() -> None:
