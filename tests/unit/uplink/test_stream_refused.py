@@ -1,0 +1,167 @@
+"""What an uplink does when the hub says no, and when its configuration cannot work.
+
+Truth: docs/uplink.md, "When something is in the way".
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkStream
+from leafnode.uplink.status import State
+from tests.sim.uplink_world import OUTAGE_NS, World
+
+
+def test_a_gap_holds_back_up_to_where_everything_is_said_to_be_at_the_hub() -> None:
+    world = World()
+    world.hub.refuses.add(b"bad")
+    world.store(b"1", b"bad", b"3")
+
+    world.start()
+
+    assert world.hub.payloads() == [b"1", b"3"]
+    assert world.status.acked_seq == 1
+
+
+def test_what_is_wrong_for_a_whole_flight_shows_again_when_another_error_is_over() -> None:
+    world = World()
+    world.hub.denies_questions = True
+    world.hub.refuses.add(b"bad")
+    world.store(b"bad")
+    world.uplink.start()
+    world.clock.advance(31 * NS_PER_S)
+    assert "the hub refuses sequence 1" in world.status.last_error
+
+    world.hub.refuses.clear()
+    world.clock.advance(limits.UPLINK_REFUSED_MAX_NS)
+
+    assert "could not be asked" in world.status.last_error
+    assert "the hub refuses sequence 1" in world.status.former_error
+
+
+def test_a_refused_message_is_tried_again_with_growing_pauses_and_never_dropped() -> None:
+    world = World()
+    world.hub.refuses.add(b"bad")
+    world.store(b"1", b"bad", b"3")
+    world.start()
+    assert world.status.state is State.REFUSED
+    assert world.hub.payloads() == [b"1", b"3"]
+    assert "sequence 2: message size exceeds maximum (10054)" in world.status.last_error
+
+    world.store(b"4")
+    world.clock.advance(60 * NS_PER_S)
+    tries = sum(b".2" in msg_id for msg_id in world.hub.received)
+    assert 4 <= tries <= 8
+    assert world.hub.payloads() == [b"1", b"3"]
+    assert world.pending == [2, 4]
+
+    world.hub.refuses.clear()
+    world.clock.advance(limits.UPLINK_REFUSED_MAX_NS + NS_PER_S)
+    assert world.hub.payloads() == [b"1", b"3", b"bad", b"4"]
+    assert world.pending == []
+    assert world.status.state is State.RUNNING
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_refused_message_survives_a_cut_although_the_hub_has_later_ones(restarts: bool) -> None:
+    world = World()
+    world.hub.refuses.add(b"bad")
+    world.start()
+    world.store(b"1", b"bad", b"3", b"4")
+    world.clock.advance(15 * NS_PER_MS)  # stored at the hub, no answer is back yet
+    assert world.hub.payloads() == [b"1", b"3", b"4"]
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.hub.refuses.clear()
+
+    if restarts:
+        world.hub.up()
+        world.restart()
+    else:
+        world.link_up()
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"3", b"4", b"bad"]
+    assert world.pending == []
+
+
+def test_a_message_larger_than_the_hub_takes_is_not_sent_at_all() -> None:
+    world = World()
+    world.hub.max_payload = 300
+    world.start()
+
+    world.store(b"x" * 300)
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.received == []
+    assert world.status.state is State.REFUSED
+    assert "the hub takes at most 300" in world.status.last_error
+    assert world.pending == [1]
+
+
+def test_a_local_stream_that_captures_the_upstream_subjects_is_named_and_blocks() -> None:
+    world = World(subjects=(">",))
+
+    world.store(b"1")
+    world.start()
+
+    assert world.status.state is State.BLOCKED
+    assert world.status.last_error == "stream EV would capture its own > again"
+    assert world.hub.received == []
+
+
+def test_a_pub_ack_of_this_server_blocks() -> None:
+    world = World()
+    world.account.subscribe(
+        b"edge.>",
+        lambda delivery: (
+            world.account.publish(
+                delivery.messages[0][0], b'{"stream":"MINE","domain":"edge","seq":1}'
+            )
+            and None
+        ),
+    )
+
+    world.store(b"1")
+    world.start()
+
+    assert world.status.state is State.BLOCKED
+    assert world.status.last_error == "stream MINE of this server captures edge.>"
+    assert world.local.acks == []
+
+
+def test_a_pub_ack_of_another_hub_stream_does_not_count() -> None:
+    world = World()
+    world.start()
+    world.hub.stream = "OTHER"
+
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+
+    assert world.local.acks == []
+    assert "stored by stream OTHER of domain 'hub' instead" in world.status.last_error
+
+
+def test_the_domain_of_the_hub_must_not_be_our_own() -> None:
+    world = World(UplinkStream(stream="EV", hub_stream="AGG", domain="edge"))
+
+    world.start()
+
+    assert world.status.state is State.BLOCKED
+    assert world.status.last_error == "domain edge is this server's own, not the hub's"
+
+
+def test_nobody_upstream_is_tried_again_until_the_hub_takes_the_subject() -> None:
+    world = World(hub_subjects=(b"something.else",))
+    world.store(b"1")
+    world.start()
+    assert world.status.last_error == "nobody upstream takes edge.ev.a"
+    world.hub.down()
+
+    world.hub.subjects = (b"edge.>",)
+    world.hub.up()
+    world.clock.advance(limits.UPLINK_RETRY_MAX_NS)
+
+    assert world.hub.payloads() == [b"1"]

@@ -1,0 +1,230 @@
+"""Where an uplink goes on after an outage, a restart, a stream or a consumer made anew.
+
+Truth: docs/uplink.md, "After every connect, and after every start".
+"""
+
+from __future__ import annotations
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkStream
+from leafnode.uplink.status import Protection, State
+from tests.sim.uplink_world import OPTIONS, OUTAGE_NS, World, numbers
+
+
+def test_a_restart_after_the_duplicate_window_does_not_store_again_what_the_hub_has() -> None:
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1", b"2", b"3")
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [b"1", b"2", b"3"]
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+
+    world.hub.loses_acks = False
+    world.hub.up()
+    world.restart()
+    world.store(b"4")
+    world.clock.advance(5 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"2", b"3", b"4"]
+    assert world.pending == []
+    assert world.status.counters.skipped == 3
+
+
+def test_a_reconnect_after_the_duplicate_window_does_not_store_again_what_the_hub_has() -> None:
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(*numbers(1, 50))
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.store(*numbers(51, 60))
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+
+    world.link_up()
+    world.clock.advance(2 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 60)
+    assert world.status.counters.skipped == 50
+    assert world.status.counters.duplicates == 0
+
+
+def test_without_the_question_the_same_outage_stores_twice() -> None:
+    # The control: it shows that the two tests above fail when the resume step is left out.
+    world = World(UplinkStream(stream="EV"))
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+
+    world.link_up()
+    world.clock.advance(2 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"1"]
+    assert world.status.protection is Protection.WINDOW
+
+
+def test_a_link_that_breaks_in_the_middle_loses_and_doubles_nothing() -> None:
+    world = World(UplinkStream(stream="EV", hub_stream="AGG", domain="hub", window_msgs=8))
+    world.store(*numbers(1, 100))
+    world.uplink.start()
+
+    for _ in range(40):
+        world.clock.advance(33 * NS_PER_MS)
+        world.link_down()
+        world.clock.advance(OUTAGE_NS)
+        world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 100)
+    assert world.pending == []
+
+
+def test_a_lost_pub_ack_leads_to_the_question_and_not_to_a_blind_resend() -> None:
+    world = World()
+    world.start()
+    world.hub.questions.clear()
+    world.hub.loses_acks = True
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.hub.loses_acks = False
+
+    world.clock.advance(OPTIONS.ack_timeout_ns + NS_PER_S)
+
+    assert world.hub.received == [world.hub.received[0]]
+    assert world.hub.questions == [{"last_by_subj": "edge.ev.>"}]
+    assert world.local.acks == [1]
+    assert world.status.counters.resent == 0
+    assert world.status.last_error == ""
+    assert world.status.former_error == "the hub did not acknowledge in time"
+
+
+def test_the_hub_is_asked_for_each_subject_of_the_stream() -> None:
+    world = World(subjects=("ev.*", "alarm.>"))
+
+    world.start()
+
+    asked = [question["last_by_subj"] for question in world.hub.questions]
+    assert asked == ["edge.ev.*", "edge.alarm.>"]
+
+
+def test_another_stream_under_the_same_prefix_does_not_hide_where_this_one_is() -> None:
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.hub.publish(b"edge.other", b"of another stream")
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"of another stream"]
+
+
+def test_a_stream_made_anew_under_the_old_name_is_sent_from_its_first_message() -> None:
+    world = World()
+    world.start()
+    world.store(*numbers(1, 5))
+    world.clock.advance(NS_PER_S)
+    world.uplink.stop()
+
+    world.local.messages.clear()
+    world.local.last_seq = 0
+    world.local.consumers.clear()
+    world.local.created = "2026-02-02T00:00:00Z"
+    world.store(b"new 1", b"new 2")
+    world.restart()
+    world.clock.advance(2 * NS_PER_S)
+
+    assert world.hub.payloads()[5:] == [b"new 1", b"new 2"]
+
+
+def test_a_consumer_made_anew_sends_nothing_twice() -> None:
+    world = World()
+    world.store(*numbers(1, 5))
+    world.start()
+    world.uplink.stop()
+    world.local.consumers.clear()
+    world.clock.advance(OUTAGE_NS)
+
+    world.restart()
+    world.store(b"6")
+    world.clock.advance(2 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 6)
+    assert world.pending == []
+
+
+def test_a_hub_that_is_ahead_of_the_stream_does_not_swallow_new_messages() -> None:
+    world = World()
+    world.store(*numbers(1, 5))
+    world.start()
+    world.uplink.stop()
+    world.clock.advance(OUTAGE_NS)
+
+    # A backup from when the stream ended at 2.
+    world.local.last_seq = 2
+    world.local.consumers.clear()
+    for seq in (3, 4, 5):
+        del world.local.messages[seq]
+    world.store(b"other 3")
+    world.restart()
+    world.clock.advance(2 * NS_PER_S)
+
+    assert b"other 3" in world.hub.payloads()
+    assert "this stream ends before it" in world.status.last_error
+
+
+def test_a_former_run_is_collected_before_anything_new_is_sent() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(b"1", b"2")
+    world.clock.advance(NS_PER_S)
+    assert world.pending == [1, 2]
+
+    world.hub.up()
+    world.restart()
+    world.store(b"3")
+    world.clock.advance(limits.UPLINK_ACK_WAIT_NS + NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"2", b"3"]
+
+
+def test_a_hub_that_may_not_be_asked_leaves_only_the_duplicate_window() -> None:
+    world = World()
+    world.hub.denies_questions = True
+    world.store(b"1")
+    world.uplink.start()
+
+    world.clock.advance(20 * NS_PER_S)
+    assert world.hub.payloads() == []
+    assert world.status.state is State.ASKING
+
+    world.clock.advance(10 * NS_PER_S)
+    assert world.hub.payloads() == [b"1"]
+    assert world.status.protection is Protection.WINDOW
+    assert "could not be asked" in world.status.last_error
+
+
+def test_the_backlog_flows_within_two_seconds_of_the_link() -> None:
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, 1000))
+    world.clock.advance(OUTAGE_NS)
+
+    world.link_up()
+    world.clock.advance(2 * NS_PER_S)
+
+    assert world.hub.payloads() == numbers(1, 1000)
