@@ -104,7 +104,7 @@ class WebsocketAuthorization:
 
 @dataclass(frozen=True, slots=True)
 class Websocket:
-    """`websocket { … }`. Either `tls` or `no_tls`. Origins as (scheme, host, port)."""
+    """`websocket { … }`. Either `tls` or `no_tls`."""
 
     host: str = "0.0.0.0"  # noqa: S104 -- nats-server's default
     port: int = 0
@@ -112,7 +112,7 @@ class Websocket:
     no_tls: bool = False
     tls: ListenerTls | None = None
     same_origin: bool = False
-    allowed_origins: tuple[tuple[str, str, int], ...] = ()
+    allowed_origins: tuple[str, ...] = ()  # as written
     compression: bool = False
     handshake_timeout_ns: int = limits.WEBSOCKET_HANDSHAKE_NS
     ping_interval_ns: int = 0  # 0: the server's

@@ -28,7 +28,7 @@ _COOKIE_NAME: Final = _HEADER_NAME
 _OWN_HEADERS: Final = frozenset(
     {"host", "content-length", "connection", "upgrade", "nats-no-masking"}
 )
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def websocket(place: Place) -> Websocket | None:
@@ -72,24 +72,28 @@ def _authorization(place: Place) -> WebsocketAuthorization:
     return WebsocketAuthorization(**given.values)
 
 
-def _origin(place: Place) -> tuple[str, str, int]:
+def origin_of(text: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of an allowed origin. Raises ValueError."""
+    parts = urlsplit(text)
+    port = parts.port
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(": allowed origins must be absolute URLs with http or https scheme")
+    if not parts.hostname:
+        raise ValueError(": host is required")
+    return parts.scheme, parts.hostname, _DEFAULT_PORTS[parts.scheme] if port is None else port
+
+
+def _origin(place: Place) -> str:
     text = convert.text(place)
     try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise place.error(f"unable to parse allowed origin {quoted(text)}") from None
-    if parts.scheme not in DEFAULT_PORTS:
-        raise place.error(
-            f"unable to parse allowed origin {quoted(text)}: allowed origins must be absolute URLs "
-            "with http or https scheme"
-        )
-    if not parts.hostname:
-        raise place.error(f"unable to parse allowed origin {quoted(text)}: host is required")
-    return parts.scheme, parts.hostname, DEFAULT_PORTS[parts.scheme] if port is None else port
+        origin_of(text)
+    except ValueError as error:
+        why = str(error) if str(error).startswith(": ") else ""  # urlsplit's words say less
+        raise place.error(f"unable to parse allowed origin {quoted(text)}{why}") from None
+    return text
 
 
-def _origins(place: Place) -> tuple[tuple[str, str, int], ...]:
+def _origins(place: Place) -> tuple[str, ...]:
     if isinstance(place.node.value, list):
         return tuple(_origin(item) for item in place.items("origins"))
     return (_origin(place),)

@@ -144,6 +144,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
 _FREE_PORT: Final = -1
 _MAPS: Final = frozenset({"default_js_domains", "FeatureFlags"})
 _DURATIONS: Final = frozenset({"SyncInterval"})
+_LISTS: Final = frozenset({"allowed_origins"})
 # Of the port for leafs what may not change, and what nats-server calls it.
 _LEAF_FIELDS: Final = {
     "host": "Host",
@@ -202,11 +203,15 @@ def changes(old: Options, new: Options) -> list[Change]:
 
 
 def _check_websocket(old: Websocket | None, new: Websocket | None) -> None:
-    """Its certificates may be others; all else of the listener stays."""
-    if old is None or new is None or replace(old, tls=None) != replace(new, tls=None):
+    """Its certificates may be others, and origins in another order; all else of it stays."""
+    if old is None or new is None or _unchanging(old) != _unchanging(new):
         raise ReloadError(_websocket_change(old, new))
     if (old.tls is None) is not (new.tls is None):
         raise ReloadError(_websocket_change(old, new))
+
+
+def _unchanging(listener: Websocket) -> Websocket:
+    return replace(listener, tls=None, allowed_origins=tuple(sorted(listener.allowed_origins)))
 
 
 def _check_leaf_port(old: LeafOptions | None, new: LeafOptions | None) -> None:
@@ -324,4 +329,6 @@ def _shown(value: Any, name: str = "") -> str:
         return str(value)
     if isinstance(value, HostPort):
         return f"{value.host}:{value.port}"
+    if name in _LISTS:
+        return f"[{' '.join(value)}]"
     return ""

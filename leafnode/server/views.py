@@ -167,8 +167,6 @@ def _websocket(server: Server) -> dict[str, object]:
     options = server.options.websocket
     if options is None:
         return {}
-    from leafnode.config.websocket import DEFAULT_PORTS
-
     port = server.websocket.port if server.websocket is not None else options.port
     handshake_ns, own = options.handshake_timeout_ns, options.authorization
     shown: dict[str, object] = {
@@ -181,10 +179,7 @@ def _websocket(server: Server) -> dict[str, object]:
         "auth_timeout": number(own.timeout_ns / NS_PER_S) if own is not None else 0,
         "no_tls": options.no_tls,
         "same_origin": options.same_origin,
-        "allowed_origins": [
-            f"{scheme}://{host}" + ("" if n == DEFAULT_PORTS[scheme] else f":{n}")
-            for scheme, host, n in options.allowed_origins
-        ],
+        "allowed_origins": options.allowed_origins,
         "compression": options.compression,
         "tls_map": options.tls is not None and options.tls.verify_and_map,
         "tls_pinned_certs": sorted(options.tls.pinned_certs) if options.tls is not None else [],

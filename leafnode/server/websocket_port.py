@@ -132,6 +132,7 @@ def _nothing() -> None:
 
 
 def _handshake_rules(websocket: Websocket, *, leafs: bool) -> HandshakeRules:
+    from leafnode.config.websocket import origin_of
     from leafnode.net.websocket_handshake import HandshakeRules
 
     cookies = {
@@ -144,7 +145,7 @@ def _handshake_rules(websocket: Websocket, *, leafs: bool) -> HandshakeRules:
     return HandshakeRules(
         is_tls=websocket.tls is not None,
         same_origin=websocket.same_origin,
-        allowed_origins=frozenset(websocket.allowed_origins),
+        allowed_origins=frozenset(map(origin_of, websocket.allowed_origins)),
         compression=websocket.compression,
         cookies=cookies,
         headers=websocket.headers,

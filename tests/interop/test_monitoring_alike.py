@@ -139,7 +139,7 @@ websocket {
   listen: "127.0.0.1:-1", no_tls: true, advertise: "w.example:80", no_auth_user: n
   compression: true
   handshake_timeout: "4s", same_origin: true, authorization { timeout: 6 }
-  allowed_origins: [ "http://a.example", "https://b.example:8443", "https://c.example" ]
+  allowed_origins: [ "http://a.example", "https://B.example:8443/x", "https://c.example:443" ]
 }
 """
 REMOTES: Final = """remotes: [

@@ -15,6 +15,7 @@ from leafnode.config.listener_options import (
     WebsocketAuthorization,
 )
 from leafnode.config.parser import parse
+from leafnode.config.websocket import origin_of
 from leafnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def test_every_key_fills_its_field() -> None:
         advertise="edge.example:443",
         tls=ListenerTls((CertificatePair("c", "k"),)),
         same_origin=True,
-        allowed_origins=(("https", "a.example", 443), ("http", "b.example", 81)),
+        allowed_origins=("https://a.example", "http://b.example:81"),
         compression=True,
         handshake_timeout_ns=3 * NS_PER_S,
         ping_interval_ns=30 * NS_PER_S,
@@ -68,6 +69,14 @@ def test_every_key_fills_its_field() -> None:
         headers=(("X-A", "b"),),
     )
     assert "s3cret" not in repr(found)
+
+
+def test_an_origin_is_kept_as_written_and_compared_by_scheme_host_and_port() -> None:
+    text = "https://A.example/x?y"
+
+    assert websocket(f"port: 80, no_tls: true, origin: '{text}'").allowed_origins == (text,)
+    assert origin_of(text) == ("https", "a.example", 443)
+    assert origin_of("http://b.example:80") == origin_of("http://b.example")
 
 
 @pytest.mark.parametrize("text", ["listen: 80, port: 81", "listen: 81"])

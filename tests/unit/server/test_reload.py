@@ -108,6 +108,19 @@ def test_a_refused_websocket_names_what_changed_and_no_secret() -> None:
     assert refusal(old, new) == f"config reload not supported for {text}"
 
 
+def test_origins_of_a_websocket_may_come_in_another_order_and_no_others() -> None:
+    old, new, other = (
+        Options(websocket=Websocket(allowed_origins=origins))
+        for origins in (("http://a", "http://b"), ("http://b", "http://a"), ("http://b:80",))
+    )
+
+    text = "Websocket: old={allowed_origins:[http://a http://b]}, "
+    assert [change.field for change in changes(old, new)] == ["websocket"]
+    assert refusal(old, other) == (
+        f"config reload not supported for {text}new={{allowed_origins:[http://b:80]}}"
+    )
+
+
 PORT = LeafListener(host="127.0.0.1", port=7422, tls=ListenerTls())
 
 
