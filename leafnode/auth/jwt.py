@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -30,6 +31,8 @@ from leafnode.errors import AuthError, quoted
 from leafnode.limits import JWT_CHARS_MAX, JWT_DEPTH_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.auth.claims import Claims
 
 START: Final = "eyJ"  # what every JWT starts with: `{"`
@@ -40,6 +43,8 @@ _VERSION_MAX: Final = 2
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _HEADER: Final = base64.urlsafe_b64encode(b'{"typ":"JWT","alg":"ed25519-nkey"}').rstrip(b"=")
+
+Pairs: TypeAlias = tuple[tuple[str, Any], ...]  # what an object says, in its order
 
 ClaimsT = TypeVar("ClaimsT", bound="Claims")
 
@@ -52,8 +57,16 @@ _TYPES: Final[dict[str, tuple[type[Claims], str]]] = {
     "authorization_response": (AuthorizationResponse, "A"),
 }
 
-# Fields whose value has keys of its own, which are no names of fields.
-_MAPS: Final = frozenset({"mappings", "revocations", "tiered_limits"})
+# Fields whose value has keys of its own, which are no names of fields, and what null is there.
+_MAPS: Final[dict[str, Callable[[], object]]] = {
+    "mappings": list,
+    "revocations": int,
+    "tiered_limits": dict,
+}
+_GENERIC_MAPS: Final[dict[str, Callable[[], object]]] = {"nats": type(None)}
+# Fields that null takes away: pointers in Go, and networks, which may be a text.
+_OPTIONAL: Final = frozenset({"resp", "service_latency", "src", "trace"})
+_SIGNING_KEYS: Final = "signing_keys"
 # Letters that Go takes for an s and a k in a name.
 _FOLDED: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
 _KINDS: Final = frozenset({"stream", "service"})
@@ -65,7 +78,7 @@ def decode(token: str, wanted: type[ClaimsT]) -> ClaimsT:
     """Return the claims of a JWT of one type whose signature holds. Raises AuthError."""
     header, body, signature = _split(token)
     algorithm = _algorithm(header)
-    fields = _json_object(body, keeps_nats=wanted is GenericClaims)
+    fields = _json_object(body, wanted)
     nats = fields.get("nats")
     nats = nats if isinstance(nats, dict) else {}
     if wanted is GenericClaims:  # they need no version: their form is that of the algorithm
@@ -135,11 +148,8 @@ def _algorithm(header: str) -> str:
     return algorithm.lower()
 
 
-def _json_object(part: str, *, keeps_nats: bool = False) -> dict[str, Any]:
-    """Return an object whose fields have the names that they have here, and no nulls.
-
-    `keeps_nats`: what is in `nats` keeps its names. Raises AuthError.
-    """
+def _json_object(part: str, wanted: type[Claims] | None = None) -> dict[str, Any]:
+    """Return an object whose fields have the names that they have here. Raises AuthError."""
     raw = _bytes(part)
     try:
         msgspec.json.decode(raw)  # is stricter, and keeps only the last of several of one name
@@ -148,10 +158,9 @@ def _json_object(part: str, *, keeps_nats: bool = False) -> dict[str, Any]:
         raise AuthError("a part of a JWT is not JSON") from None
     if not isinstance(fields, tuple):
         raise AuthError("a part of a JWT is not a JSON object")
-    kept = frozenset({"nats"}) if keeps_nats else _MAPS
-    clean = _as_go_reads(fields, JWT_DEPTH_MAX, kept)
-    assert isinstance(clean, dict), "an object becomes a dict"
-    return clean
+    return _GoReader(
+        _GENERIC_MAPS if wanted is GenericClaims else _MAPS, adds_keys=wanted is AccountClaims
+    ).fields(fields)
 
 
 def _bytes(part: str) -> bytes:
@@ -161,51 +170,73 @@ def _bytes(part: str) -> bytes:
     return raw
 
 
-def _as_go_reads(
-    value: object,
-    depth: int,
-    kept: frozenset[str],
-    *,
-    is_map: bool = False,
-    before: object = None,
-) -> object:
-    """Go reads null as absent, within a list as an empty text, which allows nothing; and the name
-    of a field in capitals, too.
+class _GoReader:
+    """Turns JSON, objects as pairs, into what Go's decoder makes of it.
 
-    Where a name comes again the last counts, but what is in an object is added to what one `before`
-    it says, also within a list, place by place: nobody's deny list is lost. `value` has objects as
-    pairs. `kept` are fields whose value is a map (`is_map`): its keys are no names, and what comes
-    again there replaces what was. Raises AuthError for what is nested deeper than claims are, and
-    where one name has an object and something else.
+    A name in capitals is the field's, too. Where one comes again the last counts, but what is in an
+    object is added to what one before it says, also within a list, place by place: nobody's deny
+    list is lost. `maps` are fields whose keys are no names: what comes again there replaces what
+    was. Null takes away a list, a map and what `_OPTIONAL` names, and nothing else; within a list
+    it is an empty text, which allows nothing. Raises AuthError for what is nested deeper than
+    claims are, and where one name has an object and something else.
     """
-    if depth == 0:
-        raise AuthError("the claims of a JWT are nested too deep")
-    if before is not None and isinstance(value, tuple) != isinstance(before, dict):
-        raise AuthError("a name in the claims of a JWT stands for two kinds of values")
-    if isinstance(value, tuple):
-        clean: dict[str, object] = before if isinstance(before, dict) else {}
-        for written, item in value:
-            name = written if is_map or written.islower() else written.translate(_FOLDED).lower()
-            if item is not None:
-                in_map = not is_map and name in kept
-                known = None if is_map else clean.get(name)
-                clean[name] = _as_go_reads(item, depth - 1, kept, is_map=in_map, before=known)
+
+    def __init__(self, maps: dict[str, Callable[[], object]], *, adds_keys: bool) -> None:
+        self._maps = maps
+        self._adds_keys = adds_keys  # a second list of signing keys is added to the first
+
+    def fields(
+        self, pairs: Pairs, depth: int = JWT_DEPTH_MAX, before: object = None
+    ) -> dict[str, Any]:
+        """Return an object whose keys are names of fields."""
+        clean: dict[str, Any] = before if isinstance(before, dict) else {}
+        for written, item in pairs:
+            name = written if written.islower() else written.translate(_FOLDED).lower()
+            known = clean.get(name)
+            adds = self._adds_keys and name == _SIGNING_KEYS
+            if item is None:
+                if not adds and (isinstance(known, list) or name in _OPTIONAL | self._maps.keys()):
+                    clean.pop(name, None)
+            elif adds and isinstance(item, list):
+                clean[name] = (known or []) + self._list(item, depth - 1, [])
+            else:
+                clean[name] = self._value(item, depth - 1, known, self._maps.get(name))
         return clean
-    if isinstance(value, list):
-        # What is no object is not added to, and nothing is left where there was less.
-        told = before[: len(value)] if isinstance(before, list) else []
-        olds = [old if isinstance(old, dict) else None for old in told]
-        return [
-            ""
-            if item is None
-            else _as_go_reads(
-                item, depth - 1, kept, before=old if isinstance(item, tuple) else None
-            )
-            for item, old in zip(value, olds + [None] * (len(value) - len(olds)), strict=True)
-        ]
-    if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
-        raise AuthError("a number in the claims of a JWT is too large")
-    return value
+
+    def _value(
+        self,
+        value: object,
+        depth: int,
+        before: object = None,
+        zero: Callable[[], object] | None = None,
+    ) -> object:
+        """Return one value; `zero` makes what null is in it where it is a map."""
+        if depth == 0:
+            raise AuthError("the claims of a JWT are nested too deep")
+        if before is not None and isinstance(value, tuple) != isinstance(before, dict):
+            raise AuthError("a name in the claims of a JWT stands for two kinds of values")
+        if isinstance(value, tuple):
+            if zero is None:
+                return self.fields(value, depth, before)
+            clean: dict[str, object] = before if isinstance(before, dict) else {}
+            for name, item in value:
+                clean[name] = zero() if item is None else self._value(item, depth - 1)
+            return clean
+        if isinstance(value, list):
+            return self._list(value, depth, before if isinstance(before, list) else [])
+        if isinstance(value, int) and not _INT64_MIN <= value <= _INT64_MAX:
+            raise AuthError("a number in the claims of a JWT is too large")
+        return value
+
+    def _list(self, items: list[object], depth: int, before: list[object]) -> list[object]:
+        found: list[object] = []
+        for item, old in zip_longest(items, before[: len(items)]):
+            if item is None:
+                found.append(old if isinstance(old, str) else "")
+            else:
+                is_added = isinstance(item, tuple) and isinstance(old, dict)
+                found.append(self._value(item, depth - 1, old if is_added else None))
+        return found
 
 
 def _version_and_type(fields: dict[str, Any], nats: dict[str, Any]) -> tuple[int, str]:
@@ -242,7 +273,7 @@ def _check_kinds(nats: dict[str, Any], form: str) -> None:
         several = nats.get(field)
         for one in several if isinstance(several, list) else ():
             _check_kind(one, "type")
-    keys = nats.get("signing_keys")
+    keys = nats.get(_SIGNING_KEYS)
     for key in keys if isinstance(keys, list) else ():
         if isinstance(key, dict) and key.get("kind") != _SCOPE:
             raise AuthError("unknown signing key scope %!q(<nil>)")  # nats-server's own slip
@@ -256,7 +287,7 @@ def _check_kind(one: object, name: str) -> None:
 
 def _list_networks(nats: dict[str, Any]) -> None:
     """Make a list of `src` given as one text, for a user and for a scope's template."""
-    keys = nats.get("signing_keys")
+    keys = nats.get(_SIGNING_KEYS)
     scopes = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
     for limits in (nats, *(scope.get("template") for scope in scopes)):
         if isinstance(limits, dict) and isinstance(networks := limits.get("src"), str):

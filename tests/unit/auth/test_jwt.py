@@ -361,6 +361,9 @@ def test_names_of_fields_may_have_capitals_and_keys_of_maps_are_kept() -> None:
         ('"pub":{"allow":["a"]}', ["a"], ["secret"]),
         ('"Pub":{"Deny":["b"],"DENY":["c"]}', ["x"], ["c"]),
         ('"PUB":null', ["x"], ["secret"]),
+        ('"Pub":{"Deny":null}', ["x"], []),
+        ('"Pub":{"allow":null,"Allow":["b"]}', ["b"], ["secret"]),
+        ('"Pub":{"allow":[null,null]}', ["x", ""], ["secret"]),
         ('"Pub":{"deny":[]}', ["x"], []),
     ],
 )
@@ -392,6 +395,62 @@ def test_what_comes_again_in_a_list_is_added_place_by_place_and_in_a_map_replace
     assert (export.subject, export.token_req, export.allow_trace) == ("a", True, True)
     assert [(one.subject, one.weight) for one in body.mappings["a"]] == [("z", 0)]
     assert body.mappings["b"][0].subject == "y"
+
+
+def test_null_takes_away_what_is_optional_and_leaves_what_is_not() -> None:
+    header, claims = parts(
+        REALM.user_jwt(ANN, resp={"max": 5}, src=["10.0.0.0/8"], tags=["a"], payload=9)
+    )
+    text = says_also(claims, '"RESP":null,"src":null,"tags":null,"payload":null')
+    later = says_also(claims, '"Resp":null,"resp":{"ttl":7}')
+
+    nats = jwt.decode(signed_text(json.dumps(header), text, REALM.account), UserClaims).nats
+    resp = jwt.decode(signed_text(json.dumps(header), later, REALM.account), UserClaims).nats.resp
+
+    assert (nats.resp, nats.src, nats.tags, nats.payload) == (None, (), (), 9)
+    assert resp is not None
+    assert (resp.max, resp.ttl) == (0, 7)
+
+
+def test_null_in_a_map_is_nothing_and_takes_a_whole_map_away() -> None:
+    header, claims = parts(
+        REALM.account_jwt(
+            revocations={ANN.public: 5, "*": 6},
+            mappings={"a": [{"subject": "x"}]},
+            limits={"subs": 1, "tiered_limits": {"R1": {"streams": 1}}},
+            trace={"dest": "t"},
+        )
+    )
+    some = (
+        f'"Revocations":{{"{ANN.public}":null}},"mappings":{{"a":null}},"limits":null,"trace":{{}}'
+    )
+    all_of_it = '"revocations":null,"mappings":null,"limits":{"tiered_limits":null},"Trace":null'
+
+    first, second = (
+        jwt.decode(
+            signed_text(json.dumps(header), says_also(claims, more), REALM.operator), AccountClaims
+        ).nats
+        for more in (some, all_of_it)
+    )
+
+    assert (first.revocations, first.mappings) == ({ANN.public: 0, "*": 6}, {"a": ()})
+    assert first.limits.tiered_limits["R1"].streams == 1
+    assert first.trace is not None
+    assert first.trace.dest == "t"
+    assert (second.revocations, second.mappings, second.trace) == ({}, {}, None)
+    assert (second.limits.subs, second.limits.tiered_limits) == (1, {})
+
+
+def test_signing_keys_of_an_account_that_come_again_are_more_of_them() -> None:
+    one, other = (Key(ACCOUNT).public for _ in range(2))
+    scope = {"kind": "user_scope", "key": one, "template": {"sub": {"deny": ["a"]}}}
+    header, claims = parts(REALM.account_jwt(signing_keys=[scope]))
+    text = says_also(claims, f'"Signing_Keys":["{other}"],"signing_keys":null')
+
+    body = jwt.decode(signed_text(json.dumps(header), text, REALM.operator), AccountClaims).nats
+
+    assert list(body.signers) == [one, other]
+    assert body.signers[one] is not None
 
 
 @pytest.mark.parametrize("again", ['"PUB":["a"]', '"PUB":"a"'])
