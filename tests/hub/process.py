@@ -31,13 +31,21 @@ def nats_server_path() -> str | None:
     return str(beside) if beside.exists() else shutil.which("nats-server")
 
 
+_given: set[int] = set()  # by this process; a cluster needs so many that chance would repeat one
+
+
 def free_ports(count: int) -> list[int]:
-    """Return ports that are free now; nobody promises that they stay so."""
+    """Return ports that are free now, none of them twice; nobody promises that they stay free."""
+    ports: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
+        while len(ports) < count:
+            sock = stack.enter_context(socket.socket())
             sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
+            port: int = sock.getsockname()[1]
+            if port not in _given:
+                _given.add(port)
+                ports.append(port)
+    return ports
 
 
 def end_process(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
@@ -82,6 +90,15 @@ class Hub:
 
     def start(self) -> None:
         """Start and return when it serves. Raises RuntimeError with its log when it does not."""
+        self.launch()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def launch(self) -> None:
+        """Start, and do not wait: a node of a cluster may serve only when there are others."""
         assert self.process is None
         self.directory.mkdir(parents=True, exist_ok=True)
         file = self.directory / "hub.conf"
@@ -93,11 +110,6 @@ class Hub:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.kill()
-            raise
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -106,6 +118,19 @@ class Hub:
     def stop(self) -> None:
         """SIGTERM, and SIGKILL if that takes long. Does nothing when it does not run."""
         self._end(signal.SIGTERM)
+
+    def ended(self) -> bool:
+        """Say whether it was started and ended by itself."""
+        return self.process is not None and self.process.poll() is not None
+
+    def answers(self) -> bool:
+        """Say whether it serves and is well."""
+        with (
+            contextlib.suppress(OSError),
+            urlopen(f"http://127.0.0.1:{self.http_port}/healthz", timeout=1),
+        ):
+            return True
+        return False
 
     def get(self, path: str) -> dict[str, Any]:
         """Return what a monitoring endpoint says: get("leafz")."""
@@ -133,10 +158,7 @@ class Hub:
             assert self.process is not None
             if self.process.poll() is not None:
                 raise RuntimeError(f"nats-server did not start:\n{self.log_file.read_text()}")
-            with (
-                contextlib.suppress(OSError),
-                urlopen(f"http://127.0.0.1:{self.http_port}/healthz", timeout=1),
-            ):
+            if self.answers():
                 return
             time.sleep(POLL_S)
         raise RuntimeError(f"nats-server is not ready:\n{self.log_file.read_text()}")
