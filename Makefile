@@ -11,7 +11,7 @@ RUNS ?= 2000
 EXAMPLES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip failing model bench suite package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip failing model bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,9 @@ bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minut
 
 suite: $(VENV)/.dev ## the tests of nats.py on leafnode and on nats-server, 30 minutes; NATSPY_SRC=checkout
 	@$(BIN)/python -m tests.suites.natspy
+
+suite-c: $(VENV)/.dev ## the tests of nats.c on leafnode and on nats-server, 30 minutes; NATSC_SRC=checkout; needs gcc, cmake
+	@$(BIN)/python -m tests.suites.natsc
 
 package: $(VENV)/.dev ## build the wheel and the source archive into dist/
 	@$(PIP) build && $(BIN)/python -m build --outdir dist .

@@ -2,6 +2,6 @@
 
 import sys
 
-from leafnode.cli.main import main
+from leafnode.cli.start import main
 
 sys.exit(main())

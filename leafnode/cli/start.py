@@ -1,0 +1,21 @@
+"""What runs first: until the server takes its signals, an interrupt ends the process unsaid.
+
+Loading the code takes most of a start, and Python would answer with a traceback. It must not load
+anything itself. Truth: nats-server, which an interrupt ends like any program before its handlers
+are there.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+
+def main() -> int:
+    """Run the command and return its exit status, see `leafnode.cli.main.main`."""
+    cleans_up = sys.argv[1:2] == ["store"]
+    if not cleans_up and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # left alone where it is ignored
+    from leafnode.cli.main import main as run
+
+    return run()
