@@ -62,8 +62,9 @@ async def world(directory: Path) -> AsyncIterator[tuple[Node, Node]]:
     """The hub and the edge: X is linked to A without limits, Y to B as a limited user."""
     with running(REAL, directory, "hub", HUB) as hub:
         at = f"127.0.0.1:{hub.leaf_port}"
+        denied = 'deny_imports: "no.in", deny_exports: "no.out"'
         remotes = f"""reconnect: 100ms, remotes: [
-            {{ url: "nats-leaf://a:a@{at}", account: X, deny_imports: "no.in", deny_exports: "no.out" }}
+            {{ url: "nats-leaf://a:a@{at}", account: X, {denied} }}
             {{ url: "nats-leaf://limited:l@{at}", account: Y }} ]"""
         with running(OURS, directory, "edge", EDGE, leafnodes=remotes) as edge:
             await linked(edge, 2)

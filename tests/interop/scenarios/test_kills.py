@@ -10,6 +10,7 @@ import nats
 import pytest
 
 from tests.hub.process import nats_server_path
+from tests.interop.edge import until
 from tests.interop.nodes import (
     OURS,
     REAL,
@@ -21,6 +22,7 @@ from tests.interop.nodes import (
 )
 from tests.interop.scenarios.streams import (
     ANSWER_S,
+    ARRIVAL_S,
     arrived,
     elsewhere,
     made,
@@ -74,10 +76,10 @@ async def killed_under_load(victim: Node, *publishers: Publisher) -> None:
     async with asyncio.TaskGroup() as group:
         for one in publishers:
             group.create_task(one.run(one._next + 3 * BEFORE_KILL))
-        while any(
-            len(one.acknowledged) < goal for one, goal in zip(publishers, goals, strict=True)
-        ):
-            await asyncio.sleep(0.01)
+        for one, goal in zip(publishers, goals, strict=True):
+            await until(
+                lambda one=one, goal=goal: len(one.acknowledged) >= goal, timeout_s=ARRIVAL_S
+            )
         victim.kill()
         await asyncio.to_thread(victim.start)
 
