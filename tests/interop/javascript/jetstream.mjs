@@ -35,8 +35,8 @@ const pull = await js.consumers.get("S", "D");
 show("fetch", await take(await pull.fetch({ max_messages: 3 }), 3));
 const again = await pull.next();
 again.nak();
-show("nak", (await pull.next()).info.deliveryCount);
-show("last", (await pull.next()).string());
+// nats-server may see the next request before it sees the NAK.
+show("nak", (await take(await pull.fetch({ max_messages: 2 }), 2)).sort());
 show("empty", await pull.next({ expires: 1000 }));
 const ordered = await js.consumers.get("S", { deliver_policy: DeliverPolicy.LastPerSubject });
 show("ordered", await take(await ordered.consume(), 4));
