@@ -282,7 +282,10 @@ class Link:
         return self.linked_wall_ns
 
     def _begin(self, account: Account, terms: Terms) -> None:
-        """Let messages and interest flow. The account has counted the link in."""
+        """Let messages and interest flow. The account has counted the link in.
+
+        Ours is told first, in this turn or in as many as it takes.
+        """
         peer = self.peer
         peer.name, peer.leaf = terms.name, terms.side
         peer.headers, peer.traces = terms.headers, terms.traces
@@ -301,7 +304,7 @@ class Link:
         rest = self._session.take_rest()
         if rest:
             self._lane.feed(rest)
-            self._read_lines()
+        self._read_lines()
 
     # session to account
 
@@ -322,8 +325,16 @@ class Link:
         self._settle()
 
     def _read_lines(self) -> None:
-        """Handle what was read, as far as it goes and as long as others need not wait."""
+        """Handle what was read, as far as it goes and as long as others need not wait.
+
+        Nothing is before the other side was told what is wanted here: it could have us send it a
+        request whose reply subject it does not know of.
+        """
         assert self._lane is not None, "the link is up"
+        assert self._interest is not None, "the link is up"
+        if not self._interest.tell():
+            self._yield()
+            return
         now_ns = self._clock.monotonic_ns()
         lane, outbox = self._lane, self.peer.outbox
         while not self.over:
@@ -335,9 +346,13 @@ class Link:
                 self._session.receive_line(line, now_ns)
                 self._settle()
             if lane.starved or outbox.work_left <= 0:
-                if self.transport is not None and not self.over:
-                    self.transport.yield_turn()
+                self._yield()
                 return
+
+    def _yield(self) -> None:
+        """Go on after the others had their turn."""
+        if self.transport is not None and not self.over:
+            self.transport.yield_turn()
 
     def _settle(self) -> None:
         """Write what the session wants written, then act on what it saw."""

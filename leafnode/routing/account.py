@@ -181,8 +181,8 @@ class Account:
         return self.local_interest.get(key, 0) + self.leaf_interest.count(key, to)
 
     def wanted(self) -> list[tuple[bytes, bytes]]:
-        """Return every key that anybody wants, once."""
-        return list(dict.fromkeys((*self.local_interest, *self.leaf_interest)))
+        """Return every key that anybody wants now; what is wanted here and on leafs comes twice."""
+        return [*self.local_interest, *self.leaf_interest]
 
     def _change_leaf_interest(self, sub: Subscription, by: int) -> None:
         key, side = (sub.subject, sub.queue), sub.peer.leaf

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import Between, spoke_rules
-from leafnode.limits import LINK_WORK
+from leafnode.limits import LINK_WORK, TURN_WORK
 from leafnode.protocol.leaf_op import LeafSub, LeafUnsub, SubjectRulesInfo, parse_leaf_line
-from leafnode.routing.peer import Kind
+from leafnode.routing.peer import Kind, LeafSide
 from tests.sim.clock import FakeClock
 from tests.sim.peers import FakePeer, account
 
@@ -32,13 +32,18 @@ class World:
         self.interest = Interest(self.account, self.peer, rules, self.clock)
         self.client = FakePeer(self.account)
 
+    def start(self) -> None:
+        """Tell everything in one turn."""
+        self.interest.start(b"$LDS.own")
+        assert self.interest.tell()
+
     def take(self) -> bytes:
         return self.peer.got()
 
 
 def started(**more: SubjectRulesInfo) -> World:
     world = World(**more)
-    world.interest.start(b"$LDS.own")
+    world.start()
     world.take()
     return world
 
@@ -50,7 +55,7 @@ def test_at_the_start_every_key_is_announced_once_and_the_loop_subject() -> None
     world.client.subscribe(b"work", b"3", b"Q")
     world.client.subscribe(b"work", b"4", b"Q")
 
-    world.interest.start(b"$LDS.own")
+    world.start()
 
     assert world.take() == b"LS+ $LDS.own\r\nLS+ a\r\nLS+ work Q 2\r\n"
 
@@ -60,7 +65,7 @@ def test_each_link_that_is_told_of_a_key_is_work_of_the_turn() -> None:
     rules = spoke_rules(Between("edge", "hub"))
     for cid in (10, 11):
         peer = FakePeer(world.account, cid=cid, kind=Kind.LEAF)
-        Interest(world.account, peer, rules, world.clock).start(b"$LDS.own")
+        Interest(world.account, peer, rules, world.clock).start(b"$LDS.own")  # nothing to tell yet
     outbox = world.account.system.outbox
 
     def work_of(act: Callable[[], object]) -> int:
@@ -79,7 +84,7 @@ def test_all_that_is_announced_at_the_start_is_work_of_the_turn() -> None:
         world.client.subscribe(b"s.%d" % sid, b"%d" % sid)
     before = world.peer.outbox.work_left
 
-    world.interest.start(b"$LDS.own")
+    world.start()
 
     assert before - world.peer.outbox.work_left == 5 * LINK_WORK
 
@@ -194,6 +199,63 @@ def test_after_the_stop_nothing_is_sent_and_no_timer_waits() -> None:
     assert world.account.watchers == []
 
 
+def test_what_one_turn_has_no_room_for_is_told_in_the_next() -> None:
+    world = World()
+    outbox = world.peer.outbox
+    for sid in range(5):
+        world.client.subscribe(b"s.%d" % sid, b"%d" % sid)
+    world.interest.start(b"$LDS.own")
+    world.take()
+
+    told, lines = [], []
+    while not told or not told[-1]:
+        outbox.work_left = 2 * LINK_WORK
+        told.append(world.interest.tell())
+        lines.append(world.take().count(b"LS+ "))
+
+    assert lines == [2, 2, 1]
+    assert told == [False, False, True]
+    assert world.interest.tell()
+
+
+def test_what_changes_before_it_is_told_is_told_once_and_as_it_is_then() -> None:
+    world = World()
+    outbox = world.peer.outbox
+    subs = {
+        name: world.client.subscribe(name, name, b"Q" if name == b"grows" else b"")
+        for name in (b"first", b"goes", b"returns", b"grows")
+    }
+    world.interest.start(b"$LDS.own")
+    outbox.work_left = 0
+    world.interest.tell()
+    assert world.take() == b"LS+ $LDS.own\r\nLS+ first\r\n"
+
+    world.account.remove(subs[b"goes"])
+    world.account.remove(subs[b"returns"])
+    world.client.subscribe(b"returns", b"1")
+    world.client.subscribe(b"grows", b"2", b"Q")
+    world.client.subscribe(b"comes", b"3")
+    changed = world.take()
+    outbox.work_left = 10 * LINK_WORK
+    assert world.interest.tell()
+    world.clock.advance(0)
+
+    assert changed == b"LS+ returns\r\nLS+ grows Q 2\r\nLS+ comes\r\n"
+    assert world.take() == b""
+
+
+def test_a_link_that_is_over_is_told_nothing_more() -> None:
+    world = World()
+    world.client.subscribe(b"a", b"1")
+    world.interest.start(b"$LDS.own")
+    world.take()
+
+    world.interest.stop()
+
+    assert world.interest.tell()
+    assert world.take() == b""
+
+
 @given(
     st.lists(
         st.tuples(
@@ -208,7 +270,7 @@ def test_after_each_turn_the_hub_knows_exactly_the_interest_that_may_cross(
     steps: list[tuple[str, bytes, bytes]],
 ) -> None:
     world = World()
-    world.interest.start(b"$LDS.own")
+    world.start()
     subs = []
     known: dict[tuple[bytes, bytes], int] = {}
 
@@ -223,12 +285,69 @@ def test_after_each_turn_the_hub_knows_exactly_the_interest_that_may_cross(
             assert known == expected(world.account)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "add", "remove", "leaf adds", "leaf removes", "turn", "tell"]),
+            st.sampled_from([b"a", b"b", b"b.*", b"$KV.x", b"in.>"]),
+            st.sampled_from([b"", b"Q"]),
+        ),
+        max_size=80,
+    ),
+    st.integers(min_value=0, max_value=40),
+)
+def test_told_in_turns_the_hub_knows_in_the_end_what_it_knows_when_told_at_once(
+    steps: list[tuple[str, bytes, bytes]], begins_at: int
+) -> None:
+    world = World()
+    below = FakePeer(world.account, cid=20, kind=Kind.LEAF)
+    below.leaf = LeafSide("below", is_hub=False)
+    here, there = [], []
+    known: dict[tuple[bytes, bytes], int] = {}
+
+    for sid, (step, subject, queue) in enumerate(steps):
+        if sid == begins_at:
+            world.interest.start(b"$LDS.own")
+        match step:
+            case "add":
+                here.append(world.client.subscribe(subject, b"%d" % sid, queue))
+            case "leaf adds":
+                there.append(below.subscribe(subject, b"%d" % sid, queue))
+            case "remove" if here:
+                world.account.remove(here.pop(0))
+            case "leaf removes" if there:
+                world.account.remove(there.pop(0))
+            case "turn":
+                world.clock.advance(0)
+            case "tell":
+                world.peer.outbox.work_left = LINK_WORK
+                world.interest.tell()
+        apply(known, world.take())
+    if len(steps) <= begins_at:
+        world.interest.start(b"$LDS.own")
+    world.peer.outbox.work_left = TURN_WORK
+    assert world.interest.tell()
+    world.clock.advance(0)
+    apply(known, world.take())
+
+    naive: dict[tuple[bytes, bytes], int] = {}
+    other = FakePeer(world.account, cid=10, kind=Kind.LEAF)
+    told_at_once = Interest(world.account, other, spoke_rules(Between("edge", "hub")), world.clock)
+    told_at_once.start(b"$LDS.own")
+    assert told_at_once.tell()
+    apply(naive, other.got())
+    assert known == naive
+
+
 def apply(known: dict[tuple[bytes, bytes], int], lines: bytes) -> None:
+    """Learn what the lines say, none of which may say what is known."""
     for line in lines.split(b"\r\n")[:-1]:
         match parse_leaf_line(line):
             case LeafSub(b"$LDS.own"):
                 pass
             case LeafSub(subject, queue, weight):
+                weight = weight if queue else 1
+                assert known.get((subject, queue)) != weight
                 known[subject, queue] = weight
             case LeafUnsub(subject, queue):
                 del known[subject, queue]

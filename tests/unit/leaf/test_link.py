@@ -3,8 +3,15 @@ server/leafnode.go; test_handler and test_accepted have what the two sides do al
 
 from __future__ import annotations
 
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from leafnode import limits
-from tests.sim.leaf_port import LeafPortWorld
+from leafnode.routing import peer
+from tests.sim.leaf_port import CLAIM, LeafPortWorld, SimLeaf
 
 
 def test_a_flood_of_lines_is_read_in_slices_between_which_others_have_their_turn() -> None:
@@ -89,3 +96,74 @@ def test_of_a_delivery_that_comes_by_a_leaf_only_the_groups_that_it_names_get_it
 
     assert named == (b"MSG orders.1 1 %b 1\r\nx\r\nMSG orders.1 3 %b 1\r\nx\r\n" % (reply, reply))
     assert client.hears() == b"MSG orders.2 1 %b 1\r\nx\r\n" % reply
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["ask", "ask", "drop", "wait"]), st.integers(0, 30))),
+    st.integers(1, 12),
+)
+def test_no_request_reaches_a_leaf_before_the_interest_in_its_reply(
+    steps: list[tuple[str, int]], keys_a_turn: int
+) -> None:
+    port = LeafPortWorld()
+    client = port.client()
+    client.says(b"".join(b"SUB s.%d %d\r\n" % (number, number) for number in range(25)))
+    turn, held = port.server.turn, set(range(25))
+    leaf = SimLeaf(port)
+
+    def act() -> None:
+        """One thing that a client does, in a turn between those of the link."""
+        if not steps:
+            return
+        step, number = steps.pop(0)
+        lines = b""
+        if step == "drop" and number in held:
+            held.remove(number)
+            lines = b"UNSUB %d\r\n" % number
+        elif step == "ask":
+            lines = b"" if number in held else b"SUB s.%d %d\r\n" % (number, number)
+            held.add(number)
+            lines += b"PUB q s.%d 1\r\nx\r\n" % number
+        turn.read(client.handler, lines)
+        port.clock.call_later(0, act)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peer, "TURN_WORK", keys_a_turn * limits.LINK_WORK)
+        leaf.end.write([b"CONNECT %b\r\nLS+ q\r\n" % json.dumps(CLAIM).encode()])
+        port.clock.call_later(0, act)
+        port.settle()
+
+    known: set[bytes] = set()
+    for line in leaf.raw.take().split(b"\r\n"):
+        match line.split():
+            case [b"LS+", subject]:
+                assert subject not in known
+                known.add(subject)
+            case [b"LS-", subject]:
+                known.remove(subject)
+            case [b"LMSG", b"q", reply, b"1"]:
+                assert reply in known
+    assert {one for one in known if not one.startswith(b"$LDS.")} == {b"s.%d" % n for n in held}
+
+
+def test_a_request_that_a_leaf_is_to_answer_goes_to_it_once_it_was_told_of_much_interest() -> None:
+    port = LeafPortWorld()
+    client = port.client()
+    count = 4 * limits.TURN_WORK // limits.LINK_WORK
+    client.says(b"".join(b"SUB s.%d %d\r\n" % (number, number) for number in range(count)))
+    leaf = SimLeaf(port)
+    asked = []
+
+    def ask() -> None:
+        asked.append(len(leaf.raw.got))
+        port.server.turn.read(client.handler, b"PUB q s.%d 1\r\nx\r\n" % (count - 1))
+        if b"LMSG" not in leaf.raw.got and len(asked) < 100:
+            port.clock.call_later(0, ask)
+
+    leaf.end.write([b"CONNECT %b\r\nLS+ q\r\n" % json.dumps(CLAIM).encode()])
+    port.clock.call_later(0, ask)
+    port.settle()
+
+    told, _, _ = bytes(leaf.raw.got).partition(b"LMSG q s.%d 1\r\n" % (count - 1))
+    assert told.count(b"LS+ s.") == count
+    assert len(set(asked)) > 3  # others had their turn while it was told
