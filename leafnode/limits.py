@@ -284,6 +284,7 @@ ORIGIN_RETRY_NS: Final = 2 * NS_PER_S  # an origin is asked no more often than t
 ORIGIN_BACKOFF_NS: Final = 10 * NS_PER_S  # and later by this with each failure
 ORIGIN_BACKOFF_MAX_NS: Final = 120 * NS_PER_S
 ORIGIN_JITTER_NS: Final = 100 * NS_PER_MS
+ORIGIN_LOOK_NS: Final = NS_PER_S  # ours: how often it is looked whether another way leads to one
 PIN_NS: Final = 120 * NS_PER_S  # priority_timeout of a pinned client
 PUSH_POLL_NS: Final = 1 * NS_PER_S  # ours: how often interest behind a leaf is looked for
 PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer

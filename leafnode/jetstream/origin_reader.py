@@ -71,6 +71,7 @@ class OriginReader:
         self._context = stream.context
         self._receiver = receiver
         self._newest = self._request = OriginRequest.newest(stream, origin, receiver.kind)
+        self._elsewhere = origin.external is not None  # maybe over a link
         self.identity = b""  # of the origin, as it says itself
         self.lag = 0
         self.error: dict[str, Any] | None = None
@@ -79,6 +80,9 @@ class OriginReader:
         self._held = False  # it outlives the reading, and so does what was not acknowledged
         self._subs: list[Subscription] = []
         self._timer: Timer | None = None
+        self._look_timer: Timer | None = None
+        self._asked_on = b""  # the subject of the last request
+        self._asked_over: frozenset[int] = frozenset()  # the links it could go over
         self._early: list[Delivery] | None = None  # what comes before the answer; None: answered
         self._early_bytes = 0
         self._consumer_seq = 0
@@ -91,10 +95,14 @@ class OriginReader:
     def open(self) -> None:
         """Begin; what the origin says comes later."""
         self._ask()
+        if self._elsewhere:
+            self._look_later()
 
     def close(self, *, for_good: bool) -> None:
         """Read no more; the origin is told. `for_good`: nobody will read on from here."""
         unknown = self._held or not self._name
+        if self._look_timer is not None:
+            self._look_timer.cancel()
         self._drop()
         if for_good and unknown and not self._request.named:
             self._context.account.publish(self._request.deletion(self._request.name))
@@ -107,6 +115,22 @@ class OriginReader:
             deliver = self._request.deliver_subject("").encode()
             self._subs = [self._context.account.subscribe(deliver, self._woken)]
         self._wait()
+
+    def _look_later(self) -> None:
+        self._look_timer = self._context.clock.call_later(limits.ORIGIN_LOOK_NS, self._look)
+
+    def _look(self) -> None:
+        """Ask at once when a link came up: what went over the one before may be lost.
+
+        The silence and the patience that would notice take longer, and after failures so much
+        longer that an origin which is back for minutes was not yet asked.
+        """
+        self._look_later()
+        links = self._context.account.links_to(self._asked_on)
+        if links and links != self._asked_over:
+            self._asked_over = links
+            self._fails = 0
+            self.restart()
 
     def _woken(self, delivery: Delivery) -> None:
         """The consumer that did not answer is there."""
@@ -168,6 +192,7 @@ class OriginReader:
         patience_ns = limits.ORIGIN_RESET_WAIT_NS if request.named else limits.ORIGIN_WAIT_NS
         self._set(patience_ns, self._failed)
         subject, block, body = request.message(self._receiver.seq, token, self.identity)
+        self._asked_on, self._asked_over = subject, context.account.links_to(subject)
         received = context.account.publish(
             subject, block + body, header_size=len(block), reply=inbox
         )

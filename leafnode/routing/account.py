@@ -210,6 +210,20 @@ class Account:
         groups = (sub for group in match.groups for sub in group.members)
         return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
 
+    def links_to(self, subject: bytes) -> frozenset[int]:
+        """Return the cids of the leaf links that asked for a literal subject by its first word.
+
+        That is whoever serves it, without those who hear everything.
+        """
+        match = self.sublist.find(subject)
+        subs = [*match.plain, *(sub for group in match.groups for sub in group.members)]
+        word = subject.partition(b".")[0]
+        return frozenset(
+            sub.peer.cid
+            for sub in subs
+            if sub.peer.is_leaf and sub.subject.partition(b".")[0] == word
+        )
+
     def publish(
         self,
         subject: bytes,

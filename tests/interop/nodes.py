@@ -67,9 +67,12 @@ def running(
 
 def dials(*hubs: Node, more: str = "", userinfo: str = "", scheme: str = "nats-leaf") -> str:
     """Return the options of a leafnodes block that dials these servers."""
-    remotes = [
-        f'{{ url: "{scheme}://{userinfo}127.0.0.1:{hub.leaf_port}", {more} }}' for hub in hubs
-    ]
+    return dials_port(*(hub.leaf_port for hub in hubs), more=more, userinfo=userinfo, scheme=scheme)
+
+
+def dials_port(*ports: int, more: str = "", userinfo: str = "", scheme: str = "nats-leaf") -> str:
+    """Return the options of a leafnodes block that dials these ports of this machine."""
+    remotes = [f'{{ url: "{scheme}://{userinfo}127.0.0.1:{port}", {more} }}' for port in ports]
     return f"reconnect: 100ms, remotes: [ {', '.join(remotes)} ]"
 
 

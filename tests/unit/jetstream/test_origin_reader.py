@@ -10,6 +10,8 @@ from leafnode.clock import NS_PER_S
 from leafnode.jetstream.api_types import ExternalStream, StreamConsumerSource, StreamSource
 from leafnode.jetstream.origin_reader import OriginReader
 from leafnode.protocol import header
+from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.subscription import Subscription
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
@@ -374,3 +376,88 @@ def test_a_named_consumer_that_begins_to_deliver_is_asked_at_once() -> None:
     assert len(origin.requests) == 2
     origin.reader.close(for_good=True)
     assert origin.deleted == []
+
+
+class Link:
+    """A leaf link over which the origin's API is reached."""
+
+    def __init__(self, origin: Origin, cid: int) -> None:
+        account = origin.world.account
+        self.peer = Peer(cid, Kind.LEAF, account.system.outbox)
+        self.peer.account = account
+        self._account = account
+        self._sub = Subscription(self.peer, b"$JS.hub.API.CONSUMER.>", sid=b"1")
+
+    def up(self) -> None:
+        self._account.insert(self._sub)
+
+    def down(self) -> None:
+        self._account.remove(self._sub)
+
+
+def without_answer() -> Origin:
+    """An origin that nobody serves yet."""
+    origin = Origin()
+    origin.world.account.unsubscribe(origin.create)
+    return origin
+
+
+def asked(origin: Origin) -> int:
+    """How often the origin has been asked."""
+    return len(origin.requests)
+
+
+def test_a_link_that_comes_up_is_asked_over_at_once_whatever_failed_before() -> None:
+    origin = without_answer()
+    origin.reader.open()
+    clock = origin.world.clock
+    clock.advance(20 * 60 * NS_PER_S)  # after all these failures two minutes lie between attempts
+
+    origin.create = origin.world.account.subscribe(origin.create.subject, origin.on_create)
+    clock.advance(limits.ORIGIN_LOOK_NS)
+    before = asked(origin)
+    Link(origin, 9).up()
+    clock.advance(limits.ORIGIN_LOOK_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert asked(origin) == before + 1
+
+
+def test_what_went_over_a_link_that_is_replaced_is_asked_for_again() -> None:
+    origin = Origin()
+    first, second = Link(origin, 9), Link(origin, 10)
+    first.up()
+    origin.reading()
+    clock = origin.world.clock
+    clock.advance(3 * NS_PER_S)
+    assert asked(origin) == 1  # the link is the same
+
+    first.down()
+    second.up()
+    clock.advance(limits.ORIGIN_LOOK_NS + 2 * limits.ORIGIN_JITTER_NS)
+
+    assert asked(origin) == 2
+    origin.answer()
+    clock.advance(5 * NS_PER_S)
+    assert asked(origin) == 2
+
+
+def test_a_link_that_is_away_is_waited_for_as_ever() -> None:
+    origin = Origin()
+    link = Link(origin, 9)
+    link.up()
+    origin.reading()
+
+    link.down()
+    origin.world.clock.advance(5 * NS_PER_S)
+
+    assert asked(origin) == 1
+
+
+def test_a_closed_reader_looks_no_more() -> None:
+    origin = Origin().reading()
+
+    origin.reader.close(for_good=False)
+    Link(origin, 9).up()
+    origin.world.clock.advance(10 * NS_PER_S)
+
+    assert asked(origin) == 1

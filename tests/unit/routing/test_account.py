@@ -110,6 +110,20 @@ def test_interest_of_a_leaf_is_not_local() -> None:
     assert world.has_interest(b"a")
 
 
+def test_links_that_lead_to_a_subject_are_those_that_asked_for_it_by_name() -> None:
+    world = account()
+    serves, hears, elsewhere = (FakePeer(world, cid, Kind.LEAF) for cid in (7, 8, 9))
+    client = FakePeer(world, 10)
+    serves.subscribe(b"$JS.hub.API.CONSUMER.>", b"1")
+    hears.subscribe(b">", b"1")
+    hears.subscribe(b"*.hub.>", b"2")
+    elsewhere.subscribe(b"$JS.other.API.CONSUMER.>", b"1")
+    client.subscribe(b"$JS.hub.API.>", b"1")
+
+    assert world.links_to(b"$JS.hub.API.CONSUMER.CREATE.S") == {7}
+    assert world.links_to(b"$JS.hub.API.INFO") == set()
+
+
 def test_a_leaf_gets_lmsg_with_the_reply() -> None:
     world = account()
     hub = FakePeer(world, 9, Kind.LEAF)
