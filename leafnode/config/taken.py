@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.config import convert
+from leafnode.config import convert, refused
 from leafnode.config.place import Block, Row, Taken
 
 if TYPE_CHECKING:
@@ -72,6 +72,14 @@ _COMPRESSION: Final = Block(
 _OFF: Final = frozenset({"", "off", "disabled", "disable", "false", "not_supported", "no", "none"})
 
 
+def _empty(reason: str) -> Callable[[Place], None]:
+    def check(place: Place) -> None:
+        if place.node.value != {}:
+            raise place.error(reason)
+
+    return check
+
+
 def _ocsp(place: Place) -> None:
     """`auto`, which is what true means, staples only for certificates that demand it."""
     if not isinstance(place.node.value, bool):
@@ -109,6 +117,8 @@ TOP: Final[Mapping[str, Taken]] = (
     | _each(_flags, "", "feature_flags", "FeatureFlags", ())
     | _each(_ocsp, _NO_OCSP, "ocsp")
     | _each(_ocsp_cache, _NO_OCSP, "ocsp_cache")
+    # An empty block asks for nothing.
+    | {key: Taken(_empty(reason)) for key, reason in refused.TOP.items()}
     # The cache of matches is bounded, and costs less than it saves.
     | _each(
         convert.boolean,

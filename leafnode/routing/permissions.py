@@ -88,8 +88,7 @@ class Rules:
         if self._deny.matches(subject):
             return True
         return bool(queue) and any(
-            subjects.matches(of, subject) and _is_queue(queue, name)
-            for of, name in self._queue_deny
+            _stands_for(of, subject) and _is_queue(queue, name) for of, name in self._queue_deny
         )
 
     def allows_pattern(self, pattern: bytes, queue: bytes = b"", *, partly: bool = False) -> bool:
@@ -107,7 +106,7 @@ class Rules:
             return False
         if self._allow is None:
             return True
-        if queue and any(subjects.matches(of, pattern) for of, _ in self._queue_allow):
+        if queue and any(_stands_for(of, pattern) for of, _ in self._queue_allow):
             return _names(self._queue_allow, pattern, queue)
         if self._allow.covers(pattern):
             return True
@@ -244,6 +243,11 @@ def _split(patterns: Iterable[bytes]) -> tuple[list[bytes], list[tuple[bytes, by
 def _names(entries: list[tuple[bytes, bytes]], pattern: bytes, queue: bytes) -> bool:
     """Say whether an entry stands for this pattern and for this queue."""
     return any(_is_queue(queue, name) and subjects.is_subset(pattern, of) for of, name in entries)
+
+
+def _stands_for(of: bytes, subject: bytes) -> bool:
+    """Say whether an entry matches, token by token; nothing stands for an empty token."""
+    return subjects.matches(of, subject) and not subjects.has_empty_token(subject)
 
 
 def _is_queue(queue: bytes, name: bytes) -> bool:

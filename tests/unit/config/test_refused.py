@@ -10,7 +10,7 @@ from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
 WRAPPERS = {
-    "TOP": "%s: {}",
+    "TOP": "%s: { port: 1 }",
     "JETSTREAM": "jetstream { %s: {} }",
     "REMOTE": "leafnodes { remotes [ { %s: {} } ] }",
     "TLS": "leafnodes { remotes [ { tls { %s: {} } } ] }",
@@ -25,3 +25,8 @@ def test_a_key_is_refused_with_its_reason(name: str, key: str) -> None:
 
     assert caught.value.problem == getattr(refused, name)[key]
     assert caught.value.path.endswith(key)
+
+
+@pytest.mark.parametrize("key", refused.TOP)
+def test_an_empty_block_asks_for_nothing(key: str) -> None:
+    assert bind(parse(f"{key} {{}}", "x.conf")) == bind(parse("", "x.conf"))
