@@ -394,19 +394,22 @@ def leaf_url(place: Place) -> str:
     except ValueError:
         raise wanted from None  # its text repeats the URL
     scheme = parts.scheme.lower()
-    if scheme in {"ws", "wss"}:
-        raise place.error(f"{scheme}:// is not supported yet: use nats-leaf:// or tls://")
+    is_websocket = scheme in {"ws", "wss"}
     if (
-        scheme not in {"nats-leaf", "nats", "tls"}
+        not (is_websocket or scheme in {"nats-leaf", "nats", "tls"})
         or not parts.hostname
         or host_problem(parts.hostname)
     ):
         raise wanted
-    if parts.path not in {"", "/"} or parts.query or parts.fragment or port_number == 0:
+    path = parts.path.rstrip("/")
+    if (path and not is_websocket) or not path.isascii() or parts.query or parts.fragment:
+        raise wanted
+    if port_number == 0:
         raise wanted
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     user = parts.netloc.rpartition("@")[0]
-    return f"{scheme}://{user}{'@' if user else ''}{name}:{port_number or limits.LEAF_PORT}"
+    port_number = port_number or limits.LEAF_PORT  # nats-server takes it for ws:// and wss://, too
+    return f"{scheme}://{user}{'@' if user else ''}{name}:{port_number}{path}"
 
 
 def seed(place: Place) -> str:

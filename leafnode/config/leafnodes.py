@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert, refused, taken, tls
 from leafnode.config.listener_options import LeafAuthorization, LeafListener, LeafUser
-from leafnode.config.options import LeafOptions, LeafRemote, TlsOptions
+from leafnode.config.options import HttpProxy, LeafOptions, LeafRemote, TlsOptions
 from leafnode.config.place import Block, Place, Row
 from leafnode.errors import quoted
 
 _VERSION: Final = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?")
 _OLDEST: Final = (2, 8, 0)
+_PROXY_PORTS: Final = {"http": 80, "https": 443}
 _LISTENER_FIELDS: Final = ("host", "port", "advertise", "authorization", "tls", "min_version")
 
 
@@ -96,7 +98,45 @@ def _remote(place: Place) -> dict[str, Any]:
     given = _REMOTE.read(place)
     given.need("urls", 'url, like "nats-leaf://host:7422"')
     given.exclude("credentials", "nkey", "expected credentials or nkey, not both")
+    if len({url.startswith(("ws://", "wss://")) for url in given.values["urls"]}) > 1:
+        problem = "remote leaf node configuration cannot have a mix of websocket and non-websocket "
+        raise given.places["urls"].error(problem + "urls")
     return given.values
+
+
+def _proxy(place: Place) -> HttpProxy | None:
+    given = _PROXY.read(place)
+    values = given.values
+    address = values.pop("url", "")
+    if not address:
+        return None
+    host, port, user, password = address
+    if bool(values.get("user")) is not bool(values.get("password")):
+        raise place.error("proxy username and password must both be specified or both be empty")
+    if not values.get("user"):
+        values.update(user=user, password=password)
+    return HttpProxy(host=host, port=port, **values)
+
+
+def _proxy_url(place: Place) -> tuple[str, int, str, str] | None:
+    """The address of a proxy, and its login where the URL has one. Errors show neither."""
+    text = convert.or_default("", convert.secret)(place)
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise place.error("invalid proxy URL") from None
+    if parts.scheme not in _PROXY_PORTS:
+        got = parts.scheme if "@" not in parts.scheme else "…"
+        raise place.error(f"proxy URL scheme must be http or https, got: {got}")
+    if not parts.hostname or convert.host_problem(parts.hostname):
+        raise place.error("proxy URL must specify a host")
+    if parts.scheme == "https":
+        place.warn("the proxy is spoken to without TLS, as nats-server does")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return parts.hostname, port or _PROXY_PORTS[parts.scheme], user, password
 
 
 def dialer_tls(place: Place) -> TlsOptions:
@@ -128,6 +168,14 @@ _TLS: Final = Block(
     taken.REMOTE_TLS,
 )
 _SUBJECTS: Final = convert.list_of(convert.subject, "subjects", may_be_empty=True)
+_PROXY: Final = Block(
+    (
+        Row(("url",), "url", _proxy_url),
+        Row(("username",), "user", convert.or_default("", convert.secret)),
+        Row(("password",), "password", convert.or_default("", convert.secret)),
+        Row(("timeout",), "timeout_ns", convert.interval()),
+    )
+)
 _REMOTE: Final = Block(
     (
         Row(("url", "urls"), "urls", convert.list_of(convert.leaf_url, "urls")),
@@ -149,6 +197,13 @@ _REMOTE: Final = Block(
             "first_info_timeout_ns",
             convert.interval(limits.LEAF_FIRST_INFO_TIMEOUT_NS),
         ),
+        Row(
+            ("ws_compression", "ws_compress", "websocket_compress", "websocket_compression"),
+            "ws_compression",
+            convert.boolean,
+        ),
+        Row(("ws_no_masking", "websocket_no_masking"), "ws_no_masking", convert.boolean),
+        Row(("proxy",), "proxy", _proxy),
     ),
     refused.REMOTE,
     taken.REMOTE,

@@ -206,6 +206,20 @@ class TlsOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpProxy:
+    """An HTTP proxy by which a remote is dialed. `timeout_ns` 0: as long as a dial may take."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout_ns: int = 0
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class LeafRemote:
     """One entry of `leafnodes { remotes }`: a hub, reached through any of `urls`."""
 
@@ -224,6 +238,13 @@ class LeafRemote:
     requests_isolation: bool = False  # nor we what other leafs of the hub want
     dial_timeout_ns: int = limits.LEAF_DIAL_TIMEOUT_NS
     first_info_timeout_ns: int = limits.LEAF_FIRST_INFO_TIMEOUT_NS
+    ws_compression: bool = False
+    ws_no_masking: bool = False  # the hub is asked whether frames may go unmasked
+    proxy: HttpProxy | None = None
+
+    @property
+    def is_websocket(self) -> bool:
+        return self.urls[0].startswith(("ws://", "wss://"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,6 @@ JETSTREAM: Final[dict[str, str]] = _each(
 )
 
 REMOTE: Final[dict[str, str]] = _each(
-    "not supported: a remote is dialed without a proxy", "proxy"
-) | _each(
     "not supported here: put it into the url or use credentials or nkey",
     "user username password pass token",
 )

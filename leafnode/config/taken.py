@@ -21,7 +21,6 @@ _INT64_MAX: Final = 2**63 - 1
 _SYNC_NS: Final = 120 * NS_PER_S  # nats-server's own
 _BOUNDED: Final = "this bound is fixed here"
 _NO_CLUSTER: Final = "there is no cluster"
-_NO_WEBSOCKET: Final = "a remote is dialed by TCP or TLS"
 _NO_OCSP: Final = "no OCSP answers are stapled or kept"
 _COUNT: Final = convert.number(-_INT64_MAX, _INT64_MAX, "a count")
 _NONE: Final = convert.text_or("")
@@ -159,15 +158,8 @@ LEAFNODES: Final[Mapping[str, Taken]] = (
     | _each(convert.one_of("default", "close", "retry"), "a link is closed", "write_timeout")
     | _each(compression, "", "compression")
 )
-REMOTE: Final[Mapping[str, Taken]] = (
-    _each(compression, "", "compression")
-    | _each(_migrate, _NO_CLUSTER, "jetstream_cluster_migrate js_cluster_migrate")
-    | _each(
-        convert.boolean,
-        _NO_WEBSOCKET,
-        "ws_compression ws_compress websocket_compress websocket_compression ws_no_masking "
-        "websocket_no_masking",
-    )
+REMOTE: Final[Mapping[str, Taken]] = _each(compression, "", "compression") | _each(
+    _migrate, _NO_CLUSTER, "jetstream_cluster_migrate js_cluster_migrate"
 )
 LISTENER_TLS: Final[Mapping[str, Taken]] = (
     # Without effect on a listener there, too.

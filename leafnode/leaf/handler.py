@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import LeafRemote
     from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.rules import LinkRules
+    from leafnode.net.transport import Transport
     from leafnode.protocol.leaf_dialer import LeafSettings
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.routing.account import Account
@@ -56,11 +57,16 @@ class HubLink(Link):
         settings: LeafSettings,
         owner: LinkOwner,
     ) -> None:
-        self.session = DialingSession(settings, now_ns=environment.clock.monotonic_ns())
+        self.session = DialingSession(settings)
         super().__init__(environment, self.session)
         self._remote = remote
         self._account = account
         self._owner = owner
+        self._is_dialed_websocket = settings.websocket
+
+    def connected(self, transport: Transport) -> None:
+        self.session.begin(self._clock.monotonic_ns())
+        super().connected(transport)
 
     def tls_started(self) -> None:
         """Go on after the transport's TLS handshake."""
@@ -85,6 +91,9 @@ class HubLink(Link):
                 self._owner.link_changed()
             case _:
                 raise AssertionError("a session that dialed sees nothing else")
+
+    def _is_websocket(self) -> bool:
+        return self._is_dialed_websocket
 
     def _ended(self) -> None:
         self._owner.link_changed()

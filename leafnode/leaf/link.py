@@ -62,6 +62,11 @@ class LeafEnvironment:
     traces: bool = False  # messages of the other side are traced on here
     system_account: str = ""
     isolates: bool = False  # no leaf is told what another one wants
+    websocket_ping_interval_ns: int = 0  # 0: that of the others
+
+    def ping_interval_of(self, *, is_websocket: bool) -> int:
+        """Return how often the other side is asked whether it lives."""
+        return (is_websocket and self.websocket_ping_interval_ns) or self.ping_interval_ns
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from leafnode.limits import (
     LEAF_STABLE_NS,
     LEAF_TLS_TIMEOUT_NS,
 )
+from leafnode.net.transport import Target
 from leafnode.protocol.leaf_dialer import LeafSettings
 
 if TYPE_CHECKING:
@@ -147,8 +148,9 @@ class Remote:
             listener()
 
     def hub_info(self, info: LeafInfo) -> None:
-        if info.leafnode_urls and not self.options.ignore_discovered_servers:
-            self._pool.announced(info.leafnode_urls)
+        urls = info.ws_connect_urls if self._pool.first.websocket else info.leafnode_urls
+        if urls and not self.options.ignore_discovered_servers:
+            self._pool.announced(urls)
 
     def hub_error(self, text: str, cause: str) -> None:
         self._note_error(f"{text}: {cause}{self._expiry_hint()}")
@@ -174,21 +176,24 @@ class Remote:
         status.dials += 1
         try:
             link = await self._dial(url)
+            self._failed_dials = 0
+            await self._follow(link, url)
         except (AuthError, OSError, UnicodeError) as err:  # UnicodeError: a host that is no name
             self._note_error(_words(err))
             return self._failed_dial_delay_ns()
-        self._failed_dials = 0
-        self.link = link
-        try:
-            await self._follow(link, url)
         finally:
-            link.drop("stopped")
-            self.link = None
-            status.connected_since_ns = 0
-            if link.linked_ns:
-                for listener in self.on_lost:
-                    listener(link)
+            self._end_link()
         return self._lost_delay_ns(link)
+
+    def _end_link(self) -> None:
+        link, self.link = self.link, None
+        if link is None:
+            return
+        link.drop("stopped")
+        self.status.connected_since_ns = 0
+        if link.linked_ns:
+            for listener in self.on_lost:
+                listener(link)
 
     async def _dial(self, url: HubUrl) -> HubLink:
         options = self.options
@@ -196,15 +201,39 @@ class Remote:
         if options.credentials or options.nkey:
             self._login = await asyncio.to_thread(read_login, options)
         tls_first = options.tls is not None and options.tls.handshake_first
-        context = await self._tls_context() if tls_first else None
+        if url.websocket:
+            tls_first = url.tls or options.tls is not None
+        target = await self._target(url, tls_first=tls_first)
         settings = self._settings(url, tls_first=tls_first)
-        return await self._environment.dial(
+        # Known before it is there: behind a WebSocket's handshake INFO may come at once.
+        link = self.link = HubLink(self._environment, options, self.account, settings, self)
+        await self._environment.dial(target, link)
+        return link
+
+    async def _target(self, url: HubUrl, *, tls_first: bool) -> Target:
+        """Return where to, by what way, and how long all of it may take."""
+        options, proxy = self.options, self.options.proxy
+        timeout_ns = options.dial_timeout_ns
+        if proxy is not None:
+            timeout_ns = proxy.timeout_ns or timeout_ns
+        if tls_first:
+            timeout_ns += self._tls_timeout_ns()
+        request = None
+        if url.websocket:
+            from leafnode.net.websocket_request import WebSocketRequest
+
+            timeout_ns += options.first_info_timeout_ns
+            request = WebSocketRequest(
+                str(url), f"{url.path}/leafnode", options.ws_compression, not options.ws_no_masking
+            )
+        return Target(
             url.host,
             url.port,
-            lambda: HubLink(self._environment, options, self.account, settings, self),
-            timeout_ns=options.dial_timeout_ns + (self._tls_timeout_ns() if tls_first else 0),
-            tls=context,
+            timeout_ns,
+            tls=await self._tls_context() if tls_first else None,
             server_hostname=self._pool.server_hostname(url),
+            websocket=request,
+            proxy=proxy,
         )
 
     def _settings(self, url: HubUrl, *, tls_first: bool) -> LeafSettings:
@@ -223,9 +252,10 @@ class Remote:
             requests_isolation=options.requests_isolation,
             tls_wanted=url.tls or options.tls is not None,
             tls_first=tls_first,
+            websocket=url.websocket,
             loop_subject=environment.loop_subjects.subject_of(self.account.name),
             first_info_timeout_ns=options.first_info_timeout_ns,
-            ping_interval_ns=environment.ping_interval_ns,
+            ping_interval_ns=environment.ping_interval_of(is_websocket=url.websocket),
             ping_max=environment.ping_max,
             ping_jitter=environment.random.random(),
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SCHEMES: Final = frozenset({"nats-leaf", "nats", "tls", "leafnode"})
 _WEBSOCKET_SCHEMES: Final = frozenset({"ws", "wss"})
+_TLS_SCHEMES: Final = frozenset({"tls", "wss"})
 _PORT_MAX: Final = 65535
 
 
@@ -30,6 +31,8 @@ class HubUrl:
     host: str
     port: int
     tls: bool = False
+    websocket: bool = False
+    path: str = ""  # of a WebSocket, without the part that says that a leaf comes
     user: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
@@ -56,12 +59,11 @@ def parse_url(text: str) -> HubUrl:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ValueError(f"{shown!r} is not a URL like nats-leaf://host:7422") from None
-    if parts.scheme in _WEBSOCKET_SCHEMES:
+    is_websocket = parts.scheme in _WEBSOCKET_SCHEMES
+    if not is_websocket and parts.scheme not in _SCHEMES:
         raise ValueError(
-            f"{shown!r}: websocket remotes are not supported, use nats-leaf:// or tls://"
+            f"{shown!r} has no scheme of a hub: nats-leaf://, nats://, tls://, ws:// or wss://"
         )
-    if parts.scheme not in _SCHEMES:
-        raise ValueError(f"{shown!r}: a remote's URL starts with nats-leaf://, nats:// or tls://")
     if not host or any(char.isspace() or not char.isprintable() for char in host):
         raise ValueError(f"{shown!r} has no host")
     user = unquote(parts.username or "")
@@ -69,7 +71,9 @@ def parse_url(text: str) -> HubUrl:
     return HubUrl(
         host=host,
         port=LEAF_PORT if port is None else port,
-        tls=parts.scheme == "tls",
+        tls=parts.scheme in _TLS_SCHEMES,
+        websocket=is_websocket,
+        path=parts.path.rstrip("/") if is_websocket else "",
         user=user,
         password=password,
         token=user if parts.password is None else "",

@@ -1,4 +1,4 @@
-"""Connections outward: name lookup, connect, TLS, under one deadline.
+"""Connections outward: name lookup, connect, proxy, TLS, WebSocket, under one deadline.
 
 Knows sockets; not who is called nor why. Implements `net.transport.Dial`.
 """
@@ -6,54 +6,115 @@ Knows sockets; not who is called nor why. Implements `net.transport.Dial`.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
+from leafnode.limits import READ_CHUNK_BYTES
 from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
-    from leafnode.net.transport import SessionT
+    from leafnode.config.options import HttpProxy
+    from leafnode.net.transport import Session, Target
     from leafnode.net.turn import Turn
+    from leafnode.net.websocket_stream import WebSocketTerms
 
 
 class TcpDialer:
-    """Dials over TCP; connections share the server's turn."""
+    """Dials over TCP; connections share the server's turn, and what holds for WebSockets."""
 
-    __slots__ = ("_turn", "write_rules")
+    __slots__ = ("_turn", "websocket_terms", "write_rules")
 
-    def __init__(self, turn: Turn, *, write_rules: WriteRules | None = None) -> None:
-        """A link that takes something is kept, unless told otherwise: it cannot come back soon."""
+    def __init__(
+        self,
+        turn: Turn,
+        *,
+        write_rules: WriteRules | None = None,
+        websocket_terms: WebSocketTerms | None = None,
+    ) -> None:
+        """A link that takes something is kept, unless told otherwise: it cannot come back soon.
+
+        Without `websocket_terms` no WebSocket is dialed.
+        """
         self._turn = turn
         self.write_rules = write_rules or WriteRules(retries=True)
+        self.websocket_terms = websocket_terms
 
-    async def __call__(
-        self,
-        host: str,
-        port: int,
-        session_factory: Callable[[], SessionT],
-        *,
-        timeout_ns: int,
-        tls: ssl.SSLContext | None,
-        server_hostname: str,
-    ) -> SessionT:
+    async def __call__(self, target: Target, session: Session) -> None:
         """See `net.transport.Dial`."""
-        session = session_factory()
-        async with asyncio.timeout(timeout_ns / NS_PER_S):
-            sock = await _connect(host, port)
+        asked: asyncio.Future[None] | None = None
+        if target.websocket is not None:
+            asked = asyncio.get_running_loop().create_future()
+            session = self._websocket(target, session, asked)
+        async with asyncio.timeout(target.timeout_ns / NS_PER_S):
+            sock, early = await _reach(target)
+            if early and target.tls is not None:
+                sock.close()
+                raise OSError("the hub spoke before TLS, which this remote wants first")
             connection = TcpConnection(self._turn, session, sock, write_rules=self.write_rules)
-            if tls is not None:
-                try:
-                    await connection.start_tls(tls, server_hostname)
-                except BaseException:
-                    connection.abort()
-                    raise
-        connection.begin()
-        return session
+            try:
+                if target.tls is not None:
+                    await connection.start_tls(target.tls, target.server_hostname)
+                connection.begin()
+                if early:
+                    connection.become(session, early)
+                if asked is not None:
+                    await asked
+            except BaseException:
+                connection.abort()
+                raise
+
+    def _websocket(self, target: Target, guest: Session, asked: asyncio.Future[None]) -> Session:
+        from leafnode.net.websocket_dial import DialedWebSocket
+
+        def on_done(err: OSError | None) -> None:
+            if asked.done():
+                return  # nobody waits any more
+            if err is None:
+                asked.set_result(None)
+            else:
+                asked.set_exception(err)
+
+        assert target.websocket is not None, "asked by the caller"
+        assert self.websocket_terms is not None, "somebody dials a WebSocket"
+        return DialedWebSocket(self.websocket_terms, target.websocket, guest, on_done)
+
+
+async def _reach(target: Target) -> tuple[socket.socket, bytes]:
+    """Return a socket that leads to the target, and what it said already. Raises OSError."""
+    proxy = target.proxy
+    if proxy is None:
+        return await _connect(target.host, target.port), b""
+    try:
+        async with asyncio.timeout((proxy.timeout_ns or target.timeout_ns) / NS_PER_S):
+            sock = await _connect(proxy.host, proxy.port)
+            try:
+                return sock, await _tunnel(sock, target, proxy)
+            except BaseException:
+                sock.close()
+                raise
+    except TimeoutError as err:
+        raise TimeoutError(f"the proxy {proxy} did not answer in time") from err
+    except OSError as err:
+        if err.errno is None:
+            raise  # it names the proxy
+        # asyncio's own text of a refusal has no cause.
+        why = os.strerror(err.errno).lower() if isinstance(err, ConnectionError) else err.strerror
+        raise OSError(f"the proxy {proxy} cannot be reached: {why}") from err
+
+
+async def _tunnel(sock: socket.socket, target: Target, proxy: HttpProxy) -> bytes:
+    from leafnode.net.tunnel import Tunnel
+
+    loop = asyncio.get_running_loop()
+    tunnel = Tunnel(proxy, target.host, target.port)
+    await loop.sock_sendall(sock, tunnel.data())
+    while True:
+        early = tunnel.receive(await loop.sock_recv(sock, READ_CHUNK_BYTES))
+        if early is not None:
+            return early
 
 
 async def _connect(host: str, port: int) -> socket.socket:

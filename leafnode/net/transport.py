@@ -6,11 +6,15 @@ tests/contract/test_transport.py runs both. All calls are made on the loop's thr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from leafnode.config.options import HttpProxy
+    from leafnode.net.websocket_request import WebSocketRequest
 
 
 class TlsFacts(Protocol):
@@ -132,25 +136,27 @@ class Session(Protocol):
         ...
 
 
-SessionT = TypeVar("SessionT", bound=Session)
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to, and by what way.
+
+    `timeout_ns` bounds name lookup, connect and every handshake together. `tls` given: its
+    handshake comes before any other byte, and `server_hostname` is whose certificate it must be.
+    `websocket`: asked for behind that. `proxy`: what is dialed instead, to lead there.
+    """
+
+    host: str
+    port: int
+    timeout_ns: int
+    tls: ssl.SSLContext | None = None
+    server_hostname: str = ""
+    websocket: WebSocketRequest | None = None
+    proxy: HttpProxy | None = None
 
 
 class Dial(Protocol):
     """Open a connection outward."""
 
-    async def __call__(
-        self,
-        host: str,
-        port: int,
-        session_factory: Callable[[], SessionT],
-        *,
-        timeout_ns: int,
-        tls: ssl.SSLContext | None,
-        server_hostname: str,
-    ) -> SessionT:
-        """Return the session, already `connected`.
-
-        `tls` given: the handshake comes first, before any byte of NATS. `timeout_ns` bounds name
-        lookup, connect and handshake together. Raises OSError (TimeoutError is one).
-        """
+    async def __call__(self, target: Target, session: Session) -> None:
+        """Return when the session is `connected`. Raises OSError (TimeoutError is one)."""
         ...

@@ -67,6 +67,7 @@ class Upgrade:
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     sent_early: bool = False  # bytes stood behind the request before it was answered
     is_leaf: bool = False  # its path says that a leaf comes
+    masks: bool = True  # what the peer sends; it may ask not to
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,12 @@ class Handshake:
         rules = self._rules
         deflate = rules.compression and _offers_deflate(headers)
         key = headers["sec-websocket-key"][0].encode("latin-1")
+        masks = headers.get("nats-no-masking", [""])[0] != "true"
         lines = [
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
             b"Sec-WebSocket-Accept: %b\r\n" % generate_accept_token(key),
             _DEFLATE_ANSWER if deflate else b"",
+            b"" if masks else b"Nats-No-Masking: true\r\n",
             *(f"{name}: {value}\r\n".encode() for name, value in rules.headers),
             b"\r\n",
         ]
@@ -143,6 +146,7 @@ class Handshake:
             self._credentials(headers),
             sent_early=bool(self._http.trailing_data[0]),
             is_leaf=is_leaf,
+            masks=masks,
         )
 
     def _credentials(self, headers: dict[str, list[str]]) -> dict[str, str]:

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 class LeafSettings:
     """What a session needs to know about us and about this remote.
 
-    `sign` answers a nonce with credentials; `tls_first` says that the connection is TLS already.
+    `sign` answers a nonce with credentials; `tls_first` says that the connection is TLS already,
+    `websocket` that it may be, below the frames, where INFO says nothing of it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LeafSettings:
     requests_isolation: bool = False
     tls_wanted: bool = False
     tls_first: bool = False
+    websocket: bool = False
     loop_subject: bytes = b""
     first_info_timeout_ns: int = LEAF_FIRST_INFO_TIMEOUT_NS
     ping_interval_ns: int = PING_INTERVAL_NS
@@ -68,7 +70,7 @@ class DialingSession(LeafSession):
     table: ClassVar[Table]
     other = "hub"
 
-    def __init__(self, settings: LeafSettings, *, now_ns: int) -> None:
+    def __init__(self, settings: LeafSettings) -> None:
         pings = PingRules(
             settings.ping_interval_ns,
             settings.ping_max,
@@ -76,12 +78,16 @@ class DialingSession(LeafSession):
             may_skip=settings.is_hub,
         )
         super().__init__(State.AWAIT_INFO, pings)
-        self.deadline_ns = now_ns + settings.first_info_timeout_ns
         self.hub = op.LeafInfo()  # the latest INFO that identified the hub
         self.encrypted = settings.tls_first
         self.account = settings.account
         self.loop_subject = settings.loop_subject
         self._settings = settings
+
+    def begin(self, now_ns: int) -> None:
+        """The connection is there: from now on the hub's INFO is waited for."""
+        if self.state is State.AWAIT_INFO:
+            self.deadline_ns = now_ns + self._settings.first_info_timeout_ns
 
     def receive(self, data: bytes, now_ns: int) -> None:
         """Take bytes of the handshake. Raises ProtocolError."""
@@ -129,7 +135,7 @@ class DialingSession(LeafSession):
             self._end(b"", wrong)
         elif " " in info.cluster:
             self._end(b"cluster name cannot contain spaces", "the hub's cluster name has a space")
-        elif self.encrypted:
+        elif self.encrypted or self._settings.websocket:
             self._connect(now_ns)
         elif info.tls_required:
             self.state = State.AWAIT_TLS
@@ -180,7 +186,9 @@ class DialingSession(LeafSession):
             self.state = State.AWAIT_CONNECT_INFO
             self.deadline_ns = now_ns + LEAF_CONNECT_INFO_TIMEOUT_NS
         else:  # an old hub does not answer; what its INFO said came in clear, before any TLS
-            self._linked(msgspec.structs.replace(self.hub, leafnode_urls=None), now_ns)
+            self._linked(
+                msgspec.structs.replace(self.hub, leafnode_urls=None, ws_connect_urls=None), now_ns
+            )
 
     def _linked(self, info: op.LeafInfo, now_ns: int) -> None:
         self.hub = info

@@ -56,6 +56,7 @@ class LeafInfo(
     import_rules: SubjectRulesInfo | None = None  # what we may receive
     export_rules: SubjectRulesInfo | None = None  # what we may send
     leafnode_urls: list[str] | None = None
+    ws_connect_urls: list[str] | None = None  # what counts for whoever came over WebSocket
 
     @property
     def traces(self) -> bool:

@@ -48,6 +48,16 @@ def _dials(options: Options) -> bool:
     return bool(options.leafnodes and options.leafnodes.remotes) or options.operator is not None
 
 
+def _dials_websockets(options: Options) -> bool:
+    leafnodes = options.leafnodes
+    return leafnodes is not None and any(remote.is_websocket for remote in leafnodes.remotes)
+
+
+def _dials_by_proxy(options: Options) -> bool:
+    leafnodes = options.leafnodes
+    return leafnodes is not None and any(remote.proxy for remote in leafnodes.remotes)
+
+
 def _knows_keys(options: Options) -> bool:
     is_asking = options.operator is not None or options.authorization.auth_callout is not None
     return is_asking or any(key for _, key in _proofs(options))
@@ -88,6 +98,8 @@ MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = 
         ("leafnode.net.tls", "leafnode.net.x509", "leafnode.auth.certificate", "_strptime"),
     ),
     (_dials, ("leafnode.net.tls", "concurrent.futures.thread", "encodings.idna")),
+    (_dials_websockets, ("leafnode.net.websocket_dial",)),
+    (_dials_by_proxy, ("leafnode.net.tunnel",)),
     (_knows_keys, ("nacl.exceptions", "nacl.public", "nacl.signing")),
     (_knows_bcrypt, ("bcrypt", "concurrent.futures.thread")),
 )

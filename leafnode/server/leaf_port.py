@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.identity import ConnectionType
 from leafnode.config.options import HostPort
-from leafnode.limits import AUTH_TIMEOUT_NS, TLS_TIMEOUT_NS
+from leafnode.limits import AUTH_TIMEOUT_NS, LEAF_CONTROL_LINE_BYTES, TLS_TIMEOUT_NS
 from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
 from leafnode.server.client_ports import client_seams, server_tls
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.registry import LeafRegistry
     from leafnode.net.listener import Listener
+    from leafnode.net.websocket_stream import WebSocketTerms
     from leafnode.protocol.leaf_acceptor import AcceptRules
     from leafnode.server.server import Server
 
@@ -90,7 +91,11 @@ def websocket_guest(server: Server) -> AcceptedLink:
         and port.authenticator.maps_certificates,
         no_auth_user=websocket.no_auth_user if websocket is not None else "",
     )
-    return AcceptedLink(replace(port.seams, login=login))
+    seams = replace(port.seams, login=login)
+    if websocket is not None and websocket.ping_interval_ns:
+        pings = replace(seams.rules.pings, interval_ns=websocket.ping_interval_ns)
+        seams.rules = replace(seams.rules, pings=pings)
+    return AcceptedLink(seams)
 
 
 async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
@@ -147,10 +152,15 @@ def leaf_environment(server: Server) -> LeafEnvironment:
         return features.leaf_environment
     if features.loop_subjects is None:
         features.loop_subjects = LoopSubjects(server.random)
+    websocket = server.options.websocket
     environment = features.leaf_environment = LeafEnvironment(
         clock=server.clock,
         random=server.random,
-        dial=TcpDialer(server.turn, write_rules=server.link_write_rules),
+        dial=TcpDialer(
+            server.turn,
+            write_rules=server.link_write_rules,
+            websocket_terms=_websocket_terms(server),
+        ),
         outbox=server.turn.outbox,
         loop_subjects=features.loop_subjects,
         next_cid=server.next_cid,
@@ -165,8 +175,26 @@ def leaf_environment(server: Server) -> LeafEnvironment:
         traces=not server.options.no_system_account,
         system_account="" if server.options.no_system_account else server.options.system_account,
         isolates=options is not None and options.isolates,
+        websocket_ping_interval_ns=websocket.ping_interval_ns if websocket is not None else 0,
     )
     return environment
+
+
+def message_bytes_max(options: Options) -> int:
+    """Return what one packed WebSocket message of a leaf may unpack to."""
+    line = max(options.max_control_line_bytes, LEAF_CONTROL_LINE_BYTES)
+    return options.max_payload_bytes + line
+
+
+def _websocket_terms(server: Server) -> WebSocketTerms | None:
+    """Return what WebSockets that are dialed share; None: none is."""
+    leafnodes = server.options.leafnodes
+    if leafnodes is None or not any(remote.is_websocket for remote in leafnodes.remotes):
+        return None
+    from leafnode.clients.websocket import close_code
+    from leafnode.net.websocket_stream import WebSocketTerms
+
+    return WebSocketTerms(server.turn, message_bytes_max(server.options), close_code)
 
 
 def _seams(

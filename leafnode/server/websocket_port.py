@@ -14,7 +14,6 @@ from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler
 from leafnode.config.options import HostPort
-from leafnode.limits import LEAF_CONTROL_LINE_BYTES
 from leafnode.net.entry import Entrance
 from leafnode.server import leaf_port
 from leafnode.server.client_ports import client_seams, cut_unpinned, server_tls
@@ -121,10 +120,9 @@ def _seams(server: Server, websocket: Websocket, options: Options, port: int) ->
 
 
 def _message_bytes_max(server: Server, options: Options) -> int:
-    line = options.max_control_line_bytes
     if leaf_port.is_wanted(server.options):
-        line = max(line, LEAF_CONTROL_LINE_BYTES)
-    return options.max_payload_bytes + line
+        return leaf_port.message_bytes_max(options)
+    return options.max_payload_bytes + options.max_control_line_bytes
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.limits import READ_BULK_BYTES
 from leafnode.net.dial import TcpDialer
 from leafnode.net.listener import ANY_PORT, Listener
+from leafnode.net.transport import Target
 from leafnode.net.turn import Turn
 from tests.sim.network import MemoryNetwork
 from tests.sim.sessions import RecordingSession
@@ -32,18 +33,16 @@ async def pair(kind: str) -> AsyncIterator[tuple[RecordingSession, RecordingSess
     if kind == "memory":
         network = MemoryNetwork(clock)
         network.listen(turn, lambda: accepted, host=HOST, port=1)
-        dialed = await network(
-            HOST, 1, RecordingSession, timeout_ns=NS_PER_S, tls=None, server_hostname=""
-        )
+        dialed = RecordingSession()
+        await network(Target(HOST, 1, NS_PER_S), dialed)
         yield dialed, accepted
         return
     listener = Listener(turn, lambda: accepted)
     port = await listener.bind(HOST, ANY_PORT)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(listener.serve())
-        dialed = await TcpDialer(turn)(
-            HOST, port, RecordingSession, timeout_ns=NS_PER_S, tls=None, server_hostname=""
-        )
+        dialed = RecordingSession()
+        await TcpDialer(turn)(Target(HOST, port, NS_PER_S), dialed)
         await accepted.attached()
         try:
             yield dialed, accepted

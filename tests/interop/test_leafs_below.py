@@ -455,29 +455,6 @@ async def test_monitoring_of_the_port_is_alike(tmp_path: Path) -> None:
     assert seen[OURS] == seen[REAL]
 
 
-@pytest.mark.parametrize("packs", ["true", "false"])
-async def test_a_leaf_comes_over_websocket(packs: str, tmp_path: Path) -> None:
-    (ws_port,) = free_ports(1)
-    block = f"websocket {{ listen: 127.0.0.1:{ws_port}, no_tls: true, compression: {packs} }}"
-    remote = f'{{ url: "ws://127.0.0.1:{ws_port}", ws_compression: true }}'
-    with (
-        running(OURS, tmp_path, "hub", block) as hub,
-        running(
-            REAL, tmp_path, "edge", leafnodes=f"reconnect: 100ms, remotes: [ {remote} ]"
-        ) as edge,
-    ):
-        await linked(hub)
-        async with client_of(hub) as up, client_of(edge) as down:
-            await carries(down, up, edge, "up")
-            await carries(up, down, hub, "down")
-            large = await up.subscribe("large")
-            await settled(up)
-            await wants(edge, "large")
-            await down.publish("large", b"x" * 300_000)
-            assert len((await large.next_msg(timeout=PATIENCE_S)).data) == 300_000
-        assert hub.get("leafz")["leafs"][0]["websocket"] is True
-
-
 @pytest.mark.parametrize("kind", [OURS, REAL])
 async def test_over_websocket_nobody_is_whom_its_block_names(kind: str, tmp_path: Path) -> None:
     (ws_port,) = free_ports(1)

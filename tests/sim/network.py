@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leafnode.clock import Clock
-    from leafnode.net.transport import Session, SessionT
+    from leafnode.net.transport import Session, Target
     from leafnode.net.turn import Turn
 
 
@@ -224,19 +224,8 @@ class MemoryNetwork:
             there.abort()
         return here, link
 
-    async def __call__(
-        self,
-        host: str,
-        port: int,
-        session_factory: Callable[[], SessionT],
-        *,
-        timeout_ns: int,
-        tls: ssl.SSLContext | None,
-        server_hostname: str,
-    ) -> SessionT:
-        """See `net.transport.Dial`; `use` names the turn of whoever dials."""
-        session = session_factory()
-        self.connect(session, host, port, turn=self.dialing_turn)
-        return session
+    async def __call__(self, target: Target, session: Session) -> None:
+        """See `net.transport.Dial`; `dialing_turn` is the turn of whoever dials."""
+        self.connect(session, target.host, target.port, turn=self.dialing_turn)
 
     dialing_turn: Turn | None = None  # of the server under test that dials

@@ -228,8 +228,10 @@ def test_an_error_about_a_url_leaves_user_and_password_out(url: str) -> None:
     assert "s3cret" not in refused(convert.leaf_url, f'"{url}"')
 
 
-def test_websocket_urls_are_refused_by_name() -> None:
-    assert refused(convert.leaf_url, '"wss://h"').startswith("wss:// is not supported yet")
+def test_a_websocket_url_may_have_a_path_and_has_the_port_of_leafs() -> None:
+    assert convert.leaf_url(place('"wss://h"')) == "wss://h:7422"
+    assert convert.leaf_url(place('"ws://u:p@h:80/a/b/"')) == "ws://u:p@h:80/a/b"
+    assert refused(convert.leaf_url, '"ws://h/a#b"').startswith("expected a URL")
 
 
 def test_a_secret_is_never_repeated() -> None:

@@ -7,7 +7,14 @@ import pytest
 
 from leafnode.config.bind import bind
 from leafnode.config.listener_options import LeafAuthorization, LeafListener, LeafUser
-from leafnode.config.options import HostPort, LeafOptions, LeafRemote, Options, TlsOptions
+from leafnode.config.options import (
+    HostPort,
+    HttpProxy,
+    LeafOptions,
+    LeafRemote,
+    Options,
+    TlsOptions,
+)
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
@@ -228,7 +235,22 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
         ),
         ("remotes: [{url: 'nats://a', compression: 5}]", "compression: expected a string"),
         ("remotes: [{url: 'nats://a', user: a}]", "user: not supported here: put it into the url"),
-        ("remotes: [{url: 'wss://a'}]", "remotes[0].url: wss:// is not supported yet"),
+        ("remotes: [{url: 'wss://a?b'}]", 'expected a URL like "nats-leaf://host:7422", got'),
+        ("remotes: [{url: 'nats://a/b'}]", 'expected a URL like "nats-leaf://host:7422", got'),
+        (
+            "remotes: [{urls: ['nats://a', 'wss://a']}]",
+            "remotes[0].urls: remote leaf node configuration cannot have a mix of websocket",
+        ),
+        (
+            "remotes: [{url: 'ws://a', proxy: {url: 'socks://p'}}]",
+            "proxy.url: proxy URL scheme must be http or https, got: socks",
+        ),
+        ("remotes: [{url: 'ws://a', proxy: {url: 'http://'}}]", "proxy URL must specify a host"),
+        (
+            "remotes: [{url: 'ws://a', proxy: {url: 'http://p', username: u}}]",
+            "remotes[0].proxy: proxy username and password must both be specified or both be empty",
+        ),
+        ("remotes: [{url: 'ws://a', proxy: {password: 5}}]", "password: expected a string: put"),
         ("remotes: [{url: 'nats://a', tls: true}]", "remotes[0].tls: expected a block"),
         ("remotes: [{url: 'nats://a', tls: {cert_file: a}}]", "expected key_file beside cert_file"),
         ("remotes: [{url: 'nats://a', tls: {key_file: a}}]", "expected cert_file beside key_file"),
@@ -250,3 +272,30 @@ def test_remotes_with_other_credentials_may_share_a_url() -> None:
 
     assert leafnodes is not None
     assert [entry.credentials for entry in leafnodes.remotes] == ["x", "y"]
+
+
+def test_a_remote_may_be_a_websocket_behind_a_proxy() -> None:
+    leafnodes = options(
+        """leafnodes { remotes [{
+        url: 'wss://joe:secret@hub/some/path/', websocket_compress: true, ws_no_masking: true
+        proxy { url: 'http://[::1]:3128', username: u, password: CANARY, timeout: 3s }
+    }] }"""
+    ).leafnodes
+
+    assert leafnodes is not None
+    (remote,) = leafnodes.remotes
+    assert remote.urls == ("wss://joe:secret@hub:7422/some/path",)
+    assert (remote.is_websocket, remote.ws_compression, remote.ws_no_masking) == (True, True, True)
+    assert remote.proxy == HttpProxy("::1", 3128, "u", "CANARY", 3_000_000_000)
+    assert "CANARY" not in repr(remote)
+
+
+def test_a_proxy_may_have_its_login_in_its_url_and_no_port() -> None:
+    text = "leafnodes { remotes [{ url: 'ws://hub', proxy { url: 'http://u:p%40@p' } }] }"
+    leafnodes = options(text).leafnodes
+
+    assert leafnodes is not None
+    assert leafnodes.remotes[0].proxy == HttpProxy("p", 80, "u", "p@")
+    none = options("leafnodes { remotes [{ url: 'ws://hub', proxy { url: '' } }] }").leafnodes
+    assert none is not None
+    assert none.remotes[0].proxy is None

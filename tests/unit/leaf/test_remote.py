@@ -276,8 +276,8 @@ async def test_an_expired_jwt_is_named_when_the_hub_refuses_it(tmp_path: Path) -
 
 
 def test_a_url_that_cannot_be_used_is_refused_before_anything_is_dialed() -> None:
-    with pytest.raises(ValueError, match="websocket"):
-        LeafWorld(LeafRemote(("wss://hub",)))
+    with pytest.raises(ValueError, match="no scheme of a hub"):
+        LeafWorld(LeafRemote(("http://ann:CANARY@hub",)))
 
 
 async def test_a_fault_of_ours_is_logged_and_the_remote_goes_on(

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
+from leafnode.config.options import HttpProxy
 from leafnode.net.dial import TcpDialer
+from leafnode.net.transport import Target
 from leafnode.net.turn import Turn
+from tests.interop.http_proxy import running_proxy
 from tests.sim.certificates import tls_pair
 from tests.sim.sessions import RecordingSession
 
@@ -29,10 +32,9 @@ def free_port() -> int:
 async def dial(
     port: int, *, tls: ssl.SSLContext | None = None, name: str = "", timeout_ns: int = NS_PER_S
 ) -> RecordingSession:
-    dialer = TcpDialer(Turn(SystemClock()))
-    return await dialer(
-        HOST, port, RecordingSession, timeout_ns=timeout_ns, tls=tls, server_hostname=name
-    )
+    session = RecordingSession()
+    await TcpDialer(Turn(SystemClock()))(Target(HOST, port, timeout_ns, tls, name), session)
+    return session
 
 
 @pytest.mark.real_loop
@@ -46,14 +48,7 @@ async def test_a_name_that_does_not_exist_is_an_oserror() -> None:
     dialer = TcpDialer(Turn(SystemClock()))
 
     with pytest.raises(OSError, match=r"not known|resolution|No address"):
-        await dialer(
-            "nowhere.invalid",
-            1,
-            RecordingSession,
-            timeout_ns=5 * NS_PER_S,
-            tls=None,
-            server_hostname="",
-        )
+        await dialer(Target("nowhere.invalid", 1, 5 * NS_PER_S), RecordingSession())
 
 
 @pytest.mark.real_loop
@@ -123,3 +118,53 @@ async def test_a_peer_that_never_shakes_hands_times_out_and_no_socket_is_left() 
                         break
                     while await loop.sock_recv(accepted, 65536):
                         pass  # the client's hello, and then its end
+
+
+@pytest.mark.real_loop
+async def test_what_a_hub_says_behind_a_proxys_answer_is_not_lost() -> None:
+    async with running_proxy("joe:secret") as proxy:
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"INFO {}\r\n")
+            assert await reader.readexactly(2) == b"hi"
+            writer.close()
+
+        server = await asyncio.start_server(greet, HOST, 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            session = RecordingSession()
+            way = HttpProxy(HOST, proxy.port, "joe", "secret", 20 * NS_PER_S)
+            target = Target(HOST, port, 20 * NS_PER_S, proxy=way)
+            await TcpDialer(Turn(SystemClock()))(target, session)
+
+            assert await session.bytes(9) == b"INFO {}\r\n"
+            session.wire.write([b"hi"])
+            await session.end()
+
+
+@pytest.mark.real_loop
+async def test_a_proxy_that_says_nothing_is_named_in_the_error() -> None:
+    with socket.create_server((HOST, 0)) as mute:
+        port = mute.getsockname()[1]
+        way = HttpProxy(HOST, port, timeout_ns=50 * NS_PER_MS)
+        target = Target("hub.invalid", 7422, 20 * NS_PER_S, proxy=way)
+
+        with pytest.raises(TimeoutError, match=f"the proxy {HOST}:{port} did not answer in time"):
+            await TcpDialer(Turn(SystemClock()))(target, RecordingSession())
+
+
+@pytest.mark.real_loop
+async def test_who_speaks_before_tls_that_was_to_come_first_is_left() -> None:
+    answer = b"HTTP/1.1 200 OK\r\n\r\nINFO {}\r\n"
+    async with running_proxy(answer=answer) as proxy:
+        target = Target(
+            "hub.invalid",
+            7422,
+            20 * NS_PER_S,
+            tls=ssl.create_default_context(),
+            server_hostname="hub.invalid",
+            proxy=HttpProxy(HOST, proxy.port),
+        )
+
+        with pytest.raises(OSError, match="spoke before TLS"):
+            await TcpDialer(Turn(SystemClock()))(target, RecordingSession())

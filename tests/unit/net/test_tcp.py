@@ -24,6 +24,7 @@ from leafnode.net import tcp
 from leafnode.net.backlog import WriteRules
 from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
+from leafnode.net.transport import Target
 from leafnode.net.turn import Turn
 from tests.sim.certificates import tls_pair
 from tests.sim.clock import SlowClock
@@ -334,14 +335,8 @@ async def test_a_connection_turns_into_tls_after_plain_bytes(tmp_path: Path) -> 
     server = await asyncio.start_server(upgrade, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        session = await TcpDialer(turn)(
-            "127.0.0.1",
-            port,
-            RecordingSession,
-            timeout_ns=NS_PER_S,
-            tls=None,
-            server_hostname="",
-        )
+        session = RecordingSession()
+        await TcpDialer(turn)(Target("127.0.0.1", port, NS_PER_S), session)
         await session.bytes(6)
 
         await session.wire.start_tls(client_side, "localhost")

@@ -34,6 +34,15 @@ def test_a_request_is_answered_with_the_key_of_the_rfc() -> None:
     )
 
 
+def test_frames_may_go_unmasked_where_the_peer_asks_for_it() -> None:
+    agreed = upgrade(request({"Nats-No-Masking": "true"}))
+
+    assert agreed.masks is False
+    assert b"\r\nNats-No-Masking: true\r\n" in agreed.answer
+    assert upgrade(request({"Nats-No-Masking": "yes"})).masks is True
+    assert upgrade(request()).masks is True
+
+
 def test_a_request_may_come_in_pieces() -> None:
     handshake = Handshake(HandshakeRules())
     data = request()

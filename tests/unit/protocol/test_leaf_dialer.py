@@ -40,7 +40,9 @@ SETTINGS = LeafSettings(
 
 
 def session(**settings: object) -> DialingSession:
-    return DialingSession(replace(SETTINGS, **settings), now_ns=0)  # type: ignore[arg-type]
+    one = DialingSession(replace(SETTINGS, **settings))  # type: ignore[arg-type]
+    one.begin(0)
+    return one
 
 
 def linked(**settings: object) -> DialingSession:

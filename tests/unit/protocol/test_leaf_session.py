@@ -26,7 +26,8 @@ def dialed() -> LeafSession:
         loop_subject=b"$LDS.own",
         ping_interval_ns=2 * NS_PER_S,
     )
-    one = DialingSession(settings, now_ns=0)
+    one = DialingSession(settings)
+    one.begin(0)
     one.receive(GREETING + b'INFO {"connect_info":true}\r\n', 0)
     return drained(one)
 
