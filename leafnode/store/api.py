@@ -405,6 +405,8 @@ class StoreStats:
     file_bytes: int = 0
     refused: int = 0  # appends turned away because too much was staged
     reads_refused: int = 0
+    hot_hits: int = 0  # messages asked for one by one that were in memory, though not new
+    hot_bytes: int = 0  # of such messages that are in memory now
     scrubs: int = 0  # rounds through everything that is stored
     scrubbed_bytes: int = 0
     damaged: int = 0  # streams set aside

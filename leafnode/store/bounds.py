@@ -23,6 +23,7 @@ class StoreBounds:
     segment_span_max: int = limits.SEGMENT_SPAN_MAX
     segment_cache_bytes: int = limits.SEGMENT_CACHE_BYTES
     tail_cache_bytes: int = limits.TAIL_CACHE_BYTES
+    hot_cache_bytes: int = limits.HOT_CACHE_BYTES
     reads_waiting_max: int = limits.READS_WAITING_MAX
     wal_pregrow_bytes: int = limits.WAL_PREGROW_BYTES
     reserve_bytes: int = limits.STORE_RESERVE_BYTES

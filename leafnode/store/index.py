@@ -43,6 +43,7 @@ class Removal:
     touched: dict[Segment, None] = field(default_factory=dict)  # their dead bits changed
     dropped: list[Segment] = field(default_factory=list)
     swept: list[tuple[Segment, list[int]]] = field(default_factory=list)
+    newest: list[int] = field(default_factory=list)  # of `seqs`, perhaps newest of a subject
 
 
 class StreamIndex:
@@ -180,9 +181,12 @@ class StreamIndex:
             slots[seq] = segment, slot
             rows[segment] = rows.get(segment, 0) + 1
         self._hold_first(held, rows)
-        for seq, (segment, slot) in slots.items():
-            self._drop_row(segment, held[segment], slot).drop(seq)
         removal = Removal(len(slots), list(slots), dict.fromkeys(rows))
+        for seq, (segment, slot) in slots.items():
+            subject = self._drop_row(segment, held[segment], slot)
+            if seq == subject.last_seq or subject.last_stale:
+                removal.newest.append(seq)
+            subject.drop(seq)
         self._settle(removal, list(rows), held)
         self.advance_first(held)
         return removal

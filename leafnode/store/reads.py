@@ -1,5 +1,7 @@
 """Reads of one store on their way to the reader's thread and back, until they succeed.
 
+Those of one message, of which a client may send many at once, travel together: while some are at
+the reader the others gather, because the way there and back costs as much as the reading.
 Knows the worker, the reader and how many may wait; not streams. Truth: docs/store.md, "Reads".
 """
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.store.worker import Worker
 
     Done = Callable[[ReadResult], None]
+    _Read = tuple[ReadRequest, Done]
 
 log = logging.getLogger(__name__)
 
@@ -38,21 +41,25 @@ class Reads:
         self._reader = reader
         self._stats = stats
         self._waiting_max = waiting_max
-        self._again: deque[tuple[ReadRequest, Done]] = deque()
+        self._gathered: deque[_Read] = deque()  # those of one message
+        self._some_are_out = False
+        self._again: deque[_Read] = deque()
         self._retry_ns = limits.STORE_RETRY_NS
         self._timer: Timer | None = None
+        self._out = 0  # at the reader, or answered and not handed over yet
+        self._due: deque[tuple[ReadRequest, Done, ReadResult]] = deque()
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """How many are at the reader."""
-        return self._worker.waiting
+        """How many are at the reader, or will be."""
+        return self._out + len(self._gathered)
 
     def ask(self, request: ReadRequest, done: Done) -> None:
         """Read, now or when it can be. Raises StoreBusy, and StoreFailed once it is closed."""
         if self._closed:  # the reader may be closed already, and must not open the file again
             raise StoreFailed("the store is closed")
-        waiting = self._worker.waiting + len(self._again)
+        waiting = self.waiting + len(self._again)
         if waiting >= self._waiting_max:
             self._stats.reads_refused += 1
             raise StoreBusy(f"{waiting} reads wait for the disk")
@@ -62,15 +69,12 @@ class Reads:
         """Go on with a read that was let in; dropped once it is closed, as all that wait then."""
         if self._closed:
             return
-
-        def answered(result: ReadResult) -> None:
-            if result.error is None:
-                self._retry_ns = limits.STORE_RETRY_NS
-                done(result)
-            else:
-                self._later(result.error, request, done)
-
-        self._worker.submit(partial(self._reader.read, request), answered)
+        if request.max_msgs > 1:
+            self._submit([(request, done)], self._answered)
+            return
+        self._gathered.append((request, done))
+        if not self._some_are_out:
+            self._send()
 
     def look(self, job: Callable[[Reader], ReadResult], done: Done) -> None:
         """Do a job of the scrub, once."""
@@ -79,8 +83,48 @@ class Reads:
     def close(self) -> None:
         """Ask for nothing more."""
         self._closed = True
+        self._gathered.clear()
         if self._timer is not None:
             self._timer.cancel()
+
+    def _send(self) -> None:
+        """Let the reader do some of what was gathered, or nothing."""
+        gathered = self._gathered
+        some = [gathered.popleft() for _ in range(min(len(gathered), limits.READS_AT_ONCE))]
+        self._some_are_out = bool(some)
+        if some:
+            self._submit(some, self._some_answered)
+
+    def _submit(
+        self, reads: list[_Read], answered: Callable[[list[_Read], list[ReadResult]], None]
+    ) -> None:
+        self._out += len(reads)
+        job = partial(_read_all, self._reader, [request for request, _ in reads])
+        self._worker.submit(job, partial(answered, reads))
+
+    def _some_answered(self, reads: list[_Read], results: list[ReadResult]) -> None:
+        self._send()  # the reader goes on while these are handed over
+        self._answered(reads, results)
+
+    def _answered(self, reads: list[_Read], results: list[ReadResult]) -> None:
+        self._due += [(*read, result) for read, result in zip(reads, results, strict=True)]
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Call all in order; one that raises does not keep the others from being called."""
+        due = self._due
+        try:
+            while due:
+                request, done, result = due.popleft()
+                self._out -= 1
+                if result.error is None:
+                    self._retry_ns = limits.STORE_RETRY_NS
+                    done(result)
+                else:
+                    self._later(result.error, request, done)
+        finally:
+            if due:
+                self._clock.call_later(0, self._hand_over)
 
     def _later(self, error: StoreError, request: ReadRequest, done: Done) -> None:
         """What could not be read is not gone: ask again, ever more rarely."""
@@ -97,3 +141,7 @@ class Reads:
         again, self._again = self._again, deque()
         for request, done in again:
             self.ask_further(request, done)
+
+
+def _read_all(reader: Reader, requests: list[ReadRequest]) -> list[ReadResult]:
+    return [reader.read(request) for request in requests]

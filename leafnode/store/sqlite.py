@@ -24,6 +24,7 @@ from leafnode.store.closing import Closing
 from leafnode.store.columns_reader import ColumnsReader
 from leafnode.store.commit import Committer
 from leafnode.store.deletion import Deletions
+from leafnode.store.hot import HotBudget
 from leafnode.store.index import StreamIndex
 from leafnode.store.lock import lock
 from leafnode.store.reader import Reader
@@ -96,6 +97,7 @@ class SqliteStore:
         )
         self._deletions = Deletions(seams.clock, self.committer)
         self.tails = TailBudget(bounds.tail_cache_bytes)
+        self.hot = HotBudget(bounds.hot_cache_bytes)
         self._streams: dict[tuple[str, str], SqliteStream] = {}
         self._records: dict[int, tuple[int, bytes]] = {}  # created, config
         self._by_id: dict[int, SqliteStream] = {}  # those whose deletion is not committed, too
@@ -247,6 +249,7 @@ class SqliteStore:
 
     def stats(self) -> StoreStats:
         self._stats.refused = self.committer.refused
+        self._stats.hot_hits, self._stats.hot_bytes = self.hot.hits, self.hot.bytes
         paths = (self._path, wal.log_path(self._path))
         self._stats.file_bytes = sum(path.stat().st_size for path in paths if path.exists())
         return self._stats

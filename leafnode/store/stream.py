@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
-from leafnode.store import lookup, writes
+from leafnode.protocol.subject import is_literal
+from leafnode.store import ask, lookup, writes
 from leafnode.store.api import SEQ_MAX
-from leafnode.store.reader import NO_SEGMENT_LIMIT, ReadRequest, ReadResult
+from leafnode.store.hot import Hot
 from leafnode.store.rows import checksum, new_rows, to_message
 from leafnode.store.sizes import message_bytes
 from leafnode.store.tail import Tail
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
     from leafnode.store.batch import Batch, StreamChange
     from leafnode.store.commit import Committer
+    from leafnode.store.hot import HotBudget
     from leafnode.store.index import Removal, StreamIndex
+    from leafnode.store.reader import ReadRequest, ReadResult
     from leafnode.store.segments import Segment
     from leafnode.store.subjects import Subject
     from leafnode.store.tail import TailBudget
@@ -40,6 +43,7 @@ class Host(Protocol):
 
     committer: Committer
     tails: TailBudget
+    hot: HotBudget
 
     def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
         """Have the reader's thread do it, until it succeeds. Raises StoreBusy, and StoreFailed once
@@ -75,9 +79,11 @@ class SqliteStream:
         self._committed_seq = index.last_seq
         self._committed_first = index.first_seq
         self._removed_staged: set[int] = set()  # readers still get these
+        self._newest_removed: set[int] = set()  # those of them that were their subjects' newest
         self._forget_due = False
         self._floor_is_behind = False  # removals were staged that a crash would undo
         self._tail = Tail(index.last_seq + 1)
+        self._hot = Hot(host.hot)
         self._tell_erased: Callable[[list[Sequence[int]]], None] | None = None
 
     # --- changes
@@ -122,6 +128,7 @@ class SqliteStream:
         removal = self.index.remove(seqs)
         if removal.count:
             self._removed_staged.update(removal.seqs)
+            self._newest_removed.update(removal.newest)
             self._note(self._change(), removal)
         return removal.count
 
@@ -219,15 +226,25 @@ class SqliteStream:
     # --- reads
 
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
-        def got(messages: list[StoredMsg]) -> None:
-            done(messages[0] if messages else None)
-
         if self._damage is not None or not self._committed_first <= seq <= self._committed_seq:
             done(None)
-        elif seq >= self._tail.first_seq:
-            got(self._from_tail(seq, seq, None, 1, 1))
-        else:
-            self._ask(self._request(seq, seq, None, 1, 1), got)
+            return
+        if seq >= self._tail.first_seq:
+            row = self._tail.rows.get(seq)
+            done(None if row is None else to_message(row, self.index.subjects.names[row[1]]))
+            return
+        known = self._hot.get(seq)
+        if known is not None:
+            done(known)
+            return
+
+        def got(messages: list[StoredMsg]) -> None:
+            message = messages[0] if messages else None
+            self._hot.arrived(seq, message)
+            done(message)
+
+        self._ask(ask.request(self.id, self.index, (seq, seq), None, (1, 1)), got)
+        self._hot.await_one(seq)
 
     def read(
         self,
@@ -252,15 +269,19 @@ class SqliteStream:
         if self._damage is not None or len(others) == len(index.segments):
             done([])
             return
-        request = self._request(
-            start_seq, self._committed_seq, None, limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES
-        )
+        seqs = start_seq, self._committed_seq
+        most = limits.READ_BATCH_MSGS, limits.PREFETCH_BYTES
+        request = ask.request(self.id, index, seqs, None, most)
         floor = max(1, index.first_seq)
         self._ask(replace(request, others=others, removed_below=floor), done)
 
     def last(
         self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
     ) -> None:
+        newest = self._newest_of(pattern)
+        if newest is not None and newest <= upto_seq:
+            self.get(newest, done)
+            return
         sids = self.index.subjects.sids([pattern])
         last = min(self._newest(sids), upto_seq)
         if self._damage is not None or last < self._committed_first:
@@ -271,7 +292,8 @@ class SqliteStream:
             done(to_message(row, self.index.subjects.names[row[1]]))
             return
         last = min(last, self._tail.first_seq - 1)
-        request = self._request(self._committed_first, last, sids, 1, 1, backward=True)
+        seqs = self._committed_first, last
+        request = ask.request(self.id, self.index, seqs, sids, (1, 1), backward=True)
         self._ask(request, lambda messages: done(messages[0] if messages else None))
 
     # --- what the store tells it
@@ -284,7 +306,9 @@ class SqliteStream:
             self._host.tails.add(tail, rows)
         if change.removed:
             tail.discard(change.removed)
+            self._hot.discard(change.removed)
             self._removed_staged.difference_update(change.removed)
+            self._newest_removed.difference_update(change.removed)
         if change.first_seq > self._committed_first:
             self._committed_first = change.first_seq
             tail.discard_below(change.first_seq)
@@ -299,15 +323,18 @@ class SqliteStream:
         self.consumers = consumers
         self._gone = False
         self._removed_staged.clear()
+        self._newest_removed.clear()
         self._committed_seq = index.last_seq
         self._committed_first = index.first_seq
         self._forget_due = self._floor_is_behind = False
         # Nothing that memory believed of the disk holds any more.
         self._tail = Tail(index.last_seq + 1)
+        self._hot.clear()
 
     def detach(self) -> None:
         """Refuse all changes from now on: the stream was deleted, or never came to be."""
         self._gone = True
+        self._hot.clear()
 
     def is_readable(self) -> bool:
         return self._damage is None and not self._gone
@@ -378,6 +405,23 @@ class SqliteStream:
         if sids:
             self._host.committer.batch().change(self).forget_subjects(sids)
 
+    def _newest_of(self, pattern: bytes) -> int | None:
+        """Return the sequence of the newest committed message of one subject, 0 where it has none;
+        None where memory does not tell.
+        """
+        if not is_literal(pattern):
+            return None
+        subject = self.index.subjects.by_name.get(pattern)
+        if subject is None:
+            return 0
+        if self._newest_removed:
+            return None  # readers may still see a newer one
+        if not subject.msgs:
+            return None if self._committed_first < self.index.first_seq else 0
+        if subject.last_stale or subject.last_seq > self._committed_seq:
+            return None
+        return subject.last_seq
+
     def _newest(self, sids: frozenset[int] | None) -> int:
         """Return a sequence that no committed message of these subjects is beyond."""
         if sids is None or len(sids) > LAST_SUBJECTS_MAX or self._removes_more():
@@ -425,38 +469,8 @@ class SqliteStream:
             else:  # more was committed meanwhile: an empty answer would say there is nothing
                 self._read(last + 1, patterns, most, done, goes_on=True)
 
-        request = self._request(first, last, sids, max_msgs, max_bytes)
+        request = ask.request(self.id, self.index, (first, last), sids, (max_msgs, max_bytes))
         self._ask(request, got, goes_on=goes_on)
-
-    def _request(
-        self,
-        first: int,
-        last: int,
-        sids: frozenset[int] | None,
-        max_msgs: int,
-        max_bytes: int,
-        *,
-        backward: bool = False,
-    ) -> ReadRequest:
-        segments = self.index.segments
-        position = self.index.segment_index(last if backward else first) + backward
-        if backward and position >= len(segments):
-            no = NO_SEGMENT_LIMIT
-        else:
-            no = segments[position].no if position >= 0 and segments else 0
-        reached = segments[:position] if backward else segments[max(0, position) :]
-        return ReadRequest(
-            stream_id=self.id,
-            no=no,
-            first_seq=first,
-            last_seq=last,
-            sids=sids,
-            max_msgs=max_msgs,
-            max_bytes=max_bytes,
-            names=self.index.subjects.names,
-            backward=backward,
-            others=lookup.without(reached, sids),
-        )
 
     def _ask(
         self,

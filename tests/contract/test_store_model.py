@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from leafnode import limits
+from leafnode.store.api import SEQ_MAX
 from leafnode.store.bounds import StoreBounds
 from leafnode.store.memory import MemoryStream
-from tests.sim.committer import HeldExecutor, InlineExecutor, StoreWorld, open_store
+from tests.sim.committer import HeldExecutor, StoreWorld, open_store
 
 if TYPE_CHECKING:
     from leafnode.errors import StoreError
@@ -32,6 +33,7 @@ TINY = StoreBounds(
     segment_span_max=9,
     segment_cache_bytes=100,
     tail_cache_bytes=900,
+    hot_cache_bytes=5000,
     wal_pregrow_bytes=0,
     reserve_bytes=0,
 )
@@ -43,9 +45,9 @@ patterns = st.sampled_from(PATTERNS)
 near = st.integers(0, 40)
 
 
-def commits_held(name: str) -> Executor:
-    """Reads are answered at once, commits when the machine says so."""
-    return HeldExecutor() if name == "leafnode-commit" else InlineExecutor()
+def held(_: str) -> Executor:
+    """Reads and commits are done when the machine says so."""
+    return HeldExecutor()
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -68,7 +70,7 @@ class StoreMachine(RuleBasedStateMachine):
         shutil.rmtree(self.root)
 
     def open(self) -> StoreWorld:
-        return open_store(self.root / str(self.generation), TINY, commits_held)
+        return open_store(self.root / str(self.generation), TINY, held)
 
     @initialize(first=st.integers(1, 5))
     def start(self, first: int) -> None:
@@ -256,15 +258,41 @@ class StoreMachine(RuleBasedStateMachine):
 
         assert ours == model
 
-    @rule(pattern=st.sampled_from([b">", b"a", b"a.b", b"*.b", b"b.>", b"none"]))
-    def last_is_what_was_committed(self, pattern: bytes) -> None:
+    @rule(
+        pattern=st.sampled_from([b">", b"a", b"a.b", b"*.b", b"b.>", b"none"]),
+        upto=st.none() | near,
+    )
+    def last_is_what_was_committed(self, pattern: bytes, upto: int | None) -> None:
         ours: list[object] = []
         model: list[object] = []
-        self.stream.last(pattern, ours.append)
+        upto_seq = SEQ_MAX if upto is None else upto
+        self.stream.last(pattern, ours.append, upto_seq=upto_seq)
         self.drain_reads()
-        self.committed.last(pattern, model.append)
+        self.committed.last(pattern, model.append, upto_seq=upto_seq)
 
         assert ours == model
+
+    @rule(seq=near)
+    def somebody_asks(self, seq: int) -> None:
+        """What is read now, and handed over later, must not be kept where it went meanwhile."""
+        self.stream.get(seq, lambda _: None)
+
+    @rule()
+    def the_reader_reads(self) -> None:
+        reads = self.world.executors["leafnode-read"]
+        assert isinstance(reads, HeldExecutor)
+        reads.release()
+
+    @rule()
+    def everything_is_what_was_committed(self) -> None:
+        for seq in range(1, 41):
+            self.get_is_what_was_committed(seq)
+
+    @invariant()
+    def memory_stays_within_its_bound(self) -> None:
+        hot = self.world.store.hot
+        held = sum(len(msg.body) + len(msg.subject) + 256 for msg in hot._held.values())
+        assert hot.bytes == held <= TINY.hot_cache_bytes
 
     @rule()
     def committed_seq_is_the_last_of_the_last_commit(self) -> None:
@@ -272,7 +300,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     def drain_reads(self) -> None:
         """Hand over what the reader found, and leave what is staged alone."""
-        self.world.turns.run_results(self.world.store._read_worker)
+        reads = self.world.executors["leafnode-read"]
+        assert isinstance(reads, HeldExecutor)
+        while self.world.store._reads.waiting:
+            reads.release()
+            self.world.turns.run_results(self.world.store._read_worker)
 
 
 TestStoreMachine = StoreMachine.TestCase

@@ -70,6 +70,8 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "file_bytes": 0,
             "refused": 16,
             "reads_refused": 17,
+            "hot_hits": 0,
+            "hot_bytes": 0,
             "scrubs": 0,
             "scrubbed_bytes": 0,
             "damaged": 0,

@@ -10,6 +10,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreFailed
+from leafnode.store import ask
 from leafnode.store.stream import SqliteStream
 from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, open_store
 
@@ -98,7 +99,8 @@ def test_the_rest_of_a_read_that_was_let_in_is_dropped_as_the_store_closes(tmp_p
     world.store.close(lambda: None)
     world.settle()
     opened = world.disk.opened
-    world.store.ask_further(record.store._request(1, 1, None, 1, 1), answers.append)
+    request = ask.request(1, record.store.index, (1, 1), None, (1, 1))
+    world.store.ask_further(request, answers.append)
     world.settle()
 
     assert answers == []

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreError, StoreFailed
 from leafnode.store.api import StoreStats
-from leafnode.store.reader import ReadResult
+from leafnode.store.reader import ReadRequest, ReadResult
 from leafnode.store.reads import Reads
 from leafnode.store.worker import Worker
 from tests.sim.clock import FakeClock
 from tests.sim.committer import HeldExecutor, Turns
+
+if TYPE_CHECKING:
+    from leafnode.store.reads import Done
+
+
+def request(seq: int, max_msgs: int) -> ReadRequest:
+    return ReadRequest(1, 1, seq, seq, None, max_msgs, 1, {})
 
 
 class Reader:
@@ -21,23 +28,24 @@ class Reader:
 
     def __init__(self) -> None:
         self.results: list[ReadResult] = []
+        self.asked: list[int] = []
 
-    def read(self, _: object) -> ReadResult:
-        return self.results.pop(0)
+    def read(self, request: ReadRequest) -> ReadResult:
+        self.asked.append(request.first_seq)
+        return self.results.pop(0) if self.results else ReadResult()
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, waiting_max: int = 2) -> None:
         self.clock, self.turns, self.reader = FakeClock(), Turns(), Reader()
         self.executor, self.stats = HeldExecutor(), StoreStats()
         worker = Worker(self.executor, self.turns.call_soon)
         reader: Any = self.reader
-        self.reads = Reads(self.clock, worker, reader, self.stats, 2)
+        self.reads = Reads(self.clock, worker, reader, self.stats, waiting_max)
         self.got: list[ReadResult] = []
 
-    def ask(self) -> None:
-        request: Any = object()
-        self.reads.ask(request, self.got.append)
+    def ask(self, seq: int = 1, *, max_msgs: int = 1, done: Done | None = None) -> None:
+        self.reads.ask(request(seq, max_msgs), done or self.got.append)
 
     def settle(self) -> None:
         self.executor.release()
@@ -89,8 +97,7 @@ def test_once_closed_it_asks_nothing() -> None:
 
     with pytest.raises(StoreFailed):
         bench.ask()
-    request: Any = object()
-    bench.reads.ask_further(request, bench.got.append)
+    bench.reads.ask_further(request(1, 1), bench.got.append)
     assert (bench.got, list(bench.executor.jobs), bench.clock.pending()) == ([], [], 0)
 
 
@@ -103,3 +110,88 @@ def test_an_answer_that_fails_after_the_end_is_dropped() -> None:
     bench.settle()
 
     assert (bench.got, bench.clock.pending()) == ([], 0)
+
+
+def test_reads_of_one_message_travel_together_while_others_are_at_the_reader() -> None:
+    bench = Bench(waiting_max=9)
+    for seq in (1, 2, 3, 4):
+        bench.ask(seq)
+    assert (len(bench.executor.jobs), bench.reads.waiting) == (1, 4)
+
+    bench.executor.release()
+    bench.turns.run()
+
+    assert (len(bench.executor.jobs), bench.reads.waiting) == (1, 3)
+    bench.settle()
+    assert (bench.reader.asked, len(bench.got), bench.reads.waiting) == ([1, 2, 3, 4], 4, 0)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_so_many_travel_together_and_no_more(more: int) -> None:
+    together = limits.READS_AT_ONCE + more
+    bench = Bench(waiting_max=1 + together)
+    for seq in range(1 + together):
+        bench.ask(seq)
+    bench.settle()
+
+    bench.executor.release()
+
+    assert len(bench.reader.asked) == 1 + limits.READS_AT_ONCE
+    bench.turns.run()
+    assert len(bench.executor.jobs) == more
+
+
+def test_a_read_of_more_waits_for_nobody() -> None:
+    bench = Bench(waiting_max=9)
+    bench.ask(1)
+    bench.ask(2)
+
+    bench.ask(3, max_msgs=2)
+
+    bench.executor.release()
+    assert bench.reader.asked == [1, 3]
+
+
+def test_of_those_together_each_fails_for_itself() -> None:
+    bench = Bench(waiting_max=9)
+    bench.reader.results = [ReadResult(), ReadResult(), FAILED, ReadResult()]
+    for seq in (1, 2, 3, 4):
+        bench.ask(seq)
+    bench.settle()
+    bench.settle()
+    assert len(bench.got) == 3
+
+    bench.clock.advance(limits.STORE_RETRY_NS)
+    bench.settle()
+
+    assert (bench.reader.asked[4:], len(bench.got)) == ([3], 4)
+
+
+def test_one_who_raises_keeps_no_other_from_its_answer() -> None:
+    bench = Bench(waiting_max=9)
+
+    def bug(_: ReadResult) -> None:
+        raise ZeroDivisionError
+
+    bench.ask(1)
+    bench.ask(2, done=bug)
+    bench.ask(3)
+    bench.settle()
+    bench.executor.release()
+
+    with pytest.raises(ZeroDivisionError):
+        bench.turns.run()
+    bench.clock.advance(0)
+
+    assert (len(bench.got), bench.reads.waiting) == (2, 0)
+
+
+def test_what_gathered_is_dropped_at_the_end() -> None:
+    bench = Bench(waiting_max=9)
+    bench.ask(1)
+    bench.ask(2)
+
+    bench.reads.close()
+    bench.settle()
+
+    assert (bench.reader.asked, len(bench.got), bench.reads.waiting) == ([1], 1, 0)

@@ -70,6 +70,41 @@ def test_readers_see_a_purge_once_it_is_committed(world: StoreWorld, stream: Sql
     assert visible(world, stream, b"a.1") == []
 
 
+def newest(world: StoreWorld, stream: SqliteStream, subject: bytes) -> int | None:
+    found: list[StoredMsg | None] = []
+    stream.last(subject, found.append)
+    world.turns.run_results(world.store._read_worker)
+    (message,) = found
+    return message and message.seq
+
+
+def test_readers_see_the_newest_of_a_subject_until_its_removal_is_committed(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    for gone, before in ((9, 7), (7, 5)):  # of the second memory knows only that 9 was not last
+        stream.remove([gone])
+        world.turns.run()
+        state = stream.subject_state(b"a.1") if gone == 7 else None
+        assert state is None or state.last_seq == before
+        assert newest(world, stream, b"a.1") == gone
+
+        world.settle()
+
+        assert newest(world, stream, b"a.1") == before
+
+
+def test_readers_see_the_newest_of_a_subject_until_the_purge_is_committed(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    stream.remove_below(11)
+    world.turns.run()
+    assert newest(world, stream, b"a.1") == 9
+
+    world.settle()
+
+    assert newest(world, stream, b"a.1") is None
+
+
 def test_subjects_without_messages_are_forgotten_when_their_rows_are_gone(
     world: StoreWorld, stream: SqliteStream
 ) -> None:
