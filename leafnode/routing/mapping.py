@@ -83,6 +83,10 @@ class Mappings:
         """What is mapped."""
         return [entry.source for entry in self._all]
 
+    def holds(self, subject: bytes) -> bool:
+        """Say whether a mapping is for the subject, even one that leaves it where it is."""
+        return self._find(subject) is not None
+
     def always(self, subject: bytes) -> bytes | None:
         """Return where every message on the subject goes, None if that may differ between them."""
         entry = self._find(subject)

@@ -126,7 +126,7 @@ def _publish(
     published = subject
     if account.mappings is not None:
         subject = account.mappings.choose(published)
-        if trace is not None and subject != published:
+        if trace is not None and account.mappings.holds(published):
             trace.was_mapped(subject)
     # A leaf link's rules speak of what its hub sent, a client's of where that leads.
     violation = _violation(peer, published if peer.is_leaf else subject, args.reply)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from leafnode.config.account_options import AccountOptions
 from leafnode.metrics import Traffic
 from leafnode.monitor import account_parts
 from leafnode.monitor.views import AccountView, SublistView
@@ -36,7 +35,7 @@ def account_view(server: Server, name: str, links: Sequence[Link]) -> AccountVie
         leaf_traffic.add(link.peer.traffic)
     jetstream = server.features.jetstream
     system = server.features.system
-    options = server.account_set.options.get(name, AccountOptions(name))
+    options = server.account_set.in_force(name)
     system_name = server.account_set.system_name
     is_system = name == system_name
     offered = account_parts.server_exports(jetstream=jetstream is not None) if is_system else []

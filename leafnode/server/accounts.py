@@ -8,7 +8,7 @@ configuration it was refused before. Truth: nats-server 2.15.1 server/accounts.g
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.config import account_options
@@ -145,6 +145,14 @@ class Accounts:
             return self._check.service_export(exporter, subject)
         except WalkError:  # the import was left out for it
             return None
+
+    def in_force(self, name: str) -> AccountOptions:
+        """Return what an account is made of: its options without the imports that bring nothing."""
+        options, plan = self.options.get(name), self._plans.get(name)
+        if options is None or plan is None:
+            return options or AccountOptions(name)
+        streams, services = tuple(plan.streams), tuple(plan.services)
+        return replace(options, stream_imports=streams, service_imports=services)
 
     def imports(self) -> set[tuple[str, str, str, str, str]]:
         """Return what is imported: kind, importer, exporter, its subject there and here."""

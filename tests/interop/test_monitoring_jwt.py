@@ -46,6 +46,7 @@ class Trust:
         gone = Key(nkeys.PREFIX_BYTE_USER).public
         exports = [{"name": "q", "subject": "q.>", "type": "service", "token_req": False}]
         asked = {"subject": "q.x", "account": a, "type": "service", "local_subject": "l.q"}
+        nothing = asked | {"subject": "not.exported", "local_subject": "l.n"}
         self.tokens = {
             "SYS": self._account("SYS"),
             "A": self._account(
@@ -56,7 +57,7 @@ class Trust:
                 mappings={"m.a": [{"subject": "m.b"}]},
                 tags=["team:a"],
             ),
-            "B": self._account("B", imports=[{"name": "q", **asked}]),
+            "B": self._account("B", imports=[{"name": "q", **asked}, {"name": "n", **nothing}]),
         }
 
     def config(self) -> str:

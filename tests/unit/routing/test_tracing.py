@@ -254,6 +254,16 @@ def test_a_mapping_is_noted() -> None:
     ]
 
 
+def test_a_mapping_that_leaves_a_subject_where_it_is_is_noted_too() -> None:
+    world = World()
+    mapped = MappedSubject(b"old", [Weighted(b"a.new", 0)])
+    world.account.mappings = Mappings([mapped], random.Random(1))
+
+    world.publisher.says(hpub(b"old", b"Nats-Trace-Dest: t"))
+
+    assert world.tracer.steps()[1] == ("sm", {"to": "old"})
+
+
 def test_another_server_is_told_the_way_and_gets_it_even_when_nobody_is_to() -> None:
     world = World()
     link = FakePeer(world.account, 9, Kind.LEAF)

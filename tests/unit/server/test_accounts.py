@@ -290,6 +290,22 @@ def test_an_import_that_cannot_be_is_left_out_and_named(caplog: pytest.LogCaptur
     assert "service import not authorized" in caplog.text
 
 
+def test_an_account_is_made_of_the_imports_that_bring_something() -> None:
+    accounts = ClientWorld().server.account_set
+    streams = (StreamImport("E", "s"), StreamImport("E", "other"))
+    services = (ServiceImport("E", "other"), ServiceImport("E", "q"))
+    accounts.update(AccountOptions("I", stream_imports=streams, service_imports=services))
+    alone = accounts.in_force("I")
+
+    exports = {"stream_exports": (StreamExport("s"),), "service_exports": (ServiceExport("q"),)}
+    accounts.update(AccountOptions("E", **exports))
+    shared = accounts.in_force("I")
+
+    assert (alone.stream_imports, alone.service_imports) == ((), ())
+    assert (shared.stream_imports, shared.service_imports) == (streams[:1], services[1:])
+    assert accounts.in_force("NONE") == AccountOptions("NONE")
+
+
 def test_what_service_an_import_is_of_is_known_while_the_exporter_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
