@@ -368,6 +368,21 @@ UPLINK_RETRY_MAX_NS: Final = 30 * NS_PER_S
 UPLINK_REFUSED_NS: Final = 1 * NS_PER_S  # between two attempts with what the hub refuses; doubles
 UPLINK_REFUSED_MAX_NS: Final = 60 * NS_PER_S
 UPLINK_LAG_REFRESH_NS: Final = 5 * NS_PER_S
+UPLINK_SAY_NS: Final = 1 * NS_PER_S  # between two looks for what to say on $LEAFNODE.UPLINK.>
+UPLINK_OVERDUE_TIMES: Final = 4  # ack timeouts for one message while others are acknowledged
+UPLINK_FLOW_BYTES_MIN: Final = 8 * KIB  # on the way at once, however slow the link is
+UPLINK_FLOW_TARGET_NS: Final = 1 * NS_PER_S  # more than this much queued: the window is halved
+UPLINK_LINE_BYTES: Final = 64  # about: what a message costs on the wire besides itself
+UPLINK_GATE_CHECK_NS: Final = 60 * NS_PER_S  # a closed window is looked at again: clocks are set
+UPLINK_COALESCE_BYTES: Final = 64 * KIB  # so much is not kept back any longer
+UPLINK_UNTAKEN_NS: Final = 60 * NS_PER_S  # then what nobody at the hub wants is a dead letter
+UPLINK_UNTAKEN_MAX: Final = 256  # such subjects, remembered for as long as the link is up
+UPLINK_DEAD_BYTES: Final = 64 * MIB  # the stream of dead letters, where we make it
+UPLINK_LEDGER_SUBJECTS_MAX: Final = 64  # in one day; the rest is one line
+UPLINK_LEDGER_DAYS_MAX: Final = 40  # in memory
+UPLINK_LEDGER_BYTES: Final = 4 * MIB  # the bucket that keeps the ledger
+UPLINK_LEDGER_AGE_NS: Final = 400 * 86_400 * NS_PER_S
+UPLINK_LEDGER_WRITE_NS: Final = 60 * NS_PER_S
 assert UPLINK_WINDOW_MSGS <= UPLINK_PROBES_MAX
 
 # --- a reload

@@ -126,8 +126,8 @@ def _named(options: Options) -> Iterator[tuple[tuple[str, ...], str]]:
             if user.account:
                 path = ("leafnodes", "authorization", "users", str(index), "account")
                 yield path, user.account
-    if options.uplink is not None:
-        yield ("uplink", "account"), options.uplink.account
+    for index, uplink in enumerate(options.uplinks):
+        yield ("uplinks", str(index), "account"), uplink.account
     if options.serial is not None:
         yield ("serial", "account"), options.serial.account
 
@@ -136,7 +136,8 @@ def _inner(place: Place, path: Iterable[str]) -> Place:
     """Follow keys, each with its aliases, and positions in arrays."""
     for step in path:
         if step.isdecimal():
-            place = list(place.items("entries"))[int(step)]
+            if isinstance(place.node.value, list):  # else it is the only one
+                place = list(place.items("entries"))[int(step)]
         else:
             found = [key for key in place.entries() if key.lower() in step.split()]
             place = place.child(found[-1].lower(), place.entries()[found[-1]])

@@ -29,6 +29,7 @@ from leafnode.config.options import (
 from leafnode.config.parser import parse
 from leafnode.config.place import Block, Given, Place, Row
 from leafnode.config.tls import listener_tls
+from leafnode.config.uplink import check_uplinks, uplinks
 from leafnode.config.websocket import check_login, websocket
 from leafnode.errors import ConfigError, UnreadableError, file_problem, quoted
 
@@ -196,13 +197,7 @@ def _check_together(options: Options, given: Given) -> None:
     if options.max_payload_bytes > options.max_pending_bytes:
         where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
         raise where.error("expected max_payload to be no larger than max_pending")
-    if options.uplink is not None and options.jetstream is None:
-        raise given.places["uplink"].error("expected jetstream to be enabled: it holds the streams")
-    if options.uplink is not None and not (options.leafnodes and options.leafnodes.remotes):
-        raise given.places["uplink"].error("expected leafnodes.remotes to name a hub to send to")
-    if options.uplink is not None and not options.server_name:
-        where = given.places["uplink"]
-        raise where.error("expected server_name: it begins this edge's subjects at the hub")
+    check_uplinks(options, given)
     for index, port in enumerate(options.serial.ports if options.serial else ()):
         if port.stream and options.jetstream is None:
             where = given.places["serial"]
@@ -280,7 +275,7 @@ _TOP: Final = Block(
         Row(("store_dir", "storedir"), "store_dir", convert.text_or("")),
         Row(("store",), "store", blocks.store),
         Row(("leafnodes", "leaf"), "leafnodes", leafnodes.leafnodes),
-        Row(("uplink",), "uplink", blocks.uplink),
+        Row(("uplink",), "uplinks", uplinks),
         Row(("serial",), "serial", blocks.serial),
         *process.ROWS,
     ),

@@ -1,6 +1,6 @@
 """The blocks of a configuration: for each a table of its keys, and the rules among its values.
 
-Knows jetstream, store, uplink and serial; not the options outside of blocks, nor the
+Knows jetstream, store and serial; not the options outside of blocks, nor the
 blocks with a file of their own, and not what an option does. Truth: nats-server 2.15.1 for its keys
 (measured), for ours docs/configuration.md.
 """
@@ -18,14 +18,10 @@ from leafnode.config.options import (
     SerialOptions,
     SerialPort,
     StoreOptions,
-    UplinkOptions,
-    UplinkStream,
 )
 from leafnode.config.place import Block, Place, Row, no_duplicates
 
 _BAUD_MAX: Final = 12_000_000  # the fastest USB adapters
-_WINDOW_MSGS_MAX: Final = 65_536
-_WINDOW_BYTES_MAX: Final = 64 * limits.MIB
 
 
 # --- jetstream
@@ -121,53 +117,6 @@ _STORE: Final = Block(
 )
 
 
-# --- uplink
-
-
-def uplink(place: Place) -> UplinkOptions:
-    given = _UPLINK.read(place)
-    given.need("streams", "streams, an array of what goes upstream")
-    return UplinkOptions(**given.values)
-
-
-def _uplink_streams(place: Place) -> tuple[UplinkStream, ...]:
-    streams = tuple(_uplink_stream(item) for item in place.items("streams"))
-    if not streams:
-        raise place.error("expected at least one stream, got an empty array")
-    no_duplicates(place, [stream.stream for stream in streams], "stream")
-    return streams
-
-
-def _uplink_stream(place: Place) -> UplinkStream:
-    given = _UPLINK_STREAM.read(place)
-    given.need("stream", "stream, the name of a local stream")
-    return UplinkStream(**given.values)
-
-
-_STREAM_NAME: Final = convert.name_of("stream name")
-_UPLINK_STREAM: Final = Block(
-    (
-        Row(("stream",), "stream", _STREAM_NAME),
-        Row(("hub_stream",), "hub_stream", _STREAM_NAME),
-        Row(("domain",), "domain", convert.name_of("domain")),
-        Row(("subject_prefix",), "subject_prefix", convert.subject_prefix),
-        Row(
-            ("window", "window_bytes"),
-            "window_bytes",
-            convert.number(1, _WINDOW_BYTES_MAX, "a size"),
-        ),
-        Row(("window_msgs",), "window_msgs", convert.number(1, _WINDOW_MSGS_MAX, "a count")),
-        Row(("ack_timeout",), "ack_timeout_ns", convert.duration),
-    )
-)
-_UPLINK: Final = Block(
-    (
-        Row(("streams",), "streams", _uplink_streams),
-        Row(("account",), "account", convert.text),
-    )
-)
-
-
 # --- serial
 
 
@@ -224,7 +173,7 @@ _SERIAL_PORT: Final = Block(
             "max_frame_bytes",
             convert.number(1, limits.MIB, "a size"),
         ),
-        Row(("stream",), "stream", _STREAM_NAME),
+        Row(("stream",), "stream", convert.name_of("stream name")),
         Row(("keep_first",), "keep_first", convert.boolean),
     )
 )

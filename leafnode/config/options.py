@@ -262,7 +262,8 @@ class UplinkStream:
     """One local stream to push upstream.
 
     `hub_stream` is read once after each connect to learn where to go on; empty: status says that
-    only the hub's duplicate window protects. `subject_prefix` empty: `<server_name>.`.
+    only the hub's duplicate window protects. `subject_prefix` empty: `<server_name>.`. `urgent`:
+    held neither by send windows nor by the monthly cap nor by coalescing.
     """
 
     stream: str
@@ -272,14 +273,38 @@ class UplinkStream:
     window_bytes: int = limits.UPLINK_WINDOW_BYTES
     window_msgs: int = limits.UPLINK_WINDOW_MSGS
     ack_timeout_ns: int = limits.UPLINK_ACK_TIMEOUT_NS
+    priority: int = 5  # 0 goes first, 9 last
+    urgent: bool = False
+    subject_transforms: tuple[tuple[str, str], ...] = ()  # source, destination; then the prefix
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkBudget:
+    """What an uplink may spend; 0: no bound. Spans of `send_windows` are minutes of the day."""
+
+    max_rate_bytes: int = 0  # a second
+    monthly_cap_bytes: int = 0
+    send_windows: tuple[tuple[int, int], ...] = ()
+    send_above_bytes: int = 0  # outside of the windows, too, when so much waits
+    coalesce_ns: int = 0
+    coalesce_bytes: int = limits.UPLINK_COALESCE_BYTES
+    time_zone: str = "UTC"
+    ledger_tokens: int = 1  # of a subject, that have a line of their own
 
 
 @dataclass(frozen=True, slots=True)
 class UplinkOptions:
-    """`uplink { … }`: store and forward to the hub."""
+    """One `uplink { … }`: store and forward to one hub.
+
+    `remote` is a URL of the remote that leads there; empty: any of the account.
+    """
 
     streams: tuple[UplinkStream, ...] = ()
     account: str = "$G"
+    name: str = ""
+    remote: str = ""
+    dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
+    budget: UplinkBudget = UplinkBudget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +392,7 @@ class Options:
     default_js_domains: tuple[tuple[str, str], ...] | None = None  # account, domain
     store: StoreOptions = StoreOptions()
     leafnodes: LeafOptions | None = None
-    uplink: UplinkOptions | None = None
+    uplinks: tuple[UplinkOptions, ...] = ()
     serial: SerialOptions | None = None
     server_tags: tuple[str, ...] = ()
     server_metadata: tuple[tuple[str, str], ...] = ()

@@ -257,9 +257,13 @@ def _own(
     failed = own["store"].get("failed", "")
     out.add("leafnode_store_is_failed", int(bool(failed)))
     for row in uplinkz["streams"]:
-        labels = {"stream": row["stream"], "state": row["state"]}
-        out.add("leafnode_uplink_info", 1, labels)
-        _with(out, "leafnode_uplink", row, {"stream": row["stream"]})
+        labels = {"uplink": row["uplink"], "stream": row["stream"]}
+        out.add("leafnode_uplink_info", 1, labels | {"state": row["state"]})
+        _with(out, "leafnode_uplink", row, labels)
+    for row in uplinkz["uplinks"]:
+        labels = {"uplink": row["name"]}
+        out.add("leafnode_uplink_connected", int(row["connected"]), labels)
+        _with(out, "leafnode_uplink_link", row, labels)
     for row in serialz["ports"]:
         out.add("leafnode_serial_open", int(row["open"]), {"port": row["name"]})
         _with(out, "leafnode_serial", row, {"port": row["name"]})

@@ -40,7 +40,8 @@ def uplinkz(views: Views, clock: Clock) -> dict[str, object]:
     return {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
-        "streams": [_uplink(status) for status in views.uplinks()],
+        "uplinks": [asdict(budget) for budget in views.budgets()],
+        "streams": [uplink_row(status) for status in views.uplinks()],
     }
 
 
@@ -58,15 +59,22 @@ def _store(own: OwnCounters) -> dict[str, object]:
     return asdict(own.store.stats) | {"failed": own.store.failed}
 
 
-def _uplink(status: UplinkStatus) -> dict[str, object]:
+def uplink_row(status: UplinkStatus) -> dict[str, object]:
+    """Return what is shown of one stream's uplink."""
     row: dict[str, object] = {
+        "uplink": status.uplink,
+        "account": status.account,
         "stream": status.stream,
         "hub_stream": status.hub_stream,
         "domain": status.domain,
         "prefix": status.prefix,
+        "priority": status.priority,
         "state": status.state.value,
+        "held": status.held,
         "protection": status.protection.value,
         "lag_messages": status.lag_messages,
+        "lag_bytes": status.lag_bytes,
+        "lag_seconds": status.lag_seconds,
         "window_messages": status.window_messages,
         "window_bytes": status.window_bytes,
         "in_flight": status.in_flight,

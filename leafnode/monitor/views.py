@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription
     from leafnode.store.api import StoreStats
-    from leafnode.uplink.status import UplinkStatus
+    from leafnode.uplink.status import BudgetStatus, UplinkStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,4 +328,5 @@ class Views(msgspec.Struct, frozen=True):
     remotes: Callable[[], list[RemoteView]] = list
     jetstream: Callable[[], Steps[JetStreamView | None]] = lambda: at_once(None)
     uplinks: Callable[[], list[UplinkStatus]] = list
+    budgets: Callable[[], list[BudgetStatus]] = list
     ports: Callable[[], list[PortStatus]] = list

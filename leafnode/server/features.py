@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from leafnode.leaf.loop import LoopSubjects
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
-    from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
     from leafnode.server.system import System
-    from leafnode.uplink.uplink import Uplink
+    from leafnode.server.uplinks import Uplinks
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Features:
         "remotes",
         "serial",
         "system",
-        "uplink",
+        "uplinks",
     )
 
     def __init__(self) -> None:
@@ -57,7 +56,7 @@ class Features:
         self.leaf_environment: LeafEnvironment | None = None
         self.loop_subjects: LoopSubjects | None = None  # for as long as the process lives
         self.serial: asyncio.Task[None] | None = None
-        self.uplink: Uplink | None = None
+        self.uplinks: Uplinks | None = None
         self.bridge: Bridge | None = None
         self.monitor: Monitor | None = None
         self.system: System | None = None
@@ -148,8 +147,8 @@ def _start_remote(server: Server, remote_options: LeafRemote) -> None:
     account = server.account(remote_options.account)
     remote = Remote(remote_options, account, environment, reconnect_ns=options.reconnect_ns)
     features.remotes.append(remote)
-    if features.uplink is not None:
-        _follow(features.uplink, remote, server)
+    if features.uplinks is not None:
+        features.uplinks.follow(remote)
     if features.system is not None:
         features.system.follow(remote)
     features.remote_tasks[remote] = server.begin(remote.run(), name="leaf remote")
@@ -185,55 +184,27 @@ def links(server: Server) -> list[Link]:
     return found
 
 
-class HubLinks:
-    """The leaf links of one account, as the uplink wants to see them."""
-
-    def __init__(self, remotes: list[Remote], account: str) -> None:
-        """`remotes` are those of all accounts, and may change."""
-        self._remotes = remotes
-        self._account = account
-
-    def is_connected(self) -> bool:
-        return bool(self._hubs())
-
-    def max_payload_bytes(self) -> int:
-        """Return the smallest bound of the hubs; 0: not known."""
-        return min((hub.max_payload for hub in self._hubs()), default=0)
-
-    def _hubs(self) -> list[LeafInfo]:
-        links = [remote.link for remote in self._remotes if remote.account.name == self._account]
-        return [link.session.hub for link in links if link and link.linked_ns]
+def start_uplinks(server: Server, stack: AsyncExitStack) -> None:
+    """Push the configured streams to their hubs."""
+    stack.callback(_stop_uplinks, server.features)
+    change_uplinks(server)
 
 
-def start_uplink(server: Server, stack: AsyncExitStack) -> None:
-    """Push the configured streams to the hub."""
-    options = server.options.uplink
-    if options is None:
-        return
-    from leafnode.uplink.uplink import Uplink
-
-    uplink = Uplink(
-        options,
-        account=server.account(options.account),
-        server_name=server.name,
-        clock=server.clock,
-        random=server.random,
-        link=HubLinks(server.features.remotes, options.account),
-    )
-    server.features.uplink = uplink
-    for remote in server.features.remotes:
-        _follow(uplink, remote, server)
-    uplink.start()
-    stack.callback(uplink.stop)
-    log.info("Uplink is on: streams=%s", ", ".join(stream.stream for stream in options.streams))
+def _stop_uplinks(features: Features) -> None:
+    if features.uplinks is not None:
+        features.uplinks.stop()
 
 
-def _follow(uplink: Uplink, remote: Remote, server: Server) -> None:
-    """Tell the uplink when a link of its account comes and goes."""
-    options = server.options.uplink
-    if options is not None and remote.account.name == options.account:
-        remote.on_linked.append(uplink.link_changed)
-        remote.on_lost.append(lambda _: uplink.link_changed())
+def change_uplinks(server: Server) -> None:
+    """Let those run that are configured now; what did not change goes on."""
+    features = server.features
+    if features.uplinks is None:
+        if not server.options.uplinks:
+            return
+        from leafnode.server.uplinks import Uplinks
+
+        features.uplinks = Uplinks(server)
+    features.uplinks.change(server.options.uplinks)
 
 
 def start_bridge(server: Server) -> None:

@@ -92,7 +92,7 @@ async def look_up(server: Server, options: Options) -> None:
     if operator is None:
         return
     blocks = [*(options.leafnodes.remotes if options.leafnodes else ())]
-    names = [block.account for block in (*blocks, options.uplink, options.serial) if block]
+    names = [block.account for block in (*blocks, *options.uplinks, options.serial) if block]
     leafs = options.leafnodes.listener if options.leafnodes is not None else None
     if leafs is not None and leafs.authorization.account:
         names.append(leafs.authorization.account)

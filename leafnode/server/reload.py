@@ -43,6 +43,7 @@ class Part(Enum):
     MONITOR = auto()
     JETSTREAM = auto()
     REMOTES = auto()
+    UPLINKS = auto()
     SERIAL = auto()
     NOTHING = auto()  # read anew wherever it is used
 
@@ -92,7 +93,6 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "prof_port": Fixed("ProfPort"),
     "default_js_domains": Fixed("JsAccDefaultDomain"),
     "store": Fixed("Store"),
-    "uplink": Fixed("Uplink"),
     "client_advertise": Live(Part.CLIENTS, "client_advertise"),
     "server_tags": Live(Part.LOGINS, "tags"),  # a callout service is told
     "server_metadata": Live(Part.NOTHING, "metadata"),
@@ -124,6 +124,7 @@ RULES: Final[dict[str, Live | Fixed | Derived]] = {
     "no_fast_producer_stall": Live(Part.CLIENTS, "no_fast_producer_stall"),
     "jetstream": Live(Part.JETSTREAM, "JetStream"),
     "leafnodes": Live(Part.REMOTES, "leafnodes", is_secret=True),
+    "uplinks": Live(Part.UPLINKS, "uplink"),
     "serial": Live(Part.SERIAL, "serial", is_secret=True),
     "pid_file": Live(Part.FILES, "pid_file"),
     "ports_file_dir": Live(Part.FILES, "ports_file_dir"),

@@ -51,7 +51,15 @@ NO_FILE = "can only reload config when a file is provided using -c or --config"
 
 
 _NOT_FOR_CLIENTS: Final = frozenset(
-    {Part.CONNECTIONS, Part.FILES, Part.MONITOR, Part.REMOTES, Part.SERIAL, Part.NOTHING}
+    {
+        Part.CONNECTIONS,
+        Part.FILES,
+        Part.MONITOR,
+        Part.REMOTES,
+        Part.SERIAL,
+        Part.UPLINKS,
+        Part.NOTHING,
+    }
 )
 
 
@@ -118,6 +126,8 @@ class Reloader:
         if parts & {Part.REMOTES, Part.ACCOUNTS} or toggles:
             # A hub is told whether there is JetStream.
             await features.change_remotes(server, anew=toggles)
+        if parts & {Part.UPLINKS, Part.ACCOUNTS} or toggles:
+            features.change_uplinks(server)
         if Part.SERIAL in parts:
             await features.change_serial(server)
         if parts & {Part.FILES, Part.MONITOR, Part.TLS}:

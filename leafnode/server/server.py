@@ -273,7 +273,7 @@ class Server:
                 leaf_port.refresh(self)
                 self.listeners.serve(self.leaf_port.listener, tasks)
             features.start_leafs(self)
-            features.start_uplink(self, stack)
+            features.start_uplinks(self, stack)
             features.start_bridge(self)
             if self.monitor is not None:
                 self.listeners.serve(self.monitor, tasks)

@@ -78,7 +78,8 @@ def views_of(server: Server, http: HostPort) -> Views:
         leafs=lambda: _leafs(server),
         remotes=lambda: _remotes(server),
         jetstream=lambda: _jetstream(server),
-        uplinks=lambda: features.uplink.status() if features.uplink else [],
+        uplinks=lambda: features.uplinks.status() if features.uplinks else [],
+        budgets=lambda: features.uplinks.budgets() if features.uplinks else [],
         ports=lambda: features.bridge.status() if features.bridge else [],
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from leafnode.go_time import parse_time
 from leafnode.protocol import header
 from leafnode.uplink.onward import MSG_ID, InFlight, in_flight_of
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from leafnode.uplink.onward import Origin
 
 NO_MESSAGE_FOUND: Final = 10037
+NO_STREAM_FOUND: Final = 10059
+NAME_IN_USE: Final = 10058  # with another configuration
 MAX_SEQ_DIGITS: Final = 20
 
 
@@ -76,7 +79,11 @@ class _StreamConfig(msgspec.Struct):
     sources: list[_Source] = []
 
 
-class _StreamState(msgspec.Struct):
+class StreamState(msgspec.Struct):
+    """How much a stream holds."""
+
+    messages: int = 0
+    bytes: int = 0
     last_seq: int = 0
 
 
@@ -86,7 +93,7 @@ class StreamInfo(msgspec.Struct):
     created: str = ""
     domain: str = ""
     config: _StreamConfig = msgspec.field(default_factory=_StreamConfig)
-    state: _StreamState = msgspec.field(default_factory=_StreamState)
+    state: StreamState = msgspec.field(default_factory=StreamState)
     error: _Error | None = None
 
     @property
@@ -105,6 +112,8 @@ class _StreamNames(msgspec.Struct):
 class _HubMessage(msgspec.Struct):
     seq: int = 0
     hdrs: str = ""
+    data: str = ""
+    time: str = ""
 
 
 class _HubAnswer(msgspec.Struct):
@@ -126,9 +135,10 @@ _AnswerT = TypeVar(
 
 
 class Delivered(NamedTuple):
-    """What an ack subject says: the stream sequence, and how many messages come after it."""
+    """What an ack subject says: the stream sequence, when it was stored, how many come after it."""
 
     seq: int
+    stored_ns: int
     pending: int
 
 
@@ -169,6 +179,27 @@ def hub_message(body: bytes, origin: Origin) -> HubMessage | Failure | None:
     return HubMessage(answer.message.seq, seq, in_flight)
 
 
+def stored_ns(body: bytes) -> int | None:
+    """Read when a message of the local stream was stored; None: there is none."""
+    answer = _decode(body, _HubAnswer)
+    if isinstance(answer, Failure) or answer.message is None:
+        return None
+    return parse_time(answer.message.time)
+
+
+def stored_payload(body: bytes) -> bytes | Failure | None:
+    """Read the payload of a message of a local stream; None: there is no such message."""
+    answer = _decode(body, _HubAnswer)
+    if isinstance(answer, Failure):
+        return None if answer.err_code in {NO_MESSAGE_FOUND, NO_STREAM_FOUND} else answer
+    if answer.message is None:
+        return Failure(0, "an answer without a message")
+    try:
+        return binascii.a2b_base64(answer.message.data)
+    except (binascii.Error, ValueError):
+        return Failure(0, "a payload that is not base64")
+
+
 def delivered(ack_subject: bytes) -> Delivered | None:
     """Read an ack subject in its short form (9 tokens) or long form (11 and more), or None."""
     tokens = ack_subject.split(b".")
@@ -177,7 +208,7 @@ def delivered(ack_subject: bytes) -> Delivered | None:
     numbers = tokens[4:9] if len(tokens) == 9 else tokens[6:11]
     if not all(number.isdigit() and len(number) <= MAX_SEQ_DIGITS for number in numbers):
         return None
-    return Delivered(int(numbers[1]), int(numbers[4]))
+    return Delivered(int(numbers[1]), int(numbers[3]), int(numbers[4]))
 
 
 def status(header_size: int, body: bytes) -> tuple[int, str]:

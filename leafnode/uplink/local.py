@@ -125,6 +125,17 @@ class LocalStream:
         if not self._account.publish(subject, msgspec.json.encode(request), reply=inbox):
             self._end(Pulled(gone=True))
 
+    def stored_at(self, seq: int, then: Callable[[int], None]) -> None:
+        """Say when the first message from `seq` on was stored; nothing if there is none."""
+
+        def found(body: bytes | None) -> None:
+            stored_ns = answers.stored_ns(body) if body is not None else None
+            if stored_ns is not None:
+                then(stored_ns)
+
+        request = msgspec.json.encode({"seq": seq, "next_by_subj": ">"})
+        self._ask(f"STREAM.MSG.GET.{self._stream}", request, found)
+
     def ack(self, entry: Entry) -> None:
         self._account.publish(entry.ack, b"+ACK")
 
@@ -157,7 +168,7 @@ class LocalStream:
         place = answers.delivered(reply)
         if place is None:
             return
-        entry = Entry(place.seq, subject, header_size, body, reply)
+        entry = Entry(place.seq, subject, header_size, body, reply, place.stored_ns)
         if self._wanted > 0:
             self._wanted -= 1
             if self._wanted == 0:

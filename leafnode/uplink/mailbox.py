@@ -60,7 +60,13 @@ class Mailbox:
         return self._prefix + name + b"." + topic
 
     def ask(
-        self, subject: bytes, body: bytes, then: Callable[[bytes | None], None], timeout_ns: int
+        self,
+        subject: bytes,
+        body: bytes,
+        then: Callable[[bytes | None], None],
+        timeout_ns: int,
+        *,
+        header_size: int = 0,
     ) -> None:
         """Send a request. `then` gets the first answer, or None when nobody answers in time."""
         self._count += 1
@@ -68,7 +74,8 @@ class Mailbox:
         alarm = Alarm(self._clock, lambda: self._finish(topic, None))
         self._asked[topic] = (then, alarm)
         alarm.set(timeout_ns)
-        if not self._account.publish(subject, body, reply=self.address(b"a", topic)):
+        reply = self.address(b"a", topic)
+        if not self._account.publish(subject, body, header_size=header_size, reply=reply):
             # Nobody is there. `then` runs in a later turn, as it does for every other failure.
             alarm.set(0)
 

@@ -7,9 +7,12 @@ Truth: docs/uplink.md; which headers instruct a stream: nats-server 2.15.1 serve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MSG_ID: Final = b"Nats-Msg-Id"
 IN_FLIGHT: Final = b"Leafnode-In-Flight"
@@ -54,6 +57,10 @@ class InFlight(NamedTuple):
     floor: int
     hub_seq: int
 
+    def line(self) -> tuple[bytes, bytes]:
+        """Return it as a header."""
+        return IN_FLIGHT, b"%d %d" % self
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -79,12 +86,14 @@ class Origin:
 
 
 def onward(
-    origin: Origin, seq: int, header_size: int, body: bytes, in_flight: InFlight | None
+    origin: Origin, seq: int, header_size: int, body: bytes, more: Iterable[tuple[bytes, bytes]]
 ) -> tuple[int, bytes]:
-    """Return (header size, header and payload) of the message as the hub gets it."""
+    """Return (header size, header and payload) of the message as it is published again.
+
+    `more`: headers that this server adds.
+    """
     lines = [header.VERSION, MSG_ID + b": " + origin.msg_id(seq)]
-    if in_flight is not None:
-        lines.append(IN_FLIGHT + b": %d %d" % in_flight)
+    lines += [name + b": " + value for name, value in more]
     # Line by line, not parsed and built anew: what a device wrote keeps its bytes.
     for line in body[:header_size].split(b"\r\n")[1:]:
         name = line.partition(b":")[0]

@@ -35,13 +35,6 @@ class Position:
     above: dict[int, int] = field(default_factory=dict)
 
 
-def questions(prefix: str, patterns: list[str]) -> list[str] | None:
-    """Return the subjects to ask for; None when they are too many to ask for one by one."""
-    if len(patterns) > limits.UPLINK_QUESTIONS_MAX:
-        return None
-    return [prefix + pattern for pattern in patterns]
-
-
 class Resume:
     """One round of asking: the last message of each subject, then what was in flight before it."""
 

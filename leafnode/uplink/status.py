@@ -39,6 +39,7 @@ class Counters:
     resent: int = 0  # sent more than once
     skipped: int = 0  # not sent, because the hub said that it has them
     refused: int = 0  # error answers of the hub
+    dead_letters: int = 0  # of these, kept here as dead letters
     cuts: int = 0  # flights that ended before everything was acknowledged
 
 
@@ -46,17 +47,24 @@ class Counters:
 class UplinkStatus:
     """One stream's uplink at one moment. Times are wall time, 0: never.
 
-    `acked_seq`: the hub has everything up to this local sequence. `last_error` says what is wrong
-    now and is empty when nothing is; `former_error` what was wrong before that.
+    `held` says why a running stream sends nothing now. `acked_seq`: the hub has everything up to
+    this local sequence. `last_error` says what is wrong now and is empty when nothing is;
+    `former_error` what was wrong before that.
     """
 
+    uplink: str  # its name; empty: the only one
+    account: str
     stream: str
     hub_stream: str
     domain: str
     prefix: str
+    priority: int
     state: State
+    held: str
     protection: Protection
     lag_messages: int
+    lag_bytes: int
+    lag_seconds: float
     window_messages: int
     window_bytes: int
     in_flight: int
@@ -66,3 +74,30 @@ class UplinkStatus:
     last_error: str
     former_error: str = ""
     former_error_ns: int = 0  # when it was over
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """What one subject prefix cost today, in bytes."""
+
+    subject: str
+    messages: int
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """What one uplink spent, today and this month, in bytes of both directions."""
+
+    name: str
+    account: str
+    remote: str
+    connected: bool
+    day: str
+    bytes_today: int
+    bytes_month: int
+    monthly_cap: int
+    window_bytes: int  # may be on the way now
+    ledger_problem: str
+    today: list[LedgerLine]

@@ -12,21 +12,26 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from leafnode import limits
 from leafnode.nuid import hash8
 from leafnode.protocol import subject as subjects
-from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
-from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
+from leafnode.uplink.answers import Failure
+from leafnode.uplink.dead_letter import DeadLetters
+from leafnode.uplink.flight import Flight, Parts
+from leafnode.uplink.gate import Slot
 from leafnode.uplink.interview import Interview
+from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalStream
 from leafnode.uplink.mailbox import Mailbox
-from leafnode.uplink.onward import Origin, onward
-from leafnode.uplink.resume import Position, Resume, questions
+from leafnode.uplink.onward import Origin
+from leafnode.uplink.resume import Position, Resume
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
-from leafnode.uplink.window import Budget, Offer, Window
+from leafnode.uplink.trouble import Trouble
+from leafnode.uplink.upstream import Upstream
+from leafnode.uplink.window import Budget
 
 if TYPE_CHECKING:
     from random import Random
@@ -34,9 +39,8 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.config.options import UplinkStream
     from leafnode.routing.account import Account
+    from leafnode.uplink.gate import Gate
     from leafnode.uplink.local import LocalState, Pulled
-    from leafnode.uplink.mailbox import Letter
-    from leafnode.uplink.window import Entry
 
 log = logging.getLogger(__name__)
 
@@ -53,60 +57,73 @@ class Link(Protocol):
         ...
 
 
-_FLYING = frozenset({State.RUNNING, State.REFUSED})
+class Shared(NamedTuple):
+    """What all streams of one uplink have."""
+
+    name: str  # of the uplink; empty: the only one
+    account: Account
+    server_name: str
+    clock: Clock
+    random: Random
+    link: Link
+    gate: Gate
+    dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
+
+
+def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
+    name = shared.dead_letter
+    return DeadLetters(name, mailbox, shared.clock) if name else None
 
 
 class StreamUplink:
     """Publishes one local stream upstream, in order, and acknowledges it here."""
 
-    def __init__(
-        self,
-        options: UplinkStream,
-        *,
-        account: Account,
-        server_name: str,
-        consumer: str,
-        clock: Clock,
-        random: Random,
-        link: Link,
-    ) -> None:
+    def __init__(self, options: UplinkStream, shared: Shared) -> None:
+        account, clock, gate = shared.account, shared.clock, shared.gate
         self._options = options
-        self._account = account
-        self._server_name = server_name
+        self._shared = shared
         self._clock = clock
-        self._link = link
-        self._prefix = options.subject_prefix or f"{server_name}."
-        self._mailbox = Mailbox(account, clock, random)
-        self._mailbox.on(b"p", self._pub_acked)
+        self._link = shared.link
+        self._gate = gate
+        self._upstream = Upstream(
+            options.subject_prefix or f"{shared.server_name}.", options.subject_transforms
+        )
+        self._mailbox = Mailbox(account, clock, shared.random)
+        name = f"{shared.name}-" if shared.name else ""
+        consumer = f"leafnode-uplink-{name}{options.stream}"
         self._local = LocalStream(
             account, clock, self._mailbox, stream=options.stream, consumer=consumer
         )
-        self._local.taken = self._taken
         self._local.ended = self._pull_ended
         api = f"$JS.{options.domain}.API.STREAM.MSG.GET.{options.hub_stream}"
         self._interview = Interview(account, clock, self._mailbox, api)
-        self._window = Window(options.window_msgs, options.window_bytes)
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
-        self._ack_alarm = Alarm(clock, self._ack_overdue)
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
         self._protection = Protection.UNKNOWN
-        self._origin = Origin(server_name, options.stream, "")
         self._patterns: list[str] = []
         self._counters = Counters()
-        self._acked = 0
-        self._local_last = 0
-        self._behind = 0  # messages of the stream after the newest one pulled
+        self._lag = Lag()
+        self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS
-        self._refused_pause_ns = limits.UPLINK_REFUSED_NS
-        self._retried = 0  # the refused message that was sent again
-        self._too_large = False
-        self._last_ack_ns = 0
-        self._last_error = ""
-        self._flight_error = ""  # what stays wrong for as long as this flight lasts
-        self._former_error = ""
-        self._former_error_ns = 0
-        self._logged_error = ""
+        self._slot = Slot(options.priority, is_urgent=options.urgent, wake=self._wake)
+        gate.join(self._slot)
+        parts = Parts(
+            options=options,
+            account=account,
+            clock=clock,
+            link=shared.link,
+            gate=gate,
+            slot=self._slot,
+            upstream=self._upstream,
+            mailbox=self._mailbox,
+            local=self._local,
+            dead_letters=_dead_letters(shared, self._mailbox),
+            counters=self._counters,
+            lag=self._lag,
+            trouble=self._trouble,
+        )
+        self._flight = Flight(parts, cut=self._cut, block=self._block)
 
     def start(self) -> None:
         assert self._state is State.STOPPED
@@ -116,39 +133,50 @@ class StreamUplink:
     def stop(self) -> None:
         """End everything; what is not acknowledged stays in the stream."""
         self._state = State.STOPPED
-        for alarm in (self._alarm, self._ack_alarm, self._lag_alarm):
-            alarm.cancel()
+        self._alarm.cancel()
+        self._lag_alarm.cancel()
         self._interview.cancel()
+        self._flight.end()
         self._local.close()
         self._mailbox.close()
 
     def link_changed(self) -> None:
         """The leaf link came or went."""
+        self._flight.link_changed()
         if self._link.is_connected():
             self._pause_ns = limits.UPLINK_RETRY_NS
             if self._state is State.OFFLINE:
                 self._recover()
-        elif self._state in _FLYING or self._state is State.ASKING:
+            elif self._state is State.RECOVERING and self._alarm.is_set:
+                self._alarm.set(0)  # whatever it waited for may be different now
+        elif self._flight.is_on or self._state is State.ASKING:
             self._cut("the link to the hub was lost")
 
     def status(self) -> UplinkStatus:
+        window, lag, trouble = self._flight.window, self._lag, self._trouble
         return UplinkStatus(
+            uplink=self._shared.name,
+            account=self._shared.account.name,
             stream=self._options.stream,
             hub_stream=self._options.hub_stream,
             domain=self._options.domain,
-            prefix=self._prefix,
-            state=self._state,
+            prefix=self._upstream.prefix,
+            priority=self._options.priority,
+            state=State.REFUSED if self._flight.is_refused else self._state,
+            held=self._slot.held.why if self._slot.held is not None else "",
             protection=self._protection,
-            lag_messages=self._behind + len(self._window),
-            window_messages=len(self._window),
-            window_bytes=self._window.size,
-            in_flight=self._window.in_flight if self._state in _FLYING else 0,
-            acked_seq=max(self._acked, self._window.floor),
+            lag_messages=lag.messages(window),
+            lag_bytes=lag.bytes(window),
+            lag_seconds=lag.seconds(window, self._clock.wall_ns()),
+            window_messages=len(window),
+            window_bytes=window.size,
+            in_flight=window.in_flight if self._flight.is_on else 0,
+            acked_seq=max(lag.acked_seq, window.floor),
             counters=copy.copy(self._counters),
-            last_ack_ns=self._last_ack_ns,
-            last_error=self._last_error,
-            former_error=self._former_error,
-            former_error_ns=self._former_error_ns,
+            last_ack_ns=self._flight.last_ack_ns,
+            last_error=trouble.now,
+            former_error=trouble.former,
+            former_error_ns=trouble.former_ns,
         )
 
     # -- opening
@@ -161,7 +189,7 @@ class StreamUplink:
         if self._state is not State.OPENING:
             return
         if isinstance(local, Failure):
-            self._fail(str(local))
+            self._trouble.say(str(local))
             self._pause()
             return
         problem = self._problem(local)
@@ -169,36 +197,38 @@ class StreamUplink:
             self._block(problem)
             return
         identity = hash8(local.stream.created)
-        if identity != self._origin.identity:
-            # Another stream than before under this name: what the window holds is not of it.
-            self._window = Window(self._options.window_msgs, self._options.window_bytes)
-        self._origin = Origin(self._server_name, self._options.stream, identity)
+        origin = Origin(self._shared.server_name, self._options.stream, identity)
+        if origin != self._flight.origin:
+            self._flight.forget()
+        self._flight.origin = origin
         self._patterns = local.stream.patterns
         self._recover()
 
     def _problem(self, local: LocalState) -> str:
         """Say why this configuration can never work, or nothing."""
-        if not subjects.is_valid_literal(f"{self._prefix}x".encode()):
-            return f"subject_prefix {self._prefix!r} is not the start of a subject"
+        prefix = self._upstream.prefix
+        if not subjects.is_valid_literal(f"{prefix}x".encode()):
+            return f"subject_prefix {prefix!r} is not the start of a subject"
         if self._options.domain and self._options.domain == local.stream.domain:
             return f"domain {self._options.domain} is this server's own, not the hub's"
-        for pattern in local.stream.patterns:
-            upstream = (self._prefix + pattern).encode()
+        for upstream in self._upstream.patterns(local.stream.patterns):
             for own in local.stream.config.subjects:
-                if subjects.collides(upstream, own.encode()):
+                if subjects.collides(upstream.encode(), own.encode()):
                     return f"stream {self._options.stream} would capture its own {own} again"
         return ""
 
     def _block(self, problem: str) -> None:
+        if self._state is State.BLOCKED:
+            return
         self._halt()
         self._state = State.BLOCKED
-        self._fail(problem)
+        self._trouble.say(problem)
         self._alarm.set(limits.UPLINK_RETRY_MAX_NS)
 
     def _halt(self) -> None:
         self._interview.cancel()
-        self._ack_alarm.cancel()
         self._alarm.cancel()
+        self._flight.end()
 
     # -- recovering: all that was delivered and not acknowledged must be in the window
 
@@ -210,14 +240,16 @@ class StreamUplink:
         if self._state is not State.RECOVERING:
             return
         if isinstance(local, Failure):
-            self._fail(str(local))
+            self._trouble.say(str(local))
             self._open_again()
             return
-        if hash8(local.stream.created) != self._origin.identity:
+        origin = self._flight.origin
+        if origin is None or hash8(local.stream.created) != origin.identity:
             self._open_again()
             return
-        self._note(local)
-        missing = local.consumer.num_ack_pending - len(self._window)
+        window = self._flight.window
+        self._lag.note(local.stream, local.consumer, len(window))
+        missing = local.consumer.num_ack_pending - len(window)
         if missing > 0:
             # A former run had them. They come back when their ack wait is over.
             if not self._local.is_pulling:
@@ -226,15 +258,9 @@ class StreamUplink:
                 self._alarm.set(limits.UPLINK_RETRY_NS)
             return
         if self._link.is_connected():
-            self._ask()
+            self._ask(origin)
         else:
             self._state = State.OFFLINE
-
-    def _note(self, local: LocalState) -> None:
-        self._acked = local.consumer.ack_floor.stream_seq
-        self._local_last = local.stream.state.last_seq
-        unseen = local.consumer.num_ack_pending - len(self._window)
-        self._behind = local.consumer.num_pending + max(0, unseen)
 
     def _open_again(self) -> None:
         self._state = State.OPENING
@@ -242,30 +268,35 @@ class StreamUplink:
 
     # -- asking
 
-    def _ask(self) -> None:
+    def _ask(self, origin: Origin) -> None:
         self._state = State.ASKING
-        upstream = questions(self._prefix, self._patterns)
+        # What is less urgent waits for the answer, too.
+        lag, window = self._lag, self._flight.window
+        self._gate.settle(self._slot, lag.bytes(window), wants=lag.messages(window) > 0)
+        upstream = self._upstream.questions(self._patterns)
         if not self._options.hub_stream or not self._options.domain or upstream is None:
-            self._fly(Position(floor=self._acked), Protection.WINDOW)
+            self._fly(Position(floor=lag.acked_seq), Protection.WINDOW)
             return
-        self._interview.begin(Resume(upstream, self._acked), self._origin, self._answered)
+        self._interview.begin(Resume(upstream, lag.acked_seq), origin, self._answered)
 
     def _answered(self, resume: Resume | Failure) -> None:
-        unknown = Position(floor=self._acked)
+        unknown = Position(floor=self._lag.acked_seq)
         if isinstance(resume, Failure):
             problem = f"the hub could not be asked where to go on: {resume}"
             self._fly(unknown, Protection.WINDOW, problem)
             return
         position = resume.position()
-        if position.last > self._local_last:
+        if position.last > self._lag.last_seq:
             # A restored backup of the stream: its sequences will be used a second time.
             problem = f"the hub has sequence {position.last}, this stream ends before it"
             self._fly(unknown, Protection.WINDOW, problem)
         elif position.last == 0 and resume.strangers:
-            problem = f"others publish under {self._prefix}: it should be this server's own"
+            problem = (
+                f"others publish under {self._upstream.prefix}: it should be this server's own"
+            )
             self._fly(unknown, Protection.WINDOW, problem)
         else:
-            lost = position.last and position.last < self._acked
+            lost = position.last and position.last < self._lag.acked_seq
             problem = f"the hub lost messages: it ends at {position.last}" if lost else ""
             if resume.unverified:
                 log.warning(
@@ -281,165 +312,29 @@ class StreamUplink:
                 "Uplink goes on: stream=%s protection=%s", self._options.stream, protection.value
             )
         self._protection = protection
-        self._flight_error = problem
-        if problem:
-            self._fail(problem)
+        self._trouble.begin_flight(problem)
         self._state = State.RUNNING
-        self._too_large = False
-        stored = self._window.land(position)
-        self._counters.skipped += len(stored)
-        for entry in stored:
-            self._local.ack(entry)
-        if self._window.first_refused() is not None:
-            self._state = State.REFUSED
-            self._retry_refused()
-        else:
-            if len(self._window) == 0:
-                self._recovered()  # else the next PubAck shows it
-            self._pump()
+        self._flight.begin(position, is_asked=protection is Protection.ASKED)
 
-    def _pump(self) -> None:
-        """Send what is in the window, then ask for as much as it still takes."""
-        for entry in self._window.unsent():
-            if self._state is not State.RUNNING or not self._send(entry):
-                return
-        if self._state is not State.RUNNING or self._local.is_pulling:
-            return
-        budget = self._window.budget()
-        if self._too_large and len(self._window) == 0:
-            self._too_large = False
-            budget = Budget(1, 0)
-        if budget is not None and not self._too_large and self._is_worth_it(budget):
-            self._local.pull(budget)
-
-    def _is_worth_it(self, budget: Budget) -> bool:
-        """Half a window at once: a request for each message would cost as much as the message."""
-        return len(self._window) == 0 or (
-            budget.msgs * 2 >= self._options.window_msgs
-            and budget.size * 2 >= self._options.window_bytes
-        )
-
-    def _taken(self, entry: Entry, pending: int) -> None:
-        self._behind = pending
-        offer = self._window.offer(entry)
-        if offer is Offer.STORED:
-            self._counters.skipped += 1
-            self._local.ack(entry)
-        if self._state is State.RUNNING:
-            self._pump()
+    def _wake(self) -> None:
+        self._flight.wake()
 
     def _pull_ended(self, pulled: Pulled) -> None:
         if pulled.gone and self._state is not State.OPENING:
-            if self._state in _FLYING:
-                self._counters.cuts += 1
             self._halt()
-            self._fail("the local consumer is gone")
+            self._trouble.say("the local consumer is gone")
             self._open_again()
             return
-        self._too_large = pulled.too_large
-        if self._state is State.RUNNING:
-            self._pump()
-
-    def _send(self, entry: Entry) -> bool:
-        in_flight = self._window.send(entry, self._clock.monotonic_ns())
-        header_size, body = onward(
-            self._origin, entry.seq, entry.header_size, entry.body, in_flight
-        )
-        max_bytes = self._link.max_payload_bytes()
-        if max_bytes and len(body) > max_bytes:
-            # Sending it would make the hub close the link, for everybody on it.
-            self._refuse(entry.seq, f"{len(body)} bytes, the hub takes at most {max_bytes}")
-            return False
-        if entry.attempts > 1:
-            self._counters.resent += 1
-        if not self._ack_alarm.is_set:
-            self._ack_alarm.set(self._options.ack_timeout_ns)
-        subject = self._prefix.encode() + entry.subject
-        reply = self._mailbox.address(b"p", b"%d" % entry.seq)
-        if self._account.publish(subject, body, header_size=header_size, reply=reply):
-            return True
-        self._window.unsend(entry)
-        self._cut(f"nobody upstream takes {subject.decode('utf-8', 'replace')}")
-        return False
-
-    def _pub_acked(self, letter: Letter) -> None:
-        topic = letter.topic
-        if not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS or self._state is State.BLOCKED:
-            return
-        seq = int(topic)
-        ack = answers.pub_ack(letter.body[letter.header_size :])
-        if not letter.from_leaf:
-            if not isinstance(ack, Failure):
-                self._block(f"stream {ack.stream} of this server captures {self._prefix}>")
-            return
-        if isinstance(ack, Failure):
-            self._refuse(seq, str(ack))
-            return
-        other_domain = self._options.domain and ack.domain != self._options.domain
-        other_stream = self._options.hub_stream and ack.stream != self._options.hub_stream
-        if other_domain or other_stream:
-            self._fail(f"stored by stream {ack.stream} of domain {ack.domain!r} instead")
-            return
-        entry = self._window.settle(seq, ack.seq)
-        if entry is None:
-            return
-        self._counters.uplinked += 1
-        self._counters.duplicates += ack.duplicate
-        self._last_ack_ns = self._clock.wall_ns()
-        self._pause_ns = limits.UPLINK_RETRY_NS
-        self._local.ack(entry)
-        if self._state is State.REFUSED and seq == self._retried:
-            self._refused_pause_ns = limits.UPLINK_REFUSED_NS
-            self._retry_refused()
-        elif self._state is State.RUNNING:
-            self._recovered()
-            self._pump()
-
-    # -- refused
-
-    def _refuse(self, seq: int, reason: str) -> None:
-        entry = self._window.refuse(seq)
-        if entry is None:
-            return
-        self._counters.refused += 1
-        self._fail(f"the hub refuses sequence {seq}: {reason}")
-        if self._state is State.RUNNING:
-            self._state = State.REFUSED
-            self._refused_pause_ns = limits.UPLINK_REFUSED_NS
-            self._alarm.set(self._refused_pause_ns)
-        elif self._state is State.REFUSED and not self._alarm.is_set and seq == self._retried:
-            self._refused_pause_ns = min(self._refused_pause_ns * 2, limits.UPLINK_REFUSED_MAX_NS)
-            self._alarm.set(self._refused_pause_ns)
-
-    def _retry_refused(self) -> None:
-        """Send the first refused message alone; nothing new goes out before it is stored."""
-        entry = self._window.first_refused()
-        if entry is None:
-            self._state = State.RUNNING
-            self._recovered()
-            self._pump()
-            return
-        self._retried = entry.seq
-        self._send(entry)
+        self._flight.pulled(too_large=pulled.too_large)
 
     # -- stopping and going on
 
-    def _ack_overdue(self) -> None:
-        oldest_ns = self._window.oldest_sent_ns()
-        if self._state not in _FLYING or oldest_ns is None:
-            return
-        left_ns = oldest_ns + self._options.ack_timeout_ns - self._clock.monotonic_ns()
-        if left_ns > 0:
-            self._ack_alarm.set(left_ns)
-        else:
-            self._cut("the hub did not acknowledge in time")
-
     def _cut(self, reason: str) -> None:
         """Stop sending. What is open stays in the window until the hub said what it has."""
-        if self._window.in_flight:
-            self._counters.cuts += 1
+        if self._flight.has_progress:
+            self._pause_ns = limits.UPLINK_RETRY_NS
         self._halt()
-        self._fail(reason)
+        self._trouble.say(reason)
         if self._link.is_connected():
             self._state = State.RECOVERING
             self._pause()
@@ -456,10 +351,10 @@ class StreamUplink:
                 self._open()
             case State.RECOVERING:
                 self._recover()
-            case State.REFUSED:
-                self._retry_refused()
             case _:
                 raise AssertionError(f"no alarm is set in state {self._state}")
+
+    # -- lag
 
     def _refresh_lag(self) -> None:
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)
@@ -467,18 +362,11 @@ class StreamUplink:
             self._local.look(self._lag_looked)
 
     def _lag_looked(self, local: LocalState | Failure) -> None:
-        if not isinstance(local, Failure) and self._state is not State.STOPPED:
-            self._note(local)
-
-    def _fail(self, error: str) -> None:
-        """Keep and log an error; the same one again is not logged again."""
-        if error != self._logged_error:
-            log.warning("Uplink problem: stream=%s problem=%s", self._options.stream, error)
-        self._last_error = self._logged_error = error
-
-    def _recovered(self) -> None:
-        """What was wrong is over: keep it for who asks later, and show what is still wrong."""
-        if self._last_error != self._flight_error:
-            self._former_error = self._last_error
-            self._former_error_ns = self._clock.wall_ns()
-            self._last_error = self._flight_error
+        if isinstance(local, Failure) or self._state is State.STOPPED:
+            return
+        window = self._flight.window
+        self._lag.note(local.stream, local.consumer, len(window))
+        if self._lag.behind and not len(window):
+            self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
+        if self._slot.held is not None:
+            self._flight.wake()  # so much may wait by now that it is worth it

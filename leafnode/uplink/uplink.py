@@ -1,16 +1,20 @@
-"""All streams that go to the hub.
+"""One uplink: its streams, its gate and its ledger.
 
 Knows which streams are configured; how one goes is in stream.py. Truth: docs/uplink.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from leafnode.uplink.stream import StreamUplink
+from leafnode.uplink.gate import Gate
+from leafnode.uplink.ledger_store import LedgerStore
+from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.status import BudgetStatus, LedgerLine
+from leafnode.uplink.stream import Shared, StreamUplink
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
     from random import Random
 
     from leafnode.clock import Clock
@@ -29,41 +33,62 @@ class Uplink:
         *,
         account: Account,
         server_name: str,
+        zone: tzinfo,
         clock: Clock,
         random: Random,
         link: Link,
     ) -> None:
-        seen: Counter[str] = Counter()
-        self._streams: list[StreamUplink] = []
-        for stream in options.streams:
-            seen[stream.stream] += 1
-            nth = seen[stream.stream]
-            consumer = f"leafnode-uplink-{stream.stream}" + (f"-{nth}" if nth > 1 else "")
-            self._streams.append(
-                StreamUplink(
-                    stream,
-                    account=account,
-                    server_name=server_name,
-                    consumer=consumer,
-                    clock=clock,
-                    random=random,
-                    link=link,
-                )
-            )
+        self.options = options
+        self._link = link
+        self._clock = clock
+        window_bytes = max(stream.window_bytes for stream in options.streams)
+        self.gate = Gate(options.budget, window_bytes=window_bytes, zone=zone, clock=clock)
+        self._mailbox = Mailbox(account, clock, random)
+        self._store = LedgerStore(self.gate, options.name or "main", self._mailbox, clock)
+        shared = Shared(
+            options.name, account, server_name, clock, random, link, self.gate, options.dead_letter
+        )
+        self._streams = [StreamUplink(stream, shared) for stream in options.streams]
 
     def start(self) -> None:
+        self._store.start()
         for stream in self._streams:
             stream.start()
 
     def stop(self) -> None:
         for stream in reversed(self._streams):
             stream.stop()
+        self._store.stop()
+        self.gate.close()
+        self._mailbox.close()
 
     def link_changed(self) -> None:
         """Tell every stream that the link to the hub came or went."""
+        self.gate.link_changed()
         for stream in self._streams:
             stream.link_changed()
 
     def status(self) -> list[UplinkStatus]:
         """How each stream is, in the order of the configuration."""
         return [stream.status() for stream in self._streams]
+
+    def budget(self) -> BudgetStatus:
+        """What was spent of what may be spent."""
+        gate, budget = self.gate, self.options.budget
+        today = gate.today
+        return BudgetStatus(
+            name=self.options.name,
+            account=self.options.account,
+            remote=self.options.remote,
+            connected=self._link.is_connected(),
+            day=today,
+            bytes_today=gate.ledger.bytes_of(today),
+            bytes_month=gate.ledger.bytes_of(today[:7]),
+            monthly_cap=budget.monthly_cap_bytes,
+            window_bytes=gate.window_bytes,
+            ledger_problem=self._store.problem,
+            today=[
+                LedgerLine(subject, line.messages, line.sent, line.received)
+                for subject, line in sorted(gate.ledger.page(today).items())
+            ],
+        )

@@ -27,9 +27,12 @@ class Entry:
     header_size: int
     body: bytes
     ack: bytes  # where the local acknowledgement goes
+    stored_ns: int = 0  # when the local stream stored it
     sent_ns: int | None = None  # when it was last sent and not refused since
     attempts: int = 0
+    wire_size: int = 0  # of what is on the way to the hub
     refused: bool = False  # the hub said no; it is stored nowhere
+    is_leaving: bool = False  # it goes to the dead letters, not to the hub
 
     @property
     def size(self) -> int:
@@ -54,7 +57,7 @@ class Offer(Enum):
 class Window:
     """At most `max_msgs` messages of at most `max_bytes` together; one larger message may be alone.
 
-    `floor` is the sequence up to which everything is stored at the hub.
+    `floor` is the sequence up to which everything is stored at the hub, or a dead letter here.
     """
 
     def __init__(self, max_msgs: int, max_bytes: int) -> None:
@@ -65,8 +68,9 @@ class Window:
         self._seen = 0  # the highest sequence ever offered
         self._floor = 0
         self._hub_seq = 0
-        # Stored beyond a gap: seq -> hub's seq. Grows by what is in the window, ends with the gap.
-        self._stored_above: dict[int, int] = {}
+        # Done beyond a gap: seq -> hub's seq, 0 for a dead letter. Grows by what is in the window,
+        # ends with the gap.
+        self._done_above: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -96,7 +100,7 @@ class Window:
         if known is not None:
             known.ack = entry.ack
             return Offer.HELD
-        if entry.seq <= self._floor or entry.seq in self._stored_above:
+        if entry.seq <= self._floor or entry.seq in self._done_above:
             return Offer.STORED
         in_order = not self._entries or entry.seq > next(reversed(self._entries))
         self._entries[entry.seq] = entry
@@ -115,7 +119,8 @@ class Window:
         return [entry for entry in self if entry.sent_ns is None and not entry.refused]
 
     def first_refused(self) -> Entry | None:
-        return next((entry for entry in self if entry.refused), None)
+        """Return the first that is to be tried again."""
+        return next((entry for entry in self if entry.refused and not entry.is_leaving), None)
 
     def oldest_sent_ns(self) -> int | None:
         return min((entry.sent_ns for entry in self if entry.sent_ns is not None), default=None)
@@ -131,7 +136,7 @@ class Window:
         entry.refused = False
         before = next(iter(self._entries)) < entry.seq
         behind = any(other.attempts for other in self if other.seq > entry.seq)
-        alone = not (before or behind or self._stored_above)
+        alone = not (before or behind or self._done_above)
         return None if alone else InFlight(self._floor, self._hub_seq)
 
     def unsend(self, entry: Entry) -> None:
@@ -145,17 +150,21 @@ class Window:
         if entry is None:
             return None
         self._bytes -= entry.size
-        self._stored_above[seq] = hub_seq
+        self._done_above[seq] = hub_seq
         self._raise_floor()
         return entry
 
-    def refuse(self, seq: int) -> Entry | None:
-        """Keep a message that the hub refused, to be tried again; None when it is not here."""
-        entry = self._entries.get(seq)
-        if entry is not None:
-            entry.sent_ns = None
-            entry.refused = True
-        return entry
+    def set_aside(self, entry: Entry) -> bool:
+        """Take out a message that is kept elsewhere; False when it is not here any more."""
+        return self._entries.get(entry.seq) is entry and self.settle(entry.seq, 0) is not None
+
+    def get(self, seq: int) -> Entry | None:
+        return self._entries.get(seq)
+
+    def refuse(self, entry: Entry) -> None:
+        """Keep a message that the hub refused, to be tried again."""
+        entry.sent_ns = None
+        entry.refused = True
 
     def land(self, position: Position) -> list[Entry]:
         """The flight is over and the hub said what it holds: return what need not be sent again.
@@ -164,11 +173,11 @@ class Window:
         """
         self._floor = position.floor
         self._hub_seq = position.hub_seq
-        self._stored_above = dict(position.above)
+        self._done_above = dict(position.above)
         stored = [
             entry
             for entry in self
-            if not entry.refused and (entry.seq <= self._floor or entry.seq in self._stored_above)
+            if not entry.refused and (entry.seq <= self._floor or entry.seq in self._done_above)
         ]
         for entry in stored:
             del self._entries[entry.seq]
@@ -182,11 +191,10 @@ class Window:
         return stored
 
     def _raise_floor(self) -> None:
-        """All that was offered below the first open message is stored; the highest of it counts."""
+        """All that was offered below the first open message is done; the highest of it counts."""
         first_open = next(iter(self._entries), self._seen + 1)
-        stored = [seq for seq in self._stored_above if seq < first_open]
-        if stored and max(stored) > self._floor:
-            self._floor = max(stored)
-            self._hub_seq = self._stored_above[self._floor]
-        for seq in stored:
-            del self._stored_above[seq]
+        for seq in sorted(seq for seq in self._done_above if seq < first_open):
+            hub_seq = self._done_above.pop(seq)
+            if seq > self._floor:
+                self._floor = seq
+                self._hub_seq = hub_seq or self._hub_seq

@@ -58,10 +58,14 @@ class FakeHub:
         self.received: list[bytes] = []  # ids of everything that arrived, duplicates too
         self.questions: list[dict[str, Any]] = []
         self.refuses: set[bytes] = set()  # payloads that get an error PubAck
+        self.refusal = (10077, "maximum bytes exceeded")  # for now; 10054 would be for good
+        self.bytes_per_s = 0  # of the link, upstream; 0: any number
+        self._free_ns = 0  # when the link has sent what it was given
         self.loses_acks = False
         self.loses_answers = False
         self.denies_questions = False
         self.max_payload = 0
+        self.queued_ns_max = 0  # the longest that anything waited for the link
         self._ids: dict[bytes, tuple[int, int]] = {}  # id -> (seq, when)
         self._subs: list[Subscription] = []
         self._epoch = 0
@@ -84,6 +88,7 @@ class FakeHub:
     def down(self) -> None:
         """The link is cut: what is on its way, both ways, is lost."""
         self._epoch += 1
+        self._free_ns = 0
         for sub in self._subs:
             self.account.remove(sub)
         self._subs.clear()
@@ -102,7 +107,14 @@ class FakeHub:
             self._later(chunk, epoch)
 
     def _later(self, chunk: bytes, epoch: int) -> None:
-        self.clock.call_later(RTT_NS // 2, lambda: self._arrive(chunk, epoch))
+        queued_ns = 0
+        if self.bytes_per_s:
+            now_ns = self.clock.monotonic_ns()
+            takes_ns = len(chunk) * NS_PER_S // self.bytes_per_s
+            self._free_ns = max(self._free_ns, now_ns) + takes_ns
+            queued_ns = self._free_ns - now_ns
+            self.queued_ns_max = max(self.queued_ns_max, queued_ns)
+        self.clock.call_later(queued_ns + RTT_NS // 2, lambda: self._arrive(chunk, epoch))
 
     def _arrive(self, chunk: bytes, epoch: int) -> None:
         if epoch != self._epoch:
@@ -130,7 +142,8 @@ class FakeHub:
         now_ns = self.clock.monotonic_ns()
         known = self._ids.get(msg_id)
         if payload in self.refuses:
-            error = {"code": 400, "err_code": 10054, "description": "message size exceeds maximum"}
+            err_code, text = self.refusal
+            error = {"code": 400, "err_code": err_code, "description": text}
             return {"error": error, "stream": self.stream, "seq": 0}
         if known is not None and now_ns - known[1] < DUPLICATE_WINDOW_NS:
             ack |= {"seq": known[0], "duplicate": True}

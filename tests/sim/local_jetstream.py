@@ -1,14 +1,19 @@
 """One stream with pull consumers, spoken to through `$JS.API` as any client does.
 
 The smallest JetStream that an uplink needs: STREAM.INFO, CONSUMER.CREATE and INFO, MSG.NEXT, acks,
-redelivery after the ack wait. It outlives the uplink that uses it, as a store outlives a process.
+redelivery after the ack wait; and streams that are made through the API, which keep what they take.
+It outlives the uplink that uses it, as a store outlives a process.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from leafnode.go_time import format_time
+from leafnode.protocol.header import get as header_of
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -38,8 +43,20 @@ class Consumer:
     pulls: list[Pull] = field(default_factory=list)
 
 
+@dataclass
+class SideStream:
+    """A stream that was made through the API: messages by subject, in order."""
+
+    config: dict[str, Any]
+    messages: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)  # with header, payload
+    ids: dict[bytes, int] = field(default_factory=dict)
+
+    def payloads(self) -> list[bytes]:
+        return [payload for _, _, payload in self.messages]
+
+
 class LocalJetStream:
-    """One stream of one account."""
+    """One stream of one account, and those that are made beside it."""
 
     def __init__(
         self,
@@ -50,7 +67,10 @@ class LocalJetStream:
         subjects: tuple[str, ...] = ("ev.>",),
         domain: str = "edge",
         created: str = "2026-01-01T00:00:00Z",
+        siblings: tuple[str, ...] | None = (),
     ) -> None:
+        """`siblings` are streams that another one answers for; None: all but its own."""
+        self.siblings = siblings
         self.account = account
         self.clock = clock
         self.name = name
@@ -60,6 +80,9 @@ class LocalJetStream:
         self.messages: dict[int, tuple[bytes, int, bytes]] = {}
         self.last_seq = 0
         self.consumers: dict[str, Consumer] = {}
+        self.times: dict[int, int] = {}
+        self.side: dict[str, SideStream] = {}
+        self.denies_streams = False  # none is made, and none of those takes anything
         self.acks: list[int] = []
         self.requests: list[str] = []
         self.silent = False
@@ -69,6 +92,7 @@ class LocalJetStream:
     def store(self, payload: bytes, subject: bytes = b"ev.a", header: bytes = b"") -> int:
         self.last_seq += 1
         self.messages[self.last_seq] = (subject, len(header), header + payload)
+        self.times[self.last_seq] = self.clock.wall_ns()
         self._serve_all()
         return self.last_seq
 
@@ -83,27 +107,77 @@ class LocalJetStream:
             self.requests.append(verb)
             request = json.loads(body[header_size:] or b"{}")
             if verb.startswith("CONSUMER.MSG.NEXT."):
-                self._next(verb.rpartition(".")[2], reply, request)
-            elif not self.silent:
+                if verb.split(".")[3] == self.name:
+                    self._next(verb.rpartition(".")[2], reply, request)
+            elif not self.silent and self._is_asked(verb.split(".")):
                 answer = json.dumps(self._answer(verb, request)).encode()
                 self.account.publish(reply, answer)
 
+    def _is_asked(self, words: list[str]) -> bool:
+        if self.siblings is None:
+            return self.name in words
+        return not any(name in words for name in self.siblings)
+
     def _answer(self, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+        if verb.startswith("STREAM.CREATE."):
+            return self._create_stream(request)
+        if verb.startswith("STREAM.MSG.GET."):
+            return self._get(verb.rpartition(".")[2], request)
         kind, action, stream, *rest = verb.split(".")
         if stream != self.name:
-            return {"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}
+            return _error(10059, "stream not found")
         if kind == "STREAM":
             assert action == "INFO"
             config = {"name": self.name, "subjects": list(self.subjects)}
-            state = {"messages": len(self.messages), "last_seq": self.last_seq}
+            size = sum(len(subject) + len(body) for subject, _, body in self.messages.values())
+            state = {"messages": len(self.messages), "bytes": size, "last_seq": self.last_seq}
             info = {"config": config, "created": self.created, "state": state}
             return info | {"domain": self.domain}
         if action == "CREATE":
             consumer = self.consumers.setdefault(rest[0], Consumer(rest[0], request["config"]))
             consumer.config = request["config"]
         elif rest[0] not in self.consumers:
-            return {"error": {"code": 404, "err_code": 10014, "description": "consumer not found"}}
+            return _error(10014, "consumer not found")
         return self._info(self.consumers[rest[0]])
+
+    def _create_stream(self, config: dict[str, Any]) -> dict[str, Any]:
+        if self.denies_streams:
+            return _error(10027, "maximum number of streams reached")
+        if config["name"] not in self.side:
+            self.side[config["name"]] = SideStream(config)
+            for pattern in config["subjects"]:
+                self.account.subscribe(
+                    pattern.encode(), lambda delivery: self._keep(config["name"], delivery)
+                )
+        return {"config": config, "state": {"messages": 0}}
+
+    def _keep(self, name: str, delivery: Delivery) -> None:
+        side = self.side[name]
+        for reply, header_size, body in delivery.messages:
+            if self.denies_streams:
+                answer = _error(10077, "maximum bytes exceeded")
+                self.account.publish(reply, json.dumps(answer).encode())
+                continue
+            msg_id = header_of(body[:header_size], b"Nats-Msg-Id")
+            if msg_id is None or msg_id not in side.ids:
+                side.messages.append((delivery.subject, body[:header_size], body[header_size:]))
+                side.ids[msg_id or b""] = len(side.messages)
+            ack = {"stream": name, "domain": self.domain, "seq": len(side.messages)}
+            self.account.publish(reply, json.dumps(ack).encode())
+
+    def _get(self, stream: str, request: dict[str, Any]) -> dict[str, Any]:
+        if stream == self.name:
+            seq = min((seq for seq in self.messages if seq >= request["seq"]), default=0)
+            if not seq:
+                return _error(10037, "no message found")
+            return {"message": {"seq": seq, "time": format_time(self.times[seq])}}
+        if stream not in self.side:
+            return _error(10059, "stream not found")
+        wanted = request["last_by_subj"].encode()
+        found = [payload for name, _, payload in self.side[stream].messages if name == wanted]
+        if not found:
+            return _error(10037, "no message found")
+        return {"message": {"seq": 1, "data": base64.b64encode(found[-1]).decode()}}
 
     def _info(self, consumer: Consumer) -> dict[str, Any]:
         floor = min(consumer.pending, default=consumer.delivered + 1) - 1
@@ -132,7 +206,9 @@ class LocalJetStream:
         self.account.publish(pull.inbox, block, header_size=len(block))
 
     def _ack(self, delivery: Delivery) -> None:
-        name, seq = delivery.subject.decode().split(".")[3:6:2]
+        stream, name, seq = (delivery.subject.decode().split(".")[place] for place in (2, 3, 5))
+        if stream != self.name:
+            return
         assert delivery.messages[0][2] == b"+ACK"
         self.acks.append(int(seq))
         self.consumers[name].pending.pop(int(seq), None)
@@ -175,7 +251,11 @@ class LocalJetStream:
         consumer.pending[seq] = self.clock.monotonic_ns() + ack_wait_ns
         self.clock.call_later(ack_wait_ns, lambda: self._serve(consumer))
         after = sum(other > consumer.delivered for other in self.messages)
-        place = f"1.{seq}.{consumer.count}.1700000000000000000.{after}"
+        place = f"1.{seq}.{consumer.count}.{self.times[seq]}.{after}"
         reply = f"$JS.ACK.{self.name}.{consumer.name}.{place}"
         subject, header_size, body = self.messages[seq]
         self.account.deliver(pull.inbox, [(subject, reply.encode(), header_size, body)])
+
+
+def _error(err_code: int, description: str) -> dict[str, Any]:
+    return {"error": {"code": 404, "err_code": err_code, "description": description}}

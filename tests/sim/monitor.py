@@ -33,7 +33,14 @@ from leafnode.monitor.views import (
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.store.api import StoreStats
-from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
+from leafnode.uplink.status import (
+    BudgetStatus,
+    Counters,
+    LedgerLine,
+    Protection,
+    State,
+    UplinkStatus,
+)
 from tests.sim.clock import MONOTONIC_START_NS, WALL_START_NS
 
 SECRET = "s3cr3t-canary"
@@ -227,6 +234,12 @@ def jetstream(**changes: Any) -> JetStreamView:
 
 def uplink(**changes: Any) -> UplinkStatus:
     values: dict[str, Any] = {
+        "uplink": "",
+        "account": "$G",
+        "priority": 5,
+        "held": "",
+        "lag_bytes": 300,
+        "lag_seconds": 1.5,
         "stream": "EV",
         "hub_stream": "AGG",
         "domain": "hub",
@@ -243,6 +256,23 @@ def uplink(**changes: Any) -> UplinkStatus:
         "last_error": "",
     }
     return UplinkStatus(**(values | changes))
+
+
+def budget(**changes: Any) -> BudgetStatus:
+    values: dict[str, Any] = {
+        "name": "main",
+        "account": "$G",
+        "remote": "",
+        "connected": True,
+        "day": "2026-11-27",
+        "bytes_today": 120,
+        "bytes_month": 900,
+        "monthly_cap": 5000,
+        "window_bytes": 16384,
+        "ledger_problem": "",
+        "today": [LedgerLine("ev", 2, 100, 20)],
+    }
+    return BudgetStatus(**(values | changes))
 
 
 def port(**changes: Any) -> PortStatus:
@@ -306,6 +336,7 @@ def views(**changes: Any) -> Views:
         "remotes": lambda: [RemoteView(f"nats-leaf://u:{SECRET}@hub.example:7422", True, "")],
         "jetstream": jetstream,
         "uplinks": lambda: [uplink()],
+        "budgets": lambda: [budget()],
         "ports": lambda: [port()],
     }
     values |= changes

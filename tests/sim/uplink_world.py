@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
 
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import UplinkStream
+from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
-from leafnode.uplink.stream import StreamUplink
+from leafnode.uplink.gate import Gate
+from leafnode.uplink.stream import Shared, StreamUplink
+from leafnode.uplink.uplink import Uplink
 from tests.sim.clock import FakeClock
 from tests.sim.hub import DUPLICATE_WINDOW_NS, FakeHub
-from tests.sim.local_jetstream import LocalJetStream
+from tests.sim.local_jetstream import LocalJetStream, SideStream
 
 if TYPE_CHECKING:
     from leafnode.uplink.status import UplinkStatus
@@ -30,7 +33,9 @@ class World:
         *,
         subjects: tuple[str, ...] = ("ev.>",),
         hub_subjects: tuple[bytes, ...] = (b"edge.>",),
+        dead_letter: str = "",
     ) -> None:
+        self.dead_letter = dead_letter
         self.clock = FakeClock()
         outbox = Outbox(lambda: None)
         outbox.wake = lambda: self._soon(outbox)
@@ -46,15 +51,13 @@ class World:
 
     def _new(self) -> StreamUplink:
         self._runs += 1
-        return StreamUplink(
-            self.options,
-            account=self.account,
-            server_name="edge",
-            consumer="leafnode-uplink-EV",
-            clock=self.clock,
-            random=random.Random(self._runs),
-            link=self.hub,
+        gate = Gate(
+            UplinkBudget(), window_bytes=self.options.window_bytes, zone=UTC, clock=self.clock
         )
+        gate.ledger_read()
+        rng = random.Random(self._runs)
+        shared = Shared("", self.account, "edge", self.clock, rng, self.hub, gate, self.dead_letter)
+        return StreamUplink(self.options, shared)
 
     def start(self) -> None:
         self.uplink.start()
@@ -86,6 +89,79 @@ class World:
     @property
     def pending(self) -> list[int]:
         return sorted(self.local.consumers["leafnode-uplink-EV"].pending)
+
+
+class Site:
+    """An edge with several streams in one uplink."""
+
+    def __init__(self, *streams: UplinkStream, **options: Any) -> None:
+        self.clock = FakeClock()
+        outbox = Outbox(lambda: None)
+        outbox.wake = lambda: self._soon(outbox)
+        self.account = Account("$G", outbox)
+        self.local = {
+            one.stream: LocalJetStream(
+                self.account,
+                self.clock,
+                name=one.stream,
+                subjects=(f"{one.stream.lower()}.>",),
+                siblings=tuple(two.stream for two in streams[1:]) if number == 0 else None,
+            )
+            for number, one in enumerate(streams)
+        }
+        self.hub = FakeHub(self.account, self.clock)
+        self.options = UplinkOptions(streams=streams, **options)
+        self.uplink = self._new()
+
+    def _new(self) -> Uplink:
+        return Uplink(
+            self.options,
+            account=self.account,
+            server_name="edge",
+            zone=UTC,
+            clock=self.clock,
+            random=random.Random(1),
+            link=self.hub,
+        )
+
+    def _soon(self, outbox: Outbox) -> None:
+        self.clock.call_later(0, outbox.flush)
+
+    def start(self) -> None:
+        self.uplink.start()
+        self.clock.advance(NS_PER_S)
+
+    def restart(self) -> None:
+        """The process is stopped in order and comes back."""
+        self.uplink.stop()
+        for local in self.local.values():
+            local.forget_pulls()
+        self.uplink = self._new()
+        self.start()
+
+    def store(self, stream: str, *payloads: bytes) -> None:
+        for payload in payloads:
+            self.local[stream].store(payload, subject=f"{stream.lower()}.a".encode())
+
+    def link_down(self) -> None:
+        self.hub.down()
+        self.uplink.link_changed()
+
+    def link_up(self) -> None:
+        self.hub.up()
+        self.uplink.link_changed()
+
+    @property
+    def side(self) -> dict[str, SideStream]:
+        """Streams that were made through the API."""
+        return next(iter(self.local.values())).side
+
+    def side_denied(self, *, denied: bool = True) -> None:
+        """Let no stream be made, and nothing be stored in those."""
+        next(iter(self.local.values())).denies_streams = denied
+
+    def status(self, stream: str) -> UplinkStatus:
+        return next(one for one in self.uplink.status() if one.stream == stream)
 
 
 def numbers(first: int, last: int) -> list[bytes]:

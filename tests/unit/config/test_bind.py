@@ -275,7 +275,7 @@ def test_an_uplink_needs_jetstream_a_hub_and_a_name() -> None:
 
     problem = refused("jetstream: on\n" + HUB + unnamed)
     assert problem.startswith("x.conf:3:1: uplink: expected server_name")
-    assert options("jetstream: on\n" + HUB + uplink).uplink is not None
+    assert options("jetstream: on\n" + HUB + uplink).uplinks
     assert refused(HUB + uplink).startswith("x.conf:2:1: uplink: expected jetstream to be enabled")
     assert refused("jetstream: on\n" + uplink).startswith("x.conf:2:1: uplink: expected leafnodes")
     assert refused("jetstream: off\n" + HUB + uplink).startswith("x.conf:3:1: uplink: expected jet")
@@ -354,7 +354,7 @@ def test_what_the_default_file_has_in_comments_loads_too() -> None:
 
     assert bound.authorization.required
     assert bound.leafnodes is not None
-    assert bound.uplink is not None
+    assert bound.uplinks
     assert bound.serial is not None
 
 

@@ -1,10 +1,9 @@
-"""jetstream, uplink, serial. Keys as nats-server 2.15.1 has them."""
+"""jetstream, serial. Keys as nats-server 2.15.1 has them."""
 
 from __future__ import annotations
 
 import pytest
 
-from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.bind import bind
 from leafnode.config.options import (
@@ -13,8 +12,6 @@ from leafnode.config.options import (
     Options,
     SerialOptions,
     SerialPort,
-    UplinkOptions,
-    UplinkStream,
 )
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
@@ -105,52 +102,6 @@ def test_jetstream_has_limits_for_all_accounts() -> None:
 )
 def test_a_jetstream_block_is_checked(text: str, error: str) -> None:
     assert error in refused(f"jetstream: {text}")
-
-
-# --- uplink
-
-AROUND = "server_name: edge-1\njetstream: on\nleafnodes { remotes [ { url: 'nats://hub' } ] }\n"
-
-
-def test_an_uplink_stream_has_all_its_keys() -> None:
-    uplink = options(
-        AROUND
-        + """uplink { account: "$G", streams [
-          { stream: A }
-          { stream: B, hub_stream: C, domain: hub, subject_prefix: "edge.1.", window: 64KB,
-            window_msgs: 10, ack_timeout: 3s }
-        ] }"""
-    ).uplink
-
-    assert uplink == UplinkOptions(
-        (
-            UplinkStream("A"),
-            UplinkStream("B", "C", "hub", "edge.1.", 64 * limits.KIB, 10, 3_000_000_000),
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("", "uplink: expected streams"),
-        ("streams: []", "uplink.streams: expected at least one stream, got an empty array"),
-        ("streams: [{}]", "uplink.streams[0]: expected stream, the name of a local stream"),
-        ("streams: [{stream: ''}]", "uplink.streams[0].stream: expected a string"),
-        ("streams: [{stream: 'a.b'}]", "uplink.streams[0].stream: expected a stream name without"),
-        ("streams: [{stream: A}, {stream: A}]", 'uplink.streams[1]: the stream "A" stands twice'),
-        ("streams: [{stream: A, window: 0}]", "window: expected a size from 1 to"),
-        ("streams: [{stream: A, window_msgs: 0}]", "window_msgs: expected a count from 1 to"),
-        ("streams: [{stream: A, ack_timeout: 0s}]", "ack_timeout: expected a duration above zero"),
-        (
-            "streams: [{stream: A, subject_prefix: edge}]",
-            "expected a subject prefix that ends with",
-        ),
-        ("streams: [{stream: A, rate: 5}]", 'uplink.streams[0]: unknown field "rate"'),
-    ],
-)
-def test_an_uplink_block_is_checked(text: str, error: str) -> None:
-    assert error in refused(AROUND + f"uplink {{ {text} }}")
 
 
 # --- serial

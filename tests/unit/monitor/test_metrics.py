@@ -133,6 +133,10 @@ def test_limits_of_an_account_are_those_of_its_jwt() -> None:
         ("leafnode_store_commits", 15),
         ("leafnode_store_is_failed", 1),
         ("leafnode_uplink_lag_messages", 3),
+        ("leafnode_uplink_lag_seconds", 1.5),
+        ("leafnode_uplink_connected", 1),
+        ("leafnode_uplink_link_bytes_today", 120),
+        ("leafnode_uplink_link_bytes_month", 900),
         ("leafnode_serial_open", 1),
     ],
 )

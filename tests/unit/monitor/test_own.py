@@ -114,6 +114,14 @@ def test_an_uplink_shows_its_state_lag_counters_and_last_error() -> None:
     assert (row["lag_messages"], row["uplinked"], row["last_error"]) == (3, 7, "gone")
 
 
+def test_an_uplink_shows_what_it_spent_today_by_subject() -> None:
+    got: dict[str, Any] = uplinkz(views(), FakeClock())
+
+    (row,) = got["uplinks"]
+    assert (row["bytes_today"], row["monthly_cap"]) == (120, 5000)
+    assert row["today"] == [{"subject": "ev", "messages": 2, "sent": 100, "received": 20}]
+
+
 def test_a_port_shows_whether_it_is_open() -> None:
     got: dict[str, Any] = serialz(views(), FakeClock())
 

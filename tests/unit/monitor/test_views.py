@@ -22,4 +22,5 @@ def test_what_is_off_needs_no_view() -> None:
     )
 
     assert (bare.leafs(), bare.remotes(), bare.uplinks(), bare.ports()) == ([], [], [], [])
+    assert bare.budgets() == []
     assert finish(bare.jetstream()) is None

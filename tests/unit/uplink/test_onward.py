@@ -13,7 +13,7 @@ ORIGIN = Origin("edge", "EV", "Ab12Cd34")
 
 
 def test_a_message_without_header_gets_an_id_and_keeps_its_payload() -> None:
-    size, body = onward(ORIGIN, 7, 0, b"21.5", None)
+    size, body = onward(ORIGIN, 7, 0, b"21.5", ())
 
     assert body == b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.7\r\n\r\n21.5"
     assert size == len(body) - 4
@@ -22,7 +22,7 @@ def test_a_message_without_header_gets_an_id_and_keeps_its_payload() -> None:
 def test_the_devices_own_id_is_kept_under_another_name_and_other_headers_as_they_are() -> None:
     block = b"NATS/1.0\r\nNats-Msg-Id: dev-9\r\nUnit:C\r\nX:  y \r\n\r\n"
 
-    size, body = onward(ORIGIN, 7, len(block), block + b"1", None)
+    size, body = onward(ORIGIN, 7, len(block), block + b"1", ())
 
     assert body[:size] == (
         b"NATS/1.0\r\nNats-Msg-Id: edge.EV.Ab12Cd34.7\r\n"
@@ -37,7 +37,7 @@ def test_the_devices_own_id_is_kept_under_another_name_and_other_headers_as_they
 def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(name: bytes) -> None:
     block = b"NATS/1.0\r\nNats-" + name + b": v\r\n\r\n"
 
-    size, body = onward(ORIGIN, 1, len(block), block, None)
+    size, body = onward(ORIGIN, 1, len(block), block, ())
 
     assert header.get(body[:size], b"Nats-" + name) is None
     assert header.get(body[:size], b"Leafnode-" + name) == b"v"
@@ -46,7 +46,7 @@ def test_what_instructed_the_local_stream_does_not_instruct_the_hubs(name: bytes
 def test_what_is_in_flight_is_written_and_that_of_an_uplink_further_out_dropped() -> None:
     block = b"NATS/1.0\r\nLeafnode-In-Flight: 90 91\r\n\r\n"
 
-    size, body = onward(ORIGIN, 9, len(block), block, InFlight(5, 1000))
+    size, body = onward(ORIGIN, 9, len(block), block, [InFlight(5, 1000).line()])
 
     assert body[:size].count(b"Leafnode-In-Flight") == 1
     assert in_flight_of(body[:size], 9) == InFlight(5, 1000)
@@ -78,7 +78,7 @@ def test_whatever_a_device_wrote_the_block_has_our_id_first_and_ends_once(
 ) -> None:
     block = b"NATS/1.0\r\n" + junk + b"\r\n\r\n"
 
-    size, body = onward(ORIGIN, 3, len(block), block + payload, None)
+    size, body = onward(ORIGIN, 3, len(block), block + payload, ())
 
     assert body[:size].endswith(b"\r\n\r\n")
     assert body[:size].find(b"\r\n\r\n") == size - 4

@@ -5,18 +5,7 @@ from __future__ import annotations
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight
-from leafnode.uplink.resume import Position, Resume, questions
-
-
-def test_a_stream_is_asked_for_by_each_of_its_subjects_under_the_prefix() -> None:
-    assert questions("edge.", ["ev.>", "alarm.*"]) == ["edge.ev.>", "edge.alarm.*"]
-
-
-def test_more_subjects_than_the_limit_are_not_asked_for() -> None:
-    most = [f"s{number}" for number in range(limits.UPLINK_QUESTIONS_MAX)]
-
-    assert questions("edge.", most) is not None
-    assert questions("edge.", [*most, "one.more"]) is None
+from leafnode.uplink.resume import Position, Resume
 
 
 def test_nothing_at_the_hub_means_what_is_unacknowledged() -> None:

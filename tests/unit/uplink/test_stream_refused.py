@@ -48,7 +48,7 @@ def test_a_refused_message_is_tried_again_with_growing_pauses_and_never_dropped(
     world.start()
     assert world.status.state is State.REFUSED
     assert world.hub.payloads() == [b"1", b"3"]
-    assert "sequence 2: message size exceeds maximum (10054)" in world.status.last_error
+    assert "sequence 2: maximum bytes exceeded (10077)" in world.status.last_error
 
     world.store(b"4")
     world.clock.advance(60 * NS_PER_S)

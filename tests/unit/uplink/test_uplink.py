@@ -1,47 +1,197 @@
-"""All configured streams together."""
+"""The streams of one uplink together: whose turn it is, what the link may carry, several hubs."""
 
 from __future__ import annotations
 
 import random
+from datetime import UTC
 
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import UplinkOptions, UplinkStream
-from leafnode.routing.account import Account
-from leafnode.routing.peer import Outbox
+from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
 from leafnode.uplink.status import State
 from leafnode.uplink.uplink import Uplink
-from tests.sim.clock import FakeClock
 from tests.sim.hub import FakeHub
-from tests.sim.local_jetstream import LocalJetStream
+from tests.sim.uplink_world import Site, World, numbers
+
+BULK = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+ALARMS = UplinkStream(stream="AL", hub_stream="AGG", domain="hub", priority=0)
 
 
-def test_a_stream_listed_twice_gets_a_consumer_for_each_hub() -> None:
-    clock = FakeClock()
-    outbox = Outbox(lambda: None)
-    outbox.wake = lambda: clock.call_later(0, outbox.flush) and None
-    account = Account("$G", outbox)
-    local = LocalJetStream(account, clock)
-    hub = FakeHub(account, clock, subjects=(b"edge.ev.>",))
-    FakeHub(account, clock, domain="other", stream="COPY", subjects=(b"edge.copy.>",))
-    one = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
-    two = UplinkStream(stream="EV", hub_stream="COPY", domain="other", subject_prefix="edge.copy.")
-    uplink = Uplink(
-        UplinkOptions(streams=(one, two)),
-        account=account,
-        server_name="edge",
-        clock=clock,
-        random=random.Random(1),
-        link=hub,
+def test_alarms_go_before_a_backlog_on_a_slow_link() -> None:
+    site = Site(BULK, ALARMS)
+    site.start()
+    site.link_down()
+    site.store("EV", *[b"x" * 1000] * 300)
+    site.store("AL", *numbers(1, 20))
+    site.hub.bytes_per_s = 5000
+    site.clock.advance(60 * NS_PER_S)
+
+    site.link_up()
+    site.clock.advance(20 * NS_PER_S)
+
+    assert site.hub.payloads()[:20] == numbers(1, 20)
+    site.store("AL", b"21")
+    site.clock.advance(4 * NS_PER_S)
+    assert b"21" in site.hub.payloads()
+    assert len(site.hub.payloads()) < 200
+    site.clock.advance(200 * NS_PER_S)
+    assert len(site.hub.payloads()) == 321
+    assert site.status("EV").counters.resent == 0
+
+
+def test_an_alarm_stream_that_gets_no_answer_does_not_hold_the_others() -> None:
+    site = Site(BULK, ALARMS)
+    site.start()
+    site.hub.refuses.add(b"alarm")
+
+    site.store("AL", b"alarm")
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+
+    assert site.status("AL").state is State.REFUSED
+    assert site.hub.payloads() == [b"1"]
+
+
+def test_equal_streams_share_the_link() -> None:
+    other = UplinkStream(stream="XY", hub_stream="AGG", domain="hub")
+    site = Site(BULK, other)
+    site.start()
+    site.link_down()
+    site.store("EV", *[b"e" * 500] * 200)
+    site.store("XY", *[b"x" * 500] * 200)
+    site.hub.bytes_per_s = 20_000
+    site.clock.advance(10 * NS_PER_S)
+
+    site.link_up()
+    site.clock.advance(6 * NS_PER_S)
+
+    arrived = [payload[:1] for payload in site.hub.payloads()]
+    assert 50 < len(arrived) < 390
+    assert abs(arrived.count(b"e") - arrived.count(b"x")) <= 40
+
+
+def test_the_rate_is_kept_over_all_streams() -> None:
+    site = Site(BULK, ALARMS, budget=UplinkBudget(max_rate_bytes=1000))
+    site.start()
+    site.store("EV", *[b"x" * 100] * 100)
+    site.store("AL", *[b"x" * 100] * 100)
+
+    site.clock.advance(10 * NS_PER_S)
+
+    assert sum(line.sent for line in site.uplink.budget().today) <= 1000 * 11
+    assert 30 < len(site.hub.payloads()) < 60
+    assert site.status("EV").held
+
+
+def test_send_windows_and_coalescing_hold_and_no_message_is_pulled_again_meanwhile() -> None:
+    site = Site(BULK, budget=UplinkBudget(coalesce_ns=3600 * NS_PER_S))
+    site.start()
+    for number in numbers(1, 10):
+        site.store("EV", number)
+        site.clock.advance(60 * NS_PER_S)
+    assert site.status("EV").held == "coalescing"
+    assert site.hub.payloads() == []
+    assert site.local["EV"].consumers["leafnode-uplink-EV"].count < 60
+
+    site.clock.advance(3600 * NS_PER_S)
+
+    assert site.hub.payloads() == numbers(1, 10)
+
+
+def test_enough_bytes_end_the_coalescing() -> None:
+    budget = UplinkBudget(coalesce_ns=3600 * NS_PER_S, coalesce_bytes=10_000)
+    site = Site(BULK, budget=budget)
+    site.start()
+
+    site.store("EV", *[b"x" * 1000] * 9)
+    site.clock.advance(60 * NS_PER_S)
+    assert site.hub.payloads() == []
+    site.store("EV", *[b"x" * 1000] * 3)
+    site.clock.advance(60 * NS_PER_S)
+
+    assert len(site.hub.payloads()) == 12
+
+
+def test_the_lag_is_in_messages_bytes_and_seconds() -> None:
+    site = Site(BULK)
+    site.start()
+    site.link_down()
+    site.restart()
+
+    site.store("EV", *[b"x" * 96] * 1000)
+    site.clock.advance(60 * NS_PER_S)
+
+    status = site.status("EV")
+    assert status.state is State.OFFLINE
+    assert status.lag_messages == 1000
+    assert status.lag_bytes == 100_000
+    assert status.lag_seconds == 60
+
+
+def test_a_transform_changes_the_subject_on_the_way_and_a_resume_finds_it() -> None:
+    transforms = (("ev.*", "reading.{{wildcard(1)}}"),)
+    world = World(
+        UplinkStream(stream="EV", hub_stream="AGG", domain="hub", subject_transforms=transforms)
     )
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    assert world.hub.stored[1].subject == b"edge.reading.a"
+    world.link_down()
+    world.clock.advance(3600 * NS_PER_S)
+    world.hub.loses_acks = False
 
-    uplink.start()
-    clock.advance(NS_PER_S)
-    assert [status.state for status in uplink.status()] == [State.RUNNING, State.RUNNING]
-    assert list(local.consumers) == ["leafnode-uplink-EV", "leafnode-uplink-EV-2"]
+    world.link_up()
+    world.clock.advance(NS_PER_S)
 
-    hub.down()
-    uplink.link_changed()
-    assert [status.state for status in uplink.status()] == [State.OFFLINE, State.OFFLINE]
+    assert world.hub.payloads() == [b"1"]
+    assert {"last_by_subj": "edge.reading.*"} in world.hub.questions
+    assert world.pending == []
 
-    uplink.stop()
-    assert [status.state for status in uplink.status()] == [State.STOPPED, State.STOPPED]
+
+def test_a_stream_goes_to_two_hubs_by_two_uplinks_with_names() -> None:
+    site = Site(BULK)
+    copy = UplinkStream(stream="EV", hub_stream="COPY", domain="two", subject_prefix="copy.")
+    other = FakeHub(site.account, site.clock, domain="two", stream="COPY", subjects=(b"copy.>",))
+    second = Uplink(
+        UplinkOptions(streams=(copy,), name="second"),
+        account=site.account,
+        server_name="edge",
+        zone=UTC,
+        clock=site.clock,
+        random=random.Random(2),
+        link=other,
+    )
+    site.start()
+    second.start()
+    site.clock.advance(NS_PER_S)
+    assert list(site.local["EV"].consumers) == ["leafnode-uplink-EV", "leafnode-uplink-second-EV"]
+
+    other.down()
+    second.link_changed()
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+    assert (site.hub.payloads(), other.payloads()) == ([b"1"], [])
+    other.up()
+    second.link_changed()
+    site.clock.advance(NS_PER_S)
+
+    assert other.payloads() == [b"1"]
+    assert other.stored[1].subject == b"copy.ev.a"
+    second.stop()
+    site.uplink.stop()
+    assert [status.state for status in site.uplink.status()] == [State.STOPPED]
+
+
+def test_a_stopped_uplink_leaves_no_timer() -> None:
+    site = Site(BULK, ALARMS, budget=UplinkBudget(max_rate_bytes=10))
+    site.start()
+    site.store("EV", *numbers(1, 10))
+    site.clock.advance(NS_PER_S)
+
+    site.uplink.stop()
+    for local in site.local.values():
+        local.forget_pulls()
+    site.clock.advance(60 * NS_PER_S)
+
+    assert site.clock.pending() == 0

@@ -21,6 +21,12 @@ def window_of(*seqs: int, max_msgs: int = 10, max_bytes: int = 1000) -> Window:
     return window
 
 
+def refuse(window: Window, seq: int) -> None:
+    refused = window.get(seq)
+    assert refused is not None
+    window.refuse(refused)
+
+
 def seqs(window: Window) -> list[int]:
     return [entry.seq for entry in window]
 
@@ -71,7 +77,7 @@ def test_a_gap_holds_the_floor_until_it_is_closed() -> None:
     for one in list(window):
         window.send(one, 0)
     window.settle(1, 501)
-    window.refuse(2)
+    refuse(window, 2)
     window.settle(3, 502)
     window.settle(4, 503)
     window.offer(entry(5))
@@ -100,7 +106,7 @@ def test_landing_keeps_what_was_refused_wherever_the_hub_is() -> None:
     window = window_of(1, 2, 3)
     for one in list(window):
         window.send(one, 0)
-    window.refuse(2)
+    refuse(window, 2)
 
     stored = window.land(Position(floor=3, hub_seq=7, last=3))
 
@@ -143,7 +149,7 @@ def test_the_floor_is_never_beyond_something_that_is_not_stored(
             window.settle(seq, 100 + seq)
             stored.add(seq)
         if step == "r" and seq in held:
-            window.refuse(seq)
+            window.refuse(held[seq])
     assert window.size == 10 * len(window)
 
 
@@ -154,7 +160,7 @@ def test_a_second_try_says_that_others_behind_it_may_be_at_the_hub() -> None:
     marks = {entry.seq: window.send(entry, 0) for entry in list(window)}
     assert marks[5] is None
 
-    window.refuse(5)
+    refuse(window, 5)
     refused = window.first_refused()
     assert refused is not None
 

@@ -1,0 +1,211 @@
+"""The uplinks that run, each with the leaf link to its hub, and what they say on `$LEAFNODE.>`.
+
+Knows how an uplink is built of accounts, remotes and a time zone; not how it works. Truth:
+docs/uplink.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from leafnode import limits
+from leafnode.config.uplink import url_without_user
+from leafnode.monitor.own import uplink_row, uplinkz
+from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.uplink import Uplink
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from leafnode.config.options import UplinkOptions
+    from leafnode.leaf.remote import Remote
+    from leafnode.protocol.leaf_op import LeafInfo
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery, Subscription
+    from leafnode.server.server import Server
+    from leafnode.uplink.status import BudgetStatus, UplinkStatus
+
+log = logging.getLogger(__name__)
+
+_LOCALTIME: Final = Path("/etc/localtime")
+
+
+class HubLinks:
+    """The leaf links that lead to one hub, as an uplink wants to see them."""
+
+    def __init__(self, remotes: list[Remote], account: str, url: str = "") -> None:
+        """`remotes` are those of all accounts, and may change. Without a URL any of the account."""
+        self._remotes = remotes
+        self._account = account
+        self._url = url
+
+    def is_connected(self) -> bool:
+        return bool(self._hubs())
+
+    def max_payload_bytes(self) -> int:
+        """Return the smallest bound of the hubs; 0: not known."""
+        return min((hub.max_payload for hub in self._hubs()), default=0)
+
+    def leads_by(self, remote: Remote) -> bool:
+        """Say whether this remote is one of those."""
+        if remote.account.name != self._account:
+            return False
+        return not self._url or self._url in map(url_without_user, remote.options.urls)
+
+    def _hubs(self) -> list[LeafInfo]:
+        links = [remote.link for remote in self._remotes if self.leads_by(remote)]
+        return [link.session.hub for link in links if link and link.linked_ns]
+
+
+class _Running:
+    """One uplink and what belongs to it."""
+
+    def __init__(self, server: Server, options: UplinkOptions) -> None:
+        self.account = server.account(options.account)
+        self.links = HubLinks(server.features.remotes, options.account, options.remote)
+        self.uplink = Uplink(
+            options,
+            account=self.account,
+            server_name=server.name,
+            zone=zone_of(options.budget.time_zone),
+            clock=server.clock,
+            random=server.random,
+            link=self.links,
+        )
+
+
+class Uplinks:
+    """All of them; `change` starts, keeps and stops."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._running: list[_Running] = []
+        self._voices: dict[str, Voice] = {}  # by account
+        for remote in server.features.remotes:
+            self.follow(remote)
+
+    def change(self, wanted: tuple[UplinkOptions, ...]) -> None:
+        """Let those run that are wanted. One whose options changed in any way begins anew."""
+        kept = [one for one in self._running if self._stays(one, wanted)]
+        for one in self._running:
+            if one not in kept:
+                one.uplink.stop()
+                log.info("Uplink ended: name=%s", one.uplink.options.name or "main")
+        there = {one.uplink.options: one for one in kept}
+        self._running = []
+        for options in wanted:
+            self._running.append(there.get(options) or self._start(options))
+        self._speak()
+
+    def _start(self, options: UplinkOptions) -> _Running:
+        one = _Running(self._server, options)
+        one.uplink.start()
+        streams = ", ".join(stream.stream for stream in options.streams)
+        log.info("Uplink is on: name=%s streams=%s", options.name or "main", streams)
+        return one
+
+    def stop(self) -> None:
+        self.change(())
+
+    def follow(self, remote: Remote) -> None:
+        """Tell the uplinks when this link comes and goes."""
+        remote.on_linked.append(lambda: self._link_changed(remote))
+        remote.on_lost.append(lambda _: self._link_changed(remote))
+
+    def status(self) -> list[UplinkStatus]:
+        return [status for one in self._running for status in one.uplink.status()]
+
+    def budgets(self) -> list[BudgetStatus]:
+        return [one.uplink.budget() for one in self._running]
+
+    def _link_changed(self, remote: Remote) -> None:
+        for one in self._running:
+            if one.links.leads_by(remote):
+                one.uplink.link_changed()
+
+    def _stays(self, one: _Running, wanted: tuple[UplinkOptions, ...]) -> bool:
+        options = one.uplink.options
+        same = self._server.accounts.get(options.account) is one.account
+        return same and options in wanted
+
+    def _speak(self) -> None:
+        """Have a voice in each account that an uplink is of."""
+        accounts = {one.account.name: one.account for one in self._running}
+        for name, voice in list(self._voices.items()):
+            if accounts.get(name) is not voice.account:
+                voice.close()
+                del self._voices[name]
+        for name, account in accounts.items():
+            if name not in self._voices:
+                self._voices[name] = Voice(self._server, account)
+
+
+class Voice:
+    """Says on `$LEAFNODE.UPLINK.<server>.<stream>` what has changed, and answers
+    `$LEAFNODE.REQ.UPLINKZ` (every server) and `$LEAFNODE.REQ.<server>.UPLINKZ`.
+    """
+
+    def __init__(self, server: Server, account: Account) -> None:
+        self.account = account
+        self._server = server
+        self._said: dict[tuple[str, str], tuple[str, str, str]] = {}
+        self._subs: list[Subscription] = [
+            account.subscribe(subject.encode(), self._asked)
+            for subject in ("$LEAFNODE.REQ.UPLINKZ", f"$LEAFNODE.REQ.{server.name}.UPLINKZ")
+        ]
+        self._alarm = Alarm(server.clock, self._look)
+        self._look()
+
+    def close(self) -> None:
+        self._alarm.cancel()
+        for sub in self._subs:
+            self.account.unsubscribe(sub)
+
+    def _look(self) -> None:
+        """Publish what is different; so often, and not for each step on the way."""
+        self._alarm.set(limits.UPLINK_SAY_NS)
+        uplinks = self._server.features.uplinks
+        for one in uplinks.status() if uplinks is not None else ():
+            if one.account != self.account.name:
+                continue
+            now = (one.state.value, one.held, one.last_error)
+            if self._said.get((one.uplink, one.stream)) != now:
+                self._said[one.uplink, one.stream] = now
+                self._say(one)
+
+    def _say(self, status: UplinkStatus) -> None:
+        subject = f"$LEAFNODE.UPLINK.{self._server.name}.{status.stream}"
+        body = {"server": self._server.name, **uplink_row(status)}
+        self.account.publish(subject.encode(), msgspec.json.encode(body))
+
+    def _asked(self, delivery: Delivery) -> None:
+        monitor = self._server.features.monitor
+        if monitor is None:
+            return
+        answer = {"server": self._server.name} | uplinkz(monitor.views, self._server.clock)
+        body = msgspec.json.encode(answer)
+        for reply, _, _ in delivery.messages:
+            if reply:
+                self.account.publish(reply, body)
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone that the configuration names; `Local` is the machine's."""
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo
+
+    if name != "Local":
+        return ZoneInfo(name)
+    if named := os.environ.get("TZ", "").removeprefix(":"):
+        return ZoneInfo(named)
+    if not _LOCALTIME.exists():
+        return UTC
+    with _LOCALTIME.open("rb") as file:
+        return ZoneInfo.from_file(file)

@@ -1,0 +1,355 @@
+"""From the hub's word where to go on until the next cut: what the window holds is sent.
+
+Knows the window, the gate and where messages and answers go; not how a stream is opened, nor how
+the hub is asked. Truth: docs/uplink.md, "What happens to a message".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode import limits
+from leafnode.uplink import answers
+from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
+from leafnode.uplink.onward import onward
+from leafnode.uplink.refusal import Refusal, larger_than, not_taken, refusal
+from leafnode.uplink.window import Budget, Offer, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock
+    from leafnode.config.options import UplinkStream
+    from leafnode.routing.account import Account
+    from leafnode.uplink.dead_letter import DeadLetters
+    from leafnode.uplink.gate import Gate, Slot
+    from leafnode.uplink.lag import Lag
+    from leafnode.uplink.local import LocalStream
+    from leafnode.uplink.mailbox import Letter, Mailbox
+    from leafnode.uplink.onward import Origin
+    from leafnode.uplink.resume import Position
+    from leafnode.uplink.status import Counters
+    from leafnode.uplink.stream import Link
+    from leafnode.uplink.trouble import Trouble
+    from leafnode.uplink.upstream import Upstream
+    from leafnode.uplink.window import Entry
+
+
+class Parts(NamedTuple):
+    """What one stream's uplink is made of; its flight uses all of it."""
+
+    options: UplinkStream
+    account: Account
+    clock: Clock
+    link: Link
+    gate: Gate
+    slot: Slot
+    upstream: Upstream
+    mailbox: Mailbox
+    local: LocalStream
+    dead_letters: DeadLetters | None
+    counters: Counters
+    lag: Lag
+    trouble: Trouble
+
+
+class Flight:
+    """One at a time, again and again: `begin`, then `end` when it is cut.
+
+    `cut` is called with a reason when nothing can be sent any more, `block` when the configuration
+    cannot work.
+    """
+
+    def __init__(
+        self, parts: Parts, *, cut: Callable[[str], None], block: Callable[[str], None]
+    ) -> None:
+        self._parts = parts
+        self._options = parts.options
+        self._clock = parts.clock
+        self._cut = cut
+        self._block = block
+        self.window = self._empty()
+        self.origin: Origin | None = None
+        self.is_on = False
+        self.is_refused = False  # the hub says no to a message, which is tried again and again
+        self.is_captured = False  # a stream of this server answers: no answer means anything
+        self.is_asked = False  # the hub said where to go on
+        self.last_ack_ns = 0  # wall time
+        self._too_large = False
+        self._retried = 0  # the refused message that was sent again
+        self._retry_pause_ns = limits.UPLINK_REFUSED_NS
+        self._retry_alarm = Alarm(parts.clock, self._retry_refused)
+        self._ack_alarm = Alarm(parts.clock, self._ack_overdue)
+        self.has_progress = False  # the hub acknowledged something
+        self._heard_ns = 0  # when the hub last acknowledged anything
+        self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
+        parts.mailbox.on(b"p", self._heard)
+        parts.local.taken = self.take
+
+    def _empty(self) -> Window:
+        return Window(self._options.window_msgs, self._options.window_bytes)
+
+    def forget(self) -> None:
+        """It is another stream now: what the window holds is not of it."""
+        self.window = self._empty()
+
+    def begin(self, position: Position, *, is_asked: bool) -> None:
+        self.is_on = True
+        self.is_captured = False
+        self.is_asked = is_asked
+        self.has_progress = False
+        self._too_large = False
+        stored = self.window.land(position)
+        self._parts.counters.skipped += len(stored)
+        for entry in stored:
+            self._parts.local.ack(entry)
+        self.is_refused = self.window.first_refused() is not None
+        if self.is_refused:
+            self._retry_refused()
+            return
+        if len(self.window) == 0:
+            self._parts.trouble.is_over()  # else the next PubAck shows it
+        self.pump()
+
+    def end(self) -> None:
+        """Nothing is sent any more; what is open stays in the window."""
+        if self.is_on and self.window.in_flight:
+            self._parts.counters.cuts += 1
+        self.is_on = self.is_refused = False
+        self._ack_alarm.cancel()
+        self._retry_alarm.cancel()
+        for entry in self.window:
+            self._land(entry)
+        self._settle(wants=False)
+
+    def link_changed(self) -> None:
+        self._untaken.clear()
+
+    # -- sending
+
+    def wake(self) -> None:
+        """What was held may go now."""
+        if not self.is_refused:
+            self.pump()
+        elif not self._retry_alarm.is_set:
+            self._retry_refused()
+
+    def pump(self) -> None:
+        """Send what is in the window, then ask for as much as it still takes."""
+        unsent = self.window.unsent() if self._may_send() else []
+        self._settle(wants=bool(unsent or self._parts.lag.behind))
+        for entry in unsent:
+            if self._is_held(entry):
+                return  # nothing more is pulled: it would come back every ack wait
+            self._send(entry)
+            if not self._may_send():
+                return
+        self._pull()
+        self._settle(wants=bool(self._parts.lag.behind))
+
+    def _may_send(self) -> bool:
+        return self.is_on and not self.is_refused
+
+    def _is_held(self, entry: Entry) -> bool:
+        size = len(entry.subject) + len(entry.body) + limits.UPLINK_LINE_BYTES
+        return self._parts.gate.hold(self._parts.slot, size) is not None
+
+    def _settle(self, *, wants: bool) -> None:
+        waiting_bytes = self.window.size + self._parts.lag.bytes_behind()
+        wants = wants and self._may_send()
+        self._parts.gate.settle(self._parts.slot, waiting_bytes, wants=wants)
+
+    def _pull(self) -> None:
+        if not self._may_send() or self._parts.local.is_pulling:
+            return
+        budget = self.window.budget()
+        if self._too_large and len(self.window) == 0:
+            self._too_large = False
+            budget = Budget(1, 0)
+        if budget is not None and not self._too_large and self._is_worth_it(budget):
+            self._parts.local.pull(budget)
+
+    def _is_worth_it(self, budget: Budget) -> bool:
+        """Half a window at once: a request for each message would cost as much as the message."""
+        return len(self.window) == 0 or (
+            budget.msgs * 2 >= self._options.window_msgs
+            and budget.size * 2 >= self._options.window_bytes
+        )
+
+    def take(self, entry: Entry, pending: int) -> None:
+        """Take a message that the local consumer delivered."""
+        self._parts.lag.behind = pending
+        if self.window.offer(entry) is Offer.STORED:
+            self._parts.counters.skipped += 1
+            self._parts.local.ack(entry)
+        if self._may_send():
+            self.pump()
+
+    def pulled(self, *, too_large: bool) -> None:
+        """A pull request ended; with `too_large` the next message does not fit into the window."""
+        self._too_large = too_large
+        if self._may_send():
+            self.pump()
+
+    def _send(self, entry: Entry) -> None:
+        assert self.origin is not None, "it was opened"
+        parts = self._parts
+        in_flight = self.window.send(entry, self._clock.monotonic_ns())
+        more = () if in_flight is None else (in_flight.line(),)
+        header_size, body = onward(self.origin, entry.seq, entry.header_size, entry.body, more)
+        max_bytes = parts.link.max_payload_bytes()
+        if max_bytes and len(body) > max_bytes:
+            self._refuse(entry, larger_than(len(body), max_bytes))
+            return
+        subject = parts.upstream.subject(entry.subject)
+        reply = parts.mailbox.address(b"p", b"%d" % entry.seq)
+        if not parts.account.publish(subject, body, header_size=header_size, reply=reply):
+            self._not_taken(entry, subject)
+            return
+        parts.counters.resent += entry.attempts > 1
+        if not self._ack_alarm.is_set:
+            self._ack_alarm.set(self._options.ack_timeout_ns)
+        entry.wire_size = len(subject) + len(reply) + len(body)
+        parts.gate.sent(parts.slot, entry.subject, entry.wire_size)
+
+    def _not_taken(self, entry: Entry, subject: bytes) -> None:
+        """Nobody upstream wants it: not yet, or never."""
+        now_ns = self._clock.monotonic_ns()
+        if len(self._untaken) < limits.UPLINK_UNTAKEN_MAX:
+            since_ns = self._untaken.setdefault(subject, now_ns)
+        else:
+            since_ns = self._untaken.get(subject, now_ns)
+        is_late = now_ns - since_ns >= limits.UPLINK_UNTAKEN_NS
+        if is_late and self.is_asked and self._parts.dead_letters is not None:
+            self._refuse(entry, not_taken(subject))
+            return
+        self.window.unsend(entry)
+        self._cut(not_taken(subject).text)
+
+    # -- answers
+
+    def _heard(self, letter: Letter) -> None:
+        topic = letter.topic
+        if not topic.isdigit() or len(topic) > MAX_SEQ_DIGITS or self.is_captured:
+            return
+        seq, parts = int(topic), self._parts
+        ack = answers.pub_ack(letter.body[letter.header_size :])
+        if not letter.from_leaf:
+            if not isinstance(ack, Failure):
+                self.is_captured = True
+                prefix = parts.upstream.prefix
+                self._block(f"stream {ack.stream} of this server captures {prefix}>")
+            return
+        if isinstance(ack, Failure):
+            entry = self.window.get(seq)
+            if entry is not None:
+                self._refuse(entry, refusal(ack))
+            return
+        other_domain = self._options.domain and ack.domain != self._options.domain
+        other_stream = self._options.hub_stream and ack.stream != self._options.hub_stream
+        if other_domain or other_stream:
+            parts.trouble.say(f"stored by stream {ack.stream} of domain {ack.domain!r} instead")
+            return
+        entry = self.window.settle(seq, ack.seq)
+        if entry is None:
+            return
+        parts.counters.uplinked += 1
+        parts.counters.duplicates += ack.duplicate
+        self.has_progress = True
+        self._heard_ns = self._clock.monotonic_ns()
+        self.last_ack_ns = self._clock.wall_ns()
+        parts.local.ack(entry)
+        if entry.sent_ns is not None:
+            size, entry.wire_size = entry.wire_size, 0
+            cost = len(letter.body) + limits.UPLINK_LINE_BYTES
+            parts.gate.acked(entry.subject, size, entry.sent_ns, cost)
+        self._acked(seq)
+
+    def _acked(self, seq: int) -> None:
+        if self.is_refused and seq == self._retried:
+            self._retry_pause_ns = limits.UPLINK_REFUSED_NS
+            self._retry_refused()
+        elif self._may_send():
+            self._parts.trouble.is_over()
+            self.pump()
+
+    def _ack_overdue(self) -> None:
+        """A slow link may hold much; what counts is that acknowledgements come."""
+        oldest_ns = self.window.oldest_sent_ns()
+        if not self.is_on or oldest_ns is None:
+            return
+        timeout_ns = self._options.ack_timeout_ns
+        due_ns = max(oldest_ns, self._heard_ns) + timeout_ns
+        due_ns = min(due_ns, oldest_ns + limits.UPLINK_OVERDUE_TIMES * timeout_ns)
+        left_ns = due_ns - self._clock.monotonic_ns()
+        if left_ns > 0:
+            self._ack_alarm.set(left_ns)
+        else:
+            self._cut("the hub did not acknowledge in time")
+
+    # -- refused
+
+    def _refuse(self, entry: Entry, why: Refusal) -> None:
+        """The hub says no. What it will never take goes to the dead letters, the rest is held."""
+        if entry.is_leaving:
+            return
+        self.window.refuse(entry)
+        self._land(entry)
+        self._parts.counters.refused += 1
+        letters = self._parts.dead_letters
+        if letters is None or not why.for_good:
+            self._parts.trouble.say(f"the hub refuses sequence {entry.seq}: {why.text}")
+            self._hold(entry)
+            return
+        self._parts.trouble.say(f"dead letters: {why.text}")  # not for each: there may be many
+        assert self.origin is not None, "it was opened"
+        entry.is_leaving = True
+        upstream = self._parts.upstream.subject(entry.subject)
+        letters.keep(entry, self.origin, why, upstream, lambda problem: self._kept(entry, problem))
+
+    def _kept(self, entry: Entry, problem: str) -> None:
+        """The dead letter is stored here, or it is not; then the message stays refused."""
+        entry.is_leaving = False
+        if problem:
+            self._parts.trouble.say(f"sequence {entry.seq} is no dead letter: {problem}")
+            self._hold(entry)
+            return
+        if not self.window.set_aside(entry):
+            return
+        self._parts.counters.dead_letters += 1
+        self._parts.local.ack(entry)
+        if self.is_refused:
+            self._retry_refused()
+        elif self.is_on:
+            self._parts.trouble.is_over()
+            self.pump()
+
+    def _hold(self, entry: Entry) -> None:
+        if self._may_send():
+            self.is_refused = True
+            self._retry_pause_ns = limits.UPLINK_REFUSED_NS
+            self._retry_alarm.set(self._retry_pause_ns)
+            self._settle(wants=False)
+        elif self.is_refused and not self._retry_alarm.is_set and entry.seq == self._retried:
+            self._retry_pause_ns = min(self._retry_pause_ns * 2, limits.UPLINK_REFUSED_MAX_NS)
+            self._retry_alarm.set(self._retry_pause_ns)
+
+    def _retry_refused(self) -> None:
+        """Send the first refused message alone; nothing new goes out before it is stored."""
+        entry = self.window.first_refused()
+        if entry is None:
+            self.is_refused = False
+            self._retry_alarm.cancel()
+            self._parts.trouble.is_over()
+            self.pump()
+            return
+        self._retried = entry.seq
+        if not self._is_held(entry):
+            self._send(entry)
+
+    def _land(self, entry: Entry) -> None:
+        """It is not on the way any more."""
+        size, entry.wire_size = entry.wire_size, 0
+        if size:
+            self._parts.gate.landed(size)

@@ -1,0 +1,205 @@
+"""The one place that decides what may be sent now, for all streams of one uplink.
+
+Asks the policies in order: urgency, send windows, the monthly cap, coalescing, the window in bytes,
+the rate. Knows a clock and the policies; not streams, not the hub. Truth: docs/uplink.md, "What may
+be sent now".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode import limits
+from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.batching import Batching
+from leafnode.uplink.flow import Flow
+from leafnode.uplink.ledger import Ledger
+from leafnode.uplink.rate import Rate
+from leafnode.uplink.schedule import Schedule, Span, local_time, until_next_month_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
+
+    from leafnode.clock import Clock
+    from leafnode.config.options import UplinkBudget
+
+
+class Hold(NamedTuple):
+    """Why nothing is sent now. `wait_ns` None: until something else happens."""
+
+    why: str
+    wait_ns: int | None = None
+
+
+class Slot:
+    """One stream's place at the gate. The stream keeps `wants` and `waiting_bytes` true."""
+
+    __slots__ = ("held", "is_urgent", "priority", "turn", "waiting_bytes", "wake", "wants")
+
+    def __init__(self, priority: int, *, is_urgent: bool, wake: Callable[[], None]) -> None:
+        """`wake` is called when a stream that was held may try again."""
+        self.priority = priority  # the lower the more urgent
+        self.is_urgent = is_urgent  # held neither by windows nor by the cap nor by coalescing
+        self.wake = wake
+        self.wants = False  # it has something to send, and the hub takes it
+        self.waiting_bytes = 0  # about
+        self.held: Hold | None = None
+        self.turn = 0  # when it last sent, counted by the gate
+
+
+class Gate:
+    """What one uplink may spend, and on which stream first."""
+
+    def __init__(
+        self, budget: UplinkBudget, *, window_bytes: int, zone: tzinfo, clock: Clock
+    ) -> None:
+        self._budget = budget
+        self._zone = zone
+        self._clock = clock
+        self._slots: list[Slot] = []
+        spans = tuple(Span(*span) for span in budget.send_windows)
+        self._schedule = Schedule(spans, zone)
+        self._above = Batching(0, budget.send_above_bytes) if budget.send_above_bytes else None
+        self._batching = (
+            Batching(budget.coalesce_ns, budget.coalesce_bytes) if budget.coalesce_ns else None
+        )
+        self._flow = Flow(window_bytes)
+        self._rate = Rate(budget.max_rate_bytes) if budget.max_rate_bytes else None
+        self._alarm = Alarm(clock, self._wake)
+        self.ledger = Ledger(budget.ledger_tokens)
+        self._is_ledger_read = False
+        self._in_flight = 0  # bytes
+        self._due_ns = 0
+        self._turn = 0
+
+    @property
+    def today(self) -> str:
+        return local_time(self._clock.wall_ns(), self._zone).strftime("%Y-%m-%d")
+
+    @property
+    def window_bytes(self) -> int:
+        """How many bytes may be on the way now."""
+        return self._flow.limit
+
+    def join(self, slot: Slot) -> None:
+        self._slots.append(slot)
+
+    def close(self) -> None:
+        self._alarm.cancel()
+
+    def link_changed(self) -> None:
+        self._flow.begin()
+
+    def ledger_read(self) -> None:
+        """What former runs sent is known, or cannot be."""
+        self._is_ledger_read = True
+        self._wake()
+
+    def hold(self, slot: Slot, size: int) -> Hold | None:
+        """Return None when a message of this size may go now; else why it has to wait."""
+        slot.held = self._reason(slot, size)
+        if slot.held is not None and slot.held.wait_ns is not None:
+            self._set_alarm(slot.held.wait_ns)
+        return slot.held
+
+    def sent(self, slot: Slot, subject: bytes, size: int) -> None:
+        """A message went out; `subject` is that of the local stream."""
+        now_ns = self._clock.monotonic_ns()
+        self._turn += 1
+        slot.turn = self._turn
+        self._in_flight += size
+        slot.waiting_bytes = max(0, slot.waiting_bytes - size)
+        self.ledger.sent(self.today, subject, size)
+        if self._rate is not None:
+            self._rate.spend(now_ns, size)
+
+    def acked(self, subject: bytes, size: int, sent_ns: int, answer_size: int) -> None:
+        """The hub answered what was sent at `sent_ns`."""
+        self._flow.acked(sent_ns, self._clock.monotonic_ns(), size)
+        self.ledger.received(self.today, subject, answer_size)
+        self.landed(size)
+
+    def landed(self, size: int) -> None:
+        """So many bytes are not on the way any more."""
+        self._in_flight = max(0, self._in_flight - size)
+        self._wake()
+
+    def settle(self, slot: Slot, waiting_bytes: int, *, wants: bool) -> None:
+        """A stream says whether it has something to send."""
+        slot.waiting_bytes = waiting_bytes
+        if slot.wants == wants:
+            return
+        slot.wants = wants
+        if wants:
+            return
+        slot.held = None
+        if not any(one.wants for one in self._slots):
+            for batching in (self._above, self._batching):
+                if batching is not None:
+                    batching.drained()
+        self._wake()
+
+    def _reason(self, slot: Slot, size: int) -> Hold | None:
+        if any(one.wants and one.priority < slot.priority for one in self._slots):
+            return Hold("a more urgent stream goes first")
+        if not slot.is_urgent:
+            metered = self._window_reason() or self._cap_reason() or self._batch_reason()
+            if metered is not None:
+                return metered
+        if self._in_flight and self._in_flight + size > self._flow.limit:
+            return Hold("the window is full")
+        if self._rate is not None:
+            wait_ns = self._rate.wait_ns(self._clock.monotonic_ns(), size)
+            if wait_ns:
+                return Hold("max_rate", wait_ns)
+        return None
+
+    def _window_reason(self) -> Hold | None:
+        wait_ns = self._schedule.wait_ns(self._clock.wall_ns())
+        if not wait_ns:
+            return None
+        if self._is_worth_it():
+            return None
+        opens = local_time(self._clock.wall_ns() + wait_ns, self._zone)
+        return Hold(f"the send window opens at {opens:%H:%M}", wait_ns)
+
+    def _is_worth_it(self) -> bool:
+        """Say whether so much waits that the window does not matter."""
+        if self._above is None:
+            return False
+        return self._above.wait_ns(self._clock.monotonic_ns(), self._waiting_bytes()) == 0
+
+    def _cap_reason(self) -> Hold | None:
+        cap = self._budget.monthly_cap_bytes
+        if not cap:
+            return None
+        if not self._is_ledger_read:
+            return Hold("the ledger is not read yet")
+        if self.ledger.bytes_of(self.today[:7]) < cap:
+            return None
+        wait_ns = until_next_month_ns(self._clock.wall_ns(), self._zone)
+        return Hold("monthly_cap is used up", wait_ns)
+
+    def _batch_reason(self) -> Hold | None:
+        if self._batching is None:
+            return None
+        wait_ns = self._batching.wait_ns(self._clock.monotonic_ns(), self._waiting_bytes())
+        return None if wait_ns == 0 else Hold("coalescing", wait_ns)
+
+    def _waiting_bytes(self) -> int:
+        return sum(slot.waiting_bytes for slot in self._slots if not slot.is_urgent)
+
+    def _set_alarm(self, wait_ns: int) -> None:
+        """Look again then, or earlier: wall time may have been set meanwhile."""
+        due_ns = self._clock.monotonic_ns() + min(wait_ns, limits.UPLINK_GATE_CHECK_NS)
+        if not self._alarm.is_set or due_ns < self._due_ns:
+            self._due_ns = due_ns
+            self._alarm.set(due_ns - self._clock.monotonic_ns())
+
+    def _wake(self) -> None:
+        """Let whoever is held try again: the most urgent first, among equals who waited longest."""
+        for slot in sorted(self._slots, key=lambda one: (one.priority, one.turn)):
+            if slot.held is not None:
+                slot.held = None
+                slot.wake()

@@ -1,0 +1,55 @@
+"""How much of a stream waits for the hub: in messages, bytes and seconds.
+
+Pure: values in, numbers out. Truth: docs/uplink.md, "Lag".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from leafnode.uplink.answers import ConsumerInfo, StreamInfo
+    from leafnode.uplink.window import Window
+
+
+class Lag:
+    """What is behind the window is known by number; its bytes are that number times the mean."""
+
+    def __init__(self) -> None:
+        self.acked_seq = 0  # everything up to it is acknowledged here
+        self.last_seq = 0
+        self.behind = 0  # messages after the newest one pulled
+        self._mean_bytes = 0.0
+        self._oldest_ns = 0  # when the first message behind was stored, if the window is empty
+
+    def note(self, stream: StreamInfo, consumer: ConsumerInfo, held: int) -> None:
+        """Take what the local JetStream says; `held` messages are in the window."""
+        self.acked_seq = consumer.ack_floor.stream_seq
+        self.last_seq = stream.state.last_seq
+        self.behind = consumer.num_pending + max(0, consumer.num_ack_pending - held)
+        state = stream.state
+        self._mean_bytes = state.bytes / state.messages if state.messages else 0.0
+        if self.behind == 0:
+            self._oldest_ns = 0
+
+    def oldest(self, stored_ns: int) -> None:
+        """Take when the oldest message behind was stored."""
+        self._oldest_ns = stored_ns
+
+    def messages(self, window: Window) -> int:
+        return self.behind + len(window)
+
+    def bytes_behind(self) -> int:
+        return round(self.behind * self._mean_bytes)
+
+    def bytes(self, window: Window) -> int:
+        return self.bytes_behind() + window.size
+
+    def seconds(self, window: Window, wall_ns: int) -> float:
+        """Return the age of the oldest message that the hub has not acknowledged."""
+        oldest_ns = next((entry.stored_ns for entry in window), self._oldest_ns)
+        if not self.messages(window) or not oldest_ns:
+            return 0.0
+        return max(0, wall_ns - oldest_ns) / NS_PER_S

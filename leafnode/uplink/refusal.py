@@ -1,0 +1,43 @@
+"""Why the hub does not take a message, and whether it ever will.
+
+Pure. Truth: nats-server 2.15.1 server/errors.json.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from leafnode.uplink.answers import Failure
+
+_TOO_LARGE: Final = 10054  # message size exceeds maximum allowed
+_HEADER_TOO_LARGE: Final = 10097  # header size exceeds maximum allowed of 64k
+_STORE_FAILED: Final = 10077  # many reasons, told apart by their words
+_SUBJECT_IS_FULL: Final = "maximum messages per subject exceeded"
+
+
+class Refusal(NamedTuple):
+    """`for_good`: the same message would be refused again, and others would not."""
+
+    text: str
+    for_good: bool
+    code: int = 0
+
+
+def refusal(failure: Failure) -> Refusal:
+    """Judge an error PubAck. A full hub, a sealed stream and whatever is not known may change."""
+    for_good = failure.err_code in {_TOO_LARGE, _HEADER_TOO_LARGE} or (
+        failure.err_code == _STORE_FAILED and _SUBJECT_IS_FULL in failure.text
+    )
+    return Refusal(str(failure), for_good, failure.err_code)
+
+
+def larger_than(size: int, max_bytes: int) -> Refusal:
+    """Sending it would make the hub close the link, for everybody on it."""
+    return Refusal(f"{size} bytes, the hub takes at most {max_bytes}", for_good=True)
+
+
+def not_taken(subject: bytes) -> Refusal:
+    """The hub answers, and nothing there wants this subject."""
+    text = f"nobody upstream takes {subject.decode('utf-8', 'replace')}"
+    return Refusal(text, for_good=True)

@@ -1,0 +1,45 @@
+"""What is wrong with one stream's uplink now, and what was wrong before.
+
+Knows a clock and the log; not what the words mean. Truth: docs/monitoring.md, "/uplinkz".
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leafnode.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class Trouble:
+    """The last error, and the one that is over."""
+
+    def __init__(self, stream: str, clock: Clock) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._logged = ""
+        self.now = ""
+        self.flight = ""  # what stays wrong for as long as this flight lasts
+        self.former = ""
+        self.former_ns = 0  # when it was over
+
+    def say(self, error: str) -> None:
+        """Keep and log an error; the same one again is not logged again."""
+        if error != self._logged:
+            log.warning("Uplink problem: stream=%s problem=%s", self._stream, error)
+        self.now = self._logged = error
+
+    def begin_flight(self, problem: str) -> None:
+        self.flight = problem
+        if problem:
+            self.say(problem)
+
+    def is_over(self) -> None:
+        """What was wrong is over: keep it for who asks later, and show what is still wrong."""
+        if self.now != self.flight:
+            self.former = self.now
+            self.former_ns = self._clock.wall_ns()
+            self.now = self.flight

@@ -1,0 +1,205 @@
+"""`uplink { … }`: keys, values, and what does not fit together."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.config.bind import bind
+from leafnode.config.options import Options, UplinkBudget, UplinkOptions, UplinkStream
+from leafnode.config.parser import parse
+from leafnode.config.uplink import url_without_user
+from leafnode.errors import ConfigError
+
+AROUND = "server_name: edge-1\njetstream: on\nleafnodes { remotes [ { url: 'nats://hub' } ] }\n"
+TWO_HUBS = (
+    "server_name: edge-1\njetstream: on\naccounts { A {}, B {} }\nleafnodes { remotes [\n"
+    "{ url: 'tls://me:s3cret@one:7000', account: A }, { url: 'tls://two', account: A }\n"
+    "{ url: 'tls://three', account: B } ] }\n"
+)
+
+
+def options(text: str) -> Options:
+    return bind(parse(text, "x.conf"))
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        options(text)
+    return str(caught.value).removeprefix("x.conf:")
+
+
+def test_an_uplink_has_all_its_keys() -> None:
+    uplinks = options(
+        AROUND
+        + """uplink { account: "$G", name: main, remote: "nats://hub:7422", dead_letter: DEAD
+        max_rate: 20000, monthly_cap: 500MB, send_windows: ["02:00-04:00", "22:30-24:00"]
+        send_above: 1MB, coalesce: 30s, coalesce_bytes: 64KB, time_zone: "Europe/Berlin"
+        ledger_tokens: 2
+        streams [
+          { stream: A }
+          { stream: B, hub_stream: C, domain: hub, subject_prefix: "edge.1.", window: 64KB,
+            window_msgs: 10, ack_timeout: 3s, priority: 0, urgent: true
+            subject_transforms: [{ src: "ev.*", dest: "t.{{wildcard(1)}}" }] }
+        ] }"""
+    ).uplinks
+
+    budget = UplinkBudget(
+        max_rate_bytes=20_000,
+        monthly_cap_bytes=500 * limits.MIB,
+        send_windows=((120, 240), (1350, 0)),
+        send_above_bytes=limits.MIB,
+        coalesce_ns=30 * NS_PER_S,
+        coalesce_bytes=64 * limits.KIB,
+        time_zone="Europe/Berlin",
+        ledger_tokens=2,
+    )
+    second = UplinkStream(
+        "B",
+        "C",
+        "hub",
+        "edge.1.",
+        64 * limits.KIB,
+        10,
+        3 * NS_PER_S,
+        priority=0,
+        urgent=True,
+        subject_transforms=(("ev.*", "t.{{wildcard(1)}}"),),
+    )
+    assert uplinks == (
+        UplinkOptions((UplinkStream("A"), second), "$G", "main", "nats://hub:7422", "DEAD", budget),
+    )
+
+
+def test_what_is_one_may_stand_without_an_array() -> None:
+    (uplink,) = options(
+        AROUND
+        + """uplink { send_windows: "02:00-04:00", streams [
+          { stream: A, subject_transforms: { src: "a.>", dest: "b.>" } } ] }"""
+    ).uplinks
+
+    assert uplink.budget.send_windows == ((120, 240),)
+    assert uplink.streams[0].subject_transforms == (("a.>", "b.>"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "4:1: uplink: expected streams"),
+        ("streams: []", "uplink.streams: expected at least one stream, got an empty array"),
+        ("streams: [{}]", "uplink.streams[0]: expected stream, the name of a local stream"),
+        ("streams: [{stream: ''}]", "uplink.streams[0].stream: expected a string"),
+        ("streams: [{stream: 'a.b'}]", "uplink.streams[0].stream: expected a stream name without"),
+        ("streams: [{stream: A}, {stream: A}]", 'uplink.streams[1]: the stream "A" stands twice'),
+        ("streams: [{stream: A, window: 0}]", "window: expected a size from 1 to"),
+        ("streams: [{stream: A, window_msgs: 0}]", "window_msgs: expected a count from 1 to"),
+        ("streams: [{stream: A, ack_timeout: 0s}]", "ack_timeout: expected a duration above zero"),
+        ("streams: [{stream: A, priority: 10}]", "priority: expected a priority from 0 to 9"),
+        ("streams: [{stream: A, urgent: 1}]", "urgent: expected true or false, got 1"),
+        (
+            "streams: [{stream: A, subject_prefix: edge}]",
+            "expected a subject prefix that ends with",
+        ),
+        ("streams: [{stream: A, rate: 5}]", 'uplink.streams[0]: unknown field "rate"'),
+        (
+            "streams: [{stream: A, subject_transforms: [{src: a}]}]",
+            "4:53: uplink.streams[0].subject_transforms[0]: expected dest, what they become",
+        ),
+        (
+            "streams: [{stream: A, subject_transforms: [{src: 'a.*', dest: 'b.$2'}]}]",
+            "dest: invalid mapping destination: wildcard index out of range in $2: [2]",
+        ),
+        (
+            "streams: [{stream: A, subject_transforms: [{src: 'a', dest: 'b.{{random(5)}}'}]}]",
+            "dest: expected a transform that always gives the same subject",
+        ),
+        ("streams: [{stream: A}], max_rate: 0", "uplink.max_rate: expected a size from 1 to"),
+        ("streams: [{stream: A}], monthly_cap: x", "uplink.monthly_cap: expected a size, got"),
+        (
+            "streams: [{stream: A}], send_windows: ['2:00-4:00']",
+            'uplink.send_windows[0]: expected times of a day, like "02:00-04:00", got "2:00-4:00"',
+        ),
+        ("streams: [{stream: A}], send_windows: ['24:30-25:00']", "expected times of a day"),
+        ("streams: [{stream: A}], send_windows: ['01:00-24:30']", "expected two different times"),
+        ("streams: [{stream: A}], send_windows: ['01:00-01:00']", "expected two different times"),
+        ("streams: [{stream: A}], send_windows: ['00:00-24:00']", "expected two different times"),
+        (
+            "streams: [{stream: A}], send_above: 1MB",
+            "uplink.send_above: expected send_windows beside send_above",
+        ),
+        (
+            "streams: [{stream: A}], coalesce_bytes: 1MB",
+            "uplink.coalesce_bytes: expected coalesce beside coalesce_bytes",
+        ),
+        ("streams: [{stream: A}], time_zone: 'Mars/Base'", "uplink.time_zone: expected a time"),
+        ("streams: [{stream: A}], ledger_tokens: 9", "ledger_tokens: expected a count from 1 to 8"),
+        (
+            "streams: [{stream: A}], dead_letter: A",
+            "uplink.dead_letter: expected a stream that does not go upstream",
+        ),
+        (
+            "streams: [{stream: A}], account: X",
+            '4:34: uplink.account: expected the name of an account, got "X"',
+        ),
+        (
+            "streams: [{stream: A}], remote: 'nats://elsewhere'",
+            "uplink: expected remote to be a URL of a remote: nats://hub:7422",
+        ),
+    ],
+)
+def test_an_uplink_block_is_checked(text: str, error: str) -> None:
+    assert error in refused(AROUND + f"uplink {{ {text} }}")
+
+
+def test_an_array_of_uplinks_goes_to_several_hubs() -> None:
+    uplinks = options(
+        TWO_HUBS
+        + """uplink [
+          { name: one, account: A, remote: "tls://one:7000", streams [ { stream: R } ] }
+          { name: two, account: A, remote: "tls://two", streams [ { stream: R, domain: two } ] }
+          { name: three, account: B, streams [ { stream: R } ] }
+        ]"""
+    ).uplinks
+
+    assert [uplink.remote for uplink in uplinks] == ["tls://one:7000", "tls://two:7422", ""]
+
+
+ONE = 'name: one, account: A, remote: "tls://one:7000", streams [ { stream: R } ]'
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[]", "uplink: expected at least one uplink, got an empty array"),
+        (f"[{{ {ONE} }}, {{ streams [ {{ stream: R }} ] }}]", "uplink[1]: expected name: there"),
+        (f"[{{ {ONE} }}, {{ {ONE} }}]", 'uplink[1]: the name "one" stands twice'),
+        (
+            f"[{{ {ONE} }}, {{ {ONE.replace('name: one', 'name: two')} }}]",
+            'uplink[1]: the stream "R" goes to the same hub stream in the uplink "one"',
+        ),
+        (
+            "{ account: A, streams [ { stream: R } ] }",
+            'expected remote, one of its URLs: the account "A" has several remotes',
+        ),
+        (
+            "{ account: A, remote: 'tls://x', streams [ { stream: R } ] }",
+            "expected remote to be a URL of a remote: tls://one:7000, tls://two:7422",
+        ),
+        ("{ streams [ { stream: R } ] }", 'expected a remote of the account "$G"'),
+        (
+            f"[{{ {ONE} }}, {{ {ONE.replace('one, account: A', 'two, account: C')} }}]",
+            'uplink[1].account: expected the name of an account, got "C"',
+        ),
+    ],
+)
+def test_several_uplinks_are_told_apart(text: str, error: str) -> None:
+    problem = refused(TWO_HUBS + f"uplink: {text}")
+
+    assert error in problem
+    assert "s3cret" not in problem
+
+
+def test_a_url_is_named_without_its_user() -> None:
+    assert url_without_user("tls://me:pass@hub:7422") == "tls://hub:7422"
+    assert url_without_user("tls://hub:7422") == "tls://hub:7422"

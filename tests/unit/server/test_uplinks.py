@@ -1,0 +1,176 @@
+"""leafnode.server.uplinks on a whole server in this process: reload, status subjects, links."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from leafnode.clock import SystemClock
+from leafnode.config.options import (
+    JetStreamOptions,
+    LeafOptions,
+    LeafRemote,
+    Options,
+    UplinkBudget,
+    UplinkOptions,
+    UplinkStream,
+)
+from leafnode.server.server import Seams, Server
+from leafnode.server.uplinks import HubLinks, zone_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from leafnode.leaf.remote import Remote
+    from leafnode.routing.subscription import Delivery
+
+PATIENCE_S = 30
+GONE = LeafRemote(urls=("nats-leaf://127.0.0.1:1",))
+ONE = UplinkOptions(streams=(UplinkStream("EV"),))
+
+
+def edge(directory: Path, *uplinks: UplinkOptions) -> Options:
+    return Options(
+        port=-1,
+        server_name="edge",
+        jetstream=JetStreamOptions(store_dir=str(directory), domain="edge"),
+        leafnodes=LeafOptions((GONE,)),
+        uplinks=uplinks,
+    )
+
+
+class World:
+    """A server, and what its configuration's file says when it is read again."""
+
+    def __init__(self, options: Options) -> None:
+        self.wanted = options
+        chance = random.Random(1)
+        seams = Seams(SystemClock(), chance, chance.randbytes, load=lambda: self.wanted)
+        self.server = Server(options, seams)
+        self.heard: list[tuple[str, Any]] = []
+
+    def listen(self, pattern: bytes) -> None:
+        self.server.account("$G").subscribe(pattern, self._note)
+
+    def _note(self, delivery: Delivery) -> None:
+        for _, header_size, body in delivery.messages:
+            self.heard.append((delivery.subject.decode(), json.loads(body[header_size:])))
+
+    async def until(self, true: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            await asyncio.sleep(0.01)
+
+    async def reload(self, *uplinks: UplinkOptions) -> None:
+        self.wanted = replace(self.wanted, uplinks=uplinks)
+        assert await self.server.reload() == ""
+
+
+@asynccontextmanager
+async def serving(options: Options) -> AsyncIterator[World]:
+    world = World(options)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(world.server.run())
+        await world.server.ready.wait()
+        try:
+            yield world
+        finally:
+            world.server.stop()
+            await running
+
+
+def names(world: World) -> list[str]:
+    uplinks = world.server.features.uplinks
+    return [status.stream for status in uplinks.status()] if uplinks is not None else []
+
+
+@pytest.mark.real_loop
+async def test_a_change_is_said_and_whoever_asks_is_answered(tmp_path: Path) -> None:
+    async with serving(edge(tmp_path, ONE)) as world:
+        world.listen(b"$LEAFNODE.UPLINK.>")
+        await world.reload(replace(ONE, name="main"))
+        await world.until(lambda: world.heard)
+        subject, said = world.heard[-1]
+        assert subject == "$LEAFNODE.UPLINK.edge.EV"
+        assert (said["server"], said["stream"], said["state"]) == ("edge", "EV", "opening")
+
+        world.listen(b"answer")
+        for address in (b"$LEAFNODE.REQ.UPLINKZ", b"$LEAFNODE.REQ.edge.UPLINKZ"):
+            world.heard.clear()
+            world.server.account("$G").publish(address, reply=b"answer")
+            (answer,) = (body for name, body in world.heard if name == "answer")
+            assert answer["server"] == "edge"
+            assert answer["streams"][0]["stream"] == "EV"
+            assert answer["uplinks"][0]["connected"] is False
+
+
+@pytest.mark.real_loop
+async def test_a_reload_adds_changes_and_ends_uplinks(tmp_path: Path) -> None:
+    two = UplinkOptions(streams=(UplinkStream("XY"),), name="two")
+    async with serving(edge(tmp_path)) as world:
+        assert names(world) == []
+
+        await world.reload(ONE, two)
+        assert names(world) == ["EV", "XY"]
+        uplinks = world.server.features.uplinks
+        assert uplinks is not None
+        kept = uplinks._running[0]
+
+        slower = replace(two, budget=UplinkBudget(max_rate_bytes=10))
+        await world.reload(ONE, slower)
+        assert names(world) == ["EV", "XY"]
+        assert uplinks._running[0] is kept
+        assert uplinks.budgets()[1].name == "two"
+
+        await world.reload()
+        assert names(world) == []
+        interest = [subject for subject, _ in world.server.account("$G").local_interest]
+        assert not any(subject.startswith(b"$LEAFNODE.") for subject in interest)
+
+
+def remote(account: str, *urls: str, max_payload: int = 0) -> Remote:
+    hub = SimpleNamespace(max_payload=max_payload)
+    link = SimpleNamespace(linked_ns=1, session=SimpleNamespace(hub=hub)) if max_payload else None
+    made = SimpleNamespace(
+        account=SimpleNamespace(name=account), options=LeafRemote(urls=urls), link=link
+    )
+    return cast("Remote", made)
+
+
+def test_only_the_remote_that_is_named_says_whether_the_hub_is_there() -> None:
+    down = remote("A", "tls://u:p@one:7422", "tls://one-b:7422")
+    up = remote("A", "tls://two:7422", max_payload=100)
+    other = remote("B", "tls://two:7422", max_payload=50)
+    remotes = [down, up, other]
+
+    one = HubLinks(remotes, "A", "tls://one-b:7422")
+    two = HubLinks(remotes, "A", "tls://two:7422")
+    either = HubLinks(remotes, "A")
+
+    assert [links.is_connected() for links in (one, two, either)] == [False, True, True]
+    assert HubLinks(remotes, "A", "tls://one:7422").leads_by(down)
+    assert not two.leads_by(other)
+    assert either.max_payload_bytes() == 100
+    assert one.max_payload_bytes() == 0
+
+
+def test_a_time_zone_by_its_name_or_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert zone_of("UTC") is UTC
+    assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+    monkeypatch.setenv("TZ", ":Asia/Tokyo")
+    assert zone_of("Local") == ZoneInfo("Asia/Tokyo")
+    monkeypatch.setenv("TZ", "")
+    local = zone_of("Local")
+    assert datetime(2026, 7, 1, tzinfo=local).utcoffset() is not None

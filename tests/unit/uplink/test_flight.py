@@ -1,0 +1,94 @@
+"""What is on the way: how long it may take, what a cut makes of it, what is not taken."""
+
+from __future__ import annotations
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkStream
+from leafnode.uplink.status import State
+from tests.sim.uplink_world import OPTIONS, World, numbers
+
+
+def test_a_slow_link_that_goes_on_is_not_cut() -> None:
+    # 64 KiB at 5 kB/s take 13 s, more than the ack timeout; PubAcks come all the time.
+    world = World()
+    world.start()
+    world.link_down()
+    world.store(*[b"x" * 1000] * 64)
+    world.hub.bytes_per_s = 5000
+    world.link_up()
+
+    world.clock.advance(30 * NS_PER_S)
+
+    assert len(world.hub.payloads()) == 64
+    assert world.status.counters.cuts == 0
+    assert world.status.counters.resent == 0
+    assert world.hub.queued_ns_max < 3 * NS_PER_S
+
+
+def test_one_message_that_is_never_acknowledged_is_asked_about_although_others_are() -> None:
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+    world.clock.advance(15 * NS_PER_MS)
+    world.hub.loses_acks = False
+    world.hub.questions.clear()
+
+    for number in numbers(2, 30):
+        world.store(number)
+        world.clock.advance(NS_PER_S)
+
+    assert world.hub.questions
+    assert world.hub.payloads() == numbers(1, 30)
+    assert world.pending == []
+
+
+def test_silence_is_a_cut_after_the_ack_timeout() -> None:
+    world = World()
+    world.start()
+    world.hub.loses_acks = True
+    world.store(b"1")
+
+    world.clock.advance(OPTIONS.ack_timeout_ns - NS_PER_S)
+    assert world.status.state is State.RUNNING
+    world.clock.advance(2 * NS_PER_S)
+
+    assert world.status.counters.cuts == 1
+
+
+def test_subjects_that_nobody_takes_are_remembered_up_to_a_bound() -> None:
+    world = World(
+        UplinkStream(stream="EV", hub_stream="AGG", domain="hub", window_msgs=1000),
+        hub_subjects=(b"edge.ev.a",),
+        dead_letter="DEAD",
+    )
+    world.start()
+    count = limits.UPLINK_UNTAKEN_MAX + 5
+    for number in range(count):
+        world.local.store(b"x", b"ev.bad.%d" % number)
+
+    world.clock.advance(1000 * NS_PER_S)
+
+    flight = world.uplink._flight
+    assert 0 < len(flight._untaken) <= limits.UPLINK_UNTAKEN_MAX
+
+
+def test_a_refused_message_waits_for_the_send_window_too() -> None:
+    world = World()
+    world.hub.refuses.add(b"1")
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    assert world.status.state is State.REFUSED
+    tried = len(world.hub.received)
+    other = world.uplink._gate
+    other._flow.limit, other._in_flight = 10, 10  # another stream has filled the link
+
+    world.clock.advance(60 * NS_PER_S)
+    assert len(world.hub.received) == tried
+
+    world.hub.refuses.clear()
+    other.landed(10)
+    world.clock.advance(NS_PER_S)
+    assert world.hub.payloads() == [b"1"]

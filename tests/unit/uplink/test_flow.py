@@ -1,0 +1,69 @@
+"""The window in bytes follows the time that acknowledgements take."""
+
+from __future__ import annotations
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.uplink.flow import Flow
+
+LEAST = limits.UPLINK_FLOW_BYTES_MIN
+
+
+def slow_link(flow: Flow, *, bytes_per_s: int, rtt_ns: int, size: int, messages: int) -> int:
+    """Send as much as the flow allows over such a link; return the longest queue in ns."""
+    now_ns, free_ns, longest_ns, sent = 0, 0, 0, 0
+    on_the_way: list[tuple[int, int]] = []  # when its ack comes, when it was sent
+    while sent < messages:
+        while sent < messages and (not on_the_way or (len(on_the_way) + 1) * size <= flow.limit):
+            free_ns = max(free_ns, now_ns) + size * NS_PER_S // bytes_per_s
+            longest_ns = max(longest_ns, free_ns - now_ns)
+            on_the_way.append((free_ns + rtt_ns, now_ns))
+            sent += 1
+        now_ns, sent_ns = on_the_way.pop(0)
+        flow.acked(sent_ns, now_ns, size)
+    return longest_ns
+
+
+def test_a_quick_link_opens_the_window_to_its_bound_within_some_round_trips() -> None:
+    flow = Flow(256 * 1024)
+    assert flow.limit == LEAST
+
+    slow_link(flow, bytes_per_s=10**7, rtt_ns=20 * NS_PER_MS, size=1000, messages=600)
+
+    assert flow.limit == 256 * 1024
+
+
+def test_on_40_kbit_a_second_no_more_than_three_seconds_are_queued() -> None:
+    # The leaf link's PING waits two minutes for its PONG: it never starves behind this.
+    longest_ns = slow_link(
+        Flow(256 * 1024), bytes_per_s=5000, rtt_ns=300 * NS_PER_MS, size=200, messages=10_000
+    )
+
+    assert longest_ns < 3 * NS_PER_S
+
+
+def test_the_way_to_a_satellite_is_no_queue() -> None:
+    flow = Flow(256 * 1024)
+
+    slow_link(flow, bytes_per_s=10**6, rtt_ns=1500 * NS_PER_MS, size=1000, messages=2000)
+
+    assert flow.limit == 256 * 1024
+
+
+def test_the_window_never_closes_and_a_new_link_begins_small() -> None:
+    flow = Flow(64 * 1024)
+    flow.acked(0, 1, 60_000)
+    for number in range(1, 50):
+        flow.acked(number * 100 * NS_PER_S, number * 100 * NS_PER_S + 50 * NS_PER_S, 100)
+
+    assert flow.limit == LEAST
+    flow.acked(10**15, 10**15 + 1, 60_000)
+    flow.begin()
+    assert flow.limit == LEAST
+
+
+def test_a_bound_below_the_least_is_kept() -> None:
+    flow = Flow(100)
+    flow.acked(0, 1, 1000)
+
+    assert flow.limit == 100

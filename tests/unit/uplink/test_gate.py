@@ -1,0 +1,193 @@
+"""The one place that decides what may be sent now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkBudget
+from leafnode.uplink.gate import Gate, Hold, Slot
+from tests.sim.clock import WALL_START_NS, FakeClock
+
+MIDNIGHT_NS = WALL_START_NS // (86_400 * NS_PER_S) * 86_400 * NS_PER_S
+
+
+class Door:
+    """A gate, and the streams that it woke."""
+
+    def __init__(self, **budget: Any) -> None:
+        self.clock = FakeClock()
+        self.clock.jump_wall(MIDNIGHT_NS - self.clock.wall_ns())
+        self.gate = Gate(UplinkBudget(**budget), window_bytes=100_000, zone=UTC, clock=self.clock)
+        self.gate.ledger_read()
+        self.woken: list[Slot] = []
+
+    def slot(self, priority: int = 5, *, urgent: bool = False, waiting: int = 100) -> Slot:
+        slot = Slot(priority, is_urgent=urgent, wake=lambda: self.woken.append(slot))
+        self.gate.join(slot)
+        self.gate.settle(slot, waiting, wants=True)
+        return slot
+
+    def send(self, slot: Slot, size: int = 100) -> None:
+        assert self.gate.hold(slot, size) is None
+        self.gate.sent(slot, b"ev.a", size)
+
+
+def test_without_a_budget_everything_goes() -> None:
+    door = Door()
+
+    assert door.gate.hold(door.slot(), 100) is None
+
+
+def test_a_more_urgent_stream_goes_first_and_the_other_is_woken_when_it_has_nothing_left() -> None:
+    door = Door()
+    alarms, bulk = door.slot(1), door.slot(5)
+
+    assert door.gate.hold(bulk, 100) == Hold("a more urgent stream goes first")
+    assert door.gate.hold(alarms, 100) is None
+    door.gate.settle(alarms, 0, wants=False)
+
+    assert door.woken == [bulk]
+    assert door.gate.hold(bulk, 100) is None
+
+
+def test_equals_take_turns() -> None:
+    door = Door()
+    one, two = door.slot(), door.slot()
+    door.send(one, door.gate.window_bytes)
+    assert door.gate.hold(one, 100) is not None
+    assert door.gate.hold(two, 100) is not None
+
+    door.gate.landed(door.gate.window_bytes)
+
+    assert door.woken == [two, one]
+
+
+def test_the_window_in_bytes_is_one_for_all_streams_and_one_message_may_always_go() -> None:
+    door = Door()
+    one, two = door.slot(), door.slot()
+    door.send(one, 10 * door.gate.window_bytes)
+
+    assert door.gate.hold(two, 1) == Hold("the window is full")
+
+
+def test_the_rate_holds_and_the_clock_wakes() -> None:
+    door = Door(max_rate_bytes=1000)
+    slot = door.slot()
+    door.send(slot, 1000)
+    assert door.gate.hold(slot, 500) == Hold("max_rate", 500 * NS_PER_MS)
+
+    door.clock.advance(499 * NS_PER_MS)
+    assert door.woken == []
+    door.clock.advance(NS_PER_MS)
+
+    assert door.woken == [slot]
+
+
+def test_outside_of_the_send_windows_only_urgent_streams_send() -> None:
+    door = Door(send_windows=((120, 240),))
+    bulk, alarms = door.slot(), door.slot(0, urgent=True)
+    door.send(alarms)
+    door.gate.settle(alarms, 0, wants=False)
+
+    assert door.gate.hold(bulk, 100) == Hold("the send window opens at 02:00", 7200 * NS_PER_S)
+    door.clock.advance(7200 * NS_PER_S)
+
+    assert door.woken == [bulk]
+    assert door.gate.hold(bulk, 100) is None
+
+
+def test_a_clock_that_is_set_opens_a_window_within_a_minute() -> None:
+    door = Door(send_windows=((120, 240),))
+    bulk = door.slot()
+    assert door.gate.hold(bulk, 100) is not None
+
+    door.clock.jump_wall(3 * 3600 * NS_PER_S)
+    door.clock.advance(60 * NS_PER_S)
+
+    assert door.woken == [bulk]
+
+
+def test_outside_of_the_windows_much_goes_until_nothing_waits() -> None:
+    door = Door(send_windows=((120, 240),), send_above_bytes=1000)
+    one, two = door.slot(waiting=400), door.slot(waiting=400)
+    assert door.gate.hold(one, 100) is not None
+
+    door.gate.settle(two, 600, wants=True)
+    door.send(one)
+    door.gate.settle(one, 0, wants=False)
+    door.send(two)
+    door.gate.settle(two, 0, wants=False)
+    door.gate.settle(one, 100, wants=True)
+
+    assert door.gate.hold(one, 100) is not None
+
+
+def test_coalescing_holds_until_the_first_has_waited_or_enough_waits() -> None:
+    door = Door(coalesce_ns=30 * NS_PER_S, coalesce_bytes=1000)
+    slot = door.slot()
+    assert door.gate.hold(slot, 100) == Hold("coalescing", 30 * NS_PER_S)
+
+    door.clock.advance(30 * NS_PER_S)
+    assert door.woken == [slot]
+    door.send(slot)
+    door.gate.settle(slot, 0, wants=False)
+    door.gate.settle(slot, 1000, wants=True)
+
+    assert door.gate.hold(slot, 100) is None
+
+
+def test_a_used_up_month_holds_until_the_next_one_and_urgent_streams_go_on() -> None:
+    door = Door(monthly_cap_bytes=500)
+    bulk, alarms = door.slot(), door.slot(0, urgent=True)
+    door.gate.settle(alarms, 0, wants=False)
+    door.send(bulk, 500)
+    held = door.gate.hold(bulk, 1)
+    assert held is not None
+    assert held.why == "monthly_cap is used up"
+    assert held.wait_ns is not None
+    assert datetime.fromtimestamp((door.clock.wall_ns() + held.wait_ns) / NS_PER_S, UTC).day == 1
+    assert door.gate.hold(alarms, 1) is None
+
+    door.clock.advance(held.wait_ns)
+
+    assert bulk in door.woken
+    assert door.gate.hold(bulk, 1) is None
+
+
+def test_the_answers_of_the_hub_count_for_the_month_too() -> None:
+    door = Door(monthly_cap_bytes=500)
+    bulk = door.slot()
+    door.send(bulk, 400)
+
+    door.gate.acked(b"ev.a", 400, door.clock.monotonic_ns(), 100)
+
+    assert door.gate.ledger.bytes_of(door.gate.today) == 500
+    assert door.gate.hold(bulk, 1) is not None
+
+
+def test_with_a_cap_nothing_goes_before_the_ledger_is_read() -> None:
+    clock = FakeClock()
+    woken: list[int] = []
+    budget = UplinkBudget(monthly_cap_bytes=500)
+    gate = Gate(budget, window_bytes=1000, zone=UTC, clock=clock)
+    slot = Slot(5, is_urgent=False, wake=lambda: woken.append(1))
+    gate.join(slot)
+    assert gate.hold(slot, 1) == Hold("the ledger is not read yet")
+
+    gate.ledger_read()
+
+    assert woken == [1]
+    assert gate.hold(slot, 1) is None
+
+
+def test_a_closed_gate_leaves_no_timer() -> None:
+    door = Door(max_rate_bytes=10)
+    slot = door.slot()
+    door.send(slot)
+    assert door.gate.hold(slot, 100) is not None
+
+    door.gate.close()
+
+    assert door.clock.pending() == 0

@@ -1,0 +1,58 @@
+"""What went upstream, by day and subject."""
+
+from __future__ import annotations
+
+from leafnode import limits
+from leafnode.uplink.ledger import OTHERS, Ledger, Line
+
+
+def test_lines_are_by_day_and_by_the_first_tokens_of_the_subject() -> None:
+    ledger = Ledger(1)
+    ledger.sent("2026-11-27", b"ev.a", 100)
+    ledger.sent("2026-11-27", b"ev.b", 50)
+    ledger.received("2026-11-27", b"ev.b", 7)
+    ledger.sent("2026-11-28", b"alarm.x", 1)
+
+    assert ledger.page("2026-11-27") == {"ev": Line(2, 150, 7)}
+    assert ledger.bytes_of("2026-11-27") == 157
+    assert ledger.bytes_of("2026-11") == 158
+    assert ledger.bytes_of("2026-12") == 0
+    assert ledger.changed == {"2026-11-27", "2026-11-28"}
+
+
+def test_more_tokens_make_finer_lines() -> None:
+    ledger = Ledger(2)
+    ledger.sent("2026-11-27", b"ev.a.x", 1)
+    ledger.sent("2026-11-27", b"ev.b.x", 1)
+
+    assert list(ledger.page("2026-11-27")) == ["ev.a", "ev.b"]
+
+
+def test_subjects_beyond_the_bound_are_one_line() -> None:
+    ledger = Ledger(1)
+    for number in range(limits.UPLINK_LEDGER_SUBJECTS_MAX + 10):
+        ledger.sent("2026-11-27", b"s%d" % number, 1)
+
+    page = ledger.page("2026-11-27")
+    assert len(page) == limits.UPLINK_LEDGER_SUBJECTS_MAX + 1
+    assert page[OTHERS] == Line(10, 10, 0)
+
+
+def test_days_beyond_the_bound_are_forgotten_the_oldest_first() -> None:
+    ledger = Ledger(1)
+    for number in range(limits.UPLINK_LEDGER_DAYS_MAX + 1):
+        ledger.sent(f"2026-{number:04}", b"ev", 1)
+
+    assert not ledger.page("2026-0000")
+    assert ledger.page("2026-0001")
+    assert len(ledger.changed) == limits.UPLINK_LEDGER_DAYS_MAX
+
+
+def test_what_a_former_run_wrote_down_is_added() -> None:
+    ledger = Ledger(1)
+    ledger.sent("2026-11-27", b"ev", 5)
+
+    ledger.found("2026-11-27", {"ev": Line(1, 10, 2), "alarm": Line(1, 1, 1)})
+
+    assert ledger.page("2026-11-27") == {"ev": Line(2, 15, 2), "alarm": Line(1, 1, 1)}
+    assert ledger.bytes_of("2026-11") == 19

@@ -1,0 +1,115 @@
+"""The ledger in its bucket: read before it is written, added up over restarts."""
+
+from __future__ import annotations
+
+import json
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.config.options import UplinkBudget, UplinkStream
+from leafnode.uplink.ledger import Line
+from leafnode.uplink.ledger_store import decode, encode
+from tests.sim.uplink_world import Site
+
+STREAM = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+BUCKET = "KV_LEAFNODE_UPLINK"
+WRITE_NS = limits.UPLINK_LEDGER_WRITE_NS
+
+
+def pages(site: Site) -> dict[str, dict[str, dict[str, int]]]:
+    return {name.decode(): json.loads(body) for name, _, body in site.side[BUCKET].messages}
+
+
+def test_a_day_is_written_under_the_name_of_the_uplink_and_once_for_many_messages() -> None:
+    site = Site(STREAM)
+    site.start()
+    site.store("EV", b"1", b"2", b"3")
+    site.clock.advance(WRITE_NS)
+    site.clock.advance(10 * WRITE_NS)
+
+    day = site.uplink.gate.today
+    ((name, page),) = pages(site).items()
+    assert name == f"$KV.LEAFNODE_UPLINK.main.{day}"
+    assert page["ev"]["messages"] == 3
+    assert page["ev"]["sent"] > 3 * len("edge.ev.a")
+    assert len(site.side[BUCKET].messages) == 1
+
+
+def test_a_restart_goes_on_where_the_ledger_was() -> None:
+    site = Site(STREAM)
+    site.start()
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+    before = site.uplink.budget()
+
+    site.restart()
+    assert site.uplink.budget().bytes_today == before.bytes_today > 0
+    site.store("EV", b"2")
+    site.clock.advance(NS_PER_S)
+
+    assert site.uplink.budget().today[0].messages == 2
+    assert site.uplink.budget().bytes_month == site.uplink.budget().bytes_today
+
+
+def test_a_cap_holds_over_a_restart() -> None:
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=150))
+    site.start()
+    site.store("EV", b"1", b"2")
+    site.clock.advance(NS_PER_S)
+    assert site.status("EV").held == ""
+    site.store("EV", b"3")
+    site.clock.advance(NS_PER_S)
+    assert site.status("EV").held == "monthly_cap is used up"
+
+    site.restart()
+    site.clock.advance(10 * NS_PER_S)
+
+    assert site.status("EV").held == "monthly_cap is used up"
+    assert site.hub.payloads() == [b"1", b"2"]
+    site.clock.jump_wall(31 * 86_400 * NS_PER_S)
+    site.clock.advance(limits.UPLINK_GATE_CHECK_NS + NS_PER_S)
+    assert site.hub.payloads() == [b"1", b"2", b"3"]
+
+
+def test_a_clock_that_was_wrong_at_the_start_costs_no_count() -> None:
+    site = Site(STREAM)
+    site.start()
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+    before = site.uplink.budget().bytes_month
+    month = site.uplink.budget().day[:7]
+    site.uplink.stop()
+    back_ns = 400 * 86_400 * NS_PER_S
+    site.clock.jump_wall(-back_ns)
+    site.uplink = site._new()
+    site.start()
+    assert site.uplink.budget().bytes_month == 0
+
+    site.clock.jump_wall(back_ns)
+    site.clock.advance(2 * WRITE_NS)
+
+    assert site.uplink.budget().day[:7] == month
+    assert site.uplink.budget().bytes_month == before
+
+
+def test_without_a_bucket_the_ledger_is_in_memory_and_says_so() -> None:
+    site = Site(STREAM, budget=UplinkBudget(monthly_cap_bytes=10_000))
+    site.side_denied()
+    site.start()
+    site.store("EV", b"1")
+    site.clock.advance(NS_PER_S)
+
+    assert site.hub.payloads() == [b"1"]
+    assert site.uplink.budget().bytes_today > 0
+    assert "bucket LEAFNODE_UPLINK cannot be made" in site.uplink.budget().ledger_problem
+
+    site.side_denied(denied=False)
+    site.clock.advance(2 * WRITE_NS)
+    assert site.uplink.budget().ledger_problem == ""
+    assert len(pages(site)) == 1
+
+
+def test_what_is_no_page_counts_nothing() -> None:
+    assert decode(b"not json") == {}
+    assert decode(b'{"ev": 5}') == {}
+    assert decode(encode({"ev": Line(1, 2, 3)})) == {"ev": Line(1, 2, 3)}

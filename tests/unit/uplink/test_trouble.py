@@ -1,0 +1,35 @@
+"""What is wrong now, and what was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.uplink.trouble import Trouble
+from tests.sim.clock import FakeClock
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_the_same_error_again_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble("EV", FakeClock())
+
+    trouble.say("no hub")
+    trouble.say("no hub")
+
+    assert caplog.text.count("no hub") == 1
+    assert trouble.now == "no hub"
+
+
+def test_what_is_over_is_the_former_error_and_what_the_flight_has_stays() -> None:
+    clock = FakeClock()
+    trouble = Trouble("EV", clock)
+    trouble.begin_flight("cannot ask")
+    trouble.say("refused")
+
+    trouble.is_over()
+
+    assert (trouble.now, trouble.former) == ("cannot ask", "refused")
+    assert trouble.former_ns == clock.wall_ns()
+    trouble.is_over()
+    assert trouble.former == "refused"
