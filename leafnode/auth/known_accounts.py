@@ -235,10 +235,6 @@ class KnownAccounts:
                 else:
                     waiting.append(found[name])
 
-    def is_complete(self, account: LoadedAccount) -> bool:
-        """Say whether everybody whom the account imports from is known."""
-        return all(wanted.account in self.by_name for wanted in account.claims.nats.imports)
-
     async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
         """Let the resolver be as a reload has it, or be this one; whatever is being fetched is
         fetched again.

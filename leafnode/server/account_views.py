@@ -83,7 +83,7 @@ def _signed(server: Server, name: str) -> dict[str, Any]:
         "limits": structs.asdict(account.claims.nats.limits),
         "issuer_key": account.claims.iss,
         "expired": account.expired or account.removed,
-        "complete": operator.known.is_complete(account),
+        "complete": server.account_set.in_force(name) == server.account_set.options.get(name),
         "updated_ns": account.updated_ns,
         "revoked_users": account.claims.nats.revocations,
     }

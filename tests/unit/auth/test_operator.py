@@ -510,17 +510,6 @@ async def test_the_jwt_of_a_user_is_kept_for_monitoring_unless_it_is_a_credentia
     assert kept == [token, "", ""]
 
 
-async def test_an_account_is_complete_when_everybody_it_imports_from_is_known() -> None:
-    exporter = Key(ACCOUNT)
-    wanted = {"name": "q", "subject": "q", "account": exporter.public, "type": "service"}
-    w = world((REALM.account, REALM.account_jwt(imports=[wanted])))
-    async with w.running():
-        await w.login(REALM.user_jwt(ANN))
-
-        assert not w.operator.known.is_complete(w.operator.known.by_name[REALM.account.public])
-        assert w.operator.known.is_complete(w.operator.known.by_name[REALM.system.public])
-
-
 async def test_where_a_service_decides_a_users_own_jwt_is_not_enough() -> None:
     service = User()
     delegated = REALM.account_jwt(authorization={"auth_users": [service.public]})
