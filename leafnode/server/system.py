@@ -139,7 +139,7 @@ class System:
         client = self._server.registry.open.get(asker.cid)
         if client is None or client.identity is None:
             raise NoAnswer  # it is gone
-        user, now_ns = client.facts().authorized_user, self._server.clock.wall_ns()
+        user, now_ns = client.plain_facts().authorized_user, self._server.clock.wall_ns()
         answer = user_info(asker, client.identity, now_ns, user=user)
         return answer | {"account_name": self._statistics.name_tag(str(answer["account"]))}
 

@@ -41,7 +41,7 @@ class Connection(Protocol):
 
     peer: Peer
 
-    def facts(self) -> ConnectionFacts: ...
+    def plain_facts(self) -> ConnectionFacts: ...
 
 
 class Events:
@@ -78,7 +78,7 @@ class Events:
         self._tally.enter(peer.cid, account)
         self.connections_changed(account)
         subject = f"$SYS.ACCOUNT.{account}.CONNECT"
-        self._send(subject, CONNECTED, lambda: self._came(client.facts()))
+        self._send(subject, CONNECTED, lambda: self._came(client.plain_facts()))
 
     def client_refused(
         self, client: Connection, reason: str, refusal: LoginRefused | None = None
@@ -86,7 +86,7 @@ class Events:
         if refusal is not None:
             self._tell_account(client, refusal)
         subject = f"$SYS.SERVER.{self._envelope.about.id}.CLIENT.AUTH.ERR"
-        self._send(subject, DISCONNECTED, lambda: self._ended(client.facts(), reason))
+        self._send(subject, DISCONNECTED, lambda: self._ended(client.plain_facts(), reason))
 
     def client_closed(self, client: Connection, reason: str) -> None:
         # nats-server keeps those who have not logged in where those are who need not.
@@ -94,7 +94,7 @@ class Events:
         if reason in _SLOW:
             self._tally.was_slow(account)
         subject = f"$SYS.ACCOUNT.{account}.DISCONNECT"
-        self._send(subject, DISCONNECTED, lambda: self._ended(client.facts(), reason))
+        self._send(subject, DISCONNECTED, lambda: self._ended(client.plain_facts(), reason))
 
     def _leave(self, cid: int) -> str:
         """Take a client out of its account and return the account's name, if it was in one."""
@@ -113,7 +113,7 @@ class Events:
             return
         if self._burst.admits():
             envelope = self._envelope
-            ended = self._ended(client.facts(), refusal.told)
+            ended = self._ended(client.plain_facts(), refusal.told)
             ended["client"] = dict(cast("dict[str, object]", ended["client"]), acc=account.name)
             message = envelope.typed(DISCONNECTED) | {"server": envelope.server()} | ended
             envelope.publish(ACCOUNT_AUTH_ERROR.decode(), message, account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from leafnode.system.events import Burst
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import leaf
 from tests.sim.system import SystemWorld
+
+if TYPE_CHECKING:
+    from leafnode.clients.facts import ConnectionFacts
 
 CONNECT = b'{"verbose":false,"name":"joe","lang":"go","version":"1.2","user":"u","pass":"p"}'
 LOCKED = Options(authorization=Authorization(user="u", password="p"))
@@ -65,6 +69,27 @@ def test_a_client_that_leaves_is_told_with_its_traffic_seen_from_its_side() -> N
     assert (event["sent"], event["received"]) == ({"msgs": 1, "bytes": 2}, {"msgs": 1, "bytes": 2})
     assert event["reason"] == "Client Closed"
     assert {"start", "stop"} <= set(event["client"])
+
+
+def test_nothing_is_asked_of_a_client_s_certificates_that_no_event_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, bool]] = []
+
+    def facts(client: ClientHandler, **how: bool) -> ConnectionFacts:
+        asked.append(how)
+        return client.plain_facts()
+
+    monkeypatch.setattr(ClientHandler, "facts", facts)
+    world = SystemWorld(LOCKED)
+    world.listen()
+
+    world.client(CONNECT).end.close()
+    world.client(b'{"user":"eve","pass":"no"}')
+    world.settle()
+
+    assert len(world.told) == 4
+    assert asked == [{"with_certificates": False}] * 2  # of what is remembered of those gone
 
 
 def test_a_refused_login_is_told_to_the_server_and_then_as_a_disconnect() -> None:
