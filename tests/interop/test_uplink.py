@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
-import nats
 import pytest
-from nats.js.api import StreamConfig
 
-from tests.hub.process import Hub, nats_server_path, running_hub
+from tests.hub.process import nats_server_path, running_hub
 from tests.interop.edge import until
-from tests.interop.gateway import Gateway, running_gateway
+from tests.interop.gateway import running_gateway
+from tests.interop.uplinking import (
+    HUB,
+    PATIENCE_S,
+    WINDOW_S,
+    at_hub,
+    drained,
+    gateway_config,
+    jetstream_of,
+    make_streams,
+    publish,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from nats.js import JetStreamContext
 
 pytestmark = [
     pytest.mark.interop,
@@ -26,62 +31,7 @@ pytestmark = [
     pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
 ]
 
-HUB = 'server_name: hub\njetstream { store_dir: "{dir}/js", domain: hub, sync_interval: always }'
-# Shorter than every outage here: a message that is sent twice is stored twice.
-WINDOW_S = 0.1
-PATIENCE_S = 30.0
 PAYLOAD_MAX = 64 * 1024
-
-
-def gateway_config(hub: Hub) -> str:
-    return (
-        "server_name: edge\n"
-        'jetstream { store_dir: "{dir}/data", domain: edge }\n'
-        f'leafnodes {{ remotes [ {{ url: "{hub.leaf_url}" }} ], reconnect: 200ms }}\n'
-        "uplink { streams [ { stream: EV, hub_stream: AGG, domain: hub } ] }\n"
-    )
-
-
-@contextlib.asynccontextmanager
-async def jetstream_of(url: str) -> AsyncIterator[JetStreamContext]:
-    client = await nats.connect(url, allow_reconnect=False)
-    try:
-        yield client.jetstream(timeout=PATIENCE_S)
-    finally:
-        await client.close()
-
-
-async def make_streams(hub: Hub, gateway: Gateway) -> None:
-    async with jetstream_of(hub.client_url) as jetstream:
-        aggregate = StreamConfig(name="AGG", subjects=["edge.>"], duplicate_window=WINDOW_S)
-        await jetstream.add_stream(aggregate)
-    async with jetstream_of(gateway.client_url) as jetstream:
-        await jetstream.add_stream(name="EV", subjects=["ev.>"])
-
-
-async def publish(gateway: Gateway, first: int, last: int) -> None:
-    async with jetstream_of(gateway.client_url) as jetstream:
-        for number in range(first, last + 1):
-            await jetstream.publish("ev.reading", b"%d" % number)
-
-
-async def at_hub(hub: Hub) -> list[int]:
-    """Every payload of the hub's stream, in its order."""
-    async with jetstream_of(hub.client_url) as jetstream:
-        state = (await jetstream.stream_info("AGG")).state
-        found = []
-        for seq in range(state.first_seq, state.last_seq + 1):
-            message = await jetstream.get_msg("AGG", seq)
-            found.append(int(message.data or b"0"))
-        return found
-
-
-async def drained(gateway: Gateway) -> None:
-    def nothing_waits() -> bool:
-        (stream,) = gateway.get("uplinkz")["streams"]
-        return stream["state"] == "running" and not stream["lag_messages"]
-
-    await until(nothing_waits, timeout_s=2 * PATIENCE_S)
 
 
 async def test_readings_arrive_under_the_servers_name_with_an_id_and_their_headers(
