@@ -106,8 +106,12 @@ class Rules:
             return False
         if self._allow is None:
             return True
-        if queue and any(_stands_for(of, pattern) for of, _ in self._queue_allow):
-            return _names(self._queue_allow, pattern, queue)
+        names = [name for of, name in self._queue_allow if queue and _stands_for(of, pattern)]
+        if names:
+            if _names(self._queue_allow, pattern, queue):
+                return True
+            if not any(_is_queue(queue, name) for name in names):
+                return False
         if self._allow.covers(pattern):
             return True
         return partly and any(subjects.collides(pattern, p) for p in self._allow.patterns)

@@ -90,6 +90,14 @@ def test_where_an_entry_names_a_queue_only_that_queue_may_subscribe() -> None:
     assert not rules.allows_pattern(b"c", b"v2")
 
 
+def test_a_queue_that_a_narrower_entry_names_may_have_what_everybody_may() -> None:
+    rules = Rules([b"a.>", b"a.* q"])
+
+    assert rules.allows_pattern(b"a.>", b"q")
+    assert not rules.allows_pattern(b"a.>", b"other")
+    assert not Rules([b"a.b.>", b"a.* q"]).allows_pattern(b"a.>", b"q")
+
+
 def test_a_denied_queue_may_not_subscribe_and_gets_nothing_through_a_wildcard() -> None:
     rules = Rules(None, [b"a.no dev"])
 
