@@ -16,7 +16,7 @@ from leafnode.clients.greeting import first_info
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
-from leafnode.protocol.info import DEFAULT_CONNECT, with_credentials, without_secrets
+from leafnode.protocol.info import DEFAULT_CONNECT, says_who, with_credentials, without_secrets
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.responses import OpenReplies
 
@@ -217,10 +217,8 @@ class Login:
             self._expiry = None
 
     def _check(self, connect: Connect) -> None:
-        authenticator = self._seams.authenticator
         try:
-            self._proxy = authenticator.voucher(connect, self.facts())
-            answer = authenticator.check(connect, self.facts())
+            answer = self._judge(connect)
         except LoginRefused as err:
             self._note(err)
             raise _error(err) from err
@@ -232,6 +230,16 @@ class Login:
             answer.add_done_callback(lambda future: self._checked(connect, future))
         else:
             self._accept(connect, answer)
+
+    def _judge(self, connect: Connect) -> Identity | Future[Identity]:
+        """Return who it is. Who said so before and says nothing now is who it was, as there: no
+        secret is kept for that.
+        """
+        authenticator = self._seams.authenticator
+        if self.identity is not None and not says_who(connect):
+            return authenticator.again(self.identity, self.facts())
+        self._proxy = authenticator.voucher(connect, self.facts())
+        return authenticator.check(connect, self.facts())
 
     def _accept(self, connect: Connect, identity: Identity) -> None:
         self._client.accept(connect, identity)

@@ -105,14 +105,24 @@ def raw_user(connect: Connect) -> str:
     return REDACTED if connect.auth_token else ""
 
 
+def says_who(connect: Connect) -> bool:
+    """Say whether it holds anything that could prove somebody."""
+    return bool(connect.user or connect.nkey or _has_secrets(connect))
+
+
 def without_secrets(connect: Connect) -> Connect:
     """Return what may be kept for as long as the connection lives; it itself if that is all."""
-    if not any((connect.password, connect.auth_token, connect.jwt, connect.sig, connect.proxy_sig)):
+    if not _has_secrets(connect):
         return connect
     token = REDACTED if connect.auth_token else ""
     return msgspec.structs.replace(
         connect, password="", auth_token=token, jwt="", sig="", proxy_sig=""
     )
+
+
+def _has_secrets(connect: Connect) -> bool:
+    secrets = connect.password, connect.auth_token, connect.jwt, connect.sig, connect.proxy_sig
+    return any(secrets)
 
 
 class _Fraction:
