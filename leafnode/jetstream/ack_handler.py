@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.errors import StoreError
 from leafnode.jetstream import ack, advisory, sampling
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 LAST_CONSUMER: Final = b"Nats-Last-Consumer"
 LAST_STREAM: Final = b"Nats-Last-Stream"
 _DIGITS_MAX: Final = 19
+
+
+class _Removed(NamedTuple):
+    """What one acknowledgement removes, as it was."""
+
+    acked: list[tuple[int, int, int]]  # sequence, consumer sequence, deliveries
+    given_up: list[int]
 
 
 class AckHandler:
@@ -49,15 +56,19 @@ class AckHandler:
         self._due = False  # acks came that may have made room
         self._acked = False  # since the time was noted
         self._acked_ts_ns = 0
-        # (sequence, consumer sequence, deliveries) of what was acked since the last commit,
-        # bounded by what the store lets be staged
-        self._undoable: deque[list[tuple[int, int, int]]] = deque()
+        # What was acked since the last commit, bounded by what the store lets be staged.
+        self._undoable: deque[_Removed] = deque()
 
     @property
     def acked_ts_ns(self) -> int:
-        """Wall time of the last acknowledgement, for info."""
+        """Wall time of the last acknowledgement, for info; 0: there was none."""
         self._note_time()
         return self._acked_ts_ns
+
+    @acked_ts_ns.setter
+    def acked_ts_ns(self, wall_ns: int) -> None:
+        self._acked = False
+        self._acked_ts_ns = wall_ns
 
     def removed(self, seq: int, consumer_seq: int) -> None:
         """A pending message was deleted, which counts as acknowledged, with what lies before it
@@ -76,20 +87,28 @@ class AckHandler:
             self._acked = True
             self._note_time()
 
-    def forget_time(self) -> None:
-        """The consumer starts over."""
-        self._acked = False
-        self._acked_ts_ns = 0
-
     def undoable(self, seqs: list[int]) -> None:
-        """Messages are about to be acknowledged whose removal from a work queue is staged."""
+        """Messages are about to be acknowledged whose removal from the stream is staged."""
         pending = self._consumer.pending
-        self._undoable.append([(seq, *pending.first(seq)) for seq in seqs if seq in pending])
+        removed = _Removed(
+            [(seq, *pending.first(seq)) for seq in seqs if seq in pending],
+            [seq for seq in seqs if seq in pending.given_up] if pending.given_up else [],
+        )
+        self._undoable.append(removed)
         self._consumer.stream.root.after_commit(self._kept)
 
     def is_unsure(self) -> bool:
         """Say whether acknowledgements are not on disk yet."""
         return bool(self._undoable)
+
+    def mark(self) -> _Removed | None:
+        """Return what `forget_since` is to go back to."""
+        return self._undoable[-1] if self._undoable else None
+
+    def forget_since(self, mark: _Removed | None) -> None:
+        """What was acknowledged since then never was delivered."""
+        while self._undoable and self._undoable[-1] is not mark:
+            self._undoable.pop()
 
     def _kept(self, error: StoreError | None) -> None:
         """The oldest removals are on disk; those that failed wait for `rolled_back`."""
@@ -97,12 +116,13 @@ class AckHandler:
             self._undoable.popleft()
 
     def rolled_back(self) -> None:
-        """What was acknowledged since the last commit is in the work queue again: so it is here."""
+        """What was acknowledged since the last commit is in the stream again: so it is here."""
         consumer = self._consumer
         now_ns = consumer.context.clock.monotonic_ns()
-        undone = [ack for acks in self._undoable for ack in acks]
+        undone = list(self._undoable)
         self._undoable.clear()
-        consumer.pending.take_back(undone, now_ns)
+        consumer.pending.take_back([ack for one in undone for ack in one.acked], now_ns)
+        consumer.pending.given_up_again([seq for one in undone for seq in one.given_up])
 
     def open(self) -> None:
         """Begin to listen."""

@@ -97,6 +97,7 @@ class Ages:
         if gone:
             markers.write(gone, now_ns)
         if removed:
+            markers.going(due)
             self._stream.removed_some()
             self._stream.root.after_commit(partial(self._on_removed, due, now_ns))
         config, state = self._stream.config, self._stream.store.state()
@@ -110,6 +111,7 @@ class Ages:
         first_seq = store.state().first_seq
         markers = self._stream.markers
         gone: dict[bytes, int] = {}
+        slice_: list[int] = []
         if markers.wanted:  # one by one: a slice now, the others when the timer comes again
             seq, slice_ = self._slice(first_seq, seq)
             gone = markers.last_of(one for one in slice_ if one not in self._ttls.never)
@@ -123,6 +125,7 @@ class Ages:
             self._stream.removed_some()
         if gone:
             markers.write(gone, now_ns)
+        markers.going(slice_)
         first_seq = store.state().first_seq
         self._stream.root.after_commit(partial(self._on_front, first_seq))
         self._stream.purged_front(first_seq)
@@ -143,7 +146,8 @@ class Ages:
     def _on_removed(self, seqs: list[int], now_ns: int, error: StoreError | None) -> None:
         """Messages whose removal was undone are still due."""
         if error is not None:
-            self._due_again(seqs, now_ns)
+            newest = self._stream.store.committed_seq()
+            self._due_again([seq for seq in seqs if seq <= newest], now_ns)
             self.rearm()
 
     def _on_front(self, first_seq: int, error: StoreError | None) -> None:

@@ -26,6 +26,7 @@ from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from leafnode.jetstream.jetstream import AccountJetStream
+    from leafnode.jetstream.stream import Stream
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Delivery, Subscription
 
@@ -63,6 +64,8 @@ class _Asked(NamedTuple):
     reply: bytes
     payload: bytes
     lines: list[tuple[bytes, bytes]]  # of the answer's header
+    name: str  # of the stream, of endpoints that change one
+    stream: Stream | None  # that had this name then
 
 
 def _clustered(js: AccountJetStream, request: Request) -> dict[str, Any]:
@@ -181,9 +184,14 @@ class Api:
         for reply, header_size, body in delivery.messages:
             lines: list[tuple[bytes, bytes]] = []
             payload = body[header_size:]
-            asked = _Asked(endpoint, delivery.subject, delivery.origin, reply, payload, lines)
+            tokens = [arg.decode("utf-8", "replace") for arg in args]
+            name = tokens[0] if tokens else ""
+            asked = _Asked(
+                *(endpoint, delivery.subject, delivery.origin, reply, payload, lines),
+                *(name, self._js.streams.get(name)),
+            )
             request = Request(
-                [arg.decode("utf-8", "replace") for arg in args],
+                tokens,
                 reply,
                 body[:header_size],
                 payload,
@@ -225,7 +233,9 @@ class Api:
 
     def _finish(self, asked: _Asked, answer: dict[str, Any] | JetStreamError) -> None:
         if asked.endpoint.mutates and not isinstance(answer, JetStreamError):
-            self._js.after_commit(partial(self._committed, asked, answer))
+            stream = self._js.streams.get(asked.name, asked.stream)
+            assert stream is not None, "what was changed is there, or was"
+            stream.root.after_commit(partial(self._committed, asked, answer))
         else:
             self._send(asked, answer)
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.go_time import format_time
-from leafnode.jetstream import ack, advisory, consumer_state, wire
+from leafnode.jetstream import ack, advisory, consumer_info, consumer_state
 from leafnode.jetstream.ack_handler import AckHandler
 from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
@@ -23,12 +22,11 @@ from leafnode.jetstream.keeper import Keeper
 from leafnode.jetstream.loosening import loosen
 from leafnode.jetstream.pace import Pace
 from leafnode.jetstream.pause import Pause
-from leafnode.jetstream.pending import Pending, Position
+from leafnode.jetstream.pending import Pending
 from leafnode.jetstream.priority import Groups
 from leafnode.jetstream.pull import PullQueue
 from leafnode.jetstream.push import PushSubject
 from leafnode.jetstream.redelivery import Redelivery
-from leafnode.jetstream.stream import with_dynamic
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
 from leafnode.protocol.patterns import PatternSet
@@ -143,6 +141,51 @@ class Consumer:
 
     def update(self, config: ConsumerConfig) -> None:
         """Take over a checked configuration; the position stays."""
+        self._configure(config)
+        self.pump()
+
+    def checkpoint(self, *, position: bool) -> Callable[[], None]:
+        """Return what puts its configuration back, and where asked its position, too. That stages
+        nothing.
+        """
+        config = self.config
+        pending, listed = self.pending, list(self.cursor.listed)
+        if position:
+            self.pending = pending.copy()
+        since = self.acks.mark() if position else None
+        seen = self.delivered_ts_ns, self.acks.acked_ts_ns
+
+        def back() -> None:
+            if position:
+                self.pending = pending
+                self.cursor.listed.clear()
+                self.acks.forget_since(since)
+            if self.closed:
+                self.config = config
+            elif self.config is not config:
+                self._configure(config)
+            if position:
+                self.cursor.listed.extend(listed)
+                self.cursor.reset(pending.delivered.stream_seq + 1)
+                self.delivered_ts_ns, self.acks.acked_ts_ns = seen
+                self.redelivery.arm()
+            self.pause.rearm()
+            self.context.clock.call_later(0, self.pump)
+
+        return back
+
+    def revive(self, stream: Stream) -> None:
+        """Be there again after `close`, where it was; `open` has to follow. `stream`: that may be
+        another object by now.
+        """
+        self.closed, self.stream = False, stream
+        next_seq, listed = self.pending.delivered.stream_seq + 1, self.cursor.listed
+        filters = self.config.filters
+        self.cursor = Cursor(stream.store, filters, next_seq, listed=listed, on_ready=self.pump)
+        self.cursor.reset(next_seq)
+        self.outlet = PushSubject(self) if self.config.deliver_subject else PullQueue(self)
+
+    def _configure(self, config: ConsumerConfig) -> None:
         filters_changed = config.filters != self.config.filters
         moved = config.deliver_subject != self.config.deliver_subject
         rate_changed = config.rate_limit_bps != self.config.rate_limit_bps
@@ -153,7 +196,8 @@ class Consumer:
         if moved:
             self.outlet.close(b"")
             self.outlet = PushSubject(self)
-            self.outlet.open()
+            if self._next_sub is not None:
+                self.outlet.open()
         self.pending.set_waits(config.ack_wait, config.backoff)
         self.redelivery.arm()
         if filters_changed:
@@ -163,7 +207,6 @@ class Consumer:
             self._idle_timer.cancel()
             self._idle_timer = None
         self.arm_idle_timer()
-        self.pump()
 
     def _drop_unwanted(self) -> None:
         """What was to be delivered first is not when the filters do not match it any more."""
@@ -179,8 +222,7 @@ class Consumer:
         self.cursor.listed.clear()
         self.cursor.reset(seq)
         self.delivered_ts_ns = 0
-        self.acks.forget_time()
-        self.keeper.put()
+        self.acks.acked_ts_ns = 0
         self.context.clock.call_later(0, self.pump)
 
     # --- deliveries
@@ -360,7 +402,8 @@ class Consumer:
     def rolled_back(self) -> None:
         """The store went back to what is on disk. Stages nothing."""
         self.acks.rolled_back()
-        self.cursor.recount()
+        self.pending.forget_skipped()  # removals may have been among that
+        self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
         self.context.clock.call_later(0, self.pump)
 
@@ -450,43 +493,5 @@ class Consumer:
     # --- what it is
 
     def info(self, *, dynamic: bool = True) -> dict[str, Any]:
-        """Return ConsumerInfo, field by field as the server orders it."""
-        waiting = self.outlet.waiting()
-        delivered, floor = self.pending.kept()
-        config = wire.to_dict(self.config)
-        if dynamic:
-            config["metadata"] = with_dynamic(self.config.metadata)
-        out: dict[str, Any] = {
-            "stream_name": self.stream.name,
-            "name": self.name,
-            "created": format_time(self.created_ns),
-            "config": config,
-            "delivered": _shown(delivered, self.delivered_ts_ns),
-            "ack_floor": _shown(floor, self.acks.acked_ts_ns),
-            "num_ack_pending": len(self.pending),
-            # With one delivery nothing is delivered again, whatever is remembered.
-            "num_redelivered": self.pending.redelivered if self.config.max_deliver != 1 else 0,
-            "num_waiting": waiting,
-            "num_pending": self.num_pending(),
-        }
-        if self.config.deliver_subject and self.outlet.is_used():
-            out["push_bound"] = True
-        left_ns = self.pause.remaining_ns()
-        if left_ns:
-            out["paused"] = True
-            out["pause_remaining"] = left_ns
-        out["ts"] = format_time(self.context.clock.wall_ns())
-        groups = self.groups.shown()
-        if groups:
-            out["priority_groups"] = groups
-        return out
-
-
-def _shown(position: Position, active_ns: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "consumer_seq": position.consumer_seq,
-        "stream_seq": position.stream_seq,
-    }
-    if active_ns:
-        shown["last_active"] = format_time(active_ns)
-    return shown
+        """Return ConsumerInfo; `dynamic` adds version and level to the metadata."""
+        return consumer_info.shown(self, dynamic=dynamic)

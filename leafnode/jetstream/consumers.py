@@ -65,10 +65,15 @@ class Consumers:
         consumer.keeper.put()
         stream.consumers[name] = consumer
         consumer.open()
-        stream.root.after_commit(partial(self._created, consumer))
-        if not config.direct:
-            advisory.consumer_action(self._context, stream.name, name, "create")
+        stream.undo.stage(
+            partial(self._uncreate, consumer), partial(self._tell, consumer, "create")
+        )
         return consumer
+
+    def _tell(self, consumer: Consumer, action: str) -> None:
+        if not consumer.config.direct:
+            names = consumer.stream.name, consumer.name
+            advisory.consumer_action(self._context, *names, action)
 
     def _update(self, consumer: Consumer, config: ConsumerConfig, action: str) -> Consumer:
         old, retention = consumer.config, consumer.stream.config.retention
@@ -90,14 +95,16 @@ class Consumers:
             consumer_config.check_partition(config, others)
         account = self._context.account
         consumer_config.check_update(old, config, is_bound=account.has_interest)
-        consumer.update(config)
-        if config.sourcing:  # the origin's reader begins anew behind what it has
-            consumer.reset(consumer.pending.floor.stream_seq + 1)
+        back = consumer.checkpoint(position=config.sourcing or config.filters != old.filters)
         try:
+            consumer.update(config)
+            if config.sourcing:  # the origin's reader begins anew behind what it has
+                consumer.reset(consumer.pending.floor.stream_seq + 1)
             consumer.keeper.put()
         except StoreError:
-            consumer.update(old)
+            back()
             raise
+        consumer.stream.undo.stage(back)
         if config.filters != old.filters:
             consumer.stream.interest_changed(interest.position(consumer))
         elif config.sourcing:
@@ -105,11 +112,24 @@ class Consumers:
         consumer.pause.remind()
         return consumer
 
-    def _created(self, consumer: Consumer, error: StoreError | None) -> None:
-        if error is not None and not consumer.closed:
-            log.error("Consumer could not be stored: consumer=%s reason=%s", consumer.name, error)
-            consumer.close()
-            consumer.stream.consumers.pop(consumer.name, None)
+    def reset(self, consumer: Consumer, seq: int) -> None:
+        """Let a consumer start over at this sequence. Raises StoreError."""
+        back = consumer.checkpoint(position=True)
+        try:
+            consumer.reset(seq)
+            consumer.keeper.put()
+        except StoreError:
+            back()
+            raise
+        consumer.stream.undo.stage(back)
+
+    def _uncreate(self, consumer: Consumer) -> None:
+        log.error(
+            "Consumer could not be stored: stream=%s consumer=%s",
+            *(consumer.stream.name, consumer.name),
+        )
+        consumer.close()
+        consumer.stream.consumers.pop(consumer.name, None)
 
     def delete(self, consumer: Consumer) -> None:
         """Delete a consumer; its waiting requests are told."""
@@ -118,9 +138,20 @@ class Consumers:
             stream.root.delete_consumer(self._context.account.name, stream.name, consumer.name)
         consumer.close()
         del stream.consumers[consumer.name]
+        stream.undo.stage(
+            partial(self._undelete, stream, consumer), partial(self._tell, consumer, "delete")
+        )
         stream.interest_changed(interest.position(consumer))
-        if not consumer.config.direct:
-            advisory.consumer_action(self._context, stream.name, consumer.name, "delete")
+
+    def _undelete(self, stream: Stream, consumer: Consumer) -> None:
+        if not stream.closed and consumer.name not in stream.consumers:
+            self.bring_back(stream, consumer)
+            self._context.clock.call_later(0, partial(_open, consumer))
+
+    def bring_back(self, stream: Stream, consumer: Consumer) -> None:
+        """What was deleted is there again, where it was; it is not open."""
+        consumer.revive(stream)
+        stream.consumers[consumer.name] = consumer
 
     def _on_expired(self, consumer: Consumer) -> None:
         try:
@@ -156,3 +187,8 @@ class Consumers:
             consumer.trouble.note("Position not read", error)
         stream.consumers[kept.name] = consumer
         return consumer
+
+
+def _open(consumer: Consumer) -> None:
+    if not consumer.closed:
+        consumer.open()

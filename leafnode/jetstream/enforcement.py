@@ -8,11 +8,12 @@ what it has to do and nothing else. Knows the stream's store; which limit is pas
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreError
-from leafnode.jetstream import retention
+from leafnode.errors import StoreBusy, StoreError, StoreFailed
+from leafnode.jetstream import notes, retention
 from leafnode.jetstream.thinning import Thinning
 
 if TYPE_CHECKING:
@@ -21,17 +22,20 @@ if TYPE_CHECKING:
     from leafnode.jetstream.stream import Stream
     from leafnode.store.api import SubjectState
 
+LIMITS: Final = notes.PREFIX + "limits"
 _FRONT_SHARE: Final = 16  # of so many sequences at the front that go together costs as one
 
 
 class Enforcement:
     """Holds one stream to its limits."""
 
-    __slots__ = ("_done", "_is_running", "_stream", "_thinning")
+    __slots__ = ("_done", "_is_noted", "_is_running", "_stream", "_thinning", "_turn")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._is_running = False
+        self._is_noted = False  # the store knows that it has to look at each subject
+        self._turn = 0  # grows when the store went back: older callbacks are void
         self._thinning = Thinning()
         self._done: list[Callable[[], None]] = []
 
@@ -39,20 +43,40 @@ class Enforcement:
         """Begin, or begin anew: with each of the stream's subjects, or with what is too much
         altogether. What goes first does so now.
         """
-        if subjects:
-            try:
+        try:
+            if subjects:
                 self._thinning.begin(self._all_subjects())
-            except StoreError as error:
-                self._stream.trouble.note("Limits not enforced", error)
-        if not self._is_running:
-            self._is_running = True
-            self._run()
+            if not self._is_running:
+                self._is_running = True
+                self._run(self._turn)
+            if subjects and self._is_running and not self._is_noted:
+                notes.put(self._stream, LIMITS, b"")
+                self._is_noted = True
+        except StoreError as error:
+            self._stream.trouble.note("Limits not enforced", error)
+
+    def resume(self) -> None:
+        """Begin with what the last start, or the store, has left to do."""
+        self._is_noted = notes.has(self._stream, LIMITS)
+        self.start(subjects=self._is_noted)
+
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk; `resume` follows."""
+        self._turn += 1
+        self._is_running = False
+        self._thinning.clear()
 
     def after(self, done: Callable[[], None]) -> None:
         """Call `done` when the limits hold, or could not be enforced: now, unless it runs."""
         if self._is_running:
             self._done.append(done)
         else:
+            done()
+
+    def close(self) -> None:
+        """Tell those who wait that no more is done."""
+        waiting, self._done = self._done, []
+        for done in waiting:
             done()
 
     def after_message(self, subjects: Iterable[bytes]) -> None:
@@ -66,32 +90,51 @@ class Enforcement:
                 self._thinning.also(subject)
         if not self._is_running and not self._hold(limits.PURGE_TURN_MSGS):
             self._is_running = True
-            self._stream.context.clock.call_later(0, self._run)
+            self._stream.context.clock.call_later(0, partial(self._run, self._turn))
 
     def _all_subjects(self) -> Iterable[bytes]:
         if self._stream.config.max_msgs_per_subject <= 0:
             return ()
         return self._stream.store.names()
 
-    def _run(self) -> None:
+    def _run(self, turn: int) -> None:
+        if turn != self._turn:
+            return
         stream, clock = self._stream, self._stream.context.clock
         first_seq = stream.store.state().first_seq
         try:
             left = limits.PURGE_TURN_MSGS if stream.closed else self._hold(limits.PURGE_TURN_MSGS)
+            if stream.store.state().first_seq > first_seq:  # tighter limits may reach what is out
+                stream.purged_front(stream.store.state().first_seq)
+            if left and self._is_noted and not stream.closed:
+                notes.drop(stream, LIMITS)
+                self._is_noted = False
         except StoreBusy:
-            clock.call_later(limits.DELIVER_RETRY_NS, self._run)
+            clock.call_later(limits.DELIVER_RETRY_NS, partial(self._run, turn))
             return
         except StoreError as error:
             stream.trouble.note("Limits not enforced", error)
-        else:
-            if stream.store.state().first_seq > first_seq:  # tighter limits may reach what is out
-                stream.purged_front(stream.store.state().first_seq)
-            if not left:
-                clock.call_later(0, self._run)
+            if isinstance(error, StoreFailed) and not stream.closed:
+                self._is_running = False  # until the store was read again
                 return
+            self._thinning.clear()
+            self._is_running = False
+            self.close()
+            return
+        if not left:
+            clock.call_later(0, partial(self._run, turn))
+            return
         self._thinning.clear()
         self._is_running = False
         waiting, self._done = self._done, []
+        if waiting:
+            stream.root.after_commit(partial(self._held, waiting))
+
+    def _held(self, waiting: list[Callable[[], None]], error: StoreError | None) -> None:
+        """The limits hold on disk, too; or what failed is done again."""
+        if error is not None and not self._stream.closed:
+            self._done = waiting + self._done
+            return
         for done in waiting:
             done()
 

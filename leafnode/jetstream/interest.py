@@ -10,16 +10,22 @@ Truth: measured on nats-server 2.15.1; server/consumer.go needAck, server/stream
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreError
+from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.jetstream import notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from leafnode.jetstream.consumer import Consumer
     from leafnode.jetstream.stream import Stream
+
+SWEEP: Final = notes.PREFIX + "sweep"
+DONE_SWEEP: Final = "sweep of what is done"
+_NOTE: Final = struct.Struct("<Q")  # where it begins
 
 
 def is_wanted(stream: Stream, subject: bytes) -> bool:
@@ -64,54 +70,74 @@ def _is_done(stream: Stream, consumers: Sequence[Consumer], seq: int) -> bool:
 
 
 class Sweep:
-    """Removes what no consumer needs: all of it, or only what some have done with. One for each
-    stream; ends with it or its retention.
+    """Removes what no consumer needs: all of it, or only what some have done with. An errand: see
+    errands.py. Ends with the stream's retention.
     """
 
-    __slots__ = ("_is_running", "_last_seq", "_next_seq", "_only_done", "_stream", "_waiting")
+    __slots__ = ("_again_from", "_from_seq", "_last_seq", "_next_seq", "_only_done", "_stream")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, from_seq: int, *, only_done: bool) -> None:
         self._stream = stream
-        self._is_running = False
-        self._waiting: dict[bool, int] = {}  # where to begin, by `only_done`
-        self._only_done = False
+        self._only_done = only_done
+        self._from_seq = from_seq
+        self._again_from: int | None = None  # once it is through: where to begin once more
         self._next_seq = 0
         self._last_seq = 0
 
-    def start(self, from_seq: int, *, only_done: bool) -> None:
-        """Look at the first slice now, at the others on later turns; when it runs, go round once
-        more behind its end.
-        """
-        self._waiting[only_done] = min(from_seq, self._waiting.get(only_done, from_seq))
-        if not self._is_running:
-            self._begin()
-            self._run()
+    @classmethod
+    def of(cls, stream: Stream, note: bytes) -> Sweep:
+        """Return what a note says. Raises StoreCorrupt."""
+        try:
+            (from_seq,) = _NOTE.unpack(note)
+        except struct.error as error:
+            raise StoreCorrupt("the note of a sweep cannot be read") from error
+        return cls(stream, from_seq, only_done=False)
 
-    def _begin(self) -> None:
-        self._is_running = True
-        self._only_done, self._next_seq = self._waiting.popitem()
+    def note(self) -> bytes:
+        """Return what `of` reads."""
+        again = self._from_seq if self._again_from is None else self._again_from
+        return _NOTE.pack(min(self._from_seq, again))
+
+    @property
+    def name(self) -> str:
+        """What some have done with is looked for at each start: that needs no note."""
+        return DONE_SWEEP if self._only_done else SWEEP
+
+    @property
+    def waits(self) -> bool:
+        return False
+
+    def add(self, from_seq: int) -> None:
+        """Go round once more behind the end."""
+        again = from_seq if self._again_from is None else self._again_from
+        self._again_from = min(from_seq, again)
+
+    def begin(self) -> None:
+        """Look at everything, for the first time or once more."""
+        if self._again_from is not None:
+            self._from_seq = min(self._from_seq, self._again_from)
+            self._again_from = None
+        self._next_seq = self._from_seq
         self._last_seq = self._stream.store.last_seq()
 
-    def _run(self) -> None:
+    def step(self) -> bool:
+        """Look at a slice of messages; True when it was the last."""
         stream = self._stream
-        try:
-            is_over = stream.closed or stream.config.retention != "interest" or self._look()
-        except StoreBusy:  # what it looks into cannot be read just now
-            stream.context.clock.call_later(limits.DELIVER_RETRY_NS, self._run)
-            return
-        except StoreError as error:  # what is left is removed by the next sweep
-            stream.trouble.note("Interest not looked at", error)
-            is_over = True
-            self._waiting.clear()
-        if is_over and self._waiting:
-            is_over = False
-            self._begin()
-        self._is_running = not is_over
-        if not is_over:
-            stream.context.clock.call_later(0, self._run)
+        if stream.closed or stream.config.retention != "interest":
+            return True
+        if not self._look():
+            return False
+        if self._again_from is None:
+            return True
+        self._from_seq = self._again_from
+        self.begin()
+        return False
+
+    def end(self, error: StoreError | None) -> None:
+        if error is not None:  # what is left is removed by the next sweep
+            self._stream.trouble.note("Interest not looked at", error)
 
     def _look(self) -> bool:
-        """Look at a slice of messages; True when it was the last."""
         stream = self._stream
         consumers = list(stream.consumers.values())
         if not consumers:

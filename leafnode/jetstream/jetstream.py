@@ -10,7 +10,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.config.account_options import AccountJetStream as Bounds
@@ -30,13 +30,12 @@ from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.promises import Promises
 from leafnode.jetstream.quota import Quota
-from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.recovery import Recovery, open_stream
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
 from leafnode.jetstream.taken import TakenSubjects
+from leafnode.jetstream.undo import Undo
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
-from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNBOUNDED = Bounds()
+_STORAGES: Final = ("file", "memory")
 
 
 @dataclass(slots=True)
@@ -93,9 +93,11 @@ class AccountJetStream:
         self._taken = TakenSubjects()
         self._promises = Promises()
         self._quotas = self._new_quotas()
+        self._undo = {storage: Undo(context.store_of(storage)) for storage in _STORAGES}
+        self._deleted: dict[str, list[Consumer]] = {}  # with a stream whose deletion failed
         self.consumers = Consumers(self)
         self._api = Api(self)
-        self._shut_down = False
+        self.is_shut_down = False
         self._recovery = Recovery(self)
         self._unwatch: list[Callable[[], None]] = []
         self._domain = DomainMapping(context.account, context.facts.domain)
@@ -107,47 +109,16 @@ class AccountJetStream:
 
         The duplicate windows are read back first, so that no repeat slips in between.
         """
-        for store in (self.context.file_store, self.context.memory_store):
-            self._unwatch.append(store.watch(partial(self._adopted, store)))
+        for storage, undo in self._undo.items():
+            watch = self.context.store_of(storage).watch
+            self._unwatch.append(watch(partial(self._recovery.adopted, storage, undo)))
         self._recovery.start(ready)
 
     def open_api(self) -> None:
         """Answer from now on, unless it was taken away again while streams were read back."""
-        if not self._shut_down:
+        if not self.is_shut_down:
             self._api.open()
             self._domain.open()
-
-    def _adopted(self, root: Store, account: str, name: str) -> None:
-        """The store read this stream from disk again, after a commit failed."""
-        if account != self.context.account.name or self._shut_down:
-            return
-        if is_unfinished(name):
-            if name not in self.unfinished:  # it could not be deleted when its restore failed
-                drop = partial(self.drop_unfinished, root, name)
-                self.context.clock.call_later(0, drop)
-            return
-        self._recovery.skip(name)
-        stream = self.streams.get(name)
-        if stream is not None and stream.root is root:
-            stream.rolled_back()
-        # Not now: what follows may stage changes.
-        self.context.clock.call_later(0, partial(self._take_back, root, name))
-
-    def _take_back(self, root: Store, name: str) -> None:
-        """Know what the store has: what could not be deleted, and changed, is as it was."""
-        account = self.context.account.name
-        records = [one for one in root.streams() if (one.account, one.name) == (account, name)]
-        if not records or self._shut_down:
-            return
-        stream = self.streams.get(name)
-        if stream is None:
-            log.warning("Stream is there again: stream=%s", name)
-            stream = self.recover_stream(records[0])
-            DedupeRebuild(stream, partial(open_stream, stream)).start()
-        elif stream.store is records[0].store:
-            for consumer in self.consumers.revive(stream):
-                consumer.open()
-            stream.committed()
 
     def limit(self, bounds: Bounds) -> None:
         """Go by these bounds of the account from now on; what there is already stays."""
@@ -177,7 +148,7 @@ class AccountJetStream:
 
     def shut_down(self) -> None:
         """Stop answering and delivering, and write down where every consumer is."""
-        self._shut_down = True
+        self.is_shut_down = True
         self._recovery.abandon()
         for transfer in list(self.transfers):
             transfer.abort()
@@ -203,12 +174,11 @@ class AccountJetStream:
 
     def recover_stream(self, record: StreamRecord) -> Stream:
         """Build what a store holds; it is not open yet."""
-        # None whose description is damaged has one; what it has left is its name.
-        encoded = record.config or wire.encode({"name": record.name, "storage": "file"})
-        config = wire.decode(StreamConfig, encoded, name="StreamConfig", strict=False)
-        stream = self.new_stream(config, record.created_ns, record.store)
-        self.add(record.name, stream)
+        stream = self.new_stream(config_in(record), record.created_ns, record.store)
         self.consumers.revive(stream)
+        for consumer in self._deleted.pop(record.name, ()):
+            self.consumers.bring_back(stream, consumer)
+        self.add(record.name, stream)
         return stream
 
     def new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
@@ -216,11 +186,8 @@ class AccountJetStream:
         quota = self._quotas[config.storage]
         with contextlib.suppress(StoreCorrupt):  # found now; from here on it tells what it knows
             store.state()
-        return Stream(self.context, config, created_ns, store, quota=quota)
-
-    def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
-        """Call `done` when what both stores have staged is kept."""
-        self.shared.after_commit(done)
+        undo = self._undo[config.storage]
+        return Stream(self.context, config, created_ns, store, quota=quota, undo=undo)
 
     # --- streams
 
@@ -270,21 +237,26 @@ class AccountJetStream:
         stream = self.new_stream(config, created_ns, store)
         self.add(config.name, stream)
         stream.open()
-        root.after_commit(partial(self._stream_created, stream))
-        advisory.stream_action(self.context, config.name, "create")
+        stream.undo.stage(
+            partial(self._uncreate, stream),
+            partial(advisory.stream_action, self.context, config.name, "create"),
+        )
         return stream, True
 
     def _check_gone(self, root: Store, name: str) -> None:
         """Refuse the name of a stream that is not known here and that the store has."""
-        if self._is_stored(root, name):
-            raise js_error(10077, "the stream's deletion failed; it is there again")
+        if root.has_stream(self.context.account.name, name):
+            raise js_error(10077, "the store has a stream of this name that is not served")
 
-    def _is_stored(self, root: Store, name: str) -> bool:
-        return root.has_stream(self.context.account.name, name)
+    def is_stored(self, record: StreamRecord) -> bool:
+        """Say whether a stream is still in the store that it was found in."""
+        stores = map(self.context.store_of, _STORAGES)
+        return any(store.has_stream(record.account, record.name) for store in stores)
 
-    def _stream_created(self, stream: Stream, error: StoreError | None) -> None:
-        if error is not None and self.streams.get(stream.name) is stream:
-            log.error("Stream could not be stored: stream=%s reason=%s", stream.name, error)
+    def _uncreate(self, stream: Stream) -> None:
+        self._deleted.pop(stream.name, None)
+        if self.streams.get(stream.name) is stream:
+            log.error("Stream could not be stored: stream=%s", stream.name)
             stream.close(for_good=True)
             self.forget(stream.name)
 
@@ -305,8 +277,10 @@ class AccountJetStream:
         self._store_config(stream, config)
         stream.update(config)
         self._promises.note(name, config)
-        stream.root.after_commit(partial(self._stream_updated, stream, old))
-        advisory.stream_action(self.context, config.name, "modify")
+        stream.undo.stage(
+            partial(self.configure, stream, old),
+            partial(advisory.stream_action, self.context, config.name, "modify"),
+        )
         return stream
 
     def _store_config(self, stream: Stream, config: StreamConfig) -> None:
@@ -316,26 +290,49 @@ class AccountJetStream:
         encoded = wire.encode(wire.to_dict(config))
         stream.root.update_stream(self.context.account.name, config.name, encoded)
 
-    def _stream_updated(self, stream: Stream, old: StreamConfig, error: StoreError | None) -> None:
-        """The store kept the old configuration after an error: so does the stream."""
-        if error is not None and not stream.closed:
-            stream.update(old)
-            self._promises.note(old.name, old)
+    def configure(self, stream: Stream, config: StreamConfig) -> None:
+        """Let a stream be as the store has it."""
+        if not stream.closed:
+            stream.undo_update(config)
+            self._promises.note(stream.name, config)
+
+    def agree(self, stream: Stream, record: StreamRecord) -> None:
+        """Let a stream be what its store says, though the commit of that was called a failure."""
+        config = config_in(record)
+        if config != stream.config and stream.store.damage() is None:
+            self.configure(stream, config)
+        for consumer in self.consumers.revive(stream):
+            consumer.open()
+        stream.committed()
 
     def delete_stream(self, name: str) -> None:
         """Delete a stream with its messages and consumers."""
         stream = self.stream(name)
         stream.root.delete_stream(self.context.account.name, name)
-        for consumer in stream.consumers.values():
+        consumers = list(stream.consumers.values())
+        for consumer in consumers:
             consumer.close()
-            if not consumer.config.direct:
-                advisory.consumer_action(self.context, name, consumer.name, "delete")
         stream.consumers.clear()
         stream.close(for_good=True)
         self.forget(name)
         if stream.quota is not None:
             stream.quota.spoil()
-        stream.root.after_commit(partial(self._stream_deleted, name))
+        stream.undo.stage(
+            partial(self._undelete, name, consumers),
+            partial(self._tell_deleted, name, consumers),
+        )
+
+    def _undelete(self, name: str, consumers: list[Consumer]) -> None:
+        """The store has the stream again, sooner or later, and with it the consumers that it keeps:
+        those that are in memory alone are kept here.
+        """
+        log.error("Stream could not be deleted: stream=%s", name)
+        self._deleted[name] = [one for one in consumers if not one.keeper.persists]
+
+    def _tell_deleted(self, name: str, consumers: list[Consumer]) -> None:
+        for consumer in consumers:
+            if not consumer.config.direct:
+                advisory.consumer_action(self.context, name, consumer.name, "delete")
         advisory.stream_action(self.context, name, "delete")
 
     def delete_everything(self) -> None:
@@ -345,11 +342,6 @@ class AccountJetStream:
             transfer.abort()
         for name in list(self.streams):
             self.delete_stream(name)
-
-    def _stream_deleted(self, name: str, error: StoreError | None) -> None:
-        """After an error the store has the stream again, sooner or later, and tells `_adopted`."""
-        if error is not None:
-            log.error("Stream could not be deleted: stream=%s reason=%s", name, error)
 
     def _check_overlap(self, config: StreamConfig) -> None:
         others = ((name, one.config.subjects) for name, one in self.streams.items())
@@ -398,7 +390,7 @@ class AccountJetStream:
     def drop_unfinished(self, root: Store, name: str) -> None:
         """Delete what a restore has stored so far."""
         self.unfinished.discard(name)
-        if not self._is_stored(root, name):
+        if not root.has_stream(self.context.account.name, name):
             return
         try:
             root.delete_stream(self.context.account.name, name)
@@ -447,6 +439,14 @@ class AccountJetStream:
             messages,
             consumers,
         )
+
+
+def config_in(record: StreamRecord) -> StreamConfig:
+    """Return a stream's configuration as the store has it. One whose description is damaged has
+    none; what it has left is its name.
+    """
+    encoded = record.config or wire.encode({"name": record.name, "storage": "file"})
+    return wire.decode(StreamConfig, encoded, name="StreamConfig", strict=False)
 
 
 def _check_consumer_limits(stream: Stream, config: StreamConfig) -> None:

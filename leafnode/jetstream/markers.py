@@ -7,31 +7,39 @@ stream. Truth: measured on nats-server 2.15.1; server/filestore.go handleRemoval
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.errors import StoreError
 from leafnode.go_time import format_duration
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from leafnode.errors import StoreError
     from leafnode.jetstream.stream import Stream
 
 
 class Markers:
     """The markers of one stream, if its configuration wants them."""
 
-    __slots__ = ("_quiet", "_stream")
+    __slots__ = ("_owed", "_quiet", "_stream")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._quiet: set[int] = set()  # what leaves no marker
+        self._owed: dict[bytes, None] = {}  # subjects whose marker the store had no room for
 
     @property
     def wanted(self) -> bool:
         return self._stream.config.subject_delete_marker_ttl > 0
+
+    def rolled_back(self) -> None:
+        """The store went back to what is on disk: what was never committed leaves nothing."""
+        newest = self._stream.store.committed_seq()
+        self._quiet = {seq for seq in self._quiet if seq <= newest}
 
     def note(self, seq: int, fields: dict[bytes, bytes]) -> None:
         """Note a stored message by its header."""
@@ -49,14 +57,38 @@ class Markers:
             if subject is None:
                 continue
             if seq in self._quiet:
-                self._quiet.discard(seq)
                 found.pop(subject, None)
             else:
                 found[subject] = seq
         return found
 
+    def going(self, seqs: Iterable[int]) -> None:
+        """The removal of these is staged."""
+        quiet = self._quiet.intersection(seqs)
+        if quiet:
+            self._stream.root.after_commit(partial(self._gone, quiet))
+
+    def _gone(self, quiet: set[int], error: StoreError | None) -> None:
+        if error is None:
+            self._quiet -= quiet
+
     def write(self, subjects: Iterable[bytes], now_ns: int) -> None:
-        """Store a marker for each that has no message left. Raises StoreError."""
+        """Store a marker for each that has no message left; later, where there is no room now."""
+        stream = self._stream
+        written = False
+        for subject in subjects:
+            try:
+                if stream.store.subject_state(subject) is None:
+                    self._append(subject, now_ns)
+                    written = True
+            except StoreError as error:
+                stream.trouble.note("Marker not stored yet", error)
+                self._owe(subject)
+        if written:
+            stream.last_msg_id = b""
+            stream.root.after_commit(self._on_written)
+
+    def _append(self, subject: bytes, now_ns: int) -> None:
         stream = self._stream
         ttl_ns = stream.config.subject_delete_marker_ttl
         block = header.build(
@@ -66,17 +98,21 @@ class Markers:
                 (b"Nats-Rollup", b"sub"),
             ]
         )
-        written = False
-        for subject in subjects:
-            if stream.store.subject_state(subject) is not None:
-                continue
-            seq = stream.store.append(subject, len(block), block, now_ns)
-            self._quiet.add(seq)
-            stream.ages.add_ttl(seq, now_ns, ttl_ns)
-            written = True
-        if written:
-            stream.last_msg_id = b""
-            stream.root.after_commit(self._on_written)
+        seq = stream.store.append(subject, len(block), block, now_ns)
+        self._quiet.add(seq)
+        stream.ages.add_ttl(seq, now_ns, ttl_ns)
+
+    def _owe(self, subject: bytes) -> None:
+        """Try again; a crash before that forgets it."""
+        if not self._owed:
+            clock = self._stream.context.clock
+            clock.call_later(limits.DELIVER_RETRY_MAX_NS, self._write_owed)
+        self._owed[subject] = None
+
+    def _write_owed(self) -> None:
+        owed, self._owed = self._owed, {}
+        if self.wanted and not self._stream.closed:
+            self.write(owed, self._stream.next_time_ns())
 
     def _on_written(self, error: StoreError | None) -> None:
         if error is None:

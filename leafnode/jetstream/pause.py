@@ -34,7 +34,7 @@ class Pause:
     def open(self) -> None:
         """Wake up when it ends, and tell that it began."""
         if self.remaining_ns():
-            self._arm()
+            self.rearm()
             self._tell()
 
     def remind(self) -> None:
@@ -45,17 +45,15 @@ class Pause:
     def set(self, until_ns: int | None) -> None:
         """Pause until then; None, or a time that has passed: go on. Raises StoreError."""
         consumer = self._consumer
-        before = consumer.config
-        was = before.pause_until
-        consumer.config = consumer_config.as_paused(before, until_ns)
+        was, back = consumer.config.pause_until, consumer.checkpoint(position=False)
+        consumer.config = consumer_config.as_paused(consumer.config, until_ns)
         try:
             consumer.keeper.put()
         except BaseException:
-            consumer.config = before
+            back()
             raise
-        self._arm()
-        if was != until_ns:
-            self._tell()
+        self.rearm()
+        consumer.stream.undo.stage(back, self._tell if was != until_ns else None)
         consumer.pump()
 
     def close(self) -> None:
@@ -64,16 +62,17 @@ class Pause:
             self._timer.cancel()
             self._timer = None
 
-    def _arm(self) -> None:
+    def rearm(self) -> None:
+        """The time changed."""
         self.close()
         left_ns = self.remaining_ns()
-        if left_ns:
+        if left_ns and not self._consumer.closed:
             self._timer = self._consumer.context.clock.call_later(left_ns, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         if self.remaining_ns():  # the wall clock went back meanwhile
-            self._arm()
+            self.rearm()
             return
         self._tell()
         self._consumer.pump()

@@ -63,6 +63,18 @@ class Pending:
         self._queue: OrderedDict[int, None] = OrderedDict()
         self._deadline_ns: int | None = None  # not later than the first ack wait that ends
 
+    def copy(self) -> Pending:
+        """Return another that is just so."""
+        other = Pending(1, ack_wait_ns=self.ack_wait_ns, backoff_ns=self.backoff_ns)
+        other.delivered, other.floor = self.delivered, self.floor
+        other._given_seq = self._given_seq
+        other.counts = self.counts.copy()
+        other._entries = self._entries.copy()
+        other.given_up = self.given_up.copy()
+        other._queue = self._queue.copy()
+        other._deadline_ns = self._deadline_ns
+        return other
+
     # --- questions
 
     def __len__(self) -> int:
@@ -126,6 +138,10 @@ class Pending:
             self.delivered = self.delivered._replace(stream_seq=seq)
             if not self._entries:
                 self.floor = self.delivered
+
+    def forget_skipped(self) -> None:
+        """Undo `skip_to`: what it went by does not hold any more."""
+        self.delivered, self.floor = self.kept()
 
     def deliver(self, seq: int, now_ns: int, *, track: bool = True) -> int:
         """Note the first delivery of a message and return its consumer sequence.
@@ -270,6 +286,10 @@ class Pending:
         """A pending message is out of attempts: it leaves without being acknowledged."""
         self._forget(seq)
         self._remember(seq)
+
+    def given_up_again(self, seqs: Iterable[int]) -> None:
+        """Undo `gone`: the stream holds these once more."""
+        self.given_up = OrderedDict.fromkeys(sorted({*self.given_up, *seqs}))
 
     def gone(self, seq: int) -> None:
         """The stream holds a message no more: nothing is to be remembered of it."""

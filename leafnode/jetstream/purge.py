@@ -1,17 +1,26 @@
-"""A purge of some subjects: removes message by message, a slice per turn of the loop.
+"""A purge of some messages: those that match a pattern before some sequence, slice by slice.
 
-Knows the stream's store; not who asked. Truth: nats-server 2.15.1 server/stream.go (purgeLocked).
+By STREAM.PURGE, or by a message that rolls up what was before it. An errand: see errands.py. Knows
+the stream's store; not who asked. Truth: nats-server 2.15.1 server/stream.go (purgeLocked).
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.jetstream import notes
 from leafnode.jetstream.thinning import Thinning
 
 _SUBJECTS_A_QUESTION: Final = 64  # of the stream, in a count, cost as much as one removed message
+PURGE: Final = notes.PREFIX + "purge."
+ALL: Final = b">"
+_VERSION: Final = 1
+_Note = tuple[int, bytes, int, int]  # version, pattern, below, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +33,8 @@ class Purge:
     """Removes what matches `pattern` before `below_seq` (0: all), sparing the newest `keep`."""
 
     __slots__ = (
-        *("_below_seq", "_done", "_high_seq", "_keep", "_low_seq", "_pattern"),
-        *("_stream", "_thinning"),
+        *("_below_seq", "_done", "_end_seq", "_follow", "_high_seq", "_keep", "_kept"),
+        *("_low_seq", "_newest", "_pattern", "_removed", "_round", "_stream", "_thinning", "name"),
     )
 
     def __init__(
@@ -34,38 +43,113 @@ class Purge:
         pattern: bytes,
         below_seq: int,
         keep: int,
-        done: Callable[[int | StoreError], None],
+        done: Callable[[int | StoreError], None] | None = None,
+        *,
+        follow: bool = True,
+        name: str = "",
     ) -> None:
+        """`done` is told how many went once that is on disk, or why it cannot be. `follow`: then
+        consumers do not wait for what was out of it. `name`: of the note that this goes on with.
+        """
+        end = stream.store.last_seq() + 1
+        if below_seq == 0 or (pattern != ALL and below_seq > end):
+            below_seq = end
         self._stream = stream
         self._pattern = pattern
-        self._below_seq = below_seq
-        self._keep = keep
+        self._end_seq = below_seq
+        self._newest = keep
         self._done = done
+        self._follow = follow
+        self.name = name or PURGE + stream.context.nuid()
         self._thinning = Thinning()
+        self._below_seq = 0
+        self._keep = 0  # until `_below_seq` is found
         self._low_seq = self._high_seq = 0  # between them is the first of the newest
+        self._removed = 0
+        self._kept = 0  # of these so many, on disk
+        self._round = 0
 
-    def start(self) -> None:
-        """Remove the first slice now, and what is left on later turns."""
-        store = self._stream.store
-        end = store.last_seq() + 1
-        self._below_seq = min(self._below_seq or end, end)
-        if self._keep:
-            self._low_seq, self._high_seq = store.state().first_seq, end
-        self._thinning.begin(store.names(self._pattern))
-        self._run()
+    @classmethod
+    def of(cls, stream: Stream, name: str, note: bytes) -> Purge:
+        """Return what a note says. Raises StoreCorrupt."""
+        try:
+            version, pattern, below_seq, keep = msgspec.msgpack.decode(note, type=_Note)
+        except msgspec.DecodeError as error:
+            raise StoreCorrupt(f"note {name} cannot be read") from error
+        if version != _VERSION:
+            raise StoreCorrupt(f"note {name} has version {version}, expected {_VERSION}")
+        return cls(stream, pattern, below_seq, keep, name=name)
+
+    def note(self) -> bytes:
+        """Return what `of` reads."""
+        return msgspec.msgpack.encode([_VERSION, self._pattern, self._end_seq, self._newest])
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody wants to know how it ends."""
+        return self._done is not None
+
+    def add(self, from_seq: int) -> None:
+        """No two have one name."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Look at every subject, for the first time or once more."""
+        self._round += 1
+        self._removed = self._kept
+        self._below_seq, self._keep = self._end_seq, self._newest
+        self._low_seq, self._high_seq = self._stream.store.state().first_seq, self._end_seq
+        if self._pattern != ALL:
+            self._thinning.begin(self._stream.store.names(self._pattern))
+
+    def step(self) -> bool:
+        """Remove some messages; True when there is nothing left to remove."""
+        stream = self._stream
+        if stream.closed:
+            return True
+        if self._keep and not self._seek():
+            return False
+        try:
+            return self._remove_slice()
+        finally:  # refused half way, what went before that is staged all the same
+            removed, self._thinning.removed = self._thinning.removed, 0
+            if removed:
+                self._removed += removed
+                stream.freed()
+                stream.removed_some()
+                if self.waits:
+                    on_disk = partial(self._on_disk, self._round, removed)
+                    stream.root.after_commit(on_disk)
+
+    def end(self, error: StoreError | None) -> None:
+        """All of it is on disk, or it was given up."""
+        stream = self._stream
+        if error is None and not stream.closed and self._follow:
+            stream.purged(self._pattern)
+        if self._done is not None:
+            self._done(self._removed if error is None else error)
+        elif error is not None:
+            stream.trouble.note("Removal not finished", error)
+
+    # --- private
+
+    def _on_disk(self, of_round: int, count: int, error: StoreError | None) -> None:
+        if error is None and of_round == self._round:
+            self._kept += count
 
     def _seek(self) -> bool:
         """Come closer to the sequence from which on no more than `keep` messages match, by as many
         questions as a turn has time for; True when it is found.
         """
-        store, end = self._stream.store, self._below_seq
+        store, end = self._stream.store, self._end_seq
+        patterns = [] if self._pattern == ALL else [self._pattern]
         budget = limits.PURGE_TURN_MSGS
         while self._low_seq < self._high_seq:
             if budget <= 0:
                 return False
             middle = (self._low_seq + self._high_seq) // 2
-            newest = store.num_pending([self._pattern], middle)
-            newest -= store.num_pending([self._pattern], end)  # those came since
+            newest = store.num_pending(patterns, middle)
+            newest -= store.num_pending(patterns, end)  # those came since
             if newest <= self._keep:
                 self._high_seq = middle
             else:
@@ -74,27 +158,12 @@ class Purge:
         self._below_seq, self._keep = self._low_seq, 0
         return True
 
-    def _run(self) -> None:
-        try:
-            finished = self._remove_slice()
-            if finished:
-                self._stream.purged_subjects(self._pattern)
-        except StoreError as error:
-            self._done(error)
-            return
-        if finished:
-            self._done(self._thinning.removed)
-        else:
-            self._stream.context.clock.call_later(0, self._run)
-
     def _remove_slice(self) -> bool:
-        """Remove some messages; True when there is nothing left to remove."""
-        stream = self._stream
-        if stream.closed:
+        store = self._stream.store
+        if self._pattern == ALL:
+            self._thinning.removed = store.remove_below(self._below_seq)
             return True
-        if self._keep and not self._seek():
-            return False
-        return bool(self._thinning.take(stream.store, self._is_below, limits.PURGE_TURN_MSGS))
+        return bool(self._thinning.take(store, self._is_below, limits.PURGE_TURN_MSGS))
 
     def _is_below(self, state: SubjectState) -> bool:
         return state.first_seq < self._below_seq

@@ -6,6 +6,9 @@ Knows the account's streams and the order in which they come back; not what thei
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -17,20 +20,25 @@ from leafnode.store.api import is_unfinished
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.stream import Stream
+    from leafnode.jetstream.undo import Undo
     from leafnode.store.api import StreamRecord
+
+log = logging.getLogger(__name__)
 
 
 class Recovery:
     """Takes over what the stores hold: 1,000 streams at once held the loop for 0.45 s."""
 
-    __slots__ = ("_found", "_jetstream", "_unread", "_waiting")
+    __slots__ = ("_adopted", "_found", "_jetstream", "_unread", "_waiting")
 
     def __init__(self, jetstream: AccountJetStream) -> None:
         self._jetstream = jetstream
         self._unread: dict[str, StreamRecord] = {}  # by name: not taken over yet
-        self._found: list[Stream] = []
+        self._found: list[tuple[StreamRecord, Stream]] = []
+        self._adopted: dict[tuple[str, str], None] = {}  # storages and names, not looked at yet
         self._waiting = 1  # windows that are read, and the walk that has them read
 
     def start(self, ready: Callable[[], None]) -> None:
@@ -45,15 +53,63 @@ class Recovery:
                     self._unread[record.name] = record
         self._go_through(self._read_back(ready))
 
-    def skip(self, name: str) -> None:
-        """Leave a stream out that the store read from disk again: whoever was told takes it over,
-        as it is now.
-        """
+    def adopted(self, storage: str, undo: Undo, account: str, name: str) -> None:
+        """The store read this stream from disk again, after a commit failed."""
+        js = self._jetstream
+        if account != js.context.account.name or js.is_shut_down:
+            return
+        undo.take()
+        if is_unfinished(name):
+            if name not in js.unfinished:  # it could not be deleted when its restore failed
+                drop = partial(js.drop_unfinished, js.context.store_of(storage), name)
+                js.context.clock.call_later(0, drop)
+            return
         self._unread.pop(name, None)
+        stream = js.streams.get(name)
+        if stream is not None and stream.config.storage == storage:
+            stream.rolled_back()
+        if not self._adopted:  # not now: what follows may stage changes
+            js.context.clock.call_later(0, self._take_back)
+        self._adopted[storage, name] = None
 
     def abandon(self) -> None:
         """Leave all out that were not taken over: they are deleted, or JetStream is off."""
         self._unread.clear()
+
+    def _take_back(self) -> None:
+        """Know what the stores have: what could not be deleted, and changed, is as it was."""
+        adopted, self._adopted = self._adopted, {}
+        js = self._jetstream
+        found = [
+            (record, js.config_of(record.name))
+            for storage in ("file", "memory")
+            for record in js.context.store_of(storage).streams()
+            if record.account == js.context.account.name and (storage, record.name) in adopted
+        ]
+        self._go_through(self._taken_back(found))
+
+    def _taken_back(self, found: list[tuple[StreamRecord, StreamConfig | None]]) -> Iterator[None]:
+        js = self._jetstream
+        for record, config in found:
+            stream = js.streams.get(record.name)
+            with self._others_go_on(record):
+                if js.is_shut_down or not js.is_stored(record):
+                    pass  # it is gone meanwhile
+                elif stream is None:
+                    log.warning("Stream is there again: stream=%s", record.name)
+                    stream = js.recover_stream(record)
+                    DedupeRebuild(stream, partial(open_stream, stream)).start()
+                elif stream.store is record.store and stream.config is config:
+                    js.agree(stream, record)
+            yield from _steps_of(stream)
+
+    @contextmanager
+    def _others_go_on(self, record: StreamRecord) -> Iterator[None]:
+        """One stream that cannot be taken over keeps no other from it."""
+        try:
+            yield
+        except Exception:  # boundary: one stream
+            log.exception("Stream is not served: account=%s stream=%s", record.account, record.name)
 
     def _go_through(self, steps: Iterator[None]) -> None:
         in_slices(self._jetstream.context.clock.call_later, steps, RECOVERED_PER_TURN)
@@ -66,24 +122,32 @@ class Recovery:
 
         while self._unread:
             record = self._unread.pop(next(iter(self._unread)))
-            self._waiting += 1
-            stream = self._jetstream.recover_stream(record)
-            self._found.append(stream)
-            DedupeRebuild(stream, one_done).start()
+            stream = None
+            with self._others_go_on(record):
+                stream = self._jetstream.recover_stream(record)
+                self._found.append((record, stream))
+                self._waiting += 1
+                try:
+                    DedupeRebuild(stream, one_done).start()
+                except BaseException:
+                    one_done()
+                    raise
             yield from _steps_of(stream)
         one_done()
 
     def _open(self, ready: Callable[[], None]) -> Iterator[None]:
         """Open all, then the API, then what asks others through the API: mirrors and sources."""
         found, self._found = self._found, []
-        for stream in found:
-            _serve(stream)
+        for record, stream in found:
+            with self._others_go_on(record):
+                _serve(stream)
             yield from _steps_of(stream)
         self._jetstream.open_api()
         ready()
-        for stream in found:
+        for record, stream in found:
             if not stream.closed:
-                stream.origins.open()
+                with self._others_go_on(record):
+                    stream.origins.open()
                 yield
 
 
@@ -102,6 +166,6 @@ def _serve(stream: Stream) -> None:
         consumer.open()
 
 
-def _steps_of(stream: Stream) -> Iterator[None]:
+def _steps_of(stream: Stream | None) -> Iterator[None]:
     """Yield as many steps as it takes to build or open a stream."""
-    return repeat(None, 1 + len(stream.consumers))
+    return repeat(None, 1 if stream is None else 1 + len(stream.consumers))

@@ -61,7 +61,7 @@ def reset(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     seq = body.seq or consumer.pending.reset_seq()
     if body.seq:
         _check(consumer, seq)
-    consumer.reset(seq)
+    js.consumers.reset(consumer, seq)
     stream.remove_done()  # what lies before it
     if header.get(request.block, IDENTITY) is not None:  # whoever sources asks whose stream it is
         request.lines.append((IDENTITY, stream.identity))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import StoreError, StoreFailed
 from leafnode.go_time import format_time
 from leafnode.jetstream import erased_ids, interest, wire
 from leafnode.jetstream.ages import Ages
@@ -19,13 +19,15 @@ from leafnode.jetstream.counters import Counters
 from leafnode.jetstream.dedupe import DedupeWindow
 from leafnode.jetstream.direct_get import DirectGet
 from leafnode.jetstream.enforcement import Enforcement
+from leafnode.jetstream.errands import Errands
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.markers import Markers
 from leafnode.jetstream.origins import Origins
-from leafnode.jetstream.purge import Purge
+from leafnode.jetstream.purge import ALL, Purge
 from leafnode.jetstream.scheduler import Scheduler
 from leafnode.jetstream.trouble import Trouble
+from leafnode.jetstream.undo import Undo
 from leafnode.nuid import hash8
 from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_literal, is_subset
@@ -52,7 +54,9 @@ class Stream:
         store: StreamStore,
         *,
         quota: Quota | None = None,
+        undo: Undo | None = None,
     ) -> None:
+        """`undo` is that of its store and account; without one it has its own."""
         self.context = context
         self.config = config
         self.created_ns = created_ns
@@ -60,6 +64,7 @@ class Stream:
         self.quota = quota  # of all streams with this storage; None: no bound
         self.trouble = Trouble(context.clock, f"stream={config.name}")
         self.root: Store = context.store_of(config.storage)
+        self.undo = undo or Undo(self.root)
         self.consumers: dict[str, Consumer] = {}
         self.dedupe = DedupeWindow(config.duplicate_window, limits.DEDUPE_IDS_MAX)
         self.last_msg_id = b""  # of the newest message; empty when it had none
@@ -75,7 +80,7 @@ class Stream:
         self.origins = Origins(self, self._ingest)
         self.ages = Ages(self)
         self.enforcement = Enforcement(self)
-        self._sweep = interest.Sweep(self)
+        self.errands = Errands(self)
         self._woken_seq = store.committed_seq()
         store.when_erased(partial(erased_ids.keep, self))
 
@@ -106,9 +111,14 @@ class Stream:
         Limits are enforced first: what they removed shortly before a crash may be there again.
         """
         self._subscribe()
-        self.enforcement.start(subjects=False)
+        self.enforcement.resume()
         self.ages.look()
         self.scheduler.open()
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on with what was cut off: by the last stop, or when the store went back."""
+        self.errands.resume()
         self.remove_done()
 
     def close(self, *, for_good: bool = False) -> None:
@@ -124,14 +134,14 @@ class Stream:
         self.origins.close(for_good=for_good)
         self.ages.close()
         self.scheduler.close()
+        self.enforcement.close()
+        self.errands.close(StoreFailed("the stream is deleted") if for_good else None)
         self.store.when_erased(None)
 
     def update(self, config: StreamConfig) -> None:
         """Take over a checked configuration. `enforcement.after` tells when its limits hold."""
-        retention, self.config = self.config.retention, config
-        self.dedupe.window_ns = config.duplicate_window
-        self._ingest.configure()
-        self._subscribe()
+        retention = self.config.retention
+        self._configure(config)
         self.enforcement.start(subjects=True)
         self.ages.look()
         if config.retention != retention:
@@ -140,6 +150,18 @@ class Stream:
             else:
                 self.interest_changed()
         self.origins.open()
+
+    def undo_update(self, config: StreamConfig) -> None:
+        """Go by the configuration of before an update. Stages nothing, not now."""
+        self._configure(config)
+        self.ages.rearm()
+        self.context.clock.call_later(0, self._go_on)
+
+    def _configure(self, config: StreamConfig) -> None:
+        self.config = config
+        self.dedupe.window_ns = config.duplicate_window
+        self._ingest.configure()
+        self._subscribe()
 
     def _subscribe(self) -> None:
         account = self.context.account
@@ -180,34 +202,33 @@ class Stream:
         if newest is not None and newest[0] > self._woken_seq:  # it was kept, whatever was reported
             self.last_msg_id = self.kept_msg_id = newest[1]
         self._ingest.rolled_back()
+        self.markers.rolled_back()
         self.ages.rolled_back()
         self.scheduler.rolled_back()
         self.origins.rolled_back()
+        self.errands.rolled_back()
+        self.enforcement.rolled_back()
         self.freed()
         for consumer in tuple(self.consumers.values()):
             consumer.rolled_back()
-        self.context.clock.call_later(0, self._enforce_again)
+        self.context.clock.call_later(0, self._go_on)
 
-    def _enforce_again(self) -> None:
-        """Remove what limits had removed, lazily, before the store went back."""
-        if not self.closed:
-            self.enforcement.start(subjects=False)
+    def _go_on(self) -> None:
+        """The store went back: remove what limits had removed, lazily, and go on with the rest."""
+        if self.closed or isinstance(self.root.failed(), StoreFailed):  # it will be read again
+            return
+        self.enforcement.resume()
+        self.origins.open()
+        self.resume()
 
     def roll_up(self, subject: bytes, seq: int, *, everything: bool) -> None:
         """Remove what a roll-up message replaces: all before it, or of its subject only.
 
         A subject with wildcards, as a key-value client purges several keys, replaces what matches.
         """
-        if not everything and not is_literal(subject):
-            Purge(self, subject, seq, 0, self._rolled_up).start()
-            return
-        if everything:
-            self.store.remove_below(seq)
-            self.purged_front(self.store.state().first_seq)
-            return
-        while (state := self.store.subject_state(subject)) and state.first_seq < seq:
-            self.store.remove([state.first_seq])
-            self.removed_some()
+        pattern = ALL if everything else subject
+        follow = everything or not is_literal(subject)
+        self.errands.start(Purge(self, pattern, seq, 0, follow=follow))
 
     def end_schedule(self, subject: bytes) -> None:
         """Remove the schedule that a subject has."""
@@ -219,10 +240,6 @@ class Stream:
     def store_scheduled(self, subject: bytes, block: bytes, payload: bytes, *, ends: bytes) -> None:
         """Store the message of a schedule; `ends` is the schedule's subject when it is over."""
         self._ingest.store_own(subject, block, payload, ends=ends)
-
-    def _rolled_up(self, removed: int | StoreError) -> None:
-        if isinstance(removed, StoreError):
-            self.trouble.note("Roll-up not finished", removed)
 
     def acknowledged(self, consumer: Consumer, seqs: list[int]) -> None:
         """A consumer is done with messages: a work queue lets them go, in the ack's transaction,
@@ -244,13 +261,21 @@ class Stream:
         """A consumer is gone, or wants something else: what nobody needs any more goes. Before its
         position `from_seq` that was there for others, and stays unless there are none.
         """
-        if self.config.retention == "interest" and not self.closed:
-            self._sweep.start(from_seq if self.consumers else 0, only_done=False)
+        self._sweep(from_seq if self.consumers else 0, only_done=False)
 
     def remove_done(self) -> None:
         """What consumers have done with goes, if it is there yet; what none has had stays."""
-        if self.config.retention == "interest" and not self.closed:
-            self._sweep.start(0, only_done=True)
+        self._sweep(0, only_done=True)
+
+    def _sweep(self, from_seq: int, *, only_done: bool) -> None:
+        if self.config.retention != "interest" or self.closed:
+            return
+        sweep = interest.Sweep(self, from_seq, only_done=only_done)
+        try:
+            if not self.errands.adds(sweep.name, from_seq):
+                self.errands.start(sweep)
+        except StoreError as error:
+            sweep.end(error)
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""
@@ -294,19 +319,15 @@ class Stream:
             raise js_error(10109)
         if self.config.deny_purge:
             raise js_error(10110, "stream purge not permitted")
-        if pattern and pattern != b">":
-            Purge(self, pattern, below_seq, keep, done).start()
-            return
-        store = self.store
-        if keep:
-            removed = 0
-            while (state := store.state()).msgs > keep:
-                removed += store.remove_below(state.first_seq + state.msgs - keep)
-        else:
-            removed = store.remove_below(below_seq or store.last_seq() + 1)
+        self.errands.start(Purge(self, pattern or ALL, below_seq, keep, done))
+
+    def purged(self, pattern: bytes) -> None:
+        """What matches was removed up to some sequence; consumers follow."""
         self.freed()
-        self.purged_front(store.state().first_seq)
-        done(removed)
+        if pattern == ALL:
+            self.purged_front(self.store.state().first_seq)
+        else:
+            self._purged_subjects(pattern)
 
     def _once_durable(self, moves: list[tuple[Consumer, int]]) -> None:
         """Let consumers follow a removal when its COMMIT has returned: it may yet be undone."""
@@ -323,9 +344,7 @@ class Stream:
         if self.quota is not None:
             self.quota.spoil()
 
-    def purged_subjects(self, pattern: bytes) -> None:
-        """All messages of these subjects were removed up to some sequence; consumers follow."""
-        self.freed()
+    def _purged_subjects(self, pattern: bytes) -> None:
         first_seq = self.store.state().first_seq
         moves = []
         for consumer in tuple(self.consumers.values()):

@@ -9,7 +9,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import JetStreamError, StoreError
 from leafnode.go_time import format_time
 from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
@@ -72,10 +72,22 @@ def update(js: AccountJetStream, request: Request) -> None:
     """STREAM.UPDATE: answers when what is stored is within the limits."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
     stream = js.update_stream(request.args[0], body)
+    is_answered = False
+
+    def answer(what: dict[str, Any] | JetStreamError) -> None:
+        nonlocal is_answered
+        if not is_answered:
+            is_answered = True
+            request.finish(what)
+
+    def stored(error: StoreError | None) -> None:
+        if error is not None:  # what its limits were to remove is there again, too
+            answer(store_error(error))
 
     def updated() -> None:
-        request.finish(js_error(10059) if stream.closed else stream_info(js, stream))
+        answer(js_error(10059) if stream.closed else stream_info(js, stream))
 
+    stream.root.after_commit(stored)
     stream.enforcement.after(updated)
 
 

@@ -102,6 +102,7 @@ class FaultyDisk:
 
     faults: dict[str, sqlite3.OperationalError] = field(default_factory=dict)
     lies: bool = False  # what fails was done all the same
+    spared: int = 0  # so many that would fail are let through before
     statements: list[str] = field(default_factory=list)
     opened: int = 0
 
@@ -111,15 +112,18 @@ class FaultyDisk:
         self.opened += 1
         return connection
 
-    def fail(self, statement: str, code: int, text: str = "disk I/O error") -> None:
-        """Let statements that start so fail, until `heal`."""
+    def fail(
+        self, statement: str, code: int, text: str = "disk I/O error", *, spared: int = 0
+    ) -> None:
+        """Let statements that start so fail, until `heal`; the first ones may be spared."""
+        self.spared = spared
         error = sqlite3.OperationalError(text)
         error.sqlite_errorcode = code
         self.faults[statement] = error
 
     def heal(self) -> None:
         self.faults.clear()
-        self.lies = False
+        self.lies, self.spared = False, 0
 
     def execute(
         self, run: Callable[[str, Any], sqlite3.Cursor], sql: str, parameters: Any
@@ -127,6 +131,9 @@ class FaultyDisk:
         self.statements.append(sql)
         for start, error in self.faults.items():
             if sql.startswith(start):
+                if self.spared:
+                    self.spared -= 1
+                    break
                 if self.lies:
                     run(sql, parameters)
                 raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from leafnode.clock import NS_PER_S
@@ -35,6 +36,14 @@ class RealWorld(World):
     def restart(self) -> None:
         """The process dies, with all committed, and starts again on the same disk."""
         self.settle()
+        self._open_again()
+
+    def die(self) -> None:
+        """The process dies just now, and starts again on a disk that works."""
+        self.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+        self._open_again()
+
+    def _open_again(self) -> None:
         now_ns = self.clock.wall_ns()
         self.disk_world.close()
         self.disk_world = open_store(self._directory, self._bounds)
@@ -48,6 +57,12 @@ class RealWorld(World):
         for _ in range(5):
             self.disk_world.settle()
             self.clock.advance(0)
+
+    def turns(self, count: int = 40) -> None:
+        """Let so many turns of the loop pass, with a commit in each."""
+        for _ in range(count):
+            self.disk_world.settle()
+            self.clock.turn()
 
     def heal(self) -> None:
         """The disk works again, and the store notices."""

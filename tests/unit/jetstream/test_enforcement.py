@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreFailed
+from leafnode.errors import StoreBusy, StoreCorrupt
 from tests.unit.jetstream.archives import begin, send, take
 from tests.unit.jetstream.world import Msg, World
 
@@ -168,9 +168,9 @@ def test_a_start_after_a_crash_takes_turns_too(world: World) -> None:
     assert messages(world) == 2
 
 
-def test_what_the_store_refuses_is_noted_and_ends_it(world: World) -> None:
+def test_damage_is_noted_and_ends_it(world: World) -> None:
     answers = update(world, max_msgs_per_subject=1)
-    world.store.error = StoreFailed("fsync failed")
+    world.store.error = StoreCorrupt("a bit flipped")
 
     world.settle()
 

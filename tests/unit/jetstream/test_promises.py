@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafnode.errors import StoreFailed
 from leafnode.jetstream.api_types import StreamConfig
 from leafnode.jetstream.promises import Promises
 from tests.unit.jetstream.archives import give, take
@@ -66,7 +65,7 @@ def act(world: World, archives: dict[str, bytes], step: tuple[str, str, str, int
         case "fail":
             if name in world.js.streams:
                 js, stream = world.js, world.js.streams[name]
-                js._stream_updated(stream, stream.config, StoreFailed("no"))
+                js.configure(stream, stream.config)
         case _:
             world.restart()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from leafnode.limits import RECOVERED_PER_TURN
 from leafnode.routing.account import Account
@@ -100,8 +101,41 @@ def test_a_stream_that_the_store_reads_again_meanwhile_comes_back_once() -> None
     js.recover(lambda: None)
     last = f"S{COUNT - 1}"
     assert last not in js.streams
-    js._adopted(world.store, "$G", last)
+    for adopted in world.store.watchers:
+        adopted("$G", last)
     world.settle()
 
     assert len(js.streams) == COUNT
     assert len(account.sublist.match(f"s{COUNT - 1}.a".encode()).plain) == 1
+
+
+def test_a_stream_that_cannot_be_taken_over_keeps_no_other_from_it() -> None:
+    world = World()
+    for name in "ABC":
+        world.create_stream(name)
+    created_ns, _ = world.store.configs["$G", "B"]
+    world.store.configs["$G", "B"] = created_ns, b'{"name":'
+
+    world.restart()
+
+    assert world.ready
+    assert sorted(world.js.streams) == ["A", "C"]
+    assert world.request("a.x")[0].payload == b'{"stream":"A","seq":1}'
+    code = world.error("STREAM.CREATE.B", {"name": "B"})[1]
+    assert code == 10077  # it is not lost
+
+
+def test_a_consumer_that_cannot_be_taken_over_keeps_its_stream_from_losing_for_it() -> None:
+    world = World()
+    for name in "ABC":
+        world.create_stream(name, retention="interest")
+        world.create_consumer(name)
+    world.publish("b.x")
+    kept = world.store.kept["$G", "B"]
+    kept["C"] = replace(kept["C"], config=b'{"ack_policy":5}')
+
+    world.restart()
+
+    assert world.ready
+    assert sorted(world.js.streams) == ["A", "C"]
+    assert len(world.store.stores["$G", "B"].msgs) == 1

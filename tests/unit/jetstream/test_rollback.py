@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode.clock import NS_PER_S
+from leafnode.errors import StoreFull
 from tests.unit.jetstream.real_world import RealWorld
+from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,3 +229,303 @@ def test_an_empty_stream_says_when_it_stored_last_not_what_failed(
 
     assert world.state()["messages"] == 0
     assert world.state()["last_ts"] == stored
+
+
+def config_of(world: RealWorld) -> dict[str, Any]:
+    config: dict[str, Any] = world.api("STREAM.INFO.S")["config"]
+    return config
+
+
+@LOST
+def test_of_two_updates_in_one_failed_commit_nothing_is_left(world: RealWorld, code: int) -> None:
+    world.create_stream(description="as it was", max_msgs=100)
+    world.settle()
+    before = config_of(world)
+    world.disk.fail("COMMIT", code)
+    answers = [
+        world.request("$JS.API.STREAM.UPDATE.S", json.dumps({**before, **change}).encode())
+        for change in ({"description": "one"}, {"description": "two", "max_msgs": 5})
+    ]
+    world.turns()
+
+    world.heal()
+
+    assert [len(one) for one in answers] == [1, 1]
+    assert all(b"error" in one[0].payload for one in answers)
+    assert config_of(world) == before
+    world.restart()
+    assert config_of(world) == before
+
+
+def test_an_update_that_was_stored_all_the_same_holds(world: RealWorld) -> None:
+    world.create_stream()
+    before = config_of(world)
+    world.disk.lies = True
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    assert "error" in world.api("STREAM.UPDATE.S", {**before, "description": "new"})
+    world.heal()
+
+    assert config_of(world)["description"] == "new"
+
+
+@LOST
+@pytest.mark.parametrize("storage", [False, True])
+def test_an_update_of_a_consumer_that_was_refused_is_not_stored_later(
+    world: RealWorld, code: int, storage: bool
+) -> None:
+    world.create_stream()
+    for letter in "abab":
+        world.put(f"s.{letter}", letter.encode())
+    world.create_consumer(filter_subject="s.a", mem_storage=storage)
+    world.fetch({"batch": 1, "expires": NS_PER_S})
+    world.clock.advance(NS_PER_S)
+    world.settle()
+    before = world.info()["config"]
+    world.disk.fail("COMMIT", code)
+    changed = before | {"filter_subject": "s.b", "description": "new"}
+    world.publish("s.a", b"lost")  # what a consumer in memory has to wait for
+    answer = world.api("CONSUMER.CREATE.S.C", {"stream_name": "S", "config": changed})
+    assert "error" in answer
+
+    world.heal()
+    heard = world.fetch({"batch": 1, "expires": NS_PER_S})
+    world.clock.advance(NS_PER_S)
+    world.settle()
+
+    assert world.info()["config"] == before
+    assert [one.payload for one in heard] == [b"a"]
+    if not storage:
+        world.restart()
+        assert world.info()["config"] == before
+
+
+@LOST
+@pytest.mark.parametrize("pause_until", ["", "2999-01-01T00:00:00Z"])
+def test_a_pause_that_was_refused_is_none(world: RealWorld, code: int, pause_until: str) -> None:
+    world.create_stream()
+    world.put("s.a")
+    world.create_consumer(**({} if pause_until else {"pause_until": "2999-01-01T00:00:00Z"}))
+    world.settle()
+    before = world.info()["config"]
+    world.disk.fail("COMMIT", code)
+    body = {"pause_until": pause_until} if pause_until else None
+    assert "error" in world.api("CONSUMER.PAUSE.S.C", body)
+
+    world.heal()
+    world.clock.advance(NS_PER_S)
+    world.settle()
+
+    assert world.info()["config"] == before
+    heard = world.fetch({"batch": 1, "expires": NS_PER_S})
+    assert [one.subject for one in heard if one.reply] == ([b"s.a"] if pause_until else [])
+
+
+@LOST
+def test_a_reset_that_was_refused_leaves_the_acks_of_before_and_after_it_alone(
+    world: RealWorld, code: int
+) -> None:
+    world.create_stream(retention="workqueue")
+    for number in range(4):
+        world.put("s.a", b"%d" % number)
+    world.create_consumer()
+    world.settle()
+    first = world.fetch({"batch": 2, "expires": NS_PER_S})
+    world.clock.advance(NS_PER_S)
+    world.settle()
+    world.disk.fail("COMMIT", code)
+
+    confirmed = world.request(first[0].reply.decode(), b"+ACK")
+    answers = world.request("$JS.API.CONSUMER.RESET.S.C", b'{"seq":1}')
+    again = World.fetch(world, {"batch": 4, "no_wait": True})
+    world.clock.turn()
+    for one in again:
+        if one.reply:
+            world.publish(one.reply.decode(), b"+ACK")
+    world.turns()
+    world.heal()
+
+    assert confirmed == []
+    assert b"error" in answers[0].payload
+    assert world.state()["messages"] == 4
+    info = world.info()
+    assert (info["num_ack_pending"], info["num_pending"]) == (2, 2)
+    assert info["delivered"]["consumer_seq"] == 2
+    heard = world.fetch({"batch": 4, "expires": NS_PER_S})
+    assert sorted(one.payload for one in heard) == [b"0", b"2", b"3"]  # the first comes again
+    for one in [first[1], *heard]:
+        world.publish(one.reply.decode(), b"+ACK")
+    world.settle()
+    assert world.state()["messages"] == 0
+
+
+@LOST
+def test_what_was_given_up_can_be_acknowledged_after_a_failure(world: RealWorld, code: int) -> None:
+    world.create_stream(retention="workqueue")
+    world.put("s.a")
+    world.create_consumer(max_deliver=1, ack_wait=NS_PER_S)
+    (out,) = world.fetch({"batch": 1, "expires": NS_PER_S})
+    world.clock.advance(2 * NS_PER_S)
+    world.settle()
+    assert world.info()["num_ack_pending"] == 0
+    world.disk.fail("COMMIT", code)
+    assert world.request(out.reply.decode(), b"+ACK") == []
+    world.settle()
+    world.heal()
+    assert world.state()["messages"] == 1
+
+    confirmed = world.request(out.reply.decode(), b"+ACK")
+    world.settle()
+
+    assert len(confirmed) == 1
+    assert world.state()["messages"] == 0
+
+
+@LOST
+def test_what_was_delivered_without_acks_goes_though_the_commit_of_that_failed(
+    world: RealWorld, code: int
+) -> None:
+    world.create_stream(retention="interest")
+    world.create_consumer(ack_policy="none", deliver_subject="taken")
+    world.put("s.a")
+    world.settle()
+    world.disk.fail("COMMIT", code)
+    taken = world.listen("taken")
+    world.settle()
+    assert len(taken) == 1
+
+    world.heal()
+
+    assert world.state()["messages"] == 0
+    world.restart()
+    assert world.state()["messages"] == 0
+
+
+@LOST
+def test_consumers_in_memory_outlive_the_deletion_of_their_stream_that_failed(
+    world: RealWorld, code: int
+) -> None:
+    world.create_stream()
+    world.put("s.a")
+    world.create_consumer()
+    world.create_consumer(name="M", mem_storage=True)
+    world.settle()
+    world.disk.fail("COMMIT", code)
+    assert "error" in world.api("STREAM.DELETE.S")
+
+    world.heal()
+
+    for name in "CM":
+        (heard,) = world.fetch({"batch": 1, "expires": NS_PER_S}, name=name)
+        assert heard.subject == b"s.a"
+
+
+def test_a_consumer_that_came_and_went_in_a_failed_commit_is_not_there(world: RealWorld) -> None:
+    world.create_stream()
+    world.settle()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    body = json.dumps({"stream_name": "S", "config": {"name": "C", "durable_name": "C"}}).encode()
+    world.request("$JS.API.CONSUMER.CREATE.S.C", body)
+    world.request("$JS.API.CONSUMER.DELETE.S.C")
+    world.turns()
+    world.heal()
+
+    assert world.api("CONSUMER.NAMES.S")["total"] == 0
+
+
+def test_a_stream_in_memory_has_nothing_to_do_with_the_disk(world: RealWorld) -> None:
+    world.create_stream()
+    world.settle()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    lost = world.request("s.a")
+
+    answer = world.request(
+        "$JS.API.STREAM.CREATE.M", json.dumps({"name": "M", "storage": "memory"}).encode()
+    )
+    world.settle()
+
+    assert b"error" in lost[0].payload
+    assert b"error" not in answer[0].payload
+
+
+@LOST
+def test_a_purge_marker_that_was_never_stored_makes_no_other_message_quiet(
+    world: RealWorld, code: int
+) -> None:
+    ttl = {"Nats-TTL": "2s"}
+    config = {"allow_msg_ttl": True, "subject_delete_marker_ttl": 2 * NS_PER_S}
+    world.create_stream(allow_rollup_hdrs=True, **config)
+    world.settle()
+    world.disk.fail("COMMIT", code)
+    assert "error" in world.put("s.a", headers={"KV-Operation": "PURGE", **ttl})
+    world.heal()
+    assert world.put("s.b", headers=ttl)["seq"] == 1
+
+    world.clock.advance(5 * NS_PER_S)
+    world.settle()
+
+    assert world.state()["last_seq"] == 2
+
+
+@LOST
+def test_a_message_that_ages_while_its_own_commit_fails_leaves_no_other_to_age(
+    world: RealWorld, code: int
+) -> None:
+    world.create_stream(allow_msg_ttl=True)
+    world.put("s.x", headers={"Nats-TTL": "2s"})
+    world.disk.fail("COMMIT", code)
+    answers = world.request("s.a", headers={"Nats-TTL": "1s"})
+    world.clock.advance(3 * NS_PER_S)  # it is due before the disk has answered
+    world.turns()
+    world.heal()
+    assert b"error" in answers[0].payload
+    assert world.put("s.b")["seq"] == 2
+
+    world.clock.advance(60 * NS_PER_S)
+    world.settle()
+
+    assert world.state()["messages"] == 1
+
+
+def test_a_marker_that_finds_the_disk_full_comes_when_there_is_room(world: RealWorld) -> None:
+    config = {"allow_msg_ttl": True, "subject_delete_marker_ttl": 60 * NS_PER_S}
+    world.create_stream(allow_rollup_hdrs=True, **config)
+    world.put("s.a", headers={"Nats-TTL": "60s"})
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.put("s.b")
+    world.disk.heal()
+    world.store.committer.no_room = StoreFull("no room yet")
+    world.store._retry_timer.cancel()
+    world.clock.advance(65 * NS_PER_S)
+    world.settle()
+    assert world.state()["messages"] == 0
+    world.store.committer.no_room = None
+
+    world.clock.advance(10 * NS_PER_S)
+    world.settle()
+
+    (subject,) = world.api("STREAM.INFO.S", {"subjects_filter": ">"})["state"]["subjects"]
+    assert subject == "s.a"
+
+
+@LOST
+def test_what_was_refused_is_not_told_as_an_event(world: RealWorld, code: int) -> None:
+    world.create_stream()
+    world.create_consumer()
+    world.settle()
+    told = world.listen("$JS.EVENT.ADVISORY.*.*.>")
+    told_of_streams = world.listen("$JS.EVENT.ADVISORY.STREAM.*.>")
+    world.disk.fail("COMMIT", code)
+
+    for endpoint, body in (
+        ("STREAM.CREATE.T", {"name": "T", "subjects": ["t"]}),
+        ("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "description": "new"}),
+        ("CONSUMER.CREATE.S.D", {"stream_name": "S", "config": {"name": "D"}}),
+        ("CONSUMER.PAUSE.S.C", {"pause_until": "2999-01-01T00:00:00Z"}),
+        ("CONSUMER.DELETE.S.C", None),
+        ("STREAM.DELETE.S", None),
+    ):
+        world.request(f"$JS.API.{endpoint}", b"" if body is None else json.dumps(body).encode())
+    world.turns()
+    world.heal()
+
+    assert told == told_of_streams == []

@@ -1,0 +1,235 @@
+"""Removals that take several commits: all of it, or nothing, whatever fails and whenever."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from leafnode.errors import StoreBusy
+from leafnode.jetstream import notes
+from tests.unit.jetstream.real_world import RealWorld
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNT = 12
+SLICE = 2
+CODES = pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL])
+PURGE = "$JS.API.STREAM.PURGE.S"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealWorld:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", SLICE)
+    made = RealWorld(tmp_path / "store")
+    made.create_stream(allow_rollup_hdrs=True)
+    fill(made)
+    return made
+
+
+def fill(world: RealWorld) -> None:
+    for number in range(COUNT):
+        world.put(f"s.{'abc'[number % 3]}", b"%d" % number)
+    world.settle()
+
+
+def messages(world: RealWorld) -> int:
+    count: int = world.state()["messages"]
+    return count
+
+
+def noted(world: RealWorld) -> list[str]:
+    return [name for name, _ in notes.kept(world.js.streams["S"])]
+
+
+def wait(world: RealWorld) -> None:
+    world.turns()
+
+
+@CODES
+def test_a_purge_whose_first_commit_fails_did_nothing(world: RealWorld, code: int) -> None:
+    world.disk.fail("COMMIT", code)
+
+    answers = world.request(PURGE, b'{"filter":"s.*"}')
+    wait(world)
+    world.heal()
+    wait(world)
+
+    assert json.loads(answers[0].payload)["error"]["err_code"] in {10047, 10077}
+    assert len(answers) == 1
+    assert (messages(world), noted(world)) == (COUNT, [])
+
+
+@CODES
+@pytest.mark.parametrize("spared", [1, 2])
+def test_a_purge_whose_later_commit_fails_goes_on_and_is_answered_then(
+    world: RealWorld, code: int, spared: int
+) -> None:
+    world.disk.fail("COMMIT", code, spared=spared)
+
+    answers = world.request(PURGE, b'{"filter":"s.*"}')
+    wait(world)
+    assert answers == []
+    world.heal()
+    wait(world)
+
+    assert json.loads(answers[0].payload)["purged"] == COUNT
+    assert (messages(world), noted(world)) == (0, [])
+
+
+def test_a_start_goes_on_with_a_purge_that_a_crash_cut_off(world: RealWorld) -> None:
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR, spared=2)
+    world.request(PURGE, b'{"filter":"s.*","keep":1}')
+    wait(world)
+
+    world.die()
+    wait(world)
+
+    assert (messages(world), noted(world)) == (1, [])
+    assert world.state()["first_seq"] == COUNT
+
+
+@pytest.mark.parametrize(
+    ("subject", "how", "left"), [("s.*", "sub", 1), ("s.a", "all", 1), ("s.a", "sub", 9)]
+)
+def test_a_roll_up_is_done_when_its_message_is_stored_and_not_else(
+    world: RealWorld, subject: str, how: str, left: int
+) -> None:
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    answers = world.request(subject, headers={"Nats-Rollup": how})
+    wait(world)
+    world.heal()
+    wait(world)
+    assert b"error" in answers[0].payload
+    assert messages(world) == COUNT
+
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR, spared=1)
+    answers = world.request(subject, headers={"Nats-Rollup": how})
+    wait(world)
+    assert b"error" not in answers[0].payload
+    world.die()
+    wait(world)
+
+    assert (messages(world), noted(world)) == (left, [])
+
+
+def test_a_roll_up_that_finds_the_store_busy_goes_on_later(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = world.js.streams["S"].store
+    remove = store.remove
+
+    def busy(seqs: list[int]) -> int:
+        monkeypatch.setattr(store, "remove", remove)
+        raise StoreBusy("not now")
+
+    monkeypatch.setattr(store, "remove", busy)
+    assert "error" not in world.put("s.a", headers={"Nats-Rollup": "sub"})
+
+    world.clock.advance(limits.DELIVER_RETRY_NS)
+    wait(world)
+
+    assert (messages(world), noted(world)) == (9, [])
+
+
+def interested(world: RealWorld, *names: str) -> None:
+    """Make S an interest stream that both consumers have not had yet."""
+    world.api("STREAM.DELETE.S")
+    world.create_stream(retention="interest")
+    for name in names:
+        world.create_consumer(name=name)
+    fill(world)
+
+
+@CODES
+@pytest.mark.parametrize("names", [["C"], ["C", "D"]])
+def test_a_consumer_that_could_not_be_deleted_misses_nothing(
+    world: RealWorld, code: int, names: list[str]
+) -> None:
+    interested(world, *names)
+    world.disk.fail("COMMIT", code)
+    answers = world.request("$JS.API.CONSUMER.DELETE.S.C")
+    wait(world)
+    world.heal()
+    wait(world)
+
+    assert b"error" in answers[0].payload
+    heard = world.fetch({"batch": COUNT, "expires": NS_PER_S})
+    assert [one.payload for one in heard] == [b"%d" % number for number in range(COUNT)]
+
+
+@CODES
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_nobody_needs_any_more_goes_though_a_commit_of_it_fails(
+    world: RealWorld, code: int, crashes: bool
+) -> None:
+    interested(world, "C", "D")
+    for one in world.fetch({"batch": COUNT, "expires": NS_PER_S}, name="D"):
+        world.publish(one.reply.decode(), b"+ACK")
+    world.clock.advance(NS_PER_S)
+    assert messages(world) == COUNT
+    world.disk.fail("COMMIT", code, spared=1)
+    answers = world.request("$JS.API.CONSUMER.DELETE.S.C")
+    wait(world)
+    assert b"success" in answers[0].payload
+
+    if crashes:
+        world.die()
+    else:
+        world.heal()
+    wait(world)
+
+    assert (messages(world), noted(world)) == (0, [])
+
+
+def test_two_deletions_are_one_sweep_that_goes_round_twice(world: RealWorld) -> None:
+    interested(world, "B", "C", "D")
+    for one in world.fetch({"batch": COUNT, "expires": NS_PER_S}, name="D"):
+        world.publish(one.reply.decode(), b"+ACK")
+    world.clock.advance(NS_PER_S)
+    world.settle()
+
+    answers: list[Any] = []
+    for name in "BC":
+        answers += [world.request(f"$JS.API.CONSUMER.DELETE.S.{name}")]
+        world.settle()
+    wait(world)
+
+    assert [b"success" in one[0].payload for one in answers] == [True, True]
+    assert (messages(world), noted(world)) == (0, [])
+
+
+@CODES
+@pytest.mark.parametrize("spared", [0, 1, 2])
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_limit_that_was_lowered_holds_or_is_the_old_one(
+    world: RealWorld, code: int, spared: int, crashes: bool
+) -> None:
+    world.disk.fail("COMMIT", code, spared=spared)
+    body = {"name": "S", "subjects": ["s.>"], "allow_rollup_hdrs": True, "max_msgs_per_subject": 1}
+    answers = world.request("$JS.API.STREAM.UPDATE.S", json.dumps(body).encode())
+    wait(world)
+    if crashes:
+        world.die()
+    else:
+        world.heal()
+    wait(world)
+
+    limit = world.api("STREAM.INFO.S")["config"]["max_msgs_per_subject"]
+    assert limit == (1 if spared else -1)
+    assert (messages(world), noted(world)) == (3 if spared else COUNT, [])
+    if not crashes:
+        assert [b"error" in one.payload for one in answers] == [not spared]
+
+
+def test_a_stream_that_is_deleted_meanwhile_ends_a_purge(world: RealWorld) -> None:
+    answers = world.request(PURGE, b'{"filter":"s.*"}')
+    world.js.delete_stream("S")
+    wait(world)
+
+    assert json.loads(answers[0].payload)["error"]["err_code"] == 10077
