@@ -14,7 +14,7 @@ from wsproto.extensions import Extension
 from wsproto.frame_protocol import Opcode, ParseFailed, RsvBits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wsproto.events import Event
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
@@ -57,8 +57,10 @@ class FrameRules(Extension):
 
     name = "rules"
 
-    def __init__(self, *, deflates: bool) -> None:
+    def __init__(self, *, deflates: bool, on_close: Callable[[], None] = lambda: None) -> None:
+        """`on_close` is called when a CLOSE comes, while messages may still be written."""
         self._deflates = deflates
+        self._on_close = on_close
         self._closes = False
         self.status = 0  # of the peer's CLOSE
 
@@ -78,6 +80,8 @@ class FrameRules(Extension):
         """Raise ParseFailed for bits that mean nothing here."""
         del proto, payload_length
         self._closes = opcode is Opcode.CLOSE
+        if self._closes:
+            self._on_close()
         if rsv.rsv2 or rsv.rsv3:
             raise ParseFailed("RSV2 and RSV3 must be clear")
         if rsv.rsv1:

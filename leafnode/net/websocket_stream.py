@@ -116,7 +116,7 @@ class WebSocketStream(Layer):
     def _open(self, *, deflates: bool, dials: bool, masks: bool = True) -> None:
         """Begin with frames."""
         self._deflates = deflates
-        self._rules = FrameRules(deflates=deflates)
+        self._rules = FrameRules(deflates=deflates, on_close=self._write_answers)
         extensions: list[Extension] = [self._rules]
         if deflates:
             extensions.append(BoundedDeflate(self._message_bytes_max))
@@ -163,6 +163,10 @@ class WebSocketStream(Layer):
 
     def _closed_by(self, frames: Frames, event: CloseConnection, code: int, text: str) -> None:
         """End it: the peer says so, or sent what cannot be."""
+        if not frames.is_ended_by_peer:
+            self._write_answers()
+        if self._frames is None:
+            return  # it did not take its answers
         self._frames = None
         if frames.is_ended_by_peer:
             self._wire.write([frames.send(event.response())])
@@ -179,6 +183,10 @@ class WebSocketStream(Layer):
             log.debug("Websocket closed: peer=%s mistake=%s", self.peer, text)
             self._wire.write([frames.send(CloseConnection(code=code, reason=text))])
         self._wire.close()
+
+    def _write_answers(self) -> None:
+        """Write what the peer is due for what stands before its end: behind a CLOSE nothing is."""
+        self._terms.turn.outbox.flush()
 
     # --- net.transport.Transport
 

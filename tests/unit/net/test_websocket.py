@@ -230,6 +230,26 @@ def test_a_close_is_answered_with_its_own_status() -> None:
 
 
 @pytest.mark.parametrize(
+    ("end", "status"), [(frame(CLOSE, struct.pack("!H", 1000)), 1000), (frame(3, b"x"), 1002)]
+)
+def test_what_was_asked_before_the_end_of_the_same_read_is_answered(
+    end: bytes, status: int
+) -> None:
+    world = World()
+    plain = world.client()
+    plain.says(b"SUB a 1\r\n")
+    lines = b'CONNECT {"verbose":true}\r\nSUB a 1\r\nPUB a 2\r\nhi\r\nPING\r\n'
+
+    *answers, close = world.browser().sends(frame(BINARY, lines), end)
+
+    text = b"".join(one.data for one in answers)
+    assert text == b"+OK\r\n+OK\r\n+OK\r\nMSG a 1 2\r\nhi\r\nPONG\r\n"
+    assert (close.opcode, close.code) == (CLOSE, status)
+    assert plain.hears() == b"MSG a 1 2\r\nhi\r\n"
+    assert world.server.registry.open.keys() == {plain.cid}
+
+
+@pytest.mark.parametrize(
     ("line", "error", "code", "reason"),
     [
         (b"FOO\r\n", b"-ERR 'Unknown Protocol Operation'\r\n", 1002, b"Protocol Violation"),
