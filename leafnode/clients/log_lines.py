@@ -46,6 +46,13 @@ _DEBUG_TEXTS: Final[dict[type[ProtocolError], str]] = {
 }
 
 
+_WITH_DETAILS: Final = (
+    errors.PermissionsViolation,
+    errors.AuthorizationViolation,
+    errors.ConnectMalformed,
+)
+
+
 class Named(Protocol):
     """What a client must tell to be named."""
 
@@ -106,8 +113,13 @@ def _user_label(connect: Connect, identity: Identity) -> str:
     return f"user:{identity.user}" if is_named else ""
 
 
+def is_told(error: ProtocolError) -> bool:
+    """Say whether a line tells of an error at its own level."""
+    return isinstance(error, _WITH_DETAILS) or type(error) in _TEXTS
+
+
 def error_text(client: Named, error: ProtocolError) -> str:
-    """Return what is told of an error at its own level; empty: nothing is."""
+    """Return what that line says."""
     match error:
         case errors.ReplyViolation(args=(_, reply, *_)):
             return f"Publish Violation - Reply {_go_quoted(reply)}"
@@ -127,7 +139,7 @@ def error_text(client: Named, error: ProtocolError) -> str:
         case errors.ConnectMalformed():
             return str(error)
         case _:
-            return _TEXTS.get(type(error), "")
+            return _TEXTS[type(error)]
 
 
 def _who(connect: Connect) -> str:
@@ -165,8 +177,8 @@ class ErrorLines:
         """Write a line for the error, if one is due and there is room."""
         if text := _DEBUG_TEXTS.get(type(error), ""):
             log.debug("%s - %s", label(client), text)
-        elif (text := error_text(client, error)) and self.has_room(now_ns):
-            log.error("%s - %s", label(client), text)
+        elif is_told(error) and self.has_room(now_ns):  # a text may hold 4 KB, so it comes last
+            log.error("%s - %s", label(client), error_text(client, error))
 
     def has_room(self, now_ns: int) -> bool:
         """Say whether one more line may be written, and count it as such."""

@@ -272,11 +272,14 @@ class Judge:
 
 
 def opened(header_size: int, body: bytes) -> tuple[int, bytes, dict[bytes, bytes]]:
-    """Return the message without a status, and those lines of its header that may matter."""
+    """Return the message without a status, and those lines of its header that may matter.
+
+    What is larger than a header may be is not read on: it is refused.
+    """
     fields: dict[bytes, bytes] = {}
     if header_size:
         header_size, body = _without_status(header_size, body)
-        block = body[:header_size]
+        block = body[: min(header_size, limits.MAX_HEADER_BYTES)]
         if b"\nNats-" in block or b"\nKV-" in block:
             fields = dict(reversed(header.parse(block)))
     return header_size, body, fields

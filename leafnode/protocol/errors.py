@@ -192,13 +192,13 @@ class TooManyTokens(PermissionsViolation):
 
 def quoted(text: bytes) -> bytes:
     """Return it as Go's %q shows it: in quotes, with what cannot be printed escaped."""
-    shown = "".join(map(_shown, text.decode("utf-8", "surrogateescape")))
+    shown = text.decode("utf-8", "surrogateescape").translate(_QUOTED)
+    if not shown.isprintable():  # more than control characters and odd bytes: one by one
+        shown = "".join(map(_shown, shown))
     return b'"%b"' % shown.encode()
 
 
 def _shown(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
     if char.isprintable():
         return char
     code = ord(char)
@@ -207,6 +207,11 @@ def _shown(char: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+# A whole subject of them is the work of one call.
+_QUOTED: Final = {code: _shown(chr(code)) for code in (*range(32), 127, *range(0xDC80, 0xDD00))}
+_QUOTED.update({ord(char): escaped for char, escaped in _ESCAPES.items()})
 
 
 def wire_line(error: ProtocolError) -> bytes:

@@ -54,6 +54,9 @@ class Function(Enum):
     RANDOM = "random"
 
 
+_WHOLE: Final = frozenset({Function.LITERAL, Function.WILDCARD, Function.RANDOM})
+
+
 class _Part(NamedTuple):
     function: Function
     indexes: tuple[int, ...] = ()  # wildcards from 1 while parsing, source tokens from 0 then
@@ -64,7 +67,7 @@ class _Part(NamedTuple):
 class Transform:
     """Makes one subject of another. `strict` transforms can be turned round: imports need that."""
 
-    __slots__ = ("_parts", "_rest_at", "destination", "is_fixed", "source")
+    __slots__ = ("_parts", "_rest_at", "byte_work", "destination", "is_fixed", "source")
 
     def __init__(self, source: bytes, destination: bytes, *, strict: bool = False) -> None:
         """Raises TransformError."""
@@ -90,6 +93,10 @@ class Transform:
         self._rest_at = len(source_tokens) - 1 if full else -1
         self._parts = parts[:-1] if full else parts
         self.is_fixed = all(part.function is not Function.RANDOM for part in parts)
+        # How often a byte of the subject is gone through, at most: whoever applies it counts that.
+        self.byte_work = sum(
+            max(1, len(one.indexes)) for one in parts if one.function not in _WHOLE
+        )
 
     def apply(self, subject: bytes, random: Random | None = None) -> bytes:
         """Return what a literal subject that the source matches becomes.

@@ -72,7 +72,9 @@ class Mappings:
     def __init__(
         self, entries: Iterable[MappedSubject], random: Random, payer: Outbox | None = None
     ) -> None:
-        """Where sources branch, finding the one of a subject is work of the payer's turn."""
+        """Where sources branch, finding the one of a subject is work of the payer's turn, and so is
+        what is done with each byte of it.
+        """
         self._all = list(entries)
         self._first = FirstMatch(entry.source for entry in self._all)
         self._random = random
@@ -95,7 +97,7 @@ class Mappings:
         transform = entry.only
         if transform is None or not transform.is_fixed:
             return None
-        return transform.apply(subject)
+        return self._apply(transform, subject)
 
     def choose(self, subject: bytes) -> bytes:
         """Return where one message goes; empty: it is lost."""
@@ -104,12 +106,17 @@ class Mappings:
             return subject
         only = entry.only
         if only is not None:
-            return only.apply(subject, self._random)
+            return self._apply(only, subject)
         number = self._random.randrange(_ALL_PERCENT)
         for below, transform in entry.choices:
             if number < below:
-                return transform.apply(subject, self._random)
+                return self._apply(transform, subject)
         return b""
+
+    def _apply(self, transform: Transform, subject: bytes) -> bytes:
+        if self._payer is not None and transform.byte_work:
+            self._payer.work_left -= transform.byte_work * len(subject)
+        return transform.apply(subject, self._random)
 
     def _find(self, subject: bytes) -> MappedSubject | None:
         if self._payer is not None:

@@ -131,6 +131,7 @@ def _publish(
     # A leaf link's rules speak of what its hub sent, a client's of where that leads.
     violation = _violation(peer, published if peer.is_leaf else subject, args.reply)
     if violation is not None:
+        peer.outbox.work_left -= len(violation.wire_text) // 2
         if trace is not None:
             trace.refused(violation.wire_text.decode("utf-8", "replace"))
         if peer.kind is Kind.CLIENT:

@@ -10,7 +10,6 @@ Truth: nats-server 2.15.1 server/msgtrace.go; measured.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.config.options import SYSTEM_ACCOUNT
@@ -33,8 +32,6 @@ HOP: Final = b"Nats-Trace-Hop"
 ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
-# Our own names are taken as they are spelled, as `protocol.header` does; that of W3C in any case.
-_ASKING: Final = re.compile(rb"\r\n(Nats-Trace-[^:\r\n]*|(?i:traceparent)):")
 _TRUE: Final = frozenset({b"1", b"true", b"on"})
 _SAMPLED: Final = 1  # the flag of a traceparent
 
@@ -320,22 +317,18 @@ def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], trace
 
 
 def _fields(block: bytes) -> dict[bytes, bytes] | None:
-    """Return the first value of each header that matters, or None where none asks for a trace."""
-    fields: dict[bytes, bytes] = {}
-    wanted = False
-    for match in _ASKING.finditer(block):
-        name, end = match[1], block.find(b"\r\n", match.end())
-        value = block[match.end() : end if end >= 0 else len(block)].strip()
-        if not value:
-            continue
-        if name == DEST:
-            if value == DISABLED:
-                return None
-            wanted = True
-        elif name.lower() == _PARENT and _is_sampled(value):
-            wanted = True
-        fields.setdefault(name, value)
-    return fields if wanted else None
+    """Return the first value of each header that matters, or None where none asks for a trace.
+
+    Of each name SAME_HEADER_MAX lines are looked at, of W3C's in any case.
+    """
+    if DISABLED in header.some(block, DEST):
+        return None
+    found = {name: header.some(block, name) for name in (DEST, ONLY, HOP, ORIGIN_ACCOUNT)}
+    fields = {name: lines[0] for name, lines in found.items() if lines}
+    if DEST in fields:
+        return fields
+    parents = header.values(block, block.lower(), _PARENT)
+    return fields if any(_is_sampled(value.strip()) for _, value in parents) else None
 
 
 def _is_sampled(value: bytes) -> bool:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from leafnode import go_json
 from leafnode.go_time import format_time
-from leafnode.limits import TRACE_HEADERS_MAX, TRACE_LOG_NS
+from leafnode.limits import (
+    TRACE_HEADER_BYTES_MAX,
+    TRACE_HEADERS_MAX,
+    TRACE_LOG_NS,
+    TRACE_PACKED_BYTES_MAX,
+)
 from leafnode.monitor.steps import finish
 from leafnode.protocol import header
 from leafnode.system.encoding import encoded
@@ -50,7 +55,9 @@ class TraceEvents:
     def send(self, trace: Trace) -> None:
         """Publish a trace in the account of the message, as the server."""
         body = go_json.encode(self.message(trace))
-        block, body = finish(encoded(trace.header, body))
+        # To pack much would take the loop's time: that leaves as it is.
+        packs = len(body) <= TRACE_PACKED_BYTES_MAX
+        block, body = finish(encoded(trace.header if packs else b"", body))
         self.sent += 1
         trace.account.announce(trace.dest, block + body, header_size=len(block))
 
@@ -69,9 +76,11 @@ class TraceEvents:
 def _fields(block: bytes) -> dict[str, list[str]]:
     """Return headers with their values, names as they are spelled, in their order.
 
-    Of a message with more than TRACE_HEADERS_MAX the first ones.
+    Of a message with more than TRACE_HEADERS_MAX, or TRACE_HEADER_BYTES_MAX, the first ones.
     """
     fields: dict[str, list[str]] = {}
+    if len(block) > TRACE_HEADER_BYTES_MAX:
+        block = block[: block.rfind(b"\r\n", 0, TRACE_HEADER_BYTES_MAX)]
     for name, value in header.parse(block, TRACE_HEADERS_MAX):
         if name and value:
             fields.setdefault(_text(name), []).append(_text(value))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.clients import log_lines
 from leafnode.clients.log_lines import label, withdrawn
 from leafnode.config.options import (
     Authorization,
@@ -17,6 +19,9 @@ from leafnode.config.options import (
 )
 from leafnode.limits import CLIENT_ERROR_LINES_MAX
 from tests.sim.clients import ClientWorld
+
+if TYPE_CHECKING:
+    from leafnode.errors import ProtocolError
 
 RULES = PermissionsOptions(SubjectRules(allow=("ok",)), SubjectRules(allow=("ok", "a.>")))
 USERS = (User(user="u", password="canary", permissions=RULES),)
@@ -107,6 +112,15 @@ def test_a_flood_of_violations_writes_a_bounded_number_of_lines(
     lines = errors_after(caplog, b"PUB no 0\r\n\r\n" * (CLIENT_ERROR_LINES_MAX + 90))
 
     assert len(lines) == CLIENT_ERROR_LINES_MAX
+
+
+def test_no_text_is_made_for_a_line_that_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ProtocolError] = []
+    monkeypatch.setattr(log_lines, "error_text", lambda _, error: made.append(error))
+
+    ClientWorld(OPTIONS).client(json.dumps(LOGIN).encode()).says(b"PUB no 0\r\n\r\n" * 50)
+
+    assert len(made) == CLIENT_ERROR_LINES_MAX
 
 
 @pytest.mark.parametrize(

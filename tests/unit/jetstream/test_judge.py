@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leafnode.jetstream.judge import opened
+from leafnode.limits import MAX_HEADER_BYTES
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,15 @@ def test_a_status_is_dropped_and_the_first_of_each_line_counts(
     block: bytes, kept: bytes, fields: dict[bytes, bytes]
 ) -> None:
     assert opened(len(block), block + b"payload") == (len(kept), kept + b"payload", fields)
+
+
+def test_a_header_beyond_the_bound_is_not_read_on() -> None:
+    block = (
+        b"NATS/1.0\r\nNats-TTL: 1\r\n" + b"a:\r\n" * MAX_HEADER_BYTES + b"Nats-Msg-Id: x\r\n\r\n"
+    )
+
+    size, body, fields = opened(len(block), block)
+
+    assert (size, body) == (len(block), block)
+    assert fields[b"Nats-TTL"] == b"1"
+    assert b"Nats-Msg-Id" not in fields

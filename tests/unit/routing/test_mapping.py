@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from leafnode.limits import WALK_WORK
+from leafnode.limits import TURN_WORK, WALK_WORK
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
@@ -140,3 +140,24 @@ def test_of_very_many_mappings_few_are_looked_at_and_those_are_work() -> None:
     assert several.choose(b"q.x") == b"q.x"
 
     assert 0 < before - payer.work_left <= 2 * 4 * WALK_WORK
+
+
+def test_what_goes_through_each_byte_of_a_subject_is_work_of_the_turn() -> None:
+    payer = outbox()
+    entries = [
+        one(b"p.*", (b"q.{{partition(10,1,1)}}.$1", 100)),
+        one(b"s.*", (b"t.{{split(1,-)}}", 50)),
+        one(b"w.*", (b"x.$1", 100)),
+    ]
+    chosen = Mappings(entries, random.Random(1), payer)
+
+    def work(subject: bytes) -> int:
+        payer.renew_work()
+        chosen.choose(subject)
+        return TURN_WORK - payer.work_left
+
+    assert work(b"p." + b"a" * 1000) >= 2000 + work(b"w." + b"a" * 1000)
+    assert work(b"w." + b"a" * 1000) == work(b"w.a")
+    payer.renew_work()
+    chosen.always(b"p." + b"a" * 1000)
+    assert TURN_WORK - payer.work_left >= 2000

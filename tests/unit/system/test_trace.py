@@ -7,7 +7,12 @@ import random
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import TRACE_LOG_NS
+from leafnode.limits import (
+    TRACE_HEADER_BYTES_MAX,
+    TRACE_HEADERS_MAX,
+    TRACE_LOG_NS,
+    TRACE_PACKED_BYTES_MAX,
+)
 from leafnode.system.trace import TraceEvents
 from tests.sim.system import SystemWorld
 
@@ -71,3 +76,22 @@ def test_complaints_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -
 
     assert TRACE_LOG_NS == NS_PER_S
     assert len(caplog.records) == 2
+
+
+def test_a_trace_lists_a_bounded_part_of_a_header() -> None:
+    lines = [b"L%05d: %b" % (number, b"v" * 200) for number in range(TRACE_HEADERS_MAX)]
+
+    short = TracedWorld().trace(*[b"X%d: y" % number for number in range(TRACE_HEADERS_MAX)])
+    long = TracedWorld().trace(*lines)
+
+    assert short.count(b'"X') == TRACE_HEADERS_MAX - 4  # behind the four of every message here
+    assert 0.9 < long.count(b'"L') * 208 / TRACE_HEADER_BYTES_MAX < 1
+
+
+def test_a_large_trace_leaves_as_it_is() -> None:
+    lines = [b"L%05d: %b" % (number, b"v" * 800) for number in range(TRACE_PACKED_BYTES_MAX // 809)]
+
+    heard = TracedWorld().trace(b"Accept-Encoding: gzip", *lines, b"Q: " + b"\x01" * 300)
+
+    assert b"Content-Encoding" not in heard
+    assert b'"L00000":["vvv' in heard
