@@ -364,7 +364,7 @@ class Sublist:
             seen.extend(bytes(SEEN_SUBJECTS))
         code = hash(subject)
         place = code & _SEEN_MASK
-        mark = code >> _SEEN_BITS & 255
+        mark = code >> _SEEN_BITS & 255 or 1  # 0: nothing was asked for yet
         if seen[place] == mark or seen[place ^ 1] == mark:
             return None
         seen[place ^ 1] = seen[place]
