@@ -13,7 +13,6 @@ from leafnode import limits
 from leafnode.jetstream.pull import idle_heartbeat
 from leafnode.nuid import hash8, nuid
 from leafnode.protocol import header
-from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
@@ -27,7 +26,7 @@ _TOKEN_LENGTH: Final = 4
 
 
 class PushSubject:
-    """Delivers to one subject. Interest behind a leaf is looked for every PUSH_POLL_NS."""
+    """Delivers to one subject while somebody listens there."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
@@ -57,7 +56,7 @@ class PushSubject:
                 b"$JS.FC.%b.%b.%b.%b.*" % (domain, hashed, stream, name),
             ):
                 self._subs.append(self._context.account.subscribe(subject, self._on_flow_control))
-        self._context.account.watchers.append(self)
+        self._context.account.followers.follow(self._subject, self._interest_changed)
         self._arm()
 
     def shut_down(self) -> None:
@@ -72,8 +71,7 @@ class PushSubject:
         for sub in self._subs:
             self._context.account.unsubscribe(sub)
         self._subs.clear()
-        if self in self._context.account.watchers:
-            self._context.account.watchers.remove(self)
+        self._context.account.followers.leave(self._subject, self._interest_changed)
 
     # --- interest
 
@@ -89,12 +87,10 @@ class PushSubject:
             self.last_active_ns = self._context.clock.monotonic_ns()
         return used
 
-    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
-        """Implements routing's InterestWatcher: somebody came, or went."""
-        del queue, count
-        if matches(subject, self._subject):
-            # Not now: the subscription that came is being made.
-            self._context.clock.call_later(0, self._consumer.interest_changed)
+    def _interest_changed(self) -> None:
+        """Somebody came, or went."""
+        # Not now: the subscription that came is being made.
+        self._context.clock.call_later(0, self._consumer.interest_changed)
 
     def waiting(self) -> int:
         """A push consumer has no requests."""
@@ -196,12 +192,13 @@ class PushSubject:
     # --- heartbeats
 
     def _arm(self) -> None:
-        """Wake up when it was quiet for the length of a heartbeat."""
+        """Wake up when it was quiet for the length of a heartbeat, where there are any."""
         heartbeat_ns = self._heartbeat_ns
-        due_ns = self._sent_ns + heartbeat_ns if heartbeat_ns else 0
-        left_ns = due_ns - self._context.clock.monotonic_ns()
+        if not heartbeat_ns:
+            return
+        left_ns = self._sent_ns + heartbeat_ns - self._context.clock.monotonic_ns()
         if left_ns <= 0:
-            left_ns = heartbeat_ns or limits.PUSH_POLL_NS
+            left_ns = heartbeat_ns
         self._timer = self._context.clock.call_later(left_ns, self._on_timer)
 
     @property
@@ -214,7 +211,7 @@ class PushSubject:
         heartbeat_ns = self._heartbeat_ns
         if self.is_used():
             now_ns = self._context.clock.monotonic_ns()
-            if heartbeat_ns and now_ns >= self._sent_ns + heartbeat_ns:
+            if now_ns >= self._sent_ns + heartbeat_ns:
                 place = self._consumer.pending.delivered
                 block = idle_heartbeat(*place, stalled=self._flow_reply)
                 self._out.append((self._subject, b"", len(block), block))

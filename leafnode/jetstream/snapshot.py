@@ -18,7 +18,6 @@ from leafnode.jetstream import advisory, sources, wire
 from leafnode.jetstream.archive import ArchiveWriter, Begin, KeptConsumer, KeptSources
 from leafnode.jetstream.errors import js_error, store_error
 from leafnode.protocol import header
-from leafnode.protocol.subject import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,18 +220,16 @@ class Snapshot:
         advisory.snapshot_create(context, stream.name, self._answer["state"], self._client)
         log.info("Snapshot begins: account=%s stream=%s", context.account.name, stream.name)
         self._acks = context.account.subscribe(self._ack_subject + b".>", self._on_ack)
-        context.account.watchers.append(self)
+        context.account.followers.follow(self._subject, self._interest_changed)
         if context.account.has_interest(self._subject):
             self._send_now()
         else:
             self._timer = context.clock.call_later(limits.SNAPSHOT_INTEREST_NS, self._send_now)
 
-    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
-        """Implements routing's InterestWatcher: somebody came, or went."""
-        del queue, count
-        if matches(subject, self._subject):
-            # Not now: the subscription that came is being made.
-            self._context.clock.call_later(0, self._look)
+    def _interest_changed(self) -> None:
+        """Somebody came, or went."""
+        # Not now: the subscription that came is being made.
+        self._context.clock.call_later(0, self._look)
 
     def _look(self) -> None:
         if self._ended:
@@ -358,7 +355,6 @@ class Snapshot:
         account = self._context.account
         if self._acks is not None:
             account.unsubscribe(self._acks)
-        if self in account.watchers:
-            account.watchers.remove(self)
+        account.followers.leave(self._subject, self._interest_changed)
         if self._timer is not None:
             self._timer.cancel()

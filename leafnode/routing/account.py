@@ -7,10 +7,11 @@ Truth: nats-server server/accounts.go.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode.limits import LINK_WORK
+from leafnode.limits import FOLLOW_WORK, LINK_WORK
 from leafnode.metrics import Traffic
+from leafnode.routing.followers import Followers
 from leafnode.routing.groups import pick
 from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.peer import Kind, Peer
@@ -44,14 +45,6 @@ class Limits(NamedTuple):
     max_leafnodes: int = -1
 
 
-class InterestWatcher(Protocol):
-    """Somebody who follows the local interest of an account."""
-
-    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
-        """`count` local subscriptions have this subject and queue now; 0: none any more."""
-        ...
-
-
 class Account:
     """One account of the server."""
 
@@ -73,7 +66,7 @@ class Account:
         self.system.account = self
         self._last_sid = 0  # of the server's own subscriptions
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
-        self.watchers: list[InterestWatcher] = []
+        self.followers = Followers()
         self.leaf_interest = LeafInterest()
         self.links: list[LinkWatcher] = []  # those that are up
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
@@ -187,6 +180,7 @@ class Account:
     def _change_leaf_interest(self, sub: Subscription, by: int) -> None:
         key, side = (sub.subject, sub.queue), sub.peer.leaf
         self.leaf_interest.add(key, side, by)
+        self._follow(sub.subject)
         self._tell([link for link in self.links if link.peer.leaf.origin != side.origin], key)
 
     def _change_interest(self, key: tuple[bytes, bytes], by: int) -> None:
@@ -195,9 +189,12 @@ class Account:
             self.local_interest[key] = count
         else:
             del self.local_interest[key]
-        for watcher in self.watchers:
-            watcher.interest_changed(*key, count)
+        self._follow(key[0])
         self._tell(self.links, key)
+
+    def _follow(self, subject: bytes) -> None:
+        if self.followers:
+            self.system.outbox.work_left -= FOLLOW_WORK * self.followers.changed(subject)
 
     def _tell(self, links: list[LinkWatcher], key: tuple[bytes, bytes]) -> None:
         self.system.outbox.work_left -= LINK_WORK * len(links)

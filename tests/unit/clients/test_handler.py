@@ -24,6 +24,7 @@ from leafnode.limits import (
     DROP_WORK,
     TURN_WORK,
 )
+from leafnode.routing.followers import Followers
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
 
@@ -132,7 +133,7 @@ def test_a_flood_of_control_lines_gives_others_a_turn() -> None:
 
     client.end.write([lines + b"PING\r\n"])
     counts = []
-    account(world).watchers.append(_Counting(counts, world))
+    account(world).followers = _Counting(counts, world)
     world.settle()
 
     assert client.raw.take() == b"PONG\r\n"
@@ -140,20 +141,25 @@ def test_a_flood_of_control_lines_gives_others_a_turn() -> None:
     assert max(counts) == CONTROL_LINES_PER_TURN
 
 
-class _Counting:
+class _Counting(Followers):
     """Counts interest changes between two turns of the clock's timers."""
 
     def __init__(self, counts: list[int], world: ClientWorld) -> None:
+        super().__init__()
         self._counts = counts
         self._world = world
         self._armed = False
 
-    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
+    def __len__(self) -> int:
+        return 1
+
+    def changed(self, pattern: bytes) -> int:
         if not self._armed:
             self._armed = True
             self._counts.append(0)
             self._world.clock.call_later(0, self._disarm)
         self._counts[-1] += 1
+        return 0
 
     def _disarm(self) -> None:
         self._armed = False

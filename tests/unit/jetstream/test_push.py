@@ -198,13 +198,15 @@ def test_an_ephemeral_goes_when_nobody_listens_any_more() -> None:
     assert world.error(f"CONSUMER.INFO.S.{name}")[1] == 10014
 
 
-def test_interest_behind_a_leaf_is_found_within_a_second() -> None:
-    world = world_with(1)
+@pytest.mark.parametrize("heartbeat_ns", [0, 5 * S])
+def test_a_listener_behind_a_link_who_comes_late_is_served_at_once(heartbeat_ns: int) -> None:
+    world = world_with(1, idle_heartbeat=heartbeat_ns)
     leaf = Peer(9, Kind.LEAF, world.account.system.outbox)
     leaf.account = world.account
-    world.account.insert(Subscription(leaf, b"d"))
+    world.clock.advance(0)
 
-    world.clock.advance(limits.PUSH_POLL_NS)
+    world.account.insert(Subscription(leaf, b"d"))
+    world.clock.advance(0)
 
     sent = b"".join(leaf.take())
     assert sent.startswith(b"LMSG d $JS.ACK.S.C.1.1.1.")
@@ -220,7 +222,7 @@ def test_a_deleted_consumer_leaves_no_watcher_timer_or_subscription() -> None:
     world.api("CONSUMER.DELETE.S.C")
     world.clock.advance(0)
 
-    assert world.account.watchers == []
+    assert not world.account.followers
     assert world.clock.pending() == timers
     assert subjects(world) == interest
 

@@ -207,7 +207,7 @@ def test_a_reader_that_goes_ends_it() -> None:
     world.settle()
 
     assert complete[0]["error"] == "no interest"
-    assert (len(world.js.transfers), world.account.watchers) == (0, [])
+    assert (len(world.js.transfers), len(world.account.followers)) == (0, 0)
     assert world.clock.pending() == before
 
 

@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
 
 
-class Watcher:
-    """Notes every change of interest."""
-
-    def __init__(self) -> None:
-        self.changes: list[tuple[bytes, bytes, int]] = []
-
-    def interest_changed(self, subject: bytes, queue: bytes, count: int) -> None:
-        self.changes.append((subject, queue, count))
-
-
 def test_publish_reaches_clients_and_counts_them() -> None:
     world = account()
     client = FakePeer(world)
@@ -86,18 +76,29 @@ def test_a_header_is_cut_off_for_a_client_that_did_not_ask_for_headers() -> None
     assert client.got() == b"MSG a 1 2\r\nhi\r\n"
 
 
-def test_local_interest_is_counted_by_subject_and_queue_and_told_to_watchers() -> None:
+def test_local_interest_is_counted_by_subject_and_queue() -> None:
     world = account()
-    watcher = Watcher()
-    world.watchers.append(watcher)
     client = FakePeer(world)
 
     one = client.subscribe(b"a", b"1", b"q")
     client.subscribe(b"a", b"2", b"q")
     world.remove(one)
 
-    assert watcher.changes == [(b"a", b"q", 1), (b"a", b"q", 2), (b"a", b"q", 1)]
     assert world.local_interest == {(b"a", b"q"): 1}
+
+
+def test_followers_hear_of_interest_from_everywhere() -> None:
+    world = account()
+    calls: list[str] = []
+    world.followers.follow(b"a.b", lambda: calls.append("x"))
+    client, hub = FakePeer(world), FakePeer(world, 9, Kind.LEAF)
+
+    sub = client.subscribe(b"a.b", b"1")
+    hub.subscribe(b"a.*", b"1")
+    world.remove(sub)
+    client.subscribe(b"other", b"2")
+
+    assert len(calls) == 3
 
 
 def test_interest_of_a_leaf_is_not_local() -> None:
