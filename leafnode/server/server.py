@@ -201,7 +201,10 @@ class Server:
 
     def enter_lame_duck_mode(self) -> None:
         """Let no new clients in, see off those that are here, then stop."""
-        if self.is_lame_duck or self._stop.is_set() or self.clients is None:
+        if self.is_lame_duck or self._stop.is_set():
+            return
+        if self.clients is None or not self.ready.is_set():
+            self.stop()  # nobody was let in yet
             return
         log.info("Entering lame duck mode, stop accepting new clients")
         self.is_lame_duck = True

@@ -7,8 +7,13 @@ import itertools
 import random
 from typing import TYPE_CHECKING
 
-from leafnode.clock import NS_PER_S
+import pytest
+
+from leafnode.clock import NS_PER_S, SystemClock
+from leafnode.config.options import Options
+from leafnode.server import callout, operators
 from leafnode.server.lame_duck import see_off
+from leafnode.server.server import Seams, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,3 +67,30 @@ async def test_a_duration_that_the_grace_period_used_up_leaves_a_second() -> Non
     events = await seen_off(100, 5, 5)
 
     assert 5.4 <= events[-1][1] <= 6
+
+
+@pytest.mark.real_loop
+async def test_a_signal_before_the_start_is_over_stops_the_server_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance = random.Random(1)
+    server = Server(Options(port=-1), Seams(SystemClock(), chance, chance.randbytes))
+    waited = []
+
+    async def start(*_: object) -> None:
+        """Wait as for an account resolver, and get the signal meanwhile."""
+        server.operator = None
+        server.enter_lame_duck_mode()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        waited.append(server.clients is not None)
+
+    def await_start(*_: object) -> None:
+        monkeypatch.setattr(server, "operator", "somebody")
+
+    monkeypatch.setattr(callout, "start_callout", await_start)  # what comes just before it
+    monkeypatch.setattr(operators, "start", start)
+
+    assert await server.run() == 0
+    assert waited == [True]
+    assert not server.is_lame_duck
