@@ -126,6 +126,7 @@ TRACE_HEADER_BYTES_MAX: Final = 64 * KIB  # of all these
 TRACE_PACKED_BYTES_MAX: Final = 64 * KIB  # a larger trace leaves as it is
 TRACE_NOTES_MAX: Final = 1024  # ours: steps that it lists, beyond which receivers are left out
 SYSTEM_REQUEST_BYTES_MAX: Final = 64 * KIB  # of one request's JSON
+SYSTEM_REQUEST_OTHERS_BYTES_MAX: Final = 4 * KIB  # of one of another account; 3 ms on a PC
 SYSTEM_REQUEST_HEADER_BYTES_MAX: Final = 4 * KIB  # a larger header is not looked at
 SNAPPY_ANSWER_BYTES_MAX: Final = 64 * KIB  # a larger answer leaves as it is; 5 ms on a PC
 

@@ -161,10 +161,6 @@ class AcceptedLink(Link):
         """Who it is; None: nobody yet."""
         return self._login.identity
 
-    def again(self) -> Identity | None:
-        """Who it is by the users and accounts of now, see `Login.again`."""
-        return self._login.again()
-
     def close(self, reason: str) -> None:
         """End the link, sending what is pending."""
         self._flush()

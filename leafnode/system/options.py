@@ -153,11 +153,11 @@ _PYTHON: Final[dict[str, type]] = {
 _FOLDED: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
 
 
-def read(body: bytes, fields: Fields) -> dict[str, Any]:
+def read(body: bytes, fields: Fields, most: int = SYSTEM_REQUEST_BYTES_MAX) -> dict[str, Any]:
     """Return the given fields by their names. Raises BadRequest."""
     if not body:
         return {}
-    if len(body) > SYSTEM_REQUEST_BYTES_MAX:
+    if len(body) > most:
         raise BadRequest("request is too large")
     given = _decoded(body)
     if given is None:

@@ -19,6 +19,7 @@ from leafnode import go_json
 from leafnode.limits import (
     SYSTEM_REQUEST_BYTES_MAX,
     SYSTEM_REQUEST_HEADER_BYTES_MAX,
+    SYSTEM_REQUEST_OTHERS_BYTES_MAX,
     SYSTEM_REQUESTS_ACCOUNT_MAX,
     SYSTEM_REQUESTS_MAX,
     SYSTEM_REQUESTS_OTHERS_MAX,
@@ -108,6 +109,7 @@ class Requests:
 
         `imported_as`: what it is in the system account of nats-server, for traces.
         """
+        most = self._most(account)
 
         def take(delivery: Delivery) -> None:
             trace = delivery.trace
@@ -124,7 +126,7 @@ class Requests:
                         reply=reply,
                         header=_short(body[:header_size]),
                         # One byte more tells that it is too large.
-                        body=body[header_size : header_size + SYSTEM_REQUEST_BYTES_MAX + 1],
+                        body=body[header_size : header_size + most + 1],
                         asker=delivery.origin,
                     ),
                 )
@@ -149,6 +151,11 @@ class Requests:
 
         service = Service(answer, options.FILTER_ONLY, is_command=True)
         self.serve(account, subject, service)
+
+    def _most(self, account: Account) -> int:
+        """Return how many bytes a request of an account may have: reading it is one step."""
+        is_own = account is self._envelope.account
+        return SYSTEM_REQUEST_BYTES_MAX if is_own else SYSTEM_REQUEST_OTHERS_BYTES_MAX
 
     def _enqueue(self, service: Service, request: Request) -> None:
         if not request.reply and not service.raw:
@@ -236,7 +243,8 @@ class Requests:
         given = _required(request, service.required) if service.required is not None else {}
         if service.fields is not None:
             try:
-                given |= options.read(request.body, service.fields)
+                most = self._most(request.account)
+                given |= options.read(request.body, service.fields, most)
             except options.BadRequest as err:
                 return self._wrap(error=(_BAD_REQUEST, str(err)))
             if not options.concerns(self._envelope.about, given):

@@ -8,6 +8,7 @@ import pytest
 
 from leafnode.limits import (
     SYSTEM_REQUEST_BYTES_MAX,
+    SYSTEM_REQUEST_OTHERS_BYTES_MAX,
     SYSTEM_REQUESTS_ACCOUNT_MAX,
     SYSTEM_REQUESTS_MAX,
     SYSTEM_REQUESTS_OTHERS_MAX,
@@ -120,6 +121,17 @@ def test_a_request_that_waits_keeps_no_large_body_and_no_large_header(
 
     assert (len(kept[0].header), len(kept[0].body)) == (0, SYSTEM_REQUEST_BYTES_MAX + 1)
     assert world.ask(b"q.1", b" " * 1_000_000)["error"]["code"] == 400
+
+
+def test_a_request_of_another_account_is_short_or_refused(world: SystemWorld) -> None:
+    other = world.server.account("A")
+    world.requests.serve(other, "q", Service(echo, options.STATSZ))
+    bodies = [b"{}".ljust(SYSTEM_REQUEST_OTHERS_BYTES_MAX + more) for more in (0, 1)]
+
+    answers = [world.ask(b"q", body, account="A") for body in bodies]
+
+    assert "error" not in answers[0]
+    assert answers[1]["error"] == {"code": 400, "description": "request is too large"}
 
 
 def test_a_flood_of_accounts_leaves_the_system_account_its_answers(world: SystemWorld) -> None:
