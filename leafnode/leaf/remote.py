@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
+from leafnode.leaf.alert import in_words
 from leafnode.leaf.handler import HubLink
 from leafnode.leaf.login import Login, read_login, read_tls_context
 from leafnode.leaf.urls import HubUrl, UrlPool
@@ -325,7 +326,7 @@ class Remote:
 
     def _note_error(self, text: str) -> None:
         """Keep it for status; log it unless the same was logged a moment ago."""
-        clock = self._environment.clock
+        clock, text = self._environment.clock, in_words(text)
         self.status.last_error, self.status.last_error_ns = text, clock.wall_ns()
         now_ns = clock.monotonic_ns()
         if text == self._logged_error and now_ns - self._logged_ns < LEAF_LOG_INTERVAL_NS:

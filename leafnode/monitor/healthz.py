@@ -138,6 +138,9 @@ def _outside(views: Views) -> list[Cause]:
         if uplink.state in _UPLINK_TROUBLE:
             error = f"uplink of stream {uplink.stream} is {uplink.state.value}: {uplink.last_error}"
             causes.append(Cause(503, "UPLINK", {"stream": uplink.stream}, error))
+        if uplink.backlog:
+            error = f"uplink of stream {uplink.stream}: {uplink.backlog}"
+            causes.append(Cause(503, "UPLINK", {"stream": uplink.stream}, error))
     for port in views.ports():
         if not port.open:
             error = f"serial port {port.name} is not open: {port.last_error}"

@@ -71,6 +71,7 @@ def uplink_row(status: UplinkStatus) -> dict[str, object]:
         "priority": status.priority,
         "state": status.state.value,
         "held": status.held,
+        "backlog": status.backlog,
         "protection": status.protection.value,
         "lag_messages": status.lag_messages,
         "lag_bytes": status.lag_bytes,

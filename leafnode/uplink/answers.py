@@ -77,6 +77,9 @@ class _StreamConfig(msgspec.Struct):
     subjects: list[str] = []
     mirror: _Source | None = None
     sources: list[_Source] = []
+    max_msgs: int = -1
+    max_bytes: int = -1
+    discard: str = "old"
 
 
 class StreamState(msgspec.Struct):
@@ -84,6 +87,7 @@ class StreamState(msgspec.Struct):
 
     messages: int = 0
     bytes: int = 0
+    first_seq: int = 0
     last_seq: int = 0
 
 

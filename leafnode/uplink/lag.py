@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
+from leafnode.uplink import backlog
 
 if TYPE_CHECKING:
     from leafnode.uplink.answers import ConsumerInfo, StreamInfo
@@ -21,6 +22,7 @@ class Lag:
         self.acked_seq = 0  # everything up to it is acknowledged here
         self.last_seq = 0
         self.behind = 0  # messages after the newest one pulled
+        self.full = ""  # why there is no room for more of them
         self._mean_bytes = 0.0
         self._oldest_ns = 0  # when the first message behind was stored, if the window is empty
 
@@ -29,6 +31,7 @@ class Lag:
         self.acked_seq = consumer.ack_floor.stream_seq
         self.last_seq = stream.state.last_seq
         self.behind = consumer.num_pending + max(0, consumer.num_ack_pending - held)
+        self.full = backlog.full(stream, consumer)
         state = stream.state
         self._mean_bytes = state.bytes / state.messages if state.messages else 0.0
         if self.behind == 0:

@@ -47,7 +47,8 @@ class Counters:
 class UplinkStatus:
     """One stream's uplink at one moment. Times are wall time, 0: never.
 
-    `held` says why a running stream sends nothing now. `acked_seq`: the hub has everything up to
+    `held` says why a running stream sends nothing now, `backlog` why there is no room for more that
+    waits. `acked_seq`: the hub has everything up to
     this local sequence. `last_error` says what is wrong now and is empty when nothing is;
     `former_error` what was wrong before that.
     """
@@ -61,6 +62,7 @@ class UplinkStatus:
     priority: int
     state: State
     held: str
+    backlog: str
     protection: Protection
     lag_messages: int
     lag_bytes: int

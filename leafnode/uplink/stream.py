@@ -104,6 +104,7 @@ class StreamUplink:
         self._patterns: list[str] = []
         self._counters = Counters()
         self._lag = Lag()
+        self._tells_full = True  # the log was not told
         self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS
         self._slot = Slot(options.priority, is_urgent=options.urgent, wake=self._wake)
@@ -164,6 +165,7 @@ class StreamUplink:
             priority=self._options.priority,
             state=State.REFUSED if self._flight.is_refused else self._state,
             held=self._slot.held.why if self._slot.held is not None else "",
+            backlog=lag.full,
             protection=self._protection,
             lag_messages=lag.messages(window),
             lag_bytes=lag.bytes(window),
@@ -248,7 +250,7 @@ class StreamUplink:
             self._open_again()
             return
         window = self._flight.window
-        self._lag.note(local.stream, local.consumer, len(window))
+        self._note(local)
         missing = local.consumer.num_ack_pending - len(window)
         if missing > 0:
             # A former run had them. They come back when their ack wait is over.
@@ -356,6 +358,15 @@ class StreamUplink:
 
     # -- lag
 
+    def _note(self, local: LocalState) -> None:
+        window, lag = self._flight.window, self._lag
+        lag.note(local.stream, local.consumer, len(window))
+        if not lag.messages(window):
+            self._tells_full = True
+        elif lag.full and self._tells_full:
+            self._tells_full = False  # until all is upstream: at the bound it comes and goes
+            log.warning("Uplink problem: stream=%s problem=%s", self._options.stream, lag.full)
+
     def _refresh_lag(self) -> None:
         self._lag_alarm.set(limits.UPLINK_LAG_REFRESH_NS)
         if self._state is not State.OPENING:
@@ -365,7 +376,7 @@ class StreamUplink:
         if isinstance(local, Failure) or self._state is State.STOPPED:
             return
         window = self._flight.window
-        self._lag.note(local.stream, local.consumer, len(window))
+        self._note(local)
         if self._lag.behind and not len(window):
             self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
         if self._slot.held is not None:

@@ -70,11 +70,15 @@ class Authority:
         )
 
     def issue(
-        self, name: str, *names: x509.GeneralName, subject: x509.Name | None = None
+        self,
+        name: str,
+        *names: x509.GeneralName,
+        subject: x509.Name | None = None,
+        last_year: int = 2120,
     ) -> tuple[str, str]:
         """Write a certificate for these names; return the paths of it and of its key.
 
-        `subject`: another one than the name alone.
+        `subject`: another one than the name alone. It expires when `last_year` begins.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         extensions: list[tuple[x509.ExtensionType, bool]] = []
@@ -86,6 +90,7 @@ class Authority:
             key.public_key(),
             self._key,
             extensions,
+            last_year,
         )
         cert_file = self._directory / f"{name}.crt"
         key_file = self._directory / f"{name}.key"
@@ -123,6 +128,7 @@ def _signed(
     public_key: ec.EllipticCurvePublicKey,
     signer: ec.EllipticCurvePrivateKey,
     extensions: list[tuple[x509.ExtensionType, bool]],
+    last_year: int = 2120,
 ) -> x509.Certificate:
     start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     builder = (
@@ -132,7 +138,7 @@ def _signed(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start.replace(year=2120))
+        .not_valid_after(start.replace(year=last_year))
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)

@@ -238,6 +238,7 @@ def uplink(**changes: Any) -> UplinkStatus:
         "account": "$G",
         "priority": 5,
         "held": "",
+        "backlog": "",
         "lag_bytes": 300,
         "lag_seconds": 1.5,
         "stream": "EV",

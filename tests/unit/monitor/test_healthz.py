@@ -136,7 +136,11 @@ def test_every_cause_outside_is_named() -> None:
     code, got = answer(
         "leafnode=true&details=true",
         remotes=down,
-        uplinks=lambda: [uplink(state=State.REFUSED, last_error="too large"), uplink()],
+        uplinks=lambda: [
+            uplink(state=State.REFUSED, last_error="too large"),
+            uplink(backlog="the backlog is full: max_msgs 5"),
+            uplink(),
+        ],
         ports=lambda: [port(open=False, last_error="no such device"), port()],
     )
 
@@ -144,6 +148,7 @@ def test_every_cause_outside_is_named() -> None:
     assert [(error["type"], error["error"]) for error in got["errors"]] == [
         ("LEAFNODE", "remote hub:7422 is not connected: Authorization Violation"),
         ("UPLINK", "uplink of stream EV is refused: too large"),
+        ("UPLINK", "uplink of stream EV: the backlog is full: max_msgs 5"),
         ("SERIAL", "serial port scale is not open: no such device"),
     ]
 

@@ -1,0 +1,30 @@
+"""Whether what waits for the hub fills its stream, so that something is lost or refused.
+
+Pure: values in, words out. Truth: docs/uplink.md, "Lag".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leafnode.uplink.answers import ConsumerInfo, StreamInfo
+
+
+def full(stream: StreamInfo, consumer: ConsumerInfo) -> str:
+    """Return why there is no room for more, empty while there is.
+
+    A stream that also keeps what the hub has is full of that first: what goes then is no loss.
+    """
+    config, state = stream.config, stream.state
+    acked_seq = consumer.ack_floor.stream_seq
+    if not state.messages or state.first_seq <= acked_seq <= state.last_seq:
+        return ""
+    if 0 < config.max_msgs <= state.messages:
+        bound = f"max_msgs {config.max_msgs}"
+    elif 0 < config.max_bytes < state.bytes + state.bytes // state.messages:
+        bound = f"max_bytes {config.max_bytes}"
+    else:
+        return ""
+    lost = "what comes is refused" if config.discard == "new" else "the oldest are lost"
+    return f"the backlog is full: {bound} of messages that the hub does not have, {lost}"

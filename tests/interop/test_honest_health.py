@@ -1,0 +1,158 @@
+"""What is in the way to a hub is in the log, in /healthz and in /leafz or /uplinkz: in words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import nats
+import nats.js.errors
+import pytest
+from nats.js.api import DiscardPolicy, StreamConfig
+
+from tests.hub.jwt import Operator
+from tests.hub.process import Hub, nats_server_path, running_hub
+from tests.interop.edge import until
+from tests.interop.gateway import running_gateway
+from tests.sim.certificates import LOCALHOST, Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.interop.gateway import Gateway
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.real_loop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+
+PATIENCE_S = 30.0
+NOWHERE = "nats-leaf://127.0.0.1:1"
+
+
+def outside(gateway: Gateway) -> str:
+    """What /healthz says of all that leads outside; empty: it is well."""
+    try:
+        with urlopen(f"http://127.0.0.1:{gateway.http_port}/healthz?leafnode=true", timeout=5):
+            return ""
+    except HTTPError as err:
+        answer: dict[str, Any] = json.load(err)
+        return str(answer["error"]) if err.code == 503 else ""
+
+
+async def told(url: str, words: str, directory: Path, *, remote: str = "") -> None:
+    """Start a gateway with this remote, and return when these words are everywhere."""
+    config = f'server_name: edge\nleafnodes {{ remotes [ {{ url: "{url}", {remote} }} ] }}'
+    with running_gateway(directory / "edge", config) as gateway:
+        assert gateway.get("healthz")["status"] == "ok"  # offline is well, for nats-server's probe
+        shown: Callable[[], str] = lambda: json.dumps(gateway.get("leafz")["leafnode"])  # noqa: E731
+        for place in (lambda: outside(gateway), shown, lambda: gateway.log):
+            await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
+        assert "CANARY" not in outside(gateway) + shown() + gateway.log
+
+
+async def test_a_wrong_address(tmp_path: Path) -> None:
+    await told("nats-leaf://u:CANARY@127.0.0.1:1", "connection refused", tmp_path)
+
+
+async def test_the_port_of_clients_instead_of_leafs(tmp_path: Path) -> None:
+    with running_hub(tmp_path / "hub") as hub:
+        url = f"nats-leaf://127.0.0.1:{hub.client_port}"
+        await told(url, "this is a client port", tmp_path)
+
+
+async def test_a_port_where_nobody_says_anything(tmp_path: Path) -> None:
+    with running_hub(tmp_path / "hub") as hub:
+        url = f"nats-leaf://127.0.0.1:{hub.http_port}"
+        await told(url, "no INFO in time: is this a leaf node port", tmp_path)
+
+
+async def test_a_refused_password(tmp_path: Path) -> None:
+    with running_hub(tmp_path / "hub", "authorization { user: u, password: right }") as hub:
+        url = f"nats-leaf://u:CANARY@127.0.0.1:{hub.leaf_port}"
+        await told(url, "the hub refused the credentials", tmp_path)
+
+
+async def test_credentials_that_are_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "gone.creds"
+    words = f"{file}: No such file or directory"
+    await told(NOWHERE, words, tmp_path, remote=f'credentials: "{file}"')
+
+
+async def test_an_expired_jwt(tmp_path: Path) -> None:
+    now_s = int(time.time())
+    operator = Operator(now_s=now_s - 7200, jetstream=False)
+    creds = tmp_path / "edge.creds"
+    operator.write_creds(creds, "edge", exp=now_s - 3600)
+    with running_hub(tmp_path / "hub", operator.config()) as hub:
+        words = f"the JWT in {creds} has expired, or this machine's clock is wrong"
+        await told(hub.leaf_url, words, tmp_path, remote=f'credentials: "{creds}"')
+
+
+@contextlib.contextmanager
+def hub_with(directory: Path, authority: Authority, pair: tuple[str, str]) -> Iterator[Hub]:
+    """A hub with this certificate that demands one."""
+    cert, key = pair
+    files = f'cert_file: "{cert}", key_file: "{key}", ca_file: "{authority.ca_file}"'
+    with running_hub(directory / "hub", leafnodes=f"tls {{ {files}, verify: true }}") as hub:
+        yield hub
+
+
+def tls(authority: Authority, pair: tuple[str, str] | None = None) -> str:
+    own = f'cert_file: "{pair[0]}", key_file: "{pair[1]}"' if pair is not None else ""
+    return f'tls {{ ca_file: "{authority.ca_file}", {own} }}'
+
+
+async def test_an_expired_certificate_of_the_hub(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    old = authority.issue("hub", *LOCALHOST, last_year=2021)
+    with hub_with(tmp_path, authority, old) as hub:
+        words = "the hub's certificate is not accepted: certificate has expired"
+        await told(hub.leaf_url, words, tmp_path, remote=tls(authority))
+
+
+async def test_an_expired_certificate_of_our_own(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    old = authority.issue("edge", last_year=2021)
+    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as hub:
+        words = "this remote's certificate has expired"
+        await told(hub.leaf_url, words, tmp_path, remote=tls(authority, old))
+
+
+async def test_a_certificate_that_is_missing(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as hub:
+        words = "the hub demands a certificate"
+        await told(hub.leaf_url, words, tmp_path, remote=tls(authority))
+
+
+async def test_a_full_backlog(tmp_path: Path) -> None:
+    config = f"""server_name: edge
+        jetstream {{ store_dir: "{{dir}}/data", domain: edge }}
+        leafnodes {{ remotes [ {{ url: "{NOWHERE}" }} ] }}
+        uplink {{ streams [ {{ stream: EV, hub_stream: AGG, domain: hub }} ] }}"""
+    words = "the backlog is full: max_msgs 5 of messages that the hub does not have, "
+    words += "what comes is refused"
+    with running_gateway(tmp_path / "edge", config) as gateway:
+        client = await nats.connect(gateway.client_url, allow_reconnect=False)
+        js = client.jetstream(timeout=PATIENCE_S)
+        stream = StreamConfig(name="EV", subjects=["ev.>"], max_msgs=5, discard=DiscardPolicy.NEW)
+        await js.add_stream(stream)
+        for _ in range(5):
+            await js.publish("ev.a", b"x")
+        with pytest.raises(nats.js.errors.APIError):
+            await js.publish("ev.a", b"one too many")
+        await client.close()
+
+        def shown() -> str:
+            backlog: str = gateway.get("uplinkz")["streams"][0]["backlog"]
+            return backlog
+
+        for place in (lambda: outside(gateway), shown, lambda: gateway.log):
+            await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
