@@ -9,9 +9,10 @@ CUTS ?= 3000
 FLIPS ?= 10000
 RUNS ?= 2000
 EXAMPLES ?= 2000
+SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip failing model bench suite suite-c package check clean
+.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip failing model uplink-year bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,6 +75,9 @@ failing: $(VENV)/.dev ## RUNS=2000 SEED=1: each call to the disk fails once, and
 
 model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nats-server and a model, all alike; an hour
 	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/contract/test_api_model.py tests/contract/test_queue_model.py tests/contract/test_failing_commits.py tests/interop/test_api_machine.py
+
+uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, simulated, nothing lost or doubled; hours
+	@$(BIN)/python -m tests.sim.uplink_year --seeds $(SEEDS) --seed $(SEED)
 
 bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
 	@$(BIN)/python -m tests.bench.bench_server

@@ -146,7 +146,7 @@ class Flight:
             if not self._may_send():
                 return
         self._pull()
-        self._settle(wants=bool(self._parts.lag.behind))
+        self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
 
     def _may_send(self) -> bool:
         return self.is_on and not self.is_refused

@@ -94,9 +94,9 @@ class Interview:
         if not topic[1:].isdigit() or len(topic) > MAX_SEQ_DIGITS:
             return
         if topic.startswith(b"q"):
-            asking = bool(resume.open_questions)
+            stage = resume.stage
             resume.answer(int(topic[1:]), message)
-            if asking and not resume.open_questions and not resume.done:
+            if resume.stage != stage and not resume.done:
                 self._attempts = 0
                 self._ask_again()
         else:

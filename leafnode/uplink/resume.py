@@ -13,12 +13,15 @@ between is looked up one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 
 if TYPE_CHECKING:
     from leafnode.uplink.answers import HubMessage
+
+
+_END: Final = 1 << 32  # the number of a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Resume:
         self._last: list[HubMessage] = []
         self._probes: set[int] = set()
         self._present: set[int] = set()
+        self._end = 0  # where the hub's stream ends, if it has nothing of this one
+        self.stage = 0  # counts: there is something new to ask
         self.strangers = 0  # subjects whose last message this stream did not send
         self.unverified = False  # too many to look up: what was in flight counts as missing
 
@@ -65,12 +70,18 @@ class Resume:
         """Take the answer to one question; the second answer to the same one changes nothing."""
         if self._open.pop(index, None) is None:
             return
+        if index == _END:
+            self._end = message.hub_seq if message is not None else 0
+            return
         if message is not None and message.seq is not None:
             self._last.append(message)
         elif message is not None:
             self.strangers += 1
         if not self._open:
-            self._plan_probes()
+            if self._last:
+                self._plan_probes()
+            else:
+                self._plan_end()
 
     def look(self, hub_seq: int, message: HubMessage | None) -> None:
         """Take what one sequence of the hub's stream holds."""
@@ -85,7 +96,7 @@ class Resume:
         assert self.done, "every question has its answer"
         last = self._newest()
         if last is None or last.seq is None:
-            return Position(floor=self._acked, last=0)
+            return Position(floor=self._acked, hub_seq=self._end, last=0)
         if last.in_flight is None:
             return Position(floor=last.seq, hub_seq=last.hub_seq, last=last.seq)
         floor, hub_seq = last.in_flight
@@ -99,6 +110,11 @@ class Resume:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""
         return max(self._last, key=lambda message: message.hub_seq, default=None)
 
+    def _plan_end(self) -> None:
+        """What is sent from now on is stored behind the last message of anybody."""
+        self._open[_END] = ">"
+        self.stage += 1
+
     def _plan_probes(self) -> None:
         last = self._newest()
         if last is None or last.in_flight is None:
@@ -108,3 +124,4 @@ class Resume:
             self.unverified = True
         else:
             self._probes = set(between)
+            self.stage += 1

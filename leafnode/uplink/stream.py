@@ -298,12 +298,11 @@ class StreamUplink:
             )
             self._fly(unknown, Protection.WINDOW, problem)
         else:
-            lost = position.last and position.last < self._lag.acked_seq
-            problem = f"the hub lost messages: it ends at {position.last}" if lost else ""
-            if resume.unverified:
-                log.warning(
-                    "Uplink resends what it cannot look up: stream=%s", self._options.stream
-                )
+            problem = ""
+            if position.last and position.last < self._lag.acked_seq:
+                problem = f"the hub lost messages: it ends at {position.last}"
+            elif resume.unverified:
+                problem = "too much to look up at the hub: some messages are sent again"
             self._fly(position, Protection.ASKED, problem)
 
     # -- running

@@ -118,6 +118,10 @@ class Window:
         """Return what was not sent in this flight and not refused, in order."""
         return [entry for entry in self if entry.sent_ns is None and not entry.refused]
 
+    @property
+    def has_unsent(self) -> bool:
+        return any(entry.sent_ns is None and not entry.refused for entry in self)
+
     def first_refused(self) -> Entry | None:
         """Return the first that is to be tried again."""
         return next((entry for entry in self if entry.refused and not entry.is_leaving), None)
@@ -171,6 +175,7 @@ class Window:
 
         What the hub was seen to refuse is never among it, wherever the hub's last message is.
         """
+        before = self._hub_seq
         self._floor = position.floor
         self._hub_seq = position.hub_seq
         self._done_above = dict(position.above)
@@ -186,8 +191,9 @@ class Window:
             entry.sent_ns = None
         first_open = next(iter(self._entries), None)
         if first_open is not None and first_open <= self._floor:
+            # It was open all the time, so what was known before holds for what is behind it.
             self._floor = first_open - 1
-            self._hub_seq = 0
+            self._hub_seq = before
         return stored
 
     def _raise_floor(self) -> None:

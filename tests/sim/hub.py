@@ -168,8 +168,9 @@ class FakeHub:
             seq = request["seq"] if request["seq"] in self.stored else None
         else:
             pattern = request["last_by_subj"].encode()
-            matching = (s for s, m in self.stored.items() if subject.matches(pattern, m.subject))
-            seq = max(matching, default=None)
+            newest = ((seq, self.stored[seq]) for seq in reversed(self.stored))
+            matching = (seq for seq, one in newest if subject.matches(pattern, one.subject))
+            seq = next(matching, None)
         if seq is None:
             return {"error": {"code": 404, "err_code": 10037, "description": "no message found"}}
         found = self.stored[seq]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,11 +82,13 @@ class LocalJetStream:
         self.last_seq = 0
         self.consumers: dict[str, Consumer] = {}
         self.times: dict[int, int] = {}
+        self._size = 0
         self.side: dict[str, SideStream] = {}
         self.denies_streams = False  # none is made, and none of those takes anything
         self.acks: list[int] = []
         self.requests: list[str] = []
         self.silent = False
+        self.is_work_queue = False  # what is acknowledged goes
         account.subscribe(b"$JS.API.>", self._api)
         account.subscribe(b"$JS.ACK.>", self._ack)
 
@@ -93,6 +96,7 @@ class LocalJetStream:
         self.last_seq += 1
         self.messages[self.last_seq] = (subject, len(header), header + payload)
         self.times[self.last_seq] = self.clock.wall_ns()
+        self._size += len(subject) + len(header) + len(payload)
         self._serve_all()
         return self.last_seq
 
@@ -129,8 +133,7 @@ class LocalJetStream:
         if kind == "STREAM":
             assert action == "INFO"
             config = {"name": self.name, "subjects": list(self.subjects)}
-            size = sum(len(subject) + len(body) for subject, _, body in self.messages.values())
-            state = {"messages": len(self.messages), "bytes": size, "last_seq": self.last_seq}
+            state = {"messages": len(self.messages), "bytes": self._size, "last_seq": self.last_seq}
             info = {"config": config, "created": self.created, "state": state}
             return info | {"domain": self.domain}
         if action == "CREATE":
@@ -185,7 +188,7 @@ class LocalJetStream:
             "delivered": {"consumer_seq": consumer.count, "stream_seq": consumer.delivered},
             "ack_floor": {"consumer_seq": 0, "stream_seq": floor},
             "num_ack_pending": len(consumer.pending),
-            "num_pending": sum(seq > consumer.delivered for seq in self.messages),
+            "num_pending": self._after(consumer.delivered),
         }
 
     def _next(self, name: str, inbox: bytes, request: dict[str, Any]) -> None:
@@ -212,6 +215,9 @@ class LocalJetStream:
         assert delivery.messages[0][2] == b"+ACK"
         self.acks.append(int(seq))
         self.consumers[name].pending.pop(int(seq), None)
+        if self.is_work_queue and int(seq) in self.messages:
+            subject, _, body = self.messages.pop(int(seq))
+            self._size -= len(subject) + len(body)
         self._serve(self.consumers[name])
 
     def _serve_all(self) -> None:
@@ -242,7 +248,13 @@ class LocalJetStream:
             return min(late)
         if len(consumer.pending) >= consumer.config["max_ack_pending"]:
             return None
-        return min((seq for seq in self.messages if seq > consumer.delivered), default=None)
+        later = range(consumer.delivered + 1, self.last_seq + 1)
+        return next((seq for seq in later if seq in self.messages), None)
+
+    def _after(self, seq: int) -> int:
+        """Return how many messages come after this one."""
+        seqs = list(self.messages)  # ascending
+        return len(seqs) - bisect_right(seqs, seq)
 
     def _deliver(self, consumer: Consumer, seq: int, pull: Pull) -> None:
         ack_wait_ns = consumer.config["ack_wait"]
@@ -250,7 +262,7 @@ class LocalJetStream:
         consumer.count += 1
         consumer.pending[seq] = self.clock.monotonic_ns() + ack_wait_ns
         self.clock.call_later(ack_wait_ns, lambda: self._serve(consumer))
-        after = sum(other > consumer.delivered for other in self.messages)
+        after = self._after(consumer.delivered)
         place = f"1.{seq}.{consumer.count}.{self.times[seq]}.{after}"
         reply = f"$JS.ACK.{self.name}.{consumer.name}.{place}"
         subject, header_size, body = self.messages[seq]

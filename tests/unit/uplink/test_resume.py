@@ -12,6 +12,9 @@ def test_nothing_at_the_hub_means_what_is_unacknowledged() -> None:
     resume = Resume(["edge.ev.>"], acked=4)
 
     resume.answer(0, None)
+    ((end, subject),) = resume.open_questions
+    assert subject == ">"
+    resume.answer(end, None)
 
     assert resume.done
     assert resume.position() == Position(floor=4)
@@ -41,9 +44,11 @@ def test_strangers_are_counted_and_say_nothing() -> None:
     resume = Resume(["edge.ev.>"], acked=3)
 
     resume.answer(0, HubMessage(100, None, None))
+    ((end, _),) = resume.open_questions
+    resume.answer(end, HubMessage(107, None, None))
 
     assert resume.strangers == 1
-    assert resume.position() == Position(floor=3)
+    assert resume.position() == Position(floor=3, hub_seq=107)
 
 
 def test_what_was_in_flight_before_the_last_message_is_looked_up() -> None:

@@ -111,7 +111,7 @@ def test_the_hub_is_asked_for_each_subject_of_the_stream() -> None:
     world.start()
 
     asked = [question["last_by_subj"] for question in world.hub.questions]
-    assert asked == ["edge.ev.*", "edge.alarm.>"]
+    assert asked == ["edge.ev.*", "edge.alarm.>", ">"]
 
 
 def test_another_stream_under_the_same_prefix_does_not_hide_where_this_one_is() -> None:

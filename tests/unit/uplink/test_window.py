@@ -165,3 +165,17 @@ def test_a_second_try_says_that_others_behind_it_may_be_at_the_hub() -> None:
     assert refused is not None
 
     assert window.send(refused, 1) == InFlight(0, 0)
+
+
+def test_a_refused_message_below_what_the_hub_has_keeps_what_was_known_of_the_hubs_end() -> None:
+    window = window_of(1, 2, 3)
+    for one in list(window):
+        window.send(one, 0)
+    window.settle(1, 5000)
+    refuse(window, 2)
+
+    window.land(Position(floor=3, hub_seq=9000, last=3))
+    window.offer(entry(4))
+
+    assert seqs(window) == [2, 4]
+    assert window.send(list(window)[1], 0) == InFlight(1, 5000)

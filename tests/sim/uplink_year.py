@@ -1,0 +1,259 @@
+"""A year of a gateway in the field, in seconds: outages, restarts, refusals, lost answers, budgets.
+
+    python -m tests.sim.uplink_year [--seeds 2000] [--seed 1]
+
+Each seed is one gateway with options of its own. At its end nothing may be lost and nothing
+doubled, and at every step what is held in memory stays within its bounds. `stay_asleep` lengthens
+what only repeats while nothing happens, so that a year takes a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkBudget, UplinkStream
+from leafnode.uplink.status import State
+from tests.sim.uplink_world import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leafnode.uplink.status import UplinkStatus
+
+MINUTE_NS: Final = 60 * NS_PER_S
+HOUR_NS: Final = 60 * MINUTE_NS
+DAY_NS: Final = 24 * HOUR_NS
+YEAR_NS: Final = 365 * DAY_NS
+TIMERS_MAX: Final = 2000  # those of the simulated JetStream's deliveries are among them
+ASLEEP: Final = {
+    "UPLINK_LAG_REFRESH_NS": 6 * HOUR_NS,
+    "UPLINK_PULL_EXPIRES_NS": 6 * HOUR_NS,
+    "UPLINK_GATE_CHECK_NS": HOUR_NS,
+    "UPLINK_LEDGER_WRITE_NS": HOUR_NS,
+}
+PAUSES_NS: Final = (50 * NS_PER_MS, NS_PER_S, 10 * NS_PER_S, MINUTE_NS, HOUR_NS, 6 * HOUR_NS)
+OUTAGES_NS: Final = (
+    *(NS_PER_MS, NS_PER_S, MINUTE_NS, 10 * MINUTE_NS, HOUR_NS, 8 * HOUR_NS),
+    *(DAY_NS, 3 * DAY_NS, 20 * DAY_NS),
+)
+
+
+@contextmanager
+def stay_asleep() -> Iterator[None]:
+    before = {name: getattr(limits, name) for name in ASLEEP}
+    for name, value in ASLEEP.items():
+        setattr(limits, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(limits, name, value)
+
+
+@dataclass
+class Year:
+    """What one gateway went through, and what is wrong at the end."""
+
+    seed: int
+    messages: int = 0
+    outages: int = 0
+    restarts: int = 0
+    dead_letters: int = 0
+    window_most: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class Gateway:
+    """Two streams, of which one is more urgent, and all that was ever stored in them."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = rng = random.Random(seed)
+        window_msgs, window_bytes = rng.choice([4, 16, 256]), rng.choice([500, 4096, 262_144])
+        budget = UplinkBudget(
+            max_rate_bytes=rng.choice([0, 0, 2000]),
+            send_windows=rng.choice([(), (), ((60, 1300),)]),
+            coalesce_ns=rng.choice([0, 0, 5 * MINUTE_NS]),
+            monthly_cap_bytes=rng.choice([0, 500_000]),
+        )
+        self.site = Site(
+            UplinkStream(
+                "EV",
+                "AGG",
+                "hub",
+                window_msgs=window_msgs,
+                window_bytes=window_bytes,
+                priority=rng.choice([0, 5]),
+            ),
+            UplinkStream("AL", "AGG", "hub", urgent=True, window_msgs=window_msgs),
+            budget=budget,
+            dead_letter="DEAD",
+        )
+        for local in self.site.local.values():
+            local.is_work_queue = rng.random() < 0.5
+        self.site.hub.bytes_per_s = rng.choice([0, 0, 2000, 50_000])
+        self.sent: dict[str, list[bytes]] = {"EV": [], "AL": []}
+        self.fatal: set[bytes] = set()  # payloads that the hub refuses for good
+        self.year = Year(seed)
+
+    def live(self, length_ns: int) -> Year:
+        clock, site = self.site.clock, self.site
+        site.uplink.start()
+        end_ns = clock.monotonic_ns() + length_ns
+        while clock.monotonic_ns() < end_ns:
+            self.step()
+            clock.advance(self.rng.choice(PAUSES_NS))
+            self.check_bounds()
+        self.heal()
+        self.audit()
+        site.uplink.stop()
+        return self.year
+
+    def step(self) -> None:
+        site, rng = self.site, self.rng
+        match rng.randrange(12):
+            case 0:
+                self.outage()
+            case 1:
+                self.year.restarts += 1
+                site.restart()
+            case 2:
+                # Full for a while: what comes next is refused and may be tried again.
+                site.hub.refusal = (10077, "maximum bytes exceeded")
+                site.hub.refuses = {rng.choice(self.sent["EV"] or [b""])} | self.next_payloads()
+                site.clock.advance(rng.choice(PAUSES_NS))
+                site.hub.refuses = set()
+            case 3:
+                # Never for so long that the uplink goes on without an answer.
+                site.hub.loses_acks = True
+                site.hub.loses_answers = rng.random() < 0.5
+                self.store()
+                site.clock.advance(rng.randrange(1, 15_000) * NS_PER_MS)
+                if rng.random() < 0.5:
+                    self.outage()
+                site.hub.loses_acks = site.hub.loses_answers = False
+            case 4:
+                self.outage()
+            case 5:
+                site.hub.publish(b"edge.other", b"stranger")
+            case 6:
+                self.fatal |= self.next_payloads()
+                self.store()
+            case _:
+                self.store()
+        if self.fatal and not site.hub.refuses:
+            site.hub.refusal = (10054, "message size exceeds maximum allowed")
+            site.hub.refuses = set(self.fatal)
+
+    def next_payloads(self) -> set[bytes]:
+        return {b"EV %d" % (len(self.sent["EV"]) + 1)}
+
+    def store(self) -> None:
+        for name in ("EV", "AL"):
+            for _ in range(self.rng.choice([0, 1, 1, 3, 20])):
+                payload = b"%s %d" % (name.encode(), len(self.sent[name]) + 1)
+                self.sent[name].append(payload)
+                self.site.store(name, payload)
+                self.year.messages += 1
+
+    def outage(self) -> None:
+        self.year.outages += 1
+        self.site.link_down()
+        length_ns = self.rng.choice(OUTAGES_NS)
+        for _ in range(self.rng.randrange(3)):
+            self.store()
+            self.site.clock.advance(length_ns // 4)
+        self.site.clock.advance(length_ns // 4)
+        if self.rng.random() < 0.2:
+            self.year.restarts += 1
+            self.site.restart()
+        self.site.link_up()
+
+    def check_bounds(self) -> None:
+        for status in self.site.uplink.status():
+            self.check_window(status)
+        if self.site.clock.pending() > TIMERS_MAX:
+            self.year.faults.append(f"{self.site.clock.pending()} timers wait")
+
+    def check_window(self, status: UplinkStatus) -> None:
+        (options,) = (one for one in self.site.options.streams if one.stream == status.stream)
+        self.year.window_most = max(self.year.window_most, status.window_messages)
+        if status.window_messages > options.window_msgs:
+            self.year.faults.append(f"{status.window_messages} messages in the window")
+        # One message may be larger than the window; those here are not.
+        if status.window_bytes > options.window_bytes + 64:
+            self.year.faults.append(f"{status.window_bytes} bytes in the window")
+
+    def heal(self) -> None:
+        """The link is well, the hub takes everything that it will ever take, a new month comes."""
+        hub = self.site.hub
+        hub.loses_acks = hub.loses_answers = False
+        hub.bytes_per_s = 0
+        hub.refuses = set(self.fatal)
+        hub.refusal = (10054, "message size exceeds maximum allowed")
+        if not hub.is_connected():
+            self.site.link_up()
+        for _ in range(70):
+            self.site.clock.advance(DAY_NS)
+            if all(one.lag_messages == 0 for one in self.site.uplink.status()):
+                break
+
+    def audit(self) -> None:
+        say = self.year.faults.append
+        dead = self.site.side["DEAD"].payloads() if "DEAD" in self.site.side else []
+        self.year.dead_letters = len(dead)
+        arrived = [one for one in self.site.hub.payloads() if one != b"stranger"]
+        for payload, times in (Counter(arrived) + Counter(dead)).items():
+            if times > 1:
+                say(f"{payload.decode()} is there {times} times")
+        everywhere = set(arrived) | set(dead)
+        for name, payloads in self.sent.items():
+            lost = [payload for payload in payloads if payload not in everywhere]
+            if lost:
+                say(f"{len(lost)} of {name} are lost, first {lost[0].decode()}")
+        for payload in dead:
+            if payload not in self.fatal:
+                say(f"{payload.decode()} is a dead letter without a reason")
+        for status in self.site.uplink.status():
+            if status.state is not State.RUNNING or status.lag_messages:
+                say(f"{status.stream} is {status.state.value} with {status.lag_messages} waiting")
+
+
+def live(seed: int, length_ns: int = YEAR_NS) -> Year:
+    """Run one seed. The same seed gives the same year."""
+    with stay_asleep():
+        return Gateway(seed).live(length_ns)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seeds", type=int, default=2000)
+    options.add_argument("--seed", type=int, default=1)
+    given = options.parse_args()
+    logging.disable()  # each of those outages is a warning
+    total, failed = Counter[str](), 0
+    for seed in range(given.seed, given.seed + given.seeds):
+        year = live(seed)
+        total.update(
+            messages=year.messages,
+            outages=year.outages,
+            restarts=year.restarts,
+            dead_letters=year.dead_letters,
+        )
+        if year.faults:
+            failed += 1
+            print(f"seed {seed}: {'; '.join(year.faults[:5])}", flush=True)
+    words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in total.items())
+    print(f"{given.seeds} years from seed {given.seed}: {words}; {failed} with faults")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
