@@ -330,11 +330,11 @@ def subject_and_queue(place: Place) -> str:
 
 
 def list_of(
-    convert: Callable[[Place], str], what: str, *, may_be_empty: bool = False
-) -> Callable[[Place], tuple[str, ...]]:
+    convert: Callable[[Place], T], what: str, *, may_be_empty: bool = False
+) -> Callable[[Place], tuple[T, ...]]:
     """Return a converter of one value or an array of them."""
 
-    def convert_all(place: Place) -> tuple[str, ...]:
+    def convert_all(place: Place) -> tuple[T, ...]:
         if not isinstance(place.node.value, list):
             return (convert(place),)
         values = tuple(convert(item) for item in place.items(what))

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert, refused, taken, tls
+from leafnode.config.compression import compression
 from leafnode.config.listener_options import LeafAuthorization, LeafListener, LeafUser
 from leafnode.config.options import HttpProxy, LeafOptions, LeafRemote, TlsOptions
 from leafnode.config.place import Block, Place, Row
@@ -22,7 +23,15 @@ from leafnode.errors import quoted
 _VERSION: Final = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?")
 _OLDEST: Final = (2, 8, 0)
 _PROXY_PORTS: Final = {"http": 80, "https": 443}
-_LISTENER_FIELDS: Final = ("host", "port", "advertise", "authorization", "tls", "min_version")
+_LISTENER_FIELDS: Final = (
+    "host",
+    "port",
+    "advertise",
+    "authorization",
+    "tls",
+    "min_version",
+    "compression",
+)
 
 
 def leafnodes(place: Place) -> LeafOptions:
@@ -204,6 +213,7 @@ _REMOTE: Final = Block(
         ),
         Row(("ws_no_masking", "websocket_no_masking"), "ws_no_masking", convert.boolean),
         Row(("proxy",), "proxy", _proxy),
+        Row(("compression",), "compression", compression),
     ),
     refused.REMOTE,
     taken.REMOTE,
@@ -244,6 +254,7 @@ _LEAFNODES: Final = Block(
         Row(("tls",), "tls", tls.listener_tls),
         Row(("min_version", "minimum_version"), "min_version", _min_version),
         Row(("isolate_leafnode_interest", "isolate"), "isolates", convert.boolean),
+        Row(("compression",), "compression", compression),
     ),
     taken=taken.LEAFNODES,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.protocol.leaf_compression import NO_COMPRESSION, Compression
 
 if TYPE_CHECKING:
     from leafnode.config.options import HostPort
@@ -90,6 +91,7 @@ class LeafListener:
     authorization: LeafAuthorization = LeafAuthorization()
     tls: ListenerTls | None = None
     min_version: str = ""
+    compression: Compression = NO_COMPRESSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,17 +58,6 @@ _OCSP: Final = Block(
 _MIGRATE: Final = Block(
     (Row(("leader_migrate_delay",), "leader_migrate_delay", convert.interval()),)
 )
-_COMPRESSION: Final = Block(
-    (
-        Row(("mode",), "mode", convert.text),
-        Row(
-            ("rtt_thresholds", "thresholds", "rtts", "rtt"),
-            "rtt_thresholds",
-            convert.list_of(convert.text, "durations"),
-        ),
-    )
-)
-_OFF: Final = frozenset({"", "off", "disabled", "disable", "false", "not_supported", "no", "none"})
 
 
 def _empty(reason: str) -> Callable[[Place], None]:
@@ -93,17 +82,6 @@ def _ocsp_cache(place: Place) -> None:
 def _migrate(place: Place) -> None:
     if not isinstance(place.node.value, bool):
         _MIGRATE.read(place)
-
-
-def compression(place: Place) -> None:
-    """A link is not compressed; a peer that would compress takes that."""
-    value = place.node.value
-    if isinstance(value, dict):
-        _COMPRESSION.read(place)
-    elif not isinstance(value, bool):
-        _NONE(place)
-    if value is not False and not (isinstance(value, str) and value.lower() in _OFF):
-        place.warn("taken without effect: leaf links are not compressed")
 
 
 def _sync(place: Place) -> str | int:
@@ -156,9 +134,8 @@ LEAFNODES: Final[Mapping[str, Taken]] = (
     )
     | _each(convert.interval(1), "that of the server holds", "write_deadline")
     | _each(convert.one_of("default", "close", "retry"), "a link is closed", "write_timeout")
-    | _each(compression, "", "compression")
 )
-REMOTE: Final[Mapping[str, Taken]] = _each(compression, "", "compression") | _each(
+REMOTE: Final[Mapping[str, Taken]] = _each(
     _migrate, _NO_CLUSTER, "jetstream_cluster_migrate js_cluster_migrate"
 )
 LISTENER_TLS: Final[Mapping[str, Taken]] = (

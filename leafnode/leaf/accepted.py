@@ -206,7 +206,8 @@ class AcceptedLink(Link):
 
     def _compression(self) -> str:
         claim = self.session.claim
-        return "off" if claim is not None and claim.compress_mode else _NONE
+        said = claim.compress_mode if claim is not None else ""
+        return self.session.compression or said or _NONE
 
     def _is_websocket(self) -> bool:
         return self._seams.login.kind is ConnectionType.LEAFNODE_WS

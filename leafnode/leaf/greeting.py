@@ -50,7 +50,6 @@ def leaf_info(
         ip=address,
         cluster=cluster,
         domain=base.domain,
-        compression="off",
         api_lvl=base.api_lvl,
         info_on_connect=True,
         leafnode_urls=[address],

@@ -9,7 +9,7 @@ on its binary.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from leafnode.clients.facts import CLIENT_CLOSED, ConnectionFacts, closed_state
 from leafnode.errors import ProtocolError
@@ -107,6 +107,16 @@ class LeafzRow:
     version: str = ""
 
 
+class Packer(Protocol):
+    """What packs a connection once both sides have agreed to it: net.s2_layer."""
+
+    def begin(self, mode: str) -> None: ...
+
+    def change(self, mode: str) -> None: ...
+
+    def trust(self) -> None: ...
+
+
 class Link:
     """Implements net.transport.Session for one connection, from its start to its loss."""
 
@@ -114,6 +124,7 @@ class Link:
         clock = environment.clock
         self.peer = Peer(environment.next_cid(), Kind.LEAF, environment.outbox)
         self.transport: Transport | None = None
+        self.packer: Packer | None = None  # below it, where it may be packed
         self.over = False
         self.reason = ""  # why it is over, in words
         self.closed_state = ""  # what monitoring calls that
@@ -167,7 +178,7 @@ class Link:
         """Keep nothing that leads back here: whoever is gone waits for no collector."""
         if self._outbound is not None:
             self._outbound.lose()
-        self.transport = self._outbound = self._interest = None
+        self.transport = self._outbound = self._interest = self.packer = None
         self.peer.flush = _nothing_to_flush
         if self._lane is not None:
             self._lane.end()
@@ -272,7 +283,7 @@ class Link:
         raise NotImplementedError
 
     def _compression(self) -> str:
-        return "off"
+        return self._session.compression or "off"
 
     def _is_websocket(self) -> bool:
         return False
@@ -304,6 +315,8 @@ class Link:
             max_control_line_bytes=LEAF_CONTROL_LINE_BYTES,
         )
         self._came_up()
+        if self.packer is not None:
+            self.packer.trust()
         self._interest = Interest(account, peer, terms.rules, self._clock)
         self._interest.start(self._session.loop_subject)
         rest = self._session.take_rest()
@@ -370,6 +383,15 @@ class Link:
                     self._add_interest(subject, queue, weight)
                 case events.InterestRemoved(subject, queue):
                     self._remove_interest(subject, queue)
+                case events.CompressionAgreed(level, clear):
+                    assert self.packer is not None, "else it is not wanted"
+                    assert self.transport is not None, "INFO came by it"
+                    if clear:
+                        self.transport.write([clear])
+                    self.packer.begin(level)
+                case events.CompressionChanged(level):
+                    assert self.packer is not None, "it was agreed to"
+                    self.packer.change(level)
                 case events.Ended(reason, error):
                     # What explains the end goes out before it; `lost` comes later and finds all
                     # done.

@@ -208,7 +208,12 @@ class Remote:
         settings = self._settings(url, tls_first=tls_first)
         # Known before it is there: behind a WebSocket's handshake INFO may come at once.
         link = self.link = HubLink(self._environment, options, self.account, settings, self)
-        await self._environment.dial(target, link)
+        below = None
+        if options.compression.is_wanted:
+            from leafnode.net.s2_layer import S2Layer
+
+            below = link.packer = S2Layer()
+        await self._environment.dial(target, link, below)
         return link
 
     async def _target(self, url: HubUrl, *, tls_first: bool) -> Target:
@@ -258,6 +263,7 @@ class Remote:
             first_info_timeout_ns=options.first_info_timeout_ns,
             ping_interval_ns=environment.ping_interval_of(is_websocket=url.websocket),
             ping_max=environment.ping_max,
+            compression=options.compression,
             ping_jitter=environment.random.random(),
         )
 

@@ -17,6 +17,7 @@ from leafnode.net.tcp import TcpConnection
 
 if TYPE_CHECKING:
     from leafnode.config.options import HttpProxy
+    from leafnode.net.s2_layer import S2Layer
     from leafnode.net.transport import Session, Target
     from leafnode.net.turn import Turn
     from leafnode.net.websocket_stream import WebSocketTerms
@@ -42,12 +43,16 @@ class TcpDialer:
         self.write_rules = write_rules or WriteRules(retries=True)
         self.websocket_terms = websocket_terms
 
-    async def __call__(self, target: Target, session: Session) -> None:
+    async def __call__(
+        self, target: Target, session: Session, below: S2Layer | None = None
+    ) -> None:
         """See `net.transport.Dial`."""
         asked: asyncio.Future[None] | None = None
         if target.websocket is not None:
             asked = asyncio.get_running_loop().create_future()
             session = self._websocket(target, session, asked)
+        if below is not None:
+            session = below.carry(session)
         async with asyncio.timeout(target.timeout_ns / NS_PER_S):
             sock, early = await _reach(target)
             if early and target.tls is not None:

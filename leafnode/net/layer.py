@@ -25,8 +25,8 @@ class Layer:
 
     __slots__ = ("_guest", "_held", "_is_more", "_rest", "_starved", "_wire", "credentials", "peer")
 
-    def __init__(self, guest: Session) -> None:
-        self._guest: Session | None = guest
+    def __init__(self, guest: Session | None) -> None:
+        self._guest = guest
         self._wire: Transport
         self._held = False  # the session above wants nothing now
         self._is_more = False  # what is read waits for its turn

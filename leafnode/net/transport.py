@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.config.options import HttpProxy
+    from leafnode.net.s2_layer import S2Layer
     from leafnode.net.websocket_request import WebSocketRequest
 
 
@@ -157,6 +158,11 @@ class Target:
 class Dial(Protocol):
     """Open a connection outward."""
 
-    async def __call__(self, target: Target, session: Session) -> None:
-        """Return when the session is `connected`. Raises OSError (TimeoutError is one)."""
+    async def __call__(
+        self, target: Target, session: Session, below: S2Layer | None = None
+    ) -> None:
+        """Return when the session is `connected`. Raises OSError (TimeoutError is one).
+
+        `below`: it lies directly on the connection, and may pack what goes over it.
+        """
         ...

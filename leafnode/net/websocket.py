@@ -32,7 +32,8 @@ class WebSocketPort(WebSocketTerms):
 
     rules: HandshakeRules
     handshake_timeout_ns: int
-    leaf: Callable[[], Session] | None = None  # who serves those whose path says that they are one
+    # Who serves those whose path says that they are one: on what, and whether messages are packed.
+    leaf: Callable[[Transport, bool], Session] | None = None
     refused: int = 0  # requests that were no handshake, or not welcome
     overdue: int = 0
     shaking: Crowd[WebSocketConnection] = field(  # whose handshake is not over
@@ -127,7 +128,7 @@ class WebSocketConnection(WebSocketStream):
         assert guest is not None, "a connection that is lost reads nothing"
         if upgrade.is_leaf:
             assert self._port.leaf is not None, "else such a path is refused"
-            guest = self._guest = self._port.leaf()
+            guest = self._guest = self._port.leaf(self._wire, upgrade.deflate)
         self._handshake = None
         self._open(deflates=upgrade.deflate, dials=False, masks=upgrade.masks)
         self.credentials = upgrade.credentials

@@ -30,6 +30,7 @@ from leafnode.protocol.errors import (
     UnknownOperation,
 )
 from leafnode.protocol.info import parse_connect
+from leafnode.protocol.leaf_compression import NO_COMPRESSION, NOT_SUPPORTED, Compression
 from leafnode.protocol.leaf_errors import (
     ClusterNameHasSpaces,
     DuplicateLeafConnection,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 _CONNECT: Final = b"CONNECT"
 _STARTS: Final = frozenset({b"C", b"c"})
+_INFO: Final = b"INFO"
+_INFO_STARTS: Final = frozenset({b"I", b"i"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class AcceptRules:
     auth_timeout_ns: int = AUTH_TIMEOUT_NS
     entry_ns: int = 0
     pings: PingRules = field(default_factory=lambda: PingRules(may_skip=True))
+    compression: Compression = NO_COMPRESSION
 
 
 class AcceptingSession(LeafSession):
@@ -73,11 +77,12 @@ class AcceptingSession(LeafSession):
     other = "leaf"
 
     def __init__(self, info: LeafServerInfo, rules: AcceptRules, *, now_ns: int) -> None:
-        super().__init__(State.AWAIT_CONNECT, rules.pings)
+        super().__init__(State.AWAIT_CONNECT, rules.pings, rules.compression)
         self.deadline_ns = now_ns + rules.auth_timeout_ns + rules.entry_ns
         self.claim: LeafConnectClaim | None = None
-        self._info = info
+        self._info = msgspec.structs.replace(info, compression=_told(rules.compression))
         self._rules = rules
+        self._began_ns = now_ns
         self._searched = 0  # of the buffer: no line ends there
 
     def identify(self, cid: int, nonce: str) -> None:
@@ -94,13 +99,18 @@ class AcceptingSession(LeafSession):
             self.deadline_ns = now_ns + self._rules.auth_timeout_ns
 
     def receive(self, data: bytes, now_ns: int) -> None:
-        """Take bytes up to and with CONNECT; nothing else may come before. Raises ProtocolError."""
+        """Take bytes up to and with CONNECT. Raises ProtocolError.
+
+        Nothing else may come before but one INFO, where packing may be agreed to.
+        """
         self._buffer += data
-        if self.state is not State.AWAIT_CONNECT:
+        if self.state is not State.AWAIT_CONNECT or not self._buffer:
             return  # they wait, and no more are read
-        if self._buffer[:1] not in _STARTS:
+        is_info = self._may_negotiate() and self._buffer[:1] in _INFO_STARTS
+        if not is_info and self._buffer[:1] not in _STARTS:
             raise AuthorizationViolation
-        if not _CONNECT.startswith(self._buffer[: len(_CONNECT)].upper()):
+        verb = _INFO if is_info else _CONNECT
+        if not verb.startswith(self._buffer[: len(verb)].upper()):
             raise UnknownOperation
         end = self._buffer.find(b"\n", self._searched)
         self._searched = len(self._buffer)
@@ -109,12 +119,30 @@ class AcceptingSession(LeafSession):
         if end < 0:
             return
         line, self._buffer = self._buffer[:end].removesuffix(b"\r"), self._buffer[end + 1 :]
+        self._searched = 0
+        if is_info:
+            self._negotiate(op.parse_info(line[len(_INFO) :]), now_ns)
+            return
         text = line[len(_CONNECT) :].strip(b" \t")
         login = parse_connect(text)
         self.claim = parse_claim(text)
         self.state = State.CHECKING
         self.deadline_ns = now_ns + LOGIN_WATCH_NS
         self._events.append(Claimed(self.claim, login))
+
+    def _may_negotiate(self) -> bool:
+        return self._wanted.is_wanted and not self.compression
+
+    def _negotiate(self, info: op.LeafInfo, now_ns: int) -> None:
+        """Pack from here on if both sides want it: then we greet once more."""
+        if self._agree(info.compression, now_ns - self._began_ns):
+            self._pack()
+            shown = self._wanted.shown(self.compression)
+            self._info = msgspec.structs.replace(self._info, compression=shown)
+            self.deadline_ns = now_ns + self._rules.auth_timeout_ns
+            self.greet()
+        else:
+            self.receive(b"", now_ns)
 
     def check(self, login: Connect, answer: LeafServerInfo) -> None:
         """Refuse what cannot be a leaf of ours, now that it has proved who it is.
@@ -169,6 +197,11 @@ class AcceptingSession(LeafSession):
         """A CONNECT on a link that is up: it would be a twin of itself."""
         del connect, now_ns
         raise DuplicateLeafConnection
+
+
+def _told(compression: Compression) -> str:
+    """Return what INFO says of it at first."""
+    return "" if compression.mode == NOT_SUPPORTED else compression.mode
 
 
 def _version(text: str) -> tuple[int, ...]:

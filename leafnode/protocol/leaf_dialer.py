@@ -25,6 +25,7 @@ from leafnode.limits import (
 )
 from leafnode.protocol import leaf_op as op
 from leafnode.protocol.errors import MaxControlLine, ParserError
+from leafnode.protocol.leaf_compression import NO_COMPRESSION, Compression, packs
 from leafnode.protocol.leaf_events import InfoChanged, Linked, StartTls, State
 from leafnode.protocol.leaf_session import LINKED, LeafSession, PingRules
 from leafnode.protocol.op import Ping, Pong
@@ -61,6 +62,7 @@ class LeafSettings:
     first_info_timeout_ns: int = LEAF_FIRST_INFO_TIMEOUT_NS
     ping_interval_ns: int = PING_INTERVAL_NS
     ping_max: int = PING_MAX
+    compression: Compression = NO_COMPRESSION
     ping_jitter: float = 0.0  # 0 to 1: how much of 20 % is added to the first PING
 
 
@@ -77,15 +79,17 @@ class DialingSession(LeafSession):
             settings.ping_jitter,
             may_skip=settings.is_hub,
         )
-        super().__init__(State.AWAIT_INFO, pings)
+        super().__init__(State.AWAIT_INFO, pings, settings.compression)
         self.hub = op.LeafInfo()  # the latest INFO that identified the hub
         self.encrypted = settings.tls_first
         self.account = settings.account
         self.loop_subject = settings.loop_subject
         self._settings = settings
+        self._began_ns = 0
 
     def begin(self, now_ns: int) -> None:
         """The connection is there: from now on the hub's INFO is waited for."""
+        self._began_ns = now_ns
         if self.state is State.AWAIT_INFO:
             self.deadline_ns = now_ns + self._settings.first_info_timeout_ns
 
@@ -108,7 +112,7 @@ class DialingSession(LeafSession):
         """Go on after the TLS handshake."""
         assert self.state is State.AWAIT_TLS
         self.encrypted = True
-        self._connect(now_ns)
+        self._negotiate(now_ns)
 
     def _overdue(self, now_ns: int) -> None:
         del now_ns
@@ -128,15 +132,18 @@ class DialingSession(LeafSession):
     # actions of the table
 
     def first_info(self, info: op.LeafInfo, now_ns: int) -> None:
-        """The hub's greeting: it says whether TLS comes next."""
-        self.hub = info
+        """The hub's greeting, once more when it is packed: it says whether TLS comes next."""
+        nonce = info.nonce or self.hub.nonce
+        self.hub = info = msgspec.structs.replace(info, nonce=nonce)
         wrong = _wrong_port(info)
-        if wrong:
+        if packs(self.compression):
+            self._connect(now_ns)
+        elif wrong:
             self._end(b"", wrong)
         elif " " in info.cluster:
             self._end(b"cluster name cannot contain spaces", "the hub's cluster name has a space")
         elif self.encrypted or self._settings.websocket:
-            self._connect(now_ns)
+            self._negotiate(now_ns)
         elif info.tls_required:
             self.state = State.AWAIT_TLS
             self.deadline_ns = None  # the caller bounds the TLS handshake
@@ -147,7 +154,7 @@ class DialingSession(LeafSession):
                 b"", "this remote asks for TLS and the hub does not offer it: nothing was sent"
             )
         else:
-            self._connect(now_ns)
+            self._negotiate(now_ns)
 
     def second_info(self, info: op.LeafInfo, now_ns: int) -> None:
         """The hub's answer to CONNECT."""
@@ -162,6 +169,17 @@ class DialingSession(LeafSession):
         self._events.append(InfoChanged(info))
 
     # helpers
+
+    def _negotiate(self, now_ns: int) -> None:
+        """Pack from here on if both sides want it: then the hub greets once more."""
+        settings = self._settings
+        if self._agree(self.hub.compression, now_ns - self._began_ns):
+            shown = settings.compression.shown(self.compression)
+            self._pack(op.encode_compression(settings.server_id, settings.name, shown))
+            self.state = State.AWAIT_INFO
+            self.deadline_ns = now_ns + settings.first_info_timeout_ns
+        else:
+            self._connect(now_ns)
 
     def _connect(self, now_ns: int) -> None:
         settings = self._settings
@@ -180,6 +198,7 @@ class DialingSession(LeafSession):
             traces=settings.traces,
             is_hub=settings.is_hub,
             isolate=settings.requests_isolation,
+            compression=self.compression,
         )
         self._out.append(op.encode_connect(connect))
         if self.hub.info_on_connect:

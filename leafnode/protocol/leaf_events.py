@@ -74,6 +74,24 @@ class PeerError:
 
 
 @dataclass(frozen=True, slots=True)
+class CompressionAgreed:
+    """Pack what is written from here on at this level, and unpack what comes.
+
+    `clear` still goes out as it is, before.
+    """
+
+    level: str
+    clear: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionChanged:
+    """Pack at another level."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """We end the connection: what is in `data_to_send` goes out, then close.
 
@@ -93,5 +111,14 @@ class Claimed:
 
 
 LeafEvent = (
-    StartTls | Linked | InterestAdded | InterestRemoved | InfoChanged | PeerError | Claimed | Ended
+    StartTls
+    | Linked
+    | InterestAdded
+    | InterestRemoved
+    | InfoChanged
+    | PeerError
+    | Claimed
+    | CompressionAgreed
+    | CompressionChanged
+    | Ended
 )

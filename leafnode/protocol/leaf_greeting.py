@@ -100,7 +100,10 @@ def parse_claim(text: bytes) -> LeafConnectClaim:
         raise ConnectMalformed(f"CONNECT is malformed: {err}") from err
     if any(
         len(text) > LEAF_NAME_CHARS_MAX
-        for text in (claim.name, claim.cluster, claim.domain, claim.remote_account, claim.version)
+        for text in (
+            *(claim.name, claim.cluster, claim.domain, claim.remote_account),
+            *(claim.version, claim.compress_mode),
+        )
     ):
         raise ConnectMalformed("CONNECT has a name that is too long")
     return claim

@@ -50,6 +50,7 @@ class LeafInfo(
     jetstream: bool = False
     domain: str = ""
     cluster: str = ""
+    compression: str = ""  # how the hub packs, or a leaf that answers it
     info_on_connect: bool = False
     connect_info: bool = False
     remote_account: str = ""
@@ -135,6 +136,7 @@ class LeafConnect:
     traces: bool = False
     is_hub: bool = False
     isolate: bool = False
+    compression: str = "off"
 
 
 def parse_leaf_line(line: bytes) -> LeafOp:
@@ -192,6 +194,17 @@ def encode_error(text: bytes) -> bytes:
     return b"-ERR '%b'\r\n" % text
 
 
+def encode_compression(server_id: str, name: str, mode: str) -> bytes:
+    """Return the INFO by which a leaf agrees to packing."""
+    fields = {
+        "server_id": server_id,
+        "server_name": name,
+        "version": COMPATIBLE_VERSION,
+        "compression": mode,
+    }
+    return b"INFO %b\r\n" % msgspec.json.encode(fields)
+
+
 def encode_connect(connect: LeafConnect) -> bytes:
     """Return the CONNECT line. JSON escapes control characters, so no value can end the line."""
     fields: dict[str, str | bool | int | tuple[str, ...]] = {
@@ -202,7 +215,7 @@ def encode_connect(connect: LeafConnect) -> bytes:
         "domain": connect.domain,
         "headers": True,
         "jetstream": connect.jetstream,
-        "compress_mode": "off",
+        "compress_mode": connect.compression,
         "remote_account": connect.remote_account,
         "protocol": TRACING_PROTOCOL if connect.traces else LEAF_PROTOCOL,
         "is_hub": connect.is_hub,

@@ -22,9 +22,12 @@ from leafnode.limits import (
 )
 from leafnode.protocol import leaf_op as op
 from leafnode.protocol import subject as subjects
-from leafnode.protocol.errors import StaleConnection, UnknownOperation, wire_line
+from leafnode.protocol.errors import ParserError, StaleConnection, UnknownOperation, wire_line
+from leafnode.protocol.leaf_compression import NO_COMPRESSION, S2_AUTO, Compression, packs
 from leafnode.protocol.leaf_errors import LoopDetected
 from leafnode.protocol.leaf_events import (
+    CompressionAgreed,
+    CompressionChanged,
     Ended,
     InterestAdded,
     InterestRemoved,
@@ -70,7 +73,9 @@ class LeafSession:
     table: ClassVar[Table]
     other: ClassVar[str]  # what the other side is called
 
-    def __init__(self, state: State, pings: PingRules) -> None:
+    def __init__(
+        self, state: State, pings: PingRules, compression: Compression = NO_COMPRESSION
+    ) -> None:
         self.state = state
         self.deadline_ns: int | None = None
         self.stale = False  # ended because PINGs went unanswered
@@ -80,6 +85,8 @@ class LeafSession:
         self.delay_ns = 0  # to wait before dialing again, on top of the reconnect interval
         self.account = ""  # who is told of a loop
         self.loop_subject = b""
+        self.compression = ""  # what both sides made of it: a level, `off`, `not supported`
+        self._wanted = compression
         self._pings = pings
         self._buffer = b""
         self._out: list[bytes] = []
@@ -199,6 +206,7 @@ class LeafSession:
         if self._pings_out:
             self._pings_out = 0
             self.rtt_ns = now_ns - self._ping_sent_ns
+            self._repack()
 
     def peer_error(self, error: op.Err, now_ns: int) -> None:
         """-ERR: it does not close by itself."""
@@ -213,6 +221,26 @@ class LeafSession:
         """Take what says nothing: +OK."""
 
     # helpers
+
+    def _agree(self, theirs: str, rtt_ns: int) -> bool:
+        """Settle whether both sides pack. Raises ProtocolError."""
+        self.compression = self._wanted.agree(theirs, rtt_ns)
+        return packs(self.compression)
+
+    def _pack(self, clear: bytes = b"") -> None:
+        """Pack from here on; `clear` still goes out as it is. Raises ProtocolError."""
+        if self._buffer:
+            raise ParserError("bytes behind the INFO from which on they should be packed")
+        self._events.append(CompressionAgreed(self.compression, clear))
+
+    def _repack(self) -> None:
+        """Follow the round trip, where that decides how much to pack."""
+        if not packs(self.compression) or self._wanted.mode != S2_AUTO:
+            return
+        level = self._wanted.level(self.rtt_ns)
+        if level != self.compression:
+            self.compression = level
+            self._events.append(CompressionChanged(level))
 
     def _ping(self, now_ns: int) -> None:
         pings = self._pings

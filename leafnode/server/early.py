@@ -58,6 +58,16 @@ def _dials_by_proxy(options: Options) -> bool:
     return leafnodes is not None and any(remote.proxy for remote in leafnodes.remotes)
 
 
+def _packs(options: Options) -> bool:
+    leafnodes = options.leafnodes
+    if leafnodes is None:
+        return False
+    ours = [remote.compression for remote in leafnodes.remotes]
+    if leafnodes.listener is not None:
+        ours.append(leafnodes.listener.compression)
+    return any(compression.is_wanted for compression in ours)
+
+
 def _knows_keys(options: Options) -> bool:
     is_asking = options.operator is not None or options.authorization.auth_callout is not None
     return is_asking or any(key for _, key in _proofs(options))
@@ -100,6 +110,7 @@ MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = 
     (_dials, ("leafnode.net.tls", "concurrent.futures.thread", "encodings.idna")),
     (_dials_websockets, ("leafnode.net.websocket_dial",)),
     (_dials_by_proxy, ("leafnode.net.tunnel",)),
+    (_packs, ("leafnode.net.s2_layer",)),
     (_knows_keys, ("nacl.exceptions", "nacl.public", "nacl.signing")),
     (_knows_bcrypt, ("bcrypt", "concurrent.futures.thread")),
 )

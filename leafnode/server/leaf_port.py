@@ -15,6 +15,7 @@ from leafnode.config.options import HostPort
 from leafnode.limits import AUTH_TIMEOUT_NS, LEAF_CONTROL_LINE_BYTES, TLS_TIMEOUT_NS
 from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
+from leafnode.protocol.leaf_compression import NOT_SUPPORTED, OFF, Compression
 from leafnode.server.client_ports import client_seams, server_tls
 from leafnode.server.listeners import FOR_LEAFS
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from leafnode.leaf.accepted import AcceptedLink, LeafSeams
     from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.registry import LeafRegistry
+    from leafnode.net.entry import Guest
     from leafnode.net.listener import Listener
+    from leafnode.net.transport import Transport
     from leafnode.net.websocket_stream import WebSocketTerms
     from leafnode.protocol.leaf_acceptor import AcceptRules
     from leafnode.server.server import Server
@@ -51,7 +54,6 @@ class LeafPort:
 async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
     """Listen for leafs. Raises ListenError, TlsError."""
     from leafnode.auth.leafs import LeafAuthenticator
-    from leafnode.leaf.accepted import AcceptedLink
     from leafnode.leaf.registry import LeafRegistry
 
     tls = await server_tls(options.tls)
@@ -59,7 +61,7 @@ async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
     server.entrances["leafnodes"] = entrance
     listener = await server.listeners.bind(
         HostPort(options.host, options.port),
-        lambda: entrance.session(AcceptedLink(port.seams)),
+        lambda: entrance.session(_guest(port.seams)),
         write_rules=server.link_write_rules,
         problem=FOR_LEAFS,
     )
@@ -76,9 +78,36 @@ def is_wanted(options: Options) -> bool:
     return options.leafnodes is not None and options.leafnodes.listener is not None
 
 
-def websocket_guest(server: Server) -> AcceptedLink:
-    """Return what serves a leaf that came over WebSocket."""
+def _guest(seams: LeafSeams) -> Guest:
+    """Return what serves a leaf: its link, or what may pack below it."""
     from leafnode.leaf.accepted import AcceptedLink
+
+    link = AcceptedLink(seams)
+    if not seams.rules.compression.is_wanted:
+        return link
+    from leafnode.net.s2_layer import AcceptedS2Layer
+
+    layer = link.packer = AcceptedS2Layer(link)
+    return layer
+
+
+def below_websocket(server: Server, guest: Guest) -> Guest:
+    """Return what lies below a WebSocket, which may become a leaf's."""
+    port = server.leaf_port
+    if port is None or not port.seams.rules.compression.is_wanted:
+        return guest
+    from leafnode.net.s2_layer import AcceptedS2Layer
+
+    return AcceptedS2Layer(guest)
+
+
+def websocket_guest(server: Server, wire: Transport, *, deflates: bool) -> AcceptedLink:
+    """Return what serves a leaf that came over WebSocket.
+
+    `wire` is what lies below the frames; `deflates`: their messages are packed already.
+    """
+    from leafnode.leaf.accepted import AcceptedLink
+    from leafnode.net.s2_layer import S2Layer
 
     port, websocket = server.leaf_port, server.options.websocket
     assert port is not None, "else its path is refused"
@@ -95,7 +124,13 @@ def websocket_guest(server: Server) -> AcceptedLink:
     if websocket is not None and websocket.ping_interval_ns:
         pings = replace(seams.rules.pings, interval_ns=websocket.ping_interval_ns)
         seams.rules = replace(seams.rules, pings=pings)
-    return AcceptedLink(seams)
+    packer = wire if isinstance(wire, S2Layer) and not deflates else None
+    if packer is None:
+        none = NOT_SUPPORTED if deflates else OFF
+        seams.rules = replace(seams.rules, compression=Compression(none))
+    link = AcceptedLink(seams)
+    link.packer = packer
+    return link
 
 
 async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
@@ -136,9 +171,15 @@ def refresh(server: Server) -> None:
         return
     port.authenticator.apply(server.options)
     server.features.leaf_environment = None  # for those that come, by the options of now
+    before = port.seams.rules.compression
     port.seams = _seams(
         server, leafnodes.listener, port.listener, port.authenticator, port.seams.registry
     )
+    if port.seams.rules.compression != before:
+        # They come again, and both sides agree anew. Who never packs has nothing to agree to.
+        for link in list(port.seams.registry.links()):
+            if link.leafz().compression != NOT_SUPPORTED:
+                link.close("Client Closed")
 
 
 def leaf_environment(server: Server) -> LeafEnvironment:
@@ -238,6 +279,7 @@ def _rules(server: Server, options: LeafListener) -> AcceptRules:
         min_version=options.min_version,
         auth_timeout_ns=options.authorization.timeout_ns or AUTH_TIMEOUT_NS,
         entry_ns=server.entrances["leafnodes"].budget_ns,
+        compression=options.compression,
         pings=PingRules(
             server.options.ping_interval_ns,
             server.options.ping_max,

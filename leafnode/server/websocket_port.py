@@ -51,12 +51,14 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
         handshake_timeout_ns=websocket.handshake_timeout_ns,
         message_bytes_max=_message_bytes_max(server, options),
         close_code=close_code,
-        leaf=lambda: leaf_port.websocket_guest(server),
+        leaf=lambda wire, deflates: leaf_port.websocket_guest(server, wire, deflates=deflates),
     )
     server.websocket_port = port
     listener = await server.listeners.bind(
         HostPort(websocket.host, websocket.port),
-        lambda: entrance.session(port.session(ClientHandler(seams))),
+        lambda: entrance.session(
+            leaf_port.below_websocket(server, port.session(ClientHandler(seams)))
+        ),
         write_rules=server.write_rules,
         problem=FOR_WEBSOCKET,
     )

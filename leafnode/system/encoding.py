@@ -1,7 +1,7 @@
 """Answers as bytes: JSON, and smaller where the asker takes that: gzip, and the framing of snappy.
 
-Pure. What takes long is done in slices. Snappy's compression has no home in the standard library,
-so its frames hold the bytes as they are, which the format provides for: any reader takes them.
+Pure. What takes long is done in slices. Snappy's frames hold the bytes as they are, which the
+format provides for: to pack them takes longer than the network where such questions are asked.
 Truth: nats-server 2.15.1 server/events.go getAcceptEncoding; google/snappy framing_format.txt; RFC
 1952.
 """
@@ -16,15 +16,12 @@ from leafnode import go_json
 from leafnode.limits import SNAPPY_ANSWER_BYTES_MAX
 from leafnode.monitor.steps import ROWS_PER_TURN, slices
 from leafnode.protocol import header
+from leafnode.protocol.s2_frames import SNAPPY_START, S2Writer
 
 if TYPE_CHECKING:
     from leafnode.monitor.steps import Steps
 
-_STREAM_START: Final = b"\xff\x06\x00\x00sNaPpY"
-_UNCOMPRESSED: Final = b"\x01"
-_CHUNK_BYTES: Final = 65536  # the most that one frame may hold
-_CASTAGNOLI: Final = 0x82F63B78  # reversed
-_MASK: Final = 0xA282EAD8
+_CHUNK_BYTES: Final = 65536  # zipped in one turn
 _GZIP_LEVEL: Final = 1
 _GZIP_WBITS: Final = 31  # of zlib: the largest window, in gzip's frame
 
@@ -77,31 +74,4 @@ def _zipped(data: bytes) -> Steps[bytes]:
 
 def snappy_frames(data: bytes) -> bytes:
     """Return the framed form of `data`."""
-    frames = [_STREAM_START]
-    for start in range(0, len(data), _CHUNK_BYTES):
-        chunk = data[start : start + _CHUNK_BYTES]
-        size = (len(chunk) + 4).to_bytes(3, "little")
-        frames += (_UNCOMPRESSED, size, _masked(crc32c(chunk)).to_bytes(4, "little"), chunk)
-    return b"".join(frames)
-
-
-def crc32c(data: bytes) -> int:
-    """Return the Castagnoli checksum of `data`."""
-    table = _TABLE
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
-
-
-def _masked(crc: int) -> int:
-    return (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
-
-
-def _entry(value: int) -> int:
-    for _ in range(8):
-        value = (value >> 1) ^ (_CASTAGNOLI if value & 1 else 0)
-    return value
-
-
-_TABLE: Final = tuple(_entry(value) for value in range(256))
+    return S2Writer(packs=False, start=SNAPPY_START).frames(data)

@@ -171,3 +171,73 @@ async def test_what_a_proxy_refuses_is_said_in_words(tmp_path: Path) -> None:
         await refused(url, tmp_path / "b", *words, more=more.format(proxy.port))
     words = (f"the proxy 127.0.0.1:{nobody} cannot be reached: connection refused",)
     await refused(url, tmp_path / "c", *words, more=more.format(nobody))
+
+
+MODES = ("s2_auto", "s2_fast", "s2_best", "{ mode: s2_auto, rtt_thresholds: [10s] }")
+
+
+@PAIRS
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_link_is_packed_where_both_sides_want_it(
+    hub: str, leaf: str, mode: str, tmp_path: Path
+) -> None:
+    port = f"compression: {mode}"
+    with running(hub, tmp_path, "hub", leafnodes=port) as above:
+        url = f"nats-leaf://127.0.0.1:{above.leaf_port}"
+        with running(leaf, tmp_path, "edge", leafnodes=dialing(url, port)) as below:
+            await linked(above)
+            await linked(below)
+            shown = [node.get("leafz")["leafs"][0]["compression"] for node in (above, below)]
+            assert all(level.startswith("s2_") for level in shown), shown
+            if "s2_auto" not in mode:
+                assert shown == [mode, mode]
+            if "10s" in mode:
+                assert shown == ["s2_uncompressed", "s2_uncompressed"]
+            await carries_all(above, below)
+
+
+@PAIRS
+@pytest.mark.parametrize(
+    ("port", "remote", "packed"),
+    [
+        ("off", "s2_fast", False),
+        ("s2_fast", "off", False),
+        ("accept", "accept", False),
+        ("accept", "s2_better", True),
+        ("s2_best", "accept", True),
+        ("not_supported", "s2_fast", False),
+    ],
+)
+async def test_a_link_is_packed_only_if_both_sides_agree(
+    hub: str, leaf: str, port: str, remote: str, packed: bool, tmp_path: Path
+) -> None:
+    with running(hub, tmp_path, "hub", leafnodes=f"compression: {port}") as above:
+        url = f"nats-leaf://127.0.0.1:{above.leaf_port}"
+        more = f"compression: {remote}"
+        with running(leaf, tmp_path, "edge", leafnodes=dialing(url, more)) as below:
+            await linked(above)
+            await linked(below)
+            shown = [node.get("leafz")["leafs"][0]["compression"] for node in (above, below)]
+            assert all(level.startswith("s2_") is packed for level in shown), shown
+            async with client_of(above) as up, client_of(below) as down:
+                await carries(down, up, below, "up")
+                await carries(up, down, above, "down")
+
+
+@PAIRS
+async def test_a_packed_link_lies_within_tls_and_websockets(
+    hub: str, leaf: str, tmp_path: Path
+) -> None:
+    tls_pair(tmp_path)
+    pair = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    (port,) = free_ports(1)
+    top = f"websocket {{ listen: 127.0.0.1:{port}, tls {{ {pair} }} }}"
+    block = f"compression: s2_best, tls {{ {pair} }}"
+    with running(hub, tmp_path, "hub", top, leafnodes=block) as above:
+        for url in (f"tls://localhost:{above.leaf_port}", f"wss://localhost:{port}"):
+            more = f'compression: s2_best, tls {{ ca_file: "{tmp_path}/cert.pem" }}'
+            with running(leaf, tmp_path, "edge", leafnodes=dialing(url, more)) as below:
+                await linked(above)
+                (row,) = above.get("leafz")["leafs"]
+                assert row["compression"] == "s2_best"
+                await carries_all(above, below)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leafnode.clock import Clock
+    from leafnode.net.s2_layer import S2Layer
     from leafnode.net.transport import Session, Target
     from leafnode.net.turn import Turn
 
@@ -224,8 +225,12 @@ class MemoryNetwork:
             there.abort()
         return here, link
 
-    async def __call__(self, target: Target, session: Session) -> None:
+    async def __call__(
+        self, target: Target, session: Session, below: S2Layer | None = None
+    ) -> None:
         """See `net.transport.Dial`; `dialing_turn` is the turn of whoever dials."""
+        if below is not None:
+            session = below.carry(session)
         self.connect(session, target.host, target.port, turn=self.dialing_turn)
 
     dialing_turn: Turn | None = None  # of the server under test that dials

@@ -27,7 +27,6 @@ def warnings(text: str) -> tuple[str, ...]:
         'jetstream { sync_interval: "1m" }',
         "leafnodes { compression: off }",
         REMOTE % "hub: false",
-        REMOTE % "compression: none",
         REMOTE % "tls { verify: true }",
     ],
 )
@@ -46,11 +45,6 @@ def test_what_holds_already_is_taken_in_silence(text: str) -> None:
         (
             'jetstream { unique_tag: "a" }',
             "x.conf:1:13: jetstream.unique_tag: taken without effect: there is no cluster",
-        ),
-        (
-            "leafnodes { compression: s2_auto }",
-            "x.conf:1:13: leafnodes.compression: taken without effect: leaf links are not "
-            "compressed",
         ),
     ],
 )

@@ -365,7 +365,12 @@ async def test_leafz_tells_what_nats_server_would() -> None:
 
         assert before is None
         assert row is not None
-        assert (row.name, row.is_spoke, row.account, row.compression) == ("hub", True, "$G", "off")
+        assert (row.name, row.is_spoke, row.account, row.compression) == (
+            "hub",
+            True,
+            "$G",
+            "not supported",
+        )
         assert (row.ip, row.port, row.subscriptions) == ("hub", 7422, 1)
         assert (row.in_msgs, row.in_bytes, row.out_msgs) == (1, 2, 1)
         assert row.out_bytes >= 5

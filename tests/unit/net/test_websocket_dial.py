@@ -36,7 +36,7 @@ class World:
             close_code=code,
             rules=HandshakeRules(compression=compression, leafs=True),
             handshake_timeout_ns=WEBSOCKET_HANDSHAKE_NS,
-            leaf=lambda: self.above,
+            leaf=lambda wire, deflates: self.above,
         )
         request = WebSocketRequest("hub:80", "/leafnode", compression, masks)
         terms = WebSocketTerms(self.turn, 1 << 20, code)

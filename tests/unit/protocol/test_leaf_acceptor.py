@@ -21,8 +21,9 @@ from leafnode.protocol.errors import (
     wire_line,
 )
 from leafnode.protocol.leaf_acceptor import AcceptingSession, AcceptRules
+from leafnode.protocol.leaf_compression import Compression, UnsupportedCompression
 from leafnode.protocol.leaf_errors import DuplicateLeafConnection
-from leafnode.protocol.leaf_events import Claimed, Ended, State
+from leafnode.protocol.leaf_events import Claimed, CompressionAgreed, Ended, State
 from leafnode.protocol.leaf_greeting import LeafServerInfo
 
 INFO = LeafServerInfo(
@@ -298,3 +299,64 @@ def test_any_operations_in_any_order_end_in_an_answer_or_in_nothing(
         one.events()
 
     assert one.state in {State.AWAIT_CONNECT, State.CHECKING, State.LINKED, State.CLOSED}
+
+
+# --- packing
+
+ASKS = b'INFO {"server_id":"","compression":"s2_best"}\r\n'
+FAST = Compression("s2_fast")
+
+
+def greeting(one: AcceptingSession) -> dict[str, object]:
+    found: dict[str, object] = json.loads(one.data_to_send().removeprefix(b"INFO "))
+    return found
+
+
+def test_a_leaf_may_agree_to_packing_and_is_greeted_once_more() -> None:
+    one = session(compression=FAST)
+    one.greet()
+    assert greeting(one)["compression"] == "s2_fast"
+
+    for at in range(len(ASKS)):
+        one.receive(ASKS[at : at + 1], 3)
+
+    assert one.events() == [CompressionAgreed("s2_fast", b"")]
+    again = greeting(one)
+    assert (again["compression"], again["nonce"]) == ("s2_fast", "EsbRnPg3CTsA6gA")
+    one.receive(CONNECT, 4)
+    (event,) = one.events()
+    assert isinstance(event, Claimed)
+    assert one.compression == "s2_fast"
+
+
+@pytest.mark.parametrize("theirs", ["off", "not supported", ""])
+def test_who_does_not_want_it_goes_on_in_clear(theirs: str) -> None:
+    one = session(compression=FAST)
+
+    one.receive(b'INFO {"compression":"%b"}\r\n' % theirs.encode() + CONNECT, 0)
+
+    (event,) = one.events()
+    assert isinstance(event, Claimed)
+
+
+def test_nobody_agrees_twice_nor_where_it_is_off() -> None:
+    with pytest.raises(AuthorizationViolation):
+        session().receive(ASKS, 0)
+    one = session(compression=FAST)
+    one.receive(ASKS, 0)
+    with pytest.raises(AuthorizationViolation):
+        one.receive(ASKS, 0)
+
+
+def test_a_leaf_that_wants_what_nobody_knows_is_refused() -> None:
+    with pytest.raises(UnsupportedCompression) as caught:
+        session(compression=FAST).receive(b'INFO {"compression":"zip"}\r\n', 0)
+
+    assert wire_line(caught.value) == b"-ERR 'unsupported route compression mode \"zip\"'\r\n"
+
+
+def test_a_greeting_says_nothing_of_it_where_it_is_not_supported() -> None:
+    one = session(compression=Compression("not supported"))
+    one.greet()
+
+    assert "compression" not in greeting(one)

@@ -15,6 +15,7 @@ from leafnode.errors import ProtocolError
 from leafnode.limits import LEAF_CONTROL_LINE_BYTES, MAX_SUBJECT_TOKENS
 from leafnode.protocol import leaf_events as s
 from leafnode.protocol.errors import MaxControlLine, ParserError, StaleConnection, UnknownOperation
+from leafnode.protocol.leaf_compression import Compression, UnsupportedCompression
 from leafnode.protocol.leaf_dialer import DialingSession, LeafSettings
 from leafnode.protocol.leaf_events import State
 from leafnode.protocol.leaf_op import LeafCredentials
@@ -483,3 +484,98 @@ def feed(one: DialingSession, data: bytes, now_ns: int = 0) -> None:
     for line in data.split(b"\r\n"):
         if line:
             one.receive_line(line, now_ns)
+
+
+# --- packing
+
+PACKING = INFO.replace(b'"headers"', b'"compression":"s2_auto","headers"')
+FAST = Compression("s2_fast")
+
+
+def test_packing_is_agreed_to_in_clear_and_then_the_hub_greets_once_more() -> None:
+    one = session(compression=FAST)
+
+    one.receive(PACKING, 7)
+
+    (agreed,) = one.events()
+    assert isinstance(agreed, s.CompressionAgreed)
+    told = json.loads(agreed.clear.removeprefix(b"INFO "))
+    assert (agreed.level, told["compression"], told["server_name"]) == (
+        *("s2_fast", "s2_fast"),
+        "edge",
+    )
+    assert (one.data_to_send(), one.state) == (b"", State.AWAIT_INFO)
+
+    one.receive(PACKING.replace(b'"nonce":"EsbRnPg3CTsA6gA",', b""), 8)
+
+    fields = json.loads(one.data_to_send().removeprefix(b"CONNECT "))
+    assert (fields["compress_mode"], fields["sig"]) == ("s2_fast", "signed EsbRnPg3CTsA6gA")
+    assert one.compression == "s2_fast"
+
+
+def test_packing_comes_behind_tls() -> None:
+    one = session(compression=FAST)
+    one.receive(PACKING.replace(b'"headers"', b'"tls_required":true,"headers"'), 0)
+    assert one.events() == [s.StartTls()]
+
+    one.tls_started(0)
+
+    assert [type(event) for event in one.events()] == [s.CompressionAgreed]
+    one.receive(PACKING, 0)
+    assert one.data_to_send().startswith(b"CONNECT {")
+
+
+@pytest.mark.parametrize(
+    ("ours", "info", "told"),
+    [
+        ("off", PACKING, "off"),
+        ("s2_fast", PACKING.replace(b"s2_auto", b"off"), "off"),
+        ("s2_fast", INFO, "not supported"),
+        ("off", INFO, "not supported"),
+    ],
+)
+def test_where_one_side_does_not_want_it_nothing_is_packed(
+    ours: str, info: bytes, told: str
+) -> None:
+    one = session(compression=Compression(ours))
+
+    one.receive(info, 0)
+
+    assert json.loads(one.data_to_send().removeprefix(b"CONNECT "))["compress_mode"] == told
+    assert one.events() == []
+
+
+def test_what_stands_behind_the_info_or_is_unknown_ends_it() -> None:
+    with pytest.raises(ParserError, match="should be packed"):
+        session(compression=FAST).receive(PACKING + b"x", 0)
+    with pytest.raises(UnsupportedCompression):
+        session(compression=FAST).receive(PACKING.replace(b"s2_auto", b"zip"), 0)
+
+
+def test_a_hub_that_does_not_greet_once_more_is_left() -> None:
+    one = session(compression=FAST)
+    one.receive(PACKING, 5)
+    one.events()
+
+    assert one.deadline_ns == 5 + SETTINGS.first_info_timeout_ns
+    one.timer_due(one.deadline_ns)
+
+    assert one.state is State.CLOSED
+
+
+def test_the_level_follows_the_round_trip_where_it_is_auto() -> None:
+    one = session(compression=Compression("s2_auto"))
+    one.receive(PACKING, 0)
+    assert one.compression == "s2_uncompressed"
+    one.receive(PACKING + INFO2, 0)
+    one.events()
+    one.data_to_send()
+    assert one.deadline_ns is not None
+    due_ns = one.deadline_ns
+    one.timer_due(due_ns)
+
+    one.receive_line(b"PONG", due_ns + 60 * NS_PER_MS)
+
+    assert one.events() == [s.CompressionChanged("s2_better")]
+    one.receive_line(b"PONG", due_ns + 61 * NS_PER_MS)
+    assert one.events() == []

@@ -28,6 +28,7 @@ from leafnode.config.options import (
     User,
 )
 from leafnode.errors import ReloadError
+from leafnode.protocol.leaf_compression import Compression
 from leafnode.server.reload import RULES, Fixed, Part, changes, line
 
 OLD = Options()
@@ -159,6 +160,15 @@ def test_the_port_for_leafs_does_not_come_or_go_nor_does_isolation() -> None:
     assert 'LeafNode: field "Host"' in refusal(none, some)
     assert 'LeafNode: field "Host"' in refusal(some, none)
     assert 'field "IsolateLeafnodeInterest": old=false, new=true' in refusal(some, isolating)
+
+
+def test_compression_of_the_port_for_leafs_changes_live() -> None:
+    old = Options(leafnodes=LeafOptions(listener=PORT))
+    fast = replace(PORT, compression=Compression("s2_fast"))
+
+    found = changes(old, Options(leafnodes=LeafOptions(listener=fast)))
+
+    assert [change.field for change in found] == ["leafnodes"]
 
 
 def test_certificates_of_the_port_for_leafs_change_live() -> None:
