@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from time import gmtime
 from typing import Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import DURATION_CHARS_MAX
+from leafnode.limits import DURATION_CHARS_MAX, SECONDS_SHOWN_MAX
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -49,9 +50,16 @@ def format_time(ns: int) -> str:
     if ns == 0:
         return ZERO_TIME
     seconds, fraction = divmod(ns, NS_PER_S)
+    if not fraction:
+        return _second(seconds) + "Z"
+    return f"{_second(seconds)}.{fraction:09d}".rstrip("0") + "Z"
+
+
+@lru_cache(maxsize=SECONDS_SHOWN_MAX)
+def _second(seconds: int) -> str:
+    """Return a time without its fraction: what is stored together is asked for together."""
     year, month, day, hour, minute, second = gmtime(seconds)[:6]
-    text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
-    return f"{text}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
 
 
 def parse_time(text: str) -> int | None:

@@ -64,6 +64,7 @@ FILTERED_SUBJECT_WORK: Final = 2  # a subject of the stream that a new consumer 
 OTHER_STREAM_WORK: Final = 2  # each that a new stream of its account is held against
 TRACE_WORK: Final = 2048  # a message that asks for a trace; each byte of its header costs 1
 NOTE_WORK: Final = 64  # each step of it that is noted
+SECONDS_SHOWN_MAX: Final = 256  # whose text is remembered; what is stored together is read so
 DURATION_CHARS_MAX: Final = 8 * KIB  # of a Go duration; 4,000 of the shortest parts take 4 ms
 JSON_STEPS_MAX: Final = 16_384  # values of a text that is no JSON, until it is said what is wrong
 TRANSFORM_BYTES_MAX: Final = 8 * KIB  # a transform's source, or destination; nats-server has none

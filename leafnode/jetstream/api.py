@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PREFIX: Final = b"$JS.API."
+_ELSEWHERE: Final = (_PREFIX + b"DIRECT.GET.", _PREFIX + b"CONSUMER.MSG.NEXT.")
 
 
 class Audit(Enum):
@@ -151,7 +152,7 @@ def find_endpoint(subject: bytes) -> tuple[Endpoint, list[bytes]] | None:
 
 def is_served_elsewhere(subject: bytes) -> bool:
     """Say whether streams and consumers answer there by subscriptions of their own."""
-    return subject.startswith((_PREFIX + b"DIRECT.GET.", _PREFIX + b"CONSUMER.MSG.NEXT."))
+    return subject.startswith(_ELSEWHERE)
 
 
 class Api:
@@ -176,7 +177,8 @@ class Api:
         if trace is not None and trace.is_served(subject, subject):
             return
         delivery.origin.outbox.work_left -= API_WORK * len(delivery.messages)
-        found = find_endpoint(delivery.subject)
+        elsewhere = is_served_elsewhere(subject)
+        found = None if elsewhere else find_endpoint(subject)
         if found is None:
             self._on_unknown(delivery)
             return
@@ -212,9 +214,10 @@ class Api:
                 send_no_responders(self._js.context.account, delivery.origin, reply, subject)
 
     def _is_served(self, subject: bytes) -> bool:
+        if subject.startswith(_ELSEWHERE[0]):
+            name = subject[len(_ELSEWHERE[0]) :].partition(b".")[0]
+            return answers_direct(self._js.streams, name.decode("utf-8", "replace"))
         tokens = subject[len(_PREFIX) :].decode("utf-8", "replace").split(".")
-        if tokens[0] == "DIRECT":
-            return answers_direct(self._js.streams, tokens[2])
         stream = self._js.streams.get(tokens[3] if len(tokens) == 5 else tokens[2])
         return stream is not None and len(tokens) == 5 and tokens[4] in stream.consumers
 

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 _NOT_FOUND: Final = header.status(404, b"Message Not Found")
 _NO_RESULTS: Final = header.status(404, b"No Results")
+# Names and subjects hold no line end; `header.build` would look for one in each.
+_ORIGIN: Final = (
+    b"NATS/1.0\r\nNats-Stream: %b\r\nNats-Subject: %b\r\nNats-Sequence: %d\r\n"
+    b"Nats-Time-Stamp: %b\r\n%b\r\n"
+)
+_PLACE: Final = b"Nats-Num-Pending: %d\r\nNats-Last-Sequence: %d\r\n"
 _TOO_MANY: Final = header.status(413, b"Too Many Results")
 
 
@@ -37,14 +43,12 @@ def append_header(block: bytes, added: bytes) -> bytes:
     return block[:-2] + added[len(header.VERSION) + 2 :]
 
 
-def origin_fields(stream: Stream, msg: StoredMsg) -> list[tuple[bytes, bytes]]:
-    """Return the lines that say where a message is stored."""
-    return [
-        (b"Nats-Stream", stream.name.encode()),
-        (b"Nats-Subject", msg.subject),
-        (b"Nats-Sequence", b"%d" % msg.seq),
-        (b"Nats-Time-Stamp", format_time(msg.ts_ns).encode()),
-    ]
+def origin_header(stream: Stream, msg: StoredMsg, more: bytes = b"") -> bytes:
+    """Return a block that says where a message is stored, with `more` lines behind."""
+    return _ORIGIN % (
+        *(stream.name.encode(), msg.subject, msg.seq),
+        *(format_time(msg.ts_ns).encode(), more),
+    )
 
 
 class _Sender:
@@ -66,12 +70,8 @@ class _Sender:
         if self._no_header:
             heard = context.send(self._reply, msg.payload)
         else:
-            added = [
-                *origin_fields(self.stream, msg),
-                (b"Nats-Num-Pending", b"%d" % self.pending),
-                (b"Nats-Last-Sequence", b"%d" % self.last_seq),
-            ]
-            block = append_header(msg.header, header.build(added))
+            added = origin_header(self.stream, msg, _PLACE % (self.pending, self.last_seq))
+            block = append_header(msg.header, added)
             heard = context.send(self._reply, block + msg.payload, header_size=len(block))
         self.last_seq = msg.seq
         self._left_bytes -= len(msg.subject) + len(msg.body)

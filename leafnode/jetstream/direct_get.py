@@ -6,6 +6,7 @@ Truth: ADR-31, measured on nats-server 2.15.1.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode.errors import StoreError
@@ -15,7 +16,7 @@ from leafnode.jetstream.direct_batch import (
     DirectLast,
     DirectRange,
     append_header,
-    origin_fields,
+    origin_header,
 )
 from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
@@ -85,6 +86,8 @@ class DirectGet:
         """Begin to answer one request; return the status when there is nothing to begin."""
         if not level_is_met(block):
             return _LEVEL
+        if not payload and tail:  # what clients ask of a bucket
+            return self._last(reply, tail)
         request = MsgGetRequest()
         if payload:
             try:
@@ -100,22 +103,35 @@ class DirectGet:
         if is_contradictory(request) or _mixes_several(request):
             return _BAD
 
-        def answer(msg: StoredMsg | None) -> None:
-            self._answer(reply, msg, no_header=request.no_hdr)
-
         try:
             if request.multi_last:
                 DirectLast(self._stream, reply, request).start()
             elif request.batch:
                 DirectRange(self._stream, reply, request).start()
             else:
-                select(self._stream, request, answer)
+                select(
+                    self._stream, request, partial(self._answer, reply, no_header=request.no_hdr)
+                )
         except StoreError as error:
-            self._stream.trouble.note("Direct get refused", error)
-            return store_status(error)
+            return self._refused(error)
         return b""
 
-    def _answer(self, reply: bytes, msg: StoredMsg | None, *, no_header: bool) -> None:
+    def _last(self, reply: bytes, subject: bytes) -> bytes:
+        try:
+            subject.decode()
+        except UnicodeDecodeError:  # as in a request's body
+            subject = subject.decode("utf-8", "replace").encode()
+        try:
+            self._stream.store.last(subject, partial(self._answer, reply))
+        except StoreError as error:
+            return self._refused(error)
+        return b""
+
+    def _refused(self, error: StoreError) -> bytes:
+        self._stream.trouble.note("Direct get refused", error)
+        return store_status(error)
+
+    def _answer(self, reply: bytes, msg: StoredMsg | None, *, no_header: bool = False) -> None:
         context = self._stream.context
         if msg is None:
             context.send_status(reply, _NOT_FOUND)
@@ -123,8 +139,7 @@ class DirectGet:
         if no_header:
             context.send(reply, msg.payload)
             return
-        added = header.build(origin_fields(self._stream, msg))
-        block = append_header(msg.header, added)
+        block = append_header(msg.header, origin_header(self._stream, msg))
         context.send(reply, block + msg.payload, header_size=len(block))
 
 

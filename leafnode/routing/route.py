@@ -259,7 +259,7 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     caller has judged whether the origin may publish it.
     """
     subject = message.subject
-    match = account.sublist.find(subject) if once else account.sublist.match(subject)
+    match = account.sublist.find_inbox(subject) if once else account.sublist.match(subject)
     work = DELIVERY_WORK + len(message.body) // WORK_BYTES
     origin.outbox.work_left -= work * (len(match.plain) + len(match.groups))
     received = 0
