@@ -180,7 +180,9 @@ class StreamIndex:
                 continue
             slots[seq] = segment, slot
             rows[segment] = rows.get(segment, 0) + 1
-        self._hold_first(held, rows)
+        moves = self.first_seq in slots
+        if moves:
+            self._hold_first(held, rows)
         removal = Removal(len(slots), list(slots), dict.fromkeys(rows))
         for seq, (segment, slot) in slots.items():
             subject = self._drop_row(segment, held[segment], slot)
@@ -188,7 +190,8 @@ class StreamIndex:
                 removal.newest.append(seq)
             subject.drop(seq)
         self._settle(removal, list(rows), held)
-        self.advance_first(held)
+        if moves:
+            self.advance_first(held)
         return removal
 
     def remove_below(self, seq: int) -> Removal:
