@@ -46,7 +46,6 @@ MEMBER_WORK: Final = 4  # of a queue group, each that is looked at where few of 
 ROUTE_WORK: Final = 32  # a route that is built
 TARGET_WORK: Final = 16  # each subscription that it is built for
 LINK_WORK: Final = 48  # a leaf link that is told of a subject's interest
-FOLLOW_WORK: Final = 16  # a subject that is waited for, held against one that is listened to
 GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen message by message
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
 OVERLAP_WORK: Final = 16  # a stream import that a subscription is held against

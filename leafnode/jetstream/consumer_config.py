@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
-from leafnode.go_time import format_duration
+from leafnode.go_time import ZERO_TIME_NS, format_duration
 from leafnode.jetstream import priority
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.names import is_stream_name
@@ -143,7 +143,8 @@ def _level(config: ConsumerConfig) -> str:
     if config.ack_policy == "flow_control":
         return "4"
     grouped = config.priority_policy not in {"", "none"} or config.priority_groups
-    return str(int(bool(config.pause_until or grouped or config.priority_timeout)))
+    paused = config.pause_until not in {None, ZERO_TIME_NS}
+    return str(int(bool(paused or grouped or config.priority_timeout)))
 
 
 def with_level_of(old: ConsumerConfig, new: ConsumerConfig) -> ConsumerConfig:

@@ -26,12 +26,13 @@ _TOKEN_LENGTH: Final = 4
 
 
 class PushSubject:
-    """Delivers to one subject while somebody listens there."""
+    """Delivers to one subject while somebody subscribes to just that, here or on a leaf."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._context = consumer.context
         self._subject = consumer.config.deliver_subject.encode()
+        self._group = consumer.config.deliver_group.encode()
         self._out: list[tuple[bytes, bytes, int, bytes]] = []
         self._timer: Timer | None = None
         self._sent_ns = 0  # monotonic; when something was last said
@@ -56,7 +57,7 @@ class PushSubject:
                 b"$JS.FC.%b.%b.%b.%b.*" % (domain, hashed, stream, name),
             ):
                 self._subs.append(self._context.account.subscribe(subject, self._on_flow_control))
-        self._context.account.followers.follow(self._subject, self._interest_changed)
+        self._context.account.watch(self._subject, self, queue=self._group)
         self._arm()
 
     def shut_down(self) -> None:
@@ -71,24 +72,19 @@ class PushSubject:
         for sub in self._subs:
             self._context.account.unsubscribe(sub)
         self._subs.clear()
-        self._context.account.followers.leave(self._subject, self._interest_changed)
+        self._context.account.unwatch(self._subject, self, queue=self._group)
 
     # --- interest
 
     def is_used(self) -> bool:
         """Say whether somebody listens: with a deliver group in that group, else in none."""
-        found = self._context.account.sublist.match(self._subject)
-        group = self._consumer.config.deliver_group.encode()
-        if group:
-            used = any(sub.queue == group for one in found.groups for sub in one.members)
-        else:
-            used = bool(found.plain)
+        used = self._context.account.listens(self._subject, self._group)
         if used:
             self.last_active_ns = self._context.clock.monotonic_ns()
         return used
 
-    def _interest_changed(self) -> None:
-        """Somebody came, or went."""
+    def interest_changed(self) -> None:
+        """Implements routing's InterestWatcher: somebody came, or went."""
         # Not now: the subscription that came is being made.
         self._context.clock.call_later(0, self._consumer.interest_changed)
 
@@ -192,26 +188,20 @@ class PushSubject:
     # --- heartbeats
 
     def _arm(self) -> None:
-        """Wake up when it was quiet for the length of a heartbeat, where there are any."""
-        heartbeat_ns = self._heartbeat_ns
-        if not heartbeat_ns:
+        """Wake up when it was quiet for the length of a heartbeat."""
+        heartbeat_ns = self._consumer.config.idle_heartbeat
+        if heartbeat_ns <= 0:  # below 0 where an older version stored it
             return
         left_ns = self._sent_ns + heartbeat_ns - self._context.clock.monotonic_ns()
-        if left_ns <= 0:
-            left_ns = heartbeat_ns
-        self._timer = self._context.clock.call_later(left_ns, self._on_timer)
-
-    @property
-    def _heartbeat_ns(self) -> int:
-        """Below 0 where an older version stored it."""
-        return max(0, self._consumer.config.idle_heartbeat)
+        self._timer = self._context.clock.call_later(
+            left_ns if left_ns > 0 else heartbeat_ns, self._on_timer
+        )
 
     def _on_timer(self) -> None:
         self._timer = None
-        heartbeat_ns = self._heartbeat_ns
         if self.is_used():
             now_ns = self._context.clock.monotonic_ns()
-            if now_ns >= self._sent_ns + heartbeat_ns:
+            if now_ns >= self._sent_ns + self._consumer.config.idle_heartbeat:
                 place = self._consumer.pending.delivered
                 block = idle_heartbeat(*place, stalled=self._flow_reply)
                 self._out.append((self._subject, b"", len(block), block))

@@ -220,21 +220,21 @@ class Snapshot:
         advisory.snapshot_create(context, stream.name, self._answer["state"], self._client)
         log.info("Snapshot begins: account=%s stream=%s", context.account.name, stream.name)
         self._acks = context.account.subscribe(self._ack_subject + b".>", self._on_ack)
-        context.account.followers.follow(self._subject, self._interest_changed)
-        if context.account.has_interest(self._subject):
+        context.account.watch(self._subject, self)
+        if context.account.listens(self._subject):
             self._send_now()
         else:
             self._timer = context.clock.call_later(limits.SNAPSHOT_INTEREST_NS, self._send_now)
 
-    def _interest_changed(self) -> None:
-        """Somebody came, or went."""
+    def interest_changed(self) -> None:
+        """Implements routing's InterestWatcher: somebody came, or went."""
         # Not now: the subscription that came is being made.
         self._context.clock.call_later(0, self._look)
 
     def _look(self) -> None:
         if self._ended:
             return
-        listens = self._context.account.has_interest(self._subject)
+        listens = self._context.account.listens(self._subject)
         if listens and not self._is_sending:
             self._send_now()
         elif self._is_sending and not listens:
@@ -355,6 +355,6 @@ class Snapshot:
         account = self._context.account
         if self._acks is not None:
             account.unsubscribe(self._acks)
-        account.followers.leave(self._subject, self._interest_changed)
+        account.unwatch(self._subject, self)
         if self._timer is not None:
             self._timer.cancel()

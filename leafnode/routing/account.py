@@ -7,11 +7,10 @@ Truth: nats-server server/accounts.go.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from leafnode.limits import FOLLOW_WORK, LINK_WORK
+from leafnode.limits import LINK_WORK
 from leafnode.metrics import Traffic
-from leafnode.routing.followers import Followers
 from leafnode.routing.groups import pick
 from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.peer import Kind, Peer
@@ -45,6 +44,14 @@ class Limits(NamedTuple):
     max_leafnodes: int = -1
 
 
+class InterestWatcher(Protocol):
+    """Somebody who follows who subscribes to one subject in one group, or in none."""
+
+    def interest_changed(self) -> None:
+        """A subscription came, or went: `Account.listens` says whether there is any."""
+        ...
+
+
 class Account:
     """One account of the server."""
 
@@ -66,7 +73,7 @@ class Account:
         self.system.account = self
         self._last_sid = 0  # of the server's own subscriptions
         self.local_interest: dict[tuple[bytes, bytes], int] = {}
-        self.followers = Followers()
+        self.watchers: dict[tuple[bytes, bytes], list[InterestWatcher]] = {}
         self.leaf_interest = LeafInterest()
         self.links: list[LinkWatcher] = []  # those that are up
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
@@ -180,7 +187,7 @@ class Account:
     def _change_leaf_interest(self, sub: Subscription, by: int) -> None:
         key, side = (sub.subject, sub.queue), sub.peer.leaf
         self.leaf_interest.add(key, side, by)
-        self._follow(sub.subject)
+        self._notify(key)
         self._tell([link for link in self.links if link.peer.leaf.origin != side.origin], key)
 
     def _change_interest(self, key: tuple[bytes, bytes], by: int) -> None:
@@ -189,12 +196,34 @@ class Account:
             self.local_interest[key] = count
         else:
             del self.local_interest[key]
-        self._follow(key[0])
+        self._notify(key)
         self._tell(self.links, key)
 
-    def _follow(self, subject: bytes) -> None:
-        if self.followers:
-            self.system.outbox.work_left -= FOLLOW_WORK * self.followers.changed(subject)
+    def listens(self, subject: bytes, queue: bytes = b"") -> bool:
+        """Say whether somebody subscribed to just this, here or on a leaf.
+
+        A wildcard is no answer: the inbox of all of a client's requests matches subjects that it
+        is about to subscribe to. As nats-server's RegisterNotification (server/sublist.go).
+        """
+        key = (subject, queue)
+        return key in self.local_interest or key in self.leaf_interest
+
+    def watch(self, subject: bytes, watcher: InterestWatcher, *, queue: bytes = b"") -> None:
+        """Call `watcher` whenever what `listens` says of this may have changed."""
+        self.watchers.setdefault((subject, queue), []).append(watcher)
+
+    def unwatch(self, subject: bytes, watcher: InterestWatcher, *, queue: bytes = b"") -> None:
+        """End it; who does not watch changes nothing."""
+        key = (subject, queue)
+        there = [one for one in self.watchers.get(key, ()) if one is not watcher]
+        if there:
+            self.watchers[key] = there
+        else:
+            self.watchers.pop(key, None)
+
+    def _notify(self, key: tuple[bytes, bytes]) -> None:
+        for watcher in self.watchers.get(key, ()):
+            watcher.interest_changed()
 
     def _tell(self, links: list[LinkWatcher], key: tuple[bytes, bytes]) -> None:
         self.system.outbox.work_left -= LINK_WORK * len(links)

@@ -69,6 +69,9 @@ class LeafInterest:
     def __iter__(self) -> Iterator[Key]:
         return iter(self._wants)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._wants
+
     def add(self, key: Key, side: LeafSide, by: int) -> None:
         """Count members in, or out where `by` is negative."""
         wants = self._wants.get(key)

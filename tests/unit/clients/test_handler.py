@@ -24,7 +24,6 @@ from leafnode.limits import (
     DROP_WORK,
     TURN_WORK,
 )
-from leafnode.routing.followers import Followers
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
 
@@ -133,7 +132,9 @@ def test_a_flood_of_control_lines_gives_others_a_turn() -> None:
 
     client.end.write([lines + b"PING\r\n"])
     counts = []
-    account(world).followers = _Counting(counts, world)
+    counting = _Counting(counts, world)
+    for n in range(2 * CONTROL_LINES_PER_TURN):
+        account(world).watch(b"s.%d" % n, counting)
     world.settle()
 
     assert client.raw.take() == b"PONG\r\n"
@@ -141,25 +142,20 @@ def test_a_flood_of_control_lines_gives_others_a_turn() -> None:
     assert max(counts) == CONTROL_LINES_PER_TURN
 
 
-class _Counting(Followers):
+class _Counting:
     """Counts interest changes between two turns of the clock's timers."""
 
     def __init__(self, counts: list[int], world: ClientWorld) -> None:
-        super().__init__()
         self._counts = counts
         self._world = world
         self._armed = False
 
-    def __len__(self) -> int:
-        return 1
-
-    def changed(self, pattern: bytes) -> int:
+    def interest_changed(self) -> None:
         if not self._armed:
             self._armed = True
             self._counts.append(0)
             self._world.clock.call_later(0, self._disarm)
         self._counts[-1] += 1
-        return 0
 
     def _disarm(self) -> None:
         self._armed = False

@@ -9,6 +9,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.errors import JetStreamError
+from leafnode.go_time import ZERO_TIME_NS
 from leafnode.jetstream.api_types import (
     ConsumerConfig,
     StreamConfig,
@@ -209,6 +210,14 @@ def test_what_level_a_consumer_needs_is_said_and_not_compared() -> None:
         {"_nats.req.level": "1"},
     )
     assert with_level_of(old, new) == old
+
+
+def test_a_pause_until_the_zero_time_is_none() -> None:
+    """As Go clients write it that always send the field."""
+    never = checked(ConsumerConfig(durable_name="D", pause_until=ZERO_TIME_NS), STREAM)
+    once = checked(ConsumerConfig(durable_name="D", pause_until=1), STREAM)
+
+    assert [one.metadata["_nats.req.level"] for one in (never, once)] == ["0", "1"]
 
 
 def test_backoff_sets_the_ack_wait() -> None:

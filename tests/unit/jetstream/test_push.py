@@ -57,16 +57,19 @@ def test_new_messages_are_pushed_at_their_commit() -> None:
     assert [message.payload for message in heard] == [b"x"]
 
 
-def test_a_wildcard_subscription_is_interest_too() -> None:
+def test_a_wildcard_subscription_is_no_interest_but_gets_what_comes() -> None:
     world = World()
     world.create_stream()
     world.publish("s.a", b"x")
     world.create_consumer(deliver_subject="inbox.1")
 
-    heard = world.listen("inbox.*")
+    wide = world.listen("inbox.*")
+    world.clock.advance(0)
+    assert (wide, "push_bound" in world.info()) == ([], False)
+    exact = world.listen("inbox.1")
     world.clock.advance(0)
 
-    assert len(heard) == 1
+    assert (len(wide), len(exact)) == (1, 1)
 
 
 def test_a_group_delivers_only_to_its_members() -> None:
@@ -222,7 +225,7 @@ def test_a_deleted_consumer_leaves_no_watcher_timer_or_subscription() -> None:
     world.api("CONSUMER.DELETE.S.C")
     world.clock.advance(0)
 
-    assert not world.account.followers
+    assert not world.account.watchers
     assert world.clock.pending() == timers
     assert subjects(world) == interest
 

@@ -207,8 +207,22 @@ def test_a_reader_that_goes_ends_it() -> None:
     world.settle()
 
     assert complete[0]["error"] == "no interest"
-    assert (len(world.js.transfers), len(world.account.followers)) == (0, 0)
+    assert (len(world.js.transfers), world.account.watchers) == (0, {})
     assert world.clock.pending() == before
+
+
+def test_a_wildcard_is_no_reader() -> None:
+    """The nats tool subscribes when it has the answer; all its inboxes match one wildcard."""
+    world = filled(1)
+    early = world.listen("_INBOX.tool.*")
+    ask(world, deliver_subject="_INBOX.tool.chunks")
+    assert early == []
+
+    heard = world.listen("_INBOX.tool.chunks")
+    world.settle()
+
+    assert heard[-1].payload == b""
+    assert len(heard) > 1
 
 
 def test_it_waits_a_while_for_a_reader_to_come() -> None:

@@ -221,7 +221,7 @@ async def test_a_lost_link_leaves_no_interest_behind_however_much_there_was() ->
 
         assert not world.account.has_interest(b"s.7")
         assert world.account.sublist.match(b"s.7").plain == []
-        assert not world.account.followers
+        assert not world.account.watchers
 
 
 async def test_a_hub_that_does_not_read_is_cut_off_at_max_pending() -> None:
@@ -502,6 +502,6 @@ def test_whatever_a_hub_says_nothing_breaks_and_what_we_send_re_parses(
             for line in lines:
                 if line and not line.startswith(b"CONNECT {"):
                     parse_leaf_line(line)
-        assert not world.account.followers
+        assert not world.account.watchers
 
     sim_loop.run(scenario())

@@ -196,7 +196,7 @@ def test_after_the_stop_nothing_is_sent_and_no_timer_waits() -> None:
 
     assert world.take() == b""
     assert world.clock.pending() == 0
-    assert not world.account.followers
+    assert not world.account.watchers
 
 
 def test_what_one_turn_has_no_room_for_is_told_in_the_next() -> None:

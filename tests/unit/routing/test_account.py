@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery
 
 
+class Watcher:
+    """Counts the changes that it is told of."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def interest_changed(self) -> None:
+        self.calls += 1
+
+
 def test_publish_reaches_clients_and_counts_them() -> None:
     world = account()
     client = FakePeer(world)
@@ -87,18 +97,32 @@ def test_local_interest_is_counted_by_subject_and_queue() -> None:
     assert world.local_interest == {(b"a", b"q"): 1}
 
 
-def test_followers_hear_of_interest_from_everywhere() -> None:
+def test_a_watcher_is_told_of_just_its_subject_and_queue() -> None:
     world = account()
-    calls: list[str] = []
-    world.followers.follow(b"a.b", lambda: calls.append("x"))
-    client, hub = FakePeer(world), FakePeer(world, 9, Kind.LEAF)
+    client, leaf = FakePeer(world), FakePeer(world, 9, Kind.LEAF)
+    watcher, grouped = Watcher(), Watcher()
+    world.watch(b"a.b", watcher)
+    world.watch(b"a.b", grouped, queue=b"q")
 
-    sub = client.subscribe(b"a.b", b"1")
-    hub.subscribe(b"a.*", b"1")
-    world.remove(sub)
-    client.subscribe(b"other", b"2")
+    for subject in (b"a.*", b"a.>", b"a"):
+        client.subscribe(subject, subject)
+    assert (watcher.calls, grouped.calls, world.listens(b"a.b")) == (0, 0, False)
+    one, two = client.subscribe(b"a.b", b"1"), leaf.subscribe(b"a.b", b"")
+    client.subscribe(b"a.b", b"2", b"q")
+    assert (watcher.calls, grouped.calls) == (2, 1)
+    assert world.listens(b"a.b")
+    assert world.listens(b"a.b", b"q")
+    world.remove(one)
+    assert world.listens(b"a.b")
+    world.remove(two)
+    assert (watcher.calls, world.listens(b"a.b")) == (4, False)
 
-    assert len(calls) == 3
+    world.unwatch(b"a.b", watcher)
+    world.unwatch(b"a.b", grouped)  # watches another key
+    client.subscribe(b"a.b", b"3")
+    world.unwatch(b"a.b", grouped, queue=b"q")
+
+    assert (watcher.calls, world.watchers) == (4, {})
 
 
 def test_interest_of_a_leaf_is_not_local() -> None:
