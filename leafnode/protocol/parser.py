@@ -22,6 +22,7 @@ from leafnode.protocol.op import ConnectOp, Ignored, Op, Ping, Pong, Sub, Unsub
 _PING: Final = Ping()
 _PONG: Final = Pong()
 _IGNORED: Final = Ignored()
+_UNSUB: Final = b"UNSUB "
 _BLANKS: Final = b" \t"
 _BLANK: Final = frozenset({b" ", b"\t"})
 _CR_TAB_AS_BLANK: Final = bytes.maketrans(b"\r\t", b"  ")  # no other white space parts words
@@ -36,7 +37,10 @@ def parse_line(
 
     The limit holds for the arguments alone, as on nats-server; who cut the line bounds the rest.
     """
-    match line[:3].upper():  # what may come in floods comes first
+    # What may come in floods comes first; of UNSUB the form that programs write.
+    if line.startswith(_UNSUB) and line[6:].isalnum() and len(line) <= max_control_line_bytes:
+        return Unsub(line[6:])
+    match line[:3].upper():
         case b"SUB":
             return _parse_sub(_words(line, 3, max_control_line_bytes))
         case b"UNS":

@@ -196,8 +196,10 @@ class Account:
             self.local_interest[key] = count
         else:
             del self.local_interest[key]
-        self._notify(key)
-        self._tell(self.links, key)
+        if self.watchers:
+            self._notify(key)
+        if self.links:
+            self._tell(self.links, key)
 
     def listens(self, subject: bytes, queue: bytes = b"") -> bool:
         """Say whether somebody subscribed to just this, here or on a leaf.

@@ -225,22 +225,18 @@ class Sublist:
 
     def remove(self, sub: Subscription) -> bool:
         """Take a subscription out; False when it was not there."""
-        literal = is_literal(sub.subject)
-        taken = self._drop_literal(sub) if literal else self._drop_pattern(sub)
+        members = self._literals.get(sub.subject)
+        literal = members is not None
+        taken = self._drop_pattern(sub) if members is None else _without(members, sub)
         if not taken:
             return False
-        self._queued -= bool(sub.queue)
+        if literal and not members:
+            del self._literals[sub.subject]
+        if sub.queue:
+            self._queued -= 1
         self.removes += 1
         if self._cache or self._below:
             self._spoil(sub.subject, literal=literal)
-        return True
-
-    def _drop_literal(self, sub: Subscription) -> bool:
-        members = self._literals.get(sub.subject, _NO_SUBS)
-        if not _without(members, sub):
-            return False
-        if not members:
-            del self._literals[sub.subject]
         return True
 
     def _drop_pattern(self, sub: Subscription) -> bool:
