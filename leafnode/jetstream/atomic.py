@@ -167,6 +167,7 @@ class AtomicBatches:
             judged.append(_marked(judged.pop()))
         ingest, stream = self._ingest, self._stream
         ingest.count_all([(one.subject, one.header_size, one.body) for one in members])
+        ingest.prepare(one.subject for one in members)
         stream.root.reserve(len(members), sum(len(one.body) for one in members))
         for member, one in zip(members, judged, strict=True):
             ingest.store(member.subject, one, now_ns)

@@ -40,6 +40,8 @@ from leafnode.routing.tracing import without_trace
 from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from leafnode.jetstream.puback import Answer
     from leafnode.jetstream.quota import Quota
     from leafnode.jetstream.stream import Stream
@@ -311,6 +313,12 @@ class Ingest:
         """Do what follows from a run of messages that nobody waits for."""
         self._end_run(subject, [])
 
+    def prepare(self, subjects: Iterable[bytes]) -> None:
+        """Have the store look up what `store` asks for. Raises StoreBusy, with nothing staged."""
+        if self._republish is not None:
+            for subject in subjects:
+                self._stream.store.subject_state(subject)
+
     def store(self, subject: bytes, judged: Judged, now_ns: int, *, seq: int = 0) -> int:
         """Store a message that was checked and counted, and return its sequence."""
         stream = self._stream
@@ -395,7 +403,10 @@ class Ingest:
         """Let a message have its sequence that no consumer wants, without keeping it."""
         stream = self._stream
         seq = stream.store.append(subject, judged.header_size, judged.body, now_ns, seq=seq)
-        stream.store.remove([seq])
+        try:
+            stream.store.remove([seq])
+        except StoreBusy:  # it is stored in any case
+            stream.interest_changed(seq)
         stream.last_msg_id = judged.msg_id
         if judged.msg_id:
             stream.dedupe.add(judged.msg_id, seq, now_ns)

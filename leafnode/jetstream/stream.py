@@ -232,10 +232,8 @@ class Stream:
 
     def end_schedule(self, subject: bytes) -> None:
         """Remove the schedule that a subject has."""
-        while (state := self.store.subject_state(subject)) is not None:
-            self.store.remove([state.first_seq])
+        self.errands.start(Purge(self, subject, 0, 0, follow=False))
         self.scheduler.forget(subject)
-        self.removed_some()
 
     def store_scheduled(self, subject: bytes, block: bytes, payload: bytes, *, ends: bytes) -> None:
         """Store the message of a schedule; `ends` is the schedule's subject when it is over."""

@@ -14,7 +14,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -357,3 +357,29 @@ TestFailingCommits.settings = settings(
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
+
+
+@settings(max_examples=MORE or 10, derandomize=not MORE, deadline=None)
+@given(groups=several, lost=several, together=st.booleans())
+def test_what_was_done_though_it_failed_is_the_same_after_a_restart(
+    groups: list[list[Op]], lost: list[list[Op]], together: bool
+) -> None:
+    """Whatever comes of it: a commit may be called a failure and be on disk."""
+    machine = FailingCommits()
+    try:
+        machine.start()
+        machine.all_is_well(groups)
+        machine.disk.disk.lies = True
+        machine.asked(lost, sqlite3.SQLITE_IOERR_FSYNC, 0, together=together)
+        machine.healed()
+        machine.advance(1)  # positions are written a moment later
+        before = machine.held(machine.disk)
+
+        machine.disk.restart()
+        machine.disk.turns()
+
+        in_memory = {name for name in before if name.endswith(" E")}
+        kept = {name: of for name, of in before.items() if name not in in_memory}
+        assert machine.held(machine.disk) == kept
+    finally:
+        machine.teardown()

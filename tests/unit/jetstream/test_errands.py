@@ -11,6 +11,7 @@ import pytest
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy
+from leafnode.go_time import format_time
 from leafnode.jetstream import notes
 from tests.unit.jetstream.real_world import RealWorld
 
@@ -233,3 +234,71 @@ def test_a_stream_that_is_deleted_meanwhile_ends_a_purge(world: RealWorld) -> No
     wait(world)
 
     assert json.loads(answers[0].payload)["error"]["err_code"] == 10077
+
+
+def busy_once(world: RealWorld, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let the store have no answer for now, once."""
+    store = world.js.streams["S"].store
+    method = getattr(store, name)
+
+    def busy(*_: Any) -> None:
+        monkeypatch.setattr(store, name, method)
+        raise StoreBusy("not now")
+
+    monkeypatch.setattr(store, name, busy)
+
+
+def test_a_message_that_nobody_wants_is_stored_and_goes_though_the_store_is_busy(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interested(world)
+    world.create_consumer(filter_subject="s.a")
+    busy_once(world, monkeypatch, "remove")
+
+    answer = world.put("s.b")
+    wait(world)
+
+    assert answer == {"stream": "S", "seq": COUNT + 1}
+    assert messages(world) == 0
+
+
+def test_a_schedule_that_is_over_goes_though_the_store_is_busy(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.api("STREAM.DELETE.S")
+    world.create_stream(allow_msg_schedules=True, allow_rollup_hdrs=True)
+    due = format_time(world.clock.wall_ns() + 5 * NS_PER_S)
+    headers = {"Nats-Schedule": f"@at {due}", "Nats-Schedule-Target": "s.target"}
+    assert "error" not in world.put("s.plan", b"now", headers=headers)
+    busy_once(world, monkeypatch, "remove")
+
+    world.clock.advance(6 * NS_PER_S)
+    wait(world)
+
+    assert world.api("STREAM.INFO.S", {"subjects_filter": ">"})["state"]["subjects"] == {
+        "s.target": 1
+    }
+
+
+def test_a_batch_that_finds_the_store_busy_is_not_stored_in_part(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.api("STREAM.DELETE.S")
+    world.create_stream(allow_atomic=True, republish={"src": "s.>", "dest": "copy.>"})
+    store = world.js.streams["S"].store
+    asked = store.subject_state
+
+    def busy_for_b(subject: bytes) -> Any:
+        if subject == b"s.b":
+            monkeypatch.setattr(store, "subject_state", asked)
+            raise StoreBusy("not now")
+        return asked(subject)
+
+    monkeypatch.setattr(store, "subject_state", busy_for_b)
+    for number, letter in enumerate("ab", start=1):
+        headers = {"Nats-Batch-Id": "one", "Nats-Batch-Sequence": str(number)}
+        headers |= {"Nats-Batch-Commit": "1"} if letter == "b" else {}
+        world.request(f"s.{letter}", headers=headers)
+    wait(world)
+
+    assert messages(world) == 0
