@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -180,6 +180,15 @@ class AccountJetStream:
             self.consumers.bring_back(stream, consumer)
         self.add(record.name, stream)
         return stream
+
+    def set_aside(self, record: StreamRecord, problem: Exception) -> None:
+        """Know a stream that cannot be taken over by its name; it can be deleted."""
+        if not self.context.file_store.has_stream(record.account, record.name):
+            return
+        cause = StoreCorrupt(f"it cannot be taken over: {type(problem).__name__}: {problem}")
+        self.context.file_store.set_aside(record.account, record.name, cause)
+        config = config_in(replace(record, config=b""))
+        self.add(record.name, self.new_stream(config, record.created_ns, record.store))
 
     def new_stream(self, config: StreamConfig, created_ns: int, store: StreamStore) -> Stream:
         """Build a stream on what the store holds of it; it is neither known nor open yet."""

@@ -106,10 +106,13 @@ class Recovery:
     @contextmanager
     def _others_go_on(self, record: StreamRecord) -> Iterator[None]:
         """One stream that cannot be taken over keeps no other from it."""
+        js = self._jetstream
         try:
             yield
-        except Exception:  # boundary: one stream
+        except Exception as error:  # boundary: one stream
             log.exception("Stream is not served: account=%s stream=%s", record.account, record.name)
+            if record.name not in js.streams and js.is_stored(record):
+                js.set_aside(record, error)
 
     def _go_through(self, steps: Iterator[None]) -> None:
         in_slices(self._jetstream.context.clock.call_later, steps, RECOVERED_PER_TURN)

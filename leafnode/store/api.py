@@ -378,6 +378,12 @@ class Store(Protocol):
         """
         ...
 
+    def set_aside(self, account: str, stream: str, problem: StoreCorrupt) -> None:
+        """Serve and change a stream no more that nobody can make sense of; it can be deleted. As
+        with what fails its checksum, the next start tries again.
+        """
+        ...
+
     def failed(self) -> StoreError | None:
         """Why nothing can be stored at present, or None. Monitoring shows it."""
         ...

@@ -244,6 +244,9 @@ class SqliteStore:
         self._watchers.append(adopted)
         return partial(self._watchers.remove, adopted)
 
+    def set_aside(self, account: str, stream: str, problem: StoreCorrupt) -> None:
+        self.damaged(self._streams[account, stream], problem)
+
     def failed(self) -> StoreError | None:
         return self.committer.failed or self.committer.no_room
 

@@ -349,6 +349,9 @@ class FakeStore:
         self.watchers.append(adopted)
         return partial(self.watchers.remove, adopted)
 
+    def set_aside(self, account: str, stream: str, problem: StoreCorrupt) -> None:
+        self.stores[account, stream].damaged = problem
+
     def failed(self) -> StoreError | None:
         return self.error
 

@@ -11,7 +11,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.clock import SystemClock
-from leafnode.errors import StoreError, StoreFailed, StoreFull
+from leafnode.errors import StoreCorrupt, StoreError, StoreFailed, StoreFull
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 from tests.sim.committer import SMALL, HeldExecutor, StoreWorld, open_store
@@ -484,3 +484,18 @@ def test_closing_is_done_by_the_stores_own_threads_in_turns_of_the_loop(tmp_path
     again = open_store(tmp_path)
     assert list(again.store.consumers("A", "S"))
     again.close()
+
+
+def test_a_stream_that_is_set_aside_is_told_once_and_can_be_deleted(world: StoreWorld) -> None:
+    stream = world.store.streams()[0].store
+    problem = StoreCorrupt("nobody can make sense of it")
+
+    world.store.set_aside("A", "S", problem)
+    world.store.set_aside("A", "S", problem)
+    assert world.damage == [("A", "S", problem)]
+    with pytest.raises(StoreCorrupt):
+        stream.append(b"s", 0, b"x", 1)
+    world.store.delete_stream("A", "S")
+    world.settle()
+
+    assert not world.store.has_stream("A", "S")
