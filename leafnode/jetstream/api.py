@@ -198,6 +198,7 @@ class Api:
                 body[:header_size],
                 payload,
                 partial(self._finish, asked),
+                partial(self._send, asked),
                 lines,
                 delivery.origin,
                 strict=self._js.context.bounds.strict,

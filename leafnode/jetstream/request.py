@@ -23,13 +23,16 @@ _BLANKS: Final = b" \t\r\n"  # JSON's
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `finish` sends the answer, at once or later, once."""
+    """One request. `finish` sends the answer, at once or later, once: where it promises a change,
+    when all that is staged by then is on disk. `settle` is for what is there already.
+    """
 
     args: list[str]  # the tokens behind the endpoint's name
     reply: bytes
     block: bytes
     payload: bytes
     finish: Callable[[dict[str, Any] | JetStreamError], None]
+    settle: Callable[[dict[str, Any] | JetStreamError], None]
     lines: list[tuple[bytes, bytes]] = field(default_factory=list)  # of the answer's header
     origin: Peer | None = None  # who asks
     strict: bool = True  # an unknown field is an error

@@ -9,7 +9,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
-from leafnode.errors import JetStreamError, StoreError
+from leafnode.errors import StoreError
 from leafnode.go_time import format_time
 from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
@@ -72,23 +72,21 @@ def update(js: AccountJetStream, request: Request) -> None:
     """STREAM.UPDATE: answers when what is stored is within the limits."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
     stream = js.update_stream(request.args[0], body)
-    is_answered = False
+    waits_for = (
+        2  # the commit, and the limits; then it is answered, or when the first of them fails
+    )
 
-    def answer(what: dict[str, Any] | JetStreamError) -> None:
-        nonlocal is_answered
-        if not is_answered:
-            is_answered = True
-            request.finish(what)
+    def passed(failure: StoreError | None = None) -> None:
+        nonlocal waits_for
+        waits_for -= 1
+        if failure is not None and waits_for >= 0:  # its limits hold for nothing
+            waits_for = -1
+            request.settle(store_error(failure))
+        elif waits_for == 0:
+            request.settle(js_error(10059) if stream.closed else stream_info(js, stream))
 
-    def stored(error: StoreError | None) -> None:
-        if error is not None:  # what its limits were to remove is there again, too
-            answer(store_error(error))
-
-    def updated() -> None:
-        answer(js_error(10059) if stream.closed else stream_info(js, stream))
-
-    stream.root.after_commit(stored)
-    stream.enforcement.after(updated)
+    stream.root.after_commit(passed)
+    stream.enforcement.after(passed)
 
 
 def names(js: AccountJetStream, request: Request) -> dict[str, Any]:
@@ -157,9 +155,9 @@ def purge(js: AccountJetStream, request: Request) -> None:
 
     def purged(result: int | StoreError) -> None:
         if isinstance(result, StoreError):
-            request.finish(store_error(result))
+            request.settle(store_error(result))
         else:
-            request.finish({"success": True, "purged": result})
+            request.settle({"success": True, "purged": result})
 
     stream.purge(pattern=body.filter.encode(), below_seq=body.seq, keep=body.keep, done=purged)
 

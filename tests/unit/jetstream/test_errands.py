@@ -302,3 +302,28 @@ def test_a_batch_that_finds_the_store_busy_is_not_stored_in_part(
     wait(world)
 
     assert messages(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("STREAM.PURGE.S", {"filter": "s.a"}),
+        ("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "description": "new"}),
+    ],
+)
+def test_what_is_on_disk_is_said_whatever_becomes_of_what_follows(
+    world: RealWorld, endpoint: str, body: dict[str, Any]
+) -> None:
+    stream = world.js.streams["S"]
+
+    def stage_more(_: object) -> None:
+        notes.put(stream, notes.PREFIX + "test", b"")
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "max_msgs": 3})
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR, spared=1)
+    world.publish("s.a")
+    world.store.after_commit(stage_more)
+    answers = world.request(f"$JS.API.{endpoint}", json.dumps(body).encode())
+    wait(world)
+
+    assert [b"error" in one.payload for one in answers] == [False]

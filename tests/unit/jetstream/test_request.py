@@ -10,7 +10,7 @@ from leafnode.jetstream.request import Request, page
 
 
 def request(payload: bytes) -> Request:
-    return Request([], b"r", b"", payload, lambda answer: None)
+    return Request([], b"r", b"", payload, lambda answer: None, lambda answer: None)
 
 
 @pytest.mark.parametrize(
