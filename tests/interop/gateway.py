@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -44,8 +45,8 @@ class Gateway:
     def log(self) -> str:
         return (self.directory / "gateway.log").read_text()
 
-    def start(self) -> None:
-        """Start and return when it serves."""
+    def start(self, *, file_size_max: int = -1) -> None:
+        """Start and return when it serves. It can write no file beyond that size; -1: any."""
         assert self.process is None
         file = self.directory / "leafnode.conf"
         scheme = "https" if self._https else "http"
@@ -58,6 +59,8 @@ class Gateway:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        if file_size_max >= 0:
+            self.limit_files(file_size_max)
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -68,6 +71,12 @@ class Gateway:
             time.sleep(POLL_S)
         self.kill()
         raise RuntimeError(f"leafnode is not ready:\n{self.log}")
+
+    def limit_files(self, size: int) -> None:
+        """Let the process write no file beyond this size, as if its disk were full; -1: any."""
+        assert self.process is not None
+        _, most = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, most))
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""

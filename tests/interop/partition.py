@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _CHUNK: Final = 65536
+_SLOW_CHUNK: Final = 2048
 
 
 class Way:
     """Carries connections from a port of its own to another port."""
 
-    def __init__(self, to_port: int) -> None:
+    def __init__(self, to_port: int, bytes_per_s: int = 0) -> None:
+        """Without `bytes_per_s` it is as fast as it can be."""
         self.port = 0
         self.lost_bytes = 0
         self._to_port = to_port
+        self._bytes_per_s = bytes_per_s
         self._open = True
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -62,11 +65,13 @@ class Way:
     ) -> None:
         """Move bytes until one end is over; then end the other."""
         with contextlib.suppress(OSError):
-            while data := await reader.read(_CHUNK):
+            while data := await reader.read(_SLOW_CHUNK if self._bytes_per_s else _CHUNK):
                 if writer is None or not self._open:
                     self.lost_bytes += len(data)
                     writer = None  # what comes behind lost bytes would be nonsense
                     continue
+                if self._bytes_per_s:
+                    await asyncio.sleep(len(data) / self._bytes_per_s)
                 writer.write(data)
                 await writer.drain()
         if writer is not None and self._open:
@@ -74,9 +79,9 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def way_to(port: int) -> AsyncIterator[Way]:
-    """A way for the length of the block."""
-    way = Way(port)
+async def way_to(port: int, *, bytes_per_s: int = 0) -> AsyncIterator[Way]:
+    """A way for the length of the block; `bytes_per_s` in each direction."""
+    way = Way(port, bytes_per_s)
     server = await asyncio.start_server(way.accepted, "127.0.0.1", 0)
     way.port = server.sockets[0].getsockname()[1]
     try:
