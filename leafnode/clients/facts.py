@@ -41,6 +41,7 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.InvalidClientProtocol: "Bad Client Protocol Version",
     errors.MaxAccountConnectionsExceeded: "Maximum Account Connections Exceeded",
     errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
+    errors.ConnectionThrottled: "Maximum Connections Exceeded",
     errors.MaxControlLine: "Maximum Control Line Exceeded",
     errors.MaxSubscriptionsExceeded: "Maximum Subscriptions Exceeded",
     errors.MaxPayloadViolation: "Maximum Message Payload Exceeded",

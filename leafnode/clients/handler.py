@@ -123,9 +123,10 @@ class ClientHandler:
         if self._session.state is State.OPEN:
             self._login.bind_anybody(connect)
             self._apply_bounds()
-        else:
+        elif self._tls_first or not seams.entry_ns:  # else this is not its turn to say anything
             self._await_login()
-        self._set_timer()
+        if self._session.state is not State.CLOSED:
+            self._set_timer()
 
     def received(self, data: bytes) -> None:
         if self._session.state is State.CLOSED:
@@ -165,12 +166,14 @@ class ClientHandler:
             self._session.entered(self._seams.clock.monotonic_ns())
             if self._session.state is not State.OPEN:
                 self._await_login()
+        if self._session.state is not State.CLOSED:
             self._set_timer()
 
     def _await_login(self) -> None:
-        """Wait with those of the same address; behind a proxy it is known once its header came."""
-        if self.address():
-            self._seams.registry.await_login(self, self.address().rpartition(":")[0])
+        """Wait for its CONNECT with those of its address; a PROXY header may be yet to tell it."""
+        seams, address = self._seams, self.address().rpartition(":")[0]
+        if address:
+            seams.registry.await_login(self, address, seams.clock.monotonic_ns())
 
     # --- for the server and monitoring
 

@@ -30,6 +30,7 @@ _TEXTS: Final[dict[type[ProtocolError], str]] = {
     errors.MaxPayloadViolation: "maximum payload exceeded",
     errors.MaxControlLine: "maximum control line exceeded",
     errors.MaxConnectionsExceeded: "maximum connections exceeded",
+    errors.ConnectionThrottled: "connection throttling is active",
     errors.MaxAccountConnectionsExceeded: "maximum account active connections exceeded",
     errors.MaxSubscriptionsExceeded: "maximum subscriptions exceeded",
     errors.InvalidClientProtocol: "invalid client protocol",

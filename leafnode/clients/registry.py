@@ -16,13 +16,13 @@ from leafnode.clients.log_lines import ErrorLines
 from leafnode.crowd import Crowd
 from leafnode.limits import (
     CLOSED_SUBSCRIPTIONS_MAX,
-    LOGINS_WAITING_ADDRESS_MAX,
+    CROWD_PATIENCE_NS,
     LOGINS_WAITING_MAX,
     MAX_CLOSED_CLIENTS,
 )
 from leafnode.metrics import Traffic
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
-from leafnode.protocol.errors import AuthenticationTimeout
+from leafnode.protocol.errors import AuthenticationTimeout, ConnectionThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ class Registry:
         self.slow_pending = 0
         self.slow_deadline = 0
         # By cid, who has not logged in yet where that is required.
-        self.waiting: Crowd[int] = Crowd(LOGINS_WAITING_MAX, LOGINS_WAITING_ADDRESS_MAX)
+        self.waiting: Crowd[int] = Crowd(LOGINS_WAITING_MAX, CROWD_PATIENCE_NS)
         self.errors = ErrorLines()
 
     @property
@@ -106,11 +106,13 @@ class Registry:
         self.open[handler.peer.cid] = handler
         return True
 
-    def await_login(self, handler: ClientHandler, address: str) -> None:
-        """Let a new connection wait for its login; the one that waited longest may go for it."""
-        evicted = self.waiting.enter(handler.peer.cid, address)
-        if evicted is not None:
-            self.open[evicted].refuse(AuthenticationTimeout())
+    def await_login(self, handler: ClientHandler, address: str, now_ns: int) -> None:
+        """Let a new connection wait for its login; another one may go for it, or itself."""
+        cid = handler.peer.cid
+        out = self.waiting.enter(cid, address, now_ns)
+        if out is not None:
+            is_new = out == cid
+            self.open[out].refuse(ConnectionThrottled() if is_new else AuthenticationTimeout())
 
     def remember(self, handler: ClientHandler, reason: str, now_ns: int) -> None:
         """Keep what monitoring shows of a connection that ends, while it has its subscriptions."""

@@ -85,11 +85,18 @@ class AcceptedLink(Link):
             return
         self.session.greet()
         self._settle()
-        self._seams.registry.await_login(self, self.address().rpartition(":")[0])
+        if transport.tls is not None or not self._seams.rules.entry_ns:
+            self._await_login()
 
     def entered(self) -> None:
-        self.session.entered(self._clock.monotonic_ns())
-        self._arm()
+        if not self.over:
+            self.session.entered(self._clock.monotonic_ns())
+            self._arm()
+            self._await_login()
+
+    def _await_login(self) -> None:
+        """Wait with those of the same address, for its CONNECT; there may be no place."""
+        self._seams.registry.await_login(self, self.address().rpartition(":")[0])
 
     def lost(self, reason: str) -> None:
         super().lost(reason)

@@ -13,11 +13,11 @@ from leafnode.clients.log_lines import ErrorLines
 from leafnode.crowd import Crowd
 from leafnode.limits import (
     AUTH_LOG_NS,
+    CROWD_PATIENCE_NS,
     LEAFS_ACCEPTED_MAX,
-    LOGINS_WAITING_ADDRESS_MAX,
     LOGINS_WAITING_MAX,
 )
-from leafnode.protocol.errors import AuthenticationTimeout
+from leafnode.protocol.errors import AuthenticationTimeout, ConnectionThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ class LeafRegistry:
         self.slow_consumers = 0
         self.stale_connections = 0
         self.interest_ignored = 0  # of those that are gone
-        self.waiting: Crowd[int] = Crowd(LOGINS_WAITING_MAX, LOGINS_WAITING_ADDRESS_MAX)
+        self.waiting: Crowd[int] = Crowd(LOGINS_WAITING_MAX, CROWD_PATIENCE_NS)
         self._clock = clock
         self._complaints = ErrorLines("leafs")
         self._logged_ns = 0
@@ -72,10 +72,12 @@ class LeafRegistry:
         return True
 
     def await_login(self, link: AcceptedLink, address: str) -> None:
-        """Let a new one wait for its login; the one that waited longest may go for it."""
-        evicted = self.waiting.enter(link.peer.cid, address)
-        if evicted is not None:
-            self.open[evicted].refuse(AuthenticationTimeout())
+        """Let a new one wait for its login; another one may go for it, or itself."""
+        cid = link.peer.cid
+        out = self.waiting.enter(cid, address, self._clock.monotonic_ns())
+        if out is not None:
+            is_new = out == cid
+            self.open[out].refuse(ConnectionThrottled() if is_new else AuthenticationTimeout())
 
     def twin_of(self, link: AcceptedLink) -> AcceptedLink | None:
         """Return the link that the same server has already, for the same two accounts.

@@ -14,14 +14,23 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.clock import NS_PER_S
-from leafnode.crowd import Crowd
-from leafnode.limits import AUTH_LOG_NS, ENTRIES_ADDRESS_MAX, ENTRIES_MAX, PROXY_TIMEOUT_NS
+from leafnode.crowd import Crowd, share_of
+from leafnode.limits import (
+    AUTH_LOG_NS,
+    CROWD_PATIENCE_NS,
+    ENTRIES_MAX,
+    ENTRIES_PER_TURN,
+    ENTRY_HELLO_BYTES_MAX,
+    HANDSHAKE_RETRY_NS,
+    HANDSHAKES_MAX,
+    PROXY_TIMEOUT_NS,
+)
 from leafnode.net.proxy import ProxyError, read_header
 from leafnode.net.tcp import TLS_FAILED, TcpConnection
 from leafnode.net.transport import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from leafnode.clock import Clock, Timer
     from leafnode.net.tls_context import ServerTls
@@ -61,7 +70,7 @@ class State(Enum):
 class EntryCounters:
     """What happened to connections on their way in, of one entrance or of several."""
 
-    evicted: int = 0  # to make room for another one
+    evicted: int = 0  # to make room for another one, or for want of room
     throttled: int = 0  # more handshakes in a second than configured
     failed: int = 0  # no TLS, no valid header, not the right certificate
     overdue: int = 0
@@ -77,9 +86,13 @@ class Entrance:
     proxy: bool = False
     tls_before_all: bool = False  # TLS comes first whatever its options say: https, wss
     counters: EntryCounters = field(default_factory=EntryCounters)
-    open: Crowd[Entry] = field(default_factory=lambda: Crowd(ENTRIES_MAX, ENTRIES_ADDRESS_MAX))
-    _waiting: deque[Callable[[], bool]] = field(default_factory=deque)
-    _has_turn: bool = False  # the next turn of the loop begins one of those
+    open: Crowd[Entry] = field(default_factory=lambda: Crowd(ENTRIES_MAX, CROWD_PATIENCE_NS))
+    _begun: Crowd[Entry] = field(  # of them, whose handshake has begun
+        default_factory=lambda: Crowd(HANDSHAKES_MAX, CROWD_PATIENCE_NS)
+    )
+    _waiting: dict[str, deque[Entry]] = field(default_factory=dict)  # to begin, by address
+    _turn: Timer | None = None  # begins the handshake of one of those who wait
+    _turn_is_late: bool = False  # since there was no place
     _second_ns: int = 0
     _in_second: int = 0
     _logged_ns: int = 0
@@ -95,23 +108,37 @@ class Entrance:
         tls_ns = self.tls.options.timeout_ns if self.tls is not None else 0
         return tls_ns + (PROXY_TIMEOUT_NS if self.proxy else 0)
 
-    def admit(self, entry: Entry, address: str) -> None:
-        """Let one more in; beyond a bound the oldest makes room, first of its own address.
+    def admit(self, entry: Entry, address: str) -> bool:
+        """Let one more in, for which another may have to go; False where there is no place.
 
         An address is no share where a PROXY header comes: they all have the proxy's.
         """
-        evicted = self.open.enter(entry, "" if self.proxy else address)
-        if evicted is not None:
-            self.counters.evicted += 1
-            evicted.end("")
+        now_ns = self.clock.monotonic_ns()
+        out = self.open.enter(entry, "" if self.proxy else address, now_ns)
+        if out is None:
+            return True
+        self.counters.evicted += 1
+        if out is entry:
+            return False
+        out.end("")
+        return True
 
-    def in_turn(self, shake: Callable[[], bool]) -> None:
+    def in_turn(self, entry: Entry, address: str) -> None:
         """Begin a handshake: one in a turn of the loop, so that a flood of them starves nobody.
 
-        `shake` returns False where its connection is gone, which takes no turn.
+        Addresses take turns, too, and only so many are at it.
         """
-        self._waiting.append(shake)
+        self._waiting.setdefault(share_of(address), deque()).append(entry)
         self._ask_for_turn()
+
+    def leave(self, entry: Entry) -> None:
+        """Take out one that is through or gone."""
+        self.open.leave(entry)
+        self._begun.leave(entry)
+        if self._turn is not None and self._turn_is_late and len(self._begun) < HANDSHAKES_MAX:
+            self._turn.cancel()
+            self._turn = None
+            self._ask_for_turn()
 
     def allows_one_more(self) -> bool:
         """Say whether a handshake stays within the configured rate."""
@@ -142,18 +169,49 @@ class Entrance:
             entry.end("")
             yield
 
-    def _ask_for_turn(self) -> None:
-        if self._waiting and not self._has_turn:
-            self._has_turn = True
-            self.clock.call_later(0, self._next)
+    def _ask_for_turn(self, *, is_late: bool = False) -> None:
+        """See to the next handshake: in the next turn, or after a while where there is no place."""
+        if self._waiting and self._turn is None:
+            self._turn_is_late = is_late
+            delay_ns = HANDSHAKE_RETRY_NS if is_late else 0
+            self._turn = self.clock.call_later(delay_ns, self._next)
 
     def _next(self) -> None:
-        self._has_turn = False
+        self._turn = None
+        is_full = False
         try:
-            while self._waiting and not self._waiting.popleft()():
-                pass
+            for _ in range(ENTRIES_PER_TURN):
+                if not self._waiting:
+                    break
+                address = next(iter(self._waiting))
+                of_address = self._waiting.pop(address)
+                entry = of_address[0]
+                has_begun = False
+                if entry.is_ready():
+                    has_begun = self._admit_handshake(entry, address)
+                    is_full = not has_begun
+                if not is_full:
+                    of_address.popleft()
+                if of_address:
+                    self._waiting[address] = of_address
+                if has_begun:
+                    entry.shake()
+                    break
         finally:
-            self._ask_for_turn()
+            self._ask_for_turn(is_late=is_full)
+
+    def _admit_handshake(self, entry: Entry, address: str) -> bool:
+        """Let one more have its handshake, for which another may have to go; False: not yet."""
+        self._begun.patience_ns = max(CROWD_PATIENCE_NS, self.budget_ns // 2)
+        now_ns = self.clock.monotonic_ns()
+        out = self._begun.enter(entry, address, now_ns)
+        if out is entry:
+            return False
+        self.open.await_again(entry, now_ns)
+        if out is not None:
+            self.counters.evicted += 1
+            out.end(TLS_FAILED)
+        return True
 
 
 class Entry:
@@ -189,11 +247,14 @@ class Entry:
         entrance = self._entrance
         self._wire = wire = _wire(transport)
         self._source = wire.peer
-        entrance.admit(self, wire.peer.rpartition(":")[0])
+        tls = entrance.tls
+        tls_first = tls is not None and (tls.options.handshake_first or entrance.tls_before_all)
+        if not entrance.admit(self, _host(wire.peer)):
+            self._throttle(says_why=not tls_first)
+            return
         if entrance.proxy:
             wire.peer = ""  # whoever it is, it is not the proxy
-        tls = entrance.tls
-        if tls is not None and (tls.options.handshake_first or entrance.tls_before_all):
+        if tls is not None and tls_first:
             if tls.options.fallback_ns and not entrance.tls_before_all:
                 self._state = State.SILENT
                 self._arm(tls.options.fallback_ns)
@@ -252,6 +313,7 @@ class Entry:
             self._pass()
             return
         self._state = State.TLS
+        self._entrance.open.await_again(self, self._entrance.clock.monotonic_ns())
         self._arm(self._tls_timeout_ns())
 
     def _choose(self) -> None:
@@ -269,23 +331,37 @@ class Entry:
             self._wire.close()
         elif not entrance.allows_one_more():
             entrance.counters.throttled += 1
-            if self._greeted:
-                self._wire.write([_THROTTLED])
-            self._leave(State.ENDED)
-            self._wire.close()
+            self._throttle(says_why=self._greeted)
+        elif len(self._start) > ENTRY_HELLO_BYTES_MAX:
+            entrance.note_failure(self._wire.peer, "oversized handshake", is_probe=False)
+            self.end(TLS_FAILED)
         else:
             self._state = State.SHAKING
             self._wire.pause_reading()
-            entrance.in_turn(self._shake)
+            entrance.open.hold(self)
+            entrance.in_turn(self, _host(self._wire.peer))
 
-    def _shake(self) -> bool:
+    def _throttle(self, *, says_why: bool) -> None:
+        """Send somebody away who may come again later."""
+        if says_why:
+            self._wire.write([_THROTTLED])
+        self._leave(State.ENDED)
+        self._wire.close()
+
+    def is_ready(self) -> bool:
+        """Say whether it is still there when its turn comes, to begin its handshake."""
+        if self._state is State.SHAKING and self._wire.has_lost_peer():
+            self._entrance.note_failure(self._wire.peer, "EOF", is_probe=True)
+            self.end(TLS_FAILED)
+        return self._state is State.SHAKING
+
+    def shake(self) -> None:
+        """Begin the handshake."""
         tls = self._entrance.tls
-        if self._state is not State.SHAKING or tls is None:
-            return False
+        assert tls is not None, "else there is no handshake"
         start, self._start = self._start, b""
         self._wire.resume_reading()
         self._wire.secure(tls.context, self._shaken, start)
-        return True
 
     def _shaken(self, err: OSError | None) -> None:
         tls = self._entrance.tls
@@ -320,7 +396,7 @@ class Entry:
     def _leave(self, state: State) -> None:
         self._disarm()
         self._state = state
-        self._entrance.open.leave(self)
+        self._entrance.leave(self)
 
     # --- time
 
@@ -354,3 +430,7 @@ class Entry:
 def _wire(transport: Transport) -> TcpConnection:
     assert isinstance(transport, TcpConnection), "an entry stands directly on a socket"
     return transport
+
+
+def _host(peer: str) -> str:
+    return peer.rpartition(":")[0]

@@ -14,7 +14,12 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import ACCEPT_BACKLOG, ACCEPT_PAUSE_NS, ACCEPTS_PER_TURN
+from leafnode.limits import (
+    ACCEPT_BACKLOG,
+    ACCEPT_PAUSE_NS,
+    ACCEPTS_CHECKED_AFTER,
+    ACCEPTS_PER_TURN,
+)
 from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 
@@ -39,6 +44,7 @@ class Listener:
     """One listening socket."""
 
     __slots__ = (
+        "_in_a_row",
         "_session_factory",
         "_socket",
         "_turn",
@@ -59,6 +65,7 @@ class Listener:
         self._session_factory = session_factory
         self.write_rules = write_rules or WriteRules()
         self._socket: socket.socket | None = None
+        self._in_a_row = 0  # connections that had come before they were asked for
         self.host = ""  # both are the real ones once bound
         self.port = 0
         self.pauses = 0  # how often accepting had to wait for resources
@@ -83,11 +90,10 @@ class Listener:
     async def serve(self) -> None:
         """Accept until cancelled. Waits forever by design."""
         assert self._socket is not None, "bind comes first"
-        loop = asyncio.get_running_loop()
         accepted = 0
         while True:
             try:
-                sock, _ = await loop.sock_accept(self._socket)
+                sock = await self._accept()
             except OSError as err:
                 if err.errno in _GONE:
                     continue
@@ -98,7 +104,10 @@ class Listener:
                 await asyncio.sleep(ACCEPT_PAUSE_NS / NS_PER_S)
                 continue
             try:
-                self._begin(sock)
+                if self._in_a_row > ACCEPTS_CHECKED_AFTER and _has_gone(sock):
+                    sock.close()
+                else:
+                    self._begin(sock)
             except Exception:  # boundary: connection
                 log.exception("Connection closed, it could not begin")
                 sock.close()
@@ -113,11 +122,36 @@ class Listener:
         if sock is not None:
             sock.close()
 
+    async def _accept(self) -> socket.socket:
+        """Return the next connection, and note how many were there already. Raises OSError."""
+        assert self._socket is not None
+        try:
+            sock, _ = self._socket.accept()
+        except BlockingIOError:
+            self._in_a_row = 0
+            sock, _ = await asyncio.get_running_loop().sock_accept(self._socket)
+            return sock
+        self._in_a_row += 1
+        return sock
+
     def _begin(self, sock: socket.socket) -> None:
         sock.setblocking(False)  # noqa: FBT003 -- the standard library's signature
         TcpConnection(
             self._turn, self._session_factory(), sock, write_rules=self.write_rules
         ).begin()
+
+
+def _has_gone(sock: socket.socket) -> bool:
+    """Say whether somebody gave up while he waited, without a word.
+
+    Where very many wait a server that begins with each of them would never reach one that is there.
+    """
+    try:
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 async def _resolved(host: str, port: int) -> tuple[int, tuple[str | int | bytes, ...]]:

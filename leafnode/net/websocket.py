@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from leafnode.crowd import Crowd
-from leafnode.limits import AUTH_LOG_NS, ENTRIES_ADDRESS_MAX, ENTRIES_MAX
+from leafnode.limits import AUTH_LOG_NS, CROWD_PATIENCE_NS, WEBSOCKET_ENTRIES_MAX
 from leafnode.net.websocket_handshake import Handshake, HandshakeRules, Refusal
 from leafnode.net.websocket_stream import WebSocketStream, WebSocketTerms
 
@@ -37,7 +37,7 @@ class WebSocketPort(WebSocketTerms):
     refused: int = 0  # requests that were no handshake, or not welcome
     overdue: int = 0
     shaking: Crowd[WebSocketConnection] = field(  # whose handshake is not over
-        default_factory=lambda: Crowd(ENTRIES_MAX, ENTRIES_ADDRESS_MAX)
+        default_factory=lambda: Crowd(WEBSOCKET_ENTRIES_MAX, CROWD_PATIENCE_NS)
     )
     _logged_ns: int = 0
     _unlogged: int = 0
@@ -78,8 +78,10 @@ class WebSocketConnection(WebSocketStream):
         self._wire = transport
         self.peer = transport.peer
         port = self._port
-        self._timer = port.turn.clock.call_later(port.handshake_timeout_ns, self._overdue)
-        evicted = port.shaking.enter(self, self.peer.rpartition(":")[0])
+        clock = port.turn.clock
+        self._timer = clock.call_later(port.handshake_timeout_ns, self._overdue)
+        address = self.peer.rpartition(":")[0]
+        evicted = port.shaking.enter(self, address, clock.monotonic_ns())
         if evicted is not None:
             evicted.end_handshake("")
 

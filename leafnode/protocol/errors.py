@@ -125,6 +125,12 @@ class MaxConnectionsExceeded(ProtocolError):  # noqa: N818
     wire_error = b"maximum connections exceeded"
 
 
+class ConnectionThrottled(ProtocolError):  # noqa: N818
+    """Too many are on their way in; whoever comes again later finds a place."""
+
+    wire_error = b"Connection throttling is active. Please try again later."
+
+
 class MaxAccountConnectionsExceeded(ProtocolError):  # noqa: N818
     """The account has as many clients as it may, or more since its limit fell."""
 

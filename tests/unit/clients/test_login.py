@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from leafnode.auth.identity import Identity, LoginRefused, LoginsOverflowed, PeerFacts
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
+from leafnode.crowd import Crowd
 from leafnode.errors import AuthError
-from leafnode.limits import LOGINS_WAITING_MAX
 from tests.sim.clients import HOST, PORT, ClientServer, ClientWorld, RawClient
 from tests.sim.clock import WALL_START_NS
 from tests.sim.loop import SimClock
@@ -125,7 +125,8 @@ async def test_a_flood_pushes_nobody_out_whose_credentials_are_being_checked() -
     world = World(behind=b"PING\r\n")
     await world.settle()
 
-    for _ in range(LOGINS_WAITING_MAX + 1):
+    world.server.registry.waiting = Crowd(2, 0)
+    for _ in range(3):
         world.network.connect(RawClient(), HOST, PORT)
     await world.settle()
 

@@ -1,18 +1,19 @@
-"""leafnode.crowd before the login: places go to who comes last and logs in at once."""
+"""leafnode.crowd before the login: who holds a place in silence loses it to who comes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from leafnode.config.options import Authorization, Options
-from leafnode.limits import LOGINS_WAITING_ADDRESS_MAX
-from tests.sim.clients import HOST, PORT, ClientWorld
+from leafnode.crowd import Crowd
+from leafnode.limits import CROWD_PATIENCE_NS
+from tests.sim.clients import HOST, PORT, ClientWorld, SimClient
 
 if TYPE_CHECKING:
     from leafnode.clients.handler import ClientHandler
     from leafnode.net.transport import Transport
-    from tests.sim.clients import SimClient
 
+THROTTLED = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
 LOGIN = b'CONNECT {"user":"u","pass":"p"}\r\n'
 
 
@@ -32,8 +33,13 @@ class _Proxied:
         self._handler.entered()
 
 
+PLACES = 20
+
+
 def world() -> ClientWorld:
-    return ClientWorld(Options(authorization=Authorization(user="u", password="p")))
+    world = ClientWorld(Options(authorization=Authorization(user="u", password="p")))
+    world.server.registry.waiting = Crowd(PLACES, CROWD_PATIENCE_NS)
+    return world
 
 
 def test_clients_behind_a_proxy_wait_under_their_own_addresses() -> None:
@@ -47,27 +53,31 @@ def test_clients_behind_a_proxy_wait_under_their_own_addresses() -> None:
         )
         return flooded.client(b"")
 
-    silent = [proxied("192.0.2.1:5000") for _ in range(LOGINS_WAITING_ADDRESS_MAX)]
+    silent = [proxied("192.0.2.1:5000") for _ in range(PLACES)]
+    last = proxied("192.0.2.1:5000")
+    assert (room.evicted, last.raw.ended, silent[0].raw.ended) == (1, True, False)
+
     other = proxied("192.0.2.2:5000")
 
-    assert room.evicted == 0
+    assert (room.evicted, silent[0].raw.ended, silent[1].raw.ended) == (2, True, False)
     assert other.says(LOGIN) == b"+OK\r\n"
-    last = proxied("192.0.2.1:5000")
-    assert (room.evicted, silent[0].raw.ended, silent[1].raw.ended) == (1, True, False)
-    assert last.says(LOGIN) == b"+OK\r\n"
 
 
 def test_a_flood_of_silent_connections_lets_a_login_through() -> None:
     flooded = world()
-    silent = [flooded.client(b"") for _ in range(LOGINS_WAITING_ADDRESS_MAX)]
+    silent = [flooded.client(b"") for _ in range(PLACES)]
+    early = SimClient(flooded)
+    flooded.clock.advance(CROWD_PATIENCE_NS)
 
     client = flooded.client(b"")
 
+    assert early.raw.ended
+    assert early.hears().endswith(THROTTLED)
     assert client.says(LOGIN) == b"+OK\r\n"
     assert silent[0].raw.ended
     assert silent[0].hears() == b"-ERR 'Authentication Timeout'\r\n"
     assert not silent[1].raw.ended
-    assert flooded.server.registry.waiting.evicted == 1
+    assert flooded.server.registry.waiting.evicted == 2
 
 
 def test_who_logged_in_or_went_away_waits_no_longer() -> None:

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
     import pytest
 
 
+def test_a_leaf_for_which_there_is_no_place_is_told_to_come_again() -> None:
+    port = LeafPortWorld()
+    port.registry.waiting = Crowd(1, NS_PER_S)
+    first, second = SimLeaf(port), SimLeaf(port)
+
+    assert b"Connection throttling is active" in second.greeting
+    assert [leaf.raw.ended for leaf in (first, second)] == [False, True]
+
+
 def test_who_waited_longest_for_its_login_makes_room_for_a_newer_one() -> None:
     port = LeafPortWorld()
-    port.registry.waiting = Crowd(2, 2)
+    port.registry.waiting = Crowd(2, 0)
     first, second, third = SimLeaf(port), SimLeaf(port), SimLeaf(port)
 
     assert first.hears() == b"-ERR 'Authentication Timeout'\r\n"

@@ -7,7 +7,6 @@ import hashlib
 import socket
 import ssl
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from leafnode.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from leafnode.config.listener_options import CertificatePair, ListenerTls
-from leafnode.limits import ENTRIES_ADDRESS_MAX, ENTRIES_MAX
+from leafnode.limits import CROWD_PATIENCE_NS, ENTRIES_PER_TURN, ENTRY_HELLO_BYTES_MAX
 from leafnode.net.entry import Entrance, Entry
 from leafnode.net.listener import ANY_PORT, Listener
 from leafnode.net.tls_context import ServerTls
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from leafnode.net.transport import Transport
 
 HOST = "127.0.0.1"
+THROTTLED = b"-ERR 'Connection throttling is active. Please try again later.'\r\n"
 V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 
@@ -500,70 +500,99 @@ def test_failed_handshakes_are_told_once_a_second_and_probes_are_not(
 def test_handshakes_take_turns() -> None:
     clock = FakeClock()
     entrance = Entrance(clock)
-    begun: list[int] = []
-
-    def shake(number: int, *, is_there: bool) -> bool:
-        begun.append(number)
-        return is_there
+    order: list[int] = []
 
     for number in range(3):
-        entrance.in_turn(partial(shake, number, is_there=True))
-    clock.call_later(0, lambda: begun.append(-1))
+        entrance.in_turn(Waiting(order, number), "10.0.0.1")
+    clock.call_later(0, lambda: order.append(-1))
 
     clock.advance(0)
 
-    assert begun == [0, -1, 1, 2]
+    assert order == [0, -1, 1, 2]
 
 
-def test_a_handshake_that_brings_another_one_asks_for_one_turn() -> None:
+def test_addresses_take_turns_with_their_handshakes() -> None:
     clock = FakeClock()
     entrance = Entrance(clock)
-    begun: list[str] = []
+    order: list[int] = []
 
-    def first() -> bool:
-        begun.append("first")
-        for number in range(3):
-            entrance.in_turn(partial(other, number))
-        asked.append(clock.pending())
-        return True
-
-    def other(number: int) -> bool:
-        begun.append(f"other {number}")
-        asked.append(clock.pending())
-        return True
-
-    asked: list[int] = []
-    entrance.in_turn(first)
+    for number in range(6):
+        entrance.in_turn(Waiting(order, number), "10.0.0.2" if number == 5 else "10.0.0.1")
     clock.advance(0)
 
-    assert begun == ["first", "other 0", "other 1", "other 2"]
-    assert asked == [1, 0, 0, 0]
+    assert order == [0, 5, 1, 2, 3, 4]
 
 
 def test_handshakes_of_who_is_gone_keep_nobody_waiting() -> None:
     clock = FakeClock()
     entrance = Entrance(clock)
-    begun: list[int] = []
+    order: list[int] = []
 
-    def shake(number: int) -> bool:
-        begun.append(number)
-        return number == 9
-
-    for number in range(11):
-        entrance.in_turn(partial(shake, number))
-    clock.call_later(0, lambda: begun.append(-1))
+    for number in range(2 * ENTRIES_PER_TURN):
+        entrance.in_turn(Waiting(order, number, is_there=number > ENTRIES_PER_TURN + 3), "10.0.0.1")
+    clock.call_later(0, lambda: order.append(-1))
 
     clock.advance(0)
 
-    assert begun == [*range(10), -1, 10]
+    assert order == [-1, *range(ENTRIES_PER_TURN + 4, 2 * ENTRIES_PER_TURN)]
+    assert clock.pending() == 0
+
+
+def test_beyond_so_many_handshakes_the_next_begins_when_one_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("leafnode.net.entry.HANDSHAKES_MAX", 2)
+    clock = FakeClock()
+    entrance = Entrance(clock)
+    order: list[int] = []
+    entries = [Waiting(order, number) for number in range(4)]
+    for entry in entries:
+        entrance.in_turn(entry, "10.0.0.1")
+
+    clock.advance(CROWD_PATIENCE_NS // 2)
+    assert order == [0, 1]
+    entrance.leave(entries[1])
+    clock.advance(0)
+    assert order == [0, 1, 2]
+    clock.advance(CROWD_PATIENCE_NS)
+
+    assert order == [0, 1, 2, 3]
+    assert [entry.ended for entry in entries] == [True, False, False, False]
+    assert entrance.counters.evicted == 1
+    entrance.leave(entries[2])
+    entrance.leave(entries[3])
     assert clock.pending() == 0
 
 
 @pytest.mark.real_loop
-async def test_who_stays_on_the_way_in_locks_nobody_out(
+async def test_in_a_full_entrance_a_newcomer_is_told_to_come_again(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leafnode.net.entry.ENTRIES_MAX", 2)
+    monkeypatch.setattr("leafnode.net.entry.CROWD_PATIENCE_NS", 3600 * NS_PER_S)
+    async with (
+        place(server_tls(authority)) as here,
+        peer(here) as one,
+        peer(here) as two,
+    ):
+        assert await one.line() == b"INFO\r\n"
+        assert await two.line() == b"INFO\r\n"
+        async with peer(here) as three:
+            assert await three.end() == THROTTLED
+        assert here.entrance.counters.evicted == 1
+        await two.secure(authority.client())
+        async with peer(here) as four:
+            assert await four.line() == b"INFO\r\n"
+            await four.secure(authority.client())
+        await one.secure(authority.client())
+
+
+@pytest.mark.real_loop
+async def test_who_is_silent_on_the_way_in_locks_nobody_out(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leafnode.net.entry.ENTRIES_MAX", 2)
+    monkeypatch.setattr("leafnode.net.entry.CROWD_PATIENCE_NS", 0)
     async with (
         place(server_tls(authority)) as here,
         peer(here) as one,
@@ -579,34 +608,32 @@ async def test_who_stays_on_the_way_in_locks_nobody_out(
         assert here.guests[0].lost_reasons == [""]
         await two.secure(authority.client())
         assert here.entrance.open.evicted == 1
-    assert ENTRIES_MAX > 2
 
 
-def test_one_address_holds_no_more_than_its_share_of_the_places() -> None:
-    entrance = Entrance(FakeClock())
-    crowd = [Waiting() for _ in range(ENTRIES_ADDRESS_MAX)]
-    other, last = Waiting(), Waiting()
-    entrance.admit(other, "10.0.0.2")
-    for one in crowd:
-        entrance.admit(one, "10.0.0.1")
+@pytest.mark.real_loop
+async def test_who_sends_more_than_a_handshake_begins_with_is_cut(authority: Authority) -> None:
+    tls = server_tls(authority, handshake_first=True)
+    async with place(tls) as here, peer(here) as one:
+        one.say(b"\x16" * (ENTRY_HELLO_BYTES_MAX + 1))
 
-    entrance.admit(last, "10.0.0.1")
-
-    assert [one.ended for one in (other, crowd[0], crowd[1], last)] == [False, True, False, False]
-    assert entrance.open.evicted == 1
-    for one in (other, last, *crowd):
-        entrance.open.leave(one)
-        entrance.open.leave(one)
-    assert len(entrance.open) == 0
+        assert await one.end() == b""
+        assert here.entrance.counters.failed == 1
 
 
 class Waiting(Entry):
     """One of many on the way in, without a connection."""
 
-    ended = False
+    def __init__(self, order: list[int], number: int, *, is_there: bool = True) -> None:
+        self.ended = False
+        self._order = order
+        self._number = number
+        self._is_there = is_there
 
-    def __init__(self) -> None:
-        """Nothing of it is needed."""
+    def is_ready(self) -> bool:
+        return self._is_there
+
+    def shake(self) -> None:
+        self._order.append(self._number)
 
     def end(self, reason: str) -> None:
         del reason

@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from leafnode.clock import SystemClock
-from leafnode.limits import ACCEPTS_PER_TURN
+from leafnode.limits import ACCEPTS_CHECKED_AFTER, ACCEPTS_PER_TURN
 from leafnode.net.listener import ANY_PORT, Listener
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
@@ -51,6 +51,35 @@ async def connected(port: int, name: str = "") -> AsyncIterator[nats.NATS]:
         yield connection
     finally:
         await connection.close()
+
+
+@pytest.mark.real_loop
+async def test_where_very_many_wait_who_gave_up_is_not_begun_with() -> None:
+    server = ClientServer(SystemClock(), None)
+    listener = Listener(server.turn, server.new_session)
+    port = await listener.bind("127.0.0.1", ANY_PORT)
+    for _ in range(2 * ACCEPTS_CHECKED_AFTER):
+        socket.create_connection(("127.0.0.1", port)).close()
+    said = socket.create_connection(("127.0.0.1", port))
+    said.sendall(b"PING\r\n")
+    said.shutdown(socket.SHUT_WR)  # it has said all that it wants to say
+    silent = socket.create_connection(("127.0.0.1", port))
+    silent.setblocking(False)
+    said.setblocking(False)
+    loop = asyncio.get_running_loop()
+
+    accepting = asyncio.ensure_future(listener.serve())
+    assert (await loop.sock_recv(silent, 5)) == b"INFO "
+    assert (await loop.sock_recv(said, 5)) == b"INFO "
+
+    assert server.registry.total == ACCEPTS_CHECKED_AFTER + 2
+    accepting.cancel()
+    await asyncio.wait([accepting])
+    listener.close()
+    for _ in server.registry.close_all("Server Shutdown"):
+        pass
+    said.close()
+    silent.close()
 
 
 @pytest.mark.real_loop
@@ -131,8 +160,7 @@ async def test_a_burst_of_connections_lets_others_have_their_turn() -> None:
 async def test_accepting_pauses_and_goes_on_when_descriptors_run_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    loop = asyncio.get_running_loop()
-    accept = loop.sock_accept
+    accept = socket.socket.accept
     failures = [
         OSError(errno.ECONNABORTED, "gone"),
         OSError(errno.EMFILE, "Too many open files"),
@@ -140,12 +168,12 @@ async def test_accepting_pauses_and_goes_on_when_descriptors_run_out(
         OSError(errno.ENETDOWN, "the network is down"),
     ]
 
-    async def failing_first(sock: socket.socket) -> tuple[socket.socket, object]:
+    def failing_first(sock: socket.socket) -> tuple[socket.socket, object]:
         if failures:
             raise failures.pop(0)
-        return await accept(sock)
+        return accept(sock)
 
-    monkeypatch.setattr(loop, "sock_accept", failing_first)
+    monkeypatch.setattr(socket.socket, "accept", failing_first)
     monkeypatch.setattr("leafnode.net.listener.ACCEPT_PAUSE_NS", 1_000_000)
 
     async with listening() as (_, port), connected(port) as one:

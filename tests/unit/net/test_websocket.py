@@ -12,8 +12,9 @@ from leafnode.clients.handler import ClientHandler
 from leafnode.clients.websocket import close_code
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import Authorization, Options
+from leafnode.crowd import Crowd
 from leafnode.limits import (
-    ENTRIES_ADDRESS_MAX,
+    CROWD_PATIENCE_NS,
     READ_CHUNK_BYTES,
     WEBSOCKET_CLOSE_NS,
     WEBSOCKET_HANDSHAKE_NS,
@@ -122,17 +123,22 @@ def test_a_message_goes_from_a_plain_client_to_a_browser_and_back() -> None:
 
 def test_silent_connections_make_room_for_who_comes_last() -> None:
     world = World()
+    world.port.shaking = Crowd(20, CROWD_PATIENCE_NS)
     open_one = world.browser()
-    silent = [world.dial() for _ in range(ENTRIES_ADDRESS_MAX)]
+    silent = [world.dial() for _ in range(20)]
     world.settle()
     assert world.port.shaking.evicted == 0
+    early = world.dial()
+    world.settle()
+    assert (early.raw.ended, world.port.shaking.evicted) == (True, 1)
+    world.clock.advance(CROWD_PATIENCE_NS)
 
     browser = world.browser()
 
     assert browser.logs_in().raw.ended is False
     assert [one.raw.ended for one in silent[:2]] == [True, False]
     assert open_one.logs_in().raw.ended is False
-    assert (world.port.shaking.evicted, len(world.port.shaking)) == (1, ENTRIES_ADDRESS_MAX - 1)
+    assert (world.port.shaking.evicted, len(world.port.shaking)) == (2, 19)
 
 
 def test_who_is_through_refused_late_or_gone_holds_no_place() -> None:
