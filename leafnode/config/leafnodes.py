@@ -22,6 +22,10 @@ from leafnode.errors import quoted
 
 _VERSION: Final = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-.*)?")
 _OLDEST: Final = (2, 8, 0)
+_INSECURE: Final = (
+    "TLS certificate chain and hostname of solicited leafnodes will not be verified. DO NOT USE IN "
+    "PRODUCTION!"
+)
 _PROXY_PORTS: Final = {"http": 80, "https": 443}
 _LISTENER_FIELDS: Final = (
     "host",
@@ -36,12 +40,22 @@ _LISTENER_FIELDS: Final = (
 
 def leafnodes(place: Place) -> LeafOptions:
     values = _LEAFNODES.read(place).values
+    own_tls = values.get("tls")
+    pins = own_tls.pinned_certs if own_tls is not None else frozenset()
     # The remotes' own dial_timeout goes before that of the block around them.
     shared = (
         {"dial_timeout_ns": values.pop("dial_timeout_ns")} if "dial_timeout_ns" in values else {}
     )
-    remotes = tuple(LeafRemote(**(shared | remote)) for remote in values.pop("remotes", ()))
+    remotes = tuple(
+        LeafRemote(**(shared | {"pinned_certs": _pins(remote) or pins} | remote))
+        for remote in values.pop("remotes", ())
+    )
     return LeafOptions(remotes=remotes, listener=_listener(values), **values)
+
+
+def _pins(remote: dict[str, Any]) -> frozenset[str]:
+    found: TlsOptions | None = remote.get("tls")
+    return found.pinned_certs if found is not None else frozenset()
 
 
 def _listener(values: dict[str, Any]) -> LeafListener | None:
@@ -155,6 +169,8 @@ def dialer_tls(place: Place) -> TlsOptions:
         given.need("key_file", "key_file beside cert_file")
     if "key_file" in given.values:
         given.need("cert_file", "cert_file beside key_file")
+    if given.values.get("insecure"):
+        given.places["insecure"].warn(_INSECURE)
     return TlsOptions(**given.values, where=place.where)
 
 
@@ -172,6 +188,9 @@ _TLS: Final = Block(
         Row(("timeout",), "timeout_ns", convert.seconds(limits.LEAF_CONNECT_INFO_TIMEOUT_NS)),
         Row(("min_version",), "min_version", tls.min_version),
         Row(("cipher_suites",), "cipher_suites", convert.list_of(tls.suite, "cipher suites")),
+        Row(("curve_preferences",), "curve_preferences", convert.list_of(tls.curve, "curves")),
+        Row(("pinned_certs",), "pinned_certs", tls.pins),
+        Row(("insecure",), "insecure", convert.boolean),
     ),
     refused.TLS,
     taken.REMOTE_TLS,

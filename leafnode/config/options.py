@@ -203,6 +203,9 @@ class TlsOptions:
     timeout_ns: int = limits.LEAF_CONNECT_INFO_TIMEOUT_NS
     min_version: str = "1.2"
     cipher_suites: tuple[str, ...] = ()  # by Go's names; empty: OpenSSL's own list
+    curve_preferences: tuple[str, ...] = ()
+    pinned_certs: frozenset[str] = frozenset()  # see ListenerTls; empty: any that is verified
+    insecure: bool = False  # nothing is verified, nor the host's name
     where: str = field(default="", compare=False)  # file:line:column, for errors of the files
 
 
@@ -243,6 +246,7 @@ class LeafRemote:
     compression: Compression = NO_COMPRESSION
     ws_no_masking: bool = False  # the hub is asked whether frames may go unmasked
     proxy: HttpProxy | None = None
+    pinned_certs: frozenset[str] = frozenset()  # those of its `tls`, else of the port for leafs
 
     @property
     def is_websocket(self) -> bool:

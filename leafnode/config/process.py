@@ -61,7 +61,7 @@ def _metadata(place: Place) -> tuple[tuple[str, str], ...]:
 
 
 def _js_domains(place: Place) -> tuple[tuple[str, str], ...]:
-    domain = convert.name_of("domain")
+    domain = convert.or_default("", convert.name_of("domain"))
     entries = place.entries()
     return tuple((name, domain(place.child(name, node))) for name, node in entries.items())
 

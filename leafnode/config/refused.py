@@ -42,5 +42,5 @@ LISTENER_TLS: Final[dict[str, str]] = _each(
 TLS: Final[dict[str, str]] = (
     _each("not supported: a certificate store is Windows'", _CERT_STORE)
     | _each("not supported in this context", "verify_cert_and_check_known_urls")
-    | _each(_NOT_YET, "pinned_certs curve_preferences certs certificates")
+    | _each(_NOT_YET, "certs certificates")
 )

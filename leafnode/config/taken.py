@@ -146,11 +146,6 @@ LISTENER_TLS: Final[Mapping[str, Taken]] = (
 REMOTE_TLS: Final[Mapping[str, Taken]] = (
     # They are a listener's matter: who dials always verifies, unless `insecure` says otherwise.
     _each(convert.boolean, "", "verify verify_and_map")
-    | _each(
-        convert.only((False,), why="not supported: the certificate of a remote is always verified"),
-        "",
-        "insecure",
-    )
     | _each(_COUNT, "", "connection_rate_limit")
     | _each(convert.boolean, "", "allow_insecure_cipher_suites")
     | _each(convert.only((False,), why=_FALSE), "", "ocsp_peer")

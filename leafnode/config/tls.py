@@ -123,7 +123,7 @@ def suite(place: Place) -> str:
     return name
 
 
-def _curve(place: Place) -> str:
+def curve(place: Place) -> str:
     name = convert.text(place)
     if name not in CURVES:
         raise place.error(f"unrecognized curve preference {name}")
@@ -140,7 +140,7 @@ def _pin(place: Place) -> str:
     return entry.lower()
 
 
-def _pins(place: Place) -> frozenset[str]:
+def pins(place: Place) -> frozenset[str]:
     return frozenset(_pin(item) for item in place.items("pinned certificates"))
 
 
@@ -198,8 +198,8 @@ _LISTENER: Final = Block(
         Row(("min_version",), "min_version", min_version),
         Row(("cipher_suites",), "cipher_suites", convert.list_of(suite, "cipher suites")),
         Row(("allow_insecure_cipher_suites",), "allow_insecure", convert.boolean),
-        Row(("curve_preferences",), "curve_preferences", convert.list_of(_curve, "curves")),
-        Row(("pinned_certs",), "pinned_certs", _pins),
+        Row(("curve_preferences",), "curve_preferences", convert.list_of(curve, "curves")),
+        Row(("pinned_certs",), "pinned_certs", pins),
         Row(
             ("connection_rate_limit",),
             "rate_limit",

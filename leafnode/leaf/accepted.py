@@ -216,7 +216,8 @@ class AcceptedLink(Link):
         said = claim.compress_mode if claim is not None else ""
         return self.session.compression or said or _NONE
 
-    def _is_websocket(self) -> bool:
+    @property
+    def is_websocket(self) -> bool:
         return self._seams.login.kind is ConnectionType.LEAFNODE_WS
 
     def _said(self) -> dict[str, str]:
@@ -243,7 +244,8 @@ class AcceptedLink(Link):
         environment, claim = self._environment, self.session.claim
         assert claim is not None, "it said who it is"
         is_system = account.name == environment.system_account
-        between = Between(environment.domain, claim.domain, is_system)
+        is_shared = account.name in environment.without_domain
+        between = Between(environment.domain, claim.domain, is_system, is_shared)
         side = LeafSide(
             claim.cluster or f" {self.peer.cid}",
             is_hub=claim.is_hub,

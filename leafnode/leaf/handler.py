@@ -92,7 +92,8 @@ class HubLink(Link):
             case _:
                 raise AssertionError("a session that dialed sees nothing else")
 
-    def _is_websocket(self) -> bool:
+    @property
+    def is_websocket(self) -> bool:
         return self._is_dialed_websocket
 
     def _ended(self) -> None:
@@ -126,7 +127,8 @@ class HubLink(Link):
     def _rules(self, info: LeafInfo) -> LinkRules:
         environment, remote = self._environment, self._remote
         is_system = self._account.name == environment.system_account
-        between = Between(environment.domain, info.domain, is_system)
+        is_shared = self._account.name in environment.without_domain
+        between = Between(environment.domain, info.domain, is_system, is_shared)
         if remote.hub:
             denied = Rules(deny=[subject.encode() for subject in remote.deny_imports])
             return hub_rules(between, Permissions(denied, Rules()), deny_pub=remote.deny_exports)

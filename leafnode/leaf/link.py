@@ -63,6 +63,7 @@ class LeafEnvironment:
     system_account: str = ""
     isolates: bool = False  # no leaf is told what another one wants
     websocket_ping_interval_ns: int = 0  # 0: that of the others
+    without_domain: frozenset[str] = frozenset()  # accounts whose `default_js_domain` is none
 
     def ping_interval_of(self, *, is_websocket: bool) -> int:
         """Return how often the other side is asked whether it lives."""
@@ -196,6 +197,11 @@ class Link:
         self._flush()
         self.drop("kicked by an operator", "Kicked")
 
+    def expel(self, error: ProtocolError) -> None:
+        """End the link and tell the other side why."""
+        if not self.over:
+            self._fail(error)
+
     def drop(self, reason: str, state: str = CLIENT_CLOSED) -> None:
         """End the link without a word; does nothing when it is over."""
         if self.over:
@@ -238,7 +244,7 @@ class Link:
             subscriptions=len(self.peer.subs),
             compression=self._compression(),
             is_isolated=side.is_isolated,
-            is_websocket=self._is_websocket(),
+            is_websocket=self.is_websocket,
             **self._said(),
         )
 
@@ -285,7 +291,9 @@ class Link:
     def _compression(self) -> str:
         return self._session.compression or "off"
 
-    def _is_websocket(self) -> bool:
+    @property
+    def is_websocket(self) -> bool:
+        """Whether frames lie below it."""
         return False
 
     def _said(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from leafnode.auth.nkey import Signer, read_seed_file
 from leafnode.config.convert import is_user_seed
 from leafnode.config.tls import openssl_suites
 from leafnode.errors import AuthError
+from leafnode.net.tls_context import set_curves
 from leafnode.protocol.leaf_op import LeafCredentials
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def read_signer(nkey: str) -> Signer:
 def read_tls_context(options: TlsOptions | None) -> ssl.SSLContext:
     """Return how to check the hub, and our certificate if there is one. Raises AuthError.
 
-    Without options: the system's roots. The host name is always checked, and TLS 1.2 is the floor.
+    Without options: the system's roots. The host name is checked, too, unless they say `insecure`,
+    and TLS 1.2 is the floor.
     """
     ca_file = options.ca_file if options is not None else ""
     try:
@@ -76,8 +78,15 @@ def read_tls_context(options: TlsOptions | None) -> ssl.SSLContext:
     if options is not None:
         if options.min_version == "1.3":
             context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if suites := openssl_suites(options.cipher_suites):
-            context.set_ciphers(suites)
+        try:
+            if suites := openssl_suites(options.cipher_suites):
+                context.set_ciphers(suites)
+            set_curves(context, options.curve_preferences)
+        except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
+            raise AuthError(f"cipher_suites or curve_preferences: {err}") from err
+        if options.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
     if options is not None and options.cert_file:
         key_file = options.key_file or options.cert_file
         try:

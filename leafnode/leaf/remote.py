@@ -29,6 +29,7 @@ from leafnode.limits import (
     LEAF_STABLE_NS,
     LEAF_TLS_TIMEOUT_NS,
 )
+from leafnode.net.dial import check_pinned
 from leafnode.net.transport import Target
 from leafnode.protocol.leaf_dialer import LeafSettings
 
@@ -240,6 +241,7 @@ class Remote:
             server_hostname=self._pool.server_hostname(url),
             websocket=request,
             proxy=proxy,
+            pinned_certs=options.pinned_certs,
         )
 
     def _settings(self, url: HubUrl, *, tls_first: bool) -> LeafSettings:
@@ -282,6 +284,7 @@ class Remote:
             context = await self._tls_context()
             async with asyncio.timeout(self._tls_timeout_ns() / NS_PER_S):
                 await link.transport.start_tls(context, self._pool.server_hostname(url))
+            check_pinned(link.transport, self.options.pinned_certs)
         except (AuthError, OSError) as err:
             link.drop(f"TLS: {_words(err)}")
         else:

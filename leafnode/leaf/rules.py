@@ -95,16 +95,20 @@ class Between:
     domain: str  # ours
     other_domain: str
     is_system: bool = False
+    shares_jetstream: bool = False  # ours uses the other side's as its own: `default_js_domain`
 
     @property
     def never_in(self) -> tuple[bytes, ...]:
         """What the other side has of its own."""
+        if self.shares_jetstream and not self.is_system:
+            return (_SYSTEM,)
         return _NEVER_BETWEEN_SYSTEMS if self.is_system else _NEVER_CROSSES
 
     @property
     def never_out(self) -> tuple[bytes, ...]:
         """What is ours alone; what is meant for our own domain is not sent away, too."""
-        if self.domain and self.domain != self.other_domain:
+        is_apart = self.domain and self.domain != self.other_domain
+        if is_apart and not self.shares_jetstream:
             return (*self.never_in, b"$JS.%b.API.>" % self.domain.encode("utf-8", "replace"))
         return self.never_in
 

@@ -18,7 +18,7 @@ from leafnode.net.tcp import TcpConnection
 if TYPE_CHECKING:
     from leafnode.config.options import HttpProxy
     from leafnode.net.s2_layer import S2Layer
-    from leafnode.net.transport import Session, Target
+    from leafnode.net.transport import Session, Target, Transport
     from leafnode.net.turn import Turn
     from leafnode.net.websocket_stream import WebSocketTerms
 
@@ -62,6 +62,7 @@ class TcpDialer:
             try:
                 if target.tls is not None:
                     await connection.start_tls(target.tls, target.server_hostname)
+                    check_pinned(connection, target.pinned_certs)
                 connection.begin()
                 if early:
                     connection.become(session, early)
@@ -85,6 +86,17 @@ class TcpDialer:
         assert target.websocket is not None, "asked by the caller"
         assert self.websocket_terms is not None, "somebody dials a WebSocket"
         return DialedWebSocket(self.websocket_terms, target.websocket, guest, on_done)
+
+
+def check_pinned(connection: Transport, pins: frozenset[str]) -> None:
+    """Raise OSError unless the certificate that was shown is one of those; without any, all are."""
+    if not pins:
+        return
+    from leafnode.net.tls_context import is_pinned
+
+    facts = connection.tls
+    if facts is None or not is_pinned(facts.certificate(), pins):
+        raise OSError("the certificate that was shown is not pinned")
 
 
 async def _reach(target: Target) -> tuple[socket.socket, bytes]:

@@ -53,13 +53,7 @@ class ServerTls:
 
     def accepts(self, certificate: bytes) -> bool:
         """Say whether a client with this certificate (DER, empty for none) may come in."""
-        pinned = self.options.pinned_certs
-        if not pinned:
-            return True
-        try:
-            return bool(certificate) and x509.key_digest(certificate) in pinned
-        except ValueError:
-            return False
+        return is_pinned(certificate, self.options.pinned_certs)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -71,6 +65,16 @@ class ServerTls:
                 "OpenSSL are used",
             )
         return ()
+
+
+def is_pinned(certificate: bytes, pins: frozenset[str]) -> bool:
+    """Say whether a certificate (DER, empty for none) is one of these; without any, all are."""
+    if not pins:
+        return True
+    try:
+        return bool(certificate) and x509.key_digest(certificate) in pins
+    except ValueError:
+        return False
 
 
 def server_context(options: ListenerTls) -> ssl.SSLContext:
@@ -119,7 +123,7 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
     )
     try:
         context.set_ciphers(openssl_suites(options.cipher_suites) or DEFAULT_CIPHERS)
-        _set_curves(context, options.curve_preferences)
+        set_curves(context, options.curve_preferences)
     except (ssl.SSLError, ValueError) as err:
         raise TlsError("", f"cipher_suites or curve_preferences: {_words(err)}") from err
     _load_pair(context, pair)
@@ -135,7 +139,8 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
     return context
 
 
-def _set_curves(context: ssl.SSLContext, preferences: tuple[str, ...]) -> None:
+def set_curves(context: ssl.SSLContext, preferences: tuple[str, ...]) -> None:
+    """Let a context agree to these curves, by Go's names. Raises ValueError, ssl.SSLError."""
     curves = [CURVES[name] for name in preferences]
     set_groups = getattr(context, "set_groups", None)  # Python 3.15
     if curves and set_groups is not None:

@@ -153,6 +153,7 @@ class Target:
     server_hostname: str = ""
     websocket: WebSocketRequest | None = None
     proxy: HttpProxy | None = None
+    pinned_certs: frozenset[str] = frozenset()  # of which one must be shown in `tls`
 
 
 class Dial(Protocol):

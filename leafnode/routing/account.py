@@ -105,6 +105,11 @@ class Account:
         most = self.limits.max_connections
         return list(self.clients.values())[most:] if most >= 0 else []
 
+    def surplus_leafs(self) -> list[Peer]:
+        """Return the newest leaf links that are too many."""
+        most = self.limits.max_leafnodes
+        return list(self.leafs.values())[most:] if most >= 0 else []
+
     def subscribe(
         self, subject: bytes, handler: Callable[[Delivery], None], *, queue: bytes = b""
     ) -> Subscription:

@@ -10,11 +10,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
+from leafnode.protocol.errors import MaxAccountConnectionsExceeded
 from leafnode.server import leaf_port
 from leafnode.server.ending import end
+from leafnode.server.in_turns import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from contextlib import AsyncExitStack
 
     from leafnode.bridge.bridge import Bridge
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from leafnode.leaf.loop import LoopSubjects
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
+    from leafnode.routing.account import Account
     from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
     from leafnode.server.system import System
@@ -71,7 +74,7 @@ async def start_jetstream(server: Server, stack: AsyncExitStack) -> None:
 
         # With JetStream it looks after them itself: some accounts may have their own.
         for name, domain in domains:
-            if name in server.accounts:
+            if domain and name in server.accounts:
                 DefaultDomain(server.account(name), domain).open()
     try:
         server.features.jetstream = await open_jetstream(server, server.options)
@@ -182,6 +185,19 @@ def links(server: Server) -> list[Link]:
     if server.leafs is not None:
         found += server.leafs.links()
     return found
+
+
+async def end_surplus_leafs(server: Server, accounts: Iterable[Account]) -> None:
+    """End the newest leaf links of accounts that have more of them than they may."""
+    there = {link.peer.cid: link for link in links(server)}
+    found = [there[peer.cid] for one in accounts for peer in one.surplus_leafs()]
+
+    def expelled() -> Iterator[None]:
+        for link in found:
+            link.expel(MaxAccountConnectionsExceeded())
+            yield
+
+    await walk(server.turn.outbox, expelled())
 
 
 def start_uplinks(server: Server, stack: AsyncExitStack) -> None:

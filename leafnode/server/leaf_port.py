@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from leafnode.leaf.registry import LeafRegistry
     from leafnode.net.entry import Guest
     from leafnode.net.listener import Listener
+    from leafnode.net.tls_context import ServerTls
     from leafnode.net.transport import Transport
     from leafnode.net.websocket_stream import WebSocketTerms
     from leafnode.protocol.leaf_acceptor import AcceptRules
@@ -155,13 +156,19 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
 
     def rotate() -> None:
         present.apply(wanted, context)
-        for link in list(server.leafs.open.values()) if server.leafs is not None else ():
-            facts = link.tls()
-            is_known = facts is None or present.accepts(facts.certificate())
-            if wanted.pinned_certs and not is_known:
-                link.close("TLS Handshake Failure")
+        cut_unpinned(server, present, over_websocket=False)
 
     return rotate
+
+
+def cut_unpinned(server: Server, tls: ServerTls, *, over_websocket: bool) -> None:
+    """End the leafs that came in here with a certificate that is not pinned any more."""
+    if not tls.options.pinned_certs or server.leafs is None:
+        return
+    for link in list(server.leafs.open.values()):
+        facts = link.tls() if link.is_websocket is over_websocket else None
+        if facts is not None and not tls.accepts(facts.certificate()):
+            link.close("TLS Handshake Failure")
 
 
 def refresh(server: Server) -> None:
@@ -216,6 +223,9 @@ def leaf_environment(server: Server) -> LeafEnvironment:
         traces=not server.options.no_system_account,
         system_account="" if server.options.no_system_account else server.options.system_account,
         isolates=options is not None and options.isolates,
+        without_domain=frozenset(
+            account for account, domain in server.options.default_js_domains or () if not domain
+        ),
         websocket_ping_interval_ns=websocket.ping_interval_ns if websocket is not None else 0,
     )
     return environment

@@ -19,6 +19,7 @@ from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
+from leafnode.server import features
 from leafnode.server.in_turns import in_turns, walk
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ async def _hold_clients(server: Server, name: str, done: asyncio.Event) -> None:
             surplus = [there[peer.cid] for peer in account.surplus()]
             too_many = errors.MaxAccountConnectionsExceeded
             await in_turns(outbox, surplus, lambda client: client.refuse(too_many()))
+            await features.end_surplus_leafs(server, [account])
             leafs = list(server.leafs.links()) if server.leafs is not None else []
             mine = [link for link in leafs if link.peer.account is account]
             await in_turns(outbox, mine, partial(_hold_leaf, server))

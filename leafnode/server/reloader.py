@@ -221,6 +221,7 @@ class Reloader:
         surplus = [there[peer.cid] for account in accounts for peer in account.surplus()]
         too_many = errors.MaxAccountConnectionsExceeded
         await in_turns(outbox, surplus, lambda client: client.refuse(too_many()))
+        await features.end_surplus_leafs(self._server, accounts)
 
     async def _fit_connections(self, max_connections: int) -> None:
         """End as many as are too many; which ones is left to chance, as on nats-server."""

@@ -86,6 +86,7 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     def rotate() -> None:
         present.apply(wanted, context)
         cut_unpinned(server, present, ConnectionType.WEBSOCKET)
+        leaf_port.cut_unpinned(server, present, over_websocket=True)
 
     return rotate
 

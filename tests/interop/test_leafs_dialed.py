@@ -5,10 +5,12 @@ Truth: what nats-server 2.15.1 does on either side of each.
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.net.x509 import first_certificate, key_digest
 from tests.hub.process import free_ports, nats_server_path
 from tests.interop.barrier import settled
 from tests.interop.edge import until
@@ -241,3 +243,73 @@ async def test_a_packed_link_lies_within_tls_and_websockets(
                 (row,) = above.get("leafz")["leafs"]
                 assert row["compression"] == "s2_best"
                 await carries_all(above, below)
+
+
+async def test_a_hub_may_go_unverified_and_a_pinned_one_must_be_it(tmp_path: Path) -> None:
+    tls_pair(tmp_path)
+    pair = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    pin = key_digest(first_certificate((tmp_path / "cert.pem").read_text()))
+    with running(REAL, tmp_path, "hub", leafnodes=f"tls {{ {pair} }}") as hub:
+        url = f"tls://127.0.0.1:{hub.leaf_port}"
+        for more in ("insecure: true", f'insecure: true, pinned_certs: ["{pin}"]'):
+            with running(OURS, tmp_path, "edge", leafnodes=dialing(url, f"tls {{ {more} }}")):
+                await linked(hub)
+        await refused(url, tmp_path / "a", "certificate is not accepted")
+        pins = f'tls {{ insecure: true, pinned_certs: ["{"0" * 64}"] }}'
+        await refused(
+            url, tmp_path / "b", "the certificate that was shown is not pinned", more=pins
+        )
+
+
+async def test_a_leaf_over_websocket_that_is_not_pinned_any_more_is_cut(tmp_path: Path) -> None:
+    tls_pair(tmp_path)
+    (port,) = free_ports(1)
+    pair = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    trust = f'ca_file: "{tmp_path}/cert.pem"'
+    pin = key_digest(first_certificate((tmp_path / "cert.pem").read_text()))
+    secure = f'tls {{ {pair}, {trust}, verify: true, pinned_certs: ["{pin}"] }}'
+    with running(
+        OURS, tmp_path, "hub", f"websocket {{ listen: 127.0.0.1:{port}, {secure} }}"
+    ) as hub:
+        assert isinstance(hub, OurNode)
+        more = f"tls {{ {pair}, {trust} }}"
+        with running(OURS, tmp_path, "edge", leafnodes=dialing(f"wss://localhost:{port}", more)):
+            await linked(hub)
+            file = tmp_path / "hub" / "leafnode.conf"
+            file.write_text(file.read_text().replace(pin, "0" * 64))
+            assert hub.process is not None
+            hub.process.send_signal(signal.SIGHUP)
+            await linked(hub, 0)
+
+
+async def test_leafs_that_are_too_many_after_a_reload_go(tmp_path: Path) -> None:
+    accounts = "accounts { A { users: [{user: a, password: a}], limits { max_leafnodes: 2 } } }"
+    with running(OURS, tmp_path, "hub", accounts) as hub:
+        assert isinstance(hub, OurNode)
+        url = f"nats-leaf://a:a@127.0.0.1:{hub.leaf_port}"
+        with (
+            running(OURS, tmp_path, "one", leafnodes=dialing(url)) as one,
+            running(REAL, tmp_path, "two", leafnodes=dialing(url)),
+        ):
+            await linked(hub, 2)
+            file = tmp_path / "hub" / "leafnode.conf"
+            file.write_text(file.read_text().replace("max_leafnodes: 2", "max_leafnodes: 1"))
+            assert hub.process is not None
+            hub.process.send_signal(signal.SIGHUP)
+            await linked(hub, 1)
+            assert one.get("leafz")["leafnodes"] in {0, 1}
+
+
+async def test_an_account_without_a_domain_of_its_own_uses_the_hubs_jetstream(
+    tmp_path: Path,
+) -> None:
+    top = 'jetstream { store_dir: "{dir}/js" }'
+    with running(REAL, tmp_path, "hub", top) as hub:
+        url = f"nats-leaf://127.0.0.1:{hub.leaf_port}"
+        none = 'default_js_domain { "$G": "" }'
+        with running(OURS, tmp_path, "edge", none, leafnodes=dialing(url)) as edge:
+            await linked(edge)
+            await wants(edge, "$JS.API.>")
+            async with client_of(edge) as client:
+                found = await client.jetstream().account_info()
+                assert found.streams == 0

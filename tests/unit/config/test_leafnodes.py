@@ -254,7 +254,11 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
         ("remotes: [{url: 'nats://a', tls: true}]", "remotes[0].tls: expected a block"),
         ("remotes: [{url: 'nats://a', tls: {cert_file: a}}]", "expected key_file beside cert_file"),
         ("remotes: [{url: 'nats://a', tls: {key_file: a}}]", "expected cert_file beside key_file"),
-        ("remotes: [{url: 'nats://a', tls: {insecure: true}}]", "tls.insecure: not supported"),
+        (
+            "remotes: [{url: 'nats://a', tls: {pinned_certs: [a]}}]",
+            "pinned_certs[0]: 'pinned_certs' key \"a\" does not look like hex-encoded sha256",
+        ),
+        ("remotes: [{url: 'nats://a', tls: {curve_preferences: [a]}}]", "unrecognized curve"),
         ("remotes: [{url: 'nats://a', deny_exports: 'a..b'}]", "deny_exports: expected a subject"),
         ("remotes: [{url: 'nats://a', disabled: 5}]", "disabled: expected true or false, got 5"),
         ("reconnect: 1.5", "leafnodes.reconnect: expected a duration, got 1.5"),
@@ -299,3 +303,29 @@ def test_a_proxy_may_have_its_login_in_its_url_and_no_port() -> None:
     none = options("leafnodes { remotes [{ url: 'ws://hub', proxy { url: '' } }] }").leafnodes
     assert none is not None
     assert none.remotes[0].proxy is None
+
+
+def test_a_remote_verifies_nothing_where_it_says_so_and_that_is_warned_of() -> None:
+    found = options("leafnodes { remotes [{ url: 'tls://a', tls { insecure: true } }] }")
+
+    assert found.leafnodes is not None
+    assert found.leafnodes.remotes[0].tls == TlsOptions(insecure=True)
+    assert found.warnings == (
+        "x.conf:1:46: leafnodes.remotes[0].tls.insecure: TLS certificate chain and hostname of "
+        "solicited leafnodes will not be verified. DO NOT USE IN PRODUCTION!",
+    )
+
+
+def test_pins_are_those_of_the_remote_or_else_of_the_block() -> None:
+    ours, theirs = "a" * 64, "b" * 64
+    pair = "cert_file: c, key_file: k"
+    found = options(
+        f"leafnodes {{ tls {{ {pair}, pinned_certs: ['{ours}'] }}, remotes ["
+        f"{{ url: 'tls://a' }}, {{ url: 'tls://b', tls {{ pinned_certs: ['{theirs}'] }} }}] }}"
+    ).leafnodes
+
+    assert found is not None
+    assert [remote.pinned_certs for remote in found.remotes] == [
+        frozenset({ours}),
+        frozenset({theirs}),
+    ]

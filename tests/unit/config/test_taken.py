@@ -64,7 +64,6 @@ def test_what_somebody_may_miss_is_warned_of(text: str, told: str) -> None:
         ("jetstream { sync: soon }", 'jetstream.sync: expected a duration, got "soon"'),
         ("jetstream { max_concurrent_io: 1 }", "max_concurrent_io: expected a count from 4 to"),
         (REMOTE % "compression { mode: 1 }", "compression.mode: expected a string, got 1"),
-        (REMOTE % "tls { insecure: true }", "tls.insecure: not supported: the certificate of a"),
         (REMOTE % "jetstream_cluster_migrate: 1", "expected a block, got a number"),
     ],
 )

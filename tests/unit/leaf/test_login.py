@@ -83,3 +83,14 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         read_tls_context(TlsOptions(ca_file=str(bad)))
     with pytest.raises(AuthError, match=r"bad\.pem"):
         read_tls_context(TlsOptions(cert_file=str(bad)))
+
+
+def test_a_hub_is_verified_unless_the_options_say_otherwise() -> None:
+    strict, lax = read_tls_context(TlsOptions()), read_tls_context(TlsOptions(insecure=True))
+
+    assert (strict.check_hostname, strict.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert (lax.check_hostname, lax.verify_mode) == (False, ssl.CERT_NONE)
+
+
+def test_curves_may_be_chosen() -> None:
+    assert read_tls_context(TlsOptions(curve_preferences=("CurveP256",))).check_hostname

@@ -150,3 +150,13 @@ def test_a_message_crosses_if_and_only_if_the_lists_allow_it(
     assert link.permissions.may_receive(subject) == (allowed and not denied)
     assert link.permissions.may_publish(subject) == (allowed and not denied)
     assert link.may_announce(subject) == (allowed and not denied)
+
+
+def test_who_has_no_domain_by_default_uses_the_jetstream_of_the_other_side() -> None:
+    apart = Between("edge", "hub")
+    shared = Between("edge", "hub", shares_jetstream=True)
+
+    assert b"$JS.API.>" in apart.never_in
+    assert shared.never_in == shared.never_out == (b"$SYS.>",)
+    system = Between("edge", "hub", is_system=True, shares_jetstream=True)
+    assert b"$JS.API.>" in system.never_out

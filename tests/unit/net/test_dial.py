@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from leafnode.config.options import HttpProxy
 from leafnode.net.dial import TcpDialer
 from leafnode.net.transport import Target
 from leafnode.net.turn import Turn
+from leafnode.net.x509 import first_certificate, key_digest
 from tests.interop.http_proxy import running_proxy
 from tests.sim.certificates import tls_pair
 from tests.sim.sessions import RecordingSession
@@ -168,3 +170,32 @@ async def test_who_speaks_before_tls_that_was_to_come_first_is_left() -> None:
 
         with pytest.raises(OSError, match="spoke before TLS"):
             await TcpDialer(Turn(SystemClock()))(target, RecordingSession())
+
+
+@pytest.mark.real_loop
+async def test_a_certificate_that_is_not_pinned_is_refused(tmp_path: Path) -> None:
+    server_side, client_side = tls_pair(tmp_path)
+    pem = (tmp_path / "cert.pem").read_text()
+    right = key_digest(first_certificate(pem))
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            writer.write(b"INFO {}\r\n")
+            await reader.read()
+            writer.close()
+
+    server = await asyncio.start_server(greet, HOST, 0, ssl=server_side)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        for pins in (frozenset({right, "0" * 64}), frozenset({"0" * 64})):
+            session = RecordingSession()
+            target = Target(HOST, port, 20 * NS_PER_S, client_side, "localhost", pinned_certs=pins)
+            dialer = TcpDialer(Turn(SystemClock()))
+            if right in pins:
+                await dialer(target, session)
+                assert await session.bytes(9) == b"INFO {}\r\n"
+                session.wire.abort()
+            else:
+                with pytest.raises(OSError, match="is not pinned"):
+                    await dialer(target, session)
+                assert session.transport is None
