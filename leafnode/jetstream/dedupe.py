@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class DedupeWindow:
         """Return the ids of these sequences, oldest first; of too many the newest. `runs` ascend
         and do not overlap.
         """
+        runs = _joined(runs)
+        if len(runs) == 1 and isinstance(runs[0], range):  # a purge
+            return self._within(runs[0], most)
         starts = [run[0] if run else 0 for run in runs]
         end = max((run[-1] for run in runs if run), default=-1)
         found: list[Known] = []
@@ -83,12 +87,31 @@ class DedupeWindow:
         found.reverse()
         return found
 
+    def _within(self, run: range, most: int) -> list[Known]:
+        """Do what `among` does for sequences in a row, at a tenth of the time."""
+        by_id = self._by_id
+        near = takewhile(lambda known: known[2] >= run.start, reversed(self._order))
+        found = (one for one in near if one[2] < run.stop and by_id.get(one[1]) == one[2])
+        return list(islice(found, most))[::-1]
+
     def _forget_oldest(self) -> None:
         while self._order:
             _, msg_id, seq = self._order.popleft()
             if self._by_id.get(msg_id) == seq:
                 del self._by_id[msg_id]
                 return
+
+
+def _joined(runs: list[Sequence[int]]) -> list[Sequence[int]]:
+    """Return the runs with ranges that follow each other as one."""
+    joined: list[Sequence[int]] = []
+    for run in runs:
+        last = joined[-1] if joined else None
+        if isinstance(run, range) and isinstance(last, range) and last.stop == run.start:
+            joined[-1] = range(last.start, run.stop)
+        elif run:
+            joined.append(run)
+    return joined
 
 
 def _holds(run: Sequence[int], seq: int) -> bool:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from leafnode.errors import StoreCorrupt
 
+    CallLater = Callable[[int, Callable[[], None]], object]
+
 
 _GONE_KEPT: Final = 64  # sequences of messages that are gone, beside as many as there are messages
 
@@ -40,7 +42,9 @@ _GONE_KEPT: Final = 64  # sequences of messages that are gone, beside as many as
 class MemoryStream:
     """Implements leafnode.store.api.StreamStore."""
 
-    def __init__(self, first_seq: int) -> None:
+    def __init__(self, first_seq: int, call_later: CallLater | None = None) -> None:
+        """`call_later`: lets what a purge of everything took go in slices."""
+        self._call_later = call_later or _never
         self._messages: dict[int, StoredMsg] = {}
         self._seqs = array("q")  # ascending; of some messages that are gone, too
         # Ordered, because the oldest goes first and a plain dict is slow to find it then.
@@ -81,10 +85,18 @@ class MemoryStream:
             raise StoreError(f"sequence {seq} is beyond {SEQ_MAX}")
         if seq <= self._first_seq:
             return 0
+        if seq > self._last_seq:
+            return self._purge(seq)
         removed = sum(map(self._take, list(self._held(self._first_seq, seq))))
         self._first_seq = seq
-        self._last_seq = max(self._last_seq, seq - 1)
         self._settle()
+        return removed
+
+    def _purge(self, seq: int) -> int:
+        """Take everything away; the next message has this sequence."""
+        removed = len(self._messages)
+        self._first_seq, self._last_seq = seq, seq - 1
+        in_slices(self._call_later, self.let_go(), limits.LET_GO_MSGS)
         return removed
 
     def end_at(self, last_seq: int, last_ts_ns: int) -> None:
@@ -277,7 +289,7 @@ def _never(delay_ns: int, callback: Callable[[], None]) -> None:
 class MemoryStore:
     """Implements leafnode.store.api.Store."""
 
-    def __init__(self, call_later: Callable[[int, Callable[[], None]], object] = _never) -> None:
+    def __init__(self, call_later: CallLater = _never) -> None:
         """`call_later`: lets a stream that was deleted go in slices."""
         self._call_later = call_later
         self._streams: dict[tuple[str, str], StreamRecord] = {}
@@ -296,7 +308,7 @@ class MemoryStore:
         if first_seq > SEQ_MAX:
             raise StoreError(f"sequence {first_seq} is beyond {SEQ_MAX}")
         assert (account, name) not in self._streams, f"stream {name} of {account} exists"
-        stream = MemoryStream(first_seq)
+        stream = MemoryStream(first_seq, self._call_later)
         self._streams[account, name] = StreamRecord(account, name, created_ns, config, stream)
         self._consumers[account, name] = {}
         return stream

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from itertools import takewhile
+from itertools import compress, takewhile
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -142,10 +142,9 @@ class _Filter:
 
     def extend(self, subjects: Subjects) -> None:
         if not self.checked_sid:
-            by_name = subjects.by_name
-            new = {by_name[name].sid for name in self._patterns.among(by_name)}
+            new = self._patterns.ids(subjects.by_name, subjects.names)
         else:
-            new = set()
+            new = set[int]()
             for sid, name in reversed(subjects.names.items()):
                 if sid <= self.checked_sid:
                     break  # names are in the order of their ids
@@ -164,11 +163,12 @@ class Patterns:
     compared with it.
     """
 
-    __slots__ = ("_all_below", "_literals", "_matches", "_prefix")
+    __slots__ = ("_all_below", "_is_wild", "_literals", "_matches", "_prefix")
 
     def __init__(self, patterns: Sequence[bytes]) -> None:
         self._literals = frozenset(filter(is_literal, patterns))
         wild = [pattern for pattern in patterns if not is_literal(pattern)]
+        self._is_wild = bool(wild)
         self._matches = _matcher(wild)
         self._prefix = _common([_head(pattern) for pattern in wild])
         self._all_below = wild == [self._prefix + b">"]
@@ -188,6 +188,14 @@ class Patterns:
             yield from (name for name in near if len(name) > len(prefix))
         else:
             yield from filter(matches, near)
+
+    def ids(self, by_name: Mapping[bytes, Subject], names: Mapping[int, bytes]) -> set[int]:
+        """Return the ids of those that any of the patterns stands for, of `names` by id."""
+        found = {by_name[name].sid for name in self._literals if name in by_name}
+        if self._is_wild:
+            matches = self._matches  # nothing but C for each name: 50,000 take 7 to 17 ms
+            found.update(compress(names, map(matches, names.values())))
+        return found
 
 
 def _matcher(wild: list[bytes]) -> Callable[[bytes], object]:

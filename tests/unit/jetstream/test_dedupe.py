@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from leafnode.jetstream.dedupe import DedupeWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def test_an_id_is_found_until_its_window_has_passed() -> None:
@@ -87,3 +94,29 @@ def test_the_ids_of_scattered_sequences_are_found_without_going_through_them() -
 
     assert [seq for _, _, seq in found] == [2, 4, 6, 7]
     assert [seq for _, _, seq in window.among([Listed([2, 4]), range(6, 8)], most=2)] == [6, 7]
+
+
+@pytest.mark.parametrize("most", [1, 3, 9])
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [range(1, 9)],
+        [range(1, 4), range(4, 7)],
+        [range(2, 4), range(5, 7)],
+        [range(2, 4), range(4, 4), [4, 6], range(7, 20)],
+        [range(20, 30)],
+        [range(0)],
+        [],
+    ],
+)
+def test_runs_mean_their_sequences_however_they_are_cut(
+    runs: list[Sequence[int]], most: int
+) -> None:
+    window = DedupeWindow(window_ns=10, ids_max=10)
+    for seq in (1, 3, 4, 5, 6, 8):
+        window.add(b"same" if seq in {3, 6} else b"%d" % seq, seq, now_ns=0)
+    wanted = [seq for run in runs for seq in run if seq in {1, 4, 5, 6, 8}]
+
+    found = window.among(runs, most)
+
+    assert [seq for _, _, seq in found] == wanted[-most:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +174,30 @@ def test_what_is_no_record_is_damage(state: bytes) -> None:
     with pytest.raises(StoreCorrupt):
         erased_ids.decode(state)
     assert erased_ids.decode(erased_ids.encode([(1, b"a", 2)])) == [(1, b"a", 2)]
+
+
+KNOWN = [(1, b"a", 2), (3, b"bc", 4), (2**62, b"x" * 70_000, 2**62)]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_is_written_is_read(packed: bool) -> None:
+    state = erased_ids.encode(KNOWN, packed=packed)
+
+    assert (erased_ids.decode(state), erased_ids.newest_seq(state)) == (KNOWN, 2**62)
+
+
+@pytest.mark.parametrize("size", [9, 12, 30, 60, 80])
+def test_a_record_that_was_cut_short_is_damage(size: int) -> None:
+    with pytest.raises(StoreCorrupt):
+        erased_ids.decode(erased_ids.encode(KNOWN, packed=False)[:size])
+
+
+def test_a_record_of_an_older_version_is_read() -> None:
+    entries = struct.pack("<qqI", 1, 2, 1) + b"a" + struct.pack("<qqI", 3, 4, 2) + b"bc"
+
+    state = struct.pack("<q", 4) + zlib.compress(entries, 1)
+
+    assert erased_ids.decode(state) == KNOWN[:2]
 
 
 def test_a_removal_that_is_undone_takes_its_record_with_it(tmp_path: Path) -> None:

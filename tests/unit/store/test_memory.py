@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from leafnode import limits
 from leafnode.store.api import StoredMsg
 from leafnode.store.memory import MemoryStore
@@ -66,6 +68,27 @@ def test_closing_lets_everything_go() -> None:
     assert closed == [True]
     assert store.streams() == []
     assert store.stats().commits == 0
+
+
+@pytest.mark.parametrize("beyond", [0, 5])
+def test_a_purge_of_everything_is_there_at_once_and_goes_in_slices(beyond: int) -> None:
+    later: list[Callable[[], None]] = []
+    store = MemoryStore(lambda _, callback: later.append(callback))
+    stream = store.create_stream("A", "S", b"{}", 5, 1)
+    count = limits.LET_GO_MSGS + 1
+    for number in range(count):
+        stream.append(b"s.%d" % (number % 3), 0, b"x", 1000)
+    held = stream._messages
+
+    assert stream.remove_below(count + 1 + beyond) == count
+
+    assert len(held) == 1
+    state = stream.state()
+    assert (state.msgs, state.bytes, state.num_subjects, state.num_deleted) == (0, 0, 0, 0)
+    assert stream.append(b"s.1", 0, b"new", 1000) == count + 1 + beyond
+    later.pop()()
+    assert (len(held), later) == (0, [])
+    assert stream.names(b"s.*") == [b"s.1"]
 
 
 def test_a_deleted_stream_is_empty_at_once_and_goes_in_slices() -> None:
