@@ -8,7 +8,6 @@ docs/adr/0016-cron.md.
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-_MONTHS: Final = {name.upper(): n for n, name in enumerate(calendar.month_abbr) if name}
+_MONTH_NAMES: Final = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+_MONTHS: Final = {name: n for n, name in enumerate(_MONTH_NAMES.split(), 1)}
 _DAYS: Final = {name: n for n, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))}
 # (lowest, highest, names) of seconds, minutes, hours, days, months, weekdays
 _FIELDS: Final[tuple[tuple[int, int, dict[str, int]], ...]] = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import JetStreamError
@@ -20,6 +19,8 @@ from leafnode.protocol import header
 from leafnode.protocol.subject import collides, is_literal, is_valid
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from leafnode.jetstream.api_types import StreamConfig
 
 PURGE: Final = b"purge"
@@ -166,8 +167,10 @@ def _zone(fields: dict[bytes, bytes]) -> ZoneInfo | None:
     try:
         if not name:
             raise js_error(10223)
+        from zoneinfo import ZoneInfo  # only who names a zone pays for it
+
         return ZoneInfo(name.decode("ascii"))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    except (KeyError, ValueError, OSError, ImportError):
         raise js_error(10223) from None
 
 

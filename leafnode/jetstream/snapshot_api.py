@@ -6,13 +6,12 @@ server/jetstream_api.go jsStreamSnapshotRequest, jsStreamRestoreRequest; measure
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.jetstream import origin_config, stream_config
 from leafnode.jetstream.api_types import RestoreRequest, SnapshotRequest
 from leafnode.jetstream.errors import js_error
-from leafnode.jetstream.restore import Restore
-from leafnode.jetstream.snapshot import Snapshot
 from leafnode.protocol.subject import is_valid_literal
 
 if TYPE_CHECKING:
@@ -20,6 +19,14 @@ if TYPE_CHECKING:
     from leafnode.jetstream.request import Request
 
 _API: Final = b"$JS.API."
+
+
+def _loaded(name: str) -> Any:
+    """Return a module that most servers never need. Raises 10023 where no file can be opened."""
+    try:
+        return import_module(f"leafnode.jetstream.{name}")
+    except (ImportError, OSError):
+        raise js_error(10023) from None
 
 
 def snapshot(js: AccountJetStream, request: Request) -> None:
@@ -32,7 +39,7 @@ def snapshot(js: AccountJetStream, request: Request) -> None:
     if not is_valid_literal(subject) or subject.startswith(_API):
         raise js_error(10015)  # the server would ask itself, whatever the client may ask
     js.check_transfers()
-    Snapshot(js, stream, asked, request).start()
+    _loaded("snapshot").Snapshot(js, stream, asked, request).start()
 
 
 def restore(js: AccountJetStream, request: Request) -> dict[str, Any]:
@@ -49,6 +56,6 @@ def restore(js: AccountJetStream, request: Request) -> dict[str, Any]:
     origin_config.check_among(config, js.config_of, pedantic=False)
     js.check_restore(config)
     js.check_transfers()
-    started = Restore(js, config, request)
+    started = _loaded("restore").Restore(js, config, request)
     started.open()
     return {"deliver_subject": started.subject}

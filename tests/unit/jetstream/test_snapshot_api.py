@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -88,3 +89,19 @@ def test_a_stream_too_many_is_not_restored(world: World) -> None:
     refused = world.error("STREAM.RESTORE.T", {"config": {"subjects": ["t"]}})
 
     assert refused == (400, 10027, "maximum number of streams reached")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("SNAPSHOT.S", {"deliver_subject": "a"}),
+        ("RESTORE.T", {"config": {"name": "T", "subjects": ["t"]}, "state": {}}),
+    ],
+)
+def test_code_that_cannot_be_read_for_want_of_a_descriptor_is_told(
+    world: World, endpoint: str, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("snapshot", "restore"):
+        monkeypatch.setitem(sys.modules, f"leafnode.jetstream.{name}", None)
+
+    assert world.error(f"STREAM.{endpoint}", body) == (503, 10023, "insufficient resources")
