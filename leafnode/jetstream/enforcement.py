@@ -85,9 +85,12 @@ class Enforcement:
         The limits of the subjects come first: what they drop makes room. What is too much for one
         turn goes in others, and what comes while that lasts is looked at last.
         """
-        if self._stream.config.max_msgs_per_subject > 0:
+        config = self._stream.config
+        if config.max_msgs_per_subject > 0:
             for subject in subjects:
                 self._thinning.also(subject)
+        elif not retention.makes_room(config):
+            return
         if not self._is_running and not self._hold(limits.PURGE_TURN_MSGS):
             self._is_running = True
             self._stream.context.clock.call_later(0, partial(self._run, self._turn))

@@ -257,7 +257,7 @@ class Judge:
 
     def _check_room(self, subject: bytes, header_size: int, body: bytes, *, rollup: bool) -> None:
         config = self._stream.config
-        if config.discard == "new":
+        if retention.refuses_anything(config):
             store = self._stream.store
             of_subject = store.subject_state(subject) if config.max_msgs_per_subject > 0 else None
             size = message_bytes(config.storage, len(subject), header_size, len(body))
