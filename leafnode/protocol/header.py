@@ -46,25 +46,6 @@ def get(block: bytes, name: bytes) -> bytes | None:
     return block[start : end if end >= 0 else len(block)].lstrip(b" ")
 
 
-def some(block: bytes, name: bytes) -> list[bytes]:
-    """Return the values that say anything, of the first SAME_HEADER_MAX lines of exactly that name,
-    without the blanks around them.
-    """
-    line = b"\r\n" + name + b":"
-    found = []
-    at = block.find(line)
-    for _ in range(SAME_HEADER_MAX):
-        if at < 0:
-            break
-        start = at + len(line)
-        end = block.find(b"\r\n", start)
-        end = len(block) if end < 0 else end
-        if value := block[start:end].strip():
-            found.append(value)
-        at = block.find(line, end)
-    return found
-
-
 def values(block: bytes, folded: bytes, name: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield (name, value) of the lines whose name in small letters is `name`, in order.
 

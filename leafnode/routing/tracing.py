@@ -30,6 +30,7 @@ DEST: Final = b"Nats-Trace-Dest"
 ONLY: Final = b"Nats-Trace-Only"
 HOP: Final = b"Nats-Trace-Hop"
 ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
+_OWN: Final = b"Nats-Trace-"  # taken as they are spelled, as `protocol.header` does
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
 _TRUE: Final = frozenset({b"1", b"true", b"on"})
@@ -319,12 +320,15 @@ def _destination(account: Account, peer: Peer, fields: dict[bytes, bytes], trace
 def _fields(block: bytes) -> dict[bytes, bytes] | None:
     """Return the first value of each header that matters, or None where none asks for a trace.
 
-    Of each name SAME_HEADER_MAX lines are looked at, of W3C's in any case.
+    So many lines are looked at as `header.values` gives, of W3C's in any case.
     """
-    if DISABLED in header.some(block, DEST):
-        return None
-    found = {name: header.some(block, name) for name in (DEST, ONLY, HOP, ORIGIN_ACCOUNT)}
-    fields = {name: lines[0] for name, lines in found.items() if lines}
+    fields: dict[bytes, bytes] = {}
+    for name, text in header.values(block, block, _OWN):
+        value = text.strip()
+        if name == DEST and value == DISABLED:
+            return None
+        if value:
+            fields.setdefault(name, value)
     if DEST in fields:
         return fields
     parents = header.values(block, block.lower(), _PARENT)

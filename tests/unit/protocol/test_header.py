@@ -137,16 +137,7 @@ def test_values_of_a_name_in_any_case_or_of_all_that_begin_so() -> None:
 def test_of_one_name_a_bounded_number_of_lines_is_looked_at() -> None:
     block = b"NATS/1.0\r\n" + b"a-: \r\n" * (SAME_HEADER_MAX - 1) + b"a-: 1\r\na-: 2\r\n\r\n"
 
-    assert header.some(block, b"a-") == [b"1"]
     assert len(list(header.values(block, block, b"a-"))) == SAME_HEADER_MAX
     assert list(header.values(block, block, b"b-")) == []
     without_colons = b"NATS/1.0" + b"\r\na-" * SAME_HEADER_MAX + b"\r\na-: 1\r\n\r\n"
     assert list(header.values(without_colons, without_colons, b"a-")) == []
-
-
-def test_the_values_of_one_name_come_without_blanks_and_without_empty_ones() -> None:
-    assert header.some(BLOCK, b"A") == [b"1", b"2"]
-    assert header.some(BLOCK, b"Nats-Msg-Id") == [b"x y"]
-    assert header.some(b"NATS/1.0\r\nA:\r\nB: 1", b"A") == []
-    assert header.some(b"NATS/1.0\r\nA:\r\nB: 1", b"B") == [b"1"]
-    assert header.some(b"", b"B") == []
