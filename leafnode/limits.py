@@ -156,8 +156,10 @@ WEBSOCKET_DEFLATE_FROM_BYTES: Final = 65  # server/websocket.go wsCompressThresh
 
 # --- caches of the hot path; measured: docs/hot-path.md
 SEEN_SUBJECTS: Final = 8192  # a power of two; a byte each, for each account
-ROUTE_CACHE_MAX: Final = 8192
-MATCH_CACHE_MAX: Final = 16384
+ROUTES_BYTES_MAX: Final = 8 * MIB  # of one connection; some 9,000 subjects of one receiver
+ROUTES_ALL_BYTES_MAX: Final = 24 * MIB
+MATCHES_BYTES_MAX: Final = 6 * MIB  # of one account; some 16,000 subjects
+MATCHES_ALL_BYTES_MAX: Final = 8 * MIB
 BELOW_CACHE_MAX: Final = 1024  # inboxes and consumers that answers and acks come for
 
 # --- accounts; nats-server server/accounts.go unless a reason is given

@@ -28,6 +28,7 @@ def leafnode(views: Views, http: HttpFaults) -> Steps[dict[str, object]]:
         "clients": structs.asdict(own.clients),
         "net": structs.asdict(own.net),
         "http": structs.asdict(http),
+        "caches": structs.asdict(own.caches),
         "accounts": structs.asdict(own.accounts),
         "leafs": structs.asdict(own.leafs),
         "jetstream": structs.asdict(own.jetstream) if own.jetstream is not None else {},

@@ -132,6 +132,15 @@ class NetFaults(msgspec.Struct, frozen=True):
     websocket_evicted: int = 0  # cut before their time, too many were in their handshake
 
 
+class Caches(msgspec.Struct, frozen=True):
+    """Where messages go, kept for the next ones."""
+
+    routes_bytes: int = 0  # of all connections now
+    routes_evicted: int = 0  # connections whose routes made room for others'
+    matches_bytes: int = 0  # of all accounts now
+    matches_evicted: int = 0
+
+
 class AccountFaults(msgspec.Struct, frozen=True):
     """Requests between accounts, of all accounts together."""
 
@@ -191,6 +200,7 @@ class OwnCounters(msgspec.Struct, frozen=True):
 
     clients: ClientFaults = ClientFaults()
     net: NetFaults = NetFaults()
+    caches: Caches = Caches()
     accounts: AccountFaults = AccountFaults()
     leafs: LeafFaults = LeafFaults()
     jetstream: JetStreamFaults | None = None

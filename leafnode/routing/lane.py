@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from leafnode.errors import ProtocolError
-from leafnode.limits import ROUTE_CACHE_MAX
 from leafnode.protocol.errors import (
     MaxControlLine,
     MaxPayloadViolation,
@@ -28,6 +27,7 @@ from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import RESERVED_REPLIES, RESERVED_SUBJECTS, is_listed
 from leafnode.routing.publish import judge, publish, publish_run, trace_too_large
 from leafnode.routing.route import Run, build
+from leafnode.routing.route_cache import RouteCache
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -57,7 +57,6 @@ class Lane:
 
     __slots__ = (
         "_buffer",
-        "_header_routes",
         "_is_stale",
         "_judged",
         "_kept",
@@ -92,10 +91,9 @@ class Lane:
         self._left: list[bytes] = []  # an incomplete message and what was read since
         self._judged = False  # whether a bad subject of that message was told of
         self._needed = 0  # bytes missing before looking at `_left` again can help
-        self._routes: dict[bytes, Route] = {}  # by subject
-        self._header_routes: dict[bytes, Route] = {}  # the same for HPUB and HMSG
+        self._routes = RouteCache(peer.outbox.routes)
         self._run = Run()  # messages gathered for one route, not yet delivered
-        self._pairs = Pairs(peer, plain, self._routes, self._learn, self._once)
+        self._pairs = Pairs(peer, plain, self._routes.plain, self._learn, self._once)
         self.limit_payload(max_payload_bytes)
         self.limit_line(max_control_line_bytes)
         self.starved = False  # the turn is over, `next_line` is to be called again in another one
@@ -117,8 +115,7 @@ class Lane:
 
     def reset(self) -> None:
         """Forget every decision: the peer's account, permissions or options changed."""
-        self._routes.clear()
-        self._header_routes.clear()
+        self._routes.empty()
         self._is_stale = True
 
     def end(self) -> None:
@@ -209,7 +206,7 @@ class Lane:
         available = len(data)
         find = data.find
         starts = data.startswith
-        plain_routes, header_routes = self._routes, self._header_routes
+        plain_routes, header_routes = self._routes.plain, self._routes.with_header
         plain_verb, header_verb = self._starts
         plain_size = len(plain_verb)
         sizes = self._sizes
@@ -447,10 +444,7 @@ class Lane:
         if len(subject.translate(None, _BLANKS)) != len(subject):
             return None
         route = build(account, self._peer, subject, with_header=with_header)
-        routes = self._header_routes if with_header else self._routes
-        if len(routes) >= ROUTE_CACHE_MAX:
-            routes.clear()
-        routes[subject] = route
+        self._routes.keep(subject, route)
         return route
 
     def _end_of(self, body_at: int, size: int) -> int:

@@ -129,12 +129,12 @@ class Pairs:
                     break
             sole = route.sole
             if sole is not None:
-                if sole.sub is not receiver:
+                if sole.first is not receiver:
                     if pieces:
                         count += _send(account, receiver, pieces, gathered)
                         size_in += gathered
                         gathered = 0
-                    receiver = sole.sub
+                    receiver = sole.first
                     if receiver.max_msgs:
                         break
                 pieces += (sole.prefix + digits, body)

@@ -9,8 +9,15 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from leafnode.limits import CODED_TURN_BYTES, MAX_PENDING_BYTES, TURN_WORK
+from leafnode.limits import (
+    CODED_TURN_BYTES,
+    MATCHES_ALL_BYTES_MAX,
+    MAX_PENDING_BYTES,
+    ROUTES_ALL_BYTES_MAX,
+    TURN_WORK,
+)
 from leafnode.metrics import Traffic
+from leafnode.routing.budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +82,11 @@ class Outbox:
         "coding_left",
         "dirty",
         "end_later",
+        "matches",
         "now",
         "on_fault",
         "on_violation",
+        "routes",
         "scheduled",
         "stalled",
         "wait_for",
@@ -105,6 +114,9 @@ class Outbox:
         # Told of a message that a client may not publish, beside the client itself; set once, by
         # whoever has a log.
         self.on_violation: Callable[[Peer, PermissionsViolation], None] = _say_nothing
+        # What the caches of all connections, and of all accounts, may hold.
+        self.routes: Final = Budget(ROUTES_ALL_BYTES_MAX)
+        self.matches: Final = Budget(MATCHES_ALL_BYTES_MAX)
         self.dirty: list[Peer] = []
         self.now: Moment = (0, 0)  # when this turn began
         self.scheduled = False  # a flush comes by itself

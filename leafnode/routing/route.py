@@ -53,17 +53,17 @@ class Message(NamedTuple):
 
 
 class Target:
-    """One subscription of a connection, with the start of its message line ready."""
+    """Subscriptions of connections whose message lines start alike, with that start ready.
 
-    __slots__ = ("peer", "prefix", "sub")
+    There is one at least: `first`.
+    """
 
-    def __init__(self, sub: Subscription, subject: bytes, *, with_header: bool) -> None:
-        if sub.shadow is not None:
-            subject = sub.shadow.show(subject)
-            sub = sub.shadow.source
-        self.sub = sub
-        self.peer = sub.peer
-        self.prefix = start_of(sub, subject, with_header=with_header)
+    __slots__ = ("first", "prefix", "subs")
+
+    def __init__(self, sub: Subscription, prefix: bytes) -> None:
+        self.first = sub
+        self.subs = [sub]
+        self.prefix = prefix
 
 
 class Route:
@@ -128,7 +128,7 @@ def build(account: Account, origin: Peer, subject: bytes, *, with_header: bool) 
     mappings = account.mappings
     if mappings is None:
         route = _build(account, origin, subject, with_header=with_header)
-        if len(route.targets) == 1 and not (route.general or route.groups or route.internal):
+        if route.receivers == 1 and not (route.general or route.groups or route.internal):
             target = route.targets[0]
             route.sole = target if len(target.prefix) < WORK_BYTES else None
         return route
@@ -151,18 +151,20 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
     route.general = origin.verbose or (origin.pedantic and not is_valid_literal(subject))
     if match.plain or match.groups:
         _build_targets(route, origin)
-    if with_header and not all(target.peer.headers for target in _all_targets(route)):
-        route.general = True
-    if any(target.peer.open_replies is not None for target in _all_targets(route)):
-        route.general = True  # each message's reply is to be noted
-    route.wire = bool(route.targets or route.groups)
     members = [target for _, targets in route.groups for target in targets]
-    route.receivers = len(route.targets) + len(route.groups)
+    receivers = [sub for target in route.targets for sub in target.subs]
+    for sub in (*receivers, *[target.first for target in members]):
+        # Each message's reply is to be noted, or its header cut off.
+        if sub.peer.open_replies is not None or (with_header and not sub.peer.headers):
+            route.general = True
+            break
+    route.wire = bool(route.targets or route.groups)
+    route.receivers = len(receivers) + len(route.groups)
     route.members = len(members)
-    lines = sum([len(target.prefix) for target in route.targets])
+    lines = sum([len(target.prefix) * len(target.subs) for target in route.targets])
     lines += sum([max([len(one.prefix) for one in targets]) for _, targets in route.groups])
     route.line_work = lines // WORK_BYTES
-    route.internal = bool(route.handlers) or any(t.sub.handler is not None for t in members)
+    route.internal = bool(route.handlers) or any(t.first.handler is not None for t in members)
     if not (route.wire or route.internal) and origin.no_responders:
         route.general = True
     route.wire = route.wire or with_header  # it may ask for a trace even of what nobody gets
@@ -170,10 +172,12 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
 
 
 def _build_targets(route: Route, origin: Peer) -> None:
-    subject, with_header = route.subject, route.with_header
-    origin.outbox.work_left -= TARGET_WORK * len(route.match.plain)
+    subject, plain = route.subject, route.match.plain
+    origin.outbox.work_left -= TARGET_WORK * len(plain)
     leafs: set[int] = set()
-    for sub in route.match.plain:
+    by_sid: dict[bytes, Target] = {}  # of clients, who see the subject as it is
+    kept = 0
+    for sub in plain:
         if sub.relay is not None:  # whether somebody receives it shows only message by message
             route.general = True
             return
@@ -181,13 +185,32 @@ def _build_targets(route: Route, origin: Peer) -> None:
             continue
         if sub.handler is not None:
             route.handlers.append(sub)
-        elif not sub.peer.is_leaf:
-            route.targets.append(Target(sub, subject, with_header=with_header))
-        elif sub.peer.cid not in leafs:  # one message for each link, however many patterns match
-            leafs.add(sub.peer.cid)
-            route.targets.append(Target(sub, subject, with_header=with_header))
+        elif sub.peer.is_leaf:
+            if sub.peer.cid not in leafs:  # one message for each link, however many patterns match
+                leafs.add(sub.peer.cid)
+                route.targets.append(_target(route, sub))
+        elif sub.shadow is not None:
+            route.targets.append(_target(route, sub))
+        else:
+            kept += 1
+            target = by_sid.get(sub.sid)
+            if target is None:
+                by_sid[sub.sid] = target = _target(route, sub)
+                route.targets.append(target)
+            else:
+                target.subs.append(sub)
+    if kept == len(plain) and len(by_sid) == 1:
+        route.targets[0].subs = plain  # which other subjects may share
     if not origin.is_leaf:  # a message from a leaf names its groups itself
         _build_groups(route, origin)
+
+
+def _target(route: Route, sub: Subscription) -> Target:
+    subject = route.subject
+    if sub.shadow is not None:
+        subject = sub.shadow.show(subject)
+        sub = sub.shadow.source
+    return Target(sub, start_of(sub, subject, with_header=route.with_header))
 
 
 def _build_groups(route: Route, origin: Peer) -> None:
@@ -199,14 +222,9 @@ def _build_groups(route: Route, origin: Peer) -> None:
         members = [sub for sub in group.members if may_deliver(sub, route.subject, origin)]
         local = [sub for sub in members if not sub.peer.is_leaf]
         if local:
-            targets = [Target(sub, route.subject, with_header=route.with_header) for sub in local]
-            route.groups.append((group, targets))
+            route.groups.append((group, [_target(route, sub) for sub in local]))
         elif members:
             route.general = True
-
-
-def _all_targets(route: Route) -> list[Target]:
-    return route.targets + [target for _, targets in route.groups for target in targets]
 
 
 def call(account: Account, sub: Subscription, delivery: Delivery) -> None:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 from leafnode.limits import (
     BELOW_CACHE_MAX,
     FOUND_WORK,
-    MATCH_CACHE_MAX,
+    MATCHES_ALL_BYTES_MAX,
+    MATCHES_BYTES_MAX,
     SEEN_SUBJECTS,
     WALK_WORK,
 )
 from leafnode.protocol.subject import is_literal, is_routable
+from leafnode.routing.budget import Budget, Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
 
 _SPOILED = -1
+# A result with so many plain subscriptions shares the list with the others that have the same.
+WIDE: Final = 16
+_MATCH_BYTES: Final = 340  # with its lists and its place in a table
+_GROUP_BYTES: Final = 180
+_SUB_BYTES: Final = 8  # each in a list
 _FOUND_FREE: Final = 16  # in what is counted for their deliveries
 _ACK_PREFIX: Final = b"$JS.ACK."  # numbers end such a subject: none comes twice
 _ACK_NUMBERS: Final = 5
@@ -60,6 +67,16 @@ class Match:
         self.generation = generation
         self.plain = plain
         self.groups = groups
+
+
+def size_of_match(match: Match) -> int:
+    """Return what a result takes in memory, without its subject and a list that it may share."""
+    size = _MATCH_BYTES
+    if len(match.plain) < WIDE:
+        size += _SUB_BYTES * len(match.plain)
+    for group in match.groups:
+        size += _GROUP_BYTES + _SUB_BYTES * len(group.members)
+    return size
 
 
 class _Node:
@@ -135,17 +152,19 @@ def _without(members: Members, sub: Subscription) -> bool:
     return True
 
 
-class Sublist:
-    """All subscriptions of one account."""
+class Sublist(Share):
+    """All subscriptions of one account. What it caches of their results is its share."""
 
     __slots__ = (
         "_below",
+        "_below_bytes",
         "_cache",
         "_literals",
         "_payer",
         "_queued",
         "_root",
         "_seen",
+        "_wide",
         "generation",
         "hits",
         "inserts",
@@ -156,12 +175,16 @@ class Sublist:
 
     def __init__(self, payer: Outbox | None = None) -> None:
         """What a look-up finds, and a walk with many branches, is work of the payer's turn."""
+        budget = Budget(MATCHES_ALL_BYTES_MAX) if payer is None else payer.matches
+        super().__init__(budget, MATCHES_BYTES_MAX)
         self._payer = payer
         self._literals: dict[bytes, Members] = {}
         self._root = _Node()
         self._queued = 0  # subscriptions with a queue
         self._cache: dict[bytes, Match] = {}
         self._below: dict[tuple[bytes, int], Match | None] = {}  # see `find_below`
+        self._below_bytes = 0
+        self._wide: dict[tuple[int, int, int], list[Subscription]] = {}  # see `_shared`
         self._seen = bytearray()  # see `look_once`
         self.turn = 0  # where the groups of the next result begin
         self.generation = 0
@@ -268,11 +291,19 @@ class Sublist:
             match = self._cache.pop(subject, None)
             if match is not None:
                 match.generation = _SPOILED
+                self.hold(-size_of_match(match) - len(subject))
             return
-        self._below.clear()
+        if self._cache or self._below:
+            self.empty()
+
+    def drop(self) -> None:
+        """Spoil all cached results: a route may hold one that no later SUB would find here."""
         if self._cache:
             self.generation += 1
             self._cache.clear()
+        self._below.clear()
+        self._below_bytes = 0
+        self._wide.clear()
 
     def match(self, subject: bytes) -> Match:
         """Return what matches a literal subject, from the cache where it is there."""
@@ -281,14 +312,31 @@ class Sublist:
             self.hits += 1
             return match
         self.misses += 1
-        match = self.find(subject)
-        if len(self._cache) >= MATCH_CACHE_MAX:
-            # Spoil them all: a route may hold one that no later SUB would find here.
-            self.generation += 1
-            self._cache.clear()
-            match.generation = self.generation
+        plain, groups = self.look(subject)
+        match = Match(_SPOILED, plain, groups)
+        size = size_of_match(match) + len(subject)
+        # Where even this one is too large it is held beyond the bound, alone: a SUB must find it.
+        if not self.make_room(size + _SUB_BYTES * len(plain)):
+            self.empty()
+        if len(plain) >= WIDE:
+            size += self._share(match)
+        match.generation = self.generation
         self._cache[subject] = match
+        self.hold(size)
         return match
+
+    def _share(self, match: Match) -> int:
+        """Let a result have the list of another one that is the same; return the bytes of one that
+        is new.
+        """
+        plain = match.plain
+        key = (len(plain), id(plain[0]), id(plain[-1]))
+        known = self._wide.get(key)
+        if known == plain:
+            match.plain = known
+            return 0
+        self._wide[key] = plain
+        return _SUB_BYTES * len(plain)
 
     @property
     def changes(self) -> int:
@@ -318,9 +366,16 @@ class Sublist:
         key = (parent, depth)
         if key in self._below:
             return self._below[key]
+        match = self._look_below(parent, depth)
+        size = _MATCH_BYTES + len(parent) + (_SUB_BYTES * len(match.plain) if match else 0)
         if len(self._below) >= BELOW_CACHE_MAX:
             self._below.clear()
-        match = self._below[key] = self._look_below(parent, depth)
+            self.hold(-self._below_bytes)
+            self._below_bytes = 0
+        if self.make_room(size):
+            self._below[key] = match
+            self._below_bytes += size
+            self.hold(size)
         return match
 
     def _look_below(self, parent: bytes, depth: int) -> Match | None:

@@ -22,6 +22,7 @@ from leafnode.monitor.steps import COUNTS_PER_TURN, ROWS_PER_TURN, finish, slice
 from leafnode.monitor.text import number
 from leafnode.monitor.views import (
     AccountFaults,
+    Caches,
     ClientFaults,
     JetStreamAccountView,
     JetStreamFaults,
@@ -265,6 +266,7 @@ def _own(server: Server) -> Steps[OwnCounters]:
     registry, authenticator = server.registry, server.authenticator
     own = server.websocket_authenticator
     system = server.features.system
+    routes, matches = server.turn.outbox.routes, server.turn.outbox.matches
     jetstream = yield from _jetstream_faults(server.features.jetstream)
     return OwnCounters(
         clients=ClientFaults(
@@ -277,6 +279,7 @@ def _own(server: Server) -> Steps[OwnCounters]:
             logins_evicted=registry.waiting.evicted,
         ),
         net=_net_faults(server),
+        caches=Caches(routes.held_bytes, routes.evicted, matches.held_bytes, matches.evicted),
         accounts=_account_faults(server),
         leafs=_leaf_faults(server),
         jetstream=jetstream,

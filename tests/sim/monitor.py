@@ -13,6 +13,7 @@ from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import (
     AccountFaults,
     AccountView,
+    Caches,
     ClientFaults,
     JetStreamAccountView,
     JetStreamFaults,
@@ -299,6 +300,7 @@ def own() -> OwnCounters:
             websocket_mistakes=46,
             websocket_evicted=47,
         ),
+        caches=Caches(50, 51, 52, 53),
         accounts=AccountFaults(answers_dropped=24, answers_pending=25),
         leafs=LeafFaults(
             interest_ignored=7,

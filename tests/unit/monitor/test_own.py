@@ -44,6 +44,12 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "websocket_evicted": 47,
         },
         "http": {"refused": 18, "overdue": 19, "bad": 20, "faults": 21},
+        "caches": {
+            "routes_bytes": 50,
+            "routes_evicted": 51,
+            "matches_bytes": 52,
+            "matches_evicted": 53,
+        },
         "accounts": {"answers_dropped": 24, "answers_pending": 25},
         "leafs": {
             "interest_ignored": 7,

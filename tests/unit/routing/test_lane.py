@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import ROUTE_CACHE_MAX
+from leafnode.limits import ROUTES_BYTES_MAX
 from leafnode.protocol.errors import (
     MaxControlLine,
     MaxPayloadViolation,
@@ -140,13 +140,14 @@ def test_more_subjects_than_the_cache_holds_are_routed_all_the_same() -> None:
     world = account()
     reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
     reader.subscribe(b">", b"1")
-    count = ROUTE_CACHE_MAX + 2
+    count = ROUTES_BYTES_MAX // 500
 
     # Each twice in a row, for a subject seen once gets no route.
     publisher.says(b"".join(b"PUB s.%d 1\r\nx\r\n" % number * 2 for number in range(count)))
 
     assert reader.got().count(b"MSG s.") == 2 * count
-    assert len(publisher.lane._routes) <= ROUTE_CACHE_MAX
+    assert len(publisher.lane._routes.plain) < count
+    assert publisher.lane._routes.held_bytes <= ROUTES_BYTES_MAX
 
 
 def test_a_payload_at_the_limit_passes_and_one_byte_more_does_not() -> None:

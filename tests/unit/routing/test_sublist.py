@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from leafnode.limits import BELOW_CACHE_MAX, MATCH_CACHE_MAX, SEEN_SUBJECTS, WALK_WORK
+from leafnode.limits import BELOW_CACHE_MAX, MATCHES_BYTES_MAX, SEEN_SUBJECTS, WALK_WORK
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Subscription
@@ -99,16 +99,59 @@ def test_finding_leaves_the_cache_alone() -> None:
 def test_the_cache_holds_its_maximum_and_then_starts_over() -> None:
     sublist = Sublist()
     first = sublist.match(b"s.0")
-    for number in range(1, MATCH_CACHE_MAX):
-        sublist.match(b"s.%d" % number)
-    assert sublist.cached == MATCH_CACHE_MAX
+    each = sublist.held_bytes
+    for number in range(1, MATCHES_BYTES_MAX // each):
+        sublist.match(b"s.%d" % (number % 10))
     assert first.generation == sublist.generation
+    for number in range(MATCHES_BYTES_MAX // each):
+        sublist.match(b"longer.%d" % number)
 
-    last = sublist.match(b"one.more")
+    assert sublist.held_bytes <= MATCHES_BYTES_MAX
+    assert first.generation != sublist.generation
+    assert sublist.match(b"longer.%d" % number).generation == sublist.generation
+
+
+def test_a_result_beyond_the_bound_is_held_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sublist = Sublist()
+    monkeypatch.setattr(sublist, "_most_bytes", 1000)
+    for _ in range(200):
+        sublist.insert(subscription(b"s.>"))
+    first, second = sublist.match(b"x"), sublist.match(b"s.1")
 
     assert sublist.cached == 1
-    assert first.generation != sublist.generation
-    assert last.generation == sublist.generation
+    assert first.generation != second.generation == sublist.generation
+    assert sublist.match(b"y").generation == sublist.generation != second.generation
+
+
+def test_results_of_many_subscriptions_share_their_list_where_it_is_the_same() -> None:
+    sublist = Sublist()
+    for number in range(100):
+        sublist.insert(subscription(b"s.>"))
+        sublist.insert(subscription(b"t.>" if number else b"*.>"))
+
+    one = sublist.match(b"s.1")
+    before = sublist.held_bytes
+    two, other = sublist.match(b"s.2"), sublist.match(b"t.1")
+
+    assert one.plain is two.plain
+    assert len(one.plain) == 101
+    assert other.plain is not one.plain
+    assert len(other.plain) == 100
+    assert sublist.held_bytes < before + 2 * 400 + 8 * 101
+
+
+def test_what_a_sub_spoils_is_held_no_more() -> None:
+    sublist = Sublist()
+    sublist.match(b"a")
+    held = sublist.held_bytes
+    sublist.match(b"b")
+    sublist.find_below(b"a.b")
+
+    sublist.insert(subscription(b"b"))
+    assert sublist.cached == 1
+    sublist.insert(subscription(b"c.*"))
+
+    assert held > 0 == sublist.held_bytes == sublist.cached
 
 
 def test_a_subject_is_looked_up_once_and_known_from_the_second_time_on() -> None:
