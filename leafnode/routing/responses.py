@@ -7,9 +7,10 @@ responseAllowed; measured: tests/conformance/transcripts/responses.txt.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import OPEN_REPLIES_MAX
+from leafnode.limits import OPEN_REPLIES_BYTES_MAX, OPEN_REPLIES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
     from leafnode.routing.permissions import ResponseRule
 
 
+_ENTRY_BYTES: Final = 290  # beside the characters of a subject (measured)
+
+
 class OpenReplies:
     """The reply subjects that wait for an answer of one peer, oldest first."""
 
-    __slots__ = ("_now_ns", "_open", "dropped", "rule")
+    __slots__ = ("_now_ns", "_open", "dropped", "held_bytes", "rule")
 
     def __init__(self, rule: ResponseRule, now_ns: Callable[[], int]) -> None:
         self.rule = rule
         self._now_ns = now_ns
-        self._open: dict[bytes, tuple[int, int]] = {}  # subject: received at, answers so far
+        # A dict would be walked past what is gone from its front.
+        self._open: OrderedDict[bytes, tuple[int, int]] = (
+            OrderedDict()
+        )  # subject: received at, answers so far
+        self.held_bytes = 0
         self.dropped = 0  # unanswered ones that had to make room
 
     def __len__(self) -> int:
@@ -34,12 +42,14 @@ class OpenReplies:
     def add(self, reply: bytes) -> None:
         """Note that the peer was sent a message with this reply subject."""
         now_ns = self._now_ns()
-        self._open.pop(reply, None)  # a repeated request starts over, at the end of the order
+        if reply in self._open:
+            self._forget(reply)  # a repeated request starts over, at the end of the order
         self._forget_expired(now_ns)
-        if len(self._open) >= OPEN_REPLIES_MAX:
-            del self._open[next(iter(self._open))]
-            self.dropped += 1
+        self.held_bytes += _ENTRY_BYTES + len(reply)
         self._open[reply] = (now_ns, 0)
+        while len(self._open) > OPEN_REPLIES_MAX or self.held_bytes > OPEN_REPLIES_BYTES_MAX:
+            self._forget(next(iter(self._open)))
+            self.dropped += 1
 
     def holds(self, subject: bytes) -> bool:
         """Say whether an answer is awaited there, without counting one."""
@@ -54,14 +64,18 @@ class OpenReplies:
         received_ns, answers = found
         rule = self.rule
         if self._is_expired(received_ns, self._now_ns()):
-            del self._open[subject]
+            self._forget(subject)
             return False
         answers += 1
         if rule.max_msgs and answers >= rule.max_msgs:
-            del self._open[subject]
+            self._forget(subject)
         else:
             self._open[subject] = (received_ns, answers)
         return True
+
+    def _forget(self, reply: bytes) -> None:
+        del self._open[reply]
+        self.held_bytes -= _ENTRY_BYTES + len(reply)
 
     def _is_expired(self, received_ns: int, now_ns: int) -> bool:
         return 0 < self.rule.expires_ns < now_ns - received_ns
@@ -73,4 +87,4 @@ class OpenReplies:
                 break
             expired.append(reply)
         for reply in expired:
-            del self._open[reply]
+            self._forget(reply)

@@ -76,6 +76,19 @@ def test_the_oldest_makes_room_beyond_the_bound() -> None:
     assert replies.take(b"1")
 
 
+def test_the_bytes_of_long_subjects_are_bounded_and_counted() -> None:
+    replies = OpenReplies(ResponseRule(1, 0), Time())
+    subjects = [b"%d.%b" % (number, b"r" * 3900) for number in range(5000)]
+    for subject in [*subjects, *subjects[-100:]]:
+        replies.add(subject)
+
+    taken = sum(map(replies.take, subjects))
+
+    assert taken == limits.OPEN_REPLIES_BYTES_MAX // len(subjects[-1] + bytes(290))
+    assert replies.dropped == 5000 - taken
+    assert replies.held_bytes == len(replies) == 0
+
+
 def responder(rule: ResponseRule) -> FakePeer:
     peer = FakePeer(account())
     peer.permissions = Permissions(Rules([b"open"]), Rules(), rule)
