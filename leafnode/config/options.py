@@ -281,6 +281,7 @@ class UplinkStream:
     ack_timeout_ns: int = limits.UPLINK_ACK_TIMEOUT_NS
     priority: int = 5  # 0 goes first, 9 last
     urgent: bool = False
+    newest_first: bool = False
     subject_transforms: tuple[tuple[str, str], ...] = ()  # source, destination; then the prefix
 
 

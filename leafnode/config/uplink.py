@@ -75,7 +75,15 @@ def _streams(place: Place) -> tuple[UplinkStream, ...]:
 def _stream(place: Place) -> UplinkStream:
     given = _STREAM.read(place)
     given.need("stream", "stream, the name of a local stream")
+    if given.values.get("newest_first"):
+        # Without the hub's word nobody knows what it has.
+        given.need("hub_stream", "hub_stream beside order newest_first")
+        given.need("domain", "domain beside order newest_first")
     return UplinkStream(**given.values)
+
+
+def _is_newest_first(place: Place) -> bool:
+    return convert.one_of("oldest_first", "newest_first")(place) == "newest_first"
 
 
 def _transforms(place: Place) -> tuple[tuple[str, str], ...]:
@@ -183,6 +191,7 @@ _STREAM: Final = Block(
         _row("ack_timeout", convert.duration, "ack_timeout_ns"),
         _row("priority", convert.number(0, 9, "a priority")),
         _row("urgent", convert.boolean),
+        _row("order", _is_newest_first, "newest_first"),
         _row("subject_transforms", _transforms),
     )
 )

@@ -53,7 +53,9 @@ class _PubAnswer(PubAck):
     error: _Error | None = None
 
 
-class _Position(msgspec.Struct):
+class Position(msgspec.Struct):
+    """A sequence of a consumer and one of its stream."""
+
     consumer_seq: int = 0
     stream_seq: int = 0
 
@@ -61,8 +63,8 @@ class _Position(msgspec.Struct):
 class ConsumerInfo(msgspec.Struct):
     """The part of CONSUMER.INFO that says how far the uplink's own consumer is."""
 
-    delivered: _Position = msgspec.field(default_factory=_Position)
-    ack_floor: _Position = msgspec.field(default_factory=_Position)
+    delivered: Position = msgspec.field(default_factory=Position)
+    ack_floor: Position = msgspec.field(default_factory=Position)
     num_ack_pending: int = 0
     num_pending: int = 0
     error: _Error | None = None
@@ -75,6 +77,7 @@ class _Source(msgspec.Struct):
 class _StreamConfig(msgspec.Struct):
     name: str = ""
     subjects: list[str] = []
+    retention: str = "limits"
     mirror: _Source | None = None
     sources: list[_Source] = []
     max_msgs: int = -1
@@ -120,6 +123,25 @@ class _HubMessage(msgspec.Struct):
     time: str = ""
 
 
+class _StoredMessage(_HubMessage):
+    subject: str = ""
+
+
+class _StoredAnswer(msgspec.Struct):
+    message: _StoredMessage | None = None
+    error: _Error | None = None
+
+
+class Stored(NamedTuple):
+    """A message of the local stream, header and payload in one."""
+
+    seq: int
+    subject: bytes
+    header_size: int
+    body: bytes
+    stored_ns: int
+
+
 class _HubAnswer(msgspec.Struct):
     message: _HubMessage | None = None
     error: _Error | None = None
@@ -134,7 +156,8 @@ class HubMessage(NamedTuple):
 
 
 _AnswerT = TypeVar(
-    "_AnswerT", bound="_PubAnswer | ConsumerInfo | StreamInfo | _StreamNames | _HubAnswer"
+    "_AnswerT",
+    bound="_PubAnswer | ConsumerInfo | StreamInfo | _StreamNames | _HubAnswer | _StoredAnswer",
 )
 
 
@@ -189,6 +212,22 @@ def stored_ns(body: bytes) -> int | None:
     if isinstance(answer, Failure) or answer.message is None:
         return None
     return parse_time(answer.message.time)
+
+
+def stored_message(body: bytes) -> Stored | Failure | None:
+    """Read a message of the local stream; None: there is none from that sequence on."""
+    answer = _decode(body, _StoredAnswer)
+    if isinstance(answer, Failure):
+        return None if answer.err_code == NO_MESSAGE_FOUND else answer
+    message = answer.message
+    if message is None:
+        return Failure(0, "an answer without a message")
+    try:
+        block, payload = binascii.a2b_base64(message.hdrs), binascii.a2b_base64(message.data)
+    except (binascii.Error, ValueError):
+        return Failure(0, "a message that is not base64")
+    stored_ns = parse_time(message.time) or 0
+    return Stored(message.seq, message.subject.encode(), len(block), block + payload, stored_ns)
 
 
 def stored_payload(body: bytes) -> bytes | Failure | None:

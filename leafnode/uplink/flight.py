@@ -12,8 +12,10 @@ from leafnode import limits
 from leafnode.uplink import answers
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.answers import MAX_SEQ_DIGITS, Failure
+from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import onward
 from leafnode.uplink.refusal import Refusal, larger_than, not_taken, refusal
+from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Budget, Offer, Window
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Parts(NamedTuple):
     slot: Slot
     upstream: Upstream
     mailbox: Mailbox
-    local: LocalStream
+    local: LocalStream | NewestFirst
     dead_letters: DeadLetters | None
     counters: Counters
     lag: Lag
@@ -86,9 +88,16 @@ class Flight:
         self._untaken: dict[bytes, int] = {}  # subject that nobody took -> since when
         parts.mailbox.on(b"p", self._heard)
         parts.local.taken = self.take
+        if isinstance(parts.local, NewestFirst):
+            parts.local.window = self._scatter
 
     def _empty(self) -> Window:
-        return Window(self._options.window_msgs, self._options.window_bytes)
+        kind = Scatter if self._options.newest_first else Window
+        return kind(self._options.window_msgs, self._options.window_bytes)
+
+    def _scatter(self) -> Scatter:
+        assert isinstance(self.window, Scatter), "it was made so"
+        return self.window
 
     def forget(self) -> None:
         """It is another stream now: what the window holds is not of it."""
@@ -119,6 +128,7 @@ class Flight:
         self.is_on = self.is_refused = False
         self._ack_alarm.cancel()
         self._retry_alarm.cancel()
+        self._parts.local.rest()
         for entry in self.window:
             self._land(entry)
         self._settle(wants=False)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Lag:
     """What is behind the window is known by number; its bytes are that number times the mean."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_scattered: bool = False) -> None:
+        """Scattered: the oldest message may be behind the window, whatever is in it."""
+        self._is_scattered = is_scattered
         self.acked_seq = 0  # everything up to it is acknowledged here
         self.last_seq = 0
         self.behind = 0  # messages after the newest one pulled
@@ -53,6 +55,8 @@ class Lag:
     def seconds(self, window: Window, wall_ns: int) -> float:
         """Return the age of the oldest message that the hub has not acknowledged."""
         oldest_ns = next((entry.stored_ns for entry in window), self._oldest_ns)
+        if self._is_scattered and self._oldest_ns:
+            oldest_ns = self._oldest_ns
         if not self.messages(window) or not oldest_ns:
             return 0.0
         return max(0, wall_ns - oldest_ns) / NS_PER_S

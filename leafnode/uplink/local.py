@@ -72,6 +72,9 @@ class LocalStream:
         self._wanted = 0
         self._pull_alarm.cancel()
 
+    def rest(self) -> None:
+        """Nothing is sent now: what was asked for may come all the same."""
+
     @property
     def is_pulling(self) -> bool:
         return self._wanted > 0

@@ -52,14 +52,16 @@ class InFlight(NamedTuple):
     """What the hub had acknowledged when a message was sent behind others that it had not yet.
 
     Everything up to local sequence `floor` is stored at the hub, at most at its sequence `hub_seq`.
+    Newest first it is what `ranges` hold, and all else is stored behind `hub_seq` or not at all.
     """
 
     floor: int
     hub_seq: int
+    ranges: bytes = b""
 
     def line(self) -> tuple[bytes, bytes]:
         """Return it as a header."""
-        return IN_FLIGHT, b"%d %d" % self
+        return IN_FLIGHT, b" ".join((b"%d %d" % self[:2], self.ranges)).rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,11 @@ def in_flight_of(block: bytes, seq: int) -> InFlight | None:
     value = header.get(block, IN_FLIGHT)
     if value is None:
         return None
-    floor, _, hub_seq = value.partition(b" ")
-    numbers = _number(floor), _number(hub_seq)
-    if numbers[0] is None or numbers[1] is None or numbers[0] >= seq:
+    words = value.split(b" ", 2)
+    numbers = [_number(word) for word in words[:2]]
+    if len(numbers) < 2 or numbers[0] is None or numbers[1] is None or numbers[0] >= seq:
         return None
-    return InFlight(numbers[0], numbers[1])
+    return InFlight(numbers[0], numbers[1], words[2] if len(words) > 2 else b"")
 
 
 def _number(text: bytes) -> int | None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
+from leafnode.uplink import ranges
+from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
     from leafnode.uplink.answers import HubMessage
@@ -36,6 +38,7 @@ class Position:
     hub_seq: int = 0
     last: int = 0
     above: dict[int, int] = field(default_factory=dict)
+    stored: Ranges = field(default_factory=Ranges)  # all of it, for one that is sent newest first
 
 
 class Resume:
@@ -98,13 +101,18 @@ class Resume:
         if last is None or last.seq is None:
             return Position(floor=self._acked, hub_seq=self._end, last=0)
         if last.in_flight is None:
-            return Position(floor=last.seq, hub_seq=last.hub_seq, last=last.seq)
-        floor, hub_seq = last.in_flight
+            stored = Ranges([(1, last.seq)])
+            return Position(floor=last.seq, hub_seq=last.hub_seq, last=last.seq, stored=stored)
+        floor, hub_seq, text = last.in_flight
         above = {seq: hub_seq for seq in self._present if floor < seq}
         for message in self._last:
             if message.seq is not None and message.seq > floor:
                 above[message.seq] = hub_seq
-        return Position(floor=floor, hub_seq=hub_seq, last=last.seq, above=above)
+        read = ranges.parse(text, limits.UPLINK_RANGES_READ_MAX) if text else None
+        stored = Ranges([(1, floor)]) if read is None else read
+        for seq in (*self._present, *(one.seq for one in self._last if one.seq is not None)):
+            stored.add(seq, seq)
+        return Position(floor, hub_seq, last.seq, above, stored)
 
     def _newest(self) -> HubMessage | None:
         """The one stored last at the hub; one that was sent again has a lower sequence of ours."""

@@ -26,6 +26,7 @@ from leafnode.uplink.interview import Interview
 from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalStream
 from leafnode.uplink.mailbox import Mailbox
+from leafnode.uplink.newest import NewestFirst
 from leafnode.uplink.onward import Origin
 from leafnode.uplink.resume import Position, Resume
 from leafnode.uplink.status import Counters, Protection, State, UplinkStatus
@@ -91,9 +92,13 @@ class StreamUplink:
         self._mailbox = Mailbox(account, clock, shared.random)
         name = f"{shared.name}-" if shared.name else ""
         consumer = f"leafnode-uplink-{name}{options.stream}"
-        self._local = LocalStream(
-            account, clock, self._mailbox, stream=options.stream, consumer=consumer
-        )
+        self._local: LocalStream | NewestFirst
+        if options.newest_first:
+            self._local = NewestFirst(clock, self._mailbox, stream=options.stream)
+        else:
+            self._local = LocalStream(
+                account, clock, self._mailbox, stream=options.stream, consumer=consumer
+            )
         self._local.ended = self._pull_ended
         api = f"$JS.{options.domain}.API.STREAM.MSG.GET.{options.hub_stream}"
         self._interview = Interview(account, clock, self._mailbox, api)
@@ -103,7 +108,7 @@ class StreamUplink:
         self._protection = Protection.UNKNOWN
         self._patterns: list[str] = []
         self._counters = Counters()
-        self._lag = Lag()
+        self._lag = Lag(is_scattered=options.newest_first)
         self._tells_full = True  # the log was not told
         self._trouble = Trouble(options.stream, clock)
         self._pause_ns = limits.UPLINK_RETRY_NS
@@ -213,6 +218,9 @@ class StreamUplink:
             return f"subject_prefix {prefix!r} is not the start of a subject"
         if self._options.domain and self._options.domain == local.stream.domain:
             return f"domain {self._options.domain} is this server's own, not the hub's"
+        retention = local.stream.config.retention
+        if self._options.newest_first and retention != "limits":
+            return f"newest_first needs a stream with limits retention, this one has {retention}"
         for upstream in self._upstream.patterns(local.stream.patterns):
             for own in local.stream.config.subjects:
                 if subjects.collides(upstream.encode(), own.encode()):
@@ -285,25 +293,33 @@ class StreamUplink:
         unknown = Position(floor=self._lag.acked_seq)
         if isinstance(resume, Failure):
             problem = f"the hub could not be asked where to go on: {resume}"
-            self._fly(unknown, Protection.WINDOW, problem)
+            self._fly_blind(unknown, problem)
             return
         position = resume.position()
         if position.last > self._lag.last_seq:
             # A restored backup of the stream: its sequences will be used a second time.
             problem = f"the hub has sequence {position.last}, this stream ends before it"
-            self._fly(unknown, Protection.WINDOW, problem)
+            self._fly_blind(unknown, problem)
         elif position.last == 0 and resume.strangers:
             problem = (
                 f"others publish under {self._upstream.prefix}: it should be this server's own"
             )
-            self._fly(unknown, Protection.WINDOW, problem)
+            self._fly_blind(unknown, problem)
         else:
             problem = ""
-            if position.last and position.last < self._lag.acked_seq:
+            in_order = not self._options.newest_first
+            if in_order and position.last and position.last < self._lag.acked_seq:
                 problem = f"the hub lost messages: it ends at {position.last}"
             elif resume.unverified:
                 problem = "too much to look up at the hub: some messages are sent again"
             self._fly(position, Protection.ASKED, problem)
+
+    def _fly_blind(self, position: Position, problem: str) -> None:
+        """Go on without the hub's word; newest first there is no going on without it."""
+        if not self._options.newest_first:
+            self._fly(position, Protection.WINDOW, problem)
+            return
+        self._cut(problem)
 
     # -- running
 
@@ -376,7 +392,7 @@ class StreamUplink:
             return
         window = self._flight.window
         self._note(local)
-        if self._lag.behind and not len(window):
+        if self._lag.behind and (self._options.newest_first or not len(window)):
             self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
         if self._slot.held is not None:
             self._flight.wake()  # so much may wait by now that it is worth it

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.uplink.onward import InFlight
+from leafnode.uplink.ranges import Ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,7 @@ class Window:
         # Done beyond a gap: seq -> hub's seq, 0 for a dead letter. Grows by what is in the window,
         # ends with the gap.
         self._done_above: dict[int, int] = {}
+        self._landed = Ranges()  # what the hub had when it was last asked
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -100,7 +102,7 @@ class Window:
         if known is not None:
             known.ack = entry.ack
             return Offer.HELD
-        if entry.seq <= self._floor or entry.seq in self._done_above:
+        if self._is_done(entry.seq):
             return Offer.STORED
         in_order = not self._entries or entry.seq > next(reversed(self._entries))
         self._entries[entry.seq] = entry
@@ -108,6 +110,9 @@ class Window:
         if not in_order:  # a redelivery of what a former run left
             self._entries = dict(sorted(self._entries.items()))
         return Offer.TAKEN
+
+    def _is_done(self, seq: int) -> bool:
+        return seq <= self._floor or seq in self._done_above or seq in self._landed
 
     def budget(self) -> Budget | None:
         """Return what fits in beside what is here, or None when it is full."""
@@ -179,11 +184,8 @@ class Window:
         self._floor = position.floor
         self._hub_seq = position.hub_seq
         self._done_above = dict(position.above)
-        stored = [
-            entry
-            for entry in self
-            if not entry.refused and (entry.seq <= self._floor or entry.seq in self._done_above)
-        ]
+        self._landed = position.stored
+        stored = [entry for entry in self if not entry.refused and self._is_done(entry.seq)]
         for entry in stored:
             del self._entries[entry.seq]
             self._bytes -= entry.size

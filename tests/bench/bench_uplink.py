@@ -86,7 +86,8 @@ async def idle(directory: Path, seconds: int, ping_interval: str) -> None:
         proxy = Proxy(hub.leaf_port)
         (port,) = free_ports(1)
         server = await asyncio.start_server(proxy.serve, "127.0.0.1", port)
-        config = pings + gateway_config(hub).replace(f":{hub.leaf_port}", f":{port}")
+        url = f'url: "nats-leaf://127.0.0.1:{port}", ignore_discovered_servers: true'
+        config = pings + gateway_config(hub).replace(f'url: "{hub.leaf_url}"', url)
         gateway = Gateway(directory / "edge", config)
         await asyncio.to_thread(gateway.start)
         try:

@@ -250,3 +250,36 @@ async def test_subjects_are_transformed_on_the_way_and_a_killed_hub_changes_noth
         assert await at_hub(hub) == list(range(1, 101))
         async with jetstream_of(hub.client_url) as jetstream:
             assert (await jetstream.get_msg("AGG", 1)).subject == "edge.t.reading"
+
+
+async def test_newest_first_a_killed_hub_and_a_killed_gateway_lose_and_double_nothing(
+    tmp_path: Path,
+) -> None:
+    with (
+        running_hub(tmp_path / "hub", HUB) as hub,
+        running_gateway(
+            tmp_path / "edge",
+            gateway_config(hub, "max_rate: 30000").replace(
+                "domain: hub }", "domain: hub, order: newest_first }"
+            ),
+        ) as gateway,
+    ):
+        await make_streams(hub, gateway)
+        await publish(gateway, 1, 20)
+        await drained(gateway)
+        hub.kill()
+        await publish(gateway, 21, 400)
+        hub.start()
+        await until(lambda: row(gateway)["uplinked"] > 0, timeout_s=PATIENCE_S)
+        gateway.kill()
+        await asyncio.sleep(3 * WINDOW_S)
+        gateway.start()
+        await publish(gateway, 401, 420)
+        hub.kill()
+        await asyncio.sleep(3 * WINDOW_S)
+        hub.start()
+        await drained(gateway)
+
+        arrived = await at_hub(hub)
+        assert sorted(arrived) == list(range(1, 421))
+        assert arrived != sorted(arrived)

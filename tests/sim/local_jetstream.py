@@ -132,8 +132,18 @@ class LocalJetStream:
             return _error(10059, "stream not found")
         if kind == "STREAM":
             assert action == "INFO"
-            config = {"name": self.name, "subjects": list(self.subjects)}
-            state = {"messages": len(self.messages), "bytes": self._size, "last_seq": self.last_seq}
+            retention = "workqueue" if self.is_work_queue else "limits"
+            config = {
+                "name": self.name,
+                "subjects": list(self.subjects),
+                "retention": retention,
+            }
+            state = {
+                "messages": len(self.messages),
+                "bytes": self._size,
+                "first_seq": next(iter(self.messages), self.last_seq + 1),
+                "last_seq": self.last_seq,
+            }
             info = {"config": config, "created": self.created, "state": state}
             return info | {"domain": self.domain}
         if action == "CREATE":
@@ -173,7 +183,15 @@ class LocalJetStream:
             seq = min((seq for seq in self.messages if seq >= request["seq"]), default=0)
             if not seq:
                 return _error(10037, "no message found")
-            return {"message": {"seq": seq, "time": format_time(self.times[seq])}}
+            subject, header_size, body = self.messages[seq]
+            message = {
+                "seq": seq,
+                "subject": subject.decode(),
+                "hdrs": base64.b64encode(body[:header_size]).decode(),
+                "data": base64.b64encode(body[header_size:]).decode(),
+                "time": format_time(self.times[seq]),
+            }
+            return {"message": message}
         if stream not in self.side:
             return _error(10059, "stream not found")
         wanted = request["last_by_subj"].encode()
@@ -218,7 +236,7 @@ class LocalJetStream:
         if self.is_work_queue and int(seq) in self.messages:
             subject, _, body = self.messages.pop(int(seq))
             self._size -= len(subject) + len(body)
-        self._serve(self.consumers[name])
+        self.clock.call_later(0, lambda: self._serve(self.consumers[name]))
 
     def _serve_all(self) -> None:
         for consumer in self.consumers.values():

@@ -38,6 +38,7 @@ ASLEEP: Final = {
     "UPLINK_PULL_EXPIRES_NS": 6 * HOUR_NS,
     "UPLINK_GATE_CHECK_NS": HOUR_NS,
     "UPLINK_LEDGER_WRITE_NS": HOUR_NS,
+    "UPLINK_POLL_NS": HOUR_NS,
 }
 PAUSES_NS: Final = (50 * NS_PER_MS, NS_PER_S, 10 * NS_PER_S, MINUTE_NS, HOUR_NS, 6 * HOUR_NS)
 OUTAGES_NS: Final = (
@@ -91,13 +92,17 @@ class Gateway:
                 window_msgs=window_msgs,
                 window_bytes=window_bytes,
                 priority=rng.choice([0, 5]),
+                newest_first=rng.random() < 0.3,
             ),
             UplinkStream("AL", "AGG", "hub", urgent=True, window_msgs=window_msgs),
             budget=budget,
             dead_letter="DEAD",
         )
         for local in self.site.local.values():
-            local.is_work_queue = rng.random() < 0.5
+            newest_first = any(
+                one.newest_first for one in self.site.options.streams if one.stream == local.name
+            )
+            local.is_work_queue = not newest_first and rng.random() < 0.5
         self.site.hub.bytes_per_s = rng.choice([0, 0, 2000, 50_000])
         self.sent: dict[str, list[bytes]] = {"EV": [], "AL": []}
         self.fatal: set[bytes] = set()  # payloads that the hub refuses for good

@@ -40,7 +40,7 @@ def test_an_uplink_has_all_its_keys() -> None:
         streams [
           { stream: A }
           { stream: B, hub_stream: C, domain: hub, subject_prefix: "edge.1.", window: 64KB,
-            window_msgs: 10, ack_timeout: 3s, priority: 0, urgent: true
+            window_msgs: 10, ack_timeout: 3s, priority: 0, urgent: true, order: newest_first
             subject_transforms: [{ src: "ev.*", dest: "t.{{wildcard(1)}}" }] }
         ] }"""
     ).uplinks
@@ -65,6 +65,7 @@ def test_an_uplink_has_all_its_keys() -> None:
         3 * NS_PER_S,
         priority=0,
         urgent=True,
+        newest_first=True,
         subject_transforms=(("ev.*", "t.{{wildcard(1)}}"),),
     )
     assert uplinks == (
@@ -96,6 +97,15 @@ def test_what_is_one_may_stand_without_an_array() -> None:
         ("streams: [{stream: A, window_msgs: 0}]", "window_msgs: expected a count from 1 to"),
         ("streams: [{stream: A, ack_timeout: 0s}]", "ack_timeout: expected a duration above zero"),
         ("streams: [{stream: A, priority: 10}]", "priority: expected a priority from 0 to 9"),
+        ("streams: [{stream: A, order: newest}]", "order: expected oldest_first or newest_first"),
+        (
+            "streams: [{stream: A, domain: hub, order: newest_first}]",
+            "uplink.streams[0]: expected hub_stream beside order newest_first",
+        ),
+        (
+            "streams: [{stream: A, hub_stream: B, order: newest_first}]",
+            "uplink.streams[0]: expected domain beside order newest_first",
+        ),
         ("streams: [{stream: A, urgent: 1}]", "urgent: expected true or false, got 1"),
         (
             "streams: [{stream: A, subject_prefix: edge}]",

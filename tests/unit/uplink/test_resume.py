@@ -5,6 +5,7 @@ from __future__ import annotations
 from leafnode import limits
 from leafnode.uplink.answers import HubMessage
 from leafnode.uplink.onward import InFlight
+from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Position, Resume
 
 
@@ -27,7 +28,7 @@ def test_the_newest_of_all_subjects_counts() -> None:
     assert not resume.done
     resume.answer(1, HubMessage(90, 5, None))
 
-    assert resume.position() == Position(floor=7, hub_seq=100, last=7)
+    assert resume.position() == Position(floor=7, hub_seq=100, last=7, stored=Ranges([(1, 7)]))
 
 
 def test_a_second_answer_to_a_question_changes_nothing() -> None:

@@ -1,0 +1,236 @@
+"""A local stream read newest first: what comes now goes before what waits.
+
+Has the face of LocalStream, without a consumer: which messages the hub has is known by it, and
+those are not asked for here. What waits is read in blocks, the newest block first, ascending within
+a block; what is stored meanwhile goes before the next message of a block. Knows JetStream as any
+client does. Truth: docs/uplink.md, "Newest first".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from leafnode import limits
+from leafnode.uplink import answers
+from leafnode.uplink.alarm import Alarm
+from leafnode.uplink.answers import ConsumerInfo, Failure, Position, StreamInfo
+from leafnode.uplink.local import LocalState, Pulled
+from leafnode.uplink.window import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.clock import Clock
+    from leafnode.uplink.mailbox import Mailbox
+    from leafnode.uplink.scatter import Scatter
+    from leafnode.uplink.window import Budget
+
+_SILENCE = Failure(0, "the local JetStream does not answer")
+
+
+class NewestFirst:
+    """One stream. `taken` gets each message, `ended` the end of a pull that failed."""
+
+    def __init__(self, clock: Clock, mailbox: Mailbox, *, stream: str) -> None:
+        self._mailbox = mailbox
+        self._stream = stream
+        self._alarm = Alarm(clock, self._poll)
+        self.window: Callable[[], Scatter] | None = None  # what is done and what is here
+        self._wanted = 0
+        self._room = 0  # bytes
+        self._asking = False
+        self._reading = False
+        self._round = 0  # of asking; an answer to an earlier one is not read
+        self._rests = 0
+        self._first = 1  # of the stream
+        self._last = 0
+        self._live = 0  # what comes from here on goes first; 0: the next look decides
+        self._block = (1, 0)  # what is left of a block, both ends in it
+        self.taken: Callable[[Entry, int], None] = lambda _entry, _pending: None
+        self.ended: Callable[[Pulled], None] = lambda _pulled: None
+
+    def close(self) -> None:
+        self.rest()
+
+    def rest(self) -> None:
+        """Read nothing more; the next pull begins with the newest."""
+        self._wanted = 0
+        self._live = 0
+        self._block = (1, 0)
+        self._asking = False
+        self._round += 1
+        self._rests += 1
+        self._alarm.cancel()
+
+    @property
+    def is_pulling(self) -> bool:
+        return self._wanted > 0
+
+    def open(self, window_msgs: int, then: Callable[[LocalState | Failure], None]) -> None:
+        """Look the stream up. There is no consumer to make that would need a bound."""
+        del window_msgs
+        self.look(then)
+
+    def look(self, then: Callable[[LocalState | Failure], None]) -> None:
+        """Say where the stream is, and how much of it is not done."""
+
+        def looked(body: bytes | None) -> None:
+            stream = _SILENCE if body is None else answers.stream_info(body)
+            if isinstance(stream, Failure):
+                then(Failure(stream.err_code, f"stream {self._stream}: {stream.text}"))
+                return
+            self._note(stream)
+            floor = self._window.done.floor()
+            consumer = ConsumerInfo(ack_floor=Position(0, floor), num_pending=self._pending())
+            then(LocalState(stream, consumer))
+
+        self._ask(f"STREAM.INFO.{self._stream}", b"", looked)
+
+    def pull(self, budget: Budget) -> None:
+        """Read so many messages, and bytes until they are reached."""
+        assert not self.is_pulling, "the last pull is still open"
+        self._wanted, self._room = budget.msgs, budget.size
+        if not self._alarm.is_set:
+            self._alarm.set(limits.UPLINK_POLL_NS)
+        self._read()
+
+    def ack(self, entry: Entry) -> None:
+        """There is nothing to acknowledge here: the hub knows what it has."""
+
+    def stored_at(self, seq: int, then: Callable[[int], None]) -> None:
+        """Say when the first message from `seq` on was stored; nothing if there is none."""
+
+        def found(body: bytes | None) -> None:
+            stored_ns = answers.stored_ns(body) if body is not None else None
+            if stored_ns is not None:
+                then(stored_ns)
+
+        self._get(seq, found)
+
+    @property
+    def _window(self) -> Scatter:
+        assert self.window is not None, "the flight has one"
+        return self.window()
+
+    def _note(self, stream: StreamInfo) -> None:
+        """Take where it begins and ends; what is gone need not be sent."""
+        self._first = max(1, stream.state.first_seq)
+        self._last = stream.state.last_seq
+        self._window.done.add(1, self._first - 1)
+
+    def _pending(self) -> int:
+        """Return how many are neither done nor here."""
+        window = self._window
+        return max(0, self._last - window.done.count(1, self._last) - len(window))
+
+    # -- which one is next
+
+    def _next(self) -> tuple[int, int] | None:
+        """Return the range that the next message is to be looked for in; None: nothing waits."""
+        window = self._window
+        waiting = self._last + 1 - self._live
+        # One gap more, unless there are too many: then what is behind the last one goes first.
+        has_room = len(window.done) < limits.UPLINK_RANGES_MAX
+        if not self._live or (has_room and waiting > 2 * limits.UPLINK_BLOCK_MSGS):
+            self._live = self._last + 1 if has_room else window.done.top() + 1
+            self._block = (1, 0)
+            window.live_from = self._live
+        if self._live <= self._last:
+            return self._live, self._last
+        while self._block[0] <= self._block[1]:
+            if not self._is_known(self._block[0]):
+                return self._block
+            self._block = (self._block[0] + 1, self._block[1])
+        return self._next_block()
+
+    def _next_block(self) -> tuple[int, int] | None:
+        top = self._live - 1
+        while gap := self._window.done.gap_below(top):
+            first, last = gap
+            while last >= first and self._is_known(last):
+                last -= 1
+            if last >= first:
+                self._block = (max(first, last - limits.UPLINK_BLOCK_MSGS + 1), last)
+                return self._block
+            top = first - 1
+        return None
+
+    def _is_known(self, seq: int) -> bool:
+        window = self._window
+        return seq in window.done or window.get(seq) is not None
+
+    # -- reading
+
+    def _read(self) -> None:
+        """Ask for one message after the other; an answer may come at once, or later."""
+        if self._reading:
+            return
+        self._reading = True
+        while self._wanted and not self._asking:
+            wanted = self._next()
+            if wanted is None:
+                break  # the next look may find something
+            self._ask_for(wanted)
+        self._reading = False
+
+    def _ask_for(self, wanted: tuple[int, int]) -> None:
+        self._asking = True
+        self._round += 1
+        number = self._round
+        self._get(wanted[0], lambda body: self._got(wanted, body, number))
+
+    def _got(self, wanted: tuple[int, int], body: bytes | None, number: int) -> None:
+        if number != self._round:
+            return  # it rested meanwhile
+        self._asking = False
+        message = _SILENCE if body is None else answers.stored_message(body)
+        if isinstance(message, Failure):
+            self._wanted = 0
+            self.ended(Pulled(gone=True))
+            return
+        first, last = wanted
+        found = last + 1 if message is None else message.seq
+        self._window.done.add(first, min(found, last + 1) - 1)  # deleted here: nothing to send
+        if first == self._live:
+            self._live = min(found, last) + 1
+        else:
+            self._block = (min(found, last) + 1, last)
+        if message is not None and found <= last and not self._is_known(found):
+            self._take(message)
+        self._read()
+
+    def _take(self, message: answers.Stored) -> None:
+        entry = Entry(
+            message.seq, message.subject, message.header_size, message.body, b"", message.stored_ns
+        )
+        self._wanted -= 1
+        self._room -= entry.size
+        if self._room <= 0:
+            self._wanted = 0
+        self.taken(entry, max(0, self._pending() - 1))
+
+    def _poll(self) -> None:
+        """See whether something new is there, for as long as anything is to be sent."""
+        number = self._rests
+
+        def looked(state: LocalState | Failure) -> None:
+            if number != self._rests:
+                return
+            if isinstance(state, Failure):
+                self._wanted = 0
+                self.ended(Pulled(gone=True))
+                return
+            self._alarm.set(limits.UPLINK_POLL_NS)
+            self._read()
+
+        self.look(looked)
+
+    def _get(self, seq: int, then: Callable[[bytes | None], None]) -> None:
+        request = msgspec.json.encode({"seq": seq, "next_by_subj": ">"})
+        self._ask(f"STREAM.MSG.GET.{self._stream}", request, then)
+
+    def _ask(self, verb: str, body: bytes, then: Callable[[bytes | None], None]) -> None:
+        subject = f"$JS.API.{verb}".encode()
+        self._mailbox.ask(subject, body, then, limits.UPLINK_API_TIMEOUT_NS)

@@ -1,0 +1,98 @@
+"""The window of a stream that is sent newest first: what is done is a set, not a floor.
+
+Pure, like the window that it is one of. Each message carries the whole set, so the hub's last one
+says it all. Truth: docs/uplink.md, "Newest first".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.uplink.onward import InFlight
+from leafnode.uplink.ranges import Ranges
+from leafnode.uplink.window import Offer, Window
+
+if TYPE_CHECKING:
+    from leafnode.uplink.resume import Position
+    from leafnode.uplink.window import Entry
+
+
+class Scatter(Window):
+    """Keeps messages in the order in which they came; `done` is what need not be sent.
+
+    From `live_from` on they go before all others.
+    """
+
+    def __init__(self, max_msgs: int, max_bytes: int) -> None:
+        super().__init__(max_msgs, max_bytes)
+        self.done = Ranges()
+        self.live_from = 0
+        # Sent and not answered yet, or answered behind such: seq -> the hub's sequence, 0 for none.
+        self._order: dict[int, int] = {}
+
+    @property
+    def floor(self) -> int:
+        return self.done.floor()
+
+    def unsent(self) -> list[Entry]:
+        return sorted(super().unsent(), key=lambda entry: entry.seq < self.live_from)
+
+    def offer(self, entry: Entry) -> Offer:
+        if entry.seq in self._entries:
+            return Offer.HELD
+        if entry.seq in self.done:
+            return Offer.STORED
+        self._entries[entry.seq] = entry
+        self._bytes += entry.size
+        return Offer.TAKEN
+
+    def send(self, entry: Entry, now_ns: int) -> InFlight | None:
+        entry.sent_ns = now_ns
+        entry.attempts += 1
+        entry.refused = False
+        self._order.pop(entry.seq, None)
+        self._order[entry.seq] = 0
+        return InFlight(self.done.floor(), self._hub_seq, self.done.text())
+
+    def unsend(self, entry: Entry) -> None:
+        super().unsend(entry)
+        self._order.pop(entry.seq, None)
+
+    def settle(self, seq: int, hub_seq: int) -> Entry | None:
+        entry = self._entries.pop(seq, None)
+        if entry is None:
+            return None
+        self._bytes -= entry.size
+        self.done.add(seq, seq)
+        if hub_seq:
+            self._order[seq] = hub_seq
+        else:
+            self._order.pop(seq, None)  # a dead letter is nowhere at the hub
+        self._advance()
+        return entry
+
+    def refuse(self, entry: Entry) -> None:
+        super().refuse(entry)
+        self._order.pop(entry.seq, None)
+        self._advance()
+
+    def land(self, position: Position) -> list[Entry]:
+        self.done = Ranges(position.stored)
+        self._hub_seq = position.hub_seq
+        self._order.clear()
+        stored = [entry for entry in self if entry.seq in self.done]
+        for entry in stored:
+            del self._entries[entry.seq]
+            self._bytes -= entry.size
+        for entry in self:
+            entry.sent_ns = None
+        return stored
+
+    def _advance(self) -> None:
+        """What is open was sent behind everything before it in the order of sending."""
+        for seq in list(self._order):
+            hub_seq = self._order[seq]
+            if not hub_seq:
+                return
+            del self._order[seq]
+            self._hub_seq = max(self._hub_seq, hub_seq)

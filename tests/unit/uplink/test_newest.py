@@ -1,0 +1,224 @@
+"""A stream that is sent newest first: what order the hub sees, and how a resume stays exact."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.options import UplinkStream
+from leafnode.protocol import header
+from leafnode.uplink.status import Protection, State
+from tests.sim.uplink_world import OUTAGE_NS, World, numbers
+
+NEWEST = UplinkStream(stream="EV", hub_stream="AGG", domain="hub", newest_first=True)
+BLOCK = limits.UPLINK_BLOCK_MSGS
+POLL_NS = limits.UPLINK_POLL_NS
+
+
+def seqs(world: World) -> list[int]:
+    return [int(payload) for payload in world.hub.payloads()]
+
+
+def backlog(messages: int, **options: int) -> World:
+    """A world whose link is down while so many messages come."""
+    world = World(UplinkStream("EV", "AGG", "hub", newest_first=True, **options))  # type: ignore[arg-type]
+    world.start()
+    world.link_down()
+    world.store(*numbers(1, messages))
+    return world
+
+
+def test_a_backlog_goes_in_blocks_the_newest_first_and_ascending_within_each() -> None:
+    world = backlog(150)
+    world.link_up()
+    world.clock.advance(5 * NS_PER_S)
+
+    top, middle = 150 - BLOCK, 150 - 2 * BLOCK
+    assert seqs(world) == [
+        *range(top + 1, 151),
+        *range(middle + 1, top + 1),
+        *range(1, middle + 1),
+    ]
+    assert world.status.lag_messages == 0
+
+
+def test_what_comes_meanwhile_goes_before_the_backlog_in_the_order_of_its_coming() -> None:
+    world = backlog(1000)
+    world.hub.bytes_per_s = 20_000
+    world.link_up()
+    world.clock.advance(2 * NS_PER_S)
+    assert len(seqs(world)) < 500
+
+    world.store(b"1001", b"1002", b"1003")
+    world.clock.advance(3 * NS_PER_S)
+
+    arrived = seqs(world)
+    assert len(arrived) < 990
+    assert [seq for seq in arrived if seq > 1000] == [1001, 1002, 1003]
+    world.clock.advance(60 * NS_PER_S)
+    assert sorted(seqs(world)) == list(range(1, 1004))
+
+
+def test_while_nothing_waits_messages_arrive_in_order() -> None:
+    world = World(NEWEST)
+    world.start()
+    for number in range(1, 20):
+        world.store(b"%d" % number)
+        world.clock.advance(NS_PER_S)
+
+    assert seqs(world) == list(range(1, 20))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_cut_in_the_middle_of_a_backlog_loses_and_doubles_nothing(restarts: bool) -> None:
+    world = backlog(600, window_msgs=16)
+    sent = 600
+    for _ in range(12):
+        world.link_up()
+        world.clock.advance(77 * NS_PER_MS)
+        if restarts:
+            world.restart()
+            world.clock.advance(100 * NS_PER_MS)
+        world.link_down()
+        world.store(*numbers(sent + 1, sent + 30))
+        sent += 30
+        world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, sent + 1))
+    assert world.status.lag_messages == 0
+
+
+def test_lost_pub_acks_are_found_out_by_asking() -> None:
+    world = backlog(100)
+    world.hub.loses_acks = True
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    assert len(seqs(world)) > 60
+    world.link_down()
+    world.clock.advance(OUTAGE_NS)
+    world.hub.loses_acks = False
+
+    world.restart()
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 101))
+
+
+def test_each_message_carries_what_the_hub_has() -> None:
+    world = backlog(200)
+    world.link_up()
+    world.clock.advance(5 * NS_PER_S)
+
+    last = world.hub.stored[200]
+    words = (header.get(last.header, b"Leafnode-In-Flight") or b"").split(b" ")
+    assert len(words) == 3
+
+
+def test_gaps_are_bounded_then_the_newest_one_is_filled_first() -> None:
+    world = backlog(100, window_msgs=4)
+    sent = 100
+    for _ in range(2 * limits.UPLINK_RANGES_MAX):
+        world.link_up()
+        world.clock.advance(70 * NS_PER_MS)
+        world.link_down()
+        world.store(*numbers(sent + 1, sent + 40))
+        sent += 40
+        world.clock.advance(OUTAGE_NS)
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+    blocks = [
+        header.get(one.header, b"Leafnode-In-Flight") or b"" for one in world.hub.stored.values()
+    ]
+
+    most = max(block.count(b"-") for block in blocks)
+    assert limits.UPLINK_RANGES_MAX // 2 < most <= limits.UPLINK_RANGES_MAX + 2
+    world.clock.advance(600 * NS_PER_S)
+    assert sorted(seqs(world)) == list(range(1, sent + 1))
+
+
+def test_messages_that_are_gone_here_are_passed_over() -> None:
+    world = backlog(300)
+    for seq in (*range(1, 40), *range(100, 180), 299):
+        del world.local.messages[seq]
+
+    world.link_up()
+    world.clock.advance(10 * NS_PER_S)
+
+    assert sorted(seqs(world)) == sorted(world.local.messages)
+    assert world.status.lag_messages == 0
+
+
+def test_without_the_hubs_word_nothing_is_sent() -> None:
+    world = World(NEWEST)
+    world.hub.denies_questions = True
+    world.store(b"1")
+    world.start()
+    world.clock.advance(120 * NS_PER_S)
+
+    assert world.hub.payloads() == []
+    assert world.status.protection is Protection.UNKNOWN
+    assert "could not be asked" in world.status.last_error
+    world.hub.denies_questions = False
+    world.clock.advance(120 * NS_PER_S)
+    assert world.hub.payloads() == [b"1"]
+
+
+def test_a_stream_that_gives_messages_away_is_none_to_be_sent_newest_first() -> None:
+    world = World(NEWEST)
+    world.local.is_work_queue = True
+    world.start()
+
+    assert world.status.state is State.BLOCKED
+    assert "limits retention" in world.status.last_error
+
+
+def test_a_stream_that_was_sent_in_order_goes_on_newest_first_and_back_again() -> None:
+    world = World()
+    world.start()
+    world.store(*numbers(1, 50))
+    world.clock.advance(NS_PER_S)
+
+    world.options = NEWEST
+    world.restart()
+    world.link_down()
+    world.store(*numbers(51, 300))
+    world.clock.advance(OUTAGE_NS)
+    world.hub.bytes_per_s = 50_000
+    world.link_up()
+    world.clock.advance(400 * NS_PER_MS)
+    world.link_down()
+    assert 50 < len(seqs(world)) < 300
+    world.clock.advance(OUTAGE_NS)
+
+    assert max(seqs(world)) == 300
+    world.options = UplinkStream(stream="EV", hub_stream="AGG", domain="hub")
+    world.restart()
+    world.link_up()
+    world.clock.advance(20 * NS_PER_S)
+
+    assert sorted(seqs(world)) == list(range(1, 301))
+
+
+def test_the_lag_counts_what_is_behind_and_its_oldest() -> None:
+    world = backlog(100)
+    world.clock.advance(60 * NS_PER_S)
+
+    status = world.status
+    assert status.lag_messages == 100
+    assert status.lag_seconds >= 60
+
+
+def test_a_stopped_uplink_leaves_no_timer() -> None:
+    world = World(NEWEST)
+    world.start()
+    world.store(b"1")
+    world.clock.advance(2 * POLL_NS)
+
+    world.uplink.stop()
+    world.clock.advance(60 * NS_PER_S)
+
+    assert world.clock.pending() == 0

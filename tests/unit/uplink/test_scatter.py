@@ -1,0 +1,71 @@
+"""The window of a stream that is sent newest first."""
+
+from __future__ import annotations
+
+from leafnode.uplink.onward import InFlight
+from leafnode.uplink.ranges import Ranges
+from leafnode.uplink.resume import Position
+from leafnode.uplink.scatter import Scatter
+from leafnode.uplink.window import Entry, Offer
+
+
+def scatter(*seqs: int) -> Scatter:
+    window = Scatter(10, 1000)
+    for seq in seqs:
+        window.offer(Entry(seq, b"a", 0, b"x", b""))
+    return window
+
+
+def send(window: Scatter, seq: int) -> InFlight | None:
+    entry = window.get(seq)
+    assert entry is not None
+    return window.send(entry, 0)
+
+
+def test_messages_stay_in_the_order_in_which_they_came() -> None:
+    window = scatter(9, 10, 3, 4)
+
+    assert [entry.seq for entry in window.unsent()] == [9, 10, 3, 4]
+    assert window.offer(Entry(3, b"a", 0, b"x", b"")) is Offer.HELD
+
+
+def test_each_message_says_all_that_the_hub_has_and_behind_what_the_rest_is() -> None:
+    window = scatter(9, 10, 3)
+    window.land(Position(stored=Ranges([(1, 2)]), hub_seq=70))
+
+    assert send(window, 9) == InFlight(2, 70, b"1-2")
+    assert send(window, 10) == InFlight(2, 70, b"1-2")
+    window.settle(10, 102)
+    assert send(window, 3) == InFlight(2, 70, b"1-2,10-10")
+    window.settle(9, 101)
+
+    window.offer(Entry(4, b"a", 0, b"x", b""))
+    assert send(window, 4) == InFlight(2, 102, b"1-2,9-10")
+
+
+def test_what_is_refused_or_a_dead_letter_holds_nothing_back() -> None:
+    window = scatter(9, 10, 11)
+    for seq in (9, 10, 11):
+        send(window, seq)
+    dead = window.get(9)
+    assert dead is not None
+    window.refuse(dead)
+    window.settle(10, 5)
+    assert window.set_aside(dead)
+
+    assert window.done == Ranges([(9, 10)])
+    window.settle(11, 6)
+    window.offer(Entry(1, b"a", 0, b"x", b""))
+    assert send(window, 1) == InFlight(0, 6, b"9-11")
+
+
+def test_landing_takes_the_hubs_word() -> None:
+    window = scatter(9, 10, 3)
+    for seq in (9, 10, 3):
+        send(window, seq)
+
+    stored = window.land(Position(stored=Ranges([(1, 2), (9, 9)]), hub_seq=8))
+
+    assert [entry.seq for entry in stored] == [9]
+    assert [entry.seq for entry in window.unsent()] == [10, 3]
+    assert window.floor == 2
