@@ -97,8 +97,7 @@ MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = 
             *(f"leafnode.monitor.{name}" for name in _ENDPOINTS),
             "leafnode.server.account_views",
             "leafnode.system.debug",
-            "leafnode.jetstream.json_syntax",  # what is wrong with the body of a request
-            "json",
+            "leafnode.system.reading",
             "zlib",
         ),
     ),
