@@ -1,5 +1,5 @@
 """Leafs below a server: ours below the real nats-server 2.15.1, the real one below ours, ours below
-ours, and chains of both. Scenarios 01, 04, 05 and 07 of the leaf protocol's acceptance list."""
+ours, and chains of both. The leaf protocol's acceptance list is in `scenarios`."""
 
 from __future__ import annotations
 
@@ -230,8 +230,7 @@ async def test_accounts_stay_apart_and_a_wrong_password_is_refused(tmp_path: Pat
 
 
 @pytest.mark.parametrize("first", ["false", "true", "auto"])
-@PAIRS
-async def test_tls_on_demand_and_first(hub: str, leaf: str, first: str, tmp_path: Path) -> None:
+async def test_tls_on_demand_and_first(first: str, tmp_path: Path) -> None:
     tls_pair(tmp_path)
     cert = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
     ours = f'tls {{ ca_file: "{tmp_path}/cert.pem", handshake_first: {first == "true"} }}'.lower()
@@ -239,7 +238,7 @@ async def test_tls_on_demand_and_first(hub: str, leaf: str, first: str, tmp_path
     port = f"tls {{ {cert}, handshake_first: {first} }}"
 
     async with (
-        pair(hub, leaf, tmp_path, port=port, remote=ours) as (above, below),
+        pair(OURS, OURS, tmp_path, port=port, remote=ours) as (above, below),
         client_of(above) as up,
         client_of(below) as down,
     ):
@@ -319,11 +318,8 @@ async def with_streams(
             yield up, down, above, below
 
 
-@PAIRS
-async def test_jetstream_is_reached_by_its_domain_both_ways(
-    hub: str, leaf: str, tmp_path: Path
-) -> None:
-    async with with_streams(hub, leaf, tmp_path) as (up, down, _, _):
+async def test_jetstream_is_reached_by_its_domain_both_ways(tmp_path: Path) -> None:
+    async with with_streams(OURS, OURS, tmp_path) as (up, down, _, _):
         await up.jetstream().add_stream(name="H", subjects=["h.>"])
         await down.jetstream().add_stream(name="E", subjects=["e.>"])
 
@@ -343,9 +339,8 @@ async def test_jetstream_is_reached_by_its_domain_both_ways(
         assert [one.config.name for one in await down.jetstream().streams_info()] == ["E"]
 
 
-@PAIRS
-async def test_a_hub_sources_a_leafs_stream(hub: str, leaf: str, tmp_path: Path) -> None:
-    async with with_streams(hub, leaf, tmp_path) as (up, down, _, _):
+async def test_a_hub_sources_a_leafs_stream(tmp_path: Path) -> None:
+    async with with_streams(OURS, OURS, tmp_path) as (up, down, _, _):
         edge = down.jetstream()
         await edge.add_stream(name="E", subjects=["e.>"])
         for number in range(20):

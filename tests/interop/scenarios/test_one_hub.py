@@ -108,3 +108,27 @@ async def test_a_consumer_elsewhere_is_pulled_and_acknowledged_by_its_domain(
             assert info.ack_floor is not None
             assert info.ack_floor.stream_seq == 20
             assert info.num_ack_pending == 0
+
+
+@KINDS
+async def test_a_mirror_elsewhere_has_the_sequences_and_the_gaps_of_its_origin(
+    hub: str, edge: str, tmp_path: Path
+) -> None:
+    async with two_domains(hub, edge, tmp_path) as (up, down, _, _):
+        await made(up, "CFG", subjects=["cfg.>"])
+        await publish(up, "cfg.x", range(20))
+        js = up.jetstream(timeout=PATIENCE_S)
+        for seq in (1, 2, 7, 12):
+            await js.delete_msg("CFG", seq)
+        await made(down, "COPY", mirror=elsewhere("CFG", "hub"))
+        await arrived(down, "COPY", 16)
+        await publish(up, "cfg.x", range(20, 30))
+        await arrived(down, "COPY", 26)
+
+        assert await sequences(down, "COPY") == await sequences(up, "CFG")
+
+
+async def sequences(client: Client, stream: str) -> list[tuple[int, bytes]]:
+    """Return the sequence and the payload of each message of a stream."""
+    found = await contents(client, stream)
+    return [(message.metadata.sequence.stream, message.data) for message in found]
