@@ -130,6 +130,11 @@ class Login:
             proxy=self._proxy,
         )
 
+    @property
+    def proxy(self) -> str:
+        """The key of the trusted proxy that vouched for the connection, empty for none."""
+        return self._proxy
+
     def connect(self, connect: Connect) -> None:
         """Check what a CONNECT brought. Raises ProtocolError when it does not hold."""
         connect = with_credentials(connect, self._client.credentials())

@@ -225,7 +225,12 @@ class AcceptedLink(Link):
         if claim is None:
             return {}
         user = user or raw_user(self._login.claimed)  # what nothing proves is shown, too
-        return {"user": user, "said_name": claim.name, "version": claim.version}
+        return {
+            "user": user,
+            "said_name": claim.name,
+            "version": claim.version,
+            "proxy": self._login.proxy,
+        }
 
     @property
     def start_ns(self) -> int:

@@ -106,6 +106,7 @@ class LeafzRow:
     user: str = ""
     said_name: str = ""
     version: str = ""
+    proxy: str = ""  # the key of the trusted one that vouched for it
 
 
 class Packer(Protocol):

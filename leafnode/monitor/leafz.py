@@ -66,4 +66,6 @@ def _row(leaf: LeafzRow, subjects: list[str]) -> dict[str, object]:
     if subjects:
         row["subscriptions_list"] = subjects
     row["compression"] = leaf.compression
+    if leaf.proxy:
+        row["proxy"] = {"key": leaf.proxy}
     return row | ({"websocket": True} if leaf.is_websocket else {})

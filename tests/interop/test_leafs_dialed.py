@@ -44,7 +44,6 @@ WAYS = pytest.mark.parametrize(
     [
         ("", "false"),
         ("ws_no_masking: true", "false"),
-        ("ws_compression: true", "true"),
         ("ws_compression: true, ws_no_masking: true", "true"),
         ("ws_compression: true", "false"),  # asked for and not agreed to
     ],
@@ -175,7 +174,7 @@ async def test_what_a_proxy_refuses_is_said_in_words(tmp_path: Path) -> None:
     await refused(url, tmp_path / "c", *words, more=more.format(nobody))
 
 
-MODES = ("s2_auto", "s2_fast", "s2_best", "{ mode: s2_auto, rtt_thresholds: [10s] }")
+MODES = ("s2_auto", "s2_best", "{ mode: s2_auto, rtt_thresholds: [10s] }")
 
 
 @PAIRS
@@ -198,16 +197,14 @@ async def test_a_link_is_packed_where_both_sides_want_it(
             await carries_all(above, below)
 
 
-@PAIRS
+@pytest.mark.parametrize(("hub", "leaf"), [(OURS, REAL), (REAL, OURS)])
 @pytest.mark.parametrize(
     ("port", "remote", "packed"),
     [
         ("off", "s2_fast", False),
-        ("s2_fast", "off", False),
         ("accept", "accept", False),
         ("accept", "s2_better", True),
-        ("s2_best", "accept", True),
-        ("not_supported", "s2_fast", False),
+        ("s2_fast", "accept", True),
     ],
 )
 async def test_a_link_is_packed_only_if_both_sides_agree(

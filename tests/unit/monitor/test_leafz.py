@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from leafnode.monitor.leafz import leafz
@@ -35,6 +36,15 @@ def test_a_link_is_shown_as_nats_server_shows_it() -> None:
             "compression": "off",
         }
     ]
+
+
+def test_the_proxy_that_vouched_for_a_leaf_is_shown() -> None:
+    (row,) = views().leafs()
+    shown = views(leafs=lambda: [replace(row, proxy="UPROXY")])
+
+    found: dict[str, Any] = finish(leafz(shown, FakeClock(), LeafzOptions.from_query(Query(""))))
+
+    assert found["leafs"][0]["proxy"] == {"key": "UPROXY"}
 
 
 def test_interest_is_listed_on_request_and_accounts_can_be_chosen() -> None:
