@@ -176,9 +176,13 @@ class Api:
         trace, subject = delivery.trace, delivery.subject
         if trace is not None and trace.is_served(subject, subject):
             return
+        if is_served_elsewhere(subject):
+            if self._is_served(subject):
+                return  # who serves it says what work that is
+            found = None
+        else:
+            found = find_endpoint(subject)
         delivery.origin.outbox.work_left -= API_WORK * len(delivery.messages)
-        elsewhere = is_served_elsewhere(subject)
-        found = None if elsewhere else find_endpoint(subject)
         if found is None:
             self._on_unknown(delivery)
             return
@@ -209,8 +213,6 @@ class Api:
         """Direct Get and pulls have subscriptions of their own; without one nobody responds."""
         subject = delivery.subject
         if is_served_elsewhere(subject):
-            if self._is_served(subject):
-                return
             for reply, _, _ in delivery.messages:
                 send_no_responders(self._js.context.account, delivery.origin, reply, subject)
 

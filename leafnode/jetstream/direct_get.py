@@ -20,7 +20,7 @@ from leafnode.jetstream.direct_batch import (
 )
 from leafnode.jetstream.errors import store_status
 from leafnode.jetstream.level import level_is_met
-from leafnode.limits import PULL_WORK
+from leafnode.limits import GET_WORK
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class DirectGet:
     def _on_request(self, delivery: Delivery) -> None:
         if delivery.trace is not None and delivery.trace.only:
             return
-        delivery.origin.outbox.work_left -= PULL_WORK * len(delivery.messages)
+        delivery.origin.outbox.work_left -= GET_WORK * len(delivery.messages)
         tail = delivery.subject[len(self._subject) + 1 :]
         for reply, header_size, body in delivery.messages:
             if not reply:
