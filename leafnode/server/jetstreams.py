@@ -22,6 +22,7 @@ from leafnode.jetstream.open_batches import Tally
 from leafnode.jetstream.server_bounds import ServerBounds
 from leafnode.jetstream.shared import Shared
 from leafnode.routing.account import GLOBAL_ACCOUNT
+from leafnode.server import room
 from leafnode.store.memory import MemoryStore
 from leafnode.store.sqlite import SqliteStore, StoreSeams
 
@@ -62,8 +63,8 @@ class JetStreams:
 
     def __init__(self, server: Server, options: JetStreamOptions, store: SqliteStore) -> None:
         self._server = server
-        self._options = options
         self.store = store
+        self.options = options = self._bounded(options)
         self._memory = MemoryStore(server.clock.call_later)
         self._time = TrustedTime(server.clock)
         self._open_atomic, self._open_fast, self._answers = Tally(), Tally(), Tally()
@@ -83,6 +84,14 @@ class JetStreams:
     def clock_jumps(self) -> int:
         return self._time.jumps
 
+    @staticmethod
+    def _bounded(options: JetStreamOptions) -> JetStreamOptions:
+        return room.with_room(
+            options,
+            memory_bytes=room.memory_bytes(),
+            disk_bytes=room.disk_bytes(Path(options.store_dir)),
+        )
+
     async def start(self) -> None:
         """Take over what the store holds for the accounts there are, and follow them."""
         self.shared.drop_unfinished()
@@ -101,7 +110,7 @@ class JetStreams:
 
     def change(self, options: JetStreamOptions) -> None:
         """Go by these bounds of the server, and by what its accounts have now."""
-        self._options = options
+        self.options = options = self._bounded(options)
         self._bounds.configured = options.limits
         self._bounds.strict = options.strict
         self.shared.limit(
@@ -187,7 +196,7 @@ class JetStreams:
         jetstream.recover(recovered)
 
     def _context(self, account: Account) -> Context:
-        server, options = self._server, self._options
+        server, options = self._server, self.options
         return Context(
             account=account,
             file_store=self.store,
@@ -232,7 +241,7 @@ class JetStreams:
                     if elsewhere
                     else NotEnabled(
                         account,
-                        self._options.domain,
+                        self.options.domain,
                         purge=self.shared.purge
                         if name == self._server.account_set.system_name
                         else None,

@@ -424,9 +424,10 @@ def _remotes(server: Server) -> list[RemoteView]:
 
 
 def _jetstream(server: Server) -> Steps[JetStreamView | None]:
-    options, jetstream = server.options.jetstream, server.features.jetstream
-    if options is None or jetstream is None:
+    jetstream = server.features.jetstream
+    if server.options.jetstream is None or jetstream is None:
         return None
+    options = jetstream.options  # with the bounds that hold
     accounts, memory, storage, counted = [], 0, 0, 0
     for _, one in sorted(jetstream.by_account.items()):
         usage = yield from one.counted()
