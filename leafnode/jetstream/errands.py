@@ -9,6 +9,7 @@ Knows a stream and its store; not what errands remove. Truth: docs/store.md, "No
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -73,11 +74,14 @@ class _Job:
 class Errands:
     """Those of one stream."""
 
-    __slots__ = ("_jobs", "_stream")
+    __slots__ = ("_is_due", "_jobs", "_long", "_ready", "_stream")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._jobs: dict[str, _Job] = {}
+        self._long: set[_Job] = set()  # those that their first slice was not enough for
+        self._ready: deque[tuple[_Job, int]] = deque()  # with their turns when they came in
+        self._is_due = False
 
     def start(self, errand: Errand) -> None:
         """Stage the first slice now, and the others in later turns. Raises StoreError where not
@@ -90,6 +94,11 @@ class Errands:
             del self._jobs[errand.name]
             raise
         self._step(job, 0)
+
+    def check_room(self) -> None:
+        """Raise StoreBusy where so many go on that there may not be more."""
+        if len(self._long) >= limits.ERRANDS_MAX:
+            raise StoreBusy(f"{len(self._long)} removals go on")
 
     def adds(self, name: str, from_seq: int) -> bool:
         """Let the errand of this name do more than it does, if it is on its way. Raises
@@ -117,6 +126,7 @@ class Errands:
             if errand is not None:
                 if known is not None:
                     known.turn += 1
+                    self._long.discard(known)
                 job = self._jobs[name] = _Job(errand, note, promised=True)
                 self._begin_again(job, 0)
 
@@ -129,11 +139,13 @@ class Errands:
                 job.turn += 1
             elif not name.startswith(notes.PREFIX):
                 job.turn += 1
+                self._long.discard(job)
                 del self._jobs[name]
 
     def close(self, error: StoreError | None = None) -> None:
         """Do nothing more; with an error tell those who wait."""
         jobs, self._jobs = self._jobs, {}
+        self._long.clear()
         for job in jobs.values():
             job.turn += 1
             if error is not None:
@@ -172,8 +184,14 @@ class Errands:
             self._refused(job, error)
             return
         job.finished = is_last
-        if not is_last:
+        if is_last:
+            self._long.discard(job)
+        else:
+            self._long.add(job)
+        if delay_ns:
             self._later(delay_ns, partial(self._step, job, turn))
+        elif not is_last:
+            self._soon(job)
         elif job.noted is not None or job.errand.waits:
             self._stream.root.after_commit(partial(self._ended, job, turn))
         else:
@@ -212,9 +230,25 @@ class Errands:
 
     def _end(self, job: _Job, error: StoreError | None) -> None:
         job.turn += 1
+        self._long.discard(job)
         if self._jobs.get(job.errand.name) is job:
             del self._jobs[job.errand.name]
         job.errand.end(error)
+
+    def _soon(self, job: _Job) -> None:
+        """Go on in a later turn of the loop: one errand of the stream in each, in turn."""
+        self._ready.append((job, job.turn))
+        if not self._is_due:
+            self._is_due = True
+            self._later(0, self._next)
+
+    def _next(self) -> None:
+        self._is_due = False
+        job, turn = self._ready.popleft()
+        self._step(job, turn)
+        if self._ready and not self._is_due:
+            self._is_due = True
+            self._later(0, self._next)
 
     def _later(self, delay_ns: int, then: Callable[[], None]) -> None:
         self._stream.context.clock.call_later(delay_ns, then)

@@ -231,6 +231,8 @@ class _Step:
             if judged.duplicate_of is not None:
                 self._repeat(judged.duplicate_of, commits=commits)
                 return
+            if judged.rollup:
+                self._batches.stream.errands.check_room()
             batch.stream_seq = self._batches.ingest.store(self._member.subject, judged, now_ns)
         except StoreBusy:
             raise

@@ -298,6 +298,8 @@ class Ingest:
         judged = self.judge.judge(subject, header_size, body, fields, now_ns)
         if judged.duplicate_of is not None:
             return b'%b%d,"duplicate": true}' % (self._ack, judged.duplicate_of)
+        if judged.rollup:
+            stream.errands.check_room()
         if stream.quota is not None and judged.is_wanted:
             self._count(stream.quota, subject, judged.header_size, judged.body)
         seq = self.store(subject, judged, now_ns)
@@ -314,7 +316,8 @@ class Ingest:
         self._end_run(subject, [])
 
     def prepare(self, subjects: Iterable[bytes]) -> None:
-        """Have the store look up what `store` asks for. Raises StoreBusy, with nothing staged."""
+        """See to it that `store` refuses none of several. Raises StoreBusy, with nothing staged."""
+        self._stream.errands.check_room()
         if self._republish is not None:
             for subject in subjects:
                 self._stream.store.subject_state(subject)
@@ -378,6 +381,8 @@ class Ingest:
         judged = self.judge.judged(len(block), body, fields, rollup)._replace(
             ends=ends, is_wanted=self.judge.is_wanted(subject)
         )
+        if rollup:
+            stream.errands.check_room()
         if stream.quota is not None:
             stream.quota.refresh()
         self.count_all([(subject, len(block), body)])

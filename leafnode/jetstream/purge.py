@@ -115,6 +115,9 @@ class Purge:
             removed, self._thinning.removed = self._thinning.removed, 0
             if removed:
                 self._removed += removed
+                if self._pattern != ALL:  # one by one
+                    outbox = stream.context.account.system.outbox
+                    outbox.work_left -= limits.REMOVED_WORK * removed
                 stream.freed()
                 stream.removed_some()
                 if self.waits:

@@ -317,6 +317,7 @@ class Stream:
             raise js_error(10109)
         if self.config.deny_purge:
             raise js_error(10110, "stream purge not permitted")
+        self.errands.check_room()
         self.errands.start(Purge(self, pattern or ALL, below_seq, keep, done))
 
     def purged(self, pattern: bytes) -> None:

@@ -52,6 +52,8 @@ def take_over(
     if not config.allow_msg_ttl:
         fields.pop(b"Nats-TTL", None)
     judged = ingest.judge.judged(header_size, body, fields, rollup)
+    if rollup:
+        stream.errands.check_room()
     if stream.quota is not None:
         stream.quota.refresh()
     ingest.count_all([(subject, header_size, body)])

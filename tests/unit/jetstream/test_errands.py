@@ -327,3 +327,30 @@ def test_what_is_on_disk_is_said_whatever_becomes_of_what_follows(
     wait(world)
 
     assert [b"error" in one.payload for one in answers] == [False]
+
+
+def test_no_more_than_so_many_removals_go_on_and_each_has_its_turn(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ERRANDS_MAX", 2)
+    answers = [world.request(PURGE, b'{"filter":"s.%c"}' % letter) for letter in b"abc"]
+    rollup = world.request("s.*", headers={"Nats-Rollup": "sub"})
+    world.turns(1)
+    assert json.loads(answers[2][0].payload)["error"]["err_code"] == 10167
+    assert b"429" in rollup[0].block
+
+    wait(world)
+
+    assert [json.loads(one[0].payload).get("purged") for one in answers[:2]] == [4, 4]
+    assert (messages(world), noted(world)) == (4, [])
+    assert "error" not in world.put("s.*", headers={"Nats-Rollup": "sub"})
+
+
+def test_many_short_purges_wait_for_one_commit(
+    world: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ERRANDS_MAX", 2)
+    answers = [world.request(PURGE, b'{"filter":"none"}') for _ in range(5)]
+    wait(world)
+
+    assert [b'"purged":0' in one[0].payload for one in answers] == [True] * 5
