@@ -379,6 +379,7 @@ UPLINK_ASK_NS: Final = 500 * NS_PER_MS  # first wait for the hub's answer; doubl
 UPLINK_ASK_MAX_NS: Final = 8 * NS_PER_S
 UPLINK_ASK_ATTEMPTS: Final = 6  # 23.5 s in all, then only the hub's duplicate window protects
 UPLINK_QUESTIONS_MAX: Final = 256  # subjects of a stream that the hub is asked about one by one
+UPLINK_PROBES_AT_ONCE: Final = 32  # of those
 UPLINK_PROBES_MAX: Final = 1024  # hub messages looked at after a cut; more: resent instead
 UPLINK_RETRY_NS: Final = 250 * NS_PER_MS
 UPLINK_RETRY_MAX_NS: Final = 30 * NS_PER_S

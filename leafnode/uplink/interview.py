@@ -36,6 +36,7 @@ class Interview:
         self._alarm = Alarm(clock, self._ask_again)
         self._round = 0
         self._attempts = 0
+        self._probed: set[int] = set()  # asked about and not answered
         self._resume: Resume | None = None
         self._origin: Origin | None = None
         self._failure = Failure(0, "the hub does not answer")
@@ -70,7 +71,9 @@ class Interview:
         self._attempts += 1
         for index, subject in resume.open_questions:
             self._ask(b"q%d" % index, {"last_by_subj": subject})
-        for hub_seq in resume.open_probes:
+        # Some at a time: a slow link has other things to carry, too.
+        self._probed = set(resume.open_probes[: limits.UPLINK_PROBES_AT_ONCE])
+        for hub_seq in sorted(self._probed):
             self._ask(b"s%d" % hub_seq, {"seq": hub_seq})
 
     def _ask(self, topic: bytes, request: dict[str, str] | dict[str, int]) -> None:
@@ -101,6 +104,10 @@ class Interview:
                 self._ask_again()
         else:
             resume.look(int(topic[1:]), message)
+            self._probed.discard(int(topic[1:]))
+            if not self._probed and not resume.done:
+                self._attempts = 0
+                self._ask_again()
         if self._resume is resume and resume.done:
             self.cancel()
             self._done(resume)

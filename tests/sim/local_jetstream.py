@@ -19,7 +19,7 @@ from leafnode.protocol.header import get as header_of
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery
-    from tests.sim.clock import FakeClock
+    from tests.sim.clock import FakeClock, FakeTimer
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Pull:
     batch: int
     max_bytes: int | None
     expires_at_ns: int
+    timer: FakeTimer | None = None
 
 
 @dataclass
@@ -214,15 +215,20 @@ class LocalJetStream:
         pull = Pull(inbox, request["batch"], request.get("max_bytes"), expires_at_ns)
         consumer = self.consumers[name]
         consumer.pulls.append(pull)
-        self.clock.call_later(request["expires"], lambda: self._expire(consumer, pull))
+        pull.timer = self.clock.call_later(request["expires"], lambda: self._expire(consumer, pull))
         self._serve(consumer)
+
+    def _remove(self, consumer: Consumer, pull: Pull) -> None:
+        consumer.pulls.remove(pull)
+        if pull.timer is not None:
+            pull.timer.cancel()
 
     def _expire(self, consumer: Consumer, pull: Pull) -> None:
         if pull in consumer.pulls:
             self._end(consumer, pull, b"408 Request Timeout")
 
     def _end(self, consumer: Consumer, pull: Pull, status: bytes) -> None:
-        consumer.pulls.remove(pull)
+        self._remove(consumer, pull)
         block = b"NATS/1.0 " + status + b"\r\n\r\n"
         self.account.publish(pull.inbox, block, header_size=len(block))
 
@@ -256,7 +262,7 @@ class LocalJetStream:
                 pull.max_bytes -= len(subject) + len(body)
             pull.batch -= 1
             if pull.batch == 0:
-                consumer.pulls.remove(pull)
+                self._remove(consumer, pull)
             self._deliver(consumer, seq, pull)
 
     def _due(self, consumer: Consumer) -> int | None:

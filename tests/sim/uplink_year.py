@@ -1,6 +1,6 @@
 """A year of a gateway in the field, in seconds: outages, restarts, refusals, lost answers, budgets.
 
-    python -m tests.sim.uplink_year [--seeds 2000] [--seed 1]
+    python -m tests.sim.uplink_year [--seeds 2000] [--seed 1] [--days 365]
 
 Each seed is one gateway with options of its own. At its end nothing may be lost and nothing
 doubled, and at every step what is held in memory stays within its bounds. `stay_asleep` lengthens
@@ -132,7 +132,8 @@ class Gateway:
             case 2:
                 # Full for a while: what comes next is refused and may be tried again.
                 site.hub.refusal = (10077, "maximum bytes exceeded")
-                site.hub.refuses = {rng.choice(self.sent["EV"] or [b""])} | self.next_payloads()
+                some = {rng.choice(self.sent["EV"] or [b""])} | self.next_payloads()
+                site.hub.refuses = some | self.fatal
                 site.clock.advance(rng.choice(PAUSES_NS))
                 site.hub.refuses = set()
             case 3:
@@ -241,11 +242,12 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seeds", type=int, default=2000)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--days", type=int, default=365)
     given = options.parse_args()
     logging.disable()  # each of those outages is a warning
     total, failed = Counter[str](), 0
     for seed in range(given.seed, given.seed + given.seeds):
-        year = live(seed)
+        year = live(seed, given.days * DAY_NS)
         total.update(
             messages=year.messages,
             outages=year.outages,
@@ -256,7 +258,8 @@ def main() -> int:
             failed += 1
             print(f"seed {seed}: {'; '.join(year.faults[:5])}", flush=True)
     words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in total.items())
-    print(f"{given.seeds} years from seed {given.seed}: {words}; {failed} with faults")
+    what = f"{given.seeds} gateways from seed {given.seed}, {given.days} days each"
+    print(f"{what}: {words}; {failed} with faults")
     return 1 if failed else 0
 
 

@@ -14,7 +14,7 @@ from leafnode.uplink.mailbox import Mailbox
 from leafnode.uplink.onward import Origin
 from leafnode.uplink.resume import Resume
 from tests.sim.clock import FakeClock
-from tests.sim.hub import FakeHub
+from tests.sim.hub import FakeHub, Stored
 
 ORIGIN = Origin("edge", "EV", "Ab12Cd34")
 
@@ -102,3 +102,21 @@ def test_a_cancelled_round_says_nothing() -> None:
     world.clock.advance(60 * NS_PER_S)
 
     assert world.results == []
+
+
+def test_what_is_looked_up_is_asked_for_some_at_a_time() -> None:
+    world = World()
+    between = 3 * limits.UPLINK_PROBES_AT_ONCE
+    for _ in range(between):
+        world.hub.publish(b"edge.other", b"stranger")
+    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n" % ORIGIN.msg_id(9)
+    world.hub._store(Stored(b"edge.ev.a", block, b"9"))
+
+    resume = world.begin()
+    world.clock.advance(30_000_000)  # the answer to the question is back, no look-up is
+    looked_up = sum("seq" in question for question in world.hub.questions)
+    world.clock.advance(NS_PER_S)
+
+    assert looked_up <= limits.UPLINK_PROBES_AT_ONCE
+    assert world.results == [resume]
+    assert sum("seq" in question for question in world.hub.questions) == between - 1
