@@ -293,7 +293,7 @@ class Account:
         messages: list[tuple[bytes, bytes, int, bytes]],
         *,
         origin: Peer | None = None,
-        queues: tuple[bytes, ...] | None = None,
+        queues: frozenset[bytes] | None = None,
     ) -> int:
         """Send (message subject, reply, header size, body) to whoever subscribed to
         `deliver_subject`; of queue groups to these, or to all.

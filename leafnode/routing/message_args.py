@@ -30,7 +30,7 @@ class Args:
         self.reply = reply
         self.header_size = header_size
         self.size = size
-        self.queues: tuple[bytes, ...] | None = None
+        self.queues: frozenset[bytes] | None = None
         self.sizes = b""  # as they were spelled, where they have zeros in front: they travel on so
 
 
@@ -87,7 +87,8 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
         raise ParserError
     if size > max_payload:
         raise MaxPayloadViolation
-    if any(b"\0" in word or b"\r" in word for word in middle):
+    words = b"".join(middle)
+    if b"\0" in words or b"\r" in words:
         raise ParserError  # refused at the edge: it would travel on to others
     if len(middle) <= 1:
         args = Args(middle[0] if middle else b"", header_size, size)
@@ -101,10 +102,10 @@ def _leaf_args(middle: list[bytes], header_size: int, size: int) -> Args:
     """Read `+ reply queue …` or `| queue …` (leaf protocol 2.1)."""
     if middle[0] == b"+" and len(middle) > 2:
         args = Args(middle[1], header_size, size)
-        args.queues = tuple(middle[2:])
+        args.queues = frozenset(middle[2:])
     elif middle[0] == b"|":
         args = Args(b"", header_size, size)
-        args.queues = tuple(middle[1:])
+        args.queues = frozenset(middle[1:])
     else:
         raise ParserError
     return args

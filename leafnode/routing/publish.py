@@ -169,7 +169,7 @@ def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: boo
     # Groups get a message from a leaf only when it names them (leaf protocol 2.2), but no hub knows
     # of those behind a mapping.
     if message.queues is None and not is_mapped:
-        message = message._replace(queues=())
+        message = message._replace(queues=frozenset())
     if reply.startswith(_ACK_PREFIX) and b"@" in reply:
         reply, _, shown = reply.partition(b"@")
         one = (shown, reply, message.header_size, message.body)

@@ -45,7 +45,7 @@ class Message(NamedTuple):
     reply: bytes
     header_size: int
     body: bytes  # header block and payload
-    queues: tuple[bytes, ...] | None = None
+    queues: frozenset[bytes] | None = None
     passed: tuple[Passed, ...] = ()
     trace: Trace | None = None
     sizes: bytes = b""  # as the publisher spelled them, where that is unusual
