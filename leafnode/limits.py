@@ -66,6 +66,7 @@ TRACE_WORK: Final = 2048  # a message that asks for a trace; each byte of its he
 NOTE_WORK: Final = 64  # each step of it that is noted
 SECONDS_SHOWN_MAX: Final = 256  # whose text is remembered; what is stored together is read so
 DURATION_CHARS_MAX: Final = 8 * KIB  # of a Go duration; 4,000 of the shortest parts take 4 ms
+CRON_CHARS_MAX: Final = 8 * KIB  # ours: of a schedule's pattern; 60 KB of ranges take 30 ms
 JSON_STEPS_MAX: Final = 16_384  # values of a text that is no JSON, until it is said what is wrong
 TRANSFORM_BYTES_MAX: Final = 8 * KIB  # a transform's source, or destination; nats-server has none
 PULL_WORK: Final = 512  # a request for messages, of a consumer

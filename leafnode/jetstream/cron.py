@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from leafnode.limits import CRON_CHARS_MAX
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -77,7 +79,7 @@ class Cron:
 
 def parse(pattern: str) -> Cron:
     """Return what a pattern means. Raises CronError."""
-    parts = pattern.split()
+    parts = pattern.split() if len(pattern) <= CRON_CHARS_MAX else []
     if len(parts) != len(_FIELDS):
         raise CronError(pattern)
     seconds, minutes, hours, days, months, weekdays = (

@@ -24,6 +24,24 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
 
 
+class _Shown:
+    """What subjects are called here. The last one is remembered: each receiver of a message asks,
+    and a subject may have 2,000 tokens.
+    """
+
+    __slots__ = ("_last", "_shown", "_transform")
+
+    def __init__(self, transform: Transform) -> None:
+        self._transform = transform
+        self._last = self._shown = b""
+
+    def __call__(self, subject: bytes) -> bytes:
+        if subject != self._last:
+            self._shown = self._transform.apply(subject)
+            self._last = subject
+        return self._shown
+
+
 class StreamImport:
     """One import: the exporter's subjects, how they are called here, and whose shadows it has."""
 
@@ -55,7 +73,7 @@ class StreamImport:
         transforms = stream_transforms(source, local)
         if transforms is not None:
             transform, self._back = transforms
-            self.show = transform.apply
+            self.show = _Shown(transform)
         elif is_literal(source):
             self.show = lambda _: local
             self.local = local

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from leafnode.jetstream.cron import CronError, parse
+from leafnode.limits import CRON_CHARS_MAX
 
 NOON = datetime(2027, 1, 15, 12, 0, 0, tzinfo=UTC)  # a Friday
 
@@ -103,3 +104,12 @@ def test_a_day_that_never_comes() -> None:
 def test_what_is_no_pattern(pattern: str) -> None:
     with pytest.raises(CronError):
         parse(pattern)
+
+
+def test_a_pattern_of_thousands_of_entries_is_none() -> None:
+    rest = " * * * * *"
+    fits = "0," * ((CRON_CHARS_MAX - len(rest)) // 2)
+
+    assert parse(fits + rest) == parse("0" + rest)
+    with pytest.raises(CronError):
+        parse(fits + "0," + rest)

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leafnode.limits import SHADOW_WORK, TURN_WORK
+from leafnode.protocol.transform import Transform
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind
@@ -296,3 +297,23 @@ def test_a_peer_of_many_ends_is_given_nothing_by_way_of_imports_either() -> None
     importer.spoil()
 
     assert exporter.sublist.generation != before
+
+
+def test_a_subject_is_renamed_once_for_all_who_receive_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World((b"a.*", b"b.$1"))
+    readers = [FakePeer(world.importer, number) for number in range(3, 13)]
+    for reader in readers:
+        reader.subscribe(b"b.*", b"1")
+    renamed: list[bytes] = []
+    apply = Transform.apply
+
+    def noted(transform: Transform, subject: bytes) -> bytes:
+        renamed.append(subject)
+        return apply(transform, subject)
+
+    monkeypatch.setattr(Transform, "apply", noted)
+
+    world.publisher.says(b"PUB a.x 0\r\n\r\nPUB a.y 0\r\n\r\n")
+
+    assert renamed == [b"a.x", b"a.y"]
+    assert {reader.got() for reader in readers} == {b"MSG b.x 1 0\r\n\r\nMSG b.y 1 0\r\n\r\n"}

@@ -59,8 +59,8 @@ def test_a_leaf_names_queue_groups_with_and_without_a_reply() -> None:
     with_reply = parse_args(leaf, b"+ r q z 1".split(), MAX_PAYLOAD, with_header=False)
     without = parse_args(leaf, b"| q 1".split(), MAX_PAYLOAD, with_header=False)
 
-    assert (with_reply.reply, with_reply.queues) == (b"r", (b"q", b"z"))
-    assert (without.reply, without.queues) == (b"", (b"q",))
+    assert (with_reply.reply, with_reply.queues) == (b"r", {b"q", b"z"})
+    assert (without.reply, without.queues) == (b"", {b"q"})
 
 
 @pytest.mark.parametrize("line", [b"+ r 1", b"r q 1", b"- r q 1"])
