@@ -9,7 +9,7 @@ Truth: nats-server 2.15.1 server/server.go fetchAccount, server/accounts.go Upda
 from __future__ import annotations
 
 import logging
-from asyncio import Lock, shield, to_thread, wait
+from asyncio import Lock, shield, sleep, to_thread, wait
 from collections import ChainMap
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,7 +32,7 @@ from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
     from asyncio import Event, Task, TaskGroup
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from leafnode.auth.resolver import Resolver
     from leafnode.auth.trust import Trust
@@ -68,6 +68,10 @@ class LoadedAccount:
         return bool(self.claims.nats.authorization.auth_users)
 
 
+async def _wait_for_nothing(_: object) -> None:
+    """Nobody prepares anything."""
+
+
 def _ignore(_: object) -> None:
     """Nobody listens yet."""
 
@@ -80,6 +84,8 @@ class KnownAccounts:
         self.resolver = resolver
         # These are new, or are this now: all of them or, where it raises, none.
         self.on_accounts: Callable[[Sequence[AccountOptions]], None] = _ignore
+        # What `on_accounts` is about to be called with, for whoever can do some of it in turns.
+        self.on_preparing: Callable[[Sequence[AccountOptions]], Awaitable[None]] = _wait_for_nothing
         # Look at this account's clients again; what is returned is set when that is done.
         self.on_change: Callable[[str], Event | None] = _ignore
         self.by_name: dict[str, LoadedAccount] = {}  # that can be used
@@ -89,6 +95,8 @@ class KnownAccounts:
         self._lookups: dict[str, Task[LoadedAccount | AuthError]] = {}
         self._fetches: dict[tuple[str, int], Task[LoadedAccount | AuthError]] = {}
         self._renewals: dict[str, Task[None]] = {}  # of accounts that expired
+        self._version = 0  # of all this: what was prepared for another one is void
+        self._prepared: _Prepared | None = None
         self._generation = 0  # of the resolver: what it said before a reload counts no more
         self._updates = Lock()  # in the order in which they came
 
@@ -173,6 +181,9 @@ class KnownAccounts:
             try:
                 found = {name: await self._fetched(name)}
                 await self._fetch_exporters(found)
+                await self._prepare(
+                    {key: one for key, one in found.items() if key not in self.by_name}
+                )
             except AuthError:
                 if generation == self._generation:
                     raise
@@ -245,6 +256,7 @@ class KnownAccounts:
             self.resolver.close()
             self.resolver = resolver
         self._generation += 1
+        self._version += 1
 
     async def refetch(self, name: str) -> None:
         """Let what the resolver has of an account hold, as `update` does. Raises AuthError."""
@@ -287,6 +299,9 @@ class KnownAccounts:
         if not is_next(before) and account.claims.iat <= before.claims.iat:
             return False
         found = await self._with_exporters(account)
+        await self._prepare(
+            {key: one for key, one in found.items() if key == name or key not in self.by_name}
+        )
         # Whoever was looked up meanwhile is newer.
         self._use(
             {key: one for key, one in found.items() if key == name or key not in self.by_name}
@@ -306,6 +321,7 @@ class KnownAccounts:
             account = self.by_name.get(name)
             if account is None or account.options is None:
                 return
+            self._version += 1
             account.removed, account.farewell = True, farewell
             _cancel(account)
             account.options = replace(
@@ -338,16 +354,13 @@ class KnownAccounts:
         Where that fails nothing has changed.
         """
         now_ns = self._clock.wall_ns()
-        known = ChainMap(dict(fresh), self.by_name)
-        importers = {other for name in fresh for other in self._importers.of(name)}
-        drafts = {
-            name: _draft(known[name], known, self.trust, now_ns)
-            for name in (*fresh, *sorted(importers - fresh.keys()))
-            if not known[name].removed
-        }
-        changed = [
-            draft.options for draft in drafts.values() if draft.options != draft.account.options
-        ]
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and prepared[:2] == (self._version, fresh):
+            drafts = prepared.drafts
+        else:
+            drafts = dict(self._drafts(fresh))
+        changed = _changed(drafts)
+        self._version += 1
         if changed:
             self.on_accounts(changed)
         for name, account in fresh.items():
@@ -363,6 +376,26 @@ class KnownAccounts:
             self.by_name[name] = account
         for draft in drafts.values():
             self._adopt(draft, now_ns)
+
+    async def _prepare(self, fresh: Mapping[str, LoadedAccount]) -> None:
+        """Find out what `_use` will need, of one account in a turn; many may import from one."""
+        version, drafts = self._version, {}
+        for name, draft in self._drafts(fresh):
+            drafts[name] = draft
+            await sleep(0)
+            if version != self._version:
+                return
+        await self.on_preparing(_changed(drafts))
+        self._prepared = _Prepared(version, fresh, drafts)
+
+    def _drafts(self, fresh: Mapping[str, LoadedAccount]) -> Iterator[tuple[str, _Draft]]:
+        """Yield what these accounts, and those that import from them, are to be."""
+        now_ns = self._clock.wall_ns()
+        known = ChainMap(dict(fresh), self.by_name)
+        importers = {other for name in fresh for other in self._importers.of(name)}
+        for name in (*fresh, *sorted(importers - fresh.keys())):
+            if not known[name].removed:
+                yield name, _draft(known[name], known, self.trust, now_ns)
 
     def _adopt(self, draft: _Draft, now_ns: int) -> None:
         """Go by the options that an account has now, and look again when they end."""
@@ -397,6 +430,18 @@ class _Draft(NamedTuple):
     account: LoadedAccount
     options: AccountOptions
     until_s: int
+
+
+class _Prepared(NamedTuple):
+    """What `_use` with these accounts needs, while the others are as they were."""
+
+    version: int
+    fresh: Mapping[str, LoadedAccount]
+    drafts: dict[str, _Draft]
+
+
+def _changed(drafts: Mapping[str, _Draft]) -> list[AccountOptions]:
+    return [draft.options for draft in drafts.values() if draft.options != draft.account.options]
 
 
 def _draft(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         StreamExport,
         StreamImport,
     )
+    from leafnode.protocol.transform import Transform
 
     Export = StreamExport | ServiceExport
     _WaysOf = Callable[[str, bytes], Iterator[tuple[str, bytes]]]
@@ -69,6 +70,8 @@ class Taken(NamedTuple):
     exporter: str
     subject: bytes  # the exporter's
     local: bytes  # the importer's pattern
+    named: bytes = b""  # that, as the import has it
+    transforms: tuple[Transform, Transform] | None = None  # of a stream
 
 
 class _Imports:
@@ -151,6 +154,7 @@ class ImportCheck:
         self._accounts = {account.name: _Account(account) for account in accounts}
         self._streams: dict[str, _Imports] = {}  # by importer
         self._services: dict[str, _Imports] = {}
+        self._before: dict[str, _Imports] = {}  # what those had that are added again
         self._walk = Walk()
 
     def revised(
@@ -168,7 +172,8 @@ class ImportCheck:
             if options is None:
                 revised._accounts.pop(name, None)
         for name in anew:
-            revised._streams.pop(name, None)
+            if (before := revised._streams.pop(name, None)) is not None:
+                revised._before[name] = before
             revised._services.pop(name, None)
         return revised
 
@@ -191,16 +196,45 @@ class ImportCheck:
         exporter = self._accounts.get(one.account)
         if exporter is None:
             return f"{quoted(one.account)} account not defined for stream import"
+        subject, named = one.subject.encode(), local_subject(one)
+        transforms: tuple[Transform, Transform] | None = None
         try:
             problem = self._stream_problem(importer, exporter, one)
+            if not problem:
+                transforms = self._transforms(importer, one.account, subject, named)
         except WalkError as err:
             problem = str(err)
+        except TransformError as err:
+            names = f"from {quoted(one.subject)} to {quoted(named.decode())}"
+            problem = f"failed to create mapping transform for stream import subject {names}: {err}"
+        mine = self._streams.get(importer)
+        if not problem and mine is not None and mine.like(one.account, subject) is not None:
+            problem = "stream import already exists"
         if problem:
             return f"Error adding stream import {quoted(one.subject)}: {problem}"
-        subject, local = one.subject.encode(), untokenize(local_subject(one))[0]
-        mine = self._streams.setdefault(importer, _Imports())
-        mine.add(Taken(one.account, subject, local), unique=subject)
+        if mine is None:
+            mine = self._streams[importer] = _Imports()
+        local = untokenize(named)[0]
+        mine.add(Taken(one.account, subject, local, named, transforms), unique=subject)
         return ""
+
+    def stream_transforms(
+        self, importer: str, one: StreamImport
+    ) -> tuple[Transform, Transform] | None:
+        """Return what a stream import that was taken does with subjects."""
+        taken = self._streams[importer].like(one.account, one.subject.encode())
+        assert taken is not None, "it was taken"
+        return taken.transforms
+
+    def _transforms(
+        self, importer: str, exporter: str, subject: bytes, named: bytes
+    ) -> tuple[Transform, Transform] | None:
+        """Build them, unless the account had the same import before. Raises TransformError."""
+        before = self._before.get(importer)
+        same = before.like(exporter, subject) if before is not None else None
+        if same is not None and same.named == named:
+            return same.transforms
+        return stream_transforms(subject, named)
 
     def add_service(self, importer: str, one: ServiceImport) -> str:
         """Take a service import, or say what is wrong with it."""
@@ -233,14 +267,6 @@ class ImportCheck:
         for pattern in (local, subject):
             if _leads_back(importer, one.account, pattern, self._stream_ways):
                 return CYCLE
-        try:
-            stream_transforms(subject, local)
-        except TransformError as err:
-            names = f"from {quoted(one.subject)} to {quoted(local.decode())}"
-            return f"failed to create mapping transform for stream import subject {names}: {err}"
-        mine = self._streams.get(importer)
-        if mine is not None and mine.like(one.account, subject) is not None:
-            return "stream import already exists"
         return ""
 
     def _service_problem(
@@ -267,8 +293,8 @@ class ImportCheck:
         if account is None or imports is None or not account.streams.includes(subject, self._walk):
             return
         for number in imports.local.colliding(subject, self._walk):
-            exporter, _, local = imports.entries[number]
-            yield exporter, local if is_subset(local, subject) else subject
+            one = imports.entries[number]
+            yield one.exporter, one.local if is_subset(one.local, subject) else subject
 
     def _service_ways(self, name: str, subject: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield where requests to an account go on to, and under which subject."""
@@ -276,8 +302,8 @@ class ImportCheck:
         if imports is None:
             return
         for number in imports.subjects.colliding(subject, self._walk):
-            exporter, _, local = imports.entries[number]
-            yield exporter, local if is_subset(local, subject) else subject
+            one = imports.entries[number]
+            yield one.exporter, one.local if is_subset(one.local, subject) else subject
 
 
 def _leads_back(importer: str, name: str, subject: bytes, ways_of: _WaysOf) -> bool:

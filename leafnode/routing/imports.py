@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TURN_WORK
 from leafnode.protocol.subject import intersection, is_literal
-from leafnode.protocol.transform import stream_transforms, untokenize
+from leafnode.protocol.transform import untokenize
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
@@ -58,9 +58,17 @@ class StreamImport:
     )
 
     def __init__(
-        self, exporter: Account, source: bytes, local: bytes, *, allow_trace: bool = False
+        self,
+        exporter: Account,
+        source: bytes,
+        local: bytes,
+        transforms: tuple[Transform, Transform] | None,
+        *,
+        allow_trace: bool = False,
     ) -> None:
-        """`local` may name the source's wildcards, in any order. Raises TransformError."""
+        """`local` may name the source's wildcards, in any order; `transforms` are theirs, see
+        protocol.transform.stream_transforms.
+        """
         self.exporter = exporter
         self.key = (exporter, source, local, allow_trace)  # what is the same import has the same
         self.shadows: dict[Subscription, Subscription] = {}  # by what they stand for
@@ -70,7 +78,6 @@ class StreamImport:
         self.local, _ = untokenize(local)
         self.show: Callable[[bytes], bytes]
         self._back: Transform | None = None
-        transforms = stream_transforms(source, local)
         if transforms is not None:
             transform, self._back = transforms
             self.show = _Shown(transform)

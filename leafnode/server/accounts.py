@@ -30,9 +30,10 @@ from leafnode.routing.latency import Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.services import Answers, ServiceExport, ServiceImport, Services
 from leafnode.server import latency
+from leafnode.server.in_turns import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from random import Random
 
     from leafnode.clock import Clock, Timer
@@ -82,7 +83,7 @@ class _Draft:
     """What a change makes of the accounts, built and checked before any of it holds."""
 
     changed: dict[str, AccountOptions | None]  # None: gone
-    check: ImportCheck
+    check: ImportCheck = field(default_factory=ImportCheck)
     accounts: dict[str, Account] = field(default_factory=dict)  # that are new
     exports: dict[str, Exported] = field(default_factory=dict)
     plans: dict[str, _Plan] = field(default_factory=dict)
@@ -131,6 +132,8 @@ class Accounts:
         self._circling: set[str] = set()  # whose imports wait for a circle to open
         self._importers = Importers()
         self._check = ImportCheck()
+        self._version = 0  # of all this; a draft of another one is void
+        self._prepared: tuple[int, _Draft] | None = None
         self.system_name = ""
         self.on_update: list[Callable[[Collection[str]], None]] = []  # after `update` and `remove`
         self.apply(options)
@@ -184,6 +187,23 @@ class Accounts:
         }
         return self._change(gone | wanted)
 
+    async def prepare(self, *several: AccountOptions) -> None:
+        """Build what `update` with these will need, in turns: it can take 0.2 s.
+
+        In vain where something else changes meanwhile; then `update` does it itself.
+        """
+        version = self._version
+        draft = self._draft_of({one.name: one for one in several})
+
+        def steps() -> Iterator[None]:
+            for _ in self._fill(draft):
+                yield
+                if version != self._version:
+                    return
+
+        await walk(self._seams.outbox, steps())
+        self._prepared = version, draft
+
     def update(self, *several: AccountOptions) -> None:
         """Add accounts or change them, and wire anew whoever imports from them: all or none."""
         these = {one.name: one for one in several}
@@ -206,9 +226,8 @@ class Accounts:
 
         Whatever may fail does so before anything has changed.
         """
-        draft = self._drafted(
-            {name: one for name, one in wanted.items() if self.options.get(name) != one}
-        )
+        draft = self._drafted(wanted)
+        self._version += 1
         gone = [self.by_name.pop(name) for name, one in draft.changed.items() if one is None]
         self.by_name.update(draft.accounts)
         for name, options in draft.changed.items():
@@ -233,8 +252,26 @@ class Accounts:
             self._wire(self.by_name[name], self.options[name], wiring)
         return gone
 
-    def _drafted(self, changed: dict[str, AccountOptions | None]) -> _Draft:
-        """Build what a change needs: the accounts that changed, and those that share with them."""
+    def _drafted(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
+        """Build what a change needs, unless that was done already."""
+        prepared, self._prepared = self._prepared, None
+        draft = self._draft_of(wanted)
+        if (
+            prepared is not None
+            and prepared[0] == self._version
+            and prepared[1].changed == draft.changed
+        ):
+            return prepared[1]
+        for _ in self._fill(draft):
+            pass
+        return draft
+
+    def _draft_of(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
+        return _Draft({name: one for name, one in wanted.items() if self.options.get(name) != one})
+
+    def _fill(self, draft: _Draft) -> Iterator[None]:
+        """Build the accounts that changed, and those that share with them; in steps."""
+        changed = draft.changed
         sharing = [
             name for name, one in changed.items() if _shared(self.options.get(name)) != _shared(one)
         ]
@@ -242,19 +279,19 @@ class Accounts:
         waiting = self._circling if sharing else set()
         others = [name for name in sorted(importers | waiting) if name not in changed]
         anew = [name for name in sharing if changed[name] is not None] + others
-        draft = _Draft(changed, self._check.revised(changed, [*sharing, *others]))
+        draft.check = self._check.revised(changed, [*sharing, *others])
         for name, one in changed.items():
             if one is None:
                 continue
             if name not in self.by_name:
                 draft.accounts[name] = Account(name, self._seams.outbox, self._seams.on_fault)
             draft.exports[name] = self._exported(draft, name, one)
-        self._plan(draft, anew)
+            yield
+        yield from self._plan(draft, anew)
         for name in [*(name for name, one in changed.items() if one is not None), *others]:
             is_touched = name in changed or name in importers
             if is_touched or draft.plans[name][:2] != self._plans[name][:2]:
-                draft.wiring[name] = self._wired(draft, name)
-        return draft
+                yield from self._build_wiring(draft, name)
 
     def _exported(self, draft: _Draft, name: str, options: AccountOptions) -> Exported:
         """Return the services that an account offers, with those that did not change."""
@@ -281,7 +318,7 @@ class Accounts:
             found[one.subject] = (one, export)
         return found
 
-    def _plan(self, draft: _Draft, anew: Sequence[str]) -> None:
+    def _plan(self, draft: _Draft, anew: Sequence[str]) -> Iterator[None]:
         """Find the imports that may be. Streams come first, as they do in nats-server."""
         for name in anew:
             plan = draft.plans[name] = _Plan([], [], [])
@@ -291,6 +328,7 @@ class Accounts:
                     plan.problems.append(problem)
                 else:
                     plan.streams.append(stream)
+                yield
         for name in anew:
             plan = draft.plans[name]
             for service in self._drafted_options(draft, name).service_imports:
@@ -299,29 +337,40 @@ class Accounts:
                     plan.problems.append(problem)
                 else:
                     plan.services.append(service)
+                yield
 
     def _drafted_options(self, draft: _Draft, name: str) -> AccountOptions:
         return draft.changed.get(name) or self.options[name]
 
-    def _wired(self, draft: _Draft, name: str) -> _Wiring:
+    def _build_wiring(self, draft: _Draft, name: str) -> Iterator[None]:
         account = draft.accounts.get(name) or self.by_name[name]
         options = self._drafted_options(draft, name)
         plan = draft.plans.get(name) or self._plans.get(name) or _Plan([], [], [])
-        mappings = [mapped for one in options.mappings if (mapped := _mapped(name, one))]
-        streams = [
-            StreamImport(
-                draft.accounts.get(one.account) or self.by_name[one.account],
-                one.subject.encode(),
-                local_subject(one),
-                allow_trace=one.allow_trace,
+        mappings: list[MappedSubject] = []
+        for mapping in options.mappings:
+            if mapped := _mapped(name, mapping):
+                mappings.append(mapped)
+            yield
+        streams: list[StreamImport] = []
+        for one in plan.streams:
+            streams.append(
+                StreamImport(
+                    draft.accounts.get(one.account) or self.by_name[one.account],
+                    one.subject.encode(),
+                    local_subject(one),
+                    draft.check.stream_transforms(name, one),
+                    allow_trace=one.allow_trace,
+                )
             )
-            for one in plan.streams
-        ]
+            yield
         own = account.services or Services(account, self.world)
-        services = [self._service_import(draft, own, one) for one in plan.services]
+        services: list[ServiceImport] = []
+        for service in plan.services:
+            services.append(self._service_import(draft, own, service))
+            yield
         seams = self._seams
         chosen = Mappings(mappings, seams.random, seams.outbox) if mappings else None
-        return _Wiring(chosen, streams, own, services)
+        draft.wiring[name] = _Wiring(chosen, streams, own, services)
 
     def _service_import(
         self, draft: _Draft, services: Services, one: account_options.ServiceImport

@@ -64,6 +64,7 @@ def completed(operator: OperatorMode | None, options: Options) -> Options:
 
 async def start(server: Server, operator: OperatorMode, tasks: TaskGroup) -> None:
     """Follow what JWTs say of accounts. Raises AuthError without a system account."""
+    operator.known.on_preparing = partial(_prepare_accounts, server)
     operator.known.on_accounts = partial(_accounts_loaded, server)
     operator.known.on_change = partial(_account_changed, server)
     operator.readiness = partial(_readiness, server)
@@ -175,6 +176,10 @@ async def _look_up_keeper(operator: OperatorMode, name: str) -> None:
 def _readiness(server: Server, name: str) -> asyncio.Event | None:
     jetstream = server.features.jetstream
     return jetstream.readiness(name) if jetstream is not None else None
+
+
+async def _prepare_accounts(server: Server, several: Sequence[AccountOptions]) -> None:
+    await server.account_set.prepare(*several)
 
 
 def _accounts_loaded(server: Server, several: Sequence[AccountOptions]) -> None:

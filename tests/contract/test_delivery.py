@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.protocol import subject as subjects
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 from leafnode.routing.responses import OpenReplies
 from tests.oracle import matcher
+from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, account
 from tests.unit.jetstream.world import World
 
@@ -168,7 +169,7 @@ def test_through_a_stream_import_the_subjects_that_are_seen_count(
     queue: bytes,
 ) -> None:
     exporter, importer = account("E"), account("I")
-    importer.stream_imports = StreamImports(importer, [StreamImport(exporter, b"a.>", b"b.>")])
+    importer.stream_imports = StreamImports(importer, [stream_import(exporter, b"a.>", b"b.>")])
     reader = FakePeer(importer, 1)
     reader.permissions = lists.permissions()
     reader.subscribe(pattern, b"9", queue)

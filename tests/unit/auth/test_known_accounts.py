@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leafnode.auth import known_accounts
 from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
@@ -123,6 +124,46 @@ def test_an_account_with_an_import_that_makes_no_sense_is_alone_with_that(
     world.run(work)
 
     assert {one[1] for one in world.accounts.imports()} >= {good.public}
+
+
+def test_a_change_is_told_of_before_it_holds_and_worked_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    importer, exporter, _ = KEYS
+    world = World(
+        {
+            importer.public: REALM.account_jwt(importer, imports=[imports(exporter, "s")]),
+            exporter.public: REALM.account_jwt(exporter, exports=[exports("s")]),
+        }
+    )
+    prepared: list[list[str]] = []
+    worked_out: list[str] = []
+
+    async def prepares(several: Any) -> None:
+        prepared.append(sorted(one.name for one in several))
+        assert all(world.accounts.options.get(one.name) != one for one in several)
+        await world.accounts.prepare(*several)
+
+    def counted(account: Any, *others: Any) -> Any:
+        worked_out.append(account.claims.sub)
+        return draft(account, *others)
+
+    draft = known_accounts._draft
+    monkeypatch.setattr(known_accounts, "_draft", counted)
+    world.known.on_preparing = prepares
+
+    async def work() -> None:
+        assert await world.lookup(importer) == ""
+        token = REALM.account_jwt(exporter, exports=[exports("t")], issued_s=NOW_S + 1)
+        await world.known.update(exporter.public, token)
+        world.check()
+
+    world.run(work)
+
+    both = sorted([importer.public, exporter.public])
+    assert prepared == [both, [exporter.public]]
+    assert sorted(worked_out) == sorted(2 * both)
+    assert not world.accounts.imports()
 
 
 def test_a_failure_in_the_wiring_refuses_one_account_and_changes_nothing(

@@ -16,8 +16,9 @@ from leafnode.limits import (
     TURN_WORK,
 )
 from leafnode.routing.account import Account
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImports
 from tests.sim.clients import ClientWorld
+from tests.sim.imports import stream_import
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
@@ -98,7 +99,7 @@ def test_deep_patterns_are_more_work_and_end_in_more_slices() -> None:
 def test_each_shadow_in_an_account_imported_from_is_work_of_the_end_too() -> None:
     world = ClientWorld()
     exporter = Account("E", world.server.turn.outbox)
-    imports = [StreamImport(exporter, b"a.%d" % n, b"a.%d" % n) for n in range(50)]
+    imports = [stream_import(exporter, b"a.%d" % n, b"a.%d" % n) for n in range(50)]
     StreamImports(account(world), imports).start()
     client = world.client(QUIET)
     client.says(b"".join(b"SUB > %d\r\n" % n for n in range(50)))

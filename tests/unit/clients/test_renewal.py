@@ -21,10 +21,11 @@ from leafnode.config.options import (
 )
 from leafnode.limits import TURN_WORK, WITHDRAW_WORK
 from leafnode.protocol import errors
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.clients import ClientWorld, SimClient
+from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def test_what_a_link_brings_may_be_answered_once_a_reload_allows_it(world: Clien
 
 def test_what_came_by_an_import_goes_by_the_permissions_of_now(world: ClientWorld) -> None:
     exporter = world.server.account("E")
-    imports = [StreamImport(exporter, b"secret.>", b"secret.>")]
+    imports = [stream_import(exporter, b"secret.>", b"secret.>")]
     StreamImports(world.server.account(), imports).start()
     client = world.client(LOGIN)
     client.says(b"SUB > 1\r\n")

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from leafnode.limits import SHADOW_WORK, TURN_WORK
 from leafnode.protocol.transform import Transform
 from leafnode.routing.account import Account
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
+from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, outbox
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class World:
         self.exporter = Account("E", shared)
         self.importer = Account("I", shared)
         self.imports = StreamImports(
-            self.importer, [StreamImport(self.exporter, *one) for one in imports]
+            self.importer, [stream_import(self.exporter, *one) for one in imports]
         )
         self.imports.start()
         self.publisher = FakePeer(self.exporter, 1)
@@ -57,7 +58,7 @@ class World:
 def test_a_subscription_gets_what_it_and_the_import_have_in_common(
     source: bytes, local: bytes, subject: bytes, shadow: bytes | None
 ) -> None:
-    assert StreamImport(Account("E", outbox()), source, local).shadow_of(subject) == shadow
+    assert stream_import(Account("E", outbox()), source, local).shadow_of(subject) == shadow
 
 
 def test_a_message_arrives_under_the_importer_s_subject_and_only_there() -> None:
@@ -142,7 +143,7 @@ def test_a_part_of_the_server_and_a_leaf_link_get_it_too() -> None:
 def test_imports_come_and_go_for_connected_clients() -> None:
     world = World()
     world.subscriber.subscribe(b"in.>", b"1")
-    later = StreamImports(world.importer, [StreamImport(world.exporter, b"a", b"in.a")])
+    later = StreamImports(world.importer, [stream_import(world.exporter, b"a", b"in.a")])
 
     later.start()
     world.publisher.says(b"PUB a 1\r\n1\r\n")
@@ -176,10 +177,10 @@ def test_an_import_that_stays_keeps_its_shadows() -> None:
     before = world.exporter.sublist.changes
 
     world.imports.replace(
-        [StreamImport(world.exporter, b"b", b"in.b"), StreamImport(world.exporter, b"a", b"in.a")]
+        [stream_import(world.exporter, b"b", b"in.b"), stream_import(world.exporter, b"a", b"in.a")]
     )
     assert world.exporter.sublist.changes == before
-    world.imports.replace([StreamImport(world.exporter, b"a", b"in.a")])
+    world.imports.replace([stream_import(world.exporter, b"a", b"in.a")])
     world.publisher.says(b"PUB a 0\r\n\r\nPUB b 0\r\n\r\n")
 
     assert world.exporter.sublist.changes == before + 1
@@ -193,7 +194,7 @@ def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None
         world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
     counts = []
 
-    world.imports.replace([StreamImport(world.exporter, b"a.>", b"in.>")])
+    world.imports.replace([stream_import(world.exporter, b"a.>", b"in.>")])
     counts.append(world.exporter.sublist.count)
     world.subscriber.subscribe(b"in.new", b"new")
     world.importer.remove(world.subscriber.subs.pop(b"999"))
@@ -226,7 +227,7 @@ def test_who_unsubscribes_between_two_slices_takes_no_shadow_from_others(
     slices = Slices(world)
     for number in range(3 * MANY):
         world.subscriber.subscribe(subject % number, b"%d" % number)
-    fresh = StreamImport(world.exporter, b"a.>", b"in.>")
+    fresh = stream_import(world.exporter, b"a.>", b"in.>")
 
     world.imports.replace([fresh])
     for turn, first in enumerate(gone * 3):
@@ -247,8 +248,8 @@ def test_an_import_that_goes_before_its_shadows_are_there_leaves_none() -> None:
     for number in range(MANY):
         world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
 
-    world.imports.replace([StreamImport(world.exporter, b"a.>", b"in.>")])
-    world.imports.replace([StreamImport(world.exporter, b"b.>", b"in.>")])
+    world.imports.replace([stream_import(world.exporter, b"a.>", b"in.>")])
+    world.imports.replace([stream_import(world.exporter, b"b.>", b"in.>")])
     while slices.next():
         pass
 
@@ -290,7 +291,7 @@ def test_a_delivery_of_a_stream_keeps_the_message_s_own_subject() -> None:
 
 def test_a_peer_of_many_ends_is_given_nothing_by_way_of_imports_either() -> None:
     exporter, importer = Account("E", outbox()), Account("I", outbox())
-    StreamImports(importer, [StreamImport(exporter, b"a.>", b"a.>")]).start()
+    StreamImports(importer, [stream_import(exporter, b"a.>", b"a.>")]).start()
     exporter.sublist.match(b"a.b")
     before = exporter.sublist.generation
 

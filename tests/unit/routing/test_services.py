@@ -18,11 +18,12 @@ from leafnode.protocol.client_info import ClientInfo
 from leafnode.protocol.header import build
 from leafnode.routing import awaited
 from leafnode.routing.account import Account
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import INTEREST_LOST, NO_RESPONDERS, OK, TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.services import Answers, ServiceExport, ServiceImport, Services
 from tests.sim.clock import FakeClock
+from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, outbox
 
 if TYPE_CHECKING:
@@ -443,7 +444,7 @@ def test_a_request_goes_no_further_through_a_stream_import() -> None:
     pair = Pair()
     world = pair.world
     third = FakePeer(world.account("T"), 3)
-    StreamImports(world.account("T"), [StreamImport(world.account("E"), b">", b">")]).start()
+    StreamImports(world.account("T"), [stream_import(world.account("E"), b">", b">")]).start()
     third.subscribe(b">", b"1")
 
     pair.requester.says(b"PUB q 1\r\nq\r\n")

@@ -10,11 +10,12 @@ from leafnode.limits import NOTE_WORK, TRACE_NOTES_MAX, TURN_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import MaxPayloadViolation
 from leafnode.routing.account import Account
-from leafnode.routing.imports import StreamImport, StreamImports
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.tracing import DEST, DISABLED, without_trace
+from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, account
 from tests.sim.tracer import FakeTracer
 
@@ -72,7 +73,7 @@ def test_of_very_many_receivers_a_trace_lists_the_first_and_each_is_work(
 ) -> None:
     world = World()
     importer = Account("I", world.account.system.outbox)
-    imports = StreamImport(world.account, b"b", b"b", allow_trace=True)
+    imports = stream_import(world.account, b"b", b"b", allow_trace=True)
     StreamImports(importer, [imports]).start()
     reader = FakePeer(importer if by_import else world.account, 3)
     for number in range(TRACE_NOTES_MAX + 100):
@@ -327,7 +328,7 @@ def test_a_stream_import_is_noted_and_followed_only_where_it_allows_that() -> No
         world = World()
         importer = account("B")
         reader = FakePeer(importer, 5)
-        stream = StreamImport(world.account, b"a.>", b"from.a.>", allow_trace=allow)
+        stream = stream_import(world.account, b"a.>", b"from.a.>", allow_trace=allow)
         StreamImports(importer, [stream]).start()
         reader.subscribe(b"from.a.b", b"1")
 
@@ -342,7 +343,7 @@ def test_a_stream_import_is_noted_and_followed_only_where_it_allows_that() -> No
 def test_who_gets_a_message_through_a_stream_import_is_noted_by_the_exporters_subject() -> None:
     world = World()
     importer = account("B")
-    stream = StreamImport(world.account, b"a.*", b"from.a.*", allow_trace=True)
+    stream = stream_import(world.account, b"a.*", b"from.a.*", allow_trace=True)
     StreamImports(importer, [stream]).start()
     FakePeer(importer, 5).subscribe(b"from.>", b"1", b"q")
 
@@ -356,7 +357,7 @@ def test_trace_only_does_not_reach_through_a_stream_import() -> None:
     world = World()
     importer = account("B")
     reader = FakePeer(importer, 5)
-    StreamImports(importer, [StreamImport(world.account, b"a.>", b"from.a.>")]).start()
+    StreamImports(importer, [stream_import(world.account, b"a.>", b"from.a.>")]).start()
     reader.subscribe(b"from.a.b", b"1")
 
     world.publisher.says(hpub(b"a.b", b"Nats-Trace-Dest: t", b"Nats-Trace-Only: 1"))

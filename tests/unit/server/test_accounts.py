@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from leafnode.config.bind import bind
 from leafnode.config.import_check import ImportCheck
 from leafnode.config.parser import parse
 from leafnode.errors import WalkError
+from leafnode.limits import CLIENTS_HELD_PER_TURN
 from tests.sim.clients import ClientWorld, SimClient
 
 if TYPE_CHECKING:
@@ -228,6 +230,68 @@ def test_what_an_account_imports_as_before_is_not_made_anew() -> None:
     accounts.update(replace(options, stream_imports=(StreamImport("E", "t"),), mappings=()))
     assert exporting.changes == before + 1
     assert accounts.account("I").local_interest == {(b">", b""): 1}
+
+
+IMPORTS_MANY = 300
+
+
+def many_imports() -> tuple[AccountOptions, AccountOptions]:
+    """An exporter, and one that imports very much of it."""
+    subjects = [f"e{n}.*" for n in range(IMPORTS_MANY)]
+    return (
+        AccountOptions("E", stream_exports=tuple(StreamExport(one) for one in subjects)),
+        AccountOptions("I", stream_imports=tuple(StreamImport("E", one) for one in subjects)),
+    )
+
+
+async def test_a_long_update_is_prepared_while_others_have_their_turns() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    exporter, importer = many_imports()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.ensure_future(others())
+    await accounts.prepare(exporter, importer)
+    other.cancel()
+    assert turns >= 2 * IMPORTS_MANY // CLIENTS_HELD_PER_TURN
+    assert "I" not in accounts.by_name
+    prepared = accounts._prepared
+
+    accounts.update(exporter, importer)
+
+    assert prepared is not None
+    imports = accounts.account("I").stream_imports
+    assert imports is not None
+    assert imports._imports == prepared[1].wiring["I"].streams
+    assert len(accounts.imports()) == IMPORTS_MANY
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+async def test_what_was_prepared_for_other_accounts_is_void(when: str) -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    exporter, importer = many_imports()
+    accounts.update(exporter)
+
+    preparing = asyncio.ensure_future(accounts.prepare(importer))
+    if when == "within":
+        await asyncio.sleep(0)
+        accounts.remove("E")
+        await preparing
+    else:
+        await preparing
+        accounts.remove("E")
+    accounts.update(importer)
+
+    assert accounts.imports() == set()
+    accounts.update(exporter)
+    assert len(accounts.imports()) == IMPORTS_MANY
 
 
 def test_what_a_jwt_said_of_an_account_outlives_a_reload() -> None:
