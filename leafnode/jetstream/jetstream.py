@@ -296,6 +296,8 @@ class AccountJetStream:
         damage = stream.store.damage()
         if damage is not None:
             raise StoreCorrupt(*damage.args)
+        # What the limits of before have removed, lazily, is not there again when they are gone.
+        stream.store.remove_below(stream.store.state().first_seq)
         encoded = wire.encode(wire.to_dict(config))
         stream.root.update_stream(self.context.account.name, config.name, encoded)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TURN: Final = 2  # messages that one slice of a removal takes
 HOUR_NS: Final = 3600 * NS_PER_S
 RETENTION: Final = dict.fromkeys("LXY", "limits") | {"I": "interest", "Q": "workqueue"}
+BUSY: Final = 10167
 TOLD: Final = ("seq", "duplicate", "val", "count", "purged")
 
 
@@ -249,6 +250,9 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         """Do it on both, undisturbed."""
         ours, memory = (self.ask(world, op) for world in self.worlds())
         self.wait()
+        if self.told(ours) == BUSY:  # a total is read back after a commit that failed
+            ours = self.ask(self.disk, op)
+            self.wait()
         assert self.told(ours) == self.told(memory), op
 
     def ack(self, world: World, one: Msg) -> list[Msg]:
@@ -269,11 +273,7 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         answer = json.loads(answers[0].payload or b"{}")
         if "error" in answer:
             return answer["error"]["err_code"]
-        return {
-            key: answer[key]
-            for key in ("seq", "duplicate", "val", "count", "purged")
-            if key in answer
-        }
+        return {key: answer[key] for key in TOLD if key in answer}
 
     def asked(
         self, groups: list[list[Op]], code: int, spared: int, *, together: bool
@@ -359,7 +359,12 @@ TestFailingCommits.settings = settings(
 )
 
 
-@settings(max_examples=MORE or 10, derandomize=not MORE, deadline=None)
+@settings(
+    max_examples=MORE or 10,
+    derandomize=not MORE,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(groups=several, lost=several, together=st.booleans())
 def test_what_was_done_though_it_failed_is_the_same_after_a_restart(
     groups: list[list[Op]], lost: list[list[Op]], together: bool

@@ -529,3 +529,18 @@ def test_what_was_refused_is_not_told_as_an_event(world: RealWorld, code: int) -
     world.heal()
 
     assert told == told_of_streams == []
+
+
+@pytest.mark.parametrize("change", [{"max_msgs": -1}, {"max_msgs": 2, "discard": "new"}])
+def test_what_a_limit_had_removed_stays_away_when_the_limit_is_gone(
+    world: RealWorld, change: dict[str, Any]
+) -> None:
+    world.create_stream(max_msgs=2)
+    for _ in range(3):
+        world.put("s.a")
+    config = {"name": "S", "subjects": ["s.>"], **change}
+    assert "error" not in world.api("STREAM.UPDATE.S", config)
+
+    world.restart()
+
+    assert (world.state()["messages"], world.state()["first_seq"]) == (2, 2)
