@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import nats
+import nats.errors
 
 from tests.hub.process import Hub, free_ports
 from tests.interop.barrier import settled
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 OURS, REAL = "ours", "real"
 PATIENCE_S = 30.0
+CONNECTS = 3
 
 
 class Node(Protocol):
@@ -78,9 +81,17 @@ def dials_port(*ports: int, more: str = "", userinfo: str = "", scheme: str = "n
 
 @contextlib.asynccontextmanager
 async def client_of(node: Node, **options: Any) -> AsyncIterator[Client]:
-    client = await nats.connect(
-        node.client_url, allow_reconnect=False, connect_timeout=PATIENCE_S, **options
-    )
+    for attempt in range(CONNECTS):
+        with contextlib.suppress(*([nats.errors.Error] if attempt < CONNECTS - 1 else [])):
+            client = await nats.connect(
+                node.client_url, allow_reconnect=False, connect_timeout=PATIENCE_S, **options
+            )
+            # nats-py takes an INFO that comes before its first PONG for the PONG, and stays half
+            # connected: nats-server sends one when a leaf link changes what it says of JetStream.
+            if client.is_connected:
+                break
+            await client.close()
+        await asyncio.sleep(0.2)
     try:
         yield client
     finally:
