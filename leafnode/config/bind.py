@@ -97,7 +97,8 @@ def read_file(path: str) -> str:
     with Path(path).open("rb") as file:
         data = file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
     if len(data) > limits.CONFIG_FILE_BYTES_MAX:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        most = limits.CONFIG_FILE_BYTES_MAX
+        raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)}, at most {most} bytes are read")
     return data.decode()
 
 

@@ -34,6 +34,7 @@ class LogFile(logging.Handler):
         self._limit_bytes = size_limit_bytes  # doubled while setting the file aside fails
         self._max_files = max_files
         self._wall_ns = wall_ns
+        self._lost = 0  # lines, since one was written last
         self._open()
 
     def _open(self) -> None:
@@ -41,16 +42,29 @@ class LogFile(logging.Handler):
         self._size_bytes = os.fstat(self._file.fileno()).st_size
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, and set the file aside behind it when it is full."""
+        """Write one line, and set the file aside behind it when it is full.
+
+        While lines cannot be written the first of them goes to standard error, the others are
+        counted, and how many they were stands before the next that is written.
+        """
         try:
+            if self._lost:
+                self._say(record, f"Lines that could not be written here: {self._lost}")
+                self._lost = 0
             self._write(record)
+        except Exception:  # noqa: BLE001 -- boundary: a log that cannot be written ends nothing
+            self._lost += 1
+            if self._lost == 1:
+                self.handleError(record)
+            return
+        try:
             if 0 < self._limit_bytes < self._size_bytes:
                 self._rotate(record)
-        except Exception:  # noqa: BLE001 -- boundary: a log that cannot be written ends nothing
+        except Exception:  # noqa: BLE001 -- boundary: as above
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's name
-        """Say on standard error, in one line, that a line is lost."""
+        """Say on standard error, in one line, what went wrong, and with which line."""
         problem = sys.exc_info()[1]
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"{self._path}: {problem}: {record.getMessage()}\n")

@@ -148,6 +148,32 @@ def test_a_log_whose_name_was_taken_away_has_it_again_with_the_next_rotation(
     assert "back\n" in "".join(path.read_text() for path in tmp_path.glob("x.log*"))
 
 
+class Full:
+    """A file on a disk without room."""
+
+    def write(self, line: bytes) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_lines_that_cannot_be_written_are_said_once_and_counted(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = make()
+    say(handler, "before")
+    with monkeypatch.context() as patch:
+        patch.setattr(handler, "_file", Full())
+        for number in range(1000):
+            say(handler, f"lost {number}")
+    say(handler, "after")
+    say(handler, "and on")
+
+    said = f"{tmp_path / 'x.log'}: [Errno 28] No space left on device: lost 0\n"
+    assert capsys.readouterr().err == said
+    lines = (tmp_path / "x.log").read_text().splitlines()
+    counted = "Lines that could not be written here: 1000"
+    assert [line.strip() for line in lines] == ["before", counted, "after", "and on"]
+
+
 def refuse(*_: object) -> NoReturn:
     raise OSError(errno.EMFILE, "Too many open files")
 
