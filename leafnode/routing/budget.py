@@ -7,6 +7,10 @@ and whoever floods comes round to itself. Truth: docs/memory.md.
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
 
 class Budget:
     """What all caches of one kind may hold together."""
@@ -68,3 +72,49 @@ class Share:
     def drop(self) -> None:
         """Let go of all entries."""
         raise NotImplementedError
+
+
+class SharedLists(Generic[Item]):
+    """Long lists that several entries of a cache have in common: each counts once, for as long as
+    one of them uses it.
+    """
+
+    __slots__ = ("_alike", "_used")
+
+    def __init__(self) -> None:
+        self._used: dict[int, tuple[list[Item], int]] = {}  # by identity, with how many use it
+        self._alike: dict[tuple[int, int, int], list[Item]] = {}  # one of those with such ends
+
+    def use(self, items: list[Item]) -> int:
+        """Note that one more entry uses a list; return how many items are held more for it."""
+        _, uses = self._used.get(id(items), (items, 0))
+        self._used[id(items)] = items, uses + 1
+        return 0 if uses else len(items)
+
+    def alike(self, items: list[Item]) -> list[Item]:
+        """Return a list of the same items that is in use, or else this one."""
+        key = _ends(items)
+        known = self._alike.get(key)
+        if known == items:
+            return known
+        self._alike[key] = items
+        return items
+
+    def release(self, items: list[Item]) -> int:
+        """Note that an entry uses a list no more; return how many items are held less for it."""
+        _, uses = self._used[id(items)]
+        if uses > 1:
+            self._used[id(items)] = items, uses - 1
+            return 0
+        del self._used[id(items)]
+        if self._alike.get(_ends(items)) is items:
+            del self._alike[_ends(items)]
+        return len(items)
+
+    def clear(self) -> None:
+        self._used.clear()
+        self._alike.clear()
+
+
+def _ends(items: list[Item]) -> tuple[int, int, int]:
+    return len(items), id(items[0]), id(items[-1])

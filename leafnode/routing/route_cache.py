@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import ROUTES_BYTES_MAX
-from leafnode.routing.budget import Share
+from leafnode.routing.budget import Share, SharedLists
 from leafnode.routing.sublist import WIDE, size_of_match
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class RouteCache(Share):
         super().__init__(budget, ROUTES_BYTES_MAX)
         self.plain: dict[bytes, Route] = {}
         self.with_header: dict[bytes, Route] = {}
-        # Lists of many subscriptions that several of the routes share: each counts once.
-        self._wide: dict[int, list[Subscription]] = {}
+        self._wide: SharedLists[Subscription] = SharedLists()  # those of many that they share
 
     def keep(self, subject: bytes, route: Route) -> None:
         """Keep a route instead of the one that was there, unless it is too large for that."""
@@ -43,12 +42,13 @@ class RouteCache(Share):
         wide = _SUB_BYTES * len(plain) if len(plain) >= WIDE else 0
         if not self.make_room(size + wide):
             return
+        if wide:
+            size += _SUB_BYTES * self._wide.use(plain)
         before = routes.get(subject)
         if before is not None:
             size -= _size_of(before)
-        if wide and id(plain) not in self._wide:
-            self._wide[id(plain)] = plain
-            size += wide
+            if len(before.match.plain) >= WIDE:
+                size -= _SUB_BYTES * self._wide.release(before.match.plain)
         routes[subject] = route
         self.hold(size)
 

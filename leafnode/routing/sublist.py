@@ -22,7 +22,7 @@ from leafnode.limits import (
     WALK_WORK,
 )
 from leafnode.protocol.subject import is_literal, is_routable
-from leafnode.routing.budget import Budget, Share
+from leafnode.routing.budget import Budget, Share, SharedLists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,7 +184,7 @@ class Sublist(Share):
         self._cache: dict[bytes, Match] = {}
         self._below: dict[tuple[bytes, int], Match | None] = {}  # see `find_below`
         self._below_bytes = 0
-        self._wide: dict[tuple[int, int, int], list[Subscription]] = {}  # see `_shared`
+        self._wide: SharedLists[Subscription] = SharedLists()  # long ones of several results
         self._seen = bytearray()  # see `look_once`
         self.turn = 0  # where the groups of the next result begin
         self.generation = 0
@@ -291,7 +291,10 @@ class Sublist(Share):
             match = self._cache.pop(subject, None)
             if match is not None:
                 match.generation = _SPOILED
-                self.hold(-size_of_match(match) - len(subject))
+                size = size_of_match(match) + len(subject)
+                if len(match.plain) >= WIDE:
+                    size += _SUB_BYTES * self._wide.release(match.plain)
+                self.hold(-size)
             return
         if self._cache or self._below:
             self.empty()
@@ -319,24 +322,12 @@ class Sublist(Share):
         if not self.make_room(size + _SUB_BYTES * len(plain)):
             self.empty()
         if len(plain) >= WIDE:
-            size += self._share(match)
+            match.plain = self._wide.alike(plain)
+            size += _SUB_BYTES * self._wide.use(match.plain)
         match.generation = self.generation
         self._cache[subject] = match
         self.hold(size)
         return match
-
-    def _share(self, match: Match) -> int:
-        """Let a result have the list of another one that is the same; return the bytes of one that
-        is new.
-        """
-        plain = match.plain
-        key = (len(plain), id(plain[0]), id(plain[-1]))
-        known = self._wide.get(key)
-        if known == plain:
-            match.plain = known
-            return 0
-        self._wide[key] = plain
-        return _SUB_BYTES * len(plain)
 
     @property
     def changes(self) -> int:
@@ -381,16 +372,21 @@ class Sublist(Share):
     def _look_below(self, parent: bytes, depth: int) -> Match | None:
         found: list[Subscription] = []
         level = [self._root]
+        walked = 0  # nodes beyond one a token
         for token in parent.split(b"."):
             found += [sub for node in level if node.full for sub in node.full.subs]
             below = [child for node in level for child in (node.literals.get(token), node.star)]
             level = [node for node in below if node is not None]
+            walked += max(0, len(level) - 1)
         for _ in range(depth):
             if any(node.literals for node in level):
+                self._pay(walked, 0)
                 return None
             found += [sub for node in level if node.full for sub in node.full.subs]
             level = [node.star for node in level if node.star is not None]
+            walked += max(0, len(level) - 1)
         found += [sub for node in level for sub in node.subs]
+        self._pay(walked, len(found))
         return Match(self.generation, *self._split(found))
 
     def find(self, subject: bytes) -> Match:
@@ -466,16 +462,23 @@ class Sublist(Share):
             walked += index
             node, index = branches.pop()
             walked -= index
-        if walked and self._payer is not None:
-            self._payer.work_left -= WALK_WORK * (walked + index)
+        if walked:
+            walked += index
         if found and not is_routable(subject):
             found = []
         literal = self._literals.get(subject)
         if literal is not None:
             found += literal
-        if len(found) > _FOUND_FREE and self._payer is not None:
-            self._payer.work_left -= FOUND_WORK * len(found)
+        if walked or len(found) > _FOUND_FREE:
+            self._pay(walked, len(found))
         return self._split(found) if self._queued else (found, [])
+
+    def _pay(self, walked: int, found: int) -> None:
+        """Count nodes that were walked beside the straight way, and what was found, as work."""
+        if self._payer is not None:
+            if found > _FOUND_FREE:
+                self._payer.work_left -= FOUND_WORK * found
+            self._payer.work_left -= WALK_WORK * walked
 
     def _split(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]]:
         """Tell plain subscriptions from members of groups."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.routing.budget import Budget, Share
+from leafnode.routing.budget import Budget, Share, SharedLists
 
 MOST, EACH = 1000, 400
 
@@ -76,3 +76,26 @@ def test_whatever_is_added_both_bounds_hold_and_everything_is_counted(
         caches[number].add(size)
         assert budget.held_bytes == sum(sum(cache.sizes) for cache in caches) <= MOST
         assert all(sum(one.sizes) == one.held_bytes <= EACH for one in caches)
+
+
+def test_a_long_list_counts_once_while_it_is_used() -> None:
+    lists: SharedLists[bytes] = SharedLists()
+    one, same = [b"x", b"y"], [b"x", b"y"]
+    same[:] = one
+
+    assert lists.alike(one) is one
+    assert [lists.use(one), lists.use(one)] == [2, 0]
+    assert lists.alike(same) is one
+    assert [lists.release(one), lists.release(one)] == [0, 2]
+    assert lists.alike(same) is same
+
+
+def test_lists_with_the_same_ends_are_told_apart() -> None:
+    lists: SharedLists[bytes] = SharedLists()
+    first, last = b"first", b"last"
+    one, other = [first, b"1", last], [first, b"2", last]
+
+    used = [lists.use(lists.alike(one)), lists.use(lists.alike(other))]
+    assert lists.alike(other) is other
+
+    assert (used, lists.release(one), lists.release(other)) == ([3, 3], 3, 3)

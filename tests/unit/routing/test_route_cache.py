@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.limits import MAX_CONTROL_LINE_BYTES, ROUTES_ALL_BYTES_MAX, ROUTES_BYTES_MAX
+from leafnode.routing.sublist import WIDE
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
@@ -145,3 +146,21 @@ def test_who_shows_its_lines_alike_gets_the_same_bytes() -> None:
         *[b"MSG s.1 7 2\r\nhi\r\n" * 3] * 3,
         b"MSG s.1 8 2\r\nhi\r\n" * 3,
     ]
+
+
+def test_a_route_that_is_replaced_lets_go_of_its_long_list() -> None:
+    world = account()
+    publisher, reader = FakePeer(world), FakePeer(world, 9)
+    reader.flush = reader.take
+    cache = cache_of(publisher)
+    held = []
+    for round_ in range(5):
+        sids = range(round_ * WIDE, (round_ + 1) * WIDE)
+        subs = [reader.subscribe(b"s.*", b"%02d" % sid) for sid in sids]
+        publish(publisher, [b"s.a"])
+        held.append((cache.held_bytes, len(cache._wide._used)))
+        for sub in subs:
+            world.remove(sub)
+
+    assert held == [held[0]] * 5
+    assert held[0][1] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,9 +12,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from leafnode.limits import BELOW_CACHE_MAX, MATCHES_BYTES_MAX, SEEN_SUBJECTS, WALK_WORK
 from leafnode.routing.peer import Kind, Outbox, Peer
-from leafnode.routing.sublist import Sublist
+from leafnode.routing.sublist import WIDE, Sublist, size_of_match
 from leafnode.routing.subscription import Subscription
 from tests.oracle import matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOKENS = st.sampled_from([b"a", b"b", b"c", b"*x"])
 SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(b".".join)
@@ -406,3 +410,82 @@ def test_a_walk_with_many_branches_is_work_of_the_turn() -> None:
     nodes = 2 ** (depth + 1) - 2
     assert WALK_WORK * nodes <= branching <= 2 * WALK_WORK * nodes
     assert before - payer.work_left == branching, "one path is no work beside its message"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "look"),
+    [
+        (b"_INBOX.", lambda sublist, subject: sublist.find_inbox(subject)),
+        (b"_INBOX.", lambda sublist, subject: sublist.find_below(subject.rpartition(b".")[0])),
+        (b"$JS.ACK.", lambda sublist, subject: sublist.look_once(subject + b".1.1.1.1")),
+    ],
+)
+def test_a_walk_to_what_is_below_is_work_of_the_turn_too(
+    prefix: bytes, look: Callable[[Sublist, bytes], object]
+) -> None:
+    payer = Outbox(lambda: None)
+    sublist = Sublist(payer)
+    depth = 8
+    for tokens in product([b"*", b"a"], repeat=depth):
+        sublist.insert(subscription(prefix + b".".join([*tokens, b"z", b"z"])))
+    before = payer.work_left
+
+    look(sublist, prefix + b"a." * depth + b"q")
+    branching = before - payer.work_left
+    look(sublist, prefix + b"b." * depth + b"q")
+
+    nodes = 2 ** (depth + 1) - 4 * depth  # one a token is free
+    assert WALK_WORK * nodes <= branching <= 4 * WALK_WORK * nodes
+    assert before - payer.work_left == branching, "one path is no work beside its message"
+
+
+def recount(sublist: Sublist) -> int:
+    """What the results that are cached take, with each long list once."""
+    cached = sublist._cache.items()
+    lists = {id(one.plain): one.plain for _, one in cached if len(one.plain) >= WIDE}
+    sizes = sum(size_of_match(match) + len(subject) for subject, match in cached)
+    return sizes + 8 * sum(map(len, lists.values()))
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("sub"), st.sampled_from([b"a", b"b", b"c.d"]), st.integers(1, 40)),
+            st.tuples(st.just("unsub"), st.sampled_from([b"a", b"b", b"c.d"]), st.integers(1, 40)),
+            st.tuples(st.just("match"), st.sampled_from([b"a", b"b", b"c.d", b"e"]), st.just(0)),
+            st.tuples(st.just("wide"), st.sampled_from([b">", b"*"]), st.integers(1, 20)),
+        ),
+        max_size=30,
+    )
+)
+def test_long_lists_are_held_while_a_result_has_them(steps: list[tuple[str, bytes, int]]) -> None:
+    sublist = Sublist()
+    there: dict[bytes, list[Subscription]] = {}
+    for what, subject, count in steps:
+        if what == "match":
+            sublist.match(subject)
+        elif what == "unsub":
+            for sub in there.pop(subject, [])[:count]:
+                sublist.remove(sub)
+        else:
+            subs = [subscription(subject) for _ in range(count)]
+            for sub in subs:
+                sublist.insert(sub)
+            there.setdefault(subject, []).extend(subs)
+        assert sublist.held_bytes == recount(sublist)
+        used = {id(match.plain) for match in sublist._cache.values()}
+        assert all(key in used for key in sublist._wide._used)
+
+
+def test_a_result_that_is_spoiled_keeps_no_subscription() -> None:
+    sublist = Sublist()
+    for _ in range(3):
+        subs = [subscription(b"a") for _ in range(WIDE)]
+        for sub in subs:
+            sublist.insert(sub)
+        sublist.match(b"a")
+        assert len(sublist._wide._used) == 1
+        for sub in subs:
+            sublist.remove(sub)
+
+        assert (sublist.held_bytes, sublist._wide._used, sublist._wide._alike) == (0, {}, {})

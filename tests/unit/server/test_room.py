@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from leafnode.config.options import JetStreamOptions
@@ -11,6 +11,8 @@ from leafnode.server.room import disk_bytes, memory_bytes, with_room
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_what_is_not_configured_is_three_quarters_of_what_there_is() -> None:
@@ -40,9 +42,11 @@ def test_a_control_group_counts_where_it_has_less(tmp_path: Path) -> None:
     assert [*seen, memory_bytes(tmp_path / "none")] == [123456789, machine, machine, machine]
 
 
-def test_what_is_stored_is_room_too(tmp_path: Path) -> None:
+def test_what_is_stored_is_room_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(bytes(1 << 20))
-    free = shutil.disk_usage(tmp_path).free
+    (tmp_path / "b").write_bytes(bytes(5))
+    disk = SimpleNamespace(f_bavail=3, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
 
-    assert abs(disk_bytes(tmp_path) - free - (1 << 20)) < 1 << 30
+    assert disk_bytes(tmp_path) == 3 * 4096 + (1 << 20) + 5
     assert disk_bytes(tmp_path / "none") == 0
