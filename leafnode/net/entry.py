@@ -186,11 +186,11 @@ class Entrance:
                 address = next(iter(self._waiting))
                 of_address = self._waiting.pop(address)
                 entry = of_address[0]
-                has_begun = False
-                if entry.is_ready():
-                    has_begun = self._admit_handshake(entry, address)
-                    is_full = not has_begun
-                if not is_full:
+                is_ready = entry.is_ready()
+                has_begun = is_ready and self._admit_handshake(entry, address)
+                if is_ready and not has_begun:
+                    is_full = True
+                else:
                     of_address.popleft()
                 if of_address:
                     self._waiting[address] = of_address

@@ -207,3 +207,23 @@ def test_who_shares_an_address_with_an_attacker_comes_in(world: World) -> None:
     world.clock.advance(30 * NS_PER_S)
 
     assert len(world.through) == 10
+
+
+@pytest.mark.parametrize("gone", [0, 1, 5])
+def test_who_has_gone_while_it_waited_keeps_nobody_behind_it(world: World, gone: int) -> None:
+    for _ in range(HANDSHAKES + 2):  # as many begin and never end, two more wait
+        holds = Attempt(Mute(world, "10.6.6.6"))
+        world.entrance.admit(holds, "10.6.6.6")
+        holds._says_hello()
+    world.clock.advance(100 * NS_PER_MS)
+    for _ in range(gone):
+        dead = Attempt(Mute(world, "10.0.0.1"))
+        world.entrance.admit(dead, "10.0.0.1")
+        dead._says_hello()
+        dead._over = True
+        world.entrance.leave(dead)
+
+    Client(world, "10.0.0.1", thinks_ns=NS_PER_MS).comes()
+    world.clock.advance(100 * NS_PER_MS)
+
+    assert len(world.through) == 1
