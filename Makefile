@@ -12,7 +12,7 @@ EXAMPLES ?= 2000
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test fmt lint types layers fw-test kill9 powercut bitflip failing model uplink-year bench suite suite-c package check clean
+.PHONY: help setup run demo test scenarios fmt lint types layers fw-test kill9 powercut bitflip failing model uplink-year bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,11 @@ run: $(VENV)/.run ## run the gateway with configs/leafnode.conf (Ctrl-C stops it
 demo: $(VENV)/.demo ## a sensor's readings through two outages to a real NATS hub, under a minute
 	@$(BIN)/python -m tests.demo
 
-test: $(VENV)/.dev ## all tests
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## all tests but the scenarios
+	@$(BIN)/python -m pytest --ignore=tests/interop/scenarios
+
+scenarios: $(VENV)/.dev ## edges of clusters and superclusters of real nats-servers, through partitions and kills; 4 minutes
+	@$(BIN)/python -m pytest tests/interop/scenarios
 
 fmt: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
