@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.port import OpenSerial
     from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
-    from leafnode.config.options import SerialOptions, SerialPort
+    from leafnode.config.serial_options import SerialOptions, SerialPort
     from leafnode.routing.account import Account
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from leafnode import limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.config.options import SerialPort
+    from leafnode.config.serial_options import SerialPort
 
 
 class OpenPort(Protocol):

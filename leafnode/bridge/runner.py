@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.port import OpenPort, OpenSerial
     from leafnode.bridge.reading import Event, Receipt
     from leafnode.clock import Clock, Timer
-    from leafnode.config.options import SerialPort
+    from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.config import blocks, convert, leafnodes, monitoring, process, taken
+from leafnode.config import blocks, convert, leafnodes, monitoring, process, serial, taken
 from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_system, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
@@ -277,7 +277,7 @@ _TOP: Final = Block(
         Row(("store",), "store", blocks.store),
         Row(("leafnodes", "leaf"), "leafnodes", leafnodes.leafnodes),
         Row(("uplink",), "uplinks", uplinks),
-        Row(("serial",), "serial", blocks.serial),
+        Row(("serial",), "serial", serial.serial),
         *process.ROWS,
     ),
     taken=taken.TOP,

@@ -15,6 +15,7 @@ from leafnode.protocol.leaf_compression import NO_COMPRESSION, Compression
 if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
     from leafnode.config.listener_options import LeafListener, ListenerTls, Websocket
+    from leafnode.config.serial_options import SerialOptions
 
 GLOBAL_ACCOUNT: Final = "$G"
 SYSTEM_ACCOUNT: Final = "$SYS"  # what it is called where nobody names it
@@ -312,36 +313,6 @@ class UplinkOptions:
     remote: str = ""
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
     budget: UplinkBudget = UplinkBudget()
-
-
-@dataclass(frozen=True, slots=True)
-class SerialPort:
-    """One entry of `serial { ports }`.
-
-    `subject` may use {port}, {device} and {name}; `framing` is line or link, `codec` text, json or
-    csv. `fields` names the columns of csv. `stream`: only this stream's PubAck counts as stored
-    (empty: whichever stream captures the subject). `keep_first`: the bytes before the first line
-    end after the port was opened are a whole reading, not the tail of one.
-    """
-
-    device: str
-    name: str
-    subject: str
-    baud: int = 115_200
-    framing: str = "line"
-    codec: str = "text"
-    fields: tuple[str, ...] = ()
-    max_frame_bytes: int = limits.LINE_FRAME_BYTES_MAX
-    stream: str = ""
-    keep_first: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SerialOptions:
-    """`serial { … }`."""
-
-    ports: tuple[SerialPort, ...] = ()
-    account: str = "$G"
 
 
 class Idle(NamedTuple):

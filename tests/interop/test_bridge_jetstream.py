@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
-from leafnode.config.options import SerialOptions, SerialPort
+from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
 from leafnode.jetstream.jetstream import AccountJetStream
 from leafnode.link.device import DeviceSession

@@ -18,7 +18,7 @@ import pytest
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, SystemClock
-from leafnode.config.options import SerialOptions, SerialPort
+from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.link.device import DeviceSession
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 

@@ -19,7 +19,7 @@ import nats.js.errors
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
-from leafnode.config.options import SerialPort
+from leafnode.config.serial_options import SerialPort
 from tests.hub.process import Hub, nats_server_path
 from tests.interop.edge import until
 from tests.interop.gateway import Gateway, running_gateway

@@ -76,6 +76,7 @@ def test_every_module_has_its_unit_test() -> None:
         "config/account_options.py",
         "config/listener_options.py",
         "config/options.py",
+        "config/serial_options.py",
         "net/transport.py",
         "server/account_views.py",
         "server/features.py",

@@ -15,7 +15,7 @@ from leafnode.bridge.codecs.text import encode_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.config.options import SerialPort
+    from leafnode.config.serial_options import SerialPort
 
     Codec = Callable[[bytes], bytes]
 

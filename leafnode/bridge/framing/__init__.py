@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.bridge.reading import Framing
-    from leafnode.config.options import SerialPort
+    from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:
     # Besides the options: a msg_id prefix that is unique for the port and this start of the

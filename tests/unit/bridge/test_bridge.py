@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
-from leafnode.config.options import SerialOptions, SerialPort
+from leafnode.config.serial_options import SerialOptions, SerialPort
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine, FakePort

@@ -11,7 +11,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.bridge.port import PortGone, open_pyserial
-from leafnode.config.options import SerialPort
+from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

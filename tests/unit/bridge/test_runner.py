@@ -18,7 +18,7 @@ from leafnode.link.device import DeviceSession
 from tests.unit.bridge.world import World, line_port, run
 
 if TYPE_CHECKING:
-    from leafnode.config.options import SerialPort
+    from leafnode.config.serial_options import SerialPort
     from leafnode.routing.subscription import Delivery
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.bridge.port import PortGone
 from leafnode.bridge.runner import BridgeSeams, PortRunner
-from leafnode.config.options import SerialPort
+from leafnode.config.serial_options import SerialPort
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 

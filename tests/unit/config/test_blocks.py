@@ -1,4 +1,4 @@
-"""jetstream, serial. Keys as nats-server 2.15.1 has them."""
+"""jetstream. Keys as nats-server 2.15.1 has them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.config.bind import bind
-from leafnode.config.options import (
-    JetStreamLimits,
-    JetStreamOptions,
-    Options,
-    SerialOptions,
-    SerialPort,
-)
+from leafnode.config.options import JetStreamLimits, JetStreamOptions, Options
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
-
-DEVICE = "/dev/serial/by-id/usb-1"
 
 
 def options(text: str) -> Options:
@@ -27,9 +19,6 @@ def refused(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         options(text)
     return str(caught.value).removeprefix("x.conf:")
-
-
-# --- jetstream
 
 
 @pytest.mark.parametrize("text", ["true", "enabled", '"enable"', "on", "{}", "{enabled: true}"])
@@ -102,83 +91,3 @@ def test_jetstream_has_limits_for_all_accounts() -> None:
 )
 def test_a_jetstream_block_is_checked(text: str, error: str) -> None:
     assert error in refused(f"jetstream: {text}")
-
-
-# --- serial
-
-
-def test_a_serial_port_has_all_its_keys() -> None:
-    serial = options(
-        f"""jetstream: on
-        serial {{ account: "$G", ports [
-          {{ device: "{DEVICE}", name: scale, subject: "r.{{port}}" }}
-          {{ device: "/dev/ttyACM0", name: press, subject: "r.{{port}}.{{device}}.{{name}}",
-             baud: 9600, framing: link, codec: json, max_frame: 2KB, stream: R }}
-          {{ device: "/dev/ttyS1", name: csv, subject: r.csv, codec: csv, fields: [a, b],
-             keep_first: true }}
-        ] }}"""
-    ).serial
-
-    assert serial == SerialOptions(
-        (
-            SerialPort(DEVICE, "scale", "r.{port}"),
-            SerialPort(
-                "/dev/ttyACM0",
-                "press",
-                "r.{port}.{device}.{name}",
-                baud=9600,
-                framing="link",
-                codec="json",
-                max_frame_bytes=2048,
-                stream="R",
-            ),
-            SerialPort(
-                "/dev/ttyS1", "csv", "r.csv", codec="csv", fields=("a", "b"), keep_first=True
-            ),
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("name: a, subject: b", "serial.ports[0]: expected device"),
-        ("device: a, subject: b", "serial.ports[0]: expected name"),
-        ("device: a, name: b", "serial.ports[0]: expected subject"),
-        ("device: a, name: 'b.c', subject: d", "ports[0].name: expected a port name without"),
-        ("device: a, name: b, subject: 'c.*'", "ports[0].subject: expected a subject without wild"),
-        ("device: a, name: b, subject: 'c.{name}'", "ports[0].subject: {device} and {name} need"),
-        ("device: a, name: b, subject: c, baud: 0", "baud: expected a baud rate from 1 to"),
-        (
-            "device: a, name: b, subject: c, framing: slip",
-            'framing: expected line or link, got "slip"',
-        ),
-        ("device: a, name: b, subject: c, codec: xml", "codec: expected text or json or csv"),
-        ("device: a, name: b, subject: c, codec: csv", "expected fields, the names of the columns"),
-        ("device: a, name: b, subject: c, fields: [x]", "fields: expected codec csv beside fields"),
-        (
-            "device: a, name: b, subject: c, codec: csv, fields: [x, x]",
-            'the field "x" stands twice',
-        ),
-        ("device: a, name: b, subject: c, max_frame: 0", "max_frame: expected a size from 1 to"),
-        (
-            "device: a, name: b, subject: c, framing: link, keep_first: true",
-            "keep_first: expected framing line",
-        ),
-        (
-            "device: a, name: b, subject: c}, {device: a, name: d, subject: e",
-            'serial.ports[1]: the device "a" stands twice',
-        ),
-        (
-            "device: a, name: b, subject: c}, {device: d, name: b, subject: e",
-            'serial.ports[1]: the name "b" stands twice',
-        ),
-    ],
-)
-def test_a_serial_port_is_checked(text: str, error: str) -> None:
-    assert error in refused(f"serial {{ ports [ {{ {text} }} ] }}")
-
-
-def test_a_serial_block_needs_ports() -> None:
-    assert "serial: expected ports" in refused("serial {}")
-    assert "serial.ports: expected at least one port" in refused("serial { ports: [] }")
