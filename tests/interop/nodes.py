@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import nats
 import nats.errors
 
+from tests.hub.old import old_server_path
 from tests.hub.process import Hub, free_ports
 from tests.interop.barrier import settled
 from tests.interop.edge import until
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-OURS, REAL = "ours", "real"
+OURS, REAL, OLD = "ours", "real", "old"
 PATIENCE_S = 30.0
 CONNECTS = 3
 
@@ -61,6 +62,8 @@ def running(
         node = OurNode(directory, config, leafnodes)
     else:
         node = Hub(directory, config, leafnodes=leafnodes)
+        if kind == OLD:
+            node.program = old_server_path() or "the nats-server 2.9 of Debian"
     node.start()
     try:
         yield node
