@@ -182,7 +182,7 @@ class ApiMachine(TwoWorlds, StreamRules):
         self.pass_time(1)  # positions are written a moment later
         for world in self.worlds():
             world.restart()
-        self.s.restart()
+        self.s.reread()
         self.pass_time(5)  # until the mirror asks again
 
     @rule(letter=letters, kind=st.sampled_from(sorted(LOST)), code=codes)

@@ -156,7 +156,6 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         super().__init__()
         self.before = limits.PURGE_TURN_MSGS
         limits.PURGE_TURN_MSGS = TURN  # type: ignore[misc]
-        self.starts = 0
 
     def teardown(self) -> None:
         limits.PURGE_TURN_MSGS = self.before  # type: ignore[misc]
@@ -204,7 +203,6 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
                 break
             self.follow([(ops, answers)])
         self.disk.die()
-        self.starts += 1
         self.wait()
         self.memory.restart()
         self.wait()
@@ -259,12 +257,7 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         return world.request(one.reply.decode(), b"+ACK")
 
     def ask(self, world: World, op: Op) -> list[Msg]:
-        headers = dict(op.headers)
-        if (
-            "Nats-Msg-Id" in headers
-        ):  # in memory, those of removed messages are forgotten by a start
-            headers["Nats-Msg-Id"] += f".{self.starts}"
-        return world.request(op.subject, op.body, headers=headers or None)
+        return world.request(op.subject, op.body, headers=dict(op.headers) or None)
 
     def told(self, answers: list[Msg]) -> Any:
         """What matters of an answer; None: there is none."""

@@ -38,6 +38,16 @@ TINY: Final = StoreBounds(
 UNLIKE: Final = {"bytes", "active"}
 
 
+class Lasting(World):
+    """A server in memory whose duplicate windows outlive a start, as they do on disk."""
+
+    def restart(self) -> None:
+        windows = {name: stream.dedupe for name, stream in self.js.streams.items()}
+        super().restart()
+        for name, window in windows.items():
+            self.js.streams[name].dedupe = window
+
+
 class TwoWorlds:
     """Both servers, on a store that is thrown away at the end."""
 
@@ -46,7 +56,7 @@ class TwoWorlds:
         self.root = Path(tempfile.mkdtemp(prefix="leafnode-api-"))
         self.disk = RealWorld(self.root, TINY)
         store: Any = MemoryStore()
-        self.memory = World(store=store)
+        self.memory = Lasting(store=store)
 
     def teardown(self) -> None:
         self.disk.disk_world.close()

@@ -253,7 +253,8 @@ class ServersMachine(StreamRules):
         self.settled()
         for server in self.servers:
             server.restart()
-        self.s.restart()
+        self.doubtful |= self.s.ids_of_removed()  # nats-server forgets them, we do not
+        self.s.reread()
 
     # --- the comparison
 

@@ -82,11 +82,10 @@ class Stream:
         for one in self.messages:
             one.ended = self.of(one.subject)[-1] is not one
 
-    def restart(self) -> None:
-        """As on nats-server: the window is read back, too, from the messages that are there."""
-        self.reread()
+    def ids_of_removed(self) -> set[str]:
+        """Return what nats-server forgets at a start: its window is read from what is there."""
         stored = {one.seq for one in self.messages}
-        self.ids = {name: seq for name, seq in self.ids.items() if seq in stored}
+        return {name for name, seq in self.ids.items() if seq not in stored}
 
     def all_ages(self) -> None:
         """Every time to live passes, those of markers and of what schedules send included."""
