@@ -10,8 +10,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.bridge.port import open_pyserial
 from leafnode.bridge.runner import BridgeSeams, PortRunner
+from leafnode.bridge.transports.tty import open_pyserial
 from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 

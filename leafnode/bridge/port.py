@@ -1,19 +1,12 @@
 """A serial port as the bridge needs it: a descriptor that is read and written without blocking.
 
-Knows the operating system; not what the bytes mean. Opening and closing may block, so both belong
-into a worker thread. Truth: pyserial 3.5 serialposix.py, termios(3).
+Knows no operating system: how a port is opened is in `transports/`. Opening and closing may block,
+so both belong into a worker thread.
 """
 
 from __future__ import annotations
 
-import os
-import termios
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
-
-import serial
-
-from leafnode import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +17,15 @@ if TYPE_CHECKING:
 class OpenPort(Protocol):
     """A port that is open. A read or write that finds it gone raises OSError."""
 
+    @property
+    def path(self) -> str:
+        """What was opened, such as /dev/ttyUSB0: the name of now."""
+        ...
+
+    def describe(self) -> str:
+        """Return how it was opened, as `key=value` words for the log."""
+        ...
+
     def fileno(self) -> int: ...
 
     def read(self) -> bytes:
@@ -31,7 +33,14 @@ class OpenPort(Protocol):
         ...
 
     def write(self, data: bytes) -> int:
-        """Give the kernel what it takes of `data` now and return how much that was."""
+        """Take what can be taken of `data` now and return how much that was.
+
+        Whoever calls again begins with the rest.
+        """
+        ...
+
+    def write_pause_ns(self) -> int:
+        """For how long a write is useless; 0: until the descriptor is writable."""
         ...
 
     def close(self) -> None:
@@ -45,59 +54,3 @@ if TYPE_CHECKING:
 
 class PortGone(OSError):  # noqa: N818 -- a condition, named as people say it
     """The device was unplugged, or its other end hung up."""
-
-
-class _KeepInput(serial.Serial):
-    """pyserial's port, opened without throwing away what the kernel received before.
-
-    `open` discards the input (serialposix.py `_reset_input_buffer`). A sensor that only talks would
-    lose what it said while the gateway was restarting, where the kernel had kept it.
-    """
-
-    def _reset_input_buffer(self) -> None:
-        """Keep what is there."""
-
-
-class PySerialPort:
-    """Implements OpenPort by pyserial."""
-
-    def __init__(self, options: SerialPort) -> None:
-        try:
-            # exclusive: flock, so that a second gateway or a second entry does not steal bytes.
-            # inter_byte_timeout=0 makes pyserial set VMIN=1: a read of nothing is then EAGAIN, and
-            # an empty one means that the line is gone. With its usual VMIN=0 the two look the same.
-            self._serial = _KeepInput(
-                options.device, options.baud, exclusive=True, inter_byte_timeout=0
-            )
-        except termios.error as err:  # not an OSError: unplugged between open and tcsetattr
-            raise PortGone(*err.args) from err
-        self._fd = self._serial.fileno()
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def read(self) -> bytes:
-        try:
-            data = os.read(self._fd, limits.SERIAL_READ_BYTES)
-        except BlockingIOError:
-            return b""
-        if not data:
-            raise PortGone("the other end hung up")
-        return data
-
-    def write(self, data: bytes) -> int:
-        try:
-            return os.write(self._fd, data)
-        except BlockingIOError:
-            return 0
-
-    def close(self) -> None:
-        # close() waits up to 30 s for unsent bytes (closing_wait), which a gone device never takes.
-        with suppress(termios.error):
-            termios.tcflush(self._fd, termios.TCOFLUSH)
-        self._serial.close()
-
-
-def open_pyserial(options: SerialPort) -> OpenPort:
-    """Open the port. Blocks. Raises OSError, as pyserial's errors are, or ValueError."""
-    return PySerialPort(options)

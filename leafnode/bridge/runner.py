@@ -1,27 +1,26 @@
-"""The life of one port: open, read, publish, acknowledge; when it is lost, open it again.
+"""What is done with one port while it is open: read, publish, acknowledge.
 
-Knows all stages of one port and nothing of the other ports. Opening and closing run in a worker
-thread; reading and writing are one bounded call per turn of the loop. Truth: docs/serial.md.
+Knows all stages of one port and nothing of the other ports; `port_life` opens it. Reading and
+writing are one bounded call per turn of the loop. Truth: docs/serial.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
-from leafnode.bridge.aside import aside
 from leafnode.bridge.codecs import CODECS
 from leafnode.bridge.framing import FRAMINGS
 from leafnode.bridge.mapping import SubjectTemplate, device_pattern
+from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.publisher import Publication, Publisher
 from leafnode.bridge.reading import BadReading, DeviceHello, DeviceLog, Reading
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus, Seldom
-from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +55,6 @@ class PortRunner:
     def __init__(self, options: SerialPort, seams: BridgeSeams, *, inbox: bytes) -> None:
         self._options = options
         self._clock = seams.clock
-        self._open_serial = seams.open_serial
         self._max_payload_bytes = seams.max_payload_bytes
         self._framing = FRAMINGS[options.framing](
             options, f"{options.name}.{seams.boot}".encode(), self._wall_ms
@@ -83,15 +81,14 @@ class PortRunner:
         )
         self._asking = False
         self._port: OpenPort | None = None
-        self._lost: asyncio.Future[None] | None = None
         self._reading = False
         self._draining = False
         self._paused = False
-        self._said_closed = False
         self._out = b""
         self._timer: Timer | None = None
         self._last_byte_ns = self._clock.monotonic_ns()
-        self._last_error = ""
+        self._reopened = False  # the framing has not heard of it yet
+        self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
         self._pause_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
         self._device_log = Seldom(
             seams.clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX
@@ -100,15 +97,8 @@ class PortRunner:
     async def run(self) -> None:
         """Serve the port until cancelled."""
         self._publisher.start()
-        wait_ns = limits.PORT_REOPEN_NS
         try:
-            while True:
-                started_ns = self._clock.monotonic_ns()
-                await self._serve_once()
-                if self._clock.monotonic_ns() - started_ns >= limits.PORT_STABLE_NS:
-                    wait_ns = limits.PORT_REOPEN_NS
-                await self._wait(wait_ns)
-                wait_ns = min(2 * wait_ns, limits.PORT_REOPEN_MAX_NS)
+            await self.life.run()
         finally:
             self._resume.stop()
             self._publisher.stop()
@@ -120,10 +110,10 @@ class PortRunner:
         return PortStatus(
             name=self._options.name,
             device=self._options.device,
-            open=self._port is not None,
+            open=self.life.is_open,
             paused=self._paused,
             silent_ns=self._clock.monotonic_ns() - self._last_byte_ns,
-            last_error=self._publisher.last_error or self._last_error,
+            last_error=self._publisher.last_error or self.life.last_error,
             bytes_in=counts.bytes_in,
             frames=counts.frames,
             bad=counts.bad,
@@ -144,74 +134,15 @@ class PortRunner:
             open_failures=counters.open_failures,
         )
 
-    async def _serve_once(self) -> None:
-        """Open the port and serve it until it is lost."""
-        try:
-            port = await self._open()
-        except (OSError, ValueError) as err:
-            self._counters.open_failures += 1
-            self._say_closed("Serial port cannot be opened", err)
-            return
-        try:
-            await self._attend(port)
-        except OSError as err:
-            self._say_closed("Serial port lost", err)
-        except Exception as err:  # boundary: serial port
-            self._last_error = repr(err)
-            log.exception("Serial port failed: port=%s", self._options.name)
-
-    async def _open(self) -> OpenPort:
-        """Open it in a thread, for as long as the driver takes: a second attempt would wait too."""
-        opening = _Opening(self._open_serial, self._options)
-        try:
-            return await aside(opening.run, name=self._thread_name)
-        except asyncio.CancelledError:
-            # The thread cannot be stopped: it closes what nobody wants any more by itself.
-            port = opening.abandon()
-            if port is not None:
-                await self._close(port)
-            raise
-
-    async def _close(self, port: OpenPort) -> None:
-        """Close it in a thread; one that takes longer is left to that thread."""
-        closing = aside(port.close, name=self._thread_name)
-        _, pending = await asyncio.wait([closing], timeout=limits.PORT_CLOSE_TIMEOUT_NS / NS_PER_S)
-        if pending:
-            log.warning("Serial port does not close: port=%s", self._options.name)
-        elif (err := closing.exception()) is not None:
-            raise err
-
-    @property
-    def _thread_name(self) -> str:
-        return f"serial {self._options.name}"
-
-    async def _attend(self, port: OpenPort) -> None:
-        """Serve an open port. Raises what ended it."""
-        self._opened(port)
-        self._lost = asyncio.get_running_loop().create_future()
-        try:
-            self._guard(self._work)
-            await self._lost
-        finally:
-            self._let_go(port)
-            await self._close(port)
-
-    def _opened(self, port: OpenPort) -> None:
+    def opened(self, port: OpenPort) -> None:
+        """Begin to read and write it."""
         self._port = port
-        # Only a port that is read is seen to be lost, so the framing holds no whole reading here.
-        self._framing.opened(self._now_ms())
+        self._reopened = True
         self._out = b""
-        self._counters.opens += 1
-        self._last_error = ""
-        self._said_closed = False
-        log.info(
-            "Serial port opened: port=%s device=%s baud=%d",
-            self._options.name,
-            self._options.device,
-            self._options.baud,
-        )
+        self._guard(self._work)
 
-    def _let_go(self, port: OpenPort) -> None:
+    def closed(self, port: OpenPort) -> None:
+        """Read and write it no longer."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(port.fileno())
         loop.remove_writer(port.fileno())
@@ -219,30 +150,15 @@ class PortRunner:
         self._port = None
         self._reading = False
 
-    def _say_closed(self, what: str, err: Exception) -> None:
-        self._last_error = str(err)
-        if not self._said_closed:
-            self._said_closed = True
-            log.warning("%s: port=%s reason=%s", what, self._options.name, err)
-
-    async def _wait(self, delay_ns: int) -> None:
-        passed = asyncio.get_running_loop().create_future()
-        timer = self._clock.call_later(delay_ns, lambda: passed.set_result(None))
-        try:
-            await passed
-        finally:
-            timer.cancel()
-
     def _guard(self, step: Callable[[], None]) -> None:
         """Run one step of an event. What it raises ends this opening of the port, nothing else."""
         try:
             step()
         except Exception as err:  # boundary: serial port
-            if self._lost is None or self._lost.done():
-                log.exception("Serial port failed: port=%s", self._options.name)
-            else:
-                self._lost.set_exception(err)
+            if self.life.lose(err):
                 self._set_reading(on=False)
+            else:
+                log.exception("Serial port failed: port=%s", self._options.name)
 
     def _readable(self) -> None:
         self._guard(self._read)
@@ -269,6 +185,10 @@ class PortRunner:
         drained = self._drain()
         if self._port is None:
             return
+        if drained and self._reopened:
+            # Not before: what it holds of the last opening are whole readings.
+            self._reopened = False
+            self._framing.opened(self._now_ms())
         self._set_reading(on=drained)
         self._send()
 
@@ -346,7 +266,7 @@ class PortRunner:
 
     def _set_reading(self, *, on: bool) -> None:
         """Read the port, or leave its bytes with the kernel."""
-        if self._port is None or self._lost is None or (on and self._lost.done()):
+        if self._port is None or (on and self.life.is_ending):
             return
         loop = asyncio.get_running_loop()
         if on and not self._reading:
@@ -381,21 +301,26 @@ class PortRunner:
             if self._out:
                 break
         loop = asyncio.get_running_loop()
-        if self._out:
+        pause_ns = self._port.write_pause_ns() if self._out else 0
+        if self._out and not pause_ns:
             loop.add_writer(self._port.fileno(), self._writable)
         else:
             loop.remove_writer(self._port.fileno())
-        self._set_timer(self._framing.next_timeout_ms(self._now_ms()))
+        due_ms = self._framing.next_timeout_ms(self._now_ms())
+        delays_ns = [pause_ns] if pause_ns else []
+        if due_ms is not None:
+            delays_ns.append(due_ms * NS_PER_MS)
+        self._set_timer(min(delays_ns, default=None))
 
     def _writable(self) -> None:
         self._guard(self._send)
 
-    def _set_timer(self, delay_ms: int | None) -> None:
+    def _set_timer(self, delay_ns: int | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if delay_ms is not None:
-            self._timer = self._clock.call_later(delay_ms * NS_PER_MS, self._due)
+        if delay_ns is not None:
+            self._timer = self._clock.call_later(delay_ns, self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -406,30 +331,3 @@ class PortRunner:
 
     def _now_ms(self) -> int:
         return self._clock.monotonic_ns() // NS_PER_MS
-
-
-class _Opening:
-    """One attempt to open a port in a worker thread, which may outlive the wish for it."""
-
-    def __init__(self, open_serial: OpenSerial, options: SerialPort) -> None:
-        self._open_serial = open_serial
-        self._options = options
-        self._lock = threading.Lock()
-        self._port: OpenPort | None = None
-        self._abandoned = False
-
-    def run(self) -> OpenPort:
-        """Open it. In the worker thread."""
-        port = self._open_serial(self._options)
-        with self._lock:
-            self._port = port
-            abandoned = self._abandoned
-        if abandoned:
-            port.close()
-        return port
-
-    def abandon(self) -> OpenPort | None:
-        """Return the port if it is open already; the caller closes it. On the loop."""
-        with self._lock:
-            self._abandoned = True
-            return self._port

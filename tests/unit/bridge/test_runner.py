@@ -151,7 +151,7 @@ def test_a_port_that_cannot_be_opened_is_tried_with_growing_pauses_and_said_once
             assert world.runner.status().open_failures == attempt
             world.line.refusal = None if attempt == 8 else world.line.refusal
             world.clock.advance(1)
-            pause_ns = min(2 * pause_ns, limits.PORT_REOPEN_MAX_NS)
+            pause_ns = min(2 * pause_ns, limits.PORT_POLL_NS)
         await world.opened()
 
     run(world, story)
@@ -243,14 +243,14 @@ def test_stopping_closes_the_port_and_leaves_no_timer() -> None:
 def test_a_port_that_opens_after_the_stop_is_closed_by_its_thread() -> None:
     world = World(line_port())
     stopped, entered = threading.Event(), threading.Event()
-    open_line = world.runner._open_serial
+    open_line = world.runner.life._open_serial
 
     def open_slowly(options: SerialPort) -> object:
         entered.set()
         assert stopped.wait(10)
         return open_line(options)
 
-    world.runner._open_serial = open_slowly
+    world.runner.life._open_serial = open_slowly
 
     async def story(world: World) -> None:
         await world.until(entered.is_set)

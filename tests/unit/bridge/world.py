@@ -50,6 +50,14 @@ class FakePort:
         self._line = line
         self._socket = sock
 
+    path = "/dev/fake"
+
+    def describe(self) -> str:
+        return "baud=115200"
+
+    def write_pause_ns(self) -> int:
+        return 0
+
     def fileno(self) -> int:
         return self._socket.fileno()
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode import limits
-from leafnode.bridge.port import PortGone, open_pyserial
+from leafnode.bridge.port import PortGone
+from leafnode.bridge.transports.tty import open_pyserial
 from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:

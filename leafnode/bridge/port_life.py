@@ -1,0 +1,259 @@
+"""When a port is open: it is opened, lost, waited for, opened again, and lent to somebody.
+
+Knows nothing of what its bytes mean: `Served` does. Opening and closing run in a worker thread.
+Truth: docs/serial/ports.md, "Losing a port" and "Lending a port".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from leafnode import limits
+from leafnode.bridge.aside import aside
+from leafnode.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.port import OpenPort, OpenSerial
+    from leafnode.bridge.status import PortCounters
+    from leafnode.clock import Clock
+    from leafnode.config.serial_options import SerialPort
+
+log = logging.getLogger(__name__)
+
+
+class Served(Protocol):
+    """Who works with the port while it is open."""
+
+    def opened(self, port: OpenPort) -> None:
+        """Begin to use it. What it raises ends this opening."""
+        ...
+
+    def closed(self, port: OpenPort) -> None:
+        """Take the hands off its descriptor: it is closed next."""
+        ...
+
+
+class PortLife:
+    """One port of the configuration, for as long as the gateway runs."""
+
+    def __init__(
+        self,
+        options: SerialPort,
+        clock: Clock,
+        open_serial: OpenSerial,
+        served: Served,
+        counters: PortCounters,
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._open_serial = open_serial
+        self._served = served
+        self._counters = counters
+        self.is_open = False
+        self.path = ""  # of what is open, or was last
+        self.last_error = ""
+        self._ending: asyncio.Future[None] | None = None  # of this opening
+        self._waking: asyncio.Future[bool] | None = None  # of this pause
+        self._said_closed = False
+        self._lent_until_ns: int | None = None
+        self._lent: list[Callable[[], None]] = []  # who waits until the descriptor is closed
+
+    async def run(self) -> None:
+        """Open the port, again and again, until cancelled."""
+        wait_ns = limits.PORT_REOPEN_NS
+        while True:
+            await self._lending()
+            bound_ns = limits.PORT_REOPEN_MAX_NS
+            port = None
+            try:
+                port = await self._open()
+            except (OSError, ValueError) as err:
+                self._counters.open_failures += 1
+                if isinstance(err, FileNotFoundError):
+                    bound_ns = limits.PORT_POLL_NS
+                self._say_closed("Serial port cannot be opened", err)
+            if port is not None:
+                if self._lent_until_ns is not None:  # somebody asked for it meanwhile
+                    await self._close(port)
+                    continue
+                opened_ns = self._clock.monotonic_ns()
+                await self._serve(port)
+                if self._clock.monotonic_ns() - opened_ns >= limits.PORT_STABLE_NS:
+                    wait_ns = limits.PORT_REOPEN_NS
+            if self._lent_until_ns is not None:
+                continue
+            woken = await self._pause(min(wait_ns, bound_ns))
+            wait_ns = limits.PORT_REOPEN_NS if woken else min(2 * wait_ns, bound_ns)
+
+    def lose(self, err: Exception) -> bool:
+        """End this opening; say whether there was one to end."""
+        if self._ending is None or self._ending.done():
+            return False
+        self._ending.set_exception(err)
+        return True
+
+    @property
+    def is_ending(self) -> bool:
+        return self._ending is None or self._ending.done()
+
+    def came(self) -> None:
+        """A device was plugged in somewhere: do not wait any longer."""
+        if self._lent_until_ns is None:
+            self._wake()
+
+    def lend(self, duration_ns: int, lent: Callable[[], None]) -> bool:
+        """Close the port for so long; `lent` is called once its descriptor is closed.
+
+        One that is lent already is lent for so long from now. False: too many ask at once.
+        """
+        if len(self._lent) >= limits.PORT_LENDERS_MAX:
+            return False
+        self._lent_until_ns = self._clock.monotonic_ns() + duration_ns
+        self._lent.append(lent)
+        if not self.is_ending:
+            assert self._ending is not None, "it is open"
+            self._ending.set_result(None)
+        self._wake()
+        return True
+
+    def take_back(self) -> bool:
+        """End the lending now; say whether it was lent."""
+        was_lent = self._lent_until_ns is not None
+        if was_lent:
+            self._lent_until_ns = self._clock.monotonic_ns()
+            self._wake()
+        return was_lent
+
+    @property
+    def lent_ns(self) -> int:
+        """For how long it is lent yet."""
+        if self._lent_until_ns is None:
+            return 0
+        return max(1, self._lent_until_ns - self._clock.monotonic_ns())
+
+    async def _lending(self) -> None:
+        """Wait while it is lent."""
+        while (until_ns := self._lent_until_ns) is not None:
+            told, self._lent = self._lent, []
+            if told:
+                seconds = self.lent_ns // NS_PER_S
+                log.info("Serial port lent: port=%s seconds=%d", self._options.name, seconds)
+            for tell in told:
+                tell()
+            left_ns = until_ns - self._clock.monotonic_ns()
+            if left_ns <= 0:
+                self._lent_until_ns = None
+                log.info("Serial port taken back: port=%s", self._options.name)
+                return
+            await self._pause(left_ns)
+
+    async def _open(self) -> OpenPort:
+        """Open it in a thread, for as long as the driver takes: a second attempt would wait too."""
+        opening = _Opening(self._open_serial, self._options)
+        try:
+            return await aside(opening.run, name=self._thread_name)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: it closes what nobody wants any more by itself.
+            port = opening.abandon()
+            if port is not None:
+                await self._close(port)
+            raise
+
+    async def _serve(self, port: OpenPort) -> None:
+        try:
+            await self._attend(port)
+        except OSError as err:
+            self._say_closed("Serial port lost", err)
+        except Exception as err:  # boundary: serial port
+            self.last_error = repr(err)
+            log.exception("Serial port failed: port=%s", self._options.name)
+
+    async def _attend(self, port: OpenPort) -> None:
+        """Serve an open port until it is lent. Raises what ended it else."""
+        self._ending = asyncio.get_running_loop().create_future()
+        try:
+            self._opened(port)
+            self._served.opened(port)
+            await self._ending
+        finally:
+            self.is_open = False
+            self._served.closed(port)
+            await self._close(port)
+
+    def _opened(self, port: OpenPort) -> None:
+        self.is_open = True
+        self.path = port.path
+        self._counters.opens += 1
+        self.last_error = ""
+        self._said_closed = False
+        log.info(
+            "Serial port opened: port=%s device=%s %s",
+            self._options.name,
+            self._options.device,
+            port.describe(),
+        )
+
+    async def _close(self, port: OpenPort) -> None:
+        """Close it in a thread; one that takes longer is left to that thread."""
+        closing = aside(port.close, name=self._thread_name)
+        _, pending = await asyncio.wait([closing], timeout=limits.PORT_CLOSE_TIMEOUT_NS / NS_PER_S)
+        if pending:
+            log.warning("Serial port does not close: port=%s", self._options.name)
+        elif (err := closing.exception()) is not None:
+            raise err
+
+    @property
+    def _thread_name(self) -> str:
+        return f"serial {self._options.name}"
+
+    def _say_closed(self, what: str, err: Exception) -> None:
+        self.last_error = str(err)
+        if not self._said_closed:
+            self._said_closed = True
+            log.warning("%s: port=%s reason=%s", what, self._options.name, err)
+
+    async def _pause(self, delay_ns: int) -> bool:
+        """Wait for so long, or until woken; say whether it was woken."""
+        self._waking = asyncio.get_running_loop().create_future()
+        timer = self._clock.call_later(delay_ns, lambda: self._wake(by_time=True))
+        try:
+            return await self._waking
+        finally:
+            timer.cancel()
+            self._waking = None
+
+    def _wake(self, *, by_time: bool = False) -> None:
+        if self._waking is not None and not self._waking.done():
+            self._waking.set_result(not by_time)
+
+
+class _Opening:
+    """One attempt to open a port in a worker thread, which may outlive the wish for it."""
+
+    def __init__(self, open_serial: OpenSerial, options: SerialPort) -> None:
+        self._open_serial = open_serial
+        self._options = options
+        self._lock = threading.Lock()
+        self._port: OpenPort | None = None
+        self._abandoned = False
+
+    def run(self) -> OpenPort:
+        """Open it. In the worker thread."""
+        port = self._open_serial(self._options)
+        with self._lock:
+            self._port = port
+            abandoned = self._abandoned
+        if abandoned:
+            port.close()
+        return port
+
+    def abandon(self) -> OpenPort | None:
+        """Return the port if it is open already; the caller closes it. On the loop."""
+        with self._lock:
+            self._abandoned = True
+            return self._port

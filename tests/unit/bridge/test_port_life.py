@@ -1,0 +1,172 @@
+"""When a port is open: pauses, wakings, lending."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.clock import NS_PER_S
+from tests.unit.bridge.world import World, line_port, run
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_a_device_that_is_not_there_is_looked_for_more_often_than_one_that_refuses() -> None:
+    pauses: dict[str, int] = {}
+    for refusal in (FileNotFoundError(2, "not there"), PermissionError(13, "not yours")):
+        world = World(line_port())
+        world.line.refusal = refusal
+
+        async def story(world: World) -> None:
+            for attempt in range(1, 9):
+                await world.until(
+                    lambda wanted=attempt: world.runner.status().open_failures == wanted
+                )
+                await world.until(lambda: world.clock.pending() == 1)
+                pause = world.clock.due_in_ns()
+                assert pause is not None
+                pauses[type(world.line.refusal).__name__] = pause
+                world.clock.advance(pause)
+
+        run(world, story)
+
+    assert pauses == {
+        "FileNotFoundError": limits.PORT_POLL_NS,
+        "PermissionError": limits.PORT_REOPEN_MAX_NS,
+    }
+
+
+def test_a_device_that_is_plugged_in_ends_the_pause() -> None:
+    world = World(line_port())
+    world.line.refusal = FileNotFoundError(2, "not there")
+
+    async def story(world: World) -> None:
+        for attempt in range(1, 5):
+            await world.until(lambda wanted=attempt: world.runner.status().open_failures == wanted)
+            await world.until(lambda: world.clock.pending() == 1)
+            world.clock.advance(world.clock.due_in_ns() or 0)
+        await world.until(lambda: world.clock.pending() == 1)
+        world.runner.life.came()
+        await world.until(lambda: world.runner.status().open_failures == 6)
+        # Its links in /dev/serial come a moment later: the short pauses begin anew.
+        await world.until(lambda: world.clock.pending() == 1)
+        assert world.clock.due_in_ns() == limits.PORT_REOPEN_NS
+        world.line.refusal = None
+        world.runner.life.came()
+        await world.opened()
+
+    run(world, story)
+
+    assert world.runner.status().opens == 1
+
+
+def test_a_lent_port_is_closed_at_once_and_taken_back_in_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "leafnode")
+    world = World(line_port())
+    told: list[int] = []
+
+    async def story(world: World) -> None:
+        await world.opened()
+        assert world.runner.life.lend(10 * NS_PER_S, lambda: told.append(world.line.closes))
+        await world.until(lambda: bool(told))
+        assert not world.runner.status().open
+        assert world.runner.life.lent_ns == 10 * NS_PER_S
+        world.runner.life.came()  # a device that comes is no reason to take it back
+        world.clock.advance(10 * NS_PER_S - 1)
+        await world.turns()
+        assert world.line.opens == 1
+        world.clock.advance(1)
+        await world.opened()
+
+    run(world, story)
+
+    assert told == [1]
+    assert world.runner.life.lent_ns == 0
+    assert world.line.opens == world.line.closes == 2
+    said = [record.getMessage() for record in caplog.records]
+    assert "Serial port lent: port=scale seconds=10" in said
+    assert "Serial port taken back: port=scale" in said
+    assert not any("lost" in line for line in said)
+
+
+def test_a_lending_may_be_longer_or_end_sooner() -> None:
+    world = World(line_port())
+    told: list[str] = []
+
+    async def story(world: World) -> None:
+        await world.opened()
+        life = world.runner.life
+        assert not life.take_back()
+        life.lend(10 * NS_PER_S, lambda: told.append("first"))
+        await world.until(lambda: told == ["first"])
+        world.clock.advance(9 * NS_PER_S)
+        life.lend(10 * NS_PER_S, lambda: told.append("second"))
+        await world.until(lambda: len(told) == 2)
+        world.clock.advance(9 * NS_PER_S)
+        await world.turns()
+        assert world.line.opens == 1
+        assert life.take_back()
+        await world.opened()
+
+    run(world, story)
+
+    assert told == ["first", "second"]
+
+
+def test_a_port_that_is_asked_for_while_it_is_not_there_is_lent_too() -> None:
+    world = World(line_port())
+    world.line.refusal = FileNotFoundError(2, "not there")
+    told: list[bool] = []
+
+    async def story(world: World) -> None:
+        await world.until(lambda: world.runner.status().open_failures == 1)
+        world.runner.life.lend(NS_PER_S, lambda: told.append(True))
+        await world.until(lambda: bool(told))
+        world.line.refusal = None
+        world.clock.advance(NS_PER_S)
+        await world.opened()
+
+    run(world, story)
+
+
+def test_who_asks_for_a_port_that_does_not_close_waits_up_to_a_bound() -> None:
+    world = World(line_port())
+
+    async def story(world: World) -> None:
+        await world.opened()
+        life = world.runner.life
+        answers = [life.lend(NS_PER_S, lambda: None) for _ in range(limits.PORT_LENDERS_MAX + 1)]
+        assert answers == [True] * limits.PORT_LENDERS_MAX + [False]
+
+    run(world, story)
+
+
+def test_whole_readings_that_wait_in_the_framing_survive_a_lending() -> None:
+    world = World(line_port())
+    world.stream.commits_at_once = False
+    count = limits.READINGS_UNCOMMITTED_MAX + 50
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"".join(b"%d\n" % number for number in range(count)))
+        await world.until(lambda: world.runner.status().paused)
+        told: list[bool] = []
+        world.runner.life.lend(NS_PER_S, lambda: told.append(True))
+        await world.until(lambda: bool(told))
+        world.clock.advance(NS_PER_S)
+        await world.opened()
+        world.stream.commits_at_once = True
+        world.stream.commit()
+        await world.until(lambda: world.runner.status().stored >= limits.READINGS_UNCOMMITTED_MAX)
+        await world.until(lambda: world.runner.status().queued == 0)
+
+    run(world, story)
+
+    # What the fake line's kernel still held went with its closing; what was read did not.
+    stored = [int(payload) for payload in world.stream.payloads]
+    assert stored == list(range(len(stored)))
+    assert len(stored) > limits.READINGS_UNCOMMITTED_MAX
