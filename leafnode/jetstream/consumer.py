@@ -105,8 +105,8 @@ class Consumer:
         self.pause.open()
         self.pump()
 
-    def close(self, status: bytes = _DELETED) -> None:
-        """End deliveries; waiting requests get the status. Stored state stays as it is."""
+    def close(self) -> None:
+        """End deliveries; waiting requests hear of it by `tell_deleted`. Stored state stays."""
         if self.closed:
             return
         self.closed = True
@@ -124,9 +124,13 @@ class Consumer:
         self.pace.close()
         self.groups.close()
         self.cursor.close()
-        self.outlet.close(status)
+        self.outlet.close()
         # Not now: one of its parts may be at work.
         self.context.clock.call_later(0, self._loosen)
+
+    def tell_deleted(self) -> None:
+        """It is gone, also on disk: who waits for its messages need not."""
+        self.outlet.tell(_DELETED)
 
     def _loosen(self) -> None:
         parts = (self.keeper, self.acks, self.redelivery, self.pause, self.pace, self.groups)
@@ -137,7 +141,7 @@ class Consumer:
         if not self.closed:
             self.keeper.save()
             self.outlet.shut_down()
-            self.close(b"")
+            self.close()
 
     def update(self, config: ConsumerConfig) -> None:
         """Take over a checked configuration; the position stays."""
@@ -183,7 +187,9 @@ class Consumer:
         filters = self.config.filters
         self.cursor = Cursor(stream.store, filters, next_seq, listed=listed, on_ready=self.pump)
         self.cursor.reset(next_seq)
+        before = self.outlet
         self.outlet = PushSubject(self) if self.config.deliver_subject else PullQueue(self)
+        self.outlet.wait_on(before)
 
     def _configure(self, config: ConsumerConfig) -> None:
         filters_changed = config.filters != self.config.filters
@@ -194,7 +200,7 @@ class Consumer:
         if rate_changed:
             self.pace.configure()
         if moved:
-            self.outlet.close(b"")
+            self.outlet.close()
             self.outlet = PushSubject(self)
             if self._next_sub is not None:
                 self.outlet.open()

@@ -71,6 +71,8 @@ class Consumers:
         return consumer
 
     def _tell(self, consumer: Consumer, action: str) -> None:
+        if action == "delete":
+            consumer.tell_deleted()
         if not consumer.config.direct:
             names = consumer.stream.name, consumer.name
             advisory.consumer_action(self._context, *names, action)
@@ -129,10 +131,11 @@ class Consumers:
             *(consumer.stream.name, consumer.name),
         )
         consumer.close()
+        consumer.tell_deleted()
         consumer.stream.consumers.pop(consumer.name, None)
 
     def delete(self, consumer: Consumer) -> None:
-        """Delete a consumer; its waiting requests are told."""
+        """Delete a consumer; its waiting requests are told when that is on disk."""
         stream = consumer.stream
         if consumer.keeper.persists:
             stream.root.delete_consumer(self._context.account.name, stream.name, consumer.name)
@@ -152,6 +155,18 @@ class Consumers:
         """What was deleted is there again, where it was; it is not open."""
         consumer.revive(stream)
         stream.consumers[consumer.name] = consumer
+
+    def bring_back_with(self, stream: Stream, consumer: Consumer) -> None:
+        """The stream of this consumer is there again, with what the store has: that may be the
+        consumer, too, as another object, and who waited waits there.
+        """
+        present = stream.consumers.get(consumer.name)
+        if present is not None:
+            present.outlet.wait_on(consumer.outlet)
+        elif consumer.keeper.persists:
+            consumer.tell_deleted()
+        else:
+            self.bring_back(stream, consumer)
 
     def _on_expired(self, consumer: Consumer) -> None:
         try:

@@ -177,7 +177,7 @@ class AccountJetStream:
         stream = self.new_stream(config_in(record), record.created_ns, record.store)
         self.consumers.revive(stream)
         for consumer in self._deleted.pop(record.name, ()):
-            self.consumers.bring_back(stream, consumer)
+            self.consumers.bring_back_with(stream, consumer)
         self.add(record.name, stream)
         return stream
 
@@ -335,13 +335,14 @@ class AccountJetStream:
 
     def _undelete(self, name: str, consumers: list[Consumer]) -> None:
         """The store has the stream again, sooner or later, and with it the consumers that it keeps:
-        those that are in memory alone are kept here.
+        those that are in memory alone are kept here, and who waits at the others.
         """
         log.error("Stream could not be deleted: stream=%s", name)
-        self._deleted[name] = [one for one in consumers if not one.keeper.persists]
+        self._deleted[name] = consumers
 
     def _tell_deleted(self, name: str, consumers: list[Consumer]) -> None:
         for consumer in consumers:
+            consumer.tell_deleted()
             if not consumer.config.direct:
                 advisory.consumer_action(self.context, name, consumer.name, "delete")
         advisory.stream_action(self.context, name, "delete")

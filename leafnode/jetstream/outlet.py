@@ -68,6 +68,14 @@ class Outlet(Protocol):
         """The server stops; who waits is told what was left."""
         ...
 
-    def close(self, status: bytes) -> None:
-        """The consumer is gone; who waits is told so."""
+    def close(self) -> None:
+        """The consumer ends. Who waits hears nothing yet: that may fail."""
+        ...
+
+    def tell(self, status: bytes) -> None:
+        """The consumer is gone for good; who waited when it closed is told so."""
+        ...
+
+    def wait_on(self, before: Outlet) -> None:
+        """The consumer is there again: who waited at its outlet of before waits here."""
         ...

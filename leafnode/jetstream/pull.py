@@ -26,6 +26,7 @@ from leafnode.protocol import header
 if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.jetstream.consumer import Consumer
+    from leafnode.jetstream.outlet import Outlet
     from leafnode.store.api import StoredMsg
 
 _NO_MESSAGES: Final = header.status(404, b"No Messages")
@@ -360,10 +361,25 @@ class PullQueue:
         for request in tuple(self._waiting):
             self._finish(request, request.status(409, b"Server Shutdown"))
 
-    def close(self, status: bytes) -> None:
+    def close(self) -> None:
+        """Serve nobody any more. The requests are kept: for a status, or for the next outlet."""
+        for request in self._waiting:
+            if request.timer is not None:
+                request.timer.cancel()
+                request.timer = None
+
+    def tell(self, status: bytes) -> None:
         """End every request with the same status."""
         for request in tuple(self._waiting):
             self._finish(request, status)
+
+    def wait_on(self, before: Outlet) -> None:
+        """Take over the requests of one that was closed."""
+        if isinstance(before, PullQueue):
+            for request in before._waiting:
+                self._enqueue(request)
+                self._arm(request)
+            before._waiting.clear()
 
     # --- inside
 

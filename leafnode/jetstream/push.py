@@ -17,6 +17,7 @@ from leafnode.protocol import header
 if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.jetstream.consumer import Consumer
+    from leafnode.jetstream.outlet import Outlet
     from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.store.api import StoredMsg
 
@@ -63,9 +64,14 @@ class PushSubject:
     def shut_down(self) -> None:
         """Nobody waits."""
 
-    def close(self, status: bytes) -> None:
-        """Stop; a push consumer says nothing about it."""
-        del status
+    def tell(self, status: bytes) -> None:
+        """A push consumer says nothing about its end."""
+
+    def wait_on(self, before: Outlet) -> None:
+        """Who listens still does."""
+
+    def close(self) -> None:
+        """Stop."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

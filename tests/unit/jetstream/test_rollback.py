@@ -157,6 +157,45 @@ def test_a_consumer_whose_deletion_failed_goes_on(world: RealWorld, code: int) -
     assert len(world.fetch({"batch": 1, "expires": NS_PER_S})) == 1
 
 
+@LOST
+@pytest.mark.parametrize("endpoint", ["STREAM.DELETE.S", "CONSUMER.DELETE.S.C"])
+def test_who_waits_at_what_could_not_be_deleted_goes_on_waiting(
+    world: RealWorld, code: int, endpoint: str
+) -> None:
+    world.create_stream()
+    world.create_consumer(ack_policy="none")
+    waits = world.fetch({"batch": 1, "expires": 60 * NS_PER_S})
+    expires = world.fetch({"batch": 1, "expires": 90 * NS_PER_S})
+    world.disk.fail("COMMIT", code)
+    assert "error" in world.api(endpoint)
+
+    world.heal()
+    world.put("s.a", b"x")
+    world.clock.advance(120 * NS_PER_S)
+
+    assert [one.payload for one in waits] == [b"x"]
+    assert [one.status for one in expires] == [b"NATS/1.0 408 Request Timeout"]
+
+
+@pytest.mark.parametrize("endpoint", ["STREAM.DELETE.S", "CONSUMER.DELETE.S.C"])
+def test_who_waits_hears_of_a_deletion_when_it_is_on_disk_and_before_who_asked_for_it(
+    world: RealWorld, endpoint: str
+) -> None:
+    world.create_stream()
+    world.create_consumer()
+    inbox = "_INBOX.one"
+    heard = world.listen(inbox)
+    request = b'{"expires": 60000000000}'
+    world.publish("$JS.API.CONSUMER.MSG.NEXT.S.C", request, reply=inbox)
+    world.settle()
+
+    world.publish(f"$JS.API.{endpoint}", reply=inbox)
+    assert heard == []
+    world.settle()
+
+    assert [one.status for one in heard] == [b"NATS/1.0 409 Consumer Deleted", b""]
+
+
 def test_a_disk_that_is_full_and_then_fails_recovers_without_a_restart(tmp_path: Path) -> None:
     world = RealWorld(tmp_path / "store")
     world.create_stream()
