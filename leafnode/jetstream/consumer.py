@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode import limits
 from leafnode.clock import NS_PER_MS
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import ack, advisory, consumer_info, consumer_state
+from leafnode.jetstream import ack, advisory, consumer_info
 from leafnode.jetstream.ack_handler import AckHandler
-from leafnode.jetstream.consumer_state import ConsumerState
 from leafnode.jetstream.cursor import Cursor
 from leafnode.jetstream.direct_batch import append_header
 from leafnode.jetstream.keeper import Keeper
@@ -469,32 +468,6 @@ class Consumer:
             self._expired(self)
         else:
             self.arm_idle_timer(idle_ns)
-
-    # --- keeping the position
-
-    def encoded_state(self) -> bytes:
-        """Return the position for the store."""
-        clock = self.context.clock
-        to_wall = clock.wall_ns() - clock.monotonic_ns()
-        state = ConsumerState(
-            *self.pending.kept(),
-            [(seq, cseq, at + to_wall) for seq, cseq, at in self.pending.entries()],
-            self.pending.kept_counts(),
-            list(self.cursor.listed),
-        )
-        return consumer_state.encode(state)
-
-    def restore(self, data: bytes) -> None:
-        """Go on where the stored position was; overdue messages are redelivered at once."""
-        state = consumer_state.decode(data)
-        clock = self.context.clock
-        from_wall = clock.monotonic_ns() - clock.wall_ns()
-        # A wall clock that went back while the server was down must not hold messages for years.
-        latest = clock.monotonic_ns() + limits.CLOCK_JUMP_NS
-        entries = [(seq, cseq, min(at + from_wall, latest)) for seq, cseq, at in state.entries]
-        self.pending.restore(state.delivered, state.floor, entries, state.counts)
-        self.cursor.listed.extend(state.listed)
-        self.cursor.reset(self.pending.delivered.stream_seq + 1)
 
     # --- what it is
 

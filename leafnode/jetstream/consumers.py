@@ -197,7 +197,7 @@ class Consumers:
             stream, kept.name, config, kept.created_ns, start=(1, []), expired=self._on_expired
         )
         try:
-            consumer.restore(kept.state)
+            consumer.keeper.restore(kept.state)
         except StoreCorrupt as error:  # it starts over: rather twice than never
             consumer.trouble.note("Position not read", error)
         stream.consumers[kept.name] = consumer

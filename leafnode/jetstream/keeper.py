@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreError, StoreFull
-from leafnode.jetstream import wire
+from leafnode.jetstream import consumer_state, wire
+from leafnode.jetstream.consumer_state import ConsumerState
 
 if TYPE_CHECKING:
     from leafnode.clock import Timer
@@ -49,6 +50,36 @@ class Keeper:
         config = self._consumer.config
         return not (config.mem_storage or config.direct)
 
+    def encoded(self) -> bytes:
+        """Return the position for the store."""
+        consumer = self._consumer
+        clock, pending = consumer.context.clock, consumer.pending
+        to_wall = clock.wall_ns() - clock.monotonic_ns()
+        state = ConsumerState(
+            *pending.kept(),
+            [(seq, cseq, at + to_wall) for seq, cseq, at in pending.entries()],
+            pending.kept_counts(),
+            list(consumer.cursor.listed),
+        )
+        return consumer_state.encode(state)
+
+    def restore(self, data: bytes) -> None:
+        """Go on where the stored position was; overdue messages are redelivered at once. It may be
+        older than a purge that is on disk: what went with that is not pending. Raises StoreCorrupt.
+        """
+        consumer = self._consumer
+        clock, pending, store = consumer.context.clock, consumer.pending, consumer.stream.store
+        state = consumer_state.decode(data)
+        from_wall = clock.monotonic_ns() - clock.wall_ns()
+        # A wall clock that went back while the server was down must not hold messages for years.
+        latest = clock.monotonic_ns() + limits.CLOCK_JUMP_NS
+        entries = [(seq, cseq, min(at + from_wall, latest)) for seq, cseq, at in state.entries]
+        pending.restore(state.delivered, state.floor, entries, state.counts)
+        if store.damage() is None:
+            pending.purge(store.state().first_seq)
+        consumer.cursor.listed.extend(state.listed)
+        consumer.cursor.reset(pending.delivered.stream_seq + 1)
+
     def touch(self) -> None:
         """The position changed."""
         if self._timer is None and self.persists and not self._consumer.closed:
@@ -80,7 +111,7 @@ class Keeper:
                 consumer.context.account.name,
                 consumer.stream.name,
                 consumer.name,
-                consumer.encoded_state(),
+                self.encoded(),
             )
 
     def put(self) -> None:
@@ -97,7 +128,7 @@ class Keeper:
                 consumer.name,
                 consumer.created_ns,
                 self._encoded,
-                consumer.encoded_state(),
+                self.encoded(),
             )
 
     def catch_up(self) -> None:

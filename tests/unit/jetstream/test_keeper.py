@@ -106,3 +106,14 @@ def test_a_position_that_the_store_refuses_is_offered_again_until_it_takes_it() 
     world.clock.advance(limits.CONSUMER_FLUSH_NS)
 
     assert stored(world) != before
+
+
+def test_what_was_purged_just_before_a_crash_is_not_pending_after_it() -> None:
+    world = delivered()
+    world.clock.advance(limits.CONSUMER_FLUSH_NS)
+    assert world.api("STREAM.PURGE.S")["purged"] == 3
+
+    world.restart()  # before the position is written that follows the purge
+
+    info = world.info()
+    assert (info["num_ack_pending"], info["ack_floor"]["stream_seq"]) == (0, 3)
