@@ -23,4 +23,16 @@ package(
     base_path="../leafnode",
 )
 package("node")
-package("hal", ("__init__.py", "boot_id.py", "clock.py", "stream.py", "micropython.py"))
+package(
+    "hal",
+    (
+        "__init__.py",
+        "boot_id.py",
+        "bus_micropython.py",
+        "clock.py",
+        "interrupt.py",
+        "micropython.py",
+        "stream.py",
+    ),
+)
+package("sensors")

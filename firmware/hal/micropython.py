@@ -7,6 +7,7 @@ import sys
 
 from .boot_id import random_boot_id
 from .clock import sleep_ms, ticks_ms
+from .interrupt import Interrupt
 from .stream import StreamHal
 
 TYPE_CHECKING = False
@@ -47,11 +48,25 @@ class UartHal:
 
 
 class UsbHal(StreamHal):
-    """The USB serial port of the REPL. What is printed passes as noise between frames."""
+    """The USB serial port of the REPL. What is printed passes as noise between frames.
+
+    mpremote, or Ctrl-C twice on a terminal, ends the program: read raises KeyboardInterrupt.
+    """
 
     def __init__(self) -> None:
-        import micropython
-
+        self._interrupt = Interrupt()
         # A frame may hold the byte 3, which is Ctrl-C.
-        micropython.kbd_intr(-1)
+        _set_interrupt_byte(-1)
         super().__init__(sys.stdin.buffer, sys.stdout.buffer)
+
+    def _ends_program(self, byte: int) -> bool:
+        if not self._interrupt.take(byte):
+            return False
+        _set_interrupt_byte(3)
+        return True
+
+
+def _set_interrupt_byte(byte: int) -> None:
+    import micropython
+
+    micropython.kbd_intr(byte)  # type: ignore[attr-defined]  # CircuitPython's stubs

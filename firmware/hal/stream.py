@@ -49,9 +49,14 @@ class StreamHal:
                     break
                 self._buffer[size] = self._byte[0]
                 size += 1
+                if self._ends_program(self._byte[0]):
+                    raise KeyboardInterrupt  # what follows is for the REPL: it is not read here
         except OSError:
             pass  # nobody has the other side of the terminal open: the link's timers notice
         return bytes(memoryview(self._buffer)[:size])
+
+    def _ends_program(self, _byte: int) -> bool:
+        return False
 
     def write(self, data: memoryview) -> int:
         size = 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         def write(self, data: memoryview) -> int: ...
         def wait(self, timeout_ms: int) -> None: ...
 
-    Sensor = tuple[str, Callable[[], "int | float"]]
+    Sensor = tuple[str, Callable[[], "int | float | None"]]
 else:
     from link.device import DeviceSession
     from link.ticks import is_due, until_ms
@@ -39,8 +39,9 @@ _LOG_INFO = 6
 class Node:
     """Measures each sensor every `interval_ms` and never waits for the link.
 
-    Each reading is `{"n":<n>,"v":<value>}`. `n` counts the node's measurements from 1, also those
-    that the full ring gave up: a gap in `n` at the receiver is a loss, and nothing else is.
+    A sensor that returns None has nothing new. Each reading is `{"n":<n>,"v":<value>}`. `n` counts
+    the node's measurements from 1, also those that the full ring gave up: a gap in `n` at the
+    receiver is a loss, and nothing else is.
     `count` ends the measuring after so many readings, 0 never.
     """
 
@@ -110,6 +111,8 @@ class Node:
                 self.sensor_errors += 1
                 self.session.log(_LOG_ERROR, "{}: {}".format(subject, err))
                 continue
+            if value is None:
+                continue  # nothing new
             self.n += 1
             text = '{{"n":{},"v":{}}}'.format(self.n, _json_number(value))
             self.session.publish(subject, text.encode())

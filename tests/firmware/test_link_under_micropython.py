@@ -11,7 +11,19 @@ RUNNER = ROOT / "tests/firmware/run_under_micropython.py"
 LINK_TESTS = sorted((ROOT / "tests/unit/link").glob("test_*.py"))
 # Hypothesis does not run there; the lossy wire of the properties does, from test_exchange.
 SHARED_TESTS = [path for path in LINK_TESTS if not path.stem.endswith("_properties")]
-SHARED_TESTS.append(ROOT / "tests/firmware/test_node.py")
+SHARED_TESTS += [
+    ROOT / f"tests/firmware/test_{name}.py"
+    for name in (
+        "boot_counter",
+        "bus_adapters",
+        "interrupt",
+        "node",
+        "sensors_i2c",
+        "sensors_pins",
+        "sensors_wire",
+        "settings",
+    )
+]
 
 
 @pytest.mark.parametrize("path", SHARED_TESTS, ids=lambda path: path.stem)

@@ -2,16 +2,22 @@
 
 import ast
 import json
+import re
 import subprocess
 
 import pytest
 
+from leafnode.cli.device.slim import slim
 from tests.firmware.interpreter import DEVICE_PATHS, ROOT, mpy_cross, run_micropython
-from tests.firmware.subset import HAL_MODULES, MODULES, problems
+from tests.firmware.subset import HAL_MODULES, MODULES, SAMD21_MODULES, problems
 
 LINK = sorted((ROOT / "leafnode/link").glob("*.py"))
 NODE = sorted((ROOT / "firmware/node").glob("*.py"))
 HAL = sorted((ROOT / "firmware/hal").glob("*.py"))
+SENSORS = sorted((ROOT / "firmware/sensors").glob("*.py"))
+# What a SAMD21 carries: nothing of these may need more than it has.
+SAMD21_HAL = ("boot_counter", "boot_id", "bus_circuitpython", "circuitpython")
+SMALL = [*LINK, *NODE, *SENSORS, *(path for path in HAL if path.stem in SAMD21_HAL)]
 EXAMPLES = sorted((ROOT / "firmware/examples").glob("*.py"))
 DEVICE_MPY_BYTES_MAX = 20_000  # link without the gateway's half, node, one HAL
 
@@ -28,6 +34,18 @@ def test_boards_use_only_the_portable_subset(path):
     assert problems(path.read_text(), HAL_MODULES) == []
 
 
+@pytest.mark.parametrize("path", SENSORS, ids=lambda path: path.stem)
+def test_sensors_use_only_the_portable_subset(path):
+    assert problems(path.read_text(), MODULES, long_ints=False) == []
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_what_a_samd21_carries_asks_for_no_module_that_it_lacks(path):
+    modules = SAMD21_MODULES | {"link.device", "link.ticks"}
+
+    assert problems(path.read_text(), modules) == []
+
+
 @pytest.mark.parametrize(
     ("source", "what"),
     [
@@ -36,6 +54,16 @@ def test_boards_use_only_the_portable_subset(path):
         ("try: pass\nexcept* ValueError: pass", "except*"),
         ("from __future__ import annotations", "import __future__"),
         ("import typing", "import typing"),
+        ("from collections.abc import Callable", "import collections.abc"),
+        ("try:\n  from typing import Any\nexcept ImportError:\n  pass", "import typing"),
+        ("try:\n  from typing import Any\nexcept ImportError:\n  Any = None", "import typing"),
+        ("from circuitpython_typing import ReadableBuffer", "import circuitpython_typing"),
+        ("try:\n  import json\nexcept ImportError:\n  pass", "import json"),
+        ("import re", "import re"),
+        ("async def f(): await g()", "async"),
+        ("a.partition('x')", "partition"),
+        ("frozenset()", "frozenset"),
+        ("pow(2, 3, 5)", "pow with three arguments"),
         ("from dataclasses import dataclass", "import dataclasses"),
         ("import enum", "import enum"),
         ("import asyncio", "import asyncio"),
@@ -43,7 +71,6 @@ def test_boards_use_only_the_portable_subset(path):
         ("a.removeprefix('x')", "removeprefix"),
         ("int.from_bytes(b, 'little', signed=True)", "signed="),
         ("f'{a}'", "f-string"),
-        ("async def f(): pass", "async"),
         ("raise A() from b", "raise from"),
         ("a = (*b, 1)", "star in a display"),
         ("@cache\ndef f(): pass", "decorator"),
@@ -53,7 +80,30 @@ def test_boards_use_only_the_portable_subset(path):
     ],
 )
 def test_the_probe_finds_what_the_subset_lacks(source, what):
-    assert [problem.split(": ")[1] for problem in problems(source)] == [what]
+    assert problems(source)[0].split(": ")[1] == what
+
+
+@pytest.mark.parametrize("module", ["json", "re", "binascii", "asyncio", "errno", "select"])
+def test_the_probe_knows_what_a_samd21_lacks(module):
+    assert problems(f"import {module}", SAMD21_MODULES) == [f"1: import {module}"]
+
+
+def test_the_probe_takes_an_import_that_has_a_fallback():
+    source = "try:\n  from binascii import crc32\nexcept ImportError:\n  crc32 = portable"
+
+    assert problems(source, SAMD21_MODULES) == []
+
+
+def test_the_probe_finds_integers_that_a_board_without_long_ones_lacks():
+    assert problems("a = 0x3FFFFFFF", long_ints=False) == []
+    assert problems("a = 0x40000000", long_ints=False) == ["1: integer beyond 30 bits"]
+
+
+def test_the_probe_takes_async_only_where_it_is_allowed():
+    source = "async def f(): await g()"
+
+    assert problems(source, asynchronous=True) == []
+    assert problems("f'{a}'", asynchronous=True) == ["1: f-string"]
 
 
 def test_the_probe_leaves_typing_alone_where_it_is_not_executed():
@@ -62,8 +112,8 @@ def test_the_probe_leaves_typing_alone_where_it_is_not_executed():
     assert problems(source) == []
 
 
-@pytest.mark.parametrize("path", LINK + NODE + HAL + EXAMPLES, ids=lambda path: path.stem)
-def test_every_file_compiles_for_a_device(path, tmp_path):
+@pytest.mark.parametrize("path", LINK + NODE + HAL + SENSORS + EXAMPLES, ids=lambda path: path.stem)
+def test_every_file_compiles_for_a_device_as_it_is(path, tmp_path):
     output = tmp_path / "out.mpy"
 
     result = subprocess.run(
@@ -72,6 +122,22 @@ def test_every_file_compiles_for_a_device(path, tmp_path):
 
     assert result.returncode == 0, result.stderr
     assert output.stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "path", LINK + NODE + HAL + SENSORS, ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
+def test_no_typing_is_left_in_what_is_built_for_a_device(path, tmp_path):
+    source = tmp_path / "module.py"
+    source.write_text(slim(path.read_text()))
+    output = tmp_path / "out.mpy"
+
+    subprocess.run([mpy_cross(), "-o", str(output), str(source)], check=True)
+
+    # Neither an import nor a name: the bytecode has no word of them.
+    words = set(re.findall(rb"[A-Za-z_]{4,}", output.read_bytes()))
+    assert not words & {b"typing", b"collections", b"Callable", b"Protocol", b"Any", b"Sequence"}
+    assert not words & {b"ReadableBuffer", b"WriteableBuffer", b"circuitpython_typing"}
 
 
 @pytest.mark.parametrize("path", LINK, ids=lambda path: path.stem)
@@ -115,6 +181,8 @@ def test_package_json_and_manifest_carry_the_same_files():
 def test_what_is_packaged_is_enough_to_run_and_small_enough(tmp_path):
     size = 0
     for target, source in packaged():
+        if target.startswith("sensors/"):
+            continue
         output = (tmp_path / target).with_suffix(".mpy")
         output.parent.mkdir(exist_ok=True)
         subprocess.run([mpy_cross(), "-o", str(output), str(source)], check=True)
