@@ -2,7 +2,8 @@
 
 Knows how to ask; what the answers mean is in resume.py. A request into a leaf link can vanish
 without a word (no 503 crosses it, measured on nats-server 2.15.1), so every question is asked again
-until it is answered, and an answer counts whichever attempt it belongs to.
+until it is answered, and an answer counts whichever attempt it belongs to. Patience ends with
+silence, not with time: a slow link that brings one answer after the other has all it needs.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Interview:
         self._subject = api_subject.encode()
         self._alarm = Alarm(clock, self._ask_again)
         self._round = 0
-        self._attempts = 0
+        self._silent = 0  # attempts since the hub said something
         self._probed: set[int] = set()  # asked about and not answered
         self._resume: Resume | None = None
         self._origin: Origin | None = None
@@ -51,7 +52,7 @@ class Interview:
         self._resume = resume
         self._origin = origin
         self._done = done
-        self._attempts = 0
+        self._silent = 0
         self._failure = Failure(0, "the hub does not answer")
         self._ask_again()
 
@@ -62,13 +63,12 @@ class Interview:
     def _ask_again(self) -> None:
         resume = self._resume
         assert resume is not None, "the alarm rings only within a round"
-        if self._attempts == limits.UPLINK_ASK_ATTEMPTS:
+        if self._silent == limits.UPLINK_ASK_ATTEMPTS:
             self.cancel()
             self._done(self._failure)
             return
-        delay_ns = min(limits.UPLINK_ASK_NS << self._attempts, limits.UPLINK_ASK_MAX_NS)
-        self._alarm.set(delay_ns)
-        self._attempts += 1
+        self._alarm.set(min(limits.UPLINK_ASK_NS << self._silent, limits.UPLINK_ASK_MAX_NS))
+        self._silent += 1
         for index, subject in resume.open_questions:
             self._ask(b"q%d" % index, {"last_by_subj": subject})
         # Some at a time: a slow link has other things to carry, too.
@@ -96,17 +96,17 @@ class Interview:
             return
         if not topic[1:].isdigit() or len(topic) > MAX_SEQ_DIGITS:
             return
+        self._silent = 0
+        self._alarm.set(limits.UPLINK_ASK_NS)
         if topic.startswith(b"q"):
             stage = resume.stage
             resume.answer(int(topic[1:]), message)
             if resume.stage != stage and not resume.done:
-                self._attempts = 0
                 self._ask_again()
         else:
             resume.look(int(topic[1:]), message)
             self._probed.discard(int(topic[1:]))
             if not self._probed and not resume.done:
-                self._attempts = 0
                 self._ask_again()
         if self._resume is resume and resume.done:
             self.cancel()

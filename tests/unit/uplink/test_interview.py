@@ -120,3 +120,17 @@ def test_what_is_looked_up_is_asked_for_some_at_a_time() -> None:
     assert looked_up <= limits.UPLINK_PROBES_AT_ONCE
     assert world.results == [resume]
     assert sum("seq" in question for question in world.hub.questions) == between - 1
+
+
+def test_a_slow_hub_that_answers_one_after_the_other_has_the_time_it_needs() -> None:
+    world = World()
+    for _ in range(limits.UPLINK_PROBES_AT_ONCE):
+        world.hub.publish(b"edge.other", b"stranger")
+    block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\nLeafnode-In-Flight: 4 1\r\n\r\n" % ORIGIN.msg_id(9)
+    world.hub._store(Stored(b"edge.ev.a", block, b"9"))
+    world.hub.bytes_per_s = 100  # a question takes a second
+
+    resume = world.begin()
+    world.clock.advance(300 * NS_PER_S)
+
+    assert world.results == [resume]
