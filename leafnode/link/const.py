@@ -21,27 +21,36 @@ FLAG_FROM_GATEWAY = 0x01  # tells the peer's frames from an echo of one's own (R
 # On PUB: sent before. On the gateway's frames: the last reading that it took had this flag, so the
 # device knows whether its first try was lost or only slow.
 FLAG_RESENT = 0x02
+# On PUB: the last STAMP_BYTES of the body say when it was measured, by the device's clock.
+FLAG_STAMPED = 0x04
+FLAG_CRC16 = 0x80  # the frame ends with a CRC-16 instead of a CRC-32
 
-# What a device can do with more than readings; told in HELLO.
-CAPABILITY_TIME = 0x0001  # wants TIME after HELLO
-CAPABILITY_LOG = 0x0002  # may send LOG
+# What an end can do besides readings; told in HELLO. What both ends have is used.
+CAPABILITY_TIME = 0x0001  # a device: wants TIME after HELLO
+CAPABILITY_LOG = 0x0002  # a device: may send LOG
+CAPABILITY_CHANNEL = 0x0004  # SUB, UNSUB, MSG, REQ, REP, REG and PUB by alias; see verbs.py
+CAPABILITY_CLOCK = 0x0008  # a device asks for TIME and stamps; a gateway answers and takes stamps
 
 # Why a gateway will not talk to a device; the body of REFUSE starts with one of these.
 REFUSED_VERSION = 1
 REFUSED_HELLO = 2  # malformed, or a device name that cannot be a subject token
 REFUSED_BOOT = 3  # a boot id that was used before: its readings would pass for old ones
 REFUSED_SUBJECT = 4
+REFUSED_ALIAS = 5  # one alias for two subjects: a reading could go to the wrong one
 
 # kind u8, flags u8, boot id u32, seq u32, ack u32; little-endian
 HEADER_FORMAT = "<BBIII"
 HEADER_BYTES = 14
 CRC_BYTES = 4
+CRC16_BYTES = 2
 OVERHEAD_BYTES = HEADER_BYTES + CRC_BYTES
 # version u8, window u8, frame_bytes_max u16, capabilities u16, name size u8; then the name
 HELLO_FORMAT = "<BBHHB"
 HELLO_BYTES = 7
+HELLO_TAIL_BYTES = 2  # behind the name, with CAPABILITY_CHANNEL: epoch u8, message window u8
 TIME_FORMAT = "<IH"  # seconds since 1970 u32, milliseconds u16
 TIME_BYTES = 6
+STAMP_BYTES = TIME_BYTES
 
 FRAME_BYTES_MAX = 1024  # every gateway takes frames of this size; a device may choose less
 FRAME_BYTES_MIN = 96  # the largest control frame: HELLO with a name of NAME_BYTES_MAX
@@ -50,7 +59,7 @@ NAME_BYTES_MAX = 32
 SUBJECT_BYTES_MAX = 128
 WINDOW_MAX = 8
 LOGS_MAX = 4  # waiting log lines of a device; the oldest gives way
-assert OVERHEAD_BYTES + HELLO_BYTES + NAME_BYTES_MAX <= FRAME_BYTES_MIN
+assert OVERHEAD_BYTES + HELLO_BYTES + NAME_BYTES_MAX + HELLO_TAIL_BYTES <= FRAME_BYTES_MIN
 
 # Small integers of a 32-bit MicroPython end at 2^30: no sequence or boot id costs an allocation.
 SEQ_MAX = 0x3FFFFFFF

@@ -4,8 +4,6 @@ Bytes and times in, bytes out; no clock, no I/O, no randomness: the caller bring
 boot id. Knows sequences and timers; not what a reading means. Truth: docs/device-link.md, "Device".
 """
 
-import struct
-
 from . import const
 from .counters import DeviceCounters
 from .errors import InvalidName, InvalidOption, InvalidSubject, ReadingTooLarge
@@ -15,6 +13,32 @@ from .ring import Ring
 from .subject import is_name, is_subject, printable
 from .ticks import elapsed_ms, is_due, until_ms
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from .aliases import Aliases
+    from .channel import Channel
+    from .clock import DeviceClock
+    from .frame import Crc16
+    from .hello import HelloBody
+
+    class Part(Protocol):
+        """What a board may leave out. It has frames of its own, while the link is up."""
+
+        capabilities: int
+
+        def on_up(self, hello: HelloBody, now_ms: int) -> None: ...
+
+        def on_down(self) -> None: ...
+
+        def on_frame(self, kind: int, body: memoryview, now_ms: int) -> bool: ...
+
+        def put_next(self, session: "DeviceSession", now_ms: int) -> bool: ...
+
+        def next_timeout_ms(self, now_ms: int) -> "int | None": ...
+
+
 DROP_OLDEST = "drop_oldest"
 REFUSE = "refuse"
 
@@ -23,7 +47,7 @@ REFUSE = "refuse"
 _HELLO = 0
 _UP = 1
 
-_KEEP_TIME_MS = 3600000
+_NO_STAMP = b"\xff" * const.STAMP_BYTES
 
 
 class DeviceSession:
@@ -32,6 +56,8 @@ class DeviceSession:
     `data_to_send` gives one or two frames at a time: call it again once they are written, until it
     returns nothing. `policy` says what publish does with a full ring: "drop_oldest" gives up the
     oldest unacked reading (counted in `dropped`), "refuse" returns 0 (counted in `refused`).
+    `clock`, `channel` and `aliases` are for boards that use them; `crc16` is for one without
+    binascii.
     """
 
     def __init__(
@@ -44,15 +70,22 @@ class DeviceSession:
         *,
         policy: str = DROP_OLDEST,
         frame_bytes_max: int = const.FRAME_BYTES_DEFAULT,
+        clock: "DeviceClock | None" = None,
+        channel: "Channel | None" = None,
+        aliases: "Aliases | None" = None,
+        crc16: bool = False,
     ) -> None:
         self._name = name.encode()
         if not is_name(self._name):
             raise InvalidName(name)
-        _check("boot_id", boot_id, 1, const.BOOT_ID_MAX)
-        _check("window", window, 1, const.WINDOW_MAX)
-        _check("ring_messages", ring_messages, 1, const.SEQ_MAX)
-        _check("ring_bytes", ring_bytes, 1, const.SEQ_MAX)
-        _check("frame_bytes_max", frame_bytes_max, const.FRAME_BYTES_MIN, const.FRAME_BYTES_MAX)
+        for option, value, least, most in (
+            ("boot_id", boot_id, 1, const.BOOT_ID_MAX),
+            ("window", window, 1, const.WINDOW_MAX),
+            ("ring_messages", ring_messages, 1, const.SEQ_MAX),
+            ("ring_bytes", ring_bytes, 1, const.SEQ_MAX),
+            ("frame_bytes_max", frame_bytes_max, const.FRAME_BYTES_MIN, const.FRAME_BYTES_MAX),
+        ):
+            _check(option, value, least, most)
         assert policy in (DROP_OLDEST, REFUSE)
         self.boot_id = boot_id
         self.policy = policy
@@ -63,8 +96,17 @@ class DeviceSession:
         self._frame_bytes_max = frame_bytes_max
         self._reading_bytes_max = min(frame_bytes_max - const.OVERHEAD_BYTES, ring_bytes)
         self._ring = Ring(ring_messages, ring_bytes)
-        self._reader = FrameReader(frame_bytes_max, self.counters)
-        self._writer = FrameWriter(frame_bytes_max, 0)
+        check16 = _load_crc16() if crc16 else None
+        self._reader = FrameReader(frame_bytes_max, self.counters, check16, only16=crc16)
+        self._writer = FrameWriter(frame_bytes_max, 0, check16)
+        self.body = self._writer.body  # of the frame that a part is about to put
+        self._clock = clock
+        self._channel = channel
+        self._aliases = aliases
+        parts: "tuple[Part | None, ...]" = (clock, channel)
+        self._parts = [part for part in parts if part is not None]
+        if channel is not None:
+            channel.frame_body_bytes = len(self.body)
         self._subject = ""  # the last one published on and its checked bytes: most devices have few
         self._subject_head = b""
         self._state = _HELLO
@@ -85,9 +127,6 @@ class DeviceSession:
         self._ping_due = False
         self._pong_due = False
         self._logs: "list[tuple[int, bytes]]" = []
-        self._wall_s = 0  # as told by the gateway at _wall_at_ms; 0: never
-        self._wall_ms = 0
-        self._wall_at_ms = 0
 
     @property
     def unacked(self) -> int:
@@ -108,27 +147,38 @@ class DeviceSession:
         """Whether sequences run out and nothing is unacked: the time to call renew."""
         return self._last_seq >= const.SEQ_RENEW and self._ring.count == 0
 
-    def publish(self, subject: str, payload: "bytes | bytearray") -> int:
+    def publish(
+        self, subject: str, payload: "bytes | bytearray", now_ms: "int | None" = None
+    ) -> int:
         """Keep a reading for the gateway; return its sequence, or 0 when it was not taken.
 
-        Raises InvalidSubject, and ReadingTooLarge for what one frame or the empty ring cannot hold.
+        With `now_ms` and a clock it carries the time at which it was measured. Raises
+        InvalidSubject, and ReadingTooLarge for what one frame or the empty ring cannot hold.
         """
         if subject != self._subject or not self._subject_head:
             self._subject_head = _subject_head(subject)
             self._subject = subject
-        size = len(self._subject_head) + len(payload)
+        head = self._subject_head
+        stamp = b""
+        if self._clock is not None:
+            # Of every reading, so that each record of the ring ends with one.
+            stamp = _NO_STAMP if now_ms is None else self._clock.stamp(now_ms)
+        size = len(head) + len(payload) + len(stamp)
         if size > self._reading_bytes_max:
             raise ReadingTooLarge(size, self._reading_bytes_max)
         if self._last_seq >= const.SEQ_MAX:
             self.counters.refused += 1
             return 0
+        if self._aliases is not None:
+            head = self._aliases.head(head)
+            size = len(head) + len(payload) + len(stamp)
         while not self._ring.has_room(size):
             if self.policy == REFUSE:
                 self.counters.refused += 1
                 return 0
             self._forget(1)
             self.counters.dropped += 1
-        self._ring.append(self._subject_head, payload)
+        self._ring.append(head, payload, stamp)
         self._last_seq += 1
         return self._last_seq
 
@@ -153,12 +203,6 @@ class DeviceSession:
         self._timed_seq = 0
         self._say_hello()
 
-    def wall_ms(self, now_ms: int) -> "int | None":
-        """Return milliseconds since 1970 by the gateway's clock, or None before it told."""
-        if self._wall_s == 0:
-            return None
-        return self._wall_s * 1000 + self._wall_ms + elapsed_ms(now_ms, self._wall_at_ms)
-
     def receive(self, data: "bytes | bytearray", now_ms: int) -> None:
         """Take bytes from the line, cut anywhere."""
         at = 0
@@ -170,7 +214,6 @@ class DeviceSession:
 
     def data_to_send(self, now_ms: int) -> bytes:
         """Return what is due for the line, b"" when nothing is."""
-        self._keep_time(now_ms)
         if self._state == _UP and elapsed_ms(now_ms, self._heard_at_ms) >= const.DEAD_MS:
             self.counters.links_lost += 1
             self._say_hello()
@@ -178,12 +221,26 @@ class DeviceSession:
             self._send_hello(now_ms)
         else:
             self._send_control(now_ms)
+        # Before the readings: they go by their aliases once these are known. Also while the link is
+        # down: a part has times of its own.
+        for part in self._parts:
+            while self._writer.has_room() and part.put_next(self, now_ms):
+                pass
+        if self._state == _UP:
             self._send_readings(now_ms)
             self._send_logs()
         return self._writer.take()
 
     def next_timeout_ms(self, now_ms: int) -> "int | None":
         """Return in how many milliseconds data_to_send has something, 0 for now."""
+        wait_ms = self._own_timeout_ms(now_ms)
+        for part in self._parts:
+            timeout_ms = part.next_timeout_ms(now_ms)
+            if timeout_ms is not None:
+                wait_ms = min(wait_ms, timeout_ms)
+        return wait_ms
+
+    def _own_timeout_ms(self, now_ms: int) -> int:
         if self._state == _HELLO:
             return 0 if self._hello_at_ms is None else until_ms(now_ms, self._hello_at_ms)
         if self._ping_due or self._pong_due or self._logs or self._may_send():
@@ -193,6 +250,10 @@ class DeviceSession:
         if self._in_flight() > 0:
             wait_ms = min(wait_ms, until_ms(now_ms, self._retry_at_ms))
         return wait_ms
+
+    def put(self, kind: int, body_bytes: int) -> None:
+        """Put a frame with what the first `body_bytes` of `body` hold. For parts."""
+        self._put(kind, 0, body_bytes)
 
     # What arrives
 
@@ -223,17 +284,22 @@ class DeviceSession:
             self._on_hello(now_ms)
         elif kind == const.PING:
             self._pong_due = True
-        elif kind == const.TIME:
-            self._on_time(now_ms)
-        elif kind not in (const.ACK, const.PONG):
+        elif kind not in (const.ACK, const.PONG) and not self._is_for_a_part(kind, now_ms):
             self.counters.unknown_frames += 1
             return
         self._on_ack(frame.ack, frame.seq, now_ms)
+
+    def _is_for_a_part(self, kind: int, now_ms: int) -> bool:
+        body = self._reader.body
+        return any(part.on_frame(kind, body, now_ms) for part in self._parts)
 
     def _on_hello(self, now_ms: int) -> None:
         hello = read_hello(self._reader.body)
         if hello is None or hello.version != const.PROTOCOL_VERSION:
             self.counters.bad_frames += 1
+            return
+        if self._channel is not None and hello.epoch not in (0, self._channel.epoch):
+            self.counters.stale_frames += 1  # to a former HELLO of ours: the next one is on its way
             return
         self.refused_by_gateway = ""
         self._window = min(self._window_own, hello.window)
@@ -244,6 +310,8 @@ class DeviceSession:
             # Go back to what this gateway does not hold: another one held what was sent before.
             self._next_seq = max(self._floor, min(self._reader.seq, self._last_seq)) + 1
             self._retry_at_ms = now_ms + self._retry_ms
+            for part in self._parts:
+                part.on_up(hello, now_ms)
 
     def _on_refuse(self, now_ms: int) -> None:
         body = bytes(self._reader.body)
@@ -251,21 +319,6 @@ class DeviceSession:
         self.refused_by_gateway = "{} (code {})".format(printable(body[1:]), code)
         self._hello_ms = const.RETRY_MS_MAX
         self._hello_at_ms = now_ms + self._hello_ms
-
-    def _on_time(self, now_ms: int) -> None:
-        if len(self._reader.body) < const.TIME_BYTES:
-            self.counters.bad_frames += 1
-            return
-        self._wall_s, self._wall_ms = struct.unpack_from(const.TIME_FORMAT, self._reader.body, 0)
-        self._wall_at_ms = now_ms
-
-    def _keep_time(self, now_ms: int) -> None:
-        """Move the reference on before the ticks since then wrap."""
-        since_ms = elapsed_ms(now_ms, self._wall_at_ms)
-        if self._wall_s and since_ms >= _KEEP_TIME_MS:
-            self._wall_s += (self._wall_ms + since_ms) // 1000
-            self._wall_ms = (self._wall_ms + since_ms) % 1000
-            self._wall_at_ms = now_ms
 
     def _on_ack(self, ack: int, received_seq: int, now_ms: int) -> None:
         # The latest word counts, not the highest: a gateway that lost readings takes its word back.
@@ -294,18 +347,25 @@ class DeviceSession:
         self._writer.put(kind, self.boot_id, seq, self._floor, body_bytes, flags)
 
     def _say_hello(self) -> None:
+        was_up = self._state == _UP
         self._state = _HELLO
         self._hello_ms = const.RETRY_MS
         self._hello_at_ms = None
         self._ping_due = False
         self._pong_due = False
+        if was_up:
+            for part in self._parts:
+                part.on_down()
 
     def _send_hello(self, now_ms: int) -> None:
         if self._hello_at_ms is not None and not is_due(now_ms, self._hello_at_ms):
             return
-        capabilities = const.CAPABILITY_TIME | const.CAPABILITY_LOG
+        capabilities = const.CAPABILITY_LOG
+        for part in self._parts:
+            capabilities |= part.capabilities
+        tail = b"" if self._channel is None else self._channel.hello_tail()
         size = write_hello(
-            self._writer.body, self._window_own, self._frame_bytes_max, capabilities, self._name
+            self.body, self._window_own, self._frame_bytes_max, capabilities, self._name, tail
         )
         self._put(const.HELLO, 0, size)
         self.counters.hellos += 1
@@ -337,13 +397,21 @@ class DeviceSession:
     def _send_readings(self, now_ms: int) -> None:
         while self._may_send() and self._writer.has_room():
             seq = self._next_seq
-            size = self._ring.copy_into(seq - self._floor - 1, self._writer.body)
+            size = self._copy(seq - self._floor - 1)
             flags = const.FLAG_RESENT if seq <= self._sent_seq else 0
+            if self._clock is not None:
+                stamp = self.body[size - const.STAMP_BYTES : size]
+                if self._clock.may_stamp and bytes(stamp) != _NO_STAMP:
+                    self._clock.convert(stamp)
+                    flags |= const.FLAG_STAMPED
+                else:
+                    size -= const.STAMP_BYTES
+            resent = flags & const.FLAG_RESENT
             self._put(const.PUB, seq, size, flags)
             if self._in_flight() == 0:
                 self._retry_at_ms = now_ms + self._timeout_ms()
             self._next_seq += 1
-            if flags:
+            if resent:
                 self.counters.resent += 1
                 continue
             self._sent_seq = seq
@@ -351,6 +419,17 @@ class DeviceSession:
             if self._timed_seq == 0:
                 self._timed_seq = seq
                 self._timed_at_ms = now_ms
+
+    def _copy(self, index: int) -> int:
+        """Copy a reading of the ring to `body`, with its subject where no alias may stand."""
+        size = self._ring.copy_into(index, self.body)
+        if self._aliases is None or self.body[0] or self._aliases.is_known(self.body[1]):
+            return size
+        head = self._aliases.subject_head(self.body[1])
+        more = len(head) - 2  # what the subject takes beyond the alias
+        self._ring.copy_into(index, self.body[more:])
+        self.body[: len(head)] = head
+        return size + more
 
     def _send_logs(self) -> None:
         while self._logs and self._writer.has_room():
@@ -381,6 +460,12 @@ class DeviceSession:
 def _check(option: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
         raise InvalidOption(option, value, least, most)
+
+
+def _load_crc16() -> "Crc16":
+    from .crc16 import crc16
+
+    return crc16
 
 
 def _subject_head(subject: str) -> bytes:

@@ -1,12 +1,20 @@
 """The body of HELLO: who one is and what one takes.
 
 Knows its layout; not when it is sent. Bytes behind the name are ignored: a later version may add
-fields. Truth: docs/device-link.md, "HELLO".
+fields, as the channel's two bytes were. Truth: docs/device-link.md, "HELLO".
 """
 
 import struct
 
-from .const import FRAME_BYTES_MAX, FRAME_BYTES_MIN, HELLO_BYTES, HELLO_FORMAT, PROTOCOL_VERSION
+from .const import (
+    CAPABILITY_CHANNEL,
+    FRAME_BYTES_MAX,
+    FRAME_BYTES_MIN,
+    HELLO_BYTES,
+    HELLO_FORMAT,
+    HELLO_TAIL_BYTES,
+    PROTOCOL_VERSION,
+)
 from .subject import is_name
 
 
@@ -21,17 +29,26 @@ class HelloBody:
         self.frame_bytes_max = frame_bytes_max
         self.capabilities = capabilities
         self.name = name
+        self.epoch = 0  # of the channel; 0: the other end has none
+        self.message_window = 0
 
 
 def write_hello(
-    body: memoryview, window: int, frame_bytes_max: int, capabilities: int, name: bytes
+    body: memoryview,
+    window: int,
+    frame_bytes_max: int,
+    capabilities: int,
+    name: bytes,
+    tail: bytes = b"",
 ) -> int:
-    """Write a HELLO to `body`; return its size."""
+    """Write a HELLO to `body`; return its size. `tail`: epoch and message window of a channel."""
     struct.pack_into(
         HELLO_FORMAT, body, 0, PROTOCOL_VERSION, window, frame_bytes_max, capabilities, len(name)
     )
-    body[HELLO_BYTES : HELLO_BYTES + len(name)] = name
-    return HELLO_BYTES + len(name)
+    end = HELLO_BYTES + len(name)
+    body[HELLO_BYTES:end] = name
+    body[end : end + len(tail)] = tail
+    return end + len(tail)
 
 
 def read_hello(body: memoryview) -> "HelloBody | None":
@@ -50,4 +67,11 @@ def read_hello(body: memoryview) -> "HelloBody | None":
         return None
     if not FRAME_BYTES_MIN <= frame_bytes_max <= FRAME_BYTES_MAX:
         return None
-    return HelloBody(version, window, frame_bytes_max, capabilities, name.decode())
+    hello = HelloBody(version, window, frame_bytes_max, capabilities, name.decode())
+    if capabilities & CAPABILITY_CHANNEL:
+        tail = body[HELLO_BYTES + size :]
+        if len(tail) < HELLO_TAIL_BYTES or tail[0] == 0 or tail[1] == 0:
+            return None
+        hello.epoch = tail[0]
+        hello.message_window = tail[1]
+    return hello

@@ -25,15 +25,18 @@ class Ring:
     def has_room(self, size: int) -> bool:
         return self.count < self.messages_max and self.used_bytes + size <= self.bytes_max
 
-    def append(self, head: "bytes | bytearray", payload: "bytes | bytearray") -> None:
-        """Add the record head + payload. The caller has asked has_room."""
-        size = len(head) + len(payload)
+    def append(
+        self, head: "bytes | bytearray", payload: "bytes | bytearray", tail: bytes = b""
+    ) -> None:
+        """Add the record head + payload + tail. The caller has asked has_room."""
+        size = len(head) + len(payload) + len(tail)
         assert self.has_room(size)
         slot = (self._first + self.count) % self.messages_max
         self._starts[slot] = self._end
         self._sizes[slot] = size
         self._write(head)
         self._write(payload)
+        self._write(tail)
         self.count += 1
         self.used_bytes += size
 

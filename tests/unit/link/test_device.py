@@ -30,7 +30,7 @@ def test_the_first_thing_a_device_says_is_hello_with_its_name_and_floor():
     data = device.data_to_send(START_MS)
 
     assert frames_in(data) == [
-        (const.HELLO, BOOT, 0, 0, b"\x01\x04\x00\x01\x03\x00\x05dev-1"),
+        (const.HELLO, BOOT, 0, 0, b"\x01\x04\x00\x01\x02\x00\x05dev-1"),
     ]
 
 

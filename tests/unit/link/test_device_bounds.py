@@ -1,4 +1,4 @@
-"""The device's end at its bounds: the ring, LOG, TIME, the end of the sequences.
+"""The device's end at its bounds: the ring, LOG, the end of the sequences.
 
 Specification: docs/device-link.md, "Device" and "Timers and bounds".
 """
@@ -119,7 +119,7 @@ def test_invalid_subjects_names_and_options_are_refused():
     assert device.unacked == 0
 
 
-# LOG, TIME, the end of the sequences
+# LOG, the end of the sequences
 
 
 def test_log_lines_wait_for_the_link_and_the_oldest_gives_way_at_the_bound():
@@ -147,32 +147,6 @@ def test_a_long_log_line_is_cut_to_the_frame():
     device.log(6, "x" * 500)
 
     assert len(frames_in(all_to_send(device, START_MS))[0][4]) == 100 - const.OVERHEAD_BYTES
-
-
-def test_time_of_the_gateway_goes_on_with_the_ticks_and_past_their_wrap():
-    device = up_device()
-    assert device.wall_ms(START_MS) is None
-    seconds = 1800000000
-    body = seconds.to_bytes(4, "little") + (250).to_bytes(2, "little")
-
-    device.receive(from_gateway(const.TIME, body=body), START_MS)
-    assert device.wall_ms(START_MS + 500) == seconds * 1000 + 750
-
-    day_ms = 86400000
-    now_ms = START_MS
-    for _ in range(24 * 10):
-        now_ms += day_ms // 24
-        device.data_to_send(now_ms % (1 << 29))
-    assert device.wall_ms(now_ms % (1 << 29)) == seconds * 1000 + 250 + 10 * day_ms
-
-
-def test_a_cut_time_is_a_bad_frame():
-    device = up_device()
-
-    device.receive(from_gateway(const.TIME, body=b"\x01\x02"), START_MS)
-
-    assert device.counters.bad_frames == 1
-    assert device.wall_ms(START_MS) is None
 
 
 def test_sequences_end_at_their_bound_and_go_on_with_a_new_boot_id():

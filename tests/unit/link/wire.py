@@ -38,9 +38,11 @@ def from_gateway(kind, boot_id=BOOT, seq=0, ack=0, body=b""):
     return from_device(kind, boot_id, seq, ack, body, const.FLAG_FROM_GATEWAY)
 
 
-def hello_body(name=b"gw", window=8, frame_bytes_max=const.FRAME_BYTES_DEFAULT, capabilities=0):
+def hello_body(
+    name=b"gw", window=8, frame_bytes_max=const.FRAME_BYTES_DEFAULT, capabilities=0, tail=b""
+):
     body = memoryview(bytearray(200))
-    return bytes(body[: write_hello(body, window, frame_bytes_max, capabilities, name)])
+    return bytes(body[: write_hello(body, window, frame_bytes_max, capabilities, name, tail)])
 
 
 def frames_in(data):
