@@ -14,38 +14,9 @@ from .ticks import elapsed_ms, is_due, until_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from .device import DeviceSession
     from .hello import HelloBody
-
-    class Source(Protocol):
-        """What uses the channel: it offers one frame at a time."""
-
-        def opened(self) -> None: ...
-
-        def closed(self) -> None: ...
-
-        def begin(self) -> int:
-            """Choose the next frame and return its kind, 0 for none. It stays the same until
-            `taken`.
-            """
-            ...
-
-        def write_into(self, body: memoryview, at: int) -> int:
-            """Write that frame's body from `at` on; return where it ends."""
-            ...
-
-        def taken(self, status: int) -> None: ...
-
-    class Listener(Protocol):
-        """Who takes what the gateway sends, and has times of its own."""
-
-        def on_frame(self, kind: int, body: memoryview) -> bool: ...
-
-        def next_timeout_ms(self, now_ms: int) -> "int | None": ...
-
-        def on_time(self, now_ms: int) -> None: ...
+    from .parts import Listener, Source
 
 
 class Channel:

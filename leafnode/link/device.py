@@ -15,29 +15,11 @@ from .ticks import elapsed_ms, is_due, until_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from .aliases import Aliases
     from .channel import Channel
     from .clock import DeviceClock
     from .frame import Crc16
-    from .hello import HelloBody
-
-    class Part(Protocol):
-        """What a board may leave out. It has frames of its own, while the link is up."""
-
-        capabilities: int
-
-        def on_up(self, hello: HelloBody, now_ms: int) -> None: ...
-
-        def on_down(self) -> None: ...
-
-        def on_frame(self, kind: int, body: memoryview, now_ms: int) -> bool: ...
-
-        def put_next(self, session: "DeviceSession", now_ms: int) -> bool: ...
-
-        def next_timeout_ms(self, now_ms: int) -> "int | None": ...
-
+    from .parts import Part
 
 DROP_OLDEST = "drop_oldest"
 REFUSE = "refuse"

@@ -108,7 +108,7 @@ def test_of_a_round_the_answer_with_the_shortest_round_trip_holds():
 
 
 def test_a_round_is_four_questions_and_the_next_one_is_five_minutes_later():
-    device, clock = up_with_clock()
+    device, _ = up_with_clock()
     now_ms = START_MS
     questions = 0
     while now_ms < START_MS + 60000:
@@ -135,14 +135,14 @@ def test_an_answer_to_a_former_question_says_nothing_of_the_round_trip():
 
 
 def test_a_gateway_of_the_first_version_is_not_asked():
-    device, clock = up_with_clock(capabilities=0)
+    device, _ = up_with_clock(capabilities=0)
 
     assert asked(device, START_MS) == []
     assert device.next_timeout_ms(START_MS) == const.PING_MS
 
 
 def test_a_reading_is_stamped_with_when_it_was_measured_not_when_it_left():
-    device, clock = up_with_clock()
+    device, _ = up_with_clock()
     device.receive(from_gateway(const.TIME, body=time_body(SECONDS, 0)), START_MS)
 
     device.publish("t", b"21", START_MS + 1200)
@@ -168,7 +168,7 @@ def test_a_reading_from_before_the_time_was_known_is_stamped_all_the_same():
 
 def test_without_time_or_without_a_gateway_that_takes_them_there_are_no_stamps():
     for capabilities, told in ((const.CAPABILITY_CLOCK, False), (0, True)):
-        device, clock = up_with_clock(capabilities)
+        device, _ = up_with_clock(capabilities)
         if told:
             device.receive(from_gateway(const.TIME, body=time_body()), START_MS)
         device.publish("t", b"21", START_MS)
@@ -177,7 +177,7 @@ def test_without_time_or_without_a_gateway_that_takes_them_there_are_no_stamps()
 
 
 def test_a_reading_that_is_published_without_its_time_goes_without():
-    device, clock = up_with_clock()
+    device, _ = up_with_clock()
     device.receive(from_gateway(const.TIME, body=time_body()), START_MS)
 
     device.publish("t", b"21")
