@@ -36,7 +36,6 @@ REFUSED_VERSION = 1
 REFUSED_HELLO = 2  # malformed, or a device name that cannot be a subject token
 REFUSED_BOOT = 3  # a boot id that was used before: its readings would pass for old ones
 REFUSED_SUBJECT = 4
-REFUSED_ALIAS = 5  # one alias for two subjects: a reading could go to the wrong one
 
 # kind u8, flags u8, boot id u32, seq u32, ack u32; little-endian
 HEADER_FORMAT = "<BBIII"

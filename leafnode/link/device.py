@@ -92,15 +92,10 @@ class DeviceSession:
         self._subject = ""  # the last one published on and its checked bytes: most devices have few
         self._subject_head = b""
         self._state = _HELLO
-        self._floor = 0  # highest sequence that is no longer kept: acked or dropped
-        self._last_seq = 0  # highest published
-        self._next_seq = 1  # next to put on the wire; go-back-N moves it back
-        self._sent_seq = 0  # highest ever put on the wire, or given up before
-        self._received_seq = 0  # what the gateway says it holds, committed or not
+        self._begin_boot()
         self._retry_at_ms = 0  # valid while something is in flight
         self._retry_ms = const.RETRY_MS  # follows the measured round trip
         self._retries = 0  # doublings of _retry_ms
-        self._timed_seq = 0  # the reading whose round trip is measured; 0: none
         self._timed_at_ms = 0
         self._hello_at_ms: "int | None" = None  # None: at once
         self._hello_ms = const.RETRY_MS
@@ -177,13 +172,16 @@ class DeviceSession:
         assert self._ring.count == 0
         _check("boot_id", boot_id, 1, const.BOOT_ID_MAX)
         self.boot_id = boot_id
-        self._floor = 0
-        self._last_seq = 0
-        self._next_seq = 1
-        self._sent_seq = 0
-        self._received_seq = 0
-        self._timed_seq = 0
+        self._begin_boot()
         self._say_hello()
+
+    def _begin_boot(self) -> None:
+        self._floor = 0  # highest sequence that is no longer kept: acked or dropped
+        self._last_seq = 0  # highest published
+        self._next_seq = 1  # next to put on the wire; go-back-N moves it back
+        self._sent_seq = 0  # highest ever put on the wire, or given up before
+        self._received_seq = 0  # what the gateway says it holds, committed or not
+        self._timed_seq = 0  # the reading whose round trip is measured; 0: none
 
     def receive(self, data: "bytes | bytearray", now_ms: int) -> None:
         """Take bytes from the line, cut anywhere."""

@@ -10,7 +10,7 @@ class Reading:
     <device>.<boot_id>.<seq>`.
     """
 
-    __slots__ = ("boot_id", "device", "payload", "seq", "subject")
+    __slots__ = ("boot_id", "device", "payload", "seq", "stamp_ms", "subject")
 
     def __init__(self, device: str, boot_id: int, seq: int, subject: str, payload: bytes) -> None:
         self.device = device
@@ -18,6 +18,9 @@ class Reading:
         self.seq = seq
         self.subject = subject  # literal, printable ASCII: checked
         self.payload = payload
+        self.stamp_ms: "int | None" = (
+            None  # since 1970, by the device's clock: when it was measured
+        )
 
     def __repr__(self) -> str:
         return "Reading({}.{}.{} {!r} {} bytes)".format(
@@ -54,3 +57,87 @@ class Log:
 
     def __repr__(self) -> str:
         return "Log({} {} {!r})".format(self.device, self.level, self.text)
+
+
+class Subscribe:
+    """The device wants messages on `subject`, which may hold wildcards; `sub` is its number for
+    it. `answers`: requests are to come as such.
+    """
+
+    __slots__ = ("answers", "device", "sub", "subject")
+
+    def __init__(self, device: str, sub: int, subject: str, *, answers: bool) -> None:
+        self.device = device
+        self.sub = sub
+        self.subject = subject
+        self.answers = answers
+
+    def __repr__(self) -> str:
+        return "Subscribe({} {} {!r} answers={})".format(
+            self.device, self.sub, self.subject, self.answers
+        )
+
+
+class Unsubscribe:
+    """The device wants no more of it."""
+
+    __slots__ = ("device", "sub")
+
+    def __init__(self, device: str, sub: int) -> None:
+        self.device = device
+        self.sub = sub
+
+    def __repr__(self) -> str:
+        return "Unsubscribe({} {})".format(self.device, self.sub)
+
+
+class Request:
+    """The device asks, and waits so long for `GatewaySession.reply`."""
+
+    __slots__ = ("device", "payload", "request", "subject", "timeout_ms")
+
+    def __init__(
+        self, device: str, request: int, subject: str, payload: bytes, timeout_ms: int
+    ) -> None:
+        self.device = device
+        self.request = request
+        self.subject = subject
+        self.payload = payload
+        self.timeout_ms = timeout_ms
+
+    def __repr__(self) -> str:
+        return "Request({} {} {!r} {} bytes {} ms)".format(
+            self.device, self.request, self.subject, len(self.payload), self.timeout_ms
+        )
+
+
+class Answer:
+    """The device answered what `GatewaySession.request` handed to it."""
+
+    __slots__ = ("device", "payload", "request", "status")
+
+    def __init__(self, device: str, request: int, status: int, payload: bytes) -> None:
+        self.device = device
+        self.request = request
+        self.status = status
+        self.payload = payload
+
+    def __repr__(self) -> str:
+        return "Answer({} {} status={} {} bytes)".format(
+            self.device, self.request, self.status, len(self.payload)
+        )
+
+
+class Gone:
+    """The device's subscriptions and all requests of either side have ended, unanswered ones too.
+
+    Comes when the device is silent, restarts or says hello again; what it still wants it says anew.
+    """
+
+    __slots__ = ("device",)
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def __repr__(self) -> str:
+        return "Gone({})".format(self.device)

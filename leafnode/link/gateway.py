@@ -11,9 +11,11 @@ import struct
 
 from . import const
 from .counters import GatewayCounters
+from .crc16 import crc16
 from .errors import InvalidName, InvalidOption
 from .events import Hello, Log, Reading
 from .frame import FrameReader, FrameWriter
+from .gateway_channel import GatewayChannel
 from .hello import read_hello, write_hello
 from .subject import is_name, is_subject, printable
 from .ticks import elapsed_ms, is_due, until_ms
@@ -22,9 +24,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .events import Answer, Gone, Request, Subscribe, Unsubscribe
+    from .gateway_channel import Allows
     from .hello import HelloBody
 
-    Event = Reading | Hello | Log
+    Event = Reading | Hello | Log | Subscribe | Unsubscribe | Request | Answer | Gone
 
 _REFUSALS = {
     const.REFUSED_VERSION: b"this gateway speaks version 1 of the device link",
@@ -33,16 +37,19 @@ _REFUSALS = {
     const.REFUSED_SUBJECT: b"invalid subject",
 }
 
+_WALL_JUMP_MS = 1000  # of the gateway's clock; smaller ones a device learns when it asks next
+
 
 class Peer:
     """The device at the other end, as its last HELLO said."""
 
-    def __init__(self, boot_id: int, hello: "HelloBody") -> None:
+    def __init__(self, boot_id: int, hello: "HelloBody", *, is16: bool) -> None:
         self.device = hello.name
         self.boot_id = boot_id
         self.window = hello.window
         self.frame_bytes_max = hello.frame_bytes_max
         self.capabilities = hello.capabilities
+        self.is16 = is16  # its frames end with a CRC-16, and ours to it
         self.alive = True  # heard within DEAD_MS
 
 
@@ -50,7 +57,8 @@ class GatewaySession:
     """The link on one port.
 
     `peer` is None until a device said HELLO. A reading ahead of the expected sequence is ignored:
-    the device goes back to what is missing (go-back-N).
+    the device goes back to what is missing (go-back-N). `channel` is the way for messages and
+    requests; what the device may do there, `allows` says.
     """
 
     def __init__(
@@ -59,6 +67,7 @@ class GatewaySession:
         window: int = const.WINDOW_MAX,
         *,
         wall_ms: "Callable[[], int] | None" = None,
+        allows: "Allows | None" = None,
     ) -> None:
         self._name = name.encode()
         if not is_name(self._name):
@@ -69,8 +78,11 @@ class GatewaySession:
         self.peer: "Peer | None" = None
         self._window = window
         self._wall_ms = wall_ms
-        self._reader = FrameReader(const.FRAME_BYTES_MAX, self.counters)
-        self._writer = FrameWriter(const.FRAME_BYTES_MIN, const.FLAG_FROM_GATEWAY)
+        self.channel = GatewayChannel(allows)
+        self._events: "list[Event]" = []  # that did not come with bytes: at most one Gone
+        self._reader = FrameReader(const.FRAME_BYTES_MAX, self.counters, crc16)
+        self._writer = FrameWriter(const.FRAME_BYTES_MAX, const.FLAG_FROM_GATEWAY)
+        self.body = self._writer.body  # of the frame that the channel is about to put
         self._expected_seq = 1
         self._committed_seq = 0
         self._floor = 0  # what the device no longer keeps
@@ -78,13 +90,17 @@ class GatewaySession:
         self._uncommitted: "list[int]" = []  # given to the application; at most _window
         self._refuse_code = 0
         self._refuse_boot_id = 0
+        self._refuse_is16 = False
         self._hello_due = False
         self._time_due = False
+        self._time_cookie: "int | None" = None  # of a device that asked; None: it is told unasked
+        self._told_ms: "int | None" = None  # wall time less ticks, as last told
         self._ack_due = False
         self._pong_due = False
         # At start: a device that is up does not wait for its retry timer to learn of us.
         self._request_due = True
         self._request_boot_id = 0
+        self._request_is16 = False
         self._requested_at_ms: "int | None" = None
         self._heard_at_ms = 0
         self._ping_at_ms = 0
@@ -99,7 +115,7 @@ class GatewaySession:
 
         Each (boot_id, seq) comes once per session and in order, unless `rewind` asks for it again.
         """
-        events: "list[Event]" = []
+        events = self.take_events()
         at = 0
         size = len(data)
         while at < size:
@@ -107,6 +123,16 @@ class GatewaySession:
             if self._reader.ready:
                 self._on_frame(now_ms, events)
         return events
+
+    def take_events(self) -> "list[Event]":
+        """Return what happened without bytes: a device that is silent for too long is Gone."""
+        events = self._events
+        self._events = []
+        return events
+
+    def line_lost(self) -> None:
+        """The port is closed. Readings go on where they were; the channel begins anew."""
+        self.channel.close(self._events)
 
     def committed(self, seq: int, boot_id: int) -> None:
         """All readings of this boot up to `seq` are on disk: ack them, drop them on the device.
@@ -132,6 +158,7 @@ class GatewaySession:
     def data_to_send(self, now_ms: int) -> bytes:
         """Return what is due for the line, b"" when nothing is. Call again until then."""
         self._check_alive(now_ms)
+        self._check_wall(now_ms)
         while self._writer.has_room() and self._put_next(now_ms):
             pass
         return self._writer.take()
@@ -147,7 +174,13 @@ class GatewaySession:
         if not self.peer.alive:
             return None
         wait_ms = until_ms(now_ms, self._heard_at_ms + const.DEAD_MS)
-        return min(wait_ms, until_ms(now_ms, self._ping_at_ms))
+        wait_ms = min(wait_ms, until_ms(now_ms, self._ping_at_ms))
+        channel_ms = self.channel.next_timeout_ms(now_ms)
+        return wait_ms if channel_ms is None else min(wait_ms, channel_ms)
+
+    def put(self, kind: int, body_bytes: int) -> None:
+        """Put a frame with what the first `body_bytes` of `body` hold. For the channel."""
+        self._put(kind, body_bytes)
 
     # What arrives
 
@@ -162,19 +195,38 @@ class GatewaySession:
         peer = self.peer
         if peer is None or frame.boot_id != peer.boot_id:
             self.counters.unknown_boots += 1
-            self._request_hello(frame.boot_id, now_ms)
+            self._request_hello(now_ms)
+            return
+        if peer.is16 != (frame.flags & const.FLAG_CRC16 != 0):
+            self.counters.bad_frames += 1  # a CRC-32 frame whose flags are damaged looks like this
             return
         self._on_heard(peer, now_ms)
         self._on_floor(frame.ack)
+        if peer.capabilities & const.CAPABILITY_CHANNEL and not self.channel.is_open:
+            self._request_hello(now_ms)
         if frame.kind == const.PUB:
-            self._on_pub(peer, events)
+            self._on_pub(peer, now_ms, events)
         elif frame.kind == const.PING:
             self._pong_due = True
         elif frame.kind == const.LOG:
             if len(frame.body) > 0:
                 events.append(Log(peer.device, frame.body[0], printable(bytes(frame.body[1:]))))
+        elif frame.kind == const.TIME:
+            self._on_time()
         elif frame.kind != const.PONG:
+            self._on_channel_frame(now_ms, events)
+
+    def _on_channel_frame(self, now_ms: int, events: "list[Event]") -> None:
+        taken = self.channel.on_frame(self._reader.kind, self._reader.body, now_ms, events)
+        if taken is None:
             self.counters.unknown_frames += 1
+        elif not taken:
+            self._request_hello(now_ms)
+
+    def _on_time(self) -> None:
+        if len(self._reader.body) >= 4 and self._wall_ms is not None:
+            self._time_cookie = struct.unpack_from("<I", self._reader.body, 0)[0]
+            self._time_due = True
 
     def _on_hello(self, now_ms: int, events: "list[Event]") -> None:
         boot_id = self._reader.boot_id
@@ -193,7 +245,8 @@ class GatewaySession:
             # id, and its first readings would be acked as duplicates of the last life's.
             self._refuse(const.REFUSED_BOOT)
             return
-        self.peer = Peer(boot_id, hello)
+        self.peer = Peer(boot_id, hello, is16=self._reader.flags & const.FLAG_CRC16 != 0)
+        self.channel.on_hello(hello, events, same_boot=resumed)
         self.counters.hellos += 1
         if resumed:
             self._on_floor(floor)
@@ -208,6 +261,7 @@ class GatewaySession:
         self._time_due = (
             self._wall_ms is not None and hello.capabilities & const.CAPABILITY_TIME != 0
         )
+        self._time_cookie = None
         self._request_due = False
         self._requested_at_ms = None
         events.append(Hello(hello.name, boot_id, floor + 1, resumed=resumed))
@@ -223,7 +277,7 @@ class GatewaySession:
             self.counters.missing += floor + 1 - self._expected_seq
             self._expected_seq = floor + 1
 
-    def _on_pub(self, peer: Peer, events: "list[Event]") -> None:
+    def _on_pub(self, peer: Peer, now_ms: int, events: "list[Event]") -> None:
         seq = self._reader.seq
         if seq < self._expected_seq:
             self.counters.duplicates += 1
@@ -236,30 +290,51 @@ class GatewaySession:
             self.counters.window_full += 1
             return
         body = bytes(self._reader.body)
+        stamp_ms = None
+        if self._reader.flags & const.FLAG_STAMPED and len(body) >= const.STAMP_BYTES:
+            seconds, millis = struct.unpack_from(
+                const.TIME_FORMAT, body, len(body) - const.STAMP_BYTES
+            )
+            stamp_ms = seconds * 1000 + millis
+            body = body[: -const.STAMP_BYTES]
         subject_end = 1 + body[0] if body else 1
         subject = body[1:subject_end]
-        if len(subject) != subject_end - 1 or not is_subject(subject):
+        if peer.capabilities & const.CAPABILITY_CHANNEL and len(body) >= 2 and body[0] == 0:
+            subject_end = 2
+            alias = self.channel.aliases.get(body[1])
+            if alias is None:
+                self.counters.unknown_aliases += 1
+                self._request_hello(now_ms)
+                return
+            subject = alias
+        elif len(subject) != subject_end - 1 or not is_subject(subject):
             self._refuse(const.REFUSED_SUBJECT)
+            self.channel.close(events)
             self.peer = None
             return
         self._expected_seq = seq + 1
         self._resent_flag = self._reader.flags & const.FLAG_RESENT
         self._uncommitted.append(seq)
         self.counters.readings += 1
-        events.append(Reading(peer.device, peer.boot_id, seq, subject.decode(), body[subject_end:]))
+        reading = Reading(peer.device, peer.boot_id, seq, subject.decode(), body[subject_end:])
+        reading.stamp_ms = stamp_ms
+        events.append(reading)
 
-    def _request_hello(self, boot_id: int, now_ms: int) -> None:
+    def _request_hello(self, now_ms: int) -> None:
+        """Ask whoever sent the present frame, in its own format."""
         asked = self._requested_at_ms
         if asked is not None and 0 <= elapsed_ms(now_ms, asked) < const.HELLO_REQUEST_MS:
             return
         self._requested_at_ms = now_ms
-        self._request_boot_id = boot_id
+        self._request_boot_id = self._reader.boot_id
+        self._request_is16 = self._reader.flags & const.FLAG_CRC16 != 0
         self._request_due = True
 
     def _refuse(self, code: int) -> None:
         self.counters.refused += 1
         self._refuse_code = code
         self._refuse_boot_id = self._reader.boot_id
+        self._refuse_is16 = self._reader.flags & const.FLAG_CRC16 != 0
 
     # What goes out
 
@@ -270,6 +345,16 @@ class GatewaySession:
         if elapsed_ms(now_ms, self._heard_at_ms) >= const.DEAD_MS:
             peer.alive = False
             self.counters.links_lost += 1
+            self.channel.close(self._events)
+
+    def _check_wall(self, now_ms: int) -> None:
+        """Tell the device when the gateway's clock was set: a Pi starts without the time."""
+        if self._wall_ms is None or self._told_ms is None or self.peer is None:
+            return
+        if abs(elapsed_ms(self._wall_ms() - now_ms, self._told_ms)) >= _WALL_JUMP_MS:
+            self._told_ms = None
+            self._time_cookie = None
+            self._time_due = self.peer.capabilities & const.CAPABILITY_TIME != 0
 
     def _put_next(self, now_ms: int) -> bool:
         """Put the most urgent frame that is due; return whether there was one."""
@@ -277,18 +362,15 @@ class GatewaySession:
             self._put_refuse()
         elif self._request_due:
             self._request_due = False
+            self._writer.crc16 = crc16 if self._request_is16 else None
             self._writer.put(const.HELLO_REQUEST, self._request_boot_id, 0, 0)
         elif self.peer is None:
             return False
         elif self._hello_due:
-            self._hello_due = False
-            size = write_hello(
-                self._writer.body, self._window, const.FRAME_BYTES_MAX, 0, self._name
-            )
-            self._put(const.HELLO, size)
+            self._put_hello(self.peer)
         elif self._time_due:
             self._time_due = False
-            self._put_time()
+            self._put_time(now_ms)
         elif self._pong_due:
             self._pong_due = False
             self._put(const.PONG)
@@ -298,13 +380,14 @@ class GatewaySession:
             self._ping_at_ms = now_ms + const.PING_MS
             self._put(const.PING)
         else:
-            return False
+            return self.peer.alive and self.channel.put_next(self, now_ms)
         return True
 
     def _put(self, kind: int, body_bytes: int = 0) -> None:
         assert self.peer is not None
         self._ack_due = False  # every frame to a known boot carries both numbers
         received = self._expected_seq - 1
+        self._writer.crc16 = crc16 if self.peer.is16 else None
         self._writer.put(
             kind,
             self.peer.boot_id,
@@ -314,17 +397,37 @@ class GatewaySession:
             self._resent_flag,
         )
 
-    def _put_time(self) -> None:
+    def _put_hello(self, peer: Peer) -> None:
+        """Say what both ends have: a device of the first version sees the first version."""
+        self._hello_due = False
+        capabilities = 0
+        tail = b""
+        if peer.capabilities & const.CAPABILITY_CHANNEL:
+            capabilities = const.CAPABILITY_CHANNEL
+            tail = bytes([self.channel.epoch, const.WINDOW_MAX])
+        if self._wall_ms is not None:
+            capabilities |= peer.capabilities & const.CAPABILITY_CLOCK
+        size = write_hello(
+            self.body, self._window, const.FRAME_BYTES_MAX, capabilities, self._name, tail
+        )
+        self._put(const.HELLO, size)
+
+    def _put_time(self, now_ms: int) -> None:
         assert self._wall_ms is not None
         wall_ms = self._wall_ms()
-        struct.pack_into(
-            const.TIME_FORMAT, self._writer.body, 0, wall_ms // 1000 & 0xFFFFFFFF, wall_ms % 1000
-        )
-        self._put(const.TIME, const.TIME_BYTES)
+        self._told_ms = wall_ms - now_ms
+        seconds = wall_ms // 1000 & 0xFFFFFFFF
+        size = const.TIME_BYTES
+        struct.pack_into(const.TIME_FORMAT, self.body, 0, seconds, wall_ms % 1000)
+        if self._time_cookie is not None:
+            struct.pack_into("<I", self.body, size, self._time_cookie)
+            size += 4
+        self._put(const.TIME, size)
 
     def _put_refuse(self) -> None:
         text = _REFUSALS[self._refuse_code]
-        self._writer.body[0] = self._refuse_code
-        self._writer.body[1 : 1 + len(text)] = text
+        self.body[0] = self._refuse_code
+        self.body[1 : 1 + len(text)] = text
+        self._writer.crc16 = crc16 if self._refuse_is16 else None
         self._writer.put(const.REFUSE, self._refuse_boot_id, 0, 0, 1 + len(text))
         self._refuse_code = 0

@@ -35,7 +35,9 @@ class LinkFraming:
 
     def receive(self, data: bytes, now_ms: int) -> None:
         self._bytes_in += len(data)
-        self._events.extend(map(_translated, self._session.receive(data, now_ms)))
+        for event in self._session.receive(data, now_ms):
+            if isinstance(event, events.Reading | events.Hello | events.Log):
+                self._events.append(_translated(event))
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None

@@ -1,9 +1,14 @@
 """Both ends on one wire: the story of readings through crashes of either side."""
 
+from leafnode.link import const
+from leafnode.link.clock import DeviceClock
+from leafnode.link.crc16 import crc16
 from leafnode.link.device import DeviceSession
+from leafnode.link.events import Reading
+from leafnode.link.frame import FrameWriter
 from leafnode.link.gateway import GatewaySession
 from tests.unit.link.lossy import World
-from tests.unit.link.wire import OTHER_BOOT, new_pair, seqs
+from tests.unit.link.wire import OTHER_BOOT, Pair, new_pair, seqs
 
 
 def test_readings_arrive_in_order_and_are_freed_after_the_commit():
@@ -139,3 +144,74 @@ def test_a_slow_line_is_learned_and_not_flooded_with_repetitions():
 
     assert seqs(pair.events) == list(range(1, 201))
     assert pair.device.counters.resent <= 20
+
+
+# Boards without binascii
+
+
+def test_a_board_with_a_crc16_is_answered_with_one():
+    device = DeviceSession("dev-1", OTHER_BOOT, crc16=True)
+    pair = Pair(device, GatewaySession())
+    device.publish("t", b"21")
+
+    pair.exchange()
+    pair.commit()
+    pair.exchange()
+
+    assert pair.payloads() == [b"21"]
+    assert device.unacked == 0
+    assert pair.gateway.peer.is16
+
+
+def test_a_gateway_that_restarts_under_a_crc16_asks_in_its_format():
+    pair = Pair(DeviceSession("dev-1", OTHER_BOOT, crc16=True), GatewaySession())
+    pair.exchange()
+    pair.gateway = GatewaySession()
+    pair.gateway.data_to_send(pair.now_ms)
+
+    pair.device.publish("t", b"after")
+    pair.exchange()
+
+    assert pair.payloads() == [b"after"]
+
+
+def test_a_known_boot_in_the_other_format_is_not_believed():
+    pair = new_pair()
+    pair.exchange()
+    writer = FrameWriter(256, 0, crc16)
+    writer.body[:3] = b"\x01tX"
+    writer.put(const.PUB, pair.device.boot_id, 1, 0, 3)
+
+    assert pair.gateway.receive(writer.take(), pair.now_ms) == []
+    assert pair.gateway.counters.bad_frames == 1
+
+
+# Time
+
+
+def test_stamps_of_a_synchronised_board_are_those_of_the_gateways_clock():
+    clock = DeviceClock()
+    device = DeviceSession("dev-1", OTHER_BOOT, clock=clock)
+    pair = Pair(device, GatewaySession(wall_ms=lambda: 1_800_000_000_000 + pair.now_ms))
+    device.publish("t", b"early", pair.now_ms)
+    pair.now_ms += 700
+    pair.exchange()
+    device.publish("t", b"late", pair.now_ms)
+    pair.exchange()
+
+    stamps = [event.stamp_ms for event in pair.events if isinstance(event, Reading)]
+    assert stamps == [1_800_000_001_000, 1_800_000_001_700]
+
+
+def test_a_gateway_whose_clock_is_set_tells_it():
+    clock = DeviceClock()
+    device = DeviceSession("dev-1", OTHER_BOOT, clock=clock)
+    wall = [1000]
+    pair = Pair(device, GatewaySession(wall_ms=lambda: wall[0] + pair.now_ms))
+    pair.exchange()
+    assert clock.wall_ms(pair.now_ms) == 1000 + pair.now_ms
+
+    wall[0] = 1_800_000_000_000
+    pair.exchange()
+
+    assert clock.wall_ms(pair.now_ms) == 1_800_000_000_000 + pair.now_ms

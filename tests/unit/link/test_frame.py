@@ -1,7 +1,8 @@
 """Frames on the line: one golden frame byte for byte, then all that a line does to them."""
 
-from leafnode.link import const
+from leafnode.link import cobs, const
 from leafnode.link.counters import LineCounters
+from leafnode.link.crc16 import crc16
 from leafnode.link.frame import FrameReader, FrameWriter
 from tests.unit.link.wire import frames_in, from_device
 
@@ -116,3 +117,47 @@ def test_a_frame_of_the_largest_size_is_read_and_one_byte_more_is_noise():
     assert read_all(from_device(const.LOG, body=b"x" * (body_bytes + 1)), reader) == []
     assert counters.noise_bytes > 0
     assert counters.bad_frames == 0
+
+
+# CRC-16
+
+# PING flags 0x80 boot 0x01020304 seq 0 ack 2; CRC-16 0xA8EB (binascii.crc_hqx from 0xFFFF)
+GOLDEN16_PLAIN = b"\x05\x80\x04\x03\x02\x01\x00\x00\x00\x00\x02\x00\x00\x00"
+
+
+def frame16(kind=const.PING):
+    writer = FrameWriter(256, 0, crc16)
+    writer.put(kind, 0x01020304, 0, 2)
+    return writer.take()
+
+
+def test_a_frame_with_a_crc16_is_written_as_the_specification_says():
+    plain = GOLDEN16_PLAIN + crc16(GOLDEN16_PLAIN).to_bytes(2, "little")
+    wire = bytearray(40)
+
+    end = cobs.encode_into(bytearray(plain), len(plain), wire, 0)
+
+    assert frame16() == b"\x00" + bytes(wire[:end]) + b"\x00"
+
+
+def test_who_knows_both_reads_both_and_who_knows_one_reads_that():
+    data = frame16() + from_device(const.PONG)
+    for options, kinds in (
+        ({}, [const.PONG]),
+        ({"crc16": crc16}, [const.PING, const.PONG]),
+        ({"crc16": crc16, "only16": True}, [const.PING]),
+    ):
+        counters = LineCounters()
+        reader = FrameReader(256, counters, **options)
+
+        assert [kind for kind, _ in read_all(data, reader)] == kinds
+        assert counters.bad_frames == 2 - len(kinds)
+
+
+def test_a_damaged_frame_with_a_crc16_is_a_bad_one():
+    for bit in range(8 * 3, 8 * 15):
+        data = bytearray(frame16())
+        data[bit // 8] ^= 1 << bit % 8
+        counters = LineCounters()
+
+        assert read_all(bytes(data), FrameReader(256, counters, crc16)) == []

@@ -3,13 +3,17 @@
 Runs on CPython and MicroPython, so no pytest here.
 """
 
-from leafnode.link import const
+import struct
+
+from leafnode.link import const, verbs
+from leafnode.link.channel import Channel
 from leafnode.link.counters import LineCounters
 from leafnode.link.device import DeviceSession
 from leafnode.link.events import Reading
 from leafnode.link.frame import FrameReader, FrameWriter
 from leafnode.link.gateway import GatewaySession
 from leafnode.link.hello import write_hello
+from leafnode.link.messages import Messages
 
 BOOT = 0x0BADCAFE & const.BOOT_ID_MAX
 OTHER_BOOT = 77
@@ -143,3 +147,60 @@ class Pair:
 def new_pair(window=4, ring_messages=64, ring_bytes=4096, **options):
     device = DeviceSession("dev-1", BOOT, window, ring_messages, ring_bytes, **options)
     return Pair(device, GatewaySession())
+
+
+EPOCH = 1  # of a device's first HELLO
+CHANNEL = const.CAPABILITY_CHANNEL
+
+
+def on_channel(kind, number, body=b"", epoch=EPOCH):
+    """Return one frame of the channel as a gateway would send it."""
+    return from_gateway(kind, body=struct.pack(verbs.CHANNEL_FORMAT, epoch, number) + body)
+
+
+def from_board(kind, number, body=b"", epoch=EPOCH):
+    """Return one frame of the channel as a device would send it."""
+    return from_device(kind, body=struct.pack(verbs.CHANNEL_FORMAT, epoch, number) + body)
+
+
+def addressed(number, subject, payload=b""):
+    return bytes([number, len(subject)]) + subject + payload
+
+
+def channel_frames(session, now_ms=START_MS):
+    """Return (kind, number, body) of the channel's frames that are sent now."""
+    frames = [f for f in frames_in(all_to_send(session, now_ms)) if f[0] >= verbs.REG]
+    return [(f[0], struct.unpack("<H", f[4][1:3])[0], f[4][3:]) for f in frames]
+
+
+def up_board(window=4, **bounds):
+    """Return a device with a channel whose HELLO was answered at START_MS, and its messages."""
+    channel = Channel(window)
+    messages = Messages(channel, **bounds)
+    device = DeviceSession("dev-1", BOOT, channel=channel)
+    all_to_send(device, START_MS)
+    hello = hello_body(capabilities=CHANNEL, tail=bytes([EPOCH, 8]))
+    device.receive(from_gateway(const.HELLO, body=hello), START_MS)
+    assert channel.is_open
+    return device, messages
+
+
+def up_channel(window=4, allows=lambda device, kind, subject: True, frame_bytes_max=256):
+    """Return a gateway that knows a device with a channel, and has answered."""
+    gateway = GatewaySession(allows=allows)
+    hello = hello_body(b"dev-1", 8, frame_bytes_max, CHANNEL, bytes([EPOCH, window]))
+    gateway.receive(from_device(const.HELLO, body=hello), START_MS)
+    all_to_send(gateway, START_MS)
+    assert gateway.channel.is_open
+    return gateway
+
+
+def new_talk(window=4, allows=lambda device, kind, subject: True, **bounds):
+    """Return a pair with a channel, past its HELLO, and the device's messages."""
+    channel = Channel(window)
+    messages = Messages(channel, **bounds)
+    device = DeviceSession("dev-1", BOOT, channel=channel)
+    pair = Pair(device, GatewaySession(allows=allows))
+    pair.exchange()
+    pair.events = []
+    return pair, messages
