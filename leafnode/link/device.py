@@ -93,16 +93,7 @@ class DeviceSession:
         self._subject_head = b""
         self._state = _HELLO
         self._begin_boot()
-        self._retry_at_ms = 0  # valid while something is in flight
-        self._retry_ms = const.RETRY_MS  # follows the measured round trip
-        self._retries = 0  # doublings of _retry_ms
-        self._timed_at_ms = 0
-        self._hello_at_ms: "int | None" = None  # None: at once
-        self._hello_ms = const.RETRY_MS
-        self._heard_at_ms = 0
-        self._ping_at_ms = 0
-        self._ping_due = False
-        self._pong_due = False
+        self._begin_timers()
         self._logs: "list[tuple[int, bytes]]" = []
 
     @property
@@ -182,6 +173,18 @@ class DeviceSession:
         self._sent_seq = 0  # highest ever put on the wire, or given up before
         self._received_seq = 0  # what the gateway says it holds, committed or not
         self._timed_seq = 0  # the reading whose round trip is measured; 0: none
+
+    def _begin_timers(self) -> None:
+        self._retry_at_ms = 0  # valid while something is in flight
+        self._retry_ms = const.RETRY_MS  # follows the measured round trip
+        self._retries = 0  # doublings of _retry_ms
+        self._timed_at_ms = 0
+        self._hello_at_ms: "int | None" = None  # None: at once
+        self._hello_ms = const.RETRY_MS
+        self._heard_at_ms = 0
+        self._ping_at_ms = 0
+        self._ping_due = False
+        self._pong_due = False
 
     def receive(self, data: "bytes | bytearray", now_ms: int) -> None:
         """Take bytes from the line, cut anywhere."""
