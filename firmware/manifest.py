@@ -3,7 +3,7 @@
 
 metadata(version="0.1.0", description="leafnode sensor node")
 
-# The device's half of leafnode/link; gateway.py and events.py stay at home.
+# The device's half of leafnode/link; the gateway's half stays at home.
 package(
     "link",
     (
@@ -19,6 +19,14 @@ package(
         "ring.py",
         "subject.py",
         "ticks.py",
+        # What a board without messages, aliases and time leaves out.
+        "aliases.py",
+        "channel.py",
+        "clock.py",
+        "crc16.py",
+        "messages.py",
+        "pattern.py",
+        "verbs.py",
     ),
     base_path="../leafnode",
 )

@@ -9,6 +9,7 @@ from . import verbs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .channel import Channel
+    from .ring import Ring
 
 _ALIAS_MARK = 0  # in place of a subject's size, which is never 0
 
@@ -38,8 +39,16 @@ class Aliases:
         """Return whether the gateway took the alias."""
         return alias <= self._known
 
-    def subject_head(self, alias: int) -> bytes:
-        return self._heads[alias - 1]
+    def copy_into(self, ring: "Ring", index: int, body: memoryview) -> int:
+        """Copy a reading of the ring to `body`, with its subject where no alias may stand."""
+        size = ring.copy_into(index, body)
+        if body[0] != _ALIAS_MARK or self.is_known(body[1]):
+            return size
+        head = self._heads[body[1] - 1]
+        more = len(head) - 2  # what the subject takes beyond the alias
+        ring.copy_into(index, body[more:])
+        body[: len(head)] = head
+        return size + more
 
     # What Channel calls
 

@@ -19,6 +19,7 @@ ASK_MS = 500
 ASKS_MAX = 4  # of one round; the answer with the shortest round trip holds
 ROUND_TRIP_MS_MAX = 2000  # an answer that took longer says little
 _TICKS_MASK = 0x1FFFFFFF
+_NO_STAMP = b"\xff" * const.STAMP_BYTES
 
 
 class DeviceClock:
@@ -34,6 +35,7 @@ class DeviceClock:
         self.syncs = 0  # answers that set the clock
         self.error_ms = 0  # half the round trip of the answer that holds
         self.is_set = False
+        self.flag = 0  # FLAG_STAMPED if the reading that `finish` had last carries a stamp
         self._up_s = 0  # uptime at _up_at_ms
         self._up_ms = 0
         self._up_at_ms: "int | None" = None
@@ -52,24 +54,30 @@ class DeviceClock:
         self._advance(now_ms)
         return (self._up_s + self._offset_s) * 1000 + self._up_ms + self._offset_ms
 
-    def stamp(self, now_ms: int) -> bytes:
-        """Return this moment in uptime, for the ring."""
+    # What DeviceSession calls
+
+    def stamp(self, now_ms: "int | None") -> bytes:
+        """Return this moment in uptime, for the ring. Each of its readings ends with a stamp."""
+        if now_ms is None:
+            return _NO_STAMP
         self._advance(now_ms)
         return struct.pack(const.TIME_FORMAT, self._up_s, self._up_ms)
 
-    @property
-    def may_stamp(self) -> bool:
-        """Whether the time is known and the gateway takes stamps."""
-        return self.is_set and self._is_up
+    def finish(self, body: memoryview, size: int) -> int:
+        """Turn the stamp at the end of a reading from uptime into wall time, or leave it out.
 
-    def convert(self, body: memoryview) -> None:
-        """Turn the stamp in `body` from uptime into wall time."""
-        up_s, up_ms = struct.unpack_from(const.TIME_FORMAT, body, 0)
+        Returns the reading's size; `flag` is for its frame.
+        """
+        at = size - const.STAMP_BYTES
+        self.flag = 0
+        if not (self.is_set and self._is_up) or bytes(body[at:size]) == _NO_STAMP:
+            return at
+        up_s, up_ms = struct.unpack_from(const.TIME_FORMAT, body, at)
         millis = up_ms + self._offset_ms
         seconds = up_s + self._offset_s + millis // 1000
-        struct.pack_into(const.TIME_FORMAT, body, 0, seconds & 0xFFFFFFFF, millis % 1000)
-
-    # What DeviceSession calls
+        struct.pack_into(const.TIME_FORMAT, body, at, seconds & 0xFFFFFFFF, millis % 1000)
+        self.flag = const.FLAG_STAMPED
+        return size
 
     def on_up(self, hello: "HelloBody", now_ms: int) -> None:
         self._is_up = hello.capabilities & const.CAPABILITY_CLOCK != 0

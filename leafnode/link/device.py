@@ -29,8 +29,6 @@ REFUSE = "refuse"
 _HELLO = 0
 _UP = 1
 
-_NO_STAMP = b"\xff" * const.STAMP_BYTES
-
 
 class DeviceSession:
     """One boot of one device.
@@ -129,8 +127,7 @@ class DeviceSession:
         head = self._subject_head
         stamp = b""
         if self._clock is not None:
-            # Of every reading, so that each record of the ring ends with one.
-            stamp = _NO_STAMP if now_ms is None else self._clock.stamp(now_ms)
+            stamp = self._clock.stamp(now_ms)
         size = len(head) + len(payload) + len(stamp)
         if size > self._reading_bytes_max:
             raise ReadingTooLarge(size, self._reading_bytes_max)
@@ -380,15 +377,15 @@ class DeviceSession:
     def _send_readings(self, now_ms: int) -> None:
         while self._may_send() and self._writer.has_room():
             seq = self._next_seq
-            size = self._copy(seq - self._floor - 1)
+            index = seq - self._floor - 1
+            if self._aliases is None:
+                size = self._ring.copy_into(index, self.body)
+            else:
+                size = self._aliases.copy_into(self._ring, index, self.body)
             flags = const.FLAG_RESENT if seq <= self._sent_seq else 0
             if self._clock is not None:
-                stamp = self.body[size - const.STAMP_BYTES : size]
-                if self._clock.may_stamp and bytes(stamp) != _NO_STAMP:
-                    self._clock.convert(stamp)
-                    flags |= const.FLAG_STAMPED
-                else:
-                    size -= const.STAMP_BYTES
+                size = self._clock.finish(self.body, size)
+                flags |= self._clock.flag
             resent = flags & const.FLAG_RESENT
             self._put(const.PUB, seq, size, flags)
             if self._in_flight() == 0:
@@ -402,17 +399,6 @@ class DeviceSession:
             if self._timed_seq == 0:
                 self._timed_seq = seq
                 self._timed_at_ms = now_ms
-
-    def _copy(self, index: int) -> int:
-        """Copy a reading of the ring to `body`, with its subject where no alias may stand."""
-        size = self._ring.copy_into(index, self.body)
-        if self._aliases is None or self.body[0] or self._aliases.is_known(self.body[1]):
-            return size
-        head = self._aliases.subject_head(self.body[1])
-        more = len(head) - 2  # what the subject takes beyond the alias
-        self._ring.copy_into(index, self.body[more:])
-        self.body[: len(head)] = head
-        return size + more
 
     def _send_logs(self) -> None:
         while self._logs and self._writer.has_room():
