@@ -93,10 +93,6 @@ class Ingest:
         random = self._stream.context.random
         self._transform = SubjectTransform(config, random) if transforms(config) else None
         self._republish = Republish(config, random) if republishes(config) else None
-        if not config.allow_atomic:
-            self.atomic.close()
-        if not config.allow_batched:
-            self.fast.close()
         # Whether more than appending is to be done with a message without headers.
         self._checked = (
             config.sealed
@@ -115,6 +111,13 @@ class Ingest:
         else:
             for run in self._transform.runs(delivery):
                 self._receive_stored(run)
+
+    def settled(self) -> None:
+        """The configuration is on disk: of batches that it switches off nothing is left."""
+        if not self._stream.config.allow_atomic:
+            self.atomic.close()
+        if not self._stream.config.allow_batched:
+            self.fast.close()
 
     def close(self) -> None:
         """Take no more: what is not complete is forgotten."""

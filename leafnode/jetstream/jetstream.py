@@ -286,11 +286,12 @@ class AccountJetStream:
         self._store_config(stream, config)
         stream.update(config)
         self._promises.note(name, config)
-        stream.undo.stage(
-            partial(self.configure, stream, old),
-            partial(advisory.stream_action, self.context, config.name, "modify"),
-        )
+        stream.undo.stage(partial(self.configure, stream, old), partial(self._tell_updated, stream))
         return stream
+
+    def _tell_updated(self, stream: Stream) -> None:
+        stream.updated()
+        advisory.stream_action(self.context, stream.name, "modify")
 
     def _store_config(self, stream: Stream, config: StreamConfig) -> None:
         damage = stream.store.damage()

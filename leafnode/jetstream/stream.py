@@ -151,9 +151,14 @@ class Stream:
                 self.interest_changed()
         self.origins.open()
 
+    def updated(self) -> None:
+        """An update is on disk."""
+        self._ingest.settled()
+
     def undo_update(self, config: StreamConfig) -> None:
         """Go by the configuration of before an update. Stages nothing, not now."""
         self._configure(config)
+        self._ingest.settled()
         self.ages.rearm()
         self.context.clock.call_later(0, self._go_on)
 

@@ -583,3 +583,48 @@ def test_what_a_limit_had_removed_stays_away_when_the_limit_is_gone(
     world.restart()
 
     assert (world.state()["messages"], world.state()["first_seq"]) == (2, 2)
+
+
+def send_member(world: RealWorld, seq: int, **more: str) -> Any:
+    """Publish one message of an atomic batch and return its answer, if there is one."""
+    headers = {"Nats-Batch-Id": "b", "Nats-Batch-Sequence": str(seq), **more}
+    answers = world.request("s.a", b"x", headers=headers)
+    world.settle()
+    return json.loads(answers[0].payload or b"null")
+
+
+def switch_batches(world: RealWorld, *, on: bool) -> dict[str, Any]:
+    flags = {"allow_atomic": on, "allow_batched": on}
+    return world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], **flags})
+
+
+@LOST
+def test_an_update_that_was_refused_leaves_open_batches_alone(world: RealWorld, code: int) -> None:
+    world.create_stream(allow_atomic=True, allow_batched=True)
+    said = world.listen("_F.>")
+    world.publish("s.b", b"y", reply="_F.f.10.fail.1.0.$FI")
+    assert send_member(world, 1) is None
+    world.disk.fail("COMMIT", code)
+    assert "error" in switch_batches(world, on=False)
+
+    world.heal()
+    world.publish("s.b", b"y", reply="_F.f.10.fail.2.2.$FI")
+    world.settle()
+
+    assert send_member(world, 2, **{"Nats-Batch-Commit": "1"})["count"] == 2
+    assert json.loads(said[-1].payload)["count"] == 2
+
+
+def test_batches_that_an_update_switches_off_are_gone(world: RealWorld) -> None:
+    world.create_stream(allow_atomic=True, allow_batched=True)
+    said = world.listen("_F.>")
+    world.publish("s.b", b"y", reply="_F.f.10.fail.1.0.$FI")
+    assert send_member(world, 1) is None
+
+    for on in (False, True):
+        assert "error" not in switch_batches(world, on=on)
+    world.publish("s.b", b"y", reply="_F.f.10.fail.2.2.$FI")
+    world.settle()
+
+    assert send_member(world, 2)["error"]["err_code"] == 10176
+    assert json.loads(said[-1].payload)["error"]["err_code"] == 10208
