@@ -16,6 +16,8 @@ from leafnode.jetstream import retention
 from leafnode.jetstream.ttl import TtlQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from leafnode.clock import Timer
     from leafnode.jetstream.stream import Stream
 
@@ -84,16 +86,19 @@ class Ages:
         now_ns = self._stream.context.time.expiry_ns()
         if now_ns is None:
             return
-        due = self._ttls.take_due(now_ns)
+        due = self._ttls.take_due(now_ns, limits.PURGE_TURN_MSGS)
+        is_more = len(due) == limits.PURGE_TURN_MSGS
         markers = self._stream.markers
         gone: dict[bytes, int] = {}
         try:
             if markers.wanted:
                 gone = markers.last_of(sorted(due))
+                due = self._without_spared(due, gone, now_ns)
             removed = self._stream.store.remove(due) if due else 0
         except StoreError:
             self._due_again(due, now_ns)
             raise
+        self._has_more = is_more
         if gone:
             markers.write(gone, now_ns)
         if removed:
@@ -105,30 +110,48 @@ class Ages:
         if state.msgs and state.first_ts_ns < cutoff_ns:
             self._expire_below(self._stream.store.seq_at(cutoff_ns), now_ns)
 
+    def _without_spared(self, seqs: list[int], gone: dict[bytes, int], now_ns: int) -> list[int]:
+        """Return which of these go now. Where there is no room for markers, what should leave one
+        stays, and is due a little later: `gone` is empty then.
+        """
+        if self._stream.markers.make_room(gone):
+            return seqs
+        spared = set(gone.values())
+        gone.clear()
+        self._due_again(spared, now_ns + limits.DELIVER_RETRY_MAX_NS)
+        return [seq for seq in seqs if seq not in spared]
+
     def _expire_below(self, seq: int, now_ns: int) -> None:
         """Remove everything before `seq` but what never ages."""
-        store = self._stream.store
+        store, markers = self._stream.store, self._stream.markers
         first_seq = store.state().first_seq
-        markers = self._stream.markers
-        gone: dict[bytes, int] = {}
-        slice_: list[int] = []
-        if markers.wanted:  # one by one: a slice now, the others when the timer comes again
-            seq, slice_ = self._slice(first_seq, seq)
-            gone = markers.last_of(one for one in slice_ if one not in self._ttls.never)
         kept = min((one for one in self._ttls.never if one >= first_seq), default=seq)
-        if kept >= seq:
-            store.remove_below(seq, lazy=not gone)
+        if kept >= seq and not markers.wanted:
+            store.remove_below(seq, lazy=True)
+        else:  # one by one: a slice now, the others when the timer comes again
+            self._expire_slice(max(first_seq, self._expired_to), seq, now_ns)
+        new_first_seq = store.state().first_seq
+        if new_first_seq > first_seq:
+            self._stream.root.after_commit(partial(self._on_front, new_first_seq))
+            self._stream.purged_front(new_first_seq)
+
+    def _expire_slice(self, start_seq: int, end_seq: int, now_ns: int) -> None:
+        store, markers = self._stream.store, self._stream.markers
+        end_seq, found = self._slice(start_seq, end_seq)
+        going = [one for one in found if one not in self._ttls.never]
+        gone: dict[bytes, int] = {}
+        if markers.wanted:
+            gone = markers.last_of(going)
+            going = self._without_spared(going, gone, now_ns)
+        if len(going) == len(found) and start_seq == store.state().first_seq:
+            store.remove_below(end_seq, lazy=not gone)
         else:
-            seq, slice_ = self._slice(max(first_seq, self._expired_to), seq)
-            store.remove([one for one in slice_ if one not in self._ttls.never])
-            self._expired_to = seq
+            store.remove(going)
+            self._expired_to = end_seq
             self._stream.removed_some()
         if gone:
             markers.write(gone, now_ns)
-        markers.going(slice_)
-        first_seq = store.state().first_seq
-        self._stream.root.after_commit(partial(self._on_front, first_seq))
-        self._stream.purged_front(first_seq)
+        markers.going(going)
 
     def _slice(self, first_seq: int, end_seq: int) -> tuple[int, list[int]]:
         """Return the messages from `first_seq` on that one turn removes, and where they end."""
@@ -139,7 +162,7 @@ class Ages:
             return found[-1] + 1, found
         return end_seq, found
 
-    def _due_again(self, seqs: list[int], now_ns: int) -> None:
+    def _due_again(self, seqs: Iterable[int], now_ns: int) -> None:
         for seq in seqs:
             self._ttls.add(seq, now_ns, 0)
 

@@ -52,10 +52,10 @@ class TtlQueue:
         """Return when the first message is due."""
         return self._due[0][0] if self._due else None
 
-    def take_due(self, now_ns: int) -> list[int]:
-        """Take out the sequences that are due; some may have left the stream before."""
-        due = []
-        while self._due and self._due[0][0] <= now_ns:
+    def take_due(self, now_ns: int, most: int) -> list[int]:
+        """Take out sequences that are due, not more; some may have left the stream before."""
+        due: list[int] = []
+        while len(due) < most and self._due and self._due[0][0] <= now_ns:
             due.append(heapq.heappop(self._due)[1])
         return due
 

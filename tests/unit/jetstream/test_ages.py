@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreFailed
@@ -33,6 +33,28 @@ def test_a_message_goes_at_its_own_time() -> None:
     assert (world.state()["messages"], world.state()["last_seq"]) == (1, 2)
 
 
+def test_many_that_are_due_at_once_go_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+    world = World()
+    world.create_stream(allow_msg_ttl=True)
+    for _ in range(5):
+        publish(world, "1")
+    store: Any = world.js.streams["S"].store
+    sizes: list[int] = []
+    remove = store.remove
+
+    def counted(seqs: Sequence[int]) -> int:
+        sizes.append(len(seqs))
+        removed: int = remove(seqs)
+        return removed
+
+    monkeypatch.setattr(store, "remove", counted)
+
+    world.clock.advance(S + S // 2)
+
+    assert (sizes, world.state()["messages"]) == ([2, 2, 1], 0)
+
+
 def test_a_shorter_time_behind_a_longer_one_is_kept() -> None:
     world = World()
     world.create_stream(allow_msg_ttl=True)
@@ -57,6 +79,22 @@ def test_never_survives_max_age() -> None:
 
     state = world.state()
     assert (state["messages"], state["first_seq"], state["num_deleted"]) == (1, 2, 2)
+
+
+def test_what_never_ages_makes_nobody_write_a_position_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S)
+    publish(world, "never")
+    world.create_consumer()
+    world.clock.advance(10 * S)
+    written: list[Any] = []
+    monkeypatch.setattr(world.store, "put_consumer", lambda *record: written.append(record))
+
+    world.clock.advance(10 * S)
+
+    assert written == []
 
 
 def test_times_to_live_survive_a_restart() -> None:

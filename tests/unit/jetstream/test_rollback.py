@@ -525,25 +525,42 @@ def test_a_message_that_ages_while_its_own_commit_fails_leaves_no_other_to_age(
     assert world.state()["messages"] == 1
 
 
-def test_a_marker_that_finds_the_disk_full_comes_when_there_is_room(world: RealWorld) -> None:
-    config = {"allow_msg_ttl": True, "subject_delete_marker_ttl": 60 * NS_PER_S}
-    world.create_stream(allow_rollup_hdrs=True, **config)
-    world.put("s.a", headers={"Nats-TTL": "60s"})
+@pytest.mark.parametrize("config", [{"allow_msg_ttl": True}, {"max_age": 60 * NS_PER_S}])
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_message_stays_until_there_is_room_for_its_marker(
+    world: RealWorld, config: dict[str, Any], dies: bool
+) -> None:
+    markers = {"allow_rollup_hdrs": True, "subject_delete_marker_ttl": 60 * NS_PER_S}
+    world.create_stream(duplicate_window=NS_PER_S, **markers, **config)
+    ttl = {"Nats-TTL": "60s"} if "allow_msg_ttl" in config else {}
+    purged = {"KV-Operation": "PURGE", "Nats-Rollup": "sub"}
+    world.put("s.a", b"x", headers=ttl)
+    world.put("s.b", headers=ttl | purged)  # leaves no marker
     world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
-    world.put("s.b")
+    world.put("s.c")
     world.disk.heal()
     world.store.committer.no_room = StoreFull("no room yet")
     world.store._retry_timer.cancel()
     world.clock.advance(65 * NS_PER_S)
     world.settle()
-    assert world.state()["messages"] == 0
+    assert subjects(world) == {"s.a": 1}
+    world.settle()
+    if dies:
+        world.die()
     world.store.committer.no_room = None
 
     world.clock.advance(10 * NS_PER_S)
     world.settle()
 
-    (subject,) = world.api("STREAM.INFO.S", {"subjects_filter": ">"})["state"]["subjects"]
-    assert subject == "s.a"
+    assert subjects(world) == {"s.a": 1}
+    assert world.api("STREAM.MSG.GET.S", {"last_by_subj": "s.a"})["message"]["seq"] == 3
+    assert world.state()["messages"] == 1
+
+
+def subjects(world: RealWorld) -> dict[str, int]:
+    counts = world.api("STREAM.INFO.S", {"subjects_filter": ">"})["state"]["subjects"]
+    assert isinstance(counts, dict)
+    return counts
 
 
 @LOST

@@ -41,8 +41,9 @@ def test_what_is_due_comes_out_once_and_in_order() -> None:
     queue.add(3, 0, 20)
 
     assert queue.next_ns() == 10
-    assert queue.take_due(20) == [2, 3]
-    assert queue.take_due(20) == []
+    assert queue.take_due(20, 1) == [2]
+    assert queue.take_due(20, 9) == [3]
+    assert queue.take_due(20, 9) == []
     assert queue.next_ns() == 30
 
 
@@ -63,4 +64,4 @@ def test_lost_messages_are_forgotten() -> None:
 
     queue.forget_above(1)
 
-    assert (queue.take_due(99), queue.never) == ([1], set())
+    assert (queue.take_due(99, 9), queue.never) == ([1], set())
