@@ -46,6 +46,11 @@ MEMBER_WORK: Final = 4  # of a queue group, each that is looked at where few of 
 ROUTE_WORK: Final = 32  # a route that is built
 TARGET_WORK: Final = 16  # each subscription that it is built for
 LINK_WORK: Final = 48  # a leaf link that is told of a subject's interest
+# What is beyond these takes several turns, a message at a time: no route is kept for it.
+RECEIVERS_MAX: Final = TURN_WORK // RUN_WORK  # of one subject; building for more takes 4 ms
+WALK_NODES_MAX: Final = 4096  # of patterns that one look-up visits, 2 ms
+BACKLOG_MAX: Final = 64  # such messages of the server that wait in an account
+BACKLOG_BYTES_MAX: Final = 16 * MIB  # the same
 GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen message by message
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
 OVERLAP_WORK: Final = 16  # a stream import that a subscription is held against
@@ -164,6 +169,7 @@ ROUTES_BYTES_MAX: Final = 8 * MIB  # of one connection; some 9,000 subjects of o
 ROUTES_ALL_BYTES_MAX: Final = 24 * MIB
 MATCHES_BYTES_MAX: Final = 6 * MIB  # of one account; some 16,000 subjects
 MATCHES_ALL_BYTES_MAX: Final = 8 * MIB
+BELOW_BYTES_MAX: Final = MIB  # the same, of what lies below subjects
 BELOW_CACHE_MAX: Final = 1024  # inboxes and consumers that answers and acks come for
 
 # --- accounts; nats-server server/accounts.go unless a reason is given

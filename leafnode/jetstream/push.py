@@ -35,6 +35,7 @@ class PushSubject:
         self._subject = consumer.config.deliver_subject.encode()
         self._group = consumer.config.deliver_group.encode()
         self._out: list[tuple[bytes, bytes, int, bytes]] = []
+        self._spreads = False  # what was sent last goes to very many, in turns of its own
         self._timer: Timer | None = None
         self._sent_ns = 0  # monotonic; when something was last said
         self._subs: list[Subscription] = []
@@ -110,7 +111,9 @@ class PushSubject:
         """Nothing to prepare."""
 
     def ready(self) -> bool:
-        """Say whether the window has room."""
+        """Say whether the window has room, and what went to very many is on its way."""
+        if self._spreads:
+            return False
         if not self._consumer.config.flow_control:
             return True
         return self._unanswered_bytes <= self._window_bytes
@@ -165,7 +168,17 @@ class PushSubject:
         if self._out:
             messages, self._out = self._out, []
             self._sent_ns = self._context.clock.monotonic_ns()
+            backlog = self._context.account.backlog
+            before = len(backlog)
             self._context.account.deliver(self._subject, messages)
+            if len(backlog) > before and not self._spreads:
+                self._spreads = True
+                backlog.then(self._on_spread)
+
+    def _on_spread(self) -> None:
+        """What went to very many is sent: the next messages may go."""
+        self._spreads = False
+        self._consumer.pump()
 
     def _ask_for_acks(self) -> None:
         pending = self._consumer.pending

@@ -142,10 +142,12 @@ class Caches(msgspec.Struct, frozen=True):
 
 
 class AccountFaults(msgspec.Struct, frozen=True):
-    """Requests between accounts, of all accounts together."""
+    """Requests between accounts, and what is sent to very many; of all accounts together."""
 
     answers_dropped: int = 0  # that were not waited for any longer, for too many others
     answers_pending: int = 0  # that are waited for now
+    wide_dropped: int = 0  # messages of the server to very many, for which too many others waited
+    wide_pending: int = 0  # that wait for their turns now
 
 
 class LeafPortFacts(msgspec.Struct, frozen=True):

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.limits import LINK_WORK
 from leafnode.metrics import Traffic
-from leafnode.routing.groups import pick
+from leafnode.routing.deliver import Handout, deliver, hand_out, hand_over, send_to_leaf
 from leafnode.routing.leaf_interest import LeafInterest
+from leafnode.routing.parked import Backlog
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import may_deliver, may_show
 from leafnode.routing.replies import deliver_to_client, publish_replies
-from leafnode.routing.route import Message, deliver, hand_over, send_to_leaf
+from leafnode.routing.route import Message
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Delivery, Subscription
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from leafnode.routing.mapping import Mappings
     from leafnode.routing.peer import LeafSide, Outbox
     from leafnode.routing.services import Services
-    from leafnode.routing.sublist import Match
     from leafnode.routing.tracing import Tracer
 
 GLOBAL_ACCOUNT: Final = "$G"
@@ -69,6 +69,7 @@ class Account:
         self.on_fault = on_fault or _raise
         self.sublist = Sublist(outbox)
         self.traffic = Traffic()
+        self.backlog = Backlog(outbox)
         self.system = Peer(0, Kind.SYSTEM, outbox)
         self.system.account = self
         self._last_sid = 0  # of the server's own subscriptions
@@ -238,8 +239,13 @@ class Account:
             link.interest_changed(*key)
 
     def has_interest(self, subject: bytes) -> bool:
-        """Say whether a message of the server on this literal subject would reach anybody."""
-        match = self.sublist.find(subject)
+        """Say whether a message of the server on this literal subject would reach anybody.
+
+        Where that is not soon said it may.
+        """
+        match = self.sublist.find_inbox(subject)
+        if match.is_wide:
+            return True
         groups = (sub for group in match.groups for sub in group.members)
         return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
 
@@ -302,45 +308,40 @@ class Account:
         subject behind an `@` in an ack reply (leaf protocol 3.3). Returns the receivers of the
         last message.
         """
-        received = 0
         sender = self.system if origin is None else origin
-        match = self.sublist.find(deliver_subject)
+        match = self.sublist.find_inbox(deliver_subject)
         own = sender is self.system
         if own and deliver_to_client(self, deliver_subject, match, messages):
             return 1
-        for subject, reply, header_size, body in messages:
-            message = Message(subject, reply, header_size, body, queues)
-            received = self._deliver_one(sender, match, deliver_subject, message)
-        return received
+        handouts = [
+            _Shown(self, sender, Message(*message, queues), deliver_subject) for message in messages
+        ]
+        if match.is_wide:
+            steps = hand_out(self, deliver_subject, handouts, sender.outbox)
+            self.backlog.add(steps, sum([len(body) for _, _, _, body in messages]))
+            return 1
+        return [handout.to_all(match) for handout in handouts][-1]
 
-    def _deliver_one(
-        self, origin: Peer, match: Match, deliver_subject: bytes, message: Message
-    ) -> int:
-        groups = match.groups
-        if message.queues is not None:
-            groups = [group for group in groups if group.queue in message.queues]
-        picks = [pick(group, origin, deliver_subject) for group in groups]
-        received = 0
-        leafs: dict[int, tuple[Subscription, list[bytes]]] = {}  # one message for each link
-        for sub in match.plain + [sub for sub in picks if sub is not None]:
-            if not may_deliver(sub, deliver_subject, origin):
-                continue
-            if sub.peer.is_leaf:
-                queues = leafs.setdefault(sub.peer.cid, (sub, []))[1]
-                queues += [sub.queue] if sub.queue else []
-                continue
-            received += 1
-            # Behind a stream import, too, the message's own subject is the one that is shown.
-            receiver = sub if sub.shadow is None else sub.shadow.source
-            if may_show(receiver, message.subject):
-                hand_over(self, origin, receiver, message)
-        for sub, queues in leafs.values():
-            received += 1
-            reply = message.reply
-            if reply and message.subject != deliver_subject:
-                reply += b"@" + message.subject
-            send_to_leaf(self, sub, message._replace(subject=deliver_subject, reply=reply), queues)
-        return received
+
+class _Shown(Handout):
+    """A message that is found by one subject, and shown under its own."""
+
+    __slots__ = ()
+
+    def _give(self, sub: Subscription) -> None:
+        # Behind a stream import, too, the message's own subject is the one that is shown.
+        receiver = sub if sub.shadow is None else sub.shadow.source
+        self.received += 1
+        if may_show(receiver, self._message.subject):
+            hand_over(self._account, self._origin, receiver, self._message)
+
+    def to_link(self, sub: Subscription, queues: list[bytes]) -> None:
+        message, found_by = self._message, self._subject
+        self.received += 1
+        reply = message.reply
+        if reply and message.subject != found_by:
+            reply += b"@" + message.subject
+        send_to_leaf(self._account, sub, message._replace(subject=found_by, reply=reply), queues)
 
 
 def _members(sub: Subscription) -> int:

@@ -199,8 +199,8 @@ class Awaited:
             replies = self._to.get(parent, {})
             for reply in [subject] if subject in replies else list(replies):
                 yield
-                match = self._sublist.find(reply)
-                if match.plain or match.groups:
+                match = self._sublist.find_inbox(reply)
+                if match.plain or match.groups or match.is_wide:
                     continue
                 for response in list(self._to.get(parent, {}).get(reply, ())):
                     response.end(measure.INTEREST_LOST)

@@ -7,9 +7,10 @@ and whoever floods comes round to itself. Truth: docs/memory.md.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
+_NOTHING: Final = -1  # not even an entry without bytes
 
 
 class Budget:
@@ -68,6 +69,11 @@ class Share:
         """Hold nothing any more."""
         self.drop()
         self.hold(-self.held_bytes)
+
+    def end(self) -> None:
+        """Hold nothing from now on: whose cache it is goes."""
+        self.empty()
+        self._most_bytes = _NOTHING
 
     def drop(self) -> None:
         """Let go of all entries."""

@@ -19,6 +19,7 @@ from leafnode.protocol.errors import (
     ParserError,
     UnknownOperation,
 )
+from leafnode.routing import parked
 from leafnode.routing.acks import ACK_LINE, take_acks
 from leafnode.routing.emit import emit, emit_once
 from leafnode.routing.message_args import NOT_IN_REPLY, check_start, parse_args, usual_args
@@ -121,6 +122,7 @@ class Lane:
     def end(self) -> None:
         """Let go of everything that leads back here: nothing more is fed."""
         self.reset()
+        parked.leave(self._peer)
         del self._pairs
 
     def feed(self, data: bytes) -> None:
@@ -168,6 +170,8 @@ class Lane:
 
     def _catch_up(self, account: Account) -> bytes | None:
         """Deliver what the last turn was too short for, then go on."""
+        if not parked.go_on(self._peer):
+            return None
         run, sublist = self._run, account.sublist
         route = run.route
         if route is not None and (self._is_stale or route.match.generation != sublist.generation):

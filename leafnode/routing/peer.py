@@ -20,7 +20,7 @@ from leafnode.metrics import Traffic
 from leafnode.routing.budget import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.protocol.errors import PermissionsViolation
     from leafnode.routing.account import Account
@@ -205,6 +205,7 @@ class Peer:
         "open_replies",
         "out",
         "outbox",
+        "parked",
         "pedantic",
         "pending_bytes",
         "permissions",
@@ -250,6 +251,8 @@ class Peer:
         # When messages or interest last came or went; PING and PONG are neither.
         self.active = outbox.now
         self.subs: dict[bytes, Subscription] = {}  # by sid
+        # What of its last message the turn was too short for: see `parked`.
+        self.parked: Iterator[object] | None = None
 
     def send(self, data: bytes) -> None:
         """Add protocol bytes to what goes out next."""

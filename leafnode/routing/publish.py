@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import PUBLISH_WORK
+from leafnode.limits import FOUND_WORK, PUBLISH_WORK, WALK_WORK
 from leafnode.protocol import header
 from leafnode.protocol.errors import (
     InvalidPublishSubject,
@@ -18,14 +18,17 @@ from leafnode.protocol.errors import (
 )
 from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.protocol.subject import is_valid_literal
-from leafnode.routing import tracing
+from leafnode.routing import parked, tracing
+from leafnode.routing.deliver import deliver_to, look_up, spread
 from leafnode.routing.message_args import Args, usual_args
 from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, is_reserved_reply, may_publish
-from leafnode.routing.route import Message, deliver
+from leafnode.routing.route import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.route import Run
@@ -37,7 +40,11 @@ ONE_OFF: Final = (b"_INBOX.", _ACK_PREFIX)
 
 
 def publish(peer: Peer, subject: bytes, args: Args, body: bytes) -> None:
-    """Deliver one message, and answer the publisher where it asked."""
+    """Deliver one message, and answer the publisher where it asked.
+
+    What is wide goes on in turns of its own: until then it is `peer.parked`, and the work of this
+    turn is used up.
+    """
     account = peer.account
     assert account is not None
     peer.outbox.work_left -= PUBLISH_WORK
@@ -148,9 +155,11 @@ def _publish(
     if peer.is_leaf:
         _from_leaf(account, peer, message, is_mapped=subject != published)
         return
-    received = deliver(account, peer, message, once=subject.startswith(ONE_OFF))
-    if not received and args.reply and peer.no_responders:
-        _no_responders(account, peer, subject, args.reply)
+    match = look_up(account, subject, once=subject.startswith(ONE_OFF))
+    if match.is_wide:
+        parked.begin(peer, _spread(account, peer, message))
+    elif not deliver_to(match, account, peer, message) and args.reply and peer.no_responders:
+        parked.begin(peer, _no_responders(account, peer, subject, args.reply))
 
 
 def _violation(peer: Peer, subject: bytes, reply: bytes) -> PermissionsViolation | None:
@@ -175,15 +184,30 @@ def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: boo
         one = (shown, reply, message.header_size, message.body)
         account.deliver(subject, [one], origin=peer, queues=message.queues)
         return
-    deliver(account, peer, message, once=subject.startswith(ONE_OFF))
+    match = look_up(account, subject, once=subject.startswith(ONE_OFF))
+    if match.is_wide:
+        parked.begin(peer, spread(account, peer, message))
+    else:
+        deliver_to(match, account, peer, message)
 
 
-def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -> None:
+def _spread(account: Account, peer: Peer, message: Message) -> Iterator[None]:
+    """Deliver what is wide, in steps."""
+    received = yield from spread(account, peer, message)
+    if not received and message.reply and peer.no_responders:
+        yield from _no_responders(account, peer, message.subject, message.reply)
+
+
+def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -> Iterator[None]:
     """Tell the requester itself, on its own subscription for the reply, that nobody is there."""
-    block = header.status(503, pairs=[(b"Nats-Subject", subject)])
-    for sub in account.sublist.find(reply).plain:
-        if sub.peer is peer:
-            # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
-            size = len(block)
-            peer.send(HMSG % (reply, sub.sid, b"", size, size, block))
-            return
+    for subs in account.sublist.walk(reply):
+        for sub in list(subs):
+            if sub.peer is peer and not (sub.queue or sub.closed):
+                # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
+                block = header.status(503, pairs=[(b"Nats-Subject", subject)])
+                peer.send(HMSG % (reply, sub.sid, b"", len(block), len(block), block))
+                return
+            peer.outbox.work_left -= FOUND_WORK
+            yield
+        peer.outbox.work_left -= WALK_WORK
+        yield

@@ -2,7 +2,7 @@
 
 Knows what route.py knows. Each answer has a subject of its own that is not seen again: what is
 remembered is who takes all that is one token below an inbox (`Sublist.find_below`).
-Truth: tests/unit/routing/test_replies.py holds it equal to `route.deliver`.
+Truth: tests/unit/routing/test_replies.py holds it equal to `deliver`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.protocol.subject import has_no_space, is_valid
+from leafnode.routing.deliver import deliver, note_reply
 from leafnode.routing.message_line import HMSG, MSG
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import may_deliver, may_show
-from leafnode.routing.route import Message, count_run, deliver, note_reply
+from leafnode.routing.route import Message, count_run
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account

@@ -1,36 +1,28 @@
-"""Who gets a message: routes for many of them, and the general way for one.  HOT
+"""Who gets the messages of one subject: routes, decided once for many of them.  HOT
 
 Knows peers, subscriptions and the bytes of MSG, HMSG and LMSG; not sockets, JSON or JetStream.
 Truth: nats-server server/client.go processMsgResults; docs/hot-path.md has the shape and the
 numbers.
 
-`emit` writes what the routes made here lead to.
+`emit` writes what the routes made here lead to; `deliver` is the general way, for one message.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from leafnode.limits import (
-    DELIVERY_WORK,
-    GROUP_TARGETS_MAX,
-    ROUTE_WORK,
-    TARGET_WORK,
-    WORK_BYTES,
-)
+from leafnode.limits import GROUP_TARGETS_MAX, ROUTE_WORK, TARGET_WORK, WORK_BYTES
 from leafnode.protocol.subject import is_valid_literal
-from leafnode.routing.groups import pick
 from leafnode.routing.message_line import start_of
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, is_reserved, may_deliver
-from leafnode.routing.subscription import Delivery
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.routing.services import Passed
     from leafnode.routing.sublist import Group, Match
-    from leafnode.routing.subscription import Subscription
+    from leafnode.routing.subscription import Delivery, Subscription
     from leafnode.routing.tracing import Trace
 
 
@@ -70,7 +62,7 @@ class Route:
     """What one subject published by one peer leads to, decided once and used for many messages.
 
     `general` sends each message through `deliver` instead: it was denied, needs an answer to the
-    publisher, a header cut off, or a choice among leaf links.
+    publisher, a header cut off, a choice among leaf links, or more than a turn.
     """
 
     __slots__ = (
@@ -149,6 +141,9 @@ def _build(account: Account, origin: Peer, subject: bytes, *, with_header: bool)
         route.general = True
         return route
     route.general = origin.verbose or (origin.pedantic and not is_valid_literal(subject))
+    if match.is_wide:
+        route.general = True
+        return route
     if match.plain or match.groups:
         _build_targets(route, origin)
     members = [target for _, targets in route.groups for target in targets]
@@ -268,121 +263,3 @@ def count_run(account: Account, sub: Subscription, count: int, payload: int) -> 
     traffic = account.traffic
     traffic.out_msgs += count
     traffic.out_bytes += payload
-
-
-def deliver(account: Account, origin: Peer, message: Message, *, once: bool = False) -> int:
-    """Route one message the general way and return how many received it; 0 means no responders.
-
-    `once` says that the subject is not expected again (a reply inbox): caches are left alone. The
-    caller has judged whether the origin may publish it.
-    """
-    subject = message.subject
-    match = account.sublist.find_inbox(subject) if once else account.sublist.match(subject)
-    work = DELIVERY_WORK + len(message.body) // WORK_BYTES
-    origin.outbox.work_left -= work * (len(match.plain) + len(match.groups))
-    received = 0
-    leafs: dict[int, tuple[Subscription, list[bytes]]] = {}
-    for sub in match.plain:
-        if not may_deliver(sub, subject, origin):
-            if message.trace is not None:
-                message.trace.is_held_back(sub, origin)
-            continue
-        if sub.shadow is not None and message.passed:
-            continue  # what came through a service import goes no further through a stream import
-        if sub.peer.is_leaf:
-            leafs.setdefault(sub.peer.cid, (sub, []))
-        else:
-            received += hand_over(account, origin, sub, message)
-    for group in match.groups:
-        if message.queues is not None and group.queue not in message.queues:
-            continue
-        picked = pick(group, origin, subject, of_service=bool(message.passed))
-        if picked is None:
-            continue
-        if picked.peer.is_leaf:
-            leafs.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
-        else:
-            received += hand_over(account, origin, picked, message)
-    for sub, queues in leafs.values():
-        send_to_leaf(account, sub, message, queues)
-        received += 1
-    return received
-
-
-def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> int:
-    """Give one message to a local subscription; return how many received it.
-
-    The header is cut off for a client without headers.
-    """
-    if sub.relay is not None:
-        sub.delivered += 1
-        return sub.relay.forward(origin, message)
-    found, shadow, trace = sub, sub.shadow, message.trace
-    if shadow is not None:
-        message = message._replace(subject=shadow.show(message.subject))
-        if trace is not None:
-            is_followed = trace.is_exported(sub, message.subject)
-            if trace.only and not is_followed:
-                return 1
-            trace = trace if is_followed else None
-        sub = shadow.source
-    if sub.handler is not None:
-        one = (message.reply, message.header_size, message.body)
-        call(account, sub, Delivery(message.subject, [one], origin, trace))
-        return 1
-    if trace is not None:
-        trace.goes_to(found)  # by the exporter's subject
-        if trace.only:
-            return 1
-    line = (b"%b %b  " if message.announced else b"%b %b ") % (message.subject, sub.sid)
-    _send(account, sub, b"MSG ", line, message, message.reply)
-    return 1
-
-
-def send_to_leaf(
-    account: Account, sub: Subscription, message: Message, queues: list[bytes]
-) -> None:
-    """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1)."""
-    if sub.shadow is not None:
-        message = message._replace(subject=sub.shadow.show(message.subject))
-        sub = sub.shadow.source
-    if message.trace is not None:
-        sent = message.trace.sent_on(sub, message)
-        if sent is None:
-            return
-        message = sent
-    middle = message.reply
-    if queues:
-        names = b" ".join(queues)
-        middle = b"+ %b %b" % (message.reply, names) if message.reply else b"| " + names
-    _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
-
-
-def note_reply(peer: Peer, reply: bytes) -> None:
-    """Let a peer answer what it was just sent, where its permissions say so and no more is
-    needed.
-    """
-    if reply and peer.open_replies is not None and not is_listed(peer, reply):
-        peer.open_replies.add(reply)
-
-
-def _send(
-    account: Account, sub: Subscription, verb: bytes, start: bytes, message: Message, middle: bytes
-) -> None:
-    peer, body = sub.peer, message.body
-    if peer.pending_bytes > peer.max_pending_bytes:
-        return  # it is cut when this turn's bytes are written
-    if middle:
-        middle += b" "
-    if message.header_size and peer.headers:
-        sizes = message.sizes or b"%d %d" % (message.header_size, len(body))
-        data = b"HMSG %b%b%b\r\n%b\r\n" % (start, middle, sizes, body)
-    else:
-        payload = body[message.header_size :] if message.header_size else body
-        size = b"%d" % len(payload)
-        if message.sizes and not message.header_size:
-            size = message.sizes.rpartition(b" ")[2]
-        data = b"%b%b%b%b\r\n%b\r\n" % (verb, start, middle, size, payload)
-    peer.send(data)
-    note_reply(peer, message.reply)
-    count_out(account, sub, len(body))

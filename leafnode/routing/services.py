@@ -21,8 +21,9 @@ from leafnode.protocol.client_info import encode
 from leafnode.protocol.transform import import_transform, untokenize
 from leafnode.routing import latency as measure
 from leafnode.routing.awaited import Awaited
+from leafnode.routing.deliver import deliver
 from leafnode.routing.latency import Latency, Measurement, asks_for_sample
-from leafnode.routing.route import Message, deliver
+from leafnode.routing.route import Message
 from leafnode.routing.subscription import Subscription
 from leafnode.routing.tracing import without_trace
 

@@ -14,21 +14,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import (
-    BELOW_CACHE_MAX,
     FOUND_WORK,
     MATCHES_ALL_BYTES_MAX,
     MATCHES_BYTES_MAX,
+    RECEIVERS_MAX,
     SEEN_SUBJECTS,
+    WALK_NODES_MAX,
     WALK_WORK,
 )
 from leafnode.protocol.subject import is_literal, is_routable
+from leafnode.routing.below import Below
 from leafnode.routing.budget import Budget, Share, SharedLists
+from leafnode.routing.trie import NO_SUBS, Node, walk, with_one, without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from leafnode.routing.peer import Outbox
     from leafnode.routing.subscription import Subscription
+    from leafnode.routing.trie import Members
 
 _SPOILED = -1
 # A result with so many plain subscriptions shares the list with the others that have the same.
@@ -39,8 +43,8 @@ _SUB_BYTES: Final = 8  # each in a list
 _FOUND_FREE: Final = 16  # in what is counted for their deliveries
 _ACK_PREFIX: Final = b"$JS.ACK."  # numbers end such a subject: none comes twice
 _ACK_NUMBERS: Final = 5
+_ALL: Final = 1 << 62  # of a look-up that is not cut
 
-Members = list["Subscription"] | dict["Subscription", None]
 _SEEN_MASK = SEEN_SUBJECTS - 1
 _SEEN_BITS = SEEN_SUBJECTS.bit_length() - 1
 
@@ -59,14 +63,26 @@ class Group:
 
 
 class Match:
-    """What one subject leads to. Current while its generation is the sublist's; never changed."""
+    """What one subject leads to. Current while its generation is the sublist's; never changed.
 
-    __slots__ = ("generation", "groups", "plain")
+    `is_wide`: to more than one turn is for, or only a walk of so many nodes tells. Then it says
+    nothing more; `Sublist.walk` finds who gets a message.
+    """
 
-    def __init__(self, generation: int, plain: list[Subscription], groups: list[Group]) -> None:
+    __slots__ = ("generation", "groups", "is_wide", "plain")
+
+    def __init__(
+        self,
+        generation: int,
+        plain: list[Subscription],
+        groups: list[Group],
+        *,
+        is_wide: bool = False,
+    ) -> None:
         self.generation = generation
         self.plain = plain
         self.groups = groups
+        self.is_wide = is_wide
 
 
 def size_of_match(match: Match) -> int:
@@ -79,85 +95,11 @@ def size_of_match(match: Match) -> int:
     return size
 
 
-class _Node:
-    """A token of patterns with wildcards; `subs` are those that end here."""
-
-    __slots__ = ("full", "literals", "star", "subs")
-
-    def __init__(self) -> None:
-        # Shared until something is put in: most nodes lack one of the two, and a flood of
-        # subscriptions has three nodes each (100,000 of `f.N.*.>`: 25 MB less).
-        self.literals: dict[bytes, _Node] = _NO_NODES
-        self.star: _Node | None = None
-        self.full: _Node | None = None
-        self.subs: Members = _NO_SUBS
-
-    def is_empty(self) -> bool:
-        return not (self.subs or self.literals or self.star or self.full)
-
-    def child(self, token: bytes) -> _Node | None:
-        # Most tokens are literal: a pattern's other one is found second.
-        node = self.literals.get(token)
-        if node is None:
-            if token == b"*":
-                return self.star
-            if token == b">":
-                return self.full
-        return node
-
-    def grow(self, token: bytes) -> _Node:
-        """Add the child for a token that has none."""
-        node = _Node()
-        if token == b"*":
-            self.star = node
-        elif token == b">":
-            self.full = node
-        elif self.literals is _NO_NODES:
-            self.literals = {token: node}
-        else:
-            self.literals[token] = node
-        return node
-
-    def prune(self, token: bytes) -> None:
-        if token == b"*":
-            self.star = None
-        elif token == b">":
-            self.full = None
-        else:
-            del self.literals[token]
-
-
-_NO_NODES: Final[dict[bytes, _Node]] = {}
-_NO_SUBS: Final[list[Subscription]] = []
-_LIST_MAX: Final = 16  # more members of one subject are a table: taking one out costs no walk
-
-
-def _with(members: Members, sub: Subscription) -> Members:
-    """Return the members with one more, in the order in which they came."""
-    if isinstance(members, dict):
-        members[sub] = None
-        return members
-    members.append(sub)
-    return members if len(members) <= _LIST_MAX else dict.fromkeys(members)
-
-
-def _without(members: Members, sub: Subscription) -> bool:
-    """Take one out; False when it was not there."""
-    if sub not in members:
-        return False
-    if isinstance(members, dict):
-        del members[sub]
-    else:
-        members.remove(sub)
-    return True
-
-
 class Sublist(Share):
     """All subscriptions of one account. What it caches of their results is its share."""
 
     __slots__ = (
         "_below",
-        "_below_bytes",
         "_cache",
         "_literals",
         "_payer",
@@ -179,11 +121,10 @@ class Sublist(Share):
         super().__init__(budget, MATCHES_BYTES_MAX)
         self._payer = payer
         self._literals: dict[bytes, Members] = {}
-        self._root = _Node()
+        self._root = Node()
         self._queued = 0  # subscriptions with a queue
         self._cache: dict[bytes, Match] = {}
-        self._below: dict[tuple[bytes, int], Match | None] = {}  # see `find_below`
-        self._below_bytes = 0
+        self._below = Below(budget)  # see `find_below`
         self._wide: SharedLists[Subscription] = SharedLists()  # long ones of several results
         self._seen = bytearray()  # see `look_once`
         self.turn = 0  # where the groups of the next result begin
@@ -235,22 +176,22 @@ class Sublist(Share):
         literal = is_literal(subject)
         if literal:
             members = self._literals.get(subject)
-            self._literals[subject] = [sub] if members is None else _with(members, sub)
+            self._literals[subject] = [sub] if members is None else with_one(members, sub)
         else:
             node = self._root
             for token in subject.split(b"."):
                 node = node.child(token) or node.grow(token)
-            node.subs = [sub] if node.subs is _NO_SUBS else _with(node.subs, sub)
+            node.subs = [sub] if node.subs is NO_SUBS else with_one(node.subs, sub)
         self._queued += bool(sub.queue)
         self.inserts += 1
-        if self._cache or self._below:
+        if self._cache or self._below.known:
             self._spoil(subject, literal=literal)
 
     def remove(self, sub: Subscription) -> bool:
         """Take a subscription out; False when it was not there."""
         members = self._literals.get(sub.subject)
         literal = members is not None
-        taken = self._drop_pattern(sub) if members is None else _without(members, sub)
+        taken = self._drop_pattern(sub) if members is None else without(members, sub)
         if not taken:
             return False
         if literal and not members:
@@ -258,12 +199,12 @@ class Sublist(Share):
         if sub.queue:
             self._queued -= 1
         self.removes += 1
-        if self._cache or self._below:
+        if self._cache or self._below.known:
             self._spoil(sub.subject, literal=literal)
         return True
 
     def _drop_pattern(self, sub: Subscription) -> bool:
-        path: list[tuple[_Node, bytes]] = []
+        path: list[tuple[Node, bytes]] = []
         node = self._root
         for token in sub.subject.split(b"."):
             path.append((node, token))
@@ -271,7 +212,7 @@ class Sublist(Share):
             if child is None:
                 return False
             node = child
-        if not _without(node.subs, sub):
+        if not without(node.subs, sub):
             return False
         while path and node.is_empty():
             node, token = path.pop()
@@ -296,7 +237,9 @@ class Sublist(Share):
                     size += _SUB_BYTES * self._wide.release(match.plain)
                 self.hold(-size)
             return
-        if self._cache or self._below:
+        if self._below.known:
+            self._below.empty()
+        if self._cache:
             self.empty()
 
     def drop(self) -> None:
@@ -304,9 +247,12 @@ class Sublist(Share):
         if self._cache:
             self.generation += 1
             self._cache.clear()
-        self._below.clear()
-        self._below_bytes = 0
         self._wide.clear()
+
+    def end(self) -> None:
+        """Keep no results from now on: the account goes, its subscriptions may follow later."""
+        super().end()
+        self._below.end()
 
     def match(self, subject: bytes) -> Match:
         """Return what matches a literal subject, from the cache where it is there."""
@@ -315,12 +261,15 @@ class Sublist(Share):
             self.hits += 1
             return match
         self.misses += 1
-        plain, groups = self.look(subject)
-        match = Match(_SPOILED, plain, groups)
+        match = self._decide(subject)
+        plain = match.plain
         size = size_of_match(match) + len(subject)
         # Where even this one is too large it is held beyond the bound, alone: a SUB must find it.
         if not self.make_room(size + _SUB_BYTES * len(plain)):
             self.empty()
+            if self._most_bytes < 0:
+                match.generation = _SPOILED
+                return match
         if len(plain) >= WIDE:
             match.plain = self._wide.alike(plain)
             size += _SUB_BYTES * self._wide.use(match.plain)
@@ -355,18 +304,11 @@ class Sublist(Share):
         that depends on the tokens. `has_literal` tells of the rest.
         """
         key = (parent, depth)
-        if key in self._below:
-            return self._below[key]
+        known = self._below.known
+        if key in known:
+            return known[key]
         match = self._look_below(parent, depth)
-        size = _MATCH_BYTES + len(parent) + (_SUB_BYTES * len(match.plain) if match else 0)
-        if len(self._below) >= BELOW_CACHE_MAX:
-            self._below.clear()
-            self.hold(-self._below_bytes)
-            self._below_bytes = 0
-        if self.make_room(size):
-            self._below[key] = match
-            self._below_bytes += size
-            self.hold(size)
+        self._below.keep(key, match)
         return match
 
     def _look_below(self, parent: bytes, depth: int) -> Match | None:
@@ -378,8 +320,10 @@ class Sublist(Share):
             below = [child for node in level for child in (node.literals.get(token), node.star)]
             level = [node for node in below if node is not None]
             walked += max(0, len(level) - 1)
+            if walked > WALK_NODES_MAX:
+                break
         for _ in range(depth):
-            if any(node.literals for node in level):
+            if walked > WALK_NODES_MAX or any(node.literals for node in level):
                 self._pay(walked, 0)
                 return None
             found += [sub for node in level if node.full for sub in node.full.subs]
@@ -387,24 +331,36 @@ class Sublist(Share):
             walked += max(0, len(level) - 1)
         found += [sub for node in level for sub in node.subs]
         self._pay(walked, len(found))
+        if walked > WALK_NODES_MAX or len(found) > RECEIVERS_MAX:
+            return None  # a closer look says how wide it is
         return Match(self.generation, *self._split(found))
 
     def find(self, subject: bytes) -> Match:
-        """Return what matches a literal subject, leaving the cache alone: for one-off inboxes."""
+        """Return all that matches a literal subject, however long that takes, leaving the cache
+        alone.
+        """
         return Match(self.generation, *self.look(subject))
 
+    def _decide(self, subject: bytes) -> Match:
+        found = self._look(subject, WALK_NODES_MAX)
+        if found is None:
+            return Match(self.generation, [], [], is_wide=True)
+        return Match(self.generation, *found)
+
     def find_inbox(self, subject: bytes) -> Match:
-        """Return what `find` does; quick where a client has many inboxes below one subscription."""
+        """Return what `match` does, leaving the cache alone: for one-off inboxes. Quick where a
+        client has many of them below one subscription.
+        """
         parent, _, last = subject.rpartition(b".")
         if parent and last and subject not in self._literals and is_routable(subject):
             match = self.find_below(parent)
             if match is not None and not match.groups:
                 return match
-        return self.find(subject)
+        return self._decide(subject)
 
     def look_once(self, subject: bytes) -> tuple[list[Subscription], list[Group]] | None:
-        """Return what `look` does; None for a subject that was probably asked for lately: then it
-        is worth a place in a cache.
+        """Return what `look` does; None for a subject that was probably asked for lately, or has
+        a wide result: then it is worth a place in a cache.
 
         Remembered is a byte of each subject's hash, at one of two places that the hash gives: wrong
         answers are rare.
@@ -425,20 +381,39 @@ class Sublist(Share):
             return None
         seen[place ^ 1] = seen[place]
         seen[place] = mark
-        return self.look(subject)
+        return self._look(subject, WALK_NODES_MAX)
 
     def look(self, subject: bytes) -> tuple[list[Subscription], list[Group]]:
         """Return the plain subscriptions and the groups that match a literal subject.
 
-        The lists are the caller's. What is no valid subject matches nothing. The trie is walked
-        depth first (10,000 subscriptions, cold: 0.9 us; with a list of nodes a level 2.2 us).
+        The lists are the caller's. What is no valid subject matches nothing.
+        """
+        found = self._look(subject, _ALL)
+        assert found is not None, "nothing is wide"
+        return found
+
+    def walk(self, subject: bytes) -> Iterator[Iterable[Subscription]]:
+        """Yield what matches a literal subject, a node at a time, often nothing.
+
+        Whatever else happens between two of them, of what stays all is among them, and once.
+        """
+        if is_routable(subject):
+            yield from walk(self._root, subject)
+        yield self._literals.get(subject, ())
+
+    def _look(self, subject: bytes, most: int) -> tuple[list[Subscription], list[Group]] | None:
+        """Do what `look` does; None where that takes more than `most` nodes, or finds more than
+        one turn is for.
+
+        The trie is walked depth first (10,000 subscriptions, cold: 0.9 us; with a list of nodes a
+        level 2.2 us).
         """
         found: list[Subscription] = []
         node = self._root
         tokens = subject.split(b".")
         count = len(tokens)
         index = 0
-        branches: list[tuple[_Node, int]] = []  # `*` beside a literal, still to be followed
+        branches: list[tuple[Node, int]] = []  # `*` beside a literal, still to be followed
         walked = 0  # nodes, where there are branches
         while True:
             while index < count:
@@ -460,6 +435,9 @@ class Sublist(Share):
             if not branches:
                 break
             walked += index
+            if walked > most:
+                self._pay(walked, 0)
+                return None
             node, index = branches.pop()
             walked -= index
         if walked:
@@ -471,6 +449,8 @@ class Sublist(Share):
             found += literal
         if walked or len(found) > _FOUND_FREE:
             self._pay(walked, len(found))
+            if len(found) > RECEIVERS_MAX and most < _ALL:
+                return self._narrow(found)
         return self._split(found) if self._queued else (found, [])
 
     def _pay(self, walked: int, found: int) -> None:
@@ -479,6 +459,17 @@ class Sublist(Share):
             if found > _FOUND_FREE:
                 self._payer.work_left -= FOUND_WORK * found
             self._payer.work_left -= WALK_WORK * walked
+
+    def _narrow(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]] | None:
+        """Split many subscriptions: of a large group one gets the message. None: too many do."""
+        if not self._queued:
+            return None
+        turn = self.turn
+        plain, groups = self._split(found)
+        if len(plain) + len(groups) <= RECEIVERS_MAX:
+            return plain, groups
+        self.turn = turn
+        return None
 
     def _split(self, found: list[Subscription]) -> tuple[list[Subscription], list[Group]]:
         """Tell plain subscriptions from members of groups."""

@@ -289,11 +289,11 @@ def _own(server: Server) -> Steps[OwnCounters]:
 
 
 def _account_faults(server: Server) -> AccountFaults:
-    services = [account.services for account in server.accounts.values() if account.services]
-    return AccountFaults(
-        answers_dropped=sum(one.awaited.dropped for one in services),
-        answers_pending=sum(len(one.awaited) for one in services),
-    )
+    accounts = server.accounts.values()
+    awaited = [account.services.awaited for account in accounts if account.services]
+    backlogs = [account.backlog for account in accounts]
+    dropped = [sum(one.dropped for one in several) for several in (awaited, backlogs)]
+    return AccountFaults(dropped[0], sum(map(len, awaited)), dropped[1], sum(map(len, backlogs)))
 
 
 def _leaf_faults(server: Server) -> LeafFaults:

@@ -12,6 +12,8 @@ from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.monitor.steps import Steps
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Subscription
@@ -25,18 +27,23 @@ def subscribers(account: Account, body: bytes) -> Steps[int]:
     if not words or not subjects.is_valid(words[0]):
         return 0
     wanted, queue = words[0], words[1] if len(words) > 1 else None
+    walk: Iterator[Subscription | None]
     if subjects.is_literal(wanted):
-        match = account.sublist.find(wanted)
-        found = [sub for group in match.groups for sub in group.members]
-        found += match.plain if queue is None else []
-        walk, within = iter(found), b">"
+        walk, within = _matching(account, wanted), b">"
     else:
         walk, within = iter(account.sublist), wanted
     count = 0
     while piece := list(islice(walk, _PER_TURN)):
-        count += sum(_is_one(sub, within, queue) for sub in piece)
+        count += sum(_is_one(sub, within, queue) for sub in piece if sub is not None)
         yield
     return count
+
+
+def _matching(account: Account, subject: bytes) -> Iterator[Subscription | None]:
+    """Yield what matches a literal subject, and None for each node on the way."""
+    for subs in account.sublist.walk(subject):
+        yield from list(subs)
+        yield None
 
 
 def _is_one(sub: Subscription, within: bytes, queue: bytes | None) -> bool:

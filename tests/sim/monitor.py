@@ -301,7 +301,7 @@ def own() -> OwnCounters:
             websocket_evicted=47,
         ),
         caches=Caches(50, 51, 52, 53),
-        accounts=AccountFaults(answers_dropped=24, answers_pending=25),
+        accounts=AccountFaults(24, 25, 54, 55),
         leafs=LeafFaults(
             interest_ignored=7,
             reconnects=8,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
+from leafnode.routing import sublist
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.subscription import Subscription
 from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -294,3 +298,33 @@ def test_a_group_that_nobody_asked_for_is_no_interest() -> None:
 
     assert world.info()["delivered"]["consumer_seq"] == 0
     assert "push_bound" not in world.info()
+
+
+def test_what_goes_to_very_many_is_sent_before_more_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sublist, "RECEIVERS_MAX", 1)
+    monkeypatch.setattr(limits, "DELIVER_TURN_MSGS", 4)
+    world = world_with(12)
+    outbox = world.account.system.outbox
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(outbox, "end_later", later.append)
+    client = Peer(77, Kind.CLIENT, outbox)
+    client.account = world.account
+    for number in range(20):
+        world.account.insert(Subscription(client, b"d", sid=b"%d" % number))
+
+    world.clock.advance(0)
+    world.clock.advance(S)
+    waiting = len(world.account.backlog)
+    assert client.out == []
+    while later:
+        later.pop(0)()
+        world.clock.advance(0)
+
+    assert waiting == 2, "four messages, and the consumer that waits for them"
+    got = b"".join(client.out)
+    assert got.count(b" 19 ") == 12
+    places = [got.index(b"MSG s.a 19 $JS.ACK.S.C.1.%d.%d." % (seq, seq)) for seq in range(1, 13)]
+    assert places == sorted(places)
+    assert world.account.backlog.dropped == 0

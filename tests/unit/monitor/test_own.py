@@ -50,7 +50,12 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "matches_bytes": 52,
             "matches_evicted": 53,
         },
-        "accounts": {"answers_dropped": 24, "answers_pending": 25},
+        "accounts": {
+            "answers_dropped": 24,
+            "answers_pending": 25,
+            "wide_dropped": 54,
+            "wide_pending": 55,
+        },
         "leafs": {
             "interest_ignored": 7,
             "reconnects": 8,

@@ -43,13 +43,13 @@ def asked(count: int) -> Pair:
 def watched(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return a list that grows by each reply whose receivers are looked for."""
     account, looked = pair.world.account("I"), list[bytes]()
-    find = account.sublist.find
+    find = account.sublist.find_inbox
 
     def noting(subject: bytes) -> Match:
         looked.append(subject)
         return find(subject)
 
-    monkeypatch.setattr(type(account.sublist), "find", lambda _, subject: noting(subject))
+    monkeypatch.setattr(type(account.sublist), "find_inbox", lambda _, subject: noting(subject))
     return looked
 
 

@@ -99,3 +99,16 @@ def test_lists_with_the_same_ends_are_told_apart() -> None:
     assert lists.alike(other) is other
 
     assert (used, lists.release(one), lists.release(other)) == ([3, 3], 3, 3)
+
+
+def test_a_cache_that_ended_holds_nothing_any_more() -> None:
+    budget = Budget(MOST)
+    cache, other = Cache(budget), Cache(budget)
+    cache.add(100)
+    other.add(50)
+
+    cache.end()
+
+    assert not cache.add(0)
+    assert (cache.sizes, budget.held_bytes, budget.evicted) == ([], 50, 0)
+    assert list(budget._holders) == [other]

@@ -219,12 +219,13 @@ def test_each_message_to_a_group_is_work_for_one_receiver(members: int, *, verbo
     assert max(shares) - min(shares) <= 1
 
 
-def test_a_requester_whom_nobody_answers_waits_for_its_own_subscriptions() -> None:
+def test_a_requester_whom_nobody_answers_waits_until_its_own_subscription_is_found() -> None:
     world = account()
-    requester = FakePeer(world, 1)
+    requester, other = FakePeer(world, 1), FakePeer(world, 2)
     requester.no_responders = True
     for number in range(4000):
-        requester.subscribe(b"r.*", b"%d" % number)
+        other.subscribe(b"r.*", b"%d" % number)
+    requester.subscribe(b"r.*", b"x")
 
     one_turn(requester, b"PUB nobody r.1 0\r\n\r\n" * 100)
     first = requester.got().count(b"503")

@@ -3,10 +3,11 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from leafnode.routing.deliver import deliver
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.replies import publish_replies
-from leafnode.routing.route import Message, deliver
+from leafnode.routing.route import Message
 from leafnode.routing.subscription import Delivery
 from tests.sim.peers import FakePeer, account
 

@@ -1,7 +1,8 @@
 """leafnode.routing.route: what a leaf names, and the general way for one message."""
 
+from leafnode.routing.deliver import deliver
 from leafnode.routing.peer import Kind
-from leafnode.routing.route import Message, deliver
+from leafnode.routing.route import Message
 from tests.sim.peers import FakePeer, account
 
 

@@ -10,7 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from leafnode.limits import BELOW_CACHE_MAX, MATCHES_BYTES_MAX, SEEN_SUBJECTS, WALK_WORK
+from leafnode.limits import (
+    BELOW_BYTES_MAX,
+    BELOW_CACHE_MAX,
+    MATCHES_BYTES_MAX,
+    SEEN_SUBJECTS,
+    WALK_WORK,
+)
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.sublist import WIDE, Sublist, size_of_match
 from leafnode.routing.subscription import Subscription
@@ -205,13 +211,26 @@ def test_what_lies_below_a_subject_matches_as_each_of_it_does(
         assert sorted(map(id, match.plain)) == sorted(map(id, sublist.find(child).plain))
 
 
+def test_long_inboxes_that_come_once_leave_the_other_results_alone() -> None:
+    payer = Outbox(lambda: None)
+    sublist = Sublist(payer)
+    match = sublist.match(b"a")
+
+    for number in range(3 * BELOW_CACHE_MAX):
+        sublist.find_below(b"%d." % number + b"x" * 4000)
+
+    assert sublist.match(b"a") is match
+    assert BELOW_BYTES_MAX // 2 < payer.matches.held_bytes - sublist.held_bytes <= BELOW_BYTES_MAX
+    assert payer.matches.evicted == 0
+
+
 def test_what_is_known_of_subjects_below_others_is_bounded() -> None:
     sublist = Sublist()
     for number in range(BELOW_CACHE_MAX + 1):
         sublist.find_below(b"a.%d" % number)
-        assert len(sublist._below) <= BELOW_CACHE_MAX
+        assert len(sublist._below.known) <= BELOW_CACHE_MAX
 
-    assert len(sublist._below) == 1
+    assert len(sublist._below.known) == 1
 
 
 @given(

@@ -1,0 +1,252 @@
+"""One message the general way: judged and written for one receiver after the other.
+
+Knows what `route` knows, and that what goes to very many takes several turns; not how lines are
+read. Truth: nats-server server/client.go processMsgResults, processMsgResults for leafs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.limits import DELIVERY_WORK, FOUND_WORK, WALK_WORK, WORK_BYTES
+from leafnode.routing.groups import pick
+from leafnode.routing.permissions import is_listed, may_deliver
+from leafnode.routing.route import call, count_out
+from leafnode.routing.sublist import Group
+from leafnode.routing.subscription import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from leafnode.routing.account import Account
+    from leafnode.routing.peer import Outbox, Peer
+    from leafnode.routing.route import Message
+    from leafnode.routing.sublist import Match
+    from leafnode.routing.subscription import Subscription
+
+
+class Handout:
+    """One message on its way: it is told who is found, and gives it to who may receive it.
+
+    A leaf link gets it at the end, once, with the groups that it is for.
+    """
+
+    __slots__ = ("_account", "_message", "_origin", "_subject", "links", "received")
+
+    def __init__(
+        self, account: Account, origin: Peer, message: Message, subject: bytes | None = None
+    ) -> None:
+        """`subject`: by which its receivers are found, where that is not the message's own."""
+        self._account = account
+        self._origin = origin
+        self._message = message
+        self._subject = message.subject if subject is None else subject
+        self.links: dict[int, tuple[Subscription, list[bytes]]] = {}
+        self.received = 0
+
+    def to_plain(self, sub: Subscription) -> None:
+        """One without a group matches."""
+        message, origin = self._message, self._origin
+        if not may_deliver(sub, self._subject, origin):
+            if message.trace is not None:
+                message.trace.is_held_back(sub, origin)
+        elif sub.shadow is not None and message.passed:
+            pass  # what came through a service import goes no further through a stream import
+        elif sub.peer.is_leaf:
+            self.links.setdefault(sub.peer.cid, (sub, []))
+        else:
+            self._give(sub)
+
+    def to_group(self, group: Group) -> None:
+        """A group matches: one of its members gets it."""
+        message = self._message
+        if message.queues is not None and group.queue not in message.queues:
+            return
+        picked = pick(group, self._origin, self._subject, of_service=bool(message.passed))
+        if picked is None:
+            return
+        if picked.peer.is_leaf:
+            self.links.setdefault(picked.peer.cid, (picked, []))[1].append(group.queue)
+        else:
+            self._give(picked)
+
+    def _give(self, sub: Subscription) -> None:
+        self.received += hand_over(self._account, self._origin, sub, self._message)
+
+    def to_link(self, sub: Subscription, queues: list[bytes]) -> None:
+        """Nobody else is found: send it to a leaf link."""
+        send_to_leaf(self._account, sub, self._message, queues)
+        self.received += 1
+
+    def to_all(self, match: Match) -> int:
+        """Give it to all that its subject leads to, which is not wide; return how many got it."""
+        for sub in match.plain:
+            self.to_plain(sub)
+        for group in match.groups:
+            self.to_group(group)
+        for link, queues in self.links.values():
+            self.to_link(link, queues)
+        return self.received
+
+    @property
+    def work(self) -> int:
+        """What each receiver costs."""
+        return DELIVERY_WORK + len(self._message.body) // WORK_BYTES
+
+
+def look_up(account: Account, subject: bytes, *, once: bool) -> Match:
+    """Return who may get a message. `once`: its subject is not expected again (a reply inbox), and
+    caches are left alone.
+    """
+    return account.sublist.find_inbox(subject) if once else account.sublist.match(subject)
+
+
+def deliver(account: Account, origin: Peer, message: Message, *, once: bool = False) -> int:
+    """Route one message the general way and return how many received it; 0 means no responders.
+
+    The caller has judged whether the origin may publish it. What is wide is delivered in turns of
+    its own, behind what was wide before it: that is 1, whoever gets it then.
+    """
+    match = look_up(account, message.subject, once=once)
+    if match.is_wide:
+        account.backlog.add(spread(account, origin, message), len(message.body))
+        return 1
+    return deliver_to(match, account, origin, message)
+
+
+def deliver_to(match: Match, account: Account, origin: Peer, message: Message) -> int:
+    """Do what `deliver` does, to what its subject leads to; that is not wide."""
+    handout = Handout(account, origin, message)
+    origin.outbox.work_left -= handout.work * (len(match.plain) + len(match.groups))
+    return handout.to_all(match)
+
+
+def spread(account: Account, origin: Peer, message: Message) -> Generator[None, None, int]:
+    """Do what `deliver` does, in steps: return how many received it.
+
+    Between two of them anything may happen. Who was there all the time gets the message, once; who
+    comes or goes meanwhile may, as if a reader of nats-server were at it at the same time.
+    """
+    trace = message.trace
+    if trace is not None:
+        trace.hold()
+    try:
+        handout = Handout(account, origin, message)
+        yield from hand_out(account, message.subject, [handout], origin.outbox)
+        return handout.received
+    finally:
+        if trace is not None:
+            trace.release()
+
+
+def hand_out(
+    account: Account, subject: bytes, handouts: Sequence[Handout], outbox: Outbox
+) -> Iterator[None]:
+    """Find who is to get messages, and have each of these given to them, in steps."""
+    works = [(handout, handout.work) for handout in handouts]
+    groups: dict[bytes, list[Subscription]] = {}
+    for subs in account.sublist.walk(subject):
+        outbox.work_left -= WALK_WORK
+        yield
+        for sub in list(subs):
+            if sub.queue:
+                outbox.work_left -= FOUND_WORK
+                groups.setdefault(sub.queue, []).append(sub)
+                yield
+            else:
+                for handout, work in works:
+                    outbox.work_left -= work
+                    handout.to_plain(sub)
+                    yield
+    account.sublist.turn += 1
+    turn = account.sublist.turn
+    for queue, members in groups.items():
+        group = Group(queue, members, turn)
+        for handout, work in works:
+            outbox.work_left -= work
+            handout.to_group(group)
+            yield
+    for handout, work in works:
+        for link, queues in handout.links.values():
+            outbox.work_left -= work
+            handout.to_link(link, queues)
+            yield
+
+
+def hand_over(account: Account, origin: Peer, sub: Subscription, message: Message) -> int:
+    """Give one message to a local subscription; return how many received it.
+
+    The header is cut off for a client without headers.
+    """
+    if sub.relay is not None:
+        sub.delivered += 1
+        return sub.relay.forward(origin, message)
+    found, shadow, trace = sub, sub.shadow, message.trace
+    if shadow is not None:
+        message = message._replace(subject=shadow.show(message.subject))
+        if trace is not None:
+            is_followed = trace.is_exported(sub, message.subject)
+            if trace.only and not is_followed:
+                return 1
+            trace = trace if is_followed else None
+        sub = shadow.source
+    if sub.handler is not None:
+        one = (message.reply, message.header_size, message.body)
+        call(account, sub, Delivery(message.subject, [one], origin, trace))
+        return 1
+    if trace is not None:
+        trace.goes_to(found)  # by the exporter's subject
+        if trace.only:
+            return 1
+    line = (b"%b %b  " if message.announced else b"%b %b ") % (message.subject, sub.sid)
+    _send(account, sub, b"MSG ", line, message, message.reply)
+    return 1
+
+
+def send_to_leaf(
+    account: Account, sub: Subscription, message: Message, queues: list[bytes]
+) -> None:
+    """Put one message on a leaf link, naming the queue groups it is for (leaf protocol 2.1)."""
+    if sub.shadow is not None:
+        message = message._replace(subject=sub.shadow.show(message.subject))
+        sub = sub.shadow.source
+    if message.trace is not None:
+        sent = message.trace.sent_on(sub, message)
+        if sent is None:
+            return
+        message = sent
+    middle = message.reply
+    if queues:
+        names = b" ".join(queues)
+        middle = b"+ %b %b" % (message.reply, names) if message.reply else b"| " + names
+    _send(account, sub, b"LMSG ", message.subject + b" ", message, middle)
+
+
+def note_reply(peer: Peer, reply: bytes) -> None:
+    """Let a peer answer what it was just sent, where its permissions say so and no more is
+    needed.
+    """
+    if reply and peer.open_replies is not None and not is_listed(peer, reply):
+        peer.open_replies.add(reply)
+
+
+def _send(
+    account: Account, sub: Subscription, verb: bytes, start: bytes, message: Message, middle: bytes
+) -> None:
+    peer, body = sub.peer, message.body
+    if peer.pending_bytes > peer.max_pending_bytes:
+        return  # it is cut when this turn's bytes are written
+    if middle:
+        middle += b" "
+    if message.header_size and peer.headers:
+        sizes = message.sizes or b"%d %d" % (message.header_size, len(body))
+        data = b"HMSG %b%b%b\r\n%b\r\n" % (start, middle, sizes, body)
+    else:
+        payload = body[message.header_size :] if message.header_size else body
+        size = b"%d" % len(payload)
+        if message.sizes and not message.header_size:
+            size = message.sizes.rpartition(b" ")[2]
+        data = b"%b%b%b%b\r\n%b\r\n" % (verb, start, middle, size, payload)
+    peer.send(data)
+    note_reply(peer, message.reply)
+    count_out(account, sub, len(body))

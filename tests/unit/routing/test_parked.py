@@ -1,0 +1,124 @@
+"""leafnode.routing.parked: what takes more than a turn waits within bounds, and in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.limits import BACKLOG_BYTES_MAX, BACKLOG_MAX, TURN_WORK
+from leafnode.routing import parked
+from leafnode.routing.peer import Kind, Outbox, Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class World:
+    """An outbox whose later turns come when asked for."""
+
+    def __init__(self) -> None:
+        self.later: list[Callable[[], None]] = []
+        self.outbox = Outbox(lambda: None, end_later=self.later.append)
+        self.done: list[str] = []
+
+    def steps(self, name: str, *works: int) -> Iterator[None]:
+        for work in works:
+            self.outbox.work_left -= work
+            self.done.append(name)
+            yield
+
+    def turn(self) -> None:
+        calls, self.later[:] = list(self.later), []
+        self.outbox.renew_work()
+        for call in calls:
+            call()
+
+
+def test_a_peers_steps_go_on_where_they_stopped() -> None:
+    world = World()
+    peer = Peer(1, Kind.CLIENT, world.outbox)
+
+    parked.begin(peer, world.steps("a", TURN_WORK, 1))
+    assert world.done == ["a"]
+    assert peer.parked is not None
+    world.outbox.renew_work()
+
+    assert parked.go_on(peer)
+    assert parked.go_on(peer)
+    assert world.done == ["a", "a"]
+    assert peer.parked is None
+
+
+def test_the_steps_of_a_peer_that_is_gone_have_turns_of_their_own() -> None:
+    world = World()
+    peer = Peer(1, Kind.CLIENT, world.outbox)
+    parked.begin(peer, world.steps("a", *[TURN_WORK] * 3))
+
+    parked.leave(peer)
+    assert world.done == ["a"]
+    world.turn()
+    assert world.done == ["a", "a"]
+    world.turn()
+    world.turn()
+
+    assert (world.done, world.later) == (["a"] * 3, [])
+
+
+def test_what_waits_in_an_account_goes_one_after_the_other() -> None:
+    world = World()
+    backlog = parked.Backlog(world.outbox)
+    backlog.add(world.steps("a", TURN_WORK, 1), 5)
+    backlog.add(world.steps("b", 1), 6)
+    backlog.then(lambda: world.done.append("then"))
+    backlog.add(world.steps("c", 1), 7)
+
+    assert world.done == []
+    assert (len(backlog), backlog.held_bytes) == (4, 18)
+    while world.later:
+        world.turn()
+
+    assert world.done == ["a", "a", "b", "then", "c"]
+    assert (len(backlog), backlog.held_bytes) == (0, 0)
+
+
+def test_a_step_that_fails_takes_nothing_from_those_behind_it() -> None:
+    world = World()
+    backlog = parked.Backlog(world.outbox)
+
+    def fail() -> None:
+        raise RuntimeError
+
+    backlog.then(fail)
+    backlog.add(world.steps("b", 1), 1)
+
+    with pytest.raises(RuntimeError):
+        world.turn()
+    while world.later:
+        world.turn()
+    assert world.done == ["b"]
+
+
+@pytest.mark.parametrize(("count", "size"), [(BACKLOG_MAX, 1), (4, BACKLOG_BYTES_MAX // 4)])
+def test_beyond_the_bound_of_a_backlog_what_comes_is_dropped(count: int, size: int) -> None:
+    world = World()
+    backlog = parked.Backlog(world.outbox)
+    for _ in range(count):
+        backlog.add(world.steps("in", 1), size)
+    assert backlog.dropped == 0
+
+    backlog.add(world.steps("over", 1), size)
+
+    assert (len(backlog), backlog.dropped) == (count, 1)
+    while world.later:
+        world.turn()
+    assert world.done == ["in"] * count
+
+
+def test_a_message_that_is_larger_than_the_bound_is_taken_alone() -> None:
+    world = World()
+    backlog = parked.Backlog(world.outbox)
+
+    backlog.add(world.steps("large", 1), BACKLOG_BYTES_MAX + 1)
+
+    assert (len(backlog), backlog.dropped) == (1, 0)
