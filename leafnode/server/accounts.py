@@ -244,6 +244,7 @@ class Accounts:
         self.world.system = self.by_name.get(self.system_name)
         for account in gone:
             self._unwire(account)
+            account.sublist.end()
             if account.services is not None:
                 account.services.stop()
         for name, plan in draft.plans.items():

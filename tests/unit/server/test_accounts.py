@@ -209,6 +209,25 @@ def test_one_account_is_updated_and_those_that_import_from_it() -> None:
     accounts.remove("E")
 
 
+def test_the_results_of_an_account_that_is_gone_take_no_room_from_the_others() -> None:
+    world = ClientWorld()
+    accounts = world.server.account_set
+    accounts.update(AccountOptions("E"))
+    sublist, budget = accounts.account("E").sublist, world.server.turn.outbox.matches
+    before = budget.held_bytes
+    sublist.match(b"a.b")
+    sublist.find_below(b"a.b")
+    assert budget.held_bytes > before
+
+    accounts.remove("E")
+    sublist.match(b"a.b")
+    sublist.find_below(b"a.b")
+
+    assert budget.held_bytes == before
+    assert sublist not in budget._holders
+    assert sublist._below not in budget._holders
+
+
 def test_what_an_account_imports_as_before_is_not_made_anew() -> None:
     world = ClientWorld()
     accounts = world.server.account_set
