@@ -62,6 +62,7 @@ class FrameCounts(NamedTuple):
     """What a framing saw since start.
 
     `noise_bytes` belong to no frame (boot banners), `missing` readings were given up by the board.
+    `resyncs`: times that the place was found again, after noise or a wrong frame.
     """
 
     bytes_in: int
@@ -70,6 +71,7 @@ class FrameCounts(NamedTuple):
     overlong: int = 0
     noise_bytes: int = 0
     missing: int = 0
+    resyncs: int = 0
 
 
 class Framing(Protocol):
@@ -80,7 +82,9 @@ class Framing(Protocol):
         ...
 
     def receive(self, data: bytes, now_ms: int) -> None:
-        """Take what was read. Whatever the bytes are, nothing is raised."""
+        """Take what was read; b"" where only time has passed. Whatever the bytes are, nothing is
+        raised.
+        """
         ...
 
     def next_event(self) -> Event | None:

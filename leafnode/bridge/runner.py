@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
 from leafnode.bridge.codecs import CODECS
-from leafnode.bridge.framing import FRAMINGS
+from leafnode.bridge.framing import new_framing
 from leafnode.bridge.mapping import SubjectTemplate, device_pattern
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.publisher import Publication, Publisher
@@ -56,11 +56,11 @@ class PortRunner:
         self._options = options
         self._clock = seams.clock
         self._max_payload_bytes = seams.max_payload_bytes
-        self._framing = FRAMINGS[options.framing](
-            options, f"{options.name}.{seams.boot}".encode(), self._wall_ms
-        )
+        self._framing = new_framing(options, f"{options.name}.{seams.boot}".encode(), self._wall_ms)
         self._codec = CODECS[options.codec](options)
-        self._template = SubjectTemplate(options.subject, options.name, framing=options.framing)
+        self._template = SubjectTemplate(
+            options.subject, options.name, framing=options.framing.type
+        )
         self._counters = PortCounters()
         self._publisher = Publisher(
             seams.account,
@@ -120,6 +120,7 @@ class PortRunner:
             overlong=counts.overlong,
             noise_bytes=counts.noise_bytes,
             missing=counts.missing,
+            resyncs=counts.resyncs,
             queued=self._publisher.queued,
             queued_bytes=self._publisher.queued_bytes,
             stored=counters.stored,
@@ -324,7 +325,11 @@ class PortRunner:
 
     def _due(self) -> None:
         self._timer = None
-        self._guard(self._send)
+        self._guard(self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._framing.receive(b"", self._now_ms())
+        self._work()
 
     def _wall_ms(self) -> int:
         return self._clock.wall_ns() // NS_PER_MS

@@ -46,6 +46,7 @@ class PortStatus:
     overlong: int
     noise_bytes: int
     missing: int
+    resyncs: int
     queued: int
     queued_bytes: int
     stored: int

@@ -5,12 +5,15 @@ Knows ports and what they are read with; not what an option does. Truth: docs/se
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
-from leafnode import limits
 from leafnode.config import convert
-from leafnode.config.place import Block, Place, Row, no_duplicates
+from leafnode.config.place import Block, Given, Place, Row, no_duplicates
+from leafnode.config.serial_check import check, with_framing
+from leafnode.config.serial_framing import KEEP_FIRST_TYPES, MAX_FRAME, framing, is_marked
 from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
 
 _BAUD_MAX: Final = 12_000_000  # the fastest USB adapters
 
@@ -35,16 +38,41 @@ def _serial_port(place: Place) -> SerialPort:
     given.need("device", "device, like /dev/serial/by-id/…")
     given.need("name", "name, one token that subjects and status may use")
     given.need("subject", "subject, where readings are published")
+    _fold_framing(given)
     port = SerialPort(**given.values)
-    if problem := convert.template_problem(port.subject, port.name, framing=port.framing):
+    if problem := convert.template_problem(port.subject, port.name, framing=port.framing.type):
         raise given.places["subject"].error(problem)
     if port.codec == "csv":
         given.need("fields", "fields, the names of the columns, beside codec csv")
     elif port.fields:
         raise given.places["fields"].error("expected codec csv beside fields")
-    if port.keep_first and port.framing != "line":
-        raise given.places["keep_first"].error("expected framing line beside keep_first")
     return port
+
+
+def _fold_framing(given: Given) -> None:
+    """Put what a port may say of its framing into the framing, and the check into its frames."""
+    values = given.values
+    framing: FramingOptions = values.pop("framing", FramingOptions())
+    for key in ("keep_first", "max_frame_bytes"):
+        if key in values:
+            framing = _with(framing, given.places[key], key, values.pop(key))
+    check: CheckOptions = values.pop("check", CheckOptions())
+    if framing.type == "link" and check.type != "none":
+        raise given.places["check"].error("framing link has a check of its own")
+    if not is_marked(framing) and check.type == "none":
+        problem = "expected start, end or a check: nothing else says where a frame begins"
+        raise given.places["framing"].error(problem)
+    values["framing"] = framing
+    values["check"] = with_framing(check, framing, given.places.get("check") or given.place)
+
+
+def _with(framing: FramingOptions, place: Place, key: str, value: Any) -> FramingOptions:
+    """Return the framing with an option that stands beside it."""
+    if key == "keep_first" and framing.type not in KEEP_FIRST_TYPES:
+        raise place.error(f"framing {framing.type} has no {place.name}")
+    if getattr(framing, key) != getattr(FramingOptions(), key):
+        raise place.error(f"expected {place.name} only once: it also stands in framing")
+    return replace(framing, **{key: value})
 
 
 def _fields(place: Place) -> tuple[str, ...]:
@@ -60,14 +88,11 @@ _SERIAL_PORT: Final = Block(
         Row(("name",), "name", convert.name_of("port name")),
         Row(("subject",), "subject", convert.text),
         Row(("baud",), "baud", convert.number(1, _BAUD_MAX, "a baud rate")),
-        Row(("framing",), "framing", convert.one_of("line", "link")),
+        Row(("framing",), "framing", framing),
+        Row(("check",), "check", check),
         Row(("codec",), "codec", convert.one_of("text", "json", "csv")),
         Row(("fields",), "fields", _fields),
-        Row(
-            ("max_frame", "max_frame_bytes"),
-            "max_frame_bytes",
-            convert.number(1, limits.MIB, "a size"),
-        ),
+        Row(("max_frame", "max_frame_bytes"), "max_frame_bytes", MAX_FRAME),
         Row(("stream",), "stream", convert.name_of("stream name")),
         Row(("keep_first",), "keep_first", convert.boolean),
     )

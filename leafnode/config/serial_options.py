@@ -6,30 +6,32 @@ Knows names, types and defaults; not what an option does. Truth: docs/serial.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from leafnode import limits
+from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
+
+_LINES: Final = FramingOptions()
+_NO_CHECK: Final = CheckOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class SerialPort:
     """One entry of `serial { ports }`.
 
-    `subject` may use {port}, {device} and {name}; `framing` is line or link, `codec` text, json or
-    csv. `fields` names the columns of csv. `stream`: only this stream's PubAck counts as stored
-    (empty: whichever stream captures the subject). `keep_first`: the bytes before the first line
-    end after the port was opened are a whole reading, not the tail of one.
+    `subject` may use {port}, {device} and {name}; `codec` is text, json or csv. `fields` names the
+    columns of csv. `stream`: only this stream's PubAck counts as stored (empty: whichever stream
+    captures the subject).
     """
 
     device: str
     name: str
     subject: str
     baud: int = 115_200
-    framing: str = "line"
+    framing: FramingOptions = _LINES
+    check: CheckOptions = _NO_CHECK
     codec: str = "text"
     fields: tuple[str, ...] = ()
-    max_frame_bytes: int = limits.LINE_FRAME_BYTES_MAX
     stream: str = ""
-    keep_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
 from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
 from leafnode.jetstream.jetstream import AccountJetStream
 from leafnode.link.device import DeviceSession
@@ -154,7 +155,10 @@ def test_a_reading_whose_ack_was_lost_is_not_stored_again_after_the_duplicate_wi
 ) -> None:
     cable = Cable(tmp_path / "by-id")
     port = SerialPort(
-        device=str(cable.path), name="node", subject="s.{device}.{name}", framing="link"
+        device=str(cable.path),
+        name="node",
+        subject="s.{device}.{name}",
+        framing=FramingOptions("link"),
     )
     board = DeviceSession("node1", 77)
     ids: list[bytes] = []
@@ -190,7 +194,7 @@ def test_lines_reach_the_disk_in_order_however_fast_they_come(tmp_path: Path) ->
     cable = Cable(tmp_path / "by-id")
     port = SerialPort(
         device=str(cable.path), name="scale", subject="s.{port}", codec="csv", fields=("n", "kg"),
-        keep_first=True,
+        framing=FramingOptions(keep_first=True),
     )  # fmt: skip
     count = 3000
     lines = b"".join(b"%d,1.5\r\n" % number for number in range(1, count + 1))

@@ -19,6 +19,7 @@ from leafnode import limits
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, SystemClock
 from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
 from leafnode.link.device import DeviceSession
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 
@@ -100,7 +101,11 @@ def cable(tmp_path: Path) -> Cable:
 
 def line_port(cable: Cable, name: str = "scale") -> SerialPort:
     return SerialPort(
-        device=str(cable.path), name=name, subject="s.{port}", baud=9600, keep_first=True
+        device=str(cable.path),
+        name=name,
+        subject="s.{port}",
+        baud=9600,
+        framing=FramingOptions(keep_first=True),
     )
 
 
@@ -201,7 +206,10 @@ def test_a_board_delivers_each_reading_once_across_unpluggings_and_a_new_gateway
     cable: Cable,
 ) -> None:
     port = SerialPort(
-        device=str(cable.path), name="node", subject="s.{device}.{name}", framing="link"
+        device=str(cable.path),
+        name="node",
+        subject="s.{device}.{name}",
+        framing=FramingOptions("link"),
     )
     board = DeviceSession("node1", 77)
     worlds = [World(port), World(port)]

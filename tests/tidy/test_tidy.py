@@ -79,6 +79,7 @@ def test_every_module_has_its_unit_test() -> None:
         "config/options.py",
         "config/serial_options.py",
         "link/parts.py",
+        "config/serial_stage_options.py",
         "net/transport.py",
         "server/account_views.py",
         "server/features.py",

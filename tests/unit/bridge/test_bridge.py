@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
 from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 from tests.unit.bridge.world import FakeLine, FakePort
@@ -17,7 +18,8 @@ from tests.unit.bridge.world import FakeLine, FakePort
 if TYPE_CHECKING:
     import pytest
 
-PORT = SerialPort(device="/dev/ttyUSB0", name="scale", subject="s.{port}", keep_first=True)
+LINES = FramingOptions(keep_first=True)
+PORT = SerialPort(device="/dev/ttyUSB0", name="scale", subject="s.{port}", framing=LINES)
 
 
 def test_a_port_that_cannot_be_opened_and_one_that_floods_do_not_stop_a_third() -> None:

@@ -297,7 +297,7 @@ class Board:
 
 
 def link_port() -> SerialPort:
-    return replace(line_port(subject="s.{device}.{name}"), framing="link")
+    return line_port(subject="s.{device}.{name}", framing="link")
 
 
 def test_a_board_hears_of_a_reading_only_once_it_is_stored() -> None:

@@ -11,6 +11,7 @@ from leafnode import limits
 from leafnode.bridge.port import PortGone
 from leafnode.bridge.runner import BridgeSeams, PortRunner
 from leafnode.config.serial_options import SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 
@@ -121,7 +122,10 @@ class World:
 
 
 def line_port(*, subject: str = "s.{port}", **options: object) -> SerialPort:
-    given = {"keep_first": True, **options}
+    framing = options.pop("framing", FramingOptions(keep_first=True))
+    if framing == "link":
+        framing = FramingOptions("link")
+    given = {"framing": framing, **options}
     return SerialPort(device="/dev/fake", name="scale", subject=subject, **given)  # type: ignore[arg-type]
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.config import serial as serial_module
+from leafnode.config import serial_check, serial_framing
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.config.place import Block
 from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
 from leafnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 DEVICE = "/dev/serial/by-id/usb-1"
 DOCS = Path(__file__).parents[3] / "docs"
 MODULES = (serial_module,)  # with tables of keys
+VARIANTS = (serial_check, serial_framing)  # with tables by type
 
 
 def options(text: str) -> Options:
@@ -52,13 +55,17 @@ def test_a_serial_port_has_all_its_keys() -> None:
                 "press",
                 "r.{port}.{device}.{name}",
                 baud=9600,
-                framing="link",
+                framing=FramingOptions("link", max_frame_bytes=2048),
                 codec="json",
-                max_frame_bytes=2048,
                 stream="R",
             ),
             SerialPort(
-                "/dev/ttyS1", "csv", "r.csv", codec="csv", fields=("a", "b"), keep_first=True
+                "/dev/ttyS1",
+                "csv",
+                "r.csv",
+                framing=FramingOptions(keep_first=True),
+                codec="csv",
+                fields=("a", "b"),
             ),
         )
     )
@@ -75,8 +82,8 @@ def test_a_serial_port_has_all_its_keys() -> None:
         ("device: a, name: b, subject: 'c.{name}'", "ports[0].subject: {device} and {name} need"),
         ("device: a, name: b, subject: c, baud: 0", "baud: expected a baud rate from 1 to"),
         (
-            "device: a, name: b, subject: c, framing: slip",
-            'framing: expected line or link, got "slip"',
+            "device: a, name: b, subject: c, framing: slap",
+            'framing: expected "slip", or another word',
         ),
         ("device: a, name: b, subject: c, codec: xml", "codec: expected text or json or csv"),
         ("device: a, name: b, subject: c, codec: csv", "expected fields, the names of the columns"),
@@ -88,7 +95,7 @@ def test_a_serial_port_has_all_its_keys() -> None:
         ("device: a, name: b, subject: c, max_frame: 0", "max_frame: expected a size from 1 to"),
         (
             "device: a, name: b, subject: c, framing: link, keep_first: true",
-            "keep_first: expected framing line",
+            "keep_first: framing link has no keep_first",
         ),
         (
             "device: a, name: b, subject: c}, {device: a, name: d, subject: e",
@@ -120,7 +127,20 @@ KEYS = sorted(
         for row in table.rows
         for key in row.keys
     }
+    | {
+        key
+        for module in VARIANTS
+        for rows in module.TABLES.values()
+        for row in rows
+        for key in row.keys
+    }
 )
+WORDS = sorted({word for module in VARIANTS for word in module.TABLES})
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_type_is_documented(word: str) -> None:
+    assert any(f"`{word}`" in page.read_text() for page in DOCS.glob("serial/*.md"))
 
 
 @pytest.mark.parametrize("key", KEYS)

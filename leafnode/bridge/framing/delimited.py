@@ -1,0 +1,169 @@
+"""Frames with a delimiter between them that stands in no frame: lines, COBS, SLIP, HDLC, VE.Direct.
+
+Knows bytes, not what they mean, and no port. Truth: docs/serial/framing.md; COBS: Cheshire and
+Baker, 1999; SLIP: RFC 1055; HDLC: RFC 1662, section 4; VE.Direct: Victron
+"VE.Direct Protocol", 3.34.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from leafnode.bridge.framing.split import Found
+from leafnode.link import cobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.config.serial_stage_options import FramingOptions
+
+    # Either returns the frame as it was meant, or None for what cannot have been one.
+    Decode = Callable[[bytes], bytes | None]
+
+# Either character ends a line and an empty line is nothing, so CRLF needs no rule of its own.
+_LINE_END: Final = re.compile(rb"[\r\n]")
+_SLIP_END: Final = re.compile(rb"\xc0")
+_SLIP_ESCAPE: Final = re.compile(rb"\xdb(.?)", re.DOTALL)
+_SLIP_ESCAPED: Final = {b"\xdc": b"\xc0", b"\xdd": b"\xdb"}
+_HDLC_FLAG: Final = re.compile(rb"\x7e")
+_HDLC_ESCAPE: Final = re.compile(rb"\x7d(.?)", re.DOTALL)
+_VEDIRECT_END: Final = re.compile(rb"\r\nChecksum\t.", re.DOTALL)
+_VEDIRECT_HEX: Final = re.compile(rb":[0-9A-Fa-f]+\n")
+
+
+class DelimiterSplitter:
+    """Implements Splitter. The first piece may be the tail of a frame: it is noise, unless kept."""
+
+    def __init__(
+        self,
+        end: re.Pattern[bytes],
+        *,
+        max_frame_bytes: int,
+        keep_first: bool,
+        decode: Decode | None = None,
+        max_encoded_bytes: int | None = None,
+        end_bytes: int = 1,
+        keeps_end: bool = False,
+    ) -> None:
+        self._end = end
+        self._end_bytes = end_bytes
+        self._keeps_end = keeps_end
+        self._decode = decode
+        self._max_frame_bytes = max_frame_bytes
+        self._max_encoded_bytes = max_encoded_bytes or max_frame_bytes
+        self._keep_first = keep_first
+        self._searched = 0
+        self._skipping = not keep_first
+
+    def opened(self) -> None:
+        self._searched = 0
+        # What comes before the first end may be the tail of a frame whose head nobody read: as a
+        # number it would be a wrong measurement.
+        self._skipping = not self._keep_first
+
+    def moved(self) -> None:
+        self._searched = 0
+
+    def find(self, buffer: bytearray, at: int) -> Found | None:
+        match = self._end.search(buffer, at + self._searched)
+        if match is None:
+            return self._unended(at, len(buffer))
+        end, behind = match.span()
+        if self._skipping:
+            self._skipping = False
+            return Found(end, behind, b"")  # noise, then an empty frame
+        if end - at > self._max_encoded_bytes:
+            return Found(end, end, overlong=True)
+        return self._whole(at, behind, bytes(buffer[at : behind if self._keeps_end else end]))
+
+    def _unended(self, at: int, size: int) -> Found | None:
+        """Keep the frame that has no end yet, unless it is too long or to be passed over."""
+        overlong = not self._skipping and size - at > self._max_encoded_bytes
+        if overlong:
+            self._skipping = True
+        searched = max(0, size - at - self._end_bytes + 1)
+        if self._skipping and searched:
+            return Found(at, at + searched, overlong=overlong)
+        self._searched = searched
+        return None
+
+    def _whole(self, at: int, behind: int, encoded: bytes) -> Found:
+        frame = self._decode(encoded) if self._decode is not None and encoded else encoded
+        if frame is None:
+            return Found(at, behind, malformed=True)
+        if len(frame) > self._max_frame_bytes:
+            return Found(at, behind, overlong=True)
+        return Found(at, behind, frame, 0, self._end_bytes if self._keeps_end else 0)
+
+
+def line_splitter(options: FramingOptions) -> DelimiterSplitter:
+    return DelimiterSplitter(
+        _LINE_END, max_frame_bytes=options.max_frame_bytes, keep_first=options.keep_first
+    )
+
+
+def cobs_splitter(options: FramingOptions) -> DelimiterSplitter:
+    return DelimiterSplitter(
+        re.compile(rb"\x00"),
+        max_frame_bytes=options.max_frame_bytes,
+        keep_first=options.keep_first,
+        decode=cobs_decoded,
+        max_encoded_bytes=cobs.encoded_bytes_max(options.max_frame_bytes),
+    )
+
+
+def slip_splitter(options: FramingOptions) -> DelimiterSplitter:
+    return DelimiterSplitter(
+        _SLIP_END,
+        max_frame_bytes=options.max_frame_bytes,
+        keep_first=options.keep_first,
+        decode=slip_decoded,
+        max_encoded_bytes=2 * options.max_frame_bytes,
+    )
+
+
+def hdlc_splitter(options: FramingOptions) -> DelimiterSplitter:
+    return DelimiterSplitter(
+        _HDLC_FLAG,
+        max_frame_bytes=options.max_frame_bytes,
+        keep_first=options.keep_first,
+        decode=hdlc_decoded,
+        max_encoded_bytes=2 * options.max_frame_bytes,
+    )
+
+
+def vedirect_splitter(options: FramingOptions) -> DelimiterSplitter:
+    """A block of text fields up to its checksum byte, which may be any."""
+    return DelimiterSplitter(
+        _VEDIRECT_END,
+        max_frame_bytes=options.max_frame_bytes,
+        keep_first=options.keep_first,
+        # Answers of the hexadecimal protocol may come between the fields and are not of the sum.
+        decode=lambda block: _VEDIRECT_HEX.sub(b"", block),
+        end_bytes=len(b"\r\nChecksum\t?"),
+        keeps_end=True,
+    )
+
+
+def cobs_decoded(encoded: bytes) -> bytes | None:
+    target = bytearray(len(encoded))
+    size = cobs.decode_into(bytearray(encoded), len(encoded), target)
+    return bytes(target[:size]) if size >= 0 else None
+
+
+def slip_decoded(encoded: bytes) -> bytes | None:
+    if b"\xdb" not in encoded:
+        return encoded
+    if any(byte not in _SLIP_ESCAPED for byte in _SLIP_ESCAPE.findall(encoded)):
+        return None
+    return _SLIP_ESCAPE.sub(lambda match: _SLIP_ESCAPED[match[1]], encoded)
+
+
+def hdlc_decoded(encoded: bytes) -> bytes | None:
+    """Return the frame; None for one that its sender gave up, which ends in an escape."""
+    if b"\x7d" not in encoded:
+        return encoded
+    if b"" in _HDLC_ESCAPE.findall(encoded):
+        return None
+    return _HDLC_ESCAPE.sub(lambda match: bytes((match[1][0] ^ 0x20,)), encoded)

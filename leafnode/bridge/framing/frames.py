@@ -1,0 +1,99 @@
+"""What all framings but the device link share: frames become readings, and everything is counted.
+
+Knows checks, ids of readings and polls; not how frames are found in the bytes, and no port. Truth:
+docs/serial/framing.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.reading import FrameCounts, Reading
+from leafnode.clock import NS_PER_MS
+
+if TYPE_CHECKING:
+    from leafnode.bridge.checks import Check
+    from leafnode.bridge.reading import Receipt
+    from leafnode.config.serial_stage_options import FramingOptions
+
+
+class Frames:
+    """Half of a Framing: all but `opened`, `receive` and `next_event`.
+
+    `msg_id_prefix` is unique for this start of the gateway: with the count behind it, a reading
+    that is published twice carries the same id twice.
+    """
+
+    def __init__(self, options: FramingOptions, check: Check | None, msg_id_prefix: bytes) -> None:
+        self._max_frame_bytes = options.max_frame_bytes
+        self._keep_first = options.keep_first
+        self._strip = options.strip
+        self._check = check
+        self._msg_id_prefix = msg_id_prefix
+        self._poll = options.poll
+        self._poll_every_ms = max(1, options.poll_every_ns // NS_PER_MS)
+        self._poll_at_ms = 0
+        self._bytes_in = 0
+        self._frames = 0
+        self._bad = 0
+        self._overlong = 0
+        self._noise_bytes = 0
+        self._resyncs = 0
+        self._found = False  # a good frame, since the port was opened
+        self._lost = False  # what came since then was not all frames
+
+    def committed(self, receipt: Receipt) -> None:  # noqa: ARG002
+        raise AssertionError("a plain frame has no receipt")
+
+    def data_to_send(self, now_ms: int) -> bytes:
+        if not self._poll or now_ms < self._poll_at_ms:
+            return b""
+        self._poll_at_ms = now_ms + self._poll_every_ms
+        return self._poll
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        return max(0, self._poll_at_ms - now_ms) if self._poll else None
+
+    def counts(self) -> FrameCounts:
+        return FrameCounts(
+            self._bytes_in,
+            self._frames,
+            bad=self._bad,
+            overlong=self._overlong,
+            noise_bytes=self._noise_bytes,
+            resyncs=self._resyncs,
+        )
+
+    def _begin(self, now_ms: int) -> None:
+        """The port was opened anew: nothing is lost yet, and the device is asked at once."""
+        self._found = self._lost = False
+        self._poll_at_ms = now_ms
+
+    def _skip(self, count: int) -> None:
+        """So many bytes belong to no frame."""
+        if count:
+            self._noise_bytes += count
+            self._lost = True
+
+    def _spoilt(self) -> None:
+        """A frame is wrong."""
+        self._bad += 1
+        self._lost = True
+
+    def _too_long(self) -> None:
+        self._overlong += 1
+        self._lost = True
+
+    def _judged(self, frame: bytes, head: int, tail: int) -> Reading | None:
+        """Return the reading in a frame, or None where its check is wrong."""
+        taken = 0
+        if self._check is not None:
+            taken = self._check.verify(frame, head, tail)
+            if taken < 0:
+                self._spoilt()
+                return None
+        self._resyncs += self._found and self._lost
+        self._found, self._lost = True, False
+        self._frames += 1
+        payload = frame[head : len(frame) - tail - taken] if self._strip else frame
+        return Reading(b"%b.%d" % (self._msg_id_prefix, self._frames), payload)

@@ -1,0 +1,145 @@
+"""Frames that only time bounds: a silence between them, or what comes within an interval.
+
+Knows bytes and milliseconds, not what they mean, and no port. What one read brings counts as come
+at once: a silence within it cannot be seen. Truth: docs/serial/framing.md, "Silence".
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from leafnode.bridge.framing.frames import Frames
+from leafnode.clock import NS_PER_MS, NS_PER_S
+
+if TYPE_CHECKING:
+    from leafnode.bridge.checks import Check
+    from leafnode.bridge.reading import Reading
+    from leafnode.config.serial_stage_options import FramingOptions
+
+_BITS_MAX: Final = 12  # of a character: start, 8 data, parity, 2 stop
+
+
+class IdleFraming(Frames):
+    """Implements Framing: a silence of `gap_ms` ends a frame.
+
+    The first one after the port was opened may have begun before: it is noise, unless kept.
+    """
+
+    def __init__(
+        self,
+        options: FramingOptions,
+        check: Check | None,
+        msg_id_prefix: bytes,
+        *,
+        gap_ms: int,
+    ) -> None:
+        super().__init__(options, check, msg_id_prefix)
+        self._gap_ms = gap_ms
+        self._buffer = bytearray()
+        # Frames that nobody asked for yet: one of a silence before the last bytes, one behind them.
+        self._ended: deque[bytes] = deque()
+        self._last_ms = 0
+        self._skipping = not self._keep_first
+
+    def opened(self, now_ms: int) -> None:
+        self._buffer.clear()
+        self._ended.clear()
+        self._skipping = not self._keep_first
+        self._last_ms = now_ms
+        self._begin(now_ms)
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        self._bytes_in += len(data)
+        if now_ms - self._last_ms >= self._gap_ms:
+            self._end()
+        if not data:
+            return
+        self._last_ms = now_ms
+        if self._skipping:
+            self._skip(len(data))
+            return
+        self._buffer += data
+        if len(self._buffer) > self._max_frame_bytes:
+            self._too_long()
+            self._skip(len(self._buffer))
+            self._buffer.clear()
+            self._skipping = True
+
+    def next_event(self) -> Reading | None:
+        while self._ended:
+            reading = self._judged(self._ended.popleft(), 0, 0)
+            if reading is not None:
+                return reading
+        return None
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        poll_ms = super().next_timeout_ms(now_ms)
+        if not self._buffer:
+            return poll_ms
+        gap_ms = max(0, self._last_ms + self._gap_ms - now_ms)
+        return gap_ms if poll_ms is None else min(gap_ms, poll_ms)
+
+    def _end(self) -> None:
+        self._skipping = False
+        if self._buffer:
+            self._ended.append(bytes(self._buffer))
+            assert len(self._ended) <= 2, "no bytes are read while frames wait"
+            self._buffer.clear()
+
+
+class RawFraming(Frames):
+    """Implements Framing: what came since the first byte, after `every_ms` or at the most bytes."""
+
+    def __init__(
+        self,
+        options: FramingOptions,
+        check: Check | None,
+        msg_id_prefix: bytes,
+    ) -> None:
+        super().__init__(options, check, msg_id_prefix)
+        self._every_ms = max(1, options.every_ns // NS_PER_MS)
+        self._buffer = bytearray()
+        self._due_ms = 0
+        self._is_due = False
+
+    def opened(self, now_ms: int) -> None:
+        self._buffer.clear()
+        self._is_due = False
+        self._begin(now_ms)
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        self._bytes_in += len(data)
+        if self._buffer and now_ms >= self._due_ms:
+            self._is_due = True
+        if data and not self._buffer:
+            self._due_ms = now_ms + self._every_ms
+        self._buffer += data
+
+    def next_event(self) -> Reading | None:
+        while len(self._buffer) >= self._max_frame_bytes or (self._is_due and self._buffer):
+            chunk = bytes(self._buffer[: self._max_frame_bytes])
+            del self._buffer[: self._max_frame_bytes]
+            reading = self._judged(chunk, 0, 0)
+            if reading is not None:
+                return reading
+        self._is_due = False
+        return None
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        poll_ms = super().next_timeout_ms(now_ms)
+        if not self._buffer:
+            return poll_ms
+        due_ms = max(0, self._due_ms - now_ms)
+        return due_ms if poll_ms is None else min(due_ms, poll_ms)
+
+
+def gap_ms(gap_ns: int, characters: float, baud: int) -> int:
+    """Return a silence in whole milliseconds, at least one: a number of characters, unless given.
+
+    It is rounded up, and a character is taken for as long as any can be.
+    """
+    if not gap_ns:
+        gap_ns = math.ceil(characters * _BITS_MAX * NS_PER_S / baud)
+    return max(1, -(-gap_ns // NS_PER_MS))

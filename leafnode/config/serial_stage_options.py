@@ -1,0 +1,65 @@
+"""What the stages of a serial port may be told: framing, check, codec, mapping. Plain data.
+
+Knows defaults; not what an option does. Truth: docs/serial/framing.md, codecs.md and mapping.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.clock import NS_PER_MS
+
+if TYPE_CHECKING:
+    from leafnode.config.crc_catalog import CrcOptions
+
+
+@dataclass(frozen=True, slots=True)
+class FramingOptions:
+    """`framing`: a word, or a block with a `type`. Which of the options it may have, its type says.
+
+    `start` and `end` are the bytes that mark a frame, `after_end` how many follow the end mark.
+    `length` is the size of a fixed frame; `length_at`, `length_bytes`, `length_big` and
+    `length_add` say where the field with the length stands and what to add to it for the whole
+    frame. `escape`: how STX/ETX stand in the content. `gap_ns` 0: 3.5 characters.
+    """
+
+    type: str = "line"
+    max_frame_bytes: int = limits.FRAME_BYTES_MAX
+    keep_first: bool = False
+    strip: bool = True
+    start: bytes = b""
+    end: bytes = b""
+    after_end: int = 0
+    length: int = 0
+    length_at: int = 0
+    length_bytes: int = 1
+    length_big: bool = True
+    length_add: int = 0
+    length_min: int = 0
+    escape: str = "escape"
+    gap_ns: int = 0
+    gap_chars: float = 3.5
+    every_ns: int = 100 * NS_PER_MS
+    poll: bytes = b""
+    poll_every_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """`check`: what is calculated, where its value stands and in which form, over which bytes.
+
+    Offsets are in the whole frame with its marks; below zero they count from its end. None: `at`
+    the end of the content, `over_from` behind the start mark, `over_to` where the value begins.
+    `over_hex`: the bytes are hexadecimal digits, and it is calculated over what they stand for.
+    """
+
+    type: str = "none"
+    crc: CrcOptions | None = None
+    form: str = "big"
+    at: int | None = None
+    over_from: int | None = None
+    over_to: int | None = None
+    over_hex: bool = False
+    required: bool = True

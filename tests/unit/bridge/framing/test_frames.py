@@ -1,0 +1,87 @@
+"""What all plain framings share: ids, counts and polls."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.bridge.framing import FRAMINGS, SPLITTERS
+from leafnode.bridge.reading import Reading, Receipt
+from leafnode.clock import NS_PER_S
+from leafnode.config.parser import parse
+from leafnode.config.place import Place
+from leafnode.config.serial_check import check
+from leafnode.config.serial_framing import framing as framing_option
+from leafnode.errors import ConfigError
+from tests.unit.bridge.framing.feeding import feed, framing_of
+
+
+def test_every_reading_has_an_id_of_its_own() -> None:
+    framing = framing_of("start_end", start=b"<", end=b">")
+    framing.receive(b"<same><same>", 0)
+
+    assert framing.next_event() == Reading(b"scale.boot.1", b"same")
+    assert framing.next_event() == Reading(b"scale.boot.2", b"same")
+
+
+@pytest.mark.parametrize("kind", ["line", "idle", "raw"])
+def test_a_polled_sensor_is_asked_at_once_and_then_at_its_interval(kind: str) -> None:
+    framing = framing_of(kind, poll=b"SI\r\n", poll_every_ns=5 * NS_PER_S)
+    framing.opened(1000)
+
+    assert framing.next_timeout_ms(1000) == 0
+    assert framing.data_to_send(1000) == b"SI\r\n"
+    assert framing.data_to_send(1000) == b""
+    assert framing.next_timeout_ms(2000) == 4000
+    assert framing.data_to_send(5999) == b""
+    assert framing.data_to_send(6000) == b"SI\r\n"
+
+
+def test_a_sensor_is_asked_again_when_its_port_was_opened_again() -> None:
+    framing = framing_of("line", poll=b"?", poll_every_ns=5 * NS_PER_S)
+    framing.opened(0)
+    framing.data_to_send(0)
+
+    framing.opened(100)
+
+    assert framing.data_to_send(100) == b"?"
+
+
+def test_questions_that_were_missed_are_not_made_up_for() -> None:
+    framing = framing_of("line", poll=b"?", poll_every_ns=NS_PER_S)
+    framing.opened(0)
+
+    assert [framing.data_to_send(now_ms) for now_ms in (60_000, 60_000, 60_999)] == [b"?", b"", b""]
+
+
+def test_without_a_poll_nothing_is_sent() -> None:
+    framing = framing_of("line")
+
+    assert framing.data_to_send(0) == b""
+    assert framing.next_timeout_ms(0) is None
+
+
+def test_a_plain_frame_has_no_receipt() -> None:
+    with pytest.raises(AssertionError):
+        framing_of("line").committed(Receipt(1, 1))
+
+
+def test_noise_before_the_first_frame_is_no_lost_place() -> None:
+    framing = framing_of("line")
+
+    assert feed(framing, b"tail\n1\n") == [b"1"]
+    assert (framing.counts().noise_bytes, framing.counts().resyncs) == (4, 0)
+
+
+@pytest.mark.parametrize("kind", [*SPLITTERS, *FRAMINGS])
+def test_every_framing_is_a_word_of_the_configuration(kind: str) -> None:
+    place = Place(parse(f"framing: {kind}", "x").root.value["framing"], "framing")  # type: ignore[index]
+    try:
+        assert framing_option(place).type == kind
+    except ConfigError as err:
+        assert "expected length" in str(err) or "expected start" in str(err)  # noqa: PT017
+
+
+def test_a_check_is_a_word_of_the_configuration() -> None:
+    place = Place(parse("check: lrc", "x").root.value["check"], "check")  # type: ignore[index]
+
+    assert check(place).type == "lrc"
