@@ -29,12 +29,15 @@ _FRONT_SHARE: Final = 16  # of so many sequences at the front that go together c
 class Enforcement:
     """Holds one stream to its limits."""
 
-    __slots__ = ("_done", "_is_noted", "_is_running", "_stream", "_thinning", "_turn")
+    __slots__ = (
+        *("_done", "_is_noted", "_is_running", "_retry_ns", "_stream", "_thinning", "_turn"),
+    )
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._is_running = False
         self._is_noted = False  # the store knows that it has to look at each subject
+        self._retry_ns = limits.DELIVER_RETRY_NS
         self._turn = 0  # grows when the store went back: older callbacks are void
         self._thinning = Thinning()
         self._done: list[Callable[[], None]] = []
@@ -91,9 +94,23 @@ class Enforcement:
                 self._thinning.also(subject)
         elif not retention.makes_room(config):
             return
-        if not self._is_running and not self._hold(limits.PURGE_TURN_MSGS):
-            self._is_running = True
-            self._stream.context.clock.call_later(0, partial(self._run, self._turn))
+        if self._is_running:
+            return
+        delay_ns = 0
+        try:
+            if self._hold(limits.PURGE_TURN_MSGS):
+                return
+        except StoreBusy as error:
+            delay_ns = self._delay_ns(error)
+        self._is_running = True
+        self._stream.context.clock.call_later(delay_ns, partial(self._run, self._turn))
+
+    def _delay_ns(self, error: StoreBusy) -> int:
+        """What describes old messages cannot be read just now: say how long to wait."""
+        self._stream.trouble.note("Limits not enforced yet", error)
+        delay_ns = self._retry_ns
+        self._retry_ns = min(2 * delay_ns, limits.DELIVER_RETRY_MAX_NS)
+        return delay_ns
 
     def _all_subjects(self) -> Iterable[bytes]:
         if self._stream.config.max_msgs_per_subject <= 0:
@@ -112,8 +129,8 @@ class Enforcement:
             if left and self._is_noted and not stream.closed:
                 notes.drop(stream, LIMITS)
                 self._is_noted = False
-        except StoreBusy:
-            clock.call_later(limits.DELIVER_RETRY_NS, partial(self._run, turn))
+        except StoreBusy as error:
+            clock.call_later(self._delay_ns(error), partial(self._run, turn))
             return
         except StoreError as error:
             stream.trouble.note("Limits not enforced", error)
@@ -124,6 +141,7 @@ class Enforcement:
             self._is_running = False
             self.close()
             return
+        self._retry_ns = limits.DELIVER_RETRY_NS
         if not left:
             clock.call_later(0, partial(self._run, turn))
             return

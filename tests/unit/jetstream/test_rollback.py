@@ -10,6 +10,7 @@ import pytest
 
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreFull
+from tests.contract.worlds import TINY
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -645,3 +646,21 @@ def test_batches_that_an_update_switches_off_are_gone(world: RealWorld) -> None:
 
     assert send_member(world, 2)["error"]["err_code"] == 10176
     assert json.loads(said[-1].payload)["error"]["err_code"] == 10208
+
+
+def test_a_limit_holds_again_when_old_messages_can_be_looked_at(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store", TINY)
+    world.create_stream(max_msgs=50)
+    for _ in range(70):
+        world.put("s.a")
+    world.store._cache.clear()
+    world.disk.fail("SELECT", sqlite3.SQLITE_IOERR)
+    assert world.put("s.a")["seq"] == 71
+    assert world.state()["messages"] == 51
+    world.clock.advance(NS_PER_S)
+
+    world.disk.heal()
+    world.clock.advance(2 * NS_PER_S)
+    world.settle()
+
+    assert (world.state()["messages"], world.state()["first_seq"]) == (50, 22)
