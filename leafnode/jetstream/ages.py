@@ -16,7 +16,7 @@ from leafnode.jetstream import retention
 from leafnode.jetstream.ttl import TtlQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from leafnode.clock import Timer
     from leafnode.jetstream.stream import Stream
@@ -39,6 +39,10 @@ class Ages:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def let_go(self) -> Iterator[None]:
+        """Forget what would age, a message in each step."""
+        return self._ttls.let_go()
 
     def add_ttl(self, seq: int, ts_ns: int, ttl_ns: int) -> None:
         """Note a message with a TTL, at most a second before its time."""

@@ -12,7 +12,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Known = tuple[int, bytes, int]  # when it was stored, the id, its sequence
 
@@ -45,6 +45,12 @@ class DedupeWindow:
             self._forget_oldest()
         self._by_id[msg_id] = seq
         self._order.append((now_ns, msg_id, seq))
+
+    def let_go(self) -> Iterator[None]:
+        """Forget everything, an id in each step."""
+        while self._order:
+            self._forget_oldest()
+            yield
 
     def expire(self, now_ns: int) -> None:
         """Forget what is older than the window."""

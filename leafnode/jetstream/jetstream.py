@@ -36,6 +36,7 @@ from leafnode.jetstream.stream import Stream
 from leafnode.jetstream.taken import TakenSubjects
 from leafnode.jetstream.undo import Undo
 from leafnode.limits import STREAMS_COUNTED_PER_TURN
+from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -331,7 +332,7 @@ class AccountJetStream:
             stream.quota.spoil()
         stream.undo.stage(
             partial(self._undelete, name, consumers),
-            partial(self._tell_deleted, name, consumers),
+            partial(self._tell_deleted, stream, consumers),
         )
 
     def _undelete(self, name: str, consumers: list[Consumer]) -> None:
@@ -341,7 +342,9 @@ class AccountJetStream:
         log.error("Stream could not be deleted: stream=%s", name)
         self._deleted[name] = consumers
 
-    def _tell_deleted(self, name: str, consumers: list[Consumer]) -> None:
+    def _tell_deleted(self, stream: Stream, consumers: list[Consumer]) -> None:
+        name = stream.name
+        in_slices(self.context.clock.call_later, stream.let_go(), limits.LET_GO_MSGS)
         for consumer in consumers:
             consumer.tell_deleted()
             if not consumer.config.direct:

@@ -8,6 +8,7 @@ docs/adr/0003.
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
@@ -33,7 +34,7 @@ from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_literal, is_subset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.consumer import Consumer
@@ -137,6 +138,12 @@ class Stream:
         self.enforcement.close()
         self.errands.close(StoreFailed("the stream is deleted") if for_good else None)
         self.store.when_erased(None)
+
+    def let_go(self) -> Iterator[None]:
+        """It was deleted, also on disk: forget, in steps, what may be large. A stream and its parts
+        hold each other, so what is left waits for a full collection.
+        """
+        return chain(self.dedupe.let_go(), self.ages.let_go())
 
     def update(self, config: StreamConfig) -> None:
         """Take over a checked configuration. `enforcement.after` tells when its limits hold."""

@@ -7,10 +7,13 @@ the stream. Truth: measured on nats-server 2.15.1.
 from __future__ import annotations
 
 import heapq
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NEVER: Final = -1
 _SECONDS_MAX: Final = 2**63 - 1
@@ -58,6 +61,15 @@ class TtlQueue:
         while len(due) < most and self._due and self._due[0][0] <= now_ns:
             due.append(heapq.heappop(self._due)[1])
         return due
+
+    def let_go(self) -> Iterator[None]:
+        """Forget everything, a message in each step."""
+        while self._due:
+            self._due.pop()
+            yield
+        while self.never:
+            self.never.pop()
+            yield
 
     def forget_above(self, seq: int) -> None:
         """Forget messages that were never committed."""

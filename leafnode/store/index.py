@@ -22,7 +22,7 @@ from leafnode.store.subject_counts import SubjectCounts
 from leafnode.store.subjects import Subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from leafnode.store.bounds import StoreBounds
     from leafnode.store.segments import Columns
@@ -75,6 +75,13 @@ class StreamIndex:
         self.last_ts_ns = 0  # of the message stored last
         self.msgs = 0
         self.bytes = 0
+
+    def let_go(self) -> Iterator[None]:
+        """Be empty from now on; what was known goes in these steps."""
+        subjects, segments = self.subjects, self.segments
+        self.subjects, self.segments = Subjects(), []
+        self.first_seq, self.msgs, self.bytes = self.last_seq + 1, 0, 0
+        return _one_by_one(subjects, segments)
 
     # --- adding
 
@@ -379,3 +386,15 @@ class StreamIndex:
         while segment.is_dead(segment.first_seq + columns.offsets[slot]):
             slot += 1
         self.first_seq = segment.first_seq + columns.offsets[slot]
+
+
+def _one_by_one(subjects: Subjects, segments: list[Segment]) -> Iterator[None]:
+    """Take away a subject, then a segment, in each step."""
+    while subjects.by_sid:
+        sid, subject = subjects.by_sid.popitem()
+        subjects.by_name.pop(subject.name, None)
+        subjects.names.pop(sid, None)
+        yield
+    while segments:
+        segments.pop()
+        yield

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFull
+from leafnode.slices import in_slices
 from leafnode.store import schema, wal, writes
 from leafnode.store.api import SEQ_MAX, ConsumerRecord, StoreStats, StreamRecord, is_deleted
 from leafnode.store.bounds import StoreBounds
@@ -324,6 +325,7 @@ class SqliteStore:
         for stream in batch.deleted:
             self._by_id.pop(stream.id, None)
             self._records.pop(stream.id, None)
+            in_slices(self._seams.clock.call_later, stream.index.let_go(), limits.LET_GO_MSGS)
         for change in batch.changes.values():
             if change.stream.id not in self._by_id:
                 continue

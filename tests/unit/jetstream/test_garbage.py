@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import weakref
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from tests.sim.garbage import left_by
 from tests.unit.jetstream.real_world import RealWorld
@@ -134,3 +136,30 @@ def test_an_ack_is_confirmed_though_its_consumer_went_meanwhile(tmp_path: Path) 
     world.settle()
 
     assert len(heard) == 1
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_what_a_deleted_stream_held_goes_without_a_collection_and_in_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LET_GO_MSGS", 10)
+    world = RealWorld(tmp_path / "store")
+    world.create_stream("S", subjects=["s.>"], allow_msg_ttl=True)
+    for number in range(40):
+        headers = {"Nats-Msg-Id": str(number), "Nats-TTL": "1h"}
+        world.put(f"s.{number}", b"x", headers=headers)
+    stream = world.js.streams["S"]
+    store: Any = stream.store
+    subjects = store.index.subjects.by_name
+
+    world.request("$JS.API.STREAM.DELETE.S")
+    left = []
+    for _ in range(20):
+        world.turns(1)
+        left.append((len(stream.dedupe), len(subjects)))
+
+    assert left[-1] == (0, 0)
+    assert all(before - after <= 10 for before, after in pairwise(ids for ids, _ in left))
+    assert all(before - after <= 10 for before, after in pairwise(names for _, names in left))
+    assert stream.ages._ttls.next_ns() is None
+    assert stream.state()["messages"] == 0
