@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,142 +20,39 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.go_time import format_time
+from tests.contract.failing_ops import (
+    SOON,
+    Op,
+    codes,
+    consumer,
+    held,
+    names,
+    several,
+    stream,
+)
 from tests.contract.worlds import TwoWorlds, messages_of
 
 if TYPE_CHECKING:
+    from leafnode.store.api import StoredMsg
     from tests.unit.jetstream.world import Msg, World
 
 TURN: Final = 2  # messages that one slice of a removal takes
-HOUR_NS: Final = 3600 * NS_PER_S
-RETENTION: Final = dict.fromkeys("LXY", "limits") | {"I": "interest", "Q": "workqueue"}
 BUSY: Final = 10167
 TOLD: Final = ("seq", "duplicate", "val", "count", "purged")
-
-
-class Op(NamedTuple):
-    """Something that a client asks for."""
-
-    subject: str
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def put(stream: str, letter: str, body: bytes = b"x", /, **headers: str) -> Op:
-    named = tuple((f"Nats-{name.replace('_', '-')}", value) for name, value in headers.items())
-    return Op(f"{stream}.{letter}", body, named)
-
-
-def api(endpoint: str, body: Any = None) -> Op:
-    return Op(f"$JS.API.{endpoint}", b"" if body is None else json.dumps(body).encode())
-
-
-def stream(action: str, name: str, **config: Any) -> Op:
-    flags = ("allow_rollup_hdrs", "allow_atomic", "allow_direct")
-    body = {"name": name, "subjects": [f"{name.lower()}.>"], "retention": RETENTION[name]}
-    return api(f"STREAM.{action}.{name}", body | dict.fromkeys(flags, True) | config)
-
-
-def consumer(name: str, stream: str, action: str, **config: Any) -> Op:
-    if stream == "Q":  # no two may want the same
-        config["filter_subject"] = {"C": "q.a", "D": "q.b", "E": "q.c"}[name]
-    config |= {"name": name, "ack_policy": "explicit", "ack_wait": HOUR_NS}
-    if name == "E":
-        config |= {"mem_storage": True, "inactive_threshold": 24 * HOUR_NS}
-    else:
-        config["durable_name"] = name
-    body = {"stream_name": stream, "action": action, "config": config}
-    return api(f"CONSUMER.CREATE.{stream}.{name}", body)
-
-
-def batch(stream: str, letters: list[str]) -> list[Op]:
-    ops = [
-        put(stream, letter, Batch_Id="b", Batch_Sequence=str(number))
-        for number, letter in enumerate(letters, start=1)
-    ]
-    last = ops[-1]
-    return [*ops[:-1], last._replace(headers=(*last.headers, ("Nats-Batch-Commit", "1")))]
-
-
-letters = st.sampled_from("abc")
-codes = st.sampled_from([sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_FSYNC])
-held = st.sampled_from("LIQ")
-names = st.sampled_from("CDE")
-
-
-def published() -> st.SearchStrategy[Op]:
-    of = held.map(str.lower)
-    rollups = st.sampled_from(["sub", "sub", "all"])
-    return st.one_of(
-        st.builds(put, of, letters),
-        st.builds(put, of, letters),
-        st.builds(put, of, letters, Msg_Id=st.sampled_from(["one", "two", "three"])),
-        st.builds(put, of, letters, Expected_Last_Sequence=st.integers(0, 9).map(str)),
-        st.builds(put, st.just("l"), st.sampled_from("abc*"), Rollup=rollups),
-        st.builds(put, st.just("n"), letters, st.just(b""), Incr=st.integers(1, 9).map(str)),
-    )
-
-
-def removed() -> st.SearchStrategy[Op]:
-    def purge(stream: str, letter: str, more: dict[str, int]) -> Op:
-        only = {"filter": f"{stream.lower()}.{letter}"} if letter else {}
-        return api(f"STREAM.PURGE.{stream}", {**only, **more})
-
-    def delete(stream: str, seq: int) -> Op:
-        return api(f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
-
-    some = st.sampled_from([{}, {}, {"keep": 1}, {"keep": 3}, {"seq": 6}])
-    return st.one_of(
-        st.builds(delete, held, st.integers(1, 12)),
-        st.builds(purge, held, st.sampled_from(["", "a", "b", "*"]), some),
-    )
-
-
-def streams() -> st.SearchStrategy[Op]:
-    config = {
-        "max_msgs_per_subject": st.sampled_from([-1, -1, 1, 2]),
-        "max_msgs": st.sampled_from([-1, -1, 4]),
-        "description": st.sampled_from(["", "one", "two"]),
-    }
-    return st.one_of(
-        st.builds(stream, st.just("CREATE"), st.sampled_from("XY"), **config),
-        st.builds(stream, st.just("UPDATE"), st.sampled_from("LIQXY"), **config),
-        st.sampled_from("XYLIQ").map(lambda name: api(f"STREAM.DELETE.{name}")),
-    )
-
-
-def consumers() -> st.SearchStrategy[Op]:
-    def of(action: str, stream: str, name: str, body: dict[str, Any]) -> Op:
-        return api(f"CONSUMER.{action}.{stream}.{name}", body)
-
-    until = [{}, {"pause_until": "2999-01-01T00:00:00Z"}]
-    return st.one_of(
-        st.builds(
-            consumer,
-            names,
-            held,
-            st.sampled_from(["create", "", "update"]),
-            filter_subject=st.sampled_from(["", "*.a", "*.b"]),
-            max_ack_pending=st.sampled_from([3, 1000]),
-            description=st.sampled_from(["", "one"]),
-        ),
-        st.builds(of, st.just("DELETE"), held, names, st.just({})),
-        st.builds(of, st.just("PAUSE"), held, names, st.sampled_from(until)),
-        st.builds(of, st.just("RESET"), held, names, st.sampled_from([{}, {"seq": 1}, {"seq": 3}])),
-    )
-
-
-singles = st.one_of(published(), published(), removed(), streams(), consumers())
-batches = st.builds(batch, st.sampled_from("li"), st.lists(letters, min_size=1, max_size=4))
-several = st.lists(st.one_of(*[singles.map(lambda op: [op])] * 3, batches), min_size=1, max_size=5)
+AGED_S: Final = 400  # longer than any time to live, and than the duplicate window
+FRESH_S: Final = 60  # as long nothing is old enough to go
 
 
 class FailingCommits(TwoWorlds, RuleBasedStateMachine):
-    """Streams L (limits), I (interest), Q (a work queue), N (counters); X and Y come and go."""
+    """The streams of failing_ops.py, M (a mirror of O) and S (which sources it)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.before = limits.PURGE_TURN_MSGS
         limits.PURGE_TURN_MSGS = TURN  # type: ignore[misc]
+        self.schedules = 0
+        self.fresh_since_ns = 0
 
     def teardown(self) -> None:
         limits.PURGE_TURN_MSGS = self.before  # type: ignore[misc]
@@ -168,12 +65,24 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
             for one in "CD":
                 self.do(consumer(one, name, "create"))
         self.both(lambda world: world.create_stream("N", allow_msg_counter=True))
+        self.both(lambda world: world.create_stream("F", allow_batched=True))
+        self.both(lambda world: world.create_stream("O", allow_atomic=True))
+        for name, more in (("M", {"mirror": {"name": "O"}}), ("S", {"sources": [{"name": "O"}]})):
+            self.api(f"STREAM.CREATE.{name}", {"name": name, **more})
+        flags = ("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_schedules")
+        config = {
+            "subjects": ["t.*", "plan.*", "due.*"],
+            "subject_delete_marker_ttl": 30 * NS_PER_S,
+        }
+        self.both(lambda world: world.create_stream("T", **dict.fromkeys(flags, True), **config))
+        self.advance(1)
+        self.fresh_since_ns = self.disk.clock.wall_ns()
 
     # --- what clients do
 
     @rule(groups=several)
     def all_is_well(self, groups: list[list[Op]]) -> None:
-        for ops in groups:
+        for ops in self.timed(groups):
             for op in ops:
                 self.do(op)
 
@@ -185,13 +94,26 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
     )
     def commits_fail(self, groups: list[list[Op]], together: bool, code: int, spared: int) -> None:
         """From one on, until the disk works again."""
-        told = self.asked(groups, code, spared, together=together)
+        told = self.asked(self.timed(groups), code, spared, together=together)
         self.healed()
         self.follow(told)
+
+    @rule(seconds=st.integers(0, AGED_S // 8), code=codes, spared=st.integers(0, 3))
+    def it_ages(self, seconds: int, code: int, spared: int) -> None:
+        """All times come: to live, of markers, of schedules. Meanwhile commits fail for a while."""
+        self.advance(seconds)
+        self.disk.disk.fail("COMMIT", code, spared=spared)
+        for _ in range(30):
+            self.disk.clock.advance(NS_PER_S)
+            self.disk.turns(2)
+        self.healed()
+        self.advance(AGED_S)
+        self.fresh_since_ns = self.disk.clock.wall_ns()
 
     @rule(groups=several, spared=st.integers(0, 6))
     def it_crashes(self, groups: list[list[Op]], spared: int) -> None:
         """After some commits the process ends. What it was at then may be done, or not."""
+        groups = self.timed(groups)
         self.advance(1)  # positions are written a moment later
         self.disk.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, spared=spared)
         doubtful: list[Op] = []
@@ -205,11 +127,13 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         self.disk.die()
         self.wait()
         self.restart_memory()
+        self.catch_up()
         if doubtful and self.difference() is not None:  # then all of it is done
             for op in doubtful:
                 self.ask(self.memory, op)
             self.wait()
             self.restart_memory()
+            self.catch_up()
 
     @rule(
         of=held,
@@ -255,16 +179,41 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
         return world.request(one.reply.decode(), b"+ACK")
 
     def ask(self, world: World, op: Op) -> list[Msg]:
+        if op.reply:
+            heard = world.listen(op.reply)
+            world.publish(op.subject, op.body, reply=op.reply)
+            return heard
         return world.request(op.subject, op.body, headers=dict(op.headers) or None)
 
     def told(self, answers: list[Msg]) -> Any:
         """What matters of an answer; None: there is none."""
         if not answers:
             return None
-        answer = json.loads(answers[0].payload or b"{}")
+        answer = json.loads(answers[-1].payload or b"{}")
         if "error" in answer:
             return answer["error"]["err_code"]
-        return {key: answer[key] for key in TOLD if key in answer}
+        # In which order things of one time come is nobody's promise.
+        keys = TOLD if answer.get("stream") != "T" else ("stream",)
+        return {key: answer[key] for key in keys if key in answer}
+
+    def timed(self, groups: list[list[Op]]) -> list[list[Op]]:
+        """Give schedules their time, no two the same. Nothing ages by the way: before it could,
+        everything does.
+        """
+        now_ns = self.disk.clock.wall_ns()
+        if now_ns - self.fresh_since_ns > FRESH_S * NS_PER_S:
+            self.advance(AGED_S)
+            now_ns = self.fresh_since_ns = self.disk.clock.wall_ns()
+        return [[self.due(op, now_ns) for op in ops] for ops in groups]
+
+    def due(self, op: Op, now_ns: int) -> Op:
+        headers = dict(op.headers)
+        if headers.get("Nats-Schedule") != SOON:
+            return op
+        self.schedules += 1
+        due_ns = now_ns + 2 * FRESH_S * NS_PER_S + self.schedules * 1000
+        headers["Nats-Schedule"] = f"@at {format_time(due_ns)}"
+        return op._replace(headers=tuple(headers.items()))
 
     def asked(
         self, groups: list[list[Op]], code: int, spared: int, *, together: bool
@@ -290,6 +239,12 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
 
     def healed(self) -> None:
         self.disk.heal()
+        self.wait()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Until mirrors and sources have asked again."""
+        self.advance(10)
         self.wait()
 
     def wait(self) -> None:
@@ -345,7 +300,9 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
             info = world.api(f"STREAM.INFO.{name}")
             state = info["state"]
             numbers = {key: state.get(key) for key in ("messages", "first_seq", "last_seq")}
-            messages = [one._replace(ts_ns=0) for one in messages_of(world, name)]
+            messages = shown(messages_of(world, name), in_order=name != "T")
+            if name == "T":
+                del numbers["first_seq"]
             config = {key: value for key, value in info["config"].items() if key != "storage"}
             found[name] = config, numbers, messages
             answer = world.api(f"CONSUMER.LIST.{name}")
@@ -354,6 +311,12 @@ class FailingCommits(TwoWorlds, RuleBasedStateMachine):
                 place = one["delivered"]["consumer_seq"], one["ack_floor"]["consumer_seq"]
                 found[f"{name} {one['name']}"] = place, {key: one.get(key) for key in keys}
         return found
+
+
+def shown(messages: list[StoredMsg], *, in_order: bool) -> list[StoredMsg]:
+    if in_order:
+        return [one._replace(ts_ns=0) for one in messages]
+    return sorted(one._replace(seq=0, ts_ns=0) for one in messages)
 
 
 # The same few in each run of the suite; MODEL_EXAMPLES asks for that many others.
@@ -385,13 +348,14 @@ def test_what_was_done_though_it_failed_is_the_same_after_a_restart(
         machine.start()
         machine.all_is_well(groups)
         machine.disk.disk.lies = True
-        machine.asked(lost, sqlite3.SQLITE_IOERR_FSYNC, 0, together=together)
+        machine.asked(machine.timed(lost), sqlite3.SQLITE_IOERR_FSYNC, 0, together=together)
         machine.healed()
         machine.advance(1)  # positions are written a moment later
         before = machine.held(machine.disk)
 
         machine.disk.restart()
         machine.disk.turns()
+        machine.catch_up()
 
         in_memory = {name for name in before if name.endswith(" E")}
         kept = {name: of for name, of in before.items() if name not in in_memory}
