@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leafnode import limits
-from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
 from leafnode.store.inspect import Inspection
 from leafnode.store.schema import FILE_NAME
 from leafnode.store.verify import verify
@@ -351,6 +351,10 @@ def differences(world: StoreWorld, stream: StreamStore, want: Held) -> list[str]
         wrong += counted(stream, want, newest)
     except StoreCorrupt:
         world.settle()
+    except StoreBusy:  # what SQLite calls malformed may be that; it is looked into
+        world.settle()
+        if stream.damage() is None:
+            wrong.append("its counts cannot be had")
     return wrong
 
 
