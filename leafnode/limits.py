@@ -317,6 +317,7 @@ PREFETCH_BYTES: Final = 256 * KIB  # read ahead for one consumer
 GETS_IN_FLIGHT: Final = 64  # single messages asked of the store at once by one consumer
 DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop gets its turn
 RECOVERED_PER_TURN: Final = 16  # streams and consumers read back or opened; 0.2 ms each on a PC
+PENDING_PER_STEP: Final = 256  # of a consumer's messages that are out; so many more are one more
 STREAMS_COUNTED_PER_TURN: Final = 512  # for monitoring, of about 2 us each on a PC
 PURGE_TURN_PLACES: Final = 4  # segments that a purge reads into memory in a turn, 3 ms each
 ERRANDS_MAX: Final = 256  # purges and roll-ups of a stream that take several turns; each has a note

@@ -19,6 +19,8 @@ from leafnode.jetstream.start import start_of
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.jetstream.api_types import CreateConsumerRequest
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.stream import Stream
@@ -182,13 +184,11 @@ class Consumers:
             if name not in stream.consumers:
                 return name
 
-    def revive(self, stream: Stream) -> list[Consumer]:
+    def revive(self, stream: Stream) -> Iterator[Consumer]:
         """Build the consumers that the store has and the stream has not; they are not open."""
-        return [
-            self._revived(stream, kept)
-            for kept in stream.root.consumers(self._context.account.name, stream.name)
-            if not kept.name.startswith(".") and kept.name not in stream.consumers
-        ]
+        for kept in stream.root.consumers(self._context.account.name, stream.name):
+            if not kept.name.startswith(".") and kept.name not in stream.consumers:
+                yield self._revived(stream, kept)
 
     def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
         """Return one where it was left."""

@@ -173,14 +173,15 @@ class AccountJetStream:
                 consumer.shut_down()
                 yield
 
-    def recover_stream(self, record: StreamRecord) -> Stream:
-        """Build what a store holds; it is not open yet."""
-        stream = self.new_stream(config_in(record), record.created_ns, record.store)
-        self.consumers.revive(stream)
-        for consumer in self._deleted.pop(record.name, ()):
+    def stream_in(self, record: StreamRecord) -> Stream:
+        """Build what a store holds but for its consumers; it is neither known nor open yet."""
+        return self.new_stream(config_in(record), record.created_ns, record.store)
+
+    def take_over(self, name: str, stream: Stream) -> None:
+        """Know a stream that was built with its consumers; it is not open yet."""
+        for consumer in self._deleted.pop(name, ()):
             self.consumers.bring_back_with(stream, consumer)
-        self.add(record.name, stream)
-        return stream
+        self.add(name, stream)
 
     def set_aside(self, record: StreamRecord, problem: Exception) -> None:
         """Know a stream that cannot be taken over by its name; it can be deleted."""
@@ -400,7 +401,8 @@ class AccountJetStream:
 
     def open_restored(self, stream: Stream) -> None:
         """Let a stream that has its name now, on disk, be used, with its consumers."""
-        self.consumers.revive(stream)
+        for _ in self.consumers.revive(stream):
+            pass
         open_stream(stream)
 
     def drop_unfinished(self, root: Store, name: str) -> None:

@@ -13,12 +13,12 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from leafnode.jetstream.recover import DedupeRebuild
-from leafnode.limits import RECOVERED_PER_TURN
+from leafnode.limits import PENDING_PER_STEP, RECOVERED_PER_TURN
 from leafnode.slices import in_slices
 from leafnode.store.api import is_unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.jetstream import AccountJetStream
@@ -32,11 +32,12 @@ log = logging.getLogger(__name__)
 class Recovery:
     """Takes over what the stores hold: 1,000 streams at once held the loop for 0.45 s."""
 
-    __slots__ = ("_adopted", "_found", "_jetstream", "_unread", "_waiting")
+    __slots__ = ("_adopted", "_building", "_found", "_jetstream", "_unread", "_waiting")
 
     def __init__(self, jetstream: AccountJetStream) -> None:
         self._jetstream = jetstream
         self._unread: dict[str, StreamRecord] = {}  # by name: not taken over yet
+        self._building: dict[str, object] = {}  # by name: what takes several turns
         self._found: list[tuple[StreamRecord, Stream]] = []
         self._adopted: dict[tuple[str, str], None] = {}  # storages and names, not looked at yet
         self._waiting = 1  # windows that are read, and the walk that has them read
@@ -65,6 +66,7 @@ class Recovery:
                 js.context.clock.call_later(0, drop)
             return
         self._unread.pop(name, None)
+        self._building.pop(name, None)  # it is built anew
         stream = js.streams.get(name)
         if stream is not None and stream.config.storage == storage:
             stream.rolled_back()
@@ -75,6 +77,20 @@ class Recovery:
     def abandon(self) -> None:
         """Leave all out that were not taken over: they are deleted, or JetStream is off."""
         self._unread.clear()
+        self._building.clear()
+
+    def _build(self, record: StreamRecord) -> Generator[None, None, Stream | None]:
+        """Build what a store holds, and know it from then on; None: it was given up meanwhile."""
+        js = self._jetstream
+        this = self._building[record.name] = object()
+        stream = js.stream_in(record)
+        for consumer in js.consumers.revive(stream):
+            yield from repeat(None, 1 + len(consumer.pending) // PENDING_PER_STEP)
+            if self._building.get(record.name) is not this:
+                return None
+        del self._building[record.name]
+        js.take_over(record.name, stream)
+        return stream
 
     def _take_back(self) -> None:
         """Know what the stores have: what could not be deleted, and changed, is as it was."""
@@ -97,11 +113,13 @@ class Recovery:
                     pass  # it is gone meanwhile
                 elif stream is None:
                     log.warning("Stream is there again: stream=%s", record.name)
-                    stream = js.recover_stream(record)
-                    DedupeRebuild(stream, partial(open_stream, stream)).start()
+                    stream = yield from self._build(record)
+                    if stream is not None:
+                        then = partial(self._go_through, _opened(stream))
+                        DedupeRebuild(stream, then).start()
                 elif stream.store is record.store and stream.config is config:
                     js.agree(stream, record)
-            yield from _steps_of(stream)
+            yield
 
     @contextmanager
     def _others_go_on(self, record: StreamRecord) -> Iterator[None]:
@@ -125,17 +143,17 @@ class Recovery:
 
         while self._unread:
             record = self._unread.pop(next(iter(self._unread)))
-            stream = None
             with self._others_go_on(record):
-                stream = self._jetstream.recover_stream(record)
-                self._found.append((record, stream))
-                self._waiting += 1
-                try:
-                    DedupeRebuild(stream, one_done).start()
-                except BaseException:
-                    one_done()
-                    raise
-            yield from _steps_of(stream)
+                stream = yield from self._build(record)
+                if stream is not None:
+                    self._found.append((record, stream))
+                    self._waiting += 1
+                    try:
+                        DedupeRebuild(stream, one_done).start()
+                    except BaseException:
+                        one_done()
+                        raise
+            yield
         one_done()
 
     def _open(self, ready: Callable[[], None]) -> Iterator[None]:
@@ -143,8 +161,8 @@ class Recovery:
         found, self._found = self._found, []
         for record, stream in found:
             with self._others_go_on(record):
-                _serve(stream)
-            yield from _steps_of(stream)
+                yield from _served(stream)
+            yield
         self._jetstream.open_api()
         ready()
         for record, stream in found:
@@ -156,19 +174,23 @@ class Recovery:
 
 def open_stream(stream: Stream) -> None:
     """Let a stream be used, with its consumers."""
-    _serve(stream)
+    for _ in _opened(stream):
+        pass
+
+
+def _opened(stream: Stream) -> Iterator[None]:
+    """Let a stream be used, in steps."""
+    yield from _served(stream)
     if not stream.closed:
         stream.origins.open()
 
 
-def _serve(stream: Stream) -> None:
+def _served(stream: Stream) -> Iterator[None]:
+    """Let a stream be used but for its origins, a consumer in each step."""
     if stream.closed:  # deleted again, or shut down, while its window was read
         return
     stream.serve()
-    for consumer in stream.consumers.values():
-        consumer.open()
-
-
-def _steps_of(stream: Stream | None) -> Iterator[None]:
-    """Yield as many steps as it takes to build or open a stream."""
-    return repeat(None, 1 if stream is None else 1 + len(stream.consumers))
+    for consumer in tuple(stream.consumers.values()):
+        if not consumer.closed:
+            consumer.open()
+        yield

@@ -5,6 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import pytest
+
+from leafnode.clock import NS_PER_S
+from leafnode.jetstream import recovery
+from leafnode.jetstream.keeper import Keeper
 from leafnode.limits import RECOVERED_PER_TURN
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
@@ -141,3 +146,74 @@ def test_a_consumer_that_cannot_be_taken_over_keeps_its_stream_from_losing_for_i
     assert world.ready
     assert world.js.streams["B"].store.damage() is not None
     assert len(world.store.stores["$G", "B"].msgs) == 1
+
+
+def many_consumers() -> World:
+    """A world with one stream that many consumers have a message of, each; about to restart."""
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    for number in range(COUNT):
+        world.create_consumer("S", f"C{number}")
+        world.fetch({"batch": 1, "no_wait": True}, "S", f"C{number}")
+    world.clock.advance(NS_PER_S)  # positions are written
+    steps = Steps()
+    steps.advance(world.clock.wall_ns() - steps.wall_ns())
+    world.clock = steps
+    return world
+
+
+@pytest.mark.parametrize("per_step", [256, 1])
+def test_consumers_of_one_stream_come_back_so_many_in_a_turn(
+    monkeypatch: pytest.MonkeyPatch, per_step: int
+) -> None:
+    monkeypatch.setattr(recovery, "PENDING_PER_STEP", per_step)
+    world = many_consumers()
+    account = Account("$G", Outbox(lambda: None))
+    js = world.enable(account)
+    restored: list[Keeper] = []
+    restore = Keeper.restore
+
+    def counted(keeper: Keeper, data: bytes) -> None:
+        restored.append(keeper)
+        restore(keeper, data)
+
+    monkeypatch.setattr(Keeper, "restore", counted)
+    ready: list[bool] = []
+
+    js.recover(lambda: ready.append(True))
+    built, opened = [len(restored)], [0]
+    assert isinstance(world.clock, Steps)
+    while not ready:
+        assert world.clock.step()
+        built.append(len(restored))
+        opened.append(
+            sum(
+                account.sublist.has(b"$JS.API.CONSUMER.MSG.NEXT.S.C%d" % number)
+                for number in range(COUNT)
+            )
+        )
+
+    assert (built[-1], opened[-1]) == (COUNT, COUNT)
+    most = RECOVERED_PER_TURN // (1 + (per_step == 1))
+    assert max(after - before for before, after in itertools.pairwise(built)) <= most + 1
+    assert max(after - before for before, after in itertools.pairwise(opened)) <= RECOVERED_PER_TURN
+    assert {len(one.pending) for one in js.streams["S"].consumers.values()} == {1}
+
+
+def test_a_stream_that_is_read_again_while_it_is_built_comes_back_once_and_whole() -> None:
+    world = many_consumers()
+    account = Account("$G", Outbox(lambda: None))
+    js = world.enable(account)
+
+    js.recover(lambda: None)
+    assert js.streams == {}
+    for adopted in world.store.watchers:
+        adopted("$G", "S")
+    world.settle()
+
+    assert len(js.streams["S"].consumers) == COUNT
+    assert len(account.sublist.match(b"s.a").plain) == 1
+    next_subject = b"$JS.API.CONSUMER.MSG.NEXT.S.C1"
+    heard_by = [sub.subject for sub in account.sublist.match(next_subject).plain]
+    assert heard_by.count(next_subject) == 1
