@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
-from leafnode.protocol.leaf_compression import NO_COMPRESSION, Compression
+from leafnode.protocol.leaf_compression import FAR_COMPRESSION, Compression
 
 if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
@@ -244,7 +244,7 @@ class LeafRemote:
     dial_timeout_ns: int = limits.LEAF_DIAL_TIMEOUT_NS
     first_info_timeout_ns: int = limits.LEAF_FIRST_INFO_TIMEOUT_NS
     ws_compression: bool = False
-    compression: Compression = NO_COMPRESSION
+    compression: Compression = FAR_COMPRESSION
     ws_no_masking: bool = False  # the hub is asked whether frames may go unmasked
     proxy: HttpProxy | None = None
     pinned_certs: frozenset[str] = frozenset()  # those of its `tls`, else of the port for leafs

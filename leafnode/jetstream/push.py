@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
+from leafnode.jetstream.flow_window import FlowWindow
 from leafnode.jetstream.pull import idle_heartbeat
 from leafnode.nuid import hash8, nuid
 from leafnode.protocol import header
@@ -39,7 +40,8 @@ class PushSubject:
         self._timer: Timer | None = None
         self._sent_ns = 0  # monotonic; when something was last said
         self._subs: list[Subscription] = []
-        self._window_bytes = limits.FLOW_WINDOW_BYTES
+        # Only servers ask for this: mirrors and sources, whose deliveries cross a link.
+        self._window = FlowWindow(follows=consumer.config.direct or consumer.config.sourcing)
         self._unanswered_bytes = 0
         self._asked_bytes = 0
         self._flow_reply = b""  # subject of the question that is not answered yet
@@ -116,7 +118,7 @@ class PushSubject:
             return False
         if not self._consumer.config.flow_control:
             return True
-        return self._unanswered_bytes <= self._window_bytes
+        return self._unanswered_bytes <= self._window.size
 
     def room(self) -> int:
         """Return as many as go out in a turn, while the window has room."""
@@ -136,7 +138,7 @@ class PushSubject:
             self._out.append(message)
             self._count(len(subject) + len(reply) + len(body))
             taken += 1
-            if self._unanswered_bytes > self._window_bytes:
+            if self._unanswered_bytes > self._window.size:
                 break
         return taken
 
@@ -151,7 +153,7 @@ class PushSubject:
     def _count(self, size: int) -> None:
         """A message of this size went out: ask for an answer at half a window."""
         self._unanswered_bytes += size
-        window = self._window_bytes
+        window = self._window.size
         if not self._flow_reply and self._unanswered_bytes > window // 2:
             self._ask()
         elif self._flow_reply and self._unanswered_bytes - self._asked_bytes >= window:
@@ -190,12 +192,13 @@ class PushSubject:
         token = nuid(self._context.random, _TOKEN_LENGTH)
         self._flow_reply = f"$JS.FC.{consumer.stream.name}.{consumer.name}.{token}".encode()
         self._asked_bytes = self._unanswered_bytes
+        self._window.asked(self._context.clock.monotonic_ns())
         self._out.append((self._subject, self._flow_reply, len(_FLOW_CONTROL), _FLOW_CONTROL))
 
     def _on_flow_control(self, delivery: Delivery) -> None:
         if delivery.subject != self._flow_reply:
             return
-        self._window_bytes = min(2 * self._window_bytes, limits.FLOW_WINDOW_BYTES_MAX)
+        self._window.answered(self._context.clock.monotonic_ns())
         self._unanswered_bytes = max(0, self._unanswered_bytes - self._asked_bytes)
         self._flow_reply = b""
         self._asked_bytes = 0

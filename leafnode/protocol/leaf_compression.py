@@ -26,10 +26,14 @@ _MODES: Final = frozenset((S2_AUTO, *_LEVELS))
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How one side wants to pack. `rtt_thresholds_ns` are for s2_auto alone."""
+    """How one side wants to pack. The other fields are for s2_auto alone.
+
+    `only_far`: nothing where the round trip is short; s2_auto would frame and sum every byte there.
+    """
 
     mode: str = OFF
     rtt_thresholds_ns: tuple[int, ...] = _RTT_THRESHOLDS_NS
+    only_far: bool = False
 
     @property
     def is_wanted(self) -> bool:
@@ -41,7 +45,11 @@ class Compression:
         Raises UnsupportedCompression.
         """
         mode = self._agreed(theirs)
-        return self.level(rtt_ns) if mode == S2_AUTO else mode
+        if mode != S2_AUTO:
+            return mode
+        if self.only_far and rtt_ns <= self.rtt_thresholds_ns[0]:
+            return OFF
+        return self.level(rtt_ns)
 
     def level(self, rtt_ns: int) -> str:
         """Return what s2_auto means for a connection with this round trip."""
@@ -70,6 +78,7 @@ class Compression:
 
 
 NO_COMPRESSION: Final = Compression()
+FAR_COMPRESSION: Final = Compression(S2_AUTO, only_far=True)
 
 
 class UnsupportedCompression(Worded):

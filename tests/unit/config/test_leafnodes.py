@@ -17,6 +17,7 @@ from leafnode.config.options import (
 )
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
+from leafnode.protocol.leaf_compression import NO_COMPRESSION
 
 NKEY = "UCNGL4W5QX66CFX6A6DCBVDH5VOHMI7B2UZZU7TXAUQQSI2JPHULCKBR"
 SEED = nkeys.encode_seed(bytes(32), nkeys.PREFIX_BYTE_USER).decode()
@@ -171,6 +172,7 @@ def test_a_remote_has_all_its_keys() -> None:
         disabled=True,
         dial_timeout_ns=2_000_000_000,
         first_info_timeout_ns=3_000_000_000,
+        compression=NO_COMPRESSION,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from leafnode.clock import NS_PER_MS
 from leafnode.protocol.leaf_compression import (
+    FAR_COMPRESSION,
     Compression,
     UnsupportedCompression,
     packs,
@@ -65,3 +66,20 @@ def test_the_round_trip_decides_on_auto(
     assert found == [f"s2_{level}" for level in levels]
     assert ours.shown(found[0]) == "s2_auto"
     assert Compression("s2_best").shown("s2_best") == "s2_best"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "rtt_ms", "level"),
+    [
+        ("s2_auto", 10, "off"),
+        ("s2_auto", 11, "s2_fast"),
+        ("s2_fast", 300, "s2_best"),
+        ("accept", 0, "off"),
+        ("off", 300, "off"),
+        ("", 300, "not supported"),
+    ],
+)
+def test_a_remote_that_says_nothing_packs_only_where_the_hub_is_far(
+    theirs: str, rtt_ms: int, level: str
+) -> None:
+    assert FAR_COMPRESSION.agree(theirs, rtt_ms * NS_PER_MS) == level
