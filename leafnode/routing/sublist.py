@@ -366,11 +366,9 @@ class Sublist(Share):
         answers are rare.
         """
         if subject.startswith(_ACK_PREFIX):
-            parent = subject.rsplit(b".", _ACK_NUMBERS)[0]
-            match = self.find_below(parent, _ACK_NUMBERS)
-            same = match is not None and not match.groups and subject not in self._literals
-            if match is not None and same and is_routable(subject):
-                return [*match.plain], []
+            plain = self._find_ack(subject)
+            if plain is not None:
+                return [*plain], []
         seen = self._seen
         if not seen:
             seen.extend(bytes(SEEN_SUBJECTS))
@@ -382,6 +380,14 @@ class Sublist(Share):
         seen[place ^ 1] = seen[place]
         seen[place] = mark
         return self._look(subject, WALK_NODES_MAX)
+
+    def _find_ack(self, subject: bytes) -> list[Subscription] | None:
+        """Return who gets this acknowledgement, or None where only a look at the trie tells."""
+        parent, *numbers = subject.rsplit(b".", _ACK_NUMBERS)
+        if len(numbers) < _ACK_NUMBERS or subject in self._literals or not is_routable(subject):
+            return None
+        match = self.find_below(parent, _ACK_NUMBERS)
+        return match.plain if match is not None and not match.groups else None
 
     def look(self, subject: bytes) -> tuple[list[Subscription], list[Group]]:
         """Return the plain subscriptions and the groups that match a literal subject.

@@ -239,6 +239,7 @@ def test_what_is_known_of_subjects_below_others_is_bounded() -> None:
             [
                 *(b"$JS.ACK.S.C.*.*.*.*.*", b"$JS.ACK.S.C.1.1.1.1.1", b"$JS.ACK.>", b">"),
                 *(b"$JS.ACK.S.*.1.*.*.*.*", b"$JS.ACK.*.C.*.*.*.*.*", b"$JS.ACK.D.H.S.C.*.*.*.*.>"),
+                *(b"*.*.*", b"*.*.*.*", b"*.*.*.*.*", b"$JS.*.*.*.*.*", b"$JS.>"),
             ]
         ),
         max_size=4,
@@ -247,9 +248,12 @@ def test_what_is_known_of_subjects_below_others_is_bounded() -> None:
         [
             *(b"$JS.ACK.S.C.1.1.1.1.1", b"$JS.ACK.S.C.2.1.1.1.1", b"$JS.ACK.S.C.1.1.1..1"),
             *(b"$JS.ACK.S.C.1.1.1.1", b"$JS.ACK.D.H.S.C.1.1.1.1.1", b"$JS.ACK.1", b"$JS.ACK."),
+            *(b"$JS.ACK.1.2", b"$JS.ACK.1.2.3", b"$JS.ACK.1.2.3.4"),
         ]
     ),
 )
+@example([b"$JS.*.*.*.*.*"], b"$JS.ACK.1")
+@example([b"*.*.*"], b"$JS.ACK.1")
 def test_an_ack_finds_what_any_subject_would(patterns: list[bytes], subject: bytes) -> None:
     sublist = Sublist()
     for pattern in patterns:
