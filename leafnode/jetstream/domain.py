@@ -34,7 +34,7 @@ def send_no_responders(account: Account, origin: Peer, reply: bytes, subject: by
     if reply and origin.no_responders and origin.kind is Kind.CLIENT:
         if account.services is not None:
             account, reply, subject = account.services.unanswered(reply, subject)
-        block = header.status(503, b"", [(b"Nats-Subject", subject)])
+        block = header.no_responders(subject)
         account.publish(reply, block, header_size=len(block))
 
 

@@ -83,6 +83,15 @@ def status(code: int, text: bytes = b"", pairs: Iterable[tuple[bytes, bytes]] = 
     return first + build(pairs)[len(VERSION) :]
 
 
+def no_responders(subject: bytes) -> bytes:
+    """Return the block that tells a requester that nobody is there.
+
+    The subject stands in it as it was published, a CR too, as on nats-server: the requester alone
+    reads it. No line of its own had an LF in it.
+    """
+    return b"%b 503\r\nNats-Subject: %b\r\n\r\n" % (VERSION, subject)
+
+
 def replaced(block: bytes, name: bytes, value: bytes) -> bytes:
     """Return a block, which may be empty, with `name` set to `value` at its end.
 

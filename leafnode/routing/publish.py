@@ -204,7 +204,7 @@ def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -
         for sub in list(subs):
             if sub.peer is peer and not (sub.queue or sub.closed):
                 # A line of the protocol, not a delivery: UNSUB limits do not count it (measured).
-                block = header.status(503, pairs=[(b"Nats-Subject", subject)])
+                block = header.no_responders(subject)
                 peer.send(HMSG % (reply, sub.sid, b"", len(block), len(block), block))
                 return
             peer.outbox.work_left -= FOUND_WORK

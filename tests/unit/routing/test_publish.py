@@ -58,3 +58,13 @@ def test_a_requester_without_responders_gets_the_503_on_its_own_subscription_alo
 
     assert requester.got() == b"HMSG r 7 35 35\r\nNATS/1.0 503\r\nNats-Subject: svc\r\n\r\n\r\n"
     assert other.got() == b""
+
+
+def test_a_subject_that_no_header_may_hold_is_told_as_it_was_published() -> None:
+    requester = FakePeer(account(), 1)
+    requester.no_responders = True
+    requester.subscribe(b"r", b"7")
+
+    publish(requester, b"a\rb", Args(b"r", 0, 1), b"x")
+
+    assert requester.got() == b"HMSG r 7 35 35\r\nNATS/1.0 503\r\nNats-Subject: a\rb\r\n\r\n\r\n"
