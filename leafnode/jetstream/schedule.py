@@ -138,7 +138,7 @@ def fired_block(block: bytes, subject: bytes, schedule: dict[bytes, bytes], due:
     ):
         if schedule.get(own):
             lines.append((name, schedule[own]))
-    return header.build(lines)
+    return header.join(lines)
 
 
 def told(fields: dict[bytes, bytes]) -> int | None:

@@ -69,11 +69,16 @@ def build(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return a block. Names and values must be free of CR and LF: asserted, since callers made
     them.
     """
-    lines = [VERSION]
+    pairs = list(pairs)
     for name, value in pairs:
         assert b"\r" not in name + value, "a header cannot hold CR"
         assert b"\n" not in name + value, "a header cannot hold LF"
-        lines.append(name + b": " + value)
+    return join(pairs)
+
+
+def join(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a block of pairs that `parse` found in one: a value may hold a CR or an LF alone."""
+    lines = [VERSION, *[name + b": " + value for name, value in pairs]]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 

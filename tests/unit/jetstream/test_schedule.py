@@ -128,3 +128,11 @@ def test_the_message_has_no_lines_of_the_schedule() -> None:
         b"NATS/1.0\r\nX: 1\r\nNats-Scheduler: s.1\r\nNats-Schedule-Next: purge\r\n"
         b"Nats-TTL: 5m\r\nNats-Rollup: sub\r\n\r\n"
     )
+
+
+def test_a_header_with_a_cr_or_an_lf_alone_is_passed_on_as_it_came() -> None:
+    block = b"NATS/1.0\r\nX: a\nb\r\n\rY: c\rd\r\n\r\n"
+
+    fired = fired_block(block, b"s.1", {}, b"purge")
+
+    assert fired.startswith(b"NATS/1.0\r\nX: a\nb\r\n\rY: c\rd\r\nNats-Scheduler: s.1\r\n")
