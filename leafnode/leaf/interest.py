@@ -123,4 +123,4 @@ class Interest:
         # Subjects and queues also come out of JSON, where a line end is one escape away.
         if not subjects.is_valid(subject) or not _ENDS_A_WORD.isdisjoint(queue):
             return False
-        return self._rules.may_announce(subject)
+        return self._rules.may_announce(subject, self.peer.outbox)

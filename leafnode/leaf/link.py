@@ -415,7 +415,7 @@ class Link:
         assert terms is not None, "the link is up"
         peer.active = peer.outbox.now
         key = _key(subject, queue)
-        verdict = terms.rules.judge(subject)
+        verdict = terms.rules.judge(subject, peer.outbox)
         if verdict is Verdict.VIOLATION and not self._awaits_answer(subject):
             raise LeafViolation(b"Subscription", subject)
         known = peer.subs.get(key)

@@ -21,6 +21,8 @@ from leafnode.routing.permissions import Permissions, Rules
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from leafnode.routing.peer import Outbox
+
 # Own to each server, whatever the domains are. $SYS: both sides serve `$SYS.REQ.USER.INFO` and
 # its like, so a request that crossed would get two answers.
 _JETSTREAM: Final = (b"$JS.API.>", b"$KV.>", b"$OBJ.>")
@@ -58,18 +60,19 @@ class LinkRules:
     accept: Rules
     strict: bool = False
 
-    def may_announce(self, subject: bytes) -> bool:
+    def may_announce(self, subject: bytes, payer: Outbox) -> bool:
         """Judge an LS+ of ours: a literal outside ends the link, a wildcard may overlap."""
-        return self.announce.allows_pattern(subject, partly=True)
+        return self.announce.allows_partly(subject, payer)
 
-    def judge(self, subject: bytes) -> Verdict:
-        """Judge an LS+ of the other side.
+    def judge(self, subject: bytes, payer: Outbox) -> Verdict:
+        """Judge an LS+ of the other side, which is work of `payer`'s turn.
 
         A hub takes every wildcard and filters what it sends; `$SYS` is ignored, because each server
         answers its own users and real leafs announce it.
         """
         if not self.strict:
-            return Verdict.TAKEN if self.accept.may_let(subject) else Verdict.IGNORED
+            return Verdict.TAKEN if self.accept.may_let(subject, payer) else Verdict.IGNORED
+        payer.work_left -= self.accept.work
         if subject.startswith(b"$SYS.") and self.accept.denies(subject):
             return Verdict.IGNORED
         if not subjects.is_literal(subject) or self.accept.allows(subject):

@@ -16,7 +16,7 @@ from leafnode.routing.subject_set import SubjectSet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from leafnode.routing.peer import Peer
+    from leafnode.routing.peer import Outbox, Peer
     from leafnode.routing.subscription import Subscription
 
 
@@ -91,14 +91,12 @@ class Rules:
             _stands_for(of, subject) and _is_queue(queue, name) for of, name in self._queue_deny
         )
 
-    def allows_pattern(self, pattern: bytes, queue: bytes = b"", *, partly: bool = False) -> bool:
+    def allows_pattern(self, pattern: bytes, queue: bytes = b"") -> bool:
         """Judge a subscription's pattern.
 
         A pattern that a deny entry matches, its wildcards taken for tokens like others, is refused
         as on nats-server: `a.>` by `a.*`. One that only overlaps a deny entry passes, and what is
-        denied is held back at delivery. No such thing gets by an allow entry. `partly` accepts a
-        pattern that overlaps an allow entry without lying inside it, as leaf links do (nats-server
-        filters the deliveries).
+        denied is held back at delivery. No such thing gets by an allow entry.
         """
         if self.exempt and pattern.startswith(self.exempt):
             return True
@@ -112,19 +110,33 @@ class Rules:
                 return True
             if not any(_is_queue(queue, name) for name in names):
                 return False
-        if self._allow.covers(pattern):
-            return True
-        return partly and any(subjects.collides(pattern, p) for p in self._allow.patterns)
+        return self._allow.covers(pattern)
 
-    def may_let(self, pattern: bytes) -> bool:
-        """Say whether a message that `pattern` stands for may be allowed, judged when it comes."""
+    def allows_partly(self, pattern: bytes, payer: Outbox) -> bool:
+        """Judge a pattern that a leaf link is told of: it may overlap an allow entry without lying
+        inside it (nats-server filters the deliveries). What that takes is work of `payer`'s turn.
+        """
         if self.exempt and pattern.startswith(self.exempt):
             return True
-        if self._deny.covers(pattern):
-            return False
-        return self._allow is None or any(
-            subjects.collides(pattern, allowed) for allowed in self._allow.patterns
-        )
+        payer.work_left -= self.work
+        return not self.denies(pattern) and self._overlaps(pattern, payer)
+
+    def may_let(self, pattern: bytes, payer: Outbox) -> bool:
+        """Say whether a message that `pattern` stands for may be allowed, judged when it comes.
+        What that takes is work of `payer`'s turn.
+        """
+        if self.exempt and pattern.startswith(self.exempt):
+            return True
+        payer.work_left -= self.work
+        return not self._deny.covers(pattern) and self._overlaps(pattern, payer)
+
+    def _overlaps(self, pattern: bytes, payer: Outbox) -> bool:
+        if self._allow is None:
+            return True
+        found, visited = self._allow.collides(pattern)
+        if visited > _FREE_VISITS:
+            payer.work_left -= WALK_WORK * visited
+        return found
 
 
 class ResponseRule(NamedTuple):

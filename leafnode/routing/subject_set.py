@@ -49,7 +49,7 @@ class _Node:
 class SubjectSet:
     """A list of patterns. `visits` is the most nodes of the trie that judging one subject takes."""
 
-    __slots__ = ("_exact", "_prefixes", "_root", "patterns", "visits")
+    __slots__ = ("_exact", "_prefixes", "_root", "_whole", "patterns", "visits")
 
     def __init__(self, patterns: Iterable[bytes]) -> None:
         self.patterns = tuple(patterns)
@@ -62,6 +62,8 @@ class SubjectSet:
         if few:
             others = [pattern for pattern in others if not _is_prefix(pattern)]
         self._root = _grown(others) if others else None
+        # A trie of all patterns, once somebody asks which of them collide with another.
+        self._whole = self._root if len(others) == len(self.patterns) else None
         self.visits = 0 if self._root is None else _most_visits(self._root)
 
     def matches(self, subject: bytes) -> bool:
@@ -79,6 +81,33 @@ class SubjectSet:
             or self._leads(pattern, is_pattern=True)
         )
         return found and not subjects.has_empty_token(pattern)
+
+    def collides(self, pattern: bytes) -> tuple[bool, int]:
+        """Say whether some subject matches both `pattern` and one of the patterns, and how many
+        nodes of a trie of all patterns that took: a `*` of `pattern` leads to all there are.
+        """
+        if self.covers(pattern):
+            return True, 0
+        if not self.patterns or subjects.is_literal(pattern):
+            return False, 0
+        if self._whole is None:
+            self._whole = _grown(self.patterns)
+        tokens = pattern.split(b".")
+        count = len(tokens)
+        branches = [(self._whole, 0)]
+        visited = 1
+        while branches:
+            node, index = branches.pop()
+            if index == count:
+                if node.ends is not None:
+                    return True, visited
+                continue
+            below = _below(node, tokens[index])
+            if below is None:
+                return True, visited
+            visited += len(below)
+            branches += [(child, index + 1) for child in below]
+        return False, visited
 
     def _leads(self, subject: bytes, *, is_pattern: bool = False) -> bool:
         """Walk the trie, depth first. No `*` stands for the `>` of a pattern."""
@@ -161,6 +190,17 @@ def _grown(patterns: Iterable[bytes]) -> _Node:
         else:
             node.ends = number if node.ends is None else node.ends
     return root
+
+
+def _below(node: _Node, token: bytes) -> list[_Node] | None:
+    """Return which children collide with a token, or None where all that follows does."""
+    star = [] if node.star is None else [node.star]
+    if node.opens is not None or (token == b">" and (star or node.literals)):
+        return None
+    if token == b"*":
+        return [*node.literals.values(), *star]
+    child = node.literals.get(token)
+    return star if child is None else [child, *star]
 
 
 def _most_visits(root: _Node) -> int:

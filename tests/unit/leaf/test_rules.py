@@ -9,10 +9,19 @@ from hypothesis import strategies as st
 from leafnode.leaf.rules import Between, LinkRules, Verdict, spoke_rules
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import SubjectRulesInfo
+from tests.sim.peers import outbox
 
 
 def rules(domain: str = "edge", hub_domain: str = "hub", **more: object) -> LinkRules:
     return spoke_rules(Between(domain, hub_domain), **more)  # type: ignore[arg-type]
+
+
+def may_announce(link: LinkRules, subject: bytes) -> bool:
+    return link.may_announce(subject, outbox())
+
+
+def judge(link: LinkRules, subject: bytes) -> Verdict:
+    return link.judge(subject, outbox())
 
 
 @pytest.mark.parametrize(
@@ -29,14 +38,14 @@ def test_what_each_server_has_of_its_own_never_crosses(
 
     assert not link.permissions.may_publish(subject)
     assert not link.permissions.may_receive(subject)
-    assert not link.may_announce(subject)
-    assert link.judge(subject) is Verdict.IGNORED
+    assert not may_announce(link, subject)
+    assert judge(link, subject) is Verdict.IGNORED
 
 
 def test_the_own_domain_is_served_to_the_hub_and_never_asked_of_it() -> None:
     link = rules("edge", "hub")
 
-    assert link.may_announce(b"$JS.edge.API.STREAM.>")
+    assert may_announce(link, b"$JS.edge.API.STREAM.>")
     assert link.permissions.may_publish(b"$JS.edge.API.STREAM.INFO.S")
     assert not link.permissions.may_receive(b"$JS.edge.API.STREAM.INFO.S")
     assert link.permissions.may_receive(b"$JS.hub.API.STREAM.INFO.S")
@@ -49,29 +58,29 @@ def test_with_equal_domains_the_prefixed_api_is_not_denied() -> None:
 def test_wildcard_interest_that_only_overlaps_what_is_denied_is_announced() -> None:
     link = rules()
 
-    assert link.may_announce(b">")
-    assert link.may_announce(b"$JS.>")
-    assert not link.may_announce(b"$JS.API.STREAM.*")
-    assert not link.may_announce(b"$JS.API.>")
+    assert may_announce(link, b">")
+    assert may_announce(link, b"$JS.>")
+    assert not may_announce(link, b"$JS.API.STREAM.*")
+    assert not may_announce(link, b"$JS.API.>")
 
 
 def test_the_users_deny_lists_hold_each_in_its_direction() -> None:
     link = rules(deny_imports=("no.in.>",), deny_exports=("no.out.>",))
 
     assert not link.permissions.may_publish(b"no.in.a")
-    assert not link.may_announce(b"no.in.a")
+    assert not may_announce(link, b"no.in.a")
     assert link.permissions.may_receive(b"no.in.a")
     assert not link.permissions.may_receive(b"no.out.a")
-    assert link.judge(b"no.out.a") is Verdict.IGNORED
+    assert judge(link, b"no.out.a") is Verdict.IGNORED
     assert link.permissions.may_publish(b"no.out.a")
 
 
 def test_interest_is_taken_where_a_part_of_it_may_be_sent() -> None:
     link = rules(deny_exports=("no.*",))
 
-    assert link.judge(b"no.>") is Verdict.TAKEN  # no.a.b may be sent
-    assert link.judge(b"no.*") is Verdict.IGNORED
-    assert link.judge(b"no.a") is Verdict.IGNORED
+    assert judge(link, b"no.>") is Verdict.TAKEN  # no.a.b may be sent
+    assert judge(link, b"no.*") is Verdict.IGNORED
+    assert judge(link, b"no.a") is Verdict.IGNORED
 
 
 def test_the_hubs_permissions_hold_as_its_info_gives_them() -> None:
@@ -92,12 +101,12 @@ def test_the_hubs_permissions_hold_as_its_info_gives_them() -> None:
 def test_a_literal_outside_import_is_not_announced_but_an_overlapping_wildcard_is() -> None:
     link = rules(hub_import=SubjectRulesInfo(["in.>"], ["in.no"]))
 
-    assert link.may_announce(b"in.a")
-    assert link.may_announce(b">")
-    assert link.may_announce(b"*.a")
-    assert not link.may_announce(b"else")
-    assert not link.may_announce(b"in.no")
-    assert not link.may_announce(b"out.>")
+    assert may_announce(link, b"in.a")
+    assert may_announce(link, b">")
+    assert may_announce(link, b"*.a")
+    assert not may_announce(link, b"else")
+    assert not may_announce(link, b"in.no")
+    assert not may_announce(link, b"out.>")
 
 
 def test_acks_and_service_replies_pass_whatever_the_lists_say() -> None:
@@ -107,14 +116,14 @@ def test_acks_and_service_replies_pass_whatever_the_lists_say() -> None:
     for subject in (b"$JS.ACK.S.C.1.1.1.1.0", b"_R_.a66HsP.LOKgct"):
         assert link.permissions.may_publish(subject)
         assert link.permissions.may_receive(subject)
-        assert link.judge(subject) is Verdict.TAKEN
+        assert judge(link, subject) is Verdict.TAKEN
 
 
 def test_the_links_own_subjects_are_announced_whatever_the_lists_say() -> None:
     link = rules(hub_import=SubjectRulesInfo(["only.this"], []))
 
-    assert link.may_announce(b"$LDS.abc")
-    assert link.judge(b"_GR_.>") is Verdict.TAKEN
+    assert may_announce(link, b"$LDS.abc")
+    assert judge(link, b"_GR_.>") is Verdict.TAKEN
 
 
 def test_a_reply_that_a_gateway_wrapped_is_judged_by_what_is_inside() -> None:
@@ -149,7 +158,7 @@ def test_a_message_crosses_if_and_only_if_the_lists_allow_it(
 
     assert link.permissions.may_receive(subject) == (allowed and not denied)
     assert link.permissions.may_publish(subject) == (allowed and not denied)
-    assert link.may_announce(subject) == (allowed and not denied)
+    assert may_announce(link, subject) == (allowed and not denied)
 
 
 def test_who_has_no_domain_by_default_uses_the_jetstream_of_the_other_side() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leafnode.limits import ENTRY_WORK, WALK_WORK
 from leafnode.protocol import subject as subjects
-from leafnode.routing.peer import Kind
+from leafnode.routing.peer import Kind, Outbox
 from leafnode.routing.permissions import (
     Permissions,
     Rules,
@@ -20,7 +20,7 @@ from leafnode.routing.permissions import (
 )
 from leafnode.routing.subject_set import SubjectSet
 from leafnode.routing.subscription import Subscription
-from tests.sim.peers import FakePeer, account
+from tests.sim.peers import FakePeer, account, outbox
 
 LITERALS = st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=3).map(b".".join)
 PATTERNS = (
@@ -64,18 +64,36 @@ def test_a_leaf_may_announce_a_pattern_that_overlaps_an_allow_entry() -> None:
     rules = Rules([b"in.>"])
 
     assert not rules.allows_pattern(b">")
-    assert rules.allows_pattern(b">", partly=True)
-    assert not rules.allows_pattern(b"out.a", partly=True)
+    assert rules.allows_partly(b">", outbox())
+    assert not rules.allows_partly(b"out.a", outbox())
+
+
+def test_how_far_a_pattern_leads_in_an_allow_list_is_work_of_the_turn() -> None:
+    count = 1000
+    rules = Rules([b"plant.line%d.sensor.*" % number for number in range(count)])
+
+    def work_of(judge: Callable[[bytes, Outbox], bool], pattern: bytes) -> int:
+        payer = outbox()
+        before = payer.work_left
+        assert judge(pattern, payer) is pattern.endswith(b".sensor.>")
+        return before - payer.work_left
+
+    for judge in (rules.allows_partly, rules.may_let):
+        assert work_of(judge, b"plant.line7.other.x") == 0, "a few nodes, whatever the list"
+        assert work_of(judge, b"plant.line7.other.>") == 0
+        assert work_of(judge, b"plant.line7.sensor.>") == 0
+        assert work_of(judge, b"plant.*.other.>") >= WALK_WORK * count
+        assert work_of(judge, b"plant.*.sensor.>") >= WALK_WORK * count
 
 
 def test_a_pattern_may_let_something_by_unless_all_of_it_is_forbidden() -> None:
     rules = Rules([b"in.>"], [b"in.*"], exempt=(b"x.",))
 
-    assert rules.may_let(b">")
-    assert rules.may_let(b"in.>")  # in.a.b
-    assert rules.may_let(b"x.y")
-    assert not rules.may_let(b"in.a")
-    assert not rules.may_let(b"out.>")
+    assert rules.may_let(b">", outbox())
+    assert rules.may_let(b"in.>", outbox())  # in.a.b
+    assert rules.may_let(b"x.y", outbox())
+    assert not rules.may_let(b"in.a", outbox())
+    assert not rules.may_let(b"out.>", outbox())
 
 
 def test_where_an_entry_names_a_queue_only_that_queue_may_subscribe() -> None:

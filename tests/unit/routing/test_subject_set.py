@@ -46,6 +46,17 @@ def test_a_pattern_is_covered_where_one_of_the_patterns_covers_it(
     )
 
 
+@given(PATTERNS, SUBJECTS)
+def test_a_pattern_collides_where_one_of_the_patterns_does(
+    patterns: list[bytes], pattern: bytes
+) -> None:
+    if subjects.is_literal(pattern) and subjects.has_empty_token(pattern):
+        return
+    wanted = any(subjects.collides(pattern, other) for other in patterns)
+
+    assert SubjectSet(patterns).collides(pattern)[0] is wanted
+
+
 @pytest.mark.parametrize("pattern", [b"t.*.d%d", b"d%d.>", b"t.d%d"])
 def test_of_a_long_list_few_patterns_are_looked_at(
     pattern: bytes, monkeypatch: pytest.MonkeyPatch
