@@ -247,7 +247,7 @@ def emit_once(
         if header_size and not sub.peer.headers:
             return False
     received = 0
-    links: list[int] = []
+    links: set[int] = set()
     work = DELIVERY_WORK + size // WORK_BYTES
     origin.outbox.work_left -= PUBLISH_WORK + work * len(subs)
     for sub in subs:
@@ -262,7 +262,7 @@ def emit_once(
         if peer.is_leaf:
             if peer.cid in links:  # one message for each link, however many patterns match
                 continue
-            links.append(peer.cid)
+            links.add(peer.cid)
         if peer.pending_bytes > peer.max_pending_bytes:
             continue
         prefix = start_of(sub, subject, with_header=header_size > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.routing.peer import Kind
+from leafnode.routing.peer import Kind, LeafSide
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
@@ -167,3 +167,31 @@ def test_the_servers_own_member_of_a_group_gets_messages_too() -> None:
     FakePeer(world, 1).says(b"PUB a.b r 2\r\nhi\r\n")
 
     assert [(d.subject, d.messages) for d in got] == [(b"a.b", [(b"r", 0, b"hi")])]
+
+
+class _Cid(int):
+    """The number of a connection, which counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        _Cid.compared += 1
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def test_a_subject_seen_once_goes_to_each_of_many_links_without_a_search_among_them() -> None:
+    world = account()
+    links = [FakePeer(world, _Cid(10 + number), Kind.LEAF) for number in range(300)]
+    for number, link in enumerate(links):
+        link.leaf = LeafSide(f"c{number}", is_hub=False)
+        link.subscribe(b"s.>", b"s.>")
+        link.subscribe(b"s.*", b"s.*")
+    publisher = FakePeer(world, 2)
+    _Cid.compared = 0
+
+    publisher.says(b"PUB s.1 1\r\nx\r\n")
+
+    assert [link.got() for link in links] == [b"LMSG s.1 1\r\nx\r\n"] * len(links)
+    assert _Cid.compared <= 2 * len(links)
