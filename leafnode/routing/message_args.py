@@ -99,8 +99,11 @@ def parse_args(peer: Peer, parts: list[bytes], max_payload: int, *, with_header:
 
 
 def _leaf_args(middle: list[bytes], header_size: int, size: int) -> Args:
-    """Read `+ reply queue …` or `| queue …` (leaf protocol 2.1)."""
-    if middle[0] == b"+" and len(middle) > 2:
+    """Read `+ reply queue …` or `| queue …` (leaf protocol 2.1); `+ reply` names no queue.
+
+    Two words at least: a single one is a reply, whatever it is.
+    """
+    if middle[0] == b"+":
         args = Args(middle[1], header_size, size)
         args.queues = frozenset(middle[2:])
     elif middle[0] == b"|":

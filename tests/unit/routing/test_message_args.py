@@ -63,8 +63,20 @@ def test_a_leaf_names_queue_groups_with_and_without_a_reply() -> None:
     assert (without.reply, without.queues) == (b"", {b"q"})
 
 
-@pytest.mark.parametrize("line", [b"+ r 1", b"r q 1", b"- r q 1"])
-def test_a_leafs_list_without_its_mark_or_without_a_group_is_a_parser_error(line: bytes) -> None:
+@pytest.mark.parametrize("with_header", [False, True])
+def test_a_leaf_may_name_a_reply_and_no_group(*, with_header: bool) -> None:
+    leaf = FakePeer(account(), kind=Kind.LEAF)
+    sizes = [b"12", b"14"] if with_header else [b"2"]
+
+    args = parse_args(leaf, [b"+", b"r", *sizes], MAX_PAYLOAD, with_header=with_header)
+    alone = parse_args(leaf, [b"|", *sizes], MAX_PAYLOAD, with_header=with_header)
+
+    assert (args.reply, args.queues) == (b"r", frozenset())
+    assert (alone.reply, alone.queues) == (b"|", None)
+
+
+@pytest.mark.parametrize("line", [b"r q 1", b"- r q 1"])
+def test_a_leafs_list_without_its_mark_is_a_parser_error(line: bytes) -> None:
     leaf = FakePeer(account(), kind=Kind.LEAF)
 
     with pytest.raises(ParserError):
