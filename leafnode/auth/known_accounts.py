@@ -406,7 +406,7 @@ class KnownAccounts:
         _cancel(account)
         ends = [end for end in (account.claims.exp, draft.until_s) if end]
         if ends:
-            left_ns = max(0, (min(ends) + 1) * NS_PER_S - now_ns)
+            left_ns = max(0, min(ends) * NS_PER_S - now_ns)
             account.timer = self._clock.call_later(
                 min(left_ns, EXPIRY_RECHECK_NS), lambda: self._on_time(account)
             )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from leafnode.auth import jwt
 from leafnode.auth.claims import (
     AccountClaims,
+    ActivationClaims,
     Permissions,
     Responses,
     Rules,
@@ -30,6 +32,19 @@ def test_claims_hold_between_their_times_ends_included() -> None:
     assert claims.holds_at(NOW_S + 10)
     assert not claims.holds_at(NOW_S + 11)
     assert UserClaims(iss="A").holds_at(NOW_S)
+
+
+@pytest.mark.parametrize("kind", [AccountClaims, ActivationClaims])
+def test_an_account_and_an_activation_end_with_the_first_moment_of_their_last_second(
+    kind: type[AccountClaims | ActivationClaims],
+) -> None:
+    claims = kind(iss="O", exp=NOW_S + 10, nbf=NOW_S)
+
+    assert claims.holds_at(NOW_S)
+    assert claims.holds_at(NOW_S + 9)
+    assert claims.untimely_at(NOW_S + 10) == "claim is expired"
+    assert claims.untimely_at(NOW_S - 1) == "claim is not yet valid"
+    assert kind(iss="O").holds_at(NOW_S)
 
 
 def test_a_revocation_counts_for_what_was_issued_until_then() -> None:

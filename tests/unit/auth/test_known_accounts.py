@@ -393,6 +393,21 @@ def test_an_account_that_expired_is_fetched_again_once_for_all_and_not_too_often
     assert world.known.by_name[key.public].token == renewed
 
 
+def test_an_account_ends_when_its_jwt_does() -> None:
+    key, *_ = KEYS
+    world = World({key.public: REALM.account_jwt(key, claims={"exp": NOW_S + 10})})
+
+    async def work() -> None:
+        assert await world.lookup(key) == ""
+        world.clock.advance(10 * NS_PER_S - 1 - world.clock.wall_ns() % NS_PER_S)
+        assert not world.known.by_name[key.public].expired
+        world.clock.advance(1)
+        assert world.known.by_name[key.public].expired
+        assert (await world.known.lookup(key.public)).expired
+
+    world.run(work)
+
+
 def test_an_account_that_a_clock_ended_by_mistake_comes_back() -> None:
     key, *_ = KEYS
     world = World({key.public: REALM.account_jwt(key, claims={"exp": NOW_S + 10})})
