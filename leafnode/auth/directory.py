@@ -29,7 +29,7 @@ from leafnode.limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from leafnode.clock import Clock
     from leafnode.config.options import OperatorOptions, ResolverOptions
@@ -150,6 +150,16 @@ class JwtDirectory:
                     pass  # damaged: anything is better
             return self.save(account, token)
 
+    def preload(self, tokens: Mapping[str, str]) -> None:
+        """Keep what a configuration has, where that is newer; one that cannot be kept is told of
+        and left out, as on nats-server.
+        """
+        for account, token in tokens.items():
+            try:
+                self.save_if_newer(account, token)
+            except AuthError as err:
+                log.warning("Account not preloaded: account=%s reason=%s", account, err)
+
     def delete(self, account: str) -> None:
         """Take an account away, for good or by a new name of its file. Raises AuthError."""
         with self._lock:
@@ -269,11 +279,7 @@ class DirectoryResolver:
             await asyncio.to_thread(self.directory.expire)
 
     async def change(self, options: OperatorOptions) -> None:
-        for account, token in options.preload:
-            try:
-                await asyncio.to_thread(self.directory.save_if_newer, account, token)
-            except AuthError as err:
-                log.warning("Account not preloaded: account=%s reason=%s", account, err)
+        await asyncio.to_thread(self.directory.preload, dict(options.preload))
 
     def close(self) -> None:
         self._is_closed = True

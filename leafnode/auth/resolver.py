@@ -86,8 +86,7 @@ def new_resolver(options: OperatorOptions, clock: Clock, *, operator_url: str = 
         from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 
         directory = JwtDirectory.open(wanted, clock)
-        for account, token in preload.items():
-            directory.save_if_newer(account, token)
+        directory.preload(preload)
         return DirectoryResolver(directory)
     if preload:
         raise AuthError(

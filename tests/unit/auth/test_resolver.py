@@ -43,6 +43,23 @@ async def test_a_directory_takes_the_preloaded_in(tmp_path: Path) -> None:
         await resolver.fetch(REALM.system.public)
 
 
+async def test_what_a_directory_cannot_keep_is_told_of_and_the_old_one_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = ResolverOptions("full", directory=str(tmp_path))
+    account, old = PRELOAD[0]
+    new_resolver(OperatorOptions(resolver=wanted, preload=PRELOAD), FakeClock())
+    (tmp_path / f".{account}.jwt.new").mkdir()  # what is written first cannot be
+    newer = REALM.account_jwt(name="newer", claims={"jti": "2"})
+
+    resolver = new_resolver(
+        OperatorOptions(resolver=wanted, preload=((account, newer),)), FakeClock()
+    )
+
+    assert await resolver.fetch(account) == old
+    assert f"Account not preloaded: account={account}" in caplog.text
+
+
 def test_a_url_may_be_the_operator_s_and_cannot_be_preloaded() -> None:
     assert isinstance(
         new_resolver(OperatorOptions(), FakeClock(), operator_url="http://h/jwt/v1"), UrlResolver
