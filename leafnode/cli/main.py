@@ -142,7 +142,7 @@ def _no_log(err: OSError, options: Options) -> str:
     """Say why nothing can be logged, in nats-server's words."""
     if options.log_file:
         return f"error opening file: {file_problem(err, options.log_file)}"
-    return f'error connecting to syslog: "{err.strerror or err}"'
+    return err.strerror or str(err)
 
 
 def _serve(options: Options, flags: Flags, program: str) -> int:

@@ -51,7 +51,10 @@ class Syslog(logging.Handler):
         self._host = "" if self._is_local else socket.gethostname()
         self.dropped = 0
         self._rest = b""  # of a line of which a stream took a part
-        self._open()
+        try:
+            self._open()
+        except OSError as err:
+            raise _unreached(url, err) from err
         super().__init__()  # from here on it is one that has to be closed
 
     def _open(self) -> None:
@@ -141,7 +144,26 @@ async def look_up(url: str) -> Found | None:
         async with asyncio.timeout(SYSLOG_CONNECT_NS / NS_PER_S):
             return await loop.getaddrinfo(parts.hostname, parts.port, type=kind)
     except TimeoutError as err:
-        raise OSError(errno.ETIMEDOUT, f"nobody says where {parts.hostname} is") from err
+        raise OSError(errno.ETIMEDOUT, _words(f"lookup {parts.hostname}: i/o timeout")) from err
+    except OSError as err:
+        raise _unreached(url, err) from err
+
+
+def _unreached(url: str, err: OSError) -> OSError:
+    """Return the same in nats-server's words, which name the address."""
+    parts = urlsplit(url)
+    reason = (err.strerror or str(err)).lower()
+    if not url:
+        text = "Unix syslog delivery error"
+    elif isinstance(err, socket.gaierror):
+        text = f"dial {parts.scheme}: lookup {parts.hostname}: {reason}"
+    else:
+        text = f"dial {parts.scheme} {parts.netloc or parts.path}: connect: {reason}"
+    return OSError(err.errno, _words(text))
+
+
+def _words(text: str) -> str:
+    return f'error connecting to syslog: "{text}"'
 
 
 def _connect(url: str, found: Found | None) -> socket.socket:

@@ -77,6 +77,34 @@ def test_the_time_for_a_remote_daemon_names_its_zone(
         assert daemon.recv(4096).startswith(b"<5>2026-03-04T05:06:07%s " % zone.encode())
 
 
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("tcp://127.0.0.1:{port}", "dial tcp 127.0.0.1:{port}: connect: connection refused"),
+        ("unix:///no/such", "dial unix /no/such: connect: no such file or directory"),
+    ],
+)
+def test_who_is_not_there_is_named(url: str, text: str) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+
+        with pytest.raises(OSError, match="syslog") as refused:
+            Syslog(url.format(port=port), "leafnode")
+
+    assert refused.value.strerror == f'error connecting to syslog: "{text.format(port=port)}"'
+
+
+def test_a_name_that_nobody_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    with pytest.raises(OSError, match=r"lookup nobody\.example: name or service not known"):
+        Syslog("udp://nobody.example:514", "leafnode")
+
+
 def test_a_remote_daemon_that_hung_up_is_dialed_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as daemon:
         handler = Syslog(f"tcp://127.0.0.1:{daemon.getsockname()[1]}", "leafnode")
@@ -167,7 +195,7 @@ def test_a_local_daemon_that_accepts_nobody_costs_lines_and_no_time(tmp_path: Pa
 
 
 def test_without_a_daemon_it_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="no such file"):
         Syslog(f"unix://{tmp_path}/none", "leafnode")
 
 
