@@ -22,6 +22,11 @@ def reachable_at(host: str) -> list[str]:
     return (addresses() or [host]) if host in _EVERYWHERE else [host]
 
 
+def shown(host: str) -> str:
+    """Return a host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
 def addresses() -> list[str]:
     """Return every address of every interface, IPv4 first."""
     return [*_ipv4(), *_ipv6()]

@@ -16,6 +16,7 @@ from leafnode.clients.handler import ClientHandler
 from leafnode.clients.seams import ClientSeams
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
+from leafnode.net.interfaces import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +54,7 @@ async def bind_clients(server: Server) -> Listener:
     server.turn.outbox.on_violation = partial(_tell_violation, server)
     server.port = listener.port
     server.client_seams = seams = replace(client_seams(server), entry_ns=entrance.budget_ns)
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    log.info("Listening for client connections on %s:%d", shown, server.port)
+    log.info("Listening for client connections on %s:%d", shown(options.host), server.port)
     if options.tls is not None:
         _tell_of_tls(server, options.tls)
     return listener

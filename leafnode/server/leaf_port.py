@@ -15,6 +15,7 @@ from leafnode.config.options import HostPort
 from leafnode.limits import AUTH_TIMEOUT_NS, LEAF_CONTROL_LINE_BYTES, TLS_TIMEOUT_NS
 from leafnode.monitor.views import LeafPortFacts
 from leafnode.net.entry import Entrance
+from leafnode.net.interfaces import shown
 from leafnode.protocol.leaf_compression import NOT_SUPPORTED, OFF, Compression
 from leafnode.server.client_ports import client_seams, server_tls
 from leafnode.server.listeners import FOR_LEAFS
@@ -69,8 +70,7 @@ async def bind_leafs(server: Server, options: LeafListener) -> LeafPort:
     authenticator = LeafAuthenticator(server.authenticator, server.options, options.authorization)
     seams = _seams(server, options, listener, authenticator, LeafRegistry(server.clock))
     port = LeafPort(listener, seams, authenticator)
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    log.info("Listening for leafnode connections on %s:%d", shown, listener.port)
+    log.info("Listening for leafnode connections on %s:%d", shown(options.host), listener.port)
     return port
 
 

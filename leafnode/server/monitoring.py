@@ -15,6 +15,7 @@ from leafnode.errors import TlsError
 from leafnode.monitor.monitor import Monitor
 from leafnode.net.backlog import WriteRules
 from leafnode.net.entry import Entrance
+from leafnode.net.interfaces import shown
 from leafnode.server.client_ports import server_tls
 from leafnode.server.listeners import FOR_MONITORING
 from leafnode.server.views import views_of
@@ -65,7 +66,7 @@ async def bind_monitor(server: Server, wanted: Options) -> Bound | None:
         problem=FOR_MONITORING,
     )
     scheme = "https" if wanted.https is not None else "http"
-    log.info("Starting %s monitor on %s:%d", scheme, address.host, listener.port)
+    log.info("Starting %s monitor on %s:%d", scheme, shown(address.host), listener.port)
     return Bound(listener, entrance)
 
 

@@ -15,6 +15,7 @@ from leafnode.auth.identity import ConnectionType
 from leafnode.clients.handler import ClientHandler
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
+from leafnode.net.interfaces import shown
 from leafnode.server import leaf_port
 from leafnode.server.client_ports import client_seams, cut_unpinned, server_tls
 from leafnode.server.listeners import FOR_WEBSOCKET
@@ -63,9 +64,13 @@ async def bind_websocket(server: Server, websocket: Websocket) -> Listener:
         problem=FOR_WEBSOCKET,
     )
     server.websocket_seams = seams = _seams(server, websocket, options, listener.port)
-    shown = f"[{websocket.host}]" if ":" in websocket.host else websocket.host
     scheme = "wss" if tls is not None else "ws"
-    log.info("Listening for websocket clients on %s://%s:%d", scheme, shown, listener.port)
+    log.info(
+        "Listening for websocket clients on %s://%s:%d",
+        scheme,
+        shown(websocket.host),
+        listener.port,
+    )
     if tls is None:
         server.warn("Websocket not configured with TLS. DO NOT USE IN PRODUCTION!")
     return listener

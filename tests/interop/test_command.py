@@ -597,15 +597,17 @@ def test_client_advertise_is_what_info_says() -> None:
 
 def test_it_listens_on_ipv6_and_by_name(tmp_path: Path) -> None:
     file = tmp_path / "six.conf"
-    file.write_text(f'net: "::1"\nport: -1\nports_file_dir: "{tmp_path}"\n')
+    file.write_text(f'net: "::1"\nport: -1\nhttp_port: -1\nports_file_dir: "{tmp_path}"\n')
     with leafnode("-c", str(file)) as process:
-        wait_until_ready(process)
+        six = "\n".join(wait_until_ready(process))
         (ports,) = tmp_path.glob("*.ports")
         (url,) = json.loads(ports.read_text())["nats"]
     with leafnode("-a", "localhost", "-p", "-1") as process:
         log = "\n".join(wait_until_ready(process))
 
     assert url.startswith("nats://[::1]:")
+    assert f"Listening for client connections on {url.removeprefix('nats://')}" in six
+    assert "Starting http monitor on [::1]:" in six
     assert "Listening for client connections on localhost:" in log
 
 
