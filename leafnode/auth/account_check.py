@@ -270,10 +270,7 @@ def _one_export_problems(one: ExportClaim) -> Iterator[str]:
         if not is_service:
             yield "latency tracking only permitted for services"
         sampling = latency.sampling
-        if isinstance(sampling, str):
-            if sampling.lower() != "headers":
-                yield "unknown sampling rate"
-        elif sampling and not 1 <= sampling <= _PERCENT:
+        if isinstance(sampling, int) and sampling and not 1 <= sampling <= _PERCENT:
             yield "sampling percentage needs to be between 1-100"
         yield from _subject_problems(latency.results)
         if _is_pattern(latency.results):

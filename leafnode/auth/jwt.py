@@ -66,11 +66,14 @@ _MAPS: Final[dict[str, Callable[[], object]]] = {
 _GENERIC_MAPS: Final[dict[str, Callable[[], object]]] = {"nats": type(None)}
 # Fields that null takes away: pointers in Go, and networks, which may be a text.
 _OPTIONAL: Final = frozenset({"resp", "service_latency", "src", "trace"})
+# Fields of one word out of several, where null is none of them.
+_WORDS: Final = frozenset({"kind", "type"})
 _SIGNING_KEYS: Final = "signing_keys"
 # Letters that Go takes for an s and a k in a name.
 _FOLDED: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
 _KINDS: Final = frozenset({"stream", "service"})
 _SCOPE: Final = "user_scope"
+_BY_HEADERS: Final = "headers"
 _SIGNERS: Final = {"A": "account", "O": "operator"}
 
 
@@ -176,9 +179,9 @@ class _GoReader:
     A name in capitals is the field's, too. Where one comes again the last counts, but what is in an
     object is added to what one before it says, also within a list, place by place: nobody's deny
     list is lost. `maps` are fields whose keys are no names: what comes again there replaces what
-    was. Null takes away a list, a map and what `_OPTIONAL` names, and nothing else; within a list
-    it is an empty text, which allows nothing. Raises AuthError for what is nested deeper than
-    claims are, and where one name has an object and something else.
+    was. Null takes away a list, a map and what `_OPTIONAL` names, and nothing else; it is an empty
+    word of `_WORDS`, and within a list an empty text, which allows nothing. Raises AuthError for
+    what is nested deeper than claims are, and where one name has an object and something else.
     """
 
     def __init__(self, maps: dict[str, Callable[[], object]], *, adds_keys: bool) -> None:
@@ -197,6 +200,8 @@ class _GoReader:
             if item is None:
                 if not adds and (isinstance(known, list) or name in _OPTIONAL | self._maps.keys()):
                     clean.pop(name, None)
+                elif name in _WORDS:
+                    clean.setdefault(name, "")
             elif adds and isinstance(item, list):
                 clean[name] = (known or []) + self._list(item, depth - 1, [])
             else:
@@ -273,6 +278,7 @@ def _check_kinds(nats: dict[str, Any], form: str) -> None:
         several = nats.get(field)
         for one in several if isinstance(several, list) else ():
             _check_kind(one, "type")
+            _check_sampling(one)
     keys = nats.get(_SIGNING_KEYS)
     for key in keys if isinstance(keys, list) else ():
         if isinstance(key, dict) and key.get("kind") != _SCOPE:
@@ -283,6 +289,14 @@ def _check_kind(one: object, name: str) -> None:
     kind = one.get(name) if isinstance(one, dict) else None
     if isinstance(kind, str) and kind not in _KINDS:
         raise AuthError(f"unknown export type {quoted(kind)}")
+
+
+def _check_sampling(one: object) -> None:
+    """Raise AuthError for a service whose share of measured requests is another word."""
+    latency = one.get("service_latency") if isinstance(one, dict) else None
+    share = latency.get("sampling") if isinstance(latency, dict) else None
+    if isinstance(share, str) and share.lower() != _BY_HEADERS:
+        raise AuthError("json: cannot unmarshal string into Go value of type int")
 
 
 def _list_networks(nats: dict[str, Any]) -> None:

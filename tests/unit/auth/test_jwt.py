@@ -309,11 +309,28 @@ def test_no_error_holds_what_was_read() -> None:
     assert "canary" not in refused(signed(header, claims, REALM.account))
 
 
+def sampled(share: object) -> dict[str, Any]:
+    latency = {"sampling": share, "results": "lat"}
+    return {"exports": [{"subject": "a", "type": "service", "service_latency": latency}]}
+
+
+@pytest.mark.parametrize(("share", "read"), [(None, 0), (10, 10), ("Headers", "Headers")])
+def test_a_share_that_is_null_is_0(share: object, read: object) -> None:
+    claims = jwt.decode(REALM.account_jwt(**sampled(share)), AccountClaims)
+
+    latency = claims.nats.exports[0].service_latency
+    assert latency is not None
+    assert latency.sampling == read
+
+
 @pytest.mark.parametrize(
     ("nats", "problem"),
     [
         ({"exports": [{"subject": "a", "type": "Stream"}]}, 'unknown export type "Stream"'),
         ({"imports": [{"subject": "a", "type": ""}]}, 'unknown export type ""'),
+        ({"exports": [{"subject": "a", "type": None}]}, 'unknown export type ""'),
+        (sampled("some"), "json: cannot unmarshal string into Go value of type int"),
+        (sampled(""), "json: cannot unmarshal string into Go value of type int"),
         ({"signing_keys": [{"key": "A", "kind": "x"}]}, "unknown signing key scope %!q(<nil>)"),
         ({"signing_keys": [{"key": "A"}]}, "unknown signing key scope %!q(<nil>)"),
     ],
@@ -327,6 +344,8 @@ def test_an_activation_is_of_a_stream_or_a_service() -> None:
     token = REALM.account.sign(ANN.public, "x", body, issued_s=NOW_S)
 
     assert refused(token, ActivationClaims) == 'unknown export type "x"'
+    token = REALM.account.sign(ANN.public, "x", body | {"kind": None}, issued_s=NOW_S)
+    assert refused(token, ActivationClaims) == 'unknown export type ""'
     assert jwt.decode(REALM.user_jwt(ANN, kind="x"), UserClaims).sub == ANN.public
 
 
