@@ -97,6 +97,10 @@ class Registry:
         """Clients that were cut because they did not read fast enough."""
         return self.slow_pending + self.slow_deadline
 
+    def count_gone(self) -> None:
+        """Count one that gave up before anything was begun with it."""
+        self.total += 1
+
     def admit(self, handler: ClientHandler) -> bool:
         """Count a new connection and keep it, unless max_connections are open."""
         self.total += 1

@@ -40,11 +40,16 @@ ANY_PORT: Final = -1
 _EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 -- compared with, not bound
 
 
+def _ignore() -> None:
+    """Nobody counts."""
+
+
 class Listener:
     """One listening socket."""
 
     __slots__ = (
         "_in_a_row",
+        "_on_gone",
         "_session_factory",
         "_socket",
         "_turn",
@@ -60,8 +65,11 @@ class Listener:
         session_factory: Callable[[], Session],
         *,
         write_rules: WriteRules | None = None,
+        on_gone: Callable[[], None] | None = None,
     ) -> None:
+        """`on_gone` is told of who had given up before anything was begun with it."""
         self._turn = turn
+        self._on_gone = on_gone or _ignore
         self._session_factory = session_factory
         self.write_rules = write_rules or WriteRules()
         self._socket: socket.socket | None = None
@@ -106,6 +114,7 @@ class Listener:
             try:
                 if self._in_a_row > ACCEPTS_CHECKED_AFTER and _has_gone(sock):
                     sock.close()
+                    self._on_gone()
                 else:
                     self._begin(sock)
             except Exception:  # boundary: connection

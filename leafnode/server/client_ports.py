@@ -50,6 +50,7 @@ async def bind_clients(server: Server) -> Listener:
         HostPort(options.host, options.port),
         lambda: entrance.session(ClientHandler(seams)),
         write_rules=server.write_rules,
+        on_gone=server.registry.count_gone,
     )
     server.turn.outbox.on_violation = partial(_tell_violation, server)
     server.port = listener.port

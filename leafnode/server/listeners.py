@@ -49,11 +49,12 @@ class Listeners:
         *,
         write_rules: WriteRules | None = None,
         problem: str = FOR_CLIENTS,
+        on_gone: Callable[[], None] | None = None,
     ) -> Listener:
         """Listen on an address; nobody is accepted before `serve`. Raises ListenError, also where
         `give_up` came before the address was known: `problem` says what is not listened for.
         """
-        listener = Listener(self._turn, session_factory, write_rules=write_rules)
+        listener = Listener(self._turn, session_factory, write_rules=write_rules, on_gone=on_gone)
         try:
             async with asyncio.timeout(0 if self._gives_up else None) as self._binding:
                 await listener.bind(address.host, address.port)

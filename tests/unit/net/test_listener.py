@@ -21,8 +21,11 @@ from tests.sim.clients import ClientServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from leafnode.clients.handler import ClientHandler
     from leafnode.config.options import Options
     from leafnode.net.transport import Transport
+
+TIMEOUT_S = 30  # the machine may be slow
 
 
 @asynccontextmanager
@@ -56,23 +59,32 @@ async def connected(port: int, name: str = "") -> AsyncIterator[nats.NATS]:
 @pytest.mark.real_loop
 async def test_where_very_many_wait_who_gave_up_is_not_begun_with() -> None:
     server = ClientServer(SystemClock(), None)
-    listener = Listener(server.turn, server.new_session)
+    began = 0
+
+    def session() -> ClientHandler:
+        nonlocal began
+        began += 1
+        return server.new_session()
+
+    listener = Listener(server.turn, session, on_gone=server.registry.count_gone)
     port = await listener.bind("127.0.0.1", ANY_PORT)
     for _ in range(2 * ACCEPTS_CHECKED_AFTER):
-        socket.create_connection(("127.0.0.1", port)).close()
-    said = socket.create_connection(("127.0.0.1", port))
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_S).close()
+    said = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
     said.sendall(b"PING\r\n")
     said.shutdown(socket.SHUT_WR)  # it has said all that it wants to say
-    silent = socket.create_connection(("127.0.0.1", port))
+    silent = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
     silent.setblocking(False)
     said.setblocking(False)
     loop = asyncio.get_running_loop()
 
     accepting = asyncio.ensure_future(listener.serve())
-    assert (await loop.sock_recv(silent, 5)) == b"INFO "
-    assert (await loop.sock_recv(said, 5)) == b"INFO "
+    async with asyncio.timeout(TIMEOUT_S):
+        assert (await loop.sock_recv(silent, 5)) == b"INFO "
+        assert (await loop.sock_recv(said, 5)) == b"INFO "
 
-    assert server.registry.total == ACCEPTS_CHECKED_AFTER + 2
+    assert began == ACCEPTS_CHECKED_AFTER + 2
+    assert server.registry.total == 2 * ACCEPTS_CHECKED_AFTER + 2
     accepting.cancel()
     await asyncio.wait([accepting])
     listener.close()
@@ -144,7 +156,10 @@ async def test_monitoring_sees_a_connection_while_it_is_open() -> None:
 @pytest.mark.real_loop
 async def test_a_burst_of_connections_lets_others_have_their_turn() -> None:
     async with listening() as (server, port):
-        burst = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * ACCEPTS_PER_TURN)]
+        burst = [
+            socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+            for _ in range(3 * ACCEPTS_PER_TURN)
+        ]
         most = before = 0
         while server.registry.total < len(burst):
             await asyncio.sleep(0)
@@ -217,8 +232,9 @@ async def test_a_port_in_use_is_an_oserror() -> None:
 
 
 async def peer_of(host: str, port: int, connected: list[str]) -> str:
-    reader, writer = await asyncio.open_connection(host, port)
-    await reader.readexactly(1)
+    async with asyncio.timeout(TIMEOUT_S):
+        reader, writer = await asyncio.open_connection(host, port)
+        await reader.readexactly(1)
     writer.close()
     await writer.wait_closed()
     return connected.pop().rpartition(":")[0]
