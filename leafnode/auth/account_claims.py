@@ -36,7 +36,7 @@ from leafnode.protocol import subject as subjects
 from leafnode.protocol.patterns import PatternSet, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Sequence
 
     from leafnode.auth.claims import (
         AccountClaims,
@@ -100,18 +100,15 @@ class Approved:
     uncompared: str = ""  # the first one for which it would have taken too long to find its export
 
 
-def account_options(claims: AccountClaims, imports: Iterable[ImportClaim]) -> AccountOptions:
-    """Return the options of the account that these claims describe, with these of its imports."""
+def account_options(claims: AccountClaims) -> AccountOptions:
+    """Return the options of the account that these claims describe, without its imports."""
     body = claims.nats
-    approved = tuple(imports)
     trace = body.trace
     traced = trace is not None and subjects.is_valid_literal(trace.dest.encode())
     return AccountOptions(
         claims.sub,
         stream_exports=tuple(_stream_export(e) for e in _exports(claims) if e.type == _STREAM),
         service_exports=tuple(_service_export(e) for e in _exports(claims) if e.type == _SERVICE),
-        stream_imports=tuple(_stream_import(i) for i in approved if i.type == _STREAM),
-        service_imports=tuple(_service_import(i) for i in approved if i.type == _SERVICE),
         mappings=tuple(_mapping(source, to) for source, to in body.mappings.items()),
         default_permissions=permissions_options(body.default_permissions),
         limits=AccountLimits(
@@ -128,14 +125,23 @@ def account_options(claims: AccountClaims, imports: Iterable[ImportClaim]) -> Ac
     )
 
 
+def with_imports(options: AccountOptions, imports: Sequence[ImportClaim]) -> AccountOptions:
+    """Return the options of an account with these imports, and no others."""
+    return replace(
+        options,
+        stream_imports=tuple(_stream_import(i) for i in imports if i.type == _STREAM),
+        service_imports=tuple(_service_import(i) for i in imports if i.type == _SERVICE),
+    )
+
+
 def approved_imports(
     claims: AccountClaims,
     exporter: Callable[[str], Exporter | None],
     *,
     signs_for: Callable[[AccountClaims, str], bool],
     now_s: int,
-) -> Approved:
-    """Return the imports whose exporter lets this account have them.
+) -> Generator[None, None, Approved]:
+    """Find the imports whose exporter lets this account have them, in steps.
 
     `exporter` gives another account, `signs_for` says whether a key may sign for it.
     """
@@ -143,6 +149,7 @@ def approved_imports(
     ends: list[int] = []
     walk, uncompared = Walk(), ""
     for wanted in claims.nats.imports:
+        yield
         other = exporter(wanted.account)
         if other is None:
             continue

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import check_account
-from leafnode.auth.account_claims import Exporter, account_options, approved_imports
+from leafnode.auth.account_claims import Exporter, account_options, approved_imports, with_imports
 from leafnode.auth.claims import UNLIMITED, AccountBody, AccountClaims, AccountLimitClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
@@ -26,13 +26,14 @@ from leafnode.limits import (
     ACCOUNT_RENEWAL_NS,
     CLAIMS_PROBLEMS_SHOWN_MAX,
     EXPIRY_RECHECK_NS,
+    IMPORTS_PER_TURN,
     LARGE_JWT_CHARS,
 )
 from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
     from asyncio import Event, Task, TaskGroup
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 
     from leafnode.auth.resolver import Resolver
     from leafnode.auth.trust import Trust
@@ -54,6 +55,7 @@ class LoadedAccount:
     claims: AccountClaims
     token: str = field(repr=False)
     exporter: Exporter = field(repr=False)  # the account as others see it
+    base: AccountOptions = field(repr=False)  # what it is without its imports
     options: AccountOptions | None = None  # None: nobody uses it yet
     expired: bool = False
     removed: bool = False
@@ -107,7 +109,7 @@ class KnownAccounts:
     def bootstrap(self, name: str, issuer: str) -> None:
         """Let an account hold that has no JWT yet: whoever has its key brings one, and others."""
         claims = AccountClaims(sub=name, iss=issuer, nats=_bare(name))
-        self._use({name: LoadedAccount(claims, "", Exporter(claims))})
+        self._use({name: _loaded(claims, "")})
 
     def close(self) -> None:
         for account in self.by_name.values():
@@ -346,7 +348,7 @@ class KnownAccounts:
         if claims.sub != name or claims.iss not in self.trust.keys:
             raise AuthError("account validation failed")
         check_account(claims, self._now_s())
-        return LoadedAccount(claims, token, Exporter(claims))
+        return _loaded(claims, token)
 
     def _use(self, fresh: Mapping[str, LoadedAccount]) -> None:
         """Let these accounts hold from now on, with all who import from them: all at once.
@@ -358,7 +360,9 @@ class KnownAccounts:
         if prepared is not None and prepared[:2] == (self._version, fresh):
             drafts = prepared.drafts
         else:
-            drafts = dict(self._drafts(fresh))
+            drafts = {}
+            for _ in self._draft(drafts, fresh):
+                pass
         changed = _changed(drafts)
         self._version += 1
         if changed:
@@ -378,24 +382,26 @@ class KnownAccounts:
             self._adopt(draft, now_ns)
 
     async def _prepare(self, fresh: Mapping[str, LoadedAccount]) -> None:
-        """Find out what `_use` will need, of one account in a turn; many may import from one."""
-        version, drafts = self._version, {}
-        for name, draft in self._drafts(fresh):
-            drafts[name] = draft
-            await sleep(0)
-            if version != self._version:
-                return
+        """Find out what `_use` will need, in turns; many may import from one, or one much."""
+        version, drafts = self._version, dict[str, _Draft]()
+        for number, _ in enumerate(self._draft(drafts, fresh), 1):
+            if number % IMPORTS_PER_TURN == 0:
+                await sleep(0)
+                if version != self._version:
+                    return
         await self.on_preparing(_changed(drafts))
         self._prepared = _Prepared(version, fresh, drafts)
 
-    def _drafts(self, fresh: Mapping[str, LoadedAccount]) -> Iterator[tuple[str, _Draft]]:
-        """Yield what these accounts, and those that import from them, are to be."""
+    def _draft(
+        self, drafts: dict[str, _Draft], fresh: Mapping[str, LoadedAccount]
+    ) -> Iterator[None]:
+        """Find what these accounts, and those that import from them, are to be, in steps."""
         now_ns = self._clock.wall_ns()
         known = ChainMap(dict(fresh), self.by_name)
         importers = {other for name in fresh for other in self._importers.of(name)}
         for name in (*fresh, *sorted(importers - fresh.keys())):
             if not known[name].removed:
-                yield name, _draft(known[name], known, self.trust, now_ns)
+                drafts[name] = yield from _draft(known[name], known, self.trust, now_ns)
 
     def _adopt(self, draft: _Draft, now_ns: int) -> None:
         """Go by the options that an account has now, and look again when they end."""
@@ -444,20 +450,25 @@ def _changed(drafts: Mapping[str, _Draft]) -> list[AccountOptions]:
     return [draft.options for draft in drafts.values() if draft.options != draft.account.options]
 
 
+def _loaded(claims: AccountClaims, token: str) -> LoadedAccount:
+    return LoadedAccount(claims, token, Exporter(claims), account_options(claims))
+
+
 def _draft(
     account: LoadedAccount, known: Mapping[str, LoadedAccount], trust: Trust, now_ns: int
-) -> _Draft:
+) -> Generator[None, None, _Draft]:
     def exporter(name: str) -> Exporter | None:
         other = known.get(name)
         return other.exporter if other is not None and not other.removed else None
 
-    approved = approved_imports(
+    yield
+    approved = yield from approved_imports(
         account.claims, exporter, signs_for=trust.signs_for, now_s=now_ns // NS_PER_S
     )
     if approved.uncompared:
         where = f"account={account.claims.sub} subject={quoted(approved.uncompared)}"
         log.warning("Imports left out, their patterns cross too many exports: %s", where)
-    return _Draft(account, account_options(account.claims, approved.imports), approved.until_s)
+    return _Draft(account, with_imports(account.base, approved.imports), approved.until_s)
 
 
 def _bare(name: str) -> AccountBody:

@@ -33,7 +33,7 @@ from leafnode.server import latency
 from leafnode.server.in_turns import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
     from random import Random
 
     from leafnode.clock import Clock, Timer
@@ -286,20 +286,22 @@ class Accounts:
                 continue
             if name not in self.by_name:
                 draft.accounts[name] = Account(name, self._seams.outbox, self._seams.on_fault)
-            draft.exports[name] = self._exported(draft, name, one)
-            yield
+            draft.exports[name] = yield from self._exported(draft, name, one)
         yield from self._plan(draft, anew)
         for name in [*(name for name, one in changed.items() if one is not None), *others]:
             is_touched = name in changed or name in importers
             if is_touched or draft.plans[name][:2] != self._plans[name][:2]:
                 yield from self._build_wiring(draft, name)
 
-    def _exported(self, draft: _Draft, name: str, options: AccountOptions) -> Exported:
-        """Return the services that an account offers, with those that did not change."""
+    def _exported(
+        self, draft: _Draft, name: str, options: AccountOptions
+    ) -> Generator[None, None, Exported]:
+        """Make the services that an account offers, with those that did not change; in steps."""
         account = draft.accounts.get(name) or self.by_name[name]
         known = self._exports.get(name, {})
         found: Exported = {}
         for one in options.service_exports:
+            yield
             before = known.get(one.subject)
             if before is not None and before[0] == one:
                 found[one.subject] = before

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from leafnode.auth import jwt
-from leafnode.auth.account_claims import Exporter, account_options, approved_imports
+from leafnode.auth.account_claims import (
+    Approved,
+    Exporter,
+    account_options,
+    approved_imports,
+    with_imports,
+)
 from leafnode.auth.claims import AccountClaims
 from leafnode.auth.trust import Trust
 from leafnode.config.account_options import (
@@ -31,6 +37,17 @@ def claims(key: Key | None = None, **more: Any) -> AccountClaims:
     return jwt.decode(REALM.account_jwt(key, **more), AccountClaims)
 
 
+def found_by(*args: Any, **more: Any) -> Approved:
+    """What `approved_imports` finds, all steps taken."""
+    steps = approved_imports(*args, **more)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Approved = end.value
+            return found
+
+
 def test_limits_and_jetstream_and_names_come_over() -> None:
     options = account_options(
         claims(
@@ -39,7 +56,6 @@ def test_limits_and_jetstream_and_names_come_over() -> None:
             default_permissions={"pub": {"deny": ["x"]}},
             trace={"dest": "trace.here", "sampling": 25},
         ),
-        (),
     )
 
     assert options.name == REALM.account.public
@@ -55,9 +71,9 @@ def test_limits_and_jetstream_and_names_come_over() -> None:
 
 
 def test_without_storage_there_is_no_jetstream_and_tiers_count_by_one_replica() -> None:
-    assert account_options(claims(), ()).jetstream is None
+    assert account_options(claims()).jetstream is None
     tiered = claims(limits={"tiered_limits": {"R3": {}, "R1": {"disk_storage": 5}}})
-    jetstream = account_options(tiered, ()).jetstream
+    jetstream = account_options(tiered).jetstream
     assert jetstream is not None
     assert jetstream.max_file_bytes == 5
     assert [name for name, _ in jetstream.tiers] == ["R1", "R3"]
@@ -68,19 +84,19 @@ def test_beside_tiers_other_limits_do_not_count() -> None:
     both = claims(limits={"disk_storage": 9, "tiered_limits": {"R1": {"disk_storage": 5}}})
     none = claims(limits={"disk_storage": 9, "tiered_limits": {"R1": {}}})
 
-    jetstream = account_options(both, ()).jetstream
+    jetstream = account_options(both).jetstream
     assert jetstream is not None
     assert jetstream.max_file_bytes == 5
-    assert account_options(none, ()).jetstream is None
+    assert account_options(none).jetstream is None
 
 
 def test_tiers_of_others_let_nothing_be_stored_here() -> None:
-    jetstream = account_options(claims(limits={"tiered_limits": {"R3": {"disk_storage": 5}}}), ())
+    jetstream = account_options(claims(limits={"tiered_limits": {"R3": {"disk_storage": 5}}}))
     assert jetstream.jetstream is not None
     assert not jetstream.jetstream.has_tier
 
     empty = claims(limits={"tiered_limits": {"R1": {}, "R3": {}}})
-    assert account_options(empty, ()).jetstream is None
+    assert account_options(empty).jetstream is None
 
 
 def test_exports_and_mappings_come_over() -> None:
@@ -100,7 +116,6 @@ def test_exports_and_mappings_come_over() -> None:
             ],
             mappings={"foo": [{"subject": "bar", "weight": 40}, {"subject": "baz"}]},
         ),
-        (),
     )
 
     assert [(e.subject, e.account_token_position) for e in options.stream_exports] == [("s.>", 2)]
@@ -119,7 +134,7 @@ def test_sampling_by_header_is_zero_percent() -> None:
         "service_latency": {"sampling": "headers", "results": "lat"},
     }
 
-    (service,) = account_options(claims(exports=[export]), ()).service_exports
+    (service,) = account_options(claims(exports=[export])).service_exports
 
     assert service.latency == LatencyOptions("lat", 0)
 
@@ -141,7 +156,7 @@ def test_imports_have_the_forms_of_both_generations() -> None:
         ]
     )
 
-    options = account_options(wanted, wanted.nats.imports)
+    options = with_imports(account_options(wanted), wanted.nats.imports)
 
     assert [(i.subject, i.prefix, i.to) for i in options.stream_imports] == [
         ("s", "pre", ""),
@@ -174,7 +189,7 @@ def approved(token: str, *, subject: str = "s.a", kind: str = "stream", **export
         exports=[{"subject": "s.>", "type": "stream", "token_req": True, **export}],
         signing_keys=[SIGNER.public],
     )
-    found = approved_imports(
+    found = found_by(
         importer,
         {EXPORTER.public: Exporter(exporter)}.get,
         signs_for=TRUST.signs_for,
@@ -225,7 +240,7 @@ def test_a_revoked_token_does_not() -> None:
 def test_an_import_from_nobody_does_not_hold() -> None:
     importer = claims(imports=[{"subject": "s", "account": "AX", "type": "stream"}])
 
-    found = approved_imports(importer, {}.get, signs_for=TRUST.signs_for, now_s=NOW_S)
+    found = found_by(importer, {}.get, signs_for=TRUST.signs_for, now_s=NOW_S)
 
     assert found.imports == ()
 
@@ -237,7 +252,7 @@ def test_a_wider_open_export_does_not_open_a_private_one_of_the_same_subject() -
         {"subject": "s.*", "type": "stream", "token_req": True},
     ]
 
-    found = approved_imports(
+    found = found_by(
         importer,
         {EXPORTER.public: Exporter(claims(EXPORTER, exports=exports))}.get,
         signs_for=TRUST.signs_for,
@@ -260,7 +275,7 @@ def test_the_end_of_an_activation_is_told() -> None:
     )
     exporter = claims(EXPORTER, exports=[{"subject": "s.>", "type": "stream", "token_req": True}])
 
-    found = approved_imports(
+    found = found_by(
         importer, {EXPORTER.public: Exporter(exporter)}.get, signs_for=TRUST.signs_for, now_s=NOW_S
     )
 
@@ -280,7 +295,7 @@ def test_imports_that_cross_too_many_exports_are_left_out_and_told() -> None:
         ]
     )
 
-    found = approved_imports(
+    found = found_by(
         importer,
         {EXPORTER.public: Exporter(claims(EXPORTER, exports=exports))}.get,
         signs_for=TRUST.signs_for,

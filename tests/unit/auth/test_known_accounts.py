@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leafnode.auth import known_accounts
+from leafnode.auth.account_claims import Exporter
 from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import OperatorOptions, Options
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_RENEWAL_NS, CLAIMS_PROBLEMS_SHOWN_MAX
+from leafnode.limits import ACCOUNT_RENEWAL_NS, CLAIMS_PROBLEMS_SHOWN_MAX, IMPORTS_PER_TURN
 from leafnode.routing.peer import Outbox
 from leafnode.server.accounts import Accounts, AccountSeams
 from tests.hub.jwt import Key
@@ -164,6 +165,44 @@ def test_a_change_is_told_of_before_it_holds_and_worked_out_once(
     assert prepared == [both, [exporter.public]]
     assert sorted(worked_out) == sorted(2 * both)
     assert not world.accounts.imports()
+
+
+def test_the_imports_of_one_account_are_looked_at_in_turns() -> None:
+    importer, exporter, _ = KEYS
+    count = 4 * IMPORTS_PER_TURN
+    several = [imports(exporter, f"s.{number}") for number in range(count)]
+    world = World(
+        {
+            importer.public: REALM.account_jwt(importer, imports=several),
+            exporter.public: REALM.account_jwt(exporter, exports=[exports("s.*")]),
+        }
+    )
+    looked: list[int] = []
+
+    async def work() -> None:
+        export_for = Exporter.export_for
+        found = 0
+
+        def counting(self: Exporter, *args: Any) -> Any:
+            nonlocal found
+            found += 1
+            return export_for(self, *args)
+
+        async def watch() -> None:
+            while found < count:
+                looked.append(found)
+                await asyncio.sleep(0)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Exporter, "export_for", counting)
+            watching = asyncio.ensure_future(watch())
+            assert await world.lookup(importer) == ""
+            await watching
+
+    world.run(work)
+
+    assert max(b - a for a, b in itertools.pairwise([*looked, count])) <= IMPORTS_PER_TURN
+    assert len(world.accounts.imports()) == count
 
 
 def test_a_failure_in_the_wiring_refuses_one_account_and_changes_nothing(

@@ -291,6 +291,19 @@ async def test_a_long_update_is_prepared_while_others_have_their_turns() -> None
     assert len(accounts.imports()) == IMPORTS_MANY
 
 
+def test_each_service_that_an_account_offers_is_a_step_of_its_own() -> None:
+    accounts = ClientWorld().server.account_set
+    several = tuple(ServiceExport(f"q.{number}") for number in range(50))
+    draft = accounts._draft_of({"E": AccountOptions("E", service_exports=several)})
+    made = []
+
+    for _ in accounts._fill(draft):
+        made.append(len(draft.exports.get("E", {})))
+
+    assert len(made) >= len(several)
+    assert len(draft.exports["E"]) == len(several)
+
+
 @pytest.mark.parametrize("when", ["before", "within"])
 async def test_what_was_prepared_for_other_accounts_is_void(when: str) -> None:
     world = ClientWorld()
