@@ -14,6 +14,7 @@ from leafnode.routing.permissions import is_listed, may_deliver
 from leafnode.routing.route import call, count_out
 from leafnode.routing.sublist import Group
 from leafnode.routing.subscription import Delivery
+from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -146,7 +147,7 @@ def hand_out(
     works = [(handout, handout.work) for handout in handouts]
     groups: dict[bytes, list[Subscription]] = {}
     for subs in account.sublist.walk(subject):
-        outbox.work_left -= WALK_WORK
+        outbox.work_left -= WALK_WORK if subs else WALK_WORK * PAUSE_NODES
         yield
         for sub in list(subs):
             if sub.queue:

@@ -25,6 +25,7 @@ from leafnode.routing.message_line import HMSG
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_reserved, is_reserved_reply, may_publish
 from leafnode.routing.route import Message
+from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,5 +210,5 @@ def _no_responders(account: Account, peer: Peer, subject: bytes, reply: bytes) -
                 return
             peer.outbox.work_left -= FOUND_WORK
             yield
-        peer.outbox.work_left -= WALK_WORK
+        peer.outbox.work_left -= WALK_WORK if subs else WALK_WORK * PAUSE_NODES
         yield

@@ -399,7 +399,7 @@ class Sublist(Share):
         return found
 
     def walk(self, subject: bytes) -> Iterator[Iterable[Subscription]]:
-        """Yield what matches a literal subject, a node at a time, often nothing.
+        """Yield what matches a literal subject, a node at a time, and nothing now and then.
 
         Whatever else happens between two of them, of what stays all is among them, and once.
         """

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from leafnode.routing.subscription import Subscription
 
+PAUSE_NODES: Final = 32  # of a walk: each for itself would take as long as three of them
 Members = list["Subscription"] | dict["Subscription", None]
 
 
@@ -90,7 +91,8 @@ def without(members: Members, sub: Subscription) -> bool:
 
 
 def walk(root: Node, subject: bytes) -> Iterator[Iterable[Subscription]]:
-    """Yield what matches a literal subject, a node at a time, often nothing, depth first.
+    """Yield what matches a literal subject, a node at a time, depth first; nothing for each
+    `PAUSE_NODES` that were passed.
 
     Between two of them anything may come and go. The nodes that lead to a subscription stand as
     long as it does, and no other way leads to it: so what stays is found, once, and what is found
@@ -99,11 +101,22 @@ def walk(root: Node, subject: bytes) -> Iterator[Iterable[Subscription]]:
     tokens = subject.split(b".")
     count = len(tokens)
     branches = [(root, 0)]
+    passed = 0
     while branches:
         node, index = branches.pop()
+        passed += 1
+        if passed % PAUSE_NODES == 0:
+            yield ()
         if index == count:
-            yield node.subs
+            if node.subs:
+                yield node.subs
             continue
-        yield node.full.subs if node.full is not None else ()
-        below = (node.star, node.literals.get(tokens[index]))
-        branches += [(child, index + 1) for child in below if child is not None]
+        if node.full is not None and node.full.subs:
+            yield node.full.subs
+        token = tokens[index]
+        index += 1
+        if node.star is not None:
+            branches.append((node.star, index))
+        child = node.literals.get(token)
+        if child is not None:
+            branches.append((child, index))

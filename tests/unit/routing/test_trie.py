@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.routing.peer import Kind, Outbox, Peer
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Subscription
-from leafnode.routing.trie import NO_SUBS, Node, walk, with_one, without
+from leafnode.routing.trie import NO_SUBS, PAUSE_NODES, Node, walk, with_one, without
 from tests.oracle.matcher import matches
 
 PEER = Peer(1, Kind.CLIENT, Outbox(lambda: None))
@@ -80,4 +82,14 @@ def test_a_node_knows_its_children_and_whether_it_has_any() -> None:
         root.prune(token)
         assert root.child(token) is None
     assert root.is_empty()
-    assert list(walk(root, b"a")) == [()]
+    assert list(walk(root, b"a")) == []
+
+
+def test_a_walk_that_finds_nothing_pauses_now_and_then() -> None:
+    root = Node()
+    for tokens in product((b"*", b"a"), repeat=7):
+        node = root
+        for token in tokens:
+            node = node.child(token) or node.grow(token)
+
+    assert list(walk(root, b".".join([b"a"] * 8))) == [()] * (2**8 // PAUSE_NODES - 1)
