@@ -37,7 +37,9 @@ def pick(
             if may_deliver(sub, subject, origin):
                 return sub
         origin.outbox.work_left -= MEMBER_WORK * count
-    members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
+        members = _receivers(group, origin, subject)
+    else:
+        members = [sub for sub in group.members if may_deliver(sub, subject, origin)]
     if of_service:
         members = [sub for sub in members if sub.shadow is None]
     if not members:
@@ -51,6 +53,27 @@ def pick(
         if turn < 0:
             return sub
     raise AssertionError("the weights add up to more than any turn")
+
+
+def _receivers(group: Group, origin: Peer, subject: bytes) -> list[Subscription]:
+    """Return who of many may receive. What a peer may, all of its subscriptions in the group may:
+    65,536 of one that is denied the subject took 40 ms, one by one.
+    """
+    verdicts: dict[Peer, bool] = {}
+    found: list[Subscription] = []
+    for sub in group.members:
+        peer = sub.peer
+        if sub.closed:
+            continue
+        if sub.shadow is not None or peer.sifted_by is not None:  # which each have their own
+            may = may_deliver(sub, subject, origin)
+        elif (known := verdicts.get(peer)) is None:
+            may = verdicts[peer] = may_deliver(sub, subject, origin)
+        else:
+            may = known
+        if may:
+            found.append(sub)
+    return found
 
 
 def _weight(sub: Subscription) -> int:
