@@ -17,7 +17,7 @@ from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Outbox, Peer
@@ -110,7 +110,9 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
     """
     match = look_up(account, message.subject, once=once)
     if match.is_wide:
-        account.backlog.add(spread(account, origin, message), len(message.body))
+        steps = spread(account, origin, message)
+        next(steps)  # it holds its trace before whoever calls lets go of it
+        account.backlog.add(steps, len(message.body))
         return 1
     return deliver_to(match, account, origin, message)
 
@@ -123,7 +125,7 @@ def deliver_to(match: Match, account: Account, origin: Peer, message: Message) -
 
 
 def spread(account: Account, origin: Peer, message: Message) -> Generator[None, None, int]:
-    """Do what `deliver` does, in steps: return how many received it.
+    """Do what `deliver` does, in steps: return how many received it. The first one does nothing.
 
     Between two of them anything may happen. Who was there all the time gets the message, once; who
     comes or goes meanwhile may, as if a reader of nats-server were at it at the same time.
@@ -132,6 +134,7 @@ def spread(account: Account, origin: Peer, message: Message) -> Generator[None, 
     if trace is not None:
         trace.hold()
     try:
+        yield
         handout = Handout(account, origin, message)
         yield from hand_out(account, message.subject, [handout], origin.outbox)
         return handout.received
@@ -142,7 +145,7 @@ def spread(account: Account, origin: Peer, message: Message) -> Generator[None, 
 
 def hand_out(
     account: Account, subject: bytes, handouts: Sequence[Handout], outbox: Outbox
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Find who is to get messages, and have each of these given to them, in steps."""
     works = [(handout, handout.work) for handout in handouts]
     groups: dict[bytes, list[Subscription]] = {}

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from leafnode.limits import BACKLOG_BYTES_MAX, BACKLOG_MAX, TURN_WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from leafnode.routing.peer import Outbox, Peer
+
+    Steps = Generator[None, None, object]
 
 
 def begin(peer: Peer, steps: Iterator[object]) -> None:
@@ -55,20 +57,21 @@ class Backlog:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._waiting: deque[tuple[Iterator[object], int]] = deque()  # with what they send
+        self._waiting: deque[tuple[Steps, int]] = deque()  # with what they send
         self.held_bytes = 0  # of all of these
         self.dropped = 0  # beyond the bound
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, steps: Iterator[object], size: int) -> None:
+    def add(self, steps: Steps, size: int) -> None:
         """Take these steps, which send so many bytes, behind those that wait; one beyond the bound
         is dropped.
         """
         waiting = self._waiting
         if waiting and (len(waiting) >= BACKLOG_MAX or self.held_bytes + size > BACKLOG_BYTES_MAX):
             self.dropped += 1
+            steps.close()
             return
         waiting.append((steps, size))
         self.held_bytes += size
@@ -98,6 +101,6 @@ def _take(steps: Iterator[object], outbox: Outbox, until: int) -> bool:
     return all(outbox.work_left > until for _ in steps)
 
 
-def _calling(call: Callable[[], None]) -> Iterator[None]:
+def _calling(call: Callable[[], None]) -> Generator[None, None, None]:
     call()
     yield from ()

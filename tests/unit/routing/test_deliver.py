@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import RECEIVERS_MAX, TURN_WORK, WALK_NODES_MAX, WALK_WORK
+from leafnode.limits import BACKLOG_MAX, RECEIVERS_MAX, TURN_WORK, WALK_NODES_MAX, WALK_WORK
 from leafnode.routing import parked
 from leafnode.routing import peer as peer_module
 from leafnode.routing import sublist as sublist_module
 from leafnode.routing.account import Account
+from leafnode.routing.deliver import deliver, spread
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind, Outbox
 from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.route import Message
 from tests.oracle.matcher import matches
 from tests.sim.peers import FakePeer, account
 from tests.unit.routing.test_lane import STEPS, check_against_the_oracle, connects
@@ -265,3 +267,65 @@ def test_what_the_server_sends_to_very_many_waits_for_its_turn_in_order(
     assert got.count(b"MSG shown ") == 2 * MANY
     assert got.index(b"\r\n1\r\n") < got.index(b"\r\n2\r\n") < got.index(b"\r\n3\r\n")
     assert (len(world.backlog), world.backlog.held_bytes) == (0, 0)
+
+
+class Held:
+    """A trace that notes who holds it."""
+
+    only = False
+
+    def __init__(self) -> None:
+        self.held = 1
+        self.noted = 0
+        self.sent = 0
+
+    def hold(self) -> None:
+        assert self.held, "it is not sent yet"
+        self.held += 1
+
+    def release(self) -> None:
+        self.held -= 1
+        self.sent += not self.held
+
+    def goes_to(self, _: object) -> None:
+        self.noted += 1
+
+
+@pytest.mark.parametrize("waiting", [0, BACKLOG_MAX])
+def test_a_trace_waits_for_what_is_delivered_later_or_dropped(
+    monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    world, _, _ = wide_world(monkeypatch)
+    later: list[object] = []
+    monkeypatch.setattr(world.system.outbox, "end_later", later.append)
+    for _ in range(waiting):
+        world.publish(b"a.b", b"before")
+    trace = Held()
+
+    deliver(world, world.system, Message(b"a.b", b"", 0, b"x", trace=trace))  # type: ignore[arg-type]
+    assert (trace.held, trace.noted) == (1 if waiting else 2, 0)
+    trace.release()
+    while later:
+        later.pop(0)()  # type: ignore[operator]
+
+    assert (trace.held, trace.sent) == (0, 1)
+    assert trace.noted == (0 if waiting else MANY)
+    assert world.backlog.dropped == bool(waiting)
+
+
+def test_a_message_that_is_traced_and_has_several_turns_is_sent_once_with_all_its_notes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, _, publisher = wide_world(monkeypatch)
+    trace = Held()
+    publisher.outbox.work_left = 60
+
+    parked.begin(
+        publisher,
+        spread(world, publisher, Message(b"a.b", b"", 0, b"x", trace=trace)),  # type: ignore[arg-type]
+    )
+    trace.release()
+    assert (trace.sent, publisher.parked is None) == (0, False)
+    parked.leave(publisher)
+
+    assert (trace.sent, trace.noted) == (1, MANY)

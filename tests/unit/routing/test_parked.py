@@ -11,7 +11,7 @@ from leafnode.routing import parked
 from leafnode.routing.peer import Kind, Outbox, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 class World:
@@ -22,7 +22,7 @@ class World:
         self.outbox = Outbox(lambda: None, end_later=self.later.append)
         self.done: list[str] = []
 
-    def steps(self, name: str, *works: int) -> Iterator[None]:
+    def steps(self, name: str, *works: int) -> Generator[None, None, None]:
         for work in works:
             self.outbox.work_left -= work
             self.done.append(name)
