@@ -1,6 +1,7 @@
-"""Lame duck mode: clients that were asked to go elsewhere are cut one by one over a time.
+"""Lame duck mode: clients that were asked to go elsewhere are cut one by one over a time, with them
+the leaf links of both directions.
 
-Knows the open connections and the two times; not listeners, and not how the server ends.
+Knows the open connections, which entrances are closed and the two times; not how the server ends.
 Truth: nats-server 2.15.1 server/server.go lameDuckMode.
 """
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
+    from leafnode.server.server import Server
+
 log = logging.getLogger(__name__)
 
 
@@ -24,6 +27,43 @@ class Leaver(Protocol):
     """A connection that is to end."""
 
     def close(self, reason: str) -> None: ...
+
+
+class Dialed:
+    """A leaf remote of ours: it ends, and is not dialed again."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def close(self, reason: str) -> None:  # noqa: ARG002 -- it says no more than that it ended
+        self._task.cancel()
+
+
+def connections(server: Server) -> list[Leaver]:
+    """Return everything that is to end: clients, then leafs, which carry what clients still say."""
+    features = server.features
+    found: list[Leaver] = list(server.registry.open.values())
+    if server.leafs is not None:
+        found += server.leafs.open.values()
+    up = (remote for remote in features.remotes if remote.leafz() is not None)
+    found += (Dialed(features.remote_tasks[remote]) for remote in up)
+    return found
+
+
+async def close_entrances(server: Server) -> None:
+    """Let nobody in any more; `server.clients` is closed already."""
+    if server.websocket is not None:
+        await server.listeners.close(server.websocket)
+    if server.leaf_port is not None:
+        await server.listeners.close(server.leaf_port.listener)
+
+
+def closed_entrances(server: Server) -> list[str]:
+    """Return what lame duck mode has closed, as nats-server's /healthz calls it."""
+    if not server.is_lame_duck:
+        return []
+    there = {"server": True, "leafnode": server.leaf_port, "websocket": server.websocket}
+    return [name for name, port in there.items() if port]
 
 
 async def see_off(

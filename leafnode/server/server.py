@@ -32,6 +32,7 @@ from leafnode.server import (
     client_ports,
     early,
     features,
+    lame_duck,
     leaf_port,
     logs,
     monitoring,
@@ -43,7 +44,6 @@ from leafnode.server.client_info import client_info
 from leafnode.server.group import task_group
 from leafnode.server.guests import guest_of, with_guests
 from leafnode.server.in_turns import in_turns, walk
-from leafnode.server.lame_duck import see_off
 from leafnode.server.listeners import Listeners
 from leafnode.server.pid_file import write_pid
 from leafnode.server.ports_file import PortsFile, urls
@@ -213,15 +213,14 @@ class Server:
     async def _lame_duck(self, listener: Listener) -> None:
         self.clients = None
         await self.listeners.close(listener)
-        if self.websocket is not None:
-            await self.listeners.close(self.websocket)
+        await lame_duck.close_entrances(self)
         clients = list(self.registry.open.values())
         await in_turns(self.turn.outbox, clients, ClientHandler.tell_lame_duck)
         for tell in self.on_lame_duck:
             tell()
-        if clients:
-            await see_off(
-                clients,
+        if leavers := lame_duck.connections(self):
+            await lame_duck.see_off(
+                leavers,
                 duration_ns=self.options.lame_duck_duration_ns,
                 grace_period_ns=self.options.lame_duck_grace_period_ns,
                 random=self.random,

@@ -42,6 +42,7 @@ from leafnode.monitor.views import (
 from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
 from leafnode.server import leaf_port
 from leafnode.server.features import links
+from leafnode.server.lame_duck import closed_entrances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def views_of(server: Server, http: HostPort) -> Views:
         queues=lambda: _queues(server),
         all_subscriptions=lambda name: _all_subscriptions(server, name),
         own=lambda: _own(server),
-        closed_entrances=lambda: _closed_entrances(server),
+        closed_entrances=lambda: closed_entrances(server),
         warnings=lambda: list(server.warnings),
         leafs=lambda: _leafs(server),
         remotes=lambda: _remotes(server),
@@ -89,13 +90,6 @@ def _account(server: Server, name: str) -> AccountView | None:
     from leafnode.server.account_views import account_view  # only who is asked needs it
 
     return account_view(server, name, links(server))
-
-
-def _closed_entrances(server: Server) -> list[str]:
-    """Return what lame duck mode has closed, as nats-server's /healthz calls it."""
-    if not server.is_lame_duck:
-        return []
-    return ["server", "websocket"] if server.websocket is not None else ["server"]
 
 
 def refresh(server: Server) -> None:

@@ -16,6 +16,7 @@ from tests.interop.edge import until
 from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
@@ -30,6 +31,7 @@ class Node(Protocol):
     """One server of either kind."""
 
     leaf_port: int
+    process: subprocess.Popen[bytes] | None
 
     @property
     def client_url(self) -> str: ...

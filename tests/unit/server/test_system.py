@@ -13,7 +13,7 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, SystemClock
 from leafnode.config.account_options import AccountOptions
-from leafnode.config.listener_options import Websocket
+from leafnode.config.listener_options import LeafListener, Websocket
 from leafnode.config.options import HostPort, LeafOptions, LeafRemote, Options
 from leafnode.server.server import Seams, Server
 from leafnode.server.views import views_of
@@ -202,9 +202,14 @@ async def test_lame_duck_mode_is_told() -> None:
 @pytest.mark.real_loop
 async def test_health_names_what_lame_duck_mode_closes() -> None:
     websocket = Websocket("127.0.0.1", -1, no_tls=True)
+    leafs = LeafListener("127.0.0.1", -1)
     for options, closed in (
         (PLAIN, ["server"]),
         (replace(PLAIN, websocket=websocket), ["server", "websocket"]),
+        (
+            replace(PLAIN, websocket=websocket, leafnodes=LeafOptions(listener=leafs)),
+            ["server", "leafnode", "websocket"],
+        ),
     ):
         async with serving(options) as world:
             views = views_of(world.server, HostPort("", 0))

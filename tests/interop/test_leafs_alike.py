@@ -1,0 +1,122 @@
+"""How leafs end on our server and on the real one: both are asked the same."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+
+import pytest
+
+from tests.hub.process import nats_server_path
+from tests.interop.nodes import OURS, REAL, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.interop.nodes import Node
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.real_loop,
+    pytest.mark.skipif(nats_server_path() is None, reason="nats-server is not installed"),
+]
+KINDS = pytest.mark.parametrize("kind", [REAL, OURS])
+PATIENCE_S = 20.0
+
+
+class Leaf:
+    """A leaf that speaks by itself: what it is told stays to be read."""
+
+    def __init__(self, port: int, name: str, **claim: Any) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+        self._lines = self._socket.makefile("rb")
+        said = {"name": name, "server_id": f"N{name}", "version": "2.15.1", "headers": True}
+        said |= {"protocol": 1, "jetstream": False, "compression": "not supported"} | claim
+        self._socket.sendall(b"CONNECT %s\r\nPING\r\n" % json.dumps(said).encode())
+
+    def __enter__(self) -> Leaf:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def linked(self) -> Leaf:
+        """Wait until it is one."""
+        for line in self._lines:
+            if line == b"PONG\r\n":
+                return self
+        raise AssertionError("the link ended")
+
+    def last_words(self) -> list[bytes]:
+        """Return what comes until the end, without PINGs."""
+        return [line for line in self._lines if line != b"PING\r\n"]
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+def health(node: Node) -> set[str]:
+    """Return what is said to be closed."""
+    with pytest.raises(HTTPError) as err:
+        node.get("healthz")
+    error: str = json.load(err.value)["error"]
+    return set(error.removeprefix("failed to be ready for connections after 1ms: ").split(", "))
+
+
+@KINDS
+def test_lame_duck_mode_lets_no_leaf_in_and_sees_off_those_that_are_there(
+    kind: str, tmp_path: Path
+) -> None:
+    config = "lame_duck_duration: 30s, lame_duck_grace_period: 2s"
+    with running(kind, tmp_path, "edge", config) as node:
+        process = node.process
+        assert process is not None
+        with Leaf(node.leaf_port, "first").linked() as leaf:
+            process.send_signal(signal.SIGUSR2)
+            until(lambda: lame(node))
+
+            assert health(node) == {"server", "leafnode"}
+            with pytest.raises(ConnectionRefusedError):
+                Leaf(node.leaf_port, "late")
+            assert node.get("leafz")["leafnodes"] == 1  # it waits for the grace period
+            assert leaf.last_words() == []
+            assert process.wait(PATIENCE_S) == 0
+
+
+@KINDS
+def test_lame_duck_mode_keeps_the_link_to_a_hub_until_its_turn(kind: str, tmp_path: Path) -> None:
+    config = "lame_duck_duration: 30s, lame_duck_grace_period: 2s"
+    with running(REAL, tmp_path, "hub") as hub:
+        remotes = f'remotes: [ {{ url: "nats-leaf://127.0.0.1:{hub.leaf_port}" }} ]'
+        with running(kind, tmp_path, "edge", config, leafnodes=remotes) as node:
+            until(lambda: hub.get("leafz")["leafnodes"] == 1)
+            process = node.process
+            assert process is not None
+
+            process.send_signal(signal.SIGUSR2)
+            until(lambda: lame(node))
+
+            assert hub.get("leafz")["leafnodes"] == 1
+            assert process.wait(PATIENCE_S) == 0
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def lame(node: Node) -> bool:
+    try:
+        node.get("healthz")
+    except HTTPError:
+        return True
+    return False
