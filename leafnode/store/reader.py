@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.store import schema
 from leafnode.store.recover import SEGMENT_COLUMNS, check_segment, load_columns
-from leafnode.store.rows import is_intact, to_message, to_messages
+from leafnode.store.rows import ascend, is_intact, to_message, to_messages
 from leafnode.store.segments import Segment, open_checked
 from leafnode.store.writes import table
 
@@ -235,7 +235,9 @@ class Reader:
                 return
             cursor = conn.execute(statement, parameters)
             at_once, count, last = 1, 0, 0
+            span = seqs
             while not _is_full(request, result) and (rows := cursor.fetchmany(at_once)):
+                span = _checked(rows, segment, span, backward=request.backward)
                 count, last = count + len(rows), rows[-1][0]
                 yield rows
                 at_once = min(ROWS_AT_ONCE, _still_wanted(request, result) or 2 * at_once)
@@ -335,6 +337,19 @@ def _segment(row: tuple[Any, ...]) -> Segment:
     if dead is not None:
         segment.dead = bytearray(open_checked(dead))
     return segment
+
+
+def _checked(
+    rows: list[Row], segment: Segment, span: tuple[int, int], *, backward: bool
+) -> tuple[int, int]:
+    """Return where the rows behind these lie. Raises StoreCorrupt for rows that were not asked for:
+    a damaged page may lead to those of another segment, which are removed, or to the same again.
+    """
+    found = [row[0] for row in rows]
+    end = min(span[1], segment.last_seq) if segment.sealed else span[1]
+    if not ascend(found[::-1] if backward else found, max(span[0], segment.first_seq), end):
+        raise StoreCorrupt(f"rows of segment {segment.no} are not in it, or not in order")
+    return (span[0], found[-1] - 1) if backward else (found[-1] + 1, span[1])
 
 
 def _removed(rows: list[Row], request: ReadRequest, segment: Segment) -> list[StoredMsg]:

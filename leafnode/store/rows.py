@@ -52,6 +52,13 @@ def is_intact(row: Row, subject_crc: int) -> bool:
         return False
 
 
+def ascend(seqs: list[int], first: int, last: int) -> bool:
+    """Say whether these, of which there are some, go up, and no further than from `first` to
+    `last`.
+    """
+    return first <= seqs[0] and seqs[-1] <= last and sorted({*seqs}) == seqs
+
+
 def row_checksum(*values: object) -> int:
     """Return the CRC-32 of the values of a row that describes something, and of their types."""
     return zlib.crc32(b"".join([_as_bytes(value) for value in values]))

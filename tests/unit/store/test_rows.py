@@ -2,10 +2,11 @@
 
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.store.rows import checksum, is_intact, row_checksum, to_message
+from leafnode.store.rows import ascend, checksum, is_intact, row_checksum, to_message
 
 SUBJECT = b"a.b"
 CRC = zlib.crc32(SUBJECT)
@@ -63,3 +64,20 @@ def test_the_checksum_of_a_row_is_of_values_types_and_order() -> None:
 
     assert len({row_checksum(*row) for row in rows}) == len(rows)
     assert row_checksum(1, "a", b"b", None) == 0x27A02F6D  # it is in files
+
+
+@pytest.mark.parametrize(
+    ("seqs", "asked_for"),
+    [
+        ([5], True),
+        ([3, 4, 7], True),
+        ([2, 3], False),
+        ([7, 8], False),
+        ([3, 5, 4], False),
+        ([3, 4, 4], False),
+    ],
+)
+def test_rows_that_were_not_asked_for_or_come_again_are_noticed(
+    seqs: list[int], asked_for: bool
+) -> None:
+    assert ascend(seqs, 3, 7) is asked_for
