@@ -322,6 +322,7 @@ DELIVER_TURN_MSGS: Final = 1024  # delivered by one consumer before the loop get
 RECOVERED_PER_TURN: Final = 16  # streams and consumers read back or opened; 0.2 ms each on a PC
 PENDING_PER_STEP: Final = 256  # of a consumer's messages that are out; so many more are one more
 STREAMS_COUNTED_PER_TURN: Final = 512  # for monitoring, of about 2 us each on a PC
+PURGE_TURN_SEQS: Final = 65_536  # at the front of a stream on disk: four segments, 1 ms each
 PURGE_TURN_PLACES: Final = 4  # segments that a purge reads into memory in a turn, 3 ms each
 ERRANDS_MAX: Final = 256  # purges and roll-ups of a stream that take several turns; each has a note
 PURGE_TURN_MSGS: Final = 1024  # removed one by one by purges, limits and ages in a turn; 17 us each

@@ -164,9 +164,18 @@ class Purge:
     def _remove_slice(self) -> bool:
         store = self._stream.store
         if self._pattern == ALL:
-            self._thinning.removed = store.remove_below(self._below_seq)
-            return True
+            self._thinning.removed = store.remove_below(self._next_end())
+            return store.state().first_seq >= self._below_seq
         return bool(self._thinning.take(store, self._is_below, limits.PURGE_TURN_MSGS))
+
+    def _next_end(self) -> int:
+        """Return where the next slice of the front ends; all of a stream goes at once."""
+        state = self._stream.store.state()
+        if self._below_seq > state.last_seq:
+            return self._below_seq
+        on_disk = self._stream.config.storage == "file"
+        span = limits.PURGE_TURN_SEQS if on_disk else limits.LET_GO_MSGS
+        return min(self._below_seq, state.first_seq + span)
 
     def _is_below(self, state: SubjectState) -> bool:
         return state.first_seq < self._below_seq

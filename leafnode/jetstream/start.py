@@ -5,9 +5,11 @@ Knows the stream's store and the consumer's configuration. Truth: measured on na
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.protocol.patterns import PatternSet
+
+_FEW_FILTERS: Final = 4
 
 if TYPE_CHECKING:
     from leafnode.jetstream.api_types import ConsumerConfig
@@ -59,6 +61,9 @@ def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
     last = store.last_seq()
     if not filters or start >= last:
         return start
+    if len(filters) <= _FEW_FILTERS:  # each is held against all names
+        firsts = [store.oldest(one, start) for one in filters]
+        return min((first for first in firsts if start <= first < last), default=start)
     which = PatternSet(filters).which
     begins: dict[int | None, int] = {}
     earlier: set[int | None] = set()  # filters that begin before `start`

@@ -196,6 +196,12 @@ class StreamStore(Protocol):
         """
         ...
 
+    def oldest(self, pattern: bytes, start_seq: int) -> int:
+        """The first sequence that matches, or any before `start_seq` that does; last_seq + 1: there
+        is none.
+        """
+        ...
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         """The newest sequence of each subject that matches any pattern, in no order."""
         ...

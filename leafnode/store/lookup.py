@@ -28,10 +28,33 @@ _LAST_TS: Final = attrgetter("last_ts_ns")
 
 def subject_state(index: StreamIndex, subject: Subject) -> SubjectState:
     """Return counts and exact ends of a subject that has messages."""
+    return SubjectState(subject.msgs, first_seq(index, subject), last_seq(index, subject))
+
+
+def first_seq(index: StreamIndex, subject: Subject) -> int:
+    """Return the exact begin of a subject that has messages."""
     if subject.first_stale or subject.first_seq < index.first_seq:
         subject.first_seq = _first_of(index, subject)
         subject.first_stale = False
-    return SubjectState(subject.msgs, subject.first_seq, last_seq(index, subject))
+    return subject.first_seq
+
+
+def oldest(index: StreamIndex, pattern: bytes, start_seq: int) -> int:
+    """Return the first sequence that matches, or any before `start_seq` that does."""
+    best, unsure = index.last_seq + 1, []
+    for subject in index.subjects.matching([pattern]):
+        if subject.first_seq >= best:
+            continue
+        if subject.first_stale or subject.first_seq < index.first_seq:
+            unsure.append(subject)
+            continue
+        best = subject.first_seq
+        if best < start_seq:
+            return best
+    for subject in unsure:  # each may have to be searched for
+        if start_seq <= best > subject.first_seq:
+            best = min(best, first_seq(index, subject))
+    return best
 
 
 def last_seq(index: StreamIndex, subject: Subject) -> int:

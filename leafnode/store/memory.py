@@ -156,6 +156,14 @@ class MemoryStream:
     def names(self, *patterns: bytes) -> Iterable[bytes]:
         return list(self._matching(patterns))
 
+    def oldest(self, pattern: bytes, start_seq: int) -> int:
+        best = self._last_seq + 1
+        for subject in self._matching([pattern]):
+            best = min(best, next(iter(self._subjects[subject])))
+            if best < start_seq:
+                break
+        return best
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         return [next(reversed(self._subjects[name])) for name in self._matching(patterns)]
 

@@ -196,11 +196,11 @@ class SqliteStream:
 
     def names(self, *patterns: bytes) -> Iterable[bytes]:
         self._check_intact()
-        subjects = self.index.subjects
-        sids = subjects.sids(patterns)
-        by_sid = subjects.by_sid
-        found = list(by_sid.values() if sids is None else map(by_sid.__getitem__, sids))
-        return (known.name for known in found if known.msgs)
+        return self.index.subjects.names_of(patterns)
+
+    def oldest(self, pattern: bytes, start_seq: int) -> int:
+        self._check_intact()
+        return lookup.oldest(self.index, pattern, start_seq)
 
     def last_seqs(self, *patterns: bytes) -> list[int]:
         self._check_intact()

@@ -16,7 +16,7 @@ from leafnode.protocol.patterns import PatternSet
 from leafnode.protocol.subject import is_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _EXPRESSION_MAX: Final = 16  # patterns with wildcards, tried one after another
 _WILD: Final = {b"*": rb"[^.]++", b">": rb".++"}
@@ -110,9 +110,16 @@ class Subjects:
 
     def matching(self, patterns: Sequence[bytes]) -> Iterator[Subject]:
         """Yield the subjects that have messages and match any pattern, in no order."""
+        return (subject for subject in self._known(patterns) if subject.msgs)
+
+    def names_of(self, patterns: Sequence[bytes]) -> Iterator[bytes]:
+        """Do the same for names, of those that have messages when it is their turn."""
+        found = list(self._known(patterns))
+        return (subject.name for subject in found if subject.msgs)
+
+    def _known(self, patterns: Sequence[bytes]) -> Iterable[Subject]:
         sids = self.sids(patterns)
-        found = self.by_sid.values() if sids is None else map(self.by_sid.__getitem__, sids)
-        return (subject for subject in found if subject.msgs)
+        return self.by_sid.values() if sids is None else map(self.by_sid.__getitem__, sids)
 
     def forget_empty(self) -> list[int]:
         """Drop the subjects without messages; return their ids, ascending."""

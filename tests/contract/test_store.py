@@ -550,13 +550,17 @@ def test_names_and_newest_sequences_are_those_of_the_subjects(
 ) -> None:
     for subject in (b"a.1", b"b", b"a.2", b"a.1", b"b", b"c", b"a.2.x"):
         stream.append(subject, 0, b"", 1)
-    stream.remove([5, 6])
+    stream.remove([1, 5, 6])
     world.settle()
 
     listed = list(stream.subjects(*patterns))
 
     assert sorted(stream.names(*patterns)) == [name for name, _ in listed]
     assert sorted(stream.last_seqs(*patterns)) == sorted(state.last_seq for _, state in listed)
+    for pattern in patterns:
+        first = min((state.first_seq for _, state in stream.subjects(pattern)), default=8)
+        assert stream.oldest(pattern, 1) == first
+        assert (stream.oldest(pattern, 9) < 8) is (first < 8)
 
 
 def test_a_store_knows_whose_streams_it_has(world: World, stream: StreamStore) -> None:

@@ -150,6 +150,10 @@ class FakeStream:
     def names(self, *patterns: bytes) -> Iterable[bytes]:
         return {m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)}
 
+    def oldest(self, pattern: bytes, start_seq: int) -> int:
+        found = [seq for seq, m in self.msgs.items() if _wanted([pattern], m.subject)]
+        return min(found, default=self.newest + 1)
+
     def last_seqs(self, *patterns: bytes) -> list[int]:
         newest = {m.subject: seq for seq, m in sorted(self.msgs.items())}
         return [seq for name, seq in newest.items() if _wanted(patterns, name)]
