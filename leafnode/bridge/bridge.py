@@ -10,14 +10,17 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.bridge.hotplug import Hotplug, open_source
 from leafnode.bridge.runner import BridgeSeams, PortRunner
-from leafnode.bridge.transports.tty import open_pyserial
+from leafnode.bridge.transports.opener import Opener
 from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
+    from leafnode.bridge.hotplug import Source
     from leafnode.bridge.port import OpenSerial
     from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
@@ -38,10 +41,12 @@ class Bridge:
         random: Random,
         *,
         max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES,
-        open_serial: OpenSerial = open_pyserial,
+        open_serial: OpenSerial | None = None,
+        open_source: Callable[[], Source] = open_source,
     ) -> None:
-        seams = BridgeSeams(account, clock, open_serial, nuid(random), max_payload_bytes)
-        self._seams = seams
+        opens = open_serial or Opener(clock)
+        self._seams = BridgeSeams(account, clock, opens, nuid(random), max_payload_bytes)
+        self._hotplug = Hotplug(self._came, open_source)
         self._random = random
         self._runners = {port: self._runner(port) for port in options.ports}
         self._running: dict[SerialPort, asyncio.Task[None]] = {}
@@ -52,10 +57,14 @@ class Bridge:
 
     async def run(self) -> None:
         """Serve all ports until cancelled. A port that fails disturbs no other."""
-        async with asyncio.TaskGroup() as self._ports:
-            for port in self._runners:
-                self._begin(port)
-            await asyncio.Event().wait()  # ports may be added for as long as it runs
+        self._hotplug.start()
+        try:
+            async with asyncio.TaskGroup() as self._ports:
+                for port in self._runners:
+                    self._begin(port)
+                await asyncio.Event().wait()  # ports may be added for as long as it runs
+        finally:
+            self._hotplug.stop()
 
     async def change(self, options: SerialOptions) -> None:
         """Serve these ports from now on; those whose options are the same are not disturbed."""
@@ -77,6 +86,14 @@ class Bridge:
     def _begin(self, port: SerialPort) -> None:
         assert self._ports is not None, "ports are served while it runs"
         self._running[port] = self._ports.create_task(self._runners[port].run(), name=port.name)
+
+    def port(self, name: str) -> PortRunner | None:
+        """Return the port of this name."""
+        return next((one for one in self._runners.values() if one.name == name), None)
+
+    def _came(self) -> None:
+        for runner in self._runners.values():
+            runner.life.came()
 
     def status(self) -> list[PortStatus]:
         """Return how each port is now, in the order of the configuration."""

@@ -22,6 +22,11 @@ class OpenPort(Protocol):
         """What was opened, such as /dev/ttyUSB0: the name of now."""
         ...
 
+    @property
+    def is_low_latency(self) -> bool:
+        """Whether the driver was told, and can, hand on every byte at once."""
+        ...
+
     def describe(self) -> str:
         """Return how it was opened, as `key=value` words for the log."""
         ...
@@ -41,6 +46,10 @@ class OpenPort(Protocol):
 
     def write_pause_ns(self) -> int:
         """For how long a write is useless; 0: until the descriptor is writable."""
+        ...
+
+    def stop(self) -> None:
+        """Do nothing by itself any more, such as moving a line when it is time. On the loop."""
         ...
 
     def close(self) -> None:

@@ -183,6 +183,7 @@ class PortLife:
         finally:
             self.is_open = False
             self._served.closed(port)
+            port.stop()
             await self._close(port)
 
     def _opened(self, port: OpenPort) -> None:

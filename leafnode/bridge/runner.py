@@ -94,6 +94,10 @@ class PortRunner:
             seams.clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX
         )
 
+    @property
+    def name(self) -> str:
+        return self._options.name
+
     async def run(self) -> None:
         """Serve the port until cancelled."""
         self._publisher.start()
@@ -110,7 +114,10 @@ class PortRunner:
         return PortStatus(
             name=self._options.name,
             device=self._options.device,
+            path=self.life.path,
             open=self.life.is_open,
+            lent_ns=self.life.lent_ns,
+            low_latency=self._port is not None and self._port.is_low_latency,
             paused=self._paused,
             silent_ns=self._clock.monotonic_ns() - self._last_byte_ns,
             last_error=self._publisher.last_error or self.life.last_error,
@@ -141,6 +148,8 @@ class PortRunner:
         self._reopened = True
         self._out = b""
         self._guard(self._work)
+        if self._reading:
+            self._guard(self._read)  # what came while it was opened
 
     def closed(self, port: OpenPort) -> None:
         """Read and write it no longer."""

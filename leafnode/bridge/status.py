@@ -32,11 +32,17 @@ class PortCounters:
 
 @dataclass(frozen=True, slots=True)
 class PortStatus:
-    """One port at one moment. `silent_ns` counts from the last byte, before that from start."""
+    """One port at one moment. `silent_ns` counts from the last byte, before that from start.
+
+    `path` is what the device's name led to last; `lent_ns` is how long it is lent yet.
+    """
 
     name: str
     device: str
+    path: str
     open: bool
+    lent_ns: int
+    low_latency: bool
     paused: bool
     silent_ns: int
     last_error: str

@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from leafnode.config import convert
+from leafnode.config import convert, serial_line
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates
 from leafnode.config.serial_check import check, with_framing
 from leafnode.config.serial_framing import KEEP_FIRST_TYPES, MAX_FRAME, framing, is_marked
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
-
-_BAUD_MAX: Final = 12_000_000  # the fastest USB adapters
 
 
 def serial(place: Place) -> SerialOptions:
@@ -35,11 +33,12 @@ def _serial_ports(place: Place) -> tuple[SerialPort, ...]:
 
 def _serial_port(place: Place) -> SerialPort:
     given = _SERIAL_PORT.read(place)
-    given.need("device", "device, like /dev/serial/by-id/…")
+    given.need("device", "device, like by-id:… or usb:VID:PID (see `leafnode ports`)")
     given.need("name", "name, one token that subjects and status may use")
     given.need("subject", "subject, where readings are published")
     _fold_framing(given)
     port = SerialPort(**given.values)
+    serial_line.check(given, port)
     if problem := convert.template_problem(port.subject, port.name, framing=port.framing.type):
         raise given.places["subject"].error(problem)
     if port.codec == "csv":
@@ -84,10 +83,9 @@ def _fields(place: Place) -> tuple[str, ...]:
 
 _SERIAL_PORT: Final = Block(
     (
-        Row(("device",), "device", convert.text),
+        *serial_line.ROWS,
         Row(("name",), "name", convert.name_of("port name")),
         Row(("subject",), "subject", convert.text),
-        Row(("baud",), "baud", convert.number(1, _BAUD_MAX, "a baud rate")),
         Row(("framing",), "framing", framing),
         Row(("check",), "check", check),
         Row(("codec",), "codec", convert.one_of("text", "json", "csv")),
@@ -101,5 +99,6 @@ _SERIAL: Final = Block(
     (
         Row(("ports",), "ports", _serial_ports),
         Row(("account",), "account", convert.text),
+        Row(("control",), "control", convert.one_of("local", "all", "off")),
     )
 )

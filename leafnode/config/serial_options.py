@@ -15,8 +15,22 @@ _NO_CHECK: Final = CheckOptions()
 
 
 @dataclass(frozen=True, slots=True)
+class Rs485Options:
+    """`rs485 { … }` of a port. `mode` is kernel, rts (toggled by us) or adapter (by itself).
+
+    `rts_on_send`: RTS is up while we send. `rx_during_tx`: our own bytes come back and are read.
+    """
+
+    mode: str
+    delay_before_ns: int = 0
+    delay_after_ns: int = 0
+    rts_on_send: bool = True
+    rx_during_tx: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SerialPort:
-    """One entry of `serial { ports }`.
+    """One entry of `serial { ports }`. How `device` is written: config/device_name.
 
     `subject` may use {port}, {device} and {name}; `codec` is text, json or csv. `fields` names the
     columns of csv. `stream`: only this stream's PubAck counts as stored (empty: whichever stream
@@ -32,11 +46,22 @@ class SerialPort:
     codec: str = "text"
     fields: tuple[str, ...] = ()
     stream: str = ""
+    data_bits: int = 8
+    parity: str = "none"
+    stop_bits: int = 1
+    flow: str = "none"
+    dtr: bool = True
+    rts: bool = True
+    low_latency: bool = True
+    rs485: Rs485Options | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SerialOptions:
-    """`serial { … }`."""
+    """`serial { … }`. `control`: whose requests lend and monitor ports: local clients', all (leaf
+    links, too), or nobody's (off).
+    """
 
     ports: tuple[SerialPort, ...] = ()
     account: str = "$G"
+    control: str = "local"

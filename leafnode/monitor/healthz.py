@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.clock import NS_PER_S
 from leafnode.monitor.varz import address
 from leafnode.uplink.status import State
 
@@ -142,7 +143,10 @@ def _outside(views: Views) -> list[Cause]:
             error = f"uplink of stream {uplink.stream}: {uplink.backlog}"
             causes.append(Cause(503, "UPLINK", {"stream": uplink.stream}, error))
     for port in views.ports():
-        if not port.open:
+        if port.lent_ns:
+            error = f"serial port {port.name} is lent for {port.lent_ns // NS_PER_S} s more"
+            causes.append(Cause(503, "SERIAL", {"port": port.name}, error))
+        elif not port.open:
             error = f"serial port {port.name} is not open: {port.last_error}"
             causes.append(Cause(503, "SERIAL", {"port": port.name}, error))
     return causes

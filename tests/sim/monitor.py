@@ -279,8 +279,16 @@ def budget(**changes: Any) -> BudgetStatus:
 
 def port(**changes: Any) -> PortStatus:
     numbers: dict[str, Any] = dict.fromkeys(PortStatus.__dataclass_fields__, 0)
-    values: dict[str, Any] = {"name": "scale", "device": "/dev/ttyUSB0", "open": True}
-    return PortStatus(**(numbers | {"paused": False, "last_error": ""} | values | changes))
+    values: dict[str, Any] = {
+        "name": "scale",
+        "device": "by-id:usb-FTDI_A1",
+        "path": "/dev/ttyUSB0",
+        "open": True,
+        "low_latency": True,
+        "paused": False,
+        "last_error": "",
+    }
+    return PortStatus(**(numbers | values | changes))
 
 
 def own() -> OwnCounters:

@@ -1,24 +1,36 @@
-"""A tty, opened by pyserial the way a gateway needs it.
+"""A tty, opened by pyserial the way a gateway needs it: locked, set, and its input kept.
 
 Knows the operating system; not what the bytes mean. Truth: pyserial 3.5 serialposix.py, termios(3),
-docs/serial/ports.md.
+ioctl_tty(2), docs/serial/ports.md.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import termios
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import serial
+from serial.rs485 import RS485Settings
 
 from leafnode import limits
 from leafnode.bridge.port import PortGone
+from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
-    from leafnode.bridge.port import OpenPort
-    from leafnode.config.serial_options import SerialPort
+    from leafnode.bridge.uucp_lock import LockFile
+    from leafnode.config.serial_options import Rs485Options, SerialPort
+
+_PARITIES: Final = {
+    "none": serial.PARITY_NONE,
+    "even": serial.PARITY_EVEN,
+    "odd": serial.PARITY_ODD,
+    "mark": serial.PARITY_MARK,
+    "space": serial.PARITY_SPACE,
+}
 
 
 class _KeepInput(serial.Serial):
@@ -32,25 +44,36 @@ class _KeepInput(serial.Serial):
         """Keep what is there."""
 
 
-class PySerialPort:
-    """Implements OpenPort by pyserial."""
+class TtyPort:
+    """Implements OpenPort by pyserial. `lock` is released when it is closed."""
 
-    def __init__(self, options: SerialPort) -> None:
+    def __init__(self, options: SerialPort, path: str, lock: LockFile | None = None) -> None:
+        self.path = path
+        self._options = options
+        self._lock = lock
+        self._serial = _closed_port(options)
+        self._serial.port = path
         try:
-            # exclusive: flock, so that a second gateway or a second entry does not steal bytes.
-            # inter_byte_timeout=0 makes pyserial set VMIN=1: a read of nothing is then EAGAIN, and
-            # an empty one means that the line is gone. With its usual VMIN=0 the two look the same.
-            self._serial = _KeepInput(
-                options.device, options.baud, exclusive=True, inter_byte_timeout=0
-            )
+            self._serial.open()
         except termios.error as err:  # not an OSError: unplugged between open and tcsetattr
             raise PortGone(*err.args) from err
         self._fd = self._serial.fileno()
-        self._baud = options.baud
-        self.path = options.device
+        try:
+            self._claim()
+        except BaseException:
+            self._serial.close()
+            raise
+        self.is_low_latency = options.low_latency and self._make_fast()
 
     def describe(self) -> str:
-        return f"baud={self._baud}"
+        options = self._options
+        form = f"{options.data_bits}{options.parity[0].upper()}{options.stop_bits}"
+        words = [f"path={self.path} baud={options.baud} line={form}"]
+        if options.flow != "none":
+            words.append(f"flow={options.flow}")
+        if options.rs485 is not None:
+            words.append(f"rs485={options.rs485.mode}")
+        return " ".join(words)
 
     def fileno(self) -> int:
         return self._fd
@@ -73,13 +96,99 @@ class PySerialPort:
     def write_pause_ns(self) -> int:
         return 0
 
+    def stop(self) -> None:
+        """It does nothing by itself."""
+
     def close(self) -> None:
+        with suppress(OSError):
+            fcntl.ioctl(self._fd, termios.TIOCNXCL)  # a pseudo-terminal would keep it
         # close() waits up to 30 s for unsent bytes (closing_wait), which a gone device never takes.
         with suppress(termios.error):
             termios.tcflush(self._fd, termios.TCOFLUSH)
         self._serial.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # --- what a soft RS-485 switch needs
+
+    def set_rts(self, *, on: bool) -> None:
+        """Move the line. Raises OSError where there is none."""
+        self._serial.rts = on
+
+    def unsent_bytes(self) -> int:
+        """How many bytes the driver has not sent, as far as it knows."""
+        try:
+            return int(self._serial.out_waiting)
+        except OSError:
+            return 0
+
+    def drop_input(self) -> None:
+        """Throw away what was received and not read."""
+        with suppress(termios.error):
+            termios.tcflush(self._fd, termios.TCIFLUSH)
+
+    def _claim(self) -> None:
+        """Keep others out, and set RS-485. Raises OSError."""
+        # flock is pyserial's, and keeps out who asks; TIOCEXCL who does not, but root.
+        with suppress(OSError):
+            fcntl.ioctl(self._fd, termios.TIOCEXCL)
+        rs485 = self._options.rs485
+        if rs485 is not None and rs485.mode == "kernel":
+            self._set_rs485(rs485)
+        elif rs485 is not None and rs485.mode == "rts":
+            try:
+                self.set_rts(on=not rs485.rts_on_send)  # pyserial's open() says nothing of failure
+            except OSError as err:
+                reason = f"{self.path} has no RTS line for the RS-485 mode rts: use adapter"
+                raise OSError(err.errno, reason) from err
+
+    def _set_rs485(self, options: Rs485Options) -> None:
+        try:
+            self._serial.rs485_mode = _settings(options)
+        except (OSError, ValueError) as err:
+            # Every later setting of this object would fail likewise: it is closed, and never used.
+            reason = (
+                f"the driver of {self.path} has no RS-485 mode: use rs485 mode rts, "
+                "or adapter where the adapter switches by itself"
+            )
+            raise OSError(errno.ENOTTY, reason) from err
+
+    def _make_fast(self) -> bool:
+        """Ask the driver to hand on every byte at once; say whether it has that."""
+        try:
+            self._serial.set_low_latency_mode(True)
+        except (OSError, ValueError):
+            return False
+        return True
 
 
-def open_pyserial(options: SerialPort) -> OpenPort:
-    """Open the port. Blocks. Raises OSError, as pyserial's errors are, or ValueError."""
-    return PySerialPort(options)
+def _settings(options: Rs485Options) -> RS485Settings:
+    return RS485Settings(
+        rts_level_for_tx=options.rts_on_send,
+        rts_level_for_rx=not options.rts_on_send,
+        loopback=options.rx_during_tx,
+        delay_before_tx=options.delay_before_ns / NS_PER_S,
+        delay_before_rx=options.delay_after_ns / NS_PER_S,
+    )
+
+
+def _closed_port(options: SerialPort) -> _KeepInput:
+    # exclusive: flock, so that a second gateway or a second entry does not steal bytes.
+    # inter_byte_timeout=0 makes pyserial set VMIN=1: a read of nothing is then EAGAIN, and
+    # an empty one means that the line is gone. With its usual VMIN=0 the two look the same.
+    port = _KeepInput(
+        None,
+        options.baud,
+        bytesize=options.data_bits,
+        parity=_PARITIES[options.parity],
+        stopbits=options.stop_bits,
+        xonxoff=options.flow == "xonxoff",
+        rtscts=options.flow == "rtscts",
+        exclusive=True,
+        inter_byte_timeout=0,
+    )
+    port.dtr = options.dtr
+    port.rts = options.rts
+    if options.rs485 is not None and options.rs485.mode == "rts":
+        port.rts = not options.rs485.rts_on_send  # we listen
+    return port

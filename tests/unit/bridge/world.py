@@ -52,6 +52,10 @@ class FakePort:
         self._socket = sock
 
     path = "/dev/fake"
+    is_low_latency = False
+
+    def stop(self) -> None:
+        pass
 
     def describe(self) -> str:
         return "baud=115200"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.config import serial as serial_module
-from leafnode.config import serial_check, serial_framing
+from leafnode.config import serial_check, serial_framing, serial_line
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.config.place import Block
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEVICE = "/dev/serial/by-id/usb-1"
 DOCS = Path(__file__).parents[3] / "docs"
-MODULES = (serial_module,)  # with tables of keys
+MODULES = (serial_module, serial_line)  # with tables of keys
 VARIANTS = (serial_check, serial_framing)  # with tables by type
 
 
@@ -75,34 +75,43 @@ def test_a_serial_port_has_all_its_keys() -> None:
     ("text", "error"),
     [
         ("name: a, subject: b", "serial.ports[0]: expected device"),
-        ("device: a, subject: b", "serial.ports[0]: expected name"),
-        ("device: a, name: b", "serial.ports[0]: expected subject"),
-        ("device: a, name: 'b.c', subject: d", "ports[0].name: expected a port name without"),
-        ("device: a, name: b, subject: 'c.*'", "ports[0].subject: expected a subject without wild"),
-        ("device: a, name: b, subject: 'c.{name}'", "ports[0].subject: {device} and {name} need"),
-        ("device: a, name: b, subject: c, baud: 0", "baud: expected a baud rate from 1 to"),
+        ("device: /a, subject: b", "serial.ports[0]: expected name"),
+        ("device: /a, name: b", "serial.ports[0]: expected subject"),
+        ("device: /a, name: 'b.c', subject: d", "ports[0].name: expected a port name without"),
         (
-            "device: a, name: b, subject: c, framing: slap",
+            "device: /a, name: b, subject: 'c.*'",
+            "ports[0].subject: expected a subject without wild",
+        ),
+        ("device: /a, name: b, subject: 'c.{name}'", "ports[0].subject: {device} and {name} need"),
+        ("device: /a, name: b, subject: c, baud: 0", "baud: expected a baud rate from 1 to"),
+        (
+            "device: /a, name: b, subject: c, framing: slap",
             'framing: expected "slip", or another word',
         ),
-        ("device: a, name: b, subject: c, codec: xml", "codec: expected text or json or csv"),
-        ("device: a, name: b, subject: c, codec: csv", "expected fields, the names of the columns"),
-        ("device: a, name: b, subject: c, fields: [x]", "fields: expected codec csv beside fields"),
+        ("device: /a, name: b, subject: c, codec: xml", "codec: expected text or json or csv"),
         (
-            "device: a, name: b, subject: c, codec: csv, fields: [x, x]",
+            "device: /a, name: b, subject: c, codec: csv",
+            "expected fields, the names of the columns",
+        ),
+        (
+            "device: /a, name: b, subject: c, fields: [x]",
+            "fields: expected codec csv beside",
+        ),
+        (
+            "device: /a, name: b, subject: c, codec: csv, fields: [x, x]",
             'the field "x" stands twice',
         ),
-        ("device: a, name: b, subject: c, max_frame: 0", "max_frame: expected a size from 1 to"),
+        ("device: /a, name: b, subject: c, max_frame: 0", "max_frame: expected a size from 1 to"),
         (
-            "device: a, name: b, subject: c, framing: link, keep_first: true",
+            "device: /a, name: b, subject: c, framing: link, keep_first: true",
             "keep_first: framing link has no keep_first",
         ),
         (
-            "device: a, name: b, subject: c}, {device: a, name: d, subject: e",
-            'serial.ports[1]: the device "a" stands twice',
+            "device: /a, name: b, subject: c}, {device: /a, name: d, subject: e",
+            'serial.ports[1]: the device "/a" stands twice',
         ),
         (
-            "device: a, name: b, subject: c}, {device: d, name: b, subject: e",
+            "device: /a, name: b, subject: c}, {device: /d, name: b, subject: e",
             'serial.ports[1]: the name "b" stands twice',
         ),
     ],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def port(text: str) -> SerialPort:
-    whole = f"serial {{ ports [ {{ device: d, name: n, subject: s\n{text} }} ] }}"
+    whole = f"serial {{ ports [ {{ device: /d, name: n, subject: s\n{text} }} ] }}"
     serial = bind(parse(whole, "x.conf")).serial
     assert serial is not None
     return serial.ports[0]

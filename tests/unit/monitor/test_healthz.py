@@ -141,7 +141,11 @@ def test_every_cause_outside_is_named() -> None:
             uplink(backlog="the backlog is full: max_msgs 5"),
             uplink(),
         ],
-        ports=lambda: [port(open=False, last_error="no such device"), port()],
+        ports=lambda: [
+            port(open=False, last_error="no such device"),
+            port(),
+            port(open=False, lent_ns=59 * 10**9),
+        ],
     )
 
     assert code == 503
@@ -150,6 +154,7 @@ def test_every_cause_outside_is_named() -> None:
         ("UPLINK", "uplink of stream EV is refused: too large"),
         ("UPLINK", "uplink of stream EV: the backlog is full: max_msgs 5"),
         ("SERIAL", "serial port scale is not open: no such device"),
+        ("SERIAL", "serial port scale is lent for 59 s more"),
     ]
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
+import termios
 import tty
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.bridge.port import PortGone
-from leafnode.bridge.transports.tty import open_pyserial
-from leafnode.config.serial_options import SerialPort
+from leafnode.bridge.transports.tty import TtyPort
+from leafnode.bridge.uucp_lock import take
+from leafnode.config.serial_options import Rs485Options, SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+TIOCGEXCL = 0x80045440
+STOP2 = termios.CSTOPB
 
 
 class Cable:
@@ -26,8 +34,11 @@ class Cable:
         tty.setraw(self._kept)
         self.path = os.ttyname(self._kept)
 
-    def options(self, *, baud: int = 115_200) -> SerialPort:
-        return SerialPort(device=self.path, name="p", subject="s.p", baud=baud)
+    def options(self, **changes: Any) -> SerialPort:
+        return SerialPort(device=self.path, name="p", subject="s.p", **changes)
+
+    def open(self, **changes: Any) -> TtyPort:
+        return TtyPort(self.options(**changes), self.path)
 
     def unplug(self) -> None:
         for descriptor in (self.device, self._kept):
@@ -48,7 +59,7 @@ def descriptors() -> int:
 
 
 def test_bytes_come_and_go_unchanged(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
     every_byte = bytes(range(256))
 
     os.write(cable.device, every_byte)
@@ -60,7 +71,7 @@ def test_bytes_come_and_go_unchanged(cable: Cable) -> None:
 
 
 def test_a_read_of_nothing_is_empty_and_does_not_block(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
 
     assert port.read() == b""
 
@@ -68,7 +79,7 @@ def test_a_read_of_nothing_is_empty_and_does_not_block(cable: Cable) -> None:
 
 
 def test_a_read_gives_at_most_its_bound(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
     os.set_blocking(cable.device, False)
     os.write(cable.device, bytes(3 * limits.SERIAL_READ_BYTES))
 
@@ -80,23 +91,114 @@ def test_a_read_gives_at_most_its_bound(cable: Cable) -> None:
 def test_what_came_before_the_port_was_opened_is_kept(cable: Cable) -> None:
     os.write(cable.device, b"21.5\n")
 
-    port = open_pyserial(cable.options())
+    port = cable.open()
 
     assert port.read() == b"21.5\n"
     port.close()
 
 
 def test_a_second_opening_is_refused(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
 
     with pytest.raises(OSError, match="exclusively lock"):
-        open_pyserial(cable.options())
+        cable.open()
+
+    port.close()
+    cable.open().close()
+
+
+def test_who_asks_for_no_lock_is_kept_out_too_and_let_in_afterwards(cable: Cable) -> None:
+    port = cable.open()
+
+    assert is_exclusive(cable)
+    port.close()
+    assert not is_exclusive(cable)
+
+
+def is_exclusive(cable: Cable) -> bool:
+    """Root gets in all the same, so the flag itself is asked for."""
+    number = fcntl.ioctl(cable._kept, TIOCGEXCL, b"\0" * 4)
+    return int.from_bytes(number, sys.byteorder) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags"),
+    [
+        ({}, termios.CS8),
+        ({"data_bits": 7, "parity": "even"}, termios.CS7 | termios.PARENB),
+        ({"parity": "odd", "stop_bits": 2}, termios.CS8 | termios.PARENB | termios.PARODD | STOP2),
+        ({"data_bits": 5}, termios.CS5),
+    ],
+)
+def test_the_line_is_set_as_it_was_asked(cable: Cable, changes: dict[str, Any], flags: int) -> None:
+    port = cable.open(**changes)
+
+    _, _, cflag, _, _, speed, _ = termios.tcgetattr(cable._kept)
+
+    assert speed == termios.B115200
+    # A pseudo-terminal holds back CSIZE and PARENB from who asks, but for the flags that it can do.
+    seen = port._serial
+    size = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}[seen.bytesize]
+    assert size == flags & termios.CSIZE
+    assert (seen.parity != "N") == bool(flags & termios.PARENB)
+    assert bool(cflag & termios.CSTOPB) == bool(flags & termios.CSTOPB)
+    port.close()
+
+
+def test_flow_control_is_set(cable: Cable) -> None:
+    port = cable.open(flow="xonxoff")
+    assert termios.tcgetattr(cable._kept)[0] & termios.IXON
+    port.close()
+    port = cable.open(flow="rtscts")
+    assert termios.tcgetattr(cable._kept)[2] & termios.CRTSCTS
+    assert not termios.tcgetattr(cable._kept)[0] & termios.IXON
+    assert "flow=rtscts" in port.describe()
+    port.close()
+
+
+def test_a_driver_without_low_latency_is_no_error(cable: Cable) -> None:
+    port = cable.open(low_latency=True)
+
+    assert not port.is_low_latency
 
     port.close()
 
 
+def test_a_driver_without_rs485_is_refused_with_advice_and_the_device_is_free_again(
+    cable: Cable,
+) -> None:
+    before = descriptors()
+
+    with pytest.raises(OSError, match=r"no RS-485 mode: use rs485 mode rts, or adapter"):
+        cable.open(rs485=Rs485Options("kernel"))
+
+    assert descriptors() == before
+    port = cable.open(rs485=Rs485Options("adapter"))  # nothing of the failure is left
+    assert port.write(b"x") == 1
+    port.close()
+
+
+def test_a_line_without_rts_is_no_line_for_a_soft_switch(cable: Cable) -> None:
+    before = descriptors()
+
+    with pytest.raises(OSError, match="has no RTS line for the RS-485 mode rts: use adapter"):
+        cable.open(rs485=Rs485Options("rts"))
+
+    assert descriptors() == before
+
+
+def test_its_lock_file_goes_with_it(cable: Cable, tmp_path: Path) -> None:
+    lock = take(cable.path, tmp_path)
+    port = TtyPort(cable.options(), cable.path, lock)
+    assert list(tmp_path.iterdir())
+
+    port.close()
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unplugged_port_says_so_on_read_and_on_write(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
     cable.unplug()
 
     with pytest.raises(OSError, match=r"Input/output error|hung up"):
@@ -108,7 +210,7 @@ def test_an_unplugged_port_says_so_on_read_and_on_write(cable: Cable) -> None:
 
 
 def test_an_end_of_file_is_a_port_that_is_gone(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, port.fileno())
 
@@ -123,7 +225,7 @@ def test_a_missing_device_is_an_os_error_and_leaks_nothing() -> None:
     before = descriptors()
 
     with pytest.raises(OSError, match="No such file"):
-        open_pyserial(SerialPort(device="/dev/nonexistent", name="p", subject="s.p"))
+        TtyPort(SerialPort(device="", name="p", subject="s.p"), "/dev/nonexistent")
 
     assert descriptors() == before
 
@@ -132,18 +234,18 @@ def test_what_is_no_terminal_is_an_os_error_and_leaks_nothing() -> None:
     before = descriptors()
 
     with pytest.raises(OSError, match="Could not configure port"):
-        open_pyserial(SerialPort(device=os.devnull, name="p", subject="s.p"))
+        TtyPort(SerialPort(device="", name="p", subject="s.p"), os.devnull)
 
     assert descriptors() == before
 
 
 def test_an_impossible_baud_rate_is_refused(cable: Cable) -> None:
     with pytest.raises(ValueError, match="baud"):
-        open_pyserial(cable.options(baud=-1))
+        cable.open(baud=-1)
 
 
 def test_a_full_line_takes_no_more_and_does_not_block(cable: Cable) -> None:
-    port = open_pyserial(cable.options())
+    port = cable.open()
 
     written = 0
     while (taken := port.write(bytes(65536))) > 0:
@@ -155,7 +257,7 @@ def test_a_full_line_takes_no_more_and_does_not_block(cable: Cable) -> None:
 
 def test_closing_drops_what_is_not_sent_and_every_descriptor(cable: Cable) -> None:
     before = descriptors()
-    port = open_pyserial(cable.options())
+    port = cable.open()
     port.write(b"not read by anybody")
 
     port.close()

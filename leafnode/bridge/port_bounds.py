@@ -1,0 +1,28 @@
+"""The bounds of ports, as `limits` has those of everything else: value, unit, reason.
+
+Each has a row in docs/memory.md.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leafnode.clock import NS_PER_S
+from leafnode.limits import KIB
+
+PORT_CONNECT_NS: Final = 5 * NS_PER_S  # to a socket:// or rfc2217://
+COM_PORT_TIMEOUT_NS: Final = 3 * NS_PER_S  # for an answer of an rfc2217 server while it is opened
+TELNET_ANSWERS_MAX: Final = 1024  # bytes that a telnet server's questions may make us owe it
+TELNET_OPTION_MAX: Final = 64  # bytes of one subnegotiation
+RS485_BUFFER_MAX: Final = 4 * KIB  # bytes that wait for RTS in mode rts
+UEVENT_BYTES_MAX: Final = 8 * KIB  # the kernel's own bound is 2 KiB of variables and a path
+UEVENTS_MAX: Final = 64  # read in one turn; the rest in the next
+UEVENT_FIELDS_MAX: Final = 64  # as many variables as the kernel makes
+PORT_LEND_MAX_NS: Final = 24 * 3600 * NS_PER_S
+PORT_MONITORS_MAX: Final = 4  # of one port
+PORT_MONITOR_NS: Final = 30 * NS_PER_S  # a monitor that does not ask again is forgotten
+PORT_MONITOR_BYTES: Final = 64 * KIB  # a second that one monitor is told of; the rest is counted
+SYSFS_BYTES_MAX: Final = 256  # of one attribute, such as a serial number
+SYSFS_PARENTS_MAX: Final = 12  # directories above a tty's device in search of its USB device
+TTYS_MAX: Final = 1024  # of a machine that are looked at
+LOCK_FILE_BYTES_MAX: Final = 64  # of a UUCP lock file: a pid

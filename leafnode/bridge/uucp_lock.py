@@ -1,0 +1,102 @@
+"""The lock files of minicom, gpsd and others: LCK..ttyUSB0 with the holder's pid.
+
+Knows the files; not ports. Who ignores them is kept out by the kernel's locks. Truth: FHS 3.0
+"/var/lock"; docs/serial/ports.md, "Locks".
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from leafnode.bridge import port_bounds
+from leafnode.errors import LeafnodeError
+
+DIRECTORY: Final = Path("/var/lock")
+
+
+class HeldError(LeafnodeError, OSError):
+    """Another process says that the port is its own."""
+
+    def __init__(self, path: Path, pid: int) -> None:
+        super().__init__(f"{path} says that process {pid} has it")
+        self.pid = pid
+
+
+class LockFile:
+    """One lock file, which is ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def release(self) -> None:
+        """Remove it if it is still ours."""
+        if holder(self._path) == os.getpid():
+            self._path.unlink(missing_ok=True)
+
+
+def path_of(device: str, directory: Path) -> Path:
+    """Return the name of a device's lock file: LCK..ttyUSB0, LCK..pts_3."""
+    return directory / f"LCK..{device.removeprefix('/dev/').strip('/').replace('/', '_')}"
+
+
+def take(device: str, directory: Path = DIRECTORY) -> LockFile | None:
+    """Lay the lock file; None where the directory is not ours to write in.
+
+    Raises HeldError while a process that lives holds it.
+    """
+    path = path_of(device, directory)
+    mine = os.getpid()
+    pid = holder(path)
+    if pid and pid != mine and is_alive(pid):
+        raise HeldError(path, pid)
+    fresh = directory / f"LTMP.leafnode.{mine}.{path.name}"
+    try:
+        fresh.unlink(missing_ok=True)
+        with fresh.open("xb") as file:
+            file.write(b"%10d\n" % mine)
+        fresh.chmod(0o644)
+        # What stands there now is nobody's: a link, and not a rename, so that of two who find that
+        # at once only one succeeds.
+        if os.path.lexists(path):
+            path.unlink()
+        os.link(fresh, path)
+    except FileExistsError:
+        raise HeldError(path, holder(path)) from None
+    except OSError:  # no such directory, read-only, not ours: the kernel's locks do it alone
+        return None
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+    return LockFile(path)
+
+
+def holder(path: Path) -> int:
+    """Return the pid in a lock file; 0: there is none, or no number in it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        data = os.read(fd, port_bounds.LOCK_FILE_BYTES_MAX)
+    except OSError:
+        return 0
+    finally:
+        os.close(fd)
+    text = data.strip().split(maxsplit=1)[:1]
+    if text and text[0].isdigit() and len(text[0]) <= 10:
+        return int(text[0])
+    return int.from_bytes(data, "little") if len(data) == 4 else 0  # the old binary form
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this number lives, whoever it is of."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
