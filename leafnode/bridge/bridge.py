@@ -10,17 +10,16 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.bridge.hotplug import Hotplug, open_source
+from leafnode.bridge.control import PortControl
+from leafnode.bridge.hotplug import Hotplug
 from leafnode.bridge.runner import BridgeSeams, PortRunner
 from leafnode.bridge.transports.opener import Opener
 from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
-    from leafnode.bridge.hotplug import Source
     from leafnode.bridge.port import OpenSerial
     from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
@@ -42,11 +41,15 @@ class Bridge:
         *,
         max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES,
         open_serial: OpenSerial | None = None,
-        open_source: Callable[[], Source] = open_source,
+        server_name: str = "",
     ) -> None:
+        """With `server_name` empty nobody's requests are answered."""
         opens = open_serial or Opener(clock)
         self._seams = BridgeSeams(account, clock, opens, nuid(random), max_payload_bytes)
-        self._hotplug = Hotplug(self._came, open_source)
+        self._hotplug = Hotplug(self._came)
+        self.account = account
+        self._control = PortControl(account, server_name, self) if server_name else None
+        self._whose = options.control
         self._random = random
         self._runners = {port: self._runner(port) for port in options.ports}
         self._running: dict[SerialPort, asyncio.Task[None]] = {}
@@ -58,6 +61,7 @@ class Bridge:
     async def run(self) -> None:
         """Serve all ports until cancelled. A port that fails disturbs no other."""
         self._hotplug.start()
+        self._allow(self._whose)
         try:
             async with asyncio.TaskGroup() as self._ports:
                 for port in self._runners:
@@ -65,9 +69,12 @@ class Bridge:
                 await asyncio.Event().wait()  # ports may be added for as long as it runs
         finally:
             self._hotplug.stop()
+            if self._control is not None:
+                self._control.stop()
 
     async def change(self, options: SerialOptions) -> None:
         """Serve these ports from now on; those whose options are the same are not disturbed."""
+        self._allow(options.control)
         ended = [port for port in self._runners if port not in options.ports]
         tasks = [task for port in ended if (task := self._running.pop(port, None)) is not None]
         for task in tasks:
@@ -90,6 +97,10 @@ class Bridge:
     def port(self, name: str) -> PortRunner | None:
         """Return the port of this name."""
         return next((one for one in self._runners.values() if one.name == name), None)
+
+    def _allow(self, whose: str) -> None:
+        if self._control is not None:
+            self._control.allow(whose)
 
     def _came(self) -> None:
         for runner in self._runners.values():

@@ -55,7 +55,9 @@ def open_source() -> Source:
 class Hotplug:
     """Calls `came` when a tty appeared, on the loop."""
 
-    def __init__(self, came: Callable[[], None], open_source: Callable[[], Source]) -> None:
+    def __init__(
+        self, came: Callable[[], None], open_source: Callable[[], Source] = open_source
+    ) -> None:
         self._came = came
         self._open_source = open_source
         self._source: Source | None = None

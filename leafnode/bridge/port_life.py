@@ -68,14 +68,14 @@ class PortLife:
         wait_ns = limits.PORT_REOPEN_NS
         while True:
             await self._lending()
-            bound_ns = limits.PORT_REOPEN_MAX_NS
+            bound_ns = limits.PORT_POLL_NS
             port = None
             try:
                 port = await self._open()
             except (OSError, ValueError) as err:
                 self._counters.open_failures += 1
-                if isinstance(err, FileNotFoundError):
-                    bound_ns = limits.PORT_POLL_NS
+                if not isinstance(err, FileNotFoundError):  # it is there, and will not
+                    bound_ns = limits.PORT_REOPEN_MAX_NS
                 self._say_closed("Serial port cannot be opened", err)
             if port is not None:
                 if self._lent_until_ns is not None:  # somebody asked for it meanwhile
@@ -141,7 +141,7 @@ class PortLife:
         while (until_ns := self._lent_until_ns) is not None:
             told, self._lent = self._lent, []
             if told:
-                seconds = self.lent_ns // NS_PER_S
+                seconds = -(-self.lent_ns // NS_PER_S)
                 log.info("Serial port lent: port=%s seconds=%d", self._options.name, seconds)
             for tell in told:
                 tell()

@@ -20,6 +20,7 @@ from leafnode.bridge.publisher import Publication, Publisher
 from leafnode.bridge.reading import BadReading, DeviceHello, DeviceLog, Reading
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus, Seldom
+from leafnode.bridge.taps import Taps
 from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class PortRunner:
         self._timer: Timer | None = None
         self._last_byte_ns = self._clock.monotonic_ns()
         self._reopened = False  # the framing has not heard of it yet
+        self.taps = Taps(seams.clock, seams.account.publish)
         self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
         self._pause_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
         self._device_log = Seldom(
@@ -178,6 +180,8 @@ class PortRunner:
         data = self._port.read()
         if data:
             self._last_byte_ns = self._clock.monotonic_ns()
+            if self.taps:
+                self.taps.read(data)
             self._framing.receive(data, self._now_ms())
             self._work()
 
@@ -261,6 +265,9 @@ class PortRunner:
     def _offer(self, reading: Reading) -> None:
         try:
             publication = self._publication(reading)
+            if self.taps:
+                payload = publication.body[publication.header_size :]
+                self.taps.published(publication.subject, payload)
         except BadReading as err:
             self._publisher.give_up(reading.receipt, err.reason)
         else:
@@ -307,7 +314,10 @@ class PortRunner:
             self._out = self._out or self._framing.data_to_send(self._now_ms())
             if not self._out:
                 break
-            self._out = self._out[self._port.write(self._out) :]
+            count = self._port.write(self._out)
+            if self.taps and count:
+                self.taps.sent(self._out[:count])
+            self._out = self._out[count:]
             if self._out:
                 break
         loop = asyncio.get_running_loop()

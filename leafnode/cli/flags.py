@@ -78,6 +78,8 @@ Common Options:
 COMMANDS: Final = """
 Commands:
     {program} store --help           Look into a store of messages, check it, copy it
+    {program} ports                  List the serial ports and who has them
+    {program} port --help            Look at a serial port, lend it, find out what talks there
 """
 
 

@@ -45,6 +45,10 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
         from leafnode.cli.store.command import run
 
         return run(words[1:], program)
+    if words[:1] in (["port"], ["ports"]) and program != NATS_SERVER:
+        from leafnode.cli.ports.command import run as run_ports
+
+        return run_ports(words, program)
     try:
         flags = parse_flags(words)
         if flags.help:

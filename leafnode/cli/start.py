@@ -13,7 +13,7 @@ import sys
 
 def main() -> int:
     """Run the command and return its exit status, see `leafnode.cli.main.main`."""
-    cleans_up = sys.argv[1:2] == ["store"]
+    cleans_up = sys.argv[1:2] in (["store"], ["port"], ["ports"])
     if not cleans_up and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # left alone where it is ignored
     from leafnode.cli.main import main as run

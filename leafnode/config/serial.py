@@ -22,6 +22,12 @@ def serial(place: Place) -> SerialOptions:
     return SerialOptions(**given.values)
 
 
+def _control(place: Place) -> str:
+    if place.node.value is False:  # which the language makes of a bare off
+        return "off"
+    return convert.one_of("local", "all", "off")(place)
+
+
 def _serial_ports(place: Place) -> tuple[SerialPort, ...]:
     ports = tuple(_serial_port(item) for item in place.items("ports"))
     if not ports:
@@ -99,6 +105,6 @@ _SERIAL: Final = Block(
     (
         Row(("ports",), "ports", _serial_ports),
         Row(("account",), "account", convert.text),
-        Row(("control",), "control", convert.one_of("local", "all", "off")),
+        Row(("control",), "control", _control),
     )
 )

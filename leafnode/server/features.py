@@ -236,6 +236,7 @@ def start_bridge(server: Server) -> None:
         server.clock,
         server.random,
         max_payload_bytes=server.options.max_payload_bytes,
+        server_name=server.name,
     )
     server.features.bridge = bridge
     server.features.serial = server.begin(bridge.run(), name="serial")
@@ -246,8 +247,14 @@ async def change_serial(server: Server) -> None:
     """Let the bridge have the ports that are configured now; what did not change stays open."""
     features = server.features
     options = server.options.serial
-    if features.bridge is not None and options is not None and options.ports:
-        await features.bridge.change(options)
+    bridge = features.bridge
+    if (
+        bridge is not None
+        and options is not None
+        and options.ports
+        and bridge.account is server.account(options.account)
+    ):
+        await bridge.change(options)
         log.info("Serial ports are now: %s", ", ".join(port.name for port in options.ports))
         return
     features.bridge = None

@@ -109,6 +109,10 @@ class TtyPort:
         if self._lock is not None:
             self._lock.release()
 
+    def set_baud(self, baud: int) -> None:
+        """Go on at another speed. Raises OSError or ValueError."""
+        self._serial.baudrate = baud
+
     # --- what a soft RS-485 switch needs
 
     def set_rts(self, *, on: bool) -> None:

@@ -38,6 +38,28 @@ def test_a_device_that_is_not_there_is_looked_for_more_often_than_one_that_refus
     }
 
 
+def test_a_device_that_is_lost_again_and_again_is_back_within_the_same_bound() -> None:
+    world = World(line_port())
+    pauses: list[int] = []
+
+    async def story(world: World) -> None:
+        for cycle in range(1, 9):
+            await world.until(lambda wanted=cycle: world.line.opens == wanted)
+            await world.opened()
+            world.line.unplug()
+            await world.until(lambda wanted=cycle: world.line.closes == wanted)
+            await world.until(lambda: world.clock.pending() == 1)
+            pauses.append(world.clock.due_in_ns() or 0)
+            world.clock.advance(pauses[-1])
+        await world.opened()
+
+    run(world, story)
+
+    assert pauses[0] == limits.PORT_REOPEN_NS
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == limits.PORT_POLL_NS
+
+
 def test_a_device_that_is_plugged_in_ends_the_pause() -> None:
     world = World(line_port())
     world.line.refusal = FileNotFoundError(2, "not there")

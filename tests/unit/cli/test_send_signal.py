@@ -87,6 +87,8 @@ def test_the_one_process_of_that_name_needs_no_pid(proc: Path) -> None:
         ("python3", "python3 -m leafnode store query"),
         ("leafnode", "/v/bin/python /v/bin/leafnode store backup x"),
         ("leafnode", "leafnode store ls"),
+        ("leafnode", "leafnode port monitor scale"),
+        ("leafnode", "leafnode ports"),
         ("python3", "python3 -"),
         ("python3", "python3"),
         ("kworker", ""),

@@ -125,6 +125,22 @@ def test_a_serial_block_needs_ports() -> None:
     assert "serial.ports: expected at least one port" in refused("serial { ports: [] }")
 
 
+@pytest.mark.parametrize(
+    ("text", "control"),
+    [("", "local"), ("control: local", "local"), ("control: ALL", "all"), ("control: off", "off"),
+     ("control: 'off'", "off"), ("control: false", "off")],
+)  # fmt: skip
+def test_requests_to_ports_may_come_from_here_from_everywhere_or_from_nowhere(
+    text: str, control: str
+) -> None:
+    port = "ports [ { device: /dev/x, name: p, subject: s.p } ]"
+    serial = options(f"serial {{ {text}\n {port} }}").serial
+
+    assert serial is not None
+    assert serial.control == control
+    assert "control: expected local or all or off" in refused(f"serial {{ control: on\n {port} }}")
+
+
 # --- documentation
 
 KEYS = sorted(

@@ -1,0 +1,148 @@
+"""Requests to the ports of this gateway: which there are, lend one, take it back, look on.
+
+Knows the subjects and who may ask; what happens is the ports'. `$LEAFNODE.REQ.PORTS` asks every
+gateway, `$LEAFNODE.REQ.<server>.PORTS` one, `$LEAFNODE.REQ.<server>.PORT.<port>.<verb>` one port.
+Truth: docs/serial/tools.md, "Requests".
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from leafnode.bridge import port_bounds
+from leafnode.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.runner import PortRunner
+    from leafnode.bridge.status import PortStatus
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery, Subscription
+
+_BODY_MAX: Final = 1024
+_INBOX: Final = b"_INBOX."  # of every client; whoever asks could name another's subject else
+
+
+class Ports(Protocol):
+    """The ports of a bridge."""
+
+    def port(self, name: str) -> PortRunner | None: ...
+
+    def status(self) -> list[PortStatus]: ...
+
+
+class LendRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of LEND."""
+
+    seconds: float
+
+
+class PortControl:
+    """Answers requests of one account. `allowed`: local (no leaf link's), all or off."""
+
+    def __init__(self, account: Account, server: str, ports: Ports) -> None:
+        self._account = account
+        self._server = server
+        self._ports = ports
+        self._allowed = "off"
+        self._prefix = f"$LEAFNODE.REQ.{server}.PORT."
+        self._subs: list[Subscription] = []
+
+    def allow(self, whose: str) -> None:
+        """Answer these requests from now on: local, all or off."""
+        self._allowed = whose
+        if whose != "off" and not self._subs:
+            everywhere, here = "$LEAFNODE.REQ.PORTS", f"$LEAFNODE.REQ.{self._server}.PORTS"
+            self._subs = [
+                self._account.subscribe(everywhere.encode(), self._listed),
+                self._account.subscribe(here.encode(), self._listed),
+                self._account.subscribe(f"{self._prefix}*.*".encode(), self._asked),
+            ]
+        elif whose == "off":
+            self.stop()
+
+    def stop(self) -> None:
+        for sub in self._subs:
+            self._account.unsubscribe(sub)
+        self._subs = []
+
+    def _listed(self, delivery: Delivery) -> None:
+        rows = [asdict(status) for status in self._ports.status()]
+        body = msgspec.json.encode({"server": self._server, "ports": rows})
+        for reply, _, _ in delivery.messages:
+            if reply:
+                self._account.publish(reply, body)
+
+    def _asked(self, delivery: Delivery) -> None:
+        name, verb = delivery.subject[len(self._prefix) :].decode("utf-8", "replace").split(".")
+        for reply, header_size, body in delivery.messages:
+            answer = partial(self._answer, reply, name)
+            if delivery.origin.is_leaf and self._allowed != "all":
+                answer({"error": "requests over a leaf link need `serial { control: all }`"})
+                continue
+            port = self._ports.port(name)
+            if port is None:
+                answer({"error": "there is no such port"})
+                continue
+            self._do(port, verb, reply, body[header_size:], answer)
+
+    def _do(
+        self,
+        port: PortRunner,
+        verb: str,
+        reply: bytes,
+        body: bytes,
+        answer: Callable[[dict[str, object]], None],
+    ) -> None:
+        match verb:
+            case "LEND":
+                _lend(port, body, answer)
+            case "RETURN":
+                answer({"was_lent": port.life.take_back()})
+            case "MONITOR":
+                _monitor(port, reply, answer)
+            case "UNMONITOR":
+                port.taps.remove(body)
+                answer({})
+            case _:
+                answer({"error": "expected LEND, RETURN, MONITOR or UNMONITOR"})
+
+    def _answer(self, reply: bytes, name: str, values: dict[str, object]) -> None:
+        if reply:
+            body = msgspec.json.encode({"server": self._server, "port": name, **values})
+            self._account.publish(reply, body)
+
+
+def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], None]) -> None:
+    try:
+        if len(body) > _BODY_MAX:
+            raise msgspec.ValidationError("the request is too long")
+        seconds = msgspec.json.decode(body, type=LendRequest).seconds
+    except msgspec.MsgspecError as err:
+        answer({"error": f'expected {{"seconds": 60}}: {err}'})
+        return
+    most_s = port_bounds.PORT_LEND_MAX_NS // NS_PER_S
+    if not 1 <= seconds <= most_s:
+        answer({"error": f"expected 1 to {most_s} seconds"})
+        return
+
+    def lent() -> None:
+        answer({"path": port.life.path, "seconds": seconds})
+
+    if not port.life.lend(int(seconds * NS_PER_S), lent):
+        answer({"error": "the port does not close, and others wait for it already"})
+
+
+def _monitor(port: PortRunner, reply: bytes, answer: Callable[[dict[str, object]], None]) -> None:
+    if not reply.startswith(_INBOX):
+        answer({"error": "expected a reply subject below _INBOX."})
+    elif port.taps.add(reply):
+        seconds = port_bounds.PORT_MONITOR_NS // NS_PER_S
+        answer({"path": port.life.path, "open": port.life.is_open, "seconds": seconds})
+    else:
+        answer({"error": f"{port_bounds.PORT_MONITORS_MAX} look on already"})

@@ -1,0 +1,128 @@
+"""`leafnode port monitor`: what goes over a port, live, in hexadecimal and as what it becomes.
+
+A port of the running server is looked at through it; a device that is free is opened here. Truth:
+docs/serial/tools.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import select
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from leafnode.bridge.transports.opener import Opener
+from leafnode.cli.ports import hexdump, lending, line, place
+from leafnode.cli.ports.client import Client, decoded
+from leafnode.cli.store import shown
+from leafnode.clock import NS_PER_S, SystemClock
+from leafnode.config.serial_options import SerialPort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ASK_AGAIN_NS: Final = 10 * NS_PER_S
+_COLOURS: Final = {"rx": "green", "tx": "yellow", "->": "cyan"}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  leafnode port monitor scale
+  leafnode port monitor by-id:usb-FTDI_A1-if00-port0 --baud 9600 --parity even
+"""
+)
+@place.options
+@line.options
+@click.option(
+    "--for", "for_", metavar="TIME", callback=lending.seconds, help="End after this time."
+)
+@click.argument("port")
+def monitor(port: str, for_: float | None, **options: Any) -> None:
+    """Show what goes over PORT: one of the running server by its name, or a device.
+
+    It ends at Ctrl-C. A device (by-id:…, a path, …) is opened here, so nobody else may have it.
+    """
+    where = {key: options.pop(key) for key in ("config", "server", "creds", "tlsca")}
+    clock = SystemClock()
+    until_ns = None if for_ is None else clock.monotonic_ns() + int(for_ * NS_PER_S)
+    with contextlib.suppress(KeyboardInterrupt):
+        if line.is_device(port):
+            _watch_device(SerialPort(port, "monitor", "x", **line.given(options)), clock, until_ns)
+        else:
+            with Client(place.find(**where), SystemRandom()) as client:
+                _watch_port(client, port, clock, until_ns)
+
+
+def _watch_device(options: SerialPort, clock: SystemClock, until_ns: int | None) -> None:
+    port = Opener(clock)(options)
+    shown.say(f"{port.path} ({port.describe()})", error=True)
+    try:
+        while (left_s := _left_s(clock, until_ns)) > 0:
+            if select.select([port.fileno()], [], [], left_s)[0]:
+                print_bytes("rx", port.read(), clock.wall_ns())
+    finally:
+        port.stop()
+        port.close()
+
+
+def _watch_port(client: Client, port: str, clock: SystemClock, until_ns: int | None) -> None:
+    subject = f"$LEAFNODE.REQ.{client.server}.PORT.{lending.port_token(port)}"
+    inbox = client.listen()
+    asked_ns = clock.monotonic_ns()
+    client.publish(f"{subject}.MONITOR", reply=inbox)
+    is_new = True
+    try:
+        while (left_s := _left_s(clock, until_ns)) > 0:
+            answer = client.next(min(left_s, 1.0))
+            if answer is not None:
+                found = decoded(answer)
+                if "at" in found:
+                    show(found)
+                elif is_new:
+                    is_new = False
+                    how = "open" if found["open"] else "not open"
+                    shown.say(f"{port} of {client.server}, {how} ({found['path']})", error=True)
+            if clock.monotonic_ns() - asked_ns >= _ASK_AGAIN_NS:
+                asked_ns = clock.monotonic_ns()
+                client.publish(f"{subject}.MONITOR", reply=inbox)
+    finally:
+        client.publish(f"{subject}.UNMONITOR", inbox.encode())
+
+
+def _left_s(clock: SystemClock, until_ns: int | None) -> float:
+    if until_ns is None:
+        return 3600.0
+    return max(0, until_ns - clock.monotonic_ns()) / NS_PER_S
+
+
+def show(event: dict[str, Any], say: Callable[[str], None] = shown.say) -> None:
+    """Print one piece of what a server tells."""
+    at_ns = int(event["at"])
+    if event.get("dropped"):
+        say(shown.bad(f"{event['dropped']} bytes were too fast to be shown"))
+    for way in ("rx", "tx"):
+        if way in event:
+            print_bytes(way, _bytes(event[way]), at_ns, say)
+    if "subject" in event:
+        payload = shown.printable(_bytes(event["payload"]))
+        say(_head("->", at_ns) + f"{shown.printable(event['subject'])} {payload}")
+
+
+def print_bytes(way: str, data: bytes, at_ns: int, say: Callable[[str], None] = shown.say) -> None:
+    for row in hexdump.lines(data):
+        say(_head(way, at_ns) + row)
+
+
+def _head(way: str, at_ns: int) -> str:
+    return f"{hexdump.moment(at_ns)} {click.style(way, fg=_COLOURS[way])}  "
+
+
+def _bytes(value: object) -> bytes:
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except ValueError:
+        return b""

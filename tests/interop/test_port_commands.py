@@ -1,0 +1,194 @@
+"""The commands of ports against a running server, with a pseudo-terminal for a sensor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tty
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NMEA = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
+
+
+class Gateway:
+    """A server process with one port named gps; the test is the sensor."""
+
+    def __init__(self, directory: Path, serial: str = "") -> None:
+        self.sensor, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self.sensor, False)
+        self.path = os.ttyname(self._slave)
+        self._file = directory / "x.conf"
+        self._log = directory / "log"
+        ports = directory / "ports"
+        ports.mkdir()
+        self._file.write_text(
+            f"""listen: 127.0.0.1:-1, http: 127.0.0.1:-1, server_name: gw
+            ports_file_dir: "{ports}", log_file: "{self._log}"
+            serial {{ {serial} ports: [
+              {{ name: gps, device: "{self.path}", baud: 9600, subject: "s.{{port}}" }} ] }}"""
+        )
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "leafnode", "-c", str(self._file)], stderr=subprocess.DEVNULL
+        )
+        self._wait_for(lambda: "Serial port opened" in self.log())
+        [found] = ports.iterdir()
+        urls = json.loads(found.read_text())
+        self.nats, self.http = urls["nats"][0], urls["monitoring"][0]
+
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def _wait_for(self, condition: Any) -> None:
+        for _ in range(600):
+            if condition():
+                return
+            assert self._server.poll() is None, self.log()
+            with pytest.raises(subprocess.TimeoutExpired):
+                self._server.wait(0.05)
+        pytest.fail(self.log())
+
+    def command(self, *words: str, **more: Any) -> subprocess.Popen[str]:
+        environment = {**os.environ, "NATS_URL": self.nats}
+        return subprocess.Popen(
+            [sys.executable, "-m", "leafnode", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            **more,
+        )
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        command = self.command(*words)
+        out, err = command.communicate(timeout=60)
+        return command.returncode, out, err
+
+    def get(self, path: str) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(f"{self.http}{path}", timeout=30) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as err:
+            found = json.load(err)
+        return found
+
+    def port(self) -> dict[str, Any]:
+        [row] = self.get("/serialz")["ports"]
+        return dict(row)
+
+    def until_open(self) -> None:
+        self._wait_for(lambda: self.port()["open"])
+
+    def close(self) -> None:
+        self._server.send_signal(signal.SIGTERM)
+        self._server.wait(30)
+        os.close(self.sensor)
+        os.close(self._slave)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path)
+    yield gateway
+    gateway.close()
+
+
+def test_a_port_is_lent_taken_back_and_given_back_sooner(gateway: Gateway) -> None:
+    status, out, err = gateway.run("port", "lend", "gps", "--for", "1h")
+    assert (status, out, err) == (0, f"gps is lent for 3600 s: {gateway.path}\n", "")
+
+    fd = os.open(gateway.path, os.O_RDWR | os.O_NOCTTY)  # nobody has it now
+    os.close(fd)
+    row = gateway.port()
+    assert (row["open"], row["lent_ns"] > 0) == (False, True)
+    health = gateway.get("/healthz?leafnode=true")
+    assert health["error"].startswith("serial port gps is lent for 3")
+
+    assert gateway.run("port", "lend", "gps", "--back")[1] == "gps is back\n"
+    gateway.until_open()
+    assert gateway.port()["lent_ns"] == 0
+    assert "Serial port taken back: port=gps" in gateway.log()
+
+
+def test_a_command_borrows_a_port_and_its_interrupt_gives_it_back(gateway: Gateway) -> None:
+    borrower = gateway.command(
+        *("port", "lend", "gps", "--for", "1h", "--", "sh", "-c", "echo has {}; exec sleep 100"),
+        start_new_session=True,
+    )
+    assert borrower.stdout is not None
+    assert borrower.stdout.readline() == f"has {gateway.path}\n"
+    assert not gateway.port()["open"]
+
+    os.killpg(borrower.pid, signal.SIGINT)  # as Ctrl-C does
+    _, err = borrower.communicate(timeout=60)
+
+    assert "Traceback" not in err
+    gateway.until_open()
+
+
+def test_what_goes_over_a_port_is_seen_until_ctrl_c(gateway: Gateway) -> None:
+    watcher = gateway.command("port", "monitor", "gps")
+    assert watcher.stderr is not None
+    assert watcher.stdout is not None
+    assert watcher.stderr.readline() == f"gps of gw, open ({gateway.path})\n"
+    os.write(gateway.sensor, NMEA + NMEA)
+
+    lines = [watcher.stdout.readline()]
+    while "->" not in lines[-1]:
+        lines.append(watcher.stdout.readline())
+    watcher.send_signal(signal.SIGINT)
+    _, err = watcher.communicate(timeout=60)
+
+    assert "24 47 50 47 47 41" in lines[0]
+    assert lines[-1].rstrip().endswith("s.gps " + NMEA.decode().strip())
+    assert (watcher.returncode, err) == (0, "")
+
+
+def test_a_port_of_the_server_is_found_out_and_goes_back(gateway: Gateway) -> None:
+    detector = gateway.command(
+        *("port", "detect", "gps", "--speed", "9600", "--seconds", "30", "--json"),
+    )
+    while detector.poll() is None and not gateway.port()["lent_ns"]:
+        pass
+    while detector.poll() is None:
+        try:
+            os.write(gateway.sensor, NMEA)
+        except BlockingIOError:
+            continue
+    out, err = detector.communicate(timeout=60)
+
+    assert detector.returncode == 0, err
+    [guess] = json.loads(out)
+    assert guess["what"] == "NMEA 0183"
+    gateway.until_open()
+
+
+def test_errors_are_one_line(gateway: Gateway) -> None:
+    assert gateway.run("port", "lend", "nothing") == (
+        1,
+        "",
+        "leafnode port: there is no such port\n",
+    )
+    status, _, err = gateway.run("port", "monitor", gateway.path)
+    assert status == 1
+    assert "has it\n" in err or "exclusively lock" in err
+
+
+def test_with_control_off_nobody_is_answered(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, "control: off,")
+
+    status, _, err = gateway.run("port", "lend", "gps")
+
+    assert status == 1
+    assert "nobody answers" in err
+    gateway.close()

@@ -1,0 +1,173 @@
+"""A NATS client of a few lines, against a server that says what a test wants."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from leafnode.cli.ports import client as client_module
+from leafnode.cli.ports.client import Client, decoded
+from leafnode.cli.ports.errors import PortError
+from leafnode.cli.ports.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+INFO = b'INFO {"server_name":"gw","nonce":"n"}\r\n'
+
+
+class Server:
+    """Takes one connection and answers its lines by a function, in a thread."""
+
+    def __init__(self, answer: Callable[[str], bytes], greeting: bytes = INFO) -> None:
+        self.lines: list[str] = []
+        self._answer = answer
+        self._greeting = greeting
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.place = Place("127.0.0.1", self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        with sock, sock.makefile("rb") as file:
+            try:
+                sock.sendall(self._greeting)
+                for raw in file:
+                    line = raw.decode().rstrip("\r\n")
+                    self.lines.append(line)
+                    sock.sendall(b"PONG\r\n" if line == "PING" else self._answer(line))
+            except OSError:
+                return
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # somebody came already
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def begin(answer: Callable[[str], bytes] = lambda _: b"", greeting: bytes = INFO) -> Server:
+        servers.append(Server(answer, greeting))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.close()
+
+
+def connected(server: Server, **login: str) -> Client:
+    place = Place(server.place.host, server.place.port, **login)
+    return Client(place, random.Random(1))
+
+
+def reply_of(line: str) -> str:
+    return line.split()[2]
+
+
+def test_it_logs_in_asks_and_hears_the_answer(serve: Callable[..., Server]) -> None:
+    def answer(line: str) -> bytes:
+        if line.startswith("PUB"):
+            return b"PING\r\nMSG %b 1 12\r\n" % reply_of(line).encode() + b'{"x":"\\r\\n"}\r\n'
+        return b""
+
+    server = serve(answer)
+    with connected(server, user="me", password="s3cret") as client:
+        assert client.server == "gw"
+        assert client.ask_json("a.b", {"seconds": 1}) == {"x": "\r\n"}
+
+    connect = json.loads(server.lines[0].removeprefix("CONNECT "))
+    assert (connect["user"], connect["pass"], connect["no_responders"]) == ("me", "s3cret", True)
+    assert server.lines[2].startswith("SUB _INBOX.")
+    assert server.lines[3].startswith("PUB a.b _INBOX.")
+    assert server.lines[4] == '{"seconds": 1}'
+
+
+def test_nobody_who_answers_is_an_error_with_advice(serve: Callable[..., Server]) -> None:
+    def answer(line: str) -> bytes:
+        if line.startswith("PUB"):
+            head = b"NATS/1.0 503\r\n\r\n"
+            return b"HMSG %b 1 16 16\r\n" % reply_of(line).encode() + head + b"\r\n"
+        return b""
+
+    with (
+        connected(serve(answer)) as client,
+        pytest.raises(PortError, match="nobody answers: no server with serial ports"),
+    ):
+        client.ask_json("a.b")
+
+
+def test_no_answer_in_time_is_an_error(serve: Callable[..., Server]) -> None:
+    with (
+        connected(serve()) as client,
+        pytest.raises(PortError, match="does not answer"),
+    ):
+        client.ask("a.b", timeout_s=0)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "error"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "is no NATS server"),
+        (b"INFO [1]\r\n", "no JSON object"),
+        (b"x" * 100_000, "has no end"),
+    ],
+)
+def test_what_is_no_server_is_named(
+    serve: Callable[..., Server], greeting: bytes, error: str
+) -> None:
+    with pytest.raises(PortError, match=error):
+        connected(serve(greeting=greeting))
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (b"-ERR 'Authorization Violation'\r\n", "the server says 'Authorization Violation'"),
+        (b"MSG x 1 99999999999\r\n", "a message without end"),
+        (b"MSG x 1 -5\r\n", "a message without end"),
+    ],
+)
+def test_what_a_server_says_is_bounded_and_its_errors_are_shown(
+    serve: Callable[..., Server], said: bytes, error: str
+) -> None:
+    server = serve(lambda line: said if line.startswith("SUB") else b"")
+    with connected(server) as client, pytest.raises(PortError, match=error):
+        client.ask("a.b")
+
+
+def test_a_refused_login_is_shown(serve: Callable[..., Server]) -> None:
+    server = serve(greeting=INFO + b"-ERR 'Authorization Violation'\r\n")
+
+    with pytest.raises(PortError, match="Authorization Violation"):
+        connected(server, token="wrong")
+
+
+def test_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    listener.close()
+
+    with pytest.raises(PortError, match=rf"no server at 127\.0\.0\.1:{port}: Connection refused"):
+        Client(Place("127.0.0.1", port), random.Random(1))
+
+
+def test_an_answer_with_an_error_is_that_error() -> None:
+    with pytest.raises(PortError, match="there is no such port"):
+        decoded(client_module.Answer(b'{"error": "there is no such port"}'))
+    for body in (b"", b"[1]", b"\xff", b"[" * 100_000):
+        with pytest.raises(PortError, match="no JSON object"):
+            decoded(client_module.Answer(body))

@@ -1,0 +1,163 @@
+"""`leafnode port detect`: which speeds are tried, what is written, what is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import tty
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from leafnode.bridge.sysfs import Machine
+from leafnode.cli.ports import detect as detect_module
+from leafnode.cli.ports.detect import QUESTIONS, SPEEDS, as_words, detect, search
+from leafnode.cli.ports.errors import PortError
+from tests.sim.machine import FakeMachine
+from tests.unit.cli.ports.test_sniff import NMEA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GARBAGE = bytes(range(128, 256)) + bytes(range(32))
+
+
+class Device:
+    """A device that talks at one speed, by itself or when it is asked."""
+
+    def __init__(self, baud: int, *, answers: bytes = b"", talks: bool = True) -> None:
+        self.baud = baud
+        self.answers = answers
+        self.talks = talks
+        self.heard: list[tuple[int, bytes]] = []
+
+    def listen(self, baud: int, question: bytes) -> bytes:
+        self.heard.append((baud, question))
+        if not self.talks and not (self.answers and question == self.answers):
+            return b""
+        return NMEA * 3 if baud == self.baud else GARBAGE
+
+
+def quiet(_: int, __: int) -> None:
+    pass
+
+
+def test_speeds_are_tried_until_one_is_sure_and_nothing_is_written() -> None:
+    device = Device(19_200)
+
+    found, heard = search(SPEEDS, device.listen, active=False, tell=quiet)
+
+    assert [(guess.baud, guess.what) for guess in found] == [(19_200, "NMEA 0183")]
+    assert device.heard == [(9600, b""), (115_200, b""), (19_200, b"")]
+    assert heard == 2 * len(GARBAGE) + 3 * len(NMEA)
+
+
+def test_a_device_that_must_be_asked_is_asked_only_where_that_is_wanted() -> None:
+    device = Device(9600, answers=b"S\r\n", talks=False)
+    assert search((9600,), device.listen, active=False, tell=quiet) == ([], 0)
+    assert device.heard == [(9600, b"")]
+
+    found, _ = search((9600,), device.listen, active=True, tell=quiet)
+
+    assert found[0].what == "NMEA 0183"
+    assert device.heard[1:] == [(9600, b""), (9600, b"\r\n"), (9600, b"S\r\n")]
+
+
+def test_a_silent_device_is_asked_every_question_at_every_speed() -> None:
+    device = Device(1, talks=False)
+
+    found, heard = search((9600, 1200), device.listen, active=True, tell=quiet)
+
+    assert (found, heard) == ([], 0)
+    assert len(device.heard) == 2 * (1 + len(QUESTIONS))
+
+
+def test_what_was_found_is_an_entry_of_a_port() -> None:
+    found, _ = search((9600,), Device(9600).listen, active=False, tell=quiet)
+
+    assert "baud: 9600, framing: line, codec: nmea" in as_words(found, 1, active=False)
+    assert as_words([], 0, active=False).endswith("a device that must be asked needs --active")
+    assert as_words([], 0, active=True) == "nothing was heard"
+    assert as_words([], 7, active=True).startswith(
+        "7 bytes were heard, and they make sense at none"
+    )
+
+
+@pytest.fixture
+def pty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, FakeMachine]]:
+    fake = FakeMachine(tmp_path)
+    keep, slave = os.openpty()
+    tty.setraw(slave)
+    fake.usb_tty("ttyUSB0", by_id="usb-A1", node=os.ttyname(slave))
+    monkeypatch.setattr(detect_module, "Machine", lambda: fake.machine)
+    yield keep, fake
+    os.close(keep)
+    os.close(slave)
+
+
+def test_a_real_terminal_is_opened_set_and_left_as_it_was(
+    pty: tuple[int, FakeMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, _ = pty
+    # What stood in the input before is of another speed and dropped: talk just then.
+    monkeypatch.setattr(
+        detect_module.TtyPort, "drop_input", lambda _: os.write(keep, NMEA * 32) and None
+    )
+
+    result = CliRunner().invoke(
+        detect, ["by-id:usb-A1", "--speed", "9600", "--seconds", "10", "--json"]
+    )
+
+    assert result.exit_code == 0, result.output
+    text = result.stdout
+    [guess] = json.loads(text)
+    assert (guess["what"], guess["entry"]) == (
+        "NMEA 0183",
+        "baud: 9600, framing: line, codec: nmea",
+    )
+
+
+def test_silence_is_status_1(pty: tuple[int, FakeMachine]) -> None:
+    result = CliRunner().invoke(
+        detect,
+        ["by-id:usb-A1", "--speed", "9600", "--speed", "1200", "--seconds", "0.001"],
+        standalone_mode=False,
+    )
+
+    assert result.return_value == 1
+    assert "nothing was heard" in result.output
+
+
+def test_a_radio_is_left_alone(
+    pty: tuple[int, FakeMachine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, fake = pty
+    usb = fake.root / "sys" / "devices" / "pci0" / "usb1" / "1-1"
+    (usb / "product").write_text("SkyConnect v1.0\n")
+    path = os.path.realpath(fake.root / "dev" / "ttyUSB0")
+    monkeypatch.setattr(Machine, "ttys", _with_real_paths(Machine.ttys))
+
+    result = CliRunner().invoke(detect, ["by-id:usb-A1"])
+
+    assert isinstance(result.exception, PortError)
+    assert str(result.exception) == (
+        f"{path} looks like a radio (FTDI SkyConnect v1.0): it is left alone"
+    )
+
+
+def _with_real_paths(ttys: object) -> object:
+    """A node of the made-up machine is a link; of a real one it is none."""
+    from dataclasses import replace
+
+    def real(self: Machine) -> list[object]:
+        return [replace(tty, path=os.path.realpath(tty.path)) for tty in ttys(self)]  # type: ignore[operator]
+
+    return real
+
+
+def test_an_address_is_no_tty() -> None:
+    result = CliRunner().invoke(detect, ["socket://127.0.0.1:1"])
+
+    assert str(result.exception) == "socket://127.0.0.1:1: expected a tty of this machine"

@@ -1,0 +1,92 @@
+"""`leafnode port lend`, against a server that is a list of answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from leafnode.cli.ports import lending
+from leafnode.cli.ports.errors import PortError
+
+LENT = {"path": "/dev/pts/7", "seconds": 60}
+
+
+class FakeClient:
+    """Implements what lending needs of Client; notes what it was asked."""
+
+    server = "gw"
+    asked: list[tuple[str, object]]
+    answers: dict[str, dict[str, Any]]
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> FakeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def ask_json(
+        self, subject: str, request: object = None, *, timeout_s: float = 0
+    ) -> dict[str, Any]:
+        self.asked.append((subject.removeprefix("$LEAFNODE.REQ.gw.PORT."), request))
+        return self.answers[subject.rpartition(".")[2]]
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
+    FakeClient.asked = []
+    FakeClient.answers = {"LEND": LENT, "RETURN": {"was_lent": True}}
+    monkeypatch.setattr(lending, "Client", FakeClient)
+    return FakeClient
+
+
+def test_a_port_is_lent_for_a_time_and_given_back(client: type[FakeClient]) -> None:
+    lent = CliRunner().invoke(lending.lend, ["scale", "--for", "5m"])
+    back = CliRunner().invoke(lending.lend, ["scale", "--back"])
+
+    assert lent.output == "scale is lent for 300 s: /dev/pts/7\n"
+    assert back.output == "scale is back\n"
+    assert client.asked == [("scale.LEND", {"seconds": 300.0}), ("scale.RETURN", None)]
+
+
+def test_one_that_was_not_lent_is_said(client: type[FakeClient]) -> None:
+    client.answers["RETURN"] = {"was_lent": False}
+
+    assert CliRunner().invoke(lending.lend, ["scale", "--back"]).output == "scale was not lent\n"
+
+
+def test_a_command_has_the_path_and_its_status_and_the_port_goes_back_at_its_end(
+    client: type[FakeClient],
+) -> None:
+    words = ["scale", "--", "sh", "-c", "test {} = /dev/pts/7 && exit 3"]
+
+    result = CliRunner().invoke(lending.lend, words, standalone_mode=False)
+
+    assert result.return_value == 3
+    assert [verb for verb, _ in client.asked] == ["scale.LEND", "scale.RETURN"]
+
+
+def test_a_command_that_is_not_there_gives_the_port_back(client: type[FakeClient]) -> None:
+    result = CliRunner().invoke(lending.lend, ["scale", "/no/such/program"])
+
+    assert isinstance(result.exception, PortError)
+    assert str(result.exception) == "/no/such/program: No such file or directory"
+    assert [verb for verb, _ in client.asked] == ["scale.LEND", "scale.RETURN"]
+
+
+@pytest.mark.parametrize("time", ["60", "soon", "-1s", "0s"])
+def test_a_time_has_a_unit(client: type[FakeClient], time: str) -> None:
+    result = CliRunner().invoke(lending.lend, ["scale", "--for", time])
+
+    assert "expected a duration like 60s" in result.output
+    assert client.asked == []
+
+
+@pytest.mark.parametrize("name", ["a.b", "*", ">", "a b", "", "a\n"])
+def test_a_name_that_would_be_another_subject_is_refused(name: str) -> None:
+    with pytest.raises(PortError, match="expected the name of a port"):
+        lending.port_token(name)

@@ -1,0 +1,139 @@
+"""`leafnode port monitor`: a device here, a port of a server by what it tells."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tty
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from leafnode.cli.ports import monitor as monitor_module
+from leafnode.cli.ports.client import Answer
+from leafnode.cli.ports.errors import PortError
+from leafnode.cli.ports.monitor import monitor, show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def event(**values: object) -> dict[str, object]:
+    return {"at": 1_800_000_000_000_000_000, "dropped": 0, **values}
+
+
+def coded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def shown(one: dict[str, object]) -> list[str]:
+    lines: list[str] = []
+    show(one, lambda line: lines.append(click.unstyle(line)[13:]))
+    return lines
+
+
+def test_bytes_are_shown_both_ways_and_what_they_become() -> None:
+    assert shown(event(rx=coded(b"21.5\r\n"))) == [f"rx  {'32 31 2e 35 0d 0a':48}  21.5.."]
+    assert shown(event(tx=coded(b"S"))) == [f"tx  {'53':48}  S"]
+    assert shown(event(subject="s.scale", payload=coded(b'{"t":21.5}'))) == [
+        '->  s.scale {"t":21.5}'
+    ]
+
+
+def test_nothing_that_a_device_says_reaches_the_terminal_as_a_command() -> None:
+    hostile = b"\x1b]0;owned\x07\x9b"
+
+    lines = shown(event(rx=coded(hostile))) + shown(
+        event(subject="s.\x1b[2J", payload=coded(hostile[:-1]))
+    )
+
+    assert not any(char in line for line in lines for char in "\x1b\x07\x9b")
+
+
+def test_what_was_too_fast_is_said() -> None:
+    lines: list[str] = []
+    show(event(rx=coded(b"x")) | {"dropped": 4096}, lines.append)
+
+    assert "4096 bytes were too fast" in lines[0]
+
+
+class FakeClient:
+    """Tells a list of messages, and then that somebody pressed Ctrl-C."""
+
+    server = "gw"
+    said: list[tuple[str, bytes, str]]
+    told: list[bytes]
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> FakeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def listen(self) -> str:
+        return "_INBOX.me"
+
+    def publish(self, subject: str, body: bytes = b"", *, reply: str = "") -> None:
+        self.said.append((subject, body, reply))
+
+    def next(self, timeout_s: float) -> Answer | None:
+        if not self.told:
+            raise KeyboardInterrupt
+        return Answer(self.told.pop(0))
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
+    FakeClient.said, FakeClient.told = [], []
+    monkeypatch.setattr(monitor_module, "Client", FakeClient)
+    return FakeClient
+
+
+def test_a_port_of_the_server_is_watched_until_somebody_has_seen_enough(
+    client: type[FakeClient],
+) -> None:
+    client.told = [
+        json.dumps({"path": "/dev/ttyUSB0", "open": True}).encode(),
+        json.dumps(event(rx=coded(b"21.5\n"))).encode(),
+    ]
+
+    result = CliRunner().invoke(monitor, ["scale"])
+
+    assert result.exit_code == 0
+    assert "scale of gw, open (/dev/ttyUSB0)" in result.output
+    assert "32 31 2e 35 0a" in result.output
+    assert client.said == [
+        ("$LEAFNODE.REQ.gw.PORT.scale.MONITOR", b"", "_INBOX.me"),
+        ("$LEAFNODE.REQ.gw.PORT.scale.UNMONITOR", b"_INBOX.me", ""),
+    ]
+
+
+def test_an_error_of_the_server_ends_it(client: type[FakeClient]) -> None:
+    client.told = [b'{"error": "there is no such port"}']
+
+    result = CliRunner().invoke(monitor, ["nothing"])
+
+    assert isinstance(result.exception, PortError)
+    assert str(result.exception) == "there is no such port"
+
+
+def test_a_device_that_is_free_is_opened_and_shown(tmp_path: Path) -> None:
+    keep, slave = os.openpty()
+    tty.setraw(slave)
+    link = tmp_path / "tty"
+    link.symlink_to(os.ttyname(slave))
+    os.write(keep, b"21.5\r\n")
+
+    result = CliRunner().invoke(monitor, [str(link), "--baud", "9600", "--for", "10ms"])
+
+    assert result.exit_code == 0
+    assert f"{os.ttyname(slave)} (path={os.ttyname(slave)} baud=9600 line=8N1)" in result.output
+    assert "32 31 2e 35 0d 0a" in result.output
+    os.close(keep)
+    os.close(slave)
