@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NMEA = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
@@ -23,7 +23,7 @@ NMEA = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
 class Gateway:
     """A server process with one port named gps; the test is the sensor."""
 
-    def __init__(self, directory: Path, serial: str = "") -> None:
+    def __init__(self, directory: Path, serial: str) -> None:
         self.sensor, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self.sensor, False)
@@ -32,12 +32,8 @@ class Gateway:
         self._log = directory / "log"
         ports = directory / "ports"
         ports.mkdir()
-        self._file.write_text(
-            f"""listen: 127.0.0.1:-1, http: 127.0.0.1:-1, server_name: gw
-            ports_file_dir: "{ports}", log_file: "{self._log}"
-            serial {{ {serial} ports: [
-              {{ name: gps, device: "{self.path}", baud: 9600, subject: "s.{{port}}" }} ] }}"""
-        )
+        self._ports = ports
+        self._write(serial)
         self._server = subprocess.Popen(
             [sys.executable, "-m", "leafnode", "-c", str(self._file)], stderr=subprocess.DEVNULL
         )
@@ -45,6 +41,22 @@ class Gateway:
         [found] = ports.iterdir()
         urls = json.loads(found.read_text())
         self.nats, self.http = urls["nats"][0], urls["monitoring"][0]
+
+    def _write(self, serial: str) -> None:
+        self._file.write_text(
+            f"""listen: 127.0.0.1:-1, http: 127.0.0.1:-1, server_name: gw
+            ports_file_dir: "{self._ports}", log_file: "{self._log}"
+            accounts {{ OTHER {{}}, PLANT {{ users: [ {{ user: u, password: p }} ] }} }}
+            no_auth_user: u
+            serial {{ {serial} ports: [
+              {{ name: gps, device: "{self.path}", baud: 9600, subject: "s.{{port}}" }} ] }}"""
+        )
+
+    def reload(self, serial: str) -> None:
+        reloads = self.log().count("Reloaded server configuration")
+        self._write(serial)
+        self._server.send_signal(signal.SIGHUP)
+        self._wait_for(lambda: self.log().count("Reloaded server configuration") > reloads)
 
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
@@ -97,10 +109,21 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    gateway = Gateway(tmp_path)
-    yield gateway
-    gateway.close()
+def start(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    started: list[Gateway] = []
+
+    def begin(serial: str = "account: PLANT,") -> Gateway:
+        started.append(Gateway(tmp_path, serial))
+        return started[-1]
+
+    yield begin
+    for gateway in started:
+        gateway.close()
+
+
+@pytest.fixture
+def gateway(start: Callable[..., Gateway]) -> Gateway:
+    return start()
 
 
 def test_a_port_is_lent_taken_back_and_given_back_sooner(gateway: Gateway) -> None:
@@ -184,11 +207,27 @@ def test_errors_are_one_line(gateway: Gateway) -> None:
     assert "has it\n" in err or "exclusively lock" in err
 
 
-def test_with_control_off_nobody_is_answered(tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path, "control: off,")
+def test_a_reload_moves_the_ports_to_another_account_and_says_who_may_ask(
+    start: Callable[..., Gateway],
+) -> None:
+    gateway = start("account: OTHER,")
+    assert "nobody answers" in gateway.run("port", "lend", "gps")[2]  # in the account of the user
+
+    gateway.reload("account: PLANT,")
+    assert gateway.run("port", "lend", "gps", "--for", "1s")[0] == 0
+    gateway.until_open()
+    opens = gateway.port()["opens"]
+    gateway.reload("account: PLANT, control: off,")
+
+    status, _, err = gateway.run("port", "lend", "gps")
+    assert (status, "nobody answers" in err) == (1, True)
+    assert gateway.port()["opens"] == opens  # for that it is not opened anew
+
+
+def test_with_control_off_nobody_is_answered(start: Callable[..., Gateway]) -> None:
+    gateway = start("account: PLANT, control: off,")
 
     status, _, err = gateway.run("port", "lend", "gps")
 
     assert status == 1
     assert "nobody answers" in err
-    gateway.close()
