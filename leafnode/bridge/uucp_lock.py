@@ -15,6 +15,7 @@ from leafnode.bridge import port_bounds
 from leafnode.errors import LeafnodeError
 
 DIRECTORY: Final = Path("/var/lock")
+_COMM_CHARS: Final = 15  # of a program's name that the kernel keeps
 
 
 class HeldError(LeafnodeError, OSError):
@@ -50,13 +51,13 @@ def take(device: str, directory: Path = DIRECTORY) -> LockFile | None:
     path = path_of(device, directory)
     mine = os.getpid()
     pid = holder(path)
-    if pid and pid != mine and is_alive(pid):
+    if pid and pid != mine and is_alive(pid) and _may_be_its(path, pid):
         raise HeldError(path, pid)
     fresh = directory / f"LTMP.leafnode.{mine}.{path.name}"
     try:
         fresh.unlink(missing_ok=True)
         with fresh.open("xb") as file:
-            file.write(b"%10d\n" % mine)
+            file.write(b"%10d %b\n" % (mine, _name_of(mine)))
         fresh.chmod(0o644)
         # What stands there now is nobody's: a link, and not a rename, so that of two who find that
         # at once only one succeeds.
@@ -75,20 +76,44 @@ def take(device: str, directory: Path = DIRECTORY) -> LockFile | None:
 
 def holder(path: Path) -> int:
     """Return the pid in a lock file; 0: there is none, or no number in it."""
+    data = _read(path)
+    words = data.split(maxsplit=1)[:1]
+    if words and words[0].isdigit() and len(words[0]) <= 10:
+        return int(words[0])
+    return int.from_bytes(data, "little") if len(data) == 4 else 0  # the old binary form
+
+
+def _may_be_its(path: Path, pid: int) -> bool:
+    """Say whether a lock file may be of the process that has its pid now.
+
+    Numbers come round, and a file of a process that was killed stays. Where the file has a name
+    beside the number, as ours and minicom's have, another program is not its holder.
+    """
+    words = _read(path).split()
+    name = _name_of(pid)
+    return len(words) < 2 or not name or words[1][:_COMM_CHARS] == name
+
+
+def _name_of(pid: int) -> bytes:
+    """Return a process's name as one word; b"" where it is not to be had."""
+    try:
+        return b"_".join(Path(f"/proc/{pid}/comm").read_bytes().split())[:_COMM_CHARS]
+    except OSError:
+        return b""
+
+
+def _read(path: Path) -> bytes:
+    """Return what a lock file says, and nothing where it is none: a link is not followed."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return 0
+        return b""
     try:
-        data = os.read(fd, port_bounds.LOCK_FILE_BYTES_MAX)
+        return os.read(fd, port_bounds.LOCK_FILE_BYTES_MAX)
     except OSError:
-        return 0
+        return b""
     finally:
         os.close(fd)
-    text = data.strip().split(maxsplit=1)[:1]
-    if text and text[0].isdigit() and len(text[0]) <= 10:
-        return int(text[0])
-    return int.from_bytes(data, "little") if len(data) == 4 else 0  # the old binary form
 
 
 def is_alive(pid: int) -> bool:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from leafnode.bridge import uucp_lock
 from leafnode.bridge.uucp_lock import HeldError, take
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEVICE = "/dev/ttyUSB0"
 
@@ -22,7 +19,8 @@ def test_a_lock_file_has_our_pid_and_goes_when_it_is_released(tmp_path: Path) ->
     lock = take(DEVICE, tmp_path)
 
     assert lock is not None
-    assert (tmp_path / "LCK..ttyUSB0").read_bytes() == b"%10d\n" % os.getpid()
+    name = Path("/proc/self/comm").read_bytes().strip()
+    assert (tmp_path / "LCK..ttyUSB0").read_bytes() == b"%10d %b\n" % (os.getpid(), name)
     lock.release()
     assert list(tmp_path.iterdir()) == []
 
@@ -31,10 +29,11 @@ def test_a_device_below_a_directory_has_a_name_of_one_part(tmp_path: Path) -> No
     assert uucp_lock.path_of("/dev/pts/3", tmp_path) == tmp_path / "LCK..pts_3"
 
 
-@pytest.mark.parametrize("text", [b"%10d\n", b"%d\n", b"%d minicom root\n", None])
+@pytest.mark.parametrize("text", [b"%10d\n", b"%d\n", b"%d {name} root\n", None])
 def test_a_process_that_lives_keeps_its_port(tmp_path: Path, text: bytes | None) -> None:
     pid = os.getppid()
-    content = pid.to_bytes(4, "little") if text is None else text % pid
+    name = Path(f"/proc/{pid}/comm").read_bytes().strip()
+    content = pid.to_bytes(4, "little") if text is None else text.replace(b"{name}", name) % pid
     (tmp_path / "LCK..ttyUSB0").write_bytes(content)
 
     with pytest.raises(HeldError, match=f"says that process {pid} has it"):
@@ -46,6 +45,12 @@ def test_a_process_that_lives_keeps_its_port(tmp_path: Path, text: bytes | None)
 @pytest.mark.parametrize("content", [b"", b"nonsense\n", b"99999999999999\n", b"-1\n"])
 def test_a_file_that_names_nobody_keeps_nobody_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "LCK..ttyUSB0").write_bytes(content)
+
+    assert take(DEVICE, tmp_path) is not None
+
+
+def test_a_number_that_another_program_has_by_now_keeps_nobody_out(tmp_path: Path) -> None:
+    (tmp_path / "LCK..ttyUSB0").write_bytes(b"%10d nosuchprogram root\n" % os.getppid())
 
     assert take(DEVICE, tmp_path) is not None
 
