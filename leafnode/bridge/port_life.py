@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 from leafnode import limits
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from leafnode.config.serial_options import SerialPort
 
 log = logging.getLogger(__name__)
+
+
+class Trouble(Enum):
+    """Why a port is not open, as far as the log is concerned."""
+
+    NONE = auto()
+    ABSENT = auto()  # lost, or not there yet
+    REFUSED = auto()  # there, and somebody has it, or it is none
 
 
 class Served(Protocol):
@@ -59,7 +68,7 @@ class PortLife:
         self.last_error = ""
         self._ending: asyncio.Future[None] | None = None  # of this opening
         self._waking: asyncio.Future[bool] | None = None  # of this pause
-        self._said_closed = False
+        self._said = Trouble.NONE
         self._lent_until_ns: int | None = None
         self._lent: list[Callable[[], None]] = []  # who waits until the descriptor is closed
 
@@ -74,9 +83,11 @@ class PortLife:
                 port = await self._open()
             except (OSError, ValueError) as err:
                 self._counters.open_failures += 1
+                trouble = Trouble.ABSENT
                 if not isinstance(err, FileNotFoundError):  # it is there, and will not
                     bound_ns = limits.PORT_REOPEN_MAX_NS
-                self._say_closed("Serial port cannot be opened", err)
+                    trouble = Trouble.REFUSED
+                self._say(trouble, "Serial port cannot be opened", err)
             if port is not None:
                 if self._lent_until_ns is not None:  # somebody asked for it meanwhile
                     await self._close(port)
@@ -168,7 +179,7 @@ class PortLife:
         try:
             await self._attend(port)
         except OSError as err:
-            self._say_closed("Serial port lost", err)
+            self._say(Trouble.ABSENT, "Serial port lost", err)
         except Exception as err:  # boundary: serial port
             self.last_error = repr(err)
             log.exception("Serial port failed: port=%s", self._options.name)
@@ -191,7 +202,7 @@ class PortLife:
         self.path = port.path
         self._counters.opens += 1
         self.last_error = ""
-        self._said_closed = False
+        self._said = Trouble.NONE
         log.info(
             "Serial port opened: port=%s device=%s %s",
             self._options.name,
@@ -212,10 +223,11 @@ class PortLife:
     def _thread_name(self) -> str:
         return f"serial {self._options.name}"
 
-    def _say_closed(self, what: str, err: Exception) -> None:
+    def _say(self, trouble: Trouble, what: str, err: Exception) -> None:
+        """Log what keeps the port closed, once: until it is open, or something else does."""
         self.last_error = str(err)
-        if not self._said_closed:
-            self._said_closed = True
+        if self._said is not trouble:
+            self._said = trouble
             log.warning("%s: port=%s reason=%s", what, self._options.name, err)
 
     async def _pause(self, delay_ns: int) -> bool:

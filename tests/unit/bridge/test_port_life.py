@@ -60,6 +60,31 @@ def test_a_device_that_is_lost_again_and_again_is_back_within_the_same_bound() -
     assert pauses[-1] == limits.PORT_POLL_NS
 
 
+def test_why_a_port_is_closed_is_said_again_only_when_it_is_something_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(line_port())
+    absent, held = FileNotFoundError(2, "not there"), OSError(16, "another has it")
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.line.unplug()
+        await world.until(lambda: world.line.closes == 1)
+        for number, refusal in enumerate((absent, absent, held, held, absent), 1):
+            world.line.refusal = refusal
+            await world.until(lambda: world.clock.pending() == 1)
+            world.clock.advance(world.clock.due_in_ns() or 0)
+            await world.until(lambda wanted=number: world.runner.status().open_failures == wanted)
+
+    run(world, story)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Serial port lost: port=scale reason=the other end hung up",
+        "Serial port cannot be opened: port=scale reason=[Errno 16] another has it",
+        "Serial port cannot be opened: port=scale reason=[Errno 2] not there",
+    ]
+
+
 def test_a_device_that_is_plugged_in_ends_the_pause() -> None:
     world = World(line_port())
     world.line.refusal = FileNotFoundError(2, "not there")
