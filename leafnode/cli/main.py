@@ -45,10 +45,14 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
         from leafnode.cli.store.command import run
 
         return run(words[1:], program)
-    if words[:1] in (["port"], ["ports"]) and program != NATS_SERVER:
-        from leafnode.cli.ports.command import run as run_ports
+    if words[:1] == ["port"] and program != NATS_SERVER:
+        from leafnode.cli.ports.command import run as run_port
 
-        return run_ports(words, program)
+        return run_port(words[1:], program)
+    if words[:1] == ["ports"] and program != NATS_SERVER:
+        from leafnode.cli.ports.listing import run as run_ports
+
+        return run_ports(words[1:], program)
     try:
         flags = parse_flags(words)
         if flags.help:

@@ -15,9 +15,12 @@ from leafnode.bridge.sysfs import Machine
 from leafnode.cli.ports import place, radios
 from leafnode.cli.ports.client import Client
 from leafnode.cli.ports.holders import Holders
+from leafnode.cli.ports.running import run_command
 from leafnode.cli.store import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leafnode.bridge.sysfs import Tty
     from leafnode.cli.ports.holders import Holder
 
@@ -39,6 +42,11 @@ def ports(*, json_: bool, **where: str | None) -> None:
         shown.say(as_table(rows))
     else:
         shown.say("no serial port has a device behind it")
+
+
+def run(argv: Sequence[str], program: str) -> int:
+    """List the ports and return the exit status."""
+    return run_command(ports, argv, f"{program} ports")
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:

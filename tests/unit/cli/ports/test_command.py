@@ -8,7 +8,7 @@ import click
 import pytest
 
 from leafnode.cli.main import main
-from leafnode.cli.ports.command import commands, run
+from leafnode.cli.ports.command import commands
 from leafnode.cli.ports.listing import ports
 
 ROOT = Path(__file__).parents[4]
@@ -63,7 +63,7 @@ def test_an_error_is_one_line_with_status_1(
 ) -> None:
     monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:1")
 
-    assert run(words, "leafnode") == 1
+    assert main(words, called="leafnode") == 1
 
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -72,7 +72,7 @@ def test_an_error_is_one_line_with_status_1(
 
 
 def test_no_command_is_answered_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["port"], "leafnode") == 1
+    assert main(["port"], called="leafnode") == 1
     assert capsys.readouterr().err.startswith("Usage: leafnode port")
 
 
@@ -84,5 +84,5 @@ def test_an_interrupt_leaves_no_traceback(
 
     monkeypatch.setattr("leafnode.cli.ports.listing.Holders", interrupted)
 
-    assert run(["ports"], "leafnode") == 1
+    assert main(["ports"], called="leafnode") == 1
     assert capsys.readouterr().err.strip().endswith("interrupted")
