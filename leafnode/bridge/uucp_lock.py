@@ -7,6 +7,7 @@ Knows the files; not ports. Who ignores them is kept out by the kernel's locks. 
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from leafnode.bridge import port_bounds
 from leafnode.errors import LeafnodeError
 
 DIRECTORY: Final = Path("/var/lock")
+_guard: Final = threading.Lock()
+_ours: Final[dict[Path, LockFile]] = {}  # of this process: a number of our own may be an old one's
 _COMM_CHARS: Final = 15  # of a program's name that the kernel keeps
 
 
@@ -33,9 +36,13 @@ class LockFile:
         self._path = path
 
     def release(self) -> None:
-        """Remove it if it is still ours."""
-        if holder(self._path) == os.getpid():
-            self._path.unlink(missing_ok=True)
+        """Remove it if it is still ours. A second time it does nothing."""
+        with _guard:
+            if _ours.get(self._path) is not self:
+                return
+            if holder(self._path) == os.getpid():
+                self._path.unlink(missing_ok=True)
+            del _ours[self._path]
 
 
 def path_of(device: str, directory: Path) -> Path:
@@ -49,11 +56,22 @@ def take(device: str, directory: Path = DIRECTORY) -> LockFile | None:
     Raises HeldError while a process that lives holds it.
     """
     path = path_of(device, directory)
+    with _guard:
+        if path in _ours:
+            raise HeldError(path, os.getpid())
+        if _lay(path):
+            lock = _ours[path] = LockFile(path)
+            return lock
+    return None
+
+
+def _lay(path: Path) -> bool:
+    """Write the file; False where the directory is not ours. Raises HeldError."""
     mine = os.getpid()
     pid = holder(path)
     if pid and pid != mine and is_alive(pid) and _may_be_its(path, pid):
         raise HeldError(path, pid)
-    fresh = directory / f"LTMP.leafnode.{mine}.{path.name}"
+    fresh = path.parent / f"LTMP.leafnode.{mine}.{path.name}"
     try:
         fresh.unlink(missing_ok=True)
         with fresh.open("xb") as file:
@@ -67,11 +85,11 @@ def take(device: str, directory: Path = DIRECTORY) -> LockFile | None:
     except FileExistsError:
         raise HeldError(path, holder(path)) from None
     except OSError:  # no such directory, read-only, not ours: the kernel's locks do it alone
-        return None
+        return False
     finally:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-    return LockFile(path)
+    return True
 
 
 def holder(path: Path) -> int:

@@ -61,7 +61,7 @@ class TtyPort:
         try:
             self._claim()
         except BaseException:
-            self._serial.close()
+            self.close()
             raise
         self.is_low_latency = options.low_latency and self._make_fast()
 

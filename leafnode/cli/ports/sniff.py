@@ -28,17 +28,17 @@ _TEXTS: Final = (
     (
         re.compile(rb"(S|SI|T|TA) [SDI+-] .*[0-9] ?[a-zA-Z]*"),
         "a scale (SICS)",
-        "framing: line, codec: text",
+        "preset: sics",
     ),
     (
         re.compile(rb"\s*[-+.0-9eE]+(\s*[,;]\s*[-+.0-9eE]+)+\s*"),
         "lines of numbers",
-        "framing: line, codec: csv",
+        "",
     ),
     (
         re.compile(rb".*[A-Za-z_]\w*\s*[=:]\s*[-+]?[0-9].*"),
         "lines of name and value",
-        "framing: line, codec: text",
+        "framing: line, codec: keyvalue",
     ),
 )
 
@@ -108,8 +108,18 @@ def _kind_of(rows: list[bytes]) -> tuple[str, str]:
         return "lines of JSON", "framing: line, codec: json"
     for pattern, what, options in _TEXTS:
         if rows and all(map(pattern.fullmatch, rows)):
-            return what, options
+            return what, options or _columns(rows[0])
     return "lines of text", "framing: line, codec: text"
+
+
+def _columns(row: bytes) -> str:
+    """Return the options for lines of columns, with names that say nothing yet."""
+    separator = ";" if b";" in row else ","
+    count = row.count(separator.encode()) + 1
+    names = ", ".join(f"column{number}" for number in range(1, count + 1))
+    if separator == ",":
+        return f"framing: line, codec: csv, fields: [{names}]"
+    return f'framing: line, codec {{ type: csv, separator: ";", fields: [{names}] }}'
 
 
 def _is_json(row: bytes) -> bool:
@@ -207,13 +217,17 @@ def _crc_modbus(data: bytes) -> int:
 
 
 _FRAMES: Final[tuple[tuple[str, str, Callable[[bytes], int]], ...]] = (
-    ("NMEA 0183", "framing: line, codec: nmea", _nmea),
+    ("NMEA 0183", "preset: nmea", _nmea),
     ("particles, PMS5003 or alike", "preset: pms5003", _pms),
     ("particles, SDS011", "preset: sds011", _sds011),
     ("carbon dioxide, MH-Z19", "preset: mhz19", _mhz19),
     ("VE.Direct", "preset: vedirect", _vedirect),
     ("smart meter, DSMR P1", "preset: dsmr", _dsmr),
     ("scale, Toledo continuous", "preset: toledo", _toledo),
-    ("Modbus RTU, somebody else polls", "codec: raw", _modbus),
+    (
+        "Modbus RTU, somebody else polls",
+        "framing: idle, check: crc16_modbus, codec: raw",
+        _modbus,
+    ),
     ("this project's device link", "framing: link", _link),
 )

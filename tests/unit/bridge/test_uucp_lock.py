@@ -84,6 +84,32 @@ def test_without_a_directory_the_kernels_locks_do_it_alone(tmp_path: Path) -> No
     assert take(DEVICE, tmp_path / "nothing") is None
 
 
+def test_a_second_name_of_a_port_of_ours_is_refused_and_takes_nothing_away(tmp_path: Path) -> None:
+    lock = take(DEVICE, tmp_path)
+    assert lock is not None
+
+    with pytest.raises(HeldError, match=f"process {os.getpid()} has it"):
+        take(DEVICE, tmp_path)
+
+    assert (tmp_path / "LCK..ttyUSB0").exists()
+    lock.release()
+    again = take(DEVICE, tmp_path)
+    lock.release()  # it is not its any more
+    assert again is not None
+    assert (tmp_path / "LCK..ttyUSB0").exists()
+    again.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_with_our_number_that_is_not_ours_is_an_old_one(tmp_path: Path) -> None:
+    (tmp_path / "LCK..ttyUSB0").write_bytes(b"%10d\n" % os.getpid())
+
+    lock = take(DEVICE, tmp_path)
+
+    assert lock is not None
+    lock.release()
+
+
 def test_another_ones_file_is_not_removed(tmp_path: Path) -> None:
     lock = take(DEVICE, tmp_path)
     assert lock is not None

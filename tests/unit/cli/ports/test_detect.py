@@ -77,7 +77,7 @@ def test_a_silent_device_is_asked_every_question_at_every_speed() -> None:
 def test_what_was_found_is_an_entry_of_a_port() -> None:
     found, _ = search((9600,), Device(9600).listen, active=False, tell=quiet)
 
-    assert "baud: 9600, framing: line, codec: nmea" in as_words(found, 1, active=False)
+    assert "baud: 9600, preset: nmea" in as_words(found, 1, active=False)
     assert as_words([], 0, active=False).endswith("a device that must be asked needs --active")
     assert as_words([], 0, active=True) == "nothing was heard"
     assert as_words([], 7, active=True).startswith(
@@ -115,7 +115,7 @@ def test_a_real_terminal_is_opened_set_and_left_as_it_was(
     [guess] = json.loads(text)
     assert (guess["what"], guess["entry"]) == (
         "NMEA 0183",
-        "baud: 9600, framing: line, codec: nmea",
+        "baud: 9600, preset: nmea",
     )
 
 

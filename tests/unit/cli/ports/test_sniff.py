@@ -56,7 +56,7 @@ def link() -> bytes:
 @pytest.mark.parametrize(
     ("data", "what", "options"),
     [
-        (NMEA * 2, "NMEA 0183", "framing: line, codec: nmea"),
+        (NMEA * 2, "NMEA 0183", "preset: nmea"),
         (with_sum16(PMS5003[:30]), "particles, PMS5003 or alike", "preset: pms5003"),
         (SDS011, "particles, SDS011", "preset: sds011"),
         (MHZ19[:8] + bytes([-sum(MHZ19[1:8]) & 0xFF]), "carbon dioxide, MH-Z19", "preset: mhz19"),
@@ -64,7 +64,7 @@ def link() -> bytes:
         (dsmr(), "smart meter, DSMR P1", "preset: dsmr"),
         (b"\x022 0 00123000000\r" * 3, "scale, Toledo continuous", "preset: toledo"),
         (with_modbus_crc(bytes([1, 3, 4, 0, 1, 2, 3])) * 2, "Modbus RTU, somebody else polls",
-         "codec: raw"),
+         "framing: idle, check: crc16_modbus, codec: raw"),
         (link(), "this project's device link", "framing: link"),
     ],
 )  # fmt: skip
@@ -101,6 +101,20 @@ def test_lines_say_what_they_are(row: bytes, what: str) -> None:
 
     assert guess is not None
     assert (guess.what, guess.line, guess.count, guess.sample) == (what, "8N1", 5, row)
+
+
+@pytest.mark.parametrize(
+    ("row", "options"),
+    [
+        (b"21.5,40,1013", "framing: line, codec: csv, fields: [column1, column2, column3]"),
+        (b"1;2", 'framing: line, codec { type: csv, separator: ";", fields: [column1, column2] }'),
+    ],
+)
+def test_columns_are_counted(row: bytes, options: str) -> None:
+    guess = judge(9600, (row + b"\r\n") * 5)
+
+    assert guess is not None
+    assert guess.options == options
 
 
 @pytest.mark.parametrize(("line", "ones"), [("7E1", 0), ("7O1", 1)])
