@@ -181,3 +181,10 @@ def test_a_place_is_a_host_a_port_and_what_is_asked_for() -> None:
 
     assert (place.host, place.port, place.target, place.is_https) == ("::1", 443, "/a?b=c", True)
     assert ("Host", "[::1]") in place.headers
+
+
+def test_a_place_shows_no_password() -> None:
+    place = Place.of("https://user:secret@host/")
+
+    assert dict(place.headers)["Authorization"] == "Basic dXNlcjpzZWNyZXQ="
+    assert "Authorization" not in repr(place)
