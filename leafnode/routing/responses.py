@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leafnode.routing.permissions import ResponseRule
 
 
+_EXPIRED_AT_ONCE: Final = 16
 _ENTRY_BYTES: Final = 290  # beside the characters of a subject (measured)
 
 
@@ -48,8 +49,7 @@ class OpenReplies:
         self.held_bytes += _ENTRY_BYTES + len(reply)
         self._open[reply] = (now_ns, 0)
         while len(self._open) > OPEN_REPLIES_MAX or self.held_bytes > OPEN_REPLIES_BYTES_MAX:
-            self._forget(next(iter(self._open)))
-            self.dropped += 1
+            self.dropped += not self._is_expired(self._forget_oldest(), now_ns)
 
     def holds(self, subject: bytes) -> bool:
         """Say whether an answer is awaited there, without counting one."""
@@ -80,11 +80,18 @@ class OpenReplies:
     def _is_expired(self, received_ns: int, now_ns: int) -> bool:
         return 0 < self.rule.expires_ns < now_ns - received_ns
 
+    def _forget_oldest(self) -> int:
+        """Return when it was received."""
+        reply, (received_ns, _) = next(iter(self._open.items()))
+        self._forget(reply)
+        return received_ns
+
     def _forget_expired(self, now_ns: int) -> None:
-        expired = []
-        for reply, (received_ns, _) in self._open.items():
+        """Forget a few: more than come, and no more than a delivery has the time for."""
+        for _ in range(_EXPIRED_AT_ONCE):
+            if not self._open:
+                return
+            received_ns, _ = next(iter(self._open.values()))
             if not self._is_expired(received_ns, now_ns):
-                break
-            expired.append(reply)
-        for reply in expired:
-            self._forget(reply)
+                return
+            self._forget_oldest()

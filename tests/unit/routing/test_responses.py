@@ -1,5 +1,7 @@
 """leafnode.routing.responses: who was asked may answer, so often and so long."""
 
+from itertools import pairwise
+
 from leafnode import limits
 from leafnode.routing.permissions import Permissions, ResponseRule, Rules
 from leafnode.routing.responses import OpenReplies
@@ -60,6 +62,37 @@ def test_expired_ones_make_room_by_themselves() -> None:
 
     assert len(replies) == 1
     assert replies.dropped == 0
+
+
+def test_many_that_expired_together_are_forgotten_a_few_at_a_time_and_hold_no_longer() -> None:
+    time = Time()
+    replies = OpenReplies(ResponseRule(1, 10), time)
+    for number in range(limits.OPEN_REPLIES_MAX):
+        replies.add(b"%d" % number)
+    time.now_ns = 11
+
+    left = []
+    while len(replies) > len(left) + 1:
+        replies.add(b"new.%d" % len(left))
+        left.append(len(replies))
+
+    steps = [before - after for before, after in pairwise([limits.OPEN_REPLIES_MAX, *left])]
+    assert 0 < max(steps) < 32
+    assert not replies.take(b"%d" % (limits.OPEN_REPLIES_MAX - 1))
+    assert all(replies.take(b"new.%d" % number) for number in range(len(left)))
+    assert replies.dropped == replies.held_bytes == 0
+
+
+def test_what_expired_and_makes_room_for_a_long_one_is_not_counted_as_dropped() -> None:
+    time = Time()
+    replies = OpenReplies(ResponseRule(1, 10), time)
+    while replies.dropped == 0:
+        replies.add(b"%d" % len(replies))
+    time.now_ns = 11
+
+    replies.add(b"r" * (limits.OPEN_REPLIES_BYTES_MAX // 2))
+
+    assert replies.dropped == 1
 
 
 def test_the_oldest_makes_room_beyond_the_bound() -> None:
