@@ -95,10 +95,10 @@ def collides(one: bytes, other: bytes) -> bool:
     return len(left) == len(right)
 
 
-def intersection(one: bytes, other: bytes) -> bytes | None:
-    """Return the pattern of the subjects that both patterns stand for; None: there are none."""
-    left = one.split(b".")
-    right = other.split(b".")
+def intersection(left: list[bytes], right: list[bytes]) -> bytes | None:
+    """Return the pattern of the subjects that both patterns stand for, each given by its tokens;
+    None: there are none.
+    """
     common: list[bytes] = []
     for index, (a, b) in enumerate(zip(left, right, strict=False)):
         if a == b">":

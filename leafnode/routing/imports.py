@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TURN_WORK
+from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, TURN_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import untokenize
 from leafnode.routing.subscription import Shadow, Subscription
@@ -47,6 +47,7 @@ class StreamImport:
 
     __slots__ = (
         "_back",
+        "_local_tokens",
         "allow_trace",
         "exporter",
         "is_over",
@@ -86,10 +87,13 @@ class StreamImport:
             self.local = local
         else:
             self.show = _same
+        self._local_tokens = self.local.split(b".")
 
-    def shadow_of(self, subject: bytes) -> bytes | None:
-        """Return the exporter's subjects that a local pattern gets through this import."""
-        common = intersection(subject, self.local)
+    def shadow_of(self, tokens: list[bytes]) -> bytes | None:
+        """Return the exporter's subjects that the local pattern with these tokens gets through this
+        import.
+        """
+        common = intersection(tokens, self._local_tokens)
         if common is None:
             return None
         if common == self.local:
@@ -163,7 +167,7 @@ class StreamImports:
         for one in self._imports:
             shadow = one.shadows.pop(sub, None)
             if shadow is not None:
-                outbox.work_left -= SHADOW_WORK
+                outbox.work_left -= _work(shadow.subject)
                 one.exporter.remove(shadow)
 
     def _overlap(self, sub: Subscription, imports: list[StreamImport]) -> None:
@@ -171,11 +175,12 @@ class StreamImports:
             return
         outbox = self._account.system.outbox
         outbox.work_left -= OVERLAP_WORK * len(imports)
+        tokens = sub.subject.split(b".")  # once: a subject may have thousands
         for one in imports:
-            subject = one.shadow_of(sub.subject)
+            subject = one.shadow_of(tokens)
             if subject is None or sub in one.shadows or one.is_over:
                 continue
-            outbox.work_left -= SHADOW_WORK
+            outbox.work_left -= _work(subject)
             shadow = Subscription(
                 sub.peer, subject, sid=sub.sid, queue=sub.queue, handler=sub.handler
             )
@@ -203,6 +208,11 @@ class StreamImports:
                 return
 
 
+def _work(subject: bytes) -> int:
+    """Return what a shadow that comes or goes is worth: each token of a long one is a node."""
+    return max(SHADOW_WORK, TOKEN_WORK * subject.count(b"."))
+
+
 def _casts(sub: Subscription) -> bool:
     """Say whether a subscription has shadows: imports do not chain."""
     return sub.shadow is None and sub.relay is None
@@ -213,7 +223,7 @@ def _leftovers(imports: Iterable[StreamImport]) -> Iterator[None]:
     for one in imports:
         while one.shadows:
             _, shadow = one.shadows.popitem()
-            one.exporter.system.outbox.work_left -= SHADOW_WORK
+            one.exporter.system.outbox.work_left -= _work(shadow.subject)
             one.exporter.take_out(shadow)
             yield
 

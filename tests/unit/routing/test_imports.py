@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leafnode.limits import SHADOW_WORK, TURN_WORK
+from leafnode.limits import SHADOW_WORK, TOKEN_WORK, TURN_WORK
 from leafnode.protocol.transform import Transform
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImports
@@ -58,7 +58,9 @@ class World:
 def test_a_subscription_gets_what_it_and_the_import_have_in_common(
     source: bytes, local: bytes, subject: bytes, shadow: bytes | None
 ) -> None:
-    assert stream_import(Account("E", outbox()), source, local).shadow_of(subject) == shadow
+    tokens = subject.split(b".")
+
+    assert stream_import(Account("E", outbox()), source, local).shadow_of(tokens) == shadow
 
 
 def test_a_message_arrives_under_the_importer_s_subject_and_only_there() -> None:
@@ -269,6 +271,32 @@ def test_each_shadow_is_work_of_who_subscribes_and_unsubscribes() -> None:
 
     assert before - between >= count * SHADOW_WORK
     assert between - outbox.work_left >= count * SHADOW_WORK
+
+
+class _Counted(bytes):
+    """A subject that counts how often it is taken apart."""
+
+    splits = 0
+
+    def split(self, *args: object) -> list[bytes]:
+        _Counted.splits += 1
+        return super().split(*args)  # type: ignore[arg-type]
+
+
+def test_a_long_subject_is_taken_apart_once_and_its_shadow_is_work_by_its_tokens() -> None:
+    count, tokens = 50, 1000
+    world = World((b"a.>", b"a.>"), *((b"e%d.*" % n, b"e%d.*" % n) for n in range(count)))
+    outbox = world.importer.system.outbox
+    _Counted.splits = 0
+
+    before = outbox.work_left
+    sub = world.subscriber.subscribe(_Counted(b"a" + b".a" * tokens), b"1")
+    between = outbox.work_left
+    world.importer.remove(sub)
+
+    assert _Counted.splits <= 4, "not for each import"
+    assert before - between >= TOKEN_WORK * tokens
+    assert between - outbox.work_left >= TOKEN_WORK * tokens
 
 
 def test_a_shadow_is_interest_of_the_exporter_s_account() -> None:
