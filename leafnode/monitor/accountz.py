@@ -40,6 +40,7 @@ def accountz(views: Views, clock: Clock, options: AccountzOptions) -> Steps[dict
 
 
 def _detail(account: AccountView, claim: Mapping[str, object]) -> dict[str, object]:
+    made_of = account.made_of()
     answer: dict[str, object] = {
         "account_name": account.name,
         "update_time": format_time(account.updated_ns),
@@ -48,16 +49,16 @@ def _detail(account: AccountView, claim: Mapping[str, object]) -> dict[str, obje
         answer["is_system"] = True
     answer |= {
         "expired": account.expired,
-        "complete": account.complete,
+        "complete": account.complete(),
         "jetstream_enabled": account.jetstream,
         "leafnode_connections": account.leafs,
         "client_connections": account.clients,
         "subscriptions": account.sublist.count,
     }
     optional: dict[str, object] = {
-        "mappings": account.mappings,
-        "exports": account.exports,
-        "imports": account.imports,
+        "mappings": made_of.mappings,
+        "exports": made_of.exports,
+        "imports": made_of.imports,
         "jwt": account.jwt,
         "issuer_key": account.issuer_key,
         "name_tag": account.name_tag or account.name,

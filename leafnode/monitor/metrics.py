@@ -215,7 +215,7 @@ def _account(out: Exposition, account: AccountView) -> None:
         "subscriptions": account.sublist.count,
         "is_system": account.is_system,
         "expired": account.expired,
-        "complete": account.complete,
+        "complete": account.complete(),
         "jetstream_enabled": account.jetstream,
     }
     values |= {f"limit_{name}": account.limits.get(name, 0) for name in _LIMITS}

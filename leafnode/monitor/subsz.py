@@ -63,6 +63,7 @@ def stats(sublists: Iterable[SublistView]) -> dict[str, object]:
     views = list(sublists)
     matches_ = sum(view.matches for view in views)
     cached = sum(view.cached for view in views)
+    fanouts = [view.fanout() for view in views]
     return {
         "num_subscriptions": sum(view.count for view in views),
         "num_cache": cached,
@@ -70,8 +71,8 @@ def stats(sublists: Iterable[SublistView]) -> dict[str, object]:
         "num_removes": sum(view.removes for view in views),
         "num_matches": matches_,
         "cache_hit_rate": number(sum(view.hits for view in views) / matches_) if matches_ else 0,
-        "max_fanout": max((view.fanout_max for view in views), default=0),
-        "avg_fanout": number(sum(view.fanout_total for view in views) / cached) if cached else 0,
+        "max_fanout": max((most for most, _ in fanouts), default=0),
+        "avg_fanout": number(sum(total for _, total in fanouts) / cached) if cached else 0,
     }
 
 

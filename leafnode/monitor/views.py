@@ -228,7 +228,9 @@ class Connection(Protocol):
 
 
 class SublistView(msgspec.Struct, frozen=True):
-    """The subscriptions of one account as numbers. `fanout` is of the results in the cache."""
+    """The subscriptions of one account as numbers. `fanout` gives, of the results in the cache, the
+    most receivers that one has, and those of all.
+    """
 
     count: int = 0
     cached: int = 0
@@ -236,19 +238,28 @@ class SublistView(msgspec.Struct, frozen=True):
     removes: int = 0
     matches: int = 0
     hits: int = 0
-    fanout_max: int = 0
-    fanout_total: int = 0
+    fanout: Callable[[], tuple[int, int]] = lambda: (0, 0)
+
+
+class AccountParts(msgspec.Struct, frozen=True):
+    """What an account is made of, as nats-server shows it."""
+
+    mappings: dict[str, Any] = msgspec.field(default_factory=dict)
+    exports: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    imports: list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
 class AccountView(msgspec.Struct, frozen=True):
-    """One account at one moment. `exports` to `responses` are as nats-server shows them."""
+    """One account at one moment. What takes long where it has much is read when it is asked for:
+    its counters are in each `$SYS` message of a connection.
+    """
 
     name: str
     name_tag: str = ""  # empty: as the name
     is_system: bool = False
     jetstream: bool = False
     expired: bool = False
-    complete: bool = True
+    complete: Callable[[], bool] = lambda: True
     updated_ns: int = 0  # wall time
     clients: int = 0
     leafs: int = 0
@@ -256,9 +267,7 @@ class AccountView(msgspec.Struct, frozen=True):
     traffic: Traffic = msgspec.field(default_factory=Traffic)  # of everybody in it
     leaf_traffic: Traffic = msgspec.field(default_factory=Traffic)
     sublist: SublistView = SublistView()
-    mappings: dict[str, Any] = msgspec.field(default_factory=dict)
-    exports: list[dict[str, Any]] = msgspec.field(default_factory=list)
-    imports: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    made_of: Callable[[], AccountParts] = AccountParts
     jwt: str = ""
     issuer_key: str = ""
     tags: tuple[str, ...] = ()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from leafnode.config.account_options import AccountOptions
 from leafnode.metrics import Traffic
 from leafnode.monitor import account_parts
-from leafnode.monitor.views import AccountView, SublistView
+from leafnode.monitor.views import AccountParts, AccountView, SublistView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,26 +29,19 @@ def account_view(server: Server, name: str, links: Sequence[Link]) -> AccountVie
     if account is None:
         return None
     sublist = account.sublist
-    fanout_max, fanout_total = sublist.fanout()
     links = [link for link in links if link.peer.account is account]
     leaf_traffic = Traffic()
     for link in links:
         leaf_traffic.add(link.peer.traffic)
     jetstream = server.features.jetstream
     system = server.features.system
-    options = server.account_set.in_force(name)
-    system_name = server.account_set.system_name
-    is_system = name == system_name
-    offered = account_parts.server_exports(jetstream=jetstream is not None) if is_system else []
+    options = server.account_set.options.get(name) or AccountOptions(name)
     return AccountView(
         name=name,
         name_tag=options.name_tag,
         tags=options.tags,
-        is_system=is_system,
-        exports=account_parts.exports(options) + offered,
-        imports=account_parts.imports(options, server.account_set.service_export)
-        + account_parts.server_imports(name, system_name, jetstream=jetstream is not None),
-        mappings=account_parts.mappings(options),
+        is_system=name == server.account_set.system_name,
+        made_of=partial(_made_of, server, name),
         slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
         jetstream=jetstream is not None and account.name in jetstream.by_account,
         clients=len(account.clients),
@@ -61,11 +55,27 @@ def account_view(server: Server, name: str, links: Sequence[Link]) -> AccountVie
             removes=sublist.removes,
             matches=sublist.hits + sublist.misses,
             hits=sublist.hits,
-            fanout_max=fanout_max,
-            fanout_total=fanout_total,
+            fanout=sublist.fanout,
         ),
         **_signed(server, name),
     )
+
+
+def _made_of(server: Server, name: str) -> AccountParts:
+    options, system_name = server.account_set.in_force(name), server.account_set.system_name
+    jetstream = server.features.jetstream is not None
+    offered = account_parts.server_exports(jetstream=jetstream) if name == system_name else []
+    return AccountParts(
+        mappings=account_parts.mappings(options),
+        exports=account_parts.exports(options) + offered,
+        imports=account_parts.imports(options, server.account_set.service_export)
+        + account_parts.server_imports(name, system_name, jetstream=jetstream),
+    )
+
+
+def _is_complete(server: Server, name: str) -> bool:
+    """Say whether all that the JWT imports is there."""
+    return server.account_set.in_force(name) == server.account_set.options.get(name)
 
 
 def _signed(server: Server, name: str) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def _signed(server: Server, name: str) -> dict[str, Any]:
         "limits": structs.asdict(account.claims.nats.limits),
         "issuer_key": account.claims.iss,
         "expired": account.expired or account.removed,
-        "complete": server.account_set.in_force(name) == server.account_set.options.get(name),
+        "complete": partial(_is_complete, server, name),
         "updated_ns": account.updated_ns,
         "revoked_users": account.claims.nats.revocations,
     }

@@ -136,7 +136,7 @@ def closed(cid: int, reason: str = "Client Closed", **changes: Any) -> ClosedCon
 
 
 def account(name: str, **changes: Any) -> AccountView:
-    numbers = SublistView(2, 4, 3, 1, 10, 5, 2, 6)
+    numbers = SublistView(2, 4, 3, 1, 10, 5, lambda: (2, 6))
     values: dict[str, Any] = {"clients": 2, "leafs": 1, "sublist": numbers}
     return AccountView(name, **(values | changes))
 

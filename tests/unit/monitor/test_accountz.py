@@ -11,6 +11,7 @@ from leafnode.monitor.accountz import accountz, accstatz
 from leafnode.monitor.options import AccountzOptions, AccstatzOptions
 from leafnode.monitor.query import BadQuery
 from leafnode.monitor.steps import at_once, finish
+from leafnode.monitor.views import AccountParts
 from tests.sim.clock import WALL_START_NS, FakeClock
 from tests.sim.monitor import account, views
 
@@ -65,10 +66,13 @@ def test_an_account_is_shown_as_nats_server_shows_it() -> None:
 
 
 def test_what_an_account_is_made_of_is_shown_where_there_is_any() -> None:
-    shown = one(
-        is_system=True,
+    made_of = AccountParts(
         mappings={"a": [{"subject": "b", "weight": 100}]},
         exports=[{"subject": "s", "type": "stream"}],
+    )
+    shown = one(
+        is_system=True,
+        made_of=lambda: made_of,
         issuer_key="OKEY",
         tags=("eu",),
     )

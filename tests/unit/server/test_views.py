@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import bcrypt
 import pytest
 
 from leafnode.auth.identity import ConnectionType, LoginRefused, PeerFacts
 from leafnode.clock import SystemClock
-from leafnode.config.account_options import AccountOptions
+from leafnode.config.account_options import AccountOptions, ServiceExport
 from leafnode.config.listener_options import Websocket, WebsocketAuthorization
 from leafnode.config.options import HostPort, Options
 from leafnode.limits import BCRYPT_THREADS_MAX
+from leafnode.monitor.accountz import accountz, accstatz
+from leafnode.monitor.options import AccountzOptions, AccstatzOptions
 from leafnode.monitor.steps import COUNTS_PER_TURN, finish
 from leafnode.protocol.info import Connect
+from leafnode.routing.sublist import Sublist
+from leafnode.server.accounts import Accounts
 from leafnode.server.server import Seams, Server
 from leafnode.server.views import views_of
 from leafnode.server.websocket_port import bind_websocket
@@ -34,6 +39,27 @@ async def test_the_counters_of_many_accounts_take_several_turns() -> None:
 
     assert len(list(views.counters())) == 2
     assert finish(views.counters()).in_msgs == 7
+
+
+async def test_counters_of_an_account_are_read_without_what_it_is_made_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = AccountOptions("A", service_exports=(ServiceExport("s"),))
+    chance, clock = random.Random(1), SystemClock()
+    server = Server(Options(accounts=(account,)), Seams(clock, chance, chance.randbytes))
+    views = views_of(server, HostPort("", 0))
+    asked: list[str] = []
+    monkeypatch.setattr(Accounts, "in_force", lambda _, name: asked.append(name) or account)
+    monkeypatch.setattr(Sublist, "fanout", lambda _: asked.append("fanout") or (0, 0))
+
+    finish(accstatz(views, clock, AccstatzOptions(include_unused=True)))
+    assert asked == []
+
+    answer: Any = finish(accountz(views, clock, AccountzOptions(account="A")))
+    detail = answer["account_detail"]
+    assert [one["subject"] for one in detail["exports"]] == ["s"]
+    assert detail["complete"] is True
+    assert set(asked) == {"A", "fanout"}
 
 
 async def test_a_server_without_jetstream_has_nothing_to_count_there() -> None:
