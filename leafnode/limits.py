@@ -469,6 +469,7 @@ SYSLOG_CONNECT_NS: Final = 2 * NS_PER_S
 
 # --- the trace of the protocol in the log (-V)
 TRACED_BYTES_MAX: Final = 256  # shown of one payload or one line that the server wrote
+TRACED_READ_BYTES: Final = 4 * KIB  # handled in one turn where all is logged; 6 ms of short PUBs
 
 # --- monitoring
 MAX_CLOSED_CLIENTS: Final = 10_000  # nats-server DEFAULT_MAX_CLOSED_CLIENTS

@@ -28,7 +28,7 @@ from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
 from leafnode.clients.outbound import new_outbound
 from leafnode.errors import ProtocolError
-from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK
+from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK, TRACED_READ_BYTES
 from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import CHECKING, CLOSED, ClientSession, State
@@ -78,6 +78,7 @@ class ClientHandler:
         "_tls_first",
         "_trace",
         "_transport",
+        "_waiting",
         "peer",
     )
 
@@ -102,6 +103,7 @@ class ClientHandler:
         self._transport: Transport | None = None
         self._outbound: Outbound | None = None
         self._trace: Trace | None = None  # only where the configuration asks for it
+        self._waiting = b""  # the rest of a read that is traced
 
     # --- net.transport.Session
 
@@ -131,6 +133,9 @@ class ClientHandler:
     def received(self, data: bytes) -> None:
         if self._session.state is State.CLOSED:
             return
+        if self._trace is not None or self._waiting:
+            data = self._waiting + data
+            data, self._waiting = data[:TRACED_READ_BYTES], data[TRACED_READ_BYTES:]
         if data and not self._read(data):
             return
         self._work()
@@ -261,19 +266,20 @@ class ClientHandler:
     def _work(self) -> None:
         """Handle what was read, as far as it goes and as long as others need not wait."""
         session, lane, outbox = self._session, self._lane, self.peer.outbox
+        line: bytes | None = b""
         while session.state is not CHECKING and session.state is not CLOSED:
             try:
                 line = lane.next_line()
-                if line is None and not lane.starved:
+                if line is None and not (lane.starved or self._waiting):
                     return
                 if line is not None:
                     outbox.work_left -= CONTROL_LINE_WORK
                     self._do(session.take(line))
             except ProtocolError as error:
                 self.refuse(error)
-            if lane.starved or outbox.work_left <= 0:
+            if line is None or lane.starved or outbox.work_left <= 0:
                 break
-        if session.state is State.OPEN and self._transport is not None:
+        if session.state not in {CHECKING, CLOSED} and self._transport is not None:
             self._transport.yield_turn()
 
     def _do(self, op: Op) -> None:

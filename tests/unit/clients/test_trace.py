@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leafnode.clients.trace import TRACE, Piece, Tape, Trace
 from leafnode.config.options import Authorization, Options, User
-from leafnode.limits import READ_CHUNK_BYTES, TRACED_BYTES_MAX
+from leafnode.limits import READ_CHUNK_BYTES, TRACED_BYTES_MAX, TRACED_READ_BYTES
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
@@ -197,3 +197,33 @@ def test_no_bytes_raise(chunks: list[bytes], is_open: bool) -> None:
     for chunk in chunks:
         trace.read(chunk, is_open=is_open)
         trace.wrote([chunk])
+
+
+def test_a_long_read_is_logged_and_answered_in_several_turns_and_in_order(
+    traced: Callable[[], list[str]],
+) -> None:
+    world = ClientWorld(Options(trace=True))
+    client, other = world.client(), world.client()
+    client.says(b"SUB a 1\r\n")
+    traced()
+    each = b"PUB a 0\r\n\r\n"
+    count = 4 * TRACED_READ_BYTES // len(each)
+
+    client.end.write([each * count + b"PING\r\n"])
+    other.end.write([b"PING\r\n"])
+    world.settle()
+
+    arrows = [line for line in traced() if "<<- [P" in line]
+    before = next(number for number, line in enumerate(arrows) if "cid:2" in line)
+    assert before <= TRACED_READ_BYTES // len(each) + 1, "others have their turn in between"
+    assert len(arrows) == count + 2
+    assert client.raw.take() == b"MSG a 1 0\r\n\r\n" * count + b"PONG\r\n"
+
+
+def test_a_line_of_several_pieces_before_the_login_is_read_to_its_end() -> None:
+    options = Options(trace=True, max_control_line_bytes=4 * TRACED_READ_BYTES)
+    client = ClientWorld(options).client(connect=b"")
+    name = "n" * (TRACED_READ_BYTES // 2)
+    text = json.dumps({"verbose": False, "name": name, "lang": name, "version": name})
+
+    assert client.says(b"CONNECT %b\r\nPING\r\n" % text.encode()) == b"PONG\r\n"
