@@ -12,7 +12,7 @@ EXAMPLES ?= 2000
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test scenarios fmt lint types layers fw-test kill9 powercut bitflip failing model uplink-year bench suite suite-c package check clean
+.PHONY: help setup run demo test scenarios fmt lint types layers fw-test kill9 powercut bitflip failing model uplink-year links bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nat
 
 uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, simulated, nothing lost or doubled; hours
 	@$(BIN)/python -m tests.sim.uplink_year --seeds $(SEEDS) --seed $(SEED)
+
+links: $(VENV)/.dev ## an edge behind a radio link that breaks, ours and nats-server's; root, /dev/net/tun; an hour
+	@$(BIN)/python -m tests.faults.links --seed $(SEED)
 
 bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
 	@$(BIN)/python -m tests.bench.bench_server
