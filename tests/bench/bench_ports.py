@@ -1,6 +1,6 @@
 """Readings of many serial ports into a stream: how many a second, their CPU, how late they are.
 
-    python -m tests.bench.bench_serial --ports 24 --seconds 10
+    python -m tests.bench.bench_ports --ports 24 --seconds 10
 
 The sensors are pseudo-terminals, which know no speed. `paced`: each says ten lines a second; how
 late a line is counts from its writing until a consumer has it, which is after the COMMIT.
