@@ -41,19 +41,21 @@ class Bridge:
         *,
         max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES,
         open_serial: OpenSerial | None = None,
-        server_name: str = "",
     ) -> None:
-        """With `server_name` empty nobody's requests are answered."""
         opens = open_serial or Opener(clock)
         self._seams = BridgeSeams(account, clock, opens, nuid(random), max_payload_bytes)
         self._hotplug = Hotplug(self._came)
         self.account = account
-        self._control = PortControl(account, server_name, self) if server_name else None
+        self._control: PortControl | None = None
         self._whose = options.control
         self._random = random
         self._runners = {port: self._runner(port) for port in options.ports}
         self._running: dict[SerialPort, asyncio.Task[None]] = {}
         self._ports: asyncio.TaskGroup | None = None  # while it runs
+
+    def answer_requests(self, server_name: str) -> None:
+        """Let clients ask for ports, lend them and look on, as far as the options allow."""
+        self._control = PortControl(self.account, server_name, self)
 
     def _runner(self, port: SerialPort) -> PortRunner:
         return PortRunner(port, self._seams, inbox=f"_INBOX.{nuid(self._random)}".encode())

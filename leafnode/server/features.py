@@ -236,8 +236,8 @@ def start_bridge(server: Server) -> None:
         server.clock,
         server.random,
         max_payload_bytes=server.options.max_payload_bytes,
-        server_name=server.name,
     )
+    bridge.answer_requests(server.name)
     server.features.bridge = bridge
     server.features.serial = server.begin(bridge.run(), name="serial")
     log.info("Serial bridge is on: ports=%s", ", ".join(port.name for port in options.ports))
