@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CLIENT_CLOSED: Final = "Client Closed"
 PROTOCOL_VIOLATION: Final = "Protocol Violation"
+ACCOUNT_FULL: Final = "Maximum Account Connections Exceeded"
 
 CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AuthenticationTimeout: "Authentication Timeout",
@@ -39,7 +40,7 @@ CLOSED_STATES: Final[dict[type[ProtocolError], str]] = {
     errors.AccountAuthenticationExpired: "Authentication Expired",
     errors.UserAuthenticationRevoked: "Credentials Revoked",
     errors.InvalidClientProtocol: "Bad Client Protocol Version",
-    errors.MaxAccountConnectionsExceeded: "Maximum Account Connections Exceeded",
+    errors.MaxAccountConnectionsExceeded: ACCOUNT_FULL,
     errors.MaxConnectionsExceeded: "Maximum Connections Exceeded",
     errors.ConnectionThrottled: "Maximum Connections Exceeded",
     errors.MaxControlLine: "Maximum Control Line Exceeded",
@@ -167,7 +168,8 @@ def connection_facts(
     """
     now_ns = clock.monotonic_ns()
     active_ns, active_wall_ns = peer.active
-    identity = login.identity
+    identity, outside = login.identity, login.outside
+    known = identity or outside
     connect = session.connect if login.claimed is DEFAULT_CONNECT else login.claimed
     user = identity.user if identity is not None else ""
     ip, _, port = address.rpartition(":")
@@ -175,7 +177,7 @@ def connection_facts(
         cid=peer.cid,
         ip=ip,
         port=int(port or 0),
-        account=peer.account.name if peer.account is not None else "",
+        account=account_of(peer, outside),
         user=user or raw_user(connect),  # what nothing proves is shown, too
         name=connect.name,
         lang=connect.lang,
@@ -193,12 +195,19 @@ def connection_facts(
         subscriptions=len(peer.subs),
         type="websocket" if login.kind is ConnectionType.WEBSOCKET else "nats",
         stalls=outbound.stalls if outbound is not None else 0,
-        jwt=identity.jwt if identity is not None else "",
+        jwt=known.jwt if known is not None else "",
         issuer_key=_issuer(identity) if identity is not None else "",
         name_tag=identity.name_tag if identity is not None else "",
         tags=identity.tags if identity is not None else (),
         unproved_key=connect.nkey if identity is not None and not identity.key else "",
     )
+
+
+def account_of(peer: Peer, outside: Identity | None) -> str:
+    """Return whose connection it is: `outside` is in none, its account has enough of them."""
+    if peer.account is not None:
+        return peer.account.name
+    return outside.account if outside is not None else ""
 
 
 def _issuer(identity: Identity) -> str:

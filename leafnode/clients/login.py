@@ -88,6 +88,7 @@ class Login:
         "claimed",
         "identity",
         "nonce",
+        "outside",
         "refusal",
     )
 
@@ -99,6 +100,7 @@ class Login:
         self._proxy = ""  # key of the proxy that vouched for the CONNECT that was judged last
         self.claimed = DEFAULT_CONNECT  # what CONNECT says, until it is in force
         self.identity: Identity | None = None  # None: nobody yet
+        self.outside: Identity | None = None  # who it would be, had its account room for it
         self.refusal: LoginRefused | None = None  # why it was not let in
         self.nonce = b""  # what INFO asked to be signed; empty: nothing
 
@@ -193,6 +195,7 @@ class Login:
             if peer.account is not None:
                 peer.account.leave(peer)
             if not account.join(peer):
+                self.outside = identity
                 raise errors.MaxAccountConnectionsExceeded
         self.identity = identity
         peer.account = account

@@ -8,14 +8,14 @@ binary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from leafnode.auth.authenticator import new_nonce
 from leafnode.auth.identity import ConnectionType
 from leafnode.clients.bounds import bounds_of
-from leafnode.clients.facts import CLIENT_CLOSED, closed_state
+from leafnode.clients.facts import CLIENT_CLOSED, account_of, closed_state
 from leafnode.clients.login import Login
 from leafnode.leaf.link import Link, Terms
 from leafnode.leaf.rules import Between, hub_below_rules, hub_rules, told
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from leafnode.auth.identity import Identity
     from leafnode.clients.seams import ClientSeams
     from leafnode.errors import ProtocolError
-    from leafnode.leaf.link import LeafEnvironment
+    from leafnode.leaf.link import LeafEnvironment, LeafzRow
     from leafnode.leaf.registry import LeafRegistry
     from leafnode.net.transport import TlsFacts, Transport
     from leafnode.protocol.info import Connect
@@ -167,6 +167,15 @@ class AcceptedLink(Link):
     def identity(self) -> Identity | None:
         """Who it is; None: nobody yet."""
         return self._login.identity
+
+    @property
+    def is_turned_away(self) -> bool:
+        """Whether its account had no room for it."""
+        return self._login.outside is not None
+
+    def leafz(self) -> LeafzRow:
+        account = account_of(self.peer, self._login.outside)
+        return replace(super().leafz(), account=account)
 
     def close(self, reason: str) -> None:
         """End the link, sending what is pending."""

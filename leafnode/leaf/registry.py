@@ -37,6 +37,10 @@ class LeafWatcher(Protocol):
         """Its login did not hold."""
         ...
 
+    def leaf_turned_away(self, link: AcceptedLink) -> None:
+        """It proved who it is, and its account has connections enough."""
+        ...
+
     def leaf_lost(self, link: AcceptedLink) -> None:
         """A link that was up is over."""
         ...
@@ -140,6 +144,8 @@ class LeafRegistry:
         self.stale_connections += link.stale
         self.interest_ignored += link.interest_ignored
         if not link.linked_ns:
+            if link.is_turned_away and self.watcher is not None:
+                self.watcher.leaf_turned_away(link)
             return
         log.info(
             "Leaf lost: lid=%d name=%s reason=%s",

@@ -176,6 +176,9 @@ class AcceptedLeafEvents:
     def leaf_refused(self, link: AcceptedLink, reason: str) -> None:
         self._events.leaf_refused(link.leafz(), link.start_ns, reason)
 
+    def leaf_turned_away(self, link: AcceptedLink) -> None:
+        self._events.leaf_turned_away(link.leafz(), link.start_ns, link.closed_state)
+
     def leaf_lost(self, link: AcceptedLink) -> None:
         self._events.leaf_closed(link.leafz(), link.start_ns, link.closed_state)
 

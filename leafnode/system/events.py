@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from leafnode.clients.facts import ACCOUNT_FULL
 from leafnode.go_time import format_time
 from leafnode.limits import ACCOUNT_CONNS_INTERVAL_NS, SYSTEM_EVENTS_MAX, SYSTEM_EVENTS_NS
 from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
@@ -90,7 +91,10 @@ class Events:
 
     def client_closed(self, client: Connection, reason: str) -> None:
         # nats-server keeps those who have not logged in where those are who need not.
-        account = self._leave(client.peer.cid) or _GLOBAL
+        account = self._leave(client.peer.cid)
+        if reason == ACCOUNT_FULL:
+            account = client.plain_facts().account
+        account = account or _GLOBAL
         if reason in _SLOW:
             self._tally.was_slow(account)
         subject = f"$SYS.ACCOUNT.{account}.DISCONNECT"
@@ -132,6 +136,10 @@ class Events:
             return
         self._tally.link(leaf.account, -1)
         self.connections_changed(leaf.account)
+        self.leaf_turned_away(leaf, start_ns, reason)
+
+    def leaf_turned_away(self, leaf: LeafzRow, start_ns: int, reason: str) -> None:
+        """Tell of the end of one that is not counted: its account had links enough."""
         stop = self._envelope.now()
 
         def build() -> dict[str, object]:

@@ -346,12 +346,14 @@ def test_jetstream_s_own_subjects_are_taken_and_never_sent() -> None:
 def test_an_account_s_limit_of_leafs_holds() -> None:
     port = world("accounts { A { users [{user: a, password: p}], limits { max_leafnodes: 1 } } }")
     first = port.leaf(user="a", **{"pass": "p"})
+    port.registry.watcher = seen = Seen()
 
     second = port.leaf(name="other", cluster="other", user="a", **{"pass": "p"})
 
     assert first.info["remote_account"] == "A"
     assert second.first == b"-ERR 'maximum account active connections exceeded'\r\n"
     assert second.raw.ended
+    assert seen.told == ["turned away from A: Maximum Account Connections Exceeded"]
 
 
 def test_as_many_subscriptions_as_may_be_are_kept_and_the_link_lives() -> None:
@@ -493,6 +495,9 @@ class Seen:
 
     def leaf_refused(self, link: AcceptedLink, reason: str) -> None:
         self.told.append(f"refused: {link.peer.cid} {reason}")
+
+    def leaf_turned_away(self, link: AcceptedLink) -> None:
+        self.told.append(f"turned away from {link.leafz().account}: {link.closed_state}")
 
     def leaf_lost(self, link: AcceptedLink) -> None:
         assert link.linked_ns

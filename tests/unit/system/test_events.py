@@ -12,8 +12,10 @@ from leafnode.auth.identity import LoginRefused
 from leafnode.clients.handler import ClientHandler
 from leafnode.clients.renewal import renew_all
 from leafnode.clock import NS_PER_S
-from leafnode.config.options import Authorization, Options
+from leafnode.config.account_options import AccountOptions
+from leafnode.config.options import Authorization, Options, User
 from leafnode.limits import SYSTEM_EVENTS_MAX
+from leafnode.routing.account import Limits
 from leafnode.system.events import Burst
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import leaf
@@ -182,6 +184,20 @@ def test_who_proved_who_it_is_and_is_refused_came_and_went_in_its_account(
     assert (closed.facts.account, closed.facts.user, closed.reason) == ("$G", "u", reason)
 
 
+def test_whose_account_has_connections_enough_goes_in_that_account() -> None:
+    account = AccountOptions("A", users=(User("u", password="p"),))
+    world = SystemWorld(Options(accounts=(account,)))
+    world.server.account("A").limits = Limits(max_connections=0)
+    world.listen()
+
+    world.client(CONNECT)
+
+    ((subject, event),) = world.told
+    assert subject == "$SYS.ACCOUNT.A.DISCONNECT"
+    assert event["reason"] == "Maximum Account Connections Exceeded"
+    assert (event["client"]["acc"], event["client"]["user"]) == ("A", "u")
+
+
 def test_no_event_shows_a_password() -> None:
     world = SystemWorld(LOCKED)
     world.listen()
@@ -283,6 +299,18 @@ def test_a_leaf_that_came_to_us_is_told_with_what_it_says_of_itself() -> None:
     client = event["client"]
     assert (client["acc"], client["user"], client["name"]) == ("N/A", "u", "edge")
     assert "name_tag" not in client
+
+
+def test_a_leaf_for_which_its_account_has_no_room_goes_and_is_not_counted() -> None:
+    world = SystemWorld()
+    world.listen(b"$SYS.ACCOUNT.*.*")
+
+    world.events.leaf_turned_away(leaf(), 1_000, "Maximum Account Connections Exceeded")
+
+    ((subject, event),) = world.told
+    assert subject == "$SYS.ACCOUNT.$G.DISCONNECT"
+    assert event["reason"] == "Maximum Account Connections Exceeded"
+    assert world.tally.leafs("$G") == 0
 
 
 def test_the_servers_end_and_its_lame_duck_mode_are_told() -> None:
