@@ -6,6 +6,7 @@ Truth: nats-server 2.15.1 server/server.go createClient, server/monitor.go Connz
 
 from __future__ import annotations
 
+import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from leafnode.errors import ProtocolError
     from leafnode.protocol.errors import PermissionsViolation
     from leafnode.routing.peer import Peer
+
+log = logging.getLogger(__name__)
 
 _LOGIN_FAILURES: Final = {REFUSED, PROXY_REQUIRED, PROXY_NOT_TRUSTED, "Authentication Timeout"}
 
@@ -120,14 +123,19 @@ class Registry:
 
     def remember(self, handler: ClientHandler, reason: str, now_ns: int) -> None:
         """Keep what monitoring shows of a connection that ends, while it has its subscriptions."""
-        if handler.peer.cid not in self.open:
-            return
         account = handler.peer.account
         name = account.name if account is not None else ""
         subs = islice(handler.peer.subs.values(), CLOSED_SUBSCRIPTIONS_MAX)
         listed = tuple(subscription_facts(sub, account=name) for sub in subs)
         facts = handler.facts(with_certificates=False)
         self.closed_ring.add(ClosedConnection(facts, now_ns, reason, listed))
+
+    def keep(self, gone: ClosedConnection) -> None:
+        """Keep what monitoring shows of a leaf link that ended, among the clients."""
+        try:
+            self.closed_ring.add(gone)
+        except Exception:  # boundary: monitoring, which must not keep a connection
+            log.exception("Leaf link is not remembered: cid=%d", gone.facts.cid)
 
     def discard(self, handler: ClientHandler, reason: str) -> None:
         """Forget a connection that ended for `reason`, one of nats-server's closed states."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from leafnode.clients.facts import CLIENT_CLOSED, ConnectionFacts, closed_state
+from leafnode.clients.facts import CLIENT_CLOSED, closed_state
 from leafnode.errors import ProtocolError
+from leafnode.leaf.facts import closed_connection, connection_facts
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import Verdict
 from leafnode.limits import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from leafnode.clients.facts import ClosedConnection, ConnectionFacts
     from leafnode.clock import Clock, Timer
     from leafnode.leaf.loop import LoopSubjects
     from leafnode.leaf.rules import LinkRules
@@ -62,6 +64,7 @@ class LeafEnvironment:
     traces: bool = False  # messages of the other side are traced on here
     system_account: str = ""
     isolates: bool = False  # no leaf is told what another one wants
+    remember: Callable[[ClosedConnection], None] = lambda _: None  # what is over, for monitoring
     websocket_ping_interval_ns: int = 0  # 0: that of the others
     without_domain: frozenset[str] = frozenset()  # accounts whose `default_js_domain` is none
 
@@ -143,7 +146,10 @@ class Link:
         self._interest: Interest | None = None
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
-        self.peer.active = (clock.monotonic_ns(), clock.wall_ns())
+        self._began_ns, self._began_wall_ns = self.peer.active = (
+            clock.monotonic_ns(),
+            clock.wall_ns(),
+        )
 
     # net.transport.Session
 
@@ -209,6 +215,7 @@ class Link:
             return
         self.over = True
         self.reason, self.closed_state = reason, state
+        self._remember()
         self._session.close()
         self.peer.closing = True
         if self._interest is not None:
@@ -251,30 +258,23 @@ class Link:
 
     def facts(self) -> ConnectionFacts:
         """Return what /connz shows."""
-        row, now_ns = self.leafz(), self._clock.monotonic_ns()
-        return ConnectionFacts(
-            cid=row.id,
-            kind="Leafnode",
-            type="",
-            ip=row.ip,
-            port=row.port,
-            account=row.account,
-            user=row.user,
-            name=row.said_name,  # a link that we dialed has none there; /leafz has the hub's
-            lang="",
-            version=row.version,
+        outbound = self._outbound
+        return connection_facts(
+            self.leafz(),
+            self.peer,
             start_ns=self.start_ns,
-            last_activity_ns=self.peer.active[1],
-            rtt_ns=row.rtt_ns,
-            uptime_ns=now_ns - self.linked_ns,
-            idle_ns=now_ns - self.peer.active[0],
-            pending_bytes=self._outbound.pending_bytes() if self._outbound is not None else 0,
-            in_msgs=row.in_msgs,
-            out_msgs=row.out_msgs,
-            in_bytes=row.in_bytes,
-            out_bytes=row.out_bytes,
-            subscriptions=row.subscriptions,
+            now_ns=self._clock.monotonic_ns(),
+            began_ns=self.linked_ns or self._began_ns,
+            pending_bytes=outbound.pending_bytes() if outbound is not None else 0,
         )
+
+    def _remember(self) -> None:
+        """Have monitoring keep what is over, while it has its subscriptions."""
+        if self.transport is None:
+            return  # it never was a connection
+        stop_ns = self._clock.wall_ns()
+        gone = closed_connection(self.facts(), self.peer, stop_ns, self.closed_state)
+        self._environment.remember(gone)
 
     # what the two sides have of their own
 
@@ -304,7 +304,7 @@ class Link:
     @property
     def start_ns(self) -> int:
         """When it began, as people are told; wall time."""
-        return self.linked_wall_ns
+        return self.linked_wall_ns or self._began_wall_ns
 
     def _begin(self, account: Account, terms: Terms) -> None:
         """Let messages and interest flow. The account has counted the link in.

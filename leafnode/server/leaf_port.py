@@ -212,6 +212,7 @@ def leaf_environment(server: Server) -> LeafEnvironment:
         outbox=server.turn.outbox,
         loop_subjects=features.loop_subjects,
         next_cid=server.next_cid,
+        remember=server.registry.keep,
         server_name=server.name,
         server_id=server.id,
         domain=server.domain,

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.hub.process import nats_server_path
-from tests.interop.nodes import OURS, REAL, running
+from tests.interop.nodes import OURS, REAL, client_of, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,11 +79,9 @@ def test_lame_duck_mode_lets_no_leaf_in_and_sees_off_those_that_are_there(
         assert process is not None
         with Leaf(node.leaf_port, "first").linked() as leaf:
             process.send_signal(signal.SIGUSR2)
-            until(lambda: lame(node))
+            until(lambda: is_refused(node.leaf_port))
 
             assert health(node) == {"server", "leafnode"}
-            with pytest.raises(ConnectionRefusedError):
-                Leaf(node.leaf_port, "late")
             assert node.get("leafz")["leafnodes"] == 1  # it waits for the grace period
             assert leaf.last_words() == []
             assert process.wait(PATIENCE_S) == 0
@@ -106,12 +104,78 @@ def test_lame_duck_mode_keeps_the_link_to_a_hub_until_its_turn(kind: str, tmp_pa
             assert process.wait(PATIENCE_S) == 0
 
 
+ENDS = """
+no_auth_user: a
+accounts {
+  A { users: [{ user: a, password: a }], limits { max_leafnodes: 1 } }
+  SYS { users: [{ user: s, password: s }] }
+}
+system_account: SYS
+"""
+
+
+@KINDS
+def test_links_that_are_over_are_listed_with_the_reason(kind: str, tmp_path: Path) -> None:
+    with running(kind, tmp_path, "edge", ENDS) as node:
+        login = {"user": "a", "pass": "a"}
+        with Leaf(node.leaf_port, "first", **login).linked():
+            with Leaf(node.leaf_port, "second", **login) as second:
+                second.last_words()
+            with Leaf(node.leaf_port, "third", **login | {"pass": "x"}) as third:
+                third.last_words()
+        until(lambda: len(closed(node)) == 3)
+
+        assert sorted(closed(node)) == [
+            ("first", "Client Closed", "A", "a"),
+            ("second", "Maximum Account Connections Exceeded", "A", "a"),
+            ("third", "Authentication Failure", None, "a"),
+        ]
+
+
+@KINDS
+async def test_the_system_account_hears_of_a_leaf_too_many_in_its_account(
+    kind: str, tmp_path: Path
+) -> None:
+    with running(kind, tmp_path, "edge", ENDS) as node:
+        login = {"user": "a", "pass": "a"}
+        async with client_of(node, user="s", password="s") as system:
+            heard = await system.subscribe("$SYS.ACCOUNT.*.DISCONNECT")
+            await system.flush()
+            with (
+                Leaf(node.leaf_port, "first", **login).linked(),
+                Leaf(node.leaf_port, "second", **login) as second,
+            ):
+                second.last_words()
+                message = await heard.next_msg(timeout=PATIENCE_S)
+
+        event = json.loads(message.data)
+        assert message.subject == "$SYS.ACCOUNT.A.DISCONNECT"
+        assert event["reason"] == "Maximum Account Connections Exceeded"
+        assert event["client"]["name"] == "second"
+
+
+def closed(node: Node) -> list[tuple[str | None, ...]]:
+    rows = node.get("connz?state=closed&auth=1")["connections"]
+    keys = "name", "reason", "account", "authorized_user"
+    return [tuple(map(row.get, keys)) for row in rows if row["kind"] == "Leafnode"]
+
+
 def until(true: Callable[[], bool]) -> None:
     """Wait for something that another process does."""
     deadline = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+def is_refused(port: int) -> bool:
+    try:
+        Leaf(port, "late").close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # it was waiting when the port was closed
+        return False
+    return False
 
 
 def lame(node: Node) -> bool:

@@ -50,6 +50,7 @@ class LeafPortWorld(ClientWorld):
             outbox=server.turn.outbox,
             loop_subjects=LoopSubjects(random.Random(2)),
             next_cid=server.seams.next_cid,
+            remember=server.registry.keep,
             server_name="sim",
             server_id="NSERVER",
             domain=server.seams.info.domain,

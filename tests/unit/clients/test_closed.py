@@ -7,6 +7,7 @@ from dataclasses import replace
 from leafnode.clients.closed import ClosedRing
 from leafnode.config.options import Authorization, Options
 from leafnode.limits import CLOSED_BYTES_MAX, CLOSED_SUBSCRIPTIONS_MAX
+from leafnode.routing.account import Limits
 from tests.sim.clients import ClientWorld
 from tests.sim.monitor import closed
 
@@ -102,3 +103,23 @@ def test_subscriptions_that_are_remembered_are_bounded() -> None:
     (gone,) = world.server.registry.closed_ring
     assert len(gone.subscriptions) == CLOSED_SUBSCRIPTIONS_MAX
     assert gone.facts.subscriptions == CLOSED_SUBSCRIPTIONS_MAX + 1
+
+
+def test_who_came_when_there_were_enough_is_remembered() -> None:
+    world = ClientWorld(Options(max_connections=0))
+
+    world.client(b"")
+
+    (gone,) = world.server.registry.closed_ring
+    assert (gone.facts.account, gone.reason) == ("", "Maximum Connections Exceeded")
+
+
+def test_who_found_an_account_full_is_remembered_with_it() -> None:
+    world = ClientWorld(Options(authorization=Authorization(user="u", password="p")))
+    world.server.account("$G").limits = Limits(max_connections=0)
+
+    world.client(b'{"user":"u","pass":"p"}')
+
+    (gone,) = world.server.registry.closed_ring
+    assert (gone.facts.account, gone.facts.user) == ("$G", "u")
+    assert gone.reason == "Maximum Account Connections Exceeded"
