@@ -446,7 +446,10 @@ ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of 
 CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it
 CACHE_RECHECK_MAX_NS: Final = 60 * NS_PER_S  # for what a cache resolver has had too long; as there
 CACHE_RECHECK_MIN_NS: Final = NS_PER_S // 10  # ours
-CLAIMS_REQUESTS_MAX: Final = 64  # requests about account JWTs that wait their turn
+# Requests about account JWTs that wait their turn, with what each takes beside its body: thousands
+# of accounts may be pushed at once.
+CLAIMS_REQUESTS_BYTES_MAX: Final = 8 * MIB
+CLAIMS_REQUEST_BYTES: Final = 512
 # Nodes of trees of patterns that one check of imports and exports may pass: at first, and more for
 # each question. 16 levels of tokens and wildcards can mean a thousand nodes for a question.
 PATTERN_WALK_NODES: Final = 65_536

@@ -1,7 +1,7 @@
 """Account JWTs over the system account: `$SYS.REQ.ACCOUNT.<id>.CLAIMS.*`, `$SYS.REQ.CLAIMS.*`.
 
 Knows subjects, checks and answers; files are the directory's, accounts the operator mode's.
-Requests are handled one after the other, away from the loop, and only so many wait. Truth:
+Requests are handled one after the other, away from the loop, and only so much waits. Truth:
 nats-server 2.15.1 server/accounts.go DirAccResolver.Start, handleDeleteRequest; the texts.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from leafnode import go_json
@@ -18,7 +19,7 @@ from leafnode.auth.account_claims import mapping_problem
 from leafnode.auth.claims import AccountClaims, GenericClaims
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError, quoted
-from leafnode.limits import CLAIMS_REQUESTS_MAX, LARGE_JWT_CHARS
+from leafnode.limits import CLAIMS_REQUEST_BYTES, CLAIMS_REQUESTS_BYTES_MAX, LARGE_JWT_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -54,10 +55,11 @@ class ClaimsRequests:
         self._operator = operator
         self._directory = directory
         self._run = run
-        self._busy = asyncio.Lock()
-        self._waiting = 0
+        self._queue: deque[tuple[Work, str, bytes, bytes]] = deque()
+        self._queued_bytes = 0
+        self.is_busy = False  # a request is being worked on, or will be at once
         self._subscriptions: list[Subscription] = []
-        self.refused = 0  # because CLAIMS_REQUESTS_MAX waited
+        self.refused = 0  # because CLAIMS_REQUESTS_BYTES_MAX waited
 
     def start(self) -> None:
         """Listen in the system account from now on."""
@@ -90,25 +92,38 @@ class ClaimsRequests:
         def take(delivery: Delivery) -> None:
             subject = delivery.subject.decode("utf-8", "replace")
             for reply, header_size, body in delivery.messages:
-                if self._waiting >= CLAIMS_REQUESTS_MAX:
+                size = CLAIMS_REQUEST_BYTES + len(body) - header_size
+                if self._queued_bytes + size > CLAIMS_REQUESTS_BYTES_MAX:
                     self.refused += 1
                     self._respond(reply, "", "too many requests", AuthError("try again later"))
                     continue
-                self._waiting += 1
-                self._run(self._in_turn(work, subject, reply, body[header_size:]))
+                self._queued_bytes += size
+                self._queue.append((work, subject, reply, body[header_size:]))
+                if not self.is_busy:
+                    self.is_busy = True
+                    self._run(self._in_turn())
 
         return take
 
-    async def _in_turn(self, work: Work, subject: str, reply: bytes, body: bytes) -> None:
-        """Do what one request wants. Raises nothing: a task that fails would end the group."""
+    async def _in_turn(self) -> None:
+        """Do what requests want, until none waits. Raises nothing: a task that fails would end the
+        group.
+        """
         try:
-            async with self._busy:
-                await work(subject, reply, body)
+            while self._queue:
+                work, subject, reply, body = self._queue.popleft()
+                self._queued_bytes -= CLAIMS_REQUEST_BYTES + len(body)
+                await self._do(work, subject, reply, body)
+                await asyncio.sleep(0)  # most wait for nothing, and others are to have a turn
+        finally:
+            self.is_busy = False
+
+    async def _do(self, work: Work, subject: str, reply: bytes, body: bytes) -> None:
+        try:
+            await work(subject, reply, body)
         except Exception:  # boundary: request
             log.exception("A request about account JWTs failed: subject=%s", quoted(subject))
             self._respond(reply, "", "request failed", AuthError("see the log of the server"))
-        finally:
-            self._waiting -= 1
 
     # --- requests
 

@@ -15,9 +15,10 @@ from leafnode.auth.operator import OperatorMode
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
 from leafnode.config.options import ResolverOptions
-from leafnode.limits import CLAIMS_REQUESTS_MAX
+from leafnode.limits import CLAIMS_REQUEST_BYTES
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
+from leafnode.system import claims
 from leafnode.system.claims import ClaimsRequests
 from leafnode.system.envelope import About, Envelope
 from tests.hub.jwt import Key
@@ -67,9 +68,13 @@ class World:
         self.answers.clear()
         data = body.encode() if isinstance(body, str) else body
         self.account.publish(subject.encode(), data, reply=b"reply")
-        while self.requests._waiting:  # noqa: ASYNC110 -- a thread does it
-            await asyncio.sleep(0.001)
+        await self.idle()
         return list(self.answers)
+
+    async def idle(self) -> None:
+        """Wait until no request waits."""
+        while self.requests.is_busy:  # noqa: ASYNC110 -- a thread does it
+            await asyncio.sleep(0.001)
 
     async def told(self, subject: str, body: str | bytes = b"") -> dict[str, Any]:
         (answer,) = await self.ask(subject, body)
@@ -381,17 +386,32 @@ async def test_nobody_is_told_whether_there_is_a_jwt_of_what_is_no_account(tmp_p
         assert await world.ask(f"$SYS.REQ.ACCOUNT.{OTHER.public}.CLAIMS.LOOKUP") == [b""]
 
 
-async def test_only_so_many_requests_wait(tmp_path: Path) -> None:
+async def test_only_so_much_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = 100
+    monkeypatch.setattr(claims, "CLAIMS_REQUESTS_BYTES_MAX", fits * (CLAIMS_REQUEST_BYTES + 2))
     async with asyncio.TaskGroup() as tasks:
         world = World(tmp_path, tasks)
-        for _ in range(CLAIMS_REQUESTS_MAX):
-            world.account.publish(b"$SYS.REQ.CLAIMS.LIST", b"", reply=b"reply")
+        for _ in range(fits):
+            world.account.publish(b"$SYS.REQ.CLAIMS.LIST", b"{}", reply=b"reply")
         assert world.answers == []
 
         world.account.publish(b"$SYS.REQ.CLAIMS.LIST", b"", reply=b"reply")
 
         assert world.requests.refused == 1
         assert b"too many requests" in world.answers[0]
-        while world.requests._waiting:  # noqa: ASYNC110 -- a thread does it
-            await asyncio.sleep(0.001)
-        assert len(world.answers) == CLAIMS_REQUESTS_MAX + 1
+        await world.idle()
+    assert len(world.answers) == fits + 1
+    assert all(b"data" in answer for answer in world.answers[1:])
+
+
+async def test_a_push_of_many_accounts_is_taken_as_it_comes(tmp_path: Path) -> None:
+    accounts = [Key(ACCOUNT) for _ in range(300)]
+    async with asyncio.TaskGroup() as tasks:
+        world = World(tmp_path, tasks)
+        for key in accounts:
+            token = REALM.account_jwt(key)
+            world.account.publish(b"$SYS.REQ.CLAIMS.UPDATE", token.encode(), reply=b"reply")
+        await world.idle()
+
+    assert len(world.answers) == len(accounts)
+    assert all(b'"jwt updated"' in answer for answer in world.answers)
