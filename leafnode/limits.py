@@ -111,6 +111,7 @@ CROWD_PATIENCE_NS: Final = 1 * NS_PER_S  # ours: who is silent for longer may go
 LOGINS_WAITING_MAX: Final = 4096  # ours: connections before their login, where one is required
 AUTH_LOG_NS: Final = 1 * NS_PER_S  # one log line for all failed handshakes of a listener within
 CLIENT_ERROR_LINES_MAX: Final = 10  # ours: log lines in a second on what clients do wrong
+REFUSAL_SHOWN_CHARS_MAX: Final = 1 * KIB  # ours: of what a service says of a login
 LAME_DUCK_DURATION_NS: Final = 120 * NS_PER_S
 LAME_DUCK_GRACE_PERIOD_NS: Final = 10 * NS_PER_S
 LAME_DUCK_STEP_NS: Final = NS_PER_S  # at most, between the ends of two connections
@@ -446,12 +447,9 @@ ACCOUNT_JWTS_MAX: Final = 10_000  # files of a full resolver without a limit of 
 CACHED_ACCOUNT_JWTS_MAX: Final = 1_000  # files of a cache resolver, as nats-server has it
 CACHE_RECHECK_MAX_NS: Final = 60 * NS_PER_S  # for what a cache resolver has had too long; as there
 CACHE_RECHECK_MIN_NS: Final = NS_PER_S // 10  # ours
-# Requests about account JWTs that wait their turn, with what each takes beside its body: thousands
-# of accounts may be pushed at once.
-CLAIMS_REQUESTS_BYTES_MAX: Final = 8 * MIB
-CLAIMS_REQUEST_BYTES: Final = 512
-# Nodes of trees of patterns that one check of imports and exports may pass: at first, and more for
-# each question. 16 levels of tokens and wildcards can mean a thousand nodes for a question.
+CLAIMS_REQUESTS_BYTES_MAX: Final = 8 * MIB  # of requests about account JWTs that wait their turn
+CLAIMS_REQUEST_BYTES: Final = 512  # of it for each, beside its body
+# Nodes that a check of imports and exports may pass, and more for each question (a thousand each).
 PATTERN_WALK_NODES: Final = 65_536
 PATTERN_WALK_NODES_EACH: Final = 128
 CLAIMS_PROBLEMS_SHOWN_MAX: Final = 16  # of what is wrong with one account JWT

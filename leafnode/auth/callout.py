@@ -274,6 +274,7 @@ def _refusal(
     refusal = LoginRefused(reason, state=state)
     refusal.asked = to.account
     refusal.told = reason[:1].upper() + reason[1:] if told is None else told
+    refusal.warning = refusal.told
     return refusal
 
 

@@ -97,7 +97,8 @@ class LoginRefused(AuthError):  # noqa: N818 -- what happened, not what is wrong
 
     `reason` is for the log, `state` is what monitoring calls such an end. `asked` is the account
     that hears of it, and `told` what it hears: whose service was to decide, or where somebody was
-    who is let in no more; empty: where those are who are nobody yet.
+    who is let in no more; empty: where those are who are nobody yet. `warning` and `error` are
+    lines of the log besides: on what an operator has to look into, and on this client.
     """
 
     def __init__(self, reason: str = "", *, state: str = REFUSED) -> None:
@@ -106,6 +107,7 @@ class LoginRefused(AuthError):  # noqa: N818 -- what happened, not what is wrong
         self.state = state
         self.asked = ""
         self.told = state
+        self.warning = self.error = ""
 
     def __str__(self) -> str:
         return "Authorization Violation"

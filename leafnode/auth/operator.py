@@ -194,7 +194,9 @@ class OperatorMode:
         try:
             account = await self.known.lookup(user.account)
         except AuthError as err:
-            raise LoginRefused(f"account JWT lookup error: {err}") from err
+            refusal = LoginRefused(f"account JWT lookup error: {err}")
+            refusal.warning = f"Account fetch failed: {err}"
+            raise refusal from err
         await self._ready(user.account)
         if not account.is_delegated:
             return self._identity(user, account, connect, facts)

@@ -79,7 +79,9 @@ def identity_of(
     if is_revoked(account.nats.revocations, user.sub, user.iat):
         raise LoginRefused("user authentication revoked")
     if not times.comes_from(limits.src, facts.ip):
-        raise LoginRefused("address not allowed")
+        refusal = LoginRefused("address not allowed")
+        refusal.error = f"Bad src Ip {facts.ip}"
+        raise refusal
     until_ns = _until_ns(user, limits, moment)
     own = permissions_options(limits)
     return Identity(
@@ -161,7 +163,9 @@ def _until_ns(user: UserClaims, limits: UserLimits, moment: Moment) -> int:
     except AuthError as err:
         raise LoginRefused(str(err)) from err
     if until_ns is None:
-        raise LoginRefused("outside connect times")
+        refusal = LoginRefused("outside connect times")
+        refusal.error = "Outside connect times"
+        raise refusal
     # A negative exp is long ago: nats-server lets such a user in, and out at once.
     end_ns = times.expiry_ns(user.exp, moment.now_ns)
     return min((end for end in (until_ns, end_ns) if end), default=0)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from leafnode.auth.identity import ConnectionType
 from leafnode.auth.nkey import is_public_user_key
 from leafnode.clock import NS_PER_S
-from leafnode.limits import CLIENT_ERROR_LINES_MAX
+from leafnode.limits import CLIENT_ERROR_LINES_MAX, REFUSAL_SHOWN_CHARS_MAX
 from leafnode.protocol import errors
 from leafnode.protocol.info import DEFAULT_CONNECT, REDACTED
 
 if TYPE_CHECKING:
-    from leafnode.auth.identity import Identity
+    from leafnode.auth.identity import Identity, LoginRefused
     from leafnode.errors import ProtocolError
     from leafnode.protocol.info import Connect
     from leafnode.routing.peer import Peer
@@ -54,6 +54,9 @@ _WITH_DETAILS: Final = (
 )
 
 
+_ID_NAMES: Final = {ConnectionType.STANDARD: "cid", ConnectionType.WEBSOCKET: "wid"}
+
+
 class Named(Protocol):
     """What a client must tell to be named."""
 
@@ -85,11 +88,10 @@ class Label:
 
 def label(client: Named) -> str:
     """Return `ip:port - cid:5 - "v1.2:go:name" - "account/user:name"`, as far as it is known."""
-    kind = "wid" if client.kind is ConnectionType.WEBSOCKET else "cid"
-    words = [client.address(), f"{kind}:{client.peer.cid}"]
+    words = [login_label(client.address(), client.kind, client.peer.cid)]
     connect, account = client.connect, client.peer.account
     if client.identity is None:
-        return " - ".join(words)
+        return words[0]
     version = f"v{connect.version}" if connect.version else ""
     named = ":".join(word for word in (version, connect.lang, connect.name) if word)
     user = _user_label(connect, client.identity)
@@ -100,11 +102,18 @@ def label(client: Named) -> str:
     return " - ".join(words)
 
 
+def login_label(address: str, kind: ConnectionType, cid: int) -> str:
+    """Return what a connection is called that is nobody yet."""
+    return f"{address} - {_ID_NAMES.get(kind, 'lid')}:{cid}"
+
+
 def _user_label(connect: Connect, identity: Identity) -> str:
     if connect.nkey:
         return f"nkey:{connect.nkey}"
     if connect.user:
-        return f"user:{connect.user}"
+        # Whom an auth callout service names is called that, not what he said.
+        is_named = bool(identity.key) and identity.user != identity.key
+        return f"user:{identity.user if is_named else connect.user}"
     if identity.key:
         return f"jwt:{identity.key}"
     if connect.auth_token:
@@ -181,6 +190,13 @@ class ErrorLines:
         elif is_told(error) and self.has_room(now_ns):  # a text may hold 4 KB, so it comes last
             log.error("%s - %s", label(client), error_text(client, error))
 
+    def refused(self, who: str, refusal: LoginRefused, now_ns: int) -> None:
+        """Write why a login was refused, where that is not what the client did."""
+        if refusal.error and self.has_room(now_ns):
+            log.error("%s - %s", who, refusal.error)
+        if refusal.warning and self.has_room(now_ns):
+            log.warning("%s", _shown(refusal.warning))
+
     def has_room(self, now_ns: int) -> bool:
         """Say whether one more line may be written, and count it as such."""
         if now_ns - self._since_ns >= NS_PER_S:
@@ -204,6 +220,12 @@ def _go_quoted(text: bytes) -> str:
 
 def _quoted(text: str) -> str:
     return _go_quoted(text.encode("utf-8", "surrogatepass"))
+
+
+def _shown(text: str) -> str:
+    """Return what a service says, as one line of the log."""
+    text = text[:REFUSAL_SHOWN_CHARS_MAX]
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _plain(sid: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from leafnode.auth.identity import LoginRefused, LoginsOverflowed, PeerFacts
 from leafnode.clients.facts import gos_names
 from leafnode.clients.greeting import first_info
+from leafnode.clients.log_lines import login_label
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import EXPIRY_RECHECK_NS
 from leafnode.protocol import errors
@@ -228,7 +229,7 @@ class Login:
         try:
             answer = self._judge(connect)
         except LoginRefused as err:
-            self._note(err)
+            self._tell(err)
             raise _error(err) from err
         except AuthError as err:
             raise errors.AuthorizationViolation from err
@@ -271,7 +272,7 @@ class Login:
         except ProtocolError as error:
             client.refuse(error)
         except AuthError as err:
-            self._note(err if isinstance(err, LoginRefused) else LoginRefused())
+            self._tell(err if isinstance(err, LoginRefused) else LoginRefused())
             client.refuse(_error(err))
         except (Exception, CancelledError):  # boundary: connection
             log.exception("Client refused, its credentials could not be checked")
@@ -282,6 +283,13 @@ class Login:
     def _note(self, refusal: LoginRefused) -> None:
         self.refusal = refusal.with_traceback(None)  # its frames lead back to the client
         log.debug("Login refused: cid=%d reason=%s", self._client.peer.cid, refusal.reason)
+
+    def _tell(self, refusal: LoginRefused) -> None:
+        """Note why CONNECT did not hold, and say what an operator has to know of that."""
+        self._note(refusal)
+        client, seams = self._client, self._seams
+        who = login_label(client.address(), self.kind, client.peer.cid)
+        seams.registry.errors.refused(who, refusal, seams.clock.monotonic_ns())
 
     def _arm(self) -> None:
         """Look again when the identity expires, and before in case the clock jumps."""

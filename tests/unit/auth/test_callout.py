@@ -212,6 +212,7 @@ def test_the_services_account_is_told_why_and_of_silence_only_that_it_was_in_vai
         with pytest.raises(LoginRefused) as caught:
             decide(service)
         assert caught.value.asked == "AUTH"
+        assert caught.value.warning == caught.value.told  # in the log
         told[name] = caught.value.told
 
     assert told == {"an error": "Auth callout service returned an error: no", "silence": ""}

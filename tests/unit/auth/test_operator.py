@@ -180,6 +180,18 @@ async def test_one_lookup_serves_all_who_wait_and_too_many_lookups_are_refused()
     assert sum("too many" in reason for reason in refusals) == 1
 
 
+async def test_an_account_that_nobody_knows_stands_in_the_log() -> None:
+    w = world()
+    async with w.running():
+        sig = ANN.signer.sign(NONCE.decode())
+        connect = Connect(jwt=REALM.user_jwt(ANN, by=Key(ACCOUNT)), sig=sig)
+
+        with pytest.raises(LoginRefused) as caught:
+            await w.operator.check(connect, FACTS)  # type: ignore[misc]
+
+    assert caught.value.warning == "Account fetch failed: account missing"
+
+
 async def test_without_its_system_account_the_server_does_not_start() -> None:
     w = World()
     async with asyncio.TaskGroup() as tasks:

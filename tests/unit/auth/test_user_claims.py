@@ -146,7 +146,12 @@ def test_the_way_in_and_the_address_are_held() -> None:
     both = REALM.user_jwt(ANN, allowed_connection_types=["websocket", "telnet"])
     websocket = PeerFacts(kind=ConnectionType.WEBSOCKET)
     assert login(both, facts=websocket).connection_types == {ConnectionType.WEBSOCKET}
-    assert "address" in refused(REALM.user_jwt(ANN, src=["192.168.0.0/16"]))
+    with pytest.raises(LoginRefused) as caught:
+        login(REALM.user_jwt(ANN, src=["192.168.0.0/16"]))
+    assert (caught.value.reason, caught.value.error) == (
+        "address not allowed",
+        f"Bad src Ip {FACTS.ip}",
+    )
     assert login(REALM.user_jwt(ANN, src=["10.0.0.0/8"])).key == ANN.public
     assert "address" in refused(REALM.user_jwt(ANN, src="192.168.0.0/16,172.16.0.0/12"))
     assert login(REALM.user_jwt(ANN, src="192.168.0.0/16, 10.0.0.0/8,")).key == ANN.public

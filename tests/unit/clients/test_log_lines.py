@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.auth.identity import Identity, LoginRefused
 from leafnode.clients import log_lines
-from leafnode.clients.log_lines import label, withdrawn
+from leafnode.clients.log_lines import ErrorLines, label, withdrawn
 from leafnode.config.options import (
     Authorization,
     Options,
@@ -17,7 +18,7 @@ from leafnode.config.options import (
     SubjectRules,
     User,
 )
-from leafnode.limits import CLIENT_ERROR_LINES_MAX
+from leafnode.limits import CLIENT_ERROR_LINES_MAX, REFUSAL_SHOWN_CHARS_MAX
 from tests.sim.clients import ClientWorld
 
 if TYPE_CHECKING:
@@ -150,3 +151,41 @@ def test_whom_no_auth_user_let_in_is_named_by_that() -> None:
     for client in (connected, silent):
         told = withdrawn(client, b"a", b"", b"1")
         assert told == 'Removed sub "a" (sid "1") for User "guest" - not authorized'
+
+
+def test_whom_a_service_let_in_is_called_as_it_says() -> None:
+    world = ClientWorld(OPTIONS)
+    world.client(json.dumps(LOGIN).encode())
+    client = world.server.registry.open[1]
+
+    client.become(Identity(user="bob", key="UBOB"))
+
+    assert label(client).endswith('"$G/user:bob"')
+
+
+def test_why_a_login_was_refused_is_one_line_of_bounded_length(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refusal = LoginRefused("x")
+    refusal.error = "Bad src Ip 127.0.0.1"
+    refusal.warning = "no\r\nway" + "y" * REFUSAL_SHOWN_CHARS_MAX
+
+    ErrorLines().refused("127.0.0.1:1 - cid:1", refusal, 0)
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", "127.0.0.1:1 - cid:1 - Bad src Ip 127.0.0.1"),
+        ("WARNING", "no??way" + "y" * (REFUSAL_SHOWN_CHARS_MAX - 7)),
+    ]
+
+
+def test_why_logins_are_refused_is_told_for_so_many_in_a_second(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines, refusal = ErrorLines(), LoginRefused("x")
+    refusal.warning = "no way"
+
+    for _ in range(CLIENT_ERROR_LINES_MAX + 1):
+        lines.refused("127.0.0.1:1 - cid:1", refusal, 0)
+
+    assert caplog.messages == ["no way"] * CLIENT_ERROR_LINES_MAX
+    assert lines.unlogged == 1

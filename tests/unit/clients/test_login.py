@@ -100,6 +100,19 @@ async def test_a_refusal_that_comes_later_closes() -> None:
     assert world.raw.ended
 
 
+async def test_why_a_login_was_refused_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    await world.settle()
+    refusal = LoginRefused("no way")
+    refusal.warning, refusal.error = "No way", "Bad src Ip 127.0.0.1"
+
+    world.authenticator.asked[0].set_exception(refusal)
+
+    assert await world.settle() == b"-ERR 'Authorization Violation'\r\n"
+    assert "No way" in caplog.messages
+    assert any(line.endswith(" - cid:1 - Bad src Ip 127.0.0.1") for line in caplog.messages)
+
+
 async def test_who_is_refused_since_too_many_wait_is_not_told_that_its_password_is_wrong() -> None:
     world = World()
     await world.settle()
