@@ -43,4 +43,8 @@ package(
         "stream.py",
     ),
 )
+package(
+    "boards",
+    ("__init__.py", "esp32_s3.py", "on_micropython.py", "pico.py", "pico_w.py", "wired.py"),
+)
 package("sensors")

@@ -19,19 +19,28 @@ _WAIT_STEP_MS = 5
 
 
 class SerialHal:
-    """`port` is usb_cdc.data (set its write_timeout to 0) or a busio.UART."""
+    """`port` is usb_cdc.data (set its write_timeout to 0) or a busio.UART.
+
+    `boot_id`: hal.boot_counter's where the board has no random numbers.
+    """
 
     closed = False
 
-    def __init__(self, port: "Any", ticks_ms: "Callable[[], int]") -> None:
+    def __init__(
+        self,
+        port: "Any",
+        ticks_ms: "Callable[[], int]",
+        boot_id: "Callable[[], int]" = random_boot_id,
+    ) -> None:
         self._port = port
         self._ticks_ms = ticks_ms
+        self._boot_id = boot_id
 
     def ticks_ms(self) -> int:
         return self._ticks_ms()
 
     def boot_id(self) -> int:
-        return random_boot_id()
+        return self._boot_id()
 
     def read(self) -> bytes:
         count = min(self._port.in_waiting, _READ_BYTES_MAX)

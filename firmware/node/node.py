@@ -9,7 +9,7 @@ from math import isfinite
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from leafnode.link.device import DeviceSession
     from leafnode.link.ticks import is_due, until_ms
@@ -42,29 +42,23 @@ class Node:
     A sensor that returns None has nothing new. Each reading is `{"n":<n>,"v":<value>}`. `n` counts
     the node's measurements from 1, also those that the full ring gave up: a gap in `n` at the
     receiver is a loss, and nothing else is.
-    `count` ends the measuring after so many readings, 0 never.
+    `count` ends the measuring after so many readings, 0 never. `link`: a DeviceSession's options.
     """
 
-    def __init__(  # noqa: PLR0913 -- each is one setting of a node
+    def __init__(
         self,
         hal: "Hal",
         sensors: "Sequence[Sensor]",
         name: str,
         interval_ms: int = 1000,
         count: int = 0,
-        *,
-        window: int = 4,
-        ring_messages: int = 64,
-        ring_bytes: int = 4096,
-        policy: str = "drop_oldest",
+        **link: "Any",
     ) -> None:
-        self.session = DeviceSession(
-            name, hal.boot_id(), window, ring_messages, ring_bytes, policy=policy
-        )
+        self.hal = hal
+        self.session = DeviceSession(name, hal.boot_id(), **link)
         self.n = 0
         self.sensor_errors = 0
         self.late = 0  # measurements skipped because poll came more than an interval too late
-        self._hal = hal
         self._sensors = sensors
         self._interval_ms = interval_ms
         self._count = count
@@ -79,24 +73,24 @@ class Node:
 
     def poll(self) -> int:
         """Do all that is due; return in how many milliseconds to call again, or when bytes come."""
-        now_ms = self._hal.ticks_ms()
-        data = self._hal.read()
+        now_ms = self.hal.ticks_ms()
+        data = self.hal.read()
         if data:
             self.session.receive(data, now_ms)
         if not self._measured() and is_due(now_ms, self._measure_at_ms):
             self._measure(now_ms)
         if self.session.renew_due:
-            self.session.renew(self._hal.boot_id())
+            self.session.renew(self.hal.boot_id())
         self._write(now_ms)
         return self._wait_ms(now_ms)
 
     def run(self) -> None:
         """Poll until the work is done or the line is gone; on a board that is for ever."""
-        while not self._hal.closed:
+        while not self.hal.closed:
             wait_ms = self.poll()
             if self.done:
                 return
-            self._hal.wait(wait_ms)
+            self.hal.wait(wait_ms)
 
     def _measured(self) -> bool:
         return 0 < self._count <= self.n
@@ -128,7 +122,7 @@ class Node:
                 self._out = memoryview(self.session.data_to_send(now_ms))
                 if len(self._out) == 0:
                     return
-            taken = self._hal.write(self._out)
+            taken = self.hal.write(self._out)
             self._out = self._out[taken:]
             if len(self._out):
                 return

@@ -31,8 +31,8 @@ def mpy_cross() -> str:
 
 
 def environment(*paths: Path) -> dict[str, str]:
-    """Return the environment of a MicroPython that imports from `paths`."""
-    return {**os.environ, "MICROPYPATH": ":".join(str(path) for path in paths)}
+    """Return the environment of a MicroPython that imports from `paths`, and what it has frozen."""
+    return {**os.environ, "MICROPYPATH": ":".join([*map(str, paths), ".frozen"])}
 
 
 def run_micropython(*arguments: str, paths: tuple[Path, ...]) -> subprocess.CompletedProcess[str]:

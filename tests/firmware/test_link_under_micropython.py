@@ -14,6 +14,8 @@ SHARED_TESTS = [path for path in LINK_TESTS if not path.stem.endswith("_properti
 SHARED_TESTS += [
     ROOT / f"tests/firmware/test_{name}.py"
     for name in (
+        "aio",
+        "boards",
         "boot_counter",
         "bus_adapters",
         "interrupt",

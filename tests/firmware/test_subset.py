@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from leafnode.cli.device.boards import firmware_directory, load_boards
 from leafnode.cli.device.slim import slim
 from tests.firmware.interpreter import DEVICE_PATHS, ROOT, mpy_cross, run_micropython
 from tests.firmware.subset import HAL_MODULES, MODULES, SAMD21_MODULES, problems
@@ -14,11 +15,16 @@ from tests.firmware.subset import HAL_MODULES, MODULES, SAMD21_MODULES, problems
 LINK = sorted((ROOT / "leafnode/link").glob("*.py"))
 NODE = sorted((ROOT / "firmware/node").glob("*.py"))
 HAL = sorted((ROOT / "firmware/hal").glob("*.py"))
+BOARDS = sorted((ROOT / "firmware/boards").glob("*.py"))
 SENSORS = sorted((ROOT / "firmware/sensors").glob("*.py"))
 # What a SAMD21 carries: nothing of these may need more than it has.
-SAMD21_HAL = ("boot_counter", "boot_id", "bus_circuitpython", "circuitpython")
-SMALL = [*LINK, *NODE, *SENSORS, *(path for path in HAL if path.stem in SAMD21_HAL)]
-EXAMPLES = sorted((ROOT / "firmware/examples").glob("*.py"))
+SAMD21 = load_boards(firmware_directory())["samd21"]
+SMALL = [file.source for file in SAMD21.modules]
+ASYNCHRONOUS = {"aio"}
+# The packages of a device, which import each other by their names there.
+OWN = {"hal", "boards"}
+OWN |= {f"{path.parent.name}.{path.stem}" for path in [*LINK, *NODE, *HAL, *SENSORS, *BOARDS]}
+EXAMPLES = sorted((ROOT / "firmware/examples").rglob("*.py"))
 DEVICE_MPY_BYTES_MAX = 20_500  # link without the gateway's half, node, one HAL
 # Of the link, for boards with messages, aliases, time or a CRC-16.
 PARTS = {"aliases", "channel", "clock", "crc16", "messages", "pattern", "verbs"}
@@ -27,14 +33,22 @@ PARTS_MPY_BYTES_MAX = 12_000
 
 @pytest.mark.parametrize("path", LINK + NODE, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_link_and_node_use_only_the_portable_subset(path):
-    modules = MODULES | {"link.device", "link.ticks"}
+    modules = MODULES | OWN | ({"asyncio"} if path.stem in ASYNCHRONOUS else set())
+    asynchronous = path.stem in ASYNCHRONOUS
 
-    assert problems(path.read_text(), modules) == []
+    assert problems(path.read_text(), modules, asynchronous=asynchronous) == []
 
 
 @pytest.mark.parametrize("path", HAL, ids=lambda path: path.stem)
 def test_boards_use_only_the_portable_subset(path):
     assert problems(path.read_text(), HAL_MODULES) == []
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_how_boards_are_opened_uses_only_the_portable_subset(path):
+    modules = HAL_MODULES | SAMD21_MODULES | OWN | {"countio", "esp32", "onewire"}
+
+    assert problems(path.read_text(), modules) == []
 
 
 @pytest.mark.parametrize("path", SENSORS, ids=lambda path: path.stem)
@@ -44,7 +58,8 @@ def test_sensors_use_only_the_portable_subset(path):
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_what_a_samd21_carries_asks_for_no_module_that_it_lacks(path):
-    modules = SAMD21_MODULES | {"link.device", "link.ticks"}
+    # pulses() says that the board counts none before it imports countio.
+    modules = SAMD21_MODULES | OWN | ({"countio"} if path.stem == "on_circuitpython" else set())
 
     assert problems(path.read_text(), modules) == []
 
@@ -115,7 +130,11 @@ def test_the_probe_leaves_typing_alone_where_it_is_not_executed():
     assert problems(source) == []
 
 
-@pytest.mark.parametrize("path", LINK + NODE + HAL + SENSORS + EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    LINK + NODE + HAL + SENSORS + BOARDS + EXAMPLES,
+    ids=lambda path: f"{path.parent.name}.{path.stem}",
+)
 def test_every_file_compiles_for_a_device_as_it_is(path, tmp_path):
     output = tmp_path / "out.mpy"
 
@@ -128,7 +147,7 @@ def test_every_file_compiles_for_a_device_as_it_is(path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", LINK + NODE + HAL + SENSORS, ids=lambda path: f"{path.parent.name}.{path.stem}"
+    "path", LINK + NODE + HAL + SENSORS + BOARDS, ids=lambda path: f"{path.parent.name}.{path.stem}"
 )
 def test_no_typing_is_left_in_what_is_built_for_a_device(path, tmp_path):
     source = tmp_path / "module.py"
@@ -181,6 +200,15 @@ def test_package_json_and_manifest_carry_the_same_files():
     assert manifest_files() == {target for target, _ in packaged()}
 
 
+def test_package_json_carries_what_the_micropython_boards_carry():
+    boards = load_boards(firmware_directory()).values()
+    carried = {
+        file.target for board in boards if board.language == "micropython" for file in board.modules
+    }
+
+    assert {target for target, _ in packaged()} == carried
+
+
 def compiled(tmp_path, is_wanted):
     """Compile what is packaged and wanted to `tmp_path`; return the size of it all."""
     size = 0
@@ -198,8 +226,12 @@ def is_part(target):
     return folder == "link" and file.removesuffix(".py") in PARTS
 
 
+def is_beside(target):
+    return target.split("/")[0] in {"boards", "sensors"} or target == "node/aio.py"
+
+
 def test_what_is_packaged_is_enough_to_run_and_small_enough(tmp_path):
-    size = compiled(tmp_path, lambda t: not t.startswith("sensors/") and not is_part(t))
+    size = compiled(tmp_path, lambda t: not is_part(t) and not is_beside(t))
 
     result = run_micropython(
         "-c", "import node.node, hal.micropython; print('ok')", paths=(tmp_path,)

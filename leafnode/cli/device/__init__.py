@@ -1,4 +1,4 @@
 """`leafnode device`: microcontrollers that run the firmware of this project.
 
-Truth: docs/device-command.md.
+Truth: firmware/README.md.
 """

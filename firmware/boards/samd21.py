@@ -1,0 +1,21 @@
+"""SAMD21 (Adafruit Feather M0 Express), CircuitPython: pins by their names on the board.
+
+32 kB of RAM, of which Python has about 20 kB: one reading in flight, a small ring, and compiled
+modules only. Other boards with a SAMD21 have the same names where they have the pins. Truth:
+Adafruit Feather M0 Express pinout; hw/boards/samd21.md (wiring).
+"""
+
+# To the gateway, when it is not the second USB serial port
+LINE_TX = "TX"
+LINE_RX = "RX"
+# To the sensors
+SDA = "SDA"
+SCL = "SCL"
+SENSOR_TX = "TX"  # the only UART: free when the link is on USB
+SENSOR_RX = "RX"
+ONE_WIRE = "D5"
+ANALOG = "A0"
+CONTACT = "D6"
+PULSE = ""  # no countio
+
+LINK = {"window": 1, "ring_messages": 16, "ring_bytes": 768, "frame_bytes_max": 128}

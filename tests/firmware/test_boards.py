@@ -1,0 +1,113 @@
+"""firmware/boards: each board's pins are opened as its module says, under the names of settings.
+
+Runs on CPython and MicroPython.
+"""
+
+from boards import esp32_s3, on_micropython, pico, pico_w, samd21, wired
+
+from leafnode.link.gateway import GatewaySession
+from tests.firmware import paper_machine
+from tests.firmware.buses import OneWire, Thermometer
+from tests.unit.link.wire import raises
+
+MICROPYTHON_BOARDS = (pico, pico_w, esp32_s3)
+ALL_NAMES = " ".join(wired.NAMES)
+
+
+def test_every_name_of_the_settings_is_opened_on_each_micropython_board():
+    for board in MICROPYTHON_BOARDS:
+        paper_machine.install()
+
+        sensors = wired.wired(ALL_NAMES, board, on_micropython)
+
+        subjects = [subject for subject, _ in sensors]
+        assert len(subjects) == len(set(subjects)) == 15
+        assert ("i2c", board.I2C, board.SDA, board.SCL) in paper_machine.opened
+        assert ("adc", board.ANALOG) in paper_machine.opened
+        assert ("onewire", board.ONE_WIRE) in paper_machine.opened
+        uart = ("uart", board.SENSOR_UART, 9600, board.SENSOR_TX, board.SENSOR_RX, 0)
+        assert uart in paper_machine.opened
+        assert ("irq", board.PULSE, paper_machine.Pin.IRQ_FALLING) in paper_machine.opened
+
+
+def test_two_sensors_on_one_bus_open_it_once():
+    paper_machine.install()
+    wired.wired("bme280 scd4x", pico, on_micropython)
+
+    assert [entry[0] for entry in paper_machine.opened].count("i2c") == 1
+
+
+def test_no_two_things_of_a_board_have_one_pin():
+    names = "LINE_TX LINE_RX SDA SCL SENSOR_TX SENSOR_RX ONE_WIRE ANALOG PULSE CONTACT"
+    for board in MICROPYTHON_BOARDS:
+        pins = [getattr(board, name) for name in names.split()]
+
+        assert len(set(pins)) == len(pins), board
+
+
+def test_a_name_that_is_no_sensor_is_refused_with_those_that_are():
+    err = raises(ValueError, wired.wired, "cpu dht22", pico, on_micropython)
+
+    assert "dht22" in str(err)
+    assert ALL_NAMES in str(err)
+    raises(ValueError, wired.wired, "", pico, on_micropython)
+
+
+def test_the_chips_temperature_is_the_datasheets():
+    assert on_micropython.rp2040_celsius(14025) == 26.9  # 0.7062 V; 0.706 V are 27 degrees
+    paper_machine.install()
+    assert on_micropython.cpu(esp32_s3)() == 41
+    assert on_micropython.cpu(pico)() == 26.9
+
+
+def test_a_closed_contact_is_1():
+    paper_machine.install()
+
+    assert on_micropython.contact(pico)() == 0  # the pull-up reads 1 while it is open
+
+
+def test_the_link_is_on_the_uart_of_the_board():
+    paper_machine.install()
+
+    hal = on_micropython.line(pico, "uart")
+
+    assert ("uart", 0, 115200, 0, 1, 0) in paper_machine.opened
+    assert (hal.read(), hal.write(memoryview(b"abc"))) == (b"", 3)
+    raises(ValueError, on_micropython.line, pico, "radio")
+
+
+class Opened:
+    """What opens pins, where only a 1-Wire bus is asked for."""
+
+    def __init__(self, devices):
+        self.bus = OneWire(devices)
+
+    def one_wire(self, board):
+        return self.bus
+
+    def ticks(self):
+        return lambda: 0
+
+
+def test_each_thermometer_of_a_wire_has_its_serial_number_as_a_subject():
+    from tests.firmware.test_sensors_wire import rom
+
+    sensors = wired.wired("ds18b20", pico, Opened([Thermometer(rom(0x0A), b"")]))
+    assert [subject for subject, _ in sensors] == ["ds18b20.0a0000000000.temperature"]
+
+    sensors = wired.wired("ds18b20", pico, Opened([]))
+    assert [subject for subject, _ in sensors] == ["ds18b20.temperature"]
+
+
+def test_the_link_takes_what_each_board_says_of_it():
+    from node.node import Node
+
+    from tests.firmware.test_node import PaperHal, run
+
+    for board in (pico, pico_w, esp32_s3, samd21):
+        hal = PaperHal()
+        node = Node(hal, [("t", lambda: 1)], "dev-1", 100, 20, **board.LINK)
+
+        run(node, hal, GatewaySession(), 60000)
+
+        assert node.session.counters.acked == 20, board
