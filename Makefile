@@ -12,7 +12,7 @@ EXAMPLES ?= 2000
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test scenarios fmt lint types layers fw-test kill9 powercut bitflip failing model uplink-year links bench suite suite-c package check clean
+.PHONY: help setup run demo test scenarios fmt lint types layers fw-test firmware kill9 powercut bitflip failing model uplink-year links bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ layers: $(VENV)/.dev ## who may import whom
 
 fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
 	@$(BIN)/python -m pytest tests/firmware
+
+firmware: $(VENV)/.dev ## the firmware as zip files in dist/firmware; CIRCUITPYTHON_MPY_CROSS=path for CircuitPython's bytecode
+	@$(BIN)/leafnode device bundle dist/firmware $(if $(CIRCUITPYTHON_MPY_CROSS),--circuitpython-mpy-cross $(CIRCUITPYTHON_MPY_CROSS))
 
 kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
 	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)

@@ -77,8 +77,9 @@ Common Options:
 """
 COMMANDS: Final = """
 Commands:
+    {program} device --help          Boards with this project's firmware: fill one, see what it says
     {program} store --help           Look into a store of messages, check it, copy it
-    {program} ports                  List the serial ports and who has them
+    {program} ports --help           List the serial ports and who has them
     {program} port --help            Look at a serial port, lend it, find out what talks there
 """
 

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ from leafnode.cli import lean
 from leafnode.cli.descriptors import hold_standard
 from leafnode.cli.flags import COMMANDS, HELP, FlagError, overlay, parse_flags
 from leafnode.cli.send_signal import send_signal
+from leafnode.cli.words import WORDS
 from leafnode.config.convert import EVERYWHERE, LOOPBACK
 from leafnode.config.options import Options
 from leafnode.errors import ConfigError, LeafnodeError, UnreadableError, file_problem
@@ -41,18 +43,9 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
     hold_standard()
     program = _program(sys.argv[0] if called is None else called)
     words = sys.argv[1:] if argv is None else argv
-    if words[:1] == ["store"] and program != NATS_SERVER:
-        from leafnode.cli.store.command import run
-
-        return run(words[1:], program)
-    if words[:1] == ["port"] and program != NATS_SERVER:
-        from leafnode.cli.ports.command import run as run_port
-
-        return run_port(words[1:], program)
-    if words[:1] == ["ports"] and program != NATS_SERVER:
-        from leafnode.cli.ports.listing import run as run_ports
-
-        return run_ports(words[1:], program)
+    if words and words[0] in WORDS and program != NATS_SERVER:
+        status: int = import_module(WORDS[words[0]]).run(words[1:], program)
+        return status
     try:
         flags = parse_flags(words)
         if flags.help:

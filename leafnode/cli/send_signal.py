@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leafnode.cli.flags import FlagError
+from leafnode.cli.words import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,6 @@ _PROC: Final = Path("/proc")
 _COMM_CHARS: Final = 15  # of a program's name that the kernel keeps
 _PYTHON: Final = re.compile(r"(python|pypy)[\d.]*", re.ASCII)
 _WITH_VALUE: Final = frozenset({"-X", "-W", "--check-hash-based-pycs"})
-_COMMANDS: Final = frozenset({"store", "port", "ports"})  # they serve nobody
 _PID_DIGITS: Final = 9  # the kernel's own have seven
 
 
@@ -103,7 +103,7 @@ def _is_server(words: list[str], runs: str, program: str) -> bool:
     """Say whether a process is one by its arguments and by the name of what it runs."""
     is_named = runs == program[:_COMM_CHARS]
     if Path(words[0]).name == program:
-        return is_named and not _COMMANDS.intersection(words[1:2])
+        return is_named and _serves(words[1:2])
     # The kernel says the script's name where its first line named the interpreter.
     if not (_PYTHON.fullmatch(Path(words[0]).name) and (is_named or _PYTHON.fullmatch(runs))):
         return False
@@ -114,4 +114,9 @@ def _is_server(words: list[str], runs: str, program: str) -> bool:
         at += 1
     elif at == len(words) or Path(words[at]).name != program:
         return False
-    return not _COMMANDS.intersection(words[at + 1 : at + 2])
+    return _serves(words[at + 1 : at + 2])
+
+
+def _serves(first_word: list[str]) -> bool:
+    """Say whether a program with that first argument, if any, is a server."""
+    return not first_word or first_word[0] not in WORDS

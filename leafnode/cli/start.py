@@ -10,10 +10,12 @@ from __future__ import annotations
 import signal
 import sys
 
+from leafnode.cli.words import WORDS
+
 
 def main() -> int:
     """Run the command and return its exit status, see `leafnode.cli.main.main`."""
-    cleans_up = sys.argv[1:2] in (["store"], ["port"], ["ports"])
+    cleans_up = len(sys.argv) > 1 and sys.argv[1] in WORDS
     if not cleans_up and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # left alone where it is ignored
     from leafnode.cli.main import main as run

@@ -1,4 +1,4 @@
 """`leafnode device`: microcontrollers that run the firmware of this project.
 
-Truth: firmware/README.md.
+Truth: docs/device-command.md.
 """

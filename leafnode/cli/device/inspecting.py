@@ -1,0 +1,140 @@
+"""The commands that look: `ls` and `monitor`.
+
+Truth: docs/device-command.md.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from leafnode.cli.device import asked, watch
+from leafnode.cli.device.boards import firmware_directory, load_boards
+from leafnode.cli.device.found import found_boards, held_ports
+from leafnode.cli.device.plan import checked_name
+from leafnode.cli.store import shown
+from leafnode.errors import LeafnodeError
+
+if TYPE_CHECKING:
+    from leafnode.config.options import Options
+
+
+@click.command("ls")
+@click.option(
+    "--monitor-url",
+    metavar="URL",
+    help=f"The server's monitoring, which says what it has open [{asked.DEFAULT}, if it answers].",
+)
+@click.option("--all", "all_", is_flag=True, help="Also USB ports of other things.")
+@click.option("--json", "json_", is_flag=True, help="Print JSON.")
+def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noqa: FBT001 -- click
+    """List boards on USB by their ids: which they may be, and who has them open."""
+    from serial.tools.list_ports import comports
+
+    rows = found_boards(comports(), load_boards(firmware_directory()), _held(monitor_url))
+    if not all_:
+        rows = [row for row in rows if row.boards]
+    if json_:
+        shown.say(shown.as_json([asdict(row) for row in rows]))
+        return
+    heads = ("port", "board", "usb", "serial", "product", "held by")
+    cells = [
+        (row.device, " or ".join(row.boards), row.usb, row.serial, row.product, row.held_by)
+        for row in rows
+    ]
+    shown.say(shown.table(heads, cells))
+
+
+@click.command("monitor")
+@click.argument("name")
+@click.option("-c", "--config", metavar="FILE", help="The server's configuration: where it is.")
+@click.option(
+    *("-s", "--server"),
+    metavar="URL",
+    help=f"The server, with user:password [{watch.DEFAULT_URL}].",
+)
+@click.option("--creds", metavar="FILE", help="Credentials of a user with a JWT.")
+@click.option(
+    "--subject",
+    metavar="SUBJECT",
+    multiple=True,
+    help="Where its readings come [by the configuration, else everywhere].",
+)
+@click.option("--log", metavar="FILE", help="The server's log file, for the device's log lines.")
+@click.option("--count", type=click.IntRange(1), help="End after so many lines.")
+def monitor_command(
+    name: str,
+    config: str | None,
+    server: str | None,
+    creds: str | None,
+    subject: tuple[str, ...],
+    log: str | None,
+    count: int | None,
+) -> None:
+    """Show the readings and log lines of device NAME as they come, until Ctrl-C.
+
+    Log lines are those of the server's log file, at most 20 a minute.
+    """
+    checked_name(name)
+    options = _load(config)
+    url = server or _url_of(options)
+    login = watch.login_of(url)
+    if creds is not None:
+        from leafnode.auth.creds import read_creds_file
+
+        login = replace(login, creds=read_creds_file(creds))
+    path = log or (options.log_file if options is not None else "")
+    tail = watch.LogTail(Path(path), name) if path else None
+    subjects = list(subject) or _subjects(options, name)
+    left = count
+    for seen in watch.watch(url, login, subjects, name, tail):
+        if seen.subject:
+            shown.say(f"{shown.printable(seen.subject)}  {shown.printable(seen.text)}")
+        else:
+            shown.say(f"log  {shown.printable(seen.text)}")
+        left = None if left is None else left - 1
+        if left == 0:
+            return
+
+
+def _load(config: str | None) -> Options | None:
+    if config is None:
+        return None
+    from leafnode.config.bind import load
+
+    return load(config, os.environ)
+
+
+def _url_of(options: Options | None) -> str:
+    if options is None:
+        return watch.DEFAULT_URL
+    host = "127.0.0.1" if options.host in {"", "0.0.0.0", "::"} else options.host  # noqa: S104
+    return f"nats://{f'[{host}]' if ':' in host else host}:{options.port}"
+
+
+def _subjects(options: Options | None, name: str) -> list[str]:
+    """Return where the device's readings can come: without a configuration, everywhere."""
+    if options is None:
+        return [">"]
+    ports = options.serial.ports if options.serial is not None else ()
+    found = watch.subjects_of(name, ports)
+    if not found:
+        raise LeafnodeError("the configuration has no serial port with framing: link")
+    return found
+
+
+def _held(monitor_url: str | None) -> dict[str, str]:
+    """Return what a server has open. One that was not asked for by name need not be there."""
+    try:
+        return held_ports(asked.ask(monitor_url or asked.DEFAULT, "/serialz"))
+    except asked.NoAnswer:
+        if monitor_url is not None:
+            raise
+        return {}
+
+
+COMMANDS: Final = (ls_command, monitor_command)

@@ -1,0 +1,125 @@
+"""leafnode.cli.device.filling: what deploy, time and bundle do with what they find.
+
+tests/firmware/test_deploy.py runs deploy and time on a MicroPython.
+"""
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from leafnode.cli.device import filling, remote
+from leafnode.cli.device.asked import NoAnswer
+from leafnode.cli.device.command import run
+
+
+@pytest.fixture(autouse=True)
+def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str, _path: str) -> dict[str, object]:
+        raise NoAnswer(f"{url}: nobody")
+
+    monkeypatch.setattr(filling.asked, "ask", refuse)
+
+
+def test_a_dry_run_lists_and_copies_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "command", lambda: pytest.fail("it must not start"))
+
+    assert run(["deploy", "esp32_s3", "--dry-run", "--port", "/dev/x"], "leafnode") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["file", "bytes"]
+    assert any(line.startswith("lib/link/device.py ") for line in lines)
+    assert lines[-2].startswith("main.py")
+    sizes = [int(line.split()[-1]) for line in lines[1:]]
+    assert sizes[-1] == sum(sizes[:-1])
+
+
+def test_a_port_that_a_server_has_open_is_not_touched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    device = tmp_path / "ttyACM0"
+    device.touch()
+    (tmp_path / "by-id").symlink_to(device)
+    page = {"ports": [{"name": "node", "device": str(device), "open": True}]}
+    monkeypatch.setattr(filling.asked, "ask", lambda *_: page)
+    monkeypatch.setattr(remote, "command", lambda: pytest.fail("it must not start"))
+
+    for words in (["deploy", "pico"], ["time"]):
+        assert run([*words, "--port", str(tmp_path / "by-id")], "leafnode") == 1
+
+        assert "the server has it open as port node" in capsys.readouterr().err
+
+
+def test_a_server_that_was_named_has_to_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["deploy", "pico", "--port", "/dev/x", "--monitor-url", "http://h:1"]
+
+    assert run(words, "leafnode") == 1
+
+    assert capsys.readouterr().err == "leafnode device: http://h:1: nobody\n"
+
+
+def cross(tmp_path: Path) -> str:
+    """Return a program in place of CircuitPython's mpy-cross."""
+    path = tmp_path / "mpy-cross"
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\n"
+        "open(sys.argv[sys.argv.index('-o') + 1], 'wb').write(b'C\\x06')\n"
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_a_circuitpython_board_is_filled_over_its_drive(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    drive = tmp_path / "CIRCUITPY"
+    drive.mkdir()
+    (drive / "boot_out.txt").write_text("Adafruit CircuitPython 9.2.1; Feather M0 Express\n")
+    words = ["deploy", "samd21", "--drive", str(drive), "--name", "f-1", "--interval", "2s"]
+
+    assert run([*words, "--mpy-cross", cross(tmp_path)], "leafnode") == 0
+
+    shown = capsys.readouterr().out
+    assert "Feather M0 Express" in shown
+    assert "press reset" in shown
+    assert (drive / "lib/link/device.mpy").read_bytes() == b"C\x06"
+    settings = (drive / "settings.toml").read_text()
+    assert 'NODE_NAME = "f-1"' in settings
+    assert "NODE_INTERVAL_MS = 2000" in settings
+    assert (drive / "boot.py").is_file()
+    assert not (drive / "lib/sensors/counter.mpy").exists()
+
+
+def test_a_board_that_takes_bytecode_only_needs_its_compiler(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["deploy", "samd21", "--drive", str(tmp_path)], "leafnode") == 1
+
+    assert "--mpy-cross" in capsys.readouterr().err
+
+
+def test_a_bundle_is_told_file_by_file_and_what_it_lacks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["bundle", str(tmp_path / "out")], "leafnode") == 0
+
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == len(list((tmp_path / "out").iterdir()))
+    assert shown.err.startswith("circuitpython: sources only:")
+
+
+def test_a_clock_that_is_far_off_is_set_a_second_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offsets = [-700, 20]
+    codes: list[str] = []
+    monkeypatch.setattr(remote, "run_code", lambda _port, code, _on_line: codes.append(code))
+    monkeypatch.setattr(filling, "_offset_ms", lambda *_: offsets.pop(0))
+
+    assert run(["time", "--port", "/dev/x", "--set"], "leafnode") == 0
+
+    assert capsys.readouterr().out == "/dev/x: 0.020 s ahead\n"
+    assert len(codes) == 2

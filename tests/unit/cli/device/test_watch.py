@@ -1,0 +1,160 @@
+"""leafnode.cli.device.watch: one device's readings and log lines, of all that a server has.
+
+The server is a socket that says what nats-server would; tests/interop/test_device_command.py has
+the real one.
+"""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leafnode.cli.device.feed import FeedError, Login, Message
+from leafnode.cli.device.watch import LogTail, Seen, login_of, seen_of, subjects_of, watch
+from leafnode.config.serial_options import SerialPort
+from leafnode.config.serial_stage_options import FramingOptions
+
+
+def message(msg_id: str, payload: bytes = b"1") -> Message:
+    return Message("s.t", f"NATS/1.0\r\nNats-Msg-Id: {msg_id}\r\n\r\n".encode(), payload)
+
+
+def test_a_reading_is_the_devices_by_its_id() -> None:
+    assert seen_of("a", message("a.7.12")) == Seen("1", "s.t", 7, 12)
+    assert seen_of("a", message("b.7.12")) is None
+    assert seen_of("a", message("a.b.7.12")) is None
+    assert seen_of("a", message("a.x.12")) is None
+    assert seen_of("a", Message("s.t", b"", b"1")) is None
+    assert seen_of("a", Message("s.t", b"NATS/1.0\r\nOther: 1\r\n\r\n", b"1")) is None
+
+
+def test_a_payload_that_is_no_text_is_shown_as_bytes() -> None:
+    assert seen_of("a", message("a.7.12", b"\xff1")) == Seen("\\xff1", "s.t", 7, 12)
+
+
+def port(subject: str, framing: str = "link") -> SerialPort:
+    return SerialPort(device="/d", name="p1", subject=subject, framing=FramingOptions(type=framing))
+
+
+def test_subjects_come_from_the_ports_with_the_link() -> None:
+    ports = [
+        port("f.{device}.{name}"),
+        port("f.{port}.{device}"),
+        port("x.{port}", "line"),
+        port("y.{name}.raw"),
+    ]
+
+    assert subjects_of("n1", ports) == ["f.n1.>", "f.p1.n1", "y.*.raw"]
+
+
+def test_a_url_says_who_one_is() -> None:
+    assert login_of("nats://me:p%40ss@h:4222") == Login("me", "p@ss")
+    assert login_of("nats://tok@h") == Login(token="tok")
+    assert login_of("nats://h:4222") == Login()
+
+
+def test_log_lines_of_the_device_are_followed_from_now_on(tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    path.write_text("Device says: port=p device=a text=before\n")
+    tail = LogTail(path, "a")
+
+    with path.open("a") as file:
+        file.write(
+            "Device says: port=p device=a text=one two\nDevice says: port=p device=b text=x\n"
+        )
+        file.write("Device says: port=p dev")
+    assert tail.read() == [Seen("one two")]
+    assert tail.read() == []
+    with path.open("a") as file:
+        file.write("ice=a text=three\n")
+    assert tail.read() == [Seen("three")]
+
+
+def test_a_log_file_that_is_replaced_or_comes_later_is_read_from_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    tail = LogTail(path, "a")
+    assert tail.read() == []
+    path.write_text("port=p device=a text=one\n")
+    assert tail.read() == [Seen("one")]
+    path.rename(tmp_path / "server.log.1")
+    path.write_text("port=p device=a text=two\n")
+
+    assert tail.read() == [Seen("two")]
+
+
+class Server:
+    """Says `script` to whoever connects, and keeps what it hears."""
+
+    def __init__(self, script: bytes) -> None:
+        self.heard = b""
+        self._script = script
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"nats://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            connection.settimeout(10)
+            connection.sendall(b'INFO {"nonce":"x"}\r\n')
+            while b"SUB" not in self.heard:
+                self.heard += connection.recv(4096)
+            connection.sendall(self._script)
+            connection.shutdown(socket.SHUT_WR)
+            while data := connection.recv(4096):
+                self.heard += data
+
+    def end(self) -> None:
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[object]:
+    servers = []
+
+    def start(script: bytes) -> Server:
+        servers.append(Server(script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.end()
+
+
+def test_what_a_device_says_is_told_until_the_server_closes(serve, tmp_path: Path) -> None:
+    header = b"NATS/1.0\r\nNats-Msg-Id: a.7.12\r\n\r\n"
+    server = serve(
+        b"PING\r\nMSG s.t 1 1\r\nx\r\n"
+        + b"HMSG s.t 1 %d %d\r\n%s21.5\r\n" % (len(header), len(header) + 4, header)
+    )
+    path = tmp_path / "server.log"
+    tail = LogTail(path, "a")
+    path.write_text("port=p device=a text=hello\n")
+
+    seen = watch(server.url, Login("me", "pw"), ["s.>"], "a", tail)
+
+    assert [next(seen), next(seen)] == [Seen("hello"), Seen("21.5", "s.t", 7, 12)]
+    with pytest.raises(FeedError, match="closed the connection"):
+        next(seen)
+    server.end()
+    assert b'"user": "me"' in server.heard
+    assert server.heard.endswith(b"SUB s.> 1\r\nPONG\r\n")
+
+
+def test_a_refusal_is_told_in_the_servers_words(serve) -> None:
+    server = serve(b"-ERR 'Authorization Violation'\r\n")
+
+    with pytest.raises(FeedError, match=r"^Authorization Violation$"):
+        list(watch(server.url, Login(), [">"], "a", None))
+
+
+@pytest.mark.parametrize("url", ["nats://:1", "http://h", "nats://secret:pw@127.0.0.1:1"])
+def test_no_server_is_told_without_a_secret(url: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        list(watch(url, Login(), [">"], "a", None))
+
+    assert "pw" not in str(caught.value)
