@@ -18,4 +18,11 @@ ANALOG = "A0"
 CONTACT = "D6"
 PULSE = ""  # no countio
 
-LINK = {"window": 1, "ring_messages": 16, "ring_bytes": 768, "frame_bytes_max": 128}
+# CRC-16: a CRC-32 in Python costs ten times as much, and integers beyond 30 bits.
+LINK = {
+    "window": 1,
+    "ring_messages": 16,
+    "ring_bytes": 768,
+    "frame_bytes_max": 128,
+    "crc16": True,
+}

@@ -109,7 +109,7 @@ class Node:
                 continue  # nothing new
             self.n += 1
             text = '{{"n":{},"v":{}}}'.format(self.n, _json_number(value))
-            self.session.publish(subject, text.encode())
+            self.session.publish(subject, text.encode(), now_ms)
         # From the plan, not from now: the rate holds although each poll comes a little late.
         self._measure_at_ms += self._interval_ms
         if is_due(now_ms, self._measure_at_ms):

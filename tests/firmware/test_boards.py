@@ -111,3 +111,26 @@ def test_the_link_takes_what_each_board_says_of_it():
         run(node, hal, GatewaySession(), 60000)
 
         assert node.session.counters.acked == 20, board
+
+
+def test_a_board_with_a_clock_says_when_each_reading_was_measured():
+    from link.clock import DeviceClock
+    from node.node import Node
+
+    from tests.firmware.test_node import PaperHal, run
+
+    hal = PaperHal()
+    gateway = GatewaySession(wall_ms=lambda: 1795816800000 + hal.now_ms)
+    node = Node(hal, [("t", lambda: 1)], "dev-1", 100, 30, clock=DeviceClock(), **pico.LINK)
+
+    events = run(node, hal, gateway, 60000)
+
+    stamps = [event.stamp_ms for event in events if hasattr(event, "stamp_ms")]
+    known = [stamp for stamp in stamps if stamp is not None]
+    assert len(stamps) == 30
+    assert len(known) > 20  # the first may leave before the time is known
+    steps = [known[at + 1] - known[at] for at in range(len(known) - 1)]
+    # Each some milliseconds late, as the node is; half a round trip when the clock is set anew.
+    assert min(steps) > 50
+    assert max(steps) < 150
+    assert abs(known[-1] - 1795816800000 - 1000 - 29 * 100) < 200

@@ -6,6 +6,7 @@ Truth: firmware/README.md, "Settings".
 from boards import on_micropython as opened
 from boards import pico as board
 from boards.wired import wired
+from link.clock import DeviceClock
 from node.node import Node
 from node.settings import number_of, read_settings, text_of
 
@@ -15,5 +16,6 @@ Node(
     wired(text_of(settings, "NODE_SENSORS", "cpu"), board, opened),
     text_of(settings, "NODE_NAME", "node"),
     number_of(settings, "NODE_INTERVAL_MS", 1000),
+    clock=DeviceClock(),
     **board.LINK,
 ).run()

@@ -17,7 +17,7 @@ from leafnode.cli.device.boards import (
 
 DIRECTORY = firmware_directory()
 BOARDS = load_boards(DIRECTORY)
-HOST_ONLY = {"link/gateway.py", "link/events.py"}
+HOST_ONLY = {"link/gateway.py", "link/gateway_channel.py", "link/events.py", "link/parts.py"}
 
 
 def test_the_firmware_of_a_checkout_is_the_checkouts() -> None:
