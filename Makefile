@@ -12,7 +12,7 @@ EXAMPLES ?= 2000
 SEEDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test scenarios fmt lint types layers fw-test firmware kill9 powercut bitflip failing model uplink-year links bench suite suite-c package check clean
+.PHONY: help setup run demo test scenarios fmt lint types layers fw-test hw fw-measure firmware kill9 powercut bitflip failing model uplink-year links bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,7 +53,7 @@ fmt: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
 
 lint: $(VENV)/.dev ## style, spelling, formatting
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell leafnode firmware tests docs configs README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell leafnode firmware tests docs configs hw README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
 
 types: $(VENV)/.dev ## mypy --strict
 	@$(BIN)/mypy
@@ -66,6 +66,12 @@ fw-test: $(VENV)/.dev ## the device link and the node under the real MicroPython
 
 firmware: $(VENV)/.dev ## the firmware as zip files in dist/firmware; CIRCUITPYTHON_MPY_CROSS=path for CircuitPython's bytecode
 	@$(BIN)/leafnode device bundle dist/firmware $(if $(CIRCUITPYTHON_MPY_CROSS),--circuitpython-mpy-cross $(CIRCUITPYTHON_MPY_CROSS))
+
+fw-measure: $(VENV)/.dev ## sizes and heap of the firmware for each board, to hw/measurements/firmware.csv
+	@$(BIN)/python -m tests.firmware.measure hw/measurements/firmware.csv && cat hw/measurements/firmware.csv
+
+hw: $(BIN)/python ## draw hw/wiring/*.yml that changed; needs Graphviz
+	@$(PIP) 'wireviz>=0.4' && $(BIN)/python hw/render.py
 
 kill9: $(VENV)/.dev ## CYCLES=50 SEED=1: SIGKILL under publish load, then audit every ack
 	@$(BIN)/python -m tests.faults.kill9 --cycles $(CYCLES) --seed $(SEED)
