@@ -30,7 +30,7 @@ package(
     ),
     base_path="../leafnode",
 )
-package("node")
+package("node", ("__init__.py", "aio.py", "measuring.py", "node.py", "settings.py"))
 package(
     "hal",
     (

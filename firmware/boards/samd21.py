@@ -1,8 +1,9 @@
 """SAMD21 (Adafruit Feather M0 Express), CircuitPython: pins by their names on the board.
 
-32 kB of RAM, of which Python has about 20 kB: one reading in flight, a small ring, and compiled
-modules only. Other boards with a SAMD21 have the same names where they have the pins. Truth:
-Adafruit Feather M0 Express pinout; hw/boards/samd21.md (wiring).
+32 kB of RAM, of which Python has about 20 kB: compiled modules only, and no room for the link's
+(hw/measurements/firmware.csv), so a node here speaks the text dialect. Other boards with a SAMD21
+have the same names where they have the pins. Truth: Adafruit Feather M0 Express pinout;
+hw/boards/samd21.md (wiring).
 """
 
 # To the gateway, when it is not the second USB serial port
@@ -18,7 +19,10 @@ ANALOG = "A0"
 CONTACT = "D6"
 PULSE = ""  # no countio
 
-# CRC-16: a CRC-32 in Python costs ten times as much, and integers beyond 30 bits.
+# The text dialect is what fits: readings that are kept until they are acknowledged.
+TEXT = {"keep": 16}
+# The link in frames, for a build that has it frozen into flash. CRC-16: a CRC-32 in Python costs
+# ten times as much.
 LINK = {
     "window": 1,
     "ring_messages": 16,

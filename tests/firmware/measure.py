@@ -33,10 +33,9 @@ FIELDS = (
 PROGRAM = """
 import gc, sys
 from boards import {board} as board
-from node.node import Node
+{node}
 from node.settings import read_settings
 import sensors.bme280, sensors.ds18b20
-{clock}
 class Hal:
     closed = False
     def __init__(self): self.now = 0
@@ -47,11 +46,22 @@ class Hal:
     def wait(self, ms): self.now += max(1, ms)
 hal = Hal()
 read_settings()
-node = Node(hal, [("bme280.temperature", lambda: 21.52)], "node-1", 100{option}, **board.LINK)
+node = make(hal, [("bme280.temperature", lambda: 21.52)], "node-1", 100)
 while node.n < 2 * board.LINK["ring_messages"]:
     hal.wait(node.poll())
 gc.collect()
 print(gc.mem_alloc())
+"""
+LINK = """
+from link.clock import DeviceClock
+from node.node import Node
+def make(*arguments):
+    return Node(*arguments, clock=DeviceClock(), **board.LINK)
+"""
+TEXT = """
+from node.text import TextNode
+def make(*arguments):
+    return TextNode(*arguments, **board.TEXT)
 """
 STEP = 1024
 
@@ -74,12 +84,8 @@ def compile_board(board: Board, directory: Path) -> dict[str, int]:
 
 def run(board: Board, directory: Path, heap_bytes: int) -> int | None:
     """Return the heap in use at the end, or None where this heap is too small."""
-    small = board.compiled  # no clock, CRC-16
-    program = PROGRAM.format(
-        board=board.name,
-        clock="" if small else "from link.clock import DeviceClock",
-        option="" if small else ", clock=DeviceClock()",
-    )
+    carried = {file.target for file in board.modules}
+    program = PROGRAM.format(board=board.name, node=TEXT if "node/text.py" in carried else LINK)
     done = subprocess.run(
         [micropython(), "-X", f"heapsize={heap_bytes}", "-c", program],
         env=environment(directory),

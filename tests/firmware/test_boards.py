@@ -104,7 +104,7 @@ def test_the_link_takes_what_each_board_says_of_it():
 
     from tests.firmware.test_node import PaperHal, run
 
-    for board in (pico, pico_w, esp32_s3, samd21):
+    for board in (pico, pico_w, esp32_s3, samd21):  # samd21: where it is frozen
         hal = PaperHal()
         node = Node(hal, [("t", lambda: 1)], "dev-1", 100, 20, **board.LINK)
 

@@ -24,6 +24,7 @@ SHARED_TESTS += [
         "sensors_pins",
         "sensors_wire",
         "settings",
+        "text_node",
     )
 ]
 

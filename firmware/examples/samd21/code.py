@@ -1,4 +1,4 @@
-"""code.py of a node: what settings.toml names, measured and sent to the gateway.
+"""code.py of a node: what settings.toml names, measured and sent as text (framing: text_link).
 
 Truth: firmware/README.md, "Settings".
 """
@@ -6,14 +6,14 @@ Truth: firmware/README.md, "Settings".
 from boards import on_circuitpython as opened
 from boards import samd21 as board
 from boards.wired import wired
-from node.node import Node
 from node.settings import number_of, read_settings, text_of
+from node.text import TextNode
 
 settings = read_settings()
-Node(
+TextNode(
     opened.line(board, text_of(settings, "NODE_LINE", "usb")),
     wired(text_of(settings, "NODE_SENSORS", "cpu"), board, opened),
     text_of(settings, "NODE_NAME", "node"),
     number_of(settings, "NODE_INTERVAL_MS", 1000),
-    **board.LINK,
+    **board.TEXT,
 ).run()

@@ -43,7 +43,7 @@ def test_the_circuitpython_bundle_has_circups_layout(tmp_path: Path) -> None:
     for kind in ("py", "mpy"):
         root = f"{BUNDLE}-{kind}-{__version__}"
         found = names(output / f"{root}.zip")
-        assert f"{root}/lib/link/device.{kind}" in found
+        assert f"{root}/lib/node/text.{kind}" in found
         assert f"{root}/examples/leafnode_samd21/code.py" in found
         assert f"{root}/VERSIONS.txt" in found
         assert all(name.startswith(f"{root}/") for name in found)

@@ -85,7 +85,7 @@ def test_a_circuitpython_board_is_filled_over_its_drive(
     shown = capsys.readouterr().out
     assert "Feather M0 Express" in shown
     assert "press reset" in shown
-    assert (drive / "lib/link/device.mpy").read_bytes() == b"C\x06"
+    assert (drive / "lib/node/text.mpy").read_bytes() == b"C\x06"
     settings = (drive / "settings.toml").read_text()
     assert 'NODE_NAME = "f-1"' in settings
     assert "NODE_INTERVAL_MS = 2000" in settings
