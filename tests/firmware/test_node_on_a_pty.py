@@ -18,7 +18,7 @@ from tests.firmware.gateway_on_a_pty import Gateway
 from tests.firmware.interpreter import DEVICE_PATHS, ROOT, environment, micropython
 
 DEMO = ROOT / "firmware/examples/demo_node.py"
-WAIT_S = 20
+WAIT_S = 60
 
 
 class NodeProcess:
