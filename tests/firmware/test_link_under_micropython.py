@@ -16,6 +16,7 @@ SHARED_TESTS += [
     for name in (
         "aio",
         "boards",
+        "boards_circuitpython",
         "boot_counter",
         "bus_adapters",
         "interrupt",

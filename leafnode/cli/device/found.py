@@ -61,9 +61,12 @@ def found_boards(
 
 
 def held_ports(serialz: Mapping[str, Any]) -> dict[str, str]:
-    """Return which devices a server has open, by real path, and under which name."""
+    """Return which devices a server has open, by real path, and under which name.
+
+    `path` is what a device's name such as `by-id:…` led to.
+    """
     return {
-        os.path.realpath(str(port.get("device", ""))): str(port.get("name", ""))
+        os.path.realpath(str(port.get("path") or port.get("device", ""))): str(port.get("name", ""))
         for port in serialz.get("ports", ())
         if port.get("open")
     }

@@ -46,11 +46,12 @@ def test_what_a_server_has_open_is_told_by_whatever_name_it_used(tmp_path: Path)
         "ports": [
             {"name": "node", "device": str(link), "open": True},
             {"name": "gone", "device": str(tmp_path / "x"), "open": False},
+            {"name": "id", "device": "by-id:x", "path": "/dev/null", "open": True},
         ]
     }
 
     held = held_ports(serialz)
 
-    assert held == {os.path.realpath(device): "node"}
+    assert held == {os.path.realpath(device): "node", "/dev/null": "id"}
     (row,) = found_boards([Port(str(device), 0x2E8A, 0x0005)], BOARDS, held)
     assert row.held_by == "node"
