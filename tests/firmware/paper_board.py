@@ -126,6 +126,9 @@ def raw_paste():
         if byte == b"\x04":
             say(b"\x04")
             return bytes(source)
+        if byte == b"\x03":
+            say(b"\x04")
+            return b"raise KeyboardInterrupt"
         source += byte
         if len(source) % _WINDOW == 0:
             say(b"\x01")

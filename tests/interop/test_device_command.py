@@ -1,4 +1,6 @@
-"""`leafnode device` against a running server with a board on a pty: monitor, and a held port."""
+"""`leafnode device` against a running server with a board on a pty: monitor, and deploy to a port
+that the server has.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ import nats
 import pytest
 
 from leafnode.link.device import DeviceSession
+from tests.firmware.test_deploy import Board as PaperBoard
 from tests.interop.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -92,7 +95,7 @@ def device(gateway: Gateway, *words: str) -> subprocess.CompletedProcess[str]:
 def test_monitor_shows_what_a_board_says_while_the_server_has_it(
     world: tuple[Gateway, Board],
 ) -> None:
-    gateway, board = world
+    gateway, _ = world
     config = str(gateway.directory / "leafnode.conf")
     asyncio.run(add_stream(gateway))
 
@@ -107,9 +110,23 @@ def test_monitor_shows_what_a_board_says_while_the_server_has_it(
 
     assert re.fullmatch(r"log  line \d+\n", log.stdout), log.stderr
 
-    held = device(
-        *(gateway, "deploy", "pico", "--port", board.path),
-        *("--monitor-url", f"http://127.0.0.1:{gateway.http_port}"),
-    )
-    assert held.returncode == 1
-    assert "the server has it open as port line1" in held.stderr
+
+def test_a_board_that_the_server_has_is_lent_filled_and_taken_back(tmp_path: Path) -> None:
+    board = PaperBoard(tmp_path / "board")
+    gateway = Gateway(tmp_path / "edge", CONFIG.format(device=board.port))
+    gateway.start()
+    try:
+        asyncio.run(add_stream(gateway))
+
+        filled = device(
+            *(gateway, "deploy", "pico", "--port", board.port, "--server", gateway.client_url),
+            *("--name", "press-4", "--interval", "50ms"),
+        )
+
+        assert filled.returncode == 0, filled.stderr
+        assert filled.stdout == "the server lends port line1\ncopied; the board starts\n"
+        shown = device(gateway, "monitor", "press-4", "-s", gateway.client_url, "--count", "5")
+        assert shown.stdout.startswith('f.press-4.cpu.temperature  {"n":'), shown.stderr
+    finally:
+        gateway.stop()
+        board.end()

@@ -5,13 +5,12 @@ Truth: docs/device-command.md.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from leafnode.cli.device import asked, board_clock, drive, remote
+from leafnode.cli.device import board_clock, drive, remote
 from leafnode.cli.device.boards import (
     CIRCUITPYTHON,
     MICROPYTHON,
@@ -19,10 +18,11 @@ from leafnode.cli.device.boards import (
     firmware_directory,
     load_boards,
 )
+from leafnode.cli.device.borrowing import borrowed
 from leafnode.cli.device.bundle import build
 from leafnode.cli.device.compiled import CannotCompile, compiler
-from leafnode.cli.device.found import held_ports
 from leafnode.cli.device.plan import Copy, checked_name, plan
+from leafnode.cli.ports import place
 from leafnode.cli.store import shown
 from leafnode.clock import SystemClock
 from leafnode.errors import LeafnodeError
@@ -53,7 +53,7 @@ class Deploying(LeafnodeError):  # noqa: N818 -- a condition of what was asked f
 @click.option("--mpy-cross", metavar="FILE", help="The compiler of the board's Python.")
 @click.option("--dry-run", is_flag=True, help="List what would be copied, and copy nothing.")
 @click.option("--no-reset", is_flag=True, help="Leave the board in its REPL.")
-@click.option("--monitor-url", metavar="URL", help=f"The server's monitoring [{asked.DEFAULT}].")
+@place.options
 def deploy_command(  # noqa: PLR0913 -- one parameter for each option
     board: str,
     port: str | None,
@@ -67,7 +67,7 @@ def deploy_command(  # noqa: PLR0913 -- one parameter for each option
     mpy_cross: str | None,
     dry_run: bool,
     no_reset: bool,
-    monitor_url: str | None,
+    **where: str | None,
 ) -> None:
     """Copy the firmware to a BOARD: esp32_s3, pico, pico_w or samd21.
 
@@ -82,38 +82,38 @@ def deploy_command(  # noqa: PLR0913 -- one parameter for each option
         _list(copies)
         return
     if chosen.language == CIRCUITPYTHON:
-        place = drive.find_drive(drive_)
-        shown.say(f"{place}: {shown.printable(drive.about(place))}")
-        _with_bar(copies, lambda step: drive.copy_to_drive(place, copies, step))
+        disk = drive.find_drive(drive_)
+        shown.say(f"{disk}: {shown.printable(drive.about(disk))}")
+        _with_bar(copies, lambda step: drive.copy_to_drive(disk, copies, step))
         shown.say("copied; press reset: boot.py is read at power-up only")
         return
-    device = _free_port(port, monitor_url)
-    reset = not no_reset
-    _with_bar(copies, lambda step: remote.copy_to_board(device, copies, reset=reset, step=step))
+    with borrowed(port, where, shown.say) as device:
+        reset = not no_reset
+        _with_bar(copies, lambda step: remote.copy_to_board(device, copies, reset=reset, step=step))
     shown.say("copied" if no_reset else "copied; the board starts")
 
 
 @click.command("time")
 @click.option("-p", "--port", metavar="DEVICE", required=True, help="The board's serial port.")
 @click.option("--set", "set_", is_flag=True, help="Set it to this computer's time, in UTC.")
-@click.option("--monitor-url", metavar="URL", help=f"The server's monitoring [{asked.DEFAULT}].")
-def time_command(port: str, *, set_: bool, monitor_url: str | None) -> None:
+@place.options
+def time_command(port: str, *, set_: bool, **where: str | None) -> None:
     """Show by how much a board's own clock is off, or set it. It ends the board's program.
 
     A node on the link needs none: it hears the time from the gateway.
     """
-    device = _free_port(port, monitor_url)
     clock = SystemClock()
-    if set_:
-        remote.run_code(device, board_clock.setting(clock.wall_ns()), _ignored)
-    off_ms = _offset_ms(device, clock)
-    if set_ and abs(off_ms) > _ENOUGH_MS:
-        # It was late by the way to the board: now that is known.
-        aim_ns = clock.wall_ns() - off_ms * _NS_PER_MS
-        remote.run_code(device, board_clock.setting(aim_ns), _ignored)
+    with borrowed(port, where, shown.say) as device:
+        if set_:
+            remote.run_code(device, board_clock.setting(clock.wall_ns()), _ignored)
         off_ms = _offset_ms(device, clock)
+        if set_ and abs(off_ms) > _ENOUGH_MS:
+            # It was late by the way to the board: now that is known.
+            aim_ns = clock.wall_ns() - off_ms * _NS_PER_MS
+            remote.run_code(device, board_clock.setting(aim_ns), _ignored)
+            off_ms = _offset_ms(device, clock)
     direction = "ahead" if off_ms >= 0 else "behind"
-    shown.say(f"{device}: {abs(off_ms) / 1000:.3f} s {direction}")
+    shown.say(f"{port}: {abs(off_ms) / 1000:.3f} s {direction}")
 
 
 @click.command("bundle")
@@ -170,22 +170,6 @@ def _list(copies: list[Copy]) -> None:
 def _with_bar(copies: list[Copy], copy_all: Callable[[Callable[[str], None]], None]) -> None:
     with shown.progress("copying", len(copies)) as step:
         copy_all(lambda _: step(len(copies)))
-
-
-def _free_port(port: str | None, monitor_url: str | None) -> str:
-    """Return the port if no server has it open. Raises LeafnodeError."""
-    if port is None:
-        raise Deploying("which port? Name it with --port; `leafnode device ls` lists them")
-    try:
-        held = held_ports(asked.ask(monitor_url or asked.DEFAULT, "/serialz"))
-    except asked.NoAnswer:
-        if monitor_url is not None:
-            raise
-        held = {}  # whoever else has it open, the lock tells
-    name = held.get(os.path.realpath(port))
-    if name is not None:
-        raise Deploying(f"{port}: the server has it open as port {name}: stop it, or lend the port")
-    return port
 
 
 def _offset_ms(device: str, clock: SystemClock) -> int:

@@ -9,17 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from leafnode.cli.device import filling, remote
-from leafnode.cli.device.asked import NoAnswer
+from leafnode.cli.device import borrowing, filling, remote
 from leafnode.cli.device.command import run
 
 
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(url: str, _path: str) -> dict[str, object]:
-        raise NoAnswer(f"{url}: nobody")
-
-    monkeypatch.setattr(filling.asked, "ask", refuse)
+    monkeypatch.setattr(borrowing, "_server", lambda _where: None)
 
 
 def test_a_dry_run_lists_and_copies_nothing(
@@ -35,30 +31,6 @@ def test_a_dry_run_lists_and_copies_nothing(
     assert lines[-2].startswith("main.py")
     sizes = [int(line.split()[-1]) for line in lines[1:]]
     assert sizes[-1] == sum(sizes[:-1])
-
-
-def test_a_port_that_a_server_has_open_is_not_touched(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    device = tmp_path / "ttyACM0"
-    device.touch()
-    (tmp_path / "by-id").symlink_to(device)
-    page = {"ports": [{"name": "node", "device": str(device), "open": True}]}
-    monkeypatch.setattr(filling.asked, "ask", lambda *_: page)
-    monkeypatch.setattr(remote, "command", lambda: pytest.fail("it must not start"))
-
-    for words in (["deploy", "pico"], ["time"]):
-        assert run([*words, "--port", str(tmp_path / "by-id")], "leafnode") == 1
-
-        assert "the server has it open as port node" in capsys.readouterr().err
-
-
-def test_a_server_that_was_named_has_to_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["deploy", "pico", "--port", "/dev/x", "--monitor-url", "http://h:1"]
-
-    assert run(words, "leafnode") == 1
-
-    assert capsys.readouterr().err == "leafnode device: http://h:1: nobody\n"
 
 
 def cross(tmp_path: Path) -> str:

@@ -1,0 +1,70 @@
+"""A board's port for as long as a command needs it: a running server that has it lends it.
+
+Knows the requests of `leafnode port lend`; not what is done with the port. Truth:
+docs/serial/tools.md, "port lend".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from random import SystemRandom
+from typing import TYPE_CHECKING, Final
+
+from leafnode.cli.device.found import held_ports
+from leafnode.cli.ports import place
+from leafnode.cli.ports.client import Client
+from leafnode.cli.ports.errors import PortError
+from leafnode.cli.ports.lending import lent
+from leafnode.errors import LeafnodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LEND_S: Final = 600.0  # at most: it is given back when the command ends
+
+
+class NoPort(LeafnodeError):  # noqa: N818 -- a condition of what was asked for
+    """No port was named."""
+
+
+@contextlib.contextmanager
+def borrowed(
+    port: str | None, where: dict[str, str | None], tell: Callable[[str], None]
+) -> Iterator[str]:
+    """Give the port. One that a server has open is lent meanwhile; `tell` says so.
+
+    `where`: how the server is found; without a word of it, a server need not be there. Raises
+    LeafnodeError.
+    """
+    if port is None:
+        raise NoPort("which port? Name it with --port; `leafnode device ls` lists them")
+    with contextlib.ExitStack() as stack:
+        client = _server(where)
+        if client is not None:
+            stack.enter_context(client)
+            name = _holder(client, port, named=any(where.values()))
+            if name is not None:
+                stack.enter_context(lent(client, name, LEND_S))
+                tell(f"the server lends port {name}")
+        yield port
+
+
+def _server(where: dict[str, str | None]) -> Client | None:
+    """Return a connection to the server, None where none is and none was named."""
+    try:
+        return Client(place.find(**where), SystemRandom())
+    except PortError:
+        if any(where.values()):
+            raise
+        return None  # whoever else has the port open, the lock tells
+
+
+def _holder(client: Client, port: str, *, named: bool) -> str | None:
+    try:
+        answer = client.ask_json(f"$LEAFNODE.REQ.{client.server}.PORTS")
+    except PortError:
+        if named:
+            raise
+        return None  # a server without serial ports, or another account's
+    return held_ports(answer).get(os.path.realpath(port))
