@@ -113,6 +113,13 @@ class Lexer:
         self.pos += 1
         return True
 
+    def take_last(self, mark: str) -> bool:
+        """Take the mark if it is next, and nothing but blanks behind it."""
+        if self.peek() != mark or self.text[self.pos + 1 :].strip():
+            return False
+        self.pos += 1
+        return True
+
     def key(self) -> Token:
         """Take a key; what separates it from its value is left."""
         start = self.pos

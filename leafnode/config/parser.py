@@ -58,6 +58,10 @@ class Tree:
     warnings: tuple[str, ...]
 
 
+# nats-server takes one behind a value, or as the last of the file.
+_ONE_TOO_MANY: Final = 'a "}" that closes nothing is passed over'
+
+
 def no_files(path: str) -> str:
     """The reader for a text that may include nothing."""
     raise OSError(f"{path}: includes are not allowed here")
@@ -85,6 +89,10 @@ class _Shared:
     warnings: list[str]
     files: int = 0
     nodes: int = 0
+
+    def warn(self, text: str) -> None:
+        if len(self.warnings) < limits.CONFIG_WARNINGS_MAX:
+            self.warnings.append(text)
 
 
 class _Parser:
@@ -138,6 +146,9 @@ class _Parser:
                 if closing:
                     raise lexer.error(start, 'the block has no closing "}"')
                 break
+            if entries and not closing and lexer.take_last("}"):
+                self._warn(lexer.pos - 1, _ONE_TOO_MANY)
+                continue
             self._entry(entries, in_map=bool(closing))
             self._end_of_value(closing)
         self._scopes.pop()
@@ -159,12 +170,16 @@ class _Parser:
     def _put(self, entries: dict[str, Node], key: str, node: Node) -> None:
         """Enter the value; the last one of a key stands, as it does on nats-server."""
         old = entries.pop(key, None)
-        if old is not None and len(self._shared.warnings) < limits.CONFIG_WARNINGS_MAX:
-            self._shared.warnings.append(
-                f"{node.file}:{node.line}:{node.column}: {quoted(key)} replaces the one of "
-                f"{old.file}:{old.line}:{old.column}"
+        if old is not None:
+            place = f"{old.file}:{old.line}:{old.column}"
+            self._shared.warn(
+                f"{node.file}:{node.line}:{node.column}: {quoted(key)} replaces the one of {place}"
             )
         entries[key] = node
+
+    def _warn(self, offset: int, problem: str) -> None:
+        line, column = self._lexer.place(offset)
+        self._shared.warn(f"{self._file}:{line}:{column}: {problem}")
 
     def _array(self, start: int) -> Node:
         lexer = self._lexer
@@ -183,10 +198,15 @@ class _Parser:
         return self._node(items, start, size=1 + sum(node.size for node in items))
 
     def _end_of_value(self, closing: str) -> None:
-        """Take one separator: line end, comma, in blocks a semicolon. Leave the closing mark."""
+        """Take one separator: line end, comma, outside arrays a semicolon. Leave the closing mark;
+        out of blocks it is a separator, too.
+        """
         lexer = self._lexer
         line_ended = lexer.skip_comments()
         if lexer.take(",") or (closing != "]" and lexer.take(";")) or line_ended or lexer.at_end():
+            return
+        if not closing and lexer.take("}"):
+            self._warn(lexer.pos - 1, _ONE_TOO_MANY)
             return
         if not closing or lexer.peek() != closing:
             wanted = f'a line end, "," or "{closing}"' if closing else 'a line end, "," or ";"'

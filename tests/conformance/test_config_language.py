@@ -327,7 +327,6 @@ REFUSED_HERE: Final = frozenset(
         "block nested",
         "block then",
         "bad utf8",
-        "extra close",
         "server name star",
         "backslash",
         "env nl",

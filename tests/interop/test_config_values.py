@@ -36,8 +36,15 @@ TAKEN = [
     'authorization {timeout: "1500ms"}',
     'websocket {port: -1, no_tls: true, handshake_timeout: "0s"}',
     'ping_interval: "0s"',
+    "logtime: off}",
+    "logtime: off\n}",
+    "logtime: off} ping_max: 1",
+    "accounts {A {}}}",
+    "server_name: 5a.",
 ]
 REFUSED = [
+    "logtime: off\n}\n}",
+    "logtime: off} ping_max: x",
     'max_connections: "5"',
     "max_payload: 1e3",
     "max_payload: 2147483648",
@@ -50,6 +57,8 @@ REFUSED = [
     'authorization {timeout: "x"}',
     'lame_duck_duration: "1s"',
 ]
+# Text to us, and nothing to nats-server: docs/configuration.md.
+TEXT = ["server_name: 5.", "server_name: -x", "server_name: 1.5s"]
 # nats-server starts, and cuts whoever comes at once (measured for each).
 UNUSABLE = [
     "max_control_line: -1",
@@ -75,6 +84,7 @@ def status(command: list[str], conf: Path) -> int:
     [
         *((line, 0, 0) for line in TAKEN),
         *((line, 1, 1) for line in REFUSED),
+        *((line, 0, 1) for line in TEXT),
         *((line, 1, 0) for line in UNUSABLE),
     ],
 )

@@ -84,6 +84,8 @@ def test_quotes_make_a_string_of_anything(text: str) -> None:
         "2s",
         "1h30m",
         "1.5s",
+        "5.",
+        "-x",
         "1_000",
         "0x10",
         "1e3",

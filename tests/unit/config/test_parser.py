@@ -106,7 +106,11 @@ def test_inside_a_block_the_value_may_follow_on_the_next_line() -> None:
         ("x {", 'x.conf:1:3: the block has no closing "}"'),
         ("x [a", 'x.conf:1:3: the array has no closing "]"'),
         ("x [a}", 'x.conf:1:5: expected a line end, "," or "]" after the value, got "}"'),
-        ("a: b}", 'x.conf:1:5: expected a line end, "," or ";" after the value, got "}"'),
+        ("a: b]", 'x.conf:1:5: expected a line end, "," or ";" after the value, got "]"'),
+        ("}", 'x.conf:1:1: expected a key, got "}"'),
+        ("a: b\n} # c", 'x.conf:2:1: expected a key, got "}"'),
+        ("a: b\n}\n}", 'x.conf:2:1: expected a key, got "}"'),
+        ("a: b}}}", 'x.conf:1:6: expected a key, got "}"'),
         ("{a: b} c", "x.conf:1:8: expected nothing behind the outermost block"),
         ("a: b;;", 'x.conf:1:6: expected a key, got ";"'),
         ("[1]", 'x.conf:1:1: expected a key, got "["'),
@@ -139,6 +143,30 @@ def test_the_last_of_equal_keys_stands_and_the_first_is_warned_about() -> None:
 
     assert plain(parsed.root) == {"b": 2, "a": 3}
     assert parsed.warnings == ('x.conf:3:1: "a" replaces the one of x.conf:1:1',)
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a: b}", ["1:5"]),
+        ("a: b }", ["1:6"]),
+        ("a: b\n}", ["2:1"]),
+        ("a: b\n } \n", ["2:2"]),
+        ("a: b,}", ["1:6"]),
+        ("a: b}}", ["1:5", "1:6"]),
+        ("a: b}\n}", ["1:5", "2:1"]),
+        ("a: b} # c", ["1:5"]),
+    ],
+)
+def test_a_closing_brace_too_many_is_warned_of(text: str, places: list[str]) -> None:
+    parsed = parse(text, "x.conf")
+
+    assert plain(parsed.root) == {"a": "b"}
+    assert [one.partition(": ")[0] for one in parsed.warnings] == [f"x.conf:{p}" for p in places]
+
+
+def test_what_follows_a_closing_brace_too_many_counts() -> None:
+    assert tree("a: b} c: d") == {"a": "b", "c": "d"}
 
 
 def test_warnings_are_bounded() -> None:
