@@ -28,7 +28,7 @@ from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
 from leafnode.clients.outbound import new_outbound
 from leafnode.errors import ProtocolError
-from leafnode.limits import CONNECT_WORK, CONTROL_LINE_WORK, TRACED_READ_BYTES
+from leafnode.limits import CONTROL_LINE_WORK, TRACED_READ_BYTES
 from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import CHECKING, CLOSED, ClientSession, State
@@ -292,7 +292,7 @@ class ClientHandler:
                 self._answer_ping()
             case ConnectOp(connect):
                 self.peer.active = self.peer.outbox.now
-                self.peer.outbox.work_left -= CONNECT_WORK
+                self.peer.outbox.work_left -= connect.work
                 self._connect(connect)
             case _:
                 pass  # PONG is the session's; +OK and INFO have no effect

@@ -24,6 +24,7 @@ from leafnode.limits import (
     DROP_WORK,
     TURN_WORK,
 )
+from leafnode.protocol.info import JWT_CHAR_WORK, SIGNED_WORK
 from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
 from tests.sim.clock import MONOTONIC_START_NS
 
@@ -289,3 +290,19 @@ def test_a_second_connect_ends_more_subscriptions_than_others_wait_for_in_slices
 
     assert heard.endswith(b"PONG\r\n")
     assert account(world).sublist.count == 1
+
+
+def test_a_signed_login_is_as_much_work_as_it_takes() -> None:
+    world = ClientWorld()
+    client, outbox = world.client(), world.server.turn.outbox
+
+    def work_of(**fields: str) -> int:
+        line = b"CONNECT " + json.dumps({"verbose": False} | fields).encode() + b"\r\n"
+        before = outbox.work_left
+        client.handler.received(line)
+        return before - outbox.work_left
+
+    plain = work_of(user="u")
+
+    assert work_of(nkey="U", sig="s") == plain + SIGNED_WORK
+    assert work_of(jwt="j" * 2500, sig="s") == plain + SIGNED_WORK + 2500 * JWT_CHAR_WORK
