@@ -160,3 +160,23 @@ def test_a_service_is_found_again_without_another_walk() -> None:
     assert CROSSING in told[-1]
 
     assert check.service_export("E", "q.a") == services[0]
+
+
+def test_an_import_that_is_called_otherwise_now_has_other_transforms() -> None:
+    before = ImportCheck([account("A"), account("B", StreamExport("s.*.*"))])
+    one, same, other = (
+        StreamImport("B", "s.*.*", to=to) for to in ("x.$1.$2", "x.$1.$2", "y.$2.$1")
+    )
+    assert before.add_stream("A", one) == ""
+
+    def shown(check: ImportCheck, one: StreamImport) -> bytes:
+        transforms = check.stream_transforms("A", one)
+        assert transforms is not None
+        return transforms[0].apply(b"s.1.2")
+
+    for again, subject in ((same, b"x.1.2"), (other, b"y.2.1")):
+        check = before.revised({}, ["A"])
+        assert check.add_stream("A", again) == ""
+        assert shown(check, again) == subject
+        is_kept = check.stream_transforms("A", again) is before.stream_transforms("A", one)
+        assert is_kept is (again is same)

@@ -13,7 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from leafnode.limits import (
     BELOW_BYTES_MAX,
     BELOW_CACHE_MAX,
+    FOUND_WORK,
     MATCHES_BYTES_MAX,
+    RECEIVERS_MAX,
     SEEN_SUBJECTS,
     WALK_WORK,
 )
@@ -512,3 +514,17 @@ def test_a_result_that_is_spoiled_keeps_no_subscription() -> None:
             sublist.remove(sub)
 
         assert (sublist.held_bytes, sublist._wide._used, sublist._wide._alike) == (0, {}, {})
+
+
+@pytest.mark.parametrize("count", [RECEIVERS_MAX - 1, RECEIVERS_MAX + 1])
+def test_what_is_found_below_is_work_of_the_turn(count: int) -> None:
+    payer = Outbox(lambda: None)
+    sublist = Sublist(payer)
+    for _ in range(count):
+        sublist.insert(subscription(b"_INBOX.a.*"))
+    before = payer.work_left
+
+    match = sublist.find_below(b"_INBOX.a")
+
+    assert (match is None) is (count > RECEIVERS_MAX)
+    assert before - payer.work_left == FOUND_WORK * count
