@@ -358,10 +358,6 @@ assert COMMIT_BYTES_MAX <= STAGED_BYTES_MAX
 
 # --- serial
 FRAME_BYTES_MAX: Final = KIB  # a frame without an end costs no more than this
-FRAME_MARK_BYTES_MAX: Final = 64  # of a start or end mark, and of what follows the end
-POLL_BYTES_MAX: Final = 256  # of the question that a polled sensor gets
-RESCAN_BYTES_PER_BYTE: Final = 8  # looked at again after wrong checks, for each byte that came
-RESCAN_BYTES_MAX: Final = 64 * KIB  # or four frames: so much at once
 PORT_REOPEN_NS: Final = 200 * NS_PER_MS
 PORT_REOPEN_MAX_NS: Final = 5 * NS_PER_S
 PORT_POLL_NS: Final = 1500 * NS_PER_MS  # for a device that is not there: back within 2 s

@@ -159,15 +159,25 @@ class Publisher:
         assert self.has_room, "the caller stops reading its port at the bound"
         self._append(publication)
 
-    def give_up(self, receipt: Receipt | None, reason: str) -> None:
-        """Take a reading that nothing could store: it is counted, and its device need not wait."""
-        self._count_poison(reason)
+    def offer_all(self, publications: list[Publication]) -> None:
+        """Queue all messages of one reading. The caller has asked for room for one."""
+        assert self.has_room, "the caller stops reading its port at the bound"
+        for publication in publications:
+            self._append(publication)
+
+    def pass_over(self, receipt: Receipt | None) -> None:
+        """Take a reading of which nothing is published: its device hears of it in its turn."""
         if receipt is None:
             return
         entry = self._append(Publication(b"", 0, b"", receipt))
         entry.state = State.RESOLVED
         if not self._publishing:
             self._settle()
+
+    def give_up(self, receipt: Receipt | None, reason: str) -> None:
+        """Take a reading that nothing could store: it is counted, and its device need not wait."""
+        self._count_poison(reason)
+        self.pass_over(receipt)
 
     def pump(self) -> None:
         """Publish the next burst, unless one is in flight or a pause is running."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
-from leafnode.bridge.codecs import CODECS
 from leafnode.bridge.framing import new_framing
-from leafnode.bridge.mapping import SubjectTemplate, device_pattern
+from leafnode.bridge.mapping.mapper import Mapper
+from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.port_life import PortLife
-from leafnode.bridge.publisher import Publication, Publisher
-from leafnode.bridge.reading import BadReading, DeviceHello, DeviceLog, Reading
+from leafnode.bridge.publisher import Publisher
+from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus, Seldom
 from leafnode.bridge.taps import Taps
@@ -56,12 +56,7 @@ class PortRunner:
     def __init__(self, options: SerialPort, seams: BridgeSeams, *, inbox: bytes) -> None:
         self._options = options
         self._clock = seams.clock
-        self._max_payload_bytes = seams.max_payload_bytes
         self._framing = new_framing(options, f"{options.name}.{seams.boot}".encode(), self._wall_ms)
-        self._codec = CODECS[options.codec](options)
-        self._template = SubjectTemplate(
-            options.subject, options.name, framing=options.framing.type
-        )
         self._counters = PortCounters()
         self._publisher = Publisher(
             seams.account,
@@ -72,6 +67,14 @@ class PortRunner:
             resolved=self._resolved,
             progressed=self._progressed,
             stream=options.stream,
+        )
+        self._mapper = Mapper(
+            options,
+            self._publisher,
+            seams.clock,
+            self._counters,
+            max_payload_bytes=seams.max_payload_bytes,
+            show=self._show,
         )
         self._resume = Resume(
             seams.account,
@@ -107,6 +110,8 @@ class PortRunner:
             await self.life.run()
         finally:
             self._resume.stop()
+            self._mapper.stop()
+            self._publisher.pump()
             self._publisher.stop()
 
     def status(self) -> PortStatus:
@@ -137,6 +142,9 @@ class PortRunner:
             retried=counters.retried,
             refused=counters.refused,
             poison=counters.poison,
+            filtered=counters.filtered,
+            windows=counters.windows,
+            windows_early=counters.windows_early,
             device_logs=counters.device_logs,
             pauses=counters.paused,
             opens=counters.opens,
@@ -191,6 +199,7 @@ class PortRunner:
 
     def _progressed(self) -> None:
         """Readings left the queue: there is room again, and the device may hear of it."""
+        self._mapper.progressed()
         if not self._draining:
             self._guard(self._work)
 
@@ -223,7 +232,7 @@ class PortRunner:
     def _take(self, event: Event) -> None:
         match event:
             case Reading():
-                self._offer(event)
+                self._mapper.offer(event)
             case DeviceHello():
                 self._meet(event)
             case DeviceLog(device, level, text):
@@ -262,24 +271,10 @@ class PortRunner:
         self._resolved(receipt)
         self._progressed()
 
-    def _offer(self, reading: Reading) -> None:
-        try:
-            publication = self._publication(reading)
-            if self.taps:
-                payload = publication.body[publication.header_size :]
-                self.taps.published(publication.subject, payload)
-        except BadReading as err:
-            self._publisher.give_up(reading.receipt, err.reason)
-        else:
-            self._publisher.offer(publication)
-
-    def _publication(self, reading: Reading) -> Publication:
-        payload = self._codec(reading.payload)
-        block = self._template.headers(reading)
-        body = block + payload
-        if len(body) > self._max_payload_bytes:
-            raise BadReading("is larger than max_payload")
-        return Publication(self._template.subject(reading), len(block), body, reading.receipt)
+    def _show(self, subject: bytes, payload: bytes) -> None:
+        """Let those see it who watch the port."""
+        if self.taps:
+            self.taps.published(subject, payload)
 
     def _set_reading(self, *, on: bool) -> None:
         """Read the port, or leave its bytes with the kernel."""

@@ -23,6 +23,9 @@ class PortCounters:
     retried: int = 0  # publications beyond the first of a reading
     refused: int = 0  # error PubAcks, missing streams and missing answers
     poison: int = 0  # readings given up, because no attempt could store them
+    filtered: int = 0  # readings that said nothing new
+    windows: int = 0  # messages of gathered readings
+    windows_early: int = 0  # times that windows ended since there were too many subjects
     device_logs: int = 0
     paused: int = 0  # times the port was not read because its queue was full
     opens: int = 0
@@ -60,6 +63,9 @@ class PortStatus:
     retried: int
     refused: int
     poison: int
+    filtered: int
+    windows: int
+    windows_early: int
     device_logs: int
     pauses: int
     opens: int

@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from leafnode.config import convert, serial_line
+from leafnode.config import convert, serial_codec, serial_line, serial_mapping
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates
 from leafnode.config.serial_check import check, with_framing
+from leafnode.config.serial_codec import codec, fields
 from leafnode.config.serial_framing import KEEP_FIRST_TYPES, MAX_FRAME, framing, is_marked
+from leafnode.config.serial_mapping import mapping
 from leafnode.config.serial_options import SerialOptions, SerialPort
-from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
+from leafnode.config.serial_presets import with_preset
+from leafnode.config.serial_stage_options import CheckOptions, CodecOptions, FramingOptions
 
 
 def serial(place: Place) -> SerialOptions:
@@ -38,20 +41,27 @@ def _serial_ports(place: Place) -> tuple[SerialPort, ...]:
 
 
 def _serial_port(place: Place) -> SerialPort:
-    given = _SERIAL_PORT.read(place)
+    given = _SERIAL_PORT.read(with_preset(place))
     given.need("device", "device, like by-id:… or usb:VID:PID (see `leafnode ports`)")
     given.need("name", "name, one token that subjects and status may use")
     given.need("subject", "subject, where readings are published")
     _fold_framing(given)
+    _fold_codec(given)
     port = SerialPort(**given.values)
     serial_line.check(given, port)
-    if problem := convert.template_problem(port.subject, port.name, framing=port.framing.type):
-        raise given.places["subject"].error(problem)
-    if port.codec == "csv":
-        given.need("fields", "fields, the names of the columns, beside codec csv")
-    elif port.fields:
-        raise given.places["fields"].error("expected codec csv beside fields")
+    serial_mapping.check(port, given)
     return port
+
+
+def _fold_codec(given: Given) -> None:
+    """Put the names that stand beside the codec into it."""
+    values = given.values
+    options: CodecOptions = values.pop("codec", CodecOptions())
+    names: tuple[str, ...] = values.pop("fields", ())
+    if names:
+        options = serial_codec.with_fields(options, names, given.places["fields"])
+    serial_codec.check(options, given.places.get("codec") or given.place)
+    values["codec"] = options
 
 
 def _fold_framing(given: Given) -> None:
@@ -80,13 +90,6 @@ def _with(framing: FramingOptions, place: Place, key: str, value: Any) -> Framin
     return replace(framing, **{key: value})
 
 
-def _fields(place: Place) -> tuple[str, ...]:
-    fields = convert.list_of(convert.text, "column names")(place)
-    if isinstance(place.node.value, list):
-        no_duplicates(place, list(fields), "field")
-    return fields
-
-
 _SERIAL_PORT: Final = Block(
     (
         *serial_line.ROWS,
@@ -94,8 +97,9 @@ _SERIAL_PORT: Final = Block(
         Row(("subject",), "subject", convert.text),
         Row(("framing",), "framing", framing),
         Row(("check",), "check", check),
-        Row(("codec",), "codec", convert.one_of("text", "json", "csv")),
-        Row(("fields",), "fields", _fields),
+        Row(("codec",), "codec", codec),
+        Row(("fields",), "fields", fields),
+        Row(("mapping",), "mapping", mapping),
         Row(("max_frame", "max_frame_bytes"), "max_frame_bytes", MAX_FRAME),
         Row(("stream",), "stream", convert.name_of("stream name")),
         Row(("keep_first",), "keep_first", convert.boolean),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.config import convert
+from leafnode.config import convert, serial_bounds
 from leafnode.config.octets import octets
 from leafnode.config.place import Row
 from leafnode.config.serial_stage_options import FramingOptions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leafnode.config.place import Given, Place
 
 MAX_FRAME: Final = convert.number(1, limits.MIB, "a size")
-_MARK: Final = octets(limits.FRAME_MARK_BYTES_MAX)
+_MARK: Final = octets(serial_bounds.FRAME_MARK_BYTES_MAX)
 _CHARS_MAX: Final = 1000
 
 
@@ -88,7 +88,7 @@ def _is_big(place: Place) -> bool:
 _MAX_FRAME: Final = Row(("max_frame", "max_frame_bytes"), "max_frame_bytes", MAX_FRAME)
 _COMMON: Final = (
     _MAX_FRAME,
-    Row(("poll",), "poll", octets(limits.POLL_BYTES_MAX)),
+    Row(("poll",), "poll", octets(serial_bounds.POLL_BYTES_MAX)),
     Row(("poll_every",), "poll_every_ns", convert.duration),
 )
 _KEEP_FIRST: Final = Row(("keep_first",), "keep_first", convert.boolean)
@@ -96,7 +96,7 @@ _STRIP: Final = Row(("strip",), "strip", convert.boolean)
 _START: Final = Row(("start",), "start", _MARK)
 _END: Final = Row(("end",), "end", _MARK)
 _AFTER_END: Final = Row(
-    ("after_end",), "after_end", convert.number(0, limits.FRAME_MARK_BYTES_MAX, "bytes")
+    ("after_end",), "after_end", convert.number(0, serial_bounds.FRAME_MARK_BYTES_MAX, "bytes")
 )
 _SIZE: Final = convert.number(1, limits.MIB, "a size")
 _OFFSET: Final = convert.number(0, 255, "an offset")

@@ -8,10 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from leafnode.config.serial_stage_options import CheckOptions, FramingOptions
+from leafnode.config.serial_stage_options import (
+    CheckOptions,
+    CodecOptions,
+    FramingOptions,
+    MappingOptions,
+)
 
 _LINES: Final = FramingOptions()
 _NO_CHECK: Final = CheckOptions()
+_TEXT: Final = CodecOptions()
+_AS_IT_IS: Final = MappingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +39,8 @@ class Rs485Options:
 class SerialPort:
     """One entry of `serial { ports }`. How `device` is written: config/device_name.
 
-    `subject` may use {port}, {device} and {name}; `codec` is text, json or csv. `fields` names the
-    columns of csv. `stream`: only this stream's PubAck counts as stored (empty: whichever stream
-    captures the subject).
+    `subject` may use {port}, {device}, {name}, {field} and fields of the codec. `stream`: only this
+    stream's PubAck counts as stored (empty: whichever stream captures the subject).
     """
 
     device: str
@@ -43,8 +49,8 @@ class SerialPort:
     baud: int = 115_200
     framing: FramingOptions = _LINES
     check: CheckOptions = _NO_CHECK
-    codec: str = "text"
-    fields: tuple[str, ...] = ()
+    codec: CodecOptions = _TEXT
+    mapping: MappingOptions = _AS_IT_IS
     stream: str = ""
     data_bits: int = 8
     parity: str = "none"

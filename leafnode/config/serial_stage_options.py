@@ -63,3 +63,48 @@ class CheckOptions:
     over_to: int | None = None
     over_hex: bool = False
     required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CodecOptions:
+    """`codec`. `fields` names columns of csv, values of struct and groups of regex.
+
+    `pattern` is as it was understood, see config/pattern.py. `separator` and `assign` empty: what
+    the codec takes by itself.
+    """
+
+    type: str = "text"
+    fields: tuple[str, ...] = ()
+    pattern: str = ""
+    max_input: int = 256
+    layout: str = ""
+    separator: str = ""
+    assign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOptions:
+    """One field of `mapping { fields }`: its value times `scale`, plus `offset`, to `digits`."""
+
+    name: str
+    rename: str = ""
+    unit: str = ""
+    scale: float = 1
+    offset: float = 0
+    digits: int | None = None
+    deadband: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappingOptions:
+    """`mapping`. An empty `select` is every field; `every_ns` 0: readings are not gathered."""
+
+    select: tuple[str, ...] = ()
+    fields: tuple[FieldOptions, ...] = ()
+    min_interval_ns: int = 0
+    max_silence_ns: int = 0
+    ignore_repeats_ns: int = 0
+    every_ns: int = 0
+    functions: tuple[str, ...] = ("mean",)
+    timestamp: str = ""
+    headers: tuple[tuple[str, str], ...] = ()

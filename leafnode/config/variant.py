@@ -26,7 +26,7 @@ def variant(place: Place, tables: Mapping[str, tuple[Row, ...]]) -> Given:
 
     Raises ConfigError for a type that no table is for, and for keys that its table does not have.
     """
-    word = partial(_word, tables=tables)
+    word = partial(word_of, words=tables)
     if not isinstance(place.node.value, dict):
         return Given(place, {TYPE: word(place)}, {TYPE: place})
     for written, node in place.entries().items():
@@ -36,24 +36,25 @@ def variant(place: Place, tables: Mapping[str, tuple[Row, ...]]) -> Given:
     raise place.error(f"expected a type: {_words(tables)}")
 
 
-def _word(place: Place, tables: Mapping[str, tuple[Row, ...]]) -> str:
+def word_of(place: Place, words: Mapping[str, object]) -> str:
+    """A word that is a key of the mapping; for another one a similar key is named."""
     value = place.node.value
     word = value.lower() if isinstance(value, str) else ""
-    if word in tables:
+    if word in words:
         return word
-    problem = _words(tables)
-    if near := _near(word, tables):
+    problem = _words(words)
+    if near := _near(word, words):
         problem = f"{quoted(near)}, or another word that docs/serial.md leads to"
     raise place.expected(problem)
 
 
-def _words(tables: Mapping[str, tuple[Row, ...]]) -> str:
-    few = list(tables)[:_WORDS_SHOWN_MAX]
-    return " or ".join(few) + (" or another" if len(few) < len(tables) else "")
+def _words(words: Mapping[str, object]) -> str:
+    few = list(words)[:_WORDS_SHOWN_MAX]
+    return " or ".join(few) + (" or another" if len(few) < len(words) else "")
 
 
-def _near(word: str, tables: Mapping[str, tuple[Row, ...]]) -> str:
+def _near(word: str, words: Mapping[str, object]) -> str:
     from difflib import get_close_matches  # only a wrong file pays for it
 
-    found = get_close_matches(word[:_LIKE_CHARS_MAX], tables, n=1, cutoff=0.7)
+    found = get_close_matches(word[:_LIKE_CHARS_MAX], words, n=1, cutoff=0.7)
     return found[0] if found else ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialOptions, SerialPort
-from leafnode.config.serial_stage_options import FramingOptions
+from leafnode.config.serial_stage_options import CodecOptions, FramingOptions
 from leafnode.jetstream.context import Context, ServerFacts, TrustedTime
 from leafnode.jetstream.jetstream import AccountJetStream
 from leafnode.link.device import DeviceSession
@@ -193,7 +193,8 @@ def test_a_reading_whose_ack_was_lost_is_not_stored_again_after_the_duplicate_wi
 def test_lines_reach_the_disk_in_order_however_fast_they_come(tmp_path: Path) -> None:
     cable = Cable(tmp_path / "by-id")
     port = SerialPort(
-        device=str(cable.path), name="scale", subject="s.{port}", codec="csv", fields=("n", "kg"),
+        device=str(cable.path), name="scale", subject="s.{port}",
+        codec=CodecOptions("csv", ("n", "kg")),
         framing=FramingOptions(keep_first=True),
     )  # fmt: skip
     count = 3000

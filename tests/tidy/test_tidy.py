@@ -78,6 +78,7 @@ def test_every_module_has_its_unit_test() -> None:
         "config/account_options.py",
         "config/listener_options.py",
         "config/options.py",
+        "config/serial_bounds.py",
         "config/serial_options.py",
         "link/parts.py",
         "config/serial_stage_options.py",
@@ -114,7 +115,8 @@ def test_nothing_is_marked_as_broken_and_left() -> None:
 
 def test_every_bound_is_explained() -> None:
     """A bound that a queue, buffer or cache has is a row of docs/memory.md."""
-    text = (PACKAGE / "limits.py").read_text()
+    pages = (PACKAGE / "limits.py", PACKAGE / "config" / "serial_bounds.py")
+    text = "\n".join(page.read_text() for page in pages)
     names = re.findall(
         r"^([A-Z][A-Z0-9_]+_MAX|[A-Z0-9_]*MAX_[A-Z0-9_]+|[A-Z0-9_]+_BYTES): Final", text, re.M
     )

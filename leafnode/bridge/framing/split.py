@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from leafnode import limits
 from leafnode.bridge.framing.frames import Frames
+from leafnode.config import serial_bounds
 
 if TYPE_CHECKING:
     from leafnode.bridge.checks import Check
@@ -74,7 +74,7 @@ class SplitFraming(Frames):
         self._splitter = splitter
         self._buffer = bytearray()
         self._at = 0
-        self._credit_max = max(limits.RESCAN_BYTES_MAX, 4 * options.max_frame_bytes)
+        self._credit_max = max(serial_bounds.RESCAN_BYTES_MAX, 4 * options.max_frame_bytes)
         self._credit = self._credit_max
 
     def opened(self, now_ms: int) -> None:
@@ -86,7 +86,7 @@ class SplitFraming(Frames):
     def receive(self, data: bytes, now_ms: int) -> None:  # noqa: ARG002 -- bytes alone bound frames
         self._bytes_in += len(data)
         self._buffer += data
-        gained = limits.RESCAN_BYTES_PER_BYTE * len(data)
+        gained = serial_bounds.RESCAN_BYTES_PER_BYTE * len(data)
         self._credit = min(self._credit_max, self._credit + gained)
 
     def next_event(self) -> Reading | None:

@@ -197,7 +197,7 @@ def test_a_bug_ends_one_opening_is_logged_with_its_traceback_and_the_port_comes_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(line_port())
-    codec = world.runner._codec
+    codec = world.runner._mapper._codec
     broken = True
 
     def codec_with_a_bug(payload: bytes) -> bytes:
@@ -205,7 +205,7 @@ def test_a_bug_ends_one_opening_is_logged_with_its_traceback_and_the_port_comes_
             raise ZeroDivisionError
         return codec(payload)
 
-    world.runner._codec = codec_with_a_bug
+    world.runner._mapper._codec = codec_with_a_bug
 
     async def story(world: World) -> None:
         nonlocal broken

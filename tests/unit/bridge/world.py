@@ -11,7 +11,7 @@ from leafnode import limits
 from leafnode.bridge.port import PortGone
 from leafnode.bridge.runner import BridgeSeams, PortRunner
 from leafnode.config.serial_options import SerialPort
-from leafnode.config.serial_stage_options import FramingOptions
+from leafnode.config.serial_stage_options import CodecOptions, FramingOptions
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
 
@@ -129,7 +129,8 @@ def line_port(*, subject: str = "s.{port}", **options: object) -> SerialPort:
     framing = options.pop("framing", FramingOptions(keep_first=True))
     if framing == "link":
         framing = FramingOptions("link")
-    given = {"framing": framing, **options}
+    codec = CodecOptions(str(options.pop("codec", "text")), options.pop("fields", ()))  # type: ignore[arg-type]
+    given = {"framing": framing, "codec": codec, **options}
     return SerialPort(device="/dev/fake", name="scale", subject=subject, **given)  # type: ignore[arg-type]
 
 

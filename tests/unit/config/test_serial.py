@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.config import serial as serial_module
-from leafnode.config import serial_check, serial_framing, serial_line
+from leafnode.config import serial_check, serial_codec, serial_framing, serial_line, serial_mapping
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.config.place import Block
 from leafnode.config.serial_options import SerialOptions, SerialPort
-from leafnode.config.serial_stage_options import FramingOptions
+from leafnode.config.serial_stage_options import CodecOptions, FramingOptions
 from leafnode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 DEVICE = "/dev/serial/by-id/usb-1"
 DOCS = Path(__file__).parents[3] / "docs"
-MODULES = (serial_module, serial_line)  # with tables of keys
-VARIANTS = (serial_check, serial_framing)  # with tables by type
+MODULES = (serial_module, serial_line, serial_mapping)  # with tables of keys
+VARIANTS = (serial_check, serial_codec, serial_framing)  # with tables by type
 
 
 def options(text: str) -> Options:
@@ -56,7 +56,7 @@ def test_a_serial_port_has_all_its_keys() -> None:
                 "r.{port}.{device}.{name}",
                 baud=9600,
                 framing=FramingOptions("link", max_frame_bytes=2048),
-                codec="json",
+                codec=CodecOptions("json"),
                 stream="R",
             ),
             SerialPort(
@@ -64,8 +64,7 @@ def test_a_serial_port_has_all_its_keys() -> None:
                 "csv",
                 "r.csv",
                 framing=FramingOptions(keep_first=True),
-                codec="csv",
-                fields=("a", "b"),
+                codec=CodecOptions("csv", ("a", "b")),
             ),
         )
     )
@@ -88,14 +87,17 @@ def test_a_serial_port_has_all_its_keys() -> None:
             "device: /a, name: b, subject: c, framing: slap",
             'framing: expected "slip", or another word',
         ),
-        ("device: /a, name: b, subject: c, codec: xml", "codec: expected text or json or csv"),
+        (
+            "device: /a, name: b, subject: c, codec: xml",
+            "codec: expected text or raw or json or csv",
+        ),
         (
             "device: /a, name: b, subject: c, codec: csv",
             "expected fields, the names of the columns",
         ),
         (
             "device: /a, name: b, subject: c, fields: [x]",
-            "fields: expected codec csv beside",
+            "fields: expected codec csv or struct beside",
         ),
         (
             "device: /a, name: b, subject: c, codec: csv, fields: [x, x]",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.codecs.json import encode_json
+from leafnode.bridge.codecs.json import decode_json, encode_json
 from leafnode.bridge.reading import BadReading
 
 
@@ -39,6 +39,12 @@ def test_an_object_passes_byte_for_byte(payload: bytes) -> None:
 def test_anything_else_is_bad(payload: bytes) -> None:
     with pytest.raises(BadReading):
         encode_json(payload)
+
+
+def test_where_fields_are_wanted_it_is_decoded() -> None:
+    assert decode_json(b' {"a":[1,{"b":null}]} ') == {"a": [1, {"b": None}]}
+    with pytest.raises(BadReading):
+        decode_json(b"[1]")
 
 
 def test_the_reason_does_not_quote_the_payload() -> None:

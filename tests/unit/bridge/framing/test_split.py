@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode import limits
 from leafnode.bridge.checks.crc import crc
 from leafnode.bridge.framing import SPLITTERS
 from leafnode.bridge.framing.split import SplitFraming
+from leafnode.config import serial_bounds
 from leafnode.config.crc_catalog import CATALOG
 from leafnode.config.serial_stage_options import CheckOptions
 from tests.unit.bridge.framing.feeding import cut, feed, framing_of, steps_of
@@ -237,9 +237,13 @@ def test_the_work_is_linear_in_the_bytes_whatever_they_are(
 
     assert (
         many - few
-        <= (limits.RESCAN_BYTES_PER_BYTE + 8) * (sizes[1] - sizes[0]) + limits.RESCAN_BYTES_MAX
+        <= (serial_bounds.RESCAN_BYTES_PER_BYTE + 8) * (sizes[1] - sizes[0])
+        + serial_bounds.RESCAN_BYTES_MAX
     )
-    assert many <= (limits.RESCAN_BYTES_PER_BYTE + 8) * sizes[1] + limits.RESCAN_BYTES_MAX
+    assert (
+        many
+        <= (serial_bounds.RESCAN_BYTES_PER_BYTE + 8) * sizes[1] + serial_bounds.RESCAN_BYTES_MAX
+    )
 
 
 @pytest.mark.parametrize("kind", ["line", "cobs", "slip", "hdlc", "vedirect"])
@@ -265,7 +269,7 @@ def test_where_the_work_is_used_up_a_wrong_frame_is_passed_over_whole_and_the_pl
     assert isinstance(framing, SplitFraming)
     flood = b"B\xff" * 50_000
     feed(framing, *[flood[at : at + 4096] for at in range(0, len(flood), 4096)])
-    assert framing._credit < 255 * limits.RESCAN_BYTES_PER_BYTE + 4096 * 8
+    assert framing._credit < 255 * serial_bounds.RESCAN_BYTES_PER_BYTE + 4096 * 8
     content = b"B\x08text"
 
     payloads = feed(framing, *[content + crc16(b"\x08text")] * 64)

@@ -1,0 +1,60 @@
+"""Fields of a reading renamed, scaled, rounded and chosen.
+
+Knows values; not subjects and messages. Truth: docs/serial/mapping.md, "Fields".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leafnode.config.serial_stage_options import FieldOptions, MappingOptions
+
+# Of a product with a decimal factor: 3 times 0.1 is 0.3, not 0.30000000000000004.
+_DIGITS: Final = 12
+
+
+class FieldMap:
+    """What the configuration says of the fields of one port."""
+
+    def __init__(self, options: MappingOptions) -> None:
+        self._options = {field.name: field for field in options.fields}
+        self._select = options.select
+        self.units = {
+            field.rename or field.name: field.unit for field in options.fields if field.unit
+        }
+        self.deadbands = {
+            field.rename or field.name: field.deadband
+            for field in options.fields
+            if field.deadband is not None
+        }
+
+    def mapped(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """Return the fields as they are published. Selected are the names that the device gave."""
+        names = self._select or fields
+        if not self._options:
+            return {name: fields[name] for name in names if name in fields}
+        mapped = {}
+        for name in names:
+            if name in fields:
+                option = self._options.get(name)
+                if option is None:
+                    mapped[name] = fields[name]
+                else:
+                    mapped[option.rename or name] = _scaled(fields[name], option)
+        return mapped
+
+
+def _scaled(value: object, option: FieldOptions) -> object:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    if option.scale != 1 or option.offset:
+        value = rounded(value * option.scale + option.offset)
+    return value if option.digits is None else round(value, option.digits)
+
+
+def rounded(value: float) -> float:
+    """Return the number without the noise of binary fractions."""
+    return float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,185 @@
+"""The way of a reading from its frame to the queue: codec, fields, filters or windows, messages.
+
+Knows the stages and the publisher; not ports and framings. Receipts are cumulative, so they go to
+the publisher in the order of the readings: of one that is dropped behind those before it, of those
+that are gathered with the last message of their window. Truth: docs/serial/mapping.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.codecs import new_codec
+from leafnode.bridge.mapping.fields import FieldMap
+from leafnode.bridge.mapping.filters import Filters
+from leafnode.bridge.mapping.messages import Messages, with_receipt
+from leafnode.bridge.mapping.windows import Windows
+from leafnode.bridge.reading import BadReading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.publisher import Publication, Publisher
+    from leafnode.bridge.reading import Reading, Receipt
+    from leafnode.bridge.status import PortCounters
+    from leafnode.clock import Clock, Timer
+    from leafnode.config.serial_options import SerialPort
+
+
+class Mapper:
+    """The stages of one port behind its framing."""
+
+    def __init__(
+        self,
+        options: SerialPort,
+        publisher: Publisher,
+        clock: Clock,
+        counters: PortCounters,
+        *,
+        max_payload_bytes: int,
+        show: Callable[[bytes, bytes], None] = lambda _, __: None,
+    ) -> None:
+        """`show` gets subject and payload of what goes to the queue."""
+        mapping = options.mapping
+        self._codec = new_codec(options)
+        self._fields = FieldMap(mapping)
+        self._filters = Filters(mapping, self._fields.deadbands)
+        self._messages = Messages(options, self._fields.units, max_payload_bytes=max_payload_bytes)
+        self._windows = Windows(mapping.functions) if mapping.every_ns else None
+        self._every_ns = mapping.every_ns
+        self._publisher = publisher
+        self._show = show
+        self._clock = clock
+        self._counters = counters
+        self._timer: Timer | None = None
+        self._receipt: Receipt | None = None  # of the last reading in the windows, or behind them
+        # Of windows that ended while the queue was full: one end's messages at most, since the
+        # port is not read meanwhile.
+        self._waiting: deque[Publication] = deque()
+
+    def offer(self, reading: Reading) -> None:
+        """Take one reading. The caller has asked the publisher for room, and pumps it later."""
+        try:
+            if self._windows is not None:
+                self._gather(reading)
+            else:
+                self._publish(reading)
+        except BadReading as err:
+            self._drop(reading.receipt, err.reason)
+
+    def progressed(self) -> None:
+        """There is room in the queue again."""
+        while self._waiting and self._publisher.has_room:
+            self._publisher.offer(self._waiting.popleft())
+        if self._receipt is not None and not self._waiting and not self._windows:
+            receipt, self._receipt = self._receipt, None
+            self._publisher.pass_over(receipt)
+
+    def stop(self) -> None:
+        """Give what is gathered to the queue; but not what a device still keeps and sends again."""
+        if self._receipt is None:
+            self._end_windows()
+        self._set_timer(None)
+        self._waiting.clear()
+        if self._windows is not None:
+            self._windows.end()
+        self._receipt = None
+
+    def _publish(self, reading: Reading) -> None:
+        payload = self._codec(reading.payload)
+        now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
+        if self._messages.template.by_field:
+            assert isinstance(payload, dict), "{field} needs a codec that knows fields"
+            made = self._by_field(reading, payload, now_ns, wall_ns)
+        else:
+            made = self._whole(reading, payload, now_ns, wall_ns)
+        if made:
+            for one in made:
+                self._show(one.subject, one.body[one.header_size :])
+            self._publisher.offer_all(with_receipt(made, reading.receipt))
+        else:
+            self._counters.filtered += 1
+            self._publisher.pass_over(reading.receipt)
+
+    def _whole(
+        self, reading: Reading, payload: bytes | dict[str, object], now_ns: int, wall_ns: int
+    ) -> list[Publication]:
+        raw = payload if isinstance(payload, dict) else None
+        subject = self._messages.template.subject(reading, raw)
+        if raw is not None:
+            payload = self._fields.mapped(raw)
+        if self._filters.active and not self._filters.passes(subject, payload, now_ns):
+            return []
+        return [self._messages.whole(subject, reading, payload, raw, wall_ns)]
+
+    def _by_field(
+        self, reading: Reading, raw: dict[str, object], now_ns: int, wall_ns: int
+    ) -> list[Publication]:
+        new = []
+        for name, value in self._fields.mapped(raw).items():
+            subject = self._messages.template.subject(reading, raw, name)
+            if not self._filters.active or self._filters.passes(subject, {name: value}, now_ns):
+                new.append((subject, name, value))
+        # The last message has the reading's own id: by that a board's readings are found again.
+        last = len(new) - 1
+        return [
+            self._messages.one_field(
+                subject, reading, (name, value), raw, wall_ns, has_id=index == last
+            )
+            for index, (subject, name, value) in enumerate(new)
+        ]
+
+    def _gather(self, reading: Reading) -> None:
+        assert self._windows is not None, "only where readings are gathered"
+        fields = self._codec(reading.payload)
+        assert isinstance(fields, dict), "gathering needs a codec that knows fields"
+        subject = self._messages.template.subject(reading, fields)
+        if not self._windows.has_room(subject):
+            self._counters.windows_early += 1
+            self._end_windows()
+        wall_ns = self._clock.wall_ns()
+        self._windows.add(subject, reading, self._fields.mapped(fields), fields, wall_ns)
+        self._receipt = reading.receipt
+        if self._timer is None:
+            self._set_timer(self._every_ns)
+
+    def _drop(self, receipt: Receipt | None, reason: str) -> None:
+        """Nothing could store this reading. Those before it are gathered yet: it waits for them."""
+        if self._windows is not None and (self._windows or self._waiting):
+            self._publisher.give_up(None, reason)
+            self._receipt = receipt or self._receipt
+        else:
+            self._publisher.give_up(receipt, reason)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._end_windows()
+        self._publisher.pump()
+
+    def _end_windows(self) -> None:
+        """Make messages of what was gathered; the last one has the receipt for all."""
+        self._set_timer(None)
+        if not self._windows:
+            return
+        made: list[Publication] = []
+        ended = self._windows.end()
+        for gathered in ended:
+            subject, reading, fields, raw, wall_ns = gathered
+            try:
+                message = self._messages.whole(subject, reading, fields, raw, wall_ns)
+            except BadReading as err:
+                self._publisher.give_up(None, err.reason)
+                continue
+            self._counters.windows += 1
+            self._show(message.subject, message.body[message.header_size :])
+            made.append(message)
+        if made:
+            receipt, self._receipt = self._receipt, None
+            self._waiting.extend(with_receipt(made, receipt))
+        self.progressed()
+
+    def _set_timer(self, delay_ns: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if delay_ns is None else self._clock.call_later(delay_ns, self._due)

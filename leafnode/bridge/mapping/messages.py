@@ -1,0 +1,120 @@
+"""One reading's messages: subject, header block and payload.
+
+Knows templates and payloads; not filters, windows and the queue. Truth: docs/serial/mapping.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from leafnode.bridge.mapping.template import HeaderTemplate, SubjectTemplate
+from leafnode.bridge.publisher import Publication
+from leafnode.bridge.reading import BadReading
+from leafnode.go_time import format_time
+from leafnode.protocol import header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leafnode.bridge.reading import Reading, Receipt
+    from leafnode.config.serial_options import SerialPort
+
+MSG_ID: Final = b"Nats-Msg-Id"
+PORT: Final = b"Leafnode-Port"
+TIME: Final = b"Leafnode-Time"
+UNITS: Final = b"Leafnode-Units"
+
+
+class Messages:
+    """Builds the messages of one port. `units`: by the name that is published."""
+
+    def __init__(
+        self, options: SerialPort, units: Mapping[str, str], *, max_payload_bytes: int
+    ) -> None:
+        mapping = options.mapping
+        self.template = SubjectTemplate(options.subject, options.name)
+        self._max_payload_bytes = max_payload_bytes
+        self._port = options.name.encode()
+        self._units = units
+        self._time = mapping.timestamp
+        self._headers = [
+            (name.encode(), HeaderTemplate(value, options.name)) for name, value in mapping.headers
+        ]
+        self._all_units = ", ".join(f"{name}={unit}" for name, unit in units.items()).encode()
+
+    def whole(
+        self,
+        subject: bytes,
+        reading: Reading,
+        payload: bytes | dict[str, object],
+        raw: Mapping[str, object] | None,
+        wall_ns: int,
+    ) -> Publication:
+        """Return the message of a whole reading. `raw`: the fields that templates may name."""
+        if isinstance(payload, dict):
+            if self._time == "field":
+                payload = {**payload, "time": format_time(wall_ns)}
+            payload = _encoded(payload)
+        extra = [(UNITS, self._all_units)] if self._all_units else []
+        return self._message(subject, reading, reading.msg_id, payload, raw, wall_ns, extra)
+
+    def one_field(
+        self,
+        subject: bytes,
+        reading: Reading,
+        field: tuple[str, object],
+        raw: Mapping[str, object],
+        wall_ns: int,
+        *,
+        has_id: bool,
+    ) -> Publication:
+        """Return the message of one field. Its id is the reading's, or has the field behind it."""
+        name, value = field
+        payload: dict[str, object] = {"value": value}
+        if name in self._units:
+            payload["unit"] = self._units[name]
+        if self._time == "field":
+            payload["time"] = format_time(wall_ns)
+        # An id is a header's value: what a device calls a field may hold anything.
+        suffix = name.encode("ascii", "backslashreplace").translate(_PRINTABLE)
+        msg_id = reading.msg_id if has_id else reading.msg_id + b"." + suffix
+        return self._message(subject, reading, msg_id, _encoded(payload), raw, wall_ns, [])
+
+    def _message(
+        self,
+        subject: bytes,
+        reading: Reading,
+        msg_id: bytes,
+        payload: bytes,
+        raw: Mapping[str, object] | None,
+        wall_ns: int,
+        extra: list[tuple[bytes, bytes]],
+    ) -> Publication:
+        pairs = [(MSG_ID, msg_id), (PORT, self._port), *extra]
+        if self._time == "header":
+            pairs.append((TIME, format_time(wall_ns).encode()))
+        pairs += [(name, template.value(reading, raw)) for name, template in self._headers]
+        block = header.build(pairs)
+        body = block + payload
+        if len(body) > self._max_payload_bytes:
+            raise BadReading("is larger than max_payload")
+        return Publication(subject, len(block), body, None)
+
+
+def with_receipt(messages: list[Publication], receipt: Receipt | None) -> list[Publication]:
+    """Return the messages of a reading; the last one carries its receipt."""
+    if messages and receipt is not None:
+        messages[-1] = messages[-1]._replace(receipt=receipt)
+    return messages
+
+
+def _encoded(fields: Mapping[str, object]) -> bytes:
+    try:
+        return msgspec.json.encode(fields)
+    except ValueError as err:  # a lone surrogate
+        raise BadReading("has a value that cannot stand in JSON") from err
+
+
+_PRINTABLE: Final = bytes(byte if 0x20 < byte < 0x7F else 0x5F for byte in range(256))

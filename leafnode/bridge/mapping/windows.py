@@ -1,0 +1,134 @@
+"""Readings of some seconds gathered into one: least, most, mean, last, count.
+
+Knows values by subject; not messages, and no clock: its user says when a window ends. All windows
+of a port end together, so the receipt of the last reading speaks for all of them. Truth:
+docs/serial/mapping.md, "Gathering".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from leafnode.bridge.mapping.fields import rounded
+from leafnode.config import serial_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leafnode.bridge.reading import Reading
+
+
+class Gathered(NamedTuple):
+    """One message's worth: the last reading of a subject, and what was made of all."""
+
+    subject: bytes
+    reading: Reading
+    fields: dict[str, object]
+    raw: Mapping[str, object]
+    wall_ns: int
+
+
+class Windows:
+    """The windows of one port."""
+
+    def __init__(self, functions: tuple[str, ...]) -> None:
+        self._functions = functions
+        self._windows: dict[bytes, _Window] = {}
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def has_room(self, subject: bytes) -> bool:
+        """Say whether this subject can be gathered; if not, the windows end first."""
+        return subject in self._windows or len(self._windows) < serial_bounds.WINDOW_SUBJECTS_MAX
+
+    def add(
+        self,
+        subject: bytes,
+        reading: Reading,
+        fields: Mapping[str, object],
+        raw: Mapping[str, object],
+        wall_ns: int,
+    ) -> None:
+        """Add a reading. `fields` are published; `raw`, by the device's names, fill templates."""
+        assert self.has_room(subject), "the windows are ended first"
+        window = self._windows.pop(subject, None) or _Window()
+        self._windows[subject] = window  # the subject of the last reading is the last
+        window.add(fields)
+        window.reading, window.raw, window.wall_ns = reading, raw, wall_ns
+
+    def end(self) -> list[Gathered]:
+        """Return what was gathered, the subject of the last reading last, and begin anew."""
+        ended, self._windows = self._windows, {}
+        return [
+            Gathered(
+                subject, window.reading, window.made(self._functions), window.raw, window.wall_ns
+            )
+            for subject, window in ended.items()
+            if window.reading is not None and window.raw is not None
+        ]
+
+
+class _Window:
+    __slots__ = ("_columns", "_count", "raw", "reading", "wall_ns")
+
+    def __init__(self) -> None:
+        self._columns: dict[str, _Column] = {}
+        self._count = 0
+        self.reading: Reading | None = None
+        self.raw: Mapping[str, object] | None = None
+        self.wall_ns = 0
+
+    def add(self, fields: Mapping[str, object]) -> None:
+        self._count += 1
+        for name, value in fields.items():
+            column = self._columns.get(name)
+            if column is None:
+                if len(self._columns) >= serial_bounds.READING_FIELDS_MAX:
+                    continue
+                column = self._columns[name] = _Column()
+            column.add(value)
+
+    def made(self, functions: tuple[str, ...]) -> dict[str, object]:
+        made: dict[str, object] = {}
+        of_values = [function for function in functions if function != "count"]
+        for name, column in self._columns.items():
+            for function in of_values or ("last",):
+                if function == "last" or not column.count:
+                    made[name if len(of_values) < 2 or not column.count else f"{name}_last"] = (
+                        column.last
+                    )
+                else:
+                    key = name if len(of_values) == 1 else f"{name}_{function}"
+                    made[key] = column.value(function)
+        if "count" in functions:
+            made["count"] = self._count
+        return made
+
+
+class _Column:
+    """One field. `count` is 0 where its values are no numbers: then only the last one is known."""
+
+    __slots__ = ("count", "last", "least", "most", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last: object = None
+        self.least = self.most = self.total = 0.0
+
+    def add(self, value: object) -> None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            self.least = min(self.least, value) if self.count else value
+            self.most = max(self.most, value) if self.count else value
+            self.total += value
+            self.count += 1
+            self.last = value
+        elif value is not None or not self.count:
+            self.last = value
+
+    def value(self, function: str) -> float:
+        if function == "min":
+            return self.least
+        if function == "max":
+            return self.most
+        return rounded(self.total / self.count)

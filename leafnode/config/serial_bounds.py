@@ -1,0 +1,27 @@
+"""Bounds of the serial stages: framings, codecs, patterns, mapping.
+
+A bound that a queue, cache or buffer uses is named in docs/memory.md together with what happens at
+it. Those of ports and of the queue to the stream are in leafnode/limits.py.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leafnode.limits import KIB
+
+FRAME_MARK_BYTES_MAX: Final = 64  # of a start or end mark, and of what follows the end
+POLL_BYTES_MAX: Final = 256  # of the question that a polled sensor gets
+RESCAN_BYTES_PER_BYTE: Final = 8  # looked at again after wrong checks, for each byte that came
+RESCAN_BYTES_MAX: Final = 64 * KIB  # or four frames: so much at once
+READING_FIELDS_MAX: Final = 128  # of one reading, from any codec
+FIELD_NAME_CHARS_MAX: Final = 64
+PATTERN_DEPTH_MAX: Final = 20  # brackets inside of each other, in a regular expression
+PATTERN_STATES_MAX: Final = 512  # characters of it, with repetitions
+PATTERN_WORK_MAX: Final = 1_000_000  # pairs looked at to find what it may cost
+PATTERN_STEPS_MAX: Final = 50_000  # that it may need for a reading: about a millisecond
+PATTERN_INPUT_MAX: Final = 4096  # characters of a reading that it is tried on
+CBOR_DEPTH_MAX: Final = 8
+CBOR_VALUES_MAX: Final = 512  # of one reading
+FILTER_SUBJECTS_MAX: Final = 256  # whose last value a port remembers
+WINDOW_SUBJECTS_MAX: Final = 64  # gathered at once, of one port; then the windows end early

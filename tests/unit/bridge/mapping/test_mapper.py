@@ -1,0 +1,279 @@
+"""From a reading to the queue: what is published, what is not, and in which order receipts go."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from leafnode import limits
+from leafnode.bridge.mapping.mapper import Mapper
+from leafnode.bridge.publisher import Publisher
+from leafnode.bridge.reading import Reading, Receipt
+from leafnode.bridge.status import PortCounters
+from leafnode.clock import NS_PER_S
+from leafnode.config import serial_bounds
+from leafnode.config.serial_options import SerialPort
+from leafnode.config.serial_stage_options import (
+    CodecOptions,
+    FieldOptions,
+    FramingOptions,
+    MappingOptions,
+)
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import FakeStream, new_account
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Desk:
+    """A mapper with a publisher and a stream behind it."""
+
+    def __init__(self, *, subject: str = "s.{port}", codec: str = "json", **mapping: Any) -> None:
+        self.account = new_account()
+        self.clock = FakeClock()
+        self.stream = FakeStream(self.account, b"s.>")
+        self.stream.commits_at_once = True
+        self.counters = PortCounters()
+        self.receipts: list[Receipt | None] = []
+        self.shown: list[tuple[bytes, bytes]] = []
+        port = SerialPort(
+            "/dev/x",
+            "scale",
+            subject,
+            framing=FramingOptions("link"),
+            codec=CodecOptions(codec),
+            mapping=MappingOptions(**mapping),
+        )
+        self.publisher = Publisher(
+            self.account,
+            self.clock,
+            port="scale",
+            inbox=b"_INBOX.x",
+            counters=self.counters,
+            resolved=self.receipts.append,
+            progressed=self.progressed,
+        )
+        self.mapper = Mapper(
+            port,
+            self.publisher,
+            self.clock,
+            self.counters,
+            max_payload_bytes=2000,
+            show=lambda subject, payload: self.shown.append((subject, payload)),
+        )
+        self.publisher.start()
+        self.count = 0
+
+    def progressed(self) -> None:
+        self.mapper.progressed()
+        self.publisher.pump()
+
+    def say(self, payload: object, *, name: bytes = b"n", receipt: bool = True) -> None:
+        self.count += 1
+        text = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        given = Receipt(7, self.count) if receipt else None
+        self.mapper.offer(Reading(b"id.%d" % self.count, text, b"dev", name, given))
+        self.publisher.pump()
+        self.clock.advance(0)
+
+    @property
+    def payloads(self) -> list[Any]:
+        return [json.loads(payload) for payload in self.stream.payloads]
+
+    @property
+    def seqs(self) -> list[int]:
+        return [receipt.seq for receipt in self.receipts if receipt is not None]
+
+
+def test_json_that_nobody_looks_into_is_published_byte_for_byte() -> None:
+    desk = Desk()
+
+    desk.say(b'{ "t" : 1.50 }')
+
+    assert desk.stream.payloads == [b'{ "t" : 1.50 }']
+    assert desk.shown == [(b"s.scale", b'{ "t" : 1.50 }')]
+    assert desk.seqs == [1]
+
+
+def test_fields_are_mapped_and_fill_the_subject() -> None:
+    desk = Desk(
+        subject="s.{place}.{name}",
+        select=("t",),
+        fields=(FieldOptions("t", rename="temp", scale=0.1),),
+    )
+
+    desk.say({"t": 215, "place": "north", "x": 1}, name=b"a.b")
+
+    assert desk.stream.subjects == [b"s.north.a.b"]
+    assert desk.payloads == [{"temp": 21.5}]
+
+
+def test_a_reading_that_says_nothing_new_is_acknowledged_behind_those_before_it() -> None:
+    desk = Desk(fields=(FieldOptions("t", deadband=1),))
+    desk.stream.commits_at_once = False
+
+    for value in (1, 1.5, 2, 2.1):
+        desk.say({"t": value})
+    assert desk.seqs == []
+    desk.stream.commits_at_once = True
+    desk.stream.commit()
+    desk.clock.advance(0)
+
+    assert desk.payloads == [{"t": 1}, {"t": 2}]
+    assert desk.seqs == [1, 2, 3, 4]
+    assert desk.counters.filtered == 2
+
+
+def test_one_message_for_each_field_and_the_receipt_with_the_last() -> None:
+    desk = Desk(subject="s.{field}", fields=(FieldOptions("b", unit="kg"),))
+
+    desk.say({"a": 1, "b": 2})
+
+    assert desk.stream.subjects == [b"s.a", b"s.b"]
+    assert desk.payloads == [{"value": 1}, {"value": 2, "unit": "kg"}]
+    assert desk.stream.ids == [b"id.1.a", b"id.1"]
+    assert desk.seqs == [1]
+
+
+def test_each_field_passes_by_itself() -> None:
+    desk = Desk(
+        subject="s.{field}", fields=(FieldOptions("a", deadband=1), FieldOptions("b", deadband=1))
+    )
+
+    desk.say({"a": 1, "b": 1})
+    desk.say({"a": 1, "b": 3})
+    desk.say({"a": 1, "b": 3})
+
+    assert desk.stream.subjects == [b"s.a", b"s.b", b"s.b"]
+    assert desk.stream.ids[-1] == b"id.2"
+    assert desk.seqs == [1, 2, 3]
+
+
+def test_a_reading_that_is_bad_is_acknowledged_and_counted() -> None:
+    desk = Desk(subject="s.{place}")
+
+    desk.say(b"nonsense")
+    desk.say({"place": "a.b"})
+    desk.say({"place": "a"})
+
+    assert desk.counters.poison == 2
+    assert desk.seqs == [1, 2, 3]
+
+
+# --- gathering
+
+GATHER = {"every_ns": 60 * NS_PER_S, "functions": ("mean", "count")}
+
+
+def test_what_was_gathered_goes_when_its_time_is_over_with_the_last_receipt() -> None:
+    desk = Desk(**GATHER)
+    for value in (1, 2, 6):
+        desk.say({"t": value})
+
+    desk.clock.advance(60 * NS_PER_S - 1)
+    assert desk.stream.payloads == []
+    desk.clock.advance(1)
+
+    assert desk.payloads == [{"t": 3.0, "count": 3}]
+    assert desk.shown == [(b"s.scale", b'{"t":3.0,"count":3}')]
+    assert desk.stream.ids == [b"id.3"]
+    assert desk.seqs == [3]
+    assert desk.counters.windows == 1
+
+
+def test_a_window_begins_with_its_first_reading() -> None:
+    desk = Desk(**GATHER)
+    desk.say({"t": 1})
+    desk.clock.advance(60 * NS_PER_S)
+    desk.clock.advance(600 * NS_PER_S)
+    desk.say({"t": 2})
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.payloads == [{"t": 1.0, "count": 1}, {"t": 2.0, "count": 1}]
+
+
+def test_all_windows_end_together_and_the_last_message_has_the_receipt() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    for name in (b"a", b"b", b"a"):
+        desk.say({"t": 1}, name=name)
+    desk.stream.commits_at_once = False
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.seqs == []
+    desk.stream.commit()
+    assert desk.stream.subjects == [b"s.b", b"s.a"]
+    assert desk.seqs == [3]
+
+
+def test_a_bad_reading_does_not_acknowledge_those_that_are_gathered_yet() -> None:
+    desk = Desk(**GATHER)
+    desk.say({"t": 1})
+    desk.say(b"nonsense")
+    assert desk.seqs == []
+
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.counters.poison == 1
+    assert desk.seqs == [2]
+
+
+def test_a_bad_reading_alone_is_acknowledged_at_once() -> None:
+    desk = Desk(**GATHER)
+
+    desk.say(b"nonsense")
+
+    assert desk.seqs == [1]
+
+
+def test_beyond_the_bound_of_subjects_the_windows_end_early_and_nothing_is_lost() -> None:
+    desk = Desk(subject="s.{name}", **GATHER)
+    for number in range(serial_bounds.WINDOW_SUBJECTS_MAX + 1):
+        desk.say({"t": number}, name=b"%d" % number)
+
+    assert len(desk.payloads) == serial_bounds.WINDOW_SUBJECTS_MAX
+    assert desk.counters.windows_early == 1
+    desk.clock.advance(60 * NS_PER_S)
+    assert len(desk.payloads) == serial_bounds.WINDOW_SUBJECTS_MAX + 1
+    assert desk.seqs == [serial_bounds.WINDOW_SUBJECTS_MAX, serial_bounds.WINDOW_SUBJECTS_MAX + 1]
+
+
+def test_a_full_queue_lets_windows_wait_and_they_go_when_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "READINGS_UNCOMMITTED_MAX", 1)
+    desk = Desk(subject="s.{name}", **GATHER)
+    desk.stream.commits_at_once = False
+    for name in (b"a", b"b", b"c"):
+        desk.say({"t": 1}, name=name)
+
+    desk.clock.advance(60 * NS_PER_S)
+    assert desk.publisher.queued == 1
+    for _ in range(3):
+        desk.stream.commit()
+        desk.clock.advance(0)
+
+    assert desk.stream.subjects == [b"s.a", b"s.b", b"s.c"]
+    assert desk.seqs == [3]
+
+
+def test_at_the_end_what_plain_sensors_said_is_published() -> None:
+    desk = Desk(**GATHER)
+    desk.say({"t": 1}, receipt=False)
+
+    desk.mapper.stop()
+    desk.publisher.pump()
+
+    assert desk.payloads == [{"t": 1.0, "count": 1}]
+
+
+def test_at_the_end_what_a_board_keeps_is_not_published() -> None:
+    desk = Desk(**GATHER)
+    desk.say({"t": 1})
+
+    desk.mapper.stop()
+    desk.publisher.pump()
+    desk.clock.advance(60 * NS_PER_S)
+
+    assert desk.stream.payloads == []
+    assert desk.seqs == []

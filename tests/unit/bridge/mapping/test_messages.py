@@ -1,0 +1,105 @@
+"""Subject, headers and payload of a reading's messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from leafnode.bridge.mapping.messages import Messages, with_receipt
+from leafnode.bridge.reading import BadReading, Reading, Receipt
+from leafnode.clock import NS_PER_MS
+from leafnode.config.serial_options import SerialPort
+from leafnode.config.serial_stage_options import MappingOptions
+from leafnode.protocol import header
+
+READING = Reading(b"scale.boot.1", b"")
+WALL_NS = 1_764_280_800_123 * NS_PER_MS  # 2025-11-27T22:00:00.123Z
+
+
+def messages(
+    *, units: dict[str, str] | None = None, max_payload_bytes: int = 1000, **options: object
+) -> Messages:
+    port = SerialPort("/dev/x", "scale", "s.{port}", mapping=MappingOptions(**options))  # type: ignore[arg-type]
+    return Messages(port, units or {}, max_payload_bytes=max_payload_bytes)
+
+
+def parts(body: bytes, header_size: int) -> tuple[dict[bytes, bytes], bytes]:
+    return dict(header.parse(body[:header_size])), body[header_size:]
+
+
+def test_bytes_are_published_as_they_are_with_id_and_port() -> None:
+    made = messages().whole(b"s.scale", READING, b"21.5", None, WALL_NS)
+
+    assert made.subject == b"s.scale"
+    assert parts(made.body, made.header_size) == (
+        {b"Nats-Msg-Id": b"scale.boot.1", b"Leafnode-Port": b"scale"},
+        b"21.5",
+    )
+
+
+def test_fields_are_a_json_object() -> None:
+    made = messages().whole(b"s", READING, {"t": 21.5, "u": "°C"}, {}, WALL_NS)
+
+    assert parts(made.body, made.header_size)[1] == '{"t":21.5,"u":"°C"}'.encode()
+
+
+def test_the_time_may_be_a_field_or_a_header() -> None:
+    field = messages(timestamp="field").whole(b"s", READING, {"t": 1}, {}, WALL_NS)
+    in_header = messages(timestamp="header").whole(b"s", READING, b"1", None, WALL_NS)
+
+    assert parts(field.body, field.header_size)[1] == b'{"t":1,"time":"2025-11-27T22:00:00.123Z"}'
+    assert parts(in_header.body, in_header.header_size)[0][b"Leafnode-Time"] == (
+        b"2025-11-27T22:00:00.123Z"
+    )
+
+
+def test_units_and_configured_headers() -> None:
+    made = messages(
+        units={"t": "°C", "h": "%"}, headers=(("Site", "north"), ("Kind", "{type}"))
+    ).whole(b"s", READING, {"t": 1}, {"type": "RMC"}, WALL_NS)
+
+    headers = parts(made.body, made.header_size)[0]
+    assert headers[b"Leafnode-Units"] == "t=°C, h=%".encode()
+    assert (headers[b"Site"], headers[b"Kind"]) == (b"north", b"RMC")
+
+
+def test_one_field_has_its_value_unit_and_an_id_behind_the_readings() -> None:
+    made = messages(units={"t": "C"}, timestamp="field").one_field(
+        b"s.t", READING, ("t", 21.5), {}, WALL_NS, has_id=False
+    )
+
+    headers, payload = parts(made.body, made.header_size)
+    assert payload == b'{"value":21.5,"unit":"C","time":"2025-11-27T22:00:00.123Z"}'
+    assert headers[b"Nats-Msg-Id"] == b"scale.boot.1.t"
+
+
+def test_the_last_field_has_the_id_of_the_reading() -> None:
+    made = messages().one_field(b"s.t", READING, ("t", 1), {}, WALL_NS, has_id=True)
+
+    assert parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1"
+
+
+def test_a_name_of_a_field_cannot_end_the_header_of_its_id() -> None:
+    made = messages().one_field(b"s", READING, ("a\r\nX: é", 1), {}, WALL_NS, has_id=False)
+
+    assert parts(made.body, made.header_size)[0][b"Nats-Msg-Id"] == b"scale.boot.1.a__X:_\\xe9"
+
+
+def test_headers_and_payload_may_have_max_payload_and_no_byte_more() -> None:
+    size = len(messages().whole(b"s", READING, b"1234", None, WALL_NS).body)
+
+    assert messages(max_payload_bytes=size).whole(b"s", READING, b"1234", None, WALL_NS)
+    with pytest.raises(BadReading, match="max_payload"):
+        messages(max_payload_bytes=size).whole(b"s", READING, b"12345", None, WALL_NS)
+
+
+def test_what_json_cannot_hold_is_bad() -> None:
+    with pytest.raises(BadReading):
+        messages().whole(b"s", READING, {"a": "\ud800"}, {}, WALL_NS)
+
+
+def test_the_last_message_has_the_receipt() -> None:
+    one = messages().whole(b"s", READING, b"1", None, WALL_NS)
+
+    first, last = with_receipt([one, one], Receipt(1, 2))
+    assert (first.receipt, last.receipt) == (None, Receipt(1, 2))
+    assert with_receipt([], Receipt(1, 2)) == []

@@ -1,0 +1,95 @@
+"""Readings gathered into one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.bridge.mapping.windows import Windows
+from leafnode.bridge.reading import Reading
+from leafnode.config import serial_bounds
+
+
+def gathered(functions: tuple[str, ...], *fields: dict[str, object]) -> dict[str, object]:
+    windows = Windows(functions)
+    for index, one in enumerate(fields):
+        windows.add(b"s", Reading(b"%d" % index, b""), one, one, index)
+    (made,) = windows.end()
+    assert made.reading.msg_id == b"%d" % (len(fields) - 1)
+    assert made.wall_ns == len(fields) - 1
+    return made.fields
+
+
+def test_one_function_keeps_the_name() -> None:
+    assert gathered(("mean",), {"t": 1}, {"t": 2}, {"t": 6}) == {"t": 3.0}
+    assert gathered(("max",), {"t": 1}, {"t": 6}, {"t": 2}) == {"t": 6}
+
+
+def test_several_functions_have_names_of_their_own() -> None:
+    fields = gathered(("min", "max", "mean", "last", "count"), {"t": 4}, {"t": 1}, {"t": 1})
+
+    assert fields == {"t_min": 1, "t_max": 4, "t_mean": 2.0, "t_last": 1, "count": 3}
+
+
+def test_the_count_is_one_for_all_fields() -> None:
+    assert gathered(("mean", "count"), {"t": 1, "h": 5}, {"t": 3}) == {
+        "t": 2.0,
+        "h": 5.0,
+        "count": 2,
+    }
+    assert gathered(("count",), {"t": 1}, {"t": 3}) == {"t": 3, "count": 2}
+
+
+def test_of_what_is_no_number_the_last_stands_under_its_own_name() -> None:
+    fields = gathered(("min", "max"), {"u": "C", "on": True}, {"u": "F", "on": False})
+
+    assert fields == {"u": "F", "on": False}
+
+
+def test_a_missing_value_does_not_count() -> None:
+    assert gathered(("mean",), {"t": None}, {"t": 2}, {"t": None}, {"t": 4}) == {"t": 3.0}
+    assert gathered(("mean",), {"t": None}) == {"t": None}
+
+
+def test_subjects_are_gathered_apart_and_the_last_reading_comes_last() -> None:
+    windows = Windows(("last",))
+    for index, subject in enumerate((b"a", b"b", b"a")):
+        windows.add(subject, Reading(b"%d" % index, b""), {"n": index}, {}, 0)
+
+    assert [(made.subject, made.fields) for made in windows.end()] == [
+        (b"b", {"n": 1}),
+        (b"a", {"n": 2}),
+    ]
+    assert windows.end() == []
+
+
+def test_there_is_room_for_no_more_subjects_than_the_bound() -> None:
+    windows = Windows(("last",))
+    for number in range(serial_bounds.WINDOW_SUBJECTS_MAX):
+        assert windows.has_room(b"%d" % number)
+        windows.add(b"%d" % number, Reading(b"x", b""), {}, {}, 0)
+
+    assert not windows.has_room(b"new")
+    assert windows.has_room(b"0")
+    with pytest.raises(AssertionError):
+        windows.add(b"new", Reading(b"x", b""), {}, {}, 0)
+
+
+def test_a_window_has_no_more_fields_than_a_reading_may_have() -> None:
+    fields = gathered(
+        ("last",), *({f"f{number}": 1} for number in range(serial_bounds.READING_FIELDS_MAX + 1))
+    )
+
+    assert len(fields) == serial_bounds.READING_FIELDS_MAX
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=1))
+def test_the_functions_are_those_of_python(values: list[int]) -> None:
+    fields = gathered(("min", "max", "mean", "last", "count"), *({"t": value} for value in values))
+
+    assert fields["t_min"] == min(values)
+    assert fields["t_max"] == max(values)
+    assert fields["t_mean"] == pytest.approx(sum(values) / len(values), abs=1e-9)
+    assert fields["t_last"] == values[-1]
+    assert fields["count"] == len(values)
