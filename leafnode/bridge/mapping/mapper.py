@@ -16,6 +16,7 @@ from leafnode.bridge.mapping.filters import Filters
 from leafnode.bridge.mapping.messages import Messages, with_receipt
 from leafnode.bridge.mapping.windows import Windows
 from leafnode.bridge.reading import BadReading
+from leafnode.config import serial_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +88,7 @@ class Mapper:
         self._receipt = None
 
     def _publish(self, reading: Reading) -> None:
-        payload = self._codec(reading.payload)
+        payload = self._decoded(reading)
         now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
         if self._messages.template.by_field:
             assert isinstance(payload, dict), "{field} needs a codec that knows fields"
@@ -101,6 +102,13 @@ class Mapper:
         else:
             self._counters.filtered += 1
             self._publisher.pass_over(reading.receipt)
+
+    def _decoded(self, reading: Reading) -> bytes | dict[str, object]:
+        """Return what the codec makes of a reading; JSON and CBOR may have any number of fields."""
+        payload = self._codec(reading.payload)
+        if isinstance(payload, dict) and len(payload) > serial_bounds.READING_FIELDS_MAX:
+            raise BadReading(f"has more than {serial_bounds.READING_FIELDS_MAX} fields")
+        return payload
 
     def _whole(
         self, reading: Reading, payload: bytes | dict[str, object], now_ns: int, wall_ns: int
@@ -132,7 +140,7 @@ class Mapper:
 
     def _gather(self, reading: Reading) -> None:
         assert self._windows is not None, "only where readings are gathered"
-        fields = self._codec(reading.payload)
+        fields = self._decoded(reading)
         assert isinstance(fields, dict), "gathering needs a codec that knows fields"
         subject = self._messages.template.subject(reading, fields)
         if not self._windows.has_room(subject):

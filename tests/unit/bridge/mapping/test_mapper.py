@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from leafnode import limits
 from leafnode.bridge.mapping.mapper import Mapper
@@ -21,9 +23,6 @@ from leafnode.config.serial_stage_options import (
 )
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import FakeStream, new_account
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class Desk:
@@ -159,6 +158,21 @@ def test_a_reading_that_is_bad_is_acknowledged_and_counted() -> None:
 
     assert desk.counters.poison == 2
     assert desk.seqs == [1, 2, 3]
+
+
+@pytest.mark.parametrize("mapping", [{"timestamp": "field"}, {"every_ns": NS_PER_S}])
+def test_a_reading_has_no_more_fields_than_the_bound(mapping: dict[str, Any]) -> None:
+    desk = Desk(**mapping)
+    fields = {f"f{number}": number for number in range(serial_bounds.READING_FIELDS_MAX + 1)}
+
+    desk.say(fields)
+    assert desk.counters.poison == 1
+    del fields["f0"]
+    desk.say(fields)
+    desk.clock.advance(NS_PER_S)
+
+    assert desk.counters.poison == 1
+    assert len(desk.payloads) == 1
 
 
 # --- gathering
