@@ -164,14 +164,14 @@ class Enforcement:
         stream, thinning = self._stream, self._thinning
         before = thinning.removed
         try:
-            budget = thinning.take(stream.store, self._is_too_much, budget)
+            budget = thinning.take(stream.store, self._excess, budget)
         finally:
             if thinning.removed > before:
                 stream.removed_some()
         return self._hold_front(budget) if budget else 0
 
-    def _is_too_much(self, state: SubjectState) -> bool:
-        return bool(retention.excess_of_subject(self._stream.config, state))
+    def _excess(self, state: SubjectState) -> int:
+        return retention.excess_of_subject(self._stream.config, state)
 
     def _hold_front(self, budget: int) -> int:
         """Drop the oldest messages until max_msgs and max_bytes hold."""

@@ -166,7 +166,7 @@ class Purge:
         if self._pattern == ALL:
             self._thinning.removed = store.remove_below(self._next_end())
             return store.state().first_seq >= self._below_seq
-        return bool(self._thinning.take(store, self._is_below, limits.PURGE_TURN_MSGS))
+        return bool(self._thinning.take(store, self._excess, limits.PURGE_TURN_MSGS))
 
     def _next_end(self) -> int:
         """Return where the next slice of the front ends; all of a stream goes at once."""
@@ -177,5 +177,5 @@ class Purge:
         span = limits.PURGE_TURN_SEQS if on_disk else limits.LET_GO_MSGS
         return min(self._below_seq, state.first_seq + span)
 
-    def _is_below(self, state: SubjectState) -> bool:
-        return state.first_seq < self._below_seq
+    def _excess(self, state: SubjectState) -> int:
+        return state.msgs if state.first_seq < self._below_seq else 0

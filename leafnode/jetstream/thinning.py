@@ -42,15 +42,20 @@ class Thinning:
         self.begin(())
         self._late.clear()
 
-    def take(self, store: StreamStore, goes: Callable[[SubjectState], bool], budget: int) -> int:
-        """Remove messages for which `goes` holds, and no more than the budget has.
+    def take(self, store: StreamStore, excess: Callable[[SubjectState], int], budget: int) -> int:
+        """Remove as many messages of each subject as `excess` says, at most, asked again after
+        each but the last; and no more than the budget has.
 
         Returns what is left of it; nothing where there may be more to do. Raises StoreError.
         """
         places: set[int] = set()  # parts of the stream that were read in
         while (subject := self._next()) is not None:
             before = budget
-            while budget and (state := store.subject_state(subject)) and goes(state):
+            left = 0
+            while budget and left != 1 and (state := store.subject_state(subject)):
+                left = excess(state)
+                if not left:
+                    break
                 places.add(state.first_seq // limits.SEGMENT_ROWS_MAX)
                 if len(places) > limits.PURGE_TURN_PLACES:
                     return 0

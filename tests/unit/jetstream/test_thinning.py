@@ -25,11 +25,11 @@ class Filled:
         self.thinning = Thinning()
 
     def take(self, budget: int) -> int:
-        return self.thinning.take(self.store, _goes, budget)
+        return self.thinning.take(self.store, _excess, budget)
 
 
-def _goes(state: SubjectState) -> bool:
-    return state.msgs > 1
+def _excess(state: SubjectState) -> int:
+    return state.msgs - 1
 
 
 def test_what_the_budget_has_goes_and_the_rest_another_time() -> None:
@@ -38,6 +38,24 @@ def test_what_the_budget_has_goes_and_the_rest_another_time() -> None:
 
     assert [filled.take(3) for _ in range(3)] == [0, 2, 3]
     assert (filled.thinning.removed, filled.store.state().msgs) == (4, 2)
+
+
+def test_a_subject_is_asked_for_once_for_each_message_that_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled = Filled(b"a", b"b")
+    asked: list[bytes] = []
+    ask = filled.store.subject_state
+
+    def counted(subject: bytes) -> SubjectState | None:
+        asked.append(subject)
+        return ask(subject)
+
+    monkeypatch.setattr(filled.store, "subject_state", counted)
+    filled.thinning.also(b"a")
+
+    assert filled.take(9) == 7
+    assert (asked, filled.thinning.removed) == ([b"a", b"a"], 2)
 
 
 def test_to_look_costs_too() -> None:
