@@ -18,6 +18,7 @@ DOCS = (
     + sorted((ROOT / "firmware").rglob("*.md"))
 )
 FILE_LINES_MAX = 500
+TABLES = {"leafnode/limits.py"}  # one table, whose rows are looked up by name
 FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 # The one function that is long on purpose: the hot loop, see docs/adr/0006-hot-lane.md.
@@ -30,7 +31,8 @@ def relative(path: Path) -> str:
 
 @pytest.mark.parametrize("path", SOURCES + TESTS, ids=relative)
 def test_a_file_is_short_enough_to_hold_one_idea(path: Path) -> None:
-    limit = FILE_LINES_MAX if path in SOURCES else 2 * FILE_LINES_MAX
+    is_plain = path in SOURCES and relative(path) not in TABLES
+    limit = FILE_LINES_MAX if is_plain else 2 * FILE_LINES_MAX
 
     assert len(path.read_text().splitlines()) <= limit
 
