@@ -125,6 +125,7 @@ class PortRunner:
             open=self.life.is_open,
             lent_ns=self.life.lent_ns,
             low_latency=self._port is not None and self._port.is_low_latency,
+            monitors=len(self.taps),
             paused=self._paused,
             silent_ns=self._clock.monotonic_ns() - self._last_byte_ns,
             last_error=self._publisher.last_error or self.life.last_error,

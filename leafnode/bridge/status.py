@@ -37,7 +37,8 @@ class PortCounters:
 class PortStatus:
     """One port at one moment. `silent_ns` counts from the last byte, before that from start.
 
-    `path` is what the device's name led to last; `lent_ns` is how long it is lent yet.
+    `path` is what the device's name led to last; `lent_ns` is how long it is lent yet,
+    `monitors` how many look on.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PortStatus:
     open: bool
     lent_ns: int
     low_latency: bool
+    monitors: int
     paused: bool
     silent_ns: int
     last_error: str

@@ -41,6 +41,7 @@ class Taps:
         return bool(self._taps)
 
     def __len__(self) -> int:
+        self._forget(self._clock.monotonic_ns())
         return len(self._taps)
 
     def add(self, inbox: bytes) -> bool:

@@ -18,7 +18,7 @@ from serial.rs485 import RS485Settings
 
 from leafnode import limits
 from leafnode.bridge.port import PortGone
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     from leafnode.bridge.uucp_lock import LockFile
@@ -171,9 +171,18 @@ def _settings(options: Rs485Options) -> RS485Settings:
         rts_level_for_tx=options.rts_on_send,
         rts_level_for_rx=not options.rts_on_send,
         loopback=options.rx_during_tx,
-        delay_before_tx=options.delay_before_ns / NS_PER_S,
-        delay_before_rx=options.delay_after_ns / NS_PER_S,
+        delay_before_tx=_whole_ms(options.delay_before_ns),
+        delay_before_rx=_whole_ms(options.delay_after_ns),
     )
+
+
+def _whole_ms(delay_ns: int) -> float:
+    """Return seconds that are whole milliseconds, rounded up: the driver knows no shorter ones.
+
+    A quarter of one more, since pyserial cuts off what a float has too little.
+    """
+    whole = -(-delay_ns // NS_PER_MS)
+    return (whole + 0.25) / 1000 if whole else 0.0
 
 
 def _closed_port(options: SerialPort) -> _KeepInput:
@@ -193,6 +202,6 @@ def _closed_port(options: SerialPort) -> _KeepInput:
     )
     port.dtr = options.dtr
     port.rts = options.rts
-    if options.rs485 is not None and options.rs485.mode == "rts":
+    if options.rs485 is not None and options.rs485.mode != "adapter":
         port.rts = not options.rs485.rts_on_send  # we listen
     return port

@@ -61,6 +61,7 @@ def test_nobody_is_told_who_does_not_ask_again() -> None:
     assert len(taps) == 1
 
     clock.advance(1)
+    assert len(taps) == 0
     taps.read(b"2")
 
     assert [event["rx"] for _, event in inboxes.told] == [coded(b"1")]

@@ -14,8 +14,9 @@ import pytest
 
 from leafnode import limits
 from leafnode.bridge.port import PortGone
-from leafnode.bridge.transports.tty import TtyPort
+from leafnode.bridge.transports.tty import TtyPort, _settings
 from leafnode.bridge.uucp_lock import take
+from leafnode.clock import NS_PER_MS
 from leafnode.config.serial_options import Rs485Options, SerialPort
 
 if TYPE_CHECKING:
@@ -175,6 +176,71 @@ def test_a_driver_without_rs485_is_refused_with_advice_and_the_device_is_free_ag
     assert descriptors() == before
     port = cable.open(rs485=Rs485Options("adapter"))  # nothing of the failure is left
     assert port.write(b"x") == 1
+    port.close()
+
+
+class Driver:
+    """Takes the ioctls that no pseudo-terminal has, and keeps what was set."""
+
+    GET_RS485, SET_RS485, GET_SERIAL, SET_SERIAL = 0x542E, 0x542F, 0x541E, 0x541F
+
+    def __init__(self) -> None:
+        self.was: dict[int, list[int]] = {}
+        self._real = fcntl.ioctl
+
+    def ioctl(self, fd: int, request: int, *rest: Any) -> Any:
+        if request in (self.GET_RS485, self.GET_SERIAL):
+            return 0
+        if request in (self.SET_RS485, self.SET_SERIAL):
+            self.was[request] = list(rest[0])
+            return 0
+        return self._real(fd, request, *rest)
+
+
+@pytest.mark.parametrize(
+    ("options", "flags", "delays"),
+    [
+        # enabled 1, RTS on send 2, RTS after send 4, receive while sending 16
+        (Rs485Options("kernel"), 1 | 2, [0, 0]),
+        (Rs485Options("kernel", rts_on_send=False, rx_during_tx=True), 1 | 4 | 16, [0, 0]),
+        (Rs485Options("kernel", 3 * NS_PER_MS, 29 * NS_PER_MS), 1 | 2, [3, 29]),
+        (Rs485Options("kernel", 1, NS_PER_MS + 1), 1 | 2, [1, 2]),
+    ],
+)
+def test_a_driver_that_switches_rs485_itself_is_told_how(
+    cable: Cable,
+    monkeypatch: pytest.MonkeyPatch,
+    options: Rs485Options,
+    flags: int,
+    delays: list[int],
+) -> None:
+    driver = Driver()
+    monkeypatch.setattr(fcntl, "ioctl", driver.ioctl)
+
+    port = cable.open(rs485=options)
+
+    assert driver.was[driver.SET_RS485][:3] == [flags, *delays]
+    assert port._serial.rts is not options.rts_on_send  # nobody speaks before the driver knows
+    port.close()
+
+
+def test_every_delay_of_whole_milliseconds_reaches_the_driver_as_it_is() -> None:
+    for delay_ms in range(1001):
+        settings = _settings(Rs485Options("kernel", delay_ms * NS_PER_MS))
+        assert int(settings.delay_before_tx * 1000) == delay_ms
+
+
+def test_a_driver_with_low_latency_is_told(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = Driver()
+    monkeypatch.setattr(fcntl, "ioctl", driver.ioctl)
+
+    port = cable.open()
+    assert port.is_low_latency
+    assert driver.was[driver.SET_SERIAL][4] == 0x2000  # ASYNC_LOW_LATENCY
+    port.close()
+
+    port = cable.open(low_latency=False)
+    assert not port.is_low_latency
     port.close()
 
 
