@@ -8,9 +8,10 @@ nats-io/jwt v2 authorization_claims.go; ADR-26 of NATS.
 from __future__ import annotations
 
 import ssl
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountBody, AccountClaims, AuthorizationResponse, UserClaims
@@ -21,6 +22,7 @@ from leafnode.auth.trust import Trust
 from leafnode.auth.user_claims import Moment, check_claims, identity_of
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
+from leafnode.limits import LARGE_JWT_CHARS
 from leafnode.protocol.info import raw_user
 
 if TYPE_CHECKING:
@@ -41,6 +43,16 @@ _NO_TRUST: Final = Trust(frozenset())
 # Raises TimeoutError where nothing is, LoginRefused where nobody can be asked.
 Ask = Callable[[str, bytes, bytes], Awaitable[bytes]]
 Lookup = Callable[[str], Awaitable[AccountClaims]]
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """Does something, here or elsewhere, and returns what comes of it."""
+
+    async def __call__(self, call: Callable[P, T], /, *args: P.args, **more: P.kwargs) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +191,9 @@ class Callout:
         connect: Connect,
         facts: PeerFacts,
     ) -> Identity:
-        claims = jwt.decode(await self._response(to, user, answer), UserClaims)
+        token = await self._response(to, user, answer)
+        work = _work_on(token)
+        claims = await work(jwt.decode, token, UserClaims)
         if claims.sub != user:
             raise LoginRefused(
                 f'expected authorized user of "{user}" but got "{claims.sub}" '
@@ -188,7 +202,7 @@ class Callout:
         moment = Moment(self._clock.wall_ns(), to.trust or _NO_TRUST)
         if problem := claims.untimely_at(moment.now_s):
             raise LoginRefused(f"error validating user JWT: {problem}")
-        check_claims(claims, moment)
+        await work(check_claims, claims, moment)
         if claims.nats.issuer_account and to.trust is None:
             raise LoginRefused(
                 f'error non operator mode account "{to.account}": attempted to use issuer_account'
@@ -196,7 +210,7 @@ class Callout:
         if not to.permits(claims.account):
             raise LoginRefused(_wrong_issuer(to, claims))
         account = await self._account(to, claims)
-        identity = identity_of(claims, account, facts, moment)
+        identity = await work(identity_of, claims, account, facts, moment)
         # nats-server goes by no limits of such a JWT, and services leave them out.
         identity = replace(
             identity,
@@ -215,7 +229,7 @@ class Callout:
                 )
             issuer = claims.iss if claims.nats.issuer_account else ""
             identity = replace(identity, account=claims.aud, issuer=issuer, proof=proof_of(to))
-        return guarded(identity, to.account)
+        return await work(guarded, identity, to.account)
 
     async def _response(self, to: Delegation, user: str, answer: bytes) -> str:
         """Return the user JWT of an answer that is meant for this login. Raises AuthError."""
@@ -226,7 +240,8 @@ class Callout:
             raise LoginRefused(
                 f'auth callout violation: "no reason supplied" on account "{to.account}"'
             )
-        response = jwt.decode(answer.decode("ascii", "replace"), AuthorizationResponse)
+        text = answer.decode("ascii", "replace")
+        response = await _work_on(text)(jwt.decode, text, AuthorizationResponse)
         if problem := self._problem(response):
             raise LoginRefused(f"authorization response had validation errors: {problem}")
         if response.sub != user:
@@ -265,6 +280,15 @@ class Callout:
         if to.trust is None or self._lookup is None:
             return AccountClaims(iss=to.issuer, sub=to.issuer, nats=AccountBody())
         return await self._lookup(claims.account)
+
+
+def _work_on(token: str) -> Work:
+    """Return how to do what a JWT of this length takes: a large one not on the loop."""
+    return to_thread if len(token) > LARGE_JWT_CHARS else _at_once
+
+
+async def _at_once(call: Callable[P, T], /, *args: P.args, **more: P.kwargs) -> T:
+    return call(*args, **more)
 
 
 def _refusal(

@@ -7,11 +7,16 @@ activation_claims.go, authorization_claims.go.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from leafnode.auth.permissions import permissions_of
 from leafnode.config.options import PermissionsOptions, ResponseOptions, SubjectRules
+
+if TYPE_CHECKING:
+    from leafnode.routing.permissions import Permissions as RoutingPermissions
 
 ALL_USERS: Final = "*"  # in revocations
 UNLIMITED: Final = -1
@@ -243,7 +248,7 @@ class TraceClaim(msgspec.Struct, frozen=True):
     sampling: int = 0
 
 
-class AccountBody(Described, frozen=True, kw_only=True):
+class AccountBody(Described, frozen=True, kw_only=True, dict=True):
     """`nats` of an account. `signing_keys` are keys, or scopes with a key in them."""
 
     imports: tuple[ImportClaim, ...] = ()
@@ -257,6 +262,13 @@ class AccountBody(Described, frozen=True, kw_only=True):
     trace: TraceClaim | None = None
     cluster_traffic: str = ""
     tags: tuple[str, ...] = ()
+
+    @cached_property
+    def default_rules(self) -> RoutingPermissions | None:
+        """What users without permissions of their own may do; None: everything. Made once: there
+        may be thousands of entries, and all of these users share it.
+        """
+        return permissions_of(permissions_options(self.default_permissions))
 
     @property
     def signers(self) -> dict[str, Scope | None]:

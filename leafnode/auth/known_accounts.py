@@ -47,9 +47,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class LoadedAccount:
-    """An account whose JWT held when it came.
-
-    `removed`: its operator took it away, and `farewell` is what its clients are told.
+    """An account whose JWT held when it came. `removed`: its operator took it away, and `farewell`
+    is what its clients are told.
     """
 
     claims: AccountClaims
@@ -451,6 +450,7 @@ def _changed(drafts: Mapping[str, _Draft]) -> list[AccountOptions]:
 
 
 def _loaded(claims: AccountClaims, token: str) -> LoadedAccount:
+    _ = claims.nats.default_rules  # made now, in a thread where there are many
     return LoadedAccount(claims, token, Exporter(claims), account_options(claims))
 
 

@@ -87,7 +87,7 @@ def identity_of(
     return Identity(
         account=account.sub,
         user=user.sub,
-        permissions=permissions_of(own or permissions_options(account.nats.default_permissions)),
+        permissions=account.nats.default_rules if own is None else permissions_of(own),
         connection_types=kinds,
         max_subscriptions=limits.subs,
         max_payload_bytes=limits.payload,
@@ -153,8 +153,7 @@ def identity_again(identity: Identity, account: AccountClaims, moment: Moment) -
         raise errors.CredentialsChanged
     if not identity.default_permissions:
         return identity
-    default = permissions_of(permissions_options(account.nats.default_permissions))
-    return replace(identity, permissions=default)
+    return replace(identity, permissions=account.nats.default_rules)
 
 
 def _until_ns(user: UserClaims, limits: UserLimits, moment: Moment) -> int:

@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from ssl import DER_cert_to_PEM_cert
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from leafnode.auth.callout import AskingServer, Callout, Delegation, guarded, pr
 from leafnode.auth.certificate import Certificate
 from leafnode.auth.identity import UNLIMITED, Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
+from leafnode.auth.user_claims import identity_of
 from leafnode.limits import AUTH_TIMEOUT_NS
 from leafnode.protocol.info import Connect
 from tests.hub.jwt import Key
@@ -245,3 +247,29 @@ def test_only_operators_accounts_may_place_users_elsewhere() -> None:
 
     assert TO.permits(ISSUER.public)
     assert not open_to_all.permits("B")
+
+
+def test_an_answer_with_many_permissions_is_worked_out_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """5,000 entries took 70 ms of everybody else."""
+    at: list[int] = []
+
+    def watched(*arguments: Any) -> Identity:
+        at.append(get_ident())
+        return identity_of(*arguments)
+
+    monkeypatch.setattr("leafnode.auth.callout.identity_of", watched)
+    for count in (1, 5_000):
+        nats = {"pub": {"allow": [f"a.{number}.*" for number in range(count)]}}
+
+        identity = decide(lambda request, nats=nats: many(request, nats))  # type: ignore[misc]
+
+        assert identity.permissions is not None
+        assert identity.permissions.may_publish(b"a.0.x")
+
+    assert [one == get_ident() for one in at] == [True, False]
+
+
+def many(request: dict[str, Any], nats: dict[str, Any]) -> bytes:
+    return answer(request, nats={"jwt": user_jwt(request, nats=nats)})

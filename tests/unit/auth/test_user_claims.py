@@ -197,8 +197,11 @@ def test_an_entry_that_only_we_and_nats_server_find_wrong_stands_for_nothing() -
     assert not identity.permissions.may_publish(b"other")
 
 
+DENIES_X = {"pub": {"deny": ["x"]}}
+
+
 def test_default_permissions_are_the_account_s() -> None:
-    identity = login(default_permissions={"pub": {"deny": ["x"]}})
+    identity = login(default_permissions=DENIES_X)
 
     assert identity.default_permissions
     assert identity.permissions is not None
@@ -236,6 +239,17 @@ def test_what_changed_ends_with_its_own_error() -> None:
     )
     assert again(bearer, limits={"disallow_bearer": True}) == errors.AuthorizationViolation.__name__
     assert again(login(), claims={"exp": NOW_S - 1}) == errors.AccountAuthenticationExpired.__name__
+
+
+def test_all_users_without_permissions_of_their_own_share_those_of_the_account() -> None:
+    claims = jwt.decode(REALM.account_jwt(default_permissions=DENIES_X), AccountClaims)
+    users = [jwt.decode(REALM.user_jwt(User()), UserClaims) for _ in range(2)]
+
+    first, second = (identity_of(user, claims, FACTS, MOMENT) for user in users)
+    later = identity_again(first, claims, MOMENT)
+
+    assert first.permissions is not None
+    assert first.permissions is second.permissions is later.permissions
 
 
 def test_new_default_permissions_reach_who_is_connected() -> None:
