@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.config import convert
 from leafnode.config.options import (
     GLOBAL_ACCOUNT,
@@ -23,7 +24,11 @@ from leafnode.config.place import Block, Given, Place, Row, no_duplicates, shown
 from leafnode.errors import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.config.options import Options
+
+_LOGIN_MAX_NS: Final = 60 * NS_PER_S
 
 
 def authorization(place: Place) -> Authorization:
@@ -164,6 +169,21 @@ _AUTH_CALLOUT: Final = Block(
         ),
     ),
 )
+
+
+def login_seconds(default_ns: int) -> Callable[[Place], int]:
+    """Return a converter of how long a login may take: more than a minute is a slip, as there."""
+    read = convert.seconds(default_ns)
+
+    def take(place: Place) -> int:
+        value_ns = read(place)
+        if value_ns > _LOGIN_MAX_NS:
+            raise place.expected("at most 60 seconds")
+        return value_ns
+
+    return take
+
+
 _TRUSTED: Final = Block((Row(("key", "public_key"), "key", convert.any_public_nkey),))
 _PROXIES: Final = Block((Row(("trusted",), "trusted", _trusted),))
 _AUTHORIZATION: Final = Block(
@@ -172,7 +192,7 @@ _AUTHORIZATION: Final = Block(
         Row(("password", "pass"), "password", convert.secret),
         Row(("token",), "token", convert.secret),
         Row(("users",), "users", users),
-        Row(("timeout",), "timeout_ns", convert.seconds(limits.AUTH_TIMEOUT_NS)),
+        Row(("timeout",), "timeout_ns", login_seconds(limits.AUTH_TIMEOUT_NS)),
         Row(
             ("default_permissions", "default_permission", "permissions"),
             "permissions",

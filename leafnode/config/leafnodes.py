@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config import convert, refused, taken, tls
+from leafnode.config.authorization import login_seconds
 from leafnode.config.compression import compression
 from leafnode.config.listener_options import LeafAuthorization, LeafListener, LeafUser
 from leafnode.config.options import HttpProxy, LeafOptions, LeafRemote, TlsOptions
@@ -251,7 +252,7 @@ _AUTHORIZATION: Final = Block(
         Row(("password", "pass"), "password", convert.secret),
         Row(("nkey",), "nkey", convert.public_nkey("U", "user")),
         Row(("account",), "account", convert.text_or("")),
-        Row(("timeout",), "timeout_ns", convert.seconds(0)),
+        Row(("timeout",), "timeout_ns", login_seconds(0)),
         Row(("users",), "users", _users),
         Row(("proxy_required",), "proxy_required", convert.boolean),
     )

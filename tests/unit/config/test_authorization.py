@@ -130,6 +130,8 @@ def test_default_permissions_are_those_of_users_without_their_own() -> None:
             'auth_callout allowed account "B" not found in configured accounts',
         ),
         ("timeout: -1", "authorization.timeout: expected a duration above zero"),
+        ("timeout: 61", "authorization.timeout: expected at most 60 seconds, got 61"),
+        ('timeout: "1h"', 'authorization.timeout: expected at most 60 seconds, got "1h"'),
     ],
 )
 def test_who_may_connect_must_be_said_without_a_gap(text: str, error: str) -> None:
