@@ -366,6 +366,11 @@ def _text(word: str) -> str:
     return word
 
 
+def _text_or_nothing(word: str) -> str:
+    """Take nothing for a flag that is not given, as nats-server does."""
+    return _text(word) if word else ""
+
+
 _FLAGS: Final = (
     _Flag(("a", "addr", "net"), "host", _host),
     _Flag(("p", "port"), "port", _client_port),
@@ -373,13 +378,13 @@ _FLAGS: Final = (
     _Flag(("P", "pid"), "pid_file", _text),
     _Flag(("m", "http_port"), "http_port", _port),
     _Flag(("ms", "https_port"), "https_port", _port),
-    _Flag(("c", "config"), "config", _text),
+    _Flag(("c", "config"), "config", _text_or_nothing),
     _Flag(("t",), "check", None),
     _Flag(("l", "log"), "log_file", _text),
     _Flag(("T", "logtime"), "logtime", None),
     _Flag(("D", "debug"), "debug", None),
     _Flag(("V", "trace"), "trace", None),
-    _Flag(("sl", "signal"), "signal", _text),
+    _Flag(("sl", "signal"), "signal", _text_or_nothing),
     _Flag(("client_advertise",), "client_advertise", _advertised),
     _Flag(("ports_file_dir",), "ports_file_dir", _text),
     _Flag(("logtime_utc",), "logtime_utc", None),

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None, *, called: str | None = None) -> int
         if flags.version:
             print(f"{program}: v{COMPATIBLE_VERSION if program == NATS_SERVER else __version__}")
             return 0
-        if flags.signal is not None:
+        if flags.signal:
             send_signal(flags.signal, program)
             return 0
         options = _options(flags, program)

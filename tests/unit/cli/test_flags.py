@@ -171,7 +171,7 @@ def test_a_malformed_flag_is_refused_with_the_usage(argv: list[str], text: str) 
             'invalid value for flag -n: expected a server name without blanks, * and >, got "a*"',
         ),
         (["-a", "a/b"], 'invalid value for flag -a: expected a host name or an address, got "a/b"'),
-        (["-c", ""], "invalid value for flag -c: expected a text of one line that is not empty"),
+        (["-l", ""], "invalid value for flag -l: expected a text of one line that is not empty"),
         (
             ["-r", "x"],
             'invalid value for flag -r: expected a URL like "udp://localhost:514", got "x"',
@@ -383,3 +383,10 @@ def test_https_has_a_port_of_its_own_and_does_not_stand_beside_http() -> None:
     assert overlay(Options(), parse_flags(["-ms", "8443"])).https == HostPort("127.0.0.1", 8443)
     with pytest.raises(FlagError, match=r"can't specify both HTTP \(1\) and HTTPs \(2\) ports"):
         overlay(Options(), parse_flags(["-m", "1", "--https_port", "2"]))
+
+
+def test_a_configuration_and_a_signal_of_no_name_are_none() -> None:
+    flags = parse_flags(["-c", "", "--signal="])
+
+    assert not flags.config
+    assert not flags.signal
