@@ -30,6 +30,7 @@ DEST: Final = b"Nats-Trace-Dest"
 ONLY: Final = b"Nats-Trace-Only"
 HOP: Final = b"Nats-Trace-Hop"
 ORIGIN_ACCOUNT: Final = b"Nats-Trace-Origin-Account"
+_END: Final = b"\r\n\r\n"
 _OWN: Final = b"Nats-Trace-"  # taken as they are spelled, as `protocol.header` does
 DISABLED: Final = b"trace disabled"  # no subject, so that nobody traces from here on
 _PARENT: Final = b"traceparent"
@@ -323,6 +324,7 @@ def _fields(block: bytes) -> dict[bytes, bytes] | None:
     So many lines are looked at as `header.values` gives, of W3C's in any case.
     """
     fields: dict[bytes, bytes] = {}
+    block = block.partition(_END)[0]  # as there: nothing behind an empty line asks for anything
     for name, text in header.values(block, block, _OWN):
         value = text.strip()
         if name == DEST and value == DISABLED:

@@ -67,6 +67,15 @@ def test_trace_only_notes_without_delivering(value: bytes) -> None:
     assert world.account.traffic.out_msgs == 0
 
 
+def test_nothing_behind_an_empty_line_of_a_header_asks_for_a_trace() -> None:
+    world = World()
+
+    world.publisher.says(hpub(b"a.b", b"X: y\r\n", b"Nats-Trace-Dest: t"))
+
+    assert world.tracer.sent == []
+    assert world.account.traffic.out_msgs == 1
+
+
 @pytest.mark.parametrize("by_import", [False, True])
 def test_of_very_many_receivers_a_trace_lists_the_first_and_each_is_work(
     *, by_import: bool
