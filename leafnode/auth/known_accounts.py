@@ -12,12 +12,14 @@ import logging
 from asyncio import Lock, shield, sleep, to_thread, wait
 from collections import ChainMap
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import check_account
-from leafnode.auth.account_claims import Exporter, account_options, approved_imports, with_imports
-from leafnode.auth.claims import UNLIMITED, AccountBody, AccountClaims, AccountLimitClaims
+from leafnode.auth.account_claims import Exporter, account_options, exporters_first
+from leafnode.auth.account_drafts import Draft, Prepared, bare, changed_by, draft_of
+from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
 from leafnode.errors import AuthError, quoted
@@ -33,7 +35,7 @@ from leafnode.protocol.errors import AccountAuthenticationExpired
 
 if TYPE_CHECKING:
     from asyncio import Event, Task, TaskGroup
-    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from leafnode.auth.resolver import Resolver
     from leafnode.auth.trust import Trust
@@ -60,6 +62,7 @@ class LoadedAccount:
     removed: bool = False
     farewell: type[ProtocolError] = AccountAuthenticationExpired
     timer: Timer | None = None
+    until_s: int = 0  # all its imports hold so long; 0: without end
     updated_ns: int = 0  # wall time
     renew_from_ns: int = 0  # once expired: asked for again from then on, by the monotonic clock
 
@@ -97,9 +100,10 @@ class KnownAccounts:
         self._fetches: dict[tuple[str, int], Task[LoadedAccount | AuthError]] = {}
         self._renewals: dict[str, Task[None]] = {}  # of accounts that expired
         self._version = 0  # of all this: what was prepared for another one is void
-        self._prepared: _Prepared | None = None
+        self._prepared: Prepared | None = None
         self._generation = 0  # of the resolver: what it said before a reload counts no more
         self._updates = Lock()  # in the order in which they came
+        self._building = Lock()  # what is prepared holds before the next is
 
     def start(self, tasks: TaskGroup) -> None:
         """Look accounts up in tasks of this group from now on."""
@@ -107,7 +111,7 @@ class KnownAccounts:
 
     def bootstrap(self, name: str, issuer: str) -> None:
         """Let an account hold that has no JWT yet: whoever has its key brings one, and others."""
-        claims = AccountClaims(sub=name, iss=issuer, nats=_bare(name))
+        claims = AccountClaims(sub=name, iss=issuer, nats=bare(name))
         self._use({name: _loaded(claims, "")})
 
     def close(self) -> None:
@@ -180,20 +184,17 @@ class KnownAccounts:
         while True:
             generation = self._generation
             try:
-                found = {name: await self._fetched(name)}
-                await self._fetch_exporters(found)
-                await self._prepare(
-                    {key: one for key, one in found.items() if key not in self.by_name}
+                found = await self._fetch_exporters({name: await self._fetched(name)})
+                # Somebody who imports from one of them may be faster.
+                is_done = await self._bring(
+                    partial(_missing, found, self.by_name), partial(self._is_of, generation)
                 )
             except AuthError:
                 if generation == self._generation:
                     raise
                 continue
-            if generation == self._generation:
-                break
-        # Somebody who imports from one of them may have been faster.
-        self._use({key: one for key, one in found.items() if key not in self.by_name})
-        return self.by_name[name]
+            if is_done:
+                return self.by_name[name]
 
     async def _fetched(self, name: str) -> LoadedAccount:
         """Fetch an account, once for all who want it now. Raises AuthError."""
@@ -221,14 +222,15 @@ class KnownAccounts:
         """Return it and whoever had to be fetched for its imports, as the resolver has them now."""
         while True:
             generation = self._generation
-            found = {account.claims.sub: account}
-            await self._fetch_exporters(found)
+            found = await self._fetch_exporters({account.claims.sub: account})
             if generation == self._generation:
                 return found
 
-    async def _fetch_exporters(self, found: dict[str, LoadedAccount]) -> None:
-        """Add whom these import from, and whom those do; one that cannot be had leaves its imports
-        out. Accounts that are in use stay as they are.
+    async def _fetch_exporters(self, found: dict[str, LoadedAccount]) -> dict[str, LoadedAccount]:
+        """Return these and whom they import from, and whom those do; one that cannot be had leaves
+        its imports out. Accounts that are in use stay as they are.
+
+        Exporters come first: of imports in a circle the last one is left out.
         """
         missing: set[str] = set()
         waiting = list(found.values())
@@ -246,6 +248,8 @@ class KnownAccounts:
                         log.warning("Account to import from not found: %s reason=%s", who, err)
                 else:
                     waiting.append(found[name])
+        order = exporters_first({name: one.claims for name, one in found.items()})
+        return {name: found[name] for name in order}
 
     async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
         """Let the resolver be as a reload has it, or be this one; whatever is being fetched is
@@ -300,13 +304,8 @@ class KnownAccounts:
         if not is_next(before) and account.claims.iat <= before.claims.iat:
             return False
         found = await self._with_exporters(account)
-        await self._prepare(
-            {key: one for key, one in found.items() if key == name or key not in self.by_name}
-        )
         # Whoever was looked up meanwhile is newer.
-        self._use(
-            {key: one for key, one in found.items() if key == name or key not in self.by_name}
-        )
+        await self._bring(lambda: _missing(found, self.by_name) | {name: account})
         return True
 
     def _is_back(self, account: LoadedAccount) -> bool:
@@ -362,7 +361,7 @@ class KnownAccounts:
             drafts = {}
             for _ in self._draft(drafts, fresh):
                 pass
-        changed = _changed(drafts)
+        changed = changed_by(drafts)
         self._version += 1
         if changed:
             self.on_accounts(changed)
@@ -380,19 +379,38 @@ class KnownAccounts:
         for draft in drafts.values():
             self._adopt(draft, now_ns)
 
+    async def _bring(
+        self,
+        choose: Callable[[], dict[str, LoadedAccount]],
+        are_right: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Let accounts hold once what that takes was found, in turns; one change after the other.
+
+        False: they are not the right ones any more.
+        """
+        async with self._building:
+            await self._prepare(choose())
+            if not are_right():
+                return False
+            self._use(choose())
+            return True
+
     async def _prepare(self, fresh: Mapping[str, LoadedAccount]) -> None:
         """Find out what `_use` will need, in turns; many may import from one, or one much."""
-        version, drafts = self._version, dict[str, _Draft]()
-        for number, _ in enumerate(self._draft(drafts, fresh), 1):
-            if number % IMPORTS_PER_TURN == 0:
-                await sleep(0)
-                if version != self._version:
-                    return
-        await self.on_preparing(_changed(drafts))
-        self._prepared = _Prepared(version, fresh, drafts)
+        while True:
+            version, drafts = self._version, dict[str, Draft]()
+            for number, _ in enumerate(self._draft(drafts, fresh), 1):
+                if number % IMPORTS_PER_TURN == 0:
+                    await sleep(0)
+                    if version != self._version:
+                        break  # another one was removed: once more
+            else:
+                break
+        await self.on_preparing(changed_by(drafts))
+        self._prepared = Prepared(version, fresh, drafts)
 
     def _draft(
-        self, drafts: dict[str, _Draft], fresh: Mapping[str, LoadedAccount]
+        self, drafts: dict[str, Draft], fresh: Mapping[str, LoadedAccount]
     ) -> Iterator[None]:
         """Find what these accounts, and those that import from them, are to be, in steps."""
         now_ns = self._clock.wall_ns()
@@ -400,53 +418,61 @@ class KnownAccounts:
         importers = {other for name in fresh for other in self._importers.of(name)}
         for name in (*fresh, *sorted(importers - fresh.keys())):
             if not known[name].removed:
-                drafts[name] = yield from _draft(known[name], known, self.trust, now_ns)
+                drafts[name] = yield from draft_of(known[name], known, self.trust, now_ns)
 
-    def _adopt(self, draft: _Draft, now_ns: int) -> None:
+    def _adopt(self, draft: Draft, now_ns: int) -> None:
         """Go by the options that an account has now, and look again when they end."""
         account = draft.account
         if draft.options != account.options:
             account.options = draft.options
             account.updated_ns = now_ns
         _cancel(account)
-        ends = [end for end in (account.claims.exp, draft.until_s) if end]
+        account.until_s = draft.until_s
+        self._watch_end(account)
+
+    def _watch_end(self, account: LoadedAccount) -> None:
+        """Come back when the account ends, or one of its imports; meanwhile a clock may be set."""
+        ends = [end for end in (account.claims.exp, account.until_s) if end]
         if ends:
-            left_ns = max(0, min(ends) * NS_PER_S - now_ns)
-            account.timer = self._clock.call_later(
-                min(left_ns, EXPIRY_RECHECK_NS), lambda: self._on_time(account)
-            )
+            left_ns = max(0, min(ends) * NS_PER_S - self._clock.wall_ns())
+            self._look_later(account, min(left_ns, EXPIRY_RECHECK_NS))
 
     def _on_time(self, account: LoadedAccount) -> None:
         account.timer = None
-        if account.claims.holds_at(self._now_s()):
-            self._use({account.claims.sub: account})
+        now_s = self._now_s()
+        if account.claims.holds_at(now_s):
+            if 0 < account.until_s <= now_s:
+                assert self._tasks is not None, "only an account that was looked up has an end"
+                self._tasks.create_task(self._look_again(account))
+            else:
+                self._watch_end(account)
             return
         account.expired = True
         log.warning("Account expired: account=%s name=%s", account.claims.sub, account.claims.name)
         self.on_change(account.claims.sub)
 
+    async def _look_again(self, account: LoadedAccount) -> None:
+        """See which of its imports hold now; if that fails, once more later."""
+        name = account.claims.sub
+
+        def is_known() -> bool:
+            return self.by_name.get(name) is account and not account.removed
+
+        try:
+            await self._bring(lambda: {name: account} if is_known() else {}, is_known)
+        except Exception:  # boundary: account
+            log.exception("Imports of an account were not looked at: account=%s", name)
+            if is_known() and account.timer is None:
+                self._look_later(account, EXPIRY_RECHECK_NS)
+
+    def _look_later(self, account: LoadedAccount, delay_ns: int) -> None:
+        account.timer = self._clock.call_later(delay_ns, lambda: self._on_time(account))
+
+    def _is_of(self, generation: int) -> bool:
+        return generation == self._generation
+
     def _now_s(self) -> int:
         return self._clock.wall_ns() // NS_PER_S
-
-
-class _Draft(NamedTuple):
-    """What an account is to be, and until when (seconds, 0: without end) its imports hold."""
-
-    account: LoadedAccount
-    options: AccountOptions
-    until_s: int
-
-
-class _Prepared(NamedTuple):
-    """What `_use` with these accounts needs, while the others are as they were."""
-
-    version: int
-    fresh: Mapping[str, LoadedAccount]
-    drafts: dict[str, _Draft]
-
-
-def _changed(drafts: Mapping[str, _Draft]) -> list[AccountOptions]:
-    return [draft.options for draft in drafts.values() if draft.options != draft.account.options]
 
 
 def _loaded(claims: AccountClaims, token: str) -> LoadedAccount:
@@ -454,36 +480,10 @@ def _loaded(claims: AccountClaims, token: str) -> LoadedAccount:
     return LoadedAccount(claims, token, Exporter(claims), account_options(claims))
 
 
-def _draft(
-    account: LoadedAccount, known: Mapping[str, LoadedAccount], trust: Trust, now_ns: int
-) -> Generator[None, None, _Draft]:
-    def exporter(name: str) -> Exporter | None:
-        other = known.get(name)
-        return other.exporter if other is not None and not other.removed else None
-
-    yield
-    approved = yield from approved_imports(
-        account.claims, exporter, signs_for=trust.signs_for, now_s=now_ns // NS_PER_S
-    )
-    if approved.uncompared:
-        where = f"account={account.claims.sub} subject={quoted(approved.uncompared)}"
-        log.warning("Imports left out, their patterns cross too many exports: %s", where)
-    return _Draft(account, with_imports(account.base, approved.imports), approved.until_s)
-
-
-def _bare(name: str) -> AccountBody:
-    """Return what an account is whose own key signs its users, and nothing else is known."""
-    limits = AccountLimitClaims(
-        subs=UNLIMITED,
-        data=UNLIMITED,
-        payload=UNLIMITED,
-        imports=UNLIMITED,
-        exports=UNLIMITED,
-        wildcards=True,
-        conn=UNLIMITED,
-        leaf=UNLIMITED,
-    )
-    return AccountBody(limits=limits, signing_keys=(name,))
+def _missing(
+    found: Mapping[str, LoadedAccount], known: Mapping[str, LoadedAccount]
+) -> dict[str, LoadedAccount]:
+    return {name: one for name, one in found.items() if name not in known}
 
 
 def _cancel(account: LoadedAccount) -> None:

@@ -12,9 +12,10 @@ from leafnode.auth.account_claims import (
     Exporter,
     account_options,
     approved_imports,
+    exporters_first,
     with_imports,
 )
-from leafnode.auth.claims import AccountClaims
+from leafnode.auth.claims import AccountBody, AccountClaims, ImportClaim
 from leafnode.auth.trust import Trust
 from leafnode.config.account_options import (
     AccountJetStream,
@@ -305,3 +306,19 @@ def test_imports_that_cross_too_many_exports_are_left_out_and_told() -> None:
     assert found.uncompared in wanted
     assert found.imports[-1].subject == "s"
     assert len(found.imports) == wanted.index(found.uncompared) + 1
+
+
+def test_exporters_come_before_those_who_import_from_them() -> None:
+    def claims(name: str, *exporters: str) -> AccountClaims:
+        wanted = tuple(ImportClaim(subject="s", account=one, type="stream") for one in exporters)
+        return AccountClaims(sub=name, iss="O", nats=AccountBody(imports=wanted))
+
+    def order(*several: AccountClaims) -> str:
+        return "".join(exporters_first({one.sub: one for one in several}))
+
+    assert order(claims("A", "C", "B"), claims("B"), claims("C")) == "CBA"
+    assert order(claims("A", "B"), claims("B", "C"), claims("C", "A")) == "CBA"
+    assert order(claims("B", "A", "X"), claims("A", "B")) == "AB"
+    assert order(claims("A"), claims("B", "B", "A")) == "AB"
+    many = [claims(str(number), str(number + 1)) for number in range(3000)]
+    assert order(*many).startswith("29992998")

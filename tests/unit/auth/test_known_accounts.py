@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leafnode.auth import known_accounts
+from leafnode.auth import account_claims, known_accounts
 from leafnode.auth.account_claims import Exporter
 from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.resolver import MemoryResolver
@@ -149,8 +149,8 @@ def test_a_change_is_told_of_before_it_holds_and_worked_out_once(
         worked_out.append(account.claims.sub)
         return draft(account, *others)
 
-    draft = known_accounts._draft
-    monkeypatch.setattr(known_accounts, "_draft", counted)
+    draft = known_accounts.draft_of
+    monkeypatch.setattr(known_accounts, "draft_of", counted)
     world.known.on_preparing = prepares
 
     async def work() -> None:
@@ -165,6 +165,130 @@ def test_a_change_is_told_of_before_it_holds_and_worked_out_once(
     assert prepared == [both, [exporter.public]]
     assert sorted(worked_out) == sorted(2 * both)
     assert not world.accounts.imports()
+
+
+def test_accounts_that_come_at_once_are_each_worked_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exporter, *importers = KEYS
+    several = [imports(exporter, f"s.{number}") for number in range(2 * IMPORTS_PER_TURN)]
+    tokens = {one.public: REALM.account_jwt(one, imports=several) for one in importers}
+    token = REALM.account_jwt(exporter, exports=[exports("s.*")])
+    world = World({**tokens, exporter.public: token})
+    worked_out: list[str] = []
+
+    def counted(account: Any, *others: Any) -> Any:
+        worked_out.append(account.claims.sub)
+        return draft_of(account, *others)
+
+    draft_of = known_accounts.draft_of
+    monkeypatch.setattr(known_accounts, "draft_of", counted)
+    world.known.on_preparing = lambda several: world.accounts.prepare(*several)
+
+    async def work() -> None:
+        assert await asyncio.gather(*map(world.lookup, importers)) == ["", ""]
+        world.check()
+
+    world.run(work)
+
+    assert sorted(worked_out) == sorted(key.public for key in KEYS)
+    assert len(world.accounts.imports()) == 2 * len(several)
+
+
+def test_what_was_prepared_is_void_when_an_account_is_removed_meanwhile() -> None:
+    importer, exporter, _ = KEYS
+    world = World(
+        {
+            importer.public: REALM.account_jwt(importer, imports=[imports(exporter, "s")]),
+            exporter.public: REALM.account_jwt(exporter, exports=[exports("s")]),
+        }
+    )
+
+    async def work() -> None:
+        assert await world.lookup(exporter) == ""
+
+        async def removed_meanwhile(_: object) -> None:
+            await world.known.remove(exporter.public)
+
+        world.known.on_preparing = removed_meanwhile
+        assert await world.lookup(importer) == ""
+
+    world.run(work)
+
+    assert world.known.by_name[importer.public].options == world.accounts.options[importer.public]
+    assert world.accounts.imports() == set()
+
+
+def test_activations_are_looked_at_again_when_one_ends_and_then_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    importer, exporter, _ = KEYS
+    count = IMPORTS_PER_TURN // 2
+
+    def activated(number: int) -> dict[str, Any]:
+        body = {"type": "activation", "version": 2, "subject": f"s.{number}", "kind": "stream"}
+        ends = NOW_S + (150 if number == 7 else 86_400)
+        token = exporter.sign(importer.public, "act", body, issued_s=NOW_S, exp=ends)
+        return imports(exporter, f"s.{number}", "stream", token=token)
+
+    offered = [exports("s.*", "stream") | {"token_req": True}]
+    world = World(
+        {
+            importer.public: REALM.account_jwt(
+                importer, imports=list(map(activated, range(count)))
+            ),
+            exporter.public: REALM.account_jwt(exporter, exports=offered),
+        }
+    )
+    decoded: list[str] = []
+    decode = account_claims.jwt.decode
+
+    def counted(token: str, kind: Any) -> Any:
+        decoded.append(token)
+        return decode(token, kind)
+
+    async def work() -> None:
+        assert await world.lookup(importer) == ""
+        assert len(world.accounts.imports()) == count
+        monkeypatch.setattr(account_claims.jwt, "decode", counted)
+        for _ in range(2):
+            world.clock.advance(60 * NS_PER_S)
+            await asyncio.sleep(0)
+        assert decoded == []
+
+        world.clock.advance(60 * NS_PER_S)
+        steps = []
+        while len(world.accounts.imports()) == count:
+            steps.append(len(decoded))
+            await asyncio.sleep(0)
+        assert len(world.accounts.imports()) == count - 1
+        assert max(b - a for a, b in itertools.pairwise([*steps, len(decoded)])) <= 9
+
+    world.run(work)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_imports_in_a_circle_the_one_is_left_out_that_nats_server_leaves_out(
+    first: int,
+) -> None:
+    pair = KEYS[:2]
+    tokens = {
+        one.public: REALM.account_jwt(
+            one,
+            exports=[exports("s.*", "stream")],
+            imports=[imports(other, "s.*", "stream", local_subject="s.$1")],
+        )
+        for one, other in (pair, pair[::-1])
+    }
+    world = World(tokens)
+
+    async def work() -> None:
+        assert await world.lookup(pair[first]) == ""
+
+    world.run(work)
+
+    # Whoever comes first needs the other one, which is judged before it.
+    assert [one[1] for one in world.accounts.imports()] == [pair[1 - first].public]
 
 
 def test_the_imports_of_one_account_are_looked_at_in_turns() -> None:
