@@ -5,6 +5,7 @@ Knows templates and payloads; not filters, windows and the queue. Truth: docs/se
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -42,7 +43,8 @@ class Messages:
         self._headers = [
             (name.encode(), HeaderTemplate(value, options.name)) for name, value in mapping.headers
         ]
-        self._all_units = ", ".join(f"{name}={unit}" for name, unit in units.items()).encode()
+        # ASCII: a client's header parser may not take another byte as it is (nats-py's does not).
+        self._all_units = json.dumps(units, separators=(",", ":")).encode() if units else b""
 
     def whole(
         self,

@@ -58,7 +58,7 @@ def test_units_and_configured_headers() -> None:
     ).whole(b"s", READING, {"t": 1}, {"type": "RMC"}, WALL_NS)
 
     headers = parts(made.body, made.header_size)[0]
-    assert headers[b"Leafnode-Units"] == "t=°C, h=%".encode()
+    assert headers[b"Leafnode-Units"] == rb'{"t":"\u00b0C","h":"%"}'
     assert (headers[b"Site"], headers[b"Kind"]) == (b"north", b"RMC")
 
 
