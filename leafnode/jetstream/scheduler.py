@@ -217,3 +217,4 @@ class Scheduler:
         """Try once more a little later."""
         later_ns = max(due_ns, self._stream.context.time.now_ns()) + limits.SCHEDULE_RETRY_NS
         self._put(subject, seq, later_ns)
+        self.rearm()  # what was read from disk comes when no timer runs any more

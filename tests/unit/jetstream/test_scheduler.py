@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,12 @@ from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy, StoreFull
 from leafnode.go_time import format_time
 from leafnode.jetstream.enforcement import Enforcement
+from tests.contract.worlds import TINY
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def world(**config: Any) -> World:
@@ -245,3 +250,26 @@ def test_a_schedule_that_was_never_committed_is_none() -> None:
     planned.clock.advance(60 * NS_PER_S)
 
     assert stored(planned, "t.1") == []
+
+
+def test_one_that_is_read_from_disk_while_that_is_full_is_sent_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    planned = RealWorld(tmp_path / "store", TINY)
+    planned.create_stream(allow_msg_schedules=True, allow_rollup_hdrs=True)
+    headers = {"Nats-Schedule": at(planned, 10), "Nats-Schedule-Target": "s.due"}
+    planned.put("s.1", b"x", headers=headers)
+    for _ in range(40):  # it is not in memory any more
+        planned.put("s.2", b"x" * 50)
+    planned.clock.advance(5 * NS_PER_S)
+    planned.store.committer.no_room = StoreFull("no room yet")
+    planned.clock.advance(10 * NS_PER_S)
+    planned.settle()
+    planned.store.committer.no_room = None
+
+    for _ in range(10):
+        planned.clock.advance(NS_PER_S)
+        planned.settle()
+
+    answer = planned.api("STREAM.INFO.S", {"subjects_filter": ">"})
+    assert answer["state"]["subjects"] == {"s.2": 40, "s.due": 1}
