@@ -12,8 +12,11 @@ from click.testing import CliRunner
 
 from leafnode.bridge.sysfs import Machine
 from leafnode.cli.ports import detect as detect_module
+from leafnode.cli.ports import sniff
 from leafnode.cli.ports.detect import QUESTIONS, SPEEDS, as_words, detect, search
 from leafnode.cli.ports.errors import PortError
+from leafnode.config.bind import bind
+from leafnode.config.parser import parse
 from tests.sim.machine import FakeMachine
 from tests.unit.cli.ports.test_sniff import NMEA
 
@@ -83,6 +86,29 @@ def test_what_was_found_is_an_entry_of_a_port() -> None:
     assert as_words([], 7, active=True).startswith(
         "7 bytes were heard, and they make sense at none"
     )
+
+
+@pytest.mark.parametrize("line", ["8N1", "7E1", "7O1"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *{options for _, options, _ in sniff._FRAMES},
+        *{options for _, _, options in sniff._TEXTS if options},
+        *(sniff._columns(row) for row in (b"1,2", b"1;2;3")),
+        "framing: line, codec: json",
+        "framing: line, codec: text",
+    ],
+)
+def test_what_is_suggested_is_what_a_configuration_takes(options: str, line: str) -> None:
+    entry = detect_module._entry(sniff.Guess(9600, line, "", options, 90, 1))
+    text = f"serial {{ ports [ {{ device: /dev/x, name: p, subject: s.p, {entry} }} ] }}"
+
+    serial = bind(parse(text, "x.conf")).serial
+
+    assert serial is not None
+    [port] = serial.ports
+    assert f"{port.data_bits}{port.parity[0].upper()}1" == line
+    assert port.baud == 9600
 
 
 @pytest.fixture
