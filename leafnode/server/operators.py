@@ -197,11 +197,12 @@ async def _hold_clients(server: Server, name: str, done: asyncio.Event) -> None:
     there, outbox = server.registry.open, server.turn.outbox
     try:
         if (account := server.accounts.get(name)) is not None:
-            clients = _still_of(name, [there[cid] for cid in account.clients])
-            await walk(outbox, renew_all(clients, partial(_hold, server)))
+            # As there: whoever is too many is told so, even one that was revoked.
             surplus = [there[peer.cid] for peer in account.surplus()]
             too_many = errors.MaxAccountConnectionsExceeded
             await in_turns(outbox, surplus, lambda client: client.refuse(too_many()))
+            clients = _still_of(name, [there[cid] for cid in account.clients])
+            await walk(outbox, renew_all(clients, partial(_hold, server)))
             await features.end_surplus_leafs(server, [account])
             leafs = list(server.leafs.links()) if server.leafs is not None else []
             mine = [link for link in leafs if link.peer.account is account]
@@ -219,9 +220,13 @@ def _still_of(name: str, clients: Sequence[ClientHandler]) -> Iterator[ClientHan
 
 
 def _hold(server: Server, client: ClientHandler) -> Identity:
-    """Return who a client is by what its account's JWT says now, or raise its own error."""
+    """Return who a client is by what its account's JWT says now, or raise its own error.
+
+    Before any of that it is held to the account's limits, with all of its subscriptions: as there.
+    """
+    client.hold_to_bounds()
     assert client.identity is not None, "it is of an account"
-    return server.authenticator.hold(client.identity)
+    return client.identity if client.is_gone else server.authenticator.hold(client.identity)
 
 
 def _hold_leaf(server: Server, link: AcceptedLink) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from leafnode.auth.identity import Identity
 from leafnode.config.options import Options
 from leafnode.limits import CLIENTS_HELD_PER_TURN
+from leafnode.routing.account import Limits
 from leafnode.routing.peer import Kind, Peer
 from leafnode.server import operators
 from leafnode.server.server import Seams, Server
@@ -16,6 +17,8 @@ from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
     import pytest
+
+    from leafnode.errors import ProtocolError
 
 
 class Client:
@@ -59,3 +62,51 @@ async def test_the_clients_of_an_account_are_held_to_its_jwt_so_many_in_a_turn(
 
     assert seen == (CLIENTS_HELD_PER_TURN, False)
     assert len(held) == CLIENTS_HELD_PER_TURN + 1
+
+
+async def test_limits_of_an_account_come_before_what_its_jwt_says_of_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on nats-server: who is too many is told so and not that he was revoked, and who has as
+    many subscriptions as he may goes, though one of them is denied now.
+    """
+    clock, chance = FakeClock(), random.Random(1)
+    server = Server(Options(), Seams(clock, chance, chance.randbytes))
+    account = server.account("$G")
+    account.limits = Limits(max_connections=2)
+    said: list[tuple[str, int]] = []
+
+    class Held(Client):
+        """Has subscriptions enough where it is the first."""
+
+        def __init__(self, cid: int) -> None:
+            super().__init__("$G")
+            self.cid = cid
+
+        def hold_to_bounds(self) -> None:
+            said.append(("bounds", self.cid))
+            self.is_gone = self.is_gone or self.cid == 1
+
+        def refuse(self, error: ProtocolError) -> None:
+            said.append((type(error).__name__, self.cid))
+            self.is_gone = True
+            account.clients.pop(self.cid)
+
+        def become(self, identity: Identity) -> None:
+            said.append(("become", self.cid))
+
+    def hold(identity: Identity) -> Identity:
+        said.append(("judged", 0))
+        return identity
+
+    clients: dict[int, Any] = {cid: Held(cid) for cid in (1, 2, 3)}
+    account.clients = {cid: Peer(cid, Kind.CLIENT, server.turn.outbox) for cid in clients}
+    monkeypatch.setattr(server.registry, "open", clients)
+    monkeypatch.setattr(server.authenticator, "hold", hold)
+    async with asyncio.TaskGroup() as tasks:
+        monkeypatch.setattr(server, "_tasks", tasks)
+        await operators._account_changed(server, "$G").wait()
+
+    assert said[:2] == [("MaxAccountConnectionsExceeded", 3), ("bounds", 1)]
+    assert said.count(("judged", 0)) == 1
+    assert ("bounds", 2) in said[: said.index(("judged", 0))]
