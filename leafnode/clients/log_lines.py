@@ -98,7 +98,7 @@ def label(client: Named) -> str:
     if named:
         words.append(_quoted(named))
     if user and account is not None:
-        words.append(_quoted(f"{account.name}/{user}"))
+        words.append(_quoted(f"{account.title}/{user}"))
     return " - ".join(words)
 
 

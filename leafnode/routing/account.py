@@ -65,7 +65,7 @@ class Account:
 
         Without it the exception goes on to whoever published: for tests.
         """
-        self.name = name
+        self.name = self.title = name  # `title` is for people: where it has one, its tag too
         self.on_fault = on_fault or _raise
         self.sublist = Sublist(outbox)
         self.traffic = Traffic()

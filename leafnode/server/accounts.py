@@ -407,6 +407,8 @@ class Accounts:
             options.limits.max_payload_bytes,
             options.limits.max_leafnodes,
         )
+        tag = f"/{options.name_tag}" if options.name_tag else ""
+        account.title = account.name + tag
         account.trace_dest = options.trace_dest.encode()
         account.trace_sampling = options.trace_sampling_percent
         if wiring.mappings is not None or account.mappings is not None:

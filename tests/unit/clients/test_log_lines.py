@@ -189,3 +189,14 @@ def test_why_logins_are_refused_is_told_for_so_many_in_a_second(
 
     assert caplog.messages == ["no way"] * CLIENT_ERROR_LINES_MAX
     assert lines.unlogged == 1
+
+
+def test_an_account_is_called_by_its_key_and_what_people_call_it() -> None:
+    world = ClientWorld(OPTIONS)
+    world.client(json.dumps(LOGIN).encode())
+    client = world.server.registry.open[1]
+    assert client.peer.account is not None
+
+    client.peer.account.title = 'ACC/fac\ntory"'
+
+    assert label(client).endswith(' - "ACC/fac\\ntory\\"/user:u"')

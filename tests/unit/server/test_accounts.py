@@ -122,6 +122,17 @@ def test_mappings_and_limits_come_and_go_for_connected_clients() -> None:
     assert login(world, "e").says(b"PING\r\n") == b"PONG\r\n"
 
 
+def test_an_account_with_a_tag_is_called_by_both_for_people() -> None:
+    world = ClientWorld(options())
+    account_set = world.server.account_set
+
+    account_set.update(AccountOptions("ACC", name_tag="factory"))
+    assert world.server.account("ACC").title == "ACC/factory"
+
+    account_set.update(AccountOptions("ACC"))
+    assert world.server.account("ACC").title == "ACC"
+
+
 def test_the_newest_clients_are_those_too_many() -> None:
     world = ClientWorld(options())
     clients = [login(world, "e") for _ in range(3)]
