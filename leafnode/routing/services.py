@@ -129,6 +129,7 @@ class ServiceImport:
         "_verbatim",
         "export",
         "exporter",
+        "key",
         "local",
         "services",
         "share",
@@ -143,6 +144,7 @@ class ServiceImport:
         self.export = export
         self.exporter = export.account
         self.share = share
+        self.key = (id(export), to, local, share)  # what is the same import has the same
         self.to, _ = untokenize(to)
         self.local, _ = untokenize(local)
         self._verbatim = to == local
@@ -360,15 +362,24 @@ class Services:
         self._sub: Subscription | None = None
 
     def replace_imports(self, imports: Iterable[ServiceImport]) -> None:
-        """Import these services from now on, and no others. Answers on their way still arrive."""
-        before, self._imports = self._imports, []
+        """Import these services from now on, and no others. Answers on their way still arrive.
+
+        One that was there keeps its subscription: of thousands mostly none has changed.
+        """
+        before = {one.key: (one, sub) for one, sub in self._imports}
+        assert len(before) == len(self._imports), "who checks imports takes none twice"
+        self._imports = []
         for one in imports:
-            sub = Subscription(self.account.system, one.local)
-            sub.relay = one
-            self.account.insert(sub)
-            self._imports.append((one, sub))
-        for _, sub in before:
+            same = before.pop(one.key, None)
+            self._imports.append(same or (one, self._subscribe(one)))
+        for _, sub in before.values():
             self.account.remove(sub)
+
+    def _subscribe(self, one: ServiceImport) -> Subscription:
+        sub = Subscription(self.account.system, one.local)
+        sub.relay = one
+        self.account.insert(sub)
+        return sub
 
     @property
     def imports(self) -> list[ServiceImport]:

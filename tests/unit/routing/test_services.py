@@ -541,3 +541,29 @@ def test_an_import_is_interest_of_the_importer_that_leaf_links_see() -> None:
     pair = Pair()
 
     assert pair.world.account("I").local_interest == {(b"q", b""): 1, (b"inbox.*", b""): 1}
+
+
+def test_imports_that_stay_keep_their_subscriptions_and_others_come_and_go() -> None:
+    world = World()
+    kept, other = world.export("E", b"s.*"), world.export("E", b"t.*")
+    mine = world.account("I").services
+    assert mine is not None
+
+    def imported(export: ServiceExport, local: bytes) -> ServiceImport:
+        return ServiceImport(mine, export, export.subject, local, share=False)
+
+    mine.replace_imports([imported(kept, b"a.*"), imported(other, b"b.*")])
+    first, sublist = mine.imports, mine.account.sublist
+    changes = sublist.changes
+    mine.replace_imports([imported(kept, b"a.*"), imported(other, b"b.*")])
+    assert (mine.imports, sublist.changes) == (first, changes)
+
+    again = world.export("E", b"t.*")
+    mine.replace_imports([imported(again, b"b.*"), imported(kept, b"a.*")])
+
+    assert sublist.changes == changes + 2
+    assert mine.imports[1] is first[0]
+    assert mine.imports[0].export is again
+    assert [sub.relay for sub in sublist.match(b"b.x").plain] == [mine.imports[0]]
+    mine.replace_imports(())
+    assert sublist.count == 0
