@@ -176,24 +176,35 @@ class Accounts:
         change is not touched, and what JWTs said of an account goes on to hold. Answers on their
         way still arrive.
         """
-        self.system_name = "" if options.no_system_account else options.system_account
+        self.system_name = _system_name(options)
+        return self._change(self._asked(options))
+
+    def _asked(self, options: Options) -> dict[str, AccountOptions | None]:
+        """Return what each account is to be by a configuration, and by JWTs; None: gone."""
         wanted = {GLOBAL_ACCOUNT: AccountOptions(GLOBAL_ACCOUNT, mappings=options.mappings)}
-        if self.system_name:
-            wanted[self.system_name] = AccountOptions(self.system_name)
+        if system_name := _system_name(options):
+            wanted[system_name] = AccountOptions(system_name)
         wanted.update((one.name, one) for one in options.accounts)
         wanted.update(self._loaded)
         gone: dict[str, AccountOptions | None] = {
             name: None for name in self.options if name not in wanted
         }
-        return self._change(gone | wanted)
+        return gone | wanted
 
     async def prepare(self, *several: AccountOptions) -> None:
         """Build what `update` with these will need, in turns: it can take 0.2 s.
 
         In vain where something else changes meanwhile; then `update` does it itself.
         """
+        await self._prepare({one.name: one for one in several})
+
+    async def prepare_all(self, options: Options) -> None:
+        """Do the same for `apply`."""
+        await self._prepare(self._asked(options))
+
+    async def _prepare(self, wanted: Mapping[str, AccountOptions | None]) -> None:
         version = self._version
-        draft = self._draft_of({one.name: one for one in several})
+        draft = self._draft_of(wanted)
 
         def steps() -> Iterator[None]:
             for _ in self._fill(draft):
@@ -427,6 +438,10 @@ class Accounts:
             account.stream_imports.stop()
         if account.services is not None:
             account.services.replace_imports(())
+
+
+def _system_name(options: Options) -> str:
+    return "" if options.no_system_account else options.system_account
 
 
 def _shared(options: AccountOptions | None) -> object:

@@ -166,6 +166,8 @@ class Reloader:
                 )
             if Part.MONITOR in parts:
                 ready.monitor = await monitoring.bind_monitor(server, options)
+            if Part.ACCOUNTS in parts:
+                await server.account_set.prepare_all(options)
             if toggles:
                 ready.jetstream = await features.open_jetstream(server, options)
         except BaseException:  # a fault of ours, too, must leave no port taken

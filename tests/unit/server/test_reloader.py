@@ -14,6 +14,8 @@ import pytest
 
 from leafnode.auth.users import Users
 from leafnode.clock import SystemClock
+from leafnode.config.account_options import AccountOptions, StreamExport, StreamImport
+from leafnode.config.import_check import ImportCheck
 from leafnode.config.listener_options import CertificatePair, ListenerTls
 from leafnode.config.options import (
     Authorization,
@@ -403,5 +405,41 @@ async def test_code_that_cannot_be_loaded_is_said_and_the_server_goes_on(
 
         assert await server.reload() == ""
         assert server.info().max_payload == 5
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_accounts_that_change_are_worked_out_in_turns_before_anything_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = 2000
+    exporter = AccountOptions(
+        "E", stream_exports=tuple(StreamExport(f"s{number}.*") for number in range(count))
+    )
+    several = tuple(StreamImport("E", f"s{number}.*") for number in range(count))
+    new = replace(OLD, accounts=(exporter, AccountOptions("I", stream_imports=several)))
+    worked_out = 0
+    add_stream = ImportCheck.add_stream
+
+    def counted(self: ImportCheck, importer: str, one: StreamImport) -> str:
+        nonlocal worked_out
+        worked_out += 1
+        return add_stream(self, importer, one)
+
+    async def story(server: Server, file: File) -> None:
+        file.options = new
+        monkeypatch.setattr(ImportCheck, "add_stream", counted)
+        seen = set()
+        reloading = asyncio.ensure_future(server.reload())
+        while not reloading.done():
+            if worked_out < count:
+                assert server.account_set.imports() == set()
+            seen.add(worked_out)
+            await asyncio.sleep(0)
+        assert reloading.result() == ""
+        assert len(server.account_set.imports()) == count
+        assert len(seen) > 2, "others had their turns"
+        assert worked_out == count, "what was prepared is used"
 
     await while_serving(OLD, story)
