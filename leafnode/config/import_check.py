@@ -140,11 +140,17 @@ class Exports(Generic[ExportT]):
 class _Account:
     """What one account offers."""
 
-    __slots__ = ("services", "streams")
+    __slots__ = ("_of", "services", "streams")
 
     def __init__(self, options: AccountOptions) -> None:
+        self._of = options.stream_exports, options.service_exports
         self.streams = Exports(options.stream_exports)
         self.services = Exports(options.service_exports)
+
+    def of(self, options: AccountOptions) -> _Account:
+        """Return this one where it offers the same still: it knows many answers by now."""
+        is_same = self._of == (options.stream_exports, options.service_exports)
+        return self if is_same else _Account(options)
 
 
 class ImportCheck:
@@ -164,18 +170,21 @@ class ImportCheck:
         `anew` are to be added again. This one stays as it is.
         """
         revised = ImportCheck()
-        revised._accounts = self._accounts | {
-            name: _Account(options) for name, options in changed.items() if options is not None
-        }
+        revised._accounts = dict(self._accounts)
         revised._streams, revised._services = dict(self._streams), dict(self._services)
         for name, options in changed.items():
-            if options is None:
-                revised._accounts.pop(name, None)
+            known = revised._accounts.pop(name, None)
+            if options is not None:
+                revised._accounts[name] = known.of(options) if known else _Account(options)
         for name in anew:
             if (before := revised._streams.pop(name, None)) is not None:
                 revised._before[name] = before
             revised._services.pop(name, None)
         return revised
+
+    def settle(self) -> None:
+        """Forget what was before: all imports were added again."""
+        self._before.clear()
 
     def service_export(self, exporter: str, subject: str) -> ServiceExport | None:
         """Return the service that an import of this subject, which was taken, is of; None: the

@@ -252,6 +252,7 @@ class Accounts:
             self._circling.discard(name)
         self._exports |= draft.exports
         self._check = draft.check
+        self._check.settle()
         self.world.system = self.by_name.get(self.system_name)
         for account in gone:
             self._unwire(account)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leafnode.config.account_options import (
@@ -160,6 +162,22 @@ def test_a_service_is_found_again_without_another_walk() -> None:
     assert CROSSING in told[-1]
 
     assert check.service_export("E", "q.a") == services[0]
+
+
+def test_an_exporter_that_offers_the_same_still_knows_its_answers() -> None:
+    crossing = "a." * 9 + "b.x"
+    exporter = account("E", *(ServiceExport(one) for one in DEEP))
+    before = ImportCheck([exporter, account("I")])
+    assert before.add_service("I", ServiceImport("E", crossing)) == ""
+
+    check = before.revised({"E": replace(exporter, name_tag="other"), "I": account("I")}, ())
+    told = [check.add_service("X", ServiceImport("E", "a." * 10 + f"y{n}")) for n in range(100)]
+
+    assert CROSSING in told[-1], "a walk would take too long now"
+    assert check.service_export("E", crossing) == ServiceExport("a." * 9 + "*.x")
+    fewer = check.revised({"E": account("E", ServiceExport("r"))}, ())
+    assert fewer.service_export("E", "r") == ServiceExport("r")
+    assert fewer.service_export("E", crossing) is None
 
 
 def test_an_import_that_is_called_otherwise_now_has_other_transforms() -> None:

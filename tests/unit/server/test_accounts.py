@@ -274,6 +274,17 @@ def many_imports() -> tuple[AccountOptions, AccountOptions]:
     )
 
 
+def test_imports_that_went_are_kept_by_nobody() -> None:
+    accounts = ClientWorld().server.account_set
+    accounts.apply(options(importer=IMPORTS))
+    assert len(accounts.imports()) == 2
+
+    accounts.apply(options())
+
+    assert accounts.imports() == set()
+    assert accounts._check._before == {}
+
+
 async def test_a_long_update_is_prepared_while_others_have_their_turns() -> None:
     world = ClientWorld()
     accounts = world.server.account_set
