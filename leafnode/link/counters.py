@@ -43,6 +43,7 @@ class GatewayCounters(LineCounters):
         self.missing = 0  # sequences that the device gave up before they came here
         self.unknown_boots = 0
         self.unknown_aliases = 0
+        self.stale_hellos = 0  # overtaken by a later one
         self.refused = 0
         self.hellos = 0  # HELLO accepted
         self.links_lost = 0

@@ -37,6 +37,7 @@ _REFUSALS = {
     const.REFUSED_SUBJECT: b"invalid subject",
 }
 
+_FORMER_MAX = 4  # boots that ended, whose HELLO may still be on its way
 _WALL_JUMP_MS = 1000  # of the gateway's clock; smaller ones a device learns when it asks next
 
 
@@ -79,6 +80,7 @@ class GatewaySession:
         self._window = window
         self._wall_ms = wall_ms
         self.channel = GatewayChannel(allows)
+        self._former: "list[tuple[int, int]]" = []  # boot id and when the next one came
         self._events: "list[Event]" = []  # that did not come with bytes: at most one Gone
         self._reader = FrameReader(const.FRAME_BYTES_MAX, self.counters, crc16)
         self._writer = FrameWriter(const.FRAME_BYTES_MAX, const.FLAG_FROM_GATEWAY)
@@ -240,11 +242,16 @@ class GatewaySession:
             return
         peer = self.peer
         resumed = peer is not None and peer.boot_id == boot_id and peer.device == hello.name
+        if self._is_stale(boot_id, hello, now_ms, resumed=resumed):
+            self.counters.stale_hellos += 1
+            return
         if resumed and floor < self._floor:
             # A device never takes back what it gave up: this is another life under the same boot
             # id, and its first readings would be acked as duplicates of the last life's.
             self._refuse(const.REFUSED_BOOT)
             return
+        if peer is not None and peer.boot_id != boot_id:
+            self._former = [(peer.boot_id, now_ms), *self._former[: _FORMER_MAX - 1]]
         self.peer = Peer(boot_id, hello, is16=self._reader.flags & const.FLAG_CRC16 != 0)
         self.channel.on_hello(hello, events, same_boot=resumed)
         self.counters.hellos += 1
@@ -265,6 +272,18 @@ class GatewaySession:
         self._request_due = False
         self._requested_at_ms = None
         events.append(Hello(hello.name, boot_id, floor + 1, resumed=resumed))
+
+    def _is_stale(self, boot_id: int, hello: "HelloBody", now_ms: int, *, resumed: bool) -> bool:
+        """Return whether a HELLO was overtaken by a later one of the device.
+
+        What it asked for in that life would be done again.
+        """
+        if resumed:
+            return self.channel.is_older(hello.epoch)
+        for former, since_ms in self._former:
+            if former == boot_id and 0 <= elapsed_ms(now_ms, since_ms) < const.DEAD_MS:
+                return True
+        return False
 
     def _on_heard(self, peer: Peer, now_ms: int) -> None:
         peer.alive = True

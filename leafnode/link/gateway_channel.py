@@ -48,7 +48,7 @@ class GatewayChannel:
         self.is_open = False
         self.epoch = 0
         self.aliases: "dict[int, bytes]" = {}  # of this boot
-        self._allows = allows
+        self.allows = allows
         self._device = ""
         self._window = 1
         self._body_bytes_max = 0
@@ -162,6 +162,12 @@ class GatewayChannel:
         self._device = hello.name
         self._window = min(hello.message_window, verbs.MESSAGE_WINDOW_MAX)
         self._body_bytes_max = hello.frame_bytes_max - const.OVERHEAD_BYTES - verbs.CHANNEL_BYTES
+
+    def is_older(self, epoch: int) -> bool:
+        """Return whether this boot has begun a later epoch than this one."""
+        if not self.is_open or epoch == 0:
+            return False
+        return (self.epoch - epoch) % verbs.EPOCH_MAX in range(1, verbs.EPOCH_MAX // 2)
 
     def close(self, events: "list[Event]") -> None:
         """The epoch is over: what the device has not taken it never gets."""
@@ -360,7 +366,7 @@ class GatewayChannel:
         return verbs.STATUS_OK
 
     def _is_allowed(self, kind: int, subject: bytes) -> bool:
-        return self._allows is not None and self._allows(self._device, kind, subject.decode())
+        return self.allows is not None and self.allows(self._device, kind, subject.decode())
 
 
 def _addressed(sub: int, subject: str, payload: bytes) -> bytes:

@@ -8,6 +8,7 @@ from leafnode.link.events import Reading
 from leafnode.link.frame import FrameWriter
 from leafnode.link.gateway import GatewaySession
 from tests.unit.link.lossy import World
+from tests.unit.link.talking import TalkWorld
 from tests.unit.link.wire import OTHER_BOOT, Pair, new_pair, seqs
 
 
@@ -215,3 +216,24 @@ def test_a_gateway_whose_clock_is_set_tells_it():
     pair.exchange()
 
     assert clock.wall_ms(pair.now_ms) == 1_800_000_000_000 + pair.now_ms
+
+
+# Messages and requests
+
+
+def test_on_a_perfect_wire_all_that_is_asked_is_done_once():
+    world = TalkWorld(1)
+    world.run(publish_until_ms=10000, settle_ms=4000)
+    world.check()
+
+    assert world.messages_seen > 50
+    assert len(world.answers) > 20
+    assert [0] in list(world.asked.values())
+
+
+def test_on_a_lossy_wire_with_crashes_nothing_is_done_twice():
+    for seed in range(4):
+        world = TalkWorld(seed, 20, 5, 1 + seed, crc16=seed == 3)
+        world.run(publish_until_ms=8000)
+        world.check()
+        assert world.messages_seen > 0

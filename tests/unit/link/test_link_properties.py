@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.link import cobs, const
+from leafnode.link import cobs, const, verbs
 from leafnode.link.counters import LineCounters
 from leafnode.link.crc import crc32, crc32_portable
 from leafnode.link.device import DeviceSession
@@ -11,15 +11,20 @@ from leafnode.link.frame import FrameReader
 from leafnode.link.gateway import GatewaySession
 from leafnode.link.ticks import elapsed_ms
 from tests.unit.link.lossy import World
+from tests.unit.link.talking import TalkWorld
 from tests.unit.link.wire import (
     BOOT,
     START_MS,
     all_to_send,
     frames_in,
+    from_board,
     from_device,
     from_gateway,
     hello_body,
+    on_channel,
     pub,
+    up_board,
+    up_channel,
 )
 
 
@@ -206,3 +211,50 @@ def test_a_babbling_line_never_costs_more_than_one_frame_of_memory(noise, at):
 
     assert kinds[-1] == const.PING
     assert len(reader._line) == cobs.encoded_bytes_max(const.FRAME_BYTES_MIN)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    loss_percent=st.integers(0, 40),
+    crash_permille=st.integers(0, 20),
+    window=st.integers(1, 8),
+    crc16=st.booleans(),
+)
+def test_a_lossy_wire_with_crashes_does_nothing_twice_that_was_asked(
+    seed, loss_percent, crash_permille, window, crc16
+):
+    world = TalkWorld(seed, loss_percent, crash_permille, window, crc16)
+    world.run(publish_until_ms=3000)
+    world.check()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(9, 17),
+            st.integers(0, 3),
+            st.integers(0, 4),
+            st.binary(max_size=12)
+            | st.sampled_from([b"\x01\x01led", b"\x07\x00\xe8\x03\x01z", b"\x01\x01tx", b"\x01aa"]),
+            st.sampled_from([0, 1, 49, 2000, 6000]),
+        ),
+        max_size=30,
+    )
+)
+def test_any_sequence_of_channel_frames_is_taken_without_an_exception(frames):
+    device, messages = up_board()
+    messages.serve("led", lambda message: message.payload)
+    gateway = up_channel()
+    now_ms = START_MS
+    for kind, epoch, number, body, wait_ms in frames:
+        messages.request("z", b"", 100, lambda status, payload: None, now_ms)
+        device.receive(on_channel(kind, number, body, epoch), now_ms)
+        for event in gateway.receive(from_board(kind, number, body, epoch), now_ms):
+            assert event.device == "dev-1"
+        gateway.channel.message(1, "led", b"on")
+        gateway.channel.request(1, "led", b"on")
+        now_ms += wait_ms
+        all_to_send(device, now_ms)
+        all_to_send(gateway, now_ms)
+        assert gateway.channel.waiting <= verbs.MESSAGES_MAX + 3 * verbs.REQUESTS_MAX
+        assert device.next_timeout_ms(now_ms) >= 0
