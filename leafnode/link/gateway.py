@@ -251,7 +251,8 @@ class GatewaySession:
             self._refuse(const.REFUSED_BOOT)
             return
         if peer is not None and peer.boot_id != boot_id:
-            self._former = [(peer.boot_id, now_ms), *self._former[: _FORMER_MAX - 1]]
+            self._former.insert(0, (peer.boot_id, now_ms))
+            self._former = self._former[:_FORMER_MAX]
         self.peer = Peer(boot_id, hello, is16=self._reader.flags & const.FLAG_CRC16 != 0)
         self.channel.on_hello(hello, events, same_boot=resumed)
         self.counters.hellos += 1

@@ -8,6 +8,7 @@ import struct
 from leafnode.link import const, verbs
 from leafnode.link.channel import Channel
 from leafnode.link.counters import LineCounters
+from leafnode.link.crc16 import crc16
 from leafnode.link.device import DeviceSession
 from leafnode.link.events import Reading
 from leafnode.link.frame import FrameReader, FrameWriter
@@ -51,7 +52,7 @@ def hello_body(
 
 def frames_in(data):
     """Return (kind, boot_id, seq, ack, body) for each frame in `data`."""
-    reader = FrameReader(const.FRAME_BYTES_MAX, LineCounters())
+    reader = FrameReader(const.FRAME_BYTES_MAX, LineCounters(), crc16)
     found = []
     at = 0
     while at < len(data):
