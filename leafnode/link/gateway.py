@@ -10,12 +10,12 @@ docs/device-link.md, "Gateway".
 import struct
 
 from . import const
-from .counters import GatewayCounters
 from .crc16 import crc16
 from .errors import InvalidName, InvalidOption
 from .events import Hello, Log, Reading
 from .frame import FrameReader, FrameWriter
 from .gateway_channel import GatewayChannel
+from .gateway_counters import GatewayCounters
 from .hello import read_hello, write_hello
 from .subject import is_name, is_subject, printable
 from .ticks import elapsed_ms, is_due, until_ms

@@ -7,8 +7,8 @@ device may subscribe or ask, `allows` says. Truth: docs/device-link.md, "The cha
 import struct
 
 from . import const, verbs
-from .counters import ChannelCounters
 from .events import Answer, Gone, Request, Subscribe, Unsubscribe
+from .gateway_counters import ChannelCounters
 from .pattern import is_pattern
 from .subject import is_subject
 from .ticks import elapsed_ms, is_due, until_ms

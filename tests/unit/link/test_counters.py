@@ -1,6 +1,7 @@
 """Counters start at zero and both ends share those of the line."""
 
-from leafnode.link.counters import DeviceCounters, GatewayCounters
+from leafnode.link.counters import DeviceCounters
+from leafnode.link.gateway_counters import GatewayCounters
 
 LINE = ("frames", "bad_frames", "noise_bytes", "unknown_frames", "echoes")
 

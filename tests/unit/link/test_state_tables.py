@@ -491,3 +491,30 @@ def test_the_gateways_link_is_as_its_table_says():
 
 def test_the_gateways_channel_is_as_its_table_says():
     play("Gateway: the channel", GatewayTalk)
+
+
+# Worked frames
+
+
+def test_the_worked_frames_of_the_page_are_what_is_sent():
+    with open(PAGE, encoding="utf-8") as page:  # noqa: PTH123 -- MicroPython
+        lines = page.read().split("\n")
+    plains = [bytes_of(line) for line in lines if line.startswith("plain ")]
+    wires = [bytes_of(line) for line in lines if line.startswith("wire ")]
+    assert len(plains) == len(wires) == 11
+
+    for plain, wire in zip(plains, wires):  # noqa: B905 -- MicroPython
+        is16 = plain[1] & const.FLAG_CRC16
+        body = plain[const.HEADER_BYTES : -2 if is16 else -4]
+        kind, flags, boot_id, seq, ack = struct.unpack(const.HEADER_FORMAT, plain[:14])
+        writer = FrameWriter(256, flags, crc16 if is16 else None)
+        writer.body[: len(body)] = body
+        writer.put(kind, boot_id, seq, ack, len(body))
+
+        assert writer.take() == wire
+        assert bytes(writer._frame[: len(plain)]) == plain
+
+
+def bytes_of(line):
+    digits = "".join(line.split(" ")[1:])
+    return bytes([int(digits[at : at + 2], 16) for at in range(0, len(digits), 2)])
