@@ -374,6 +374,7 @@ PORT_STABLE_NS: Final = 5 * NS_PER_S  # open for this long: the next reopen star
 PORT_CLOSE_TIMEOUT_NS: Final = 2 * NS_PER_S
 BRIDGE_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # one line per kind and port in this time
 DEVICE_LOGS_MAX: Final = 20  # lines of a port's boards in that time; the rest is counted
+BOARD_ANSWER_NS: Final = 5 * NS_PER_S  # for a board to answer a request; `messages { timeout }`
 RESUME_TIMEOUT_NS: Final = 2 * NS_PER_S  # for the question what of a board is stored already
 assert READINGS_BURST_MAX <= COMMIT_ROWS_MAX, "a burst must fit into one COMMIT"
 assert READINGS_BURST_BYTES <= COMMIT_BYTES_MAX

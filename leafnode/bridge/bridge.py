@@ -18,6 +18,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from leafnode.bridge.port import OpenSerial
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialOptions, SerialPort
     from leafnode.routing.account import Account
+    from leafnode.routing.permissions import Permissions
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,12 @@ class Bridge:
         random: Random,
         *,
         max_payload_bytes: int = limits.MAX_PAYLOAD_BYTES,
+        permissions: Callable[[], Permissions | None] = lambda: None,
         open_serial: OpenSerial | None = None,
     ) -> None:
         opens = open_serial or Opener(clock)
-        self._seams = BridgeSeams(account, clock, opens, nuid(random), max_payload_bytes)
+        boot = nuid(random)
+        self._seams = BridgeSeams(account, clock, opens, boot, max_payload_bytes, permissions)
         self._hotplug = Hotplug(self._came)
         self.account = account
         self._control: PortControl | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from leafnode.errors import LeafnodeError
+from leafnode.link import events
 
 
 class BadReading(LeafnodeError):  # noqa: N818 -- a condition of the reading, not of the program
@@ -29,7 +30,8 @@ class Reading(NamedTuple):
     """One measurement as it came off the wire.
 
     `msg_id` names it once and for ever; `device` and `name` are empty, and `receipt` is None, where
-    the framing has none.
+    the framing has none. `time_ms`: when it was measured, in milliseconds since 1970, where the
+    board says so.
     """
 
     msg_id: bytes
@@ -37,6 +39,7 @@ class Reading(NamedTuple):
     device: bytes = b""
     name: bytes = b""
     receipt: Receipt | None = None
+    time_ms: int | None = None
 
 
 class DeviceHello(NamedTuple):
@@ -55,7 +58,9 @@ class DeviceLog(NamedTuple):
     text: str
 
 
-Event = Reading | DeviceHello | DeviceLog
+# What a board wants besides: the link's words, whichever framing it speaks.
+BoardEvent = events.Subscribe | events.Unsubscribe | events.Request | events.Answer | events.Gone
+Event = Reading | DeviceHello | DeviceLog | BoardEvent
 
 
 class FrameCounts(NamedTuple):

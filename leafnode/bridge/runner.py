@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
+from leafnode.bridge.board_messages import BoardMessages
 from leafnode.bridge.framing import new_framing
+from leafnode.bridge.framing.link import LinkFraming
+from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.port_life import PortLife
@@ -22,6 +25,7 @@ from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus, Seldom
 from leafnode.bridge.taps import Taps
 from leafnode.clock import NS_PER_MS
+from leafnode.link import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
+    from leafnode.routing.permissions import Permissions
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +46,16 @@ _WRITES_MAX: Final = 16  # of one port in one turn; the rest goes out when it is
 
 @dataclass(frozen=True, slots=True)
 class BridgeSeams:
-    """What every port works with. `boot` is unique for this start of the gateway."""
+    """What every port works with. `boot` is unique for this start of the gateway; `permissions`
+    returns what the account allows who has no permissions of its own, None: everything.
+    """
 
     account: Account
     clock: Clock
     open_serial: OpenSerial
     boot: str
     max_payload_bytes: int
+    permissions: Callable[[], Permissions | None] = lambda: None
 
 
 class PortRunner:
@@ -83,6 +91,17 @@ class PortRunner:
             stream=options.stream,
             done=self._resumed,
         )
+        self._board: BoardMessages | None = None  # of framings whose boards also listen
+        if isinstance(self._framing, LinkFraming | TextLinkFraming):
+            self._board = BoardMessages(
+                options,
+                self._framing,
+                seams.account,
+                seams.clock,
+                inbox=inbox + b".ask",
+                send=self._spoken_to,
+                permissions=seams.permissions,
+            )
         self._asking = False
         self._port: OpenPort | None = None
         self._reading = False
@@ -113,6 +132,8 @@ class PortRunner:
             self._mapper.stop()
             self._publisher.pump()
             self._publisher.stop()
+            if self._board is not None:
+                self._board.end()
 
     def status(self) -> PortStatus:
         """Return how the port is now."""
@@ -151,6 +172,7 @@ class PortRunner:
             opens=counters.opens,
             reopens=max(0, counters.opens - 1),
             open_failures=counters.open_failures,
+            board={} if self._board is None else self._board.counts(),
         )
 
     def opened(self, port: OpenPort) -> None:
@@ -170,6 +192,8 @@ class PortRunner:
         self._set_timer(None)
         self._port = None
         self._reading = False
+        if self._board is not None:
+            self._board.closed()
 
     def _guard(self, step: Callable[[], None]) -> None:
         """Run one step of an event. What it raises ends this opening of the port, nothing else."""
@@ -247,6 +271,15 @@ class PortRunner:
                         text,
                     )
                 )
+            case (
+                events.Subscribe()
+                | events.Unsubscribe()
+                | events.Request()
+                | events.Answer()
+                | events.Gone()
+            ):
+                assert self._board is not None, "its framing has a channel"
+                self._board.take(event)
             case _:
                 assert_never(event)
 
@@ -265,6 +298,11 @@ class PortRunner:
         if not hello.resumed and pattern is not None:
             self._asking = True
             self._resume.ask(pattern, hello.device, hello.boot_id)
+
+    def _spoken_to(self) -> None:
+        """Somebody has something for the board."""
+        if self._port is not None and not self._draining:
+            self._guard(self._send)
 
     def _resumed(self, receipt: Receipt | None) -> None:
         # The board sends no reading before it heard our hello, so none up to this one is here yet.

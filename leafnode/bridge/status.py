@@ -73,6 +73,7 @@ class PortStatus:
     opens: int
     reopens: int
     open_failures: int
+    board: dict[str, int]  # messages and requests of a board, see bridge.board_messages
 
 
 class Seldom:

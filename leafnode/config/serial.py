@@ -14,6 +14,7 @@ from leafnode.config.serial_check import check, with_framing
 from leafnode.config.serial_codec import codec, fields
 from leafnode.config.serial_framing import KEEP_FIRST_TYPES, MAX_FRAME, framing, is_marked
 from leafnode.config.serial_mapping import mapping
+from leafnode.config.serial_messages import check_messages, messages
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.config.serial_presets import with_preset
 from leafnode.config.serial_stage_options import CheckOptions, CodecOptions, FramingOptions
@@ -50,6 +51,7 @@ def _serial_port(place: Place) -> SerialPort:
     port = SerialPort(**given.values)
     serial_line.check(given, port)
     serial_mapping.check(port, given)
+    check_messages(given, port)
     return port
 
 
@@ -72,8 +74,8 @@ def _fold_framing(given: Given) -> None:
         if key in values:
             framing = _with(framing, given.places[key], key, values.pop(key))
     check: CheckOptions = values.pop("check", CheckOptions())
-    if framing.type == "link" and check.type != "none":
-        raise given.places["check"].error("framing link has a check of its own")
+    if framing.type in convert.NAMING_FRAMINGS and check.type != "none":
+        raise given.places["check"].error(f"framing {framing.type} has a check of its own")
     if not is_marked(framing) and check.type == "none":
         problem = "expected start, end or a check: nothing else says where a frame begins"
         raise given.places["framing"].error(problem)
@@ -102,6 +104,7 @@ _SERIAL_PORT: Final = Block(
         Row(("mapping",), "mapping", mapping),
         Row(("max_frame", "max_frame_bytes"), "max_frame_bytes", MAX_FRAME),
         Row(("stream",), "stream", convert.name_of("stream name")),
+        Row(("messages",), "messages", messages),
         Row(("keep_first",), "keep_first", convert.boolean),
     )
 )

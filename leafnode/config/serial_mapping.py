@@ -95,8 +95,8 @@ def _places_problem(text: str, port: SerialPort, what: str) -> str:
         if name == "port" or (name == "field" and what == "a subject"):
             continue
         if name in _OF_BOARD:
-            if port.framing.type != "link":
-                return "{device} and {name} need framing link: a plain frame names neither"
+            if port.framing.type not in convert.NAMING_FRAMINGS:
+                return "{device} and {name} need framing link or text_link: others name neither"
         elif not _FIELD_NAME.fullmatch(name) or name == "field":
             return f"{{{name}}} is unknown: use {{port}}, {{device}}, {{name}} or a field"
         elif port.codec.type not in KNOW_FIELDS:

@@ -13,12 +13,14 @@ from leafnode.config.serial_stage_options import (
     CodecOptions,
     FramingOptions,
     MappingOptions,
+    MessageOptions,
 )
 
 _LINES: Final = FramingOptions()
 _NO_CHECK: Final = CheckOptions()
 _TEXT: Final = CodecOptions()
 _AS_IT_IS: Final = MappingOptions()
+_NO_MESSAGES: Final = MessageOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class SerialPort:
     rts: bool = True
     low_latency: bool = True
     rs485: Rs485Options | None = None
+    messages: MessageOptions = _NO_MESSAGES
 
 
 @dataclass(frozen=True, slots=True)

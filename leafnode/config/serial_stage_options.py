@@ -47,6 +47,19 @@ class FramingOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageOptions:
+    """`messages`: what boards of a port may subscribe to and ask; nothing where it is empty.
+
+    Templates that end in `{name}`, which is the board's own word; {port} and {device} may stand
+    before. `timeout_ns`: how long a request waits for a board's answer.
+    """
+
+    subscribe: tuple[str, ...] = ()
+    request: str = ""
+    timeout_ns: int = limits.BOARD_ANSWER_NS
+
+
+@dataclass(frozen=True, slots=True)
 class CheckOptions:
     """`check`: what is calculated, where its value stands and in which form, over which bytes.
 

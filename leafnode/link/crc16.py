@@ -1,7 +1,7 @@
 """CRC-16 for boards without binascii: check value 0x29B1 for b"123456789".
 
-Knows bytes. A board that counts in Python needs a sixth of the time of a CRC-32 by bits; the price is
-that of 65,536 damaged frames one passes, where CRC-32 lets one of four billion through. Truth:
+Knows bytes. A board that counts in Python needs a sixth of the time of a CRC-32 by bits; the price
+is that of 65,536 damaged frames one passes, where CRC-32 lets one of four billion through. Truth:
 CRC-16/IBM-3740 (polynomial 0x1021, start 0xFFFF, not reflected), as binascii.crc_hqx.
 """
 

@@ -133,7 +133,13 @@ class GatewaySession:
         return events
 
     def line_lost(self) -> None:
-        """The port is closed. Readings go on where they were; the channel begins anew."""
+        """The port is closed. Readings go on where they were; the channel begins anew, with a HELLO
+        that is asked for as soon as the port is open again.
+        """
+        if self.channel.is_open and self.peer is not None:
+            self._request_due = True
+            self._request_boot_id = 0
+            self._request_is16 = self.peer.is16
         self.channel.close(self._events)
 
     def committed(self, seq: int, boot_id: int) -> None:

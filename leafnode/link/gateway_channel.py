@@ -76,6 +76,11 @@ class GatewayChannel:
         """How many frames the device has not taken."""
         return len(self._urgent) + len(self._messages) + len(self._under_way)
 
+    @property
+    def dropped(self) -> int:
+        """How many messages gave way to newer ones."""
+        return self.counters.dropped
+
     # What the application does
 
     def message(self, sub: int, subject: str, payload: bytes) -> bool:

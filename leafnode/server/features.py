@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from leafnode.leaf.remote import Remote
     from leafnode.monitor.monitor import Monitor
     from leafnode.routing.account import Account
+    from leafnode.routing.permissions import Permissions
     from leafnode.server.jetstreams import JetStreams
     from leafnode.server.server import Server
     from leafnode.server.system import System
@@ -228,7 +229,15 @@ def start_bridge(server: Server) -> None:
     options = server.options.serial
     if options is None or not options.ports:
         return
+    from leafnode.auth.permissions import permissions_of
     from leafnode.bridge.bridge import Bridge
+
+    name = options.account
+
+    def permissions() -> Permissions | None:
+        """Return what a board may, as anybody of the account without permissions of his own."""
+        found = [one for one in server.options.accounts if one.name == name]
+        return permissions_of(found[0].default_permissions) if found else None
 
     bridge = Bridge(
         options,
@@ -236,6 +245,7 @@ def start_bridge(server: Server) -> None:
         server.clock,
         server.random,
         max_payload_bytes=server.options.max_payload_bytes,
+        permissions=permissions,
     )
     bridge.answer_requests(server.name)
     server.features.bridge = bridge

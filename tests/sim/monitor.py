@@ -287,6 +287,7 @@ def port(**changes: Any) -> PortStatus:
         "low_latency": True,
         "paused": False,
         "last_error": "",
+        "board": {"messages": 7},
     }
     return PortStatus(**(numbers | values | changes))
 

@@ -14,6 +14,7 @@ from leafnode.bridge.framing.link import LinkFraming
 from leafnode.bridge.framing.marked import SizedSplitter, StartEndSplitter
 from leafnode.bridge.framing.split import SplitFraming
 from leafnode.bridge.framing.stuffed import StuffedSplitter
+from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.framing.timed import IdleFraming, RawFraming, gap_ms
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ FRAMINGS: Final[dict[str, Make]] = {
         port.framing, new_check(port.check), msg_id_prefix
     ),
     "link": lambda _, __, wall_ms: LinkFraming(wall_ms=wall_ms),
+    "text_link": lambda port, msg_id_prefix, _: TextLinkFraming(
+        name=port.name,
+        msg_id_prefix=msg_id_prefix,
+        max_frame_bytes=port.framing.max_frame_bytes,
+    ),
 }
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.bridge.reading import Event
+    from leafnode.link.gateway import Event as LinkEvent
+    from leafnode.link.gateway_channel import GatewayChannel
 
 
 class LinkFraming:
@@ -35,9 +37,7 @@ class LinkFraming:
 
     def receive(self, data: bytes, now_ms: int) -> None:
         self._bytes_in += len(data)
-        for event in self._session.receive(data, now_ms):
-            if isinstance(event, events.Reading | events.Hello | events.Log):
-                self._events.append(_translated(event))
+        self._events.extend(map(_translated, self._session.receive(data, now_ms)))
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
@@ -46,10 +46,22 @@ class LinkFraming:
         self._session.committed(receipt.seq, receipt.boot_id)
 
     def data_to_send(self, now_ms: int) -> bytes:
-        return self._session.data_to_send(now_ms)
+        data = self._session.data_to_send(now_ms)
+        self._events.extend(map(_translated, self._session.take_events()))
+        return data
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
-        return self._session.next_timeout_ms(now_ms)
+        # A board that is found silent while there is nothing to read: somebody has to hear of it.
+        return 0 if self._events else self._session.next_timeout_ms(now_ms)
+
+    @property
+    def channel(self) -> GatewayChannel:
+        """The way for messages to the board."""
+        return self._session.channel
+
+    def closed(self) -> None:
+        """The port is closed: what the board subscribed to has ended."""
+        self._session.line_lost()
 
     def counts(self) -> FrameCounts:
         counters = self._session.counters
@@ -62,7 +74,7 @@ class LinkFraming:
         )
 
 
-def _translated(event: events.Reading | events.Hello | events.Log) -> Event:
+def _translated(event: LinkEvent) -> Event:
     if isinstance(event, events.Reading):
         return Reading(
             msg_id=msg_id(event.device, event.boot_id, event.seq),
@@ -70,10 +82,13 @@ def _translated(event: events.Reading | events.Hello | events.Log) -> Event:
             device=event.device.encode(),
             name=event.subject.encode(),
             receipt=Receipt(event.boot_id, event.seq),
+            time_ms=event.stamp_ms,
         )
     if isinstance(event, events.Hello):
         return DeviceHello(event.device, event.boot_id, resumed=event.resumed)
-    return DeviceLog(event.device, event.level, event.text)
+    if isinstance(event, events.Log):
+        return DeviceLog(event.device, event.level, event.text)
+    return event
 
 
 def msg_id(device: str, boot_id: int, seq: int) -> bytes:

@@ -13,6 +13,7 @@ import msgspec
 from leafnode.bridge.mapping.template import HeaderTemplate, SubjectTemplate
 from leafnode.bridge.publisher import Publication
 from leafnode.bridge.reading import BadReading
+from leafnode.clock import NS_PER_MS
 from leafnode.go_time import format_time
 from leafnode.protocol import header
 
@@ -55,6 +56,7 @@ class Messages:
         wall_ns: int,
     ) -> Publication:
         """Return the message of a whole reading. `raw`: the fields that templates may name."""
+        wall_ns = _measured_ns(reading, wall_ns)
         if isinstance(payload, dict):
             if self._time == "field":
                 payload = {**payload, "time": format_time(wall_ns)}
@@ -73,6 +75,7 @@ class Messages:
         has_id: bool,
     ) -> Publication:
         """Return the message of one field. Its id is the reading's, or has the field behind it."""
+        wall_ns = _measured_ns(reading, wall_ns)
         name, value = field
         payload: dict[str, object] = {"value": value}
         if name in self._units:
@@ -95,7 +98,8 @@ class Messages:
         extra: list[tuple[bytes, bytes]],
     ) -> Publication:
         pairs = [(MSG_ID, msg_id), (PORT, self._port), *extra]
-        if self._time == "header":
+        # A board that says when it measured is worth a header that nobody asked for.
+        if self._time == "header" or (reading.time_ms is not None and self._time != "field"):
             pairs.append((TIME, format_time(wall_ns).encode()))
         pairs += [(name, template.value(reading, raw)) for name, template in self._headers]
         block = header.build(pairs)
@@ -103,6 +107,11 @@ class Messages:
         if len(body) > self._max_payload_bytes:
             raise BadReading("is larger than max_payload")
         return Publication(subject, len(block), body, None)
+
+
+def _measured_ns(reading: Reading, wall_ns: int) -> int:
+    """Return when it was measured, as the board says, or else when it was read."""
+    return wall_ns if reading.time_ms is None else reading.time_ms * NS_PER_MS
 
 
 def with_receipt(messages: list[Publication], receipt: Receipt | None) -> list[Publication]:

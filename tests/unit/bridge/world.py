@@ -127,8 +127,8 @@ class World:
 
 def line_port(*, subject: str = "s.{port}", **options: object) -> SerialPort:
     framing = options.pop("framing", FramingOptions(keep_first=True))
-    if framing == "link":
-        framing = FramingOptions("link")
+    if isinstance(framing, str):
+        framing = FramingOptions(framing)
     codec = CodecOptions(str(options.pop("codec", "text")), options.pop("fields", ()))  # type: ignore[arg-type]
     given = {"framing": framing, "codec": codec, **options}
     return SerialPort(device="/dev/fake", name="scale", subject=subject, **given)  # type: ignore[arg-type]

@@ -317,7 +317,11 @@ def test_a_subject_prefix_is_literal_and_ends_with_a_dot(text: str) -> None:
         ("readings.{port}", "line", ""),
         ("{port}.x", "line", ""),
         ("r.{port}.{device}.{name}", "link", ""),
-        ("r.{device}", "line", "{device} and {name} need framing link: a line names neither"),
+        (
+            "r.{device}",
+            "line",
+            "{device} and {name} need framing link or text_link: line names neither",
+        ),
         ("r.{sensor}", "link", "{sensor} is unknown: use {port}, {device} or {name}"),
         ("{device}.x", "link", "expected a first token that the device does not choose"),
         ("a{name}.x", "link", "expected a first token that the device does not choose"),

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.config import serial as serial_module
-from leafnode.config import serial_check, serial_codec, serial_framing, serial_line, serial_mapping
+from leafnode.config import (
+    serial_check,
+    serial_codec,
+    serial_framing,
+    serial_line,
+    serial_mapping,
+    serial_messages,
+)
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.config.place import Block
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 
 DEVICE = "/dev/serial/by-id/usb-1"
 DOCS = Path(__file__).parents[3] / "docs"
-MODULES = (serial_module, serial_line, serial_mapping)  # with tables of keys
+MODULES = (serial_module, serial_line, serial_mapping, serial_messages)  # with tables of keys
 VARIANTS = (serial_check, serial_codec, serial_framing)  # with tables by type
 
 

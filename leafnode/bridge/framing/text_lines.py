@@ -1,0 +1,106 @@
+"""The text dialect's grammar: one line of a board, or of a person at a terminal.
+
+Knows bytes; not numbers' meaning, nor who listens. What is no line of the dialect is noise: boot
+banners, a REPL, a print. Truth: docs/device-link.md, "The text dialect".
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+_NUMBER_MAX: Final = 0x3FFFFFFF  # as link.const.SEQ_MAX
+_WORDS: Final = {  # how many words follow the verb, before what may hold blanks
+    b"hello": 1,
+    b"pt": 1,
+    b"pub": 1,
+    b"log": 0,
+    b"sub": 1,
+    b"serve": 1,
+    b"unsub": 1,
+    b"req": 3,
+    b"rep": 1,
+    b"err": 1,
+}
+_NUMBERED: Final = frozenset({b"pt", b"pub"})
+_CHECKED: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\Z")
+_SEQ: Final = re.compile(rb"#([0-9]{1,10}) +")
+_VALUE: Final = re.compile(rb"([+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?)")
+_UNIT: Final = re.compile(rb"[!#-\[\]-~]{1,16}")  # printable, without a blank, `"` and `\`
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Wrong(Enum):
+    """Why a line is none of the dialect's."""
+
+    NOISE = auto()
+    BAD = auto()  # it begins like one: damaged, or its writer's mistake
+
+
+class Line(NamedTuple):
+    """One line, taken apart. `seq` 0: not numbered. `is_checked`: it ended with a checksum."""
+
+    verb: bytes
+    words: list[bytes]
+    rest: bytes
+    seq: int
+    is_checked: bool
+
+
+def checksum(line: bytes) -> int:
+    """Return what stands behind the `*`: all bytes before it, xor."""
+    total = 0
+    for byte in line:
+        total ^= byte
+    return total
+
+
+def sealed(line: bytes) -> bytes:
+    """Return a line with its checksum."""
+    return line + b"*%02X" % checksum(line)
+
+
+def parse(line: bytes) -> Line | Wrong:
+    """Take a line apart, without its end."""
+    body, seq = line, 0
+    found = _CHECKED.search(line)
+    is_right = found is not None and int(found[1], 16) == checksum(line[: found.start()])
+    if found is not None:
+        body = line[: found.start()]
+    number = _SEQ.match(body)
+    if number is not None:
+        seq, body = int(number[1]), body[number.end() :]
+    verb, _, rest = body.partition(b" ")
+    if verb not in _WORDS or _CONTROL.search(line):
+        return Wrong.NOISE
+    if (found is not None and not is_right) or seq > _NUMBER_MAX:
+        return Wrong.BAD
+    if number is not None and (seq == 0 or verb not in _NUMBERED):
+        return Wrong.BAD
+    words = rest.split(b" ", _WORDS[verb])
+    count = _WORDS[verb]
+    if len(words) < count or not all(words[:count]):
+        return Wrong.BAD
+    tail = words[count] if len(words) > count else b""
+    return Line(verb, words[:count], tail, seq, found is not None)
+
+
+def point(rest: bytes) -> bytes | None:
+    """Return `VALUE [UNIT]` as a JSON object, or None for what is no number."""
+    value, _, unit = rest.strip(b" ").partition(b" ")
+    if _VALUE.fullmatch(value) is None:
+        return None
+    number = _json_number(value)
+    if not unit:
+        return b'{"v":%b}' % number
+    if _UNIT.fullmatch(unit) is None:
+        return None
+    return b'{"v":%b,"unit":"%b"}' % (number, unit)
+
+
+def _json_number(value: bytes) -> bytes:
+    """JSON has no plus sign and no zeros in front."""
+    sign = b"-" if value.startswith(b"-") else b""
+    digits = value.lstrip(b"+-").lstrip(b"0")
+    return sign + (digits if digits[:1].isdigit() else b"0" + digits)

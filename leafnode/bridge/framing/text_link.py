@@ -1,0 +1,375 @@
+"""The text dialect of the device link: for Arduino, and for a person at a terminal.
+
+Knows lines, their numbers and acks, and what the bridge calls its events; no port, no account. A
+message to the board is tried once: who needs more has the binary link. Truth: docs/device-link.md,
+"The text dialect".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from leafnode.bridge.framing.text_lines import Line, Wrong, parse, point, sealed
+from leafnode.bridge.reading import DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
+from leafnode.link import const, events, verbs
+from leafnode.link.pattern import is_pattern
+from leafnode.link.subject import is_name, is_subject, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.reading import Event
+
+_END: Final = re.compile(rb"[\r\n]")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
+_STATUS: Final = {
+    verbs.STATUS_OK: b"ok",
+    verbs.STATUS_NO_RESPONDERS: b"no-responders",
+    verbs.STATUS_TIMEOUT: b"timeout",
+    verbs.STATUS_REFUSED: b"refused",
+    verbs.STATUS_BUSY: b"busy",
+    verbs.STATUS_TOO_LARGE: b"too-large",
+}
+_ANSWERS_MAX: Final = 64  # that wait for the board to read; the oldest gives way
+_REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
+
+
+class TextLinkFraming:
+    """Implements Framing, and BoardChannel for what goes to the board.
+
+    `msg_id_prefix` is unique for this start of the gateway; `name` is the board's until it says
+    hello.
+    """
+
+    def __init__(self, *, name: str, msg_id_prefix: bytes, max_frame_bytes: int) -> None:
+        self.allows: Callable[[str, int, str], bool] | None = None
+        self.dropped = 0  # messages that gave way to newer ones
+        self._bytes_in = self._frames = self._bad = self._overlong = 0
+        self._noise_bytes = self._missing = 0
+        self._own_name = name
+        self._msg_id_prefix = msg_id_prefix
+        self._max_frame_bytes = max_frame_bytes
+        self._buffer = bytearray()
+        self._start = self._searched = 0
+        self._skipping = False
+        self._events: deque[Event] = deque()  # of one line: two at most
+        self._device = name
+        self._boot_id = 0  # as the board says; 0: it has none
+        self._life = 0  # counts hellos of boards without a boot id, as a negative number
+        self._is_greeted = False
+        self._is_checked = False  # its hello had a checksum, so all lines have
+        self._last_seq = 0
+        self._committed_seq = 0
+        self._ok_due = False
+        self._out: deque[bytes] = deque(maxlen=_ANSWERS_MAX)
+        self._messages: deque[bytes] = deque(maxlen=verbs.MESSAGES_MAX)
+        self._subs: dict[int, bytes] = {}
+        self._answering: set[int] = set()  # those of them that answer
+        self._asked: dict[int, int] = {}  # the board's requests without a reply
+        self._handed: set[int] = set()  # requests that the board has not answered
+        self._last_handed = 0
+
+    @property
+    def channel(self) -> TextLinkFraming:
+        return self
+
+    def closed(self) -> None:
+        """The port is closed: what the board subscribed to has ended."""
+        self._end()
+
+    # Framing
+
+    def opened(self, now_ms: int) -> None:  # noqa: ARG002 -- lines have no time
+        """Forget the half of a line; whoever is there now says hello, if it has a name."""
+        self._buffer.clear()
+        self._start = self._searched = 0
+        self._skipping = False  # the tail of a line begins with no verb, or has a wrong checksum
+        self._is_greeted = False
+        self._out.clear()
+        self._end()
+
+    def receive(self, data: bytes, now_ms: int) -> None:  # noqa: ARG002
+        self._bytes_in += len(data)
+        self._buffer += data
+
+    def next_event(self) -> Event | None:
+        while not self._events:
+            line = self._next_line()
+            if line is None:
+                return None
+            self._on_line(line)
+        return self._events.popleft()
+
+    def committed(self, receipt: Receipt) -> None:
+        if receipt.boot_id != self._this_life:
+            return
+        self._committed_seq = max(self._committed_seq, receipt.seq)
+        self._last_seq = max(self._last_seq, receipt.seq)
+        self._ok_due = True
+
+    def data_to_send(self, now_ms: int) -> bytes:  # noqa: ARG002
+        lines = []
+        if self._ok_due:
+            self._ok_due = False
+            lines.append(b"ok %d" % self._committed_seq)
+        while self._out:
+            lines.append(self._out.popleft())
+        while self._messages:
+            lines.append(self._messages.popleft())
+        return b"".join([(sealed(ln) if self._is_checked else ln) + b"\n" for ln in lines])
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:  # noqa: ARG002
+        return 0 if self._events else None
+
+    def counts(self) -> FrameCounts:
+        return FrameCounts(
+            bytes_in=self._bytes_in,
+            frames=self._frames,
+            bad=self._bad,
+            overlong=self._overlong,
+            noise_bytes=self._noise_bytes,
+            missing=self._missing,
+        )
+
+    # BoardChannel
+
+    def message(self, sub: int, subject: str, payload: bytes) -> bool:
+        """Queue a line; beyond MESSAGES_MAX the oldest gives way."""
+        line = b"msg %b %b" % (subject.encode(), payload)
+        if sub not in self._subs or not self._fits(line):
+            return False
+        self.dropped += len(self._messages) == self._messages.maxlen
+        self._messages.append(line)
+        return True
+
+    def request(self, sub: int, subject: str, payload: bytes) -> int:
+        number = self._last_handed % verbs.NUMBER_MASK + 1
+        line = b"req %d %b %b" % (number, subject.encode(), payload)
+        if sub not in self._answering or not self._fits(line):
+            return 0
+        if len(self._handed) >= verbs.REQUESTS_MAX or number in self._handed:
+            return 0
+        self._last_handed = number
+        self._handed.add(number)
+        self._out.append(line)
+        return number
+
+    def give_up(self, request: int) -> None:
+        self._handed.discard(request)
+
+    def reply(self, request: int, status: int, payload: bytes = b"") -> bool:
+        if request not in self._asked:
+            return False
+        del self._asked[request]
+        line = b"rep %d ok %b" % (request, payload)
+        if status != verbs.STATUS_OK or not self._fits(line):
+            word = _STATUS.get(status or verbs.STATUS_TOO_LARGE, b"failed")
+            line = b"rep %d %b" % (request, word)
+        self._out.append(line)
+        return True
+
+    def _fits(self, line: bytes) -> bool:
+        """Say whether a line may go out: one, short enough, that nothing in it ends."""
+        return len(line) <= self._max_frame_bytes and _CONTROL.search(line) is None
+
+    # Lines
+
+    def _next_line(self) -> bytes | None:
+        while True:
+            end = _END.search(self._buffer, self._searched)
+            if end is None:
+                self._keep_rest()
+                return None
+            line = bytes(self._buffer[self._start : end.start()])
+            self._start = self._searched = end.end()
+            if self._skipping:
+                self._skipping = False
+                self._noise_bytes += len(line)
+            elif len(line) > self._max_frame_bytes:
+                self._overlong += 1
+            elif line:
+                return line
+
+    def _keep_rest(self) -> None:
+        """Keep the line that has no end yet, unless it is too long or to be passed over."""
+        del self._buffer[: self._start]
+        self._start = 0
+        if len(self._buffer) > self._max_frame_bytes and not self._skipping:
+            self._overlong += 1
+            self._skipping = True
+        if self._skipping:
+            self._noise_bytes += len(self._buffer)
+            self._buffer.clear()
+        self._searched = len(self._buffer)
+
+    def _on_line(self, raw: bytes) -> None:
+        line = parse(raw)
+        if line is Wrong.NOISE:
+            self._noise_bytes += len(raw)
+        elif line is Wrong.BAD or not self._is_believed(line) or not self._take(line):
+            self._bad += 1
+        else:
+            self._frames += 1
+
+    def _is_believed(self, line: Line) -> bool:
+        """A board that once said its lines are checked says none that is not, but hello."""
+        return line.is_checked or not self._is_checked or line.verb == b"hello"
+
+    def _take(self, line: Line) -> bool:
+        """Do what the line says; return False for one that says what cannot be."""
+        match line.verb:
+            case b"hello":
+                return self._on_hello(line)
+            case b"pt" | b"pub":
+                return self._on_reading(line)
+            case b"log":
+                return self._on_log(line)
+            case b"sub" | b"serve" | b"unsub":
+                return self._on_sub(line)
+            case b"req":
+                return self._on_req(line)
+            case _:
+                return self._on_answer(line)
+
+    def _on_hello(self, line: Line) -> bool:
+        boot = line.rest.strip(b" ")
+        if not is_name(line.words[0]) or not (boot == b"" or _is_number(boot)):
+            return False
+        name, boot_id = line.words[0].decode(), int(boot or b"0")
+        if boot_id > const.BOOT_ID_MAX:
+            return False
+        resumed = boot_id != 0 and (name, boot_id) == (self._device, self._boot_id)
+        self._end()
+        self._device, self._boot_id = name, boot_id
+        self._is_greeted, self._is_checked = True, line.is_checked
+        if not resumed:
+            self._life -= boot_id == 0
+            self._last_seq = self._committed_seq = 0
+            self._ok_due = False
+        self._out.append(b"ok hello")
+        # Without a boot id nothing of it can be in a stream under an id that it gives again.
+        self._events.append(DeviceHello(name, boot_id, resumed=resumed or boot_id == 0))
+        return True
+
+    @property
+    def _this_life(self) -> int:
+        return self._boot_id or self._life
+
+    def _on_reading(self, line: Line) -> bool:
+        subject = line.words[0]
+        payload = point(line.rest) if line.verb == b"pt" else line.rest
+        if not is_subject(subject) or payload is None:
+            return False
+        receipt = None
+        if line.seq:
+            if not self._is_new(line.seq):
+                return True
+            receipt = Receipt(self._this_life, line.seq)
+        self._events.append(
+            Reading(self._msg_id(line.seq), payload, self._device.encode(), subject, receipt)
+        )
+        return True
+
+    def _is_new(self, seq: int) -> bool:
+        """Say whether a numbered line is to be taken; answer it if not."""
+        if not self._is_greeted or seq + _REPEATED_MAX <= self._last_seq:
+            # Numbers of a board that nobody knows, or that started anew without a hello.
+            self._ask_hello()
+            return False
+        if seq <= self._last_seq:
+            self._ok_due = self._committed_seq >= seq
+            return False
+        self._missing += seq - self._last_seq - 1 if self._last_seq else 0
+        self._last_seq = seq
+        return True
+
+    def _ask_hello(self) -> None:
+        if b"hello?" not in self._out:
+            self._out.append(b"hello?")
+
+    def _msg_id(self, seq: int) -> bytes:
+        if not seq:
+            return b"%b.%d" % (self._msg_id_prefix, self._frames + 1)
+        if self._boot_id:
+            return b"%b.%d.%d" % (self._device.encode(), self._boot_id, seq)
+        return b"%b.h%d.%d" % (self._msg_id_prefix, -self._life, seq)
+
+    def _on_log(self, line: Line) -> bool:
+        word, _, text = line.rest.partition(b" ")
+        level = _LEVELS.get(word)
+        said = line.rest if level is None else text
+        self._events.append(DeviceLog(self._device, level or 6, printable(said)))
+        return True
+
+    # Messages
+
+    def _on_sub(self, line: Line) -> bool:
+        pattern = line.words[0]
+        if line.rest or not is_pattern(pattern):
+            return False
+        numbers = [number for number, known in self._subs.items() if known == pattern]
+        for number in numbers:
+            del self._subs[number]
+            self._answering.discard(number)
+            self._events.append(events.Unsubscribe(self._device, number))
+        if line.verb == b"unsub":
+            return True
+        subject, full = pattern.decode(), len(self._subs) >= verbs.SUBS_MAX
+        if full or self.allows is None or not self.allows(self._device, verbs.SUB, subject):
+            self._out.append(b"no sub " + pattern)
+            return True
+        number = next(n for n in range(1, 256) if n not in self._subs)
+        self._subs[number] = pattern
+        answers = line.verb == b"serve"
+        if answers:
+            self._answering.add(number)
+        self._out.append(b"ok sub " + pattern)
+        self._events.append(events.Subscribe(self._device, number, subject, answers=answers))
+        return True
+
+    def _on_req(self, line: Line) -> bool:
+        number, timeout, name = line.words
+        if not (_is_number(number) and _is_number(timeout) and is_subject(name)):
+            return False
+        request, timeout_ms = int(number), min(max(1, int(timeout)), verbs.TIMEOUT_MS_MAX)
+        subject = name.decode()
+        if request in self._asked or not 0 < request <= verbs.NUMBER_MASK:
+            return False
+        if len(self._asked) >= verbs.REQUESTS_MAX:
+            self._out.append(b"rep %d busy" % request)
+        elif self.allows is None or not self.allows(self._device, verbs.REQ, subject):
+            self._out.append(b"rep %d refused" % request)
+        else:
+            self._asked[request] = timeout_ms
+            self._events.append(
+                events.Request(self._device, request, subject, line.rest, timeout_ms)
+            )
+        return True
+
+    def _on_answer(self, line: Line) -> bool:
+        if not _is_number(line.words[0]):
+            return False
+        request = int(line.words[0])
+        if request not in self._handed:
+            return True  # too late
+        self._handed.remove(request)
+        status = verbs.STATUS_OK if line.verb == b"rep" else verbs.STATUS_FAILED
+        self._events.append(events.Answer(self._device, request, status, line.rest))
+        return True
+
+    def _end(self) -> None:
+        """The board starts anew: what it wanted it says again."""
+        if self._subs or self._asked or self._handed:
+            self._events.append(events.Gone(self._device))
+        self._subs.clear()
+        self._answering.clear()
+        self._asked.clear()
+        self._handed.clear()
+        self._messages.clear()
+
+
+def _is_number(word: bytes) -> bool:
+    return word.isdigit() and len(word) <= 10

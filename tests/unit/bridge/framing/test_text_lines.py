@@ -1,0 +1,122 @@
+"""The text dialect's grammar. Specification: docs/device-link.md, "The text dialect"."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.bridge.framing.text_lines import Line, Wrong, checksum, parse, point, sealed
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"pt temp 21.5", Line(b"pt", [b"temp"], b"21.5", 0, is_checked=False)),
+        (b"pt temp 21.5*10", Line(b"pt", [b"temp"], b"21.5", 0, is_checked=True)),
+        (b"#12 pub a.b some words ", Line(b"pub", [b"a.b"], b"some words ", 12, is_checked=False)),
+        (b"pub a.b", Line(b"pub", [b"a.b"], b"", 0, is_checked=False)),
+        (b"hello uno", Line(b"hello", [b"uno"], b"", 0, is_checked=False)),
+        (b"hello uno 77", Line(b"hello", [b"uno"], b"77", 0, is_checked=False)),
+        (b"log warning hot", Line(b"log", [], b"warning hot", 0, is_checked=False)),
+        (b"log", Line(b"log", [], b"", 0, is_checked=False)),
+        (b"req 1 500 z x y", Line(b"req", [b"1", b"500", b"z"], b"x y", 0, is_checked=False)),
+        (b"rep 3 done", Line(b"rep", [b"3"], b"done", 0, is_checked=False)),
+    ],
+)
+def test_a_line_is_taken_apart(text: bytes, line: Line) -> None:
+    assert parse(text) == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"ets Jun  8 2016 00:22:57",
+        b">>> import machine",
+        b"MicroPython v1.29.0 on 2026-01-01; Raspberry Pi Pico with RP2040",
+        b"Hello World!",
+        b"rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)",
+        b"\x00\xff\xfe",
+        b"pt\x07 temp 1",
+        b"21.5",
+        b"#12",
+        b"#x pt temp 1",
+        b"ok 12",
+        b"hello?",
+        b"msg led on",
+        b"",
+    ],
+)
+def test_banners_a_repl_and_ones_own_echo_are_noise(text: bytes) -> None:
+    assert parse(text) is Wrong.NOISE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"pt temp 21.5*00",
+        b"#0 pt temp 1",
+        b"#1073741824 pt temp 1",
+        b"#1 log x",
+        b"hello",
+        b"pt",
+        b"req 1 500",
+        b"sub ",
+    ],
+)
+def test_a_line_of_the_dialect_that_cannot_be_is_bad(text: bytes) -> None:
+    assert parse(text) is Wrong.BAD
+
+
+def test_the_checksum_is_the_xor_of_all_before_the_star() -> None:
+    assert sealed(b"pt temp 21.5") == b"pt temp 21.5*%02X" % checksum(b"pt temp 21.5")
+    assert checksum(b"\x01\x02\x04") == 7
+
+
+@given(st.binary(max_size=60))
+def test_any_line_is_something(text: bytes) -> None:
+    assert isinstance(parse(text), Line | Wrong)
+
+
+@given(st.integers(0, 8 * 20 - 1))
+def test_no_flipped_bit_of_a_checked_line_is_believed(bit: int) -> None:
+    line = bytearray(sealed(b"#7 pt temp 21.50")[:20])
+    line[bit // 8 % len(line)] ^= 1 << bit % 8
+    read = parse(bytes(line))
+
+    assert not (isinstance(read, Line) and read.is_checked and read.rest != b"21.50")
+
+
+@pytest.mark.parametrize(
+    ("text", "payload"),
+    [
+        (b"21.5", b'{"v":21.5}'),
+        (b"+007", b'{"v":7}'),
+        (b"-0", b'{"v":-0}'),
+        (b"00.50", b'{"v":0.50}'),
+        (b"1e-3", b'{"v":1e-3}'),
+        (b"0e5", b'{"v":0e5}'),
+        (b"21.5 C", b'{"v":21.5,"unit":"C"}'),
+        (b"21.5 m/s", b'{"v":21.5,"unit":"m/s"}'),
+    ],
+)
+def test_a_point_is_a_json_object(text: bytes, payload: bytes) -> None:
+    assert point(text) == payload
+    json.loads(payload)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"hot", b"nan", b"inf", b".5", b"5.", b"1,5", b"0x1F", b'1 "', b"1 a b", b"1 \\"]
+)
+def test_what_is_no_number_is_no_point(text: bytes) -> None:
+    assert point(text) is None
+
+
+@given(st.from_regex(rb"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?", fullmatch=True))
+def test_every_number_of_the_dialect_is_one_of_json(value: bytes) -> None:
+    payload = point(value)
+
+    assert payload is not None
+    assert json.loads(payload)["v"] == pytest.approx(float(value))

@@ -1,0 +1,437 @@
+"""The text dialect in the bridge's words. Truth: docs/device-link.md, "The text dialect"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leafnode.bridge.framing.text_lines import sealed
+from leafnode.bridge.framing.text_link import TextLinkFraming
+from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, Receipt
+from leafnode.link import events, verbs
+
+if TYPE_CHECKING:
+    from leafnode.bridge.reading import Event
+
+
+def new(max_frame_bytes: int = 64) -> TextLinkFraming:
+    framing = TextLinkFraming(name="uno", msg_id_prefix=b"p.boot", max_frame_bytes=max_frame_bytes)
+    framing.allows = lambda device, kind, subject: subject != "secret"
+    framing.opened(0)
+    return framing
+
+
+def says(framing: TextLinkFraming, *lines: bytes) -> list[Event]:
+    framing.receive(b"".join([line + b"\r\n" for line in lines]), 0)
+    return drained(framing)
+
+
+def drained(framing: TextLinkFraming) -> list[Event]:
+    seen = []
+    while (event := framing.next_event()) is not None:
+        seen.append(event)
+    return seen
+
+
+def hears(framing: TextLinkFraming) -> list[bytes]:
+    return framing.data_to_send(0).splitlines()
+
+
+def greeted(*words: bytes) -> TextLinkFraming:
+    framing = new()
+    says(framing, b" ".join((b"hello node1", *words)))
+    hears(framing)
+    return framing
+
+
+# Readings
+
+
+def test_a_person_at_a_terminal_needs_no_hello() -> None:
+    framing = new()
+
+    assert says(framing, b"pt temp 21.5", b"pub door open now") == [
+        Reading(b"p.boot.1", b'{"v":21.5}', b"uno", b"temp"),
+        Reading(b"p.boot.2", b"open now", b"uno", b"door"),
+    ]
+    assert hears(framing) == []
+
+
+def test_hello_gives_a_name_and_is_answered() -> None:
+    framing = new()
+
+    assert says(framing, b"hello node1") == [DeviceHello("node1", 0, resumed=True)]
+    assert hears(framing) == [b"ok hello"]
+    assert says(framing, b"pt t 1")[0] == Reading(b"p.boot.2", b'{"v":1}', b"node1", b"t")
+
+
+def test_a_numbered_line_is_acknowledged_after_the_commit() -> None:
+    framing = greeted(b"77")
+
+    (reading,) = says(framing, b"#1 pt temp 21.5")
+    assert reading == Reading(b"node1.77.1", b'{"v":21.5}', b"node1", b"temp", Receipt(77, 1))
+    assert hears(framing) == []
+
+    framing.committed(Receipt(77, 1))
+    assert hears(framing) == [b"ok 1"]
+
+
+def test_one_ok_stands_for_all_before_it() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#1 pt t 1", b"#2 pt t 2", b"#3 pt t 3")
+
+    for seq in (1, 2, 3):
+        framing.committed(Receipt(77, seq))
+
+    assert hears(framing) == [b"ok 3"]
+
+
+def test_a_line_that_is_said_again_is_no_second_reading() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#1 pt t 1")
+    assert says(framing, b"#1 pt t 1") == []
+    assert hears(framing) == []
+
+    framing.committed(Receipt(77, 1))
+    hears(framing)
+    assert says(framing, b"#1 pt t 1") == []
+    assert hears(framing) == [b"ok 1"]
+
+
+def test_numbers_that_were_left_out_are_counted() -> None:
+    framing = greeted(b"77")
+
+    says(framing, b"#5 pt t 1", b"#9 pt t 2")
+
+    assert framing.counts().missing == 3
+
+
+def test_a_number_without_a_hello_is_not_taken() -> None:
+    framing = new()
+
+    assert says(framing, b"#1 pt t 1", b"#2 pt t 1") == []
+    assert hears(framing) == [b"hello?"]
+
+
+def test_a_board_that_starts_anew_without_a_hello_is_asked_for_it() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#20 pt t 1")
+
+    assert says(framing, b"#1 pt t 1") == []
+    assert hears(framing) == [b"hello?"]
+
+
+def test_a_hello_of_the_same_boot_keeps_the_numbers() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#1 pt t 1")
+
+    assert says(framing, b"hello node1 77") == [DeviceHello("node1", 77, resumed=True)]
+    assert says(framing, b"#1 pt t 1") == []
+
+
+def test_another_boot_begins_anew_and_a_commit_of_the_former_one_says_nothing() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#1 pt t 1")
+
+    assert says(framing, b"hello node1 78") == [DeviceHello("node1", 78, resumed=False)]
+    hears(framing)
+    framing.committed(Receipt(77, 1))
+    assert hears(framing) == []
+    assert len(says(framing, b"#1 pt t 1")) == 1
+
+
+def test_without_a_boot_number_each_hello_is_a_life_of_its_own() -> None:
+    framing = greeted()
+    (first,) = says(framing, b"#1 pt t 1")
+    says(framing, b"hello node1")
+
+    (second,) = says(framing, b"#1 pt t 1")
+
+    assert isinstance(first, Reading)
+    assert isinstance(second, Reading)
+    assert (first.msg_id, second.msg_id) == (b"p.boot.h1.1", b"p.boot.h2.1")
+    assert first.receipt is not None
+    framing.committed(first.receipt)
+    assert hears(framing) == [b"ok hello"]
+
+
+def test_what_the_store_holds_already_is_not_taken_again() -> None:
+    framing = greeted(b"77")
+
+    framing.committed(Receipt(77, 5))
+
+    assert hears(framing) == [b"ok 5"]
+    assert says(framing, b"#5 pt t 1") == []
+    assert len(says(framing, b"#6 pt t 1")) == 1
+
+
+# Checksums
+
+
+def test_a_checked_hello_makes_every_line_checked_both_ways() -> None:
+    framing = new()
+    says(framing, sealed(b"hello node1 77"))
+    assert hears(framing) == [sealed(b"ok hello")]
+
+    assert len(says(framing, sealed(b"#1 pt t 1"))) == 1
+    assert says(framing, b"pt t 1") == []
+    assert framing.counts().bad == 1
+
+
+def test_a_wrong_checksum_is_bad_and_nothing_is_said() -> None:
+    framing = greeted(b"77")
+
+    assert says(framing, b"#1 pt t 1*00") == []
+
+    assert framing.counts().bad == 1
+    assert hears(framing) == []
+
+
+# Noise and bounds
+
+
+def test_banners_and_a_repl_are_counted_and_are_no_errors() -> None:
+    framing = new()
+    banner = [b"ets Jun  8 2016", b"", b">>> ", b"Traceback (most recent call last):"]
+
+    assert says(framing, *banner, b"pt t 1")[0] == Reading(b"p.boot.1", b'{"v":1}', b"uno", b"t")
+
+    counts = framing.counts()
+    assert (counts.frames, counts.bad) == (1, 0)
+    assert counts.noise_bytes == sum(map(len, banner))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"pt a..b 1",
+        b"pt a.* 1",
+        b"pt t hot",
+        b"hello a.b",
+        b"hello a -1",
+        b"sub a..b",
+        b"req x 5 z",
+        b"rep x",
+        b"hello a 1073741824",
+        b"req 0 5 z",
+        b"sub a b",
+    ],
+)
+def test_what_cannot_be_is_bad(line: bytes) -> None:
+    framing = new()
+
+    assert says(framing, line) == []
+    assert framing.counts().bad == 1
+
+
+def test_a_line_may_have_the_bound_and_no_byte_more() -> None:
+    framing = new(max_frame_bytes=10)
+
+    assert len(says(framing, b"pub t 1234", b"pub t 12345", b"pub t 1")) == 2
+    assert framing.counts().overlong == 1
+
+
+def test_a_line_without_an_end_costs_no_more_than_the_bound() -> None:
+    framing = new(max_frame_bytes=10)
+    for _ in range(100):
+        framing.receive(b"x" * 100, 0)
+        assert drained(framing) == []
+        assert len(framing._buffer) <= 10
+
+    assert len(says(framing, b"", b"pub t 1")) == 1
+
+
+def test_opening_the_port_forgets_the_half_of_a_line() -> None:
+    framing = new()
+    framing.receive(b"pub t 1", 0)
+    drained(framing)
+
+    framing.opened(0)
+
+    assert says(framing, b"2") == []
+
+
+def test_answers_to_a_board_that_does_not_read_are_bounded() -> None:
+    framing = new()
+
+    says(framing, *[b"sub secret"] * 1000)
+
+    assert len(hears(framing)) == 64
+
+
+@given(st.lists(st.binary(max_size=80), max_size=20))
+def test_garbage_raises_nothing(chunks: list[bytes]) -> None:
+    framing = new()
+    for chunk in chunks:
+        framing.receive(chunk, 0)
+        drained(framing)
+        framing.data_to_send(0)
+
+
+@given(st.lists(st.integers(1, 40), max_size=30))
+def test_any_chunking_gives_the_same_events(sizes: list[int]) -> None:
+    wire = b"hello n 7\r\n#1 pt t 1\nnoise\n#2 pub a b c\r\nlog warning x\n#2 pub a b c\n"
+    framing, whole = new(), new()
+    whole.receive(wire, 0)
+    seen, at = [], 0
+    for size in [*sizes, len(wire)]:
+        framing.receive(wire[at : at + size], 0)
+        seen += drained(framing)
+        at += size
+
+    assert seen == drained(whole)
+    assert framing.counts()._replace(bytes_in=0) == whole.counts()._replace(bytes_in=0)
+
+
+# Log, messages, requests
+
+
+def test_a_log_line_has_a_level_or_is_information() -> None:
+    framing = new()
+
+    assert says(framing, b"log error no sensor", b"log no sensor") == [
+        DeviceLog("uno", 3, "no sensor"),
+        DeviceLog("uno", 6, "no sensor"),
+    ]
+
+
+def test_a_board_subscribes_and_gets_lines() -> None:
+    framing = new()
+
+    (event,) = says(framing, b"sub led.*")
+
+    assert isinstance(event, events.Subscribe)
+    assert (event.subject, event.answers) == ("led.*", False)
+    assert hears(framing) == [b"ok sub led.*"]
+    assert framing.message(event.sub, "led.red", b"on")
+    assert hears(framing) == [b"msg led.red on"]
+
+
+def test_what_is_not_allowed_is_refused() -> None:
+    framing = new()
+
+    assert says(framing, b"sub secret", b"req 1 500 secret") == []
+
+    assert hears(framing) == [b"no sub secret", b"rep 1 refused"]
+
+
+def test_an_ended_subscription_gets_nothing() -> None:
+    framing = new()
+    (event,) = says(framing, b"sub led")
+    assert isinstance(event, events.Subscribe)
+
+    assert [type(e) for e in says(framing, b"unsub led")] == [events.Unsubscribe]
+
+    assert not framing.message(event.sub, "led", b"on")
+    assert says(framing, b"unsub led") == []
+
+
+def test_the_bound_of_subscriptions_holds_at_max_and_one_past_it() -> None:
+    framing = new()
+    taken = says(framing, *[b"sub s%d" % number for number in range(verbs.SUBS_MAX)])
+    assert len(taken) == verbs.SUBS_MAX
+    hears(framing)
+
+    assert says(framing, b"sub more") == []
+    assert hears(framing) == [b"no sub more"]
+
+
+def test_a_payload_that_no_line_holds_is_not_sent() -> None:
+    framing = new()
+    (event,) = says(framing, b"serve led")
+    assert isinstance(event, events.Subscribe)
+
+    for payload in (b"a\nmsg led forged", b"\x00", b"x" * 64):
+        assert not framing.message(event.sub, "led", payload)
+        assert framing.request(event.sub, "led", payload) == 0
+    assert hears(framing) == [b"ok sub led"]
+
+
+def test_messages_that_wait_are_bounded_and_the_oldest_gives_way() -> None:
+    framing = new()
+    (event,) = says(framing, b"sub n")
+    assert isinstance(event, events.Subscribe)
+    hears(framing)
+    for number in range(verbs.MESSAGES_MAX):
+        framing.message(event.sub, "n", b"%d" % number)
+    assert framing.dropped == 0
+
+    framing.message(event.sub, "n", b"last")
+
+    assert framing.dropped == 1
+    assert hears(framing)[0] == b"msg n 1"
+
+
+def test_a_board_asks_and_is_replied_to_once() -> None:
+    framing = new()
+
+    (event,) = says(framing, b"req 7 500 zone where")
+
+    assert repr(event) == "Request(uno 7 'zone' 5 bytes 500 ms)"
+    assert framing.reply(7, verbs.STATUS_OK, b"CET")
+    assert not framing.reply(7, verbs.STATUS_OK, b"again")
+    assert hears(framing) == [b"rep 7 ok CET"]
+
+
+def test_a_status_is_a_word() -> None:
+    framing = new()
+    says(framing, b"req 1 500 a", b"req 2 500 a", b"req 3 500 a")
+
+    framing.reply(1, verbs.STATUS_NO_RESPONDERS)
+    framing.reply(2, verbs.STATUS_TIMEOUT)
+    framing.reply(3, verbs.STATUS_OK, b"two\nlines")
+
+    assert hears(framing) == [b"rep 1 no-responders", b"rep 2 timeout", b"rep 3 too-large"]
+
+
+def test_as_many_requests_are_open_as_may_be() -> None:
+    framing = new()
+    lines = [b"req %d 500 a" % number for number in range(1, verbs.REQUESTS_MAX + 2)]
+
+    assert len(says(framing, *lines)) == verbs.REQUESTS_MAX
+    assert hears(framing) == [b"rep %d busy" % (verbs.REQUESTS_MAX + 1)]
+
+
+def test_a_board_answers_once() -> None:
+    framing = new()
+    (event,) = says(framing, b"serve led")
+    assert isinstance(event, events.Subscribe)
+    hears(framing)
+    first = framing.request(event.sub, "led", b"on")
+    second = framing.request(event.sub, "led", b"off")
+    assert hears(framing) == [b"req %d led on" % first, b"req %d led off" % second]
+
+    answers = says(framing, b"rep %d done" % first, b"rep %d done" % first, b"err %d no" % second)
+
+    assert [repr(answer) for answer in answers] == [
+        "Answer(uno 1 status=0 4 bytes)",
+        "Answer(uno 2 status=6 2 bytes)",
+    ]
+
+
+def test_a_request_that_is_given_up_is_not_answered() -> None:
+    framing = new()
+    (event,) = says(framing, b"serve led")
+    assert isinstance(event, events.Subscribe)
+    number = framing.request(event.sub, "led", b"on")
+
+    framing.give_up(number)
+
+    assert says(framing, b"rep %d late" % number) == []
+
+
+def test_a_hello_or_a_closed_port_ends_what_the_board_wanted() -> None:
+    framing = new()
+    (event,) = says(framing, b"sub led")
+    assert isinstance(event, events.Subscribe)
+
+    assert [type(e) for e in says(framing, b"hello n")] == [events.Gone, DeviceHello]
+    says(framing, b"sub led")
+    framing.closed()
+
+    assert framing.next_timeout_ms(0) == 0
+    assert [type(e) for e in drained(framing)] == [events.Gone]
+    assert not framing.message(event.sub, "led", b"on")

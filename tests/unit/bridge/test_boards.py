@@ -1,0 +1,281 @@
+"""A board on a port: what it says and hears besides readings, through losses of either side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from leafnode import limits
+from leafnode.bridge.bridge import Bridge
+from leafnode.bridge.framing.text_lines import sealed
+from leafnode.clock import NS_PER_MS
+from leafnode.config.serial_options import SerialOptions, SerialPort
+from leafnode.config.serial_stage_options import MessageOptions
+from leafnode.go_time import format_time
+from leafnode.link import const
+from leafnode.link.aliases import Aliases
+from leafnode.link.channel import Channel
+from leafnode.link.clock import DeviceClock
+from leafnode.link.device import DeviceSession
+from leafnode.link.messages import Message, Messages
+from leafnode.protocol import header
+from tests.sim.clock import WALL_START_NS, FakeClock
+from tests.unit.bridge.fake_stream import FakeStream, new_account
+from tests.unit.bridge.world import FakeLine, World, line_port, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.routing.account import Account
+    from leafnode.routing.subscription import Delivery
+
+MESSAGES = MessageOptions(("cmd.{device}.{name}",), "svc.{name}")
+
+
+def port(framing: str = "link", messages: MessageOptions = MESSAGES) -> SerialPort:
+    return replace(line_port(subject="s.{device}.{name}", framing=framing), messages=messages)
+
+
+class Board:
+    """A board with all parts of the real device session, at the far end of a line."""
+
+    def __init__(self, line: FakeLine, clock: FakeClock) -> None:
+        self.line = line
+        self.clock = clock
+        channel = Channel()
+        self.time = DeviceClock()
+        self.session = DeviceSession(
+            "node1", 77, clock=self.time, channel=channel, aliases=Aliases(channel)
+        )
+        self.messages = Messages(channel)
+        self.heard: list[bytes] = []
+        self.replies: list[tuple[int, bytes]] = []
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.monotonic_ns() // NS_PER_MS
+
+    def turn(self) -> None:
+        assert self.line.device is not None
+        with contextlib.suppress(BlockingIOError):  # nothing is there
+            self.session.receive(self.line.device.recv(65536), self.now_ms)
+        while data := self.session.data_to_send(self.now_ms):
+            self.line.device.sendall(data)
+
+    def serve_led(self) -> None:
+        def on_led(message: Message) -> bytes:
+            self.heard.append(message.payload)
+            return b"was " + message.payload
+
+        self.messages.serve("led", on_led)
+
+    def ask(self, subject: str) -> None:
+        def on_reply(status: int, payload: bytes) -> None:
+            self.replies.append((status, payload))
+
+        assert self.messages.request(subject, b"?", 1000, on_reply, self.now_ms)
+
+
+class Requester:
+    """Somebody who asks and notes what comes."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.answers: list[bytes] = []
+        self.codes: list[bytes | None] = []
+        account.subscribe(b"_INBOX.me", self._on)
+
+    def ask(self, subject: bytes, payload: bytes) -> int:
+        return self.account.publish(subject, payload, reply=b"_INBOX.me")
+
+    def _on(self, delivery: Delivery) -> None:
+        for _, size, body in delivery.messages:
+            self.answers.append(body[size:])
+            self.codes.append(header.get(body[:size], b"Nats-Service-Error-Code"))
+
+
+async def until(world: World, board: Board, condition: Callable[[], bool]) -> None:
+    await world.until(lambda: bool(board.turn()) or condition())
+
+
+def subscriptions(world: World) -> int:
+    return world.runner.status().board["subscriptions"]
+
+
+def test_a_board_is_asked_and_answers() -> None:
+    world = World(port())
+    requester = Requester(world.account)
+
+    async def story(world: World) -> None:
+        board = Board(world.line, world.clock)
+        board.serve_led()
+        await world.opened()
+        await until(world, board, lambda: subscriptions(world) == 1)
+        assert requester.ask(b"cmd.node1.led", b"on") == 1
+        await until(world, board, lambda: bool(requester.answers))
+
+    run(world, story)
+
+    assert requester.answers == [b"was on"]
+    assert world.account.listens(b"cmd.node1.led") is False
+
+
+def test_a_board_asks_and_is_answered() -> None:
+    world = World(port())
+    world.account.subscribe(
+        b"svc.zone",
+        lambda delivery: world.account.publish(delivery.messages[0][0], b"CET") and None,
+    )
+
+    async def story(world: World) -> None:
+        board = Board(world.line, world.clock)
+        await world.opened()
+        await until(world, board, lambda: board.session.is_up)
+        board.ask("zone")
+        await until(world, board, lambda: bool(board.replies))
+        assert board.replies == [(0, b"CET")]
+
+    run(world, story)
+
+
+def test_an_unplugged_board_has_no_subscriptions_and_has_them_again_when_it_is_back() -> None:
+    world = World(port())
+    requester = Requester(world.account)
+
+    async def story(world: World) -> None:
+        board = Board(world.line, world.clock)
+        board.serve_led()
+        await world.opened()
+        await until(world, board, lambda: subscriptions(world) == 1)
+        world.line.unplug()
+        await world.until(lambda: not world.runner.status().open)
+        assert requester.ask(b"cmd.node1.led", b"lost") == 0
+        await world.until(lambda: world.line.closes == 1)
+        await world.until(lambda: world.clock.pending() >= 1)
+        world.clock.advance(limits.PORT_POLL_NS)
+        await world.opened()
+        await until(world, board, lambda: subscriptions(world) == 1)
+        assert requester.ask(b"cmd.node1.led", b"on") == 1
+        await until(world, board, lambda: bool(requester.answers))
+        assert board.heard == [b"on"]
+
+    run(world, story)
+
+    assert requester.answers == [b"was on"]
+
+
+def test_a_board_that_goes_silent_loses_its_subscriptions_though_no_byte_comes() -> None:
+    world = World(port(messages=replace(MESSAGES, timeout_ns=2 * const.DEAD_MS * NS_PER_MS)))
+    requester = Requester(world.account)
+
+    async def story(world: World) -> None:
+        board = Board(world.line, world.clock)
+        board.messages.serve("led", lambda message: None)
+        await world.opened()
+        await until(world, board, lambda: subscriptions(world) == 1)
+        requester.ask(b"cmd.node1.led", b"on")
+        for _ in range(2 + const.DEAD_MS // 500):
+            world.clock.advance(500 * NS_PER_MS)
+            await world.turns(5)
+        assert subscriptions(world) == 0
+
+    run(world, story)
+
+    assert requester.codes[-1] == b"503"
+
+
+def test_a_reading_has_the_time_at_which_it_was_measured() -> None:
+    world = World(port())
+
+    async def story(world: World) -> None:
+        board = Board(world.line, world.clock)
+        board.session.publish("temperature", b"1", board.now_ms)
+        world.clock.advance(90_000 * NS_PER_MS)
+        await world.opened()
+        await until(world, board, lambda: world.runner.status().stored == 1)
+
+    run(world, story)
+
+    block = world.stream.headers[0]
+    assert header.get(block, b"Leafnode-Time") == format_time(WALL_START_NS).encode()
+
+
+def test_a_text_board_hears_ok_after_the_commit() -> None:
+    world = World(port("text_link"))
+    world.stream.commits_at_once = False
+
+    async def story(world: World) -> None:
+        await world.opened()
+        heard = bytearray()
+        world.say(sealed(b"hello uno 5") + b"\n" + sealed(b"#1 pt temp 21.5") + b"\n")
+        await world.until(lambda: world.stream.staged == 1)
+        heard += world.hear()
+        assert b"ok 1" not in heard
+        world.stream.commit()
+        await world.until(lambda: b"ok 1" in bytes(heard + world.hear()))
+
+    run(world, story)
+
+    assert world.stream.ids == [b"uno.5.1"]
+    assert world.stream.payloads == [b'{"v":21.5}']
+
+
+def test_a_text_board_is_asked_and_answers() -> None:
+    world = World(port("text_link"))
+    requester = Requester(world.account)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno\nserve led\n")
+        await world.until(lambda: subscriptions(world) == 1)
+        requester.ask(b"cmd.uno.led", b"on")
+        heard = bytearray()
+
+        def asked() -> bool:
+            heard.extend(world.hear())
+            return b"req 1 led on\n" in heard
+
+        await world.until(asked)
+        world.say(b"rep 1 done\n")
+        await world.until(lambda: bool(requester.answers))
+
+    run(world, story)
+
+    assert requester.answers == [b"done"]
+
+
+def test_a_reload_that_takes_messages_away_ends_what_boards_subscribed_to() -> None:
+    line = FakeLine()
+    account, clock = new_account(), FakeClock()
+    FakeStream(account, b"s.>")
+    bridge = Bridge(
+        SerialOptions(ports=(port(),)), account, clock, random.Random(1), open_serial=line.open
+    )
+
+    async def story() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bridge.run())
+            board = Board(line, clock)
+            board.serve_led()
+
+            async def turns(condition: Callable[[], bool]) -> None:
+                async with asyncio.timeout(10):
+                    while not condition():
+                        if line.device is not None and bridge.status()[0].open:
+                            board.turn()
+                        clock.advance(10 * NS_PER_MS)
+                        await asyncio.sleep(0)
+
+            await turns(lambda: account.listens(b"cmd.node1.led"))
+            await bridge.change(SerialOptions(ports=(port(messages=MessageOptions()),)))
+            assert not account.listens(b"cmd.node1.led")
+            await turns(lambda: board.messages.subs_refused == 1)
+            assert not account.listens(b"cmd.node1.led")
+            running.cancel()
+
+    asyncio.run(story())
+    if line.device is not None:
+        line.device.close()
