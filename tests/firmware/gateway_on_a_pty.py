@@ -21,7 +21,9 @@ class Gateway:
     def __init__(self, read_fd, write_fd, seed=1, faults_percent=0):
         self.session = GatewaySession()
         self.stored = {}  # (boot_id, seq) -> payload, in order of commit
+        self.stamps = []  # of what is stored, in the same order; None: not stamped
         self.logs = []
+        self.others = []  # what a board wants besides
         self.hellos = 0
         self.hung_up = False
         self._read_fd = read_fd
@@ -68,12 +70,16 @@ class Gateway:
             return
         for event in self.session.receive(self._on_the_wire(data), now_ms):
             if isinstance(event, Reading):
+                if (event.boot_id, event.seq) not in self.stored:
+                    self.stamps.append(event.stamp_ms)
                 self.stored.setdefault((event.boot_id, event.seq), event.payload)
                 self.session.committed(event.seq, event.boot_id)
             elif isinstance(event, Hello):
                 self.hellos += 1
             elif isinstance(event, Log):
                 self.logs.append(event.text)
+            else:
+                self.others.append(event)
 
     def _on_the_wire(self, data):
         if not self._dice.hits(self._faults_percent, 100):

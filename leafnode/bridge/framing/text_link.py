@@ -61,6 +61,7 @@ class TextLinkFraming:
         self._life = 0  # counts hellos of boards without a boot id, as a negative number
         self._is_greeted = False
         self._is_checked = False  # its hello had a checksum, so all lines have
+        self._seals = False  # the last line had one: so do ours
         self._last_seq = 0
         self._committed_seq = 0
         self._ok_due = False
@@ -119,7 +120,7 @@ class TextLinkFraming:
             lines.append(self._out.popleft())
         while self._messages:
             lines.append(self._messages.popleft())
-        return b"".join([(sealed(ln) if self._is_checked else ln) + b"\n" for ln in lines])
+        return b"".join([(sealed(ln) if self._seals else ln) + b"\n" for ln in lines])
 
     def next_timeout_ms(self, now_ms: int) -> int | None:  # noqa: ARG002
         return 0 if self._events else None
@@ -207,6 +208,9 @@ class TextLinkFraming:
 
     def _on_line(self, raw: bytes) -> None:
         line = parse(raw)
+        if isinstance(line, Line):
+            # Also before the hello: a board that checks would not believe the question for it.
+            self._seals = self._is_checked or line.is_checked
         if line is Wrong.NOISE:
             self._noise_bytes += len(raw)
         elif line is Wrong.BAD or not self._is_believed(line) or not self._take(line):

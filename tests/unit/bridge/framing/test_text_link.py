@@ -181,6 +181,14 @@ def test_a_checked_hello_makes_every_line_checked_both_ways() -> None:
     assert framing.counts().bad == 1
 
 
+def test_who_says_checked_lines_without_a_hello_is_asked_for_it_in_one() -> None:
+    framing = new()
+
+    says(framing, sealed(b"#1 pt t 1"))
+
+    assert hears(framing) == [sealed(b"hello?")]
+
+
 def test_a_wrong_checksum_is_bad_and_nothing_is_said() -> None:
     framing = greeted(b"77")
 
