@@ -60,8 +60,10 @@ class GatewayChannel:
         self._replies = 0  # that the device has not taken
         self._handed: "list[int]" = []  # requests that the device has not answered
         self._last_handed = 0
-        self._urgent: "list[_Item]" = []  # requests and replies: bounded by REQUESTS_MAX each
-        self._messages: "list[_Item]" = []
+        # In the order of the application: a message and a request behind it come in that order.
+        # Requests and replies are bounded by REQUESTS_MAX each.
+        self._queue: "list[_Item]" = []
+        self._messages = 0  # of the queue, and their bytes
         self._messages_bytes = 0
         self._under_way: "list[_Item]" = []  # at most the window
         self._next = 0  # index of the one to send next; go-back-N moves it back
@@ -74,7 +76,7 @@ class GatewayChannel:
     @property
     def waiting(self) -> int:
         """How many frames the device has not taken."""
-        return len(self._urgent) + len(self._messages) + len(self._under_way)
+        return len(self._queue) + len(self._under_way)
 
     @property
     def dropped(self) -> int:
@@ -95,12 +97,12 @@ class GatewayChannel:
             self.counters.too_large += 1
             return False
         while self._messages and (
-            len(self._messages) >= verbs.MESSAGES_MAX
+            self._messages >= verbs.MESSAGES_MAX
             or self._messages_bytes + len(body) > verbs.MESSAGES_BYTES_MAX
         ):
-            self._messages_bytes -= len(self._messages.pop(0).body)
-            self.counters.dropped += 1
-        self._messages.append(_Item(verbs.MSG, body))
+            self._drop_oldest_message()
+        self._queue.append(_Item(verbs.MSG, body))
+        self._messages += 1
         self._messages_bytes += len(body)
         return True
 
@@ -124,7 +126,7 @@ class GatewayChannel:
             number = number % verbs.NUMBER_MASK + 1
         self._last_handed = number
         self._handed.append(number)
-        self._urgent.append(_Item(verbs.REQ, struct.pack("<H", number) + body))
+        self._queue.append(_Item(verbs.REQ, struct.pack("<H", number) + body))
         return number
 
     def give_up(self, request: int) -> None:
@@ -133,8 +135,8 @@ class GatewayChannel:
             return
         self._handed.remove(request)
         head = struct.pack("<H", request)
-        self._urgent = [
-            item for item in self._urgent if item.kind != verbs.REQ or item.body[:2] != head
+        self._queue = [
+            item for item in self._queue if item.kind != verbs.REQ or item.body[:2] != head
         ]
 
     def reply(self, request: int, status: int, payload: bytes = b"") -> bool:
@@ -149,7 +151,7 @@ class GatewayChannel:
             self.counters.too_large += 1
             status, payload = verbs.STATUS_TOO_LARGE, b""
         body = struct.pack(verbs.REPLY_FORMAT, request, status) + payload
-        self._urgent.append(_Item(verbs.REP, body))
+        self._queue.append(_Item(verbs.REP, body))
         self._replies += 1
         return True
 
@@ -186,8 +188,8 @@ class GatewayChannel:
         self._asked = []
         self._replies = 0
         self._handed = []
-        self._urgent = []
-        self._messages = []
+        self._queue = []
+        self._messages = 0
         self._messages_bytes = 0
         self._under_way = []
         self._next = 0
@@ -254,22 +256,25 @@ class GatewayChannel:
         if not self.is_open:
             return None
         room = len(self._under_way) < self._window
-        queued = len(self._urgent) + len(self._messages) > 0
-        if self._taken_due or self._next < len(self._under_way) or (room and queued):
+        if self._taken_due or self._next < len(self._under_way) or (room and self._queue):
             return 0
         return until_ms(now_ms, self._resend_at_ms) if self._under_way else None
 
+    def _drop_oldest_message(self) -> None:
+        kinds = [item.kind for item in self._queue]
+        dropped = self._queue.pop(kinds.index(verbs.MSG))
+        self._messages -= 1
+        self._messages_bytes -= len(dropped.body)
+        self.counters.dropped += 1
+
     def _fetch(self, now_ms: int) -> bool:
         """Let the next frame of the queues be under way; return False when none may."""
-        if len(self._under_way) == self._window:
+        if len(self._under_way) == self._window or not self._queue:
             return False
-        if self._urgent:
-            item = self._urgent.pop(0)
-        elif self._messages:
-            item = self._messages.pop(0)
+        item = self._queue.pop(0)
+        if item.kind == verbs.MSG:
+            self._messages -= 1
             self._messages_bytes -= len(item.body)
-        else:
-            return False
         self._last_number = (self._last_number + 1) & verbs.NUMBER_MASK
         item.number = self._last_number
         if not self._under_way:

@@ -43,7 +43,11 @@ def on_done(message):
     return str(numbers).encode()
 
 def on_zone(status, payload):
-    session.publish("zone.of.the.board", payload, hal.ticks_ms())
+    global asked
+    if status:
+        asked = 0
+    else:
+        session.publish("zone.of.the.board", payload, hal.ticks_ms())
 
 messages.subscribe("number", on_number)
 messages.serve("numbers", on_done)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _END: Final = re.compile(rb"[\r\n]")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_MSG: Final = b"msg "
 _LEVELS: Final = {b"error": 3, b"warning": 4, b"info": 6, b"debug": 7}
 _STATUS: Final = {
     verbs.STATUS_OK: b"ok",
@@ -33,7 +34,7 @@ _STATUS: Final = {
     verbs.STATUS_BUSY: b"busy",
     verbs.STATUS_TOO_LARGE: b"too-large",
 }
-_ANSWERS_MAX: Final = 64  # that wait for the board to read; the oldest gives way
+_ANSWERS_MAX: Final = 64  # lines that wait for the board to read, besides messages
 _REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
 
 
@@ -65,8 +66,7 @@ class TextLinkFraming:
         self._last_seq = 0
         self._committed_seq = 0
         self._ok_due = False
-        self._out: deque[bytes] = deque(maxlen=_ANSWERS_MAX)
-        self._messages: deque[bytes] = deque(maxlen=verbs.MESSAGES_MAX)
+        self._out: deque[bytes] = deque(maxlen=_ANSWERS_MAX + verbs.MESSAGES_MAX)
         self._subs: dict[int, bytes] = {}
         self._answering: set[int] = set()  # those of them that answer
         self._asked: dict[int, int] = {}  # the board's requests without a reply
@@ -116,10 +116,8 @@ class TextLinkFraming:
         if self._ok_due:
             self._ok_due = False
             lines.append(b"ok %d" % self._committed_seq)
-        while self._out:
-            lines.append(self._out.popleft())
-        while self._messages:
-            lines.append(self._messages.popleft())
+        lines += self._out
+        self._out.clear()
         return b"".join([(sealed(ln) if self._seals else ln) + b"\n" for ln in lines])
 
     def next_timeout_ms(self, now_ms: int) -> int | None:  # noqa: ARG002
@@ -139,11 +137,14 @@ class TextLinkFraming:
 
     def message(self, sub: int, subject: str, payload: bytes) -> bool:
         """Queue a line; beyond MESSAGES_MAX the oldest gives way."""
-        line = b"msg %b %b" % (subject.encode(), payload)
+        line = b"%b%b %b" % (_MSG, subject.encode(), payload)
         if sub not in self._subs or not self._fits(line):
             return False
-        self.dropped += len(self._messages) == self._messages.maxlen
-        self._messages.append(line)
+        waiting = [queued for queued in self._out if queued.startswith(_MSG)]
+        if len(waiting) >= verbs.MESSAGES_MAX:
+            self._out.remove(waiting[0])
+            self.dropped += 1
+        self._out.append(line)
         return True
 
     def request(self, sub: int, subject: str, payload: bytes) -> int:
@@ -372,7 +373,9 @@ class TextLinkFraming:
         self._answering.clear()
         self._asked.clear()
         self._handed.clear()
-        self._messages.clear()
+        kept = [line for line in self._out if not line.startswith(_MSG)]
+        self._out.clear()
+        self._out.extend(kept)
 
 
 def _is_number(word: bytes) -> bool:

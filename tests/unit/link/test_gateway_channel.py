@@ -350,12 +350,27 @@ def test_taken_of_what_was_not_sent_is_a_stray():
     assert [f[1] for f in channel_frames(gateway)] == [1]
 
 
-def test_requests_and_replies_go_before_messages():
+def test_messages_and_requests_keep_their_order():
     gateway = serving()
     gateway.channel.message(1, "led", b"a")
     gateway.channel.request(1, "led", b"b")
+    gateway.channel.message(1, "led", b"c")
 
-    assert [f[0] for f in channel_frames(gateway)] == [verbs.REQ, verbs.MSG]
+    assert [f[0] for f in channel_frames(gateway)] == [verbs.MSG, verbs.REQ, verbs.MSG]
+
+
+def test_a_full_queue_gives_up_messages_and_no_request():
+    gateway = serving(window=1)
+    gateway.channel.request(1, "led", b"kept")
+    for value in range(verbs.MESSAGES_MAX + 1):
+        gateway.channel.message(1, "led", b"%d" % value)
+
+    ((kind, _, _),) = channel_frames(gateway)
+    gateway.receive(taken(1), START_MS)
+    ((_, _, body),) = channel_frames(gateway)
+
+    assert kind == verbs.REQ
+    assert body == addressed(1, b"led", b"1")
 
 
 def test_the_queue_keeps_the_newest_messages_at_its_bound_and_one_past_it():
