@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class Bridge:
     """The `serial { … }` block at work."""
 
-    def __init__(  # noqa: PLR0913 -- keyword-only, what all ports share
+    def __init__(
         self,
         options: SerialOptions,
         account: Account,
