@@ -144,7 +144,7 @@ def test_gathering_has_no_messages_for_fields() -> None:
             "r.{device}",
             "line",
             "json",
-            "{device} and {name} need framing link: a plain frame names",
+            "{device} and {name} need framing link or text_link: others name",
         ),
         ("r.{sensor}", "line", "text", "{sensor} is a field, and codec text knows none"),
         ("r.{a b}", "line", "json", "{a b} is unknown: use {port}, {device}, {name} or a field"),
