@@ -5,8 +5,8 @@
 For each profile of `radio.py` three edges take turns with the same seed: ours whose stream the hub
 sources, nats-server's likewise, and ours with an uplink. Each publishes some messages on the link,
 then `--messages` in a partition (or while one direction is dead), and is timed from the moment when
-the link is back, ten minutes at most. Ends with 1 when a message of ours is missing, doubled or out
-of order.
+the link is back, five minutes at most for each. Ends with 1 when a message of ours is missing,
+doubled or out of order.
 Needs root, /dev/net/tun and iproute2; time depends on the link alone, a gsm row takes minutes.
 """
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 BEFORE: Final = 100
 SIZE: Final = 64
-PATIENCE_S: Final = 600.0
+PATIENCE_S: Final = 300.0
 PINGS: Final = "ping_interval: 5s, ping_max: 2"
 OUTAGES: Final = ("deaf-edge", "mute-edge")  # one direction is dead, instead of a partition
 EDGES: Final = ("ours, sourced", "nats-server, sourced", "ours, uplink")
@@ -210,7 +210,8 @@ def one(profile: str, edge: str, messages: int, seed: int) -> Row:
         before = stale(*logs)
         begun_s = time.monotonic()
         radio.becomes(link)
-        up.do(wait_for(linked))
+        with contextlib.suppress(TimeoutError):
+            up.do(wait_for(linked))
         linked_s = time.monotonic() - begun_s
         with contextlib.suppress(TimeoutError):
             up.do(wait_for(lambda: has(above, "ALL", BEFORE + messages)))
