@@ -1,0 +1,96 @@
+"""The node that speaks text against the bridge's framing of it, over a wire that loses and damages.
+
+The bridge's side is the real one; the stream is a dictionary that holds each id once.
+"""
+
+import pytest
+from node.text import TextNode
+
+from leafnode.bridge.framing.text_link import TextLinkFraming
+from leafnode.bridge.reading import DeviceLog, Reading
+from tests.firmware.test_node import PaperHal
+from tests.unit.link.lossy import Dice
+
+UNTIL_MS = 400_000
+
+
+class Store:
+    def __init__(self, framing):
+        self.readings = {}
+        self.logs = []
+        self.framing = framing
+
+    def take(self):
+        while (event := self.framing.next_event()) is not None:
+            if isinstance(event, Reading):
+                self.readings.setdefault(event.msg_id, (event.name, event.payload))
+                if event.receipt is not None:
+                    self.framing.committed(event.receipt)
+            elif isinstance(event, DeviceLog):
+                self.logs.append(event.text)
+
+
+def new_framing():
+    return TextLinkFraming(name="port", msg_id_prefix=b"port.1", max_frame_bytes=1024)
+
+
+def run(node, hal, store, carry=lambda data: data, restart_at=()):
+    restarts = list(restart_at)
+    while not node.done and hal.now_ms < UNTIL_MS:
+        if restarts and len(store.readings) >= restarts[0]:
+            restarts.pop(0)
+            store.framing = new_framing()  # what a crash of the gateway leaves is the store
+        hal.wait(node.poll())
+        data, hal.outgoing = hal.outgoing, b""
+        store.framing.receive(carry(data), hal.now_ms)
+        store.take()
+        while answer := store.framing.data_to_send(hal.now_ms):
+            hal.incoming += carry(answer)
+
+
+def test_readings_have_the_ids_subjects_and_payloads_of_the_dialect():
+    hal = PaperHal()
+    store = Store(new_framing())
+    node = TextNode(hal, [("temp", lambda: 21.5)], "uno", 100, 3)
+
+    run(node, hal, store)
+
+    assert store.readings == {
+        b"uno.1.%d" % number: (b"temp", b'{"v":21.5}') for number in (1, 2, 3)
+    }
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_lossy_wire_and_restarts_of_the_gateway_lose_and_double_nothing(seed):
+    dice = Dice(seed + 1)
+
+    def carry(data):
+        if not data or not dice.hits(20, 100):
+            return data
+        if dice.hits(1, 2):
+            return b""
+        damaged = bytearray(data)
+        damaged[dice.below(len(damaged))] ^= 1 << dice.below(7)
+        return bytes(damaged)
+
+    hal = PaperHal()
+    store = Store(new_framing())
+    node = TextNode(hal, [("temp", lambda: 21.5)], "uno", 100, 40, keep=64)
+
+    run(node, hal, store, carry, restart_at=(10, 25))
+
+    assert node.done
+    assert list(store.readings) == [b"uno.1.%d" % number for number in range(1, 41)]
+
+
+def test_an_error_of_a_sensor_is_a_line_for_the_log():
+    def broken():
+        raise OSError("no answer")
+
+    hal = PaperHal()
+    store = Store(new_framing())
+    node = TextNode(hal, [("bad", broken), ("t", lambda: 1)], "uno", 100, 2)
+
+    run(node, hal, store)
+
+    assert "bad: no answer" in store.logs
