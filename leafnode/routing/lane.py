@@ -336,7 +336,7 @@ class Lane:
                                 continue
                         if route is None or route.match.generation != sublist.generation:
                             route = self._learn(account, subject, with_header)
-                        if route is not None:
+                        if route is not None and not route.general:
                             run.route = route
                             wire, internal = route.wire, route.internal
                             switches += route.sole is not None
@@ -353,11 +353,12 @@ class Lane:
                             run.messages.append((reply, header_size, data[at + 1 : end - 2]))
                         pos = end
                         continue
-                # 3. Anything else.
-                run.payload_bytes = size_in - flushed
-                if not emit(account, peer, run):
-                    flushed = size_in - run.payload_bytes
-                    return self._starve(pos)
+                # 3. Anything else, one of it in a turn at least.
+                if run.route is not None:
+                    run.payload_bytes = size_in - flushed
+                    if not emit(account, peer, run):
+                        flushed = size_in - run.payload_bytes
+                        return self._starve(pos)
                 flushed = size_in
                 text = data[pos : at + 1]
                 end = self._odd_message(account, text, at + 1)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import GROUP_TARGETS_MAX, HANDLER_RUN_MAX, RUN_WORK, TURN_WORK, WORK_BYTES
+from leafnode.limits import (
+    GROUP_TARGETS_MAX,
+    HANDLER_RUN_MAX,
+    RECEIVERS_MAX,
+    RUN_WORK,
+    TURN_WORK,
+    WORK_BYTES,
+)
 from leafnode.protocol.errors import UnknownOperation
 from leafnode.routing.permissions import Permissions, Rules
 from tests.sim.peers import FakePeer, account
@@ -217,6 +224,25 @@ def test_each_message_to_a_group_is_work_for_one_receiver(members: int, *, verbo
     assert members * RUN_WORK // TURN_WORK <= turns <= 3000 * 2 * (RUN_WORK + 32) // TURN_WORK
     shares = [sub.delivered for sub in reader.subs.values()]
     assert max(shares) - min(shares) <= 1
+
+
+@pytest.mark.parametrize("subject", [b"fan", b"f" * 400])
+def test_what_no_run_carries_gets_on_however_much_a_turn_takes(subject: bytes) -> None:
+    world = account()
+    reader, plain, publisher = (FakePeer(world, cid) for cid in (1, 2, 3))
+    for number in range(RECEIVERS_MAX - 1):
+        reader.subscribe(subject, b"%d" % number)
+    plain.headers = False  # a header is cut off for it, so that no run carries the message
+    plain.subscribe(subject, b"1")
+    publisher.lane.feed(b"HPUB %b 12 13\r\nNATS/1.0\r\n\r\nx\r\n" % subject * 3)
+
+    turns = 0
+    while plain.traffic.out_msgs < 3:
+        turns += 1
+        assert turns < 10
+        one_turn(publisher)
+
+    assert reader.traffic.out_msgs == 3 * (RECEIVERS_MAX - 1)
 
 
 def test_a_requester_whom_nobody_answers_waits_until_its_own_subscription_is_found() -> None:
