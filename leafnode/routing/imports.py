@@ -18,7 +18,7 @@ from leafnode.protocol.transform import untokenize
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
@@ -148,6 +148,10 @@ class StreamImports:
             one.end()
         if gone or fresh:
             self._take(chain(_leftovers(gone), self._overlaps(fresh)))
+
+    def are(self, imports: Sequence[StreamImport]) -> bool:
+        """Say whether they are just these already."""
+        return [one.key for one in imports] == [one.key for one in self._imports]
 
     def spoil(self) -> None:
         """Have everything decided anew that may lead to a shadow."""

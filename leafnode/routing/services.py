@@ -28,7 +28,7 @@ from leafnode.routing.subscription import Subscription
 from leafnode.routing.tracing import without_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from random import Random
 
     from leafnode.protocol.client_info import ClientInfo
@@ -380,6 +380,10 @@ class Services:
         sub.relay = one
         self.account.insert(sub)
         return sub
+
+    def imports_are(self, imports: Sequence[ServiceImport]) -> bool:
+        """Say whether just these are imported already."""
+        return [one.key for one in imports] == [one.key for one, _ in self._imports]
 
     @property
     def imports(self) -> list[ServiceImport]:

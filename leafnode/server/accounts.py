@@ -67,12 +67,14 @@ class _Plan(NamedTuple):
 
 
 class _Wiring(NamedTuple):
-    """What one account is to be connected by, built and not yet used."""
+    """What one account is to be connected by, built and not yet used. None: imports are as they
+    were.
+    """
 
     mappings: Mappings | None
-    streams: list[StreamImport]
+    streams: list[StreamImport] | None
     own: Services
-    services: list[ServiceImport]
+    services: list[ServiceImport] | None
 
 
 Exported = dict[str, tuple[account_options.ServiceExport, ServiceExport]]  # by subject
@@ -385,7 +387,13 @@ class Accounts:
             yield
         seams = self._seams
         chosen = Mappings(mappings, seams.random, seams.outbox) if mappings else None
-        draft.wiring[name] = _Wiring(chosen, streams, own, services)
+        before = account.stream_imports
+        draft.wiring[name] = _Wiring(
+            chosen,
+            None if before is not None and before.are(streams) else streams,
+            own,
+            None if own.imports_are(services) else services,
+        )
 
     def _service_import(
         self, draft: _Draft, services: Services, one: account_options.ServiceImport
@@ -425,12 +433,14 @@ class Accounts:
         account.trace_sampling = options.trace_sampling_percent
         if wiring.mappings is not None or account.mappings is not None:
             account.map_subjects(wiring.mappings)
-        if account.stream_imports is not None:
+        if account.stream_imports is None:
+            if wiring.streams:
+                StreamImports(account, wiring.streams).start()
+        elif wiring.streams is not None:
             account.stream_imports.replace(wiring.streams)
-        elif wiring.streams:
-            StreamImports(account, wiring.streams).start()
         account.services = wiring.own
-        wiring.own.replace_imports(wiring.services)
+        if wiring.services is not None:
+            wiring.own.replace_imports(wiring.services)
 
     def _unwire(self, account: Account) -> None:
         if account.mappings is not None:

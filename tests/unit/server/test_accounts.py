@@ -22,6 +22,8 @@ from leafnode.config.import_check import ImportCheck
 from leafnode.config.parser import parse
 from leafnode.errors import WalkError
 from leafnode.limits import CLIENTS_HELD_PER_TURN
+from leafnode.routing.imports import StreamImports
+from leafnode.routing.services import Services
 from tests.sim.clients import ClientWorld, SimClient
 
 if TYPE_CHECKING:
@@ -272,6 +274,28 @@ def many_imports() -> tuple[AccountOptions, AccountOptions]:
         AccountOptions("E", stream_exports=tuple(StreamExport(one) for one in subjects)),
         AccountOptions("I", stream_imports=tuple(StreamImport("E", one) for one in subjects)),
     )
+
+
+def test_imports_of_an_exporter_that_offers_more_now_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = ClientWorld().server.account_set
+    exported = ServiceExport("q.*")
+    exporter = AccountOptions(
+        "E", stream_exports=(StreamExport("s.*"),), service_exports=(exported,)
+    )
+    streams, services = (StreamImport("E", "s.a"),), (ServiceImport("E", "q.a"),)
+    accounts.update(exporter, AccountOptions("I", stream_imports=streams, service_imports=services))
+    replaced: list[object] = []
+    for kind, name in ((Services, "replace_imports"), (StreamImports, "replace")):
+        monkeypatch.setattr(kind, name, lambda _, imports: replaced.append(imports))
+
+    accounts.update(replace(exporter, service_exports=(exported, ServiceExport("r"))))
+    assert replaced == []
+    assert len(accounts.imports()) == 2
+
+    accounts.update(replace(exporter, service_exports=(ServiceExport("r"),)))
+    assert replaced == [[]]
 
 
 def test_imports_that_went_are_kept_by_nobody() -> None:
