@@ -119,6 +119,7 @@ def test_a_hundred_unpluggings_lose_no_descriptor_no_task_and_no_callback(
     caplog.set_level(logging.INFO, "leafnode")
     monkeypatch.setattr(limits, "PORT_REOPEN_NS", NS_PER_MS)
     monkeypatch.setattr(limits, "PORT_REOPEN_MAX_NS", 2 * NS_PER_MS)
+    monkeypatch.setattr(limits, "PORT_POLL_NS", 2 * NS_PER_MS)
     world = World(line_port(cable))
     seen: list[tuple[int, int]] = []
 
