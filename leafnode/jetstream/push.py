@@ -171,9 +171,9 @@ class PushSubject:
             messages, self._out = self._out, []
             self._sent_ns = self._context.clock.monotonic_ns()
             backlog = self._context.account.backlog
-            before = len(backlog)
+            before = backlog.added
             self._context.account.deliver(self._subject, messages)
-            if len(backlog) > before and not self._spreads:
+            if backlog.added > before and not self._spreads:
                 self._spreads = True
                 backlog.then(self._on_spread)
 

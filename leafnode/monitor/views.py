@@ -146,7 +146,7 @@ class AccountFaults(msgspec.Struct, frozen=True):
 
     answers_dropped: int = 0  # that were not waited for any longer, for too many others
     answers_pending: int = 0  # that are waited for now
-    wide_dropped: int = 0  # messages of the server to very many, for which too many others waited
+    wide_hurried: int = 0  # times that messages of the server to very many were sent in one turn
     wide_pending: int = 0  # that wait for their turns now
 
 

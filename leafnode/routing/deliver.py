@@ -114,6 +114,8 @@ def deliver(account: Account, origin: Peer, message: Message, *, once: bool = Fa
         next(steps)  # it holds its trace before whoever calls lets go of it
         account.backlog.add(steps, len(message.body))
         return 1
+    if account.backlog and origin is not account.system:
+        account.backlog.finish()  # what somebody publishes arrives in its order
     return deliver_to(match, account, origin, message)
 
 

@@ -286,8 +286,8 @@ def _account_faults(server: Server) -> AccountFaults:
     accounts = server.accounts.values()
     awaited = [account.services.awaited for account in accounts if account.services]
     backlogs = [account.backlog for account in accounts]
-    dropped = [sum(one.dropped for one in several) for several in (awaited, backlogs)]
-    return AccountFaults(dropped[0], sum(map(len, awaited)), dropped[1], sum(map(len, backlogs)))
+    dropped, hurried = (sum(a.dropped for a in awaited), sum(b.hurried for b in backlogs))
+    return AccountFaults(dropped, sum(map(len, awaited)), hurried, sum(map(len, backlogs)))
 
 
 def _leaf_faults(server: Server) -> LeafFaults:

@@ -327,4 +327,4 @@ def test_what_goes_to_very_many_is_sent_before_more_is_taken(
     assert got.count(b" 19 ") == 12
     places = [got.index(b"MSG s.a 19 $JS.ACK.S.C.1.%d.%d." % (seq, seq)) for seq in range(1, 13)]
     assert places == sorted(places)
-    assert world.account.backlog.dropped == 0
+    assert world.account.backlog.hurried == 0

@@ -53,7 +53,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
         "accounts": {
             "answers_dropped": 24,
             "answers_pending": 25,
-            "wide_dropped": 54,
+            "wide_hurried": 54,
             "wide_pending": 55,
         },
         "leafs": {

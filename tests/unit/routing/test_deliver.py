@@ -292,7 +292,7 @@ class Held:
 
 
 @pytest.mark.parametrize("waiting", [0, BACKLOG_MAX])
-def test_a_trace_waits_for_what_is_delivered_later_or_dropped(
+def test_a_trace_waits_for_what_is_delivered_later(
     monkeypatch: pytest.MonkeyPatch, waiting: int
 ) -> None:
     world, _, _ = wide_world(monkeypatch)
@@ -303,14 +303,30 @@ def test_a_trace_waits_for_what_is_delivered_later_or_dropped(
     trace = Held()
 
     deliver(world, world.system, Message(b"a.b", b"", 0, b"x", trace=trace))  # type: ignore[arg-type]
-    assert (trace.held, trace.noted) == (1 if waiting else 2, 0)
+    assert (trace.held, trace.noted) == (2, 0)
     trace.release()
     while later:
         later.pop(0)()  # type: ignore[operator]
 
     assert (trace.held, trace.sent) == (0, 1)
-    assert trace.noted == (0 if waiting else MANY)
-    assert world.backlog.dropped == bool(waiting)
+    assert trace.noted == MANY
+    assert world.backlog.hurried == bool(waiting)
+
+
+def test_what_a_peer_sends_to_few_does_not_overtake_what_it_sent_to_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, reader, publisher = wide_world(monkeypatch)
+    reader.subscribe(b"few", b"few")
+    wide = [b"%d" % number for number in range(BACKLOG_MAX + 2)]
+
+    for body in wide:
+        deliver(world, publisher, Message(b"a.b", b"", 0, body))
+    deliver(world, publisher, Message(b"few", b"", 0, b"last"))
+
+    got = reader.got()
+    assert all(got.count(b" %d\r\n%b\r\n" % (len(body), body)) == MANY for body in wide)
+    assert got.endswith(b"MSG few few 4\r\nlast\r\n")
 
 
 def test_a_message_that_is_traced_and_has_several_turns_is_sent_once_with_all_its_notes(

@@ -100,19 +100,40 @@ def test_a_step_that_fails_takes_nothing_from_those_behind_it() -> None:
 
 
 @pytest.mark.parametrize(("count", "size"), [(BACKLOG_MAX, 1), (4, BACKLOG_BYTES_MAX // 4)])
-def test_beyond_the_bound_of_a_backlog_what_comes_is_dropped(count: int, size: int) -> None:
+def test_beyond_the_bound_of_a_backlog_what_waits_is_sent_in_one_turn(
+    count: int, size: int
+) -> None:
     world = World()
     backlog = parked.Backlog(world.outbox)
     for _ in range(count):
-        backlog.add(world.steps("in", 1), size)
-    assert backlog.dropped == 0
+        backlog.add(world.steps("in", TURN_WORK, TURN_WORK), size)
+    assert backlog.hurried == 0
 
     backlog.add(world.steps("over", 1), size)
 
-    assert (len(backlog), backlog.dropped) == (count, 1)
+    assert world.done == ["in"] * 2 * count
+    assert (len(backlog), backlog.held_bytes, backlog.hurried) == (1, size, 1)
     while world.later:
         world.turn()
-    assert world.done == ["in"] * count
+    assert world.done[2 * count :] == ["over"]
+
+
+def test_what_is_hurried_does_not_take_along_what_it_brings() -> None:
+    world = World()
+    backlog = parked.Backlog(world.outbox)
+
+    def bring() -> None:
+        backlog.finish()  # from within: it is part of what comes first
+        backlog.add(world.steps("brought", 1), 1)
+
+    backlog.then(bring)
+    backlog.add(world.steps("b", 1), 1)
+    backlog.finish()
+
+    assert world.done == ["b"]
+    while world.later:
+        world.turn()
+    assert world.done == ["b", "brought"]
 
 
 def test_a_message_that_is_larger_than_the_bound_is_taken_alone() -> None:
@@ -121,4 +142,4 @@ def test_a_message_that_is_larger_than_the_bound_is_taken_alone() -> None:
 
     backlog.add(world.steps("large", 1), BACKLOG_BYTES_MAX + 1)
 
-    assert (len(backlog), backlog.dropped) == (1, 0)
+    assert (len(backlog), backlog.hurried) == (1, 0)
