@@ -177,7 +177,12 @@ class OperatorMode:
             raise account.farewell
         if not self._is_pinned(identity.account):
             raise AuthorizationViolation
-        return identity_again(identity, account.claims, self._moment())
+        now = identity_again(identity, account.claims, self._moment())
+        if now.default_permissions and account.is_delegated:
+            from leafnode.auth.callout import guarded
+
+            return guarded(now, identity.account)
+        return now
 
     def _user(self, connect: Connect) -> UserClaims:
         try:

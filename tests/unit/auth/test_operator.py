@@ -532,8 +532,11 @@ async def test_where_a_service_decides_a_users_own_jwt_is_not_enough() -> None:
             await w.login(REALM.user_jwt(ANN))
         identity = await w.login(REALM.user_jwt(service), service)
 
-    assert identity.permissions is not None
-    assert not identity.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
+        # As it is told, and as it is once more when it comes in or its account's JWT is renewed.
+        for one in (identity, w.operator.again(identity)):
+            assert one.permissions is not None
+            assert not one.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
+            assert one.permissions.may_publish(b"other")
 
 
 async def test_of_an_account_that_lets_others_decide_only_the_proven_service_comes_in() -> None:
