@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from leafnode.cli import shown
 from leafnode.cli.device import board_clock, drive, remote
 from leafnode.cli.device.boards import (
     CIRCUITPYTHON,
@@ -23,7 +24,6 @@ from leafnode.cli.device.bundle import build
 from leafnode.cli.device.compiled import CannotCompile, compiler
 from leafnode.cli.device.plan import Copy, checked_name, plan
 from leafnode.cli.ports import place
-from leafnode.cli.store import shown
 from leafnode.clock import SystemClock
 from leafnode.errors import LeafnodeError
 from leafnode.go_time import parse_duration

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from leafnode.cli import shown
 from leafnode.cli.device import asked, watch
 from leafnode.cli.device.boards import firmware_directory, load_boards
 from leafnode.cli.device.found import found_boards, held_ports
 from leafnode.cli.device.plan import checked_name
-from leafnode.cli.store import shown
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:

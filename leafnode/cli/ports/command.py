@@ -12,7 +12,7 @@ import click
 from leafnode.cli.ports.detect import detect
 from leafnode.cli.ports.lending import lend
 from leafnode.cli.ports.monitor import monitor
-from leafnode.cli.ports.running import run_command
+from leafnode.cli.running import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,4 +38,4 @@ for _one in (monitor, lend, detect):
 
 def run(argv: Sequence[str], program: str) -> int:
     """Run one command and return its exit status."""
-    return run_command(commands, argv, f"{program} port")
+    return run_command(commands, argv, f"{program} port", errors=(ValueError,))

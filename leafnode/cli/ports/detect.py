@@ -19,10 +19,10 @@ from leafnode.bridge import uucp_lock
 from leafnode.bridge.names import resolve
 from leafnode.bridge.sysfs import Machine
 from leafnode.bridge.transports.tty import TtyPort
+from leafnode.cli import shown
 from leafnode.cli.ports import lending, line, place, radios, sniff
 from leafnode.cli.ports.client import Client
 from leafnode.cli.ports.errors import PortError
-from leafnode.cli.store import shown
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config import device_name
 from leafnode.config.serial_options import SerialPort

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from leafnode.cli import shown
 from leafnode.cli.ports import place
 from leafnode.cli.ports.client import Client
 from leafnode.cli.ports.errors import PortError
-from leafnode.cli.store import shown
 from leafnode.clock import NS_PER_S
 from leafnode.config.convert import parse_duration
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leafnode.bridge.sysfs import Machine
+from leafnode.cli import shown
 from leafnode.cli.ports import place, radios
 from leafnode.cli.ports.client import Client
 from leafnode.cli.ports.holders import Holders
-from leafnode.cli.ports.running import run_command
-from leafnode.cli.store import shown
+from leafnode.cli.running import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def ports(*, json_: bool, **where: str | None) -> None:
 
 def run(argv: Sequence[str], program: str) -> int:
     """List the ports and return the exit status."""
-    return run_command(ports, argv, f"{program} ports")
+    return run_command(ports, argv, f"{program} ports", errors=(ValueError,))
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from leafnode.bridge.transports.opener import Opener
+from leafnode.cli import shown
 from leafnode.cli.ports import hexdump, lending, line, place
 from leafnode.cli.ports.client import Client, decoded
-from leafnode.cli.store import shown
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
 

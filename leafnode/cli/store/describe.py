@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode.cli.store import shown
+from leafnode.cli import shown
 from leafnode.errors import StoreCorrupt
 from leafnode.go_time import format_time
 from leafnode.jetstream import consumer_state

@@ -11,7 +11,7 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
-from leafnode.cli.store.shown import printable
+from leafnode.cli.shown import printable
 from leafnode.errors import StoreError
 from leafnode.go_time import format_time
 from leafnode.store.views import base64_of, headers_of, json_of, text_of

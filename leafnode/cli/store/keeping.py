@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from leafnode import limits
-from leafnode.cli.store import options, output, shown
+from leafnode.cli import shown
+from leafnode.cli.store import options, output
 from leafnode.cli.store.place import alone, find, give_to_owner
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreCorrupt, StoreError

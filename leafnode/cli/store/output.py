@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from leafnode.cli.store import shown
+from leafnode.cli import shown
 from leafnode.cli.store.export import CsvWriter, JsonlWriter, ParquetWriter, Writer
 from leafnode.durable import sync_directory
 from leafnode.errors import StoreError

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from leafnode.cli.store import ask, describe, export, options, output, shown
+from leafnode.cli import shown
+from leafnode.cli.store import ask, describe, export, options, output
 from leafnode.cli.store.place import find
 from leafnode.errors import StoreCorrupt, StoreError
 from leafnode.protocol.subject import is_valid

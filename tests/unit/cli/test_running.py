@@ -1,4 +1,4 @@
-"""One command of ports: its status, and errors as one line."""
+"""leafnode.cli.running: the status of a command, and errors as one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 import pytest
 
 from leafnode.cli.ports.errors import PortError
-from leafnode.cli.ports.running import run_command
+from leafnode.cli.running import run_command
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_what_goes_wrong_is_one_line_and_status_1(
     def fails() -> None:
         raise err
 
-    assert run_command(fails, [], "x") == 1
+    assert run_command(fails, [], "x", errors=(ValueError,)) == 1
 
     assert capfd.readouterr().err.startswith(said)
 

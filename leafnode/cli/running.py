@@ -1,7 +1,7 @@
-"""Runs one command of ports: its status, and errors as one line.
+"""Runs a command that is no server: its status, and errors as one line.
 
-Exit status: 0 when it did what was asked, 1 when not; `port lend` with a command has that one's.
-Knows click; not what a command does. Truth: docs/serial/tools.md.
+Exit status: 0 when it did what was asked, 1 when not, or what the command says: `store verify` that
+found something, the program of `port lend`. Knows click; not what a command does.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leafnode.cli.store import shown
+from leafnode.cli import shown
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def run_command(command: click.Command, argv: Sequence[str], name: str) -> int:
-    """Run it and return its exit status. `name` is what errors begin with."""
+def run_command(
+    command: click.Command,
+    argv: Sequence[str],
+    name: str,
+    *,
+    errors: tuple[type[Exception], ...] = (),
+) -> int:
+    """Run it and return its exit status. `name` is what errors begin with.
+
+    What is refused, what the system refuses and `errors` are one line; anything else is a bug.
+    """
+    expected: tuple[type[Exception], ...] = (LeafnodeError, OSError, *errors)
     try:
         # A command returns the status that it wants, None for 0.
         status = command.main(list(argv), prog_name=name, standalone_mode=False)
@@ -37,7 +47,7 @@ def run_command(command: click.Command, argv: Sequence[str], name: str) -> int:
     except click.ClickException as err:
         shown.say(f"{name}: {shown.printable(err.format_message())}", error=True)
         return 1
-    except (LeafnodeError, OSError, ValueError) as err:
+    except expected as err:
         shown.say(f"{name}: {shown.printable(_reason(err))}", error=True)
         return 1
     return int(status or 0)

@@ -1,8 +1,8 @@
-"""leafnode.cli.store.shown: nothing that is printed moves a cursor."""
+"""leafnode.cli.shown: nothing that is printed moves a cursor."""
 
 import pytest
 
-from leafnode.cli.store import shown
+from leafnode.cli import shown
 
 
 @pytest.mark.parametrize(
