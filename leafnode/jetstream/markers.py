@@ -91,7 +91,7 @@ class Markers:
         ttl_ns = stream.config.subject_delete_marker_ttl
         written = False
         for subject in subjects:
-            if stream.store.subject_state(subject) is None:
+            if not any(stream.store.names(subject)):  # not its state, which may be read from disk
                 seq = stream.store.append(subject, len(block), block, now_ns)
                 self._quiet.add(seq)
                 stream.ages.add_ttl(seq, now_ns, ttl_ns)

@@ -1,6 +1,7 @@
 """Reads duplicate window, times to live and totals back from the stored messages after a restart.
 
-Page by page, so that the loop never waits for a long window; bounded by DEDUPE_IDS_MAX messages.
+Page by page, so that the loop never waits for a long window; bounded by DEDUPE_IDS_MAX
+messages, but where any message may have a time to live, or be a total.
 Ids of removed messages, which nats-server forgets, are read first.
 Truth: nats-server 2.15.1 server/stream.go (rebuildDedupe); docs/store.md.
 """
@@ -90,11 +91,11 @@ class DedupeRebuild:
             self._give_up(error)
             return
         config = stream.config
-        if config.allow_msg_ttl or config.allow_msg_counter:
-            first = state.first_seq  # any message may have a time to live, or be a total
-        oldest_kept = state.last_seq - limits.DEDUPE_IDS_MAX + 1
+        begin = max(first, state.last_seq - limits.DEDUPE_IDS_MAX + 1)
+        if config.allow_msg_ttl or config.allow_msg_counter or stream.markers.wanted:
+            begin = state.first_seq  # any message may have a time to live, or be a total
         # The newest message is read in any case: Nats-Expected-Last-Msg-Id means its id.
-        self._next_seq = max(1, oldest_kept, min(first, state.last_seq))
+        self._next_seq = max(1, min(begin, state.last_seq))
         self._read()
 
     def _end(self) -> None:

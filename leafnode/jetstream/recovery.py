@@ -189,8 +189,9 @@ def _served(stream: Stream) -> Iterator[None]:
     """Let a stream be used but for its origins, a consumer in each step."""
     if stream.closed:  # deleted again, or shut down, while its window was read
         return
-    stream.serve()
     for consumer in tuple(stream.consumers.values()):
         if not consumer.closed:
             consumer.open()
         yield
+    if not stream.closed:
+        stream.serve()  # what comes in goes to all of them, and each hears its acks

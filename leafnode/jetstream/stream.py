@@ -73,6 +73,7 @@ class Stream:
         self.closed = False
         self._last_ts_ns = store.state().last_ts_ns
         self._subs: dict[bytes, Subscription] = {}
+        self._is_served = False
         self._ingest = Ingest(self)
         self._direct = DirectGet(self)
         self.counters = Counters(self)
@@ -111,6 +112,7 @@ class Stream:
 
         Limits are enforced first: what they removed shortly before a crash may be there again.
         """
+        self._is_served = True
         self._subscribe()
         self.enforcement.resume()
         self.ages.look()
@@ -176,6 +178,8 @@ class Stream:
         self._subscribe()
 
     def _subscribe(self) -> None:
+        if not self._is_served:
+            return  # its duplicate window is still read: an id that it holds would be taken twice
         account = self.context.account
         wanted = {subject.encode() for subject in self.config.subjects}
         for subject in wanted - self._subs.keys():

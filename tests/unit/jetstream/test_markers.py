@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
+from leafnode.errors import StoreBusy
 from leafnode.jetstream.markers import raised
+from leafnode.store.bounds import StoreBounds
+from leafnode.store.columns_reader import ColumnsReader
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+S = NS_PER_S
 
 MARKER = b"NATS/1.0\r\nNats-Marker-Reason: MaxAge\r\nNats-TTL: 10s\r\nNats-Rollup: sub\r\n\r\n"
 
@@ -141,3 +150,47 @@ def test_the_raised_line_is_the_last_one() -> None:
 
     assert other == b"NATS/1.0\r\nA: 1\r\nB: 2\r\nNats-TTL: 2\r\n\r\npayload"
     assert other[size:] == b"payload"
+
+
+def test_a_segment_that_cannot_be_read_just_now_costs_no_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = StoreBounds(
+        segment_rows_max=5,
+        segment_span_max=11,
+        segment_cache_bytes=200,
+        tail_cache_bytes=900,
+        wal_pregrow_bytes=0,
+        reserve_bytes=0,
+    )
+    load, readable = ColumnsReader.load, [True]
+
+    def fails(self: ColumnsReader, stream_id: int, segment: Any) -> Any:
+        if segment.no > 1 and not readable[0]:
+            raise StoreBusy("no descriptor is free")
+        return load(self, stream_id, segment)
+
+    monkeypatch.setattr(ColumnsReader, "load", fails)
+    world = RealWorld(tmp_path, bounds)
+    world.create_stream(
+        max_age=60 * S, subject_delete_marker_ttl=50 * S, allow_msg_ttl=True, duplicate_window=S
+    )
+    for subject in ("s.live", "s.a", "s.b", "s.c"):
+        world.put(subject, b"old")
+    world.clock.advance(30 * S)
+    world.settle()
+    for _ in range(12):
+        world.put("s.fill", b"f")
+    world.put("s.live", b"new")
+    for _ in range(12):
+        world.put("s.fill", b"f")
+    readable[0] = False
+    world.clock.advance(31 * S)
+    world.settle()
+    readable[0] = True
+    world.clock.advance(10 * S)
+    world.settle()
+
+    for subject in ("s.a", "s.b", "s.c"):
+        marker = world.api("STREAM.MSG.GET.S", {"last_by_subj": subject})["message"]
+        assert b"Nats-Marker-Reason: MaxAge" in base64.b64decode(marker["hdrs"])

@@ -151,3 +151,29 @@ def test_the_ids_of_removed_messages_survive_a_restart_and_not_as_by_nats_server
     assert repeats() == [True, True, True, True]
     world.restart()
     assert repeats() == [True, True, True, True]
+
+
+def test_times_to_live_are_read_back_from_further_than_the_ids_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DEDUPE_IDS_MAX", 10)
+    world = RealWorld(tmp_path)
+    world.create_stream(allow_msg_ttl=True, duplicate_window=S, max_age=60 * S)
+    world.put("s.kept", b"x", headers={"Nats-TTL": "never"})
+    world.put("s.short", b"x", headers={"Nats-TTL": "10s"})
+    for _ in range(20):
+        world.put("s.other", b"x")
+
+    world.restart()
+    world.clock.advance(20 * S)
+    world.settle()
+    assert subjects(world) == {"s.kept": 1, "s.other": 20}
+    world.clock.advance(50 * S)
+    world.settle()
+
+    assert subjects(world) == {"s.kept": 1}
+
+
+def subjects(world: RealWorld) -> object:
+    info = world.api("STREAM.INFO.S", {"subjects_filter": ">"})
+    return info["state"]["subjects"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +16,11 @@ from leafnode.limits import RECOVERED_PER_TURN
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from tests.sim.clock import FakeClock
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COUNT = 2 * RECOVERED_PER_TURN
 
@@ -194,6 +200,10 @@ def test_consumers_of_one_stream_come_back_so_many_in_a_turn(
             )
         )
 
+        assert opened[-1] == COUNT or not account.sublist.match(b"s.a").plain, (
+            "who is not there misses it"
+        )
+
     assert (built[-1], opened[-1]) == (COUNT, COUNT)
     most = RECOVERED_PER_TURN // (1 + (per_step == 1))
     assert max(after - before for before, after in itertools.pairwise(built)) <= most + 1
@@ -217,3 +227,33 @@ def test_a_stream_that_is_read_again_while_it_is_built_comes_back_once_and_whole
     next_subject = b"$JS.API.CONSUMER.MSG.NEXT.S.C1"
     heard_by = [sub.subject for sub in account.sublist.match(next_subject).plain]
     assert heard_by.count(next_subject) == 1
+
+
+def test_a_stream_is_not_used_before_its_window_is_read_whatever_is_asked(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream()
+    for number in range(2000):
+        world.publish("s.a", b"x", headers={"Nats-Msg-Id": f"id{number}"})
+    world.settle()
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    world.request("$JS.API.STREAM.DELETE.S")
+    for _ in range(50):
+        if "S" in world.js.streams:
+            world.clock.turn()
+    world.disk_world.turns.run()
+    world.disk.heal()
+    for _ in range(1000):
+        if "S" in world.js.streams:
+            break
+        world.clock.advance(NS_PER_S // 100)
+        world.disk_world.turns.run()
+    assert not world.account.sublist.match(b"s.a").plain, "its window is still read"
+
+    world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "description": "two"})
+    assert world.request("s.a", b"again", headers={"Nats-Msg-Id": "id1990"}) == []
+    world.settle()
+    world.clock.advance(3 * NS_PER_S)
+    world.settle()
+
+    assert world.put("s.a", b"again", headers={"Nats-Msg-Id": "id1990"})["duplicate"]
+    assert world.state()["messages"] == 2000
