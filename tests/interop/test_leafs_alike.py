@@ -37,7 +37,11 @@ class Leaf:
         self._lines = self._socket.makefile("rb")
         said = {"name": name, "server_id": f"N{name}", "version": "2.15.1", "headers": True}
         said |= {"protocol": 1, "jetstream": False, "compression": "not supported"} | claim
-        self._socket.sendall(b"CONNECT %s\r\nPING\r\n" % json.dumps(said).encode())
+        try:
+            self._socket.sendall(b"CONNECT %s\r\nPING\r\n" % json.dumps(said).encode())
+        except OSError:
+            self.close()
+            raise
 
     def __enter__(self) -> Leaf:
         return self
