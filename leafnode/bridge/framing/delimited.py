@@ -114,21 +114,22 @@ def cobs_splitter(options: FramingOptions) -> DelimiterSplitter:
 
 
 def slip_splitter(options: FramingOptions) -> DelimiterSplitter:
-    return DelimiterSplitter(
-        _SLIP_END,
-        max_frame_bytes=options.max_frame_bytes,
-        keep_first=options.keep_first,
-        decode=slip_decoded,
-        max_encoded_bytes=2 * options.max_frame_bytes,
-    )
+    return _escaped_splitter(_SLIP_END, slip_decoded, options)
 
 
 def hdlc_splitter(options: FramingOptions) -> DelimiterSplitter:
+    return _escaped_splitter(_HDLC_FLAG, hdlc_decoded, options)
+
+
+def _escaped_splitter(
+    end: re.Pattern[bytes], decode: Decode, options: FramingOptions
+) -> DelimiterSplitter:
+    """Frames in which an escaped byte takes two."""
     return DelimiterSplitter(
-        _HDLC_FLAG,
+        end,
         max_frame_bytes=options.max_frame_bytes,
         keep_first=options.keep_first,
-        decode=hdlc_decoded,
+        decode=decode,
         max_encoded_bytes=2 * options.max_frame_bytes,
     )
 

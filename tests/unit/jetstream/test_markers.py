@@ -11,8 +11,8 @@ from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.errors import StoreBusy
 from leafnode.jetstream.markers import raised
-from leafnode.store.bounds import StoreBounds
 from leafnode.store.columns_reader import ColumnsReader
+from tests.contract.worlds import TINY
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -155,14 +155,6 @@ def test_the_raised_line_is_the_last_one() -> None:
 def test_a_segment_that_cannot_be_read_just_now_costs_no_marker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bounds = StoreBounds(
-        segment_rows_max=5,
-        segment_span_max=11,
-        segment_cache_bytes=200,
-        tail_cache_bytes=900,
-        wal_pregrow_bytes=0,
-        reserve_bytes=0,
-    )
     load, readable = ColumnsReader.load, [True]
 
     def fails(self: ColumnsReader, stream_id: int, segment: Any) -> Any:
@@ -171,7 +163,7 @@ def test_a_segment_that_cannot_be_read_just_now_costs_no_marker(
         return load(self, stream_id, segment)
 
     monkeypatch.setattr(ColumnsReader, "load", fails)
-    world = RealWorld(tmp_path, bounds)
+    world = RealWorld(tmp_path, TINY)
     world.create_stream(
         max_age=60 * S, subject_delete_marker_ttl=50 * S, allow_msg_ttl=True, duplicate_window=S
     )
