@@ -189,6 +189,8 @@ class Patterns:
         """Yield those that any of the patterns stands for, each once, in no order."""
         literals = self._literals
         yield from (name for name in literals if name in names)
+        if not self._is_wild:
+            return
         prefix, matches = self._prefix, self._matches
         near = (name for name in names if name.startswith(prefix) and name not in literals)
         if self._all_below:

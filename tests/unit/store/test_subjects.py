@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leafnode import limits
 from leafnode.protocol.subject import matches
-from leafnode.store.subjects import Subject, Subjects
+from leafnode.store.subjects import Patterns, Subject, Subjects
 
 
 def subjects(*names: bytes) -> Subjects:
@@ -186,3 +186,16 @@ def test_patterns_stand_for_what_matching_one_after_the_other_says(
 
     wanted = {name for name in NAMES if any(matches(one, name) for one in patterns)}
     assert {made.by_sid[sid].name for sid in made.sids(patterns) or ()} == wanted
+
+
+class Unwalked(dict[bytes, object]):
+    """Names that may be asked for one by one, and not be gone through."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("a literal pattern is looked up")
+
+
+def test_of_literal_patterns_no_other_name_is_looked_at() -> None:
+    names = Unwalked({b"a": 1, b"b": 2})
+
+    assert list(Patterns([b"a", b"c"]).among(names)) == [b"a"]
