@@ -25,14 +25,20 @@ if TYPE_CHECKING:
 class Ages:
     """Removes what is too old from one stream."""
 
-    __slots__ = ("_expired_to", "_has_more", "_stream", "_timer", "_ttls")
+    __slots__ = ("_expired_to", "_has_more", "_is_open", "_stream", "_timer", "_ttls")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._timer: Timer | None = None
+        self._is_open = False  # before that, what never ages may not be known yet
         self._ttls = TtlQueue()
         self._expired_to = 0  # what is left before it never ages
         self._has_more = False  # to be removed now, on a later turn
+
+    def open(self) -> None:
+        """Begin: of all that is stored the time to live is known."""
+        self._is_open = True
+        self.look()
 
     def close(self) -> None:
         """Stop the timer."""
@@ -59,7 +65,7 @@ class Ages:
 
     def arm(self) -> None:
         """Start the timer when something can grow too old, unless it runs."""
-        if self._timer is not None or self._stream.closed:
+        if self._timer is not None or self._stream.closed or not self._is_open:
             return
         store = self._stream.store
         try:
@@ -189,6 +195,8 @@ class Ages:
     def look(self) -> None:
         """Remove what is too old now, and wait for what will be."""
         self.close()
+        if not self._is_open:
+            return
         try:
             self.expire()
         except StoreError as error:  # the next turn tries again

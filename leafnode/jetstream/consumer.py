@@ -91,6 +91,8 @@ class Consumer:
 
     def open(self) -> None:
         """Subscribe for requests and acknowledgements, and start the timers."""
+        if self._next_sub is not None:  # it came to be while its stream was being opened
+            return
         account = self.context.account
         stream, name = self.stream.name.encode(), self.name.encode()
         self._next_sub = account.subscribe(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -16,6 +17,7 @@ from leafnode.jetstream.api_types import ConsumerConfig
 from leafnode.jetstream.consumer import Consumer
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.start import start_of
+from leafnode.limits import PENDING_PER_STEP
 from leafnode.nuid import nuid
 
 if TYPE_CHECKING:
@@ -184,11 +186,14 @@ class Consumers:
             if name not in stream.consumers:
                 return name
 
-    def revive(self, stream: Stream) -> Iterator[Consumer]:
-        """Build the consumers that the store has and the stream has not; they are not open."""
-        for kept in stream.root.consumers(self._context.account.name, stream.name):
+    def revive(self, stream: Stream, name: str = "") -> Iterator[Consumer]:
+        """Build the consumers that the store has and the stream has not; they are not open. The
+        same one is yielded in as many steps as it costs. `name`: what the store calls the stream.
+        """
+        for kept in stream.root.consumers(self._context.account.name, name or stream.name):
             if not kept.name.startswith(".") and kept.name not in stream.consumers:
-                yield self._revived(stream, kept)
+                consumer = self._revived(stream, kept)
+                yield from repeat(consumer, 1 + len(consumer.pending) // PENDING_PER_STEP)
 
     def _revived(self, stream: Stream, kept: ConsumerRecord) -> Consumer:
         """Return one where it was left."""

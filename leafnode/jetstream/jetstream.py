@@ -30,7 +30,7 @@ from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.promises import Promises
 from leafnode.jetstream.quota import Quota
-from leafnode.jetstream.recovery import Recovery, open_stream
+from leafnode.jetstream.recovery import Recovery
 from leafnode.jetstream.shared import Shared
 from leafnode.jetstream.stream import Stream
 from leafnode.jetstream.taken import TakenSubjects
@@ -310,13 +310,19 @@ class AccountJetStream:
             stream.undo_update(config)
             self._promises.note(stream.name, config)
 
-    def agree(self, stream: Stream, record: StreamRecord) -> None:
-        """Let a stream be what its store says, though the commit of that was called a failure."""
+    def agreed(self, stream: Stream, record: StreamRecord) -> Iterator[None]:
+        """Let a stream be what its store says, though the commit of that was called a failure. In
+        steps.
+        """
         config = config_in(record)
         if config != stream.config and stream.store.damage() is None:
             self.configure(stream, config)
         for consumer in self.consumers.revive(stream):
-            consumer.open()
+            if not consumer.closed:
+                consumer.open()
+            yield
+            if stream.closed:
+                return
         stream.committed()
 
     def delete_stream(self, name: str) -> None:
@@ -399,11 +405,11 @@ class AccountJetStream:
         """What bounds all streams with this storage."""
         return self._quotas[storage]
 
-    def open_restored(self, stream: Stream) -> None:
-        """Let a stream that has its name now, on disk, be used, with its consumers."""
-        for _ in self.consumers.revive(stream):
-            pass
-        open_stream(stream)
+    def open_restored(self, stream: Stream, then: Callable[[], None]) -> None:
+        """Let a stream that has its name now, on disk, be used, with its consumers; then call
+        `then`, unless JetStream ends.
+        """
+        self._recovery.open_restored(stream, then)
 
     def drop_unfinished(self, root: Store, name: str) -> None:
         """Delete what a restore has stored so far."""

@@ -141,7 +141,7 @@ class DedupeRebuild:
             if stream.config.allow_msg_counter:
                 stream.counters.note(msg)
             if stream.markers.wanted and msg.header_size:
-                stream.markers.note(msg.seq, dict(header.parse(msg.header)))
+                stream.markers.note(msg.seq, dict(reversed(header.parse(msg.header))))
             if ttl_ns:
                 stream.ages.add_ttl(msg.seq, msg.ts_ns, ttl_ns)
         stream.last_msg_id = stream.kept_msg_id = msg_id

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from functools import partial
-from itertools import repeat
 from typing import TYPE_CHECKING
 
 from leafnode.jetstream.recover import DedupeRebuild
-from leafnode.limits import PENDING_PER_STEP, RECOVERED_PER_TURN
+from leafnode.limits import RECOVERED_PER_TURN
 from leafnode.slices import in_slices
 from leafnode.store.api import is_unfinished
 
@@ -84,8 +83,8 @@ class Recovery:
         js = self._jetstream
         this = self._building[record.name] = object()
         stream = js.stream_in(record)
-        for consumer in js.consumers.revive(stream):
-            yield from repeat(None, 1 + len(consumer.pending) // PENDING_PER_STEP)
+        for _ in js.consumers.revive(stream):
+            yield
             if self._building.get(record.name) is not this:
                 return None
         del self._building[record.name]
@@ -118,7 +117,7 @@ class Recovery:
                         then = partial(self._go_through, _opened(stream))
                         DedupeRebuild(stream, then).start()
                 elif stream.store is record.store and stream.config is config:
-                    js.agree(stream, record)
+                    yield from js.agreed(stream, record)
             yield
 
     @contextmanager
@@ -131,6 +130,15 @@ class Recovery:
             log.exception("Stream is not served: account=%s stream=%s", record.account, record.name)
             if record.name not in js.streams and js.is_stored(record):
                 js.set_aside(record, error)
+
+    def open_restored(self, stream: Stream, then: Callable[[], None]) -> None:
+        """Let a stream be used that is known with its consumers, then call `then`."""
+
+        def steps() -> Iterator[None]:
+            yield from _opened(stream)
+            then()
+
+        self._go_through(steps())
 
     def _go_through(self, steps: Iterator[None]) -> None:
         in_slices(self._jetstream.context.clock.call_later, steps, RECOVERED_PER_TURN)
@@ -172,12 +180,6 @@ class Recovery:
                 yield
 
 
-def open_stream(stream: Stream) -> None:
-    """Let a stream be used, with its consumers."""
-    for _ in _opened(stream):
-        pass
-
-
 def _opened(stream: Stream) -> Iterator[None]:
     """Let a stream be used, in steps."""
     yield from _served(stream)
@@ -189,6 +191,7 @@ def _served(stream: Stream) -> Iterator[None]:
     """Let a stream be used but for its origins, a consumer in each step."""
     if stream.closed:  # deleted again, or shut down, while its window was read
         return
+    stream.clear_out()  # before somebody gets what had gone already
     for consumer in tuple(stream.consumers.values()):
         if not consumer.closed:
             consumer.open()

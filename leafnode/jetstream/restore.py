@@ -27,10 +27,13 @@ from leafnode.jetstream.recover import DedupeRebuild
 from leafnode.jetstream.shared import too_much
 from leafnode.jetstream.ttl import parse_ttl
 from leafnode.protocol import header
+from leafnode.slices import in_slices
 from leafnode.store.api import StoredMsg, unfinished_name
 from leafnode.store.sizes import message_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.clock import Timer
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.jetstream.archive import Record
@@ -323,8 +326,20 @@ class Restore:
             return
         assert self._store is not None, "a whole archive has a beginning"
         stream = self._js.new_stream(self._config, self._created_ns, self._store)
-        named = partial(self._name, stream)
-        DedupeRebuild(stream, named, was_removed_from=False).start()
+        built = partial(self._build, stream)
+        DedupeRebuild(stream, built, was_removed_from=False).start()
+
+    def _build(self, stream: Stream) -> None:
+        """Build its consumers, before anybody can make others, then name it."""
+
+        def steps() -> Iterator[None]:
+            for _ in self._js.consumers.revive(stream, self._unfinished):
+                yield
+                if self._ended:
+                    return
+            self._name(stream)
+
+        in_slices(self._context.clock.call_later, steps(), limits.RECOVERED_PER_TURN)
 
     def _name(self, stream: Stream) -> None:
         """Give the stream its name, unless it is another one's meanwhile."""
@@ -353,8 +368,15 @@ class Restore:
         if stream.closed:  # deleted again
             self._fail(js_error(10059), self._reply)
             return
+        self._js.open_restored(stream, partial(self._opened, stream))
+
+    def _opened(self, stream: Stream) -> None:
+        if self._ended:  # shut down
+            return
+        if stream.closed:  # deleted again
+            self._fail(js_error(10059), self._reply)
+            return
         begin = self._begin
-        self._js.open_restored(stream)
         if begin is not None and begin.config != wire.encode(wire.to_dict(self._config)):
             stream.update(stream.config)  # to limits that it did not have
         self._close()

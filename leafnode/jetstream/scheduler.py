@@ -43,6 +43,8 @@ class Scheduler:
         stream = self._stream
         if not stream.config.allow_msg_schedules or not stream.store.last_seq() or stream.closed:
             return
+        if not stream.is_served:
+            return
         self._generation += 1
         self._is_reading = True
         self._read_page(self._generation, 1)

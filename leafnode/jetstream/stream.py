@@ -73,7 +73,7 @@ class Stream:
         self.closed = False
         self._last_ts_ns = store.state().last_ts_ns
         self._subs: dict[bytes, Subscription] = {}
-        self._is_served = False
+        self.is_served = False
         self._ingest = Ingest(self)
         self._direct = DirectGet(self)
         self.counters = Counters(self)
@@ -104,18 +104,21 @@ class Stream:
 
     def open(self) -> None:
         """Serve, and read what its origins have."""
+        self.clear_out()
         self.serve()
         self.origins.open()
 
-    def serve(self) -> None:
-        """Subscribe to the stream's subjects and begin to expire.
-
-        Limits are enforced first: what they removed shortly before a crash may be there again.
+    def clear_out(self) -> None:
+        """Hold to its limits, and begin to expire: what they removed shortly before a crash may be
+        there again. Times to live are known by now.
         """
-        self._is_served = True
-        self._subscribe()
         self.enforcement.resume()
-        self.ages.look()
+        self.ages.open()
+
+    def serve(self) -> None:
+        """Take messages from now on; `clear_out` came first."""
+        self.is_served = True
+        self._subscribe()
         self.scheduler.open()
         self.resume()
 
@@ -158,7 +161,8 @@ class Stream:
                 self.remove_done()
             else:
                 self.interest_changed()
-        self.origins.open()
+        if self.is_served:
+            self.origins.open()
 
     def updated(self) -> None:
         """An update is on disk."""
@@ -178,7 +182,7 @@ class Stream:
         self._subscribe()
 
     def _subscribe(self) -> None:
-        if not self._is_served:
+        if not self.is_served:
             return  # its duplicate window is still read: an id that it holds would be taken twice
         account = self.context.account
         wanted = {subject.encode() for subject in self.config.subjects}
@@ -234,7 +238,8 @@ class Stream:
         if self.closed or isinstance(self.root.failed(), StoreFailed):  # it will be read again
             return
         self.enforcement.resume()
-        self.origins.open()
+        if self.is_served:
+            self.origins.open()
         self.resume()
 
     def roll_up(self, subject: bytes, seq: int, *, everything: bool) -> None:

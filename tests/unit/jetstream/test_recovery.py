@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.clock import NS_PER_S
-from leafnode.jetstream import recovery
+from leafnode.jetstream import consumers
+from leafnode.jetstream.consumer import Consumer
+from leafnode.jetstream.context import TrustedTime
 from leafnode.jetstream.keeper import Keeper
 from leafnode.limits import RECOVERED_PER_TURN
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Outbox
 from tests.sim.clock import FakeClock
+from tests.sim.committer import SMALL
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -173,7 +177,7 @@ def many_consumers() -> World:
 def test_consumers_of_one_stream_come_back_so_many_in_a_turn(
     monkeypatch: pytest.MonkeyPatch, per_step: int
 ) -> None:
-    monkeypatch.setattr(recovery, "PENDING_PER_STEP", per_step)
+    monkeypatch.setattr(consumers, "PENDING_PER_STEP", per_step)
     world = many_consumers()
     account = Account("$G", Outbox(lambda: None))
     js = world.enable(account)
@@ -229,11 +233,8 @@ def test_a_stream_that_is_read_again_while_it_is_built_comes_back_once_and_whole
     assert heard_by.count(next_subject) == 1
 
 
-def test_a_stream_is_not_used_before_its_window_is_read_whatever_is_asked(tmp_path: Path) -> None:
-    world = RealWorld(tmp_path)
-    world.create_stream()
-    for number in range(2000):
-        world.publish("s.a", b"x", headers={"Nats-Msg-Id": f"id{number}"})
+def comes_back(world: RealWorld) -> None:
+    """Let the deletion of a stream fail, and go on to where it is known again and not read yet."""
     world.settle()
     world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
     world.request("$JS.API.STREAM.DELETE.S")
@@ -247,6 +248,14 @@ def test_a_stream_is_not_used_before_its_window_is_read_whatever_is_asked(tmp_pa
             break
         world.clock.advance(NS_PER_S // 100)
         world.disk_world.turns.run()
+
+
+def test_a_stream_is_not_used_before_its_window_is_read_whatever_is_asked(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream()
+    for number in range(2000):
+        world.publish("s.a", b"x", headers={"Nats-Msg-Id": f"id{number}"})
+    comes_back(world)
     assert not world.account.sublist.match(b"s.a").plain, "its window is still read"
 
     world.api("STREAM.UPDATE.S", {"name": "S", "subjects": ["s.>"], "description": "two"})
@@ -257,3 +266,103 @@ def test_a_stream_is_not_used_before_its_window_is_read_whatever_is_asked(tmp_pa
 
     assert world.put("s.a", b"again", headers={"Nats-Msg-Id": "id1990"})["duplicate"]
     assert world.state()["messages"] == 2000
+
+
+def test_nothing_ages_before_it_is_known_what_never_does(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream(allow_msg_ttl=True, duplicate_window=NS_PER_S)
+    never = {"Nats-TTL": "never"}
+    for _ in range(2000):
+        world.publish("s.a", b"x", headers=never)
+    world.clock.advance(5 * NS_PER_S)
+    comes_back(world)
+
+    config = {"name": "S", "subjects": ["s.>"], "allow_msg_ttl": True}
+    aged = {"max_age": 2 * NS_PER_S, "duplicate_window": NS_PER_S}
+    world.api("STREAM.UPDATE.S", {**config, **aged})
+    world.clock.advance(3 * NS_PER_S)
+    world.settle()
+
+    assert world.state()["messages"] == 2000
+
+
+def test_a_commit_that_fails_while_a_start_reads_lets_nothing_age(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path, replace(SMALL, tail_cache_bytes=0))
+    world.create_stream(allow_msg_ttl=True, duplicate_window=NS_PER_S, max_age=2 * NS_PER_S)
+    world.put("s.a", b"x", headers={"Nats-TTL": "never"})
+    world.clock.advance(5 * NS_PER_S)
+    world.settle()
+    account = Account("$G", Outbox(lambda: None))
+    js = world.enable(account)
+    js.recover(lambda: None)
+    world.clock.turn()
+    stream = js.streams["S"]
+    assert not account.sublist.match(b"s.a").plain, "it is still read"
+
+    stream.rolled_back()  # as the store says it
+    world.clock.advance(NS_PER_S)
+    world.settle()
+
+    assert stream.store.state().msgs == 1
+
+
+def test_who_listens_gets_nothing_that_had_gone_before_the_start() -> None:
+    world = World()
+    world.create_stream(max_age=60 * NS_PER_S)
+    world.create_consumer(deliver_subject="d")
+    world.publish("s.a", b"old")
+    world.clock.advance(50 * NS_PER_S)
+    world.publish("s.a", b"new")
+    steps = Steps()
+    steps.advance(world.clock.wall_ns() + 20 * NS_PER_S - steps.wall_ns())
+    world.clock = steps
+    world.time = TrustedTime(steps)
+    world.account = Account("$G", Outbox(lambda: None))
+    heard = world.listen("d")
+    js = world.enable(world.account)
+
+    js.recover(lambda: None)
+    while steps.step():
+        pass
+
+    assert [msg.payload for msg in heard] == [b"new"]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list that the name of each consumer will be put into that opens."""
+    opened: list[str] = []
+    really = Consumer.open
+
+    def opens(consumer: Consumer) -> None:
+        opened.append(consumer.name)
+        really(consumer)
+
+    monkeypatch.setattr(Consumer, "open", opens)
+    return opened
+
+
+def test_consumers_that_are_on_disk_though_their_commit_failed_come_in_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream()
+    world.disk.lies = True
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    for number in range(COUNT):
+        body = {"stream_name": "S", "config": {"durable_name": f"C{number}"}}
+        name = f"$JS.API.CONSUMER.CREATE.S.C{number}"
+        world.request(name, json.dumps(body).encode())
+    world.disk_world.settle()
+    world.clock.turn()
+    assert not world.js.streams["S"].consumers
+    opened = counted(monkeypatch)
+    world.disk.heal()
+    world.clock.advance(NS_PER_S)
+    sizes = [len(opened)]
+    for _ in range(10):
+        world.disk_world.settle()
+        world.clock.turn()
+        sizes.append(len(opened))
+
+    assert (sizes[-1], len(world.js.streams["S"].consumers)) == (COUNT, COUNT)
+    assert max(after - before for before, after in itertools.pairwise(sizes)) <= RECOVERED_PER_TURN

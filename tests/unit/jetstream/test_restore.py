@@ -254,6 +254,7 @@ def test_a_consumer_that_is_made_while_the_name_is_not_on_disk_is_one() -> None:
     assert "error" not in json.loads(made[0].payload)
     assert json.loads(last[0].payload)["state"]["consumer_count"] == 2
     assert world.js.streams["S"].consumers["NEW"] is before
+    assert len(world.account.sublist.match(b"$JS.API.CONSUMER.MSG.NEXT.S.NEW").plain) == 2
 
 
 def test_the_client_waits_while_too_much_is_not_on_disk() -> None:
