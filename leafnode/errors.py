@@ -5,7 +5,7 @@ LeafnodeError
 │   ├── UnreadableError    the file itself cannot be read
 ├── ReloadError            an option that cannot change without a restart; in nats-server's words
 ├── ListenError            an address that cannot be listened on
-├── TlsError               certificates, keys or ciphers that a listener cannot use
+├── TlsError               certificates, keys or ciphers that cannot be used
 ├── AuthError              credentials that cannot be read or do not hold
 ├── WalkError              patterns that cross in too many ways to be compared
 ├── TransformError         a subject transform that makes no sense; in nats-server's words
@@ -101,7 +101,7 @@ class ListenError(LeafnodeError):
 
 
 class TlsError(LeafnodeError):
-    """Certificates, keys or ciphers that a listener cannot use. `file` may be empty."""
+    """Certificates, keys or ciphers that cannot be used. `file` may be empty."""
 
     def __init__(self, file: str, reason: str) -> None:
         super().__init__(file, reason)

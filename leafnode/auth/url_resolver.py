@@ -8,16 +8,17 @@ Truth: nats-server 2.15.1 server/accounts.go URLAccResolver.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING
 
 from leafnode.auth.http_get import Place, get
 from leafnode.clock import NS_PER_S
-from leafnode.config.tls import openssl_suites
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, TlsError
 from leafnode.limits import ACCOUNT_FETCH_TIMEOUT_NS
+from leafnode.tls.dialer import dialer_context
 
 if TYPE_CHECKING:
+    import ssl
+
     from leafnode.config.options import OperatorOptions
 
 
@@ -76,25 +77,7 @@ def _reason(err: Exception) -> str:
 
 def tls_context(options: OperatorOptions) -> ssl.SSLContext:
     """Return how to check the resolver, and our certificate if there is one. Raises AuthError."""
-    tls = options.resolver_tls
-    if tls is None:
-        return _with_floor(ssl.create_default_context())
-    files = tls.ca_file
     try:
-        context = _with_floor(ssl.create_default_context(cafile=tls.ca_file or None))
-        files = f"{tls.cert_file}, {tls.key_file}"
-        if tls.min_version == "1.3":
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if suites := openssl_suites(tls.cipher_suites):
-            context.set_ciphers(suites)
-        if tls.cert_file:
-            context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")
-    except OSError as err:
-        problem = err.strerror or type(err).__name__
-        raise AuthError(f"resolver_tls: {files}: {problem}") from err
-    return context
-
-
-def _with_floor(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+        return dialer_context(options.resolver_tls)
+    except TlsError as err:
+        raise AuthError(f"resolver_tls: {err}") from err

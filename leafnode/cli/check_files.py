@@ -56,14 +56,15 @@ def _check_operator(options: Options) -> None:
 
 def _check_remotes(options: Options) -> None:
     for remote in options.leafnodes.remotes if options.leafnodes is not None else ():
-        from leafnode.leaf.login import read_signer, read_tls_context
+        from leafnode.leaf.login import read_signer
+        from leafnode.tls.dialer import dialer_context
 
         try:
             if remote.nkey:
                 read_signer(remote.nkey)
             if remote.tls is not None:
-                read_tls_context(remote.tls)
-        except AuthError as err:
+                dialer_context(remote.tls)
+        except (AuthError, TlsError) as err:
             where = remote.tls.where if remote.tls is not None else options.config_file
             raise FileProblemError(_placed(where, str(err))) from err
 

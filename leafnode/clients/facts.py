@@ -226,7 +226,7 @@ def certificates(tls: TlsFacts) -> tuple[PeerCertificate, ...]:
 def _shown(der: bytes) -> PeerCertificate:
     """Only the first one was verified: the others are whatever the client sent behind it."""
     from leafnode.auth.certificate import go_name
-    from leafnode.net.x509 import attributes, key_digest
+    from leafnode.tls.x509 import attributes, key_digest
 
     subject = key = ""
     if len(der) <= CERTIFICATE_SHOWN_BYTES_MAX:

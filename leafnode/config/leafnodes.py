@@ -166,10 +166,7 @@ def _proxy_url(place: Place) -> tuple[str, int, str, str] | None:
 def dialer_tls(place: Place) -> TlsOptions:
     """Return the TLS of whoever dials: a remote, or the fetching of account JWTs."""
     given = _TLS.read(place)
-    if "cert_file" in given.values:
-        given.need("key_file", "key_file beside cert_file")
-    if "key_file" in given.values:
-        given.need("cert_file", "cert_file beside key_file")
+    tls.fold_pair(given, place)
     if given.values.get("insecure"):
         given.places["insecure"].warn(_INSECURE)
     return TlsOptions(**given.values, where=place.where)
@@ -183,8 +180,7 @@ def _first(place: Place) -> bool:
 _TLS: Final = Block(
     (
         Row(("ca_file",), "ca_file", convert.text_or("")),
-        Row(("cert_file",), "cert_file", convert.text),
-        Row(("key_file",), "key_file", convert.text),
+        *tls.PAIR_ROWS,
         Row(("handshake_first", "first", "immediate"), "handshake_first", _first),
         Row(("timeout",), "timeout_ns", convert.seconds(limits.LEAF_CONNECT_INFO_TIMEOUT_NS)),
         Row(("min_version",), "min_version", tls.min_version),

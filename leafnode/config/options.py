@@ -14,7 +14,12 @@ from leafnode.protocol.leaf_compression import FAR_COMPRESSION, Compression
 
 if TYPE_CHECKING:
     from leafnode.config.account_options import AccountOptions, Mapping
-    from leafnode.config.listener_options import LeafListener, ListenerTls, Websocket
+    from leafnode.config.listener_options import (
+        CertificatePair,
+        LeafListener,
+        ListenerTls,
+        Websocket,
+    )
     from leafnode.config.serial_options import SerialOptions
 
 GLOBAL_ACCOUNT: Final = "$G"
@@ -195,11 +200,14 @@ class StoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class TlsOptions:
-    """Client side of TLS for a remote. `ca_file` empty: the system's roots."""
+    """TLS of whoever dials. `ca_file` empty: the system's roots.
+
+    `pairs`: shown is the first that comes from an authority which the other side names, else the
+    first. Empty: nothing is shown.
+    """
 
     ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
+    pairs: tuple[CertificatePair, ...] = ()
     handshake_first: bool = False
     timeout_ns: int = limits.LEAF_CONNECT_INFO_TIMEOUT_NS
     min_version: str = "1.2"

@@ -13,7 +13,6 @@ def _each(reason: str, keys: str) -> dict[str, str]:
     return dict.fromkeys(keys.split(), reason)
 
 
-_NOT_YET: Final = "not supported yet"
 _NO_CLUSTER: Final = "leafnode builds no cluster: point leafnodes.remotes at one"
 
 _CERT_STORE: Final = "cert_store cert_match cert_match_by cert_match_skip_invalid ca_certs_match"
@@ -33,14 +32,7 @@ REMOTE: Final[dict[str, str]] = _each(
     "user username password pass token",
 )
 
-# On a listener; those of a remote follow.
-LISTENER_TLS: Final[dict[str, str]] = _each(
+TLS: Final[dict[str, str]] = _each(
     "not supported: a certificate store is Windows'",
     _CERT_STORE,
 ) | _each("not supported in this context", "verify_cert_and_check_known_urls")
-
-TLS: Final[dict[str, str]] = (
-    _each("not supported: a certificate store is Windows'", _CERT_STORE)
-    | _each("not supported in this context", "verify_cert_and_check_known_urls")
-    | _each(_NOT_YET, "certs certificates")
-)

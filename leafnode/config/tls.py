@@ -1,4 +1,4 @@
-"""The `tls` block of a listener: its keys, and what must hold among them.
+"""The `tls` block of a listener, and what it shares with that of whoever dials.
 
 Knows names and formats; opens no file. Truth: nats-server 2.15.1 server/opts.go parseTLS,
 GenTLSConfig; docs/configuration.md.
@@ -87,12 +87,7 @@ def listener_tls(place: Place) -> ListenerTls:
     """Return the options of a block. Raises ConfigError."""
     given = _LISTENER.read(place)
     values = given.values
-    for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
-        if name in values and other not in values:
-            raise place.error(f"missing '{other}' in TLS configuration")
-    given.exclude("pairs", "cert_file", "cannot combine 'cert_file' option with 'certs' option")
-    if "cert_file" in values:
-        values["pairs"] = (CertificatePair(values.pop("cert_file"), values.pop("key_file")),)
+    fold_pair(given, place)
     if not values.get("pairs"):
         raise place.error("expected cert_file and key_file: a server shows a certificate")
     _check_suites(given)
@@ -101,6 +96,17 @@ def listener_tls(place: Place) -> ListenerTls:
     if values.get("verify_and_map"):
         values["verify"] = True
     return ListenerTls(**values, where=place.where)
+
+
+def fold_pair(given: Given, place: Place) -> None:
+    """Make `pairs` of `cert_file` and `key_file`, which stand for one. Raises ConfigError."""
+    values = given.values
+    for name, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if name in values and other not in values:
+            raise place.error(f"missing '{other}' in TLS configuration")
+    given.exclude("pairs", "cert_file", "cannot combine 'cert_file' option with 'certs' option")
+    if "cert_file" in values:
+        values["pairs"] = (CertificatePair(values.pop("cert_file"), values.pop("key_file")),)
 
 
 def _check_suites(given: Given) -> None:
@@ -185,11 +191,14 @@ def _pairs(place: Place) -> tuple[CertificatePair, ...]:
 _PAIR: Final = Block(
     (Row(("cert_file",), "cert_file", convert.text), Row(("key_file",), "key_file", convert.text))
 )
+PAIR_ROWS: Final = (
+    Row(("cert_file",), "cert_file", convert.text),
+    Row(("key_file",), "key_file", convert.text),
+    Row(("certs", "certificates"), "pairs", _pairs),
+)
 _LISTENER: Final = Block(
     (
-        Row(("cert_file",), "cert_file", convert.text),
-        Row(("key_file",), "key_file", convert.text),
-        Row(("certs", "certificates"), "pairs", _pairs),
+        *PAIR_ROWS,
         Row(("ca_file",), "ca_file", convert.text_or("")),
         Row(("verify",), "verify", convert.boolean),
         Row(("verify_and_map",), "verify_and_map", convert.boolean),
@@ -206,6 +215,6 @@ _LISTENER: Final = Block(
             convert.number(0, _RATE_MAX, "a count of handshakes in a second"),
         ),
     ),
-    refused.LISTENER_TLS,
+    refused.TLS,
     taken.LISTENER_TLS,
 )

@@ -17,10 +17,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
-from leafnode.errors import AuthError
+from leafnode.errors import AuthError, TlsError
 from leafnode.leaf.alert import in_words
 from leafnode.leaf.handler import HubLink
-from leafnode.leaf.login import Login, read_login, read_tls_context
+from leafnode.leaf.login import Login, read_login
 from leafnode.leaf.urls import HubUrl, UrlPool
 from leafnode.limits import (
     LEAF_LOG_INTERVAL_NS,
@@ -32,6 +32,7 @@ from leafnode.limits import (
 from leafnode.net.dial import check_pinned
 from leafnode.net.transport import Target
 from leafnode.protocol.leaf_dialer import LeafSettings
+from leafnode.tls.dialer import dialer_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +181,8 @@ class Remote:
             link = await self._dial(url)
             self._failed_dials = 0
             await self._follow(link, url)
-        except (AuthError, OSError, UnicodeError) as err:  # UnicodeError: a host that is no name
+        except (AuthError, TlsError, OSError, UnicodeError) as err:
+            # UnicodeError: a host that is no name.
             self._note_error(_words(err))
             return self._failed_dial_delay_ns()
         finally:
@@ -285,7 +287,7 @@ class Remote:
             async with asyncio.timeout(self._tls_timeout_ns() / NS_PER_S):
                 await link.transport.start_tls(context, self._pool.server_hostname(url))
             check_pinned(link.transport, self.options.pinned_certs)
-        except (AuthError, OSError) as err:
+        except (TlsError, OSError) as err:
             link.drop(f"TLS: {_words(err)}")
         else:
             link.tls_started()
@@ -294,7 +296,7 @@ class Remote:
         return self.options.tls.timeout_ns if self.options.tls else LEAF_TLS_TIMEOUT_NS
 
     async def _tls_context(self) -> ssl.SSLContext:
-        return await asyncio.to_thread(read_tls_context, self.options.tls)
+        return await asyncio.to_thread(dialer_context, self.options.tls)
 
     # when to try again
 

@@ -11,9 +11,10 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from leafnode.config.tls import CURVES, TLS13_SUITES, openssl_suites
+from leafnode.config.tls import TLS13_SUITES, openssl_suites
 from leafnode.errors import TlsError
-from leafnode.net import x509
+from leafnode.tls import x509
+from leafnode.tls.curves import set_curves
 
 if TYPE_CHECKING:
     from leafnode.config.listener_options import CertificatePair, ListenerTls
@@ -137,16 +138,6 @@ def _context(options: ListenerTls, pair: CertificatePair) -> ssl.SSLContext:
         # certificates that it shows, where `cert_file` has one alone.
         _load_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), options.ca_file)
     return context
-
-
-def set_curves(context: ssl.SSLContext, preferences: tuple[str, ...]) -> None:
-    """Let a context agree to these curves, by Go's names. Raises ValueError, ssl.SSLError."""
-    curves = [CURVES[name] for name in preferences]
-    set_groups = getattr(context, "set_groups", None)  # Python 3.15
-    if curves and set_groups is not None:
-        set_groups(":".join(curves))
-    elif len(curves) == 1:
-        context.set_ecdh_curve(curves[0])
 
 
 def _load_pair(context: ssl.SSLContext, pair: CertificatePair) -> None:

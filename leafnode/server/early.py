@@ -104,7 +104,7 @@ MODULES: Final[tuple[tuple[Callable[[Options], bool], tuple[str, ...]], ...]] = 
     (_is_operated, ("leafnode.auth.shown", "_strptime", "zoneinfo")),
     (
         _accepts_tls,
-        ("leafnode.net.tls", "leafnode.net.x509", "leafnode.auth.certificate", "_strptime"),
+        ("leafnode.net.tls", "leafnode.tls.x509", "leafnode.auth.certificate", "_strptime"),
     ),
     (_dials, ("leafnode.net.tls", "concurrent.futures.thread", "encodings.idna")),
     (_dials_websockets, ("leafnode.net.websocket_dial",)),

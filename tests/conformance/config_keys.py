@@ -457,8 +457,15 @@ BLOCKS: Final[dict[str, tuple[str, tuple[Key, ...]]]] = {
             Key("pinned_certs", f'["{DIGEST}"]'),
             Key("handshake_first first immediate", "true"),
             Key("ocsp_peer", "false", TAKEN),
-            Key("certs certificates", "[ { " + _FILE + " } ]", REFUSED),
+            Key("certs certificates", "[ { " + _FILE + " } ]"),
             Key("min_version", '"1.3"'),
+        ),
+    ),
+    "leafnodes.remotes.tls.certs": (
+        'leafnodes { remotes: [ { url: "tls://localhost:7422", tls { certs: [ { %s } ] } } ] }',
+        (
+            Key("cert_file", '"@dir@/cert.pem"', beside='key_file: "@dir@/key.pem"'),
+            Key("key_file", '"@dir@/key.pem"', beside='cert_file: "@dir@/cert.pem"'),
         ),
     ),
     "tls": (

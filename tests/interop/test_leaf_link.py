@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from leafnode.config.listener_options import CertificatePair
 from leafnode.config.options import LeafRemote, TlsOptions
 from leafnode.leaf.remote import Remote, RemoteState
 from tests.hub.jwt import Operator, user_key
@@ -523,7 +524,7 @@ async def test_a_client_certificate_is_shown_to_a_hub_that_verifies(tmp_path: Pa
     with running_hub(
         tmp_path, "server_name: hub", leafnodes=f"tls {{ {files}, verify: true }}"
     ) as hub:
-        ours = TlsOptions(ca_file=cert, cert_file=cert, key_file=key)
+        ours = TlsOptions(ca_file=cert, pairs=(CertificatePair(cert, key),))
         async with running_edge(plain(hub, tls=ours)) as edge:
             await edge.linked()
         async with running_edge(plain(hub, tls=TlsOptions(ca_file=cert))) as edge:

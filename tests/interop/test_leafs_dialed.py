@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.net.x509 import first_certificate, key_digest
+from leafnode.tls.x509 import first_certificate, key_digest
 from tests.hub.process import free_ports, nats_server_path
 from tests.interop.barrier import settled
 from tests.interop.edge import until

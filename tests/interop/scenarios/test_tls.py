@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.x509 import DNSName
 
 from tests.hub.process import free_ports, nats_server_path
 from tests.interop.barrier import settled
 from tests.interop.nodes import OURS, PATIENCE_S, REAL, client_of, dials, linked, running, wants
-from tests.sim.certificates import tls_pair
+from tests.sim.certificates import LOCALHOST, Authority, tls_pair
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nats.aio.client import Client
 
     from tests.interop.nodes import Node
@@ -73,6 +73,41 @@ async def test_a_link_is_encrypted(hub: str, edge: str, way: str, tmp_path: Path
         async with client_of(above) as up, client_of(below) as down:
             await carries_much(down, up, below)
             await carries_much(up, down, above)
+
+
+def several_certificates(directory: Path, trusted: list[str]) -> tuple[str, str]:
+    """Return the `leafnodes` of a hub that trusts these, and what a remote shows."""
+    hub = Authority(directory, "hub-ca")
+    cert_file, key_file = hub.issue("hub", *LOCALHOST)
+    pairs, roots = [], []
+    for name in ("old", "new"):
+        authority = Authority(directory, f"{name}-ca")
+        cert, key = authority.issue(name, DNSName(name))
+        pairs.append(f'{{ cert_file: "{cert}", key_file: "{key}" }}')
+        if name in trusted:
+            roots.append(Path(authority.ca_file).read_text())
+    (directory / "roots.pem").write_text("".join(roots))
+    own = f'cert_file: "{cert_file}", key_file: "{key_file}", ca_file: "{directory}/roots.pem"'
+    users = "{user: old, password: p, account: OLD}, {user: new, password: p, account: NEW}"
+    port = f"tls {{ {own}, verify_and_map: true }}\nauthorization {{ users [ {users} ] }}"
+    return port, f'tls {{ ca_file: "{hub.ca_file}", certs: [ {", ".join(pairs)} ] }}'
+
+
+@pytest.mark.parametrize("edge", [OURS, REAL])
+@pytest.mark.parametrize(
+    ("trusted", "shown"), [(["old"], "OLD"), (["new"], "NEW"), (["new", "old"], "OLD")]
+)
+async def test_of_several_certificates_one_is_shown_that_the_hub_trusts(
+    edge: str, trusted: list[str], shown: str, tmp_path: Path
+) -> None:
+    port, remote = several_certificates(tmp_path, trusted)
+    accounts = "accounts { OLD {}, NEW {} }"
+    with (
+        running(REAL, tmp_path, "hub", accounts, leafnodes=port) as above,
+        running(edge, tmp_path, "edge", leafnodes=dials(above, more=remote, userinfo="any:p@")),
+    ):
+        await linked(above)
+        assert above.get("leafz")["leafs"][0]["account"] == shown
 
 
 async def test_a_leaf_comes_by_https_and_packs_what_it_sends(tmp_path: Path) -> None:

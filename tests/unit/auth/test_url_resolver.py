@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.auth.url_resolver import UrlResolver
+from leafnode.config.listener_options import CertificatePair
 from leafnode.config.options import OperatorOptions, ResolverOptions, TlsOptions
 from leafnode.errors import AuthError
 from leafnode.limits import JWT_CHARS_MAX
@@ -178,7 +179,10 @@ def test_a_url_that_cannot_be_asked_for_is_an_auth_error(url: str) -> None:
 
 def test_tls_files_that_cannot_be_read_are_an_auth_error(tmp_path: Path) -> None:
     missing = str(tmp_path / "no.pem")
-    for tls in (TlsOptions(ca_file=missing), TlsOptions(cert_file=missing, key_file=missing)):
+    for tls in (
+        TlsOptions(ca_file=missing),
+        TlsOptions(pairs=(CertificatePair(missing, missing),)),
+    ):
         with pytest.raises(AuthError, match=r"resolver_tls: .*No such file"):
             UrlResolver("https://h/", OperatorOptions(resolver_tls=tls))
 

@@ -6,7 +6,12 @@ import nkeys
 import pytest
 
 from leafnode.config.bind import bind
-from leafnode.config.listener_options import LeafAuthorization, LeafListener, LeafUser
+from leafnode.config.listener_options import (
+    CertificatePair,
+    LeafAuthorization,
+    LeafListener,
+    LeafUser,
+)
 from leafnode.config.options import (
     HostPort,
     HttpProxy,
@@ -164,7 +169,9 @@ def test_a_remote_has_all_its_keys() -> None:
     ) == LeafRemote(
         urls=("nats-leaf://a:7422", "tls://b:1"),
         credentials="x.creds",
-        tls=TlsOptions("ca", "c", "k", handshake_first=True, timeout_ns=5_000_000_000),
+        tls=TlsOptions(
+            "ca", (CertificatePair("c", "k"),), handshake_first=True, timeout_ns=5_000_000_000
+        ),
         deny_imports=("a",),
         deny_exports=("b", "c.>"),
         no_randomize=True,
@@ -174,6 +181,16 @@ def test_a_remote_has_all_its_keys() -> None:
         first_info_timeout_ns=3_000_000_000,
         compression=NO_COMPRESSION,
     )
+
+
+@pytest.mark.parametrize("key", ["certs", "certificates"])
+def test_a_remote_may_have_several_certificates(key: str) -> None:
+    text = f"{key}: [{{cert_file: a, key_file: b}}, {{cert_file: c, key_file: d}}]"
+
+    tls = remote(f"url: 'nats://a', tls {{ {text} }}").tls
+
+    assert tls is not None
+    assert tls.pairs == (CertificatePair("a", "b"), CertificatePair("c", "d"))
 
 
 @pytest.mark.parametrize("key", ["nkey", "seed"])
@@ -254,8 +271,17 @@ def test_leafnodes_has_its_aliases(key: str) -> None:
         ),
         ("remotes: [{url: 'ws://a', proxy: {password: 5}}]", "password: expected a string: put"),
         ("remotes: [{url: 'nats://a', tls: true}]", "remotes[0].tls: expected a block"),
-        ("remotes: [{url: 'nats://a', tls: {cert_file: a}}]", "expected key_file beside cert_file"),
-        ("remotes: [{url: 'nats://a', tls: {key_file: a}}]", "expected cert_file beside key_file"),
+        ("remotes: [{url: 'nats://a', tls: {cert_file: a}}]", "missing 'key_file' in TLS"),
+        ("remotes: [{url: 'nats://a', tls: {key_file: a}}]", "missing 'cert_file' in TLS"),
+        (
+            "remotes: [{url: 'nats://a', tls: {certs: [{cert_file: a}]}}]",
+            "tls.certs[0]: expected cert_file and key_file",
+        ),
+        (
+            "remotes: [{url: 'nats://a', tls: {cert_file: a, key_file: b, certs: "
+            "[{cert_file: a, key_file: b}]}}]",
+            "cannot combine 'cert_file' option with 'certs' option",
+        ),
         (
             "remotes: [{url: 'nats://a', tls: {pinned_certs: [a]}}]",
             "pinned_certs[0]: 'pinned_certs' key \"a\" does not look like hex-encoded sha256",

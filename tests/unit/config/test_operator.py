@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from leafnode.config.bind import bind
+from leafnode.config.listener_options import CertificatePair
 from leafnode.config.options import OperatorOptions, Options, ResolverOptions, TlsOptions
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
@@ -153,4 +154,6 @@ def test_a_resolver_alone_is_no_operator_mode() -> None:
 def test_the_tls_of_a_resolver_is_that_of_a_client() -> None:
     text = "resolver_tls: {ca_file: ca.pem, cert_file: c.pem, key_file: k.pem}"
 
-    assert operator(OPERATOR + text).resolver_tls == TlsOptions("ca.pem", "c.pem", "k.pem")
+    assert operator(OPERATOR + text).resolver_tls == TlsOptions(
+        "ca.pem", (CertificatePair("c.pem", "k.pem"),)
+    )

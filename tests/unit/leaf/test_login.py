@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.auth.base64url import raw_url
 from leafnode.auth.nkey import verify
-from leafnode.config.options import LeafRemote, TlsOptions
+from leafnode.config.options import LeafRemote
 from leafnode.errors import AuthError
-from leafnode.leaf.login import read_login, read_tls_context
+from leafnode.leaf.login import read_login
 from leafnode.leaf.urls import parse_url
 from leafnode.protocol.leaf_op import LeafCredentials
 from tests.hub.jwt import Operator, user_key
@@ -63,34 +62,3 @@ def test_a_creds_file_sends_its_jwt_and_a_signature_but_no_nkey(tmp_path: Path) 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AuthError, match=r"absent\.creds: No such file"):
         read_login(LeafRemote(URLS, credentials=str(tmp_path / "absent.creds")))
-
-
-def test_the_tls_floor_is_1_2_and_the_host_name_is_checked() -> None:
-    context = read_tls_context(None)
-
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.check_hostname
-    assert context.verify_mode is ssl.CERT_REQUIRED
-
-
-def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.pem"
-    bad.write_text("nothing")
-
-    with pytest.raises(AuthError, match=r"absent\.pem: No such file"):
-        read_tls_context(TlsOptions(ca_file=str(tmp_path / "absent.pem")))
-    with pytest.raises(AuthError, match=r"bad\.pem"):
-        read_tls_context(TlsOptions(ca_file=str(bad)))
-    with pytest.raises(AuthError, match=r"bad\.pem"):
-        read_tls_context(TlsOptions(cert_file=str(bad)))
-
-
-def test_a_hub_is_verified_unless_the_options_say_otherwise() -> None:
-    strict, lax = read_tls_context(TlsOptions()), read_tls_context(TlsOptions(insecure=True))
-
-    assert (strict.check_hostname, strict.verify_mode) == (True, ssl.CERT_REQUIRED)
-    assert (lax.check_hostname, lax.verify_mode) == (False, ssl.CERT_NONE)
-
-
-def test_curves_may_be_chosen() -> None:
-    assert read_tls_context(TlsOptions(curve_preferences=("CurveP256",))).check_hostname

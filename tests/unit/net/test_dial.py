@@ -15,7 +15,7 @@ from leafnode.config.options import HttpProxy
 from leafnode.net.dial import TcpDialer
 from leafnode.net.transport import Target
 from leafnode.net.turn import Turn
-from leafnode.net.x509 import first_certificate, key_digest
+from leafnode.tls.x509 import first_certificate, key_digest
 from tests.interop.http_proxy import running_proxy
 from tests.sim.certificates import tls_pair
 from tests.sim.sessions import RecordingSession

@@ -32,9 +32,12 @@ _ENCODINGS: Final = {
 }
 _SUBJECT_ALT_NAME_OID: Final = bytes((0x06, 3, 0x55, 0x1D, 0x11))
 _UTC_TIME: Final = 0x17  # of two digits of a year, up to 2049; after that GeneralizedTime
+_ISSUER: Final = 2
 _VALIDITY: Final = 3
 _BEFORE_SUBJECT: Final = 4  # serial number, signature algorithm, issuer, validity
 _LENGTH_BYTES_MAX: Final = 3
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END: Final = "-----END CERTIFICATE-----"
 
 
 def key_digest(der: bytes) -> str:
@@ -69,14 +72,29 @@ def not_after_s(der: bytes) -> int:
     return calendar.timegm(time.strptime(text, form))
 
 
+def issuer(der: bytes) -> bytes:
+    """Return the name of who signed it, in DER. Raises ValueError."""
+    return _fields(der)[_ISSUER]
+
+
 def first_certificate(pem: str) -> bytes:
     """Return the DER of the first certificate of a PEM file. Raises ValueError."""
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    start = pem.find(begin)
-    stop = pem.find(end, start)
-    if start < 0 or stop < 0:
+    return certificates(pem)[0]
+
+
+def certificates(pem: str) -> list[bytes]:
+    """Return the DER of all certificates of a PEM file, at least one. Raises ValueError."""
+    found = []
+    start = pem.find(_BEGIN)
+    while start >= 0:
+        stop = pem.find(_END, start)
+        if stop < 0:
+            break
+        found.append(ssl.PEM_cert_to_DER_cert(pem[start : stop + len(_END)]))
+        start = pem.find(_BEGIN, stop)
+    if not found:
         raise ValueError("there is no certificate in it")
-    return ssl.PEM_cert_to_DER_cert(pem[start : stop + len(end)])
+    return found
 
 
 def _parts(der: bytes) -> tuple[bytes, bytes, bytes]:

@@ -1,4 +1,4 @@
-"""leafnode.net.x509 against cryptography: the same digest, the same names."""
+"""leafnode.tls.x509 against cryptography: the same digest, the same names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cryptography.x509.name import _ASN1Type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.net import x509
+from leafnode.tls import x509
 from tests.sim.certificates import LOCALHOST, Authority, tls_pair
 
 if TYPE_CHECKING:
@@ -76,6 +76,19 @@ def test_the_subject_is_read_in_order_with_numbers_and_values(tmp_path: Path) ->
     ]
 
 
+def test_a_chain_is_read_whole_and_names_who_signed(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    chain = Path(authority.issue("leaf")[0]).read_text() + Path(authority.ca_file).read_text()
+
+    found = x509.certificates(chain)
+
+    assert len(found) == 2
+    assert x509.first_certificate(chain) == found[0]
+    for one in found:
+        expected = oracle.load_der_x509_certificate(one).issuer.public_bytes()
+        assert x509.issuer(one) == expected
+
+
 def test_a_file_without_a_certificate_is_a_valueerror() -> None:
     with pytest.raises(ValueError, match="no certificate"):
         x509.first_certificate("-----BEGIN PRIVATE KEY-----\n")
@@ -89,7 +102,7 @@ def test_a_changed_certificate_is_read_or_a_valueerror(
     data[at % len(data)] = with_
     del data[len(data) - cut % 3 :]
 
-    for read in (x509.key_digest, x509.names, x509.attributes):
+    for read in (x509.key_digest, x509.names, x509.attributes, x509.issuer):
         try:
             read(bytes(data))
         except ValueError:

@@ -1,0 +1,1 @@
+"""What TLS needs of both sides that neither owns: certificates, and how to check who was dialed."""

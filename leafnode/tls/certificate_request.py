@@ -1,0 +1,59 @@
+"""What a server says of the certificates that it would like to see.
+
+Knows the CertificateRequest of TLS 1.2 (RFC 5246 7.4.4) and 1.3 (RFC 8446 4.3.2, 4.2.4); not ssl.
+The names come from a server that is not verified yet: they choose among our own certificates, and
+what is malformed is a ValueError.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_HEADER_BYTES: Final = 4  # type and length of the message
+_AUTHORITIES: Final = 47  # the extension certificate_authorities
+
+
+def authorities(message: bytes, *, tls13: bool) -> list[bytes]:
+    """Return the names of the authorities it trusts, in DER; none: it does not say."""
+    reader = _Reader(message[_HEADER_BYTES:])
+    if not tls13:
+        reader.take(1)  # kinds of certificates
+        reader.take(2)  # signature algorithms
+        return reader.inner(2).all(2)
+    reader.take(1)  # context
+    extensions = reader.inner(2)
+    while extensions.rest:
+        kind = extensions.number(2)
+        content = extensions.inner(2)
+        if kind == _AUTHORITIES:
+            return content.inner(2).all(2)
+    return []
+
+
+class _Reader:
+    """Numbers, and values behind their length."""
+
+    def __init__(self, data: bytes) -> None:
+        self.rest = data
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self._cut(size), "big")
+
+    def take(self, size: int) -> bytes:
+        """Take a value of which the length, of `size` bytes, stands before it."""
+        return self._cut(self.number(size))
+
+    def inner(self, size: int) -> _Reader:
+        return _Reader(self.take(size))
+
+    def all(self, size: int) -> list[bytes]:
+        found = []
+        while self.rest:
+            found.append(self.take(size))
+        return found
+
+    def _cut(self, size: int) -> bytes:
+        if size > len(self.rest):
+            raise ValueError("a certificate request that is cut off")
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return data
