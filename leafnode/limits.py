@@ -58,6 +58,7 @@ SHADOW_WORK: Final = 128  # its shadow that comes or goes
 HEADER_BYTES_A_WORK: Final = 64  # so much of a request's header, searched and copied, costs 1
 TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where it has many
 WALK_WORK: Final = 5  # a node of a trie of patterns, in a look-up that branches
+RULE_WORK: Final = 20  # a step of making rules for a link: 0.4 to 3 us on a PC
 ENTRY_WORK: Final = 8  # an entry `subject queue` of permissions, when a subject is judged
 HANDLER_WORK: Final = 24  # a message for a part of the server, which adds what it does
 HANDLER_RUN_MAX: Final = 64  # messages that such a part gets at once

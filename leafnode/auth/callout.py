@@ -24,6 +24,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
 from leafnode.limits import LARGE_JWT_CHARS
 from leafnode.protocol.info import raw_user
+from leafnode.routing.subject_set import SubjectSet
 
 if TYPE_CHECKING:
     from leafnode.auth.identity import ConnectionType, Identity, PeerFacts
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SUBJECT: Final = b"$SYS.REQ.USER.AUTH"
 XKEY_HEADER: Final = b"Nats-Server-Xkey"
+_REQUESTS: Final = SubjectSet((SUBJECT,))
 _AUDIENCE: Final = "nats-authorization-request"
 _ANY_ACCOUNT: Final = "*"
 _VIOLATION: Final = "auth callout violation: auth callout response"
@@ -229,7 +231,7 @@ class Callout:
                 )
             issuer = claims.iss if claims.nats.issuer_account else ""
             identity = replace(identity, account=claims.aud, issuer=issuer, proof=proof_of(to))
-        return await work(guarded, identity, to.account)
+        return guarded(identity, to.account)
 
     async def _response(self, to: Delegation, user: str, answer: bytes) -> str:
         """Return the user JWT of an answer that is meant for this login. Raises AuthError."""
@@ -331,7 +333,7 @@ def guarded(identity: Identity, service_account: str) -> Identity:
     """Return the identity; where it shares the service's account it may not send requests to it."""
     if identity.account != service_account:
         return identity
-    return replace(identity, permissions=without_publishing(identity.permissions, SUBJECT))
+    return replace(identity, permissions=without_publishing(identity.permissions, _REQUESTS))
 
 
 def _client_info(connect: Connect, facts: PeerFacts) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from leafnode.config.options import PermissionsOptions
+    from leafnode.routing.subject_set import SubjectSet
 
 
 log = logging.getLogger(__name__)
@@ -51,15 +52,16 @@ def permissions_of(options: PermissionsOptions | None) -> Permissions | None:
     )
 
 
-def without_publishing(permissions: Permissions | None, subject: bytes) -> Permissions:
-    """Return the same permissions but for publishing on this subject, which is denied now."""
-    if permissions is None:
-        return Permissions(publish=Rules(None, [subject]), subscribe=Rules())
-    publish = permissions.publish
+def without_publishing(permissions: Permissions | None, denied: SubjectSet) -> Permissions:
+    """Return the same permissions but for publishing on these subjects, which is denied now.
+
+    However long the lists are, it takes no longer.
+    """
+    mine = permissions or Permissions(Rules(), Rules())
     return Permissions(
-        publish=Rules(publish.allowed, [*publish.denied, subject]),
-        subscribe=permissions.subscribe,
-        responses=permissions.responses,
+        publish=Rules.over(mine.publish, deny=denied, exempt=mine.publish.exempt),
+        subscribe=mine.subscribe,
+        responses=mine.responses,
     )
 
 

@@ -17,8 +17,9 @@ from leafnode.auth.identity import ConnectionType
 from leafnode.clients.bounds import bounds_of
 from leafnode.clients.facts import CLIENT_CLOSED, account_of, closed_state
 from leafnode.clients.login import Login
-from leafnode.leaf.link import Link, Terms
+from leafnode.leaf.link import Link
 from leafnode.leaf.rules import Between, hub_below_rules, hub_rules, told
+from leafnode.leaf.terms import Terms
 from leafnode.limits import CONNECT_WORK, LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import (
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     from leafnode.auth.identity import Identity
     from leafnode.clients.seams import ClientSeams
     from leafnode.errors import ProtocolError
-    from leafnode.leaf.link import LeafEnvironment, LeafzRow
     from leafnode.leaf.registry import LeafRegistry
+    from leafnode.leaf.rules import Making
+    from leafnode.leaf.terms import LeafEnvironment, LeafzRow
     from leafnode.net.transport import TlsFacts, Transport
     from leafnode.protocol.info import Connect
     from leafnode.protocol.leaf_greeting import LeafServerInfo
@@ -147,7 +149,8 @@ class AcceptedLink(Link):
         if twin is not None:
             twin.replace()
         self._settle()
-        self._begin(account, self._terms_for(account, identity))
+        terms = self._terms_for(account, identity)
+        self._begin(account, terms, self._rules_for(account, identity))
 
     def refuse(self, error: ProtocolError) -> None:
         """Say why, and end the link where that is what follows."""
@@ -257,29 +260,31 @@ class AcceptedLink(Link):
     def _terms_for(self, account: Account, identity: Identity) -> Terms:
         environment, claim = self._environment, self.session.claim
         assert claim is not None, "it said who it is"
-        is_system = account.name == environment.system_account
-        is_shared = account.name in environment.without_domain
-        between = Between(environment.domain, claim.domain, is_system, is_shared)
         side = LeafSide(
             claim.cluster or f" {self.peer.cid}",
             is_hub=claim.is_hub,
             # On nats-server 2.15.1, too, a hub that dialed is not isolated (measured).
             is_isolated=(environment.isolates or claim.isolate) and not claim.is_hub,
         )
-        deny_pub = claim.deny_pub or ()
-        rules_for = hub_below_rules if claim.is_hub else hub_rules
-        rules = rules_for(between, identity.permissions, deny_pub=deny_pub)
         bounds = bounds_of(self._seams.login.options, account.limits, identity)
         most = bounds.max_subscriptions
         return Terms(
             name=claim.name,
             side=side,
-            rules=rules,
             headers=claim.headers and self._seams.info.headers,
             traces=claim.traces,
             max_payload_bytes=bounds.max_payload_bytes,
             max_interest=LEAF_INTEREST_MAX if most is None else min(most, LEAF_INTEREST_MAX),
         )
+
+    def _rules_for(self, account: Account, identity: Identity) -> Making:
+        environment, claim = self._environment, self.session.claim
+        assert claim is not None, "it said who it is"
+        is_system = account.name == environment.system_account
+        is_shared = account.name in environment.without_domain
+        between = Between(environment.domain, claim.domain, is_system, is_shared)
+        make = hub_below_rules if claim.is_hub else hub_rules
+        return make(between, identity.permissions, deny_pub=claim.deny_pub or ())
 
     def _too_much_interest(self, most: int) -> None:
         """The link lives: only this subject is not served."""

@@ -13,7 +13,7 @@ from leafnode.clients.facts import ClosedConnection, ConnectionFacts, subscripti
 from leafnode.limits import CLOSED_SUBSCRIPTIONS_MAX
 
 if TYPE_CHECKING:
-    from leafnode.leaf.link import LeafzRow
+    from leafnode.leaf.terms import LeafzRow
     from leafnode.routing.peer import Peer
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from leafnode.leaf.link import Link, Terms
+from leafnode.leaf.link import Link
 from leafnode.leaf.rules import Between, hub_rules, spoke_rules
+from leafnode.leaf.terms import Terms
 from leafnode.limits import LEAF_INTEREST_MAX
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.errors import MaxAccountConnectionsExceeded, MaxSubscriptionsExceeded
@@ -22,8 +23,8 @@ from leafnode.routing.permissions import Permissions, Rules
 
 if TYPE_CHECKING:
     from leafnode.config.options import LeafRemote
-    from leafnode.leaf.link import LeafEnvironment
-    from leafnode.leaf.rules import LinkRules
+    from leafnode.leaf.rules import Making
+    from leafnode.leaf.terms import LeafEnvironment
     from leafnode.net.transport import Transport
     from leafnode.protocol.leaf_dialer import LeafSettings
     from leafnode.protocol.leaf_op import LeafInfo
@@ -114,30 +115,33 @@ class HubLink(Link):
         terms = Terms(
             name=info.server_name,
             side=side,
-            rules=self._rules(info),
             headers=info.headers,
             traces=info.traces,
             max_payload_bytes=environment.max_payload_bytes,
             max_interest=LEAF_INTEREST_MAX,
         )
-        self._begin(account, terms)
-        if not self.over:
-            self._owner.link_up(info)
+        self._begin(account, terms, self._rules_for(info))
 
-    def _rules(self, info: LeafInfo) -> LinkRules:
+    def _is_up(self) -> None:
+        self._owner.link_up(self.session.hub)
+
+    def _rules_for(self, info: LeafInfo) -> Making:
         environment, remote = self._environment, self._remote
         is_system = self._account.name == environment.system_account
         is_shared = self._account.name in environment.without_domain
         between = Between(environment.domain, info.domain, is_system, is_shared)
         if remote.hub:
-            denied = Rules(deny=[subject.encode() for subject in remote.deny_imports])
-            return hub_rules(between, Permissions(denied, Rules()), deny_pub=remote.deny_exports)
-        return spoke_rules(
-            between,
-            deny_imports=remote.deny_imports,
-            deny_exports=remote.deny_exports,
-            hub_import=info.import_rules,
-            hub_export=info.export_rules,
+            denied = yield from Rules.made(deny=[one.encode() for one in remote.deny_imports])
+            user = Permissions(denied, Rules())
+            return (yield from hub_rules(between, user, deny_pub=remote.deny_exports))
+        return (
+            yield from spoke_rules(
+                between,
+                deny_imports=remote.deny_imports,
+                deny_exports=remote.deny_exports,
+                hub_import=info.import_rules,
+                hub_export=info.export_rules,
+            )
         )
 
     def _info_changed(self, info: LeafInfo) -> None:

@@ -8,18 +8,19 @@ on its binary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from leafnode.clients.facts import CLIENT_CLOSED, closed_state
 from leafnode.errors import ProtocolError
 from leafnode.leaf.facts import closed_connection, connection_facts
 from leafnode.leaf.interest import Interest
 from leafnode.leaf.rules import Verdict
+from leafnode.leaf.terms import LeafzRow
 from leafnode.limits import (
     LEAF_CONTROL_LINE_BYTES,
     LEAF_LINE_WORK,
     LEAF_REMOVE_SLICE,
+    RULE_WORK,
     TURN_WORK,
 )
 from leafnode.net.outbound import SLOW_PENDING, Outbound
@@ -31,95 +32,14 @@ from leafnode.routing.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
-    from leafnode.clients.facts import ClosedConnection, ConnectionFacts
-    from leafnode.clock import Clock, Timer
-    from leafnode.leaf.loop import LoopSubjects
-    from leafnode.leaf.rules import LinkRules
-    from leafnode.net.transport import Dial, Transport
+    from leafnode.clients.facts import ConnectionFacts
+    from leafnode.clock import Timer
+    from leafnode.leaf.rules import LinkRules, Making
+    from leafnode.leaf.terms import LeafEnvironment, Packer, Terms
+    from leafnode.net.transport import Transport
     from leafnode.protocol.leaf_session import LeafSession
     from leafnode.routing.account import Account
-    from leafnode.routing.peer import LeafSide, Outbox
-
-
-@dataclass(frozen=True, slots=True)
-class LeafEnvironment:
-    """What all links of a server share. `next_cid` numbers connections of every kind."""
-
-    clock: Clock
-    random: Random
-    dial: Dial
-    outbox: Outbox
-    loop_subjects: LoopSubjects
-    next_cid: Callable[[], int]
-    server_name: str
-    server_id: str
-    domain: str
-    jetstream: bool
-    max_payload_bytes: int
-    max_pending_bytes: int
-    ping_interval_ns: int
-    ping_max: int
-    traces: bool = False  # messages of the other side are traced on here
-    system_account: str = ""
-    isolates: bool = False  # no leaf is told what another one wants
-    remember: Callable[[ClosedConnection], None] = lambda _: None  # what is over, for monitoring
-    websocket_ping_interval_ns: int = 0  # 0: that of the others
-    without_domain: frozenset[str] = frozenset()  # accounts whose `default_js_domain` is none
-
-    def ping_interval_of(self, *, is_websocket: bool) -> int:
-        """Return how often the other side is asked whether it lives."""
-        return (is_websocket and self.websocket_ping_interval_ns) or self.ping_interval_ns
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What holds on a link that is up: what the other side is, can do and may do."""
-
-    name: str
-    side: LeafSide
-    rules: LinkRules
-    headers: bool
-    traces: bool
-    max_payload_bytes: int
-    max_interest: int
-
-
-@dataclass(frozen=True, slots=True)
-class LeafzRow:
-    """One connection as /leafz shows it."""
-
-    id: int
-    name: str
-    is_spoke: bool
-    account: str
-    ip: str
-    port: int
-    rtt_ns: int
-    in_msgs: int
-    out_msgs: int
-    in_bytes: int
-    out_bytes: int
-    subscriptions: int
-    compression: str
-    is_isolated: bool = False
-    is_websocket: bool = False
-    # What the other side says of itself, where it came to us; empty where we dialed.
-    user: str = ""
-    said_name: str = ""
-    version: str = ""
-    proxy: str = ""  # the key of the trusted one that vouched for it
-
-
-class Packer(Protocol):
-    """What packs a connection once both sides have agreed to it: net.s2_layer."""
-
-    def begin(self, mode: str) -> None: ...
-
-    def change(self, mode: str) -> None: ...
-
-    def trust(self) -> None: ...
 
 
 class Link:
@@ -143,6 +63,8 @@ class Link:
         self._outbound: Outbound | None = None
         self._lane: Lane | None = None
         self._terms: Terms | None = None
+        self._making: Making | None = None  # its rules, while that takes turns
+        self._rules: LinkRules | None = None
         self._interest: Interest | None = None
         self._timer: Timer | None = None
         self._armed_ns: int | None = None
@@ -170,6 +92,8 @@ class Link:
             self._session.heard(self.peer.outbox.now[0])
         if self._lane is None:
             self._guarded(lambda: self._handshake(data))
+            if self._making is not None and not self.over:
+                self._guarded(self._make_rules)
         else:
             if data:
                 self._lane.feed(data)
@@ -186,7 +110,7 @@ class Link:
         """Keep nothing that leads back here: whoever is gone waits for no collector."""
         if self._outbound is not None:
             self._outbound.lose()
-        self.transport = self._outbound = self._interest = self.packer = None
+        self.transport = self._outbound = self._interest = self.packer = self._making = None
         self.peer.flush = _nothing_to_flush
         if self._lane is not None:
             self._lane.end()
@@ -285,6 +209,9 @@ class Link:
     def _came_up(self) -> None:
         """The link is up, and neither side has said anything on it yet."""
 
+    def _is_up(self) -> None:
+        """Messages flow, and what came behind the handshake is in place."""
+
     def _ended(self) -> None:
         """The link is over: tell whoever has to know."""
         raise NotImplementedError
@@ -306,17 +233,37 @@ class Link:
         """When it began, as people are told; wall time."""
         return self.linked_wall_ns or self._began_wall_ns
 
-    def _begin(self, account: Account, terms: Terms) -> None:
-        """Let messages and interest flow. The account has counted the link in.
-
-        Ours is told first, in this turn or in as many as it takes.
+    def _begin(self, account: Account, terms: Terms, rules: Making) -> None:
+        """Let messages and interest flow once the rules are made. The account has counted the link
+        in. What is still to do of that is done first in the turns that follow.
         """
         peer = self.peer
         peer.name, peer.leaf = terms.name, terms.side
         peer.headers, peer.traces = terms.headers, terms.traces
-        peer.permissions = terms.rules.permissions
         peer.account = account
-        self._terms = terms
+        self._terms, self._making = terms, rules
+        self._make_rules()
+
+    def _make_rules(self) -> None:
+        """Go on making them, as long as others need not wait; then the link is up."""
+        assert self._making is not None, "the caller looked"
+        outbox = self.peer.outbox
+        try:
+            while outbox.work_left > 0:
+                next(self._making)
+                outbox.work_left -= RULE_WORK
+        except StopIteration as done:
+            self._making = None
+            self._open(done.value)
+        else:
+            self._yield()
+
+    def _open(self, rules: LinkRules) -> None:
+        """Tell our interest, in this turn or in as many as it takes, then read."""
+        peer, terms = self.peer, self._terms
+        assert peer.account is not None, "it has begun"
+        assert terms is not None, "it has begun"
+        self._rules, peer.permissions = rules, rules.permissions
         self.linked_ns, self.linked_wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
         self._lane = Lane(
             peer,
@@ -326,12 +273,14 @@ class Link:
         self._came_up()
         if self.packer is not None:
             self.packer.trust()
-        self._interest = Interest(account, peer, terms.rules, self._clock)
+        self._interest = Interest(peer.account, peer, rules, self._clock)
         self._interest.start(self._session.loop_subject)
         rest = self._session.take_rest()
         if rest:
             self._lane.feed(rest)
         self._read_lines()
+        if not self.over:
+            self._is_up()
 
     # session to account
 
@@ -410,12 +359,13 @@ class Link:
                     self._act(event)
 
     def _add_interest(self, subject: bytes, queue: bytes, weight: int) -> None:
-        peer, account, terms = self.peer, self.peer.account, self._terms
+        peer, account, terms, rules = self.peer, self.peer.account, self._terms, self._rules
         assert account is not None, "the link is up"
         assert terms is not None, "the link is up"
+        assert rules is not None, "the link is up"
         peer.active = peer.outbox.now
         key = _key(subject, queue)
-        verdict = terms.rules.judge(subject, peer.outbox)
+        verdict = rules.judge(subject, peer.outbox)
         if verdict is Verdict.VIOLATION and not self._awaits_answer(subject):
             raise LeafViolation(b"Subscription", subject)
         known = peer.subs.get(key)

@@ -92,10 +92,11 @@ class LeafRegistry:
         assert claim is not None, "it said who it is"
         if not claim.name or not claim.remote_account:
             return None
-        for other in self.links():
+        for other in self.open.values():
             theirs = other.session.claim
             if (
                 other is not link
+                and not other.over
                 and theirs is not None
                 and other.peer.account is link.peer.account
                 and (theirs.name, theirs.cluster, theirs.remote_account)

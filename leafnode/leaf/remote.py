@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.config.options import LeafRemote
-    from leafnode.leaf.link import LeafEnvironment, LeafzRow
+    from leafnode.leaf.terms import LeafEnvironment, LeafzRow
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.routing.account import Account
 

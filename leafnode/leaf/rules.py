@@ -17,11 +17,15 @@ from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import SubjectRulesInfo
 from leafnode.routing.leaf_interest import LOOP_PREFIX
 from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.subject_set import SubjectSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from leafnode.routing.peer import Outbox
+
+    # Rules in the making: a user's lists may be long, so there are many small steps.
+    Making = Generator[None, None, "LinkRules"]
 
 # Own to each server, whatever the domains are. $SYS: both sides serve `$SYS.REQ.USER.INFO` and
 # its like, so a request that crossed would get two answers.
@@ -123,74 +127,76 @@ def spoke_rules(
     deny_exports: Iterable[str] = (),
     hub_import: SubjectRulesInfo | None = None,
     hub_export: SubjectRulesInfo | None = None,
-) -> LinkRules:
-    """Return the rules of a link that we dialed, on which the other side is our hub.
+) -> Making:
+    """Make the rules of a link that we dialed, on which the other side is our hub.
 
     `hub_import` and `hub_export` are the permissions of our user at the hub, as its INFO gives
     them.
     """
-    never_out = between.never_out
-    deny_in = (*between.never_in, *_encode(deny_imports), *_denied(hub_import))
-    deny_out = (*never_out, *_encode(deny_exports), *_denied(hub_export))
-    allow_in = _allowed(hub_import)
-    allow_out = _allowed(hub_export)
+    comes = yield from Rules.made(_allowed(hub_import), _denied(hub_import))
+    goes = yield from Rules.made(_allowed(hub_export), _denied(hub_export))
+    deny_in = yield from SubjectSet.made((*between.never_in, *_encode(deny_imports)))
+    deny_out = yield from SubjectSet.made((*between.never_out, *_encode(deny_exports)))
+    yield from comes.prepare()
+    yield from goes.prepare()
     return LinkRules(
         permissions=Permissions(
-            publish=Rules(allow_in, deny_in, exempt=_EXEMPT_MESSAGES),
-            subscribe=ExportRules(allow_out, deny_out, exempt=_EXEMPT_MESSAGES),
+            publish=Rules.over(comes, deny=deny_in, exempt=_EXEMPT_MESSAGES),
+            subscribe=ExportRules.over(goes, deny=deny_out, exempt=_EXEMPT_MESSAGES),
         ),
-        announce=Rules(allow_in, deny_in, exempt=_EXEMPT_INTEREST),
-        accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST + _EXEMPT_MESSAGES),
+        announce=Rules.over(comes, deny=deny_in, exempt=_EXEMPT_INTEREST),
+        accept=Rules.over(goes, deny=deny_out, exempt=_EXEMPT_INTEREST + _EXEMPT_MESSAGES),
     )
 
 
 def hub_below_rules(
     between: Between, user: Permissions | None, *, deny_pub: Iterable[str] = ()
-) -> LinkRules:
-    """Return the rules of a link that was dialed by one who says that it is our hub.
+) -> Making:
+    """Make the rules of a link that was dialed by one who says that it is our hub.
 
     That is a role, and no right: its user here may no more than under another role. What is
     forbidden is dropped and does not end the link. `deny_pub` is what it asked not to be sent.
     """
     may = user or Permissions(Rules(), Rules())
     comes, goes = may.publish, may.subscribe
-    deny_in = (*comes.denied, *between.never_in)
-    allow_out = None if goes.allowed is None else _plain(goes.allowed)
-    deny_out = (*_plain(goes.denied), *between.never_out, *_encode(deny_pub))
+    deny_in = SubjectSet(between.never_in)
+    deny_out = yield from SubjectSet.made((*between.never_out, *_encode(deny_pub)))
+    yield from comes.prepare()
+    yield from goes.prepare()
     return LinkRules(
         permissions=Permissions(
-            publish=ExportRules(comes.allowed, deny_in, exempt=_EXEMPT_MESSAGES),
-            subscribe=ExportRules(allow_out, deny_out),
+            publish=ExportRules.over(comes, deny=deny_in, exempt=_EXEMPT_MESSAGES),
+            subscribe=ExportRules.over(goes, deny=deny_out, is_plain=True),
             responses=may.responses,
         ),
-        announce=Rules(comes.allowed, deny_in, exempt=_EXEMPT_INTEREST),
-        accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST),
+        announce=Rules.over(comes, deny=deny_in, exempt=_EXEMPT_INTEREST),
+        accept=Rules.over(goes, deny=deny_out, exempt=_EXEMPT_INTEREST, is_plain=True),
     )
 
 
 def hub_rules(
     between: Between, user: Permissions | None, *, deny_pub: Iterable[str] = ()
-) -> LinkRules:
-    """Return the rules of a link on which we are the hub, for the leaf's user here.
+) -> Making:
+    """Make the rules of a link on which we are the hub, for the leaf's user here.
 
     It may send what its user may publish, JetStream's own subjects too: keeping those back is the
     leaf's duty. `deny_pub` is what the leaf asked not to be sent.
     """
     may = user or Permissions(Rules(), Rules())
     imports, exports = may.subscribe, may.publish
+    deny_in = SubjectSet(between.never_in)
+    deny_out = yield from SubjectSet.made((*between.never_out, *_encode(deny_pub)))
+    yield from exports.prepare()
+    yield from imports.prepare()
     # An entry for a queue group says nothing of messages that are sent on.
-    allow_out = None if imports.allowed is None else _plain(imports.allowed)
-    deny_out = (*_plain(imports.denied), *between.never_out, *_encode(deny_pub))
     return LinkRules(
         permissions=Permissions(
-            publish=ExportRules(exports.allowed, exports.denied, exempt=_EXEMPT_MESSAGES),
-            subscribe=ExportRules(allow_out, deny_out),
+            publish=ExportRules.over(exports, exempt=_EXEMPT_MESSAGES),
+            subscribe=ExportRules.over(imports, deny=deny_out, is_plain=True),
             responses=may.responses,
         ),
-        announce=Rules(
-            exports.allowed, (*exports.denied, *between.never_in), exempt=_EXEMPT_INTEREST
-        ),
-        accept=Rules(allow_out, deny_out, exempt=_EXEMPT_INTEREST),
+        announce=Rules.over(exports, deny=deny_in, exempt=_EXEMPT_INTEREST),
+        accept=Rules.over(imports, deny=deny_out, exempt=_EXEMPT_INTEREST, is_plain=True),
         strict=True,
     )
 
@@ -204,10 +210,6 @@ def told(rules: Rules) -> SubjectRulesInfo | None:
         [one.decode("utf-8", "replace") for one in allowed] if allowed else None,
         [one.decode("utf-8", "replace") for one in denied] if denied else None,
     )
-
-
-def _plain(entries: Iterable[bytes]) -> list[bytes]:
-    return [entry for entry in entries if b" " not in entry]
 
 
 def _allowed(info: SubjectRulesInfo | None) -> tuple[bytes, ...] | None:

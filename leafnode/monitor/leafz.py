@@ -13,7 +13,7 @@ from leafnode.monitor.varz import address
 
 if TYPE_CHECKING:
     from leafnode.clock import Clock
-    from leafnode.leaf.link import LeafzRow
+    from leafnode.leaf.terms import LeafzRow
     from leafnode.monitor.options import LeafzOptions
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import RemoteView, Views

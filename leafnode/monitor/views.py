@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
-    from leafnode.leaf.link import LeafzRow
+    from leafnode.leaf.terms import LeafzRow
     from leafnode.monitor.steps import Steps
     from leafnode.routing.peer import Peer
     from leafnode.routing.subscription import Subscription

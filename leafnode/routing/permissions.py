@@ -14,7 +14,8 @@ from leafnode.routing.peer import Kind
 from leafnode.routing.subject_set import SubjectSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Iterator
+    from typing import Self
 
     from leafnode.routing.peer import Outbox, Peer
     from leafnode.routing.subscription import Subscription
@@ -45,7 +46,7 @@ class Rules:
     queue groups: `["a", "a v1"]` lets anybody subscribe to `a`, and of the groups only `v1`.
     """
 
-    __slots__ = ("_allow", "_deny", "_queue_allow", "_queue_deny", "exempt", "work")
+    __slots__ = ("_allow", "_deny", "_more", "_queue_allow", "_queue_deny", "exempt", "work")
 
     def __init__(
         self,
@@ -54,24 +55,75 @@ class Rules:
         *,
         exempt: tuple[bytes, ...] = (),
     ) -> None:
+        """`exempt` are prefixes that are never judged."""
+        for _ in self._fill(allow, deny, exempt):
+            pass
+
+    @classmethod
+    def made(
+        cls, allow: Iterable[bytes] | None = None, deny: Iterable[bytes] = ()
+    ) -> Generator[None, None, Self]:
+        """Return the rules of lists that may be long, in small steps."""
+        one = cls.__new__(cls)
+        yield from one._fill(allow, deny, ())
+        return one
+
+    @classmethod
+    def over(
+        cls,
+        of: Rules,
+        *,
+        deny: SubjectSet | None = None,
+        exempt: tuple[bytes, ...] = (),
+        is_plain: bool = False,
+    ) -> Self:
+        """Return the same lists with a few more denied, without a look at each entry: they are
+        shared. `is_plain`: what they say of queue groups is left out. A few only: what `of` has of
+        these is copied.
+        """
+        one = cls.__new__(cls)
+        one._allow, one._deny = of._allow, of._deny
+        one._queue_allow = [] if is_plain else of._queue_allow
+        one._queue_deny = [] if is_plain else of._queue_deny
+        one._more = _both(of._more, deny)
+        one.exempt = exempt
+        one.work = one._most_work()
+        return one
+
+    def _fill(
+        self, allow: Iterable[bytes] | None, deny: Iterable[bytes], exempt: tuple[bytes, ...]
+    ) -> Iterator[None]:
         plain_allow, self._queue_allow = _split(allow or ())
         plain_deny, self._queue_deny = _split(deny)
-        self._allow = None if allow is None else SubjectSet(plain_allow)
-        self._deny = SubjectSet(plain_deny)
-        self.exempt = exempt  # prefixes that are never judged
-        # Of judging one subject, where that takes more than a few steps: whoever asks counts it.
-        visits = self._deny.visits + (self._allow.visits if self._allow is not None else 0)
-        self.work = ENTRY_WORK * (len(self._queue_allow) + len(self._queue_deny))
-        self.work += WALK_WORK * visits if visits > _FREE_VISITS else 0
+        self._allow = None
+        if allow is not None:
+            self._allow = yield from SubjectSet.made(plain_allow)
+        self._deny = yield from SubjectSet.made(plain_deny)
+        self._more: SubjectSet | None = None  # denied, too, beside what is shared with others
+        self.exempt = exempt
+        self.work = self._most_work()
+
+    def _most_work(self) -> int:
+        """Of judging one subject, where that takes more than a few steps: whoever asks counts."""
+        sets = (self._allow, self._deny, self._more)
+        visits = sum(one.visits for one in sets if one is not None)
+        entries = ENTRY_WORK * (len(self._queue_allow) + len(self._queue_deny))
+        return entries + (WALK_WORK * visits if visits > _FREE_VISITS else 0)
+
+    def prepare(self) -> Iterator[None]:
+        """Make what patterns that overlap are judged by, in small steps."""
+        if self._allow is not None:
+            yield from self._allow.prepare()
 
     @property
     def allowed(self) -> list[bytes] | None:
         """The entries of the allow list, `subject` or `subject queue`; None: everything."""
-        return None if self._allow is None else _joined(self._allow, self._queue_allow)
+        return None if self._allow is None else _joined(self._allow.patterns, self._queue_allow)
 
     @property
     def denied(self) -> list[bytes]:
-        return _joined(self._deny, self._queue_deny)
+        more = () if self._more is None else self._more.patterns
+        return _joined((*self._deny.patterns, *more), self._queue_deny)
 
     def allows(self, subject: bytes, queue: bytes = b"") -> bool:
         """Judge a literal subject, on its way to or from a member of `queue` if one is given."""
@@ -85,7 +137,7 @@ class Rules:
 
     def denies(self, subject: bytes, queue: bytes = b"") -> bool:
         """Say whether a deny entry matches, token by token."""
-        if self._deny.matches(subject):
+        if self._deny.matches(subject) or (self._more is not None and self._more.matches(subject)):
             return True
         return bool(queue) and any(
             _stands_for(of, subject) and _is_queue(queue, name) for of, name in self._queue_deny
@@ -128,7 +180,9 @@ class Rules:
         if self.exempt and pattern.startswith(self.exempt):
             return True
         payer.work_left -= self.work
-        return not self._deny.covers(pattern) and self._overlaps(pattern, payer)
+        if self._deny.covers(pattern) or (self._more is not None and self._more.covers(pattern)):
+            return False
+        return self._overlaps(pattern, payer)
 
     def _overlaps(self, pattern: bytes, payer: Outbox) -> bool:
         if self._allow is None:
@@ -239,8 +293,14 @@ def may_show(sub: Subscription, stored: bytes) -> bool:
     return not permissions.subscribe.denies(stored, sub.queue)
 
 
-def _joined(plain: SubjectSet, with_queue: list[tuple[bytes, bytes]]) -> list[bytes]:
-    return [*plain.patterns, *(b"%b %b" % entry for entry in with_queue)]
+def _both(one: SubjectSet | None, other: SubjectSet | None) -> SubjectSet | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return SubjectSet((*one.patterns, *other.patterns))
+
+
+def _joined(plain: tuple[bytes, ...], with_queue: list[tuple[bytes, bytes]]) -> list[bytes]:
+    return [*plain, *(b"%b %b" % entry for entry in with_queue)]
 
 
 def _split(patterns: Iterable[bytes]) -> tuple[list[bytes], list[tuple[bytes, bytes]]]:

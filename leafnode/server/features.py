@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from leafnode.bridge.bridge import Bridge
     from leafnode.config.options import JetStreamOptions, LeafRemote, Options
-    from leafnode.leaf.link import LeafEnvironment, Link
+    from leafnode.leaf.link import Link
     from leafnode.leaf.loop import LoopSubjects
     from leafnode.leaf.remote import Remote
+    from leafnode.leaf.terms import LeafEnvironment
     from leafnode.monitor.monitor import Monitor
     from leafnode.routing.account import Account
     from leafnode.routing.permissions import Permissions

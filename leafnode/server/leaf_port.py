@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from leafnode.config.listener_options import LeafListener
     from leafnode.config.options import Options
     from leafnode.leaf.accepted import AcceptedLink, LeafSeams
-    from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.registry import LeafRegistry
+    from leafnode.leaf.terms import LeafEnvironment
     from leafnode.net.entry import Guest
     from leafnode.net.listener import Listener
     from leafnode.net.tls_context import ServerTls
@@ -191,8 +191,8 @@ def refresh(server: Server) -> None:
 
 def leaf_environment(server: Server) -> LeafEnvironment:
     """Return what links share by the options of now."""
-    from leafnode.leaf.link import LeafEnvironment
     from leafnode.leaf.loop import LoopSubjects
+    from leafnode.leaf.terms import LeafEnvironment
     from leafnode.net.dial import TcpDialer
 
     features, options = server.features, server.options.leafnodes

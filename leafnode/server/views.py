@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from leafnode.config.options import Options
     from leafnode.jetstream.jetstream import AccountJetStream, Usage
     from leafnode.jetstream.stream import Stream
-    from leafnode.leaf.link import LeafzRow
+    from leafnode.leaf.terms import LeafzRow
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import AccountView, Connection
     from leafnode.routing.peer import Peer

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leafnode.auth.identity import LoginRefused
     from leafnode.clients.facts import ConnectionFacts
     from leafnode.clock import Clock, Timer
-    from leafnode.leaf.link import LeafzRow
+    from leafnode.leaf.terms import LeafzRow
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Peer
     from leafnode.system.envelope import Envelope

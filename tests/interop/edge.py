@@ -13,9 +13,9 @@ import time
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_MS, SystemClock
-from leafnode.leaf.link import LeafEnvironment
 from leafnode.leaf.loop import LoopSubjects
 from leafnode.leaf.remote import Remote, RemoteState
+from leafnode.leaf.terms import LeafEnvironment
 from leafnode.limits import MAX_PENDING_BYTES
 from leafnode.net.dial import TcpDialer
 from leafnode.net.turn import Turn

@@ -12,9 +12,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from leafnode.clock import NS_PER_S
-from leafnode.leaf.link import LeafEnvironment
 from leafnode.leaf.loop import LoopSubjects
 from leafnode.leaf.remote import Remote
+from leafnode.leaf.terms import LeafEnvironment
 from leafnode.limits import MAX_PENDING_BYTES
 from leafnode.net.turn import Turn
 from leafnode.routing.account import Account

@@ -15,9 +15,9 @@ from leafnode.clients.seams import ClientSeams
 from leafnode.config.listener_options import LeafListener
 from leafnode.leaf.accepted import AcceptedLink, LeafSeams
 from leafnode.leaf.greeting import leaf_info
-from leafnode.leaf.link import LeafEnvironment
 from leafnode.leaf.loop import LoopSubjects
 from leafnode.leaf.registry import LeafRegistry
+from leafnode.leaf.terms import LeafEnvironment
 from leafnode.limits import AUTH_TIMEOUT_NS
 from leafnode.protocol.leaf_acceptor import AcceptRules
 from leafnode.protocol.leaf_session import PingRules

@@ -8,7 +8,7 @@ from leafnode.bridge.status import PortStatus
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
-from leafnode.leaf.link import LeafzRow
+from leafnode.leaf.terms import LeafzRow
 from leafnode.monitor.steps import at_once
 from leafnode.monitor.views import (
     AccountFaults,

@@ -23,6 +23,8 @@ from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.auth.user_claims import identity_of
 from leafnode.limits import AUTH_TIMEOUT_NS
 from leafnode.protocol.info import Connect
+from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.subject_set import SubjectSet
 from tests.hub.jwt import Key
 from tests.sim.clock import FakeClock
 from tests.sim.realm import ACCOUNT, NOW_S, USER
@@ -240,6 +242,23 @@ def test_who_shares_the_services_account_may_not_ask_the_service() -> None:
     assert not inside.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
     assert inside.permissions.may_publish(b"a")
     assert guarded(outside, "AUTH") is outside
+
+
+def test_the_ban_is_laid_on_long_permissions_without_a_look_at_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = Permissions(Rules([b">", b"a.*"], [b"no"]), Rules())
+    made: list[object] = []
+    monkeypatch.setattr(SubjectSet, "_fill", lambda _, patterns: made.extend(patterns) or ())
+
+    inside = guarded(Identity(account="AUTH", permissions=own), "AUTH")
+
+    assert made == []
+    assert inside.permissions is not None
+    assert not inside.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
+    assert not inside.permissions.may_publish(b"no")
+    assert inside.permissions.may_publish(b"b")
+    assert inside.permissions.subscribe is own.subscribe
 
 
 def test_only_operators_accounts_may_place_users_elsewhere() -> None:

@@ -13,6 +13,7 @@ from leafnode.limits import LINK_WORK, TURN_WORK
 from leafnode.protocol.leaf_op import LeafSub, LeafUnsub, SubjectRulesInfo, parse_leaf_line
 from leafnode.routing.peer import Kind, LeafSide
 from tests.sim.clock import FakeClock
+from tests.sim.making import made
 from tests.sim.peers import FakePeer, account
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class World:
     def __init__(self, *, hub_import: SubjectRulesInfo | None = None) -> None:
         self.clock = FakeClock()
         self.account: Account = account()
-        rules = spoke_rules(Between("edge", "hub"), hub_import=hub_import)
+        rules = made(spoke_rules(Between("edge", "hub"), hub_import=hub_import))
         self.peer = FakePeer(self.account, cid=9, kind=Kind.LEAF)
         self.interest = Interest(self.account, self.peer, rules, self.clock)
         self.client = FakePeer(self.account)
@@ -62,7 +63,7 @@ def test_at_the_start_every_key_is_announced_once_and_the_loop_subject() -> None
 
 def test_each_link_that_is_told_of_a_key_is_work_of_the_turn() -> None:
     world = started()
-    rules = spoke_rules(Between("edge", "hub"))
+    rules = made(spoke_rules(Between("edge", "hub")))
     for cid in (10, 11):
         peer = FakePeer(world.account, cid=cid, kind=Kind.LEAF)
         Interest(world.account, peer, rules, world.clock).start(b"$LDS.own")  # nothing to tell yet
@@ -332,7 +333,9 @@ def test_told_in_turns_the_hub_knows_in_the_end_what_it_knows_when_told_at_once(
 
     naive: dict[tuple[bytes, bytes], int] = {}
     other = FakePeer(world.account, cid=10, kind=Kind.LEAF)
-    told_at_once = Interest(world.account, other, spoke_rules(Between("edge", "hub")), world.clock)
+    told_at_once = Interest(
+        world.account, other, made(spoke_rules(Between("edge", "hub"))), world.clock
+    )
     told_at_once.start(b"$LDS.own")
     assert told_at_once.tell()
     apply(naive, other.got())

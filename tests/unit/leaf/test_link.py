@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode import limits
+from leafnode.config.bind import bind
+from leafnode.config.parser import parse
 from leafnode.routing import peer
 from tests.sim.leaf_port import CLAIM, LeafPortWorld, SimLeaf
 
@@ -167,3 +169,63 @@ def test_a_request_that_a_leaf_is_to_answer_goes_to_it_once_it_was_told_of_much_
     told, _, _ = bytes(leaf.raw.got).partition(b"LMSG q s.%d 1\r\n" % (count - 1))
     assert told.count(b"LS+ s.") == count
     assert len(set(asked)) > 3  # others had their turn while it was told
+
+
+def long_lists(count: int) -> str:
+    """A configuration whose user has permissions that take many turns to work out for a leaf."""
+    lists = json.dumps({"allow": [f"s.{number}.*.v" for number in range(count)]})
+    rules = f"permissions {{ publish {lists}, subscribe {lists} }}"
+    return (
+        f"authorization {{ users [ {{user: a, password: p, {rules}}}, {{user: b, password: p}} ] }}"
+    )
+
+
+def test_a_leaf_s_long_permissions_are_looked_at_in_turns_between_those_of_others() -> None:
+    port = LeafPortWorld(bind(parse(long_lists(4000), "x.conf")))
+    other = port.client(b'{"verbose":false,"user":"b","pass":"p"}')
+    other.says(b"SUB > 1\r\n")
+    leaf = SimLeaf(port)
+    linked: list[int] = []
+
+    def act() -> None:
+        linked.append(len(list(port.registry.links())))
+        port.server.turn.read(other.handler, b"PING\r\n")
+        if len(linked) < 200:
+            port.clock.call_later(0, act)
+
+    line = json.dumps(CLAIM | {"user": "a", "pass": "p"}).encode()
+    leaf.end.write([b"CONNECT %b\r\nLMSG s.7.x.v 2\r\nok\r\n" % line])
+    port.clock.call_later(0, act)
+    port.settle()
+
+    assert linked.count(0) > 3
+    assert linked[-1] == 1
+    assert other.hears().count(b"MSG s.7.x.v 1 2\r\nok\r\n") == 1
+    assert b"-ERR 'Permissions Violation" in leaf.says(b"LMSG s.7.x.w 2\r\nno\r\n")
+
+
+def test_the_rules_of_a_leaf_that_is_lost_meanwhile_are_not_made() -> None:
+    port = LeafPortWorld(bind(parse(long_lists(4000), "x.conf")))
+    leaf = SimLeaf(port)
+    line = json.dumps(CLAIM | {"user": "a", "pass": "p"}).encode()
+    leaf.end.write([b"CONNECT %b\r\n" % line])
+    port.clock.call_later(0, lambda: port.clock.call_later(0, leaf.end.close))
+
+    port.settle()
+
+    assert port.registry.open == {}
+    assert port.server.account().leafs == {}
+    assert port.server.account().links == []
+
+
+def test_of_two_leafs_of_one_server_whose_rules_are_made_the_first_goes() -> None:
+    port = LeafPortWorld(bind(parse(long_lists(4000), "x.conf")))
+    line = json.dumps(CLAIM | {"user": "a", "pass": "p"}).encode()
+    leafs = [SimLeaf(port), SimLeaf(port)]
+
+    for leaf in leafs:
+        leaf.end.write([b"CONNECT %b\r\n" % line])
+    port.settle()
+
+    assert [leaf.raw.ended for leaf in leafs] == [True, False]
+    assert len(list(port.registry.links())) == 1

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.leaf.rules import Between, LinkRules, Verdict, spoke_rules
+from leafnode.leaf.rules import (
+    Between,
+    LinkRules,
+    Verdict,
+    hub_below_rules,
+    hub_rules,
+    spoke_rules,
+)
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.leaf_op import SubjectRulesInfo
+from leafnode.routing.permissions import Permissions, Rules
+from tests.sim.making import counted, made
 from tests.sim.peers import outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.leaf.rules import Making
 
 
 def rules(domain: str = "edge", hub_domain: str = "hub", **more: object) -> LinkRules:
-    return spoke_rules(Between(domain, hub_domain), **more)  # type: ignore[arg-type]
+    return made(spoke_rules(Between(domain, hub_domain), **more))  # type: ignore[arg-type]
 
 
 def may_announce(link: LinkRules, subject: bytes) -> bool:
@@ -169,3 +185,43 @@ def test_who_has_no_domain_by_default_uses_the_jetstream_of_the_other_side() -> 
     assert shared.never_in == shared.never_out == (b"$SYS.>",)
     system = Between("edge", "hub", is_system=True, shares_jetstream=True)
     assert b"$JS.API.>" in system.never_out
+
+
+@pytest.mark.parametrize("make", [hub_rules, hub_below_rules])
+def test_a_user_s_long_lists_are_looked_at_for_its_first_leaf_alone(
+    make: Callable[..., Making],
+) -> None:
+    long = [b"a.%d.*" % number for number in range(500)]
+    user = Permissions(Rules(long), Rules(long))
+
+    first, steps = counted(make(Between("hub", "one"), user))
+    second, steps_again = counted(make(Between("hub", "two"), user))
+
+    assert steps >= 1000
+    assert steps_again < 20
+    assert not first.permissions.may_publish(b"b")
+    assert second.permissions.may_publish(b"a.7.x")
+
+
+@pytest.mark.parametrize("make", [hub_rules, hub_below_rules])
+def test_much_that_a_leaf_asks_not_to_be_sent_is_looked_at_in_steps(
+    make: Callable[..., Making],
+) -> None:
+    rules, steps = counted(
+        make(Between("hub", "leaf"), None, deny_pub=[f"a.{n}.*" for n in range(500)])
+    )
+
+    assert steps >= 500
+    assert not rules.permissions.may_receive(b"a.7.x")
+    assert rules.permissions.may_receive(b"b")
+
+
+def test_much_that_a_hub_s_user_may_is_looked_at_in_steps() -> None:
+    long = [f"a.{number}.*" for number in range(500)]
+    info = SubjectRulesInfo(long, None)
+
+    link, steps = counted(spoke_rules(Between("edge", "hub"), hub_import=info, hub_export=info))
+
+    assert steps >= 2000  # two lists, and what wildcards have in common with them
+    assert link.permissions.may_publish(b"a.7.x")
+    assert not link.permissions.may_receive(b"b")

@@ -12,6 +12,7 @@ from leafnode.protocol import subject as subjects
 from leafnode.routing import subject_set
 from leafnode.routing.subject_set import FirstMatch, SubjectSet
 from tests.oracle import matcher
+from tests.sim.making import counted
 
 SOURCES = st.lists(
     st.lists(st.sampled_from([b"a", b"*", b"*b", b">"]), min_size=1, max_size=4)
@@ -50,11 +51,33 @@ def test_a_pattern_is_covered_where_one_of_the_patterns_covers_it(
 def test_a_pattern_collides_where_one_of_the_patterns_does(
     patterns: list[bytes], pattern: bytes
 ) -> None:
-    if subjects.is_literal(pattern) and subjects.has_empty_token(pattern):
+    if subjects.has_empty_token(pattern):
         return
-    wanted = any(subjects.collides(pattern, other) for other in patterns)
+    wanted = any(
+        subjects.collides(pattern, other)
+        for other in patterns
+        if not subjects.has_empty_token(other)
+    )
 
     assert SubjectSet(patterns).collides(pattern)[0] is wanted
+
+
+def test_an_empty_entry_collides_with_nothing() -> None:
+    assert not SubjectSet([b""]).collides(b"*")[0]
+    assert not SubjectSet([b"a..b"]).collides(b"a.*.b")[0]
+
+
+@given(PATTERNS, SUBJECTS)
+def test_what_is_made_in_steps_is_the_same(patterns: list[bytes], subject: bytes) -> None:
+    stepped, steps = counted(SubjectSet.made(patterns))
+    whole = SubjectSet(patterns)
+
+    assert (stepped.matches(subject), stepped.covers(subject), stepped.visits) == (
+        whole.matches(subject),
+        whole.covers(subject),
+        whole.visits,
+    )
+    assert steps >= sum(not subjects.is_literal(pattern) for pattern in patterns)
 
 
 @pytest.mark.parametrize("pattern", [b"t.*.d%d", b"d%d.>", b"t.d%d"])
