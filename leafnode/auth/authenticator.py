@@ -156,7 +156,7 @@ class Authenticator:
             return guarded(identity, asked.account)
         account = identity.account if identity is not None else GLOBAL_ACCOUNT
         if identity is not None and not asked.concerns(account):
-            return identity
+            return guarded(identity, asked.account)
         to = Delegation(account=asked.account, issuer=asked.issuer, xkey=asked.xkey)
         return await callout.decide(to, connect, facts)
 
@@ -212,11 +212,9 @@ class Authenticator:
                 raise UserRemoved("the account is gone")
             return identity
         now = self._static.again(identity, facts)
-        if now.user in asked.auth_users:
-            return guarded(now, asked.account)
-        if asked.concerns(now.account):
+        if now.user not in asked.auth_users and asked.concerns(now.account):
             raise LoginRefused("the auth callout service has to decide")
-        return now
+        return guarded(now, asked.account)
 
     def hold(self, identity: Identity) -> Identity:
         """Return the identity as its account is now, in operator mode.

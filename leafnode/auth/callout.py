@@ -24,6 +24,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
 from leafnode.limits import LARGE_JWT_CHARS
 from leafnode.protocol.info import raw_user
+from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.routing.subject_set import SubjectSet
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.protocol.info import Connect
 
-SUBJECT: Final = b"$SYS.REQ.USER.AUTH"
+SUBJECT: Final = LOGIN_REQUESTS
 XKEY_HEADER: Final = b"Nats-Server-Xkey"
 _REQUESTS: Final = SubjectSet((SUBJECT,))
 _AUDIENCE: Final = "nats-authorization-request"
@@ -330,8 +331,12 @@ def proof_of(to: Delegation) -> bytes:
 
 
 def guarded(identity: Identity, service_account: str) -> Identity:
-    """Return the identity; where it shares the service's account it may not send requests to it."""
-    if identity.account != service_account:
+    """Return the identity; where it shares the service's account it may not send requests to it.
+
+    One that may not anyway stays as it is, however often that is said.
+    """
+    mine = identity.permissions
+    if identity.account != service_account or (mine and mine.publish.denies(SUBJECT)):
         return identity
     return replace(identity, permissions=without_publishing(identity.permissions, _REQUESTS))
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import Identity
 from leafnode.config.account_options import AccountOptions
-from leafnode.config.options import Authorization, User
+from leafnode.config.options import Authorization, PermissionsOptions, SubjectRules, User
 from leafnode.routing.account import GLOBAL_ACCOUNT
+from leafnode.routing.permissions import LOGIN_REQUESTS
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -99,6 +100,10 @@ def _alone(options: Options, own: LeafAuthorization) -> Options:
         proxied = user.proxy_required or own.proxy_required
         one = User(user=user.user, password=user.password, proxy_required=proxied)
         users.setdefault(user.account or GLOBAL_ACCOUNT, []).append(one)
+    if (asked := options.authorization.auth_callout) is not None and asked.account in users:
+        denied = SubjectRules(deny=(LOGIN_REQUESTS.decode(),))
+        mine = PermissionsOptions(publish=denied)
+        users[asked.account] = [replace(user, permissions=mine) for user in users[asked.account]]
     return replace(
         options,
         authorization=Authorization(),

@@ -178,7 +178,7 @@ class OperatorMode:
         if not self._is_pinned(identity.account):
             raise AuthorizationViolation
         now = identity_again(identity, account.claims, self._moment())
-        if now.default_permissions and account.is_delegated:
+        if account.is_delegated:  # since now, perhaps, or the account's rules were read once more
             from leafnode.auth.callout import guarded
 
             return guarded(now, identity.account)

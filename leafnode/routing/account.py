@@ -15,7 +15,7 @@ from leafnode.routing.deliver import Handout, deliver, hand_out, hand_over, send
 from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.parked import Backlog
 from leafnode.routing.peer import Kind, Peer
-from leafnode.routing.permissions import may_deliver, may_show
+from leafnode.routing.permissions import LOGIN_REQUESTS, may_deliver, may_show
 from leafnode.routing.replies import deliver_to_client, publish_replies
 from leafnode.routing.route import Message
 from leafnode.routing.sublist import Sublist
@@ -306,8 +306,10 @@ class Account:
 
         Clients see the message's own subject. A leaf gets the deliver subject, and the message's
         subject behind an `@` in an ack reply (leaf protocol 3.3). Returns the receivers of the
-        last message.
+        last message. None gets what a stream holds as a request of the server's own.
         """
+        if deliver_subject == LOGIN_REQUESTS:
+            return 0
         sender = self.system if origin is None else origin
         match = self.sublist.find_inbox(deliver_subject)
         own = sender is self.system

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # Subjects and replies between servers: a client that could use them would answer for others.
 RESERVED_SUBJECTS: Final = (b"_GR_.", b"$GR.", b"$NRG.")
 RESERVED_REPLIES: Final = (b"_R_.", b"_GR_.", b"$GR.", b"$JS.ACK.")
+# Questions to a service that decides on logins: only the server itself asks them. `auth.callout`
+# denies them to whoever shares the service's account; here is what lists say nothing of.
+LOGIN_REQUESTS: Final = b"$SYS.REQ.USER.AUTH"
 _FREE_VISITS: Final = 16  # of a trie: in what a line or a delivery costs anyway
 _BARE: Final = (b"_GR_.", b"$GR.", b"$JS.ACK.")  # with nothing behind: taken, as on nats-server
 
@@ -230,7 +233,9 @@ def may_publish(peer: Peer, subject: bytes) -> bool:
     """Say whether a message of this peer may enter its account, and count an answer it gives."""
     if is_listed(peer, subject):
         return True
-    return peer.open_replies is not None and peer.open_replies.take(subject)
+    if peer.open_replies is None or subject == LOGIN_REQUESTS:
+        return False  # nobody is asked to answer there but by who wants to ask himself
+    return peer.open_replies.take(subject)
 
 
 def is_listed(peer: Peer, subject: bytes) -> bool:

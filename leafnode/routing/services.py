@@ -23,6 +23,7 @@ from leafnode.routing import latency as measure
 from leafnode.routing.awaited import Awaited
 from leafnode.routing.deliver import deliver
 from leafnode.routing.latency import Latency, Measurement, asks_for_sample
+from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.routing.route import Message
 from leafnode.routing.subscription import Subscription
 from leafnode.routing.tracing import without_trace
@@ -168,7 +169,8 @@ class ServiceImport:
                 trace = None
         response, reply = None, message.reply
         sampled, headers = self._sample(message)
-        if not reply:
+        if not reply or reply == LOGIN_REQUESTS:
+            reply = b""
             if sampled:
                 self._measure(measure.BAD_REQUEST, origin, headers)
         elif not reply.startswith(_ACK_PREFIX):  # pull consumers of another account need those

@@ -19,6 +19,7 @@ from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.errors import AuthError, ProtocolError
 from leafnode.limits import ACCOUNT_LOOKUPS_MAX, KEEPERS_LOOKUP_NS
 from leafnode.protocol import errors
+from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.server import features
 from leafnode.server.in_turns import in_turns, walk
 
@@ -230,13 +231,23 @@ def _hold(server: Server, client: ClientHandler) -> Identity:
 
 
 def _hold_leaf(server: Server, link: AcceptedLink) -> None:
-    """End a leaf whose JWT does not hold any more. What it may stays as it was told."""
+    """End a leaf whose JWT does not hold any more. What it may stays as it was told, but for what
+    only the server may since a callout service decides on its account's logins.
+    """
     if link.identity is None or not link.identity.key:
         return  # a user of the port's own block
     try:
-        server.authenticator.hold(link.identity)
+        now = server.authenticator.hold(link.identity)
     except ProtocolError as error:
         link.refuse(error)
+    else:
+        if _asks(link.identity) and not _asks(now):
+            link.close("Credentials Revoked")
+
+
+def _asks(identity: Identity) -> bool:
+    """Say whether it may send what a callout service takes for a request of the server."""
+    return identity.permissions is None or identity.permissions.may_publish(LOGIN_REQUESTS)
 
 
 def serve_claims(server: Server, envelope: Envelope) -> ClaimsRequests | None:

@@ -13,6 +13,7 @@ from leafnode.auth.authenticator import Authenticator, new_nonce
 from leafnode.auth.identity import ANYBODY, Identity, LoginRefused, PeerFacts
 from leafnode.auth.nkey import Signer
 from leafnode.auth.secrets import Secrets
+from leafnode.config.account_options import AccountOptions
 from leafnode.config.options import (
     AuthCalloutOptions,
     Authorization,
@@ -267,3 +268,28 @@ async def test_a_callout_service_hears_of_no_jwt_where_nobody_is_trusted_to_sign
         assert await answer is ANYBODY
 
     assert service.told == [Connect(user="bob")]
+
+
+@pytest.mark.real_loop
+async def test_who_shares_a_callout_services_account_unasked_may_not_send_it_requests() -> None:
+    asked = AuthCalloutOptions(
+        issuer="A", account="AUTH", auth_users=("s",), allowed_accounts=("APP",)
+    )
+    users = (User(user="ann", password="secret"), User(user="s", password="x"))
+    authenticator = Authenticator(
+        Options(
+            authorization=Authorization(auth_callout=asked),
+            accounts=(AccountOptions("AUTH", users=users),),
+        )
+    )
+
+    async with asyncio.TaskGroup() as tasks:
+        authenticator.delegate(cast("Callout", Service()), tasks)
+        answer = authenticator.check(Connect(user="ann", password="secret"), FACTS)
+        assert not isinstance(answer, Identity)
+        identity = await answer
+
+    for one in (identity, authenticator.again(identity, FACTS)):
+        assert one.account == "AUTH"
+        assert one.permissions is not None
+        assert not one.permissions.may_publish(b"$SYS.REQ.USER.AUTH")

@@ -12,7 +12,7 @@ from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType, Identity, LoginRefused, PeerFacts
 from leafnode.auth.leafs import LeafAuthenticator
 from leafnode.config.listener_options import LeafAuthorization, LeafUser
-from leafnode.config.options import Authorization, Options, User
+from leafnode.config.options import AuthCalloutOptions, Authorization, Options, User
 from leafnode.protocol.info import Connect
 
 NONCE = b"EsbRnPg3CTsA6gA"
@@ -105,3 +105,19 @@ def test_nobody_comes_in_without_a_word_and_all_get_a_nonce() -> None:
 
     assert judge.nonce_required
     assert not judge.admits_anonymous(FACTS)
+
+
+def test_a_user_of_the_block_in_a_callout_services_account_may_not_send_it_requests() -> None:
+    asked = AuthCalloutOptions(issuer="A", account="AUTH", auth_users=("s",))
+    judge = logins(
+        LeafAuthorization(users=(LeafUser("a", "pa", "AUTH"), LeafUser("g", "pg", "APP"))),
+        Authorization(auth_callout=asked),
+    )
+
+    inside = admitted(judge, Connect(user="a", password="pa"))
+    outside = admitted(judge, Connect(user="g", password="pg"))
+
+    assert inside.permissions is not None
+    assert not inside.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
+    assert inside.permissions.may_publish(b"other")
+    assert outside.permissions is None

@@ -38,6 +38,7 @@ NONCE = b"nonce-of-fifteen"
 FACTS = PeerFacts(nonce=NONCE, ip="127.0.0.1")
 REALM = Realm()
 ANN = User()
+REQUESTS = b"$SYS.REQ.USER.AUTH"
 
 
 class World:
@@ -537,6 +538,28 @@ async def test_where_a_service_decides_a_users_own_jwt_is_not_enough() -> None:
             assert one.permissions is not None
             assert not one.permissions.may_publish(b"$SYS.REQ.USER.AUTH")
             assert one.permissions.may_publish(b"other")
+
+
+@pytest.mark.parametrize("own", [{}, {"pub": {"allow": [">"]}}])
+async def test_who_was_there_before_a_service_decides_may_not_send_it_requests(
+    own: dict[str, Any],
+) -> None:
+    w = world()
+    async with w.running():
+        identity = await w.login(REALM.user_jwt(ANN, **own))
+        assert identity.permissions is None or identity.permissions.may_publish(REQUESTS)
+
+        await w.operator.known.update(
+            REALM.account.public,
+            REALM.account_jwt(authorization={"auth_users": [User().public]}, tags=["later"]),
+        )
+        now = w.operator.again(identity)
+
+    assert now.permissions is not None
+    assert not now.permissions.may_publish(REQUESTS)
+    assert now.permissions.may_publish(b"other")
+    if own:
+        assert w.operator.again(now) is now  # as it is, however often
 
 
 async def test_of_an_account_that_lets_others_decide_only_the_proven_service_comes_in() -> None:

@@ -218,6 +218,18 @@ def test_a_delivery_shows_clients_the_stored_subject() -> None:
     assert client.got() == b"MSG ev.a 5 $JS.ACK.S.C.1.1.1.1.0 3\r\none\r\n"
 
 
+def test_what_a_stream_holds_is_nobody_s_request_to_decide_on_a_login() -> None:
+    """A consumer may deliver anywhere, and the service's answer would go to who hears its acks."""
+    world = account()
+    service = FakePeer(world)
+    service.subscribe(b"$SYS.REQ.USER.AUTH", b"5")
+
+    received = world.deliver(b"$SYS.REQ.USER.AUTH", [(b"ev.a", b"$JS.ACK.S.C.1.1.1.1.0", 0, b"x")])
+
+    assert received == 0
+    assert service.got() == b""
+
+
 def test_a_delivery_over_a_leaf_carries_the_stored_subject_behind_the_ack_reply() -> None:
     world = account()
     hub = FakePeer(world, 9, Kind.LEAF)

@@ -12,12 +12,14 @@ from leafnode.protocol import subject as subjects
 from leafnode.routing.peer import Kind, Outbox
 from leafnode.routing.permissions import (
     Permissions,
+    ResponseRule,
     Rules,
     is_listed,
     may_deliver,
     may_publish,
     may_subscribe,
 )
+from leafnode.routing.responses import OpenReplies
 from leafnode.routing.subject_set import SubjectSet
 from leafnode.routing.subscription import Subscription
 from tests.sim.making import counted
@@ -142,6 +144,18 @@ def test_rules_over_a_long_list_make_nothing_of_its_entries(
     assert shared.allows(b"a.8.x")
     assert not shared.allows(b"a.7.x")
     assert not shared.allows(b"$SYS.x")
+
+
+def test_who_may_answer_may_not_answer_with_a_request_to_decide_on_a_login() -> None:
+    """Anybody may ask himself something, and name that as the reply."""
+    peer = FakePeer(account(), 1)
+    peer.permissions = Permissions(Rules([]), Rules(), ResponseRule(0, 0))
+    peer.open_replies = OpenReplies(ResponseRule(0, 0), lambda: 0)
+    for reply in (b"$SYS.REQ.USER.AUTH", b"_INBOX.1"):
+        peer.open_replies.add(reply)
+
+    assert not may_publish(peer, b"$SYS.REQ.USER.AUTH")
+    assert may_publish(peer, b"_INBOX.1")
 
 
 def test_rules_are_made_in_steps() -> None:

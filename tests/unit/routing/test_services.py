@@ -567,3 +567,16 @@ def test_imports_that_stay_keep_their_subscriptions_and_others_come_and_go() -> 
     assert [sub.relay for sub in sublist.match(b"b.x").plain] == [mine.imports[0]]
     mine.replace_imports(())
     assert sublist.count == 0
+
+
+def test_no_answer_of_a_service_becomes_a_request_to_decide_on_a_login() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    decides = FakePeer(pair.world.account("I"), 3)
+    decides.subscribe(b"$SYS.REQ.USER.AUTH", b"1")
+
+    reply = pair.ask(b"PUB q $SYS.REQ.USER.AUTH 1\r\nq\r\n")
+
+    assert not reply.startswith(b"_R_.")
+    assert pair.owed == 0
+    assert decides.got() == b""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
 
 from leafnode.auth.identity import Identity
 from leafnode.config.options import Options
 from leafnode.limits import CLIENTS_HELD_PER_TURN
 from leafnode.routing.account import Limits
 from leafnode.routing.peer import Kind, Peer
+from leafnode.routing.permissions import LOGIN_REQUESTS, Permissions, Rules
 from leafnode.server import operators
 from leafnode.server.server import Seams, Server
 from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
-    import pytest
-
     from leafnode.errors import ProtocolError
+    from leafnode.leaf.accepted import AcceptedLink
 
 
 class Client:
@@ -110,3 +113,24 @@ async def test_limits_of_an_account_come_before_what_its_jwt_says_of_each(
     assert said[:2] == [("MaxAccountConnectionsExceeded", 3), ("bounds", 1)]
     assert said.count(("judged", 0)) == 1
     assert ("bounds", 2) in said[: said.index(("judged", 0))]
+
+
+@pytest.mark.parametrize("now", [None, Permissions(Rules(deny=[LOGIN_REQUESTS]), Rules())])
+def test_a_leaf_goes_where_a_service_decides_since_now_and_it_could_send_requests(
+    now: Permissions | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, chance = FakeClock(), random.Random(1)
+    server = Server(Options(), Seams(clock, chance, chance.randbytes))
+    ended: list[str] = []
+
+    class Link:
+        """A leaf that logged in by its JWT."""
+
+        identity = Identity(key="U")
+        close = staticmethod(ended.append)
+
+    monkeypatch.setattr(server.authenticator, "hold", lambda one: replace(one, permissions=now))
+
+    operators._hold_leaf(server, cast("AcceptedLink", Link()))
+
+    assert bool(ended) is (now is not None)
