@@ -47,7 +47,7 @@ def test_a_pattern_is_covered_where_one_of_the_patterns_covers_it(
     )
 
 
-@given(PATTERNS, SUBJECTS)
+@given(st.lists(SUBJECTS.filter(lambda one: b">." not in one), max_size=40), SUBJECTS)
 def test_a_pattern_collides_where_one_of_the_patterns_does(
     patterns: list[bytes], pattern: bytes
 ) -> None:
