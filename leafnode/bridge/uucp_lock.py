@@ -95,10 +95,15 @@ def _lay(path: Path) -> bool:
 def holder(path: Path) -> int:
     """Return the pid in a lock file; 0: there is none, or no number in it."""
     data = _read(path)
+    if _is_binary(data):
+        return int.from_bytes(data, "little")
     words = data.split(maxsplit=1)[:1]
-    if words and words[0].isdigit() and len(words[0]) <= 10:
-        return int(words[0])
-    return int.from_bytes(data, "little") if len(data) == 4 else 0  # the old binary form
+    return int(words[0]) if words and words[0].isdigit() and len(words[0]) <= 10 else 0
+
+
+def _is_binary(data: bytes) -> bool:
+    """Say whether it is the old form: a number of four bytes, whose highest no pid needs."""
+    return len(data) == 4 and b"\0" in data
 
 
 def _may_be_its(path: Path, pid: int) -> bool:
@@ -107,7 +112,8 @@ def _may_be_its(path: Path, pid: int) -> bool:
     Numbers come round, and a file of a process that was killed stays. Where the file has a name
     beside the number, as ours and minicom's have, another program is not its holder.
     """
-    words = _read(path).split()
+    data = _read(path)
+    words = [] if _is_binary(data) else data.split()
     name = _name_of(pid)
     return len(words) < 2 or not name or words[1][:_COMM_CHARS] == name
 

@@ -42,6 +42,15 @@ def test_a_process_that_lives_keeps_its_port(tmp_path: Path, text: bytes | None)
     assert [path.name for path in tmp_path.iterdir()] == ["LCK..ttyUSB0"]
 
 
+@pytest.mark.parametrize("pid", [0x2031, 0x0A09, 0x3131, 0x200A31, 7])
+def test_a_binary_number_is_one_whatever_letters_its_bytes_are(tmp_path: Path, pid: int) -> None:
+    path = tmp_path / "LCK..ttyUSB0"
+    path.write_bytes(pid.to_bytes(4, "little"))
+
+    assert uucp_lock.holder(path) == pid
+    assert uucp_lock._may_be_its(path, os.getpid())
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense\n", b"99999999999999\n", b"-1\n"])
 def test_a_file_that_names_nobody_keeps_nobody_out(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "LCK..ttyUSB0").write_bytes(content)
