@@ -7,13 +7,13 @@ Truth: docs/serial/tools.md, "Requests".
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.status import row_of
 from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class PortControl:
         self._subs = []
 
     def _listed(self, delivery: Delivery) -> None:
-        rows = [asdict(status) for status in self._ports.status()]
+        rows = [row_of(status) for status in self._ports.status()]
         body = msgspec.json.encode({"server": self._server, "ports": rows})
         for reply, _, _ in delivery.messages:
             if reply:

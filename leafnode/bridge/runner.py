@@ -83,6 +83,7 @@ class PortRunner:
             self._counters,
             max_payload_bytes=seams.max_payload_bytes,
             show=self._show,
+            progress=self._progressed,
         )
         self._resume = Resume(
             seams.account,
@@ -125,6 +126,7 @@ class PortRunner:
     async def run(self) -> None:
         """Serve the port until cancelled."""
         self._publisher.start()
+        self._mapper.begin()
         try:
             await self.life.run()
         finally:
@@ -149,7 +151,7 @@ class PortRunner:
             monitors=len(self.taps),
             paused=self._paused,
             silent_ns=self._clock.monotonic_ns() - self._last_byte_ns,
-            last_error=self._publisher.last_error or self.life.last_error,
+            last_error=self._last_error,
             bytes_in=counts.bytes_in,
             frames=counts.frames,
             bad=counts.bad,
@@ -173,7 +175,12 @@ class PortRunner:
             reopens=max(0, counters.opens - 1),
             open_failures=counters.open_failures,
             board={} if self._board is None else self._board.counts(),
+            function=self._mapper.counts(),
         )
+
+    @property
+    def _last_error(self) -> str:
+        return self._publisher.last_error or self._mapper.last_error or self.life.last_error
 
     def opened(self, port: OpenPort) -> None:
         """Begin to read and write it."""
@@ -240,11 +247,15 @@ class PortRunner:
         self._set_reading(on=drained)
         self._send()
 
+    @property
+    def _has_room(self) -> bool:
+        return self._publisher.has_room and self._mapper.has_room
+
     def _drain(self) -> bool:
         """Move whole readings from the framing to the queue; say whether none is left."""
         self._draining = True
         try:
-            while self._publisher.has_room and not self._asking:
+            while self._has_room and not self._asking:
                 event = self._framing.next_event()
                 if event is None:
                     return True
@@ -325,15 +336,16 @@ class PortRunner:
         elif not on and self._reading:
             loop.remove_reader(self._port.fileno())
         self._reading = on
-        self._note_pause(paused=not on and not self._publisher.has_room)
+        self._note_pause(paused=not on and not self._has_room)
 
     def _note_pause(self, *, paused: bool) -> None:
         if paused and not self._paused:
             self._counters.paused += 1
             self._pause_log.call(
                 lambda count: log.warning(
-                    "Serial port is not read, its readings wait for the stream: "
+                    "Serial port is not read, its readings wait for the %s: "
                     "port=%s queued=%d times=%d",
+                    "function" if self._publisher.has_room else "stream",
                     self._options.name,
                     self._publisher.queued,
                     count,

@@ -5,7 +5,7 @@ Knows numbers only. Truth: docs/serial.md, "What a port reports".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,6 +74,16 @@ class PortStatus:
     reopens: int
     open_failures: int
     board: dict[str, int]  # messages and requests of a board, see bridge.board_messages
+    function: dict[str, int]  # of the codec exec, see bridge.exec.function
+
+
+def row_of(status: PortStatus) -> dict[str, object]:
+    """Return what is shown of a port; the counts of its parts stand beside the others."""
+    row = asdict(status)
+    for part in ("board", "function"):
+        counts: dict[str, int] = row.pop(part)
+        row |= {f"{part}_{name}": count for name, count in counts.items()}
+    return row
 
 
 class Seldom:

@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
-from leafnode.config import convert, pattern, pattern_cost, serial_bounds
+from leafnode.config import convert, pattern, pattern_cost, serial_bounds, serial_exec
 from leafnode.config.place import Row, no_duplicates
 from leafnode.config.serial_stage_options import CodecOptions
 from leafnode.config.variant import TYPE, variant
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 # Those that return fields, and those whose fields the configuration names.
 KNOW_FIELDS: Final = frozenset(
-    {"csv", "keyvalue", "regex", "struct", "cbor", "nmea", "toledo", "sics", "dsmr", "gs1", "json"}
+    {
+        *("csv", "keyvalue", "regex", "struct", "cbor", "nmea", "toledo", "sics", "dsmr", "gs1"),
+        *("json", "exec"),
+    }
 )
 _NAMED: Final = frozenset({"csv", "struct"})
 _LAYOUT: Final = re.compile(r"[<>!](?:[0-9]{0,4}[xcbB?hHiIlLqQefds ])+")
@@ -31,6 +34,8 @@ def codec(place: Place) -> CodecOptions:
     values = given.values
     if values[TYPE] == "regex":
         _compile(given)
+    if values[TYPE] == "exec":
+        serial_exec.complete(given)
     return CodecOptions(**values)
 
 
@@ -158,4 +163,5 @@ TABLES: Final[dict[str, tuple[Row, ...]]] = {
     "sics": (),
     "dsmr": (),
     "gs1": (),
+    "exec": serial_exec.ROWS,
 }

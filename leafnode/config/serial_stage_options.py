@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.clock import NS_PER_MS
+from leafnode.clock import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
     from leafnode.config.crc_catalog import CrcOptions
@@ -83,7 +83,8 @@ class CodecOptions:
     """`codec`. `fields` names columns of csv, values of struct and groups of regex.
 
     `pattern` is as it was understood, see config/pattern.py. `separator` and `assign` empty: what
-    the codec takes by itself.
+    the codec takes by itself. `function` and the limits are of exec; `digest` is that of its file,
+    so that a reload takes a file that changed.
     """
 
     type: str = "text"
@@ -93,6 +94,11 @@ class CodecOptions:
     layout: str = ""
     separator: str = ""
     assign: str = ""
+    function: str = ""
+    digest: str = ""
+    timeout_ns: int = NS_PER_S
+    memory_bytes: int = 128 * limits.MIB
+    cpu_s: int = 600
 
 
 @dataclass(frozen=True, slots=True)

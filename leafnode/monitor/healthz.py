@@ -149,4 +149,7 @@ def _outside(views: Views) -> list[Cause]:
         elif not port.open:
             error = f"serial port {port.name} is not open: {port.last_error}"
             causes.append(Cause(503, "SERIAL", {"port": port.name}, error))
+        elif port.function and not port.function["running"] and port.last_error:
+            error = f"serial port {port.name}: {port.last_error}"
+            causes.append(Cause(503, "SERIAL", {"port": port.name}, error))
     return causes

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from leafnode.bridge.status import row_of
 from leafnode.go_time import format_time
 
 if TYPE_CHECKING:
-    from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import HttpFaults, OwnCounters, Views
@@ -51,15 +51,8 @@ def serialz(views: Views, clock: Clock) -> dict[str, object]:
     return {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
-        "ports": [_port_row(port) for port in views.ports()],
+        "ports": [row_of(port) for port in views.ports()],
     }
-
-
-def _port_row(port: PortStatus) -> dict[str, object]:
-    """Return what is shown of a port; the counts of its board stand beside the others."""
-    row = asdict(port)
-    board: dict[str, int] = row.pop("board")
-    return row | {f"board_{name}": count for name, count in board.items()}
 
 
 def _store(own: OwnCounters) -> dict[str, object]:

@@ -288,6 +288,7 @@ def port(**changes: Any) -> PortStatus:
         "paused": False,
         "last_error": "",
         "board": {"messages": 7},
+        "function": {},
     }
     return PortStatus(**(numbers | values | changes))
 

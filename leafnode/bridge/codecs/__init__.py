@@ -1,9 +1,9 @@
 """Codecs: the payload of a reading becomes the payload of a message, or fields, or is found bad.
 
 A codec takes bytes and returns bytes, which are published as they are, or a dict of fields, which
-mapping makes a JSON object of; or it raises BadReading. To add one: a function, a row in CODECS, a
-row in config/serial_codec.py, a test, a section in docs/serial/codecs.md. Knows nothing of ports
-and subjects.
+mapping makes a JSON object of; or it raises BadReading. `exec` is none of them: its answer comes
+later, see bridge/exec. To add one: a function, a row in CODECS, a row in config/serial_codec.py, a
+test, a section in docs/serial/codecs.md. Knows nothing of ports and subjects.
 """
 
 from __future__ import annotations

@@ -17,10 +17,13 @@ from leafnode.bridge.mapping.messages import Messages, with_receipt
 from leafnode.bridge.mapping.windows import Windows
 from leafnode.bridge.reading import BadReading
 from leafnode.config import serial_bounds
+from leafnode.config.serial_mapping import needs_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.bridge.codecs import Codec
+    from leafnode.bridge.exec.function import Function, Outcome
     from leafnode.bridge.publisher import Publication, Publisher
     from leafnode.bridge.reading import Reading, Receipt
     from leafnode.bridge.status import PortCounters
@@ -40,18 +43,24 @@ class Mapper:
         *,
         max_payload_bytes: int,
         show: Callable[[bytes, bytes], None] = lambda _, __: None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
-        """`show` gets subject and payload of what goes to the queue."""
+        """`show` gets subject and payload of what goes to the queue; `progress` is called when
+        a function is done with a reading, and takes another.
+        """
+        self._publisher = publisher
+        self._clock = clock
         mapping = options.mapping
-        self._codec = new_codec(options)
+        self._function = self._new_function(options)
+        self._codec = None if self._function is not None else new_codec(options)
+        self._needs_fields = needs_fields(options)
+        self._progress = progress
         self._fields = FieldMap(mapping)
         self._filters = Filters(mapping, self._fields.deadbands)
         self._messages = Messages(options, self._fields.units, max_payload_bytes=max_payload_bytes)
         self._windows = Windows(mapping.functions) if mapping.every_ns else None
         self._every_ns = mapping.every_ns
-        self._publisher = publisher
         self._show = show
-        self._clock = clock
         self._counters = counters
         self._timer: Timer | None = None
         self._receipt: Receipt | None = None  # of the last reading in the windows, or behind them
@@ -59,18 +68,71 @@ class Mapper:
         # port is not read meanwhile.
         self._waiting: deque[Publication] = deque()
 
+    def _new_function(self, options: SerialPort) -> Function | None:
+        if options.codec.type != "exec":
+            return None
+        from leafnode.bridge.exec.function import Function
+
+        return Function(
+            options.codec,
+            self._clock,
+            port=options.name,
+            decided=self._decided,
+            has_room=lambda: self._publisher.has_room,
+        )
+
+    def begin(self) -> None:
+        """Start the function, where there is one."""
+        if self._function is not None:
+            self._function.begin()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more reading may come, as far as it is the function's."""
+        return self._function is None or self._function.has_room
+
+    @property
+    def last_error(self) -> str:
+        return "" if self._function is None else self._function.last_error
+
+    def counts(self) -> dict[str, int]:
+        """Return what is shown of the function; nothing where there is none."""
+        return {} if self._function is None else self._function.counts()
+
     def offer(self, reading: Reading) -> None:
-        """Take one reading. The caller has asked the publisher for room, and pumps it later."""
+        """Take one reading. The caller has asked here and the publisher for room, and pumps it
+        later.
+        """
+        if self._function is not None:
+            self._function.offer(reading)
+        else:
+            assert self._codec is not None, "a port has a codec or a function"
+            self._take(reading, self._codec)
+
+    def _decided(self, reading: Reading, outcome: Outcome) -> None:
+        """The function is done with a reading."""
+        if outcome is None:
+            self._counters.filtered += 1
+            self._pass_over(reading.receipt)
+        else:
+            self._take(reading, lambda _: _checked(outcome, needs_fields=self._needs_fields))
+        self._publisher.pump()
+        self._progress()
+
+    def _take(self, reading: Reading, codec: Codec) -> None:
         try:
+            payload = self._decoded(reading, codec)
             if self._windows is not None:
-                self._gather(reading)
+                self._gather(reading, payload)
             else:
-                self._publish(reading)
+                self._publish(reading, payload)
         except BadReading as err:
             self._drop(reading.receipt, err.reason)
 
     def progressed(self) -> None:
         """There is room in the queue again."""
+        if self._function is not None:
+            self._function.pump()
         while self._waiting and self._publisher.has_room:
             self._publisher.offer(self._waiting.popleft())
         if self._receipt is not None and not self._waiting and not self._windows:
@@ -79,6 +141,8 @@ class Mapper:
 
     def stop(self) -> None:
         """Give what is gathered to the queue; but not what a device still keeps and sends again."""
+        if self._function is not None:
+            self._function.stop()
         if self._receipt is None:
             self._end_windows()
         self._set_timer(None)
@@ -87,8 +151,7 @@ class Mapper:
             self._windows.end()
         self._receipt = None
 
-    def _publish(self, reading: Reading) -> None:
-        payload = self._decoded(reading)
+    def _publish(self, reading: Reading, payload: bytes | dict[str, object]) -> None:
         now_ns, wall_ns = self._clock.monotonic_ns(), self._clock.wall_ns()
         if self._messages.template.by_field:
             assert isinstance(payload, dict), "{field} needs a codec that knows fields"
@@ -103,9 +166,9 @@ class Mapper:
             self._counters.filtered += 1
             self._publisher.pass_over(reading.receipt)
 
-    def _decoded(self, reading: Reading) -> bytes | dict[str, object]:
+    def _decoded(self, reading: Reading, codec: Codec) -> bytes | dict[str, object]:
         """Return what the codec makes of a reading; JSON and CBOR may have any number of fields."""
-        payload = self._codec(reading.payload)
+        payload = codec(reading.payload)
         if isinstance(payload, dict) and len(payload) > serial_bounds.READING_FIELDS_MAX:
             raise BadReading(f"has more than {serial_bounds.READING_FIELDS_MAX} fields")
         return payload
@@ -138,9 +201,8 @@ class Mapper:
             for index, (subject, name, value) in enumerate(new)
         ]
 
-    def _gather(self, reading: Reading) -> None:
+    def _gather(self, reading: Reading, fields: bytes | dict[str, object]) -> None:
         assert self._windows is not None, "only where readings are gathered"
-        fields = self._decoded(reading)
         assert isinstance(fields, dict), "gathering needs a codec that knows fields"
         subject = self._messages.template.subject(reading, fields)
         if not self._windows.has_room(subject):
@@ -153,12 +215,16 @@ class Mapper:
             self._set_timer(self._every_ns)
 
     def _drop(self, receipt: Receipt | None, reason: str) -> None:
-        """Nothing could store this reading. Those before it are gathered yet: it waits for them."""
+        """Nothing could store this reading."""
+        self._publisher.give_up(None, reason)
+        self._pass_over(receipt)
+
+    def _pass_over(self, receipt: Receipt | None) -> None:
+        """A reading is done. Those before it may be gathered yet: its device hears after them."""
         if self._windows is not None and (self._windows or self._waiting):
-            self._publisher.give_up(None, reason)
             self._receipt = receipt or self._receipt
         else:
-            self._publisher.give_up(receipt, reason)
+            self._publisher.pass_over(receipt)
 
     def _due(self) -> None:
         self._timer = None
@@ -191,3 +257,19 @@ class Mapper:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if delay_ns is None else self._clock.call_later(delay_ns, self._due)
+
+
+def _checked(
+    outcome: dict[str, object] | bytes | BadReading, *, needs_fields: bool
+) -> dict[str, object] | bytes:
+    """Return what a function returned, as far as it is of use. Raises BadReading."""
+    if isinstance(outcome, BadReading):
+        raise outcome
+    if isinstance(outcome, bytes):
+        if needs_fields:
+            raise BadReading("the function returned no fields, which mapping or the subject need")
+        return outcome
+    for name in outcome:
+        if not 0 < len(name) <= serial_bounds.FIELD_NAME_CHARS_MAX:
+            raise BadReading("the function returned a field without a name, or with a long one")
+    return outcome

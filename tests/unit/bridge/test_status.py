@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from leafnode.bridge.status import Seldom
+from leafnode.bridge.status import Seldom, row_of
 from leafnode.clock import NS_PER_S
 from tests.sim.clock import FakeClock
+from tests.sim.monitor import port
 
 
 def test_one_event_per_interval_and_the_count_of_those_held_back() -> None:
@@ -29,3 +30,10 @@ def test_as_many_as_asked_for_per_interval_and_none_more() -> None:
         seldom.call(said.append)
 
     assert said == [1, 1]
+
+
+def test_the_counts_of_a_ports_parts_stand_beside_its_own() -> None:
+    row = row_of(port(board={"messages": 7}, function={"starts": 2}))
+
+    assert (row["board_messages"], row["function_starts"]) == (7, 2)
+    assert not {"board", "function"} & set(row)

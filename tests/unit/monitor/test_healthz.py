@@ -144,6 +144,8 @@ def test_every_cause_outside_is_named() -> None:
         ports=lambda: [
             port(open=False, last_error="no such device"),
             port(),
+            port(function={"running": 0}, last_error="the function failed: it ended"),
+            port(function={"running": 0}),
             port(open=False, lent_ns=59 * 10**9),
         ],
     )
@@ -154,6 +156,7 @@ def test_every_cause_outside_is_named() -> None:
         ("UPLINK", "uplink of stream EV is refused: too large"),
         ("UPLINK", "uplink of stream EV: the backlog is full: max_msgs 5"),
         ("SERIAL", "serial port scale is not open: no such device"),
+        ("SERIAL", "serial port scale: the function failed: it ended"),
         ("SERIAL", "serial port scale is lent for 59 s more"),
     ]
 
