@@ -81,6 +81,7 @@ Commands:
     {program} store --help           Look into a store of messages, check it, copy it
     {program} ports --help           List the serial ports and who has them
     {program} port --help            Look at a serial port, lend it, find out what talks there
+    {program} sim --help             Be a sensor on a serial line, to try without hardware
 """
 
 

@@ -12,5 +12,6 @@ WORDS: Final = {
     "device": "leafnode.cli.device.command",
     "port": "leafnode.cli.ports.command",
     "ports": "leafnode.cli.ports.listing",
+    "sim": "leafnode.cli.sim.command",
     "store": "leafnode.cli.store.command",
 }

@@ -1,0 +1,1 @@
+"""`leafnode sim`: sensors that are not there, to try the serial bridge without hardware."""

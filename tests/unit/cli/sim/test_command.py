@@ -1,0 +1,113 @@
+"""leafnode sim: the list, the help texts, errors as one line, and whole runs of the command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from leafnode.cli.main import main
+from leafnode.cli.sim.command import commands
+from tests.unit.cli.sim.read import readings
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_every_sensor_has_a_help_text_and_is_in_the_documentation() -> None:
+    document = (ROOT / "docs" / "serial" / "sim.md").read_text()
+
+    for name, command in commands.commands.items():
+        assert command.help, name
+        assert f"`{name}`" in document, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, (name, option.name)
+                assert f"`{option.opts[0]}" in document, (name, option.name)
+
+
+def test_help_is_the_program_with_its_sensors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sim", "--help"], called="leafnode") == 0
+
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: leafnode sim [OPTIONS] COMMAND")
+    assert all(name in shown for name in ("nmea", "scale", "modbus", "pms5003", "link"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["modbus", "--every", "1s"], "this sensor answers only"),
+        (["nmea", "--port", "/dev/nothing"], "/dev/nothing is not there"),
+        (["nmea", "--port", "/dev/nothing", "--link", "/tmp/x"], "--link names a pseudo-terminal"),
+        (["nmea", "--link", "/etc/passwd"], "/etc/passwd is there already"),
+        (["nmea", "--link", "/nowhere/x"], "/nowhere/x: No such file or directory"),
+        (["nmea", "--bad", "101"], "Invalid value for '--bad'"),
+        (["nmea", "--for", "soon"], "Invalid value for '--for'"),
+        (["link", "--name", "a b"], "'a b': a name is"),
+        (["nmea", "--port", "socket://h:1"], "socket://h:1: expected a tty"),
+        (["theremin"], "No such command 'theremin'."),
+    ],
+)
+def test_an_error_is_one_line_with_status_1(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sim", *words], called="leafnode") == 1
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"leafnode sim: {said}")
+    assert shown.err.count("\n") == 1
+
+
+def started(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "leafnode", "sim", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_it_prints_where_it_speaks_and_what_it_said(tmp_path: Path) -> None:
+    link = tmp_path / "air"
+    with started("pms5003", "--count", "3", "--every", "20ms", "--link", str(link)) as process:
+        assert process.stdout is not None
+        path = process.stdout.readline().decode().strip()
+        fd = os.open(link, os.O_RDONLY | os.O_NOCTTY)
+        heard = b""
+        while len(heard) < 96:
+            heard += os.read(fd, 1000)
+        os.close(fd)
+        _, said = process.communicate(timeout=30)
+
+    assert path.startswith("/dev/pts/")
+    assert len(readings("preset: pms5003", heard)) == 3
+    assert process.returncode == 0
+    assert f'device: "{link}", preset: pms5003' in said.decode()
+    assert "spoke 3 times, answered 0 times, sent 96 bytes, 0 with a wrong bit" in said.decode()
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sensor", ["modbus", "link"])
+def test_an_interrupt_ends_it_and_takes_the_link_away(
+    tmp_path: Path, sensor: str, how: signal.Signals
+) -> None:
+    link = tmp_path / "line"
+    with started(sensor, "--link", str(link)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stderr.readline()
+        fd = os.open(link, os.O_RDWR | os.O_NOCTTY)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=30)
+        os.close(fd)
+
+    assert process.returncode == 0, said
+    assert b"Traceback" not in said
+    assert not link.is_symlink()
