@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.errors import StoreCorrupt, StoreError
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreError
 from leafnode.jetstream import retention
 from leafnode.jetstream.ttl import TtlQueue
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from leafnode.clock import Timer
     from leafnode.jetstream.stream import Stream
+    from leafnode.store.api import StreamState
 
 
 class Ages:
@@ -76,7 +77,7 @@ class Ages:
         if store.damage() is not None:
             return
         now_ns = self._stream.context.time.now_ns()
-        waits = [retention.next_expiry_ns(self._stream.config, state, now_ns)]
+        waits = [retention.next_expiry_ns(self._stream.config, self._first_ts_ns(state), now_ns)]
         due_ns = self._ttls.next_ns()
         if due_ns is not None:
             waits.append(max(0, due_ns - now_ns))
@@ -84,6 +85,17 @@ class Ages:
         if known:
             delay_ns = max(min(known), limits.EXPIRY_GRANULARITY_NS) * (not self._has_more)
             self._timer = self._stream.context.clock.call_later(delay_ns, self._on_timer)
+
+    def _first_ts_ns(self, state: StreamState) -> int | None:
+        """Return the time of the oldest message that may age, or None."""
+        if not state.msgs:
+            return None
+        if self._expired_to <= state.first_seq:
+            return state.first_ts_ns
+        try:
+            return self._stream.store.time_at(self._expired_to)
+        except StoreBusy:  # it cannot be read just now: to look too early does no harm
+            return state.first_ts_ns
 
     def rearm(self) -> None:
         """The reason to wait changed."""
@@ -132,14 +144,22 @@ class Ages:
         return [seq for seq in seqs if seq not in spared]
 
     def _expire_below(self, seq: int, now_ns: int) -> None:
-        """Remove everything before `seq` but what never ages."""
-        store, markers = self._stream.store, self._stream.markers
+        """Remove what is before `seq` but what never ages: a slice now, the others when the timer
+        comes again.
+        """
+        store, config = self._stream.store, self._stream.config
         first_seq = store.state().first_seq
-        kept = min((one for one in self._ttls.never if one >= first_seq), default=seq)
-        if kept >= seq and not markers.wanted:
-            store.remove_below(seq, lazy=True)
-        else:  # one by one: a slice now, the others when the timer comes again
-            self._expire_slice(max(first_seq, self._expired_to), seq, now_ns)
+        start_seq = max(first_seq, self._expired_to)
+        if start_seq >= seq:
+            return
+        kept = self._ttls.first_never(first_seq)
+        front = seq if kept is None else min(seq, kept)
+        if front > first_seq and not self._stream.markers.wanted:
+            end = min(front, first_seq + retention.front_span(config))
+            store.remove_below(end, lazy=True)
+            self._has_more |= end < seq
+        else:  # one by one
+            self._expire_slice(start_seq, seq, now_ns)
         new_first_seq = store.state().first_seq
         if new_first_seq > first_seq:
             self._stream.root.after_commit(partial(self._on_front, new_first_seq))
@@ -148,7 +168,7 @@ class Ages:
     def _expire_slice(self, start_seq: int, end_seq: int, now_ns: int) -> None:
         store, markers = self._stream.store, self._stream.markers
         end_seq, found = self._slice(start_seq, end_seq)
-        going = [one for one in found if one not in self._ttls.never]
+        going = [one for one in found if not self._ttls.is_never(one)]
         gone: dict[bytes, int] = {}
         if markers.wanted:
             gone = markers.last_of(going)
@@ -186,7 +206,7 @@ class Ages:
     def _on_front(self, first_seq: int, error: StoreError | None) -> None:
         """Nothing before `first_seq` comes back any more."""
         if error is None:
-            self._ttls.never = {one for one in self._ttls.never if one >= first_seq}
+            self._ttls.forget_below(first_seq)
 
     def _on_timer(self) -> None:
         self._timer = None

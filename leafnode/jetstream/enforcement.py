@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from leafnode.store.api import SubjectState
 
 LIMITS: Final = notes.PREFIX + "limits"
-_FRONT_SHARE: Final = 16  # of so many sequences at the front that go together costs as one
+# So many sequences at the front that go together cost as one message.
+_FRONT_SHARE: Final = {"file": 16, "memory": 2}
 
 
 class Enforcement:
@@ -178,15 +179,16 @@ class Enforcement:
         config, store = self._stream.config, self._stream.store
         if not retention.makes_room(config):
             return budget
+        share = _FRONT_SHARE[config.storage]
         state = store.state()
         while budget and state.msgs > 0:
             # As many sequences hold at most as many messages, so this never takes too much.
-            count = min(retention.excess_msgs(config, state), _FRONT_SHARE * budget)
+            count = min(retention.excess_msgs(config, state), share * budget)
             if not count and retention.excess_bytes(config, state):
                 count = 1
             if not count:
                 break
             store.remove_below(state.first_seq + count, lazy=True)
-            budget -= -(-count // _FRONT_SHARE)
+            budget -= -(-count // share)
             state = store.state()
         return budget

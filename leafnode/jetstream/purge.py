@@ -13,7 +13,7 @@ import msgspec
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError
-from leafnode.jetstream import notes
+from leafnode.jetstream import notes, retention
 from leafnode.jetstream.thinning import Thinning
 
 _SUBJECTS_A_QUESTION: Final = 64  # of the stream, in a count, cost as much as one removed message
@@ -173,8 +173,7 @@ class Purge:
         state = self._stream.store.state()
         if self._below_seq > state.last_seq:
             return self._below_seq
-        on_disk = self._stream.config.storage == "file"
-        span = limits.PURGE_TURN_SEQS if on_disk else limits.LET_GO_MSGS
+        span = retention.front_span(self._stream.config)
         return min(self._below_seq, state.first_seq + span)
 
     def _excess(self, state: SubjectState) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from leafnode import limits
+
 if TYPE_CHECKING:
     from leafnode.jetstream.api_types import StreamConfig
     from leafnode.store.api import StreamState, SubjectState
@@ -94,8 +96,13 @@ def expiry_cutoff_ns(config: StreamConfig, now_ns: int) -> int:
     return now_ns - config.max_age if config.max_age > 0 else 0
 
 
-def next_expiry_ns(config: StreamConfig, state: StreamState, now_ns: int) -> int | None:
-    """Return in how long the oldest message becomes too old, or None when none will."""
-    if config.max_age <= 0 or state.msgs == 0:
+def next_expiry_ns(config: StreamConfig, first_ts_ns: int | None, now_ns: int) -> int | None:
+    """Return in how long a message of that time becomes too old, or None when none will."""
+    if config.max_age <= 0 or first_ts_ns is None:
         return None
-    return max(0, state.first_ts_ns + config.max_age - now_ns)
+    return max(0, first_ts_ns + config.max_age - now_ns)
+
+
+def front_span(config: StreamConfig) -> int:
+    """Return how many sequences at the front one turn of the loop removes together."""
+    return limits.PURGE_TURN_SEQS if config.storage == "file" else limits.LET_GO_MSGS

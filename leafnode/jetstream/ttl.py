@@ -7,6 +7,8 @@ the stream. Truth: measured on nats-server 2.15.1.
 from __future__ import annotations
 
 import heapq
+from array import array
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Final
 
 from leafnode.clock import NS_PER_S
@@ -42,14 +44,27 @@ class TtlQueue:
 
     def __init__(self) -> None:
         self._due: list[tuple[int, int]] = []  # heap of (time, sequence)
-        self.never: set[int] = set()  # sequences that max_age spares
+        self.never = array("q")  # sequences that max_age spares, ascending
 
     def add(self, seq: int, ts_ns: int, ttl_ns: int) -> None:
         """Note a stored message with a TTL."""
-        if ttl_ns == NEVER:
-            self.never.add(seq)
-        else:
+        if ttl_ns != NEVER:
             heapq.heappush(self._due, (ts_ns + ttl_ns, seq))
+        elif not self.is_never(seq):
+            insort(self.never, seq)
+
+    def is_never(self, seq: int) -> bool:
+        """Say whether max_age spares this message."""
+        return self.first_never(seq) == seq
+
+    def first_never(self, from_seq: int) -> int | None:
+        """Return the first sequence from that one on which max_age spares, or None."""
+        place = bisect_left(self.never, from_seq)
+        return self.never[place] if place < len(self.never) else None
+
+    def forget_below(self, seq: int) -> None:
+        """Nothing before that one comes back any more."""
+        del self.never[: bisect_left(self.never, seq)]
 
     def next_ns(self) -> int | None:
         """Return when the first message is due."""
@@ -75,4 +90,4 @@ class TtlQueue:
         """Forget messages that were never committed."""
         self._due = [one for one in self._due if one[1] <= seq]
         heapq.heapify(self._due)
-        self.never = {one for one in self.never if one <= seq}
+        del self.never[bisect_right(self.never, seq) :]

@@ -224,6 +224,12 @@ class StreamStore(Protocol):
         """The first sequence stored at or after that time; last_seq + 1 when there is none."""
         ...
 
+    def time_at(self, seq: int) -> int | None:
+        """When the first staged message from that sequence on was stored; None where there is
+        none. Raises as `remove` does.
+        """
+        ...
+
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
         """Hand over one committed message, or None when there is none.
 

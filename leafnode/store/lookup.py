@@ -160,6 +160,16 @@ def seq_at(index: StreamIndex, ts_ns: int) -> int:
     return index.last_seq + 1
 
 
+def time_at(index: StreamIndex, seq: int) -> int | None:
+    """Return the time of the first live message from that sequence on, or None."""
+    for first in live(index, seq, 1):
+        segment = index.segment_at(first)
+        assert segment is not None, "a live message is in one"
+        columns = index.columns(segment)
+        return columns.times[columns.slot(first)]
+    return None
+
+
 def _live_runs(segment: Segment, columns: Columns, from_seq: int) -> list[tuple[int, int]]:
     """Return (first, last) of each run of live sequences from `from_seq` on."""
     runs: list[tuple[int, int]] = []

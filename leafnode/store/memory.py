@@ -186,10 +186,22 @@ class MemoryStream:
         return list(islice(self._held(first_seq), max_seqs))
 
     def seq_at(self, ts_ns: int) -> int:
-        for seq in self._held(self._first_seq):
-            if self._messages[seq].ts_ns >= ts_ns:
-                return seq
-        return self._last_seq + 1
+        seqs, messages = self._seqs, self._messages
+        low, high = bisect_left(seqs, self._first_seq), len(seqs)
+        while low < high:
+            middle = (low + high) // 2
+            held = middle
+            while held < high and seqs[held] not in messages:
+                held += 1
+            if held < high and messages[seqs[held]].ts_ns < ts_ns:
+                low = held + 1
+            else:
+                high = middle
+        from_seq = seqs[low] if low < len(seqs) else self._last_seq + 1
+        return next(self._held(from_seq), self._last_seq + 1)
+
+    def time_at(self, seq: int) -> int | None:
+        return next((self._messages[held].ts_ns for held in self._held(seq)), None)
 
     def get(self, seq: int, done: Callable[[StoredMsg | None], None]) -> None:
         done(self._messages.get(seq))

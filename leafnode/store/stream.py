@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreError, StoreFailed
@@ -26,40 +26,14 @@ if TYPE_CHECKING:
 
     from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
     from leafnode.store.batch import Batch, StreamChange
-    from leafnode.store.commit import Committer
-    from leafnode.store.hot import HotBudget
+    from leafnode.store.host import Host
     from leafnode.store.index import Removal, StreamIndex
     from leafnode.store.reader import ReadRequest, ReadResult
     from leafnode.store.segments import Segment
     from leafnode.store.subjects import Subject
-    from leafnode.store.tail import TailBudget
 
 # Up to here it pays to look at each subject before searching the tail for its newest message.
 LAST_SUBJECTS_MAX: Final = 64
-
-
-class Host(Protocol):
-    """What a stream needs of its store."""
-
-    committer: Committer
-    tails: TailBudget
-    hot: HotBudget
-
-    def ask(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        """Have the reader's thread do it, until it succeeds. Raises StoreBusy, and StoreFailed once
-        the store closes.
-        """
-        ...
-
-    def ask_further(self, request: ReadRequest, done: Callable[[ReadResult], None]) -> None:
-        """Ask for the rest of a read that was let in already; dropped once the store closes."""
-        ...
-
-    def damaged(self, stream: SqliteStream, problem: StoreCorrupt) -> None: ...
-
-    def forget(self, segment: Segment) -> None:
-        """Its columns are of no more use to the cache, or not on disk."""
-        ...
 
 
 class SqliteStream:
@@ -222,6 +196,10 @@ class SqliteStream:
     def seq_at(self, ts_ns: int) -> int:
         self._check_intact()
         return lookup.seq_at(self.index, ts_ns)
+
+    def time_at(self, seq: int) -> int | None:
+        self._check_intact()
+        return lookup.time_at(self.index, seq)
 
     # --- reads
 

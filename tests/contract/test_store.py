@@ -652,6 +652,17 @@ def test_seq_at_gives_the_first_message_at_or_after_a_time(
     assert stream.seq_at(1091) == 11
 
 
+def test_time_at_is_of_the_first_message_from_there_on(world: World, stream: StreamStore) -> None:
+    filled(world, stream, *[b"a"] * 10)
+    stream.remove([4, 10])
+    stream.remove_below(2)
+
+    assert [stream.time_at(seq) for seq in (1, 3, 4, 9, 10, 11)] == [
+        *(1010, 1020, 1040, 1080),
+        *(None, None),
+    ]
+
+
 def test_deleted_pages_through_the_gaps(world: World, stream: StreamStore) -> None:
     filled(world, stream, *[b"a"] * 10)
     stream.remove([2, 3, 5, 9, 10])

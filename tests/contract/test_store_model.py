@@ -236,6 +236,10 @@ class StoreMachine(RuleBasedStateMachine):
 
         assert self.stream.seq_at(ts_ns) == self.model.seq_at(ts_ns)
 
+    @rule(first=near)
+    def time_at_is_equal(self, first: int) -> None:
+        assert self.stream.time_at(first) == self.model.time_at(first)
+
     @rule(start=near, wanted=patterns, count=st.integers(1, 9), size=st.integers(1, 60))
     def read_is_what_was_committed(
         self, start: int, wanted: list[bytes], count: int, size: int

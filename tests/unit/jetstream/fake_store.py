@@ -88,6 +88,9 @@ class FakeStream:
         self.check()
         return sorted(seq for seq in self.msgs if seq >= first_seq)[:max_seqs]
 
+    def time_at(self, seq: int) -> int | None:
+        return next((self.msgs[one].ts_ns for one in self.live(seq, 1)), None)
+
     def end_at(self, last_seq: int, last_ts_ns: int) -> None:
         self.check()
         self.newest = max(self.newest, last_seq)

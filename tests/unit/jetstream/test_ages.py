@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from leafnode import limits
-from leafnode.errors import StoreCorrupt, StoreFailed
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
 S = 1_000_000_000
 
@@ -210,3 +210,63 @@ def test_far_sequences_are_not_walked_to(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert looked == [2**40, 2**50]
     assert stream.store.live(1, 10)[1:] == [2**50 + 1]  # the marker
+
+
+@pytest.mark.parametrize("storage", ["file", "memory"])
+def test_what_is_too_old_at_the_front_goes_in_slices(
+    monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_SEQS" if storage == "file" else "LET_GO_MSGS", 2)
+    world = World()
+    world.create_stream(storage=storage, max_age=S)
+    for _ in range(7):
+        publish(world)
+    store = world.js.streams["S"].store
+    left: list[int] = []
+    remove_below = store.remove_below
+
+    def counted(seq: int, *, lazy: bool = False) -> int:
+        removed: int = remove_below(seq, lazy=lazy)
+        left.append(store.state().msgs)
+        return removed
+
+    monkeypatch.setattr(store, "remove_below", counted)
+    world.clock.advance(2 * S)
+
+    assert left == [5, 3, 1, 0]
+
+
+def test_what_never_ages_at_the_front_wakes_nobody() -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S)
+    for _ in range(3):
+        publish(world, "never")
+
+    world.clock.advance(2 * S)
+    assert world.clock.due_in_ns() is None
+
+    publish(world)
+    world.clock.advance(S // 2)
+    assert world.state()["messages"] == 4
+    world.clock.advance(S)
+    assert (world.state()["messages"], world.clock.due_in_ns()) == (3, None)
+
+
+def test_a_segment_that_cannot_be_read_when_the_timer_is_set_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S)
+    publish(world, "never")
+    world.clock.advance(2 * S)
+    store = world.js.streams["S"].store
+
+    def busy(seq: int) -> int | None:
+        raise StoreBusy("no descriptor is free")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "time_at", busy)
+        publish(world)
+    world.clock.advance(2 * S)
+
+    assert world.state()["messages"] == 1

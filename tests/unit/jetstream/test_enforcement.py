@@ -213,3 +213,16 @@ def test_a_restore_answers_when_its_stream_is_within_its_limits(world: World) ->
     world.settle()
 
     assert json.loads(answers[0].payload)["state"]["messages"] == 2
+
+
+def test_in_memory_fewer_go_together_from_the_front(world: World) -> None:
+    world.create_stream("M", storage="memory")
+    for _ in range(20):
+        world.publish("m.a", b"x")
+
+    body = json.dumps({"name": "M", "subjects": ["m.>"], "storage": "memory", "max_msgs": 2})
+    world.request("$JS.API.STREAM.UPDATE.M", body.encode())
+
+    assert world.js.streams["M"].store.state().msgs == 20 - 2 * TURN
+    world.settle()
+    assert world.js.streams["M"].store.state().msgs == 2

@@ -109,9 +109,10 @@ def test_the_excess_of_bytes_and_of_a_subject() -> None:
 def test_the_oldest_message_says_when_expiry_is_due() -> None:
     config = replace(LIMITS, max_age=1000)
 
-    assert retention.next_expiry_ns(config, HELD, now_ns=600) == 500
-    assert retention.next_expiry_ns(config, HELD, now_ns=5000) == 0
-    assert retention.next_expiry_ns(LIMITS, HELD, now_ns=600) is None
+    assert retention.next_expiry_ns(config, 100, now_ns=600) == 500
+    assert retention.next_expiry_ns(config, 100, now_ns=5000) == 0
+    assert retention.next_expiry_ns(LIMITS, 100, now_ns=600) is None
+    assert retention.next_expiry_ns(config, None, now_ns=600) is None
     assert retention.expiry_cutoff_ns(config, 5000) == 4000
 
 

@@ -53,7 +53,7 @@ def test_what_never_ages_is_not_due() -> None:
     queue.add(1, 0, NEVER)
 
     assert queue.next_ns() is None
-    assert queue.never == {1}
+    assert list(queue.never) == [1]
 
 
 def test_lost_messages_are_forgotten() -> None:
@@ -64,4 +64,15 @@ def test_lost_messages_are_forgotten() -> None:
 
     queue.forget_above(1)
 
-    assert (queue.take_due(99, 9), queue.never) == ([1], set())
+    assert (queue.take_due(99, 9), list(queue.never)) == ([1], [])
+
+
+def test_what_never_ages_is_found_by_its_place() -> None:
+    queue = TtlQueue()
+    for seq in (7, 3, 9, 3):
+        queue.add(seq, 0, NEVER)
+
+    assert [queue.first_never(seq) for seq in (1, 3, 4, 9, 10)] == [3, 3, 7, 9, None]
+    assert [queue.is_never(seq) for seq in (2, 3, 9)] == [False, True, True]
+    queue.forget_below(7)
+    assert list(queue.never) == [7, 9]
