@@ -128,7 +128,7 @@ class Purge:
         """All of it is on disk, or it was given up."""
         stream = self._stream
         if error is None and not stream.closed and self._follow:
-            stream.purged(self._pattern)
+            stream.purged(self._pattern, self._below_seq)
         if self._done is not None:
             self._done(self._removed if error is None else error)
         elif error is not None:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from leafnode import limits
-from leafnode.errors import StoreError, StoreFailed
+from leafnode.errors import StoreBusy, StoreError, StoreFailed
 from leafnode.go_time import format_time
 from leafnode.jetstream import erased_ids, interest, wire
 from leafnode.jetstream.ages import Ages
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.context import Context
     from leafnode.jetstream.quota import Quota
     from leafnode.routing.subscription import Subscription
-    from leafnode.store.api import Store, StreamStore
+    from leafnode.store.api import Store, StoredMsg, StreamStore
 
 
 class Stream:
@@ -341,40 +341,69 @@ class Stream:
         self.errands.check_room()
         self.errands.start(Purge(self, pattern or ALL, below_seq, keep, done))
 
-    def purged(self, pattern: bytes) -> None:
-        """What matches was removed up to some sequence; consumers follow."""
+    def purged(self, pattern: bytes, below_seq: int) -> None:
+        """What matches before that sequence was removed; consumers follow."""
         self.freed()
+        first_seq = self.store.state().first_seq
         if pattern == ALL:
-            self.purged_front(self.store.state().first_seq)
-        else:
-            self._purged_subjects(pattern)
+            self.purged_front(first_seq)
+            return
+        wide = []
+        narrow = []  # nothing of theirs is left before the first that matches
+        for consumer in self.consumers.values():
+            filters = consumer.config.filters
+            if filters and all(is_subset(one, pattern) for one in filters):
+                narrow.append(consumer)
+            else:
+                wide.append((consumer, first_seq))
+        self._once_durable(wide)
+        if narrow:
+            self.root.after_commit(partial(self._find_left, pattern, below_seq, narrow))
+
+    def _find_left(
+        self,
+        pattern: bytes,
+        from_seq: int,
+        consumers: list[Consumer],
+        error: StoreError | None = None,
+    ) -> None:
+        """Look for the first message that matches, and let these consumers go there."""
+
+        def found(page: list[StoredMsg]) -> None:
+            if page:
+                self._follow([(consumer, page[0].seq) for consumer in consumers])
+            elif self.store.damage() is None:
+                end = self.store.committed_seq() + 1
+                self._follow([(consumer, end) for consumer in consumers])
+
+        if error is not None or self.closed:
+            return
+        try:
+            self.store.read(from_seq, [pattern], 1, 1, found)
+        except StoreBusy:
+            again = partial(self._find_left, pattern, from_seq, consumers)
+            self.context.clock.call_later(limits.DELIVER_RETRY_NS, again)
+        except StoreError:  # it will be read again; that what was out is gone, each finds by itself
+            self._follow([(consumer, from_seq) for consumer in consumers])
 
     def _once_durable(self, moves: list[tuple[Consumer, int]]) -> None:
         """Let consumers follow a removal when its COMMIT has returned: it may yet be undone."""
 
         def follow(error: StoreError | None) -> None:
-            for consumer, first_seq in moves:
-                if error is None and not consumer.closed:
-                    consumer.purged(first_seq)
+            if error is None:
+                self._follow(moves)
 
         self.root.after_commit(follow)
+
+    def _follow(self, moves: list[tuple[Consumer, int]]) -> None:
+        for consumer, first_seq in moves:
+            if not consumer.closed:
+                consumer.purged(first_seq)
 
     def freed(self) -> None:
         """Space that was used is free: the bounds on bytes are looked at anew."""
         if self.quota is not None:
             self.quota.spoil()
-
-    def _purged_subjects(self, pattern: bytes) -> None:
-        first_seq = self.store.state().first_seq
-        moves = []
-        for consumer in tuple(self.consumers.values()):
-            filters = consumer.config.filters
-            begin = first_seq
-            if filters and all(is_subset(one, pattern) for one in filters):
-                left = [state.first_seq for _, state in self.store.subjects(*filters)]
-                begin = min(left, default=self.store.last_seq() + 1)
-            moves.append((consumer, begin))
-        self._once_durable(moves)
 
     def purged_front(self, first_seq: int) -> None:
         """The stream begins at `first_seq` now; consumers follow."""

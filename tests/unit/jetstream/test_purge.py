@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from leafnode import limits
+from leafnode.errors import StoreBusy, StoreCorrupt
 from tests.unit.jetstream.world import World
 
 
@@ -165,3 +167,60 @@ def test_the_newest_that_are_kept_are_looked_for_in_turns_and_later_ones_do_not_
 
     assert json.loads(answers[0].payload)["purged"] == 7
     assert (world.state()["messages"], world.state()["first_seq"]) == (4, 8)
+
+
+def test_one_question_finds_where_all_consumers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = filled()
+    for name in ("A", "B", "C"):
+        world.create_consumer(name=name, filter_subject="s.*" if name == "C" else "s.a")
+    store = world.js.streams["S"].store
+    asked: list[tuple[int, list[bytes]]] = []
+    read = store.read
+
+    def counted(start_seq: int, patterns: list[bytes], *rest: Any) -> None:
+        asked.append((start_seq, patterns))
+        read(start_seq, patterns, *rest)
+
+    def unasked(*patterns: bytes) -> Any:
+        raise AssertionError(f"each subject of {patterns} is looked at")
+
+    monkeypatch.setattr(store, "read", counted)
+    monkeypatch.setattr(store, "subjects", unasked)
+    world.api("STREAM.PURGE.S", {"filter": "s.*", "seq": 6})
+
+    assert asked == [(6, [b"s.*"])]
+    assert [world.info(name=name)["delivered"]["stream_seq"] for name in "ABC"] == [5, 5, 5]
+
+
+def test_consumers_follow_a_purge_that_leaves_nothing_behind_a_busy_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = filled()
+    world.create_consumer(name="A", filter_subject="s.a")
+    store = world.js.streams["S"].store
+
+    def busy(*_: object) -> None:
+        raise StoreBusy("too many reads wait")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read", busy)
+        world.api("STREAM.PURGE.S", {"filter": "s.a", "seq": 30})
+    world.publish("s.b", b"x")
+    assert world.info(name="A")["delivered"]["stream_seq"] == 0
+
+    world.clock.advance(10**9)
+
+    assert world.info(name="A")["delivered"]["stream_seq"] == 11
+
+
+def test_a_consumer_goes_nowhere_in_a_stream_that_is_damaged() -> None:
+    world = filled()
+    world.create_consumer(name="A", filter_subject="s.a")
+    stream = world.js.streams["S"]
+    world.store.hold()
+    world.request("$JS.API.STREAM.PURGE.S", b'{"filter": "s.a"}')
+    world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+
+    world.store.commit()
+
+    assert stream.consumers["A"].pending.delivered.stream_seq == 0
