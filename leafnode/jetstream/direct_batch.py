@@ -10,6 +10,7 @@ server/stream.go getDirectRequest, getDirectMulti.
 from __future__ import annotations
 
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -19,7 +20,7 @@ from leafnode.jetstream.errors import store_status
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.jetstream.api_types import MsgGetRequest
     from leafnode.jetstream.stream import Stream
@@ -33,6 +34,7 @@ _ORIGIN: Final = (
     b"Nats-Time-Stamp: %b\r\n%b\r\n"
 )
 _PLACE: Final = b"Nats-Num-Pending: %d\r\nNats-Last-Sequence: %d\r\n"
+_OVER: Final = object()
 _TOO_MANY: Final = header.status(413, b"Too Many Results")
 
 
@@ -99,6 +101,11 @@ class _Sender:
         """Go on when it is this answer's turn: reads that answer at once do not pile up."""
         context = self.stream.context
         context.rounds.add(context.clock, partial(self._step, step), msgs)
+
+    def go_on(self, step: Callable[[], None]) -> None:
+        """Go on before all other answers: what this one gathers goes first."""
+        context = self.stream.context
+        context.rounds.go_on(context.clock, partial(self._step, step))
 
     def begin(self, step: Callable[[], None]) -> None:
         """Begin when it is this answer's turn. Raises StoreBusy."""
@@ -183,6 +190,7 @@ class DirectLast:
         self._sender.begin(self._first)
 
     def _first(self) -> None:
+        """Look for the subjects, in steps."""
         store, request = self._stream.store, self._request
         self._upto_seq = request.up_to_seq or store.committed_seq()
         if request.up_to_time is not None:
@@ -190,19 +198,40 @@ class DirectLast:
         if self._upto_seq > store.committed_seq() and self._stream.config.storage == "file":
             self._sender.status(_NO_RESULTS)  # beyond its end nothing is looked for there
             return
-        found = {
-            subject: state
-            for subject, state in store.subjects(*map(str.encode, request.multi_last))
-            if state.first_seq <= self._upto_seq
-        }
-        sure = [state.last_seq for state in found.values() if state.last_seq <= self._upto_seq]
-        self._seqs = [seq for seq in sure if seq >= request.seq]
-        self._matched = bool(found)
-        self._unsure = [name for name, one in found.items() if one.last_seq > self._upto_seq]
+        self._look(self._matching(list(map(str.encode, request.multi_last))))
+
+    def _look(self, steps: Iterator[None]) -> None:
+        is_over = next(steps, _OVER) is _OVER
         if len(self._seqs) + len(self._unsure) > limits.DIRECT_SUBJECTS_MAX:
             self._sender.status(_TOO_MANY)
-            return
-        self._step()
+        elif is_over:
+            self._step()
+        else:
+            self._sender.go_on(partial(self._look, steps))
+
+    def _matching(self, patterns: list[bytes]) -> Iterator[None]:
+        """Gather the last sequences of the subjects that match; yield after so many of them."""
+        store = self._stream.store
+        yield from store.prepare(*patterns)
+        names = store.names(*patterns)
+        while some := list(islice(names, limits.SUBJECTS_PER_STEP)):
+            for name in some:
+                self._note(name)
+            if len(some) == limits.SUBJECTS_PER_STEP:
+                yield
+
+    def _note(self, name: bytes) -> None:
+        store = self._stream.store
+        last = store.last_of(name)
+        if 0 < last <= self._upto_seq:
+            self._matched = True
+            if last >= self._request.seq:
+                self._seqs.append(last)
+        elif last:
+            state = store.subject_state(name)
+            if state is not None and state.first_seq <= self._upto_seq:
+                self._matched = True
+                self._unsure.append(name)
 
     def _step(self) -> None:
         if self._unsure:

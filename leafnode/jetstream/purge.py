@@ -23,7 +23,7 @@ _VERSION: Final = 1
 _Note = tuple[int, bytes, int, int]  # version, pattern, below, keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from leafnode.jetstream.stream import Stream
     from leafnode.store.api import SubjectState
@@ -34,7 +34,8 @@ class Purge:
 
     __slots__ = (
         *("_below_seq", "_done", "_end_seq", "_follow", "_high_seq", "_keep", "_kept"),
-        *("_low_seq", "_newest", "_pattern", "_removed", "_round", "_stream", "_thinning", "name"),
+        *("_low_seq", "_newest", "_pattern", "_preparing", "_removed", "_round", "_stream"),
+        *("_thinning", "name"),
     )
 
     def __init__(
@@ -62,6 +63,7 @@ class Purge:
         self._follow = follow
         self.name = name or PURGE + stream.context.nuid()
         self._thinning = Thinning()
+        self._preparing: Iterator[None] | None = None  # what matches is looked for
         self._below_seq = 0
         self._keep = 0  # until `_below_seq` is found
         self._low_seq = self._high_seq = 0  # between them is the first of the newest
@@ -100,13 +102,18 @@ class Purge:
         self._below_seq, self._keep = self._end_seq, self._newest
         self._low_seq, self._high_seq = self._stream.store.state().first_seq, self._end_seq
         if self._pattern != ALL:
-            self._thinning.begin(self._stream.store.names(self._pattern))
+            self._preparing = self._stream.store.prepare(self._pattern)
 
     def step(self) -> bool:
         """Remove some messages; True when there is nothing left to remove."""
         stream = self._stream
         if stream.closed:
             return True
+        if self._preparing is not None:
+            for _ in self._preparing:
+                return False
+            self._preparing = None
+            self._thinning.begin(stream.store.names(self._pattern))
         if self._keep and not self._seek():
             return False
         try:

@@ -39,6 +39,13 @@ class Rounds:
         self._waiting.append((msgs, step))
         self._arm(clock)
 
+    def go_on(self, clock: Clock, step: Callable[[], None], msgs: int = READ_BATCH_MSGS) -> None:
+        """Add the next step of what has its turn now, before those of all others: so that no more
+        than one answer holds what it gathers.
+        """
+        self._waiting.appendleft((msgs, step))
+        self._arm(clock)
+
     def _arm(self, clock: Clock) -> None:
         if self._waiting and not self._is_due:
             self._is_due = True
@@ -47,10 +54,12 @@ class Rounds:
     def _run(self, clock: Clock) -> None:
         self._is_due = False
         left = READ_BATCH_MSGS
-        for _ in range(len(self._waiting)):
-            msgs, step = self._waiting.popleft()
-            left -= msgs
-            step()
-            if left <= 0:
-                break
-        self._arm(clock)
+        try:
+            for _ in range(len(self._waiting)):
+                msgs, step = self._waiting.popleft()
+                left -= msgs
+                step()
+                if left <= 0:
+                    break
+        finally:  # one that raises keeps no other from it
+            self._arm(clock)

@@ -6,7 +6,8 @@ Each turns a request into the fields of its response. Truth: measured on nats-se
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
@@ -20,16 +21,22 @@ from leafnode.jetstream.api_types import (
     StreamInfoRequest,
     StreamNamesRequest,
 )
+from leafnode.jetstream.details import Details
 from leafnode.jetstream.direct_get import is_contradictory, select
 from leafnode.jetstream.errors import js_error, store_error
 from leafnode.jetstream.request import page
 from leafnode.protocol.subject import collides
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.request import Request
     from leafnode.jetstream.stream import Stream
     from leafnode.store.api import StoredMsg
+
+
+_OVER: Final = object()
 
 
 def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
@@ -107,36 +114,60 @@ def listing(js: AccountJetStream, request: Request) -> dict[str, Any]:
     return {**paging, "streams": [stream_info(js, stream, dynamic=False) for stream in shown]}
 
 
-def info(js: AccountJetStream, request: Request) -> dict[str, Any]:
-    """STREAM.INFO."""
+def info(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
+    """STREAM.INFO: answers at once, or where much is asked for in its turn, after some steps."""
     body = request.optional(StreamInfoRequest, "JSApiStreamInfoRequest")
     stream = js.stream(request.args[0])
-    paging = {"total": 0, "offset": 0, "limit": 0}
+    details = Details(stream.store, body)
+    steps = details.steps()
+    if details.is_long():
+        step = partial(_info_step, js, request, stream, details, steps)
+        js.context.rounds.begin(js.context.clock, step)
+        return None
+    for _ in steps:
+        pass
+    return _detailed(js, stream, details)
+
+
+def _info_step(
+    js: AccountJetStream,
+    request: Request,
+    stream: Stream,
+    details: Details,
+    steps: Iterator[None],
+) -> None:
+    if js.is_shut_down:
+        return
+    try:
+        is_over = next(steps, _OVER) is _OVER
+    except StoreError as error:
+        request.finish(store_error(error))
+        return
+    if stream.closed:
+        request.finish(js_error(10059))
+    elif is_over:
+        request.finish(_detailed(js, stream, details))
+    else:
+        step = partial(_info_step, js, request, stream, details, steps)
+        js.context.rounds.go_on(js.context.clock, step)
+
+
+def _detailed(js: AccountJetStream, stream: Stream, details: Details) -> dict[str, Any]:
+    """Return a stream's info with its details where the server has them."""
     out = stream_info(js, stream)
     state = out["state"]
     consumer_count = state.pop("consumer_count")
-    if body.subjects_filter:
-        found = list(stream.store.subjects(body.subjects_filter.encode()))
-        if found:
-            offset = max(body.offset, 0)
-            paging = {"total": len(found), "offset": offset, "limit": limits.SUBJECTS_PAGE}
-            shown = found[offset : offset + limits.SUBJECTS_PAGE]
-            deleted = state.pop("num_deleted", 0)
-            subjects = {
-                subject.decode("utf-8", "replace"): counts.msgs for subject, counts in shown
-            }
-            if subjects:
-                state["subjects"] = subjects
-            if deleted:
-                state["num_deleted"] = deleted
-    if body.deleted_details:
-        gone = stream.store.deleted(stream.store.state().first_seq, limits.DELETED_PAGE)
-        if gone:
-            state["deleted"] = gone
+    if details.subjects:
+        deleted = state.pop("num_deleted", 0)
+        state["subjects"] = details.subjects
+        if deleted:
+            state["num_deleted"] = deleted
+    if details.deleted:
+        state["deleted"] = details.deleted
     state["consumer_count"] = consumer_count
     ts = out.pop("ts")
     cluster = {"leader": js.context.facts.name}
-    return {**paging, **out, "cluster": cluster, "ts": ts}
+    return {**details.paging, **out, "cluster": cluster, "ts": ts}
 
 
 def delete(js: AccountJetStream, request: Request) -> dict[str, Any]:

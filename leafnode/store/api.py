@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt, StoreError
 
@@ -189,11 +189,26 @@ class StreamStore(Protocol):
         """Every subject that matches any pattern (none given: all), in byte order."""
         ...
 
-    def names(self, *patterns: bytes) -> Iterable[bytes]:
+    def prepare(self, *patterns: bytes) -> Iterator[None]:
+        """Steps that make the first question with these patterns cheap, whatever happens between
+        two of them.
+        """
+        ...
+
+    def names(self, *patterns: bytes) -> Iterator[bytes]:
         """The subjects that match any pattern (none given: all) now, in no order, each once.
 
-        Those whose messages are gone when their turn comes may be left out.
+        Those whose messages are gone when their turn comes may be left out, and those that came
+        since. Others may have their turn between two of them.
         """
+        ...
+
+    def msgs_of(self, subject: bytes) -> int:
+        """How many staged messages a subject has."""
+        ...
+
+    def last_of(self, subject: bytes) -> int:
+        """The sequence of a subject's newest staged message, 0 without any. Raises as `remove`."""
         ...
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
@@ -210,8 +225,10 @@ class StreamStore(Protocol):
         """How many messages from `start_seq` on match any pattern (none given: all)."""
         ...
 
-    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
-        """Sequences between first and last that hold no message, ascending, from `first_seq` on."""
+    def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
+        """Sequences between first and last that hold no message, ascending, from `first_seq` to
+        `upto_seq`.
+        """
         ...
 
     def live(self, first_seq: int, max_seqs: int) -> list[int]:

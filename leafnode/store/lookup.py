@@ -8,15 +8,15 @@ store.
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import islice
-from operator import attrgetter
+from itertools import compress, islice
+from operator import attrgetter, not_
 from typing import TYPE_CHECKING, Final
 
 from leafnode.store.api import SubjectState
 from leafnode.store.subject_counts import ANY_SUBJECT, subject_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from leafnode.store.index import StreamIndex
     from leafnode.store.segments import Columns, Segment
@@ -65,6 +65,14 @@ def last_seq(index: StreamIndex, subject: Subject) -> int:
     return subject.last_seq
 
 
+def last_seqs(index: StreamIndex, patterns: Sequence[bytes]) -> list[int]:
+    """Return the exact ends of the subjects that match any pattern."""
+    found = list(index.subjects.matching(patterns))
+    for subject in [one for one in found if one.last_stale]:
+        last_seq(index, subject)
+    return [one.last_seq for one in found]
+
+
 def subject_of(index: StreamIndex, seq: int) -> bytes | None:
     """Return the subject of a live message, or None."""
     found = _find(index, seq)
@@ -104,23 +112,25 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
     return total - lower - sum(_live(index, other, sids, wanted) for other in others)
 
 
-def deleted(index: StreamIndex, first_seq: int, max_seqs: int) -> list[int]:
-    """Return sequences without a message between first and last, ascending from `first_seq` on."""
+def deleted(index: StreamIndex, first_seq: int, max_seqs: int, upto_seq: int) -> list[int]:
+    """Return sequences without a message between first and last, ascending from `first_seq` to
+    `upto_seq`.
+    """
     gaps: list[int] = []
     cursor = max(first_seq, index.first_seq)
+    end = min(upto_seq, index.last_seq)
     for segment in index.segments[max(0, index.segment_index(cursor)) :]:
         if segment.last_seq < cursor:
             continue
-        if segment.is_whole():
-            runs = [(max(cursor, segment.first_seq), segment.last_seq)]
-        else:
-            runs = _live_runs(segment, index.columns(segment), cursor)
-        for first, last in runs:
-            gaps += range(cursor, min(first, cursor + max_seqs - len(gaps)))
-            if len(gaps) >= max_seqs:
-                return gaps
-            cursor = last + 1
-    gaps += range(cursor, min(index.last_seq + 1, cursor + max_seqs - len(gaps)))
+        if segment.first_seq > end or len(gaps) >= max_seqs:
+            break
+        gaps += range(cursor, min(segment.first_seq, cursor + max_seqs - len(gaps)))
+        first, last = max(cursor, segment.first_seq), min(segment.last_seq, end)
+        if not segment.is_whole():
+            found = _gaps(segment, index.columns(segment), first, last)
+            gaps += islice(found, max_seqs - len(gaps))
+        cursor = last + 1
+    gaps += range(cursor, min(end + 1, cursor + max_seqs - len(gaps)))
     return gaps
 
 
@@ -170,18 +180,18 @@ def time_at(index: StreamIndex, seq: int) -> int | None:
     return None
 
 
-def _live_runs(segment: Segment, columns: Columns, from_seq: int) -> list[tuple[int, int]]:
-    """Return (first, last) of each run of live sequences from `from_seq` on."""
-    runs: list[tuple[int, int]] = []
-    for offset in columns.offsets[columns.slot(from_seq) :]:
-        seq = segment.first_seq + offset
-        if segment.is_dead(seq):
-            continue
-        if runs and runs[-1][1] == seq - 1:
-            runs[-1] = (runs[-1][0], seq)
-        else:
-            runs.append((seq, seq))
-    return runs
+def _gaps(segment: Segment, columns: Columns, first: int, last: int) -> Iterator[int]:
+    """Yield the sequences from `first` to `last` that hold nothing. Nothing but C for each."""
+    base, span = segment.first_seq, segment.last_seq - segment.first_seq + 1
+    if len(columns) == span:
+        held = bytearray(b"\x01") * span
+    else:
+        held = bytearray(span)
+        for offset in columns.offsets:
+            held[offset] = 1
+    for offset in segment.dead_offsets():
+        held[offset] = 0
+    return compress(range(first, last + 1), map(not_, held[first - base : last - base + 1]))
 
 
 def wanted_bits(sids: frozenset[int] | None) -> int:

@@ -153,8 +153,24 @@ class MemoryStream:
             found.append((subject, state))
         return found
 
-    def names(self, *patterns: bytes) -> Iterable[bytes]:
-        return list(self._matching(patterns))
+    def prepare(self, *patterns: bytes) -> Iterator[None]:
+        del patterns  # each is held against all names, as they are asked for
+        return iter(())
+
+    def names(self, *patterns: bytes) -> Iterator[bytes]:
+        held = self._subjects
+        if not patterns or b">" in patterns:
+            found = iter(list(held))
+        else:
+            wanted = Patterns(patterns)
+            found = wanted.among(dict(held) if wanted.is_wild else held)
+        return (name for name in found if name in held)
+
+    def msgs_of(self, subject: bytes) -> int:
+        return len(self._subjects.get(subject, ()))
+
+    def last_of(self, subject: bytes) -> int:
+        return next(reversed(self._subjects.get(subject, {})), 0)
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
         best = self._last_seq + 1
@@ -172,10 +188,11 @@ class MemoryStream:
             return sum(len(self._subjects[subject]) for subject in self._matching(patterns))
         return sum(1 for _ in self._select(start_seq, patterns))
 
-    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
+    def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         gaps: list[int] = []
         cursor = max(first_seq, self._first_seq)
-        for seq in chain(self._held(cursor), [self._last_seq + 1]):
+        end = min(upto_seq, self._last_seq) + 1
+        for seq in chain(self._held(cursor, end), [end]):
             gaps += range(cursor, min(seq, cursor + max_seqs - len(gaps)))
             if len(gaps) >= max_seqs:
                 break

@@ -22,7 +22,7 @@ from leafnode.store.tail import Tail
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.store.api import ConsumerRecord, StoredMsg, StreamState, SubjectState
     from leafnode.store.batch import Batch, StreamChange
@@ -168,9 +168,22 @@ class SqliteStream:
         found = sorted((known.name, known) for known in self.index.subjects.matching(patterns))
         return ((name, lookup.subject_state(self.index, known)) for name, known in found)
 
-    def names(self, *patterns: bytes) -> Iterable[bytes]:
+    def prepare(self, *patterns: bytes) -> Iterator[None]:
+        return self.index.subjects.prepare(patterns)
+
+    def names(self, *patterns: bytes) -> Iterator[bytes]:
         self._check_intact()
         return self.index.subjects.names_of(patterns)
+
+    def msgs_of(self, subject: bytes) -> int:
+        self._check_intact()
+        known = self.index.subjects.by_name.get(subject)
+        return 0 if known is None else known.msgs
+
+    def last_of(self, subject: bytes) -> int:
+        self._check_intact()
+        known = self.index.subjects.by_name.get(subject)
+        return lookup.last_seq(self.index, known) if known is not None and known.msgs else 0
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
         self._check_intact()
@@ -178,16 +191,15 @@ class SqliteStream:
 
     def last_seqs(self, *patterns: bytes) -> list[int]:
         self._check_intact()
-        index = self.index
-        return [lookup.last_seq(index, known) for known in index.subjects.matching(patterns)]
+        return lookup.last_seqs(self.index, patterns)
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._check_intact()
         return lookup.num_pending(self.index, patterns, start_seq)
 
-    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
+    def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         self._check_intact()
-        return lookup.deleted(self.index, first_seq, max_seqs)
+        return lookup.deleted(self.index, first_seq, max_seqs, upto_seq)
 
     def live(self, first_seq: int, max_seqs: int) -> list[int]:
         self._check_intact()

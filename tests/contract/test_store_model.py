@@ -226,6 +226,24 @@ class StoreMachine(RuleBasedStateMachine):
     def deleted_is_equal(self, first: int, count: int) -> None:
         assert self.stream.deleted(first, count) == self.model.deleted(first, count)
 
+    @rule(first=near, count=st.integers(1, 20), span=st.integers(-1, 20))
+    def deleted_up_to_a_sequence_is_equal(self, first: int, count: int, span: int) -> None:
+        ours, model = (
+            one.deleted(first, count, upto_seq=first + span) for one in (self.stream, self.model)
+        )
+        assert ours == model
+
+    @rule(subject=subjects)
+    def counts_of_a_subject_are_equal(self, subject: bytes) -> None:
+        assert self.stream.msgs_of(subject) == self.model.msgs_of(subject)
+        assert self.stream.last_of(subject) == self.model.last_of(subject)
+
+    @rule(wanted=patterns)
+    def names_are_equal(self, wanted: list[bytes]) -> None:
+        for _ in self.stream.prepare(*wanted):
+            pass
+        assert sorted(self.stream.names(*wanted)) == sorted(self.model.names(*wanted))
+
     @rule(first=near, count=st.integers(0, 20))
     def live_is_equal(self, first: int, count: int) -> None:
         assert self.stream.live(first, count) == self.model.live(first, count)

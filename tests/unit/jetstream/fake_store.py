@@ -18,7 +18,7 @@ from leafnode.store.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from leafnode.errors import StoreCorrupt
 
@@ -150,8 +150,20 @@ class FakeStream:
             assert state is not None
             yield name, state
 
-    def names(self, *patterns: bytes) -> Iterable[bytes]:
-        return {m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)}
+    def prepare(self, *patterns: bytes) -> Iterator[None]:
+        return iter(())
+
+    def names(self, *patterns: bytes) -> Iterator[bytes]:
+        self._ask()
+        return iter({m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)})
+
+    def msgs_of(self, subject: bytes) -> int:
+        state = self.subject_state(subject)
+        return state.msgs if state is not None else 0
+
+    def last_of(self, subject: bytes) -> int:
+        state = self.subject_state(subject)
+        return state.last_seq if state is not None else 0
 
     def oldest(self, pattern: bytes, start_seq: int) -> int:
         found = [seq for seq, m in self.msgs.items() if _wanted([pattern], m.subject)]
@@ -167,9 +179,9 @@ class FakeStream:
             seq >= start_seq and _wanted(patterns, msg.subject) for seq, msg in self.msgs.items()
         )
 
-    def deleted(self, first_seq: int, max_seqs: int) -> list[int]:
-        start = max(first_seq, self.state().first_seq)
-        gone = [seq for seq in range(start, self.newest + 1) if seq not in self.msgs]
+    def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
+        start, end = max(first_seq, self.state().first_seq), min(self.newest, upto_seq)
+        gone = [seq for seq in range(start, end + 1) if seq not in self.msgs]
         return gone[:max_seqs]
 
     def seq_at(self, ts_ns: int) -> int:

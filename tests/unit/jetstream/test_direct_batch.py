@@ -173,3 +173,52 @@ def test_requests_beyond_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) 
 
     assert payloads(first) == [b"m1", b"m2"]
     assert [answer.status for answer in second] == [b"NATS/1.0 429 Too Many Requests"]
+
+
+def test_no_more_subjects_are_looked_at_than_say_that_it_is_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "DIRECT_SUBJECTS_MAX", 3)
+    monkeypatch.setattr(limits, "SUBJECTS_PER_STEP", 2)
+    world = World()
+    world.create_stream(allow_direct=True)
+    for number in range(20):
+        world.publish(f"s.{number}", b"x")
+    store = world.js.streams["S"].store
+    looked: list[bytes] = []
+    last_of = store.last_of
+
+    def counted(subject: bytes) -> int:
+        looked.append(subject)
+        return last_of(subject)
+
+    monkeypatch.setattr(store, "last_of", counted)
+    (answer,) = ask(world, multi_last=[">"])
+
+    assert answer.status == b"NATS/1.0 413 Too Many Results"
+    assert len(looked) == 4
+
+
+def test_subjects_are_looked_at_so_many_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SUBJECTS_PER_STEP", 2)
+    world = filled(60)
+    answers = world.request("$JS.API.DIRECT.GET.S", b'{"multi_last": ["s.*"]}')
+    turns = 0
+    while not answers:
+        world.clock.turn()
+        turns += 1
+
+    assert turns >= 2
+    assert payloads(ask(world, multi_last=["s.*"])) == [b"m58", b"m59", b"m60"]
+
+
+def test_a_subject_that_begins_beyond_the_end_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "DIRECT_SUBJECTS_MAX", 1)
+    world = World()
+    world.create_stream(allow_direct=True)
+    for subject in ("s.a", "s.b", "s.c"):
+        world.publish(subject, b"x" + subject.encode())
+
+    assert payloads(ask(world, multi_last=["s.*"], up_to_seq=1)) == [b"xs.a"]

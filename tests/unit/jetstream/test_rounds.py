@@ -88,3 +88,33 @@ def test_at_the_bound_no_answer_is_begun_and_those_that_are_go_on() -> None:
         clock.turn()
 
     assert done == list(range(DIRECT_BATCHES_MAX + 1))
+
+
+def test_an_answer_that_goes_on_comes_before_the_others() -> None:
+    clock, rounds, done = Turns(), Rounds(), list[str]()
+
+    def step() -> None:
+        done.append("first")
+        rounds.go_on(clock, partial(done.append, "second"))
+
+    rounds.begin(clock, step)
+    rounds.begin(clock, partial(done.append, "other"))
+    for _ in range(3):
+        clock.turn()
+
+    assert done == ["first", "second", "other"]
+
+
+def test_a_step_that_raises_keeps_no_other_from_its_turn() -> None:
+    clock, rounds, done = Turns(), Rounds(), list[str]()
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    rounds.add(clock, fails, 1)
+    rounds.add(clock, partial(done.append, "other"), 1)
+    with pytest.raises(ZeroDivisionError):
+        clock.turn()
+    clock.turn()
+
+    assert done == ["other"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt
+from leafnode.jetstream import rounds
 from tests.unit.jetstream.world import World
 
 S = 1_000_000_000
@@ -245,3 +249,66 @@ def test_a_damaged_stream_refuses_messages_and_can_be_deleted() -> None:
     assert b'"err_code":10077' in answer.payload
     assert world.api("CONSUMER.DELETE.S.C")["success"]
     assert world.api("STREAM.DELETE.S")["success"]
+
+
+@pytest.fixture
+def long(monkeypatch: pytest.MonkeyPatch) -> World:
+    """A stream with more subjects than one step of an answer lists."""
+    monkeypatch.setattr(limits, "SUBJECTS_PER_STEP", 2)
+    world = World()
+    world.create_stream()
+    for number in range(20):
+        world.publish(f"s.{number:02d}", b"x")
+    return world
+
+
+def test_long_details_take_turns_and_say_the_same(long: World) -> None:
+    answers = long.request("$JS.API.STREAM.INFO.S", b'{"subjects_filter": "s.*"}')
+
+    assert answers == []
+    long.clock.turn()
+    assert answers == []
+    assert "error" not in long.api("STREAM.INFO.S")  # who asks for less does not wait
+    long.settle()
+
+    state = json.loads(answers[0].payload)["state"]
+    assert list(state["subjects"]) == [f"s.{number:02d}" for number in range(20)]
+    assert json.loads(answers[0].payload)["total"] == 20
+
+
+def test_details_of_a_stream_that_is_deleted_meanwhile_are_an_error(long: World) -> None:
+    answers = long.request("$JS.API.STREAM.INFO.S", b'{"subjects_filter": "s.*"}')
+    long.clock.turn()
+    long.api("STREAM.DELETE.S")
+    long.settle()
+
+    assert json.loads(answers[0].payload)["error"]["err_code"] == 10059
+
+
+def test_details_that_the_store_cannot_tell_any_more_are_an_error(long: World) -> None:
+    answers = long.request("$JS.API.STREAM.INFO.S", b'{"subjects_filter": "s.*"}')
+    long.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
+    long.settle()
+
+    assert "error" in json.loads(answers[0].payload)
+
+
+def test_details_are_not_told_by_who_ends(long: World) -> None:
+    answers = long.request("$JS.API.STREAM.INFO.S", b'{"subjects_filter": "s.*"}')
+    long.js.shut_down()
+    long.settle()
+
+    assert answers == []
+
+
+def test_more_long_details_than_may_wait_are_refused(
+    long: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "DIRECT_BATCHES_MAX", 1)
+    first, second = (
+        long.request("$JS.API.STREAM.INFO.S", b'{"subjects_filter": "s.*"}') for _ in range(2)
+    )
+    long.settle()
+
+    assert "error" not in json.loads(first[0].payload)
+    assert json.loads(second[0].payload)["error"]["code"] in {429, 500, 503}

@@ -88,7 +88,7 @@ def test_a_purge_of_everything_is_there_at_once_and_goes_in_slices(beyond: int) 
     assert stream.append(b"s.1", 0, b"new", 1000) == count + 1 + beyond
     later.pop()()
     assert (len(held), later) == (0, [])
-    assert stream.names(b"s.*") == [b"s.1"]
+    assert list(stream.names(b"s.*")) == [b"s.1"]
 
 
 def test_a_deleted_stream_is_empty_at_once_and_goes_in_slices() -> None:

@@ -199,3 +199,67 @@ def test_of_literal_patterns_no_other_name_is_looked_at() -> None:
     names = Unwalked({b"a": 1, b"b": 2})
 
     assert list(Patterns([b"a", b"c"]).among(names)) == [b"a"]
+
+
+@pytest.mark.parametrize("patterns", [[b"*.x"], [b"*.x", b"n3.y"], [b"n3.y", b"n4.y"]])
+def test_a_list_that_is_prepared_in_steps_stands_for_the_same(
+    monkeypatch: pytest.MonkeyPatch, patterns: list[bytes]
+) -> None:
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 3)
+    made = subjects(*[b"n%d.%b" % (number, b"xy"[number % 2 :][:1]) for number in range(10)])
+    steps = made.prepare(patterns)
+
+    assert next(steps) is None
+    made.by_name[b"n2.x"].msgs = made.by_name[b"n8.x"].msgs = 0
+    made.count -= 2
+    made.forget_empty()
+    made.put(made.next_sid, b"late.x").add(99)
+    made.count += 1
+    assert sum(1 for _ in steps) == 2
+
+    assert made.sids(patterns) == {
+        one.sid for one in made.by_sid.values() if any(matches(p, one.name) for p in patterns)
+    }
+
+
+def test_a_question_in_the_middle_of_its_preparation_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MATCHED_PER_STEP", 3)
+    made = subjects(*[b"n%d.x" % number for number in range(10)])
+    steps = made.prepare([b"*.x"])
+    next(steps)
+
+    assert made.sids([b"*.x"]) == set(range(1, 11))
+    assert list(steps) == []
+    assert made.sids([b"*.x"]) == set(range(1, 11))
+
+
+def test_what_needs_no_look_at_names_is_prepared() -> None:
+    made = subjects(b"a.x")
+
+    assert [list(made.prepare(one)) for one in ([], [b">"], [b"a.x"])] == [[], [], []]
+    assert made._filters == {}
+
+
+@pytest.mark.parametrize("pattern", [b">", b"*.x"])
+def test_names_may_come_and_go_while_they_are_listed(pattern: bytes) -> None:
+    made = subjects(*[b"n%d.x" % number for number in range(10)])
+    names = made.names_of([pattern])
+
+    assert next(names) in made.by_name
+    for number in range(5, 10):
+        made.by_name[b"n%d.x" % number].msgs = 0
+    made.count = 5
+    made.forget_empty()
+    made.put(made.next_sid, b"late.x").add(99)
+
+    assert {b"n1.x", b"n2.x", b"n3.x", b"n4.x"} <= {*names, b"n1.x"} <= {*made.by_name}
+    assert set(made.names_of([pattern])) == {*made.by_name}
+
+
+def test_names_of_few_subjects_with_far_ids_are_listed() -> None:
+    made = subjects(b"a.x")
+    made.put(1_000_000_000_000, b"b.x").add(9)
+
+    assert sorted(made.names_of([])) == [b"a.x", b"b.x"]
