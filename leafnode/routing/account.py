@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from leafnode.limits import LINK_WORK
+from leafnode.limits import LINK_WORK, MAPPED_WORK, TURN_WORK
 from leafnode.metrics import Traffic
 from leafnode.routing.deliver import Handout, deliver, hand_out, hand_over, send_to_leaf
 from leafnode.routing.leaf_interest import LeafInterest
@@ -78,6 +78,9 @@ class Account:
         self.leaf_interest = LeafInterest()
         self.links: list[LinkWatcher] = []  # those that are up
         self.mappings: Mappings | None = None  # None: subjects are routed as they are published
+        self._counted: set[bytes] = set()  # sources of mappings that count as interest
+        self._dropped: list[Mappings] = []  # that nobody goes by any more
+        self._to_count: list[tuple[bytes, int]] = []  # that are to, or to no longer
         self.stream_imports: StreamImports | None = None
         self.tracer: Tracer | None = None  # None: no message is traced
         self.trace_dest = b""  # of messages that carry a traceparent; empty: they are not traced
@@ -167,14 +170,31 @@ class Account:
     def map_subjects(self, mappings: Mappings | None) -> None:
         """Route what is published from now on by these mappings.
 
-        What they map counts as interest: leaf links are to bring it.
+        What they map counts as interest, from one of the next turns on: leaf links are to bring it.
         """
-        before, self.mappings = self.mappings, mappings
-        for source in mappings.sources if mappings else ():
-            self._change_interest((source, b""), 1)
-        for source in before.sources if before else ():
-            self._change_interest((source, b""), -1)
+        if self.mappings is not None:
+            self._dropped.append(self.mappings)
+        self.mappings = mappings
         self.sublist.spoil(b">")
+        wanted = set(mappings.sources) if mappings else set()
+        self._to_count = [(source, 1) for source in wanted - self._counted]
+        self._to_count += [(source, -1) for source in self._counted - wanted]
+        self.system.outbox.end_later(self._count_mapped)
+
+    def _count_mapped(self) -> None:
+        outbox = self.system.outbox
+        until = outbox.work_left - TURN_WORK
+        while self._to_count:
+            source, by = self._to_count.pop()
+            (self._counted.add if by > 0 else self._counted.remove)(source)
+            self._change_interest((source, b""), by)
+            outbox.work_left -= MAPPED_WORK
+            if outbox.work_left <= until:
+                outbox.end_later(self._count_mapped)
+                return
+        if self._dropped:  # to free thousands is a turn of its own
+            self._dropped.pop()
+            outbox.end_later(self._count_mapped)
 
     def reweigh(self, sub: Subscription, weight: int) -> None:
         """Let a leaf's queue subscription stand for so many members from now on."""

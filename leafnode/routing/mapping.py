@@ -13,12 +13,14 @@ from leafnode.protocol.transform import Transform, tokenize
 from leafnode.routing.subject_set import FirstMatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Iterator
     from random import Random
+    from typing import Self
 
     from leafnode.routing.peer import Outbox
 
 _ALL_PERCENT: Final = 100
+_A_STEP: Final = 32  # of what a source takes to be found by, several of 1 us each
 
 
 class Weighted(NamedTuple):
@@ -75,10 +77,27 @@ class Mappings:
         """Where sources branch, finding the one of a subject is work of the payer's turn, and so is
         what is done with each byte of it.
         """
+        for _ in self._fill(entries, random, payer):
+            pass
+
+    @classmethod
+    def made(
+        cls, entries: Iterable[MappedSubject], random: Random, payer: Outbox | None = None
+    ) -> Generator[None, None, Self]:
+        """Return those of entries that may be many, in steps of some 50 us."""
+        one = cls.__new__(cls)
+        for number, _ in enumerate(one._fill(entries, random, payer), 1):
+            if number % _A_STEP == 0:
+                yield
+        return one
+
+    def _fill(
+        self, entries: Iterable[MappedSubject], random: Random, payer: Outbox | None
+    ) -> Iterator[None]:
         self._all = list(entries)
-        self._first = FirstMatch(entry.source for entry in self._all)
         self._random = random
         self._payer = payer
+        self._first = yield from FirstMatch.made(entry.source for entry in self._all)
 
     @property
     def sources(self) -> list[bytes]:

@@ -167,11 +167,18 @@ class FirstMatch:
     __slots__ = ("_root", "visits")
 
     def __init__(self, sources: Iterable[bytes]) -> None:
-        self._root = _Node()
         for _ in self._fill(sources):
             pass
 
+    @classmethod
+    def made(cls, sources: Iterable[bytes]) -> Generator[None, None, Self]:
+        """Return what finds the first of sources that may be many, in small steps."""
+        one = cls.__new__(cls)
+        yield from one._fill(sources)
+        return one
+
     def _fill(self, sources: Iterable[bytes]) -> Iterator[None]:
+        self._root = _Node()
         yield from _grow(self._root, (_STARRED.sub(b"*", source) for source in sources))
         self.visits = yield from _most_visits(self._root)
 

@@ -84,7 +84,8 @@ Exported = dict[str, tuple[account_options.ServiceExport, ServiceExport]]  # by 
 class _Draft:
     """What a change makes of the accounts, built and checked before any of it holds."""
 
-    changed: dict[str, AccountOptions | None]  # None: gone
+    wanted: Mapping[str, AccountOptions | None]  # None: gone
+    changed: dict[str, AccountOptions | None]  # those of them that are something else now
     check: ImportCheck = field(default_factory=ImportCheck)
     accounts: dict[str, Account] = field(default_factory=dict)  # that are new
     exports: dict[str, Exported] = field(default_factory=dict)
@@ -270,19 +271,20 @@ class Accounts:
     def _drafted(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
         """Build what a change needs, unless that was done already."""
         prepared, self._prepared = self._prepared, None
-        draft = self._draft_of(wanted)
         if (
             prepared is not None
             and prepared[0] == self._version
-            and prepared[1].changed == draft.changed
+            and prepared[1].wanted == wanted  # the same objects mostly, so that is soon said
         ):
             return prepared[1]
+        draft = self._draft_of(wanted)
         for _ in self._fill(draft):
             pass
         return draft
 
     def _draft_of(self, wanted: Mapping[str, AccountOptions | None]) -> _Draft:
-        return _Draft({name: one for name, one in wanted.items() if self.options.get(name) != one})
+        changed = {name: one for name, one in wanted.items() if self.options.get(name) != one}
+        return _Draft(wanted, changed)
 
     def _fill(self, draft: _Draft) -> Iterator[None]:
         """Build the accounts that changed, and those that share with them; in steps."""
@@ -386,7 +388,9 @@ class Accounts:
             services.append(self._service_import(draft, own, service))
             yield
         seams = self._seams
-        chosen = Mappings(mappings, seams.random, seams.outbox) if mappings else None
+        chosen = None
+        if mappings:
+            chosen = yield from Mappings.made(mappings, seams.random, seams.outbox)
         before = account.stream_imports
         draft.wiring[name] = _Wiring(
             chosen,
