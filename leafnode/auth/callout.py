@@ -19,7 +19,7 @@ from leafnode.auth.identity import REFUSED, UNLIMITED, LoginRefused
 from leafnode.auth.nkey import CurveKeyPair, KeyPair
 from leafnode.auth.permissions import without_publishing
 from leafnode.auth.trust import Trust
-from leafnode.auth.user_claims import Moment, check_claims, identity_of
+from leafnode.auth.user_claims import Moment, check_claims, identity_of, takes_long
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
 from leafnode.limits import LARGE_JWT_CHARS
@@ -213,6 +213,8 @@ class Callout:
         if not to.permits(claims.account):
             raise LoginRefused(_wrong_issuer(to, claims))
         account = await self._account(to, claims)
+        if takes_long(claims, account):
+            work = to_thread
         identity = await work(identity_of, claims, account, facts, moment)
         # nats-server goes by no limits of such a JWT, and services leave them out.
         identity = replace(

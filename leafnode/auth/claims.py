@@ -270,13 +270,28 @@ class AccountBody(Described, frozen=True, kw_only=True, dict=True):
         """
         return permissions_of(permissions_options(self.default_permissions))
 
-    @property
+    @cached_property
     def signers(self) -> dict[str, Scope | None]:
         """Who may sign users, each with its scope, if it has one."""
         return {
             key.key if isinstance(key, Scope) else key: key if isinstance(key, Scope) else None
             for key in self.signing_keys
         }
+
+    @cached_property
+    def _proofs(self) -> dict[str, bytes]:
+        return {}
+
+    def proof_of(self, key: str) -> bytes:
+        """Return what a user of this signing key is proved by as long as its scope says the same:
+        made once for all of them, since a template may be long.
+        """
+        scope = self.signers.get(key)
+        if scope is None:
+            return b""
+        if key not in self._proofs:
+            self._proofs[key] = msgspec.json.encode(scope)
+        return self._proofs[key]
 
 
 class AccountClaims(SharedClaims, frozen=True, kw_only=True):

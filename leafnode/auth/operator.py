@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from asyncio import sleep, timeout
+from asyncio import sleep, timeout, to_thread
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leafnode.auth import jwt
 from leafnode.auth.claims import UserClaims
 from leafnode.auth.directory import DirectoryResolver
-from leafnode.auth.identity import PROXY_REQUIRED, LoginRefused
+from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused
 from leafnode.auth.known_accounts import KnownAccounts
 from leafnode.auth.later import answer_of
 from leafnode.auth.resolver import MemoryResolver, check_preload, new_resolver
@@ -27,12 +27,14 @@ from leafnode.auth.user_claims import (
     check_signature,
     identity_again,
     identity_of,
+    takes_long,
 )
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import SYSTEM_ACCOUNT
 from leafnode.errors import AuthError, quoted
 from leafnode.limits import (
     JETSTREAM_LOGIN_WAIT_NS,
+    LARGE_JWT_CHARS,
     SHOWN_JWT_CHARS_MAX,
     SYSTEM_ACCOUNT_FETCH_NS,
 )
@@ -40,11 +42,11 @@ from leafnode.protocol.errors import AccountAuthenticationExpired, Authorization
 
 if TYPE_CHECKING:
     from asyncio import Event, Future, TaskGroup
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from leafnode.auth.callout import Callout, Delegation
     from leafnode.auth.claims import AccountClaims
-    from leafnode.auth.identity import Identity, PeerFacts
+    from leafnode.auth.identity import PeerFacts
     from leafnode.auth.known_accounts import LoadedAccount
     from leafnode.auth.resolver import Resolver
     from leafnode.auth.trust import Trust
@@ -150,9 +152,28 @@ class OperatorMode:
 
         Raises LoginRefused, or sets it on the future.
         """
-        moment = self._moment()
+        if len(connect.jwt) > LARGE_JWT_CHARS:
+            return self._later(self._read_later(connect, facts))
+        return self._checked(self._read(connect), connect, facts)
+
+    def _later(self, login: Coroutine[Any, Any, Identity]) -> Future[Identity]:
+        assert self._tasks is not None, "nobody logs in before the server runs"
+        return answer_of(self._tasks, login)
+
+    async def _read_later(self, connect: Connect, facts: PeerFacts) -> Identity:
+        user = await to_thread(self._read, connect)
+        answer = self._checked(user, connect, facts)
+        return answer if isinstance(answer, Identity) else await answer
+
+    def _read(self, connect: Connect) -> UserClaims:
+        """Return the user that a JWT, or the sentinel, says. Raises LoginRefused."""
         user = self._user(connect)
-        check_claims(user, moment)
+        check_claims(user, self._moment())
+        return user
+
+    def _checked(
+        self, user: UserClaims, connect: Connect, facts: PeerFacts
+    ) -> Identity | Future[Identity]:
         if user.nats.proxy_required and not facts.proxy:
             raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
         if not self._is_pinned(user.account):
@@ -163,10 +184,21 @@ class OperatorMode:
             and not account.is_delegated
             and not account.expired
             and self.readiness(user.account) is None
+            and not self._takes_long(user, account, connect)
         ):
             return self._identity(user, account, connect, facts)
-        assert self._tasks is not None, "nobody logs in before the server runs"
-        return answer_of(self._tasks, self._checked_later(user, connect, facts))
+        return self._later(self._checked_later(user, connect, facts))
+
+    def _takes_long(self, user: UserClaims, account: LoadedAccount, connect: Connect) -> bool:
+        return len(connect.jwt) > LARGE_JWT_CHARS or takes_long(user, account.claims)
+
+    async def _identity_of(
+        self, user: UserClaims, account: LoadedAccount, connect: Connect, facts: PeerFacts
+    ) -> Identity:
+        """Return who it is, worked out in a thread where that takes long. Raises LoginRefused."""
+        if self._takes_long(user, account, connect):
+            return await to_thread(self._identity, user, account, connect, facts)
+        return self._identity(user, account, connect, facts)
 
     def again(self, identity: Identity) -> Identity:
         """Return the identity of somebody connected as it is now. Raises ProtocolError."""
@@ -204,7 +236,7 @@ class OperatorMode:
             raise refusal from err
         await self._ready(user.account)
         if not account.is_delegated:
-            return self._identity(user, account, connect, facts)
+            return await self._identity_of(user, account, connect, facts)
         return await self._ask(user, account, connect, facts)
 
     async def _ask(
@@ -216,7 +248,7 @@ class OperatorMode:
         name, outside = account.claims.sub, account.claims.nats.authorization
         if user.sub in outside.auth_users:  # which it proves; `nkey` it only says
             try:
-                mine = self._identity(user, account, connect, facts)
+                mine = await self._identity_of(user, account, connect, facts)
                 return guarded(mine, name)
             except LoginRefused as refusal:
                 refusal.asked = name

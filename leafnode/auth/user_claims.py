@@ -9,21 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from leafnode.auth import nkey, times
 from leafnode.auth.account_check import permission_problems
 from leafnode.auth.base64url import raw_url_or_standard
 from leafnode.auth.claims import is_revoked, permissions_options
 from leafnode.auth.identity import PROXY_REQUIRED, Identity, LoginRefused, connection_types
 from leafnode.auth.permissions import permissions_of
-from leafnode.auth.templates import filled_in
+from leafnode.auth.templates import filled_in, is_long
 from leafnode.clock import NS_PER_S
 from leafnode.errors import AuthError
 from leafnode.protocol import errors
 
 if TYPE_CHECKING:
-    from leafnode.auth.claims import AccountClaims, Scope, UserClaims, UserLimits
+    from leafnode.auth.claims import AccountClaims, UserClaims, UserLimits
     from leafnode.auth.identity import PeerFacts
     from leafnode.auth.trust import Trust
 
@@ -68,7 +66,7 @@ def identity_of(
     """
     if not account.holds_at(moment.now_s):
         raise LoginRefused("account JWT has expired")
-    limits, scope = effective_limits(user, account, moment.trust)
+    limits = effective_limits(user, account, moment.trust)
     if limits.proxy_required and not facts.proxy:
         raise LoginRefused("proxy connection required", state=PROXY_REQUIRED)
     if limits.bearer_token and account.nats.limits.disallow_bearer:
@@ -99,7 +97,7 @@ def identity_of(
         issued_s=user.iat,
         is_bearer=limits.bearer_token,
         default_permissions=own is None,
-        proof=_proof(scope),
+        proof=account.nats.proof_of(user.iss),
     )
 
 
@@ -112,9 +110,7 @@ def check_signature(identity: Identity, facts: PeerFacts, signature: str) -> Non
         raise LoginRefused("the signature does not hold")
 
 
-def effective_limits(
-    user: UserClaims, account: AccountClaims, trust: Trust
-) -> tuple[UserLimits, Scope | None]:
+def effective_limits(user: UserClaims, account: AccountClaims, trust: Trust) -> UserLimits:
     """Return what holds for a user: its own claims, or those of the key that signed it.
 
     Raises LoginRefused where that key may not sign for the account.
@@ -123,7 +119,7 @@ def effective_limits(
         raise LoginRefused("user JWT issuer is not known")
     scope = account.nats.signers.get(user.iss)
     if scope is None:
-        return user.nats, None
+        return user.nats
     if not user.has_empty_permissions:
         raise LoginRefused("a user of a scoped signing key must not have permissions of its own")
     try:
@@ -131,7 +127,7 @@ def effective_limits(
     except AuthError as err:
         raise LoginRefused(str(err)) from err
     _check_permissions(limits)
-    return limits, scope
+    return limits
 
 
 def identity_again(identity: Identity, account: AccountClaims, moment: Moment) -> Identity:
@@ -145,10 +141,9 @@ def identity_again(identity: Identity, account: AccountClaims, moment: Moment) -
         raise errors.AuthorizationViolation
     if is_revoked(account.nats.revocations, identity.key, identity.issued_s):
         raise errors.UserAuthenticationRevoked
-    signers = account.nats.signers
     if identity.issuer and (
         not moment.trust.signs_for(account, identity.issuer)
-        or _proof(signers.get(identity.issuer)) != identity.proof
+        or account.nats.proof_of(identity.issuer) != identity.proof
     ):
         raise errors.CredentialsChanged
     if not identity.default_permissions:
@@ -178,5 +173,7 @@ def _check_permissions(limits: UserLimits) -> None:
         raise LoginRefused("a user JWT with an invalid network")
 
 
-def _proof(scope: Scope | None) -> bytes:
-    return b"" if scope is None else msgspec.json.encode(scope)
+def takes_long(user: UserClaims, account: AccountClaims) -> bool:
+    """Say whether working out who it is takes a moment: it is for a thread then."""
+    scope = account.nats.signers.get(user.iss)
+    return scope is not None and is_long(scope.template, user, account)

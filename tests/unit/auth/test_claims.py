@@ -106,3 +106,14 @@ def test_signing_keys_are_keys_or_scopes() -> None:
     # What a template leaves out is no limit, and what a user leaves out is none of anything.
     assert (found.template.subs, found.template.data, found.template.payload) == (-1, -1, -1)
     assert UserLimits().subs == 0
+
+
+def test_what_proves_users_of_a_scope_is_made_once_for_all_of_them() -> None:
+    """With a template of 9,000 entries each client took 0.5 ms at each JWT of its account."""
+    token = REALM.account_jwt(signing_keys=["AAA", scope(REALM.system, pub={"allow": ["a"]})])
+    body = jwt.decode(token, AccountClaims).nats
+
+    assert body.proof_of(REALM.system.public) is body.proof_of(REALM.system.public)
+    assert b'"allow":["a"]' in body.proof_of(REALM.system.public)
+    assert body.proof_of("AAA") == body.proof_of("unknown") == b""
+    assert body.signers is body.signers

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leafnode.auth import jwt
+from leafnode.auth.claims import UserClaims
 from leafnode.auth.directory import DirectoryResolver, JwtDirectory
 from leafnode.auth.identity import Identity, LoginRefused, PeerFacts
 from leafnode.auth.operator import OperatorMode, check_operator, operator_mode
 from leafnode.auth.resolver import MemoryResolver
 from leafnode.auth.trust import Trust
+from leafnode.auth.user_claims import identity_of
 from leafnode.config.options import OperatorOptions, Options, ResolverOptions
 from leafnode.errors import AuthError
-from leafnode.limits import ACCOUNT_LOOKUPS_MAX, SHOWN_JWT_CHARS_MAX
+from leafnode.limits import ACCOUNT_LOOKUPS_MAX, SHOWN_JWT_CHARS_MAX, TEMPLATE_SUBJECTS_AT_ONCE
 from leafnode.protocol.errors import (
     AccountAuthenticationExpired,
     AuthorizationViolation,
@@ -428,6 +432,60 @@ async def test_a_scope_may_require_a_proxy(*, is_proxied: bool) -> None:
                 answer = w.operator.check(connect, replace(FACTS, proxy="N" if is_proxied else ""))
                 identity = answer if isinstance(answer, Identity) else await answer
                 assert identity.user == ANN.public
+
+
+@pytest.mark.real_loop
+@pytest.mark.parametrize("is_delegated", [False, True])
+async def test_what_a_long_template_stands_for_is_worked_out_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, *, is_delegated: bool
+) -> None:
+    """4,096 subjects took 18 ms of everybody else."""
+    short, long = Key(ACCOUNT), Key(ACCOUNT)
+    entries = [f"a.{number}.{{{{name()}}}}" for number in range(TEMPLATE_SUBJECTS_AT_ONCE + 1)]
+    keys = [
+        scope(short, pub={"allow": entries[:1]}),
+        scope(long, pub={"allow": entries}),
+    ]
+    outside = {"auth_users": [ANN.public]} if is_delegated else {}
+    w = world((REALM.account, REALM.account_jwt(signing_keys=keys, authorization=outside)))
+    at: list[int] = []
+
+    def watched(*arguments: Any) -> Identity:
+        at.append(get_ident())
+        return identity_of(*arguments)
+
+    monkeypatch.setattr("leafnode.auth.operator.identity_of", watched)
+    async with w.running():
+        for signer in (short, long, long):  # as its account is not known yet, and as it is
+            identity = await w.login(REALM.scoped_user_jwt(ANN, signer))
+            assert identity.permissions is not None
+            assert identity.permissions.may_publish(b"a.0.ann")
+
+    assert [one == get_ident() for one in at] == [True, False, False]
+
+
+@pytest.mark.real_loop
+async def test_a_long_jwt_of_a_user_is_read_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    w = world()
+    at: list[int] = []
+    decode = jwt.decode
+
+    def watched(token: str, form: Any) -> Any:
+        if form is UserClaims:
+            at.append(get_ident())
+        return decode(token, form)
+
+    async with w.running():
+        long = REALM.user_jwt(ANN, pub={"allow": [f"a.{n}.*" for n in range(2000)]})
+        monkeypatch.setattr("leafnode.auth.jwt.decode", watched)
+        identity = await w.login(long)
+        await w.login(REALM.user_jwt(ANN))
+
+    assert identity.permissions is not None
+    assert identity.permissions.may_publish(b"a.7.x")
+    assert [one == get_ident() for one in at] == [False, True]
 
 
 async def test_a_missing_exporter_leaves_the_import_out_and_the_user_in() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from leafnode.auth.claims import AccountBody, AccountClaims, Rules, UserBody, UserClaims, UserLimits
-from leafnode.auth.templates import filled_in
+from leafnode.auth.templates import filled_in, is_long
 from leafnode.errors import AuthError
-from leafnode.limits import TEMPLATE_SUBJECTS_MAX
+from leafnode.limits import TEMPLATE_SUBJECTS_AT_ONCE, TEMPLATE_SUBJECTS_MAX
 
 USER = UserClaims(
     iss="AKEY",
@@ -81,3 +81,32 @@ def test_a_value_that_looks_like_a_field_is_not_filled_in_again() -> None:
     rules = filled_in(UserLimits(pub=Rules(allow=("{{name()}}",))), user, ACCOUNT).pub
 
     assert rules.allow == ("{{subject()}}",)
+
+
+@pytest.mark.parametrize(
+    ("entries", "tags", "long"),
+    [
+        (1, 1, False),
+        (TEMPLATE_SUBJECTS_AT_ONCE // 2, 1, False),
+        (TEMPLATE_SUBJECTS_AT_ONCE + 1, 0, True),
+        (1, 11, False),  # 121 subjects
+        (1, 12, True),
+        (2, 11, True),
+    ],
+)
+def test_how_many_subjects_come_of_a_template_is_known_before(
+    entries: int, tags: int, long: bool
+) -> None:
+    template = UserLimits(
+        pub=Rules(allow=("a.{{tag(t)}}.{{tag(t)}}",) * (entries // 2)),
+        sub=Rules(deny=("a.{{tag(t)}}.{{tag(t)}}",) * (entries - entries // 2)),
+    )
+    nats = UserBody(tags=tuple(f"t:{number}" for number in range(tags)))
+
+    assert is_long(template, UserClaims(iss="A", nats=nats), ACCOUNT) is long
+
+
+def test_a_template_that_cannot_be_filled_in_is_not_long() -> None:
+    template = UserLimits(pub=Rules(allow=("{{nothing()}}",)))
+
+    assert not is_long(template, USER, ACCOUNT)
