@@ -52,7 +52,7 @@ class Authenticator:
         self.refused = 0  # logins that did not hold
         self.operator = operator
         self.secrets = secrets or Secrets(at_once=spare_cores())
-        self._users: Users
+        self.users: Users
         self._static: StaticLogins
         self._proxies: tuple[str, ...] = ()
         self._asked: AuthCalloutOptions | None = None  # who decides instead of the users here
@@ -70,23 +70,23 @@ class Authenticator:
         """Judge by the users of these options from now on. `users` are they, where made before:
         5,000 with permissions take 200 ms.
         """
-        self._users = users or Users(options.authorization, options.accounts)
+        self.users = users or Users(options.authorization, options.accounts)
         self._proxies = options.trusted_proxies
         self._asked = options.authorization.auth_callout
-        self._static = StaticLogins(self._users, options.no_auth_user, self.secrets)
+        self._static = StaticLogins(self.users, options.no_auth_user, self.secrets)
 
     @property
     def required(self) -> bool:
         """Whether a client must identify itself before anything else."""
-        return bool(self.operator or self._asked or self._users.required)
+        return bool(self.operator or self._asked or self.users.required)
 
     @property
     def nonce_required(self) -> bool:
-        return bool(self.operator or self._users.by_key or self._proxies)
+        return bool(self.operator or self.users.by_key or self._proxies)
 
     def has_plain_passwords(self, mapping: Collection[ConnectionType]) -> bool:
         """See `Users.has_plain_passwords`."""
-        return self._users.has_plain_passwords(mapping)
+        return self.users.has_plain_passwords(mapping)
 
     @property
     def checks_waiting(self) -> int:

@@ -72,6 +72,7 @@ class _Ready:
     monitor: monitoring.Bound | None = None
     jetstream: JetStreams | None = None
     users: Users | None = None
+    websocket_users: Users | None = None  # where that listener has a login of its own
     resolver: Resolver | None = None
 
 
@@ -106,7 +107,8 @@ class Reloader:
         server = self._server
         if server.is_stopping:
             raise ReloadError("a server that stops")
-        found = changes(server.options, options)
+        # A thread: thousands of users are compared.
+        found = await asyncio.to_thread(changes, server.options, options)
         options = replace(options, port=server.options.port)  # -1: it has a free one already
         parts = {change.live.part for change in found}
         toggles = (server.options.jetstream is None) is not (options.jetstream is None)
@@ -164,6 +166,7 @@ class Reloader:
                 ready.users = await asyncio.to_thread(
                     Users, options.authorization, options.accounts
                 )
+                ready.websocket_users = await websocket_port.prepare_users(server, options)
             if Part.MONITOR in parts:
                 ready.monitor = await monitoring.bind_monitor(server, options)
             if Part.ACCOUNTS in parts:
@@ -185,17 +188,21 @@ class Reloader:
         """
         server = self._server
         options, outbox = server.options, server.turn.outbox
+        sheds: list[Users] = []  # of before, for whom nobody asks any more
         for change in found:
             log.info("%s", line(change, options))
         gone = server.account_set.apply(options) if Part.ACCOUNTS in parts else []
         if parts & {Part.ACCOUNTS, Part.JETSTREAM}:
             features.change_jetstream(server, ready.jetstream)
         if parts & {Part.ACCOUNTS, Part.LOGINS}:
+            sheds.append(server.authenticator.users)
             server.authenticator.apply(options, ready.users)
             server.follow_callout()
         if parts - _NOT_FOR_CLIENTS:
             is_news = client_ports.refresh(server)
-            websocket_port.refresh(server)
+            if server.websocket_authenticator is not None and ready.websocket_users is not None:
+                sheds.append(server.websocket_authenticator.users)
+            websocket_port.refresh(server, ready.websocket_users)
             leaf_port.refresh(server)
             clients = list(server.registry.open.values())
             await in_turns(outbox, clients, ClientHandler.take_options)
@@ -208,6 +215,8 @@ class Reloader:
             clients = [one for one in server.registry.open.values() if one.identity]
             await in_turns(outbox, clients, ClientHandler.hold_to_bounds)
         await self._fit_accounts(gone)
+        for users in sheds:
+            await walk(outbox, users.shed())
         if Part.CONNECTIONS in parts:
             await self._fit_connections(options.connections_max)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth.authenticator import Authenticator
 from leafnode.auth.identity import ConnectionType
+from leafnode.auth.users import Users
 from leafnode.clients.handler import ClientHandler
 from leafnode.config.options import HostPort
 from leafnode.net.entry import Entrance
@@ -96,8 +97,21 @@ async def prepare_tls(server: Server, options: Options) -> Callable[[], None]:
     return rotate
 
 
-def refresh(server: Server) -> None:
-    """Let what these clients share follow the options, for those that come and those that are."""
+async def prepare_users(server: Server, options: Options) -> Users | None:
+    """Return the users of a listener with a login of its own, None where it has none."""
+    if server.websocket_authenticator is None or options.websocket is None:
+        return None
+    from leafnode.clients.websocket import websocket_options
+
+    own = websocket_options(options, options.websocket)
+    return await asyncio.to_thread(Users, own.authorization, own.accounts)
+
+
+def refresh(server: Server, users: Users | None = None) -> None:
+    """Let what these clients share follow the options, for those that come and those that are.
+
+    `users` are the listener's own by those, where they changed.
+    """
     seams, port, websocket = server.websocket_seams, server.websocket_port, server.options.websocket
     if seams is None or port is None or websocket is None or server.websocket is None:
         return
@@ -107,7 +121,8 @@ def refresh(server: Server) -> None:
     seams.info = websocket_info(server.info(), websocket, port=server.websocket.port)
     seams.map_certificate = websocket.tls is not None and websocket.tls.verify_and_map
     if server.websocket_authenticator is not None:
-        server.websocket_authenticator.apply(options)
+        known = users or server.websocket_authenticator.users
+        server.websocket_authenticator.apply(options, known)
     seams.refresh()
     port.message_bytes_max = _message_bytes_max(server, options)
 

@@ -24,10 +24,12 @@ from leafnode.config.options import (
     LeafOptions,
     LeafRemote,
     Options,
+    User,
 )
 from leafnode.errors import ConfigError
 from leafnode.net.tls_context import ServerTls
 from leafnode.server.client_ports import FIRST_ONLY
+from leafnode.server.reload import changes
 from leafnode.server.reloader import NO_FILE
 from leafnode.server.server import Seams, Server
 from tests.sim.certificates import tls_pair
@@ -35,6 +37,8 @@ from tests.sim.certificates import tls_pair
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from leafnode.server.reload import Change
 
 OLD = Options(port=-1)
 GONE = LeafRemote(urls=("nats-leaf://127.0.0.1:1",))
@@ -441,5 +445,47 @@ async def test_accounts_that_change_are_worked_out_in_turns_before_anything_does
         assert len(server.account_set.imports()) == count
         assert len(seen) > 2, "others had their turns"
         assert worked_out == count, "what was prepared is used"
+
+    await while_serving(OLD, story)
+
+
+@pytest.mark.real_loop
+async def test_two_configurations_are_compared_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at: list[int] = []
+
+    def watched(old: Options, new: Options) -> list[Change]:
+        at.append(threading.get_ident())
+        return changes(old, new)
+
+    async def story(server: Server, file: File) -> None:
+        file.options = replace(OLD, debug=True)
+        assert await server.reload() == ""
+
+    monkeypatch.setattr("leafnode.server.reloader.changes", watched)
+    await while_serving(OLD, story)
+
+    assert len(at) == 1
+    assert at[0] != threading.get_ident()
+
+
+@pytest.mark.real_loop
+async def test_users_that_a_reload_replaced_are_let_go_of() -> None:
+    users = Authorization(users=(User(user="a", password="p"),))
+
+    async def story(server: Server, file: File) -> None:
+        before = server.authenticator.users
+        file.options = replace(OLD, authorization=users)
+        assert await server.reload() == ""
+        after = server.authenticator.users
+        file.options = replace(OLD, authorization=users, debug=True)
+        assert await server.reload() == ""
+
+        assert server.authenticator.users is after
+        assert list(after.by_name) == ["a"]
+        file.options = OLD
+        assert await server.reload() == ""
+        assert before.by_name == after.by_name == {}
 
     await while_serving(OLD, story)
