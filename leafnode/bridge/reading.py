@@ -58,9 +58,20 @@ class DeviceLog(NamedTuple):
     text: str
 
 
+class SlaveNews(NamedTuple):
+    """A slave of a bus answers (again), or does not; an empty `reason`: all is well.
+
+    With a `group` it is about that: the slave answers, and will not have that read.
+    """
+
+    slave: str
+    reason: str
+    group: str = ""
+
+
 # What a board wants besides: the link's words, whichever framing it speaks.
 BoardEvent = events.Subscribe | events.Unsubscribe | events.Request | events.Answer | events.Gone
-Event = Reading | DeviceHello | DeviceLog | BoardEvent
+Event = Reading | DeviceHello | DeviceLog | SlaveNews | BoardEvent
 
 
 class FrameCounts(NamedTuple):

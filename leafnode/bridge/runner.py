@@ -18,9 +18,10 @@ from leafnode.bridge.framing.link import LinkFraming
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.bridge.mapping.template import device_pattern
+from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.publisher import Publisher
-from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading
+from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveNews
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus, Seldom
 from leafnode.bridge.taps import Taps
@@ -103,6 +104,7 @@ class PortRunner:
                 send=self._spoken_to,
                 permissions=seams.permissions,
             )
+        self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
         self._asking = False
         self._port: OpenPort | None = None
         self._reading = False
@@ -176,6 +178,8 @@ class PortRunner:
             open_failures=counters.open_failures,
             board={} if self._board is None else self._board.counts(),
             function=self._mapper.counts(),
+            modbus={} if self._bus is None else self._bus.numbers(),
+            slaves=[] if self._bus is None else self._bus.slaves(),
         )
 
     @property
@@ -244,6 +248,8 @@ class PortRunner:
             # Not before: what it holds of the last opening are whole readings.
             self._reopened = False
             self._framing.opened(self._now_ms())
+        if self._bus is not None:
+            self._bus.hold(on=not drained, now_ms=self._now_ms())
         self._set_reading(on=drained)
         self._send()
 
@@ -271,6 +277,8 @@ class PortRunner:
                 self._mapper.offer(event)
             case DeviceHello():
                 self._meet(event)
+            case SlaveNews():
+                self._device_log.call(lambda _: self._tell_of(event))
             case DeviceLog(device, level, text):
                 self._counters.device_logs += 1
                 self._device_log.call(
@@ -309,6 +317,16 @@ class PortRunner:
         if not hello.resumed and pattern is not None:
             self._asking = True
             self._resume.ask(pattern, hello.device, hello.boot_id)
+
+    def _tell_of(self, news: SlaveNews) -> None:
+        """Log what is new of a slave."""
+        where = f"port={self._options.name} slave={news.slave}"
+        if news.group:
+            where += f" group={news.group}"
+        if news.reason:
+            log.warning("Modbus: not read: %s reason=%s", where, news.reason)
+        else:
+            log.info("Modbus: read again: %s", where)
 
     def _spoken_to(self) -> None:
         """Somebody has something for the board."""

@@ -5,7 +5,7 @@ Knows numbers only. Truth: docs/serial.md, "What a port reports".
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -75,14 +75,18 @@ class PortStatus:
     open_failures: int
     board: dict[str, int]  # messages and requests of a board, see bridge.board_messages
     function: dict[str, int]  # of the codec exec, see bridge.exec.function
+    modbus: dict[str, int] = field(default_factory=dict)  # of a bus, see bridge.modbus.master
+    slaves: list[dict[str, object]] = field(default_factory=list)  # of a bus: each one's
 
 
 def row_of(status: PortStatus) -> dict[str, object]:
     """Return what is shown of a port; the counts of its parts stand beside the others."""
     row = asdict(status)
-    for part in ("board", "function"):
+    for part in ("board", "function", "modbus"):
         counts: dict[str, int] = row.pop(part)
         row |= {f"{part}_{name}": count for name, count in counts.items()}
+    if not row["slaves"]:
+        del row["slaves"]
     return row
 
 

@@ -364,7 +364,7 @@ def template_problem(template: str, port_name: str, *, framing: str) -> str:
         return f"{{{unknown[0]}}} is unknown: use {{port}}, {{device}} or {{name}}"
     own = template.replace("{port}", port_name)
     if framing not in NAMING_FRAMINGS and ("{device}" in own or "{name}" in own):
-        return f"{{device}} and {{name}} need framing link or text_link: {framing} names neither"
+        return f"{{device}} and {{name}} need modbus, link or text_link: {framing} names neither"
     first = own.partition(".")[0]
     if "{" in first:
         return "expected a first token that the device does not choose"
@@ -376,7 +376,8 @@ def template_problem(template: str, port_name: str, *, framing: str) -> str:
     return ""
 
 
-NAMING_FRAMINGS: Final = frozenset({"link", "text_link"})  # whose boards say who they are
+BOARD_FRAMINGS: Final = frozenset({"link", "text_link"})  # whose boards say who they are
+NAMING_FRAMINGS: Final = BOARD_FRAMINGS | {"modbus"}  # whose readings have a device and a name
 _TEMPLATE_SAMPLES: Final = frozenset({"port", "device", "name"})
 
 

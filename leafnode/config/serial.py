@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from leafnode.config import convert, serial_codec, serial_line, serial_mapping
+from leafnode.config import convert, serial_codec, serial_line, serial_mapping, serial_modbus
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates
 from leafnode.config.serial_check import check, with_framing
 from leafnode.config.serial_codec import codec, fields
@@ -46,8 +46,11 @@ def _serial_port(place: Place) -> SerialPort:
     given.need("device", "device, like by-id:… or usb:VID:PID (see `leafnode ports`)")
     given.need("name", "name, one token that subjects and status may use")
     given.need("subject", "subject, where readings are published")
-    _fold_framing(given)
-    _fold_codec(given)
+    if "modbus" in given.values:
+        serial_modbus.fold(given)
+    else:
+        _fold_framing(given)
+        _fold_codec(given)
     port = SerialPort(**given.values)
     serial_line.check(given, port)
     serial_mapping.check(port, given)
@@ -74,7 +77,7 @@ def _fold_framing(given: Given) -> None:
         if key in values:
             framing = _with(framing, given.places[key], key, values.pop(key))
     check: CheckOptions = values.pop("check", CheckOptions())
-    if framing.type in convert.NAMING_FRAMINGS and check.type != "none":
+    if framing.type in convert.BOARD_FRAMINGS and check.type != "none":
         raise given.places["check"].error(f"framing {framing.type} has a check of its own")
     if not is_marked(framing) and check.type == "none":
         problem = "expected start, end or a check: nothing else says where a frame begins"
@@ -105,6 +108,7 @@ _SERIAL_PORT: Final = Block(
         Row(("max_frame", "max_frame_bytes"), "max_frame_bytes", MAX_FRAME),
         Row(("stream",), "stream", convert.name_of("stream name")),
         Row(("messages",), "messages", messages),
+        Row(("modbus",), "modbus", serial_modbus.modbus),
         Row(("keep_first",), "keep_first", convert.boolean),
     )
 )

@@ -25,3 +25,5 @@ CBOR_DEPTH_MAX: Final = 8
 CBOR_VALUES_MAX: Final = 512  # of one reading
 FILTER_SUBJECTS_MAX: Final = 256  # whose last value a port remembers
 WINDOW_SUBJECTS_MAX: Final = 64  # gathered at once, of one port; then the windows end early
+MODBUS_GROUPS_MAX: Final = 64  # of one slave
+MODBUS_BUFFER_MAX: Final = 512  # bytes in which the answer to one request is looked for

@@ -74,7 +74,7 @@ def fields(place: Place) -> tuple[str, ...]:
 
 def names_of(options: CodecOptions) -> tuple[str, ...] | None:
     """Return the names of the fields where the configuration knows all of them."""
-    return options.fields if options.type in _NAMED | {"regex"} else None
+    return options.fields or None
 
 
 def _compile(given: Given) -> None:

@@ -96,7 +96,7 @@ def _places_problem(text: str, port: SerialPort, what: str) -> str:
             continue
         if name in _OF_BOARD:
             if port.framing.type not in convert.NAMING_FRAMINGS:
-                return "{device} and {name} need framing link or text_link: others name neither"
+                return "{device} and {name} need modbus, link or text_link: others name neither"
         elif not _FIELD_NAME.fullmatch(name) or name == "field":
             return f"{{{name}}} is unknown: use {{port}}, {{device}}, {{name}} or a field"
         elif port.codec.type not in KNOW_FIELDS:
@@ -148,22 +148,22 @@ def _timestamp(place: Place) -> str:
     return convert.one_of("field", "header")(place)
 
 
-def _float(place: Place) -> float:
+def number(place: Place) -> float:
     value = place.node.value
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise place.expected("a number")
     return value
 
 
-def _not_zero(place: Place) -> float:
-    value = _float(place)
+def number_but_zero(place: Place) -> float:
+    value = number(place)
     if not value:
         raise place.error("expected a number other than zero")
     return value
 
 
 def _not_negative(place: Place) -> float:
-    value = _float(place)
+    value = number(place)
     if value < 0:
         raise place.error("expected zero or more")
     return value
@@ -173,8 +173,8 @@ _FIELD: Final = Block(
     (
         Row(("rename",), "rename", convert.text),
         Row(("unit",), "unit", convert.text),
-        Row(("scale",), "scale", _not_zero),
-        Row(("offset",), "offset", _float),
+        Row(("scale",), "scale", number_but_zero),
+        Row(("offset",), "offset", number),
         Row(("digits",), "digits", convert.number(0, 12, "digits")),
         Row(("deadband",), "deadband", _not_negative),
     )

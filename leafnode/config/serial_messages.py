@@ -27,7 +27,7 @@ def check_messages(given: Given, port: SerialPort) -> None:
     place = given.places.get("messages")
     if place is None:
         return
-    if port.framing.type not in convert.NAMING_FRAMINGS:
+    if port.framing.type not in convert.BOARD_FRAMINGS:
         raise place.error("messages need framing link or text_link")
     templates = [("subscribe", template) for template in port.messages.subscribe]
     if port.messages.request:

@@ -6,7 +6,7 @@ Knows names, types and defaults; not what an option does. Truth: docs/serial.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leafnode.config.serial_stage_options import (
     CheckOptions,
@@ -15,6 +15,9 @@ from leafnode.config.serial_stage_options import (
     MappingOptions,
     MessageOptions,
 )
+
+if TYPE_CHECKING:
+    from leafnode.config.modbus_options import ModbusOptions
 
 _LINES: Final = FramingOptions()
 _NO_CHECK: Final = CheckOptions()
@@ -63,6 +66,7 @@ class SerialPort:
     low_latency: bool = True
     rs485: Rs485Options | None = None
     messages: MessageOptions = _NO_MESSAGES
+    modbus: ModbusOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,10 @@ def _own(
     for row in serialz["ports"]:
         out.add("leafnode_serial_open", int(row["open"]), {"port": row["name"]})
         _with(out, "leafnode_serial", row, {"port": row["name"]})
+        for slave in row.get("slaves", ()):
+            labels = {"port": row["name"], "slave": slave["name"]}
+            out.add("leafnode_serial_slave_failing", int(slave["failing"]), labels)
+            _with(out, "leafnode_serial_slave", slave, labels)
 
 
 def _with(out: Exposition, prefix: str, row: Mapping[str, Any], labels: Mapping[str, str]) -> None:

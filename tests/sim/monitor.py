@@ -289,6 +289,8 @@ def port(**changes: Any) -> PortStatus:
         "last_error": "",
         "board": {"messages": 7},
         "function": {},
+        "modbus": {"polls": 9},
+        "slaves": [{"name": "meter", "address": 1, "failing": False, "timeouts": 3}],
     }
     return PortStatus(**(numbers | values | changes))
 

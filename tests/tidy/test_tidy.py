@@ -79,6 +79,7 @@ def test_every_module_has_its_unit_test() -> None:
         "bridge/port_bounds.py",
         "config/account_options.py",
         "config/listener_options.py",
+        "config/modbus_options.py",
         "config/options.py",
         "config/serial_bounds.py",
         "config/serial_options.py",

@@ -16,6 +16,7 @@ from leafnode.bridge.framing.split import SplitFraming
 from leafnode.bridge.framing.stuffed import StuffedSplitter
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.framing.timed import IdleFraming, RawFraming, gap_ms
+from leafnode.bridge.modbus.master import ModbusFraming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,8 @@ FRAMINGS: Final[dict[str, Make]] = {
 
 def new_framing(port: SerialPort, msg_id_prefix: bytes, wall_ms: Callable[[], int]) -> Framing:
     """Return the framing of a port, with its check."""
+    if port.modbus is not None:
+        return ModbusFraming(port, msg_id_prefix)
     kind = port.framing.type
     if kind in SPLITTERS:
         splitter = SPLITTERS[kind](port.framing)

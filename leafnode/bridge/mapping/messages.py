@@ -44,8 +44,7 @@ class Messages:
         self._headers = [
             (name.encode(), HeaderTemplate(value, options.name)) for name, value in mapping.headers
         ]
-        # ASCII: a client's header parser may not take another byte as it is (nats-py's does not).
-        self._all_units = json.dumps(units, separators=(",", ":")).encode() if units else b""
+        self._all_units = _units(units)
 
     def whole(
         self,
@@ -57,12 +56,22 @@ class Messages:
     ) -> Publication:
         """Return the message of a whole reading. `raw`: the fields that templates may name."""
         wall_ns = _measured_ns(reading, wall_ns)
+        units = self._all_units
         if isinstance(payload, dict):
+            units = self._units_of(payload)
             if self._time == "field":
                 payload = {**payload, "time": format_time(wall_ns)}
             payload = _encoded(payload)
-        extra = [(UNITS, self._all_units)] if self._all_units else []
+        extra = [(UNITS, units)] if units else []
         return self._message(subject, reading, reading.msg_id, payload, raw, wall_ns, extra)
+
+    def _units_of(self, fields: Mapping[str, object]) -> bytes:
+        """Return the units of the fields that are there: of those of another slave none."""
+        if self._units.keys() <= fields.keys():
+            return self._all_units
+        # A field that was gathered by several functions has the function's name behind its own.
+        names = fields.keys() | {name.rpartition("_")[0] for name in fields}
+        return _units({name: unit for name, unit in self._units.items() if name in names})
 
     def one_field(
         self,
@@ -107,6 +116,11 @@ class Messages:
         if len(body) > self._max_payload_bytes:
             raise BadReading("is larger than max_payload")
         return Publication(subject, len(block), body, None)
+
+
+def _units(units: Mapping[str, str]) -> bytes:
+    # ASCII: a client's header parser may not take another byte as it is (nats-py's does not).
+    return json.dumps(units, separators=(",", ":")).encode() if units else b""
 
 
 def _measured_ns(reading: Reading, wall_ns: int) -> int:

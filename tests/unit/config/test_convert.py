@@ -320,7 +320,7 @@ def test_a_subject_prefix_is_literal_and_ends_with_a_dot(text: str) -> None:
         (
             "r.{device}",
             "line",
-            "{device} and {name} need framing link or text_link: line names neither",
+            "{device} and {name} need modbus, link or text_link: line names neither",
         ),
         ("r.{sensor}", "link", "{sensor} is unknown: use {port}, {device} or {name}"),
         ("{device}.x", "link", "expected a first token that the device does not choose"),

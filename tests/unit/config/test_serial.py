@@ -15,6 +15,7 @@ from leafnode.config import (
     serial_line,
     serial_mapping,
     serial_messages,
+    serial_modbus,
 )
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 DEVICE = "/dev/serial/by-id/usb-1"
 DOCS = Path(__file__).parents[3] / "docs"
-MODULES = (serial_module, serial_line, serial_mapping, serial_messages)  # with tables of keys
+# With tables of keys.
+MODULES = (serial_module, serial_line, serial_mapping, serial_messages, serial_modbus)
 VARIANTS = (serial_check, serial_codec, serial_framing)  # with tables by type
 
 

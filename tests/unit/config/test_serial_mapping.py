@@ -102,7 +102,10 @@ def test_a_mapping_has_its_keys(text: str, options: MappingOptions) -> None:
         ("mapping { headers { Nats-Msg-Id: c } }", "Nats- and Leafnode- are not for headers"),
         ("mapping { headers { leafnode-x: c } }", "Nats- and Leafnode- are not for headers"),
         ("mapping { headers { A: '{field}' } }", "{field} is unknown: use {port}"),
-        ("mapping { headers { A: '{device}' } }", "{device} and {name} need framing link"),
+        (
+            "mapping { headers { A: '{device}' } }",
+            "{device} and {name} need modbus, link or text_link",
+        ),
     ],
 )
 def test_a_mapping_is_checked(text: str, error: str) -> None:
@@ -144,7 +147,7 @@ def test_gathering_has_no_messages_for_fields() -> None:
             "r.{device}",
             "line",
             "json",
-            "{device} and {name} need framing link or text_link: others name",
+            "{device} and {name} need modbus, link or text_link: others name",
         ),
         ("r.{sensor}", "line", "text", "{sensor} is a field, and codec text knows none"),
         ("r.{a b}", "line", "json", "{a b} is unknown: use {port}, {device}, {name} or a field"),

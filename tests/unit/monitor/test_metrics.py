@@ -138,6 +138,9 @@ def test_limits_of_an_account_are_those_of_its_jwt() -> None:
         ("leafnode_uplink_link_bytes_today", 120),
         ("leafnode_uplink_link_bytes_month", 900),
         ("leafnode_serial_open", 1),
+        ("leafnode_serial_modbus_polls", 9),
+        ("leafnode_serial_slave_failing", 0),
+        ("leafnode_serial_slave_timeouts", 3),
     ],
 )
 def test_a_metric_has_its_value(name: str, value: float) -> None:

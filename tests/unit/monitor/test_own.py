@@ -11,7 +11,7 @@ from leafnode.monitor.text import pretty
 from leafnode.monitor.views import HttpFaults, OwnCounters
 from leafnode.uplink.status import Protection, State
 from tests.sim.clock import WALL_START_NS, FakeClock
-from tests.sim.monitor import uplink, views
+from tests.sim.monitor import port, uplink, views
 
 
 def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
@@ -139,3 +139,14 @@ def test_a_port_shows_whether_it_is_open() -> None:
     assert got["ports"][0]["name"] == "scale"
     assert got["ports"][0]["open"] is True
     assert pretty(got)
+
+
+def test_a_bus_shows_its_counts_and_its_slaves() -> None:
+    got: dict[str, Any] = serialz(
+        views(ports=lambda: [port(), port(modbus={}, slaves=[])]), FakeClock()
+    )
+
+    bus, other = got["ports"]
+    assert bus["modbus_polls"] == 9
+    assert bus["slaves"][0]["timeouts"] == 3
+    assert "slaves" not in other

@@ -55,11 +55,23 @@ def test_the_time_may_be_a_field_or_a_header() -> None:
 def test_units_and_configured_headers() -> None:
     made = messages(
         units={"t": "°C", "h": "%"}, headers=(("Site", "north"), ("Kind", "{type}"))
-    ).whole(b"s", READING, {"t": 1}, {"type": "RMC"}, WALL_NS)
+    ).whole(b"s", READING, {"t": 1, "h": 2}, {"type": "RMC"}, WALL_NS)
 
     headers = parts(made.body, made.header_size)[0]
     assert headers[b"Leafnode-Units"] == rb'{"t":"\u00b0C","h":"%"}'
     assert (headers[b"Site"], headers[b"Kind"]) == (b"north", b"RMC")
+
+
+def test_units_are_those_of_the_fields_that_are_there() -> None:
+    maker = messages(units={"t": "K", "h": "%"})
+
+    def units(fields: dict[str, object]) -> bytes | None:
+        made = maker.whole(b"s", READING, fields, {}, WALL_NS)
+        return parts(made.body, made.header_size)[0].get(b"Leafnode-Units")
+
+    assert units({"h": 1, "x": 2}) == b'{"h":"%"}'
+    assert units({"t_min": 1, "t_max": 2}) == b'{"t":"K"}'
+    assert units({"x": 2}) is None
 
 
 def test_one_field_has_its_value_unit_and_an_id_behind_the_readings() -> None:

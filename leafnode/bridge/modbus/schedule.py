@@ -1,0 +1,119 @@
+"""Which group of which slave is read next: the one that is due longest, slaves in trouble seldom.
+
+Knows slaves, groups and milliseconds; not frames and ports. Truth: docs/serial/modbus.md, "When a
+slave does not answer".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.modbus.plan import blocks
+from leafnode.clock import NS_PER_MS
+
+if TYPE_CHECKING:
+    from leafnode.config.modbus_options import Group, ModbusOptions, Slave
+
+
+class GroupState:
+    """A group and when it is read next. `trouble`: why it was not read the last time."""
+
+    def __init__(self, group: Group, slave: Slave) -> None:
+        self.group = group
+        self.blocks = blocks(group.registers, slave)
+        self.every_ms = -(-group.every_ns // NS_PER_MS)  # 0: only when asked
+        self.due_ms = 0
+        self.trouble = ""
+
+    def done(self, now_ms: int) -> int:
+        """Plan the next time; return how many were passed over, because the bus was too slow."""
+        late_ms = now_ms - self.due_ms
+        missed = max(0, late_ms // self.every_ms)
+        self.due_ms += (missed + 1) * self.every_ms
+        return missed
+
+
+class SlaveState:
+    """A slave. `failing`: it did not answer; `hold_ms`: not asked before, but for its own retry."""
+
+    def __init__(self, slave: Slave) -> None:
+        self.slave = slave
+        self.groups = [GroupState(group, slave) for group in slave.groups]
+        self.failing = False
+        self.last_error = ""
+        self.answers = 0
+        self.timeouts = 0
+        self.bad = 0
+        self.exceptions = 0
+        self.hold_ms = 0  # a late answer may still come: nothing else is asked
+        self.retry_ms = 0  # of one that fails
+        self.backoff_ms = 0
+
+    def status(self) -> dict[str, object]:
+        """Return how it is now, for monitoring."""
+        return {
+            "name": self.slave.name,
+            "address": self.slave.address,
+            "failing": self.failing,
+            "answers": self.answers,
+            "timeouts": self.timeouts,
+            "bad": self.bad,
+            "exceptions": self.exceptions,
+            "last_error": self.last_error,
+        }
+
+
+class Schedule:
+    """All slaves of a bus."""
+
+    def __init__(self, options: ModbusOptions) -> None:
+        self.slaves = [SlaveState(slave) for slave in options.slaves]
+        self._backoff_ms = max(1, options.backoff_ns // NS_PER_MS)
+        self._backoff_max_ms = max(1, options.backoff_max_ns // NS_PER_MS)
+
+    def opened(self, now_ms: int) -> None:
+        """The port was opened anew: everything is due, and whoever failed gets another chance."""
+        for slave in self.slaves:
+            slave.hold_ms = slave.retry_ms = now_ms
+            slave.backoff_ms = 0
+            for group in slave.groups:
+                group.due_ms = now_ms
+
+    def due(self, now_ms: int) -> tuple[SlaveState, GroupState] | None:
+        """Return what is to be read now."""
+        first = self._first()
+        return None if first is None or first[0] > now_ms else first[1:]
+
+    def wait_ms(self, now_ms: int) -> int | None:
+        """Return in how many milliseconds something is due; None for never."""
+        first = self._first()
+        return None if first is None else max(0, first[0] - now_ms)
+
+    def _first(self) -> tuple[int, SlaveState, GroupState] | None:
+        """Return what is due first and when; of what may be asked now, what waits longest."""
+        best: tuple[int, SlaveState, GroupState] | None = None
+        best_key = (0, 0)
+        for slave in self.slaves:
+            not_before = max(slave.hold_ms, slave.retry_ms if slave.failing else 0)
+            for group in slave.groups:
+                if not group.every_ms:
+                    continue
+                key = (max(group.due_ms, not_before), group.due_ms)
+                if best is None or key < best_key:
+                    best, best_key = (key[0], slave, group), key
+        return best
+
+    def answered(self, slave: SlaveState) -> bool:
+        """A slave answers; say whether that is news."""
+        was_failing, slave.failing = slave.failing, False
+        slave.backoff_ms = 0
+        return was_failing
+
+    def failed(self, slave: SlaveState, now_ms: int) -> bool:
+        """A slave does not answer; say whether that is news."""
+        was_failing, slave.failing = slave.failing, True
+        slave.backoff_ms = min(
+            self._backoff_max_ms, 2 * slave.backoff_ms if slave.backoff_ms else self._backoff_ms
+        )
+        slave.retry_ms = now_ms + slave.backoff_ms
+        return not was_failing

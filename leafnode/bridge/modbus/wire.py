@@ -1,0 +1,101 @@
+"""Requests and answers as bytes: the one place that knows pymodbus.
+
+Its PDU classes encode and decode, its RTU framer frames and has the CRC; its clients own their port
+and are not used (docs/adr/0023-modbus.md). What pymodbus does not check is checked here: that an
+answer is the whole and only kind of answer that this request can have. Truth: "MODBUS Application
+Protocol Specification" V1.1b3, section 6.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from leafnode.bridge.modbus.plan import BIT_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pymodbus.pdu import ModbusPDU
+
+BROADCAST: Final = 0
+_ERROR: Final = 0x80
+_EXCEPTION_BYTES: Final = 5
+_CRC_BYTES: Final = 2
+
+
+class Request(NamedTuple):
+    """A frame to send, and how its answer begins, how long it is and how it is decoded."""
+
+    frame: bytes
+    slave: int
+    function: int
+    head: bytes
+    answer_bytes: int
+    decode: Callable[[bytes], list[int]]
+
+
+class Answer(NamedTuple):
+    """What a slave said. `exception`: its code, 0 for none. `at`: bytes of noise before it."""
+
+    values: list[int]
+    exception: int
+    at: int
+    size: int
+
+
+class Wire:
+    """Makes requests and finds their answers. Raises ImportError where pymodbus is missing."""
+
+    def __init__(self) -> None:
+        from pymodbus.framer import FramerRTU
+        from pymodbus.pdu import DecodePDU, bit_message, register_message
+
+        self._framer = FramerRTU(DecodePDU(is_server=False))
+        self._reads: dict[str, tuple[type[ModbusPDU], type[ModbusPDU]]] = {
+            "coil": (bit_message.ReadCoilsRequest, bit_message.ReadCoilsResponse),
+            "discrete": (
+                bit_message.ReadDiscreteInputsRequest,
+                bit_message.ReadDiscreteInputsResponse,
+            ),
+            "holding": (
+                register_message.ReadHoldingRegistersRequest,
+                register_message.ReadHoldingRegistersResponse,
+            ),
+            "input": (
+                register_message.ReadInputRegistersRequest,
+                register_message.ReadInputRegistersResponse,
+            ),
+        }
+
+    def read(self, slave: int, table: str, address: int, count: int) -> Request:
+        """Return the request that reads so many registers or bits."""
+        request_class, answer_class = self._reads[table]
+        is_bits = table in BIT_TABLES
+        size = (count + 7) // 8 if is_bits else 2 * count
+        pdu = request_class(dev_id=slave, address=address, count=count)
+
+        def decode(frame: bytes) -> list[int]:
+            answer = answer_class()
+            answer.decode(frame[2:-_CRC_BYTES])
+            return [int(bit) for bit in answer.bits[:count]] if is_bits else [*answer.registers]
+
+        function = pdu.function_code
+        head = bytes((slave, function, size))
+        frame = self._framer.buildFrame(pdu)
+        return Request(frame, slave, function, head, len(head) + size + _CRC_BYTES, decode)
+
+    def find(self, request: Request, data: bytes) -> Answer | None:
+        """Return the answer to the request in what came since it was sent, or None."""
+        size = request.answer_bytes
+        error = bytes((request.slave, request.function | _ERROR))
+        for at in range(len(data) - _EXCEPTION_BYTES + 1):
+            if data.startswith(request.head, at) and self._is_whole(data[at : at + size], size):
+                return Answer(request.decode(data[at : at + size]), 0, at, size)
+            frame = data[at : at + _EXCEPTION_BYTES]
+            if data.startswith(error, at) and self._is_whole(frame, _EXCEPTION_BYTES):
+                return Answer([], frame[2], at, _EXCEPTION_BYTES)
+        return None
+
+    def _is_whole(self, frame: bytes, size: int) -> bool:
+        content, check = frame[:-_CRC_BYTES], frame[-_CRC_BYTES:]
+        return len(frame) == size and self._framer.check_CRC(content, int.from_bytes(check, "big"))

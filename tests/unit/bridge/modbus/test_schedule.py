@@ -1,0 +1,76 @@
+"""What is due, and when whoever failed gets another chance."""
+
+from __future__ import annotations
+
+from leafnode.bridge.modbus.schedule import Schedule
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config.modbus_options import Group, ModbusOptions, Register, Slave
+
+REGISTERS = (Register("a", "holding", 0),)
+
+
+def schedule(*every_ms: int) -> Schedule:
+    groups = [
+        Group(f"g{index}", every * NS_PER_MS, REGISTERS) for index, every in enumerate(every_ms)
+    ]
+    slaves = tuple(Slave(f"s{index}", 1 + index, (group,)) for index, group in enumerate(groups))
+    made = Schedule(ModbusOptions(slaves, backoff_ns=NS_PER_S, backoff_max_ns=3 * NS_PER_S))
+    made.opened(0)
+    return made
+
+
+def taken(made: Schedule, now_ms: int) -> str:
+    due = made.due(now_ms)
+    if due is None:
+        return ""
+    due[1].done(now_ms)
+    return due[0].slave.name
+
+
+def test_what_waits_longest_is_first() -> None:
+    made = schedule(100, 300)
+
+    assert [taken(made, at) for at in (0, 0, 0, 100, 200, 300, 300, 300)] == [
+        *("s0", "s1", "", "s0", "s0", "s0", "s1", ""),
+    ]
+    assert made.wait_ms(350) == 50
+
+
+def test_a_bus_that_is_too_slow_starves_nobody() -> None:
+    made = schedule(10, 10, 1000)
+    names = [taken(made, at) for at in range(0, 10_000, 50)]
+
+    assert names.count("s2") == 10
+    assert abs(names.count("s0") - names.count("s1")) <= 1
+
+
+def test_times_that_were_passed_over_are_counted_and_the_beat_is_kept() -> None:
+    made = schedule(100)
+    due = made.due(350)
+    assert due is not None
+
+    assert due[1].done(350) == 3
+    assert due[1].due_ms == 400
+
+
+def test_whoever_fails_waits_longer_each_time_up_to_the_bound() -> None:
+    made = schedule(100, 0)
+    (slave, _) = made.slaves
+    now_ms, waits = 0, []
+    for _ in range(5):
+        made.failed(slave, now_ms)
+        wait_ms = made.wait_ms(now_ms)
+        assert wait_ms is not None
+        waits.append(wait_ms)
+        now_ms += wait_ms
+
+    assert waits == [1000, 2000, 3000, 3000, 3000]
+    assert made.answered(slave)
+    assert not made.answered(slave)
+    assert made.due(now_ms) is not None
+    assert made.failed(slave, now_ms)
+    assert made.wait_ms(now_ms) == 1000
+
+
+def test_what_is_read_only_when_asked_is_never_due() -> None:
+    assert schedule(0).wait_ms(0) is None

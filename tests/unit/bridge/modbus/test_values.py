@@ -1,0 +1,86 @@
+"""What registers mean: types, orders, scaling. The orders' names are those of most manuals."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from leafnode.bridge.modbus.values import fields_of
+from leafnode.config.modbus_options import Register
+
+
+def value(values: list[int], **options: object) -> object:
+    register = Register("v", str(options.pop("table", "input")), 0, **options)  # type: ignore[arg-type]
+    return fields_of(register, values)["v"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "wanted"),
+    [
+        ("u16", [0xFFFE], 65534),
+        ("i16", [0xFFFE], -2),
+        ("u32", [0x0001, 0x0002], 65538),
+        ("i32", [0xFFFF, 0xFFFE], -2),
+        ("u64", [0x8000, 0, 0, 1], (1 << 63) + 1),
+        ("i64", [0xFFFF, 0xFFFF, 0xFFFF, 0xFFFE], -2),
+        ("f32", [0x4366, 0x199A], 230.1),
+        ("f64", [0x406C, 0xC333, 0x3333, 0x3333], 230.1),
+        ("f32", [0x7FC0, 0], None),
+        ("f32", [0x7F80, 0], None),
+        ("f32", [0x7F7F, 0xFFFF], struct.unpack(">f", b"\x7f\x7f\xff\xff")[0]),
+        ("f32", [0, 0], 0.0),
+    ],
+)
+def test_numbers(kind: str, words: list[int], wanted: float | None) -> None:
+    assert value(words, type=kind, size=len(words)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("big_words", "big_bytes", "words"),
+    [
+        (True, True, [0x1234, 0x5678]),  # ABCD
+        (False, True, [0x5678, 0x1234]),  # CDAB
+        (True, False, [0x3412, 0x7856]),  # BADC
+        (False, False, [0x7856, 0x3412]),  # DCBA
+    ],
+)
+def test_the_four_orders_of_a_number_of_two_registers(
+    big_words: bool, big_bytes: bool, words: list[int]
+) -> None:
+    got = value(words, type="u32", size=2, big_words=big_words, big_bytes=big_bytes)
+
+    assert got == 0x12345678
+
+
+def test_scale_offset_and_digits_without_the_noise_of_binary_fractions() -> None:
+    assert value([3], scale=0.1) == 0.3
+    assert value([2301], scale=0.1, offset=-40) == 190.1
+    assert value([1], scale=1 / 3, digits=2) == 0.33
+
+
+def test_a_number_that_says_that_there_is_none() -> None:
+    assert value([0x8000], type="i16", absent=0x8000) is None
+    assert value([0x7FFF], type="i16", absent=0x8000) == 0x7FFF
+    assert value([0xFFFF, 0xFFFF], type="u32", size=2, absent=0xFFFFFFFF) is None
+
+
+def test_a_text_ends_at_its_nul_or_its_last_word() -> None:
+    words = [0x4142, 0x4320, 0x2000, 0x5858]
+    assert value(words, type="string", size=4) == "ABC"
+    assert value([0x4142, 0x43FF], type="string", size=2) == "ABC\ufffd"
+    # The bytes of a word may be swapped; words are never in another order.
+    assert value([0x4241, 0x4443], type="string", size=2, big_bytes=False) == "ABCD"
+    assert value([0x4142, 0x4344], type="string", size=2, big_words=False) == "ABCD"
+
+
+def test_bits_have_names() -> None:
+    register = Register("", "holding", 0, "bits", bits=("run", "", "fault"))
+
+    assert fields_of(register, [0b101]) == {"run": True, "fault": True}
+    assert fields_of(register, [0b010]) == {"run": False, "fault": False}
+
+
+def test_a_coil_is_a_boolean() -> None:
+    assert value([1], table="coil", type="bit") is True
+    assert value([0], table="discrete", type="bit") is False
