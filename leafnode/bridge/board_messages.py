@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
+from leafnode.bridge.service_error import refuse
 from leafnode.clock import NS_PER_MS
 from leafnode.link import events, verbs
 from leafnode.protocol import header, subject
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery
 
-# How the requester hears that a board did not answer; the names are those of NATS services.
-_ERROR: Final = b"Nats-Service-Error"
-_ERROR_CODE: Final = b"Nats-Service-Error-Code"
+# How the requester hears that a board did not answer.
 _ERRORS: Final = {
     verbs.STATUS_NO_RESPONDERS: (503, b"the board serves this no longer"),
     verbs.STATUS_BUSY: (429, b"the board has too many requests"),
@@ -315,8 +314,7 @@ class BoardMessages:
             self._refuse(requester.reply, *_ERRORS.get(event.status, failed), event.payload)
 
     def _refuse(self, reply: bytes, code: int, text: bytes, payload: bytes = b"") -> None:
-        block = header.build([(_ERROR, text), (_ERROR_CODE, b"%d" % code)])
-        self._account.publish(reply, block + payload, header_size=len(block))
+        refuse(self._account, reply, code, text, payload)
 
 
 def _may_subscribe(peer: Peer, pattern: bytes) -> bool:

@@ -69,9 +69,21 @@ class SlaveNews(NamedTuple):
     group: str = ""
 
 
+class SlaveAnswer(NamedTuple):
+    """What became of a job that somebody asked a bus for: what was read, or why it was not done.
+
+    `exception`: the code of the slave's refusal, 0 where it did not refuse.
+    """
+
+    number: int
+    values: list[list[int]]
+    exception: int
+    reason: str
+
+
 # What a board wants besides: the link's words, whichever framing it speaks.
 BoardEvent = events.Subscribe | events.Unsubscribe | events.Request | events.Answer | events.Gone
-Event = Reading | DeviceHello | DeviceLog | SlaveNews | BoardEvent
+Event = Reading | DeviceHello | DeviceLog | SlaveNews | SlaveAnswer | BoardEvent
 
 
 class FrameCounts(NamedTuple):

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
 from leafnode.bridge.board_messages import BoardMessages
+from leafnode.bridge.frame_commands import FrameCommands
 from leafnode.bridge.framing import new_framing
+from leafnode.bridge.framing.frames import Frames
 from leafnode.bridge.framing.link import LinkFraming
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.bridge.mapping.template import device_pattern
+from leafnode.bridge.modbus.commands import BusCommands
 from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.publisher import Publisher
-from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveNews
+from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus, Seldom
 from leafnode.bridge.taps import Taps
@@ -31,6 +34,7 @@ from leafnode.link import events
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort, OpenSerial
     from leafnode.bridge.reading import Event, Receipt
     from leafnode.clock import Clock, Timer
@@ -105,6 +109,7 @@ class PortRunner:
                 permissions=seams.permissions,
             )
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
+        self._commands = self._new_commands(seams)
         self._asking = False
         self._port: OpenPort | None = None
         self._reading = False
@@ -121,6 +126,22 @@ class PortRunner:
             seams.clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX
         )
 
+    def _new_commands(self, seams: BridgeSeams) -> PortCommands | None:
+        """Return who takes commands for the device, None where the port has none."""
+        options, framing = self._options, self._framing
+        if self._bus is not None and options.modbus is not None and options.modbus.commands:
+            return BusCommands(
+                options,
+                self._bus,
+                options.modbus.commands,
+                seams.account,
+                seams.clock,
+                send=self._spoken_to,
+            )
+        if options.commands and isinstance(framing, Frames):
+            return FrameCommands(options, framing, seams.account, seams.clock, send=self._spoken_to)
+        return None
+
     @property
     def name(self) -> str:
         return self._options.name
@@ -129,6 +150,8 @@ class PortRunner:
         """Serve the port until cancelled."""
         self._publisher.start()
         self._mapper.begin()
+        if self._commands is not None:
+            self._commands.start()
         try:
             await self.life.run()
         finally:
@@ -138,6 +161,8 @@ class PortRunner:
             self._publisher.stop()
             if self._board is not None:
                 self._board.end()
+            if self._commands is not None:
+                self._commands.end()
 
     def status(self) -> PortStatus:
         """Return how the port is now."""
@@ -179,6 +204,7 @@ class PortRunner:
             board={} if self._board is None else self._board.counts(),
             function=self._mapper.counts(),
             modbus={} if self._bus is None else self._bus.numbers(),
+            commands={} if self._commands is None else self._commands.counts(),
             slaves=[] if self._bus is None else self._bus.slaves(),
         )
 
@@ -191,6 +217,8 @@ class PortRunner:
         self._port = port
         self._reopened = True
         self._out = b""
+        if self._commands is not None:
+            self._commands.opened()
         self._guard(self._work)
         if self._reading:
             self._guard(self._read)  # what came while it was opened
@@ -205,6 +233,8 @@ class PortRunner:
         self._reading = False
         if self._board is not None:
             self._board.closed()
+        if self._commands is not None:
+            self._commands.closed()
 
     def _guard(self, step: Callable[[], None]) -> None:
         """Run one step of an event. What it raises ends this opening of the port, nothing else."""
@@ -272,11 +302,15 @@ class PortRunner:
             self._publisher.pump()
 
     def _take(self, event: Event) -> None:
+        if self._commands is not None and self._commands.took(event):
+            return
         match event:
             case Reading():
                 self._mapper.offer(event)
             case DeviceHello():
                 self._meet(event)
+            case SlaveAnswer():
+                raise AssertionError("only commands ask slaves")
             case SlaveNews():
                 self._device_log.call(lambda _: self._tell_of(event))
             case DeviceLog(device, level, text):
@@ -374,8 +408,10 @@ class PortRunner:
     def _send(self) -> None:
         """Give the device what it shall hear; new answers wait until the kernel took the old."""
         assert self._port is not None, "only an open port is written to"
+        # A command waits where its answer would not be read.
+        sender = self._commands if self._commands and self._reading else self._framing
         for _ in range(_WRITES_MAX):
-            self._out = self._out or self._framing.data_to_send(self._now_ms())
+            self._out = self._out or sender.data_to_send(self._now_ms())
             if not self._out:
                 break
             count = self._port.write(self._out)
@@ -390,7 +426,7 @@ class PortRunner:
             loop.add_writer(self._port.fileno(), self._writable)
         else:
             loop.remove_writer(self._port.fileno())
-        due_ms = self._framing.next_timeout_ms(self._now_ms())
+        due_ms = sender.next_timeout_ms(self._now_ms())
         delays_ns = [pause_ns] if pause_ns else []
         if due_ms is not None:
             delays_ns.append(due_ms * NS_PER_MS)

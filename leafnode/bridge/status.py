@@ -75,6 +75,7 @@ class PortStatus:
     open_failures: int
     board: dict[str, int]  # messages and requests of a board, see bridge.board_messages
     function: dict[str, int]  # of the codec exec, see bridge.exec.function
+    commands: dict[str, int] = field(default_factory=dict)  # see bridge.commands
     modbus: dict[str, int] = field(default_factory=dict)  # of a bus, see bridge.modbus.master
     slaves: list[dict[str, object]] = field(default_factory=list)  # of a bus: each one's
 
@@ -82,7 +83,7 @@ class PortStatus:
 def row_of(status: PortStatus) -> dict[str, object]:
     """Return what is shown of a port; the counts of its parts stand beside the others."""
     row = asdict(status)
-    for part in ("board", "function", "modbus"):
+    for part in ("board", "function", "modbus", "commands"):
         counts: dict[str, int] = row.pop(part)
         row |= {f"{part}_{name}": count for name, count in counts.items()}
     if not row["slaves"]:

@@ -16,7 +16,7 @@ class Register:
 
     `size` is in registers, or in bits where the table is coil or discrete. `absent`: the bits that
     say that there is no value. `bits` names the bits of type bits from the lowest on; an empty name
-    is no field. `values`: how many of them a write has.
+    is no field.
     """
 
     name: str
@@ -49,21 +49,48 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """What a command may write: `count` values of a register, each within `least` and `most`.
+
+    `multiple`: by function 15 or 16 also where one register or coil is written.
+    """
+
+    register: Register
+    count: int = 1
+    least: float | None = None
+    most: float | None = None
+    multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BusCommandOptions:
+    """`commands` of a bus. `subject` has the places {port}, {device} and {name}: a group or a
+    write. `timeout_ns`: how long a command may take in all.
+    """
+
+    subject: str
+    timeout_ns: int = 5 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
 class Slave:
-    """One device on the bus. `coalesce`: so many registers that nobody wants may be read between
-    two that are wanted; `max_read`: the most registers of one request.
+    """One device on the bus, or with address 0 all of them. `coalesce`: so many registers that
+    nobody wants may be read between two that are wanted; `max_read`: the most of one request.
     """
 
     name: str
     address: int
     groups: tuple[Group, ...] = ()
+    writes: tuple[Write, ...] = ()
     coalesce: int = 0
     max_read: int = 125
 
 
 @dataclass(frozen=True, slots=True)
 class ModbusOptions:
-    """`modbus { … }`. `gap_ns` 0: 3.5 characters. `echo`: what we send comes back to us."""
+    """`modbus { … }`. `gap_ns` 0: 3.5 characters. `echo`: what we send comes back to us.
+    `turnaround_ns`: what slaves get to do what all of them were told.
+    """
 
     slaves: tuple[Slave, ...]
     timeout_ns: int = 500 * NS_PER_MS
@@ -72,3 +99,5 @@ class ModbusOptions:
     backoff_ns: int = 1 * NS_PER_S
     backoff_max_ns: int = 30 * NS_PER_S
     echo: bool = False
+    turnaround_ns: int = 100 * NS_PER_MS
+    commands: BusCommandOptions | None = None

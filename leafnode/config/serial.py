@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from leafnode.config import convert, serial_codec, serial_line, serial_mapping, serial_modbus
+from leafnode.config import (
+    convert,
+    serial_codec,
+    serial_commands,
+    serial_line,
+    serial_mapping,
+    serial_modbus,
+)
 from leafnode.config.place import Block, Given, Place, Row, no_duplicates
 from leafnode.config.serial_check import check, with_framing
 from leafnode.config.serial_codec import codec, fields
@@ -55,6 +62,8 @@ def _serial_port(place: Place) -> SerialPort:
     serial_line.check(given, port)
     serial_mapping.check(port, given)
     check_messages(given, port)
+    serial_commands.check(given, port)
+    serial_modbus.check(port, given)
     return port
 
 
@@ -109,6 +118,7 @@ _SERIAL_PORT: Final = Block(
         Row(("stream",), "stream", convert.name_of("stream name")),
         Row(("messages",), "messages", messages),
         Row(("modbus",), "modbus", serial_modbus.modbus),
+        Row(("commands",), "commands", serial_commands.commands),
         Row(("keep_first",), "keep_first", convert.boolean),
     )
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from leafnode.clock import NS_PER_S
 from leafnode.limits import KIB
 
 FRAME_MARK_BYTES_MAX: Final = 64  # of a start or end mark, and of what follows the end
@@ -27,3 +28,7 @@ FILTER_SUBJECTS_MAX: Final = 256  # whose last value a port remembers
 WINDOW_SUBJECTS_MAX: Final = 64  # gathered at once, of one port; then the windows end early
 MODBUS_GROUPS_MAX: Final = 64  # of one slave
 MODBUS_BUFFER_MAX: Final = 512  # bytes in which the answer to one request is looked for
+COMMANDS_WAITING_MAX: Final = 16  # of one port, besides the one under way
+COMMAND_BYTES_MAX: Final = 4096  # of a command's payload
+COMMAND_WAIT_NS: Final = 5 * NS_PER_S  # what waited longer is not sent
+COMMAND_INPUT_MAX: Final = 256  # characters of a payload that its pattern is tried on

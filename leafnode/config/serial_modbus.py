@@ -8,8 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from leafnode.config import convert, serial_bounds
-from leafnode.config.modbus_options import Group, ModbusOptions, Register, Slave
+from leafnode.config import convert, serial_bounds, serial_commands
+from leafnode.config.modbus_options import (
+    BusCommandOptions,
+    Group,
+    ModbusOptions,
+    Register,
+    Slave,
+    Write,
+)
 from leafnode.config.octets import pattern_of
 from leafnode.config.place import Block, Place, Row, no_duplicates
 from leafnode.config.serial_mapping import number, number_but_zero
@@ -23,6 +30,7 @@ from leafnode.errors import quoted
 
 if TYPE_CHECKING:
     from leafnode.config.place import Given
+    from leafnode.config.serial_options import SerialPort
 
 # How many registers a number takes.
 _SIZES: Final = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "f64": 4}
@@ -44,8 +52,39 @@ def modbus(place: Place) -> ModbusOptions:
     if options.backoff_ns > options.backoff_max_ns:
         where = given.places.get("backoff_max_ns") or given.places["backoff_ns"]
         raise where.error("expected a backoff that is no longer than backoff_max")
+    _check_asked(options, given)
     _need_library(place)
     return options
+
+
+def _check_asked(options: ModbusOptions, given: Given) -> None:
+    """Check what only commands can reach."""
+    for slave, place in zip(options.slaves, given.places["slaves"].items("slaves"), strict=True):
+        if options.commands is None and slave.writes:
+            raise place.error("writes need commands beside slaves, which say where they are sent")
+        for group in slave.groups:
+            if options.commands is None and not group.every_ns:
+                problem = f"the group {quoted(group.name)} needs every, how often it is read"
+                raise place.error(problem)
+
+
+def check(port: SerialPort, given: Given) -> None:
+    """Check where commands are sent, once the port's name is known."""
+    if port.modbus is None or port.modbus.commands is None:
+        return
+    place = given.places["modbus"]
+    subjects: set[str] = set()
+    for slave in port.modbus.slaves:
+        names = [group.name for group in slave.groups]
+        names += [write.register.name for write in slave.writes]
+        for name in names:
+            subject = port.modbus.commands.subject.replace("{port}", port.name)
+            subject = subject.replace("{device}", slave.name).replace("{name}", name)
+            if problem := serial_commands.subject_problem(subject):
+                raise place.error(f"commands: {problem}")
+            if subject in subjects:
+                raise place.error(f"commands: two have the subject {quoted(subject)}")
+            subjects.add(subject)
 
 
 def fold(given: Given) -> None:
@@ -109,23 +148,51 @@ def _slaves(place: Place) -> tuple[Slave, ...]:
 def _slave(place: Place) -> Slave:
     given = _SLAVE.read(place)
     given.need("name", "name, one token that subjects and status may use")
-    given.need("address", "address, 1 to 247")
-    given.need("groups", "groups, an array of registers that are read together")
+    given.need("address", "address, 1 to 247, or 0 for all")
+    if "writes" not in given.values:
+        given.need("groups", "groups, an array of registers that are read together")
     values = given.values
+    if not values["address"] and "groups" in values:
+        raise given.places["groups"].error("address 0 is all slaves: nobody answers")
     # Orders that stand here hold for all registers that have none of their own.
     orders: dict[str, bool] = {key: values.pop(key) for key in _ORDERS if key in values}
-    values["groups"] = tuple(
+    groups = tuple(
         Group(
             group.name,
             group.every_ns,
             tuple(_register(item, table, orders) for item in items),
         )
-        for group, table, items in values["groups"]
+        for group, table, items in values.pop("groups", ())
     )
-    slave = Slave(**values)
-    for group, where in zip(slave.groups, given.places["groups"].items("groups"), strict=True):
-        _check_group(group, slave, where)
+    writes = tuple(_write(item, orders) for item in values.pop("writes", ()))
+    slave = Slave(**values, groups=groups, writes=writes)
+    if slave.groups:
+        for group, where in zip(slave.groups, given.places["groups"].items("groups"), strict=True):
+            _check_group(group, slave, where)
     return slave
+
+
+def _write(place: Place, orders: dict[str, bool]) -> Write:
+    given = _WRITE.read(place)
+    own = {key: given.values.pop(key) for key in _WRITE_KEYS if key in given.values}
+    register = _checked(_register_of(given, "holding", orders), given)
+    if not serial_commands.is_token(register.name):
+        raise given.places["name"].error("expected one token, which a subject can have")
+    if register.table not in {"coil", "holding"}:
+        raise given.places["table"].error("only a coil or a holding register can be written")
+    if register.type in {"bits"}:
+        raise given.places["type"].error("bits cannot be written one by one")
+    write = Write(register, **own)
+    for key in ("least", "most"):
+        if key in own and (register.table == "coil" or register.type == "string"):
+            raise given.places[key].error("only a number has a range")
+    if write.least is not None and write.most is not None and write.least > write.most:
+        raise given.places["most"].error("expected no less than min")
+    size = register.size * write.count
+    most = _WRITE_BITS_MAX if register.table == "coil" else _WRITE_REGISTERS_MAX
+    if size > most or register.address + size > 1 << 16:
+        raise given.places["count"].error(f"expected at most {most}, and none behind 65535")
+    return write
 
 
 def _check_group(group: Group, slave: Slave, place: Place) -> None:
@@ -154,17 +221,20 @@ def _groups(place: Place) -> list[tuple[Group, str, list[Place]]]:
 def _group(place: Place) -> tuple[Group, str, list[Place]]:
     given = _GROUP.read(place)
     given.need("name", "name, one token that subjects may use")
-    given.need("every_ns", "every, how often it is read")
     given.need("registers", "registers, an array")
     registers = given.values["registers"]
     if not registers:
         raise given.places["registers"].error("expected at least one register, got an empty array")
-    group = Group(given.values["name"], given.values["every_ns"], ())
+    group = Group(given.values["name"], given.values.get("every_ns", 0), ())
     return group, given.values.get("table", "holding"), registers
 
 
 def _register(place: Place, table: str, orders: dict[str, bool]) -> Register:
     given = _REGISTER.read(place)
+    return _checked(_register_of(given, table, orders), given)
+
+
+def _register_of(given: Given, table: str, orders: dict[str, bool]) -> Register:
     given.need("address", "address, 0 to 65535 as on the wire: 40001 is holding 0")
     values: dict[str, Any] = {"table": table, **orders, **given.values}
     length = values.pop("length", None)
@@ -190,7 +260,7 @@ def _register(place: Place, table: str, orders: dict[str, bool]) -> Register:
     elif length is not None:
         raise given.places["length"].error("only a string has a length")
     values.setdefault("size", _SIZES.get(kind, 1))
-    return _checked(Register(**values), given)
+    return Register(**values)
 
 
 def _checked(register: Register, given: Given) -> Register:
@@ -207,6 +277,19 @@ def _checked(register: Register, given: Given) -> Register:
 
 def _items(place: Place) -> list[Place]:
     return list(place.items("registers"))
+
+
+def _write_items(place: Place) -> list[Place]:
+    items = list(place.items("writes"))
+    if len(items) > serial_bounds.MODBUS_GROUPS_MAX:
+        raise place.error(f"expected at most {serial_bounds.MODBUS_GROUPS_MAX} writes")
+    return items
+
+
+def _commands(place: Place) -> BusCommandOptions:
+    given = _COMMANDS.read(place)
+    given.need("subject", "subject, like cmd.{port}.{device}.{name}")
+    return BusCommandOptions(**given.values)
 
 
 def _field_name(place: Place) -> str:
@@ -250,6 +333,24 @@ _REGISTER: Final = Block(
         Row(("bits",), "bits", _bit_names),
     )
 )
+_WRITE_KEYS: Final = ("count", "least", "most", "multiple")
+_WRITE_REGISTERS_MAX: Final = 123  # of one request, as the protocol has it
+_WRITE_BITS_MAX: Final = 1968
+_WRITE: Final = Block(
+    (
+        *(row for row in _REGISTER.rows if row.field not in {"absent", "bits", "unit", "digits"}),
+        Row(("count",), "count", convert.number(1, _WRITE_BITS_MAX, "values")),
+        Row(("min",), "least", number),
+        Row(("max",), "most", number),
+        Row(("multiple",), "multiple", convert.boolean),
+    )
+)
+_COMMANDS: Final = Block(
+    (
+        Row(("subject",), "subject", convert.text),
+        Row(("timeout",), "timeout_ns", convert.duration),
+    )
+)
 _GROUP: Final = Block(
     (
         Row(("name",), "name", convert.name_of("group name")),
@@ -262,8 +363,9 @@ _SLAVE: Final = Block(
     (
         *_ORDER_ROWS,
         Row(("name",), "name", convert.name_of("slave name")),
-        Row(("address",), "address", convert.number(1, 247, "an address")),
+        Row(("address",), "address", convert.number(0, 247, "an address")),
         Row(("groups",), "groups", _groups),
+        Row(("writes",), "writes", _write_items),
         Row(("coalesce",), "coalesce", convert.number(0, 125, "registers")),
         Row(("max_read",), "max_read", convert.number(1, 125, "registers")),
     )
@@ -277,5 +379,7 @@ _MODBUS: Final = Block(
         Row(("backoff",), "backoff_ns", convert.duration),
         Row(("backoff_max",), "backoff_max_ns", convert.duration),
         Row(("echo",), "echo", convert.boolean),
+        Row(("turnaround",), "turnaround_ns", convert.duration),
+        Row(("commands",), "commands", _commands),
     )
 )

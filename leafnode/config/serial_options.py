@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from leafnode.config.serial_stage_options import (
     CheckOptions,
     CodecOptions,
+    CommandOptions,
     FramingOptions,
     MappingOptions,
     MessageOptions,
@@ -67,6 +68,7 @@ class SerialPort:
     rs485: Rs485Options | None = None
     messages: MessageOptions = _NO_MESSAGES
     modbus: ModbusOptions | None = None
+    commands: tuple[CommandOptions, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

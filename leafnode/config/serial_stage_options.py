@@ -60,6 +60,27 @@ class MessageOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """One of `commands`: what is sent for a message to `subject`, and what the device answers.
+
+    `send` has places in braces: the payload, or groups of the pattern `payload` that it must match.
+    `framed`: the port's framing and check come around it. `starts`: how its answer may begin.
+    `echo`: the device repeats what it is sent before it answers.
+    """
+
+    subject: str
+    send: bytes = b"{payload}"
+    payload: str = ""
+    framed: bool = True
+    line_end: bytes = b"\r\n"
+    answer: bool = True
+    starts: tuple[bytes, ...] = ()
+    decode: bool = False
+    echo: bool = False
+    timeout_ns: int = 2 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
 class CheckOptions:
     """`check`: what is calculated, where its value stands and in which form, over which bytes.
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.interop.test_bridge_pty import Cable, World
 from tests.unit.bridge.modbus.bus import port
+from tests.unit.bridge.requester import Requester
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,6 +105,34 @@ def test_every_kind_of_register_is_read_from_pymodbus(wire: Wire) -> None:
     assert (one["failing"], two["failing"], one["exceptions"]) == (False, False, 0)
     # pymodbus says so of an address that nobody has.
     assert nobody["last_error"] == "exception 4 (the device failed) at coil 3 to 3"
+
+
+def test_what_is_written_is_read_back_from_pymodbus(wire: Wire) -> None:
+    writes = """writes [ { name: first_, address: 0 }, { name: lamp_, table: coil, address: 3 }
+        { name: two, address: 10, count: 2 }, { name: volts, address: 100, type: f32 }
+        { name: lamps, table: coil, address: 4, count: 3 }, { name: none, address: 500 } ]"""
+    one = slave(1).removesuffix("}") + f", {writes} }}"
+    world = world_of(wire, f'commands {{ subject: "c.{{name}}" }}, slaves [ {one} ]')
+    requester = Requester(world.account)
+    asked = (
+        (b"first_", b"4711"), (b"lamp_", b"false"), (b"two", b"[1, 2]"), (b"volts", b"12.5"),
+        (b"lamps", b"[true, false, true]"), (b"none", b"1"), (b"g", b""),
+    )  # fmt: skip
+
+    async def story() -> None:
+        wire.carry()
+        await world.until(lambda: world.status().stored >= 1)
+        for count, (name, payload) in enumerate(asked, 1):
+            requester.ask(b"c." + name, payload)
+            await world.until(lambda wanted=count: len(requester.heard) == wanted)
+
+    world.run(story)
+
+    *written, refused, read = requester.heard
+    assert {heard.code for heard in written} == {0}
+    assert refused.code == 502
+    changed = {"first": 4711, "door": False, "voltage": 12.5}
+    assert json.loads(read.payload) == expected(1) | changed
 
 
 def test_with_one_byte_in_a_hundred_spoilt_no_wrong_value_is_stored(wire: Wire) -> None:

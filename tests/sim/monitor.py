@@ -290,6 +290,7 @@ def port(**changes: Any) -> PortStatus:
         "board": {"messages": 7},
         "function": {},
         "modbus": {"polls": 9},
+        "commands": {"waiting": 1},
         "slaves": [{"name": "meter", "address": 1, "failing": False, "timeouts": 3}],
     }
     return PortStatus(**(numbers | values | changes))

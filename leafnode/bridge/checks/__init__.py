@@ -30,6 +30,15 @@ class Check(Protocol):
         """
         ...
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes of a frame the value takes."""
+        ...
+
+    def sealed(self, frame: bytes, head: int, tail: int) -> bytes:
+        """Return the frame with the right value in its place, whatever stands there."""
+        ...
+
 
 SUMS: Final[dict[str, tuple[Callable[[bytes], int], int]]] = {
     "xor8": (sums.xor8, 8),

@@ -56,6 +56,32 @@ class PlacedCheck:
             return -1
         return self._size if at + self._size == content_end else 0
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes of a frame the value takes."""
+        return self._size
+
+    def sealed(self, frame: bytes, head: int, tail: int) -> bytes:
+        """Return the frame with the right value in its place, whatever stands there."""
+        size = len(frame)
+        at = size - tail - self._size if self._at is None else _index(self._at, size)
+        begin = head if self._from is None else _index(self._from, size)
+        end = at if self._to is None else _index(self._to, size)
+        covered: bytes | None = frame[begin:end]
+        if self._hex:
+            covered = _unhexed(frame[begin:end])
+        if covered is None:
+            return frame  # nothing that has a check: whoever gets it says so
+        value = self._written(self._calculate(covered))
+        return frame[:at] + value + frame[at + self._size :]
+
+    def _written(self, value: int) -> bytes:
+        if self._form == "hex":
+            return b"%0*X" % (self._size, value)
+        if self._form == "decimal":
+            return b"%0*d" % (self._size, value)
+        return value.to_bytes(self._size, "big" if self._form == "big" else "little")
+
     def _value(self, digits: bytes) -> int:
         """Return the number that stands there, or -1 where none does."""
         if self._form == "hex":

@@ -50,8 +50,8 @@ CODECS: Final[dict[str, Callable[[CodecOptions], Codec]]] = {
 }
 
 
-def new_codec(port: SerialPort) -> Codec:
+def new_codec(port: SerialPort, *, wants_fields: bool = False) -> Codec:
     """Return the codec of a port. JSON is decoded only where somebody needs its fields."""
-    if port.codec.type == "json" and needs_fields(port):
+    if port.codec.type == "json" and (wants_fields or needs_fields(port)):
         return decode_json
     return CODECS[port.codec.type](port.codec)

@@ -6,7 +6,7 @@ docs/serial/framing.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.reading import FrameCounts, Reading
 from leafnode.clock import NS_PER_MS
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from leafnode.bridge.checks import Check
     from leafnode.bridge.reading import Receipt
     from leafnode.config.serial_stage_options import FramingOptions
+
+_POLL_ANSWER_MS: Final = 1000  # what does not answer within this time, or until the next, will not
 
 
 class Frames:
@@ -33,6 +35,8 @@ class Frames:
         self._poll = options.poll
         self._poll_every_ms = max(1, options.poll_every_ns // NS_PER_MS)
         self._poll_at_ms = 0
+        self._polled_ms: int | None = None  # when it was asked what it did not answer yet
+        self._polls_held = False
         self._bytes_in = 0
         self._frames = 0
         self._bad = 0
@@ -46,13 +50,26 @@ class Frames:
         raise AssertionError("a plain frame has no receipt")
 
     def data_to_send(self, now_ms: int) -> bytes:
-        if not self._poll or now_ms < self._poll_at_ms:
+        if not self._poll or self._polls_held or now_ms < self._poll_at_ms:
             return b""
         self._poll_at_ms = now_ms + self._poll_every_ms
+        self._polled_ms = now_ms
         return self._poll
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
-        return max(0, self._poll_at_ms - now_ms) if self._poll else None
+        if not self._poll or self._polls_held:
+            return None
+        return max(0, self._poll_at_ms - now_ms)
+
+    def hold_polls(self, *, on: bool) -> None:
+        """Ask the device nothing while somebody else does."""
+        self._polls_held = on
+
+    def awaits_ms(self, now_ms: int) -> int:
+        """Return how long an answer to the last poll is awaited yet; 0: none is."""
+        if self._polled_ms is None:
+            return 0
+        return max(0, self._polled_ms + min(self._poll_every_ms, _POLL_ANSWER_MS) - now_ms)
 
     def counts(self) -> FrameCounts:
         return FrameCounts(
@@ -68,6 +85,7 @@ class Frames:
         """The port was opened anew: nothing is lost yet, and the device is asked at once."""
         self._found = self._lost = False
         self._poll_at_ms = now_ms
+        self._polled_ms = None
 
     def _skip(self, count: int) -> None:
         """So many bytes belong to no frame."""
@@ -95,5 +113,6 @@ class Frames:
         self._resyncs += self._found and self._lost
         self._found, self._lost = True, False
         self._frames += 1
+        self._polled_ms = None
         payload = frame[head : len(frame) - tail - taken] if self._strip else frame
         return Reading(b"%b.%d" % (self._msg_id_prefix, self._frames), payload)

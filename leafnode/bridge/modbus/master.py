@@ -18,8 +18,8 @@ import msgspec
 from leafnode.bridge.modbus.jobs import fields_of_blocks, reading_job
 from leafnode.bridge.modbus.line import Line
 from leafnode.bridge.modbus.schedule import Schedule
-from leafnode.bridge.modbus.wire import Wire
-from leafnode.bridge.reading import FrameCounts, Reading, SlaveNews
+from leafnode.bridge.modbus.wire import BROADCAST, Wire
+from leafnode.bridge.reading import FrameCounts, Reading, SlaveAnswer, SlaveNews
 from leafnode.clock import NS_PER_MS
 from leafnode.config import serial_bounds
 
@@ -56,11 +56,13 @@ class ModbusFraming:
         self._echo = port.modbus.echo or (port.rs485 is not None and port.rs485.rx_during_tx)
         self._msg_id_prefix = msg_id_prefix
         self._timeout_ms = -(-port.modbus.timeout_ns // NS_PER_MS)
-        self._wire = Wire()
+        self._turnaround_ms = -(-port.modbus.turnaround_ns // NS_PER_MS)
+        self.wire = Wire()
         self.schedule = Schedule(port.modbus)
         # A reading and what is new of its slave; nothing is asked while any is left.
-        self._events: deque[Reading | SlaveNews] = deque()
+        self._events: deque[Reading | SlaveNews | SlaveAnswer] = deque()
         self._job: Job | None = None
+        self._asked: Job | None = None  # by somebody, and not begun
         self._sent: Request | None = None  # its answer is awaited until `_deadline_ms`
         self._deadline_ms = 0
         self._late_ms = 0  # until then the answer to any attempt may come
@@ -107,7 +109,7 @@ class ModbusFraming:
         if self._sent is not None and now_ms >= self._deadline_ms:
             self._expired(now_ms)
 
-    def next_event(self) -> Reading | SlaveNews | None:
+    def next_event(self) -> Reading | SlaveNews | SlaveAnswer | None:
         return self._events.popleft() if self._events else None
 
     def committed(self, receipt: Receipt) -> None:  # noqa: ARG002
@@ -119,7 +121,7 @@ class ModbusFraming:
         if self._sent is not None or self._held or self._events or now_ms < self._free_ms:
             return b""
         if self._job is None:
-            self._job = self._next_job(now_ms)
+            self._job = self._next_asked(now_ms) or self._next_job(now_ms)
         if self._job is None or now_ms < self._job.not_before_ms:
             return b""
         request = self._sent = self._job.request
@@ -130,17 +132,29 @@ class ModbusFraming:
         line_ms = self._line.bytes_ms(len(request.frame) + request.answer_bytes)
         self._deadline_ms = now_ms + line_ms + self._timeout_ms
         self._late_ms = self._deadline_ms + self._timeout_ms
+        if request.slave == BROADCAST:
+            self._broadcast(self._job, now_ms + self._line.bytes_ms(len(request.frame)))
         return request.frame
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
-        if self._events:
-            return 0  # somebody has to take them, though there is nothing to read
         if self._held:
             return None
+        if self._events:
+            return 0  # somebody has to take them, though there is nothing to read
         if self._sent is not None:
             return max(0, self._deadline_ms - now_ms)
-        due_ms = self._job.not_before_ms - now_ms if self._job else self.schedule.wait_ms(now_ms)
-        return None if due_ms is None else max(0, due_ms, self._free_ms - now_ms)
+        times = [self._job.not_before_ms] if self._job else self._next_times()
+        return max(0, min(times) - now_ms, self._free_ms - now_ms) if times else None
+
+    def ask(self, job: Job) -> None:
+        """Do this before anything that is due; a SlaveAnswer says what became of it."""
+        assert self._asked is None, "one at a time"
+        self._asked = job
+
+    def forget(self, number: int) -> None:
+        """Nobody waits for this job any more; what is sent is sent."""
+        if self._asked is not None and self._asked.number == number:
+            self._asked = None
 
     def counts(self) -> FrameCounts:
         return FrameCounts(
@@ -168,6 +182,25 @@ class ModbusFraming:
         """Return how each slave is now, for monitoring."""
         return [slave.status() for slave in self.schedule.slaves]
 
+    def _next_times(self) -> list[int]:
+        """Return when something may be asked."""
+        asked = [] if self._asked is None else [self._asked.slave.hold_ms]
+        due_ms = self.schedule.first_ms()
+        return asked if due_ms is None else [*asked, due_ms]
+
+    def _next_asked(self, now_ms: int) -> Job | None:
+        if self._asked is None or now_ms < self._asked.slave.hold_ms:
+            return None
+        job, self._asked = self._asked, None
+        return job
+
+    def _broadcast(self, job: Job, sent_ms: int) -> None:
+        """Nobody answers: all is done once the slaves had time for it."""
+        self._sent = None
+        self._free_ms = sent_ms + self._turnaround_ms
+        job.values.append([])
+        self._end(job, sent_ms, "")
+
     def _next_job(self, now_ms: int) -> Job | None:
         due = self.schedule.due(now_ms)
         if due is None:
@@ -176,13 +209,13 @@ class ModbusFraming:
         self.polls += 1
         # Whoever failed the last time is asked once: others wait behind it.
         retries = 0 if slave.failing else self._options.retries
-        return reading_job(self._wire, slave, group.blocks, group=group, retries=retries)
+        return reading_job(self.wire, slave, group.blocks, group=group, retries=retries)
 
     def _look(self, request: Request, now_ms: int) -> None:
         """Look for the answer in what came."""
         if self._echo and self._buffer.startswith(request.frame):
             del self._buffer[: len(request.frame)]
-        answer = self._wire.find(request, bytes(self._buffer))
+        answer = self.wire.find(request, bytes(self._buffer))
         if answer is not None:
             self._noise(len(self._buffer) - answer.size)
             self._buffer.clear()
@@ -214,7 +247,7 @@ class ModbusFraming:
             slave.exceptions += 1
             code = answer.exception
             reason = f"exception {code} ({EXCEPTIONS.get(code, 'unknown')}) at {job.what}"
-            self._end(job, now_ms, reason)
+            self._end(job, now_ms, reason, exception=code)
             return
         job.values.append(answer.values)
         job.attempts = job.unanswered = 0
@@ -246,11 +279,12 @@ class ModbusFraming:
             self._events.append(SlaveNews(slave.slave.name, reason))
         self._end(job, now_ms, reason)
 
-    def _end(self, job: Job, now_ms: int, reason: str) -> None:
+    def _end(self, job: Job, now_ms: int, reason: str, *, exception: int = 0) -> None:
         """A job is done, or cannot be."""
         self._job = None
         group = job.group
         if group is None:
+            self._events.append(SlaveAnswer(job.number, job.values, exception, reason))
             return
         self.missed += group.done(now_ms)
         if reason:
@@ -285,7 +319,10 @@ class ModbusFraming:
         """Forget what is asked: nobody is to blame."""
         self._noise(len(self._buffer))
         self._buffer.clear()
-        self._sent = self._job = None
+        job, self._sent, self._job = self._job, None, None
+        if job is not None and job.group is None:
+            reason = "the port is not read: nobody knows whether it was done"
+            self._events.append(SlaveAnswer(job.number, job.values, 0, reason))
 
     def _noise(self, count: int) -> None:
         self._noise_bytes += count

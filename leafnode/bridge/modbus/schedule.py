@@ -84,10 +84,10 @@ class Schedule:
         first = self._first()
         return None if first is None or first[0] > now_ms else first[1:]
 
-    def wait_ms(self, now_ms: int) -> int | None:
-        """Return in how many milliseconds something is due; None for never."""
+    def first_ms(self) -> int | None:
+        """Return when something is due, which may be long ago; None for never."""
         first = self._first()
-        return None if first is None else max(0, first[0] - now_ms)
+        return None if first is None else first[0]
 
     def _first(self) -> tuple[int, SlaveState, GroupState] | None:
         """Return what is due first and when; of what may be asked now, what waits longest."""

@@ -16,7 +16,7 @@ from leafnode.bridge.modbus.plan import BIT_TABLES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leafnode.config.modbus_options import Register
+    from leafnode.config.modbus_options import Register, Write
 
 _LAYOUTS: Final = {
     "u16": ">H",
@@ -66,6 +66,60 @@ def _shortest(value: float) -> float:
         if abs(short) <= _F32_MAX and struct.pack(">f", short) == struct.pack(">f", value):
             return short
     return value
+
+
+class BadValue(Exception):  # noqa: N818 -- a condition of the value, not of the program
+    """A value that cannot be written. `text` never repeats it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+def registers_of(write: Write, value: object) -> list[int]:
+    """Return the registers, or bits, that say this value. Raises BadValue."""
+    if write.count == 1:
+        return _words(write, value)
+    if not isinstance(value, list) or len(value) != write.count:
+        raise BadValue(f"expected an array of {write.count} values")
+    return [word for one in value for word in _words(write, one)]
+
+
+def _words(write: Write, value: object) -> list[int]:
+    register = write.register
+    if register.table in BIT_TABLES:
+        if not isinstance(value, int) or value not in {0, 1}:
+            raise BadValue("expected true or false")
+        return [int(value)]
+    if register.type == "string":
+        if not isinstance(value, str) or len(value.encode("utf-8", "replace")) > 2 * register.size:
+            raise BadValue(f"expected a string of at most {2 * register.size} bytes")
+        data = value.encode("utf-8", "replace").ljust(2 * register.size, b"\0")
+    else:
+        data = _packed(write, value)
+    data = _ordered(register, data)
+    return [*struct.unpack(f">{len(data) // 2}H", data)]
+
+
+def _packed(write: Write, value: object) -> bytes:
+    register, layout = write.register, _LAYOUTS[write.register.type]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise BadValue("expected a number")
+    low, high = write.least, write.most
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise BadValue(f"expected {_limit(low, 'at least')}{_limit(high, ' at most')}".rstrip())
+    try:
+        if register.scale != 1 or register.offset:
+            value = (value - register.offset) / register.scale
+        if register.type.startswith("f"):
+            return struct.pack(layout, value)
+        return struct.pack(layout, round(value))
+    except (struct.error, OverflowError, ValueError):
+        raise BadValue(f"expected a number that fits {register.type}") from None
+
+
+def _limit(limit: float | None, words: str) -> str:
+    return "" if limit is None else f"{words} {limit:g}"
 
 
 _F32_MAX: Final = struct.unpack(">f", b"\x7f\x7f\xff\xff")[0]

@@ -84,6 +84,33 @@ class Wire:
         frame = self._framer.buildFrame(pdu)
         return Request(frame, slave, function, head, len(head) + size + _CRC_BYTES, decode)
 
+    def write(
+        self, slave: int, table: str, address: int, values: list[int], *, multiple: bool
+    ) -> Request:
+        """Return the request that writes these registers or coils; `multiple` as the function."""
+        from pymodbus.pdu import bit_message, register_message
+
+        several = multiple or len(values) > 1
+        pdu: ModbusPDU
+        if table == "coil":
+            bits = [bool(value) for value in values]
+            pdu = (
+                bit_message.WriteMultipleCoilsRequest(address=address, bits=bits, dev_id=slave)
+                if several
+                else bit_message.WriteSingleCoilRequest(address=address, bits=bits, dev_id=slave)
+            )
+        else:
+            request_class = (
+                register_message.WriteMultipleRegistersRequest
+                if several
+                else register_message.WriteSingleRegisterRequest
+            )
+            pdu = request_class(address=address, registers=values, dev_id=slave)
+        frame = self._framer.buildFrame(pdu)
+        # The answer repeats the request up to where the values of several begin.
+        head = frame[:6]
+        return Request(frame, slave, pdu.function_code, head, len(head) + _CRC_BYTES, lambda _: [])
+
     def find(self, request: Request, data: bytes) -> Answer | None:
         """Return the answer to the request in what came since it was sent, or None."""
         size = request.answer_bytes

@@ -11,6 +11,7 @@ from leafnode.config import serial as serial_module
 from leafnode.config import (
     serial_check,
     serial_codec,
+    serial_commands,
     serial_framing,
     serial_line,
     serial_mapping,
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
 DEVICE = "/dev/serial/by-id/usb-1"
 DOCS = Path(__file__).parents[3] / "docs"
 # With tables of keys.
-MODULES = (serial_module, serial_line, serial_mapping, serial_messages, serial_modbus)
+MODULES = (
+    serial_module,
+    serial_commands,
+    serial_line,
+    serial_mapping,
+    serial_messages,
+    serial_modbus,
+)
 VARIANTS = (serial_check, serial_codec, serial_framing)  # with tables by type
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.bind import bind
-from leafnode.config.modbus_options import Group, ModbusOptions, Register, Slave
+from leafnode.config.modbus_options import (
+    BusCommandOptions,
+    Group,
+    ModbusOptions,
+    Register,
+    Slave,
+    Write,
+)
 from leafnode.config.parser import parse
 from leafnode.errors import ConfigError
 
@@ -119,11 +126,11 @@ def test_units_come_to_the_mapping_whose_own_stand_above() -> None:
         (f"slaves [ {SLAVE}, {SLAVE} ]", 'the slave "m" stands twice'),
         (f"slaves [ {SLAVE}, {SLAVE.replace('name: m', 'name: n')} ]", 'the address "1" stands'),
         (f"slaves [ {SLAVE.replace('address: 1', 'address: 248')} ]", "an address"),
-        (f"slaves [ {SLAVE.replace('address: 1', 'address: 0')} ]", "an address"),
+        (f"slaves [ {SLAVE.replace('address: 1', 'address: 0')} ]", "address 0 is all slaves"),
         ("slaves [ { name: m, address: 1, groups [] } ]", "expected at least one group"),
         ("slaves [ { name: m, address: 1 } ]", "expected groups"),
         (f"slaves [ {SLAVE.replace(GROUP, f'{GROUP}, {GROUP}')} ]", 'the group "g" stands twice'),
-        (f"slaves [ {SLAVE.replace('every: 1s,', '')} ]", "expected every"),
+        (f"slaves [ {SLAVE.replace('every: 1s,', '')} ]", "needs every"),
         (f"slaves [ {SLAVE} ], backoff: 60s", "….backoff: expected a backoff"),
         (f"slaves [ {SLAVE} ], backoff: 5s, backoff_max: 1s", "….backoff_max: expected"),
         (f"slaves [ {SLAVE} ], baud: 5", 'unknown field "baud"'),
@@ -218,3 +225,94 @@ def test_without_the_library_the_error_says_what_to_install(
     error = refused(f"modbus {{ slaves [ {SLAVE} ] }}")
 
     assert error == "x.conf:3:1: …: needs pymodbus: pip install 'leafnode[modbus]'"
+
+
+# --- commands
+
+COMMANDS = 'commands { subject: "cmd.{port}.{device}.{name}" }'
+
+
+def writes(text: str, slave: str = "") -> tuple[Write, ...]:
+    (made,) = bus(
+        f"{COMMANDS}, slaves [ {{ name: m, address: 1, {slave} writes [ {text} ] }} ]"
+    ).slaves
+    return made.writes
+
+
+def test_what_may_be_written() -> None:
+    made = writes(
+        "{ name: speed, address: 1, type: i16, scale: 0.1, min: 0, max: 50.5 }, "
+        "{ name: set, address: 2, type: f32, multiple: true }, "
+        "{ name: lamps, table: coil, address: 0, count: 8 }",
+        "word_order: little,",
+    )
+
+    assert made == (
+        Write(
+            Register("speed", "holding", 1, "i16", scale=0.1, big_words=False), least=0, most=50.5
+        ),
+        Write(Register("set", "holding", 2, "f32", 2, big_words=False), multiple=True),
+        Write(Register("lamps", "coil", 0, "bit"), count=8),
+    )
+
+
+def test_commands_and_groups_that_are_read_only_when_asked() -> None:
+    group = GROUP.replace("every: 1s,", "")
+    options = bus(
+        f"commands {{ subject: 'c.{{device}}.{{name}}', timeout: 1s }}, turnaround: 50ms, "
+        f"slaves [ {{ name: m, address: 1, groups [ {group} ] }} ]"
+    )
+
+    assert options.commands == BusCommandOptions("c.{device}.{name}", NS_PER_S)
+    assert options.slaves[0].groups[0].every_ns == 0
+    assert options.turnaround_ns == 50 * NS_PER_MS
+
+
+def test_all_slaves_may_be_told_something() -> None:
+    (all_of_them,) = bus(
+        f"{COMMANDS}, slaves [ {{ name: all, address: 0, writes [ {{ name: a, address: 1 }} ] }} ]"
+    ).slaves
+
+    assert (all_of_them.address, all_of_them.groups) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{ address: 1 }", "expected name"),
+        ("{ name: a.b, address: 1 }", "expected one token"),
+        ("{ name: 'a*', address: 1 }, { name: '*', address: 2 }", "expected one token"),
+        ("{ name: a, address: 1, table: input }", "only a coil or a holding register"),
+        ("{ name: a, address: 1, table: discrete }", "only a coil or a holding register"),
+        ("{ name: a, address: 1, type: bits, bits: [x] }", "unknown field"),
+        ("{ name: a, address: 1, table: coil, max: 1 }", "only a number has a range"),
+        ("{ name: a, address: 1, min: 5, max: 4 }", "expected no less than min"),
+        ("{ name: a, address: 1, type: u64, count: 31 }", "expected at most 123"),
+        ("{ name: a, table: coil, address: 1, count: 1969 }", "values"),
+        ("{ name: a, address: 65535, count: 2 }", "none behind 65535"),
+        ("{ name: a, address: 1 }, { name: a, address: 2 }", "two have the subject"),
+    ],
+)
+def test_writes_are_checked(text: str, problem: str) -> None:
+    error = refused(
+        f"modbus {{ {COMMANDS}, slaves [ {{ name: m, address: 1, writes [ {text} ] }} ] }}"
+    )
+
+    assert problem in error, error
+
+
+def test_a_group_and_a_write_have_different_names() -> None:
+    slave = f"{{ name: m, address: 1, groups [ {GROUP} ], writes [ {{ name: g, address: 1 }} ] }}"
+
+    assert 'two have the subject "cmd.n.m.g"' in refused(
+        f"modbus {{ {COMMANDS}, slaves [ {slave} ] }}"
+    )
+
+
+def test_nothing_may_be_written_without_a_subject_for_it() -> None:
+    slave = "{ name: m, address: 1, writes [ { name: a, address: 1 } ] }"
+
+    assert "writes need commands" in refused(f"modbus {{ slaves [ {slave} ] }}")
+    for subject in ("$SYS.{device}", "_INBOX.{name}", "a.*", "a.{field}"):
+        error = refused(f"modbus {{ commands {{ subject: '{subject}' }}, slaves [ {slave} ] }}")
+        assert "commands: " in error

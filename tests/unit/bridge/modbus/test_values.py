@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from leafnode.bridge.modbus.values import fields_of
-from leafnode.config.modbus_options import Register
+from leafnode.bridge.modbus.values import BadValue, fields_of, registers_of
+from leafnode.config.modbus_options import Register, Write
 
 
 def value(values: list[int], **options: object) -> object:
@@ -84,3 +84,74 @@ def test_bits_have_names() -> None:
 def test_a_coil_is_a_boolean() -> None:
     assert value([1], table="coil", type="bit") is True
     assert value([0], table="discrete", type="bit") is False
+
+
+@pytest.mark.parametrize("big_words", [True, False])
+@pytest.mark.parametrize("big_bytes", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "size", "given"),
+    [
+        ("u16", 1, 65535),
+        ("i16", 1, -2),
+        ("u32", 2, 1 << 31),
+        ("i32", 2, -70000),
+        ("u64", 4, 1 << 63),
+        ("i64", 4, -1),
+        ("f32", 2, 230.1),
+        ("f64", 4, 0.1),
+        ("string", 3, "LEAF"),
+    ],
+)
+def test_what_is_written_is_what_is_read(
+    kind: str, size: int, given: object, big_words: bool, big_bytes: bool
+) -> None:
+    register = Register("v", "holding", 0, kind, size, big_words=big_words, big_bytes=big_bytes)
+
+    words = registers_of(Write(register), given)
+
+    assert len(words) == size
+    assert fields_of(register, words) == {"v": given}
+
+
+def test_a_scaled_value_is_written_as_the_slave_has_it() -> None:
+    register = Register("v", "holding", 0, "i16", scale=0.1, offset=-40)
+
+    assert registers_of(Write(register), 21.5) == [615]
+    assert fields_of(register, [615]) == {"v": 21.5}
+
+
+def test_several_values() -> None:
+    coils = Write(Register("v", "coil", 0, "bit"), count=3)
+
+    assert registers_of(coils, [True, False, 1]) == [1, 0, 1]
+    assert registers_of(Write(Register("v", "holding", 0, "u32", 2), count=2), [1, 65536]) == [
+        *(0, 1, 1, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("write", "given", "problem"),
+    [
+        (Write(Register("v", "holding", 0)), -1, "fits u16"),
+        (Write(Register("v", "holding", 0)), 65536, "fits u16"),
+        (Write(Register("v", "holding", 0)), 10**400, "fits u16"),
+        (Write(Register("v", "holding", 0, "f32", 2)), 1e39, "fits f32"),
+        (Write(Register("v", "holding", 0, "f64", 4)), 10**400, "fits f64"),
+        (Write(Register("v", "holding", 0)), True, "expected a number"),
+        (Write(Register("v", "holding", 0)), "1", "expected a number"),
+        (Write(Register("v", "holding", 0)), None, "expected a number"),
+        (Write(Register("v", "holding", 0), least=1, most=2.5), 3, "at least 1 at most 2.5"),
+        (Write(Register("v", "holding", 0), least=1), 0, "at least 1"),
+        (Write(Register("v", "coil", 0, "bit")), 2, "true or false"),
+        (Write(Register("v", "coil", 0, "bit")), 1.0, "true or false"),
+        (Write(Register("v", "coil", 0, "bit")), [True], "true or false"),
+        (Write(Register("v", "coil", 0, "bit"), count=2), [True], "an array of 2"),
+        (Write(Register("v", "holding", 0, "string", 2)), "LEAFS", "at most 4 bytes"),
+        (Write(Register("v", "holding", 0, "string", 2)), 5, "expected a string"),
+    ],
+)
+def test_a_value_that_cannot_be_written(write: Write, given: object, problem: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        registers_of(write, given)
+
+    assert problem in caught.value.text

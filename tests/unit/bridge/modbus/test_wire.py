@@ -79,3 +79,35 @@ def test_no_flip_of_one_or_two_bits_is_taken() -> None:
             bits = int.from_bytes(right, "big") ^ 1 << one
             bits ^= 1 << other if other != one else 0
             assert wire.find(request, bits.to_bytes(len(right), "big")) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "values", "multiple", "request_pdu", "answer_pdu"),
+    [
+        # Sections 6.5, 6.6, 6.11 and 6.12.
+        ("coil", 0xAC, [1], False, "0500ACFF00", "0500ACFF00"),
+        ("coil", 0xAC, [0], False, "0500AC0000", "0500AC0000"),
+        ("holding", 1, [3], False, "0600010003", "0600010003"),
+        (
+            "coil", 0x13, [1, 0, 1, 1, 0, 0, 1, 1, 1, 0], False,
+            "0F0013000A02CD01", "0F0013000A",
+        ),
+        ("holding", 1, [10, 258], False, "100001000204000A0102", "1000010002"),
+        ("holding", 1, [10], True, "100001000102000A", "1000010001"),
+        ("coil", 1, [1], True, "0F000100010101", "0F00010001"),
+    ],
+)  # fmt: skip
+def test_writes_as_the_specification_has_them(
+    table: str, address: int, values: list[int], multiple: bool, request_pdu: str, answer_pdu: str
+) -> None:
+    wire = Wire()
+
+    request = wire.write(17, table, address, values, multiple=multiple)
+
+    assert request.frame == framed(request_pdu)
+    answer = wire.find(request, b"\xff" + framed(answer_pdu))
+    assert answer is not None
+    assert (answer.values, answer.at) == ([], 1)
+    other = bytearray(bytes.fromhex(answer_pdu))
+    other[-1] ^= 1
+    assert wire.find(request, framed(other.hex())) is None, "another value was written"

@@ -1,0 +1,199 @@
+"""Commands for a device that answers in frames: what is sent for one, and which frame answers it.
+
+Knows contents and frames; not requesters. A command and a poll of the framing never wait for an
+answer at the same time, since nothing tells the two answers apart. Truth: docs/serial/commands.md.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from leafnode.bridge.checks import new_check
+from leafnode.bridge.codecs import new_codec
+from leafnode.bridge.commands import CommandQueue, Order, Refused
+from leafnode.bridge.framing.encode import Encoder, Unfit
+from leafnode.bridge.reading import BadReading, Reading
+from leafnode.config import serial_bounds
+from leafnode.config.serial_commands import PLACE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.bridge.framing.frames import Frames
+    from leafnode.bridge.reading import Event
+    from leafnode.clock import Clock, Timer
+    from leafnode.config.serial_options import SerialPort
+    from leafnode.config.serial_stage_options import CommandOptions
+    from leafnode.routing.account import Account
+
+
+class _Work(NamedTuple):
+    """A command as it goes over the wire."""
+
+    options: CommandOptions
+    content: bytes
+    data: bytes
+
+
+class FrameCommands:
+    """Implements PortCommands for one port. `send` is called when there is news to send."""
+
+    def __init__(
+        self,
+        port: SerialPort,
+        framing: Frames,
+        account: Account,
+        clock: Clock,
+        *,
+        send: Callable[[], None],
+    ) -> None:
+        self._framing = framing
+        self._clock = clock
+        self._send = send
+        decodes = any(options.decode for options in port.commands)
+        self._decode = new_codec(port, wants_fields=True) if decodes else None
+        check = new_check(port.check)
+        subjects = {}
+        for options in port.commands:
+            encoder = Encoder(port.framing, check, options.line_end)
+            pattern = re.compile(options.payload, re.ASCII) if options.payload else None
+            prepare = partial(_prepared, options, encoder, pattern)
+            name = options.subject.replace("{port}", port.name).encode()
+            subjects[name] = (prepare, options.timeout_ns)
+        self._queue: CommandQueue[_Work] = CommandQueue(
+            account, clock, subjects, changed=send, expired=self._expired
+        )
+        self._written = False
+        self._polls_next = False
+        self._late: _Work | None = None  # its answer may still come
+        self._late_timer: Timer | None = None
+
+    def start(self) -> None:
+        self._queue.start()
+
+    def end(self) -> None:
+        self._queue.end()
+        self._forget()
+
+    def opened(self) -> None:
+        self._queue.opened()
+
+    def closed(self) -> None:
+        self._queue.closed()
+        self._forget()
+
+    def counts(self) -> dict[str, int]:
+        return self._queue.counts()
+
+    def data_to_send(self, now_ms: int) -> bytes:
+        order = self._queue.current
+        if order is not None and not self._written:
+            self._written = True  # all of it, or it would not be asked for more
+            if not order.work.options.answer:
+                self._queue.finish()
+                order = None
+        if order is not None or self._late is not None:
+            return b""
+        self._framing.hold_polls(on=False)
+        if self._polls_next or not self._queue.waiting or self._framing.awaits_ms(now_ms):
+            self._polls_next = False
+            if data := self._framing.data_to_send(now_ms):
+                return data
+        if not self._framing.awaits_ms(now_ms) and (order := self._queue.begin()) is not None:
+            self._framing.hold_polls(on=True)
+            self._polls_next = True  # if one is due by then: commands never stop the readings
+            self._written = False
+            return order.work.data
+        return b""
+
+    def next_timeout_ms(self, now_ms: int) -> int | None:
+        due_ms = self._framing.next_timeout_ms(now_ms)
+        if self._queue.current is not None or not self._queue.waiting or self._late is not None:
+            return due_ms
+        wait_ms = self._framing.awaits_ms(now_ms)
+        return wait_ms if due_ms is None else min(due_ms, wait_ms)
+
+    def took(self, event: Event) -> bool:
+        if not isinstance(event, Reading):
+            return False
+        order, frame = self._queue.current, event.payload
+        if order is not None:
+            if order.work.options.echo and frame == order.work.content:
+                return True
+            if not _answers(order.work.options, frame):
+                return False
+            self._answered(order.work.options, frame)
+            self._send()
+            return True
+        if self._late is None or not _answers(self._late.options, frame):
+            return False
+        self._queue.stats.late += 1
+        self._forget()
+        self._send()
+        return True
+
+    def _answered(self, options: CommandOptions, frame: bytes) -> None:
+        if not options.decode:
+            self._queue.finish(frame)
+            return
+        assert self._decode is not None, "a command decodes"
+        try:
+            payload = self._decode(frame)
+            self._queue.finish(msgspec.json.encode(payload))
+        except (BadReading, ValueError) as err:
+            self._queue.fail(502, f"the answer {err}")
+
+    def _expired(self, order: Order[_Work]) -> None:
+        """Let as much time pass again in which its answer may come: it is nobody else's."""
+        if order.work.options.answer:
+            self._late = order.work
+            self._late_timer = self._clock.call_later(order.timeout_ns, self._late_enough)
+
+    def _late_enough(self) -> None:
+        self._forget()
+        self._send()
+
+    def _forget(self) -> None:
+        self._late = None
+        if self._late_timer is not None:
+            self._late_timer.cancel()
+            self._late_timer = None
+
+
+def _answers(options: CommandOptions, frame: bytes) -> bool:
+    return options.answer and (not options.starts or frame.startswith(options.starts))
+
+
+def _prepared(
+    options: CommandOptions, encoder: Encoder, pattern: re.Pattern[str] | None, payload: bytes
+) -> _Work:
+    """Return what is sent for a payload. Raises Refused."""
+    content = _filled(options, pattern, payload)
+    if not content:
+        raise Refused(400, "there is nothing to send")
+    if not options.framed:
+        return _Work(options, content, content)
+    try:
+        return _Work(options, content, encoder.frame(content))
+    except Unfit as err:
+        raise Refused(400, f"the command {err.text}") from None
+
+
+def _filled(options: CommandOptions, pattern: re.Pattern[str] | None, payload: bytes) -> bytes:
+    values = {"payload": payload}
+    if pattern is not None:
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            raise Refused(400, "the payload is not UTF-8") from None
+        match = None
+        if len(text) <= serial_bounds.COMMAND_INPUT_MAX:
+            match = pattern.fullmatch(text)
+        if match is None:
+            raise Refused(400, "the payload does not match the pattern of the command")
+        values |= {name: (value or "").encode() for name, value in match.groupdict().items()}
+    return PLACE.sub(lambda place: values[place[1].decode()], options.send)

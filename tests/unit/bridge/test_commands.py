@@ -1,0 +1,158 @@
+"""The row of commands of one port: one under way, a bounded number behind it."""
+
+from __future__ import annotations
+
+from leafnode.bridge.commands import CommandQueue, Order, Refused
+from leafnode.clock import NS_PER_S
+from leafnode.config import serial_bounds
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.fake_stream import new_account
+from tests.unit.bridge.requester import Heard, Requester
+
+
+class Row:
+    """A queue and who asks."""
+
+    def __init__(self) -> None:
+        self.account = new_account()
+        self.clock = FakeClock()
+        self.changes = 0
+        self.expired: list[bytes] = []
+        self.queue: CommandQueue[bytes] = CommandQueue(
+            self.account,
+            self.clock,
+            {b"c.a": (self._prepare, 2 * NS_PER_S), b"c.b": (self._prepare, NS_PER_S)},
+            changed=self._changed,
+            expired=self._expired,
+        )
+        self.requester = Requester(self.account)
+        self.queue.start()
+        self.queue.opened()
+
+    def _prepare(self, payload: bytes) -> bytes:
+        if payload == b"bad":
+            raise Refused(400, "no")
+        return payload
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def _expired(self, order: Order[bytes]) -> None:
+        self.expired.append(order.work)
+
+    def begin(self) -> bytes:
+        order = self.queue.begin()
+        assert order is not None
+        return order.work
+
+
+def test_commands_go_one_behind_the_other_and_each_is_answered() -> None:
+    row = Row()
+    row.requester.ask(b"c.a", b"1")
+    row.requester.ask(b"c.b", b"2")
+    assert row.changes == 2
+
+    assert row.begin() == b"1"
+    row.queue.finish(b"one")
+    assert row.begin() == b"2"
+    row.queue.fail(502, "would not")
+
+    assert row.requester.heard == [Heard(b"one"), Heard(b"", 502, "would not")]
+    assert row.queue.begin() is None
+    counts = row.queue.counts()
+    assert (counts["received"], counts["answered"], counts["failed"]) == (2, 1, 1)
+
+
+def test_at_the_bound_one_more_is_refused() -> None:
+    row = Row()
+    for _ in range(serial_bounds.COMMANDS_WAITING_MAX):
+        row.requester.ask(b"c.a")
+    assert row.requester.heard == []
+
+    row.requester.ask(b"c.a")
+
+    assert row.requester.heard == [Heard(b"", 429, "too many commands wait for the port")]
+    assert row.queue.counts()["waiting"] == serial_bounds.COMMANDS_WAITING_MAX
+    row.begin()
+    row.requester.ask(b"c.a")
+    assert len(row.requester.heard) == 1
+    assert row.queue.counts()["refused"] == 1
+
+
+def test_what_is_too_large_or_wrong_is_refused_and_takes_no_place() -> None:
+    row = Row()
+    row.requester.ask(b"c.a", b"x" * serial_bounds.COMMAND_BYTES_MAX)
+    row.requester.ask(b"c.a", b"x" * (serial_bounds.COMMAND_BYTES_MAX + 1))
+    row.requester.ask(b"c.a", b"bad")
+
+    assert [heard.code for heard in row.requester.heard] == [413, 400]
+    assert row.queue.waiting == 1
+
+
+def test_what_is_not_answered_in_time_ends_and_the_next_may_begin() -> None:
+    row = Row()
+    row.requester.ask(b"c.b", b"1")
+    row.begin()
+
+    row.clock.advance(NS_PER_S - 1)
+    assert row.requester.heard == []
+    row.clock.advance(1)
+
+    assert [heard.code for heard in row.requester.heard] == [504]
+    assert row.expired == [b"1"]
+    assert row.queue.current is None
+    assert row.queue.counts()["unanswered"] == 1
+    assert row.changes == 2
+
+
+def test_what_waited_too_long_is_never_sent() -> None:
+    row = Row()
+    row.requester.ask(b"c.a", b"1")
+    row.clock.advance(serial_bounds.COMMAND_WAIT_NS - 1)
+    row.requester.ask(b"c.a", b"2")
+    row.clock.advance(1)
+
+    assert [heard.code for heard in row.requester.heard] == [503]
+    assert row.begin() == b"2"
+
+
+def test_a_port_that_closes_ends_all_and_one_that_is_closed_takes_none() -> None:
+    row = Row()
+    for payload in (b"1", b"2"):
+        row.requester.ask(b"c.a", payload)
+    row.begin()
+
+    row.queue.closed()
+    row.requester.ask(b"c.a", b"3")
+
+    lost, waited, late = row.requester.heard
+    assert (lost.code, waited.code, late.code) == (503, 503, 503)
+    assert "nobody knows" in lost.error
+    assert waited.error == late.error == "the port is not open"
+    row.clock.advance(10 * NS_PER_S)
+    assert len(row.requester.heard) == 3
+    row.queue.opened()
+    assert row.queue.begin() is None
+
+
+def test_behind_the_end_nobody_responds() -> None:
+    row = Row()
+    row.queue.end()
+
+    assert not row.requester.ask(b"c.a")
+
+
+def test_without_a_requester_it_is_done_all_the_same() -> None:
+    row = Row()
+    row.requester.ask(b"c.a", b"1", reply=b"")
+    row.requester.ask(b"c.a", b"2", reply=b"$JS.ACK.s.c.1.1.1.1.0")
+    heard: list[object] = []
+    row.account.subscribe(b"$JS.ACK.>", heard.append)
+
+    assert row.begin() == b"1"
+    row.queue.finish(b"x")
+    assert row.begin() == b"2"
+    row.queue.fail(502, "x")
+
+    assert row.requester.heard == []
+    assert heard == []
