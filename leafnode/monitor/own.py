@@ -71,6 +71,7 @@ def uplink_row(status: UplinkStatus) -> dict[str, object]:
         "domain": status.domain,
         "prefix": status.prefix,
         "priority": status.priority,
+        "order": status.order,
         "state": status.state.value,
         "held": status.held,
         "backlog": status.backlog,

@@ -60,6 +60,7 @@ class UplinkStatus:
     domain: str
     prefix: str
     priority: int
+    order: str  # as the configuration has it
     state: State
     held: str
     backlog: str

@@ -168,6 +168,7 @@ class StreamUplink:
             domain=self._options.domain,
             prefix=self._upstream.prefix,
             priority=self._options.priority,
+            order="newest_first" if self._options.newest_first else "oldest_first",
             state=State.REFUSED if self._flight.is_refused else self._state,
             held=self._slot.held.why if self._slot.held is not None else "",
             backlog=lag.full,

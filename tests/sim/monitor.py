@@ -238,6 +238,7 @@ def uplink(**changes: Any) -> UplinkStatus:
         "uplink": "",
         "account": "$G",
         "priority": 5,
+        "order": "oldest_first",
         "held": "",
         "backlog": "",
         "lag_bytes": 300,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from leafnode.go_time import format_time
 from leafnode.monitor.own import leafnode, serialz, uplinkz
 from leafnode.monitor.steps import finish
@@ -123,6 +125,15 @@ def test_an_uplink_shows_its_state_lag_counters_and_last_error() -> None:
     assert row["state"] == "offline"
     assert row["protection"] == "only the hub's duplicate window protects"
     assert (row["lag_messages"], row["uplinked"], row["last_error"]) == (3, 7, "gone")
+
+
+@pytest.mark.parametrize("order", ["oldest_first", "newest_first"])
+def test_an_uplink_shows_in_which_order_it_sends(order: str) -> None:
+    status = uplink(order=order)
+
+    got: dict[str, Any] = uplinkz(views(uplinks=lambda: [status]), FakeClock())
+
+    assert got["streams"][0]["order"] == order
 
 
 def test_an_uplink_shows_what_it_spent_today_by_subject() -> None:

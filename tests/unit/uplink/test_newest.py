@@ -29,6 +29,11 @@ def backlog(messages: int, **options: int) -> World:
     return world
 
 
+def test_the_status_says_in_which_order() -> None:
+    assert World(NEWEST).status.order == "newest_first"
+    assert World(UplinkStream(stream="EV", hub_stream="AGG")).status.order == "oldest_first"
+
+
 def test_a_backlog_goes_in_blocks_the_newest_first_and_ascending_within_each() -> None:
     world = backlog(150)
     world.link_up()
