@@ -12,12 +12,16 @@ from leafnode.limits import LEAF_LOOP_DELAY_NS, LEAF_MIN_VERSION_DELAY_NS
 
 
 class Refusal(NamedTuple):
-    """`delay_ns` is waited on top of the reconnect interval. `ends`: the hub closes after it."""
+    """`delay_ns` is waited on top of the reconnect interval. `ends`: the hub closes after it.
+
+    `leaves`: so do we, as nats-server does, whatever the hub does.
+    """
 
     text: str  # how the hub's text starts
     delay_ns: int
     cause: str
     ends: bool = True
+    leaves: bool = False
 
 
 REFUSALS: Final = (
@@ -47,6 +51,7 @@ REFUSALS: Final = (
         "Loop detected for leafnode account",
         LEAF_LOOP_DELAY_NS,
         "the leaf connections of this account form a ring: remove one of them",
+        leaves=True,
     ),
     Refusal(
         "Duplicate Remote LeafNode Connection",

@@ -24,7 +24,7 @@ from leafnode.protocol import leaf_op as op
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.errors import ParserError, StaleConnection, UnknownOperation, wire_line
 from leafnode.protocol.leaf_compression import NO_COMPRESSION, S2_AUTO, Compression, packs
-from leafnode.protocol.leaf_errors import LoopDetected
+from leafnode.protocol.leaf_errors import LeafViolation, LoopDetected
 from leafnode.protocol.leaf_events import (
     CompressionAgreed,
     CompressionChanged,
@@ -216,6 +216,8 @@ class LeafSession:
             self.refused_text, self.refused_cause = error.text, refusal.cause
         self.delay_ns = max(self.delay_ns, refusal.delay_ns)
         self._events.append(PeerError(error.text, refusal.cause))
+        if refusal.leaves:
+            self._end(b"", f"{error.text}: {refusal.cause}")
 
     def nothing(self, operation: op.LeafOp, now_ns: int) -> None:
         """Take what says nothing: +OK."""
@@ -267,7 +269,7 @@ class LeafSession:
             return
         if line and self._may_complain():
             self._out.append(line)
-        if error is LoopDetected:
+        if error in _WAITED_OUT:
             self.delay_ns = max(self.delay_ns, LEAF_LOOP_DELAY_NS)
         self.close()
         self._events.append(Ended(reason, error))
@@ -278,6 +280,9 @@ def _is_subscribable(sub: op.LeafSub) -> bool:
     deep = sub.subject.count(b".") >= MAX_SUBJECT_TOKENS
     return not deep and subjects.is_valid(sub.subject) and b"\0" not in sub.queue
 
+
+# Ends of our own that a person has to mend: trying again soon would not help.
+_WAITED_OUT: Final = frozenset({LoopDetected, LeafViolation})
 
 # What may come once the link is up, whoever dialed.
 LINKED: Final[Mapping[type[op.LeafOp], Action]] = {
