@@ -94,8 +94,8 @@ uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, s
 links: $(VENV)/.dev ## an edge behind a radio link that breaks, ours and nats-server's; root, /dev/net/tun; an hour
 	@$(BIN)/python -m tests.faults.links --seed $(SEED)
 
-bench: $(VENV)/.dev ## leafnode against nats-server on this machine, a few minutes
-	@$(BIN)/python -m tests.bench.bench_server
+bench: $(VENV)/.dev ## leafnode against nats-server on this machine, as a server and as a leaf; a few minutes
+	@$(BIN)/python -m tests.bench.bench_server && $(BIN)/python -m tests.bench.bench_leaf
 
 suite: $(VENV)/.dev ## the tests of nats.py on leafnode and on nats-server, 30 minutes; NATSPY_SRC=checkout
 	@$(BIN)/python -m tests.suites.natspy

@@ -6,7 +6,7 @@ interest on the leaf link, however many questions are asked. Truth: leafnode/rou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.nuid import nuid
 from leafnode.uplink.alarm import Alarm
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery
+
+# Nobody guesses it (71 bits); each message carries it up, and its PubAck down.
+_NAME_CHARS: Final = 12
 
 
 class Letter(NamedTuple):
@@ -39,7 +42,7 @@ class Mailbox:
     def __init__(self, account: Account, clock: Clock, random: Random) -> None:
         self._account = account
         self._clock = clock
-        self._prefix = f"_INBOX.{nuid(random)}.".encode()
+        self._prefix = f"_INBOX.{nuid(random, _NAME_CHARS)}.".encode()
         self._handlers: dict[bytes, Callable[[Letter], None]] = {b"a": self._answered}
         self._asked: dict[bytes, tuple[Callable[[bytes | None], None], Alarm]] = {}
         self._count = 0

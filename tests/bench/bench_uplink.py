@@ -1,6 +1,7 @@
-"""What an idle link to a hub costs a day, and how soon an uplink drains after the hub's kill -9.
+"""What a link to a hub costs, idle and a reading, and how soon it drains after the hub's kill -9.
 
     python tests/bench/bench_uplink.py idle [--seconds 600] [--ping-interval 2m]
+    python tests/bench/bench_uplink.py traffic
     python tests/bench/bench_uplink.py outage [--rounds 10] [--messages 1000]
 
 Against the nats-server beside this Python. Idle: a proxy between gateway and hub counts what both
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import itertools
 import socket
 import statistics
 import struct
@@ -20,12 +23,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.hub.process import Hub, free_ports, running_hub
 from tests.interop.gateway import Gateway, running_gateway
 from tests.interop.uplinking import HUB, gateway_config, jetstream_of, make_streams
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 SECONDS_OF_DAY = 86_400
 SEGMENT_BYTES = 52  # IPv4 20, TCP 20, its timestamps 12
@@ -80,30 +87,70 @@ async def until_empty(gateway: Gateway, timeout_s: float = 120) -> None:
     raise TimeoutError("the uplink did not drain")
 
 
-async def idle(directory: Path, seconds: int, ping_interval: str) -> None:
-    pings = f"ping_interval: {ping_interval}\n"
-    with running_hub(directory / "hub", pings + HUB) as hub:
+@contextlib.asynccontextmanager
+async def counted(
+    directory: Path, *, top: str = "", uplink: str = "", packed: bool = False
+) -> AsyncIterator[tuple[Gateway, Proxy]]:
+    """A gateway whose uplink goes through a proxy that counts, and has nothing to do."""
+    mode = "compression: s2_fast" if packed else "compression: off"
+    with running_hub(directory / "hub", top + HUB, leafnodes=mode) as hub:
         proxy = Proxy(hub.leaf_port)
         (port,) = free_ports(1)
         server = await asyncio.start_server(proxy.serve, "127.0.0.1", port)
-        url = f'url: "nats-leaf://127.0.0.1:{port}", ignore_discovered_servers: true'
-        config = pings + gateway_config(hub).replace(f'url: "{hub.leaf_url}"', url)
-        gateway = Gateway(directory / "edge", config)
+        url = f'url: "nats-leaf://127.0.0.1:{port}", ignore_discovered_servers: true, {mode}'
+        config = gateway_config(hub, uplink).replace(f'url: "{hub.leaf_url}"', url)
+        gateway = Gateway(directory / "edge", top + config)
         await asyncio.to_thread(gateway.start)
         try:
             await make_streams(hub, gateway)
             await until_empty(gateway)
-            await asyncio.sleep(SETTLE_S)
-            up, down, segments = proxy.up, proxy.down, proxy.segments()
-            await asyncio.sleep(seconds)
-            up, down, segments = proxy.up - up, proxy.down - down, proxy.segments() - segments
+            yield gateway, proxy
         finally:
             await asyncio.to_thread(gateway.stop)
             server.close()
+
+
+async def idle(directory: Path, seconds: int, ping_interval: str) -> None:
+    async with counted(directory, top=f"ping_interval: {ping_interval}\n") as (_, proxy):
+        await asyncio.sleep(SETTLE_S)
+        up, down, segments = proxy.up, proxy.down, proxy.segments()
+        await asyncio.sleep(seconds)
+        up, down, segments = proxy.up - up, proxy.down - down, proxy.segments() - segments
     a_day = SECONDS_OF_DAY / seconds
     wire = up + down + segments * SEGMENT_BYTES
     print(f"{seconds} s idle: {up} bytes up, {down} down, in {segments} segments")
     print(f"a day: {(up + down) * a_day / 1024:.1f} KiB, with TCP/IP {wire * a_day / 1024:.1f} KiB")
+
+
+# How messages come: their number, the pause between them, and what the configuration says of it.
+WAYS = {
+    "one a time": (100, 0.05, ""),
+    "20 a second, coalesce: 2s": (200, 0.05, "coalesce: 2s"),
+    "a backlog": (5000, 0.0, "coalesce: 3s, coalesce_bytes: 10MB"),
+}
+
+
+async def traffic(directory: Path) -> None:
+    """Count what a reading costs on the wire, both ways, each way of sending."""
+    print("| readings of 46 B | bytes up | down | segments | with TCP/IP, both ways |")
+    print("|---|---|---|---|---|")
+    for number, (way, packed) in enumerate(itertools.product(WAYS, (False, True))):
+        messages, pause_s, uplink = WAYS[way]
+        place = directory / str(number)
+        async with counted(place, uplink=uplink, packed=packed) as (gateway, proxy):
+            await asyncio.sleep(2)  # the first PINGs
+            up, down, segments = proxy.up, proxy.down, proxy.segments()
+            async with jetstream_of(gateway.client_url) as jetstream:
+                for index in range(messages):
+                    reading = f'{{"t":{20 + index % 9}.{index % 10},"h":{index % 50 + 30},"ts":'
+                    reading += f'"2026-11-28T01:{index % 60:02}:00Z"}}'
+                    await jetstream.publish("ev.line1.temp", reading.ljust(46).encode())
+                    await asyncio.sleep(pause_s)
+            await until_empty(gateway)
+            up, down, segments = proxy.up - up, proxy.down - down, proxy.segments() - segments
+        wire = up + down + segments * SEGMENT_BYTES
+        shown = [f"{count / messages:.1f}" for count in (up, down, segments, wire)]
+        print(f"| {way}{', packed' if packed else ''} | {' | '.join(shown)} |", flush=True)
 
 
 async def outage(directory: Path, rounds: int, messages: int) -> None:
@@ -166,7 +213,7 @@ async def arrivals(gateway: Gateway, stored: int, messages: int) -> tuple[float,
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("what", choices=("idle", "outage"))
+    options.add_argument("what", choices=("idle", "traffic", "outage"))
     options.add_argument("--seconds", type=int, default=600)
     options.add_argument("--ping-interval", default="2m")
     options.add_argument("--rounds", type=int, default=10)
@@ -175,6 +222,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         if given.what == "idle":
             asyncio.run(idle(Path(name), given.seconds, given.ping_interval))
+        elif given.what == "traffic":
+            asyncio.run(traffic(Path(name)))
         else:
             asyncio.run(outage(Path(name), given.rounds, given.messages))
 
