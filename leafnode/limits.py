@@ -211,6 +211,8 @@ LEAF_LOG_INTERVAL_NS: Final = 60 * NS_PER_S  # the same failure of one remote: o
 LEAF_LINES_PER_TURN: Final = 128  # LS+ and such; 25 us each on a PC, 4 ms before others have a turn
 LEAF_LINE_WORK: Final = TURN_WORK // LEAF_LINES_PER_TURN
 LEAF_REMOVE_SLICE: Final = 512  # subscriptions of a lost link taken out in one turn of the loop
+# A PING that TCP did not get across for so long: the way is gone. TCP has tried four times by then.
+LEAF_UNREACHED_NS: Final = 20 * NS_PER_S
 LEAF_LOOP_DELAY_NS: Final = 30 * NS_PER_S
 LEAF_MIN_VERSION_DELAY_NS: Final = 5 * NS_PER_S
 LEAF_URLS_MAX: Final = 64  # announced URLs kept beside the configured ones

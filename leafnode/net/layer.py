@@ -103,6 +103,9 @@ class Layer:
     def pending_bytes(self) -> int:
         return self._wire.pending_bytes()
 
+    def silent_ns(self) -> int | None:
+        return self._wire.silent_ns()
+
     def has_lost_peer(self) -> bool:
         return self._wire.has_lost_peer()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_NS
 from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, in_pieces, send
+from leafnode.net.last_ack import last_ack_ns
 from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
 
 if TYPE_CHECKING:
@@ -289,6 +290,9 @@ class TcpConnection:
 
     def pending_bytes(self) -> int:
         return self._backlog.size if self._backlog is not None else 0
+
+    def silent_ns(self) -> int | None:
+        return last_ack_ns(self._sock) if self._sock is not None else None
 
     def has_lost_peer(self) -> bool:
         if self._sock is None:

@@ -79,6 +79,13 @@ class Transport(Protocol):
         """Bytes handed over that the kernel did not take yet."""
         ...
 
+    def silent_ns(self) -> int | None:
+        """Since when the other end's kernel said nothing, not even that it took what was sent.
+
+        None: nobody knows.
+        """
+        ...
+
     def has_lost_peer(self) -> bool:
         """Whether the other end said its last word, for whoever has paused reading."""
         ...

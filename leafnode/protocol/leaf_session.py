@@ -12,9 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from leafnode.clock import NS_PER_S
 from leafnode.limits import (
     LEAF_FIRST_PING_NS,
     LEAF_LOOP_DELAY_NS,
+    LEAF_UNREACHED_NS,
     MAX_SUBJECT_TOKENS,
     PING_INTERVAL_NS,
     PING_MAX,
@@ -93,6 +95,8 @@ class LeafSession:
         self._events: list[LeafEvent] = []
         self._pings_out = 0
         self._ping_sent_ns = 0
+        self._ping_due_ns = 0  # of the next one; a look at the last may come before
+        self._reached_ns: int | None = None  # when its kernel last said anything, if that is known
         self._heard_ns = 0
 
     def receive(self, data: bytes, now_ns: int) -> None:
@@ -118,14 +122,24 @@ class LeafSession:
         """Note that something came, whatever it was."""
         self._heard_ns = now_ns
 
-    def timer_due(self, now_ns: int) -> None:
-        """Do what time demands: give up on a silent peer, or ask whether it lives."""
+    def timer_due(self, now_ns: int, silent_ns: int | None = None) -> None:
+        """Do what time demands: give up on a silent peer, or ask whether it lives.
+
+        `silent_ns`: for how long its kernel acknowledged nothing, where that is known.
+        """
+        if silent_ns is not None:
+            self._reached_ns = now_ns - silent_ns
         if self.deadline_ns is None or now_ns < self.deadline_ns:
             return
         if self.state is State.LINKED:
             self._ping(now_ns)
         else:
             self._overdue(now_ns)
+
+    def doubt(self, now_ns: int) -> None:
+        """Ask now whether it is there: somebody waits for it in vain."""
+        if self.state is State.LINKED and not self._pings_out:
+            self._ask(now_ns)
 
     def fail(self, error: ProtocolError) -> None:
         """End because the peer broke the protocol: the error's text goes out as -ERR."""
@@ -246,7 +260,10 @@ class LeafSession:
 
     def _ping(self, now_ns: int) -> None:
         pings = self._pings
-        self.deadline_ns = now_ns + pings.interval_ns
+        if now_ns < self._ping_due_ns:
+            self._look(now_ns)
+            return
+        self.deadline_ns = self._ping_due_ns = now_ns + pings.interval_ns
         is_known = self.rtt_ns and now_ns - self._ping_sent_ns < RTT_REFRESH_NS
         if pings.may_skip and is_known and now_ns - self._heard_ns < pings.interval_ns:
             return
@@ -255,9 +272,26 @@ class LeafSession:
             reason = f"{self._pings_out} PINGs went unanswered"
             self._end(b"Stale Connection", reason, error=StaleConnection)
             return
+        self._ask(now_ns)
+
+    def _ask(self, now_ns: int) -> None:
+        """Send a PING. Before the next one is due there is a look at whether it got across."""
         self._pings_out += 1
         self._ping_sent_ns = now_ns
+        self._ping_due_ns = now_ns + self._pings.interval_ns
+        self.deadline_ns = min(self._ping_due_ns, now_ns + LEAF_UNREACHED_NS)
         self._out.append(op.PING_LINE)
+
+    def _look(self, now_ns: int) -> None:
+        """End a link whose PING did not even reach the kernel at the other end."""
+        self.deadline_ns = self._ping_due_ns
+        reached_ns = self._reached_ns
+        if not self._pings_out or reached_ns is None or reached_ns >= self._ping_sent_ns:
+            return  # the way is there; whether anybody lives at its end, the PONG has to say
+        self.stale = True
+        silent_s = (now_ns - self._ping_sent_ns) // NS_PER_S
+        reason = f"nothing has reached the {self.other} for {silent_s} s"
+        self._end(b"Stale Connection", reason, error=StaleConnection)
 
     def _end(
         self, wire_error: bytes, reason: str, *, error: type[ProtocolError] | None = None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from leafnode.config.options import UplinkOptions
+    from leafnode.leaf.handler import HubLink
     from leafnode.leaf.remote import Remote
     from leafnode.protocol.leaf_op import LeafInfo
     from leafnode.routing.account import Account
@@ -52,6 +53,10 @@ class HubLinks:
         """Return the smallest bound of the hubs; 0: not known."""
         return min((hub.max_payload for hub in self._hubs()), default=0)
 
+    def doubt(self) -> None:
+        for link in self._links():
+            link.doubt()
+
     def leads_by(self, remote: Remote) -> bool:
         """Say whether this remote is one of those."""
         if remote.account.name != self._account:
@@ -59,8 +64,11 @@ class HubLinks:
         return not self._url or self._url in map(url_without_user, remote.options.urls)
 
     def _hubs(self) -> list[LeafInfo]:
+        return [link.session.hub for link in self._links()]
+
+    def _links(self) -> list[HubLink]:
         links = [remote.link for remote in self._remotes if self.leads_by(remote)]
-        return [link.session.hub for link in links if link and link.linked_ns]
+        return [link for link in links if link and link.linked_ns]
 
 
 class _Running:

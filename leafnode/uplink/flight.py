@@ -296,6 +296,7 @@ class Flight:
         if left_ns > 0:
             self._ack_alarm.set(left_ns)
         else:
+            self._parts.link.doubt()
             self._cut("the hub did not acknowledge in time")
 
     # -- refused

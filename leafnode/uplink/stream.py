@@ -57,6 +57,10 @@ class Link(Protocol):
         """What the hub takes at most, header block included; 0: not known."""
         ...
 
+    def doubt(self) -> None:
+        """Find out soon whether the hub is there at all: it does not answer."""
+        ...
+
 
 class Shared(NamedTuple):
     """What all streams of one uplink have."""

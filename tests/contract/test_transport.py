@@ -162,6 +162,18 @@ async def test_who_reads_nothing_can_ask_whether_the_peer_is_gone(kind: str) -> 
 
 @KINDS
 @pytest.mark.real_loop
+async def test_it_is_known_when_the_other_end_was_last_reached(kind: str) -> None:
+    async with pair(kind) as (one, other):
+        one.wire.write([b"hello"])
+        assert await other.bytes(5) == b"hello"
+
+        silent_ns = one.wire.silent_ns()
+        assert silent_ns is not None
+        assert silent_ns >= 0
+
+
+@KINDS
+@pytest.mark.real_loop
 async def test_the_peer_is_named_by_address_and_port(kind: str) -> None:
     async with pair(kind) as (one, other):
         for session in (one, other):

@@ -65,6 +65,7 @@ class FakeHub:
         self.loses_answers = False
         self.denies_questions = False
         self.max_payload = 0
+        self.doubts = 0  # how often the link was asked whether it is there
         self.queued_ns_max = 0  # the longest that anything waited for the link
         self._ids: dict[bytes, tuple[int, int]] = {}  # id -> (seq, when)
         self._subs: list[Subscription] = []
@@ -76,6 +77,9 @@ class FakeHub:
 
     def max_payload_bytes(self) -> int:
         return self.max_payload
+
+    def doubt(self) -> None:
+        self.doubts += 1
 
     def up(self) -> None:
         """The link is there, and so is the hub's interest."""

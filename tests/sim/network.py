@@ -33,6 +33,7 @@ class MemoryTransport:
         self._link = link
         self._turn = turn
         self._incoming = bytearray()
+        self.reached_ns = link.clock.monotonic_ns()  # when the other end's kernel last said so
         self.paused = False
         self._closing = False  # our end sends what is pending, then is gone
         self._pending = bytearray()  # written here, not yet taken by the other end's kernel
@@ -50,6 +51,9 @@ class MemoryTransport:
 
     def pending_bytes(self) -> int:
         return len(self._pending)
+
+    def silent_ns(self) -> int | None:
+        return self._link.clock.monotonic_ns() - self.reached_ns
 
     def has_lost_peer(self) -> bool:
         return self._hung_up or self._ended
@@ -109,6 +113,8 @@ class MemoryTransport:
         if self._ended:
             return
         if not self._link.deaf or self._closing:
+            if self._pending:
+                self.reached_ns = self._link.clock.monotonic_ns()
             self.other.take(bytes(self._pending))
             self._pending.clear()
         if self._closing and not self._pending:

@@ -175,6 +175,52 @@ async def test_a_hub_that_fell_silent_is_left_as_stale_and_dialed_again() -> Non
         assert len(world.hub.sessions) == 2
 
 
+async def test_a_hub_that_nothing_reaches_any_more_is_left_soon(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As behind a NAT that forgot the connection: nobody says that it is gone."""
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await asyncio.sleep(10)
+        world.hub.say(b"PONG\r\n")
+        await asyncio.sleep(100)
+        world.network.links[-1].deaf = True
+
+        await asyncio.sleep(11 + 20)  # the next PING comes at 121 s
+        assert len(world.hub.sessions) == 1
+        await asyncio.sleep(2)
+
+        assert world.remote.status.stale_connections == 1
+        assert "nothing has reached the hub for 20 s" in caplog.text
+        assert len(world.hub.sessions) == 2
+        assert world.remote.status.state is RemoteState.CONNECTED
+
+
+async def test_a_hub_that_is_doubted_is_left_within_twenty_seconds_unless_it_is_there() -> None:
+    world = LeafWorld(REMOTE)
+    async with world.running():
+        await asyncio.sleep(10)
+        world.hub.say(b"PONG\r\n")
+        await turns()
+        link = world.remote.link
+        assert link is not None
+        world.hub.got()
+        link.doubt()
+        await turns()
+        assert world.hub.got() == b"PING\r\n"
+        world.hub.say(b"PONG\r\n")
+        await asyncio.sleep(30)
+        assert len(world.hub.sessions) == 1
+
+        world.network.links[-1].deaf = True
+        link.doubt()
+        await asyncio.sleep(19.9)
+        assert len(world.hub.sessions) == 1
+        await asyncio.sleep(1.2)
+
+        assert len(world.hub.sessions) == 2
+
+
 async def test_a_client_port_is_named_as_such() -> None:
     info = b'INFO {"server_id":"NH","client_id":7,"client_ip":"127.0.0.1","headers":true}\r\n'
     world = LeafWorld(REMOTE, hub=ScriptedHub(greeting=info))

@@ -62,6 +62,9 @@ class Wire:
     def pending_bytes(self) -> int:
         return 7
 
+    def silent_ns(self) -> int | None:
+        return 9
+
     def has_lost_peer(self) -> bool:
         return True
 

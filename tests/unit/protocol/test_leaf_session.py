@@ -3,6 +3,9 @@ server/client.go processPingTimer; measured on its binary."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 from leafnode.clock import NS_PER_S
@@ -13,6 +16,9 @@ from leafnode.protocol.leaf_events import Ended, InterestAdded, InterestRemoved,
 from leafnode.protocol.leaf_op import LeafCredentials
 from leafnode.protocol.leaf_session import LINKED, LeafSession, PingRules
 from tests.unit.protocol.test_leaf_acceptor import INFO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GREETING = b'INFO {"client_id":6,"info_on_connect":true,"leafnode_urls":["a:1"]}\r\n'
 
@@ -75,6 +81,80 @@ def test_a_silent_peer_is_asked_and_then_left(make: type[LeafSession]) -> None:
     assert one.data_to_send() == b"PING\r\nPING\r\n-ERR 'Stale Connection'\r\n"
     assert one.events() == [Ended("2 PINGs went unanswered", StaleConnection)]
     assert one.stale
+
+
+def asking(make: Callable[[], LeafSession]) -> LeafSession:
+    """A link with a PING every two minutes, of which the one at 121 s is not answered."""
+    one = make()
+    one._pings = replace(one._pings, interval_ns=120 * NS_PER_S)
+    one.timer_due(1 * NS_PER_S)
+    one.receive_line(b"PONG", 1 * NS_PER_S + 5)
+    one.timer_due(21 * NS_PER_S, 0)
+    one.timer_due(121 * NS_PER_S, 100 * NS_PER_S)
+    assert one.data_to_send() == b"PING\r\nPING\r\n"
+    assert one.deadline_ns == 141 * NS_PER_S
+    return one
+
+
+@BOTH
+def test_a_ping_that_tcp_does_not_get_across_ends_the_link(make: Callable[[], LeafSession]) -> None:
+    one = asking(make)
+
+    one.timer_due(141 * NS_PER_S, 120 * NS_PER_S)
+
+    assert one.data_to_send() == b"-ERR 'Stale Connection'\r\n"
+    reason = f"nothing has reached the {one.other} for 20 s"
+    assert one.events() == [Ended(reason, StaleConnection)]
+    assert one.stale
+
+
+@BOTH
+@pytest.mark.parametrize("silent_s", [20, 19, 0, None])
+def test_one_that_got_across_may_be_answered_late(
+    make: Callable[[], LeafSession], silent_s: int | None
+) -> None:
+    """So may one of which nobody knows. PINGs are counted as before."""
+    one = make()
+    one._pings = replace(one._pings, interval_ns=120 * NS_PER_S)
+    silent_ns = None if silent_s is None else silent_s * NS_PER_S
+    one.timer_due(1 * NS_PER_S)
+    one.timer_due(21 * NS_PER_S, silent_ns)
+
+    assert one.events() == []
+    assert one.deadline_ns == 121 * NS_PER_S
+    one.timer_due(121 * NS_PER_S)
+    one.timer_due(141 * NS_PER_S, silent_ns)
+    one.timer_due(241 * NS_PER_S)
+    assert one.data_to_send() == b"PING\r\nPING\r\n-ERR 'Stale Connection'\r\n"
+    assert one.events() == [Ended("2 PINGs went unanswered", StaleConnection)]
+
+
+@BOTH
+def test_an_answered_ping_is_not_looked_after(make: Callable[[], LeafSession]) -> None:
+    one = asking(make)
+    one.receive_line(b"PONG", 122 * NS_PER_S)
+
+    one.timer_due(141 * NS_PER_S, 120 * NS_PER_S)
+
+    assert one.events() == []
+    assert one.deadline_ns == 241 * NS_PER_S
+
+
+@BOTH
+def test_who_is_doubted_is_asked_at_once_and_once(make: Callable[[], LeafSession]) -> None:
+    one = make()
+    one._pings = replace(one._pings, interval_ns=120 * NS_PER_S)
+
+    one.doubt(50 * NS_PER_S)
+    one.doubt(51 * NS_PER_S)
+
+    assert one.data_to_send() == b"PING\r\n"
+    assert one.deadline_ns == 70 * NS_PER_S
+    one.timer_due(70 * NS_PER_S, 60 * NS_PER_S)
+    assert one.stale
+    one.data_to_send()
+    one.doubt(80 * NS_PER_S)
+    assert one.data_to_send() == b""
 
 
 def test_a_hub_does_not_ask_a_leaf_that_was_just_heard_of_and_a_spoke_asks_always() -> None:

@@ -166,6 +166,18 @@ def test_only_the_remote_that_is_named_says_whether_the_hub_is_there() -> None:
     assert one.max_payload_bytes() == 0
 
 
+def test_a_hub_that_does_not_answer_is_doubted_on_each_link_that_leads_to_it() -> None:
+    doubted: list[str] = []
+    up, other = remote("A", "tls://two:7422", max_payload=1), remote("B", "tls://x", max_payload=1)
+    for name, one in (("up", up), ("other", other)):
+        cast("SimpleNamespace", one.link).doubt = lambda name=name: doubted.append(name)
+    remotes = [remote("A", "tls://one:7422"), up, other]
+
+    HubLinks(remotes, "A").doubt()
+
+    assert doubted == ["up"]
+
+
 def test_a_time_zone_by_its_name_or_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert zone_of("UTC") is UTC
     assert zone_of("Europe/Berlin") == ZoneInfo("Europe/Berlin")

@@ -55,6 +55,7 @@ def test_silence_is_a_cut_after_the_ack_timeout() -> None:
     world.clock.advance(2 * NS_PER_S)
 
     assert world.status.counters.cuts == 1
+    assert world.hub.doubts == 1  # it may be the link
 
 
 def test_subjects_that_nobody_takes_are_remembered_up_to_a_bound() -> None:

@@ -1,0 +1,31 @@
+"""When the other end of a socket last acknowledged anything, by the word of its kernel.
+
+Knows Linux's struct tcp_info (linux/tcp.h): every segment of the other end is an acknowledgement,
+so this is the last sign of the way being there, though no program at its end may say anything.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Final
+
+from leafnode.clock import NS_PER_MS
+
+_TCP_INFO: Final = getattr(socket, "TCP_INFO", None)  # elsewhere than on Linux there is none
+_LAST_ACK_AT: Final = 56  # tcpi_last_ack_recv, in milliseconds: 8 bytes, then the 13th of 32 bits
+_SIZE: Final = 60
+
+
+def last_ack_ns(sock: socket.socket) -> int | None:
+    """Return how long ago that was, or None where nobody knows."""
+    if _TCP_INFO is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _SIZE)
+    except OSError:  # it is closed, or no TCP
+        return None
+    if len(info) < _SIZE:
+        return None
+    (silent_ms,) = struct.unpack_from("=I", info, _LAST_ACK_AT)
+    return int(silent_ms) * NS_PER_MS
