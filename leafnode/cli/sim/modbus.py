@@ -31,12 +31,21 @@ _NO_FUNCTION, _NO_ADDRESS, _NO_VALUE = 1, 2, 3
 class Modbus:
     """Implements Sensor."""
 
-    entry = "framing: idle, check: crc16_modbus, codec: raw"
     baud = 9600
     every_s: float | None = None
 
     def __init__(self, random: Random, slave: int = 1) -> None:
         self._slave = slave
+        self.entry = f"""baud: 9600
+  modbus {{ slaves [ {{ name: meter, address: {slave}
+    groups [ {{ name: now, every: 1s, table: input, registers [
+      {{ name: voltage, address: 0, scale: 0.1, unit: V }}
+      {{ name: current, address: 1, scale: 0.01, unit: A }}
+      {{ name: power, address: 2, type: f32, digits: 1, unit: W }}
+      {{ name: energy, address: 4, type: u32, unit: Wh }}
+      {{ name: frequency, address: 6, scale: 0.01, unit: Hz }}
+      {{ name: temperature, address: 7, type: i16, scale: 0.1, unit: "°C" }}
+  ] }} ] }} ] }}"""
         self._volts = Walk(random, 225, 236, 0.4)
         self._amperes = Walk(random, 0.2, 14, 0.5)
         self._celsius = Walk(random, -5, 40, 0.3)

@@ -5,15 +5,19 @@ Truth: Modbus Application Protocol V1.1b3, section 6, whose examples name the fr
 
 from __future__ import annotations
 
+import json
 import struct
 from random import Random
 
 import pytest
 
 from leafnode.bridge.checks.crc import crc
+from leafnode.bridge.modbus.master import ModbusFraming
+from leafnode.bridge.reading import Reading
 from leafnode.cli.sim.modbus import Modbus
 from leafnode.clock import NS_PER_MS
 from leafnode.config.crc_catalog import CATALOG
+from tests.unit.config.test_serial_framing import port
 
 CRC = crc(CATALOG["crc16_modbus"][0])
 
@@ -104,3 +108,24 @@ def test_it_keeps_no_more_than_a_request() -> None:
         one.answer(b"\x01\x10\0\0\0\1\xff" + bytes(100), 0)
 
     assert len(one._request) <= 256
+
+
+def test_the_entry_of_a_port_reads_what_it_measures() -> None:
+    one = Modbus(Random(1), 9)
+    master = ModbusFraming(port(one.entry), b"x")
+    master.opened(0)
+
+    for now_ms in range(0, 3000, 10):
+        if data := master.data_to_send(now_ms):
+            master.receive(one.answer(data, now_ms * NS_PER_MS), now_ms + 5)
+        reading = master.next_event()
+        if isinstance(reading, Reading):
+            fields = json.loads(reading.payload)
+            break
+    else:
+        raise AssertionError("nothing was read")
+
+    assert (reading.device, reading.name) == (b"meter", b"now")
+    assert fields["power"] == pytest.approx(fields["voltage"] * fields["current"], rel=0.05)
+    assert fields["frequency"] == 50
+    assert -5 <= fields["temperature"] <= 40
