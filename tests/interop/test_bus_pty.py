@@ -104,7 +104,7 @@ def test_every_kind_of_register_is_read_from_pymodbus(wire: Wire) -> None:
     one, two, nobody = world.status().slaves
     assert (one["failing"], two["failing"], one["exceptions"]) == (False, False, 0)
     # pymodbus says so of an address that nobody has.
-    assert nobody["last_error"] == "exception 4 (the device failed) at coil 3 to 3"
+    assert nobody["last_error"] == "exception 4 (the device failed) at coil 3"
 
 
 def test_what_is_written_is_read_back_from_pymodbus(wire: Wire) -> None:

@@ -31,7 +31,8 @@ class Block(NamedTuple):
         return values[at : at + register.size]
 
     def __str__(self) -> str:
-        return f"{self.table} {self.address} to {self.address + self.size - 1}"
+        last = f" to {self.address + self.size - 1}" if self.size > 1 else ""
+        return f"{self.table} {self.address}{last}"
 
 
 def blocks(registers: Sequence[Register], slave: Slave) -> tuple[Block, ...]:

@@ -107,7 +107,9 @@ def _packed(write: Write, value: object) -> bytes:
         raise BadValue("expected a number")
     low, high = write.least, write.most
     if (low is not None and value < low) or (high is not None and value > high):
-        raise BadValue(f"expected {_limit(low, 'at least')}{_limit(high, ' at most')}".rstrip())
+        limits = [f"at least {low:g}" if low is not None else ""]
+        limits.append(f"at most {high:g}" if high is not None else "")
+        raise BadValue(f"expected {' and '.join(filter(None, limits))}")
     try:
         if register.scale != 1 or register.offset:
             value = (value - register.offset) / register.scale
@@ -116,10 +118,6 @@ def _packed(write: Write, value: object) -> bytes:
         return struct.pack(layout, round(value))
     except (struct.error, OverflowError, ValueError):
         raise BadValue(f"expected a number that fits {register.type}") from None
-
-
-def _limit(limit: float | None, words: str) -> str:
-    return "" if limit is None else f"{words} {limit:g}"
 
 
 _F32_MAX: Final = struct.unpack(">f", b"\x7f\x7f\xff\xff")[0]

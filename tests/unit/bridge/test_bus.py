@@ -113,10 +113,10 @@ def test_a_slave_that_does_not_answer_is_in_the_log_once(caplog: pytest.LogCaptu
 
     said = [record.getMessage() for record in caplog.records if "Modbus" in record.getMessage()]
     assert said == [
-        "Modbus: not read: port=bus slave=meter reason=no answer at holding 0 to 0",
+        "Modbus: not read: port=bus slave=meter reason=no answer at holding 0",
         "Modbus: read again: port=bus slave=meter",
     ]
-    assert world.runner.status().slaves[0]["last_error"] == "no answer at holding 0 to 0"
+    assert world.runner.status().slaves[0]["last_error"] == "no answer at holding 0"
 
 
 def test_a_port_that_was_lost_goes_on_where_it_was() -> None:

@@ -17,7 +17,7 @@ def test_a_job_knows_its_next_request_and_its_end() -> None:
     blocks = [Block("coil", 7, 1, (C,)), Block("holding", 0, 4, (A, B))]
     job = reading_job(Wire(), SlaveState(Slave("m", 5)), blocks)
 
-    assert (job.request.slave, job.request.function, job.what) == (5, 1, "coil 7 to 7")
+    assert (job.request.slave, job.request.function, job.what) == (5, 1, "coil 7")
     job.values.append([1])
     assert (job.request.function, job.what, job.is_done) == (3, "holding 0 to 3", False)
     job.values.append([9, 4, 0, 5])

@@ -69,7 +69,7 @@ def test_a_slave_that_is_silent_is_asked_again_and_then_seldom() -> None:
     # Twice at once, then after 1, 2, 4, 8, 16 and 30 s behind each other: others have the line.
     assert len(asked) == 2 + 5
     assert len([1 for name, _ in bus.readings if name == "n.g"]) in range(58, 61)
-    assert bus.news == [SlaveNews("m", "no answer at holding 0 to 0")]
+    assert bus.news == [SlaveNews("m", "no answer at holding 0")]
     assert bus.master.numbers()["slaves_failing"] == 1
     assert bus.master.slaves()[0]["timeouts"] == 7
 

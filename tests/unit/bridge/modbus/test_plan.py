@@ -22,9 +22,9 @@ def registers(*places: tuple[str, int, int]) -> list[Register]:
     [
         ([("holding", 0, 1), ("holding", 1, 2)], 0, 125, ["holding 0 to 2"]),
         ([("holding", 1, 2), ("holding", 0, 1)], 0, 125, ["holding 0 to 2"]),
-        ([("holding", 0, 1), ("holding", 2, 1)], 0, 125, ["holding 0 to 0", "holding 2 to 2"]),
+        ([("holding", 0, 1), ("holding", 2, 1)], 0, 125, ["holding 0", "holding 2"]),
         ([("holding", 0, 1), ("holding", 2, 1)], 1, 125, ["holding 0 to 2"]),
-        ([("holding", 0, 1), ("input", 1, 1)], 9, 125, ["holding 0 to 0", "input 1 to 1"]),
+        ([("holding", 0, 1), ("input", 1, 1)], 9, 125, ["holding 0", "input 1"]),
         ([("holding", 0, 2), ("holding", 2, 2)], 0, 3, ["holding 0 to 1", "holding 2 to 3"]),
         ([("coil", 0, 1), ("coil", 1, 1)], 0, 1, ["coil 0 to 1"]),
         ([("holding", 0, 4), ("holding", 1, 1)], 0, 125, ["holding 0 to 3"]),

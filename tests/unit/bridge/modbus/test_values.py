@@ -140,7 +140,7 @@ def test_several_values() -> None:
         (Write(Register("v", "holding", 0)), True, "expected a number"),
         (Write(Register("v", "holding", 0)), "1", "expected a number"),
         (Write(Register("v", "holding", 0)), None, "expected a number"),
-        (Write(Register("v", "holding", 0), least=1, most=2.5), 3, "at least 1 at most 2.5"),
+        (Write(Register("v", "holding", 0), least=1, most=2.5), 3, "at least 1 and at most 2.5"),
         (Write(Register("v", "holding", 0), least=1), 0, "at least 1"),
         (Write(Register("v", "coil", 0, "bit")), 2, "true or false"),
         (Write(Register("v", "coil", 0, "bit")), 1.0, "true or false"),
