@@ -221,4 +221,6 @@ class Ages:
             self.expire()
         except StoreError as error:  # the next turn tries again
             self._stream.trouble.note("Expiry failed", error)
+        finally:
+            self._stream.root.release()  # room for markers that nobody needs
         self.arm()

@@ -169,9 +169,12 @@ class AtomicBatches:
         ingest.count_all([(one.subject, one.header_size, one.body) for one in members])
         ingest.prepare(one.subject for one in members)
         stream.root.reserve(len(members), sum(len(one.body) for one in members))
-        for member, one in zip(members, judged, strict=True):
-            ingest.store(member.subject, one, now_ns)
-            ingest.enforce_limits(member.subject)  # each for itself: a roll-up may come later
+        try:
+            for member, one in zip(members, judged, strict=True):
+                ingest.store(member.subject, one, now_ns)
+                ingest.enforce_limits(member.subject)  # each for itself: a roll-up may come later
+        finally:
+            stream.root.release()
         return ingest.batch_ack(stream.store.last_seq(), name, len(members))
 
     def _judge(self, member: Member, ahead: Ahead, now_ns: int) -> Judged:

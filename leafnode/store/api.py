@@ -372,9 +372,13 @@ class Store(Protocol):
     def reserve(self, rows: int, size: int) -> None:
         """See to it that the next `rows` appends, `size` bytes of body, get into one transaction.
 
-        They must follow in this turn of the loop. Raises StoreBusy, StoreFull or StoreFailed, and
-        then none of them may follow.
+        They must follow in this turn of the loop, and then `release`. Raises StoreBusy, StoreFull
+        or StoreFailed, and then none of them may follow.
         """
+        ...
+
+    def release(self) -> None:
+        """What follows may be cut off from what was stored, as ever."""
         ...
 
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:

@@ -147,7 +147,10 @@ class Committer:
             self._wait_for_more()
 
     def reserve(self, rows: int, size: int) -> None:
-        """Keep room for so many rows in one batch. Raises StoreBusy, StoreFull, StoreFailed."""
+        """Keep room for so many rows in one batch; `release` has to follow in the same turn.
+
+        Raises StoreBusy, StoreFull, StoreFailed.
+        """
         self.check()
         if self.no_room is not None:
             raise _again(self.no_room)
@@ -156,6 +159,10 @@ class Committer:
         if self._open is not None and self._is_full(self._open, rows, size):
             self._cut(self._open)
         self._reserved = rows
+
+    def release(self) -> None:
+        """Of the room that was kept no more is needed."""
+        self._reserved = 0
 
     def _is_full(self, batch: Batch, rows: int, size: int) -> bool:
         bounds = self._bounds

@@ -387,6 +387,9 @@ class MemoryStore:
     def reserve(self, rows: int, size: int) -> None:
         """Nothing waits here."""
 
+    def release(self) -> None:
+        """Nothing was kept."""
+
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         done(None)
 

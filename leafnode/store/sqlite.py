@@ -235,6 +235,9 @@ class SqliteStore:
     def reserve(self, rows: int, size: int) -> None:
         self.committer.reserve(rows, size)
 
+    def release(self) -> None:
+        self.committer.release()
+
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         self.committer.after_commit(done)
 

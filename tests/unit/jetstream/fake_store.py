@@ -355,6 +355,9 @@ class FakeStore:
         self.check()
         self.reserved = (rows, size)
 
+    def release(self) -> None:
+        pass
+
     def after_commit(self, done: Callable[[StoreError | None], None]) -> None:
         if self.staged:
             self.callbacks.append(done)

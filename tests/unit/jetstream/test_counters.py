@@ -12,6 +12,8 @@ from leafnode.errors import JetStreamError
 from leafnode.jetstream.counters import Total, check, summed, total_of, value_of
 from tests.unit.jetstream.world import World
 
+S = 1_000_000_000
+
 
 def world(**config: Any) -> World:
     made = World()
@@ -177,3 +179,36 @@ def test_sources_that_cannot_be_read_break_a_counter(said: bytes) -> None:
 
     expected = Total(1, said) if said == b"{}" else None
     assert total_of(block, b'{"val":"1"}') == expected
+
+
+def test_subjects_that_have_no_messages_any_more_are_forgotten() -> None:
+    counting = world(max_age=S, duplicate_window=S)
+    most = 0
+    for number in range(300):
+        add(counting, "1", f"s.{number}")
+        counting.clock.advance(S // 10)
+        most = max(most, counting.js.streams["S"].counters.remembered)
+
+    assert counting.state()["messages"] <= 13
+    assert most <= 2 * 13
+    assert add(counting, "1", "s.299")["val"] == "2"
+
+
+def test_totals_are_remembered_while_their_messages_are_there() -> None:
+    counting = world()
+    for _ in range(3):
+        for number in range(50):
+            add(counting, "1", f"s.{number}")
+
+    assert counting.js.streams["S"].counters.remembered == 50
+    assert add(counting, "1", "s.0")["val"] == "4"
+
+
+def test_a_counter_that_is_added_to_after_a_purge_begins_anew() -> None:
+    counting = world()
+    for number in range(5):
+        add(counting, "1", f"s.{number}")
+    counting.api("STREAM.PURGE.S")
+
+    assert [add(counting, "2", f"s.{number}")["val"] for number in range(5)] == ["2"] * 5
+    assert counting.js.streams["S"].counters.remembered == 5

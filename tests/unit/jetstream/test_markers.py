@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from leafnode.errors import StoreBusy
 from leafnode.jetstream.markers import raised
 from leafnode.store.columns_reader import ColumnsReader
 from tests.contract.worlds import TINY
+from tests.sim.committer import SMALL
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -186,3 +188,27 @@ def test_a_segment_that_cannot_be_read_just_now_costs_no_marker(
     for subject in ("s.a", "s.b", "s.c"):
         marker = world.api("STREAM.MSG.GET.S", {"last_by_subj": subject})["message"]
         assert b"Nats-Marker-Reason: MaxAge" in base64.b64decode(marker["hdrs"])
+
+
+def test_room_kept_for_markers_that_are_not_needed_is_given_back(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path, replace(SMALL, commit_rows_max=4))
+    world.create_stream(max_age=60 * S, subject_delete_marker_ttl=50 * S, duplicate_window=S)
+    for _ in range(2):
+        for number in range(6):
+            world.put(f"s.{number}", b"x")
+        world.clock.advance(40 * S)
+        world.settle()
+    assert world.state()["messages"] == 6
+    rows: list[int] = []
+    committed = world.store.committed
+
+    def counted(batch: Any, outcome: Any) -> None:
+        rows.append(batch.rows)
+        committed(batch, outcome)
+
+    world.store.committed = counted
+    for _ in range(12):
+        world.publish("s.a", b"x")
+    world.settle()
+
+    assert rows == [4, 4, 4]

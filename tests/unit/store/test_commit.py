@@ -643,3 +643,21 @@ def test_a_store_that_closes_waits_for_nobody(herd: StoreWorld) -> None:
     disk_does_one_batch(herd)
 
     assert herd.disk.count("COMMIT") == 1
+
+
+def test_room_that_was_kept_and_not_used_is_nobodys(
+    world: StoreWorld, stream: SqliteStream
+) -> None:
+    world.store.reserve(6, 6)
+    append(stream)
+    world.store.release()
+    for _ in range(5):
+        append(stream)
+    world.turns.run()
+
+    committed = []
+    while stream.committed_seq() < 6:
+        disk_does_one_batch(world)
+        committed.append(stream.committed_seq())
+
+    assert committed == [3, 6]
