@@ -26,6 +26,7 @@ from leafnode.jetstream import (
 from leafnode.jetstream.api import Api
 from leafnode.jetstream.api_types import StreamConfig
 from leafnode.jetstream.consumers import Consumers
+from leafnode.jetstream.deleted import Deleted
 from leafnode.jetstream.domain import DomainMapping
 from leafnode.jetstream.errors import js_error
 from leafnode.jetstream.promises import Promises
@@ -95,7 +96,7 @@ class AccountJetStream:
         self._promises = Promises()
         self._quotas = self._new_quotas()
         self._undo = {storage: Undo(context.store_of(storage)) for storage in _STORAGES}
-        self._deleted: dict[str, list[Consumer]] = {}  # with a stream whose deletion failed
+        self._deleted = Deleted(context.clock, self._tell_deleted)
         self.consumers = Consumers(self)
         self._api = Api(self)
         self.is_shut_down = False
@@ -157,6 +158,7 @@ class AccountJetStream:
             unwatch()
         self._unwatch.clear()
         self.shared.members.remove(self)
+        self._deleted.close()
         self._domain.close()
         self._api.close()
         for _ in self.see_off():
@@ -179,7 +181,7 @@ class AccountJetStream:
 
     def take_over(self, name: str, stream: Stream) -> None:
         """Know a stream that was built with its consumers; it is not open yet."""
-        for consumer in self._deleted.pop(name, ()):
+        for consumer in self._deleted.taken_back(name):
             self.consumers.bring_back_with(stream, consumer)
         self.add(name, stream)
 
@@ -265,7 +267,7 @@ class AccountJetStream:
         return any(store.has_stream(record.account, record.name) for store in stores)
 
     def _uncreate(self, stream: Stream) -> None:
-        self._deleted.pop(stream.name, None)
+        self._deleted.taken_back(stream.name)
         if self.streams.get(stream.name) is stream:
             log.error("Stream could not be stored: stream=%s", stream.name)
             stream.close(for_good=True)
@@ -338,16 +340,9 @@ class AccountJetStream:
         if stream.quota is not None:
             stream.quota.spoil()
         stream.undo.stage(
-            partial(self._undelete, name, consumers),
+            partial(self._deleted.keep, stream, consumers),
             partial(self._tell_deleted, stream, consumers),
         )
-
-    def _undelete(self, name: str, consumers: list[Consumer]) -> None:
-        """The store has the stream again, sooner or later, and with it the consumers that it keeps:
-        those that are in memory alone are kept here, and who waits at the others.
-        """
-        log.error("Stream could not be deleted: stream=%s", name)
-        self._deleted[name] = consumers
 
     def _tell_deleted(self, stream: Stream, consumers: list[Consumer]) -> None:
         name = stream.name

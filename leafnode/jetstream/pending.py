@@ -10,7 +10,7 @@ tests/unit/jetstream/test_pending_model.py holds it against a naive model.
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
@@ -225,11 +225,11 @@ class Pending:
             self._raise_floor()
         return acked
 
-    def up_to(self, seq: int, consumer_seq: int) -> list[int]:
-        """Return what `ack_all` would acknowledge, ascending."""
+    def up_to(self, seq: int, consumer_seq: int, most: int | None = None) -> list[int]:
+        """Return what `ack_all` would acknowledge, ascending; no more than the first `most`."""
         if not self._is_above_floor(seq, consumer_seq):
             return []
-        return list(takewhile(lambda pending: pending <= seq, self._entries))
+        return list(takewhile(lambda pending: pending <= seq, islice(self._entries, most)))
 
     def ack_all(self, seq: int, consumer_seq: int) -> list[int]:
         """Acknowledge everything up to a stream sequence; return what was pending of it. Both

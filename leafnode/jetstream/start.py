@@ -53,8 +53,9 @@ def _last_matching(store: StreamStore, filters: list[bytes]) -> int:
 
 
 def _nearest(store: StreamStore, filters: list[bytes], start: int) -> int:
-    """Return the first sequence from `start` on at which a wanted subject begins, if that is before
-    the end; nothing wanted lies before it.
+    """Return the first sequence from `start` on at which a filter's messages begin, if that is
+    before the end; else `start`. As on nats-server a filter that begins before `start` does not
+    count where another one begins behind it: its messages between the two are not delivered.
 
     Where a subject begins may have to be searched for, so as few are asked as will do.
     """

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leafnode import limits
 from leafnode.errors import StoreCorrupt, StoreFailed
 from leafnode.jetstream.pending import Pending
 from tests.sim.peers import FakePeer
@@ -177,3 +178,92 @@ def test_the_same_ack_twice_in_one_write_counts_once() -> None:
     fetched.acks(*[b"+ACK"] * 3)
 
     assert fetched.out == (3, 2, 3)
+
+
+def many_out(
+    monkeypatch: pytest.MonkeyPatch, retention: str, count: int = 10
+) -> tuple[World, list[Msg]]:
+    """A consumer that acknowledges all before, with more out than a turn takes."""
+    name = "ACKED_TURN_MSGS" if retention == "limits" else "PURGE_TURN_MSGS"
+    monkeypatch.setattr(limits, name, 2)
+    world = World()
+    world.create_stream(retention=retention)
+    world.create_consumer(ack_policy="all")
+    for _ in range(count):
+        world.publish("s.a", b"x")
+    return world, world.fetch({"batch": count, "expires": 10**9})
+
+
+@pytest.mark.parametrize("retention", ["limits", "interest"])
+def test_an_ack_of_very_many_takes_turns_and_is_answered_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, retention: str
+) -> None:
+    world, messages = many_out(monkeypatch, retention)
+    pending = world.js.streams["S"].consumers["C"].pending
+
+    answers = world.request(messages[6].reply.decode(), b"+ACK")
+    left = [len(pending)]
+    while not answers:
+        world.clock.turn()
+        left.append(len(pending))
+
+    assert left == [8, 6, 4, 3]
+    info = world.info()
+    assert info["ack_floor"] | {"last_active": ""} == {
+        "consumer_seq": 7,
+        "stream_seq": 7,
+        "last_active": "",
+    }
+    assert world.state()["messages"] == (10 if retention == "limits" else 3)
+
+
+def test_what_is_acknowledged_meanwhile_is_done_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, messages = many_out(monkeypatch, "interest")
+    first = world.request(messages[5].reply.decode(), b"+ACK")
+    second = world.request(messages[8].reply.decode(), b"+ACK")
+    world.publish(messages[1].reply.decode(), b"+ACK")  # is covered
+    beyond = messages[9].reply.decode().replace(".10.10.", ".50.50.")
+    world.publish(beyond, b"+TERM")
+    world.settle()
+
+    assert (len(first), len(second)) == (1, 1)
+    assert len(world.js.streams["S"].consumers["C"].pending) == 1
+    assert world.state()["messages"] == 1
+
+
+def test_an_ack_that_the_store_refuses_half_way_is_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, messages = many_out(monkeypatch, "interest")
+    answers = world.request(messages[9].reply.decode(), b"+ACK")
+    world.store.error = StoreFailed("fsync failed")
+    world.settle()
+    world.store.error = None
+    world.settle()
+
+    assert answers == []
+    assert len(world.js.streams["S"].consumers["C"].pending) == 8
+    again = world.request(messages[9].reply.decode(), b"+ACK")
+    world.settle()
+    assert (len(again), world.info()["num_ack_pending"]) == (1, 0)
+
+
+def test_a_consumer_that_is_deleted_meanwhile_acknowledges_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, messages = many_out(monkeypatch, "limits")
+    answers = world.request(messages[9].reply.decode(), b"+ACK")
+    world.api("CONSUMER.DELETE.S.C")
+    world.settle()
+
+    assert answers == []
+
+
+def test_no_more_wait_for_an_ack_of_very_many_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CONFIRMATIONS_MAX", 1)
+    world, messages = many_out(monkeypatch, "limits")
+    first, second = (world.request(messages[9].reply.decode(), b"+ACK") for _ in range(2))
+    world.settle()
+
+    assert (len(first), len(second)) == (1, 0)
+    assert world.js.streams["S"].consumers["C"].keeper.unconfirmed == 1
