@@ -63,10 +63,12 @@ class ModbusFraming:
         self._events: deque[Reading | SlaveNews | SlaveAnswer] = deque()
         self._job: Job | None = None
         self._asked: Job | None = None  # by somebody, and not begun
+        self._polls_next = False  # so that who asks all the time does not stop the readings
         self._sent: Request | None = None  # its answer is awaited until `_deadline_ms`
         self._deadline_ms = 0
         self._late_ms = 0  # until then the answer to any attempt may come
         self._buffer = bytearray()
+        self._echoed = True  # what was sent has come back, or never does
         self._spoilt = False  # the answer came, and is wrong
         self._free_ms = 0  # the line is free from then on
         self._burst_ms = 0  # bytes came since then without a silence
@@ -121,12 +123,13 @@ class ModbusFraming:
         if self._sent is not None or self._held or self._events or now_ms < self._free_ms:
             return b""
         if self._job is None:
-            self._job = self._next_asked(now_ms) or self._next_job(now_ms)
+            self._job = self._next(now_ms)
         if self._job is None or now_ms < self._job.not_before_ms:
             return b""
         request = self._sent = self._job.request
         self._buffer.clear()
         self._spoilt = False
+        self._echoed = not self._echo
         self._job.attempts += 1
         self._job.unanswered += 1
         line_ms = self._line.bytes_ms(len(request.frame) + request.answer_bytes)
@@ -188,6 +191,15 @@ class ModbusFraming:
         due_ms = self.schedule.first_ms()
         return asked if due_ms is None else [*asked, due_ms]
 
+    def _next(self, now_ms: int) -> Job | None:
+        """Return what is done now: what somebody asks, but not twice before what is due."""
+        if self._polls_next:
+            job = self._next_job(now_ms) or self._next_asked(now_ms)
+        else:
+            job = self._next_asked(now_ms) or self._next_job(now_ms)
+        self._polls_next = job is not None and job.group is None
+        return job
+
     def _next_asked(self, now_ms: int) -> Job | None:
         if self._asked is None or now_ms < self._asked.slave.hold_ms:
             return None
@@ -213,15 +225,22 @@ class ModbusFraming:
 
     def _look(self, request: Request, now_ms: int) -> None:
         """Look for the answer in what came."""
-        if self._echo and self._buffer.startswith(request.frame):
-            del self._buffer[: len(request.frame)]
-        answer = self.wire.find(request, bytes(self._buffer))
+        if not self._echoed and (at := self._buffer.find(request.frame)) >= 0:
+            self._echoed = True
+            self._noise(at)
+            del self._buffer[: at + len(request.frame)]
+        # Before it has come back nothing is an answer: that to a write looks the same.
+        answer = self.wire.find(request, bytes(self._buffer)) if self._echoed else None
         if answer is not None:
             self._noise(len(self._buffer) - answer.size)
             self._buffer.clear()
             self._answered(answer, now_ms)
             return
-        if len(self._buffer) >= request.answer_bytes and request.head[:2] in self._buffer:
+        if (
+            self._echoed
+            and len(self._buffer) >= request.answer_bytes
+            and request.head[:2] in self._buffer
+        ):
             self._spoilt = True
             settle_ms = now_ms + max(_SETTLE_MS, self._line.gap_ms)
             self._deadline_ms = min(self._deadline_ms, settle_ms)

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from leafnode.bridge.reading import SlaveNews
+from leafnode.bridge.modbus.jobs import Job
+from leafnode.bridge.reading import SlaveAnswer, SlaveNews
 from tests.unit.bridge.modbus.bus import START_MS, Bus, port, slave
 
 TWO = "{ name: a, address: 0 }, { name: b, address: 1 }"
@@ -213,6 +214,36 @@ def test_our_own_bytes_that_come_back_are_passed_over() -> None:
 
     assert bus.readings == [("m.g", {"a": 7, "b": 8})]
     assert bus.master.counts().noise_bytes == 0
+
+
+def test_what_comes_back_of_a_write_is_not_its_answer() -> None:
+    bus = Bus(port(f"echo: true, slaves [ {slave('m', 1, TWO)} ]"))
+    bus.slaves.set(1, 0, 7, 8)
+    bus.run(900)
+    (state,) = bus.master.schedule.slaves
+    for number, deaf in enumerate((True, False)):
+        bus.slaves.deaf = {1} if deaf else set()
+        bus.spoil = lambda data: b"\xff" + bus.sent[-1][1] + data
+        request = bus.master.wire.write(1, "holding", 0, [9], multiple=False)
+        bus.master.ask(Job(state, [(request, "holding 0")], number=number))
+        bus.run(5000)
+
+    unheard, heard = bus.events
+    assert isinstance(unheard, SlaveAnswer)
+    assert unheard.reason == "no answer at holding 0"
+    assert heard == SlaveAnswer(1, [[]], 0, "")
+
+
+def test_who_asks_all_the_time_does_not_stop_what_is_due() -> None:
+    bus = one()
+    (state,) = bus.master.schedule.slaves
+    for number in range(300):
+        request = bus.master.wire.read(1, "holding", 1, 1)
+        bus.master.ask(Job(state, [(request, "holding 1")], number=number))
+        while len(bus.events) <= number:
+            bus.run(10)
+
+    assert len(bus.readings) >= (bus.now_ms - START_MS) // 1000 - 1 >= 3
 
 
 def test_what_the_bus_has_no_time_for_is_counted() -> None:
