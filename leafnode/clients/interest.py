@@ -18,6 +18,7 @@ from leafnode.limits import (
 )
 from leafnode.protocol import errors
 from leafnode.protocol.subject import is_valid
+from leafnode.routing import parked
 from leafnode.routing.permissions import may_subscribe
 from leafnode.routing.subscription import Subscription
 
@@ -81,11 +82,14 @@ def drop(sub: Subscription) -> None:
 
 
 def drop_all(peer: Peer) -> None:
-    """Take a closing peer's subscriptions out, as many in a turn as others can wait for."""
+    """Take a closing peer's subscriptions out, as many in a turn as others can wait for. What it
+    was sending to very many goes on.
+    """
     account = peer.account
     if account is None:
         return
     account.leave(peer)
+    parked.leave(peer)
     drop_some(peer)
     if peer.subs:
         # Whatever was decided before is decided anew, and a closing peer is given nothing then.

@@ -122,6 +122,7 @@ class NetFaults(msgspec.Struct, frozen=True):
 
     faults: int = 0  # connections closed because of our own bug
     accept_pauses: int = 0  # accepting waited for file descriptors or memory
+    accepts_held: int = 0  # it waited for what connections that are gone had left
     entries_refused: int = 0  # cut before their time, too many were not through TLS or PROXY
     entries_failed: int = 0  # no handshake, no certificate that holds, a broken PROXY header
     entries_overdue: int = 0
@@ -148,6 +149,7 @@ class AccountFaults(msgspec.Struct, frozen=True):
     answers_pending: int = 0  # that are waited for now
     wide_hurried: int = 0  # times that messages of the server to very many were sent in one turn
     wide_pending: int = 0  # that wait for their turns now
+    wide_left: int = 0  # connections that are gone with such a message on its way
 
 
 class LeafPortFacts(msgspec.Struct, frozen=True):

@@ -44,15 +44,21 @@ def _ignore() -> None:
     """Nobody counts."""
 
 
+def _always() -> bool:
+    return True
+
+
 class Listener:
     """One listening socket."""
 
     __slots__ = (
+        "_has_room",
         "_in_a_row",
         "_on_gone",
         "_session_factory",
         "_socket",
         "_turn",
+        "held",
         "host",
         "pauses",
         "port",
@@ -66,10 +72,14 @@ class Listener:
         *,
         write_rules: WriteRules | None = None,
         on_gone: Callable[[], None] | None = None,
+        has_room: Callable[[], bool] = _always,
     ) -> None:
-        """`on_gone` is told of who had given up before anything was begun with it."""
+        """`on_gone` is told of who had given up before anything was begun with it. While `has_room`
+        says no, whoever comes waits in the kernel.
+        """
         self._turn = turn
         self._on_gone = on_gone or _ignore
+        self._has_room = has_room
         self._session_factory = session_factory
         self.write_rules = write_rules or WriteRules()
         self._socket: socket.socket | None = None
@@ -77,6 +87,7 @@ class Listener:
         self.host = ""  # both are the real ones once bound
         self.port = 0
         self.pauses = 0  # how often accepting had to wait for resources
+        self.held = 0  # how often for room
 
     async def bind(self, host: str, port: int) -> int:
         """Listen on the first address of `host`; port -1 takes a free one. Returns the port.
@@ -98,8 +109,14 @@ class Listener:
     async def serve(self) -> None:
         """Accept until cancelled. Waits forever by design."""
         assert self._socket is not None, "bind comes first"
-        accepted = 0
+        accepted, is_held = 0, False
         while True:
+            if not self._has_room():
+                self.held += not is_held
+                is_held = True
+                await asyncio.sleep(0)  # turns of the loop are what makes room
+                continue
+            is_held = False
             try:
                 sock = await self._accept()
             except OSError as err:

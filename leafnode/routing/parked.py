@@ -8,48 +8,135 @@ sends waits with the account. Knows steps and the work that is left; not what th
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import BACKLOG_BYTES_MAX, BACKLOG_MAX, TURN_WORK
+from leafnode.limits import (
+    BACKLOG_BYTES_MAX,
+    BACKLOG_MAX,
+    LEFT_BYTES,
+    LEFT_BYTES_MAX,
+    TURN_WORK,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from leafnode.routing.peer import Outbox, Peer
 
-    Steps = Generator[None, None, object]
+    Steps = Iterator[object]
 
 _WHOLE: Final = float("-inf")  # no work is too much
 
 
-def begin(peer: Peer, steps: Iterator[object]) -> None:
-    """Take steps for a peer, as far as this turn goes. Its lane takes the others by `go_on`."""
-    assert peer.parked is None, "nothing of a peer is handled before what waits"
-    peer.parked = steps
+def begin(peer: Peer, steps: Steps, size: int = 0) -> None:
+    """Take steps for a peer, as far as this turn goes; they hold a message of so many bytes.
+
+    Its lane takes the others by `go_on`. Where some wait already these come behind them.
+    """
+    if peer.parked is not None:
+        peer.parked.append((steps, size))
+        return
+    peer.parked = deque([(steps, size)])
     go_on(peer)
 
 
 def go_on(peer: Peer) -> bool:
     """Take more of a peer's steps. False: some are left, and the turn is over."""
-    steps, peer.parked = peer.parked, None
-    if steps is not None and not _take(steps, peer.outbox, 0):
-        peer.parked = steps
-        return False
-    return True
+    return _go_on(peer, 0)
 
 
 def leave(peer: Peer) -> None:
     """Take the other steps of a peer that nothing is read of any more, in turns of their own."""
     if peer.parked is not None:
-        peer.outbox.end_later(partial(_leave, peer))
+        peer.outbox.left.add(peer)
 
 
-def _leave(peer: Peer) -> None:
-    steps, peer.parked = peer.parked, None
-    if steps is not None and not _take(steps, peer.outbox, peer.outbox.work_left - TURN_WORK):
-        peer.parked = steps
-        leave(peer)
+def _go_on(peer: Peer, until: float) -> bool:
+    waiting = peer.parked
+    if waiting is None:
+        return True
+    done = True  # also where a step fails: the others are not to blame
+    while waiting and done:
+        try:
+            done = _take(waiting[0][0], peer.outbox, until)
+        finally:
+            if done:  # else also what these steps brought comes behind them
+                waiting.popleft()
+            if not waiting:
+                peer.parked = None
+    return not waiting
+
+
+class Aside:
+    """Turns for what goes to very many where no connection waits for it.
+
+    Of those who have some one has its steps in a turn of the loop, then the next: beside them
+    others send, and connections end.
+    """
+
+    __slots__ = ("_jobs", "_outbox")
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._jobs: deque[Callable[[], bool]] = deque()  # one for each account, and one more
+
+    def take_turns(self, job: Callable[[], bool]) -> None:
+        """Call this in turns of its own, as long as it says that there is more."""
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self._outbox.end_later(self._next)
+
+    def _next(self) -> None:
+        job = self._jobs[0]
+        more = True  # also where it fails: the next step is not to blame
+        try:
+            more = job()
+        finally:
+            self._jobs.popleft()
+            if more:
+                self._jobs.append(job)
+            if self._jobs:
+                self._outbox.end_later(self._next)
+
+
+class Left:
+    """What connections that are gone were sending to very many: who went first is served first.
+
+    At the bound no new connection is begun with (`net.listener`). So there is never more than that
+    and what those hold who are there.
+    """
+
+    __slots__ = ("_outbox", "_peers", "held_bytes")
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._peers: dict[Peer, int] = {}  # in order; with what they hold
+        self.held_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    @property
+    def is_full(self) -> bool:
+        return self.held_bytes >= LEFT_BYTES_MAX
+
+    def add(self, peer: Peer) -> None:
+        """Take the steps of a peer that takes none itself any more. Twice does nothing."""
+        if peer in self._peers or peer.parked is None:
+            return
+        self._peers[peer] = size = LEFT_BYTES + sum([size for _, size in peer.parked])
+        self.held_bytes += size
+        if len(self._peers) == 1:
+            self._outbox.aside.take_turns(self._go_on)
+
+    def _go_on(self) -> bool:
+        peer = next(iter(self._peers))
+        try:
+            _go_on(peer, self._outbox.work_left - TURN_WORK)
+        finally:
+            if peer.parked is None:
+                self.held_bytes -= self._peers.pop(peer)
+        return bool(self._peers)
 
 
 class Backlog:
@@ -120,6 +207,6 @@ def _take(steps: Iterator[object], outbox: Outbox, until: float) -> bool:
     return all(outbox.work_left > until for _ in steps)
 
 
-def _calling(call: Callable[[], None]) -> Generator[None, None, None]:
+def _calling(call: Callable[[], None]) -> Iterator[None]:
     call()
     yield from ()

@@ -18,8 +18,10 @@ from leafnode.limits import (
 )
 from leafnode.metrics import Traffic
 from leafnode.routing.budget import Budget
+from leafnode.routing.parked import Aside, Left
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterator
 
     from leafnode.protocol.errors import PermissionsViolation
@@ -79,9 +81,11 @@ class Outbox:
     """
 
     __slots__ = (
+        "aside",
         "coding_left",
         "dirty",
         "end_later",
+        "left",
         "matches",
         "now",
         "on_fault",
@@ -117,6 +121,8 @@ class Outbox:
         # What the caches of all connections, and of all accounts, may hold.
         self.routes: Final = Budget(ROUTES_ALL_BYTES_MAX)
         self.matches: Final = Budget(MATCHES_ALL_BYTES_MAX)
+        self.aside: Final = Aside(self)
+        self.left: Final = Left(self)
         self.dirty: list[Peer] = []
         self.now: Moment = (0, 0)  # when this turn began
         self.scheduled = False  # a flush comes by itself
@@ -251,8 +257,8 @@ class Peer:
         # When messages or interest last came or went; PING and PONG are neither.
         self.active = outbox.now
         self.subs: dict[bytes, Subscription] = {}  # by sid
-        # What of its last message the turn was too short for: see `parked`.
-        self.parked: Iterator[object] | None = None
+        # What of its last message the turn was too short for, with its bytes: see `parked`.
+        self.parked: deque[tuple[Iterator[object], int]] | None = None
 
     def send(self, data: bytes) -> None:
         """Add protocol bytes to what goes out next."""

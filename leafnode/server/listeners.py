@@ -32,7 +32,7 @@ class Listeners:
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._serving: dict[Listener, asyncio.Task[None]] = {}
-        self._closed_pauses = 0
+        self._closed_pauses = self._closed_held = 0
         self._binding: asyncio.Timeout | None = None  # while one is being opened
         self._gives_up = False
         self.open: list[Listener] = []
@@ -42,6 +42,11 @@ class Listeners:
         """How often accepting had to wait for resources, since start."""
         return self._closed_pauses + sum(listener.pauses for listener in self.open)
 
+    @property
+    def held(self) -> int:
+        """How often whoever came had to wait for what connections that are gone had left."""
+        return self._closed_held + sum(listener.held for listener in self.open)
+
     async def bind(
         self,
         address: HostPort,
@@ -50,11 +55,18 @@ class Listeners:
         write_rules: WriteRules | None = None,
         problem: str = FOR_CLIENTS,
         on_gone: Callable[[], None] | None = None,
+        is_for_messages: bool = True,
     ) -> Listener:
         """Listen on an address; nobody is accepted before `serve`. Raises ListenError, also where
         `give_up` came before the address was known: `problem` says what is not listened for.
         """
-        listener = Listener(self._turn, session_factory, write_rules=write_rules, on_gone=on_gone)
+        listener = Listener(
+            self._turn,
+            session_factory,
+            write_rules=write_rules,
+            on_gone=on_gone,
+            has_room=self._has_room if is_for_messages else lambda: True,
+        )
         try:
             async with asyncio.timeout(0 if self._gives_up else None) as self._binding:
                 await listener.bind(address.host, address.port)
@@ -64,6 +76,9 @@ class Listeners:
             self._binding = None
         self.open.append(listener)
         return listener
+
+    def _has_room(self) -> bool:
+        return not self._turn.outbox.left.is_full
 
     def give_up(self) -> None:
         """Wait for no host name from now on: one may take for ever, and the server ends."""
@@ -88,6 +103,7 @@ class Listeners:
         if listener in self.open:
             self.open.remove(listener)
             self._closed_pauses += listener.pauses
+            self._closed_held += listener.held
             listener.close()
 
     def stop(self) -> None:

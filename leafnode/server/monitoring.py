@@ -64,6 +64,7 @@ async def bind_monitor(server: Server, wanted: Options) -> Bound | None:
         lambda: entrance.session(http.session()),
         write_rules=WriteRules(wanted.write_deadline_ns),
         problem=FOR_MONITORING,
+        is_for_messages=False,
     )
     scheme = "https" if wanted.https is not None else "http"
     log.info("Starting %s monitor on %s:%d", scheme, shown(address.host), listener.port)

@@ -245,6 +245,7 @@ def _net_faults(server: Server) -> NetFaults:
     return NetFaults(
         faults=server.turn.faults,
         accept_pauses=server.listeners.pauses,
+        accepts_held=server.listeners.held,
         entries_refused=entries.evicted,
         entries_failed=entries.failed,
         entries_overdue=entries.overdue,
@@ -287,7 +288,8 @@ def _account_faults(server: Server) -> AccountFaults:
     awaited = [account.services.awaited for account in accounts if account.services]
     backlogs = [account.backlog for account in accounts]
     dropped, hurried = (sum(a.dropped for a in awaited), sum(b.hurried for b in backlogs))
-    return AccountFaults(dropped, sum(map(len, awaited)), hurried, sum(map(len, backlogs)))
+    pending, left = (sum(map(len, awaited)), sum(map(len, backlogs))), len(server.turn.outbox.left)
+    return AccountFaults(dropped, pending[0], hurried, pending[1], left)
 
 
 def _leaf_faults(server: Server) -> LeafFaults:

@@ -305,6 +305,7 @@ def own() -> OwnCounters:
         net=NetFaults(
             faults=5,
             accept_pauses=6,
+            accepts_held=56,
             entries_refused=40,
             entries_failed=41,
             entries_overdue=42,
@@ -315,7 +316,7 @@ def own() -> OwnCounters:
             websocket_evicted=47,
         ),
         caches=Caches(50, 51, 52, 53),
-        accounts=AccountFaults(24, 25, 54, 55),
+        accounts=AccountFaults(24, 25, 54, 55, 57),
         leafs=LeafFaults(
             interest_ignored=7,
             reconnects=8,

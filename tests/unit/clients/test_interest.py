@@ -9,8 +9,10 @@ import pytest
 from leafnode.config.options import Options
 from leafnode.limits import (
     DROP_WORK,
+    LEFT_BYTES,
     MAX_CONTROL_LINE_BYTES,
     MAX_SUBJECT_TOKENS,
+    RECEIVERS_MAX,
     SHADOW_WORK,
     TOKEN_WORK,
     TURN_WORK,
@@ -50,6 +52,23 @@ def test_a_subject_that_could_end_or_split_a_line_elsewhere_is_refused(subject: 
 def _subs(client: object) -> list[Subscription]:
     open_connections = client._world.server.registry.open  # type: ignore[attr-defined]
     return [sub for handler in open_connections.values() for sub in handler.peer.subs.values()]
+
+
+def test_what_a_client_was_sending_to_very_many_outlives_it_and_is_counted() -> None:
+    world = ClientWorld()
+    reader, sender = world.client(QUIET), world.client(QUIET)
+    many = RECEIVERS_MAX + 1
+    reader.says(b"".join(b"SUB wide %d\r\n" % sid for sid in range(many)))
+    left = world.server.turn.outbox.left
+
+    world.server.turn.outbox.work_left = 1  # its turn is over once the message has begun
+    sender.handler.received(b"PUB wide 4\r\nlast\r\n")
+    sender.handler.close("Server Shutdown")
+    assert (len(left), left.held_bytes) == (1, LEFT_BYTES + len(b"last"))
+    world.settle()
+
+    assert reader.hears().count(b"last") == many
+    assert (len(left), left.held_bytes) == (0, 0)
 
 
 def test_subscriptions_end_with_the_connection() -> None:

@@ -36,6 +36,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
         "net": {
             "faults": 5,
             "accept_pauses": 6,
+            "accepts_held": 56,
             "entries_refused": 40,
             "entries_failed": 41,
             "entries_overdue": 42,
@@ -57,6 +58,7 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
             "answers_pending": 25,
             "wide_hurried": 54,
             "wide_pending": 55,
+            "wide_left": 57,
         },
         "leafs": {
             "interest_ignored": 7,

@@ -223,6 +223,29 @@ async def test_a_connection_that_cannot_begin_does_not_end_the_others(
 
 
 @pytest.mark.real_loop
+async def test_nobody_is_begun_with_while_there_is_no_room() -> None:
+    server = ClientServer(SystemClock(), None)
+    room: list[bool] = []
+    listener = Listener(server.turn, server.new_session, has_room=lambda: bool(room))
+    port = await listener.bind("127.0.0.1", ANY_PORT)
+    accepting = asyncio.create_task(listener.serve())
+    try:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as one:
+            one.setblocking(False)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert (server.registry.total, listener.held) == (0, 1)
+            room.append(True)
+            async with asyncio.timeout(TIMEOUT_S):
+                said = await asyncio.get_running_loop().sock_recv(one, 4)
+    finally:
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        listener.close()
+    assert (said, server.registry.total, listener.held) == (b"INFO", 1, 1)
+
+
+@pytest.mark.real_loop
 async def test_a_port_in_use_is_an_oserror() -> None:
     async with listening() as (server, port):
         second = Listener(server.turn, server.new_session)
