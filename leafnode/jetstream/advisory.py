@@ -209,7 +209,7 @@ def _send(context: Context, subject: str, kind: str, fields: Mapping[str, object
 
 def _publish(context: Context, subject: str, kind: str, fields: Mapping[str, object]) -> None:
     where = subject.encode()
-    if not context.account.has_interest(where):
+    if not context.account.has_interest(where) or not context.account.takes_news(where):
         return
     event: dict[str, object] = {
         "type": kind,

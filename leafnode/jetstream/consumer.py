@@ -82,6 +82,7 @@ class Consumer:
         self._tracks = config.ack_policy != "none"
         self._next_sub: Subscription | None = None
         self._pumping = False
+        self._waits_for_room = False
         self.seeks = True  # somebody asked for more: as far as nothing is found, all is looked at
         self._retry_timer: Timer | None = None
         self._retry_ns = limits.DELIVER_RETRY_NS
@@ -248,6 +249,8 @@ class Consumer:
         """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""
         if self._pumping or self.closed or not self.outlet.is_used() or self.pause.remaining_ns():
             return
+        if self._has_no_room():
+            return
         self._pumping = True
         self.outlet.begin()
         delivered = 0
@@ -274,6 +277,20 @@ class Consumer:
             self.keeper.touch()
         if delivered >= limits.DELIVER_TURN_MSGS:
             self.context.clock.call_later(0, self.pump)
+
+    def _has_no_room(self) -> bool:
+        """Say whether it sends to very many, and too much waits for such: then it waits, too."""
+        account = self.context.account
+        if not account.backlog.is_full or not any(map(account.is_wide, self.outlet.subjects())):
+            return False
+        if not self._waits_for_room:
+            self._waits_for_room = True
+            account.backlog.when_room(self._on_room)
+        return True
+
+    def _on_room(self) -> None:
+        self._waits_for_room = False
+        self.pump()
 
     def _check_intact(self) -> None:
         """Raise for a damaged stream: it answers reads with nothing, which means nothing."""

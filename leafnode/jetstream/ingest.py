@@ -35,6 +35,8 @@ from leafnode.jetstream.reshape import (
     transforms,
 )
 from leafnode.protocol import header
+from leafnode.routing import parked
+from leafnode.routing.peer import Kind
 from leafnode.routing.subscription import Delivery
 from leafnode.routing.tracing import without_trace
 from leafnode.store.sizes import message_bytes
@@ -111,6 +113,9 @@ class Ingest:
         else:
             for run in self._transform.runs(delivery):
                 self._receive_stored(run)
+        backlog, origin = self._stream.context.account.backlog, delivery.origin
+        if self._republish is not None and backlog.is_full and origin.kind is not Kind.SYSTEM:
+            parked.wait(origin, backlog)  # also who is in another account
 
     def settled(self) -> None:
         """The configuration is on disk: of batches that it switches off nothing is left."""

@@ -30,6 +30,10 @@ class Outlet(Protocol):
         """Say whether somebody wants messages now."""
         ...
 
+    def subjects(self) -> list[bytes]:
+        """Return where it sends what it is given now."""
+        ...
+
     def request(self, inbox: bytes, block: bytes, payload: bytes) -> None:
         """Take a pull request, or answer why not."""
         ...

@@ -52,7 +52,8 @@ class PubAcks:
         stream.context.answers.count -= len(self._answers)
         if error is None:
             for copy in self._copies:
-                account.publish(copy.subject, copy.body, header_size=copy.header_size)
+                size = copy.header_size
+                account.publish(copy.subject, copy.body, header_size=size, in_order=True)
             account.publish_replies([(reply, answer) for reply, answer, _ in self._answers])
             if self._seq <= stream.store.committed_seq():  # not so for a refusal while it failed
                 stream.kept_msg_id = self._msg_id

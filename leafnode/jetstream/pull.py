@@ -122,6 +122,10 @@ class PullQueue:
         """Say whether a request waits."""
         return bool(self._waiting)
 
+    def subjects(self) -> list[bytes]:
+        """Return the inboxes of those who wait."""
+        return [request.inbox for request in self._waiting]
+
     def request(self, inbox: bytes, block: bytes, payload: bytes) -> None:
         """Take one request, or answer why not."""
         self.last_active_ns = self._context.clock.monotonic_ns()
@@ -440,7 +444,8 @@ class PullQueue:
                 self._finish(request, _NO_MESSAGES)
                 return
             delivered = self._consumer.pending.delivered
-            self._context.send_status(request.inbox, idle_heartbeat(*delivered))
+            if self._context.account.takes_news(request.inbox):
+                self._context.send_status(request.inbox, idle_heartbeat(*delivered))
             request.heartbeats_at_ns = now_ns + request.heartbeat_ns
         self._arm(request)
 

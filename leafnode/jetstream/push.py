@@ -37,6 +37,7 @@ class PushSubject:
         self._group = consumer.config.deliver_group.encode()
         self._out: list[tuple[bytes, bytes, int, bytes]] = []
         self._spreads = False  # what was sent last goes to very many, in turns of its own
+        self._is_closed = False
         self._timer: Timer | None = None
         self._sent_ns = 0  # monotonic; when something was last said
         self._subs: list[Subscription] = []
@@ -75,6 +76,7 @@ class PushSubject:
 
     def close(self) -> None:
         """Stop."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -100,6 +102,10 @@ class PushSubject:
     def waiting(self) -> int:
         """A push consumer has no requests."""
         return 0
+
+    def subjects(self) -> list[bytes]:
+        """Return its one subject."""
+        return [self._subject]
 
     def request(self, inbox: bytes, block: bytes, payload: bytes) -> None:
         """Refuse a pull."""
@@ -180,7 +186,9 @@ class PushSubject:
     def _on_spread(self) -> None:
         """What went to very many is sent: the next messages may go."""
         self._spreads = False
-        self._consumer.pump()
+        if not self._is_closed:  # else the consumer may be gone by now
+            self._sent_ns = self._context.clock.monotonic_ns()
+            self._consumer.pump()
 
     def _ask_for_acks(self) -> None:
         pending = self._consumer.pending
@@ -223,7 +231,8 @@ class PushSubject:
         self._timer = None
         if self.is_used():
             now_ns = self._context.clock.monotonic_ns()
-            if now_ns >= self._sent_ns + self._consumer.config.idle_heartbeat:
+            # Behind what is on its way to very many a heartbeat says nothing: that is one.
+            if not self._spreads and now_ns >= self._sent_ns + self._consumer.config.idle_heartbeat:
                 place = self._consumer.pending.delivered
                 block = idle_heartbeat(*place, stalled=self._flow_reply)
                 self._out.append((self._subject, b"", len(block), block))

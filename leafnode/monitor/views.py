@@ -147,7 +147,8 @@ class AccountFaults(msgspec.Struct, frozen=True):
 
     answers_dropped: int = 0  # that were not waited for any longer, for too many others
     answers_pending: int = 0  # that are waited for now
-    wide_hurried: int = 0  # times that messages of the server to very many were sent in one turn
+    wide_held: int = 0  # times that a connection waited for what the server sent to very many
+    wide_dropped: int = 0  # news of the server itself to very many, where enough waited
     wide_pending: int = 0  # that wait for their turns now
     wide_left: int = 0  # connections that are gone with such a message on its way
 

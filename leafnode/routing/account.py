@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode.limits import LINK_WORK, MAPPED_WORK, TURN_WORK
 from leafnode.metrics import Traffic
-from leafnode.routing.deliver import Handout, deliver, hand_out, hand_over, send_to_leaf
+from leafnode.routing.deliver import (
+    Handout,
+    deliver,
+    hand_out,
+    hand_over,
+    send_aside,
+    send_to_leaf,
+)
 from leafnode.routing.leaf_interest import LeafInterest
 from leafnode.routing.parked import Backlog
 from leafnode.routing.peer import Kind, Peer
@@ -269,6 +276,20 @@ class Account:
         groups = (sub for group in match.groups for sub in group.members)
         return any(may_deliver(sub, subject, self.system) for sub in (*match.plain, *groups))
 
+    def is_wide(self, subject: bytes) -> bool:
+        """Say whether a message on this literal subject goes to very many, in turns of its own."""
+        return self.sublist.find_inbox(subject).is_wide
+
+    def takes_news(self, subject: bytes) -> bool:
+        """Say whether what the server tells of itself may go there; what may not is counted.
+
+        It may not where very many listen, and enough waits for such already.
+        """
+        if not self.backlog.is_full or not self.is_wide(subject):
+            return True
+        self.backlog.dropped += 1
+        return False
+
     def links_to(self, subject: bytes) -> frozenset[int]:
         """Return the cids of the leaf links that asked for a literal subject by its first word.
 
@@ -291,15 +312,17 @@ class Account:
         header_size: int = 0,
         reply: bytes = b"",
         origin: Peer | None = None,
+        in_order: bool = False,
     ) -> int:
         """Route one message as if `origin` (default: the server itself) had published it.
 
         Returns how many received it. No 503 is sent: 0 tells the caller that there was no
-        responder.
+        responder. `in_order`: it overtakes nothing that the server is sending to very many.
         """
         message = Message(subject, reply, header_size, body)
         sender = self.system if origin is None else origin
-        return deliver(self, sender, message, once=subject.startswith(_INBOX))
+        once = subject.startswith(_INBOX)
+        return deliver(self, sender, message, once=once, in_order=in_order)
 
     def announce(self, subject: bytes, body: bytes = b"", *, header_size: int = 0) -> None:
         """Publish what nats-server sends through its queue of events.
@@ -332,18 +355,15 @@ class Account:
             return 0
         sender = self.system if origin is None else origin
         match = self.sublist.find_inbox(deliver_subject)
-        own = sender is self.system
-        if own and deliver_to_client(self, deliver_subject, match, messages):
+        if sender is self.system and deliver_to_client(self, deliver_subject, match, messages):
             return 1
         handouts = [
             _Shown(self, sender, Message(*message, queues), deliver_subject) for message in messages
         ]
         if match.is_wide:
             steps = hand_out(self, deliver_subject, handouts, sender.outbox)
-            self.backlog.add(steps, sum([len(body) for _, _, _, body in messages]))
+            send_aside(self, sender, steps, sum([len(body) for _, _, _, body in messages]))
             return 1
-        if self.backlog and not own:
-            self.backlog.finish()  # what somebody publishes arrives in its order
         return [handout.to_all(match) for handout in handouts][-1]
 
 

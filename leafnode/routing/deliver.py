@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leafnode.limits import DELIVERY_WORK, FOUND_WORK, WALK_WORK, WORK_BYTES
+from leafnode.routing import parked
 from leafnode.routing.groups import pick
+from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import is_listed, may_deliver
 from leafnode.routing.route import call, count_out
 from leafnode.routing.sublist import Group
@@ -17,7 +19,7 @@ from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Outbox, Peer
@@ -102,21 +104,42 @@ def look_up(account: Account, subject: bytes, *, once: bool) -> Match:
     return account.sublist.find_inbox(subject) if once else account.sublist.match(subject)
 
 
-def deliver(account: Account, origin: Peer, message: Message, *, once: bool = False) -> int:
+def deliver(
+    account: Account, origin: Peer, message: Message, *, once: bool = False, in_order: bool = False
+) -> int:
     """Route one message the general way and return how many received it; 0 means no responders.
 
     The caller has judged whether the origin may publish it. What is wide is delivered in turns of
-    its own, behind what was wide before it: that is 1, whoever gets it then.
+    its own: that is 1, whoever gets it then. What another account's server sends overtakes nothing
+    of that, and what this one's does where it is to be `in_order`.
     """
     match = look_up(account, message.subject, once=once)
-    if match.is_wide:
+    waits = account.backlog and (in_order or _is_of_another(account, origin))
+    if match.is_wide or waits:
         steps = spread(account, origin, message)
         next(steps)  # it holds its trace before whoever calls lets go of it
-        account.backlog.add(steps, len(message.body))
+        send_aside(account, origin, steps, len(message.body))
         return 1
-    if account.backlog and origin is not account.system:
-        account.backlog.finish()  # what somebody publishes arrives in its order
-    return deliver_to(match, account, origin, message)
+    received = deliver_to(match, account, origin, message)
+    if account.backlog.is_full and origin.kind is not Kind.SYSTEM:
+        parked.wait(origin, account.backlog)  # what it brings may have the server send more here
+    return received
+
+
+def _is_of_another(account: Account, origin: Peer) -> bool:
+    return origin.kind is Kind.SYSTEM and origin is not account.system
+
+
+def send_aside(account: Account, origin: Peer, steps: Iterator[object], size: int) -> None:
+    """Take these steps, which send so many bytes, as far as this turn goes and in others.
+
+    A connection waits for those that it brought about; the server does not wait.
+    """
+    if origin.kind is not Kind.SYSTEM:
+        parked.begin(origin, steps, size)
+        return
+    sender = origin.account
+    account.backlog.add(steps, size, sender.backlog if sender is not None else None)
 
 
 def deliver_to(match: Match, account: Account, origin: Peer, message: Message) -> int:

@@ -52,9 +52,7 @@ _CR: Final = 13
 
 
 class Lane:
-    """One connection's lane: `feed` it what was read, then call `next_line` until it returns
-    None.
-    """
+    """One connection's lane: `feed` it what was read, then call `next_line` until it is None."""
 
     __slots__ = (
         "_buffer",
@@ -127,6 +125,8 @@ class Lane:
 
     def feed(self, data: bytes) -> None:
         """Add what was read."""
+        if parked.must_wait(self._peer):
+            self.starved = True
         if self._left:
             self._left.append(data)
             self._needed -= len(data)

@@ -8,7 +8,7 @@ sends waits with the account. Knows steps and the work that is left; not what th
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from leafnode.limits import (
     BACKLOG_BYTES_MAX,
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from leafnode.routing.peer import Outbox, Peer
 
     Steps = Iterator[object]
-
-_WHOLE: Final = float("-inf")  # no work is too much
 
 
 def begin(peer: Peer, steps: Steps, size: int = 0) -> None:
@@ -130,7 +128,9 @@ class Left:
             self._outbox.aside.take_turns(self._go_on)
 
     def _go_on(self) -> bool:
-        peer = next(iter(self._peers))
+        peer = next(iter(self._peers), None)
+        if peer is None:
+            return False
         try:
             _go_on(peer, self._outbox.work_left - TURN_WORK)
         finally:
@@ -140,66 +140,115 @@ class Left:
 
 
 class Backlog:
-    """What the server is sending to very many in one account, one after the other."""
+    """What the server is sending to very many in one account, one after the other.
 
-    __slots__ = ("_is_busy", "_outbox", "_waiting", "added", "held_bytes", "hurried")
+    Beyond the bound whoever may bring more waits: the account's connections (`must_wait`), others
+    that publish here (`wait`), consumers (`when_room`). Each of them brings one message more.
+    """
+
+    __slots__ = (
+        "_behind",
+        "_count",
+        "_for_room",
+        "_has_turns",
+        "_outbox",
+        "_waiting",
+        "added",
+        "dropped",
+        "held",
+        "held_bytes",
+    )
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._waiting: deque[tuple[Steps, int]] = deque()  # with what they send
-        self._is_busy = False  # some of its steps are being taken
+        # With the bytes that they send; None: no message.
+        self._waiting: deque[tuple[Steps, int | None]] = deque()
+        self._count = 0  # of messages among them
+        self._has_turns = False
+        self._for_room: deque[Callable[[], None]] = deque()
+        self._behind: Backlog | None = None  # of another account, that what is sent here came to
         self.added = 0  # messages, since ever
         self.held_bytes = 0  # of all that wait
-        self.hurried = 0  # times that all of them were sent in one turn
+        self.held = 0  # times that a connection waited for room
+        self.dropped = 0  # news of the server itself that found none
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._count
 
-    def add(self, steps: Steps, size: int) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Say whether nothing more is to be brought, here or where it would go on to."""
+        return self._is_over() or (self._behind is not None and self._behind._is_over())
+
+    def add(self, steps: Steps, size: int, origin: Backlog | None = None) -> None:
         """Take these steps, which send so many bytes, behind those that wait.
 
-        Beyond the bound those are sent first, now: that is a long turn, and no message is lost.
+        `origin` is that of the account whose server sends this: it has no room where here is none.
         """
-        waiting = self._waiting
-        if waiting and (len(waiting) >= BACKLOG_MAX or self.held_bytes + size > BACKLOG_BYTES_MAX):
-            self.finish()
         self.added += 1
-        waiting.append((steps, size))
+        self._count += 1
         self.held_bytes += size
-        if len(waiting) == 1:
-            self._outbox.end_later(self._go_on)
-
-    def finish(self) -> None:
-        """Send all that waits now, for what must not overtake it."""
-        if self._is_busy or not self._waiting:
-            return  # a step of it asks: what it sends is part of what comes first
-        self.hurried += 1
-        for _ in range(len(self._waiting)):  # not what these bring
-            self._take_first(_WHOLE)
+        self._append(steps, size)
+        if origin is not None and origin is not self and self._is_over():
+            origin._behind = self
 
     def then(self, call: Callable[[], None]) -> None:
         """Call this when all that waits now is sent. Who asks does so once."""
-        self._waiting.append((_calling(call), 0))
-        if len(self._waiting) == 1:
-            self._outbox.end_later(self._go_on)
+        self._append(_calling(call), None)
 
-    def _go_on(self) -> None:
-        try:
-            if self._waiting:  # else it was finished meanwhile
-                self._take_first(self._outbox.work_left - TURN_WORK)
-        finally:
-            if self._waiting:
-                self._outbox.end_later(self._go_on)
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call this once there is room again, of several one after the other as far as it goes."""
+        full = self if self._behind is None or self._is_over() else self._behind
+        full._for_room.append(call)
 
-    def _take_first(self, until: float) -> None:
+    def _is_over(self) -> bool:
+        return self._count >= BACKLOG_MAX or self.held_bytes >= BACKLOG_BYTES_MAX
+
+    def _append(self, steps: Steps, size: int | None) -> None:
+        self._waiting.append((steps, size))
+        if not self._has_turns:
+            self._has_turns = True
+            self._outbox.aside.take_turns(self._go_on)
+
+    def _go_on(self) -> bool:
+        if self._waiting:
+            self._take_first()
+        while self._for_room and not self.is_full:
+            self._for_room.popleft()()
+        self._has_turns = bool(self._waiting)
+        return self._has_turns
+
+    def _take_first(self) -> None:
         done = True  # also where a step fails: the others are not to blame
-        self._is_busy = True
         try:
-            done = _take(self._waiting[0][0], self._outbox, until)
+            done = _take(self._waiting[0][0], self._outbox, self._outbox.work_left - TURN_WORK)
         finally:
-            self._is_busy = False
             if done:
-                self.held_bytes -= self._waiting.popleft()[1]
+                _, size = self._waiting.popleft()
+                if size is not None:
+                    self._count -= 1
+                    self.held_bytes -= size
+
+
+def must_wait(peer: Peer) -> bool:
+    """Say whether nothing of a peer is to be handled now: its account sends enough to very many."""
+    account = peer.account
+    if account is None or not account.backlog.is_full:
+        return False
+    wait(peer, account.backlog)
+    return True
+
+
+def wait(peer: Peer, backlog: Backlog) -> None:
+    """Handle nothing more of a peer before a backlog that it may add to has room."""
+    backlog.held += 1
+    begin(peer, _room(peer, backlog))
+
+
+def _room(peer: Peer, backlog: Backlog) -> Iterator[None]:
+    while backlog.is_full and not peer.closing:
+        peer.outbox.work_left -= TURN_WORK  # until another turn there is none
+        yield
 
 
 def _take(steps: Iterator[object], outbox: Outbox, until: float) -> bool:

@@ -118,7 +118,8 @@ class World:
     def measured(self, exporter: Account, subject: bytes, measurement: Measurement) -> None:
         event_id = nuid(self.random)
         body = latency.encode(measurement, event_id=event_id, now_wall_ns=self.wall_ns())
-        exporter.announce(subject, body)
+        if exporter.takes_news(subject):
+            exporter.announce(subject, body)
 
 
 class Accounts:

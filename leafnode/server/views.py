@@ -287,9 +287,10 @@ def _account_faults(server: Server) -> AccountFaults:
     accounts = server.accounts.values()
     awaited = [account.services.awaited for account in accounts if account.services]
     backlogs = [account.backlog for account in accounts]
-    dropped, hurried = (sum(a.dropped for a in awaited), sum(b.hurried for b in backlogs))
-    pending, left = (sum(map(len, awaited)), sum(map(len, backlogs))), len(server.turn.outbox.left)
-    return AccountFaults(dropped, pending[0], hurried, pending[1], left)
+    answers = sum(a.dropped for a in awaited), sum(map(len, awaited))
+    held, dropped = sum(b.held for b in backlogs), sum(b.dropped for b in backlogs)
+    left = len(server.turn.outbox.left)
+    return AccountFaults(*answers, held, dropped, sum(map(len, backlogs)), left)
 
 
 def _leaf_faults(server: Server) -> LeafFaults:

@@ -82,4 +82,6 @@ class Envelope:
         account: Account | None = None,
     ) -> None:
         """Send one message to whoever listens in the system account, or in another."""
-        (account or self.account).announce(subject.encode(), go_json.encode(message))
+        target, where = account or self.account, subject.encode()
+        if target.takes_news(where):
+            target.announce(where, go_json.encode(message))

@@ -316,7 +316,7 @@ def own() -> OwnCounters:
             websocket_evicted=47,
         ),
         caches=Caches(50, 51, 52, 53),
-        accounts=AccountFaults(24, 25, 54, 55, 57),
+        accounts=AccountFaults(24, 25, 54, 58, 55, 57),
         leafs=LeafFaults(
             interest_ignored=7,
             reconnects=8,

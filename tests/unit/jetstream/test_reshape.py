@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,9 +16,13 @@ from leafnode.jetstream.api_types import (
 )
 from leafnode.jetstream.reshape import SubjectTransform
 from leafnode.jetstream.stream_config import checked_create
+from leafnode.routing import parked, sublist
 from leafnode.routing.peer import Kind, Outbox, Peer
-from leafnode.routing.subscription import Delivery
+from leafnode.routing.subscription import Delivery, Subscription
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def world(**config: Any) -> World:
@@ -100,6 +104,55 @@ def test_a_copy_leaves_after_the_commit_and_not_without_it() -> None:
     copied.store.fail(StoreFull("full"))
 
     assert len(heard) == 1
+
+
+def very_many_copies(patch: pytest.MonkeyPatch) -> tuple[World, Peer, list[Callable[[], None]]]:
+    """A stream whose copies of `s.a` go to more than one turn is for, and who hears them."""
+    copied = world(republish={"src": "s.>", "dest": "r.>"})
+    later: list[Callable[[], None]] = []
+    patch.setattr(sublist, "RECEIVERS_MAX", 1)
+    patch.setattr(copied.account.system.outbox, "end_later", later.append)
+    reader = Peer(8, Kind.CLIENT, copied.account.system.outbox)
+    reader.account = copied.account
+    for number in range(20):
+        copied.account.insert(Subscription(reader, b"r.a", sid=b"%d" % number))
+    copied.account.insert(Subscription(reader, b"r.b", sid=b"b"))
+    return copied, reader, later
+
+
+def test_a_copy_overtakes_none_that_goes_to_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied, reader, later = very_many_copies(monkeypatch)
+
+    for number, subject in enumerate(("s.b", "s.a", "s.b", "s.a")):
+        (answer,) = copied.request(subject, b"m%d" % number)
+        assert answer.payload.startswith(b'{"stream":"S","seq":')
+    while later:
+        later.pop(0)()
+
+    got = b"".join(reader.out)
+    assert [got.count(b"\r\nm%d\r\n" % number) for number in range(4)] == [1, 20, 1, 20]
+    order = [got.index(b"\r\nm%d\r\n" % number) for number in range(4)]
+    assert order == sorted(order)
+    assert got.rindex(b"\r\nm1\r\n") < order[2]
+
+
+def test_who_publishes_into_a_stream_whose_copies_wait_has_to_wait_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parked, "BACKLOG_MAX", 2)
+    copied, _, later = very_many_copies(monkeypatch)
+
+    copied.publish("s.a")
+    assert copied.client.parked is None
+    copied.publish("s.a")
+    copied.account.system.outbox.work_left = 1
+    copied.publish("s.c")
+    assert copied.client.parked is not None
+    while later:
+        later.pop(0)()
+
+    copied.account.system.outbox.renew_work()
+    assert parked.go_on(copied.client)
 
 
 @pytest.mark.parametrize(

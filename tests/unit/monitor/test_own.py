@@ -56,7 +56,8 @@ def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
         "accounts": {
             "answers_dropped": 24,
             "answers_pending": 25,
-            "wide_hurried": 54,
+            "wide_held": 54,
+            "wide_dropped": 58,
             "wide_pending": 55,
             "wide_left": 57,
         },

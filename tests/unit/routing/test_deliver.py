@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -19,9 +20,15 @@ from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind, Outbox
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.route import Message
+from leafnode.routing.subscription import Subscription
 from tests.oracle.matcher import matches
 from tests.sim.peers import FakePeer, account
 from tests.unit.routing.test_lane import STEPS, check_against_the_oracle, connects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leafnode.routing.peer import Peer
 
 DEPTH = 13
 MANY = 20
@@ -310,23 +317,125 @@ def test_a_trace_waits_for_what_is_delivered_later(
 
     assert (trace.held, trace.sent) == (0, 1)
     assert trace.noted == MANY
-    assert world.backlog.hurried == bool(waiting)
 
 
-def test_what_a_peer_sends_to_few_does_not_overtake_what_it_sent_to_many(
+class Forward:
+    """An import, as far as routing goes: everything is sent on in another account."""
+
+    def __init__(self, to: Account) -> None:
+        self.to = to
+
+    def forward(self, origin: Peer, message: Message) -> int:
+        return deliver(self.to, origin, message)
+
+
+def importing(exporter: Account, *subjects: bytes, times: int = 1) -> Account:
+    importer = Account("importer", exporter.system.outbox)
+    for subject in subjects * times:
+        sub = Subscription(importer.system, subject)
+        sub.relay = Forward(exporter)
+        importer.insert(sub)
+    return importer
+
+
+def test_who_sends_to_very_many_through_an_import_waits_for_it_and_nothing_is_overtaken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, reader, _ = wide_world(monkeypatch)
+    reader.subscribe(b"few", b"few")
+    publisher = FakePeer(importing(world, b"a.b", b"few", times=2), 9)
+    wide = [b"%03d" % number for number in range(BACKLOG_MAX + 2)]
+    publisher.lane.feed(
+        b"".join(b"PUB a.b 3\r\n%b\r\n" % body for body in wide) + b"PUB few 4\r\nlast\r\nPING\r\n"
+    )
+
+    line, turns = None, 0
+    while line is None:
+        publisher.outbox.work_left = 180
+        line = publisher.lane.next_line()
+        assert publisher.outbox.work_left > -1000, "no turn takes more than a message's start"
+        turns += 1
+
+    got = reader.got()
+    assert (line, len(world.backlog), turns > 2 * len(wide)) == (b"PING", 0, True)
+    assert [got.count(b" 3\r\n%b\r\n" % body) for body in wide] == [2 * MANY] * len(wide)
+    assert [got.rindex(wide[at]) < got.index(wide[at + 1]) for at in range(len(wide) - 1)] == [
+        True
+    ] * (len(wide) - 1)
+    assert got.endswith(b"MSG few few 4\r\nlast\r\n" * 2)
+
+
+def test_what_a_peer_sends_through_an_import_is_delivered_though_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, reader, _ = wide_world(monkeypatch)
+    publisher = FakePeer(importing(world, b"a.b", times=3), 9)
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(outbox := world.system.outbox, "end_later", later.append)
+    short_turn(publisher, b"PUB a.b 1\r\nx\r\n")
+
+    publisher.closing = True
+    publisher.lane.end()
+    while later:
+        outbox.work_left = 180
+        later.pop(0)()
+
+    assert reader.got().count(b"MSG") == 3 * MANY
+    assert (len(outbox.left), publisher.parked) == (0, None)
+
+
+def test_what_another_accounts_server_sends_overtakes_nothing_and_its_own_only_where_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, reader, _ = wide_world(monkeypatch)
+    reader.subscribe(b"few", b"few")
+    importer = importing(world, b"a.b", b"few")
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(outbox := world.system.outbox, "end_later", later.append)
+
+    assert importer.publish(b"few", b"0") == 1
+    assert importer.publish(b"a.b", b"wide") == 1
+    assert importer.publish(b"few", b"1") == 1
+    assert world.publish(b"few", b"2") == 1
+    assert world.publish(b"few", b"3", in_order=True) == 1
+    assert len(world.backlog) == 3
+    while later:
+        outbox.work_left = 180
+        later.pop(0)()
+
+    got = reader.got()
+    few = [got.index(b"MSG few few 1\r\n%d" % number) for number in (0, 2, 1, 3)]
+    assert few == sorted(few)
+    assert few[1] < got.index(b"wide") < got.rindex(b"wide") < few[2]
+
+
+def test_while_enough_waits_the_accounts_connections_wait_and_no_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world, reader, publisher = wide_world(monkeypatch)
-    reader.subscribe(b"few", b"few")
-    wide = [b"%d" % number for number in range(BACKLOG_MAX + 2)]
+    importer = importing(world, b"few")
+    through, apart = FakePeer(importer, 8), FakePeer(Account("C", world.system.outbox), 9)
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(world.system.outbox, "end_later", later.append)
+    for _ in range(BACKLOG_MAX):
+        world.publish(b"a.b", b"wide")
 
-    for body in wide:
-        deliver(world, publisher, Message(b"a.b", b"", 0, body))
-    deliver(world, publisher, Message(b"few", b"", 0, b"last"))
+    assert one_turn(publisher, b"PUB x 1\r\nx\r\nPING\r\n") is None
+    assert one_turn(through, b"PING\r\nPUB few 1\r\nx\r\nPING\r\n") == b"PING"
+    assert one_turn(through) is None, "what it sends there may have the server send more"
+    assert one_turn(apart, b"PING\r\n") == b"PING"
+    assert [one.lane.starved for one in (publisher, through)] == [True, True]
+    assert publisher.traffic.in_msgs == 0
+    assert not world.takes_news(b"a.b")
+    assert world.takes_news(b"few")
+    assert (world.backlog.held, world.backlog.dropped) == (2, 1)
+    while later:
+        world.system.outbox.work_left = TURN_WORK
+        later.pop(0)()
 
-    got = reader.got()
-    assert all(got.count(b" %d\r\n%b\r\n" % (len(body), body)) == MANY for body in wide)
-    assert got.endswith(b"MSG few few 4\r\nlast\r\n")
+    assert (one_turn(publisher), one_turn(through)) == (b"PING", b"PING")
+    assert world.takes_news(b"a.b")
+    assert reader.got().count(b"MSG") == BACKLOG_MAX * MANY
 
 
 def test_a_message_that_is_traced_and_has_several_turns_is_sent_once_with_all_its_notes(

@@ -15,6 +15,7 @@ from leafnode.limits import (
     TURN_WORK,
 )
 from leafnode.routing import parked
+from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind, Outbox, Peer
 
 if TYPE_CHECKING:
@@ -111,6 +112,31 @@ def test_a_step_of_a_peer_that_fails_takes_nothing_from_those_behind_it() -> Non
     assert (world.done, peer.parked, len(world.outbox.left)) == (["a", "b"], None, 0)
 
 
+def test_steps_that_fail_last_leave_no_turns_behind() -> None:
+    world = World()
+    peer = Peer(1, Kind.CLIENT, world.outbox)
+
+    def fail() -> Iterator[None]:
+        yield
+        world.outbox.work_left -= TURN_WORK
+        yield
+        raise RuntimeError
+
+    world.outbox.work_left = 0
+    parked.begin(peer, fail())
+    parked.leave(peer)
+    backlog = parked.Backlog(world.outbox)
+    backlog.add(fail(), 1)
+    failures = 0
+    for _ in range(10):
+        try:
+            world.turn()
+        except RuntimeError:
+            failures += 1
+
+    assert (failures, world.later, len(world.outbox.left), len(backlog)) == (2, [], 0, 0)
+
+
 def test_what_peers_left_has_one_turn_among_what_ends() -> None:
     world = World()
     for cid in range(20):
@@ -176,7 +202,7 @@ def test_what_waits_in_an_account_goes_one_after_the_other() -> None:
     backlog.add(world.steps("c", 1), 7)
 
     assert world.done == []
-    assert (len(backlog), backlog.held_bytes) == (4, 18)
+    assert (len(backlog), backlog.held_bytes) == (3, 18)
     while world.later:
         world.turn()
 
@@ -202,40 +228,36 @@ def test_a_step_that_fails_takes_nothing_from_those_behind_it() -> None:
 
 
 @pytest.mark.parametrize(("count", "size"), [(BACKLOG_MAX, 1), (4, BACKLOG_BYTES_MAX // 4)])
-def test_beyond_the_bound_of_a_backlog_what_waits_is_sent_in_one_turn(
-    count: int, size: int
-) -> None:
+def test_at_the_bound_of_a_backlog_who_may_add_to_it_waits(count: int, size: int) -> None:
     world = World()
-    backlog = parked.Backlog(world.outbox)
+    account = Account("A", world.outbox)
+    backlog, peer = account.backlog, Peer(1, Kind.CLIENT, world.outbox)
+    assert not parked.must_wait(peer), "it is in no account yet"
+    peer.account = account
     for _ in range(count):
-        backlog.add(world.steps("in", TURN_WORK, TURN_WORK), size)
-    assert backlog.hurried == 0
+        assert not backlog.is_full
+        assert not parked.must_wait(peer)
+        backlog.add(world.steps("in", TURN_WORK, 1), size)
 
-    backlog.add(world.steps("over", 1), size)
+    assert backlog.is_full
+    assert parked.must_wait(peer)
+    assert (backlog.held, peer.outbox.work_left <= 0) == (1, True)
+    backlog.add(world.steps("late", 1), size)  # of somebody who was at it
+    world.turn()
+    world.turn()
+    world.outbox.renew_work()
+    assert backlog.is_full
+    assert not parked.go_on(peer)
+    world.turn()
+    world.turn()
+    world.outbox.renew_work()
+    assert parked.go_on(peer)
 
-    assert world.done == ["in"] * 2 * count
-    assert (len(backlog), backlog.held_bytes, backlog.hurried) == (1, size, 1)
+    assert (len(backlog), backlog.is_full) == (count - 1, False)
     while world.later:
         world.turn()
-    assert world.done[2 * count :] == ["over"]
-
-
-def test_what_is_hurried_does_not_take_along_what_it_brings() -> None:
-    world = World()
-    backlog = parked.Backlog(world.outbox)
-
-    def bring() -> None:
-        backlog.finish()  # from within: it is part of what comes first
-        backlog.add(world.steps("brought", 1), 1)
-
-    backlog.then(bring)
-    backlog.add(world.steps("b", 1), 1)
-    backlog.finish()
-
-    assert world.done == ["b"]
-    while world.later:
-        world.turn()
-    assert world.done == ["b", "brought"]
+    assert world.done == ["in"] * 2 * count + ["late"]
+    assert (len(backlog), backlog.held_bytes) == (0, 0)
 
 
 def test_a_message_that_is_larger_than_the_bound_is_taken_alone() -> None:
@@ -244,4 +266,62 @@ def test_a_message_that_is_larger_than_the_bound_is_taken_alone() -> None:
 
     backlog.add(world.steps("large", 1), BACKLOG_BYTES_MAX + 1)
 
-    assert (len(backlog), backlog.hurried) == (1, 0)
+    assert (len(backlog), backlog.is_full) == (1, True)
+    world.turn()
+    assert (len(backlog), backlog.is_full) == (0, False)
+
+
+def test_who_is_gone_does_not_wait_for_room() -> None:
+    world = World()
+    account = Account("A", world.outbox)
+    peer = Peer(1, Kind.CLIENT, world.outbox)
+    peer.account = account
+    for _ in range(BACKLOG_MAX):
+        account.backlog.add(world.steps("in", TURN_WORK, 1), 1)
+    assert parked.must_wait(peer)
+    parked.begin(peer, world.steps("said", 1))
+
+    peer.closing = True
+    parked.leave(peer)
+    world.turn()
+    world.turn()
+
+    assert world.done == ["in", "said"]
+    assert len(world.outbox.left) == 0
+
+
+def test_who_waits_for_room_is_called_as_far_as_it_goes() -> None:
+    world = World()
+    backlog = parked.Backlog(world.outbox)
+    for _ in range(BACKLOG_MAX):
+        backlog.add(world.steps("in", 1), 1)
+
+    def adds(name: str) -> None:
+        world.done.append(name)
+        backlog.add(world.steps(f"of {name}", 1), 1)
+
+    backlog.when_room(partial(world.done.append, "nothing"))
+    backlog.when_room(partial(adds, "a"))
+    backlog.when_room(partial(adds, "b"))
+    world.turn()
+    assert world.done == ["in", "nothing", "a"]
+    world.turn()
+    assert world.done[3:] == ["in", "b"]
+    while world.later:
+        world.turn()
+    assert world.done[-2:] == ["of a", "of b"]
+
+
+def test_where_the_server_of_another_account_sends_too_much_that_one_has_no_room_either() -> None:
+    world = World()
+    here, there, other = (parked.Backlog(world.outbox) for _ in range(3))
+    for _ in range(BACKLOG_MAX):
+        assert not there.is_full
+        here.add(world.steps("in", 1), 1, there)
+
+    assert (here.is_full, there.is_full, other.is_full) == (True, True, False)
+    there.when_room(partial(world.done.append, "room"))
+    here._behind = there  # each behind the other
+    world.turn()
+    assert world.done == ["in", "room"]
+    assert (here.is_full, there.is_full) == (False, False)
