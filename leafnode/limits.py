@@ -462,6 +462,7 @@ PATTERN_WALK_NODES_EACH: Final = 128
 CLAIMS_PROBLEMS_SHOWN_MAX: Final = 16  # of what is wrong with one account JWT
 JWT_CHARS_MAX: Final = MIB  # an account's with thousands of exports; a user's is bound by CONNECT
 JWT_DEPTH_MAX: Final = 32
+IMPORTS_ORDERED_PER_TURN: Final = 8192  # of accounts fetched together, by whom they are of
 IMPORTS_PER_TURN: Final = 64  # of account JWTs, that are looked at before others have a turn
 LARGE_JWT_CHARS: Final = 16 * KIB  # an account's beyond it is read in a thread: 1 ms and more
 SHOWN_JWT_CHARS_MAX: Final = 4 * KIB  # of a user's, kept for /connz; what max_control_line allows

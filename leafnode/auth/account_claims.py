@@ -33,6 +33,7 @@ from leafnode.config.account_options import (
 )
 from leafnode.config.mappings import misfit_of
 from leafnode.errors import AuthError, WalkError, quoted
+from leafnode.limits import IMPORTS_ORDERED_PER_TURN
 from leafnode.protocol import subject as subjects
 from leafnode.protocol.patterns import PatternSet, Walk
 
@@ -136,18 +137,22 @@ def with_imports(options: AccountOptions, imports: Sequence[ImportClaim]) -> Acc
     )
 
 
-def exporters_first(several: dict[str, AccountClaims]) -> list[str]:
-    """Return the names of accounts, each behind those of them that it imports from, in the order of
-    its imports; of accounts in a circle the last one that is come to is the first.
+def exporters_first(several: dict[str, AccountClaims], order: list[str]) -> Iterator[None]:
+    """Put the names of accounts in order, each behind those of them that it imports from, in the
+    order of its imports; of accounts in a circle the last one that is come to is the first.
 
-    nats-server builds them so: it looks for an exporter where an import names it.
+    In steps of so many imports. nats-server builds accounts so: it looks for an exporter where an
+    import names it.
     """
-    order: list[str] = []
+    looked_at = 0
     passed: set[str] = set()
     for start, claims in several.items():
         open_ways = [(start, _exporters(claims))] if start not in passed else []
         passed.add(start)
         while open_ways:  # not by recursion: a chain may have as many as there are
+            looked_at += 1
+            if looked_at % IMPORTS_ORDERED_PER_TURN == 0:
+                yield
             here, exporters = open_ways[-1]
             name = next(exporters, None)
             if name is None:
@@ -156,7 +161,6 @@ def exporters_first(several: dict[str, AccountClaims]) -> list[str]:
             elif name in several and name not in passed:
                 passed.add(name)
                 open_ways.append((name, _exporters(several[name])))
-    return order
 
 
 def _exporters(claims: AccountClaims) -> Iterator[str]:

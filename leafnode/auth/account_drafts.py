@@ -7,9 +7,10 @@ nats-server 2.15.1 server/accounts.go UpdateAccountClaims.
 from __future__ import annotations
 
 import logging
+from asyncio import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
-from leafnode.auth.account_claims import approved_imports, with_imports
+from leafnode.auth.account_claims import approved_imports, exporters_first, with_imports
 from leafnode.auth.claims import UNLIMITED, AccountBody, AccountLimitClaims
 from leafnode.clock import NS_PER_S
 from leafnode.errors import quoted
@@ -44,6 +45,14 @@ class Prepared(NamedTuple):
 def changed_by(drafts: Mapping[str, Draft]) -> list[AccountOptions]:
     """Return the options that are others than those that hold."""
     return [draft.options for draft in drafts.values() if draft.options != draft.account.options]
+
+
+async def ordered(found: Mapping[str, LoadedAccount]) -> dict[str, LoadedAccount]:
+    """Return these accounts with exporters first; with many imports that takes some turns."""
+    order: list[str] = []
+    for _ in exporters_first({name: one.claims for name, one in found.items()}, order):
+        await sleep(0)
+    return {name: found[name] for name in order}
 
 
 def draft_of(

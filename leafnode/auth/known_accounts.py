@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.account_check import check_account
-from leafnode.auth.account_claims import Exporter, account_options, exporters_first
-from leafnode.auth.account_drafts import Draft, Prepared, bare, changed_by, draft_of
+from leafnode.auth.account_claims import Exporter, account_options
+from leafnode.auth.account_drafts import Draft, Prepared, bare, changed_by, draft_of, ordered
 from leafnode.auth.claims import AccountClaims
 from leafnode.clock import NS_PER_S
 from leafnode.config.import_check import Importers
@@ -248,8 +248,7 @@ class KnownAccounts:
                         log.warning("Account to import from not found: %s reason=%s", who, err)
                 else:
                     waiting.append(found[name])
-        order = exporters_first({name: one.claims for name, one in found.items()})
-        return {name: found[name] for name in order}
+        return await ordered(found)
 
     async def change(self, options: OperatorOptions, resolver: Resolver | None = None) -> None:
         """Let the resolver be as a reload has it, or be this one; whatever is being fetched is

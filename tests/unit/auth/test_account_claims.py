@@ -25,6 +25,7 @@ from leafnode.config.account_options import (
     Mapping,
     ResponseType,
 )
+from leafnode.limits import IMPORTS_ORDERED_PER_TURN
 from tests.hub.jwt import Key
 from tests.sim.realm import ACCOUNT, NOW_S, Realm
 
@@ -314,7 +315,10 @@ def test_exporters_come_before_those_who_import_from_them() -> None:
         return AccountClaims(sub=name, iss="O", nats=AccountBody(imports=wanted))
 
     def order(*several: AccountClaims) -> str:
-        return "".join(exporters_first({one.sub: one for one in several}))
+        found: list[str] = []
+        for _ in exporters_first({one.sub: one for one in several}, found):
+            pass
+        return "".join(found)
 
     assert order(claims("A", "C", "B"), claims("B"), claims("C")) == "CBA"
     assert order(claims("A", "B"), claims("B", "C"), claims("C", "A")) == "CBA"
@@ -322,3 +326,16 @@ def test_exporters_come_before_those_who_import_from_them() -> None:
     assert order(claims("A"), claims("B", "B", "A")) == "AB"
     many = [claims(str(number), str(number + 1)) for number in range(3000)]
     assert order(*many).startswith("29992998")
+
+
+def test_exporters_are_put_in_order_in_steps() -> None:
+    def importer(number: int) -> AccountClaims:
+        wanted = ImportClaim(subject="s", account=f"{number + 1}", type="stream")
+        body = AccountBody(imports=(wanted,) * IMPORTS_ORDERED_PER_TURN)
+        return AccountClaims(sub=f"{number}", iss="O", nats=body)
+
+    order: list[str] = []
+    several = {one.sub: one for one in map(importer, range(10))}
+
+    assert len(list(exporters_first(several, order))) == 10
+    assert order == [str(number) for number in reversed(range(10))]
