@@ -103,6 +103,7 @@ class OriginReader:
         unknown = self._held or not self._name
         if self._look_timer is not None:
             self._look_timer.cancel()
+            self._look_timer = None
         self._drop()
         if for_good and unknown and not self._request.named:
             self._context.account.publish(self._request.deletion(self._request.name))
@@ -126,8 +127,11 @@ class OriginReader:
         longer that an origin which is back for minutes was not yet asked.
         """
         self._look_later()
-        links = self._context.account.links_to(self._asked_on)
-        if links and links != self._asked_over:
+        self._context.account.find_links(self._asked_on, partial(self._looked, self._asked_on))
+
+    def _looked(self, subject: bytes, links: frozenset[int]) -> None:
+        is_over = self._look_timer is None or subject != self._asked_on
+        if links and links != self._asked_over and not is_over:
             self._asked_over = links
             self._fails = 0
             self.restart()
@@ -192,12 +196,17 @@ class OriginReader:
         patience_ns = limits.ORIGIN_RESET_WAIT_NS if request.named else limits.ORIGIN_WAIT_NS
         self._set(patience_ns, self._failed)
         subject, block, body = request.message(self._receiver.seq, token, self.identity)
-        self._asked_on, self._asked_over = subject, context.account.links_to(subject)
+        self._asked_on = subject
+        context.account.find_links(subject, partial(self._goes_over, token))
         received = context.account.publish(
             subject, block + body, header_size=len(block), reply=inbox
         )
         if not received and self._token == token and self._early is not None:
             self._set(0, self._failed)  # nobody is there
+
+    def _goes_over(self, token: str, links: frozenset[int]) -> None:
+        if token == self._token:
+            self._asked_over = links
 
     def _failed(self) -> None:
         self._fails += 1

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from leafnode.limits import LINK_WORK, MAPPED_WORK, TURN_WORK
+from leafnode.limits import (
+    DROP_WORK,
+    FOUND_WORK,
+    LINK_WORK,
+    MAPPED_WORK,
+    TOKEN_WORK,
+    TURN_WORK,
+    WALK_WORK,
+)
 from leafnode.metrics import Traffic
 from leafnode.routing.deliver import (
     Handout,
@@ -20,16 +28,17 @@ from leafnode.routing.deliver import (
     send_to_leaf,
 )
 from leafnode.routing.leaf_interest import LeafInterest
-from leafnode.routing.parked import Backlog
+from leafnode.routing.parked import Backlog, in_turns
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import LOGIN_REQUESTS, may_deliver, may_show
 from leafnode.routing.replies import deliver_to_client, publish_replies
 from leafnode.routing.route import Message
 from leafnode.routing.sublist import Sublist
 from leafnode.routing.subscription import Delivery, Subscription
+from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from leafnode.routing.imports import StreamImports
     from leafnode.routing.leaf_interest import LinkWatcher
@@ -151,6 +160,21 @@ class Account:
         if not sub.closed:
             sub.closed = True
             self.take_out(sub)
+
+    def remove_all(self, subs: Sequence[Subscription]) -> None:
+        """Take several out. None gets anything from now on; of many the rest is done in turns."""
+        if subs:
+            for sub in subs:
+                sub.closed = True
+            self.sublist.spoil(b">")
+            in_turns(self.system.outbox, self._taking_out(subs))
+
+    def _taking_out(self, subs: Sequence[Subscription]) -> Iterator[None]:
+        for sub in subs:
+            work = max(DROP_WORK, TOKEN_WORK * sub.subject.count(b"."))
+            self.system.outbox.work_left -= work
+            self.take_out(sub)
+            yield
 
     def take_out(self, sub: Subscription) -> None:
         """Take out a subscription that is closed and still here."""
@@ -290,19 +314,32 @@ class Account:
         self.backlog.dropped += 1
         return False
 
-    def links_to(self, subject: bytes) -> frozenset[int]:
-        """Return the cids of the leaf links that asked for a literal subject by its first word.
+    def find_links(self, subject: bytes, then: Callable[[frozenset[int]], None]) -> None:
+        """Tell the cids of the leaf links that asked for a literal subject by its first word.
 
-        That is whoever serves it, without those who hear everything.
+        That is whoever serves it, without those who hear everything. Now, or later where very many
+        match.
         """
-        match = self.sublist.find(subject)
-        subs = [*match.plain, *(sub for group in match.groups for sub in group.members)]
-        word = subject.partition(b".")[0]
-        return frozenset(
-            sub.peer.cid
-            for sub in subs
-            if sub.peer.is_leaf and sub.subject.partition(b".")[0] == word
-        )
+        steps = self._finding_links(subject, then)
+        if self.is_wide(subject):
+            self.backlog.take(steps)
+        else:
+            for _ in steps:
+                pass
+
+    def _finding_links(
+        self, subject: bytes, then: Callable[[frozenset[int]], None]
+    ) -> Iterator[None]:
+        word, found, outbox = subject.partition(b".")[0], set[int](), self.system.outbox
+        for subs in self.sublist.walk(subject):
+            outbox.work_left -= WALK_WORK if subs else WALK_WORK * PAUSE_NODES
+            yield
+            for sub in list(subs):
+                outbox.work_left -= FOUND_WORK
+                if sub.peer.is_leaf and sub.subject.partition(b".")[0] == word:
+                    found.add(sub.peer.cid)
+                yield
+        then(frozenset(found))
 
     def publish(
         self,

@@ -8,13 +8,13 @@ server/client.go addShadowSubscriptions.
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, TURN_WORK
+from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import untokenize
+from leafnode.routing.parked import in_turns
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from leafnode.protocol.transform import Transform
     from leafnode.routing.account import Account
+
+
+_IMPORTS_A_STEP: Final = 64  # that a subscription is held against: of 1 ms, not of 15 for 4,000
 
 
 class _Shown:
@@ -120,7 +123,7 @@ class StreamImports:
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
         self._account.stream_imports = self
-        self._take(self._overlaps(self._imports))
+        in_turns(self._account.system.outbox, self._overlaps(self._imports))
 
     def stop(self) -> None:
         """Import nothing any more."""
@@ -147,7 +150,8 @@ class StreamImports:
         for one in gone:
             one.end()
         if gone or fresh:
-            self._take(chain(_leftovers(gone), self._overlaps(fresh)))
+            steps = chain(_leftovers(gone), self._overlaps(fresh))
+            in_turns(self._account.system.outbox, steps)
 
     def are(self, imports: Sequence[StreamImport]) -> bool:
         """Say whether they are just these already."""
@@ -196,20 +200,13 @@ class StreamImports:
         """Make the shadows of all that the account is subscribed to, in steps."""
         if not imports:
             return
-        for sub in self._account.sublist:
-            if not sub.closed:
-                self._overlap(sub, imports)
-            yield
-
-    def _take(self, steps: Iterator[None]) -> None:
-        """Take as many steps as others can wait for, and the rest in turns of their own."""
         outbox = self._account.system.outbox
-        until = outbox.work_left - TURN_WORK
-        for _ in steps:
-            outbox.work_left -= OVERLAP_WORK
-            if outbox.work_left <= until:
-                outbox.end_later(partial(self._take, steps))
-                return
+        for sub in self._account.sublist:
+            for first in range(0, len(imports), _IMPORTS_A_STEP):
+                if not sub.closed:
+                    self._overlap(sub, imports[first : first + _IMPORTS_A_STEP])
+                outbox.work_left -= OVERLAP_WORK
+                yield
 
 
 def _work(subject: bytes) -> int:

@@ -8,6 +8,7 @@ sends waits with the account. Knows steps and the work that is left; not what th
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.limits import (
@@ -63,6 +64,12 @@ def _go_on(peer: Peer, until: float) -> bool:
             if not waiting:
                 peer.parked = None
     return not waiting
+
+
+def in_turns(outbox: Outbox, steps: Iterator[object]) -> None:
+    """Take as many steps as others can wait for, and the rest in turns of their own."""
+    if not _take(steps, outbox, outbox.work_left - TURN_WORK):
+        outbox.end_later(partial(in_turns, outbox, steps))
 
 
 class Aside:
@@ -194,7 +201,11 @@ class Backlog:
 
     def then(self, call: Callable[[], None]) -> None:
         """Call this when all that waits now is sent. Who asks does so once."""
-        self._append(_calling(call), None)
+        self.take(_calling(call))
+
+    def take(self, steps: Steps) -> None:
+        """Take these steps, which send nothing, behind all that waits now."""
+        self._append(steps, None)
 
     def when_room(self, call: Callable[[], None]) -> None:
         """Call this once there is room again, of several one after the other as far as it goes."""

@@ -27,9 +27,10 @@ from leafnode.routing.permissions import LOGIN_REQUESTS
 from leafnode.routing.route import Message
 from leafnode.routing.subscription import Subscription
 from leafnode.routing.tracing import without_trace
+from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from random import Random
 
     from leafnode.protocol.client_info import ClientInfo
@@ -374,8 +375,7 @@ class Services:
         for one in imports:
             same = before.pop(one.key, None)
             self._imports.append(same or (one, self._subscribe(one)))
-        for _, sub in before.values():
-            self.account.remove(sub)
+        self.account.remove_all([sub for _, sub in before.values()])
 
     def _subscribe(self, one: ServiceImport) -> Subscription:
         sub = Subscription(self.account.system, one.local)
@@ -394,11 +394,15 @@ class Services:
     def stop(self) -> None:
         """Import nothing and owe nothing any more: the account goes."""
         self.replace_imports(())
-        for response in list(self.responses.values()):
-            response.end(measure.NO_RESPONDERS)
+        in_slices(self.world.call_later, self._ending(), RESPONSES_ENDED_PER_TURN)
         if self._sub is not None:
             self.account.remove(self._sub)
             self._sub = None
+
+    def _ending(self) -> Iterator[None]:
+        for response in list(self.responses.values()):
+            response.end(measure.NO_RESPONDERS)
+            yield
 
     # --- answers
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leafnode.limits import DROP_WORK, TURN_WORK
+from leafnode.routing import parked, sublist
 from leafnode.routing.account import Account
 from leafnode.routing.peer import Kind
 from tests.sim.peers import FakePeer, account, outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
     from leafnode.routing.subscription import Delivery
 
 
@@ -145,8 +151,58 @@ def test_links_that_lead_to_a_subject_are_those_that_asked_for_it_by_name() -> N
     elsewhere.subscribe(b"$JS.other.API.CONSUMER.>", b"1")
     client.subscribe(b"$JS.hub.API.>", b"1")
 
-    assert world.links_to(b"$JS.hub.API.CONSUMER.CREATE.S") == {7}
-    assert world.links_to(b"$JS.hub.API.INFO") == set()
+    found: list[frozenset[int]] = []
+    world.find_links(b"$JS.hub.API.CONSUMER.CREATE.S", found.append)
+    world.find_links(b"$JS.hub.API.INFO", found.append)
+    assert found == [{7}, set()]
+
+
+def test_links_are_looked_for_in_turns_where_very_many_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sublist, "RECEIVERS_MAX", 1)
+    world = account()
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(world.system.outbox, "end_later", later.append)
+    monkeypatch.setattr(parked, "TURN_WORK", 10)
+    for cid in range(50):
+        FakePeer(world, cid, Kind.LEAF).subscribe(b"$JS.hub.>", b"1")
+    found: list[frozenset[int]] = []
+
+    world.find_links(b"$JS.hub.API", found.append)
+    turns = 0
+    while later:
+        assert not found
+        later.pop(0)()
+        turns += 1
+
+    assert turns > 4
+    assert found == [frozenset(range(50))]
+
+
+def test_of_many_that_are_taken_out_none_gets_anything_and_the_rest_goes_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = account()
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(world.system.outbox, "end_later", later.append)
+    got: list[Delivery] = []
+    count = 3 * TURN_WORK // DROP_WORK
+    subs = [world.subscribe(b"a.%d" % number, got.append) for number in range(count)]
+    subs += [world.subscribe(b"a.*", got.append)]
+    world.publish(b"a.9", b"x")
+    assert len(got) == 2
+
+    world.remove_all(subs)
+    assert world.publish(b"a.9", b"x") == 0
+    assert world.publish(b"a.%d" % (count - 1), b"x") == 0
+    assert (len(got), world.sublist.count) == (2, 2 * TURN_WORK // DROP_WORK + 1)
+    turns = 0
+    while later:
+        later.pop(0)()
+        turns += 1
+
+    assert (turns, world.sublist.count, world.local_interest) == (3, 0, {})
 
 
 def test_a_leaf_gets_lmsg_with_the_reply() -> None:

@@ -217,6 +217,21 @@ def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None
     assert world.exporter.local_interest == {}
 
 
+def test_one_subscription_is_held_against_many_imports_in_slices() -> None:
+    world = World()
+    slices = Slices(world)
+    world.subscriber.subscribe(b"in.>", b"1")
+    many = [
+        stream_import(world.exporter, b"a.%d" % number, b"in.%d" % number) for number in range(MANY)
+    ]
+
+    world.imports.replace(many)
+    assert 0 < world.exporter.sublist.count < MANY // 2
+    while slices.next():
+        pass
+    assert world.exporter.sublist.count == MANY
+
+
 @pytest.mark.parametrize("subject", [b"in.%d", b"in.%d.*", b"in.*.%d"])
 @given(gone=st.lists(st.integers(0, 3 * MANY), min_size=1, max_size=8))
 @settings(max_examples=10, deadline=None)

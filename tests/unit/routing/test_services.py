@@ -537,6 +537,18 @@ def test_imports_are_replaced_while_answers_are_on_their_way() -> None:
     assert pair.world.account("E").local_interest == {(b"q", b""): 1}
 
 
+def test_of_an_account_that_goes_many_answers_end_in_turns() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    for _ in range(RESPONSES_ENDED_PER_TURN + 1):
+        pair.ask()
+
+    pair.world.services["E"].stop()
+    assert (pair.owed, len(pair.importing.awaited)) == (1, 1)
+    pair.world.clock.advance(0)
+    assert (pair.owed, len(pair.importing.awaited)) == (0, 0)
+
+
 def test_an_import_is_interest_of_the_importer_that_leaf_links_see() -> None:
     pair = Pair()
 
