@@ -26,6 +26,7 @@ from leafnode.jetstream.priority import Groups
 from leafnode.jetstream.pull import PullQueue
 from leafnode.jetstream.push import PushSubject
 from leafnode.jetstream.redelivery import Redelivery
+from leafnode.jetstream.spreading import Spreading
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
 from leafnode.protocol.patterns import PatternSet
@@ -76,13 +77,13 @@ class Consumer:
         self.pace = Pace(self)
         self.groups = Groups(self)
         self.trouble = Trouble(self.context.clock, f"stream={stream.name} consumer={name}")
+        self.spreading = Spreading(self)
         self.outlet: Outlet = PushSubject(self) if config.deliver_subject else PullQueue(self)
         self.delivered_ts_ns = 0  # wall time of the last delivery, for info
         self._expired = expired
         self._tracks = config.ack_policy != "none"
         self._next_sub: Subscription | None = None
         self._pumping = False
-        self._waits_for_room = False
         self.seeks = True  # somebody asked for more: as far as nothing is found, all is looked at
         self._retry_timer: Timer | None = None
         self._retry_ns = limits.DELIVER_RETRY_NS
@@ -127,6 +128,7 @@ class Consumer:
         self.groups.close()
         self.cursor.close()
         self.outlet.close()
+        self.spreading.close()
         # Not now: one of its parts may be at work.
         self.context.clock.call_later(0, self._loosen)
 
@@ -136,7 +138,7 @@ class Consumer:
 
     def _loosen(self) -> None:
         parts = (self.keeper, self.acks, self.redelivery, self.pause, self.pace, self.groups)
-        loosen(self, "_consumer", (*parts, self.outlet))
+        loosen(self, "_consumer", (*parts, self.outlet, self.spreading))
 
     def shut_down(self) -> None:
         """The server stops: remember the position, and let waiting clients know."""
@@ -189,7 +191,7 @@ class Consumer:
         filters = self.config.filters
         self.cursor = Cursor(stream.store, filters, next_seq, listed=listed, on_ready=self.pump)
         self.cursor.reset(next_seq)
-        before = self.outlet
+        before, self.spreading = self.outlet, Spreading(self)
         self.outlet = PushSubject(self) if self.config.deliver_subject else PullQueue(self)
         self.outlet.wait_on(before)
 
@@ -249,7 +251,7 @@ class Consumer:
         """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""
         if self._pumping or self.closed or not self.outlet.is_used() or self.pause.remaining_ns():
             return
-        if self._has_no_room():
+        if self.spreading.must_wait(self.outlet.subjects):
             return
         self._pumping = True
         self.outlet.begin()
@@ -277,20 +279,6 @@ class Consumer:
             self.keeper.touch()
         if delivered >= limits.DELIVER_TURN_MSGS:
             self.context.clock.call_later(0, self.pump)
-
-    def _has_no_room(self) -> bool:
-        """Say whether it sends to very many, and too much waits for such: then it waits, too."""
-        account = self.context.account
-        if not account.backlog.is_full or not any(map(account.is_wide, self.outlet.subjects())):
-            return False
-        if not self._waits_for_room:
-            self._waits_for_room = True
-            account.backlog.when_room(self._on_room)
-        return True
-
-    def _on_room(self) -> None:
-        self._waits_for_room = False
-        self.pump()
 
     def _check_intact(self) -> None:
         """Raise for a damaged stream: it answers reads with nothing, which means nothing."""

@@ -113,9 +113,9 @@ class Ingest:
         else:
             for run in self._transform.runs(delivery):
                 self._receive_stored(run)
-        backlog, origin = self._stream.context.account.backlog, delivery.origin
-        if self._republish is not None and backlog.is_full and origin.kind is not Kind.SYSTEM:
-            parked.wait(origin, backlog)  # also who is in another account
+        backlog, origin = self._stream.copies_to, delivery.origin
+        if backlog is not None and backlog.is_full and origin.kind is not Kind.SYSTEM:
+            parked.wait(origin, backlog)
 
     def settled(self) -> None:
         """The configuration is on disk: of batches that it switches off nothing is left."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leafnode.errors import StoreError
     from leafnode.jetstream.reshape import Copy
     from leafnode.jetstream.stream import Stream
+    from leafnode.routing.account import Account
 
 # (reply, answer, whether the answer promises that the message is stored)
 Answer = tuple[bytes, bytes, bool]
@@ -45,15 +46,23 @@ class PubAcks:
         self._seq = self._stream.store.last_seq()
         self._msg_id = self._stream.last_msg_id
 
+    def _send_copies(self, account: Account) -> None:
+        aside = account.system.outbox.aside
+        before = aside.added
+        for copy in self._copies:
+            size = copy.header_size
+            account.publish(copy.subject, copy.body, header_size=size, in_order=True)
+        if aside.added > before:
+            self._stream.copies_to = aside.last
+
     def __call__(self, error: StoreError | None) -> None:
         """The transaction is on disk, or will never be."""
         stream = self._stream
         account = stream.context.account
         stream.context.answers.count -= len(self._answers)
         if error is None:
-            for copy in self._copies:
-                size = copy.header_size
-                account.publish(copy.subject, copy.body, header_size=size, in_order=True)
+            if self._copies:
+                self._send_copies(account)
             account.publish_replies([(reply, answer) for reply, answer, _ in self._answers])
             if self._seq <= stream.store.committed_seq():  # not so for a refusal while it failed
                 stream.kept_msg_id = self._msg_id

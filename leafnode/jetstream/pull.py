@@ -102,6 +102,7 @@ class PullQueue:
         # subscriber asked for twice comes in order. Sent when the pump ends.
         self._out: deque[tuple[bytes, list[_Out] | bytes]] = deque()
         self._pumping = False
+        self._spreading = consumer.spreading
         self._due = False  # a pump comes at the end of this turn
         self._pruned_at = -1  # changes of the sublist when all who wait were listened to
         self._turn: PullRequest | None = None  # who takes the next message
@@ -398,6 +399,10 @@ class PullQueue:
 
     def _send(self) -> None:
         """Hand over what was gathered; who is called by it may end requests meanwhile."""
+        if self._out:
+            self._spreading.send(self._send_all)
+
+    def _send_all(self) -> None:
         while self._out:
             inbox, what = self._out.popleft()
             if isinstance(what, bytes):
@@ -444,8 +449,9 @@ class PullQueue:
                 self._finish(request, _NO_MESSAGES)
                 return
             delivered = self._consumer.pending.delivered
-            if self._context.account.takes_news(request.inbox):
-                self._context.send_status(request.inbox, idle_heartbeat(*delivered))
+            if not self._spreading.is_on:
+                self._out.append((request.inbox, idle_heartbeat(*delivered)))
+                self._send()
             request.heartbeats_at_ns = now_ns + request.heartbeat_ns
         self._arm(request)
 

@@ -7,6 +7,7 @@ waits. Knows a subject and sizes; not acknowledgements or the store. Truth: meas
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
@@ -36,8 +37,7 @@ class PushSubject:
         self._subject = consumer.config.deliver_subject.encode()
         self._group = consumer.config.deliver_group.encode()
         self._out: list[tuple[bytes, bytes, int, bytes]] = []
-        self._spreads = False  # what was sent last goes to very many, in turns of its own
-        self._is_closed = False
+        self._spreading = consumer.spreading
         self._timer: Timer | None = None
         self._sent_ns = 0  # monotonic; when something was last said
         self._subs: list[Subscription] = []
@@ -76,7 +76,6 @@ class PushSubject:
 
     def close(self) -> None:
         """Stop."""
-        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -119,9 +118,7 @@ class PushSubject:
         """Nothing to prepare."""
 
     def ready(self) -> bool:
-        """Say whether the window has room, and what went to very many is on its way."""
-        if self._spreads:
-            return False
+        """Say whether the window has room."""
         if not self._consumer.config.flow_control:
             return True
         return self._unanswered_bytes <= self._window.size
@@ -176,19 +173,7 @@ class PushSubject:
         if self._out:
             messages, self._out = self._out, []
             self._sent_ns = self._context.clock.monotonic_ns()
-            backlog = self._context.account.backlog
-            before = backlog.added
-            self._context.account.deliver(self._subject, messages)
-            if backlog.added > before and not self._spreads:
-                self._spreads = True
-                backlog.then(self._on_spread)
-
-    def _on_spread(self) -> None:
-        """What went to very many is sent: the next messages may go."""
-        self._spreads = False
-        if not self._is_closed:  # else the consumer may be gone by now
-            self._sent_ns = self._context.clock.monotonic_ns()
-            self._consumer.pump()
+            self._spreading.send(partial(self._context.account.deliver, self._subject, messages))
 
     def _ask_for_acks(self) -> None:
         pending = self._consumer.pending
@@ -232,7 +217,8 @@ class PushSubject:
         if self.is_used():
             now_ns = self._context.clock.monotonic_ns()
             # Behind what is on its way to very many a heartbeat says nothing: that is one.
-            if not self._spreads and now_ns >= self._sent_ns + self._consumer.config.idle_heartbeat:
+            is_due = now_ns >= self._sent_ns + self._consumer.config.idle_heartbeat
+            if is_due and not self._spreading.is_on:
                 place = self._consumer.pending.delivered
                 block = idle_heartbeat(*place, stalled=self._flow_reply)
                 self._out.append((self._subject, b"", len(block), block))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from leafnode.jetstream.consumer import Consumer
     from leafnode.jetstream.context import Context
     from leafnode.jetstream.quota import Quota
+    from leafnode.routing.parked import Backlog
     from leafnode.routing.subscription import Subscription
     from leafnode.store.api import Store, StoredMsg, StreamStore
 
@@ -75,6 +76,7 @@ class Stream:
         self._subs: dict[bytes, Subscription] = {}
         self.is_served = False
         self._ingest = Ingest(self)
+        self.copies_to: Backlog | None = None  # where the last that went to very many wait
         self._direct = DirectGet(self)
         self.counters = Counters(self)
         self.markers = Markers(self)

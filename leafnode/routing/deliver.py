@@ -138,8 +138,7 @@ def send_aside(account: Account, origin: Peer, steps: Iterator[object], size: in
     if origin.kind is not Kind.SYSTEM:
         parked.begin(origin, steps, size)
         return
-    sender = origin.account
-    account.backlog.add(steps, size, sender.backlog if sender is not None else None)
+    account.backlog.add(steps, size)
 
 
 def deliver_to(match: Match, account: Account, origin: Peer, message: Message) -> int:

@@ -79,11 +79,13 @@ class Aside:
     others send, and connections end.
     """
 
-    __slots__ = ("_jobs", "_outbox")
+    __slots__ = ("_jobs", "_outbox", "added", "last")
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._jobs: deque[Callable[[], bool]] = deque()  # one for each account, and one more
+        self.added = 0  # messages of the server to very many, since ever
+        self.last: Backlog | None = None  # where the last one waits, or waited
 
     def take_turns(self, job: Callable[[], bool]) -> None:
         """Call this in turns of its own, as long as it says that there is more."""
@@ -150,17 +152,15 @@ class Backlog:
     """What the server is sending to very many in one account, one after the other.
 
     Beyond the bound whoever may bring more waits: the account's connections (`must_wait`), others
-    that publish here (`wait`), consumers (`when_room`). Each of them brings one message more.
+    that publish here (`wait`), consumers (`when_room`). Each of them brings one more.
     """
 
     __slots__ = (
-        "_behind",
         "_count",
         "_for_room",
         "_has_turns",
         "_outbox",
         "_waiting",
-        "added",
         "dropped",
         "held",
         "held_bytes",
@@ -173,8 +173,6 @@ class Backlog:
         self._count = 0  # of messages among them
         self._has_turns = False
         self._for_room: deque[Callable[[], None]] = deque()
-        self._behind: Backlog | None = None  # of another account, that what is sent here came to
-        self.added = 0  # messages, since ever
         self.held_bytes = 0  # of all that wait
         self.held = 0  # times that a connection waited for room
         self.dropped = 0  # news of the server itself that found none
@@ -184,20 +182,16 @@ class Backlog:
 
     @property
     def is_full(self) -> bool:
-        """Say whether nothing more is to be brought, here or where it would go on to."""
-        return self._is_over() or (self._behind is not None and self._behind._is_over())
+        """Say whether nothing more is to be brought."""
+        return self._count >= BACKLOG_MAX or self.held_bytes >= BACKLOG_BYTES_MAX
 
-    def add(self, steps: Steps, size: int, origin: Backlog | None = None) -> None:
-        """Take these steps, which send so many bytes, behind those that wait.
-
-        `origin` is that of the account whose server sends this: it has no room where here is none.
-        """
-        self.added += 1
+    def add(self, steps: Steps, size: int) -> None:
+        """Take these steps, which send so many bytes, behind those that wait."""
+        aside = self._outbox.aside
+        aside.added, aside.last = aside.added + 1, self
         self._count += 1
         self.held_bytes += size
         self._append(steps, size)
-        if origin is not None and origin is not self and self._is_over():
-            origin._behind = self
 
     def then(self, call: Callable[[], None]) -> None:
         """Call this when all that waits now is sent. Who asks does so once."""
@@ -208,12 +202,8 @@ class Backlog:
         self._append(steps, None)
 
     def when_room(self, call: Callable[[], None]) -> None:
-        """Call this once there is room again, of several one after the other as far as it goes."""
-        full = self if self._behind is None or self._is_over() else self._behind
-        full._for_room.append(call)
-
-    def _is_over(self) -> bool:
-        return self._count >= BACKLOG_MAX or self.held_bytes >= BACKLOG_BYTES_MAX
+        """Call this once there is room again: of several one in a turn, as far as it goes."""
+        self._for_room.append(call)
 
     def _append(self, steps: Steps, size: int | None) -> None:
         self._waiting.append((steps, size))
@@ -224,9 +214,9 @@ class Backlog:
     def _go_on(self) -> bool:
         if self._waiting:
             self._take_first()
-        while self._for_room and not self.is_full:
+        if self._for_room and not self.is_full:
             self._for_room.popleft()()
-        self._has_turns = bool(self._waiting)
+        self._has_turns = bool(self._waiting or self._for_room)
         return self._has_turns
 
     def _take_first(self) -> None:
