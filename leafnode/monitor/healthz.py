@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.varz import address
-from leafnode.uplink.status import State
 
 if TYPE_CHECKING:
     from leafnode.monitor.options import HealthzOptions
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from leafnode.monitor.views import JetStreamView, StreamView, Views
 
 # Offline is told by the remote; here are those that somebody has to look into.
-_UPLINK_TROUBLE: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
 _STREAMS_PER_TURN: Final = 256  # of about 5 us each on a PC
 
 
@@ -136,8 +134,8 @@ def _outside(views: Views) -> list[Cause]:
             error = f"remote {url} is not connected: {remote.error or 'not yet'}"
             causes.append(Cause(503, "LEAFNODE", {"url": url}, error))
     for uplink in views.uplinks():
-        if uplink.state in _UPLINK_TROUBLE:
-            error = f"uplink of stream {uplink.stream} is {uplink.state.value}: {uplink.last_error}"
+        if uplink.problem:
+            error = f"uplink of stream {uplink.stream} {uplink.problem}"
             causes.append(Cause(503, "UPLINK", {"stream": uplink.stream}, error))
         if uplink.backlog:
             error = f"uplink of stream {uplink.stream}: {uplink.backlog}"

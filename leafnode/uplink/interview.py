@@ -42,6 +42,8 @@ class Interview:
         self._origin: Origin | None = None
         self._failure = Failure(0, "the hub does not answer")
         self._done: Callable[[Resume | Failure], None] = lambda _answer: None
+        # What is wrong, long before it gives up: a wrong name is to be seen within 5 s.
+        self.on_trouble: Callable[[Failure], None] = lambda _failure: None
         mailbox.on(b"h", self._heard)
 
     def begin(
@@ -67,6 +69,8 @@ class Interview:
             self.cancel()
             self._done(self._failure)
             return
+        if self._silent == limits.UPLINK_ASK_PATIENCE:
+            self.on_trouble(self._failure)
         self._alarm.set(min(limits.UPLINK_ASK_NS << self._silent, limits.UPLINK_ASK_MAX_NS))
         self._silent += 1
         for index, subject in resume.open_questions:
@@ -80,7 +84,11 @@ class Interview:
         inbox = self._mailbox.address(b"h", b"%d.%b" % (self._round, topic))
         body = msgspec.json.encode(request)
         if not self._account.publish(self._subject, body, reply=inbox):
-            self._failure = Failure(0, f"nobody upstream takes {self._subject.decode()}")
+            self._fail(Failure(0, f"nobody upstream takes {self._subject.decode()}"))
+
+    def _fail(self, failure: Failure) -> None:
+        self._failure = failure
+        self.on_trouble(failure)
 
     def _heard(self, letter: Letter) -> None:
         number, _, topic = letter.topic.partition(b".")
@@ -88,11 +96,11 @@ class Interview:
         if resume is None or self._origin is None or number != b"%d" % self._round:
             return
         if not letter.from_leaf:
-            self._failure = Failure(0, "the question was answered here, not by the hub")
+            self._fail(Failure(0, "the question was answered here, not by the hub"))
             return
         message = answers.hub_message(letter.body[letter.header_size :], self._origin)
         if isinstance(message, Failure):
-            self._failure = message
+            self._fail(message)
             return
         if not topic[1:].isdigit() or len(topic) > MAX_SEQ_DIGITS:
             return

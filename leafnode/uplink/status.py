@@ -71,6 +71,7 @@ class UplinkStatus:
     window_messages: int
     window_bytes: int
     in_flight: int
+    problem: str  # what keeps it from a hub whose link is there; empty: nothing
     acked_seq: int
     counters: Counters
     last_ack_ns: int

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from leafnode import limits
 from leafnode.nuid import hash8
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from leafnode.uplink.local import LocalState, Pulled
 
 log = logging.getLogger(__name__)
+
+_AILING: Final = frozenset({State.OPENING, State.REFUSED, State.BLOCKED})
 
 
 class Link(Protocol):
@@ -80,6 +82,10 @@ def _dead_letters(shared: Shared, mailbox: Mailbox) -> DeadLetters | None:
     return DeadLetters(name, mailbox, shared.clock) if name else None
 
 
+def _not_asked(failure: Failure) -> str:
+    return f"the hub could not be asked where to go on: {failure}"
+
+
 class StreamUplink:
     """Publishes one local stream upstream, in order, and acknowledges it here."""
 
@@ -106,6 +112,7 @@ class StreamUplink:
         self._local.ended = self._pull_ended
         api = f"$JS.{options.domain}.API.STREAM.MSG.GET.{options.hub_stream}"
         self._interview = Interview(account, clock, self._mailbox, api)
+        self._interview.on_trouble = self._ask_failed
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
         self._lag_alarm = Alarm(clock, self._refresh_lag)
         self._state = State.STOPPED
@@ -156,6 +163,7 @@ class StreamUplink:
         if self._link.is_connected():
             self._pause_ns = limits.UPLINK_RETRY_NS
             if self._state is State.OFFLINE:
+                self._trouble.is_over()
                 self._recover()
             elif self._state is State.RECOVERING and self._alarm.is_set:
                 self._alarm.set(0)  # whatever it waited for may be different now
@@ -183,6 +191,7 @@ class StreamUplink:
             window_messages=len(window),
             window_bytes=window.size,
             in_flight=window.in_flight if self._flight.is_on else 0,
+            problem=self._ailment(),
             acked_seq=max(lag.acked_seq, window.floor),
             counters=copy.copy(self._counters),
             last_ack_ns=self._flight.last_ack_ns,
@@ -190,6 +199,19 @@ class StreamUplink:
             former_error=trouble.former,
             former_error_ns=trouble.former_ns,
         )
+
+    def _ailment(self) -> str:
+        """Say what keeps this stream from the hub though the link is there, or nothing.
+
+        Without the right to ask an uplink works as well as it can: that is no ailment.
+        """
+        state = State.REFUSED if self._flight.is_refused else self._state
+        error = self._trouble.now
+        if state in _AILING:
+            return f"is {state.value}: {error}"
+        if state in {State.OFFLINE, State.STOPPED} or error in {"", self._trouble.flight}:
+            return ""
+        return f"is {state.value}: {error}"
 
     # -- opening
 
@@ -208,6 +230,7 @@ class StreamUplink:
         if problem:
             self._block(problem)
             return
+        self._trouble.is_over()
         identity = hash8(local.stream.created)
         origin = Origin(self._shared.server_name, self._options.stream, identity)
         if origin != self._flight.origin:
@@ -294,11 +317,13 @@ class StreamUplink:
             return
         self._interview.begin(Resume(upstream, lag.acked_seq), origin, self._answered)
 
+    def _ask_failed(self, failure: Failure) -> None:
+        self._trouble.say(_not_asked(failure))
+
     def _answered(self, resume: Resume | Failure) -> None:
         unknown = Position(floor=self._lag.acked_seq)
         if isinstance(resume, Failure):
-            problem = f"the hub could not be asked where to go on: {resume}"
-            self._fly_blind(unknown, problem)
+            self._fly_blind(unknown, _not_asked(resume))
             return
         position = resume.position()
         if position.last > self._lag.last_seq:

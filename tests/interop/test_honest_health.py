@@ -18,6 +18,7 @@ from tests.hub.jwt import Operator
 from tests.hub.process import Hub, nats_server_path, running_hub
 from tests.interop.edge import until
 from tests.interop.gateway import running_gateway
+from tests.interop.uplinking import HUB, gateway_config, jetstream_of
 from tests.sim.certificates import LOCALHOST, Authority
 
 if TYPE_CHECKING:
@@ -130,6 +131,30 @@ async def test_a_certificate_that_is_missing(tmp_path: Path) -> None:
     with hub_with(tmp_path, authority, authority.issue("hub", *LOCALHOST)) as hub:
         words = "the hub demands a certificate"
         await told(hub.leaf_url, words, tmp_path, remote=tls(authority))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("hub_stream: NOPE, domain: hub", "where to go on: stream not found (10059)"),
+        ("hub_stream: AGG, domain: hubb", "nobody upstream takes $JS.hubb.API.STREAM.MSG.GET.AGG"),
+        ("hub_stream: AGG, domain: edge", "domain edge is this server's own, not the hub's"),
+    ],
+)
+async def test_an_uplink_to_what_is_not_there(names: str, words: str, tmp_path: Path) -> None:
+    with running_hub(tmp_path / "hub", HUB) as hub:
+        block = f"uplink {{ streams [ {{ stream: EV, {names} }} ] }}"
+        config = gateway_config(hub).partition("uplink {")[0] + block
+        with running_gateway(tmp_path / "edge", config) as gateway:
+            async with jetstream_of(gateway.client_url) as js:
+                await js.add_stream(StreamConfig(name="EV", subjects=["ev.>"]))
+
+            def shown() -> str:
+                error: str = gateway.get("uplinkz")["streams"][0]["last_error"]
+                return error
+
+            for place in (lambda: outside(gateway), shown, lambda: gateway.log):
+                await until(lambda place=place: words in place(), timeout_s=PATIENCE_S)
 
 
 async def test_a_full_backlog(tmp_path: Path) -> None:

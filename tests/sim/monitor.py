@@ -253,6 +253,7 @@ def uplink(**changes: Any) -> UplinkStatus:
         "window_messages": 1,
         "window_bytes": 10,
         "in_flight": 1,
+        "problem": "",
         "acked_seq": 7,
         "counters": Counters(uplinked=7),
         "last_ack_ns": WALL_START_NS,

@@ -12,7 +12,6 @@ from leafnode.monitor.options import HealthzOptions
 from leafnode.monitor.query import Query
 from leafnode.monitor.steps import finish
 from leafnode.monitor.views import RemoteView
-from leafnode.uplink.status import State
 from tests.sim.monitor import SECRET, jetstream, port, uplink, views
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def test_every_cause_outside_is_named() -> None:
         "leafnode=true&details=true",
         remotes=down,
         uplinks=lambda: [
-            uplink(state=State.REFUSED, last_error="too large"),
+            uplink(problem="is refused: too large"),
             uplink(backlog="the backlog is full: max_msgs 5"),
             uplink(),
         ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.routing.account import Account
@@ -92,6 +94,43 @@ def test_nobody_upstream_is_named_at_the_end() -> None:
 
     subject = "$JS.other.API.STREAM.MSG.GET.AGG"
     assert world.results == [Failure(0, f"nobody upstream takes {subject}")]
+
+
+@pytest.mark.parametrize(
+    ("api", "told"),
+    [
+        ("$JS.hub.API.STREAM.MSG.GET.NOPE", Failure(10059, "stream not found")),
+        (
+            "$JS.other.API.STREAM.MSG.GET.AGG",
+            Failure(0, "nobody upstream takes $JS.other.API.STREAM.MSG.GET.AGG"),
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_at_once_and_asked_on(api: str, told: Failure) -> None:
+    world = World(api)
+    failures: list[Failure] = []
+    world.interview.on_trouble = failures.append
+
+    world.begin()
+    world.clock.advance(NS_PER_S // 4)
+
+    assert failures == [told]
+    assert world.results == []
+
+
+def test_silence_is_told_within_five_seconds_and_not_before_three() -> None:
+    world = World()
+    world.hub.loses_answers = True
+    failures: list[Failure] = []
+    world.interview.on_trouble = failures.append
+
+    world.begin()
+    world.clock.advance(3 * NS_PER_S)
+    early = list(failures)
+    world.clock.advance(2 * NS_PER_S)
+
+    assert early == []
+    assert failures == [Failure(0, "the hub does not answer")]
 
 
 def test_a_cancelled_round_says_nothing() -> None:

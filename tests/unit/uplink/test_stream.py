@@ -101,10 +101,16 @@ def test_a_missing_local_stream_is_waited_for() -> None:
     assert world.status.state is State.OPENING
     assert world.status.last_error == "stream EV: stream not found (10059)"
 
+    world.hub.loses_answers = True
     world.local.name = "EV"
     world.store(b"1")
-    world.clock.advance(limits.UPLINK_RETRY_MAX_NS)
+    while world.status.state is State.OPENING:
+        world.clock.advance(NS_PER_S)
+    assert world.status.former_error == "stream EV: stream not found (10059)"
+    assert (world.status.last_error, world.status.problem) == ("", "")
 
+    world.hub.loses_answers = False
+    world.clock.advance(limits.UPLINK_RETRY_MAX_NS)
     assert world.hub.payloads() == [b"1"]
 
 

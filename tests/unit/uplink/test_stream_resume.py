@@ -217,6 +217,58 @@ def test_a_hub_that_may_not_be_asked_leaves_only_the_duplicate_window() -> None:
     assert "could not be asked" in world.status.last_error
 
 
+def test_a_hub_without_that_stream_is_named_while_it_is_still_asked() -> None:
+    world = World(UplinkStream(stream="EV", hub_stream="NOPE", domain="hub"))
+    world.start()
+    world.store(b"1")
+
+    world.clock.advance(NS_PER_S)
+
+    problem = "the hub could not be asked where to go on: stream not found (10059)"
+    assert world.status.state is State.ASKING
+    assert world.status.last_error == problem
+    assert world.status.problem == f"is asking: {problem}"
+
+
+def test_without_the_right_to_ask_an_uplink_is_well_enough() -> None:
+    world = World()
+    world.hub.denies_questions = True
+    world.start()
+    world.clock.advance(30 * NS_PER_S)
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+
+    assert world.status.state is State.RUNNING
+    assert "could not be asked" in world.status.last_error
+    assert world.status.problem == ""
+
+
+def test_a_link_that_is_away_is_no_problem_of_the_uplink_and_over_when_it_is_back() -> None:
+    world = World()
+    world.start()
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    away = world.status
+    world.hub.loses_answers = True
+    world.link_up()
+    world.clock.advance(NS_PER_S)
+
+    assert (away.last_error, away.problem) == ("the link to the hub was lost", "")
+    assert world.status.state is State.ASKING
+    assert (world.status.last_error, world.status.problem) == ("", "")
+    assert world.status.former_error == "the link to the hub was lost"
+    world.clock.advance(4 * NS_PER_S)
+    assert world.status.problem.endswith("where to go on: the hub does not answer")
+
+
+def test_a_stream_that_is_there_at_last_is_no_problem_any_more() -> None:
+    world = World(UplinkStream(stream="LATE", hub_stream="AGG", domain="hub"))
+    world.start()
+    world.clock.advance(NS_PER_S)
+
+    assert world.status.problem == "is opening: stream LATE: stream not found (10059)"
+
+
 def test_the_backlog_flows_within_two_seconds_of_the_link() -> None:
     world = World()
     world.start()
