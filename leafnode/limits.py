@@ -497,13 +497,13 @@ MONITOR_LIMIT_MAX: Final = 10_000  # connections in one answer; the default is 1
 MONITOR_SUBSCRIPTIONS_MAX: Final = 10_000  # in one answer
 
 # --- configuration: a file is written by people; these stop a mistake or a bomb, not a real file
-CONFIG_FILE_BYTES_MAX: Final = MIB
+CONFIG_BYTES_MAX: Final = 64 * MIB  # of a file and all that it includes, twice if it does so twice
 CONFIG_DEPTH_MAX: Final = 64  # blocks within blocks
-CONFIG_INCLUDE_DEPTH_MAX: Final = 10
-CONFIG_FILES_MAX: Final = 100  # included in total; a file included twice counts twice
+CONFIG_INCLUDE_DEPTH_MAX: Final = 32
+CONFIG_FILES_MAX: Final = 10_000  # included in total, counted alike
 CONFIG_WARNINGS_MAX: Final = 20  # slips told one by one; the rest is left out
 HOST_CHARS_MAX: Final = 253  # RFC 1035 2.3.4
-CONFIG_NODES_MAX: Final = 100_000  # values after variables were put in: $A: [$B, $B] doubles
+CONFIG_NODES_MAX: Final = 4_000_000  # values, variables put in: $A: [$B, $B] doubles; 10 us each
 
 # --- relations: whoever waits for a COMMIT must wait longer than batches are gathered
 assert COMMIT_INTERVAL_MAX_NS < READING_ACK_TIMEOUT_NS

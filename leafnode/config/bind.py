@@ -95,9 +95,9 @@ def read_file(path: str) -> str:
     if not Path(path).is_dir() and Path(path).exists() and not Path(path).is_file():
         raise OSError(errno.EINVAL, "is not a regular file")
     with Path(path).open("rb") as file:
-        data = file.read(limits.CONFIG_FILE_BYTES_MAX + 1)
-    if len(data) > limits.CONFIG_FILE_BYTES_MAX:
-        most = limits.CONFIG_FILE_BYTES_MAX
+        data = file.read(limits.CONFIG_BYTES_MAX + 1)
+    if len(data) > limits.CONFIG_BYTES_MAX:
+        most = limits.CONFIG_BYTES_MAX
         raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)}, at most {most} bytes are read")
     return data.decode()
 

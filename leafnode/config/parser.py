@@ -75,7 +75,7 @@ def parse(
     `env` answers variables that no enclosing block defines before their use. `read` returns the
     text of an included file or raises OSError or UnicodeDecodeError.
     """
-    shared = _Shared(env or {}, read, [])
+    shared = _Shared(env or {}, read, [], chars=len(text))
     root = _Parser(text, file, shared, (os.path.realpath(file),)).document()
     return Tree(root, tuple(shared.warnings))
 
@@ -87,6 +87,7 @@ class _Shared:
     env: Mapping[str, str]
     read: ReadFile
     warnings: list[str]
+    chars: int
     files: int = 0
     nodes: int = 0
 
@@ -270,6 +271,10 @@ class _Parser:
         if self._shared.files > limits.CONFIG_FILES_MAX:
             raise lexer.error(token.offset, "too many files are included")
         text = self._read(path, token)
+        self._shared.chars += len(text)
+        if self._shared.chars > limits.CONFIG_BYTES_MAX:
+            most = f"at most {limits.CONFIG_BYTES_MAX} bytes are read"
+            raise lexer.error(token.offset, f"the configuration is too large with it, {most}")
         inner = _Parser(text, path, self._shared, (*self._open_files, real), self._depth)
         entries = inner.document().value
         assert isinstance(entries, dict), "a document is a block"

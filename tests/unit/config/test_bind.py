@@ -393,16 +393,32 @@ def test_a_byte_that_is_not_utf_8_is_named_by_its_place(tmp_path: Path) -> None:
         load(str(path.with_name("main.conf")), {})
 
 
+def test_the_users_of_a_whole_fleet_are_read(tmp_path: Path) -> None:
+    # nats-server has no bound of its own: such a file is ordinary, and what a variable repeats too.
+    path = tmp_path / "x.conf"
+    subjects = ", ".join(f'"site.{i}.>"' for i in range(60))
+    users = "".join(
+        f"{{user: device-{i}, password: '{i:0>700}', permissions: $RULES}}\n" for i in range(1_700)
+    )
+    path.write_text(f"RULES: {{publish: [{subjects}]}}\nauthorization {{users [{users}]}}")
+    assert path.stat().st_size > limits.MIB
+
+    read = load(str(path), {}).authorization.users
+
+    assert len(read) == 1_700
+    assert read[-1].user == "device-1699"
+
+
 def test_a_file_is_read_up_to_its_bound_and_refused_past_it(tmp_path: Path) -> None:
     path = tmp_path / "x.conf"
-    path.write_bytes(b"#" * limits.CONFIG_FILE_BYTES_MAX)
+    path.write_bytes(b"#" * limits.CONFIG_BYTES_MAX)
 
     assert load(str(path), {}) == Options(config_file=str(path))
-    path.write_bytes(b"#" * (limits.CONFIG_FILE_BYTES_MAX + 1))
+    path.write_bytes(b"#" * (limits.CONFIG_BYTES_MAX + 1))
     with pytest.raises(OSError, match="File too large"):
         read_file(str(path))
     with pytest.raises(
-        ConfigError, match=r"^open .*: file too large, at most 1048576 bytes are read$"
+        ConfigError, match=r"^open .*: file too large, at most 67108864 bytes are read$"
     ):
         load(str(path), {})
 

@@ -326,6 +326,17 @@ def test_includes_are_bounded_in_depth_and_number() -> None:
         tree(most + "include a", files={"a": ""})
 
 
+def test_a_file_and_what_it_includes_are_bounded_together() -> None:
+    half = "#" * (limits.CONFIG_BYTES_MAX // 2)
+    main = "include a\ninclude a\n"
+
+    assert tree(main, files={"a": half[len(main) :]}) == {}
+    with pytest.raises(
+        ConfigError, match=r"^x\.conf:2:9: the configuration is too large with it, "
+    ):
+        tree(main, files={"a": half})
+
+
 def test_blocks_are_bounded_in_depth() -> None:
     deepest = limits.CONFIG_DEPTH_MAX - 1
 
