@@ -66,8 +66,10 @@ _MAPS: Final[dict[str, Callable[[], object]]] = {
 _GENERIC_MAPS: Final[dict[str, Callable[[], object]]] = {"nats": type(None)}
 # Fields that null takes away: pointers in Go, and networks, which may be a text.
 _OPTIONAL: Final = frozenset({"resp", "service_latency", "src", "trace"})
-# Fields of one word out of several, where null is none of them.
+# Fields of one word out of several, where null is none of them, whatever was said before. But for
+# the type of the claims, in them or beside: there null says nothing.
 _WORDS: Final = frozenset({"kind", "type"})
+_TYPE: Final = "type"
 _SIGNING_KEYS: Final = "signing_keys"
 # Letters that Go takes for an s and a k in a name.
 _FOLDED: Final = str.maketrans({"\u017f": "s", "\u212a": "k"})
@@ -197,11 +199,13 @@ class _GoReader:
             name = written if written.islower() else written.translate(_FOLDED).lower()
             known = clean.get(name)
             adds = self._adds_keys and name == _SIGNING_KEYS
+            if isinstance(known, str) and known not in _KINDS and _is_kind(name, depth):
+                continue  # what is neither of both refuses a JWT at once, whatever comes behind
             if item is None:
                 if not adds and (isinstance(known, list) or name in _OPTIONAL | self._maps.keys()):
                     clean.pop(name, None)
-                elif name in _WORDS:
-                    clean.setdefault(name, "")
+                elif name in _WORDS and (name != _TYPE or depth < JWT_DEPTH_MAX - 1):
+                    clean[name] = ""
             elif adds and isinstance(item, list):
                 clean[name] = (known or []) + self._list(item, depth - 1, [])
             else:
@@ -242,6 +246,14 @@ class _GoReader:
                 is_added = isinstance(item, tuple) and isinstance(old, dict)
                 found.append(self._value(item, depth - 1, old if is_added else None))
         return found
+
+
+def _is_kind(name: str, depth: int) -> bool:
+    """Say whether it is a stream or a service that the field names: of an export or an import, or
+    of an activation. It may be a field's that nobody knows, too.
+    """
+    in_claims = depth == JWT_DEPTH_MAX - 1
+    return in_claims if name == "kind" else name == _TYPE and depth < JWT_DEPTH_MAX - 1
 
 
 def _version_and_type(fields: dict[str, Any], nats: dict[str, Any]) -> tuple[int, str]:

@@ -6,9 +6,10 @@ Truth: nats-server 2.15.1 server/jwt.go validateTrustedOperators, readOperatorJW
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.auth import jwt, nkey
 from leafnode.auth.claims import AccountClaims, OperatorClaims, UserClaims
@@ -18,6 +19,8 @@ from leafnode.protocol.info import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
     from leafnode.config.options import OperatorOptions
+
+_NUMBER: Final = re.compile("[0-9]{1,5}")  # of a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def _check_version(operator: OperatorClaims) -> None:
         return
     ours = tuple(map(int, COMPATIBLE_VERSION.split(".")))
     parts = wanted.removeprefix("v").split(".")
-    if len(parts) != len(ours) or not all(part.isdigit() and len(part) < 6 for part in parts):
+    if len(parts) != len(ours) or not all(map(_NUMBER.fullmatch, parts)):
         raise AuthError(f"operator expects version {wanted!r}, which is no version")
     for name, here, there in zip(("major", "minor", "update"), ours, map(int, parts), strict=True):
         if there > here:

@@ -472,6 +472,38 @@ def test_signing_keys_of_an_account_that_come_again_are_more_of_them() -> None:
     assert body.signers[one] is not None
 
 
+@pytest.mark.parametrize(
+    ("twice", "problem"),
+    [
+        ('"exports":[{"subject":"a","type":"stream","type":null}]', 'unknown export type ""'),
+        ('"exports":[{"subject":"a","type":null,"type":"stream"}]', 'unknown export type ""'),
+        ('"imports":[{"subject":"a","type":"x","Type":"stream"}]', 'unknown export type "x"'),
+        (
+            '"signing_keys":[{"key":"A","kind":"user_scope","kind":null}]',
+            "unknown signing key scope %!q(<nil>)",
+        ),
+    ],
+)
+def test_a_word_that_is_none_refuses_a_jwt_whatever_stands_before_and_behind(
+    twice: str, problem: str
+) -> None:
+    header, claims = parts(REALM.account_jwt())
+    text = says_also(claims, twice)
+
+    assert refused(signed_text(json.dumps(header), text, REALM.operator), AccountClaims) == problem
+
+
+def test_the_type_of_claims_is_what_was_said_of_it_last_and_null_says_nothing() -> None:
+    header, claims = parts(REALM.account_jwt())
+    key = Key(ACCOUNT).public
+    scoped = f'"signing_keys":[{{"key":"{key}","kind":null,"kind":"user_scope"}}]'
+    text = says_also(claims, f'"type":"user","type":"account","type":null,{scoped}')
+
+    body = jwt.decode(signed_text(json.dumps(header), text, REALM.operator), AccountClaims).nats
+
+    assert list(body.signers) == [key]
+
+
 @pytest.mark.parametrize("again", ['"PUB":["a"]', '"PUB":"a"'])
 def test_a_name_that_stands_for_two_kinds_of_values_is_refused(again: str) -> None:
     header, claims = parts(REALM.user_jwt(ANN, pub={"deny": ["secret"]}))
