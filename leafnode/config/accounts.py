@@ -40,7 +40,10 @@ _STORED: Final = convert.number(0, _INT64_MAX, "a size", {UNLIMITED: UNLIMITED})
 
 
 def accounts(place: Place) -> tuple[AccountOptions, ...]:
-    """Return every account. Raises ConfigError, also for imports that cannot be."""
+    """Return every account. Raises ConfigError, also for imports that cannot be.
+
+    Where it is neither a list nor a block there are none: so it is on nats-server.
+    """
     if isinstance(place.node.value, list):
         found = [AccountOptions(convert.text(item)) for item in place.items("accounts")]
         names = [account.name for account in found]
@@ -49,6 +52,9 @@ def accounts(place: Place) -> tuple[AccountOptions, ...]:
             if names.count(name) > 1:
                 raise item.error(f"Duplicate Account Entry: {name}")
         return tuple(found)
+    if not isinstance(place.node.value, dict):
+        place.warn("taken as no accounts at all: it is neither a block nor an array of names")
+        return ()
     found = []
     for name, node in place.entries().items():
         if not node.used:  # a variable's definition
@@ -86,7 +92,8 @@ def check_names(options: Options, given: Given) -> None:
     if options.operator is not None:
         known.add(options.system_account)  # a JWT says whether it is one
     if options.system_account not in {*known, SYSTEM_ACCOUNT}:
-        raise given.places["system_account"].expected("an account of this file")
+        problem = "error resolving system account: account missing"
+        raise given.places["system_account"].error(problem)
     if not options.no_system_account:
         known.add(options.system_account)
     elif measured := _measured(options):

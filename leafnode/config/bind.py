@@ -197,7 +197,9 @@ def _check_together(options: Options, given: Given) -> None:
         raise where.error(problem)
     if options.max_payload_bytes > options.max_pending_bytes:
         where = given.places.get("max_payload_bytes") or given.places["max_pending_bytes"]
-        raise where.error("expected max_payload to be no larger than max_pending")
+        sizes = options.max_payload_bytes, options.max_pending_bytes
+        problem = "max_payload ({}) cannot be higher than max_pending ({})".format(*sizes)
+        raise where.error(problem)
     check_uplinks(options, given)
     for index, port in enumerate(options.serial.ports if options.serial else ()):
         if port.stream and options.jetstream is None:

@@ -47,6 +47,8 @@ _BARE_PATH: Final = re.compile(r"[^ \t\r\n;,}\]{\[(]+")
 _QUOTE_OR_ESCAPE: Final = re.compile(r"[\"\\]")
 _INTEGER: Final = re.compile(r"(-?[0-9]+)(?:([kmgtpe])(b|ib?)?)?", re.ASCII | re.IGNORECASE)
 _FLOAT: Final = re.compile(r"-?[0-9]+\.[0-9]+", re.ASCII)
+# What Go takes for a number: its digits are all that Unicode has, and then only these ten count.
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+|[kmgtpe](b|ib?)?)?", re.IGNORECASE)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _BLOCK_END: Final = re.compile(r"\n\)(?=\r?\n|\r?\Z)")
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.|\Z)", re.DOTALL)
@@ -140,16 +142,19 @@ class Lexer:
         self.pos = match.end()
         return Token(Kind.SCALAR, key, start)
 
-    def separator(self, *, in_map: bool) -> None:
-        """Take what stands between key and value: blanks with or without `:` or `=`.
+    def separator(self, *, in_map: bool) -> bool:
+        """Take what stands between key and value: blanks with or without `:` or `=`, and say
+        whether there is such a mark.
 
         Without a mark the value may stand on the next line. After a mark it may do so only inside a
         block; so it is on nats-server, and an empty `key:` does not eat the next line's key.
         """
         self._skip(_BLANKS)
-        if self.peek() in (":", "="):
-            self.pos += 1
-            self._skip(_BLANKS if in_map else _SPACES)
+        if self.peek() not in (":", "="):
+            return False
+        self.pos += 1
+        self._skip(_BLANKS if in_map else _SPACES)
+        return True
 
     def value(self) -> Token:
         """Take a scalar or a variable, or the mark that opens a block or an array."""
@@ -197,7 +202,7 @@ class Lexer:
             return Token(Kind.SCALAR, self._unescaped(word, start), start)
         if word[0] == "$" and not word.startswith(_BCRYPT):
             return Token(Kind.VARIABLE, word[1:], start)
-        if word[0] in "-0123456789":
+        if word[0] == "-" or word[0].isdecimal():
             return Token(Kind.SCALAR, self._number(word, start), start)
         return Token(Kind.SCALAR, _BOOLEANS.get(word.lower(), word), start)
 
@@ -212,6 +217,10 @@ class Lexer:
             return number
         if _DATE.fullmatch(word):
             return self._date(word, start)
+        if _NUMBER.fullmatch(word):
+            raise self.error(
+                start, f"expected a number with digits from 0 to 9, got {quoted(word)}"
+            )
         return word
 
     def _integer(self, match: re.Match[str], start: int) -> int:

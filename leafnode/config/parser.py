@@ -60,6 +60,7 @@ class Tree:
 
 # nats-server takes one behind a value, or as the last of the file.
 _ONE_TOO_MANY: Final = 'a "}" that closes nothing is passed over'
+_NO_END: Final = 'the block has no closing "}"'
 
 
 def no_files(path: str) -> str:
@@ -117,6 +118,9 @@ class _Parser:
         # JSON: the whole file is one block.
         root = self._map(lexer.pos - 1, closing="}")
         lexer.skip_comments()
+        while lexer.take("}"):
+            self._warn(lexer.pos - 1, _ONE_TOO_MANY)
+            lexer.skip_comments()
         if not lexer.at_end():
             raise lexer.error(lexer.pos, "expected nothing behind the outermost block")
         return root
@@ -144,14 +148,17 @@ class _Parser:
             if closing and lexer.take(closing):
                 break
             if lexer.at_end():
-                if closing:
-                    raise lexer.error(start, 'the block has no closing "}"')
+                if closing and not (entries and self._is_outermost):
+                    raise lexer.error(start, _NO_END)
+                if closing:  # as there, behind a value that has an end of its own
+                    self._warn(start, _NO_END)
                 break
             if entries and not closing and lexer.take_last("}"):
                 self._warn(lexer.pos - 1, _ONE_TOO_MANY)
                 continue
             self._entry(entries, in_map=bool(closing))
-            self._end_of_value(closing)
+            if not self._end_of_value(closing) and closing and lexer.at_end():
+                raise lexer.error(start, _NO_END)
         self._scopes.pop()
         self._depth -= 1
         return self._node(entries, start, size=1 + sum(node.size for node in entries.values()))
@@ -163,10 +170,25 @@ class _Parser:
             for name, included in self._include().items():
                 self._put(entries, name, included)
             return
-        lexer.separator(in_map=in_map)
+        is_marked = lexer.separator(in_map=in_map)
         name = str(key.value)
-        node = self._value(lexer.value(), key.offset, key=name, names=())
+        if self._has_no_value(in_map=in_map, is_marked=is_marked):
+            node = self._node("", key.offset)
+        else:
+            node = self._value(lexer.value(), key.offset, key=name, names=())
         self._put(entries, name, node)
+
+    @property
+    def _is_outermost(self) -> bool:
+        """Whether the block that is read is the file itself, in braces or not."""
+        return len(self._scopes) == 1
+
+    def _has_no_value(self, *, in_map: bool, is_marked: bool) -> bool:
+        """Say whether what ends a value comes at once: that is an empty text, as there."""
+        lexer = self._lexer
+        if lexer.at_end():
+            return is_marked and not in_map
+        return lexer.peek() in ",;" or (is_marked and self._is_outermost and lexer.peek() == "}")
 
     def _put(self, entries: dict[str, Node], key: str, node: Node) -> None:
         """Enter the value; the last one of a key stands, as it does on nats-server."""
@@ -198,22 +220,25 @@ class _Parser:
         self._depth -= 1
         return self._node(items, start, size=1 + sum(node.size for node in items))
 
-    def _end_of_value(self, closing: str) -> None:
+    def _end_of_value(self, closing: str) -> bool:
         """Take one separator: line end, comma, outside arrays a semicolon. Leave the closing mark;
-        out of blocks it is a separator, too.
+        out of blocks it is a separator, too. Says whether there was one.
         """
         lexer = self._lexer
         line_ended = lexer.skip_comments()
-        if lexer.take(",") or (closing != "]" and lexer.take(";")) or line_ended or lexer.at_end():
-            return
+        if lexer.take(",") or (closing != "]" and lexer.take(";")) or line_ended:
+            return True
+        if lexer.at_end():
+            return False
         if not closing and lexer.take("}"):
             self._warn(lexer.pos - 1, _ONE_TOO_MANY)
-            return
+            return True
         if not closing or lexer.peek() != closing:
             wanted = f'a line end, "," or "{closing}"' if closing else 'a line end, "," or ";"'
             raise lexer.error(
                 lexer.pos, f"expected {wanted} after the value, got {quoted(lexer.peek())}"
             )
+        return False
 
     def _value(self, token: Token, offset: int, *, key: str, names: tuple[str, ...]) -> Node:
         """Return the node of the value that begins with `token`; its place is that of `offset`."""

@@ -6,6 +6,7 @@ server/opts.go parseExportStreamOrService, parseImportStreamOrService (measured)
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode.config import convert
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ALL_PERCENT: Final = 100
+_PERCENTAGE: Final = re.compile("[0-9]+%?")
 _TOKENS_MAX: Final = 255
 _RESPONSES: Final = {
     "single": ResponseType.SINGLETON,
@@ -53,7 +55,7 @@ def percent(low: int) -> Callable[[Place], int]:
 
     def convert_percent(place: Place) -> int:
         value = place.node.value
-        if isinstance(value, str) and value.removesuffix("%").isdecimal():
+        if isinstance(value, str) and _PERCENTAGE.fullmatch(value):
             value = int(value.removesuffix("%")[:4])
         if (
             not isinstance(value, int)

@@ -124,6 +124,12 @@ def _cookie(place: Place) -> str:
     return name
 
 
+def _advertised(place: Place) -> str:
+    """As it is written: nobody is told of it here, and it has to be an address all the same."""
+    convert.advertised(place)
+    return convert.text_or("")(place)
+
+
 _AUTHORIZATION: Final = Block(
     (
         Row(("user", "username"), "user", convert.text),
@@ -137,7 +143,7 @@ _WEBSOCKET: Final = Block(
         Row(("listen",), "listen", convert.host_port),
         Row(("host", "net"), "host", convert.host),
         Row(("port",), "port", convert.port),
-        Row(("advertise",), "advertise", convert.text_or("")),
+        Row(("advertise",), "advertise", _advertised),
         Row(("no_tls",), "no_tls", convert.boolean),
         Row(("tls",), "tls", listener_tls),
         Row(("same_origin",), "same_origin", convert.boolean),

@@ -281,6 +281,59 @@ CASES: Final[dict[str, str | bytes]] = {
     "env neg": "port: $ENV_G",
     "env comment": "server_name: $ENV_C",
     "env nl": "server_name: $ENV_NL",
+    "brace no end": "{ port: 4222",
+    "brace no end nl": "{\nport: 4222\n",
+    "brace no end comma": "{ server_name: a,",
+    "brace no end semi": "{ server_name: a;",
+    "brace no end comment": "{ server_name: a # c",
+    "brace no end comment line": "{ server_name: a\n# c",
+    "brace no end block": "{ authorization {user: a, password: b}\n",
+    "brace no end inner": "{ authorization {user: a, password: b",
+    "brace no end include": "{ include inc.conf\n",
+    "brace no end empty": "{\n",
+    "brace and one more": "{ server_name: a\n}}",
+    "brace and one more apart": "{ server_name: a } }",
+    "brace and one more line": "{ server_name: a\n}\n}\n",
+    "nothing semi": "server_name:;",
+    "nothing semi then": "server_name:;debug: true",
+    "nothing semi blank": "server_name ; debug: true",
+    "nothing semi line": "server_name\n;",
+    "nothing semi marked line": "server_name:\n;",
+    "nothing semi twice": "server_name:;;",
+    "nothing comma": "server_name:,",
+    "nothing comma then": "server_name ,debug: true",
+    "nothing at all": "server_name:",
+    "nothing at all eq": "server_name = ",
+    "nothing at all unmarked": "server_name ",
+    "nothing brace": "server_name:}",
+    "nothing brace in braces": "{ server_name:}",
+    "nothing brace inner": "authorization { user: a, password:}",
+    "nothing in map": "accounts { A { default_permissions:; } }",
+    "nothing in array": "server_tags: [;]",
+    "nothing number": "port:;",
+    "nothing bool": "debug:;",
+    "nothing list": "server_tags:;",
+    "nothing block": "tls:;",
+    "nothing accounts": "accounts:;",
+    "nothing files": "pid_file:; store_dir:;",
+    "nothing system": "system_account:; no_auth_user:;",
+    "accounts text": 'accounts: "text"',
+    "accounts word": "accounts: A",
+    "accounts number": "accounts: 3",
+    "accounts bool": "accounts: yes",
+    "accounts names": "accounts: [A, B]",
+    "accounts numbers": "accounts: [1]",
+    "an account that is a text": 'accounts { A: "x" }',
+    "mappings text": 'mappings: "x"',
+    "other digits": "client_advertise: \u0663",
+    "other digits two": "server_name: 1\u0663",
+    "other digits minus": "server_name: -\u0663",
+    "other digits size": "server_name: \u0663k",
+    "other digits float": "server_name: 1.\u0663",
+    "other digits word": "server_name: \u0663a",
+    "other digits within": "server_name: a\u0663:5",
+    "other digits raised": "server_name: 1\u00b2",
+    "other digits percent": 'accounts {A {exports: [{service: a, latency: {sampling: "\u0663"}}]}}',
 }
 FILES: Final = {
     "inc.conf": "server_tags: [x]\n",
@@ -382,3 +435,51 @@ def test_a_text_is_taken_by_both_servers_or_by_none(name: str, tmp_path: Path) -
         assert not here, "it is no difference any more"
     else:
         assert here == there, done.stderr
+
+
+# What both refuse when they start, and only this server at `-t`: with nats-server's words.
+AT_THE_START: Final = {
+    "system_account: NONE": "error resolving system account: account missing",
+    "accounts { A {} }\nsystem_account: NONE": "error resolving system account: account missing",
+    "no_auth_user: nobody": 'no_auth_user: "nobody" present, but users/nkeys are not defined',
+    "authorization { users [{user: a, password: b}] }\nno_auth_user: nobody": (
+        'no_auth_user: "nobody" not present as user or nkey in authorization block or account '
+        "configuration"
+    ),
+    "max_pending: 1000\nmax_payload: 2000": (
+        "max_payload (2000) cannot be higher than max_pending (1000)"
+    ),
+    "max_payload: 100MB": ("max_payload (104857600) cannot be higher than max_pending (67108864)"),
+    'client_advertise: "h:\u0663"': "",
+    'leafnodes { port: -1, advertise: "h:\u0663" }': "",
+    'websocket { port: -1, no_tls: true, advertise: "h:\u0663" }': "",
+}
+
+
+@pytest.mark.parametrize("text", AT_THE_START)
+def test_what_no_server_starts_with_is_refused_here_at_the_check_already(
+    text: str, tmp_path: Path
+) -> None:
+    program = nats_server_path()
+    if program is None:
+        pytest.skip("nats-server is not installed")
+    path = tmp_path / "x.conf"
+    path.write_text(f"listen: 127.0.0.1:-1\n{text}\n")
+
+    checked, started = (
+        subprocess.run(
+            [program, *flags, "-c", str(path)],
+            capture_output=True,
+            check=False,
+            timeout=CHECK_S,
+            cwd=tmp_path,
+        )
+        for flags in (["-t"], [])
+    )
+
+    assert checked.returncode == 0
+    assert started.returncode == 1
+    assert AT_THE_START[text] in started.stderr.decode()
+    with pytest.raises(ConfigError) as caught:
+        load(str(path), {})
+    assert AT_THE_START[text] in str(caught.value)

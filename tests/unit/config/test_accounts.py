@@ -74,6 +74,14 @@ def test_names_alone_make_accounts() -> None:
     assert options("accounts: [A, B]").accounts == (AccountOptions("A"), AccountOptions("B"))
 
 
+@pytest.mark.parametrize("text", ['"A"', "A", "3", "1.5", "yes", '""', "2026-01-02T03:04:05Z"])
+def test_what_is_neither_a_block_nor_an_array_makes_no_accounts(text: str) -> None:
+    found = options(f"accounts: {text}")
+
+    assert found.accounts == ()
+    assert [one.partition(": taken as")[0] for one in found.warnings] == ["x.conf:1:1: accounts"]
+
+
 @pytest.mark.parametrize(
     ("word", "is_on"), [("enabled", True), ("true", True), ("disabled", False)]
 )

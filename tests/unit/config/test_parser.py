@@ -277,6 +277,47 @@ def test_an_include_puts_a_files_entries_where_it_stands() -> None:
     assert tree('x {INCLUDE "inc/a.conf"; e 3}', files=files) == {"x": {"b": 1, "d": 2, "e": 3}}
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a:; b: 1", {"a": "", "b": 1}),
+        ("a ,\nb: 1", {"a": "", "b": 1}),
+        ("a = ", {"a": ""}),
+        ("a: }", {"a": ""}),
+        ("{ a: }", {"a": ""}),
+        ("m { a:; b ; }", {"m": {"a": "", "b": ""}}),
+        ("m {\na:\n;\n}", {"m": {"a": ""}}),
+        ("{ a: 1\n", {"a": 1}),
+        ("{ a: 1,", {"a": 1}),
+        ("{ m { a: 1 };", {"m": {"a": 1}}),
+        ("{ a: 1 }\n} }", {"a": 1}),
+    ],
+)
+def test_a_value_may_be_left_out_and_so_may_the_end_of_the_outermost_block(
+    text: str, values: dict[str, object]
+) -> None:
+    """As on nats-server; tests/conformance/test_config_language.py asks it."""
+    assert tree(text) == values
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "a ", "a:\n", "a:\n;", "m { a: }", "m { a:", "[;]", "{", "{ a: 1", "{ a: 1 # c"]
+)
+def test_but_not_everywhere(text: str) -> None:
+    with pytest.raises(ConfigError):
+        tree(text)
+
+
+def test_a_block_without_its_end_that_is_taken_is_worth_a_warning() -> None:
+    assert parse("\n{ a: 1\n", "x.conf").warnings == ('x.conf:2:1: the block has no closing "}"',)
+
+
+@pytest.mark.parametrize("text", ["a: \u0663", "a: 1\u0663k", "a: -\u0663.5"])
+def test_only_ten_digits_make_a_number(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected a number with digits from 0 to 9"):
+        tree(text)
+
+
 def test_an_option_called_include_is_no_include() -> None:
     assert tree("include: foo") == {"include": "foo"}
     assert tree("include=foo") == {"include": "foo"}
@@ -290,7 +331,7 @@ def test_an_included_file_defines_variables_but_does_not_see_them() -> None:
 
 def test_an_error_in_an_included_file_names_that_file() -> None:
     with pytest.raises(ConfigError, match=r"^inc/a:2:4: expected a value"):
-        tree("\n\ninclude inc/a", files={"inc/a": "ok: 1\nb: }"})
+        tree("\n\ninclude inc/a", files={"inc/a": "ok: 1\nb: ]"})
 
 
 @pytest.mark.parametrize(

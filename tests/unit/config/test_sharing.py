@@ -132,5 +132,5 @@ def test_an_import_that_makes_no_sense_is_refused(text: str, problem: str) -> No
 def test_a_percentage_may_have_its_sign() -> None:
     assert percent(1)(place('"50%"')) == percent(1)(place('"50"')) == percent(1)(place("50")) == 50
     assert percent(0)(place("0")) == 0
-    for text in ("0", "101", '"x%"', "true", '"99999999%"'):
+    for text in ("0", "101", '"x%"', "true", '"99999999%"', '"\u0663"'):
         assert refused(percent(1), text).startswith("expected a percentage from 1 to 100")
