@@ -58,13 +58,22 @@ class BoardChannel(Protocol):
 
 
 class Talking(Protocol):
-    """A framing whose board may subscribe, ask and answer."""
+    """A framing whose board says who it is, and may subscribe, ask and answer.
+
+    `admits` says whether a board may have that name; None: any.
+    """
+
+    admits: Callable[[str], bool] | None
 
     @property
     def channel(self) -> BoardChannel: ...
 
     def closed(self) -> None:
         """The port is closed: what the board subscribed to has ended."""
+        ...
+
+    def present(self, now_ms: int, /) -> tuple[str, int] | None:
+        """Return the board that is there, and when it was heard (ms); None: none is."""
         ...
 
 

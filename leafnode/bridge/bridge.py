@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.bridge.control import PortControl
+from leafnode.bridge.devices import Devices
 from leafnode.bridge.hotplug import Hotplug
 from leafnode.bridge.runner import BridgeSeams, PortRunner
 from leafnode.bridge.transports.opener import Opener
@@ -47,8 +48,11 @@ class Bridge:
     ) -> None:
         opens = open_serial or Opener(clock)
         boot = nuid(random)
-        self._seams = BridgeSeams(account, clock, opens, boot, max_payload_bytes, permissions)
-        self._hotplug = Hotplug(self._came)
+        self.devices = Devices(clock)
+        self._seams = BridgeSeams(
+            account, clock, opens, boot, max_payload_bytes, permissions, self.devices
+        )
+        self.hotplug = Hotplug(self._came, clock)
         self.account = account
         self._control: PortControl | None = None
         self._whose = options.control
@@ -66,7 +70,7 @@ class Bridge:
 
     async def run(self) -> None:
         """Serve all ports until cancelled. A port that fails disturbs no other."""
-        self._hotplug.start()
+        self.hotplug.start()
         self._allow(self._whose)
         try:
             async with asyncio.TaskGroup() as self._ports:
@@ -74,7 +78,7 @@ class Bridge:
                     self._begin(port)
                 await asyncio.Event().wait()  # ports may be added for as long as it runs
         finally:
-            self._hotplug.stop()
+            self.hotplug.stop()
             if self._control is not None:
                 self._control.stop()
 

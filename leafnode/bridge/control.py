@@ -7,6 +7,7 @@ Truth: docs/serial/tools.md, "Requests".
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,6 +20,7 @@ from leafnode.clock import NS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.bridge.devices import Devices
     from leafnode.bridge.runner import PortRunner
     from leafnode.bridge.status import PortStatus
     from leafnode.routing.account import Account
@@ -34,6 +36,9 @@ class Ports(Protocol):
     def port(self, name: str) -> PortRunner | None: ...
 
     def status(self) -> list[PortStatus]: ...
+
+    @property
+    def devices(self) -> Devices: ...
 
 
 class LendRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,7 +78,9 @@ class PortControl:
 
     def _listed(self, delivery: Delivery) -> None:
         rows = [row_of(status) for status in self._ports.status()]
-        body = msgspec.json.encode({"server": self._server, "ports": rows})
+        devices = [asdict(one) for one in self._ports.devices.devices()]
+        answer = {"server": self._server, "ports": rows, "devices": devices}
+        body = msgspec.json.encode(answer)
         for reply, _, _ in delivery.messages:
             if reply:
                 self._account.publish(reply, body)

@@ -11,6 +11,7 @@ import errno
 import logging
 import socket
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leafnode.bridge import port_bounds
@@ -18,6 +19,9 @@ from leafnode.bridge.uevent import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from leafnode.bridge.uevent import Uevent
+    from leafnode.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +56,33 @@ def open_source() -> Source:
     return sock
 
 
+@dataclass(slots=True)
+class HotplugStatus:
+    """What the kernel told of ttys since start. `last` as `add ttyUSB0`, `last_ns` wall time.
+
+    `listening`: whether it tells anything at all, see Hotplug.
+    """
+
+    listening: bool = False
+    added: int = 0
+    removed: int = 0
+    overruns: int = 0  # times that it told more than we heard
+    last: str = ""
+    last_ns: int = 0
+
+
 class Hotplug:
     """Calls `came` when a tty appeared, on the loop."""
 
     def __init__(
-        self, came: Callable[[], None], open_source: Callable[[], Source] = open_source
+        self,
+        came: Callable[[], None],
+        clock: Clock,
+        open_source: Callable[[], Source] = open_source,
     ) -> None:
         self._came = came
+        self._clock = clock
+        self.told = HotplugStatus()
         self._open_source = open_source
         self._source: Source | None = None
 
@@ -70,9 +94,11 @@ class Hotplug:
             log.info("Serial ports are looked for, the kernel tells of none: reason=%s", err)
             return
         asyncio.get_running_loop().add_reader(self._source.fileno(), self._readable)
+        self.told.listening = True
 
     def stop(self) -> None:
         source, self._source = self._source, None
+        self.told.listening = False
         if source is not None:
             asyncio.get_running_loop().remove_reader(source.fileno())
             source.close()
@@ -94,16 +120,24 @@ class Hotplug:
             except OSError as err:
                 if err.errno == errno.ENOBUFS:  # it told more than we heard: one may be ours
                     has_come = True
+                    self.told.overruns += 1
                     continue
                 self._give_up(err)
                 break
             if flags & socket.MSG_TRUNC or not is_of_the_kernel(sender, ancillary):
                 continue
             event = parse(datagram)
-            if event is not None and (event.subsystem, event.action) == ("tty", "add"):
-                has_come = True
+            if event is not None and event.subsystem == "tty":
+                self._note(event)
+                has_come = has_come or event.action == "add"
         if has_come:
             self._came()
+
+    def _note(self, event: Uevent) -> None:
+        told = self.told
+        told.added += event.action == "add"
+        told.removed += event.action == "remove"
+        told.last, told.last_ns = f"{event.action} {event.name}", self._clock.wall_ns()
 
     def _give_up(self, err: OSError) -> None:
         log.warning("Serial ports are looked for, the kernel tells no more: reason=%s", err)

@@ -43,11 +43,18 @@ class Reading(NamedTuple):
 
 
 class DeviceHello(NamedTuple):
-    """A board said who it is. `resumed`: it is the one that was here before, in the same boot."""
+    """A board said who it is. `resumed`: it is the one that was here before, in the same boot.
+
+    `window` and `frame_bytes`: what it takes at once, 0 where it does not say; `capabilities` in
+    words.
+    """
 
     device: str
     boot_id: int
     resumed: bool
+    window: int = 0
+    frame_bytes: int = 0
+    capabilities: tuple[str, ...] = ()
 
 
 class DeviceLog(NamedTuple):

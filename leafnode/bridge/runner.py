@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from leafnode import limits
 from leafnode.bridge.board_messages import BoardMessages
+from leafnode.bridge.devices import Devices
 from leafnode.bridge.frame_commands import FrameCommands
 from leafnode.bridge.framing import new_framing
 from leafnode.bridge.framing.frames import Frames
@@ -34,6 +35,7 @@ from leafnode.link import events
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort, OpenSerial
     from leafnode.bridge.reading import Event, Receipt
@@ -61,6 +63,7 @@ class BridgeSeams:
     boot: str
     max_payload_bytes: int
     permissions: Callable[[], Permissions | None] = lambda: None
+    devices: Devices | None = None  # of all ports; a port alone has its own
 
 
 class PortRunner:
@@ -97,17 +100,13 @@ class PortRunner:
             stream=options.stream,
             done=self._resumed,
         )
-        self._board: BoardMessages | None = None  # of framings whose boards also listen
+        self._devices = seams.devices or Devices(seams.clock)
+        self._talking: Talking | None = None  # a framing whose boards say who they are, and listen
+        self._board: BoardMessages | None = None
         if isinstance(self._framing, LinkFraming | TextLinkFraming):
-            self._board = BoardMessages(
-                options,
-                self._framing,
-                seams.account,
-                seams.clock,
-                inbox=inbox + b".ask",
-                send=self._spoken_to,
-                permissions=seams.permissions,
-            )
+            self._talking = self._framing
+            self._talking.admits = self._admits
+            self._board = self._new_board(seams, inbox + b".ask")
         self._bus = self._framing if isinstance(self._framing, ModbusFraming) else None
         self._commands = self._new_commands(seams)
         self._asking = False
@@ -122,6 +121,7 @@ class PortRunner:
         self.taps = Taps(seams.clock, seams.account.publish)
         self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
         self._pause_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
+        self._name_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
         self._device_log = Seldom(
             seams.clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX
         )
@@ -142,6 +142,18 @@ class PortRunner:
             return FrameCommands(options, framing, seams.account, seams.clock, send=self._spoken_to)
         return None
 
+    def _new_board(self, seams: BridgeSeams, inbox: bytes) -> BoardMessages:
+        assert self._talking is not None, "only such a framing has boards"
+        return BoardMessages(
+            self._options,
+            self._talking,
+            seams.account,
+            seams.clock,
+            inbox=inbox,
+            send=self._spoken_to,
+            permissions=seams.permissions,
+        )
+
     @property
     def name(self) -> str:
         return self._options.name
@@ -152,9 +164,11 @@ class PortRunner:
         self._mapper.begin()
         if self._commands is not None:
             self._commands.start()
+        self._devices.join(self)
         try:
             await self.life.run()
         finally:
+            self._devices.leave(self)
             self._resume.stop()
             self._mapper.stop()
             self._publisher.pump()
@@ -197,6 +211,7 @@ class PortRunner:
             windows=counters.windows,
             windows_early=counters.windows_early,
             device_logs=counters.device_logs,
+            names_refused=counters.names_refused,
             pauses=counters.paused,
             opens=counters.opens,
             reopens=max(0, counters.opens - 1),
@@ -207,6 +222,28 @@ class PortRunner:
             commands={} if self._commands is None else self._commands.counts(),
             slaves=[] if self._bus is None else self._bus.slaves(),
         )
+
+    def present(self) -> tuple[str, int] | None:
+        """Return the board that is there, and when it was heard (monotonic ms)."""
+        if self._talking is None or self._port is None:
+            return None
+        return self._talking.present(self._now_ms())
+
+    def _admits(self, name: str) -> bool:
+        """Say whether the board that says hello may have this name."""
+        refusal = self._devices.refusal(self.name, name, self._options.boards)
+        if refusal:
+            self._counters.names_refused += 1
+            self._name_log.call(
+                lambda count: log.warning(
+                    "The name of a board is refused: port=%s device=%s reason=%s times=%d",
+                    self.name,
+                    name,
+                    refusal,
+                    count,
+                )
+            )
+        return not refusal
 
     @property
     def _last_error(self) -> str:
@@ -306,6 +343,8 @@ class PortRunner:
             return
         match event:
             case Reading():
+                if self._talking is not None:
+                    self._devices.read(self.name, event.device.decode())
                 self._mapper.offer(event)
             case DeviceHello():
                 self._meet(event)
@@ -347,6 +386,7 @@ class PortRunner:
                 hello.resumed,
             )
         )
+        self._devices.met(self.name, self._options.framing.type, hello)
         pattern = device_pattern(self._options.subject, self._options.name, hello.device)
         if not hello.resumed and pattern is not None:
             self._asking = True

@@ -27,6 +27,7 @@ class PortCounters:
     windows: int = 0  # messages of gathered readings
     windows_early: int = 0  # times that windows ended since there were too many subjects
     device_logs: int = 0
+    names_refused: int = 0  # hellos of boards under a name that is not theirs
     paused: int = 0  # times the port was not read because its queue was full
     opens: int = 0
     reopens: int = 0
@@ -69,6 +70,7 @@ class PortStatus:
     windows: int
     windows_early: int
     device_logs: int
+    names_refused: int
     pauses: int
     opens: int
     reopens: int

@@ -21,7 +21,7 @@ from leafnode.config.serial_check import check, with_framing
 from leafnode.config.serial_codec import codec, fields
 from leafnode.config.serial_framing import KEEP_FIRST_TYPES, MAX_FRAME, framing, is_marked
 from leafnode.config.serial_mapping import mapping
-from leafnode.config.serial_messages import check_messages, messages
+from leafnode.config.serial_messages import boards, check_boards, check_messages, messages
 from leafnode.config.serial_options import SerialOptions, SerialPort
 from leafnode.config.serial_presets import with_preset
 from leafnode.config.serial_stage_options import CheckOptions, CodecOptions, FramingOptions
@@ -64,6 +64,7 @@ def _serial_port(place: Place) -> SerialPort:
     check_messages(given, port)
     serial_commands.check(given, port)
     serial_modbus.check(port, given)
+    check_boards(given, port)
     return port
 
 
@@ -119,6 +120,7 @@ _SERIAL_PORT: Final = Block(
         Row(("messages",), "messages", messages),
         Row(("modbus",), "modbus", serial_modbus.modbus),
         Row(("commands",), "commands", serial_commands.commands),
+        Row(("boards",), "boards", boards),
         Row(("keep_first",), "keep_first", convert.boolean),
     )
 )

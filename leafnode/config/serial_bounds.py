@@ -12,6 +12,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.limits import KIB
 
 FRAME_MARK_BYTES_MAX: Final = 64  # of a start or end mark, and of what follows the end
+BOARDS_MAX: Final = 64  # names that a port's entry gives its boards
 POLL_BYTES_MAX: Final = 256  # of the question that a polled sensor gets
 RESCAN_BYTES_PER_BYTE: Final = 8  # looked at again after wrong checks, for each byte that came
 RESCAN_BYTES_MAX: Final = 64 * KIB  # or four frames: so much at once

@@ -1,4 +1,4 @@
-"""`messages` of a serial port: what its boards may subscribe to and ask.
+"""`messages` and `boards` of a serial port: what its boards may subscribe to and ask, their names.
 
 Knows templates; not boards. Truth: docs/serial/messages.md.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from leafnode.config import convert
-from leafnode.config.place import Block, Row
+from leafnode.config import convert, serial_bounds
+from leafnode.config.place import Block, Row, no_duplicates
 from leafnode.config.serial_stage_options import MessageOptions
+from leafnode.errors import quoted
+from leafnode.link.subject import is_name
 
 if TYPE_CHECKING:
     from leafnode.config.place import Given, Place
@@ -35,6 +37,27 @@ def check_messages(given: Given, port: SerialPort) -> None:
     for key, template in templates:
         if problem := _problem(template, port):
             raise place.error(f"{key}: {problem}")
+
+
+def boards(place: Place) -> tuple[str, ...]:
+    """The names that boards of a port may have: one, or an array."""
+    if isinstance(place.node.value, str):
+        names: tuple[str, ...] = (convert.text(place),)
+    else:
+        names = convert.list_of(convert.text, "names of boards")(place)
+        no_duplicates(place, list(names), "name")
+    if len(names) > serial_bounds.BOARDS_MAX:
+        raise place.error(f"expected at most {serial_bounds.BOARDS_MAX} names")
+    for name in names:
+        if not name.isascii() or not is_name(name.encode()):
+            raise place.error(f"expected 1 to 32 letters, digits, - and _, got {quoted(name)}")
+    return names
+
+
+def check_boards(given: Given, port: SerialPort) -> None:
+    """Raise where the framing's devices have no names."""
+    if "boards" in given.places and port.framing.type not in convert.NAMING_FRAMINGS:
+        raise given.places["boards"].error("boards need framing link or text_link")
 
 
 def _problem(template: str, port: SerialPort) -> str:

@@ -46,7 +46,8 @@ class SerialPort:
     """One entry of `serial { ports }`. How `device` is written: config/device_name.
 
     `subject` may use {port}, {device}, {name}, {field} and fields of the codec. `stream`: only this
-    stream's PubAck counts as stored (empty: whichever stream captures the subject).
+    stream's PubAck counts as stored (empty: whichever stream captures the subject). `boards`: the
+    names that boards of this port may have (empty: any that no board on another port has).
     """
 
     device: str
@@ -69,6 +70,7 @@ class SerialPort:
     messages: MessageOptions = _NO_MESSAGES
     modbus: ModbusOptions | None = None
     commands: tuple[CommandOptions, ...] = ()
+    boards: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

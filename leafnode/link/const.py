@@ -36,6 +36,7 @@ REFUSED_VERSION = 1
 REFUSED_HELLO = 2  # malformed, or a device name that cannot be a subject token
 REFUSED_BOOT = 3  # a boot id that was used before: its readings would pass for old ones
 REFUSED_SUBJECT = 4
+REFUSED_NAME = 5  # the gateway's configuration does not give this port that name, or another has it
 
 # kind u8, flags u8, boot id u32, seq u32, ack u32; little-endian
 HEADER_FORMAT = "<BBIII"

@@ -35,6 +35,7 @@ _REFUSALS = {
     const.REFUSED_HELLO: b"malformed hello or device name",
     const.REFUSED_BOOT: b"boot id was used before",
     const.REFUSED_SUBJECT: b"invalid subject",
+    const.REFUSED_NAME: b"this name is not for this port",
 }
 
 _FORMER_MAX = 4  # boots that ended, whose HELLO may still be on its way
@@ -59,7 +60,8 @@ class GatewaySession:
 
     `peer` is None until a device said HELLO. A reading ahead of the expected sequence is ignored:
     the device goes back to what is missing (go-back-N). `channel` is the way for messages and
-    requests; what the device may do there, `allows` says.
+    requests; what the device may do there, `allows` says. `admits` says whether a device may have
+    its name.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class GatewaySession:
         *,
         wall_ms: "Callable[[], int] | None" = None,
         allows: "Allows | None" = None,
+        admits: "Callable[[str], bool] | None" = None,
     ) -> None:
         self._name = name.encode()
         if not is_name(self._name):
@@ -79,6 +82,7 @@ class GatewaySession:
         self.peer: "Peer | None" = None
         self._window = window
         self._wall_ms = wall_ms
+        self._admits = admits
         self.channel = GatewayChannel(allows)
         self._former: "list[tuple[int, int]]" = []  # boot id and when the next one came
         self._events: "list[Event]" = []  # that did not come with bytes: at most one Gone
@@ -111,6 +115,11 @@ class GatewaySession:
     def uncommitted(self) -> int:
         """How many readings the application has not committed; at most the window."""
         return len(self._uncommitted)
+
+    @property
+    def heard_at_ms(self) -> "int | None":
+        """When the device was heard; None: it is silent, or nobody said hello."""
+        return self._heard_at_ms if self.peer is not None and self.peer.alive else None
 
     def receive(self, data: "bytes | bytearray", now_ms: int) -> "list[Event]":
         """Take bytes from the line, cut anywhere; return what happened.
@@ -245,6 +254,9 @@ class GatewaySession:
             return
         if hello.version != const.PROTOCOL_VERSION:
             self._refuse(const.REFUSED_VERSION)
+            return
+        if self._admits is not None and not self._admits(hello.name):
+            self._refuse(const.REFUSED_NAME)
             return
         peer = self.peer
         resumed = peer is not None and peer.boot_id == boot_id and peer.device == hello.name

@@ -271,6 +271,10 @@ def _own(
             labels = {"port": row["name"], "slave": slave["name"]}
             out.add("leafnode_serial_slave_failing", int(slave["failing"]), labels)
             _with(out, "leafnode_serial_slave", slave, labels)
+    for row in serialz["devices"]:
+        labels = {"port": row["port"], "device": row["name"]}
+        out.add("leafnode_device_up", int(row["up"]), labels)
+        out.add("leafnode_device_readings", row["readings"], labels)
 
 
 def _with(out: Exposition, prefix: str, row: Mapping[str, Any], labels: Mapping[str, str]) -> None:

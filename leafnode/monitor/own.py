@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from leafnode.bridge.status import row_of
 from leafnode.go_time import format_time
 
 if TYPE_CHECKING:
+    from leafnode.bridge.devices import Device
+    from leafnode.bridge.hotplug import HotplugStatus
+    from leafnode.bridge.status import PortStatus
     from leafnode.clock import Clock
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import HttpFaults, OwnCounters, Views
@@ -51,8 +53,35 @@ def serialz(views: Views, clock: Clock) -> dict[str, object]:
     return {
         "server_id": views.facts.server_id,
         "now": format_time(clock.wall_ns()),
-        "ports": [row_of(port) for port in views.ports()],
+        "ports": _port_rows(views.ports()),
+        "devices": [_device_row(device, clock) for device in views.devices()],
+        "hotplug": _hotplug(views.hotplug()),
     }
+
+
+def _port_rows(ports: list[PortStatus]) -> list[dict[str, object]]:
+    if not ports:
+        return []
+    from leafnode.bridge.status import row_of  # a server without ports has not loaded the bridge
+
+    return [row_of(port) for port in ports]
+
+
+def _device_row(device: Device, clock: Clock) -> dict[str, object]:
+    row = asdict(device)
+    silent_ns = clock.monotonic_ns() - row.pop("seen_ns")
+    return row | {
+        "silent_ns": silent_ns,
+        "last_seen": format_time(clock.wall_ns() - silent_ns),
+    }
+
+
+def _hotplug(status: HotplugStatus | None) -> dict[str, object] | None:
+    if status is None:
+        return None
+    row = asdict(status)
+    last_ns = row.pop("last_ns")
+    return row | {"last_at": format_time(last_ns) if last_ns else ""}
 
 
 def _store(own: OwnCounters) -> dict[str, object]:

@@ -18,6 +18,8 @@ from leafnode.monitor.steps import at_once
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from leafnode.bridge.devices import Device
+    from leafnode.bridge.hotplug import HotplugStatus
     from leafnode.bridge.status import PortStatus
     from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
     from leafnode.leaf.terms import LeafzRow
@@ -354,3 +356,5 @@ class Views(msgspec.Struct, frozen=True):
     uplinks: Callable[[], list[UplinkStatus]] = list
     budgets: Callable[[], list[BudgetStatus]] = list
     ports: Callable[[], list[PortStatus]] = list
+    devices: Callable[[], list[Device]] = list  # boards that said hello, by name
+    hotplug: Callable[[], HotplugStatus | None] = lambda: None  # None: there is no bridge

@@ -83,6 +83,8 @@ def views_of(server: Server, http: HostPort) -> Views:
         uplinks=lambda: features.uplinks.status() if features.uplinks else [],
         budgets=lambda: features.uplinks.budgets() if features.uplinks else [],
         ports=lambda: features.bridge.status() if features.bridge else [],
+        devices=lambda: features.bridge.devices.devices() if features.bridge else [],
+        hotplug=lambda: features.bridge.hotplug.told if features.bridge else None,
     )
 
 

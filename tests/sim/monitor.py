@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from leafnode.bridge.devices import Device
+from leafnode.bridge.hotplug import HotplugStatus
 from leafnode.bridge.status import PortStatus
 from leafnode.clients.facts import ClosedConnection, ConnectionFacts, SubscriptionFacts
 from leafnode.clock import NS_PER_S
@@ -298,6 +300,24 @@ def port(**changes: Any) -> PortStatus:
     return PortStatus(**(numbers | values | changes))
 
 
+def device(**changes: Any) -> Device:
+    values: dict[str, Any] = {
+        "name": "press-4",
+        "port": "scale",
+        "framing": "link",
+        "boot": 77,
+        "window": 4,
+        "frame_bytes": 256,
+        "capabilities": ("log", "channel"),
+        "seen_ns": 0,
+        "up": True,
+        "hellos": 1,
+        "boots": 1,
+        "readings": 9,
+    }
+    return Device(**(values | changes))
+
+
 def own() -> OwnCounters:
     return OwnCounters(
         clients=ClientFaults(
@@ -357,6 +377,8 @@ def views(**changes: Any) -> Views:
         "uplinks": lambda: [uplink()],
         "budgets": lambda: [budget()],
         "ports": lambda: [port()],
+        "devices": lambda: [device()],
+        "hotplug": lambda: HotplugStatus(True, added=2, removed=1, last="add ttyUSB0"),
     }
     values |= changes
     for name in ("counters", "own", "jetstream"):  # in steps, where there is much

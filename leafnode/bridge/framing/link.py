@@ -9,10 +9,10 @@ back. Truth: docs/device-link.md; docs/serial.md, "The device link".
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.reading import DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
-from leafnode.link import events
+from leafnode.link import const, events
 from leafnode.link.gateway import GatewaySession
 
 if TYPE_CHECKING:
@@ -23,11 +23,20 @@ if TYPE_CHECKING:
     from leafnode.link.gateway_channel import GatewayChannel
 
 
+_CAPABILITIES: Final = {
+    const.CAPABILITY_TIME: "time",
+    const.CAPABILITY_LOG: "log",
+    const.CAPABILITY_CHANNEL: "channel",
+    const.CAPABILITY_CLOCK: "clock",
+}
+
+
 class LinkFraming:
     """Implements Framing. `wall_ms` is what a board without a clock is told; None: nothing."""
 
     def __init__(self, *, wall_ms: Callable[[], int] | None = None) -> None:
-        self._session = GatewaySession(wall_ms=wall_ms)
+        self.admits: Callable[[str], bool] | None = None
+        self._session = GatewaySession(wall_ms=wall_ms, admits=self._admitted)
         self._bytes_in = 0
         # Of one read at most: the bridge stops reading while something is left here.
         self._events: deque[Event] = deque()
@@ -37,7 +46,7 @@ class LinkFraming:
 
     def receive(self, data: bytes, now_ms: int) -> None:
         self._bytes_in += len(data)
-        self._events.extend(map(_translated, self._session.receive(data, now_ms)))
+        self._events.extend(map(self._translated, self._session.receive(data, now_ms)))
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
@@ -47,7 +56,7 @@ class LinkFraming:
 
     def data_to_send(self, now_ms: int) -> bytes:
         data = self._session.data_to_send(now_ms)
-        self._events.extend(map(_translated, self._session.take_events()))
+        self._events.extend(map(self._translated, self._session.take_events()))
         return data
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
@@ -62,6 +71,25 @@ class LinkFraming:
     def closed(self) -> None:
         """The port is closed: what the board subscribed to has ended."""
         self._session.line_lost()
+
+    def present(self, _: int) -> tuple[str, int] | None:
+        """Return the board that is there, and when it was heard."""
+        peer, heard_at_ms = self._session.peer, self._session.heard_at_ms
+        return None if peer is None or heard_at_ms is None else (peer.device, heard_at_ms)
+
+    def _admitted(self, name: str) -> bool:
+        return self.admits is None or self.admits(name)
+
+    def _translated(self, event: LinkEvent) -> Event:
+        peer = self._session.peer
+        if isinstance(event, events.Hello) and peer is not None and peer.device == event.device:
+            hello = _translated(event)
+            assert isinstance(hello, DeviceHello)
+            words = tuple(word for bit, word in _CAPABILITIES.items() if peer.capabilities & bit)
+            return hello._replace(
+                window=peer.window, frame_bytes=peer.frame_bytes_max, capabilities=words
+            )
+        return _translated(event)
 
     def counts(self) -> FrameCounts:
         counters = self._session.counters

@@ -11,11 +11,13 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from leafnode.bridge import port_bounds
 from leafnode.bridge.framing.text_lines import Line, Wrong, parse, point, sealed
 from leafnode.bridge.reading import DeviceHello, DeviceLog, FrameCounts, Reading, Receipt
 from leafnode.link import const, events, verbs
 from leafnode.link.pattern import is_pattern
 from leafnode.link.subject import is_name, is_subject, printable
+from leafnode.link.ticks import elapsed_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,9 @@ class TextLinkFraming:
 
     def __init__(self, *, name: str, msg_id_prefix: bytes, max_frame_bytes: int) -> None:
         self.allows: Callable[[str, int, str], bool] | None = None
+        self.admits: Callable[[str], bool] | None = None
         self.dropped = 0  # messages that gave way to newer ones
+        self._heard_at_ms = 0
         self._bytes_in = self._frames = self._bad = self._overlong = 0
         self._noise_bytes = self._missing = 0
         self._own_name = name
@@ -92,7 +96,9 @@ class TextLinkFraming:
         self._out.clear()
         self._end()
 
-    def receive(self, data: bytes, now_ms: int) -> None:  # noqa: ARG002
+    def receive(self, data: bytes, now_ms: int) -> None:
+        if data:
+            self._heard_at_ms = now_ms
         self._bytes_in += len(data)
         self._buffer += data
 
@@ -132,6 +138,14 @@ class TextLinkFraming:
             noise_bytes=self._noise_bytes,
             missing=self._missing,
         )
+
+    def present(self, now_ms: int) -> tuple[str, int] | None:
+        """Return the board that is there, and when it was heard: it may say something seldom."""
+        if not self._is_greeted:
+            return None
+        if elapsed_ms(now_ms, self._heard_at_ms) >= port_bounds.TEXT_BOARD_THERE_MS:
+            return None
+        return self._device, self._heard_at_ms
 
     # BoardChannel
 
@@ -246,6 +260,9 @@ class TextLinkFraming:
         name, boot_id = line.words[0].decode(), int(boot or b"0")
         if boot_id > const.BOOT_ID_MAX:
             return False
+        if self.admits is not None and not self.admits(name):
+            self._forget_board()
+            return False
         resumed = boot_id != 0 and (name, boot_id) == (self._device, self._boot_id)
         self._end()
         self._device, self._boot_id = name, boot_id
@@ -258,6 +275,15 @@ class TextLinkFraming:
         # Without a boot id nothing of it can be in a stream under an id that it gives again.
         self._events.append(DeviceHello(name, boot_id, resumed=resumed or boot_id == 0))
         return True
+
+    def _forget_board(self) -> None:
+        """Who is there now has no name of its own, and is not who was there before either."""
+        self._end()
+        self._is_greeted = self._is_checked = False
+        self._device, self._boot_id = self._own_name, 0
+        self._life -= 1
+        self._last_seq = self._committed_seq = 0
+        self._ok_due = False
 
     @property
     def _this_life(self) -> int:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from leafnode.cli import shown
 from leafnode.cli.device import asked, watch
 from leafnode.cli.device.boards import firmware_directory, load_boards
-from leafnode.cli.device.found import found_boards, held_ports
+from leafnode.cli.device.found import found_boards, held_ports, said_hello
 from leafnode.cli.device.plan import checked_name
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
+    from leafnode.cli.device.found import Said
     from leafnode.config.options import Options
 
 
@@ -32,18 +33,23 @@ if TYPE_CHECKING:
 @click.option("--all", "all_", is_flag=True, help="Also USB ports of other things.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noqa: FBT001 -- click
-    """List boards on USB by their ids: which they may be, and who has them open."""
+    """List boards on USB by their ids, and those that said hello to the server."""
     from serial.tools.list_ports import comports
 
-    rows = found_boards(comports(), load_boards(firmware_directory()), _held(monitor_url))
+    page = _serialz(monitor_url)
+    boards = load_boards(firmware_directory())
+    rows = found_boards(comports(), boards, held_ports(page), said_hello(page))
     if not all_:
-        rows = [row for row in rows if row.boards]
+        rows = [row for row in rows if row.boards or row.said]
     if json_:
         shown.say(shown.as_json([asdict(row) for row in rows]))
         return
-    heads = ("port", "board", "usb", "serial", "product", "held by")
+    heads = ("port", "board", "usb", "serial", "product", "held by", "name")
     cells = [
-        (row.device, " or ".join(row.boards), row.usb, row.serial, row.product, row.held_by)
+        (
+            *(row.device, " or ".join(row.boards), row.usb, row.serial, row.product, row.held_by),
+            ", ".join(map(_who, row.said)),
+        )
         for row in rows
     ]
     shown.say(shown.table(heads, cells))
@@ -127,10 +133,14 @@ def _subjects(options: Options | None, name: str) -> list[str]:
     return found
 
 
-def _held(monitor_url: str | None) -> dict[str, str]:
-    """Return what a server has open. One that was not asked for by name need not be there."""
+def _who(said: Said) -> str:
+    return said.name if said.up else f"{said.name} (away since {said.last_seen})"
+
+
+def _serialz(monitor_url: str | None) -> dict[str, Any]:
+    """Return what a server says of its ports. One that was not asked for need not be there."""
     try:
-        return held_ports(asked.ask(monitor_url or asked.DEFAULT, "/serialz"))
+        return asked.ask(monitor_url or asked.DEFAULT, "/serialz")
     except asked.NoAnswer:
         if monitor_url is not None:
             raise

@@ -279,3 +279,81 @@ def test_a_reload_that_takes_messages_away_ends_what_boards_subscribed_to() -> N
     asyncio.run(story())
     if line.device is not None:
         line.device.close()
+
+
+def test_a_board_takes_no_name_of_a_board_on_another_port_while_that_is_there() -> None:
+    clock, account = FakeClock(), new_account()
+    stream = FakeStream(account, b"s.>")
+    stream.commits_at_once = True
+    lines = {name: FakeLine() for name in ("a", "b")}
+    ports = [replace(port(), name=name, device=f"/dev/{name}") for name in lines]
+    bridge = Bridge(
+        SerialOptions(tuple(ports)),
+        account,
+        clock,
+        random.Random(1),
+        open_serial=lambda options: lines[options.name].open(options),
+    )
+    boards: list[Board] = []
+
+    async def story() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bridge.run())
+
+            async def turns(condition: Callable[[], bool]) -> None:
+                async with asyncio.timeout(20):
+                    while not condition():
+                        clock.advance(5 * NS_PER_MS)
+                        for board in boards:
+                            board.turn()
+                        await asyncio.sleep(0)
+
+            await turns(lambda: all(one.open for one in bridge.status()))
+            boards.append(Board(lines["a"], clock))
+            await turns(lambda: [one.up for one in bridge.devices.devices()] == [True])
+            boards.append(Board(lines["b"], clock))
+            boards[1].session.publish("t", b"2", boards[1].now_ms)
+            await turns(lambda: bridge.status()[1].names_refused > 0)
+            assert [(one.name, one.port) for one in bridge.devices.devices()] == [("node1", "a")]
+            assert stream.payloads == []
+            del boards[0]
+            lines["a"].unplug()
+            await turns(lambda: stream.payloads == [b"2"])
+            up = [(one.port, one.up) for one in bridge.devices.devices()]
+            assert up == [("a", False), ("b", True)]
+            running.cancel()
+
+    asyncio.run(story())
+    for line in lines.values():
+        if line.device is not None:
+            line.device.close()
+
+
+def test_a_board_has_only_a_name_that_its_port_gives_it() -> None:
+    world = World(replace(port(), boards=("press", "saw")))
+
+    async def story(world: World) -> None:
+        await world.opened()
+        board = Board(world.line, world.clock)
+        board.session.publish("t", b"1", board.now_ms)
+        await until(world, board, lambda: world.runner.status().names_refused > 0)
+        assert world.stream.payloads == []
+
+    run(world, story)
+
+
+def test_a_text_board_with_a_name_that_is_not_its_own_is_nobody() -> None:
+    world = World(replace(port("text_link"), boards=("uno",)))
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno 7\n#1 pt t 1\n")
+        await world.until(lambda: world.runner.status().stored == 1)
+        world.say(b"hello due 8\n#1 pt t 2\npt t 3\n")
+        await world.until(lambda: world.runner.status().stored == 2)
+        assert world.runner.status().names_refused == 1
+
+    run(world, story)
+
+    assert world.stream.subjects == [b"s.uno.t", b"s.scale.t"]
+    assert world.stream.payloads == [b'{"v":1}', b'{"v":3}']

@@ -17,6 +17,7 @@ from leafnode.routing.peer import Kind, Peer
 from tests.unit.bridge.world import World, line_port, run
 
 if TYPE_CHECKING:
+    from leafnode.bridge.devices import Devices
     from leafnode.bridge.runner import PortRunner
     from leafnode.bridge.status import PortStatus
     from leafnode.routing.subscription import Delivery
@@ -37,6 +38,10 @@ class Asked:
 
     def status(self) -> list[PortStatus]:
         return [self.world.runner.status()]
+
+    @property
+    def devices(self) -> Devices:
+        return self.world.runner._devices
 
     def ask(
         self, subject: str, body: bytes = b"", *, origin: Peer | None = None, reply: bytes = b""

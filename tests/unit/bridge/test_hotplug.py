@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from leafnode.bridge import port_bounds
-from leafnode.bridge.hotplug import Hotplug, is_of_the_kernel, open_source
+from leafnode.bridge.hotplug import Hotplug, HotplugStatus, is_of_the_kernel, open_source
+from tests.sim.clock import FakeClock
 from tests.unit.bridge.test_uevent import ADD
 
 if TYPE_CHECKING:
@@ -75,18 +76,38 @@ def source() -> Iterator[FakeSource]:
 
 def told(source: FakeSource) -> int:
     """Run until all was heard and say how often ports were told."""
+    return len(heard(source)[0])
+
+
+def heard(source: FakeSource) -> tuple[list[int], HotplugStatus]:
+    """Run until all was heard; return when ports were told, and what is shown of it."""
     calls: list[int] = []
+    hotplug = Hotplug(lambda: calls.append(1), FakeClock(), lambda: source)
 
     async def story() -> None:
-        hotplug = Hotplug(lambda: calls.append(1), lambda: source)
         hotplug.start()
+        assert hotplug.told.listening
         async with asyncio.timeout(10):
             while source.waiting and hotplug.is_told:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         hotplug.stop()
 
     asyncio.run(story())
-    return len(calls)
+    return calls, hotplug.told
+
+
+def test_what_the_kernel_told_is_shown(source: FakeSource) -> None:
+    source.tell(ADD)
+    source.tell(ADD)
+    source.fail(errno.ENOBUFS)
+    source.tell(ADD.replace(b"add", b"remove"))
+
+    _, shown = heard(source)
+
+    assert (shown.added, shown.removed, shown.overruns) == (2, 1, 1)
+    assert shown.last == "remove ttyUSB0"
+    assert shown.last_ns == FakeClock().wall_ns()
+    assert not shown.listening
 
 
 def test_a_tty_that_came_is_told_once_for_all_that_waits(source: FakeSource) -> None:
@@ -149,7 +170,7 @@ async def test_without_the_socket_ports_look_by_themselves(
     def refused() -> FakeSource:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    hotplug = Hotplug(lambda: None, refused)
+    hotplug = Hotplug(lambda: None, FakeClock(), refused)
     hotplug.start()
 
     assert not hotplug.is_told

@@ -8,6 +8,8 @@ from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from leafnode.config.serial_stage_options import MessageOptions
 from leafnode.errors import ConfigError
+from tests.unit.config.test_serial_framing import port as whole
+from tests.unit.config.test_serial_framing import refused as whole_refused
 
 SUBJECT = "r.{device}.{name}"
 
@@ -83,3 +85,33 @@ def test_a_text_link_has_them() -> None:
 
 def test_an_unknown_key_is_refused() -> None:
     assert 'serial.ports[0].messages: unknown field "publish"' in refused("publish: x")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("framing: link, boards: press-4", ("press-4",)),
+        ("framing: text_link, boards: [uno, due_2]", ("uno", "due_2")),
+        ("framing: link", ()),
+    ],
+)
+def test_a_port_may_name_its_boards(text: str, names: tuple[str, ...]) -> None:
+    assert whole(text).boards == names
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("boards: uno", "x.conf:2:1: ….boards: boards need framing link or text_link"),
+        ("framing: link, boards: []", "….boards: expected at least one of names"),
+        ("framing: link, boards: [a, a]", 'the name "a" stands twice'),
+        ("framing: link, boards: 'a.b'", "….boards: expected 1 to 32 letters, digits, - and _"),
+        ("framing: link, boards: [5]", "….boards"),
+        (
+            f"framing: link, boards: [{', '.join(f'b{n}' for n in range(65))}]",
+            "….boards: expected at most 64 names",
+        ),
+    ],
+)
+def test_the_names_of_boards_are_checked(text: str, error: str) -> None:
+    assert error in whole_refused(text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leafnode.clock import NS_PER_S
 from leafnode.go_time import format_time
 from leafnode.monitor.own import leafnode, serialz, uplinkz
 from leafnode.monitor.steps import finish
@@ -13,7 +14,7 @@ from leafnode.monitor.text import pretty
 from leafnode.monitor.views import HttpFaults, OwnCounters
 from leafnode.uplink.status import Protection, State
 from tests.sim.clock import WALL_START_NS, FakeClock
-from tests.sim.monitor import port, uplink, views
+from tests.sim.monitor import device, port, uplink, views
 
 
 def test_every_counter_of_a_bound_is_there_in_its_group() -> None:
@@ -164,3 +165,33 @@ def test_a_bus_shows_its_counts_and_its_slaves() -> None:
     assert bus["modbus_polls"] == 9
     assert bus["slaves"][0]["timeouts"] == 3
     assert "slaves" not in other
+
+
+def test_a_board_shows_who_it_is_and_when_it_was_heard() -> None:
+    clock = FakeClock()
+    seen_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()
+    clock.advance(3 * NS_PER_S)
+
+    got: dict[str, Any] = serialz(views(devices=lambda: [device(seen_ns=seen_ns)]), clock)
+
+    (row,) = got["devices"]
+    assert (row["name"], row["port"], row["boot"], row["up"]) == ("press-4", "scale", 77, True)
+    assert row["capabilities"] == ("log", "channel")
+    assert row["silent_ns"] == 3 * NS_PER_S
+    assert row["last_seen"] == format_time(wall_ns)
+
+
+def test_what_the_kernel_told_of_plugging_is_shown() -> None:
+    got: dict[str, Any] = serialz(views(), FakeClock())
+
+    assert got["hotplug"]["listening"] is True
+    assert (got["hotplug"]["added"], got["hotplug"]["last"]) == (2, "add ttyUSB0")
+    assert got["hotplug"]["last_at"] == ""
+
+
+def test_a_server_without_ports_shows_none() -> None:
+    none: dict[str, Any] = serialz(
+        views(ports=list, devices=list, hotplug=lambda: None), FakeClock()
+    )
+
+    assert (none["ports"], none["devices"], none["hotplug"]) == ([], [], None)

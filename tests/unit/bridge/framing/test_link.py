@@ -43,7 +43,22 @@ def connected() -> tuple[DeviceSession, LinkFraming]:
 def test_a_hello_is_reported() -> None:
     device, framing = DeviceSession("node1", BOOT), LinkFraming()
 
-    assert exchange(device, framing, 0) == [DeviceHello("node1", BOOT, resumed=False)]
+    assert framing.present(0) is None
+    assert exchange(device, framing, 0) == [
+        DeviceHello("node1", BOOT, resumed=False, window=4, frame_bytes=256, capabilities=("log",))
+    ]
+    assert framing.present(0) == ("node1", 0)
+
+
+def test_a_name_that_is_not_admitted_is_refused_and_no_reading_of_it_comes() -> None:
+    device, framing = DeviceSession("node1", BOOT), LinkFraming()
+    framing.admits = lambda name: name != "node1"
+    device.publish("tank.level", b"21.5", 0)
+
+    assert exchange(device, framing, 0) == []
+    assert framing.present(0) is None
+    framing.admits = None
+    assert [type(one) for one in exchange(device, framing, 10_000)] == [DeviceHello, Reading]
 
 
 def test_a_reading_has_an_id_of_device_boot_and_sequence() -> None:

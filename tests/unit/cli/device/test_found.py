@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leafnode.cli.device.boards import firmware_directory, load_boards
-from leafnode.cli.device.found import found_boards, held_ports
+from leafnode.cli.device.found import Said, found_boards, held_ports, said_hello
 
 BOARDS = load_boards(firmware_directory())
 
@@ -55,3 +55,24 @@ def test_what_a_server_has_open_is_told_by_whatever_name_it_used(tmp_path: Path)
     assert held == {os.path.realpath(device): "node", "/dev/null": "id"}
     (row,) = found_boards([Port(str(device), 0x2E8A, 0x0005)], BOARDS, held)
     assert row.held_by == "node"
+
+
+def test_boards_that_said_hello_stand_at_their_port_and_others_behind() -> None:
+    serialz = {
+        "ports": [
+            {"name": "node", "device": "by-id:x", "path": "/dev/null", "open": True},
+            {"name": "far", "device": "socket://h:1", "path": "socket://h:1", "open": True},
+        ],
+        "devices": [
+            {"name": "old", "port": "node", "framing": "link", "boot": 1, "up": False},
+            {"name": "n1", "port": "node", "framing": "link", "boot": 2, "up": True},
+            {"name": "n2", "port": "far", "framing": "text_link", "boot": 0, "up": True},
+        ],
+    }
+
+    said = said_hello(serialz)
+    found = found_boards([Port("/dev/null", 0x2E8A, 0x0005)], BOARDS, held_ports(serialz), said)
+
+    assert [[one.name for one in row.said] for row in found] == [["n1", "old"], ["n2"]]
+    assert found[0].said[0] == Said("n1", "node", "link", 2, up=True, last_seen="")
+    assert (found[1].device, found[1].usb, found[1].held_by) == ("socket://h:1", "", "far")

@@ -55,6 +55,30 @@ def test_ls_in_json_has_who_holds_a_port(
     )
 
 
+def test_ls_names_the_boards_that_said_hello(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = [
+        {"name": "press-4", "port": "node", "up": True, "last_seen": "2026-11-28T01:00:00Z"},
+        {"name": "saw", "port": "far", "up": False, "last_seen": "2026-11-27T01:00:00Z"},
+    ]
+    page = {
+        "ports": [
+            {"name": "node", "device": "/dev/ttyACM0", "open": True},
+            {"name": "far", "device": "socket://h:1", "open": False},
+        ],
+        "devices": devices,
+    }
+    monkeypatch.setattr(inspecting.asked, "ask", lambda *_: page)
+
+    assert run(["ls"], "leafnode") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("node       press-4")
+    assert lines[2].startswith("socket://h:1")
+    assert lines[2].endswith("saw (away since 2026-11-27T01:00:00Z)")
+
+
 class Watched:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: tuple[object, ...] = ()

@@ -1,0 +1,133 @@
+"""The boards that said hello on any port: who they are, when they were heard, whose name is taken.
+
+A name is a word of subjects, so it says where readings go: a board that takes another's would speak
+for it. Knows names and ports; not frames. Truth: docs/serial/messages.md, "Names".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from leafnode.bridge import port_bounds
+from leafnode.clock import NS_PER_MS
+
+if TYPE_CHECKING:
+    from leafnode.bridge.reading import DeviceHello
+    from leafnode.clock import Clock
+
+
+class Port(Protocol):
+    """What is asked of a port."""
+
+    @property
+    def name(self) -> str: ...
+
+    def present(self) -> tuple[str, int] | None:
+        """Return the board that is there, and when it was heard (monotonic ms); None: none is."""
+        ...
+
+
+@dataclass(slots=True)
+class Device:
+    """One board on one port, as its last hello said. `seen_ns`: monotonic."""
+
+    name: str
+    port: str
+    framing: str
+    boot: int
+    window: int
+    frame_bytes: int
+    capabilities: tuple[str, ...]
+    seen_ns: int
+    up: bool = False
+    hellos: int = 0
+    boots: int = 0
+    readings: int = 0
+
+
+class Devices:
+    """Of all ports of a bridge."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ports: dict[str, Port] = {}
+        self._devices: dict[tuple[str, str], Device] = {}  # by port and name, the oldest first
+        self.forgotten = 0  # beyond DEVICES_MAX
+
+    def join(self, port: Port) -> None:
+        """A port is served from now on."""
+        self._ports[port.name] = port
+
+    def leave(self, port: Port) -> None:
+        """It is served no longer: its boards are nobody's."""
+        if self._ports.get(port.name) is port:
+            del self._ports[port.name]
+            self._devices = {key: one for key, one in self._devices.items() if key[0] != port.name}
+
+    def refusal(self, port: str, name: str, allowed: tuple[str, ...]) -> str:
+        """Return why a board on this port may not have this name; "": it may.
+
+        `allowed`: the names that the configuration gives the port, none for any.
+        """
+        if allowed and name not in allowed:
+            return "boards of this port does not name it"
+        for other in self._ports.values():
+            if other.name != port and (found := other.present()) is not None and found[0] == name:
+                return f"a board on port {other.name} has it"
+        return ""
+
+    def met(self, port: str, framing: str, hello: DeviceHello) -> None:
+        """A board said hello."""
+        key = (port, hello.device)
+        found = self._devices.pop(key, None)
+        boots = hellos = readings = 0
+        if found is not None:
+            boots, hellos, readings = found.boots, found.hellos, found.readings
+        elif len(self._devices) >= port_bounds.DEVICES_MAX:
+            del self._devices[self._oldest()]
+            self.forgotten += 1
+        is_new_boot = found is None or found.boot != hello.boot_id
+        self._devices[key] = Device(
+            name=hello.device,
+            port=port,
+            framing=framing,
+            boot=hello.boot_id,
+            window=hello.window,
+            frame_bytes=hello.frame_bytes,
+            capabilities=hello.capabilities,
+            seen_ns=self._clock.monotonic_ns(),
+            hellos=hellos + 1,
+            boots=boots + is_new_boot,
+            readings=readings,
+        )
+
+    def read(self, port: str, name: str) -> None:
+        """A reading of a board came."""
+        device = self._devices.get((port, name))
+        if device is not None:
+            device.readings += 1
+
+    def devices(self) -> list[Device]:
+        """Return all, as they are now, by name."""
+        self._look()
+        return sorted(self._devices.values(), key=lambda one: (one.name, one.port))
+
+    def _look(self) -> None:
+        """See who is there now."""
+        for device in self._devices.values():
+            device.up = False
+        for port in self._ports.values():
+            found = port.present()
+            if found is None:
+                continue
+            there = self._devices.get((port.name, found[0]))
+            if there is not None:
+                there.up = True
+                there.seen_ns = max(there.seen_ns, found[1] * NS_PER_MS)
+
+    def _oldest(self) -> tuple[str, str]:
+        """Return whose hello is the longest ago; one that is there only where all are."""
+        self._look()
+        gone = (key for key, device in self._devices.items() if not device.up)
+        return next(gone, next(iter(self._devices)))

@@ -1,0 +1,115 @@
+"""Who said hello, and whose name is taken. Truth: docs/serial/messages.md, "Names"."""
+
+from __future__ import annotations
+
+from leafnode.bridge import port_bounds
+from leafnode.bridge.devices import Devices
+from leafnode.bridge.reading import DeviceHello
+from leafnode.clock import NS_PER_MS, NS_PER_S
+from tests.sim.clock import FakeClock
+
+
+class FakePort:
+    """Implements Port: a board is there, or none."""
+
+    def __init__(self, name: str, device: str = "") -> None:
+        self.name = name
+        self.device = device
+        self.heard_at_ms = 0
+
+    def present(self) -> tuple[str, int] | None:
+        return (self.device, self.heard_at_ms) if self.device else None
+
+
+def hello(device: str, boot: int = 7) -> DeviceHello:
+    return DeviceHello(device, boot, False, window=4, frame_bytes=256, capabilities=("log",))
+
+
+def test_a_board_is_shown_as_its_hello_said() -> None:
+    clock = FakeClock()
+    devices, port = Devices(clock), FakePort("a", "press")
+    devices.join(port)
+
+    devices.met("a", "link", hello("press"))
+    devices.read("a", "press")
+    devices.read("a", "nobody")
+
+    (row,) = devices.devices()
+    assert (row.name, row.port, row.framing, row.boot) == ("press", "a", "link", 7)
+    assert (row.window, row.frame_bytes, row.capabilities) == (4, 256, ("log",))
+    assert (row.up, row.hellos, row.boots, row.readings) == (True, 1, 1, 1)
+
+
+def test_its_boots_and_hellos_are_counted_and_its_readings_go_on() -> None:
+    devices = Devices(FakeClock())
+    devices.met("a", "link", hello("press"))
+    devices.read("a", "press")
+
+    devices.met("a", "link", hello("press"))
+    devices.met("a", "link", hello("press", boot=8))
+
+    (row,) = devices.devices()
+    assert (row.hellos, row.boots, row.boot, row.readings) == (3, 2, 8, 1)
+
+
+def test_it_was_seen_when_its_port_heard_it_and_is_up_while_it_is_there() -> None:
+    clock = FakeClock()
+    devices, port = Devices(clock), FakePort("a", "press")
+    devices.join(port)
+    devices.met("a", "link", hello("press"))
+    clock.advance(5 * NS_PER_S)
+    port.heard_at_ms = clock.monotonic_ns() // NS_PER_MS
+
+    assert devices.devices()[0].seen_ns == port.heard_at_ms * NS_PER_MS
+    port.device = ""
+    assert not devices.devices()[0].up
+
+
+def test_a_name_is_refused_that_the_port_does_not_give_or_that_another_board_has() -> None:
+    devices = Devices(FakeClock())
+    a, b = FakePort("a", "press"), FakePort("b")
+    devices.join(a)
+    devices.join(b)
+
+    assert devices.refusal("a", "press", ()) == ""
+    assert devices.refusal("b", "saw", ()) == ""
+    assert devices.refusal("b", "press", ()) == "a board on port a has it"
+    assert devices.refusal("b", "press", ("saw",)) == "boards of this port does not name it"
+    assert devices.refusal("b", "saw", ("saw", "drill")) == ""
+
+
+def test_a_board_that_went_may_come_back_on_another_port() -> None:
+    devices, port = Devices(FakeClock()), FakePort("a", "press")
+    devices.join(port)
+
+    port.device = ""
+
+    assert devices.refusal("b", "press", ()) == ""
+
+
+def test_a_port_that_is_gone_takes_its_boards_along() -> None:
+    devices, port, same = Devices(FakeClock()), FakePort("a", "press"), FakePort("a", "press")
+    devices.join(port)
+    devices.met("a", "link", hello("press"))
+
+    devices.leave(same)
+    assert len(devices.devices()) == 1
+    devices.leave(port)
+
+    assert devices.devices() == []
+    assert devices.refusal("b", "press", ()) == ""
+
+
+def test_beyond_the_bound_the_one_that_went_longest_ago_is_forgotten() -> None:
+    devices = Devices(FakeClock())
+    devices.join(FakePort("a", "board0"))
+    for number in range(port_bounds.DEVICES_MAX):
+        devices.met("a", "link", hello(f"board{number}"))
+    assert (len(devices.devices()), devices.forgotten) == (port_bounds.DEVICES_MAX, 0)
+
+    devices.met("a", "link", hello("another"))
+
+    names = {row.name for row in devices.devices()}
+    assert (len(names), devices.forgotten) == (port_bounds.DEVICES_MAX, 1)
+    assert "board0" in names  # it is there
+    assert "board1" not in names
