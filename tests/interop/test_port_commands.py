@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,12 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import serial
+
+from leafnode.bridge.transports.rfc2217 import open_com_port
+from leafnode.clock import SystemClock
+from leafnode.config.device_name import parse
+from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +131,70 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 @pytest.fixture
 def gateway(start: Callable[..., Gateway]) -> Gateway:
     return start()
+
+
+def served_at(command: subprocess.Popen[str]) -> str:
+    assert command.stdout is not None
+    return command.stdout.readline().strip()
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's own
+def test_a_port_of_the_server_is_served_over_the_network_and_goes_back(gateway: Gateway) -> None:
+    with gateway.command("port", "lend", "gps", "--rfc2217", "0") as command:
+        url = served_at(command)
+        assert url.startswith("rfc2217://127.0.0.1:")
+        assert gateway.port()["lent_ns"] > 0
+        with serial.serial_for_url(url, baudrate=4800, timeout=20) as client:
+            os.write(gateway.sensor, b"$GP\xff")
+            assert client.read(4) == b"$GP\xff"
+            client.write(b"hello")
+            client.flush()
+            heard = b""
+            while heard != b"hello":
+                with contextlib.suppress(BlockingIOError):
+                    heard += os.read(gateway.sensor, 100)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=60)
+
+    assert (command.returncode, "Traceback" in said) == (0, False), said
+    assert "has it" in said
+    gateway.until_open()
+
+
+def test_another_gateways_client_opens_a_free_device_that_is_served(gateway: Gateway) -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    path = os.ttyname(slave)
+    os.close(slave)
+    with gateway.command("port", "lend", path, "--rfc2217", ":0", "--for", "1m") as command:
+        url = served_at(command)
+        port = open_com_port(parse(url), SerialPort(url, "p", "x", baud=9600), SystemClock())
+        os.write(master, b"21.5\n")
+        got = b""
+        while got != b"21.5\n":
+            got += port.read()
+        port.close()
+        command.send_signal(signal.SIGINT)
+        command.communicate(timeout=60)
+    os.close(master)
+
+    assert command.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("gps", "--rfc2217", "nowhere"), "nowhere: expected a port of TCP"),
+        (("gps", "--rfc2217", "0", "--back"), "--rfc2217 serves the port itself"),
+        (("socket://h:1", "--rfc2217", "0"), "socket://h:1: expected a tty of this machine"),
+        (("/dev/nothing", "--rfc2217", "0"), "/dev/nothing is not there"),
+    ],
+)
+def test_what_cannot_be_served_is_said(gateway: Gateway, words: tuple[str, ...], said: str) -> None:
+    status, out, err = gateway.run("port", "lend", *words)
+
+    assert (status, out) == (1, "")
+    assert said in err
 
 
 def test_a_port_is_lent_taken_back_and_given_back_sooner(gateway: Gateway) -> None:

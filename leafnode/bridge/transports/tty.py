@@ -109,6 +109,11 @@ class TtyPort:
         if self._lock is not None:
             self._lock.release()
 
+    @property
+    def line(self) -> serial.Serial:
+        """Pyserial's port, for whoever sets its line."""
+        return self._serial
+
     def set_baud(self, baud: int) -> None:
         """Go on at another speed. Raises OSError or ValueError."""
         self._serial.baudrate = baud

@@ -8,19 +8,26 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from leafnode.bridge import port_bounds
+from leafnode.bridge.transports.opener import Opener
+from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli import shown
-from leafnode.cli.ports import place
+from leafnode.cli.ports import line, place
 from leafnode.cli.ports.client import Client
 from leafnode.cli.ports.errors import PortError
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.convert import parse_duration
+from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_LEND_S: Final = 60.0
 
 
 def seconds(_: object, option: click.Parameter, value: str | None) -> float | None:
@@ -40,37 +47,86 @@ Examples:
   leafnode port lend scale --for 5m
   leafnode port lend scale --back
   leafnode port lend scale --for 1h minicom -D {}
+  leafnode port lend scale --rfc2217 4444
+  leafnode port lend by-id:usb-FTDI_A1-if00-port0 --rfc2217 10.0.0.5:4444
 """,
 )
 @place.options
 @click.option(
-    "--for", "for_", metavar="TIME", callback=seconds, default="60s", help="How long (60s)."
+    "--for",
+    "for_",
+    metavar="TIME",
+    callback=seconds,
+    help="How long (60s; with --rfc2217 until Ctrl-C).",
 )
 @click.option("--back", is_flag=True, help="Give it back now.")
+@click.option("--rfc2217", metavar="[HOST:]PORT", help="Serve it there; on loopback without HOST.")
 @click.argument("port")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def lend(
-    port: str, command: tuple[str, ...], for_: float, *, back: bool, **where: str | None
+    port: str,
+    command: tuple[str, ...],
+    for_: float | None,
+    rfc2217: str | None,
+    *,
+    back: bool,
+    **where: str | None,
 ) -> int | None:
     """Have the running server close PORT for a while, so that another program can open it.
 
-    With a COMMAND the port is given back when that ends; {} stands for the device's path.
+    With a COMMAND the port is given back when that ends; {} stands for the device's path. With
+    --rfc2217 others open it over the network; PORT may be a device that is free, then, too.
     """
+    if rfc2217 is not None:
+        if command or back:
+            raise PortError("--rfc2217 serves the port itself: no command and no --back beside it")
+        _serve(port, rfc2217, for_, where)
+        return None
     with Client(place.find(**where), SystemRandom()) as client:
         if back:
             answer = _ask(client, port, "RETURN")
             shown.say(f"{port} is back" if answer["was_lent"] else f"{port} was not lent")
             return None
+        duration_s = for_ or _LEND_S
         if not command:
-            answer = _ask(client, port, "LEND", {"seconds": for_})
-            shown.say(f"{port} is lent for {for_:g} s: {answer['path']}")
+            answer = _ask(client, port, "LEND", {"seconds": duration_s})
+            shown.say(f"{port} is lent for {duration_s:g} s: {answer['path']}")
             return None
-        with lent(client, port, for_) as path:
+        with lent(client, port, duration_s) as path:
             words = [word.replace("{}", path) for word in command]
             try:
                 return subprocess.run(words, check=False).returncode  # noqa: S603 -- the user's own
             except OSError as err:
                 raise PortError(f"{words[0]}: {err.strerror}") from err
+
+
+def _serve(port: str, at: str, for_: float | None, where: dict[str, str | None]) -> None:
+    """Serve a port of the server, or a device of this machine, over the network."""
+    from leafnode.cli.ports import serving
+
+    clock = SystemClock()
+    most_s = port_bounds.PORT_LEND_MAX_NS // NS_PER_S
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(serving.listening(at))
+        if line.is_device(port):
+            device = port
+        else:
+            client = stack.enter_context(Client(place.find(**where), SystemRandom()))
+            device = stack.enter_context(lent(client, port, min(for_ or most_s, most_s)))
+            for_ = min(for_ or most_s, most_s)
+        if device.startswith(("socket:", "rfc2217:")):
+            raise PortError(f"{port}: expected a tty of this machine, not {device}")
+        opened = Opener(clock)(SerialPort(device, "lend", "x"))
+        stack.callback(opened.close)
+        assert isinstance(opened, TtyPort), "no other has a line"
+        if not serving.is_loopback(serving.address(at)[0]):
+            shown.say("whoever reaches this address has the port: there is no login", error=True)
+        shown.say(serving.bound_to(listener))
+        until_ns = None if for_ is None else clock.monotonic_ns() + int(for_ * NS_PER_S)
+        with contextlib.suppress(KeyboardInterrupt):
+            serving.PortServer(
+                opened, listener, clock, lambda text: shown.say(text, error=True)
+            ).run(until_ns)
 
 
 @contextlib.contextmanager
