@@ -12,9 +12,9 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from leafnode.cli.device.found import held_ports
-from leafnode.cli.ports import place
-from leafnode.cli.ports.client import Client
-from leafnode.cli.ports.errors import PortError
+from leafnode.cli.nats import place
+from leafnode.cli.nats.client import Client
+from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.ports.lending import lent
 from leafnode.errors import LeafnodeError
 
@@ -54,7 +54,7 @@ def _server(where: dict[str, str | None]) -> Client | None:
     """Return a connection to the server, None where none is and none was named."""
     try:
         return Client(place.find(**where), SystemRandom())
-    except PortError:
+    except NatsError:
         if any(where.values()):
             raise
         return None  # whoever else has the port open, the lock tells
@@ -63,7 +63,7 @@ def _server(where: dict[str, str | None]) -> Client | None:
 def _holder(client: Client, port: str, *, named: bool) -> str | None:
     try:
         answer = client.ask_json(f"$LEAFNODE.REQ.{client.server}.PORTS")
-    except PortError:
+    except NatsError:
         if named:
             raise
         return None  # a server without serial ports, or another account's

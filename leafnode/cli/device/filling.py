@@ -23,7 +23,7 @@ from leafnode.cli.device.borrowing import borrowed
 from leafnode.cli.device.bundle import build
 from leafnode.cli.device.compiled import CannotCompile, compiler
 from leafnode.cli.device.plan import Copy, checked_name, plan
-from leafnode.cli.ports import place
+from leafnode.cli.nats import place
 from leafnode.clock import SystemClock
 from leafnode.errors import LeafnodeError
 from leafnode.go_time import parse_duration

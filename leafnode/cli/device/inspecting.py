@@ -6,8 +6,9 @@ Truth: docs/device-command.md.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,6 +18,7 @@ from leafnode.cli.device import asked, watch
 from leafnode.cli.device.boards import firmware_directory, load_boards
 from leafnode.cli.device.found import found_boards, held_ports, said_hello
 from leafnode.cli.device.plan import checked_name
+from leafnode.cli.nats import place
 from leafnode.errors import LeafnodeError
 
 if TYPE_CHECKING:
@@ -57,13 +59,7 @@ def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noq
 
 @click.command("monitor")
 @click.argument("name")
-@click.option("-c", "--config", metavar="FILE", help="The server's configuration: where it is.")
-@click.option(
-    *("-s", "--server"),
-    metavar="URL",
-    help=f"The server, with user:password [{watch.DEFAULT_URL}].",
-)
-@click.option("--creds", metavar="FILE", help="Credentials of a user with a JWT.")
+@place.options
 @click.option(
     "--subject",
     metavar="SUBJECT",
@@ -73,31 +69,20 @@ def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noq
 @click.option("--log", metavar="FILE", help="The server's log file, for the device's log lines.")
 @click.option("--count", type=click.IntRange(1), help="End after so many lines.")
 def monitor_command(
-    name: str,
-    config: str | None,
-    server: str | None,
-    creds: str | None,
-    subject: tuple[str, ...],
-    log: str | None,
-    count: int | None,
+    name: str, subject: tuple[str, ...], log: str | None, count: int | None, **where: str | None
 ) -> None:
     """Show the readings and log lines of device NAME as they come, until Ctrl-C.
 
     Log lines are those of the server's log file, at most 20 a minute.
     """
     checked_name(name)
-    options = _load(config)
-    url = server or _url_of(options)
-    login = watch.login_of(url)
-    if creds is not None:
-        from leafnode.auth.creds import read_creds_file
-
-        login = replace(login, creds=read_creds_file(creds))
+    options = _load(where["config"])
+    server = place.find(**where)
     path = log or (options.log_file if options is not None else "")
     tail = watch.LogTail(Path(path), name) if path else None
     subjects = list(subject) or _subjects(options, name)
     left = count
-    for seen in watch.watch(url, login, subjects, name, tail):
+    for seen in watch.watch(server, SystemRandom(), subjects, name, tail):
         if seen.subject:
             shown.say(f"{shown.printable(seen.subject)}  {shown.printable(seen.text)}")
         else:
@@ -113,13 +98,6 @@ def _load(config: str | None) -> Options | None:
     from leafnode.config.bind import load
 
     return load(config, os.environ)
-
-
-def _url_of(options: Options | None) -> str:
-    if options is None:
-        return watch.DEFAULT_URL
-    host = "127.0.0.1" if options.host in {"", "0.0.0.0", "::"} else options.host  # noqa: S104
-    return f"nats://{f'[{host}]' if ':' in host else host}:{options.port}"
 
 
 def _subjects(options: Options | None, name: str) -> list[str]:

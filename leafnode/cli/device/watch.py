@@ -8,37 +8,23 @@ docs/serial.md, "The device link".
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
-from leafnode.cli.device.feed import (
-    PONG,
-    FeedError,
-    FeedReader,
-    Info,
-    Login,
-    Message,
-    Ping,
-    greeting,
-)
+from leafnode.cli.nats.client import Client
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from random import Random
 
+    from leafnode.cli.nats.place import Place
+    from leafnode.cli.nats.reader import Message
     from leafnode.config.serial_options import SerialPort
 
-DEFAULT_URL: Final = "nats://127.0.0.1:4222"
-_PORT: Final = 4222
-_SECONDS_MAX: Final = 5.0  # for the connection and each answer before the subscription
 _TURN_SECONDS: Final = 0.5  # how late a log line is seen
-_READ_BYTES: Final = 64 * 1024
 _LOG_BYTES_MAX: Final = 1024 * 1024  # of a log file in one turn
 _OF_DEVICES: Final = frozenset({"link", "text_link"})  # framings whose devices say who they are
 _MSG_ID: Final = b"Nats-Msg-Id"
@@ -113,85 +99,15 @@ class LogTail:
 
 
 def watch(
-    url: str, login: Login, subjects: list[str], device: str, tail: LogTail | None
+    place: Place, random: Random, subjects: list[str], device: str, tail: LogTail | None
 ) -> Iterator[Seen]:
-    """Yield what a device says, for ever. Raises FeedError and OSError."""
-    with _connected(url) as plain:
-        reader = FeedReader()
-        info, early = _first_info(plain, reader)
-        sock = _secured(plain, url) if _wants_tls(url, info) else plain
-        with sock:
-            sock.sendall(greeting(info, login, subjects))
-            sock.settimeout(_TURN_SECONDS)
-            yield from _of(device, early, sock.sendall)
-            while True:
-                yield from tail.read() if tail is not None else ()
-                try:
-                    data = sock.recv(_READ_BYTES)
-                except TimeoutError:
-                    continue
-                if not data:
-                    raise FeedError(f"{_shown(url)}: the server closed the connection")
-                yield from _of(device, reader.receive(data), sock.sendall)
-
-
-def login_of(url: str) -> Login:
-    """Return what a URL says of who one is."""
-    parts = urlsplit(url)
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if user and parts.password is None:
-        return Login(token=user)
-    return Login(user, password)
-
-
-def _of(
-    device: str, events: Sequence[Message | Ping | Info], send: Callable[[bytes], None]
-) -> Iterator[Seen]:
-    for event in events:
-        if isinstance(event, Ping):
-            send(PONG)
-        elif isinstance(event, Message):
-            seen = seen_of(device, event)
+    """Yield what a device says, for ever. Raises LeafnodeError and OSError."""
+    with Client(place, random, name="leafnode device monitor") as client:
+        for subject in subjects:
+            client.subscribe(subject)
+        while True:
+            yield from tail.read() if tail is not None else ()
+            message = client.next(_TURN_SECONDS)
+            seen = seen_of(device, message) if message is not None else None
             if seen is not None:
                 yield seen
-
-
-def _connected(url: str) -> socket.socket:
-    parts = urlsplit(url if "://" in url else f"nats://{url}")
-    if parts.scheme not in {"nats", "tls"} or not parts.hostname:
-        raise FeedError(f"{_shown(url)}: expected nats://host:port or tls://host:port")
-    try:
-        return socket.create_connection((parts.hostname, parts.port or _PORT), _SECONDS_MAX)
-    except OSError as err:
-        raise FeedError(f"{_shown(url)}: {err.strerror or err}") from err
-
-
-def _first_info(
-    sock: socket.socket, reader: FeedReader
-) -> tuple[dict[str, object], list[Message | Ping | Info]]:
-    """Return INFO and what came behind it."""
-    while True:
-        data = sock.recv(_READ_BYTES)
-        if not data:
-            raise FeedError("the server closed the connection before it said INFO")
-        events = reader.receive(data)
-        if events and isinstance(events[0], Info):
-            return events[0].fields, events[1:]
-        if events:
-            raise FeedError("the server did not say INFO first")
-
-
-def _wants_tls(url: str, info: dict[str, object]) -> bool:
-    return url.startswith("tls://") or info.get("tls_required") is True
-
-
-def _secured(sock: socket.socket, url: str) -> socket.socket:
-    context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context.wrap_socket(sock, server_hostname=urlsplit(url).hostname)
-
-
-def _shown(url: str) -> str:
-    """Return a URL without its secret."""
-    parts = urlsplit(url if "://" in url else f"nats://{url}")
-    return f"{parts.hostname}:{parts.port or _PORT}"

@@ -20,8 +20,9 @@ from leafnode.bridge.names import resolve
 from leafnode.bridge.sysfs import Machine
 from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli import shown
-from leafnode.cli.ports import lending, line, place, radios, sniff
-from leafnode.cli.ports.client import Client
+from leafnode.cli.nats import place
+from leafnode.cli.nats.client import Client
+from leafnode.cli.ports import lending, line, radios, sniff
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config import device_name

@@ -16,8 +16,9 @@ from leafnode.bridge import port_bounds
 from leafnode.bridge.transports.opener import Opener
 from leafnode.bridge.transports.tty import TtyPort
 from leafnode.cli import shown
-from leafnode.cli.ports import line, place
-from leafnode.cli.ports.client import Client
+from leafnode.cli.nats import place
+from leafnode.cli.nats.client import Client
+from leafnode.cli.ports import line
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.convert import parse_duration

@@ -13,8 +13,9 @@ import click
 
 from leafnode.bridge.sysfs import Machine
 from leafnode.cli import shown
-from leafnode.cli.ports import place, radios
-from leafnode.cli.ports.client import Client
+from leafnode.cli.nats import place
+from leafnode.cli.nats.client import Client
+from leafnode.cli.ports import radios
 from leafnode.cli.ports.holders import Holders
 from leafnode.cli.running import run_command
 

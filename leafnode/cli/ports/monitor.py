@@ -16,8 +16,9 @@ import click
 
 from leafnode.bridge.transports.opener import Opener
 from leafnode.cli import shown
-from leafnode.cli.ports import hexdump, lending, line, place
-from leafnode.cli.ports.client import Client, decoded
+from leafnode.cli.nats import place
+from leafnode.cli.nats.client import Client, decoded
+from leafnode.cli.ports import hexdump, lending, line
 from leafnode.clock import NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
 

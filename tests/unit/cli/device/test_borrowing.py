@@ -7,7 +7,7 @@ import pytest
 
 from leafnode.cli.device import borrowing
 from leafnode.cli.device.borrowing import NoPort, borrowed
-from leafnode.cli.ports.errors import PortError
+from leafnode.cli.nats.errors import NatsError
 
 NOBODY: dict[str, str | None] = {"config": None, "server": None, "creds": None, "tlsca": None}
 NAMED = NOBODY | {"server": "nats://h:1"}
@@ -33,7 +33,7 @@ class FakeClient:
     ) -> dict[str, Any]:
         self.asked.append(subject.removeprefix("$LEAFNODE.REQ.gw."))
         if self._ports is None:
-            raise PortError("no responders")
+            raise NatsError("no responders")
         return {"ports": self._ports, "path": "/dev/x", "was_lent": True}
 
 
@@ -88,16 +88,16 @@ def test_a_server_that_was_not_named_need_not_be_there_or_answer(
     server(None)
     with borrowed("/dev/null", NOBODY, str) as port:
         assert port == "/dev/null"
-    with pytest.raises(PortError, match="no responders"), borrowed("/dev/null", NAMED, str):
+    with pytest.raises(NatsError, match="no responders"), borrowed("/dev/null", NAMED, str):
         pass
 
     def refuse(*_: object) -> None:
-        raise PortError("no server")
+        raise NatsError("no server")
 
     monkeypatch.setattr(borrowing, "Client", refuse)
     with borrowed("/dev/null", NOBODY, str) as port:
         assert port == "/dev/null"
-    with pytest.raises(PortError, match="no server"), borrowed("/dev/null", NAMED, str):
+    with pytest.raises(NatsError, match="no server"), borrowed("/dev/null", NAMED, str):
         pass
 
 

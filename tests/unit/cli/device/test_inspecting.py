@@ -11,6 +11,7 @@ from leafnode.cli.device import inspecting, watch
 from leafnode.cli.device.asked import NoAnswer
 from leafnode.cli.device.command import run
 from leafnode.cli.device.watch import Seen
+from leafnode.cli.nats.place import Place
 from tests.unit.cli.device.test_found import Port
 
 PORTS = [
@@ -115,8 +116,8 @@ def test_monitor_knows_the_server_its_log_and_the_subjects_by_the_configuration(
 
     assert run(["monitor", "n1", "-c", str(config)], "leafnode") == 0
 
-    url, _, subjects, device, tail = watched.asked
-    assert (url, subjects, device) == ("nats://127.0.0.1:4333", ["f.n1.>"], "n1")
+    place, _, subjects, device, tail = watched.asked
+    assert (place, subjects, device) == (Place("127.0.0.1", 4333), ["f.n1.>"], "n1")
     assert tail is not None
 
 
@@ -127,13 +128,8 @@ def test_monitor_without_a_configuration_listens_everywhere(
 
     assert run(["monitor", "n1", "-s", "nats://u:p@h:1"], "leafnode") == 0
 
-    url, login, subjects, _, tail = watched.asked
-    assert (url, login, subjects, tail) == (
-        "nats://u:p@h:1",
-        watch.Login("u", "p"),
-        [">"],
-        None,
-    )
+    place, _, subjects, _, tail = watched.asked
+    assert (place, subjects, tail) == (Place("h", 1, "u", "p"), [">"], None)
 
 
 def test_a_configuration_without_the_link_is_told(

@@ -12,9 +12,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.nats.reader import Message
 from leafnode.cli.ports import monitor as monitor_module
-from leafnode.cli.ports.client import Answer
-from leafnode.cli.ports.errors import PortError
 from leafnode.cli.ports.monitor import monitor, show
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ class FakeClient:
     def publish(self, subject: str, body: bytes = b"", *, reply: str = "") -> None:
         self.said.append((subject, body, reply))
 
-    def next(self, timeout_s: float) -> Answer | None:
+    def next(self, timeout_s: float) -> Message | None:
         if not self.told:
             raise KeyboardInterrupt
-        return Answer(self.told.pop(0))
+        return Message("x", b"", self.told.pop(0))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_an_error_of_the_server_ends_it(client: type[FakeClient]) -> None:
 
     result = CliRunner().invoke(monitor, ["nothing"])
 
-    assert isinstance(result.exception, PortError)
+    assert isinstance(result.exception, NatsError)
     assert str(result.exception) == "there is no such port"
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leafnode.cli.ports import client as client_module
-from leafnode.cli.ports.client import Client, decoded
-from leafnode.cli.ports.errors import PortError
-from leafnode.cli.ports.place import Place
+from leafnode.cli.nats.client import Client, decoded
+from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.nats.place import Place
+from leafnode.cli.nats.reader import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def test_nobody_who_answers_is_an_error_with_advice(serve: Callable[..., Server]
 
     with (
         connected(serve(answer)) as client,
-        pytest.raises(PortError, match="nobody answers: no server with serial ports"),
+        pytest.raises(NatsError, match="nobody answers: no server with serial ports"),
     ):
         client.ask_json("a.b")
 
@@ -113,7 +113,7 @@ def test_nobody_who_answers_is_an_error_with_advice(serve: Callable[..., Server]
 def test_no_answer_in_time_is_an_error(serve: Callable[..., Server]) -> None:
     with (
         connected(serve()) as client,
-        pytest.raises(PortError, match="does not answer"),
+        pytest.raises(NatsError, match="does not answer"),
     ):
         client.ask("a.b", timeout_s=0)
 
@@ -121,7 +121,8 @@ def test_no_answer_in_time_is_an_error(serve: Callable[..., Server]) -> None:
 @pytest.mark.parametrize(
     ("greeting", "error"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n", "is no NATS server"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "the server sends no NATS"),
+        (b"PING\r\n", "is no NATS server"),
         (b"INFO [1]\r\n", "no JSON object"),
         (b"x" * 100_000, "has no end"),
     ],
@@ -129,7 +130,7 @@ def test_no_answer_in_time_is_an_error(serve: Callable[..., Server]) -> None:
 def test_what_is_no_server_is_named(
     serve: Callable[..., Server], greeting: bytes, error: str
 ) -> None:
-    with pytest.raises(PortError, match=error):
+    with pytest.raises(NatsError, match=error):
         connected(serve(greeting=greeting))
 
 
@@ -137,22 +138,22 @@ def test_what_is_no_server_is_named(
     ("said", "error"),
     [
         (b"-ERR 'Authorization Violation'\r\n", "the server says 'Authorization Violation'"),
-        (b"MSG x 1 99999999999\r\n", "a message without end"),
-        (b"MSG x 1 -5\r\n", "a message without end"),
+        (b"MSG x 1 99999999999\r\n", "a message of 99999999999 bytes"),
+        (b"MSG x 1 -5\r\n", "a MSG line is wrong"),
     ],
 )
 def test_what_a_server_says_is_bounded_and_its_errors_are_shown(
     serve: Callable[..., Server], said: bytes, error: str
 ) -> None:
     server = serve(lambda line: said if line.startswith("SUB") else b"")
-    with connected(server) as client, pytest.raises(PortError, match=error):
+    with connected(server) as client, pytest.raises(NatsError, match=error):
         client.ask("a.b")
 
 
 def test_a_refused_login_is_shown(serve: Callable[..., Server]) -> None:
     server = serve(greeting=INFO + b"-ERR 'Authorization Violation'\r\n")
 
-    with pytest.raises(PortError, match="Authorization Violation"):
+    with pytest.raises(NatsError, match="Authorization Violation"):
         connected(server, token="wrong")
 
 
@@ -161,13 +162,29 @@ def test_no_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     port = listener.getsockname()[1]
     listener.close()
 
-    with pytest.raises(PortError, match=rf"no server at 127\.0\.0\.1:{port}: Connection refused"):
+    with pytest.raises(NatsError, match=rf"no server at 127\.0\.0\.1:{port}: Connection refused"):
         Client(Place("127.0.0.1", port), random.Random(1))
 
 
 def test_an_answer_with_an_error_is_that_error() -> None:
-    with pytest.raises(PortError, match="there is no such port"):
-        decoded(client_module.Answer(b'{"error": "there is no such port"}'))
+    with pytest.raises(NatsError, match="there is no such port"):
+        decoded(Message("x", b"", b'{"error": "there is no such port"}'))
     for body in (b"", b"[1]", b"\xff", b"[" * 100_000):
-        with pytest.raises(PortError, match="no JSON object"):
-            decoded(client_module.Answer(body))
+        with pytest.raises(NatsError, match="no JSON object"):
+            decoded(Message("x", b"", body))
+
+
+def test_messages_of_its_subjects_come_in_order_and_nothing_in_time_is_none(
+    serve: Callable[..., Server],
+) -> None:
+    def answer(line: str) -> bytes:
+        return b"MSG a 1 1\r\nx\r\nPING\r\nMSG b 1 1\r\ny\r\n" if line.startswith("SUB") else b""
+
+    server = serve(answer)
+    with connected(server) as client:
+        client.subscribe("a")
+        found = [client.next(10), client.next(10)]
+        assert client.next(0) is None
+
+    assert found == [Message("a", b"", b"x"), Message("b", b"", b"y")]
+    assert "PONG" in server.lines

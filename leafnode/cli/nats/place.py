@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from leafnode.cli.ports.errors import PortError
+from leafnode.cli.nats.errors import NatsError
 from leafnode.config.convert import CLIENT_PORT, EVERYWHERE
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _loaded(config: str) -> Options:
 
 
 def _of_url(url: str) -> Place:
-    wanted = PortError("expected a server like nats://127.0.0.1:4222")
+    wanted = NatsError("expected a server like nats://127.0.0.1:4222")
     try:
         parts = urlsplit(url if "://" in url else f"nats://{url}")
         port = parts.port or CLIENT_PORT

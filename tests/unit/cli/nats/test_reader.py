@@ -1,11 +1,10 @@
-"""leafnode.cli.device.feed: the client's side of the protocol, in any cut."""
-
-import json
+"""leafnode.cli.nats.reader: the client's side of the protocol, in any cut."""
 
 import pytest
 
-from leafnode.cli.device import feed
-from leafnode.cli.device.feed import FeedError, FeedReader, Info, Login, Message, Ping, greeting
+from leafnode.cli.nats import reader as module
+from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.nats.reader import Info, Message, Ping, Pong, Reader
 
 HEADER = b"NATS/1.0\r\nNats-Msg-Id: a.1.2\r\n\r\n"
 STREAM = (
@@ -24,14 +23,14 @@ EVENTS = [
 
 
 def test_messages_are_read_whole() -> None:
-    assert FeedReader().receive(STREAM) == EVENTS
+    assert Reader().receive(STREAM) == EVENTS
 
 
 def test_messages_are_read_in_every_cut() -> None:
     for cut in range(1, len(STREAM)):
-        reader = FeedReader()
+        reader = Reader()
         assert reader.receive(STREAM[:cut]) + reader.receive(STREAM[cut:]) == EVENTS, cut
-    reader = FeedReader()
+    reader = Reader()
     events = [event for at in range(len(STREAM)) for event in reader.receive(STREAM[at : at + 1])]
     assert events == EVENTS
 
@@ -39,7 +38,7 @@ def test_messages_are_read_in_every_cut() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"-ERR 'Authorization Violation'\r\n", "^Authorization Violation$"),
+        (b"-ERR 'Authorization Violation'\r\n", "^the server says 'Authorization Violation'$"),
         (b"HTTP/1.1 400 Bad Request\r\n", "no NATS"),
         (b"MSG a 1\r\n", "no NATS"),
         (b"MSG a 1 x\r\n", "no NATS"),
@@ -50,27 +49,26 @@ def test_messages_are_read_in_every_cut() -> None:
     ],
 )
 def test_what_is_no_nats_or_a_refusal_is_an_error(data: bytes, why: str) -> None:
-    with pytest.raises(FeedError, match=why):
-        FeedReader().receive(data)
+    with pytest.raises(NatsError, match=why):
+        Reader().receive(data)
 
 
 def test_a_line_without_an_end_has_a_bound() -> None:
-    reader = FeedReader()
-    reader.receive(b"x" * feed.LINE_BYTES_MAX)
+    reader = Reader()
+    reader.receive(b"x" * module.LINE_BYTES_MAX)
 
-    with pytest.raises(FeedError, match="no end"):
+    with pytest.raises(NatsError, match="no end"):
         reader.receive(b"x")
 
 
-def test_a_greeting_has_the_login_and_the_subjects() -> None:
-    data = greeting({}, Login("me", "secret"), ["a.>", "b.*"]).decode()
+def test_the_status_of_a_message_is_its_headers_first_line() -> None:
+    head = b"NATS/1.0 503\r\n\r\n"
+    (message,) = Reader().receive(b"HMSG a 1 %d %d\r\n%s\r\n" % (len(head), len(head), head))
 
-    connect, *subs = data.splitlines()
-    fields = json.loads(connect.removeprefix("CONNECT "))
-    assert (fields["user"], fields["pass"], fields["headers"]) == ("me", "secret", True)
-    assert subs == ["SUB a.> 1", "SUB b.* 2"]
-    assert '"auth_token": "t"' in greeting({}, Login(token="t"), []).decode()
+    assert isinstance(message, Message)
+    assert message.status == "503"
+    assert Message("a", b"", b"").status == ""
 
 
-def test_a_login_does_not_show_its_secrets() -> None:
-    assert "secret" not in repr(Login("me", "secret", "secret"))
+def test_a_pong_is_told() -> None:
+    assert Reader().receive(b"PONG\r\n+OK\r\n") == [Pong()]

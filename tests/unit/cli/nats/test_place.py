@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from leafnode.cli.ports import place
-from leafnode.cli.ports.errors import PortError
-from leafnode.cli.ports.place import Place
+from leafnode.cli.nats import place
+from leafnode.cli.nats.errors import NatsError
+from leafnode.cli.nats.place import Place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_url_says_where_and_who(url: str | None, expected: Place) -> None:
 
 @pytest.mark.parametrize("url", ["http://x", "nats://", "nats://x:70000", "nats://x:y"])
 def test_what_is_no_url_of_a_server_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(PortError, match="expected a server like nats://"):
+    with pytest.raises(NatsError, match="expected a server like nats://"):
         found(server=url)
 
 
