@@ -90,12 +90,11 @@ class Enforcement:
         turn goes in others, and what comes while that lasts is looked at last.
         """
         config = self._stream.config
-        if config.max_msgs_per_subject > 0:
+        most = config.max_msgs_per_subject
+        if most > 0:
             for subject in subjects:
-                self._thinning.also(subject)
-        elif not retention.makes_room(config):
-            return
-        if self._is_running:
+                self._one_of_subject(subject, most)
+        if self._is_running or not (self._thinning.has_late or retention.makes_room(config)):
             return
         delay_ns = 0
         try:
@@ -105,6 +104,23 @@ class Enforcement:
             delay_ns = self._delay_ns(error)
         self._is_running = True
         self._stream.context.clock.call_later(delay_ns, partial(self._run, self._turn))
+
+    def _one_of_subject(self, subject: bytes, most: int) -> None:
+        """Drop the oldest message of a subject that has one too many, which is mostly all there is
+        to do; have the others looked at.  HOT
+        """
+        store = self._stream.store
+        excess = store.msgs_of(subject) - most
+        if excess == 1 and not self._is_running:
+            try:
+                state = store.subject_state(subject)
+                if state is not None and store.remove((state.first_seq,)):
+                    self._stream.removed_some()
+                    return
+            except StoreBusy:  # it is looked at again when that can be read
+                pass
+        if excess > 0:
+            self._thinning.also(subject)
 
     def _delay_ns(self, error: StoreBusy) -> int:
         """What describes old messages cannot be read just now: say how long to wait."""

@@ -37,6 +37,11 @@ class Thinning:
         """Look at this one, too, be it for the second time."""
         self._late[name] = None
 
+    @property
+    def has_late(self) -> bool:
+        """Whether some are to be looked at that `also` was told of."""
+        return bool(self._late)
+
     def clear(self) -> None:
         """Look at nothing more."""
         self.begin(())

@@ -99,7 +99,7 @@ class SqliteStream:
 
     def remove(self, seqs: Sequence[int]) -> int:
         self._check()
-        removal = self.index.remove(seqs)
+        removal = self.index.remove(seqs) if len(seqs) != 1 else self.index.remove_one(seqs[0])
         if removal.count:
             self._removed_staged.update(removal.seqs)
             self._newest_removed.update(removal.newest)

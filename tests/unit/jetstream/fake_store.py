@@ -158,8 +158,8 @@ class FakeStream:
         return iter({m.subject for m in self.msgs.values() if _wanted(patterns, m.subject)})
 
     def msgs_of(self, subject: bytes) -> int:
-        state = self.subject_state(subject)
-        return state.msgs if state is not None else 0
+        self._ask()
+        return sum(msg.subject == subject for msg in self.msgs.values())
 
     def last_of(self, subject: bytes) -> int:
         state = self.subject_state(subject)

@@ -226,3 +226,22 @@ def test_in_memory_fewer_go_together_from_the_front(world: World) -> None:
     assert world.js.streams["M"].store.state().msgs == 20 - 2 * TURN
     world.settle()
     assert world.js.streams["M"].store.state().msgs == 2
+
+
+def test_a_value_that_cannot_be_looked_for_just_now_goes_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.create_stream("K", subjects=["k.>"], max_msgs_per_subject=1)
+    world.publish("k.a", b"old")
+    store = world.js.streams["K"].store
+
+    def busy(subject: bytes) -> object:
+        raise StoreBusy(f"where {subject!r} begins cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "subject_state", busy)
+        world.publish("k.a", b"new")
+        assert store.state().msgs == 2
+    world.clock.advance(10**9)
+
+    assert store.state().msgs == 1

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leafnode.errors import StoreBusy
-from leafnode.store.index import StreamIndex
+from leafnode.store.index import Removal, StreamIndex
 from tests.sim.committer import SMALL
 
 if TYPE_CHECKING:
@@ -179,3 +181,51 @@ def test_a_removal_whose_columns_cannot_be_read_changes_nothing(unreadable: int)
     broken = False
     assert one.remove_below(11).count == 7
     assert (one.first_seq, one.msgs, one.subjects.by_name[b"a"].msgs) == (11, 4, 4)
+
+
+@given(
+    rows=st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=24),
+    seqs=st.lists(st.integers(0, 26), max_size=24),
+)
+def test_one_sequence_goes_as_several_do(rows: list[bytes], seqs: list[int]) -> None:
+    one, other = index(), index()
+    for subject in rows:
+        add(one, 1, subject=subject)
+        add(other, 1, subject=subject)
+
+    for seq in seqs:
+        assert described(one.remove_one(seq)) == described(other.remove([seq]))
+        assert one.state() == other.state()
+        for mine, theirs in zip(one.segments, other.segments, strict=True):
+            assert (mine.numbers(), mine.dead) == (theirs.numbers(), theirs.dead)
+            assert list(columns(mine).offsets) == list(columns(theirs).offsets)
+        for name, subject in one.subjects.by_name.items():
+            ends = [
+                (known.msgs, known.first_seq, known.last_seq, known.first_stale, known.last_stale)
+                for known in (subject, other.subjects.by_name[name])
+            ]
+            assert ends[0] == ends[1]
+
+
+def described(removal: Removal) -> object:
+    """What a removal has to be written for, by the numbers of segments."""
+    return (
+        *(removal.count, removal.seqs, removal.newest),
+        [segment.no for segment in removal.touched],
+        [segment.no for segment in removal.dropped],
+        [(segment.no, seqs) for segment, seqs in removal.swept],
+    )
+
+
+def test_a_value_whose_columns_cannot_be_read_stays() -> None:
+    def never(segment: Segment) -> Columns:
+        raise StoreBusy("try again")
+
+    one = index()
+    add(one, 6)
+    before = one.state(with_times=False)
+    one.columns = never
+
+    with pytest.raises(StoreBusy):
+        one.remove_one(2)
+    assert one.state(with_times=False) == before
