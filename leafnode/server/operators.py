@@ -223,11 +223,18 @@ def _still_of(name: str, clients: Sequence[ClientHandler]) -> Iterator[ClientHan
 def _hold(server: Server, client: ClientHandler) -> Identity:
     """Return who a client is by what its account's JWT says now, or raise its own error.
 
-    Before any of that it is held to the account's limits, with all of its subscriptions: as there.
+    Of two reasons it hears the one that it hears there: that it was revoked, then that it has as
+    many subscriptions as it may, counted before any is withdrawn. Whose signer is gone ends
+    without a word.
     """
-    client.hold_to_bounds()
     assert client.identity is not None, "it is of an account"
-    return client.identity if client.is_gone else server.authenticator.hold(client.identity)
+    try:
+        now = server.authenticator.hold(client.identity)
+    except errors.CredentialsChanged:
+        client.hold_to_bounds()
+        raise
+    client.hold_to_bounds()
+    return client.identity if client.is_gone else now
 
 
 def _hold_leaf(server: Server, link: AcceptedLink) -> None:

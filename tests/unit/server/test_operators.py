@@ -12,6 +12,7 @@ import pytest
 from leafnode.auth.identity import Identity
 from leafnode.config.options import Options
 from leafnode.limits import CLIENTS_HELD_PER_TURN
+from leafnode.protocol import errors
 from leafnode.routing.account import Limits
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import LOGIN_REQUESTS, Permissions, Rules
@@ -67,42 +68,47 @@ async def test_the_clients_of_an_account_are_held_to_its_jwt_so_many_in_a_turn(
     assert len(held) == CLIENTS_HELD_PER_TURN + 1
 
 
-async def test_limits_of_an_account_come_before_what_its_jwt_says_of_each(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """As on nats-server: who is too many is told so and not that he was revoked, and who has as
-    many subscriptions as he may goes, though one of them is denied now.
+async def test_which_of_several_reasons_a_client_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on nats-server: who is too many is told so and not that he was revoked; who was revoked
+    that, and not that he has as many subscriptions as he may; who has goes for that, though one of
+    them is denied now, and though his signer is gone, of which nobody hears.
     """
     clock, chance = FakeClock(), random.Random(1)
     server = Server(Options(), Seams(clock, chance, chance.randbytes))
     account = server.account("$G")
-    account.limits = Limits(max_connections=2)
+    account.limits = Limits(max_connections=4)
     said: list[tuple[str, int]] = []
 
     class Held(Client):
-        """Has subscriptions enough where it is the first."""
+        """Has subscriptions enough, but for the fourth."""
 
         def __init__(self, cid: int) -> None:
             super().__init__("$G")
             self.cid = cid
+            self.peer = Peer(cid, Kind.CLIENT, server.turn.outbox)
+            self.identity = Identity(account="$G", key=str(cid))
 
         def hold_to_bounds(self) -> None:
-            said.append(("bounds", self.cid))
-            self.is_gone = self.is_gone or self.cid == 1
+            if self.cid != 4:
+                self.refuse(errors.MaxSubscriptionsExceeded())
 
         def refuse(self, error: ProtocolError) -> None:
-            said.append((type(error).__name__, self.cid))
-            self.is_gone = True
-            account.clients.pop(self.cid)
+            if not self.is_gone:
+                said.append((type(error).__name__, self.cid))
+                self.is_gone = True
+                account.clients.pop(self.cid)
 
         def become(self, identity: Identity) -> None:
             said.append(("become", self.cid))
 
     def hold(identity: Identity) -> Identity:
-        said.append(("judged", 0))
-        return identity
+        if identity.key == "1":
+            raise errors.UserAuthenticationRevoked
+        if identity.key == "2":
+            raise errors.CredentialsChanged
+        return replace(identity, user="now")
 
-    clients: dict[int, Any] = {cid: Held(cid) for cid in (1, 2, 3)}
+    clients: dict[int, Any] = {cid: Held(cid) for cid in (1, 2, 3, 4, 5)}
     account.clients = {cid: Peer(cid, Kind.CLIENT, server.turn.outbox) for cid in clients}
     monkeypatch.setattr(server.registry, "open", clients)
     monkeypatch.setattr(server.authenticator, "hold", hold)
@@ -110,9 +116,13 @@ async def test_limits_of_an_account_come_before_what_its_jwt_says_of_each(
         monkeypatch.setattr(server, "_tasks", tasks)
         await operators._account_changed(server, "$G").wait()
 
-    assert said[:2] == [("MaxAccountConnectionsExceeded", 3), ("bounds", 1)]
-    assert said.count(("judged", 0)) == 1
-    assert ("bounds", 2) in said[: said.index(("judged", 0))]
+    assert said == [
+        ("MaxAccountConnectionsExceeded", 5),
+        ("UserAuthenticationRevoked", 1),
+        ("MaxSubscriptionsExceeded", 2),
+        ("MaxSubscriptionsExceeded", 3),
+        ("become", 4),
+    ]
 
 
 @pytest.mark.parametrize("now", [None, Permissions(Rules(deny=[LOGIN_REQUESTS]), Rules())])
