@@ -43,6 +43,7 @@ PUBLISH_WORK: Final = 32  # a message that no run carries
 DELIVERY_WORK: Final = 16  # each receiver of such a one
 FOUND_WORK: Final = 1  # a subscription that a look-up finds
 MEMBER_WORK: Final = 4  # of a queue group, each that is looked at where few of them may receive
+GROUP_WORK: Final = 4  # such a group, found or given its message where there are very many
 ROUTE_WORK: Final = 32  # a route that is built
 TARGET_WORK: Final = 16  # each subscription that it is built for
 LINK_WORK: Final = 48  # a leaf link that is told of a subject's interest

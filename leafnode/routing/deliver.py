@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leafnode.limits import DELIVERY_WORK, FOUND_WORK, WALK_WORK, WORK_BYTES
+from leafnode.limits import DELIVERY_WORK, FOUND_WORK, GROUP_WORK, WALK_WORK, WORK_BYTES
 from leafnode.routing import parked
 from leafnode.routing.groups import pick
 from leafnode.routing.peer import Kind
@@ -179,7 +179,12 @@ def hand_out(
         for sub in list(subs):
             if sub.queue:
                 outbox.work_left -= FOUND_WORK
-                groups.setdefault(sub.queue, []).append(sub)
+                members = groups.get(sub.queue)
+                if members is None:
+                    outbox.work_left -= GROUP_WORK
+                    groups[sub.queue] = [sub]
+                else:
+                    members.append(sub)
                 yield
             else:
                 for handout, work in works:
@@ -191,7 +196,7 @@ def hand_out(
     for queue, members in groups.items():
         group = Group(queue, members, turn)
         for handout, work in works:
-            outbox.work_left -= work
+            outbox.work_left -= work + GROUP_WORK
             handout.to_group(group)
             yield
     for handout, work in works:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.limits import BACKLOG_MAX, RECEIVERS_MAX, TURN_WORK, WALK_NODES_MAX, WALK_WORK
+from leafnode.limits import (
+    BACKLOG_MAX,
+    DELIVERY_WORK,
+    GROUP_WORK,
+    RECEIVERS_MAX,
+    TURN_WORK,
+    WALK_NODES_MAX,
+    WALK_WORK,
+)
 from leafnode.routing import parked
 from leafnode.routing import peer as peer_module
 from leafnode.routing import sublist as sublist_module
@@ -20,6 +28,7 @@ from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind, Outbox
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.route import Message
+from leafnode.routing.sublist import Group
 from leafnode.routing.subscription import Subscription
 from tests.oracle.matcher import matches
 from tests.sim.peers import FakePeer, account
@@ -105,6 +114,35 @@ def test_a_large_group_is_one_receiver_and_keeps_its_result() -> None:
 
     assert reader.got().count(b"MSG") == 3
     assert not world.sublist.match(b"fan").is_wide
+
+
+def test_of_very_many_groups_no_more_are_made_in_a_turn_than_it_has_work_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = account()
+    reader, publisher = FakePeer(world, 1), FakePeer(world, 2)
+    count = 4 * RECEIVERS_MAX
+    for number in range(count):
+        reader.subscribe(b"fan", b"%d" % number, b"q%d" % number)
+    made = []
+
+    class Counted(Group):
+        def __init__(self, *fields: Any) -> None:
+            super().__init__(*fields)
+            made.append(self)
+
+    monkeypatch.setattr(sublist_module, "Group", Counted)
+
+    assert world.sublist.match(b"fan").is_wide
+    assert len(made) == RECEIVERS_MAX + 1
+    line = one_turn(publisher, b"PUB fan 1\r\nx\r\nPING\r\n")
+    turns = []
+    while line is None:
+        before = reader.traffic.out_msgs
+        line = one_turn(publisher)
+        turns.append(reader.traffic.out_msgs - before)
+    assert reader.got().count(b"MSG") == count
+    assert max(turns) <= TURN_WORK // (DELIVERY_WORK + GROUP_WORK) + 1
 
 
 @given(st.tuples(connects(), connects()), STEPS)
