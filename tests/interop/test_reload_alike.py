@@ -194,7 +194,9 @@ class Reloaded:
         return self._directory / "server.conf"
 
     def _write(self, config: str) -> None:
-        text = f"listen: 127.0.0.1:{self._port}\n{config}"
+        # Not by `listen`: of that and a `port` nats-server takes now the one and now the other.
+        port = "" if re.search(r"^port\b", config, re.MULTILINE) else f"port: {self._port}\n"
+        text = f"host: 127.0.0.1\n{port}{config}"
         self._file.write_text(text.replace("{dir}", str(self._directory)))
 
     def _until(self, what: str | re.Pattern[str], after: int) -> re.Match[str]:
