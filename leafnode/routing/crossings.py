@@ -57,9 +57,25 @@ class Crossings:
         """Say whether some subject matches both `pattern` and one of these, and in how many steps
         that was found.
         """
+        left, steps = self._left(pattern)
+        return left != 0, steps
+
+    def which(self, pattern: bytes) -> tuple[list[int], int]:
+        """Return the numbers of those that some subject matches together with `pattern`, in order,
+        and in how many steps they were found.
+        """
+        left, steps = self._left(pattern)
+        found: list[int] = []
+        while left:
+            lowest = left & -left
+            found.append(lowest.bit_length() - 1)
+            left ^= lowest
+        return found, steps
+
+    def _left(self, pattern: bytes) -> tuple[int, int]:
         tokens = pattern.split(b".")
         if b"" in tokens:
-            return False, 0
+            return 0, 0
         is_open = b">" in tokens
         if is_open:
             del tokens[tokens.index(b">") :]
@@ -79,7 +95,7 @@ class Crossings:
         else:
             short = self._bits(self._ends.get(count, 0))
             left &= ~short if is_open else short | opened
-        return left != 0, (index + 1) * (1 + self._size // _BITS_A_STEP)
+        return left, (index + 1) * (1 + self._size // _BITS_A_STEP)
 
     def _named(self, index: int, token: bytes) -> int:
         """Return who has this token or a `*` there."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK
+from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, WALK_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import untokenize
+from leafnode.routing.crossings import Crossings
 from leafnode.routing.parked import in_turns
 from leafnode.routing.subscription import Shadow, Subscription
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _IMPORTS_A_STEP: Final = 64  # that a subscription is held against: of 1 ms, not of 15 for 4,000
+_FEW: Final = 64  # imports that are looked at one by one, in 0.1 ms
 
 
 class _Shown:
@@ -114,16 +116,18 @@ class StreamImport:
 class StreamImports:
     """All stream imports of one account, and the shadows they made."""
 
-    __slots__ = ("_account", "_imports")
+    __slots__ = ("_account", "_imports", "_index")
 
     def __init__(self, account: Account, imports: Iterable[StreamImport]) -> None:
         self._account = account
         self._imports = list(imports)
+        self._index: Crossings | None = None  # of their local subjects, where they are many
 
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
         self._account.stream_imports = self
-        in_turns(self._account.system.outbox, self._overlaps(self._imports))
+        steps = chain(self._indexed(), self._overlaps(self._imports))
+        in_turns(self._account.system.outbox, steps)
 
     def stop(self) -> None:
         """Import nothing any more."""
@@ -140,7 +144,7 @@ class StreamImports:
         for one in self._imports:
             known.setdefault(one.key, []).append(one)
         fresh = []
-        self._imports = []
+        self._imports, self._index = [], None
         for one in imports:
             same = known.get(one.key)
             self._imports.append(same.pop() if same else one)
@@ -149,9 +153,8 @@ class StreamImports:
         gone = [one for several in known.values() for one in several]
         for one in gone:
             one.end()
-        if gone or fresh:
-            steps = chain(_leftovers(gone), self._overlaps(fresh))
-            in_turns(self._account.system.outbox, steps)
+        steps = chain(_leftovers(gone), self._indexed(), self._overlaps(fresh))
+        in_turns(self._account.system.outbox, steps)
 
     def are(self, imports: Sequence[StreamImport]) -> bool:
         """Say whether they are just these already."""
@@ -164,7 +167,16 @@ class StreamImports:
 
     def follow(self, sub: Subscription) -> None:
         """Make the shadows of one new subscription."""
-        self._overlap(sub, self._imports)
+        if _casts(sub):
+            self._overlap(sub, self._near(sub.subject))
+
+    def _near(self, subject: bytes) -> list[StreamImport]:
+        """Return the imports that a subscription may overlap."""
+        if self._index is None:
+            return self._imports
+        numbers, steps = self._index.which(subject)
+        self._account.system.outbox.work_left -= WALK_WORK * steps
+        return [self._imports[number] for number in numbers]
 
     def forget(self, sub: Subscription) -> None:
         """Take the shadows of one subscription out."""
@@ -179,8 +191,6 @@ class StreamImports:
                 one.exporter.remove(shadow)
 
     def _overlap(self, sub: Subscription, imports: list[StreamImport]) -> None:
-        if not _casts(sub):
-            return
         outbox = self._account.system.outbox
         outbox.work_left -= OVERLAP_WORK * len(imports)
         tokens = sub.subject.split(b".")  # once: a subject may have thousands
@@ -200,13 +210,28 @@ class StreamImports:
         """Make the shadows of all that the account is subscribed to, in steps."""
         if not imports:
             return
-        outbox = self._account.system.outbox
+        fresh, outbox = set(imports), self._account.system.outbox
         for sub in self._account.sublist:
-            for first in range(0, len(imports), _IMPORTS_A_STEP):
+            near = [one for one in self._near(sub.subject) if one in fresh] if _casts(sub) else []
+            for first in range(0, len(near), _IMPORTS_A_STEP):
                 if not sub.closed:
-                    self._overlap(sub, imports[first : first + _IMPORTS_A_STEP])
+                    self._overlap(sub, near[first : first + _IMPORTS_A_STEP])
                 outbox.work_left -= OVERLAP_WORK
                 yield
+            outbox.work_left -= OVERLAP_WORK
+            yield
+
+    def _indexed(self) -> Iterator[None]:
+        """Arrange many imports so that a subscription is held against few of them, in steps."""
+        imports, outbox = self._imports, self._account.system.outbox
+        if len(imports) <= _FEW:
+            return
+        index = Crossings()
+        for _ in index.fill(tuple([one.local for one in imports])):
+            outbox.work_left -= OVERLAP_WORK
+            yield
+        if imports is self._imports:  # they may be others by now
+            self._index = index
 
 
 def _work(subject: bytes) -> int:
