@@ -112,20 +112,24 @@ def link(*, name: str, text: bool, **given: Any) -> None:
     every_ms = max(1, round((given["every"] or 1.0) * 1000))
     random = _random(given)
     entry = node.TEXT_ENTRY if text else node.ENTRY
-    with _interruptible(), _line(given, node.BAUD, entry) as (terminal, wire):
+    with _Stop() as stop, _line(given, node.BAUD, entry) as (terminal, wire):
         clock = SystemClock()
-        hal = node.WireHal(wire, terminal, clock, until_ns=_until_ns(given, clock))
+        hal = node.WireHal(
+            wire,
+            terminal,
+            clock,
+            until_ns=_until_ns(given, clock),
+            stopped=lambda: stop.is_asked,
+        )
         board = node.new_node(
             hal, random, name, interval_ms=every_ms, count=given["count"] or 0, text=text
         )
-        try:
-            board.run()
-        finally:
-            shown.say(
-                f"measured {board.n}, sent {hal.sent_bytes} bytes, "
-                f"{wire.damaged} with a wrong bit, heard {hal.heard_bytes}",
-                error=True,
-            )
+        board.run()
+        shown.say(
+            f"measured {board.n}, sent {hal.sent_bytes} bytes, "
+            f"{wire.damaged} with a wrong bit, heard {hal.heard_bytes}",
+            error=True,
+        )
 
 
 def _play(sensor: Sensor, given: dict[str, Any]) -> None:
@@ -133,7 +137,7 @@ def _play(sensor: Sensor, given: dict[str, Any]) -> None:
         if sensor.every_s is None:
             raise SimError("this sensor answers only: --every has no place here")
         sensor.every_s = given["every"]
-    with _interruptible(), _line(given, sensor.baud, sensor.entry) as (terminal, wire):
+    with _Stop() as stop, _line(given, sensor.baud, sensor.entry) as (terminal, wire):
         clock = SystemClock()
         player = Player(
             sensor,
@@ -142,17 +146,16 @@ def _play(sensor: Sensor, given: dict[str, Any]) -> None:
             clock,
             count=given["count"] or 0,
             until_ns=_until_ns(given, clock),
+            stopped=lambda: stop.is_asked,
         )
+        player.run()
         played = player.played
-        try:
-            player.run()
-        finally:
-            shown.say(
-                f"spoke {played.said} times, answered {played.answered} times, "
-                f"sent {played.sent_bytes} bytes, {wire.damaged} with a wrong bit, "
-                f"{played.lost_bytes} not taken",
-                error=True,
-            )
+        shown.say(
+            f"spoke {played.said} times, answered {played.answered} times, "
+            f"sent {played.sent_bytes} bytes, {wire.damaged} with a wrong bit, "
+            f"{played.lost_bytes} not taken",
+            error=True,
+        )
 
 
 @contextlib.contextmanager
@@ -176,16 +179,25 @@ def _line(given: dict[str, Any], baud: int, entry: str) -> Iterator[tuple[Termin
         terminal.close()
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C, and a polite kill, are how it ends."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        pass  # and what it said was told
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class _Stop:
+    """Ctrl-C, and a polite kill, are how it ends: nothing is torn by them. The second one kills."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _: object) -> None:
+        self.is_asked = True
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _random(given: dict[str, Any], what: str = "sensor") -> Random:

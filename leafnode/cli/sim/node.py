@@ -19,6 +19,7 @@ from leafnode.cli.sim.sensor import Walk
 from leafnode.clock import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from leafnode.cli.sim.terminal import Terminal
@@ -33,10 +34,16 @@ _TICKS: Final = 1 << 29  # as MicroPython's, which come round
 
 
 class WireHal:
-    """A board as a node sees it, on a terminal behind a wire. Ends at `until_ns`."""
+    """A board as a node sees it, on a terminal behind a wire. Ends at `until_ns`, or `stopped`."""
 
     def __init__(
-        self, wire: Wire, terminal: Terminal, clock: Clock, *, until_ns: int | None = None
+        self,
+        wire: Wire,
+        terminal: Terminal,
+        clock: Clock,
+        *,
+        until_ns: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.closed = False
         self.sent_bytes = 0
@@ -45,6 +52,7 @@ class WireHal:
         self._terminal = terminal
         self._clock = clock
         self._until_ns = until_ns
+        self._stopped = stopped
 
     def ticks_ms(self) -> int:
         return self._clock.monotonic_ns() // NS_PER_MS % _TICKS
@@ -69,15 +77,16 @@ class WireHal:
         while True:
             self._flush()
             now_ns = self._clock.monotonic_ns()
-            if self._until_ns is not None and now_ns >= self._until_ns:
+            if self._stopped() or (self._until_ns is not None and now_ns >= self._until_ns):
                 self.closed = True
                 return
             left_ns = end_ns - now_ns
             if left_ns <= 0:
                 return
             out_ns = self._wire.wait_ns(now_ns)
-            self._terminal.wait(min(left_ns, _WAIT_MAX_NS if out_ns is None else out_ns))
-            if out_ns is None or self._clock.monotonic_ns() - now_ns < out_ns:
+            wait_ns = min(left_ns, _WAIT_MAX_NS if out_ns is None else out_ns)
+            self._terminal.wait(wait_ns)
+            if self._clock.monotonic_ns() - now_ns < wait_ns:
                 return  # something came, or may have
 
     def _flush(self) -> None:

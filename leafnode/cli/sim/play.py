@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.cli.sim.sensor import Sensor
     from leafnode.cli.sim.terminal import Terminal
     from leafnode.cli.sim.wire import Wire
@@ -31,7 +33,7 @@ class Played:
 
 
 class Player:
-    """One sensor on one line. `step` does what is due; `until_ns` and `count` bound it."""
+    """One sensor on one line. `step` does what is due; `until_ns`, `count` and `stopped` end it."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Player:
         *,
         count: int = 0,
         until_ns: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._sensor = sensor
         self._wire = wire
@@ -49,6 +52,7 @@ class Player:
         self._clock = clock
         self._count = count
         self._until_ns = until_ns
+        self._stopped = stopped
         self._every_ns = None if sensor.every_s is None else int(sensor.every_s * NS_PER_S)
         self._next_ns = clock.monotonic_ns()
         self.played = Played()
@@ -93,7 +97,7 @@ class Player:
 
     def _is_over(self) -> bool:
         now_ns = self._clock.monotonic_ns()
-        if self._until_ns is not None and now_ns >= self._until_ns:
+        if self._stopped() or (self._until_ns is not None and now_ns >= self._until_ns):
             return True
         return self._has_said_all() and self._wire.wait_ns(now_ns) is None
 

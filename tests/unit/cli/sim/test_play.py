@@ -81,3 +81,13 @@ def test_one_that_answers_only_says_nothing_by_itself() -> None:
     assert b"".join(data for _, data in terminal.heard) == b"S S       0.00 kg\r\nTAC A\r\n"
     assert (player.played.said, player.played.answered) == (0, 2)
     assert player.played.heard_bytes == 9
+
+
+def test_whoever_stops_it_ends_it() -> None:
+    player, terminal = played(Pms5003(Random(1)))
+    until_ns = terminal.clock.monotonic_ns() + 3 * NS_PER_S
+    player._stopped = lambda: terminal.clock.monotonic_ns() >= until_ns
+
+    player.run()
+
+    assert player.played.said == 3
