@@ -10,9 +10,10 @@ FLIPS ?= 10000
 RUNS ?= 2000
 EXAMPLES ?= 2000
 SEEDS ?= 2000
+LASTS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test scenarios fmt lint types layers fw-test hw fw-measure firmware kill9 powercut bitflip failing model uplink-year links bench suite suite-c package check clean
+.PHONY: help setup run demo test scenarios fmt lint types layers fw-test hw fw-measure firmware kill9 powercut bitflip failing model uplink-year serial-lab links bench suite suite-c package check clean
 
 help: ## print this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -90,6 +91,9 @@ model: $(VENV)/.dev ## EXAMPLES=2000: JetStream's API on disk, in memory, on nat
 
 uplink-year: $(VENV)/.dev ## SEEDS=2000 SEED=1: years of outages of an uplink, simulated, nothing lost or doubled; hours
 	@$(BIN)/python -m tests.sim.uplink_year --seeds $(SEEDS) --seed $(SEED)
+
+serial-lab: $(VENV)/.dev ## LASTS=60 SEED=1: 24 sensors on bad cables at a real gateway, nothing wrong stored; a minute
+	@$(BIN)/python -m tests.faults.serial_lab --seconds $(LASTS) --seed $(SEED)
 
 links: $(VENV)/.dev ## an edge behind a radio link that breaks, ours and nats-server's; root, /dev/net/tun; an hour
 	@$(BIN)/python -m tests.faults.links --seed $(SEED)
