@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import select
+from dataclasses import replace
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,9 @@ from leafnode.bridge.transports.opener import Opener
 from leafnode.cli import shown
 from leafnode.cli.nats import place
 from leafnode.cli.nats.client import Client, decoded
-from leafnode.cli.ports import hexdump, lending, line
-from leafnode.clock import NS_PER_S, SystemClock
+from leafnode.cli.ports import hexdump, lending, line, reading
+from leafnode.cli.ports.errors import PortError
+from leafnode.clock import NS_PER_MS, NS_PER_S, SystemClock
 from leafnode.config.serial_options import SerialPort
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _COLOURS: Final = {"rx": "green", "tx": "yellow", "->": "cyan"}
 Examples:
   leafnode port monitor scale
   leafnode port monitor by-id:usb-FTDI_A1-if00-port0 --baud 9600 --parity even
+  leafnode port monitor /dev/ttyUSB0 --as "preset: nmea"
 """
 )
 @place.options
@@ -41,30 +44,55 @@ Examples:
 @click.option(
     "--for", "for_", metavar="TIME", callback=lending.seconds, help="End after this time."
 )
+@click.option("--as", "as_", metavar="ENTRY", help="Decode a device, too, as a port's entry says.")
 @click.argument("port")
-def monitor(port: str, for_: float | None, **options: Any) -> None:
+def monitor(port: str, for_: float | None, as_: str | None, **options: Any) -> None:
     """Show what goes over PORT: one of the running server by its name, or a device.
 
-    It ends at Ctrl-C. A device (by-id:…, a path, …) is opened here, so nobody else may have it.
+    It ends at Ctrl-C. A device (by-id:…, a path, …) is opened here, so nobody else may have it; it
+    is decoded as --as says, or as the port that has it in --config.
     """
     where = {key: options.pop(key) for key in ("config", "server", "creds", "tlsca")}
     clock = SystemClock()
     until_ns = None if for_ is None else clock.monotonic_ns() + int(for_ * NS_PER_S)
     with contextlib.suppress(KeyboardInterrupt):
         if line.is_device(port):
-            _watch_device(SerialPort(port, "monitor", "x", **line.given(options)), clock, until_ns)
+            entry = _entry(port, as_, where["config"])
+            given = replace(
+                entry or SerialPort(port, "monitor", "x"), modbus=None, **line.given(options)
+            )
+            decoder = None if entry is None else reading.Decoder(entry)
+            _watch_device(given, decoder, clock, until_ns)
+        elif as_ is not None:
+            raise PortError("--as is for a device: the server decodes its ports itself")
         else:
             with Client(place.find(**where), SystemRandom()) as client:
                 _watch_port(client, port, clock, until_ns)
 
 
-def _watch_device(options: SerialPort, clock: SystemClock, until_ns: int | None) -> None:
+def _entry(device: str, as_: str | None, config: str | None) -> SerialPort | None:
+    """Return how the device is to be read; None: nobody says it."""
+    if as_ is not None:
+        return reading.of_entry(as_, device)
+    return None if config is None else reading.of_config(config, device)
+
+
+def _watch_device(
+    options: SerialPort, decoder: reading.Decoder | None, clock: SystemClock, until_ns: int | None
+) -> None:
     port = Opener(clock)(options)
     shown.say(f"{port.path} ({port.describe()})", error=True)
     try:
         while (left_s := _left_s(clock, until_ns)) > 0:
-            if select.select([port.fileno()], [], [], left_s)[0]:
-                print_bytes("rx", port.read(), clock.wall_ns())
+            now_ms = clock.monotonic_ns() // NS_PER_MS
+            wait_s = left_s if decoder is None else min(left_s, decoder.wait_s(now_ms))
+            is_ready = select.select([port.fileno()], [], [], wait_s)[0]
+            data = port.read() if is_ready else b""
+            if data:
+                print_bytes("rx", data, clock.wall_ns())
+            if decoder is not None:
+                for found in decoder.receive(data, clock.monotonic_ns() // NS_PER_MS):
+                    shown.say(_head("->", clock.wall_ns()) + shown.printable(found))
     finally:
         port.stop()
         port.close()

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from leafnode.cli.nats.errors import NatsError
 from leafnode.cli.nats.reader import Message
 from leafnode.cli.ports import monitor as monitor_module
+from leafnode.cli.ports.errors import PortError
 from leafnode.cli.ports.monitor import monitor, show
 
 if TYPE_CHECKING:
@@ -137,3 +138,27 @@ def test_a_device_that_is_free_is_opened_and_shown(tmp_path: Path) -> None:
     assert "32 31 2e 35 0d 0a" in result.output
     os.close(keep)
     os.close(slave)
+
+
+def test_a_free_device_is_decoded_as_it_is_told() -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    path = os.ttyname(slave)
+    os.close(slave)
+    frame = b"$GPHDT,123.4,T*31\r\n"
+    os.write(master, frame * 2)
+
+    result = CliRunner().invoke(
+        monitor, [path, "--as", "preset: nmea, framing { type: line, keep_first: true }",
+                  "--for", "300ms"]
+    )  # fmt: skip
+    os.close(master)
+
+    assert result.exit_code == 0, result.output
+    assert result.output.count('->  {"talker": "GP", "type": "HDT", "heading": 123.4}') == 2
+
+
+def test_a_port_of_the_server_needs_no_entry() -> None:
+    result = CliRunner().invoke(monitor, ["scale", "--as", "preset: nmea"])
+
+    assert isinstance(result.exception, PortError)
