@@ -23,4 +23,4 @@ CONTACT = 6
 CPU_ADC = 0  # esp32.mcu_temperature instead
 
 # 512 kB of RAM, of which MicroPython has 100 kB and more: 18 minutes of a reading a second.
-LINK = {"window": 8, "ring_messages": 1024, "ring_bytes": 32768}
+LINK = {"about": "esp32_s3 0.1.0", "window": 8, "ring_messages": 1024, "ring_bytes": 32768}

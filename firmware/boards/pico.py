@@ -21,4 +21,4 @@ CONTACT = 14
 CPU_ADC = 4  # the chip's own temperature; 0: none
 
 # 264 kB of RAM, about 190 kB of heap: nine minutes of a reading a second, and room for sensors.
-LINK = {"window": 4, "ring_messages": 512, "ring_bytes": 16384}
+LINK = {"about": "pico 0.1.0", "window": 4, "ring_messages": 512, "ring_bytes": 16384}

@@ -21,4 +21,4 @@ PULSE = 15
 CONTACT = 14
 CPU_ADC = 4  # the chip's own temperature; 0: none
 
-LINK = {"window": 4, "ring_messages": 512, "ring_bytes": 16384}
+LINK = {"about": "pico_w 0.1.0", "window": 4, "ring_messages": 512, "ring_bytes": 16384}

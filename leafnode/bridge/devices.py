@@ -40,6 +40,7 @@ class Device:
     frame_bytes: int
     capabilities: tuple[str, ...]
     seen_ns: int
+    about: str = ""
     up: bool = False
     hellos: int = 0
     boots: int = 0
@@ -97,6 +98,7 @@ class Devices:
             frame_bytes=hello.frame_bytes,
             capabilities=hello.capabilities,
             seen_ns=self._clock.monotonic_ns(),
+            about=hello.about,
             hellos=hellos + 1,
             boots=boots + is_new_boot,
             readings=readings,

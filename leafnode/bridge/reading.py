@@ -55,6 +55,7 @@ class DeviceHello(NamedTuple):
     window: int = 0
     frame_bytes: int = 0
     capabilities: tuple[str, ...] = ()
+    about: str = ""  # which board and firmware it is, in its own words
 
 
 class DeviceLog(NamedTuple):

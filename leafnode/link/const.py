@@ -29,6 +29,7 @@ FLAG_CRC16 = 0x80  # the frame ends with a CRC-16 instead of a CRC-32
 CAPABILITY_TIME = 0x0001  # a device: wants TIME after HELLO
 CAPABILITY_LOG = 0x0002  # a device: may send LOG
 CAPABILITY_CHANNEL = 0x0004  # SUB, UNSUB, MSG, REQ, REP, REG and PUB by alias; see verbs.py
+CAPABILITY_ABOUT = 0x0010  # a device: says what it is, behind all else of HELLO
 CAPABILITY_CLOCK = 0x0008  # a device asks for TIME and stamps; a gateway answers and takes stamps
 
 # Why a gateway will not talk to a device; the body of REFUSE starts with one of these.
@@ -48,18 +49,22 @@ OVERHEAD_BYTES = HEADER_BYTES + CRC_BYTES
 HELLO_FORMAT = "<BBHHB"
 HELLO_BYTES = 7
 HELLO_TAIL_BYTES = 2  # behind the name, with CAPABILITY_CHANNEL: epoch u8, message window u8
+ABOUT_BYTES_MAX = 32  # behind that, with CAPABILITY_ABOUT: size u8, and the text
 TIME_FORMAT = "<IH"  # seconds since 1970 u32, milliseconds u16
 TIME_BYTES = 6
 STAMP_BYTES = TIME_BYTES
 
 FRAME_BYTES_MAX = 1024  # every gateway takes frames of this size; a device may choose less
-FRAME_BYTES_MIN = 96  # the largest control frame: HELLO with a name of NAME_BYTES_MAX
+FRAME_BYTES_MIN = 96  # the largest control frame: HELLO with the longest name and about
 FRAME_BYTES_DEFAULT = 256
 NAME_BYTES_MAX = 32
 SUBJECT_BYTES_MAX = 128
 WINDOW_MAX = 8
 LOGS_MAX = 4  # waiting log lines of a device; the oldest gives way
-assert OVERHEAD_BYTES + HELLO_BYTES + NAME_BYTES_MAX + HELLO_TAIL_BYTES <= FRAME_BYTES_MIN
+assert (
+    OVERHEAD_BYTES + HELLO_BYTES + NAME_BYTES_MAX + HELLO_TAIL_BYTES + 1 + ABOUT_BYTES_MAX
+    <= FRAME_BYTES_MIN
+)
 
 # Small integers of a 32-bit MicroPython end at 2^30: no sequence or boot id costs an allocation.
 SEQ_MAX = 0x3FFFFFFF

@@ -37,7 +37,7 @@ class DeviceSession:
     returns nothing. `policy` says what publish does with a full ring: "drop_oldest" gives up the
     oldest unacked reading (counted in `dropped`), "refuse" returns 0 (counted in `refused`).
     `clock`, `channel` and `aliases` are for boards that use them; `crc16` is for one without
-    binascii.
+    binascii. `about` tells people which board and firmware it is, in printable ASCII.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class DeviceSession:
         channel: "Channel | None" = None,
         aliases: "Aliases | None" = None,
         crc16: bool = False,
+        about: str = "",
     ) -> None:
         self._name = name.encode()
         if not is_name(self._name):
@@ -64,6 +65,7 @@ class DeviceSession:
             ("ring_messages", ring_messages, 1, const.SEQ_MAX),
             ("ring_bytes", ring_bytes, 1, const.SEQ_MAX),
             ("frame_bytes_max", frame_bytes_max, const.FRAME_BYTES_MIN, const.FRAME_BYTES_MAX),
+            ("about", len(about), 0, const.ABOUT_BYTES_MAX),
         ):
             _check(option, value, least, most)
         assert policy in (DROP_OLDEST, REFUSE)
@@ -80,6 +82,7 @@ class DeviceSession:
         self._reader = FrameReader(frame_bytes_max, self.counters, check16, only16=crc16)
         self._writer = FrameWriter(frame_bytes_max, 0, check16)
         self.body = self._writer.body  # of the frame that a part is about to put
+        self._about = about.encode()
         self._clock = clock
         self._channel = channel
         self._aliases = aliases
@@ -344,6 +347,9 @@ class DeviceSession:
         for part in self._parts:
             capabilities |= part.capabilities
         tail = b"" if self._channel is None else self._channel.hello_tail()
+        if self._about:
+            capabilities |= const.CAPABILITY_ABOUT
+            tail += bytes([len(self._about)]) + self._about
         size = write_hello(
             self.body, self._window_own, self._frame_bytes_max, capabilities, self._name, tail
         )

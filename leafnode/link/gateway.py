@@ -51,6 +51,7 @@ class Peer:
         self.window = hello.window
         self.frame_bytes_max = hello.frame_bytes_max
         self.capabilities = hello.capabilities
+        self.about = hello.about
         self.is16 = is16  # its frames end with a CRC-16, and ours to it
         self.alive = True  # heard within DEAD_MS
 

@@ -7,6 +7,8 @@ fields, as the channel's two bytes were. Truth: docs/device-link.md, "HELLO".
 import struct
 
 from .const import (
+    ABOUT_BYTES_MAX,
+    CAPABILITY_ABOUT,
     CAPABILITY_CHANNEL,
     FRAME_BYTES_MAX,
     FRAME_BYTES_MIN,
@@ -15,7 +17,7 @@ from .const import (
     HELLO_TAIL_BYTES,
     PROTOCOL_VERSION,
 )
-from .subject import is_name
+from .subject import is_name, printable
 
 
 class HelloBody:
@@ -31,6 +33,7 @@ class HelloBody:
         self.name = name
         self.epoch = 0  # of the channel; 0: the other end has none
         self.message_window = 0
+        self.about = ""  # which board and firmware, where the device says it
 
 
 def write_hello(
@@ -41,7 +44,9 @@ def write_hello(
     name: bytes,
     tail: bytes = b"",
 ) -> int:
-    """Write a HELLO to `body`; return its size. `tail`: epoch and message window of a channel."""
+    """Write a HELLO to `body`; return its size. `tail`: epoch and message window of a channel, and
+    what the device is.
+    """
     struct.pack_into(
         HELLO_FORMAT, body, 0, PROTOCOL_VERSION, window, frame_bytes_max, capabilities, len(name)
     )
@@ -68,10 +73,13 @@ def read_hello(body: memoryview) -> "HelloBody | None":
     if not FRAME_BYTES_MIN <= frame_bytes_max <= FRAME_BYTES_MAX:
         return None
     hello = HelloBody(version, window, frame_bytes_max, capabilities, name.decode())
+    tail = body[HELLO_BYTES + size :]
     if capabilities & CAPABILITY_CHANNEL:
-        tail = body[HELLO_BYTES + size :]
         if len(tail) < HELLO_TAIL_BYTES or tail[0] == 0 or tail[1] == 0:
             return None
         hello.epoch = tail[0]
         hello.message_window = tail[1]
+        tail = tail[HELLO_TAIL_BYTES:]
+    if capabilities & CAPABILITY_ABOUT and len(tail) > 0:
+        hello.about = printable(bytes(tail[1 : 1 + min(tail[0], ABOUT_BYTES_MAX)]))
     return hello

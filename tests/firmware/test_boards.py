@@ -5,6 +5,8 @@ Runs on CPython and MicroPython.
 
 from boards import esp32_s3, on_micropython, pico, pico_w, samd21, wired
 
+from leafnode import __version__
+from leafnode.link import const
 from leafnode.link.gateway import GatewaySession
 from tests.firmware import paper_machine
 from tests.firmware.buses import OneWire, Thermometer
@@ -134,3 +136,9 @@ def test_a_board_with_a_clock_says_when_each_reading_was_measured():
     assert min(steps) > 50
     assert max(steps) < 150
     assert abs(known[-1] - 1795816800000 - 1000 - 29 * 100) < 200
+
+
+def test_boards_on_the_link_say_which_they_are_and_the_version():
+    for name, board in (("pico", pico), ("pico_w", pico_w), ("esp32_s3", esp32_s3)):
+        assert board.LINK["about"] == f"{name} {__version__}"
+        assert len(board.LINK["about"]) <= const.ABOUT_BYTES_MAX

@@ -87,7 +87,10 @@ class LinkFraming:
             assert isinstance(hello, DeviceHello)
             words = tuple(word for bit, word in _CAPABILITIES.items() if peer.capabilities & bit)
             return hello._replace(
-                window=peer.window, frame_bytes=peer.frame_bytes_max, capabilities=words
+                window=peer.window,
+                frame_bytes=peer.frame_bytes_max,
+                capabilities=words,
+                about=peer.about,
             )
         return _translated(event)
 

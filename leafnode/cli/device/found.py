@@ -37,6 +37,7 @@ class Said:
     up: bool
     last_seen: str
     capabilities: tuple[str, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def said_hello(serialz: Mapping[str, Any]) -> dict[str, tuple[Said, ...]]:
                 up=row.get("up") is True,
                 last_seen=str(row.get("last_seen", "")),
                 capabilities=tuple(map(str, row.get("capabilities", ()))),
+                about=str(row.get("about", "")),
             )
         )
     return {path: tuple(sorted(said, key=lambda one: not one.up)) for path, said in found.items()}

@@ -46,11 +46,12 @@ def ls_command(monitor_url: str | None, all_: bool, json_: bool) -> None:  # noq
     if json_:
         shown.say(shown.as_json([asdict(row) for row in rows]))
         return
-    heads = ("port", "board", "usb", "serial", "product", "held by", "name")
+    heads = ("port", "board", "usb", "serial", "product", "held by", "name", "firmware")
     cells = [
         (
             *(row.device, " or ".join(row.boards), row.usb, row.serial, row.product, row.held_by),
             ", ".join(map(_who, row.said)),
+            ", ".join(said.about for said in row.said if said.about),
         )
         for row in rows
     ]

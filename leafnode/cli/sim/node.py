@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import leafnode.link
+from leafnode import __version__
 from leafnode.cli.device.boards import firmware_directory
 from leafnode.cli.sim.sensor import Walk
 from leafnode.clock import NS_PER_MS, NS_PER_S
@@ -109,10 +110,9 @@ def new_node(
         ("humidity", lambda: round(humidity.next(), 1)),
     ]
     if text:
-        kind = importlib.import_module("node.text").TextNode
-    else:
-        kind = importlib.import_module("node.node").Node
-    return kind(hal, sensors, name, interval_ms, count)
+        return importlib.import_module("node.text").TextNode(hal, sensors, name, interval_ms, count)
+    kind = importlib.import_module("node.node").Node
+    return kind(hal, sensors, name, interval_ms, count, about=f"sim {__version__}")
 
 
 def _name_the_link() -> None:

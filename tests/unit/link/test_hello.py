@@ -47,3 +47,32 @@ def test_hellos_that_say_what_cannot_be_are_malformed():
     assert read_hello(changed(3, 5)) is None  # frames of 1280 bytes
     assert read_hello(changed(7, 0x2E)) is None  # a dot in the name
     assert read_hello(changed(6, 0)) is None  # no name
+
+
+def test_what_a_device_is_stands_behind_all_else():
+    for capabilities, channel in ((0x10, b""), (0x14, b"\x05\x04")):
+        body = bytearray(96)
+        tail = channel + b"\x0apico 0.1.0"
+        size = write_hello(memoryview(body), 4, 256, capabilities, b"pico1", tail)
+
+        hello = read_hello(memoryview(body)[:size])
+
+        assert hello is not None
+        assert hello.about == "pico 0.1.0"
+        assert hello.epoch == (5 if channel else 0)
+
+
+def test_what_a_device_is_forges_no_line_and_is_cut_where_it_ends():
+    for tail, about in (
+        (b"", ""),
+        (b"\x05a\nb", "a?b"),
+        (b"\xff" + b"x" * 60, "x" * 32),
+        (b"\x00rest", ""),
+    ):
+        body = bytearray(200)
+        size = write_hello(memoryview(body), 4, 256, 0x10, b"pico1", tail)
+
+        hello = read_hello(memoryview(body)[:size])
+
+        assert hello is not None
+        assert hello.about == about

@@ -50,6 +50,16 @@ def test_a_hello_is_reported() -> None:
     assert framing.present(0) == ("node1", 0)
 
 
+def test_a_board_says_what_it_is() -> None:
+    device, framing = DeviceSession("node1", BOOT, about="pico 0.1.0"), LinkFraming()
+
+    (hello,) = exchange(device, framing, 0)
+
+    assert isinstance(hello, DeviceHello)
+    assert hello.about == "pico 0.1.0"
+    assert hello.capabilities == ("log",)
+
+
 def test_a_name_that_is_not_admitted_is_refused_and_no_reading_of_it_comes() -> None:
     device, framing = DeviceSession("node1", BOOT), LinkFraming()
     framing.admits = lambda name: name != "node1"
