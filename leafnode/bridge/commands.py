@@ -85,7 +85,7 @@ class CommandCounts:
 
 class CommandQueue(Generic[T]):
     """The row of one port. `prepare` raises Refused; `changed` is called when there is news for
-    who sends; `expired` when the time of the command under way has passed.
+    who sends; `expired` when the time of the command under way has passed, which is over then.
     """
 
     def __init__(
@@ -200,9 +200,8 @@ class CommandQueue(Generic[T]):
 
     def _time_passed(self) -> None:
         assert self.current is not None, "its timer ends with it"
-        order = self.current
+        self._expired(self.current)  # before the requester hears of it, who may ask again
         self.unanswered(504, "no answer in time: nobody knows whether it was done")
-        self._expired(order)
         self._changed()
 
     def _over(self) -> Order[T]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort, OpenSerial
-    from leafnode.bridge.reading import Event, Receipt
+    from leafnode.bridge.reading import Event, Framing, Receipt
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
@@ -113,6 +113,7 @@ class PortRunner:
         self._port: OpenPort | None = None
         self._reading = False
         self._draining = False
+        self._sending = False
         self._paused = False
         self._out = b""
         self._timer: Timer | None = None
@@ -404,7 +405,7 @@ class PortRunner:
 
     def _spoken_to(self) -> None:
         """Somebody has something for the board."""
-        if self._port is not None and not self._draining:
+        if self._port is not None and not self._draining and not self._sending:
             self._guard(self._send)
 
     def _resumed(self, receipt: Receipt | None) -> None:
@@ -450,16 +451,13 @@ class PortRunner:
         assert self._port is not None, "only an open port is written to"
         # A command waits where its answer would not be read.
         sender = self._commands if self._commands and self._reading else self._framing
-        for _ in range(_WRITES_MAX):
-            self._out = self._out or sender.data_to_send(self._now_ms())
-            if not self._out:
-                break
-            count = self._port.write(self._out)
-            if self.taps and count:
-                self.taps.sent(self._out[:count])
-            self._out = self._out[count:]
-            if self._out:
-                break
+        delays_ns = []
+        self._sending = True
+        try:
+            if not self._write(self._port, sender):
+                delays_ns.append(0)
+        finally:
+            self._sending = False
         loop = asyncio.get_running_loop()
         pause_ns = self._port.write_pause_ns() if self._out else 0
         if self._out and not pause_ns:
@@ -467,10 +465,25 @@ class PortRunner:
         else:
             loop.remove_writer(self._port.fileno())
         due_ms = sender.next_timeout_ms(self._now_ms())
-        delays_ns = [pause_ns] if pause_ns else []
+        if pause_ns:
+            delays_ns.append(pause_ns)
         if due_ms is not None:
             delays_ns.append(due_ms * NS_PER_MS)
         self._set_timer(min(delays_ns, default=None))
+
+    def _write(self, port: OpenPort, sender: Framing | PortCommands) -> bool:
+        """Write what there is, as far as the port takes it; say whether that is all for now."""
+        for _ in range(_WRITES_MAX):
+            self._out = self._out or sender.data_to_send(self._now_ms())
+            if not self._out:
+                return True
+            count = port.write(self._out)
+            if self.taps and count:
+                self.taps.sent(self._out[:count])
+            self._out = self._out[count:]
+            if self._out:
+                return True
+        return False
 
     def _writable(self) -> None:
         self._guard(self._send)

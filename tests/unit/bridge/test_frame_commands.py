@@ -13,6 +13,7 @@ import pytest
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
 from leafnode.clock import NS_PER_MS, NS_PER_S
+from leafnode.config import serial_bounds
 from leafnode.config.serial_options import SerialOptions
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import new_account
@@ -355,3 +356,67 @@ def test_a_reload_answers_whoever_waits_and_takes_the_new_commands() -> None:
     assert line.device is not None
     assert line.device.recv(100) == b"3\r\n"
     line.device.close()
+
+
+SHOW = "commands [ { subject: c.show, answer: none }, { subject: c.q } ]"
+
+
+def test_many_commands_in_one_turn_are_all_done_without_time_passing() -> None:
+    async def story(world: Device) -> None:
+        await world.hears()
+        for number in range(serial_bounds.COMMANDS_WAITING_MAX):
+            world.requester.ask(b"c.show", b"%d" % number)
+        world.say(b"21.5\n")  # until then the poll is awaited
+        await world.answered(serial_bounds.COMMANDS_WAITING_MAX)
+
+    world = play(f"{POLLED}, {SHOW}", story)
+
+    assert {heard.code for heard in world.requester.heard} == {0}
+
+
+def test_who_asks_again_within_its_answer_is_served_in_order() -> None:
+    async def story(world: Device) -> None:
+        left = [b"c.show", b"c.q"]
+
+        def again(_: object) -> None:
+            if left:
+                world.requester.ask(left[0], left.pop(0))
+
+        world.account.subscribe(b"_INBOX.me.>", again)
+        world.requester.ask(b"c.show", b"0")
+        await world.answered(2)
+        assert world.hear() == b"0\r\nc.show\r\nc.q\r\n"
+        world.say(b"A\n")
+        await world.answered(3)
+
+    world = play(f"framing {{ type: line, keep_first: true }}, {SHOW}", story)
+
+    assert world.requester.heard[2] == Heard(b"A")
+
+
+def test_who_asks_again_when_it_is_too_late_waits_for_the_late_answer_too() -> None:
+    async def story(world: Device) -> None:
+        asked = [b"Q2"]
+
+        def again(_: object) -> None:
+            if asked:
+                world.requester.ask(b"c.q", asked.pop())
+
+        world.account.subscribe(b"_INBOX.me.>", again)
+        world.requester.ask(b"c.q", b"Q1")
+        await world.hears()
+        world.clock.advance(NS_PER_S)
+        await world.answered()
+        await world.turns()
+        assert world.hear() == b""
+        world.say(b"A1\n")
+        assert await world.hears() == b"Q2\r\n"
+        world.say(b"A2\n")
+        await world.answered(2)
+
+    world = play(
+        "framing { type: line, keep_first: true }, commands [ { subject: c.q, timeout: 1s } ]",
+        story,
+    )
+
+    assert world.requester.heard[1] == Heard(b"A2")
