@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from leafnode.config import (
     serial_messages,
     serial_modbus,
 )
-from leafnode.config.bind import bind
+from leafnode.config.bind import bind, load
 from leafnode.config.parser import parse
 from leafnode.config.place import Block
 from leafnode.config.serial_options import SerialOptions, SerialPort
@@ -191,3 +192,33 @@ def test_every_type_is_documented(word: str) -> None:
 def test_every_key_is_documented(key: str) -> None:
     pages = [DOCS / "serial.md", *DOCS.glob("serial/*.md")]
     assert any(f"`{key}`" in page.read_text() for page in pages)
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "configs" / "examples").glob("serial-*.conf"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_valid(path: Path) -> None:
+    loaded = load(str(path), {})
+
+    assert loaded.serial is not None
+    assert loaded.serial.ports
+
+
+@pytest.mark.parametrize("page", ["modbus.md", "commands.md"])
+def test_what_a_page_shows_is_valid(page: str) -> None:
+    text = (DOCS / "serial" / page).read_text()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ports = []
+    for block in blocks:
+        if "serial {" in block:
+            whole = block
+        elif block.startswith("modbus"):
+            whole = f"serial {{ ports [ {{ device: /d, name: n, subject: s\n{block} }} ] }}"
+        else:
+            whole = f"serial {{ ports [ {block} ] }}"
+        serial = options(whole).serial
+        assert serial is not None
+        ports += serial.ports
+
+    assert len(ports) == len(blocks) == 2
