@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.config import blocks, convert, leafnodes, monitoring, process, serial, taken
+from leafnode.config import blocks, convert, leafnodes, monitoring, process, taken
 from leafnode.config import operator as operator_mode
 from leafnode.config.accounts import accounts, check_names, check_system, check_users
 from leafnode.config.authorization import authorization, check_callout, trusted_proxies, users_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from leafnode.config.parser import ReadFile, Tree
+    from leafnode.config.serial_options import SerialOptions
 
 _UINT8_MAX: Final = 255
 _INT32_MAX: Final = 2**31 - 1
@@ -61,6 +62,12 @@ def _max_control_line(place: Place) -> int:
     if size > most:
         place.warn(f"taken as {most}, the most there is here")
     return min(size, most)
+
+
+def _serial(place: Place) -> SerialOptions:
+    from leafnode.config import serial  # only who has serial ports pays for it
+
+    return serial.serial(place)
 
 
 def load(
@@ -279,7 +286,7 @@ _TOP: Final = Block(
         Row(("store",), "store", blocks.store),
         Row(("leafnodes", "leaf"), "leafnodes", leafnodes.leafnodes),
         Row(("uplink",), "uplinks", uplinks),
-        Row(("serial",), "serial", serial.serial),
+        Row(("serial",), "serial", _serial),
         *process.ROWS,
     ),
     taken=taken.TOP,

@@ -56,3 +56,28 @@ import leafnode.server.server
 print(sorted({"ssl", "_ssl", "_hashlib", "hashlib"} & set(sys.modules)))
 """
     assert run(code) == "[]"
+
+
+def test_a_server_without_serial_ports_loads_nothing_of_them() -> None:
+    code = """
+import sys
+import leafnode.cli.main
+import leafnode.server.server
+from leafnode.config.bind import bind
+from leafnode.config.parser import parse
+bind(parse("port: 4222", "x.conf"))
+print(sorted(name for name in sys.modules if "serial" in name or "bridge." in name))
+"""
+    assert run(code) == "[]"
+
+
+def test_a_server_without_a_bus_loads_no_pymodbus() -> None:
+    code = """
+import sys
+import leafnode.bridge.bridge
+from leafnode.config.bind import bind
+from leafnode.config.parser import parse
+bind(parse("serial { ports [ { device: /d, name: n, subject: s } ] }", "x.conf"))
+print("pymodbus" in sys.modules)
+"""
+    assert run(code) == "False"
