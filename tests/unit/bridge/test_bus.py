@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leafnode import limits
@@ -21,8 +22,8 @@ METER = f"slaves [ {slave('meter', 1, VOLTAGE)} ]"
 class BusWorld(World):
     """A port and the slaves at its other end, which answer at once."""
 
-    def __init__(self, modbus: str, more: str = "") -> None:
-        super().__init__(port(modbus, more))
+    def __init__(self, modbus: str, more: str = "", **changes: str) -> None:
+        super().__init__(replace(port(modbus, more), **changes))  # type: ignore[arg-type]
         self.slaves = FakeSlaves()
         self.slaves.set(1, 0, 2301)
 
@@ -55,6 +56,25 @@ def test_registers_become_stored_messages() -> None:
     assert status.modbus["polls"] == 3
     assert status.slaves[0]["answers"] == 3
     assert status.frames == 3
+
+
+def test_each_register_may_be_a_message_with_its_unit() -> None:
+    registers = f"{VOLTAGE}, {{ name: run, table: coil, address: 3 }}"
+    world = BusWorld(f"slaves [ {slave('meter', 1, registers)} ]", subject="s.{device}.{field}")
+    world.slaves.set(1, 3, 1, table="coil")
+
+    async def story(_: World) -> None:
+        await world.opened()
+        await world.pass_time(900)
+        await world.until(lambda: world.runner.status().stored == 2)
+
+    run(world, story)
+
+    messages = dict(zip(world.stream.subjects, map(json.loads, world.stream.payloads), strict=True))
+    assert messages == {
+        b"s.meter.voltage": {"value": 230.1, "unit": "V"},
+        b"s.meter.run": {"value": True},
+    }
 
 
 def test_a_deadband_holds_for_registers_as_for_other_fields() -> None:
