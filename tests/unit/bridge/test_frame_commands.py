@@ -24,6 +24,8 @@ from tests.unit.config.test_serial_framing import port
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from leafnode.routing.subscription import Delivery
+
 WEIGH = 'commands [ { subject: "c.{port}.weigh", send: "SI" } ]'
 
 
@@ -420,3 +422,47 @@ def test_who_asks_again_when_it_is_too_late_waits_for_the_late_answer_too() -> N
     )
 
     assert world.requester.heard[1] == Heard(b"A2")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_the_delays_nobody_hears_anothers_answer(seed: int) -> None:
+    """An answer may take longer than its timeout, by less than that again: that is waited for."""
+    dice = Random(seed)
+    answers: dict[int, bytes] = {}
+    count = 60
+
+    async def story(world: Device) -> None:
+        def hear(delivery: Delivery) -> None:
+            number = int(delivery.subject.rpartition(b".")[2])
+            assert number not in answers, "one answer each"
+            answers[number] = b"".join(body[size:] for _, size, body in delivery.messages)
+
+        world.account.subscribe(b"_INBOX.it.*", hear)
+        coming: list[tuple[int, bytes]] = []  # when the device says what
+        asked = 0
+        while len(answers) < count:
+            if asked < count and asked - len(answers) < 3:
+                world.requester.ask(b"c.q", b"%d" % asked, reply=b"_INBOX.it.%d" % asked)
+                asked += 1
+            await world.turns(3)
+            now_ns = world.clock.monotonic_ns()
+            for line in world.hear().split():
+                delay_ns = dice.choice((0, 100, 900, 1100, 1900)) * NS_PER_MS
+                coming.append((now_ns + delay_ns, line))
+            for due_ns, line in list(coming):
+                if due_ns <= now_ns:
+                    coming.remove((due_ns, line))
+                    world.say(b"A%b\n" % line)
+            await world.turns(3)
+            world.clock.advance(50 * NS_PER_MS)
+
+    world = play(
+        "framing { type: line, keep_first: true }, commands [ { subject: c.q, timeout: 1s } ]",
+        story,
+    )
+
+    right = {number: b"A%d" % number for number in range(count)}
+    assert all(answer in {b"", right[number]} for number, answer in answers.items())
+    assert sum(answer == right[number] for number, answer in answers.items()) > count / 4
+    assert world.counts()["late"] > 0
+    assert world.stream.payloads == []
