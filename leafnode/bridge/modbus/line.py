@@ -28,7 +28,8 @@ class Line:
         gap_ns = port.modbus.gap_ns or max(
             _GAP_FAST_NS if port.baud > _FAST_BAUD else 0, _GAP_CHARS_TENTHS * self._char_ns // 10
         )
-        self.gap_ms = _ms(gap_ns)
+        # One more, since a time in milliseconds may be almost one too early.
+        self.gap_ms = _ms(gap_ns) + 1
 
     def bytes_ms(self, count: int) -> int:
         """Return how long so many bytes take."""

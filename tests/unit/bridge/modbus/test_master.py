@@ -63,7 +63,7 @@ def test_slaves_take_turns_and_a_frame_is_behind_a_silence() -> None:
 
     assert bus.readings == [("m.g", {"a": 11}), ("n.g", {"a": 22})]
     (first_ms, _), (second_ms, _) = bus.sent
-    assert second_ms - first_ms == 10 + 4  # the answer's delay, 3.5 characters of 10 bits at 9600
+    assert second_ms - first_ms == 10 + 5  # the answer's delay, 3.65 ms in whole ones
 
 
 def test_a_slave_that_is_silent_is_asked_again_and_then_seldom() -> None:
