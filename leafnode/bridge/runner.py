@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from leafnode import limits
 from leafnode.bridge.board_messages import BoardMessages
 from leafnode.bridge.devices import Devices
 from leafnode.bridge.frame_commands import FrameCommands
@@ -24,10 +23,11 @@ from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.modbus.commands import BusCommands
 from leafnode.bridge.modbus.master import ModbusFraming
 from leafnode.bridge.port_life import PortLife
+from leafnode.bridge.port_log import PortLog
 from leafnode.bridge.publisher import Publisher
 from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveAnswer, SlaveNews
 from leafnode.bridge.resume import Resume
-from leafnode.bridge.status import PortCounters, PortStatus, Seldom
+from leafnode.bridge.status import PortCounters, PortStatus
 from leafnode.bridge.taps import Taps
 from leafnode.clock import NS_PER_MS
 from leafnode.link import events
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A board's syslog level as ours. Its errors are warnings here: it is the peer that has them.
-_LEVELS: Final = (logging.WARNING,) * 5 + (logging.INFO,) * 2 + (logging.DEBUG,)
 _WRITES_MAX: Final = 16  # of one port in one turn; the rest goes out when it is writable again
 
 
@@ -121,11 +119,7 @@ class PortRunner:
         self._reopened = False  # the framing has not heard of it yet
         self.taps = Taps(seams.clock, seams.account.publish)
         self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
-        self._pause_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
-        self._name_log = Seldom(seams.clock, limits.BRIDGE_LOG_INTERVAL_NS)
-        self._device_log = Seldom(
-            seams.clock, limits.BRIDGE_LOG_INTERVAL_NS, limits.DEVICE_LOGS_MAX
-        )
+        self._log = PortLog(options.name, seams.clock)
 
     def _new_commands(self, seams: BridgeSeams) -> PortCommands | None:
         """Return who takes commands for the device, None where the port has none."""
@@ -235,15 +229,7 @@ class PortRunner:
         refusal = self._devices.refusal(self.name, name, self._options.boards)
         if refusal:
             self._counters.names_refused += 1
-            self._name_log.call(
-                lambda count: log.warning(
-                    "The name of a board is refused: port=%s device=%s reason=%s times=%d",
-                    self.name,
-                    name,
-                    refusal,
-                    count,
-                )
-            )
+            self._log.name_refused(name, refusal)
         return not refusal
 
     @property
@@ -352,18 +338,10 @@ class PortRunner:
             case SlaveAnswer():
                 raise AssertionError("only commands ask slaves")
             case SlaveNews():
-                self._device_log.call(lambda _: self._tell_of(event))
-            case DeviceLog(device, level, text):
+                self._log.news(event)
+            case DeviceLog():
                 self._counters.device_logs += 1
-                self._device_log.call(
-                    lambda _: log.log(
-                        _LEVELS[min(max(level, 0), 7)],
-                        "Device says: port=%s device=%s text=%s",
-                        self._options.name,
-                        device,
-                        text,
-                    )
-                )
+                self._log.said(event)
             case (
                 events.Subscribe()
                 | events.Unsubscribe()
@@ -378,30 +356,12 @@ class PortRunner:
 
     def _meet(self, hello: DeviceHello) -> None:
         """A board is there: ask what of it is stored already, before its readings are taken."""
-        self._device_log.call(
-            lambda _: log.info(
-                "Device said hello: port=%s device=%s boot=%d resumed=%s",
-                self._options.name,
-                hello.device,
-                hello.boot_id,
-                hello.resumed,
-            )
-        )
+        self._log.hello(hello)
         self._devices.met(self.name, self._options.framing.type, hello)
         pattern = device_pattern(self._options.subject, self._options.name, hello.device)
         if not hello.resumed and pattern is not None:
             self._asking = True
             self._resume.ask(pattern, hello.device, hello.boot_id)
-
-    def _tell_of(self, news: SlaveNews) -> None:
-        """Log what is new of a slave."""
-        where = f"port={self._options.name} slave={news.slave}"
-        if news.group:
-            where += f" group={news.group}"
-        if news.reason:
-            log.warning("Modbus: not read: %s reason=%s", where, news.reason)
-        else:
-            log.info("Modbus: read again: %s", where)
 
     def _spoken_to(self) -> None:
         """Somebody has something for the board."""
@@ -434,16 +394,8 @@ class PortRunner:
     def _note_pause(self, *, paused: bool) -> None:
         if paused and not self._paused:
             self._counters.paused += 1
-            self._pause_log.call(
-                lambda count: log.warning(
-                    "Serial port is not read, its readings wait for the %s: "
-                    "port=%s queued=%d times=%d",
-                    "function" if self._publisher.has_room else "stream",
-                    self._options.name,
-                    self._publisher.queued,
-                    count,
-                )
-            )
+            what = "function" if self._publisher.has_room else "stream"
+            self._log.paused(what, self._publisher.queued)
         self._paused = paused
 
     def _send(self) -> None:

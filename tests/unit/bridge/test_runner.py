@@ -341,7 +341,7 @@ def test_a_reading_that_can_never_be_stored_does_not_block_its_board() -> None:
 def test_log_lines_of_a_board_are_logged_up_to_their_bound(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "leafnode.bridge.runner")
+    caplog.set_level(logging.INFO, "leafnode.bridge.port_log")
     world = World(link_port())
     count = limits.DEVICE_LOGS_MAX + 5
 
