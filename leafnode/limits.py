@@ -63,7 +63,6 @@ TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where i
 MAPPED_WORK: Final = 8  # the source of a mapping that comes or goes, beside the links it is told
 WALK_WORK: Final = 5  # a node of a trie of patterns, in a look-up that branches
 RULE_WORK: Final = 20  # a step of making rules for a link: 0.4 to 3 us on a PC
-ENTRY_WORK: Final = 8  # an entry `subject queue` of permissions, when a subject is judged
 HANDLER_WORK: Final = 24  # a message for a part of the server, which adds what it does
 HANDLER_RUN_MAX: Final = 64  # messages that such a part gets at once
 ACKS_AT_ONCE_BYTES: Final = 8 * KIB  # looked at for acknowledgements in a row

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from leafnode.limits import ENTRY_WORK, WALK_WORK
-from leafnode.protocol import subject as subjects
+from leafnode.limits import WALK_WORK
 from leafnode.routing.peer import Kind
+from leafnode.routing.queue_entries import QueueEntries
 from leafnode.routing.subject_set import SubjectSet
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ RESERVED_REPLIES: Final = (b"_R_.", b"_GR_.", b"$GR.", b"$JS.ACK.")
 # Questions to a service that decides on logins: only the server itself asks them. `auth.callout`
 # denies them to whoever shares the service's account; here is what lists say nothing of.
 LOGIN_REQUESTS: Final = b"$SYS.REQ.USER.AUTH"
+_NO_QUEUES: Final = QueueEntries()
 _FREE_VISITS: Final = 16  # of a trie: in what a line or a delivery costs anyway
 _BARE: Final = (b"_GR_.", b"$GR.", b"$JS.ACK.")  # with nothing behind: taken, as on nats-server
 
@@ -86,8 +87,8 @@ class Rules:
         """
         one = cls.__new__(cls)
         one._allow, one._deny = of._allow, of._deny
-        one._queue_allow = [] if is_plain else of._queue_allow
-        one._queue_deny = [] if is_plain else of._queue_deny
+        one._queue_allow = _NO_QUEUES if is_plain else of._queue_allow
+        one._queue_deny = _NO_QUEUES if is_plain else of._queue_deny
         one._more = _both(of._more, deny)
         one.exempt = exempt
         one.work = one._most_work()
@@ -96,8 +97,13 @@ class Rules:
     def _fill(
         self, allow: Iterable[bytes] | None, deny: Iterable[bytes], exempt: tuple[bytes, ...]
     ) -> Iterator[None]:
-        plain_allow, self._queue_allow = _split(allow or ())
-        plain_deny, self._queue_deny = _split(deny)
+        plain_allow, queue_allow = _split(allow or ())
+        plain_deny, queue_deny = _split(deny)
+        self._queue_allow = self._queue_deny = _NO_QUEUES
+        if queue_allow:
+            self._queue_allow = yield from QueueEntries.made(queue_allow)
+        if queue_deny:
+            self._queue_deny = yield from QueueEntries.made(queue_deny)
         self._allow = None
         if allow is not None:
             self._allow = yield from SubjectSet.made(plain_allow)
@@ -108,10 +114,9 @@ class Rules:
 
     def _most_work(self) -> int:
         """Of judging one subject, where that takes more than a few steps: whoever asks counts."""
-        sets = (self._allow, self._deny, self._more)
-        visits = sum(one.visits for one in sets if one is not None)
-        entries = ENTRY_WORK * (len(self._queue_allow) + len(self._queue_deny))
-        return entries + (WALK_WORK * visits if visits > _FREE_VISITS else 0)
+        several = (self._allow, self._deny, self._more, self._queue_allow, self._queue_deny)
+        visits = sum(one.visits for one in several if one is not None)
+        return WALK_WORK * visits if visits > _FREE_VISITS else 0
 
     def prepare(self) -> Iterator[None]:
         """Make what patterns that overlap are judged by, in small steps."""
@@ -121,12 +126,16 @@ class Rules:
     @property
     def allowed(self) -> list[bytes] | None:
         """The entries of the allow list, `subject` or `subject queue`; None: everything."""
-        return None if self._allow is None else _joined(self._allow.patterns, self._queue_allow)
+        return (
+            None
+            if self._allow is None
+            else _joined(self._allow.patterns, self._queue_allow.entries)
+        )
 
     @property
     def denied(self) -> list[bytes]:
         more = () if self._more is None else self._more.patterns
-        return _joined((*self._deny.patterns, *more), self._queue_deny)
+        return _joined((*self._deny.patterns, *more), self._queue_deny.entries)
 
     def allows(self, subject: bytes, queue: bytes = b"") -> bool:
         """Judge a literal subject, on its way to or from a member of `queue` if one is given."""
@@ -136,15 +145,13 @@ class Rules:
             return False
         if self._allow is None or self._allow.matches(subject):
             return True
-        return bool(queue) and _names(self._queue_allow, subject, queue)
+        return bool(queue) and self._queue_allow.cover(subject, queue)
 
     def denies(self, subject: bytes, queue: bytes = b"") -> bool:
         """Say whether a deny entry matches, token by token."""
         if self._deny.matches(subject) or (self._more is not None and self._more.matches(subject)):
             return True
-        return bool(queue) and any(
-            _stands_for(of, subject) and _is_queue(queue, name) for of, name in self._queue_deny
-        )
+        return bool(queue) and self._queue_deny.match(subject, queue)
 
     def allows_pattern(self, pattern: bytes, queue: bytes = b"") -> bool:
         """Judge a subscription's pattern.
@@ -159,11 +166,10 @@ class Rules:
             return False
         if self._allow is None:
             return True
-        names = [name for of, name in self._queue_allow if queue and _stands_for(of, pattern)]
-        if names:
-            if _names(self._queue_allow, pattern, queue):
+        if queue and self._queue_allow.name(pattern):
+            if self._queue_allow.cover(pattern, queue):
                 return True
-            if not any(_is_queue(queue, name) for name in names):
+            if not self._queue_allow.match(pattern, queue):
                 return False
         return self._allow.covers(pattern)
 
@@ -319,18 +325,3 @@ def _split(patterns: Iterable[bytes]) -> tuple[list[bytes], list[tuple[bytes, by
         else:
             plain.append(subject)
     return plain, with_queue
-
-
-def _names(entries: list[tuple[bytes, bytes]], pattern: bytes, queue: bytes) -> bool:
-    """Say whether an entry stands for this pattern and for this queue."""
-    return any(_is_queue(queue, name) and subjects.is_subset(pattern, of) for of, name in entries)
-
-
-def _stands_for(of: bytes, subject: bytes) -> bool:
-    """Say whether an entry matches, token by token; nothing stands for an empty token."""
-    return subjects.matches(of, subject) and not subjects.has_empty_token(subject)
-
-
-def _is_queue(queue: bytes, name: bytes) -> bool:
-    """Say whether a queue is the one of this name, or one that the name's wildcards cover."""
-    return queue == name or subjects.is_subset(queue, name)

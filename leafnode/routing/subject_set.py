@@ -24,7 +24,7 @@ _STARRED: Final = re.compile(rb"(?<![^.])\*[^.]+")
 _PREFIXES_MAX: Final = 16  # compared one by one, 20 ns each; more go into the trie
 
 
-class _Node:
+class Node:
     """A token of patterns. `ends` is the first pattern that ends here, `opens` the first behind
     which anything may follow.
     """
@@ -32,20 +32,20 @@ class _Node:
     __slots__ = ("ends", "literals", "opens", "star")
 
     def __init__(self) -> None:
-        self.literals: dict[bytes, _Node] = {}
-        self.star: _Node | None = None
+        self.literals: dict[bytes, Node] = {}
+        self.star: Node | None = None
         self.opens: int | None = None
         self.ends: int | None = None
 
-    def grown(self, token: bytes) -> _Node:
+    def grown(self, token: bytes) -> Node:
         """Return the child for a token, made if it is not there."""
         if token != b"*":
             node = self.literals.get(token)
             if node is None:
-                node = self.literals[token] = _Node()
+                node = self.literals[token] = Node()
             return node
         if self.star is None:
-            self.star = _Node()
+            self.star = Node()
         return self.star
 
 
@@ -79,11 +79,11 @@ class SubjectSet:
         self._prefixes = tuple(pattern[:-1] for pattern in prefixes) if few else ()
         if not few:
             others += prefixes
-        self._root = _Node() if others else None
+        self._root = Node() if others else None
         self.visits = 0
         if self._root is not None:
-            yield from _grow(self._root, others)
-            self.visits = yield from _most_visits(self._root)
+            yield from grow(self._root, others)
+            self.visits = yield from most_visits(self._root)
         self._crossings: Crossings | None = None  # nobody has asked yet
 
     def matches(self, subject: bytes) -> bool:
@@ -131,7 +131,7 @@ class SubjectSet:
         tokens = subject.split(b".")
         count = len(tokens)
         index = 0
-        branches: list[tuple[_Node, int]] = []  # `*` beside a literal, still to be followed
+        branches: list[tuple[Node, int]] = []  # `*` beside a literal, still to be followed
         while True:
             while index < count:
                 if node.opens is not None:
@@ -178,9 +178,9 @@ class FirstMatch:
         return one
 
     def _fill(self, sources: Iterable[bytes]) -> Iterator[None]:
-        self._root = _Node()
-        yield from _grow(self._root, (_STARRED.sub(b"*", source) for source in sources))
-        self.visits = yield from _most_visits(self._root)
+        self._root = Node()
+        yield from grow(self._root, (_STARRED.sub(b"*", source) for source in sources))
+        self.visits = yield from most_visits(self._root)
 
     def of(self, subject: bytes) -> int | None:
         """Return which is the first that a published subject matches, counted from 0."""
@@ -204,7 +204,7 @@ def _is_prefix(pattern: bytes) -> bool:
     return pattern == b">" or (pattern.endswith(b".>") and subjects.is_literal(pattern[:-2]))
 
 
-def _grow(root: _Node, patterns: Iterable[bytes]) -> Iterator[None]:
+def grow(root: Node, patterns: Iterable[bytes]) -> Iterator[None]:
     """Add patterns to a trie, with a step for each."""
     for number, pattern in enumerate(patterns):
         yield
@@ -218,7 +218,7 @@ def _grow(root: _Node, patterns: Iterable[bytes]) -> Iterator[None]:
             node.ends = number if node.ends is None else node.ends
 
 
-def _most_visits(root: _Node) -> Generator[None, None, int]:
+def most_visits(root: Node) -> Generator[None, None, int]:
     """Return how many nodes a walk visits at worst: of literals one each time, and every `*`."""
     nodes = [root]
     for node in nodes:  # parents stand before their children
@@ -226,7 +226,7 @@ def _most_visits(root: _Node) -> Generator[None, None, int]:
         nodes += node.literals.values()
         if node.star is not None:
             nodes.append(node.star)
-    visits: dict[_Node, int] = {}
+    visits: dict[Node, int] = {}
     for node in reversed(nodes):
         yield
         literal = max((visits[child] for child in node.literals.values()), default=0)
