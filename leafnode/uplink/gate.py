@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.batching import Batching
 from leafnode.uplink.flow import Flow
@@ -72,10 +73,16 @@ class Gate:
         self._in_flight = 0  # bytes
         self._due_ns = 0
         self._turn = 0
+        self._today = (-1, "")  # a second, and the day that it is in
 
     @property
     def today(self) -> str:
-        return local_time(self._clock.wall_ns(), self._zone).strftime("%Y-%m-%d")
+        """The day of the ledger; worked out once a second, and asked for twice a message."""
+        now_s = self._clock.wall_ns() // NS_PER_S
+        if now_s != self._today[0]:
+            day = local_time(now_s * NS_PER_S, self._zone).strftime("%Y-%m-%d")
+            self._today = (now_s, day)
+        return self._today[1]
 
     @property
     def window_bytes(self) -> int:

@@ -42,14 +42,12 @@ class Scatter(Window):
             return Offer.HELD
         if entry.seq in self.done:
             return Offer.STORED
-        self._entries[entry.seq] = entry
-        self._bytes += entry.size
+        self._put(entry)
         return Offer.TAKEN
 
     def send(self, entry: Entry, now_ns: int) -> InFlight | None:
-        entry.sent_ns = now_ns
+        self._mark(entry, now_ns, refused=False)
         entry.attempts += 1
-        entry.refused = False
         self._order.pop(entry.seq, None)
         self._order[entry.seq] = 0
         return InFlight(self.done.floor(), self._hub_seq, self.done.text())
@@ -59,10 +57,9 @@ class Scatter(Window):
         self._order.pop(entry.seq, None)
 
     def settle(self, seq: int, hub_seq: int) -> Entry | None:
-        entry = self._entries.pop(seq, None)
+        entry = self._pop(seq)
         if entry is None:
             return None
-        self._bytes -= entry.size
         self.done.add(seq, seq)
         if hub_seq:
             self._order[seq] = hub_seq
@@ -82,10 +79,9 @@ class Scatter(Window):
         self._order.clear()
         stored = [entry for entry in self if entry.seq in self.done]
         for entry in stored:
-            del self._entries[entry.seq]
-            self._bytes -= entry.size
+            self._pop(entry.seq)
         for entry in self:
-            entry.sent_ns = None
+            self._mark(entry, None, refused=entry.refused)
         return stored
 
     def _advance(self) -> None:

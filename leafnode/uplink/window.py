@@ -39,6 +39,11 @@ class Entry:
     def size(self) -> int:
         return len(self.subject) + len(self.body)
 
+    @property
+    def is_unsent(self) -> bool:
+        """It was not sent in this flight, and not refused."""
+        return self.sent_ns is None and not self.refused
+
 
 class Budget(NamedTuple):
     """What may be pulled now."""
@@ -66,6 +71,8 @@ class Window:
         self._max_bytes = max_bytes
         self._entries: dict[int, Entry] = {}  # ascending by seq
         self._bytes = 0
+        self._unsent = 0  # how many of them are; asked for with every PubAck
+        self._tried = 0  # the highest sequence that was ever sent
         self._seen = 0  # the highest sequence ever offered
         self._floor = 0
         self._hub_seq = 0
@@ -105,11 +112,29 @@ class Window:
         if self._is_done(entry.seq):
             return Offer.STORED
         in_order = not self._entries or entry.seq > next(reversed(self._entries))
-        self._entries[entry.seq] = entry
-        self._bytes += entry.size
+        self._put(entry)
         if not in_order:  # a redelivery of what a former run left
             self._entries = dict(sorted(self._entries.items()))
         return Offer.TAKEN
+
+    def _put(self, entry: Entry) -> None:
+        self._entries[entry.seq] = entry
+        self._bytes += entry.size
+        self._unsent += entry.is_unsent
+
+    def _pop(self, seq: int) -> Entry | None:
+        entry = self._entries.pop(seq, None)
+        if entry is not None:
+            self._bytes -= entry.size
+            self._unsent -= entry.is_unsent
+        return entry
+
+    def _mark(self, entry: Entry, sent_ns: int | None, *, refused: bool) -> None:
+        """Change whether an entry is sent; it may have left the window meanwhile."""
+        before = entry.is_unsent
+        entry.sent_ns, entry.refused = sent_ns, refused
+        if self._entries.get(entry.seq) is entry:
+            self._unsent += entry.is_unsent - before
 
     def _is_done(self, seq: int) -> bool:
         return seq <= self._floor or seq in self._done_above or seq in self._landed
@@ -121,11 +146,11 @@ class Window:
 
     def unsent(self) -> list[Entry]:
         """Return what was not sent in this flight and not refused, in order."""
-        return [entry for entry in self if entry.sent_ns is None and not entry.refused]
+        return [entry for entry in self if entry.is_unsent] if self._unsent else []
 
     @property
     def has_unsent(self) -> bool:
-        return any(entry.sent_ns is None and not entry.refused for entry in self)
+        return self._unsent > 0
 
     def first_refused(self) -> Entry | None:
         """Return the first that is to be tried again."""
@@ -140,25 +165,26 @@ class Window:
         It says what the hub holds if this is its last message. Others that are open before it, and
         others behind it that were sent before (it is a second try), may be there or not.
         """
-        entry.sent_ns = now_ns
+        self._mark(entry, now_ns, refused=False)
         entry.attempts += 1
-        entry.refused = False
         before = next(iter(self._entries)) < entry.seq
-        behind = any(other.attempts for other in self if other.seq > entry.seq)
+        behind = self._tried > entry.seq and any(
+            other.attempts for other in self if other.seq > entry.seq
+        )
+        self._tried = max(self._tried, entry.seq)
         alone = not (before or behind or self._done_above)
         return None if alone else InFlight(self._floor, self._hub_seq)
 
     def unsend(self, entry: Entry) -> None:
         """It did not go out after all."""
-        entry.sent_ns = None
+        self._mark(entry, None, refused=entry.refused)
         entry.attempts -= 1
 
     def settle(self, seq: int, hub_seq: int) -> Entry | None:
         """Take out a message that the hub stored as `hub_seq`; None when it is not here."""
-        entry = self._entries.pop(seq, None)
+        entry = self._pop(seq)
         if entry is None:
             return None
-        self._bytes -= entry.size
         self._done_above[seq] = hub_seq
         self._raise_floor()
         return entry
@@ -172,8 +198,7 @@ class Window:
 
     def refuse(self, entry: Entry) -> None:
         """Keep a message that the hub refused, to be tried again."""
-        entry.sent_ns = None
-        entry.refused = True
+        self._mark(entry, None, refused=True)
 
     def land(self, position: Position) -> list[Entry]:
         """The flight is over and the hub said what it holds: return what need not be sent again.
@@ -187,10 +212,9 @@ class Window:
         self._landed = position.stored
         stored = [entry for entry in self if not entry.refused and self._is_done(entry.seq)]
         for entry in stored:
-            del self._entries[entry.seq]
-            self._bytes -= entry.size
+            self._pop(entry.seq)
         for entry in self:
-            entry.sent_ns = None
+            self._mark(entry, None, refused=entry.refused)
         first_open = next(iter(self._entries), None)
         if first_open is not None and first_open <= self._floor:
             # It was open all the time, so what was known before holds for what is behind it.

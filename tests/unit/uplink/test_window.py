@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.uplink.onward import InFlight
+from leafnode.uplink.ranges import Ranges
 from leafnode.uplink.resume import Position
+from leafnode.uplink.scatter import Scatter
 from leafnode.uplink.window import Budget, Entry, Offer, Window
 
 
@@ -35,6 +37,49 @@ def test_the_budget_is_what_is_left_of_both_bounds() -> None:
     window = window_of(1, 2, max_msgs=4, max_bytes=100)
 
     assert window.budget() == Budget(2, 80)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["offer", "send", "unsend", "refuse", "settle", "aside", "land", "late"]),
+        st.integers(1, 12),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=STEPS, kind=st.sampled_from([Window, Scatter]))
+def test_what_is_unsent_is_counted_through_anything(
+    steps: list[tuple[str, int]], kind: type[Window]
+) -> None:
+    window = kind(10, 1000)
+    gone: list[Entry] = []  # a message that has left may still be spoken of
+    for step, seq in steps:
+        known = window.get(seq)
+        if step == "offer":
+            window.offer(entry(seq))
+        elif step == "land":
+            position = Position(floor=seq, stored=Ranges([(1, seq)]))
+            gone += window.land(position)
+        elif step == "late" and gone:
+            window.refuse(gone[seq % len(gone)])
+        elif known is None:
+            continue
+        elif step == "send":
+            window.send(known, 1)
+        elif step == "unsend" and known.sent_ns is not None:
+            window.unsend(known)
+        elif step == "refuse":
+            window.refuse(known)
+        elif step == "settle":
+            settled = window.settle(seq, seq)
+            gone += [settled] if settled else []
+        elif step == "aside":
+            window.set_aside(known)
+
+        unsent = [one for one in window if one.sent_ns is None and not one.refused]
+        assert sorted(one.seq for one in window.unsent()) == [one.seq for one in unsent]
+        assert window.has_unsent is bool(unsent)
 
 
 def test_a_full_window_has_no_budget() -> None:
