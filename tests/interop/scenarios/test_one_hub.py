@@ -131,4 +131,4 @@ async def test_a_mirror_elsewhere_has_the_sequences_and_the_gaps_of_its_origin(
 async def sequences(client: Client, stream: str) -> list[tuple[int, bytes]]:
     """Return the sequence and the payload of each message of a stream."""
     found = await contents(client, stream)
-    return [(message.metadata.sequence.stream, message.data) for message in found]
+    return [(message.seq, message.data) for message in found]
