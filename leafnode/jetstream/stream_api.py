@@ -114,8 +114,8 @@ def listing(js: AccountJetStream, request: Request) -> dict[str, Any]:
     return {**paging, "streams": [stream_info(js, stream, dynamic=False) for stream in shown]}
 
 
-def info(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
-    """STREAM.INFO: answers at once, or where much is asked for in its turn, after some steps."""
+def info(js: AccountJetStream, request: Request) -> None:
+    """STREAM.INFO: answers once what it tells is on disk, so that it can be read and stays."""
     body = request.optional(StreamInfoRequest, "JSApiStreamInfoRequest")
     stream = js.stream(request.args[0])
     details = Details(stream.store, body)
@@ -123,10 +123,10 @@ def info(js: AccountJetStream, request: Request) -> dict[str, Any] | None:
     if details.is_long():
         step = partial(_info_step, js, request, stream, details, steps)
         js.context.rounds.begin(js.context.clock, step)
-        return None
+        return
     for _ in steps:
         pass
-    return _detailed(js, stream, details)
+    _tell(js, request, stream, details)
 
 
 def _info_step(
@@ -146,10 +146,20 @@ def _info_step(
     if stream.closed:
         request.finish(js_error(10059))
     elif is_over:
-        request.finish(_detailed(js, stream, details))
+        _tell(js, request, stream, details)
     else:
         step = partial(_info_step, js, request, stream, details, steps)
         js.context.rounds.go_on(js.context.clock, step)
+
+
+def _tell(js: AccountJetStream, request: Request, stream: Stream, details: Details) -> None:
+    shown = _detailed(js, stream, details)
+
+    def committed(error: StoreError | None) -> None:
+        # What failed is undone: then it is told how it is without that.
+        request.finish(shown if error is None else _detailed(js, stream, details))
+
+    stream.root.after_commit(committed)
 
 
 def _detailed(js: AccountJetStream, stream: Stream, details: Details) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreCorrupt
+from leafnode.errors import StoreBusy, StoreCorrupt, StoreFull
 from leafnode.jetstream import rounds
 from tests.unit.jetstream.world import World
 
@@ -42,6 +42,36 @@ def test_a_minimal_create_is_answered_like_the_server_does() -> None:
         b'"first_ts":"0001-01-01T00:00:00Z","last_seq":0,"last_ts":"0001-01-01T00:00:00Z",'
         b'"consumer_count":0},"ts":"2027-01-15T08:00:00Z","did_create":true}'
     )
+
+
+def test_what_info_tells_of_is_on_disk() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    world.store.hold()
+    world.request("s.a", b"x")
+
+    answers = world.request("$JS.API.STREAM.INFO.S")
+    assert answers == []
+    world.request("s.a", b"behind the question")
+    world.store.commit()
+
+    (answer,) = answers
+    assert json.loads(answer.payload)["state"]["last_seq"] == 2
+
+
+def test_info_tells_of_nothing_that_did_not_get_onto_the_disk() -> None:
+    world = World()
+    world.create_stream()
+    world.publish("s.a", b"x")
+    world.store.hold()
+    world.request("s.a", b"x")
+
+    answers = world.request("$JS.API.STREAM.INFO.S")
+    world.store.fail(StoreFull("the disk is full"))
+
+    (answer,) = answers
+    assert json.loads(answer.payload)["state"]["last_seq"] == 1
 
 
 @pytest.mark.parametrize(
