@@ -17,7 +17,7 @@ import h11
 from leafnode import go_json, limits
 from leafnode.clock import NS_PER_S
 from leafnode.monitor.endpoints import JSON, TEXT, Answer
-from leafnode.monitor.steps import Run, at_once
+from leafnode.monitor.steps import Rounds, Run, at_once
 from leafnode.net.backlog import in_pieces
 from leafnode.net.http_request import (
     TOO_LARGE,
@@ -55,6 +55,7 @@ class HttpServer:
         self.clock = clock
         self.open: dict[HttpSession, None] = {}  # who was answered longest ago is the first
         self.counters = counters
+        self.rounds = Rounds(clock)
 
     def session(self) -> HttpSession:
         return HttpSession(self)
@@ -200,7 +201,7 @@ class HttpSession:
             steps = at_once(Answer(200, TEXT, ()))
         else:
             steps = self._server.endpoints.answer(request.target.decode("ascii", "replace"))
-        run = self._run = Run(steps, self._server.clock, self._answer, self._fault)
+        run = self._run = Run(steps, self._server.rounds.later, self._answer, self._fault)
         run.start()
         if run.paused and self._transport is not None:
             self._transport.pause_reading()  # what comes meanwhile stays in the socket
@@ -238,8 +239,8 @@ class HttpSession:
             left -= len(piece)
             if left <= 0:
                 transport.pause_reading()
-                self._next = self._server.clock.call_later(
-                    0, lambda: self._write_coded(pieces, paused=True)
+                self._next = self._server.rounds.later(
+                    lambda: self._write_coded(pieces, paused=True)
                 )
                 return
         self._sent(paused=paused)
@@ -265,7 +266,7 @@ class HttpSession:
         open_[self] = open_.pop(self, None)
         assert self._transport is not None, "who is not behind is there"
         if self._http.trailing_data[0]:
-            self._next = self._server.clock.call_later(0, self._resume)
+            self._next = self._server.rounds.later(self._resume)
             if not paused:
                 self._transport.pause_reading()
         elif paused:

@@ -6,13 +6,15 @@ and `$SYS` requests drive it alike. Knows no endpoint. Truth: docs/monitoring.md
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from leafnode.clock import Clock, Timer
+
+    Later: TypeAlias = Callable[[Callable[[], None]], Timer]  # calls it in a later turn of the loop
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -57,8 +59,54 @@ def finish(steps: Steps[T]) -> T:
             return answer
 
 
+class Rounds:
+    """Lets all who have more to do take turns: one of them in each turn of the loop.
+
+    With one each, 64 answers at once made every turn of the loop last 38 ms.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: dict[_Place, Callable[[], None]] = {}  # in order; one for each who asks
+        self._is_due = False
+
+    def later(self, call: Callable[[], None]) -> Timer:
+        """Call this when its turn comes."""
+        place = _Place(self._waiting)
+        self._waiting[place] = call
+        self._call_next()
+        return place
+
+    def _call_next(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._clock.call_later(0, self._next)
+
+    def _next(self) -> None:
+        self._is_due = False
+        if not self._waiting:
+            return  # who waited does not any more
+        place = next(iter(self._waiting))
+        call = self._waiting.pop(place)
+        if self._waiting:
+            self._call_next()
+        call()
+
+
+class _Place:
+    """One who waits. Implements clock.Timer."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self, waiting: dict[_Place, Callable[[], None]]) -> None:
+        self._waiting = waiting
+
+    def cancel(self) -> None:
+        self._waiting.pop(self, None)
+
+
 class Run(Generic[T]):
-    """Drives steps, one a turn of the loop, the first at once.
+    """Drives steps, the first at once, then each by `later`, in another turn of the loop.
 
     `done` is called with the answer, `failed` with what the steps raised; neither after `cancel`.
     """
@@ -66,12 +114,12 @@ class Run(Generic[T]):
     def __init__(
         self,
         steps: Steps[T],
-        clock: Clock,
+        later: Later,
         done: Callable[[T], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self._steps = steps
-        self._clock = clock
+        self._later = later
         self._done = done
         self._failed = failed
         self._timer: Timer | None = None
@@ -87,7 +135,7 @@ class Run(Generic[T]):
             self._failed(err)
         else:
             self.paused = True
-            self._timer = self._clock.call_later(0, self.start)
+            self._timer = self._later(self.start)
 
     def cancel(self) -> None:
         """Stop where it is; stopping a finished run does nothing."""

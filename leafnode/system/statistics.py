@@ -89,9 +89,8 @@ class Heartbeat:
         if self._envelope.account.has_interest(subject.encode()):
             if self._run is not None:
                 self._run.cancel()  # it was not done in a second
-            self._run = Run(
-                self.message(), self._envelope.clock, partial(self._publish, subject), _raise
-            )
+            later = partial(self._envelope.clock.call_later, 0)
+            self._run = Run(self.message(), later, partial(self._publish, subject), _raise)
             self._run.start()
 
     def message(self) -> Steps[dict[str, object]]:

@@ -97,6 +97,30 @@ def test_others_have_a_turn_between_requests_that_were_sent_at_once() -> None:
     assert not world.transport.paused
 
 
+def test_whoever_asks_for_more_at_once_has_a_turn_of_the_loop_for_each_request() -> None:
+    world = World()
+    others = [world.connect() for _ in range(8)]
+    seen = [0]
+
+    def answers() -> int:
+        return sum(one.written.count(b'{"status":"ok"}') for _, one in others)
+
+    def look() -> None:
+        seen.append(answers())
+        if seen[-1] < 3 * len(others):
+            world.clock.call_later(0, look)
+
+    for session, _ in others:
+        session.received(GET * 3)
+    seen[0] = answers()
+    world.clock.call_later(0, look)
+    world.clock.advance(0)
+
+    assert seen[0] == len(others)  # each in its own read
+    assert {after - before for before, after in pairwise(seen)} <= {0, 1}
+    assert {one.written.count(b'{"status":"ok"}') for _, one in others} == {3}
+
+
 def test_requests_that_were_sent_at_once_end_with_their_connection() -> None:
     world = World()
     world.session.received(GET * 3)

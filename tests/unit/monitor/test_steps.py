@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from leafnode.monitor.steps import Run, at_once, consumed, finish, slices
+from leafnode.monitor.steps import Rounds, Run, at_once, consumed, finish, slices
 from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class World:
         self.clock = FakeClock()
         self.answers: list[int] = []
         self.errors: list[Exception] = []
-        self.run = Run(steps, self.clock, self.answers.append, self.errors.append)
+        self.run = Run(
+            steps, partial(self.clock.call_later, 0), self.answers.append, self.errors.append
+        )
 
 
 def test_an_answer_that_needs_no_slices_is_there_at_once() -> None:
@@ -69,6 +72,34 @@ def test_a_cancelled_run_comes_to_nothing() -> None:
     world.clock.advance(0)
 
     assert (world.answers, world.clock.pending()) == ([], 0)
+
+
+def test_of_all_who_have_more_to_do_one_has_its_turn_and_none_twice_before_another() -> None:
+    clock = FakeClock()
+    rounds = Rounds(clock)
+    log: list[str] = []
+
+    def steps(name: str) -> Steps[str]:
+        for _ in range(3):
+            log.append(name)
+            yield
+        return name
+
+    def look(left: int) -> None:
+        log.append("|")
+        if left:
+            clock.call_later(0, lambda: look(left - 1))
+
+    for name in "abc":
+        Run(steps(name), rounds.later, log.append, lambda err: log.append(repr(err))).start()
+    gone = Run(steps("d"), rounds.later, log.append, lambda err: log.append(repr(err)))
+    gone.start()
+    gone.cancel()
+    clock.call_later(0, lambda: look(8))
+    clock.advance(0)
+
+    assert "".join(log) == "abcda|b|c|a|b|c|a|b|c|"
+    assert clock.pending() == 0
 
 
 def test_slices_cut_without_losing_the_rest() -> None:
