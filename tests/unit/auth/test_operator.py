@@ -119,6 +119,35 @@ async def test_a_user_is_let_in_once_its_account_was_looked_up() -> None:
     assert [options.name for options in w.accounts] == w.resolver.asked
 
 
+async def test_of_those_who_waited_for_one_account_each_has_a_turn_of_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    w = world()
+    judged: list[str] = []
+    judge = w.operator._identity
+
+    def counting(*args: Any) -> Identity:
+        judged.append(args[0].sub)
+        return judge(*args)
+
+    monkeypatch.setattr(w.operator, "_identity", counting)
+    users = [User() for _ in range(20)]
+    async with w.running():
+        w.resolver.held = asyncio.Event()
+        logins = [asyncio.ensure_future(w.login(REALM.user_jwt(one), one)) for one in users]
+        await asyncio.sleep(0)
+        w.resolver.held.set()
+        most = 0
+        while not all(login.done() for login in logins):
+            before = len(judged)
+            await asyncio.sleep(0)
+            most = max(most, len(judged) - before)
+
+    assert most == 1
+    assert judged == [user.public for user in users]
+    assert [login.result().user for login in logins] == judged
+
+
 @pytest.mark.parametrize(
     "token",
     [
