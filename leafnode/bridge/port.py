@@ -6,12 +6,25 @@ so both belong into a worker thread.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leafnode.config.serial_options import SerialPort
+
+
+class LineErrors(NamedTuple):
+    """What the driver counted since the port was opened; zeros where it counts nothing.
+
+    `overruns`: times that bytes were lost before anybody could read them, in the chip or the
+    driver. `framing_errors` and `parity_errors` are of a wrong speed or form, or of a bad line.
+    """
+
+    overruns: int = 0
+    framing_errors: int = 0
+    parity_errors: int = 0
+    breaks: int = 0
 
 
 class OpenPort(Protocol):
@@ -47,6 +60,8 @@ class OpenPort(Protocol):
     def write_pause_ns(self) -> int:
         """For how long a write is useless; 0: until the descriptor is writable."""
         ...
+
+    def line_errors(self) -> LineErrors: ...
 
     def stop(self) -> None:
         """Do nothing by itself any more, such as moving a line when it is time. On the loop."""

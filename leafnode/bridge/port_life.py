@@ -10,10 +10,12 @@ import asyncio
 import logging
 import threading
 from enum import Enum, auto
+from operator import add
 from typing import TYPE_CHECKING, Protocol
 
 from leafnode import limits
 from leafnode.bridge.aside import aside
+from leafnode.bridge.port import LineErrors
 from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class PortLife:
         self.is_open = False
         self.path = ""  # of what is open, or was last
         self.last_error = ""
+        self._port: OpenPort | None = None  # that is open
+        self._line_errors = LineErrors()  # of former openings
         self._ending: asyncio.Future[None] | None = None  # of this opening
         self._waking: asyncio.Future[bool] | None = None  # of this pause
         self._said = Trouble.NONE
@@ -111,6 +115,13 @@ class PortLife:
     @property
     def is_ending(self) -> bool:
         return self._ending is None or self._ending.done()
+
+    @property
+    def line_errors(self) -> LineErrors:
+        """Return what drivers counted since start."""
+        if self._port is None:
+            return self._line_errors
+        return LineErrors(*map(add, self._line_errors, self._port.line_errors()))
 
     def came(self) -> None:
         """A device was plugged in somewhere: do not wait any longer."""
@@ -187,12 +198,15 @@ class PortLife:
     async def _attend(self, port: OpenPort) -> None:
         """Serve an open port until it is lent. Raises what ended it else."""
         self._ending = asyncio.get_running_loop().create_future()
+        self._port = port
         try:
             self._opened(port)
             self._served.opened(port)
             await self._ending
         finally:
             self.is_open = False
+            self._line_errors = self.line_errors
+            self._port = None
             self._served.closed(port)
             port.stop()
             await self._close(port)

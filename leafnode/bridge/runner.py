@@ -211,6 +211,7 @@ class PortRunner:
             opens=counters.opens,
             reopens=max(0, counters.opens - 1),
             open_failures=counters.open_failures,
+            line=self.life.line_errors._asdict(),
             board={} if self._board is None else self._board.counts(),
             function=self._mapper.counts(),
             modbus={} if self._bus is None else self._bus.numbers(),

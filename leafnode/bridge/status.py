@@ -75,6 +75,7 @@ class PortStatus:
     opens: int
     reopens: int
     open_failures: int
+    line: dict[str, int]  # what the driver counted, see bridge.port.LineErrors
     board: dict[str, int]  # messages and requests of a board, see bridge.board_messages
     function: dict[str, int]  # of the codec exec, see bridge.exec.function
     commands: dict[str, int] = field(default_factory=dict)  # see bridge.commands
@@ -88,6 +89,7 @@ def row_of(status: PortStatus) -> dict[str, object]:
     for part in ("board", "function", "modbus", "commands"):
         counts: dict[str, int] = row.pop(part)
         row |= {f"{part}_{name}": count for name, count in counts.items()}
+    row |= row.pop("line")
     if not row["slaves"]:
         del row["slaves"]
     return row

@@ -293,6 +293,7 @@ def port(**changes: Any) -> PortStatus:
         "last_error": "",
         "board": {"messages": 7},
         "function": {},
+        "line": {"overruns": 0},
         "modbus": {"polls": 9},
         "commands": {"waiting": 1},
         "slaves": [{"name": "meter", "address": 1, "failing": False, "timeouts": 3}],

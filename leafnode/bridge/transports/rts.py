@@ -15,6 +15,7 @@ from leafnode.bridge.port import OpenPort
 from leafnode.clock import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
+    from leafnode.bridge.port import LineErrors
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import Rs485Options, SerialPort
 
@@ -71,6 +72,9 @@ class RtsPort:
             self._may_send_ns = self._clock.monotonic_ns() + self._switch.delay_before_ns
         self._go_on()
         return len(taken)
+
+    def line_errors(self) -> LineErrors:
+        return self._line.line_errors()
 
     def write_pause_ns(self) -> int:
         """It takes no more until half of what waits is on the line."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.bridge import port_bounds
-from leafnode.bridge.port import PortGone
+from leafnode.bridge.port import LineErrors, PortGone
 from leafnode.clock import NS_PER_S
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ class SocketPort:
 
     def write_pause_ns(self) -> int:
         return 0
+
+    def line_errors(self) -> LineErrors:
+        return LineErrors()  # the other end's are not told
 
     def stop(self) -> None:
         """It does nothing by itself."""

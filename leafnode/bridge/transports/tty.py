@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import struct
 import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ import serial
 from serial.rs485 import RS485Settings
 
 from leafnode import limits
-from leafnode.bridge.port import PortGone
+from leafnode.bridge.port import LineErrors, PortGone
 from leafnode.clock import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -31,6 +32,16 @@ _PARITIES: Final = {
     "mark": serial.PARITY_MARK,
     "space": serial.PARITY_SPACE,
 }
+
+
+# struct serial_icounter_struct: cts, dsr, rng, dcd, rx, tx, frame, overrun, parity, brk,
+# buf_overrun, and nine that are reserved.
+_ICOUNTER: Final = struct.Struct("=11i36x")
+
+
+def _since(now: int, before: int) -> int:
+    """Return how much a driver's counter grew: it has 32 bits and comes round."""
+    return now - before & 0x7FFFFFFF
 
 
 class _KeepInput(serial.Serial):
@@ -63,6 +74,8 @@ class TtyPort:
         except BaseException:
             self.close()
             raise
+        self._line_errors = LineErrors()
+        self._counted_at_first = self._counted() or (0, 0, 0, 0)
         self.is_low_latency = options.low_latency and self._make_fast()
 
     def describe(self) -> str:
@@ -95,6 +108,22 @@ class TtyPort:
 
     def write_pause_ns(self) -> int:
         return 0
+
+    def line_errors(self) -> LineErrors:
+        """Ask the driver; one that is gone has counted what it had counted before."""
+        counted = self._counted()
+        if counted is not None:
+            self._line_errors = LineErrors(*map(_since, counted, self._counted_at_first))
+        return self._line_errors
+
+    def _counted(self) -> tuple[int, int, int, int] | None:
+        """Return the driver's counters, None where it has none."""
+        try:
+            data = fcntl.ioctl(self._fd, termios.TIOCGICOUNT, bytes(_ICOUNTER.size))
+        except OSError:
+            return None
+        _, _, _, _, _, _, frame, overrun, parity, breaks, buffer = _ICOUNTER.unpack(data)
+        return overrun + buffer, frame, parity, breaks
 
     def stop(self) -> None:
         """It does nothing by itself."""

@@ -13,6 +13,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.bridge.framing.link import LinkFraming
+from leafnode.bridge.port import LineErrors
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.link.device import DeviceSession
 from tests.unit.bridge.world import World, line_port, run
@@ -447,3 +448,30 @@ def test_a_board_that_reboots_all_the_time_costs_nothing_but_its_hellos() -> Non
 
     status = world.runner.status()
     assert (status.opens, status.queued) == (1, 0)
+
+
+def test_what_the_driver_counted_is_shown_over_all_openings() -> None:
+    world = World(line_port())
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.line.errors = LineErrors(overruns=2, framing_errors=1)
+        assert world.runner.status().line["overruns"] == 2
+        world.line.unplug()
+        await world.until(lambda: not world.runner.status().open)
+        world.line.errors = LineErrors(overruns=3, breaks=1)
+
+        def is_open_again() -> bool:
+            world.clock.advance(NS_PER_S)
+            return world.runner.status().open
+
+        await world.until(is_open_again)
+
+    run(world, story)
+
+    assert world.runner.status().line == {
+        "overruns": 5,
+        "framing_errors": 1,
+        "parity_errors": 0,
+        "breaks": 1,
+    }

@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from leafnode import limits
-from leafnode.bridge.port import PortGone
+from leafnode.bridge.port import LineErrors, PortGone
 from leafnode.bridge.runner import BridgeSeams, PortRunner
 from leafnode.config.serial_options import SerialPort
 from leafnode.config.serial_stage_options import CodecOptions, FramingOptions
@@ -27,6 +27,7 @@ class FakeLine:
         self.opens = 0
         self.closes = 0
         self.refusal: Exception | None = None
+        self.errors = LineErrors()  # that the driver counted since the port was opened
 
     def open(self, options: SerialPort) -> FakePort:
         if self.refusal is not None:
@@ -59,6 +60,9 @@ class FakePort:
 
     def describe(self) -> str:
         return "baud=115200"
+
+    def line_errors(self) -> LineErrors:
+        return self._line.errors
 
     def write_pause_ns(self) -> int:
         return 0

@@ -7,6 +7,7 @@ import errno
 import pytest
 
 from leafnode.bridge import port_bounds
+from leafnode.bridge.port import LineErrors
 from leafnode.bridge.transports.rts import RtsPort
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.serial_options import Rs485Options, SerialPort
@@ -50,6 +51,9 @@ class NotedLine:
         count = min(len(data), self.takes)
         self.note(f"write {count}")
         return count
+
+    def line_errors(self) -> LineErrors:
+        return LineErrors()
 
     def write_pause_ns(self) -> int:
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 import sys
 import termios
 import tty
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leafnode import limits
-from leafnode.bridge.port import PortGone
+from leafnode.bridge.port import LineErrors, PortGone
 from leafnode.bridge.transports.tty import TtyPort, _settings
 from leafnode.bridge.uucp_lock import take
 from leafnode.clock import NS_PER_MS
@@ -329,3 +330,42 @@ def test_closing_drops_what_is_not_sent_and_every_descriptor(cable: Cable) -> No
     port.close()
 
     assert descriptors() == before
+
+
+class CountingDriver:
+    """Counts as a driver does: since it was loaded, in 32 bits. None: it counts nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts: tuple[int, int, int, int, int] | None = (10, 20, 30, 40, 0x7FFFFFFF)
+        self._real = fcntl.ioctl
+        monkeypatch.setattr(fcntl, "ioctl", self._ioctl)
+
+    def _ioctl(self, fd: int, request: int, argument: Any = 0, *more: Any) -> Any:
+        if request != termios.TIOCGICOUNT:
+            return self._real(fd, request, argument, *more)
+        if self.counts is None:
+            raise OSError(25, "Inappropriate ioctl for device")
+        # cts, dsr, rng, dcd, rx, tx; then frame, overrun, parity, brk, buf_overrun; reserved
+        return struct.pack("=11i9i", *(1, 2, 3, 4, 5, 6), *self.counts, *[9] * 9)
+
+
+def test_what_the_driver_counted_is_told_from_the_opening_on(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = CountingDriver(monkeypatch)
+    port = cable.open()
+
+    assert port.line_errors() == LineErrors()
+    driver.counts = (11, 22, 33, 44, -0x7FFFFFFF)  # the last one came round
+    seen = LineErrors(overruns=2 + 2, framing_errors=1, parity_errors=3, breaks=4)
+    assert port.line_errors() == seen
+    driver.counts = None  # unplugged
+    assert port.line_errors() == seen
+    port.close()
+
+
+def test_a_driver_that_counts_nothing_has_no_errors(cable: Cable) -> None:
+    port = cable.open()
+
+    assert port.line_errors() == LineErrors()
+    port.close()
