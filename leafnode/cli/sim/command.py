@@ -112,7 +112,7 @@ def link(*, name: str, text: bool, **given: Any) -> None:
     every_ms = max(1, round((given["every"] or 1.0) * 1000))
     random = _random(given)
     entry = node.TEXT_ENTRY if text else node.ENTRY
-    with _Stop() as stop, _line(given, node.BAUD, entry) as (terminal, wire):
+    with _Stop() as stop, _line(given, node.BAUD, entry, node.SUBJECT) as (terminal, wire):
         clock = SystemClock()
         hal = node.WireHal(
             wire,
@@ -137,7 +137,10 @@ def _play(sensor: Sensor, given: dict[str, Any]) -> None:
         if sensor.every_s is None:
             raise SimError("this sensor answers only: --every has no place here")
         sensor.every_s = given["every"]
-    with _Stop() as stop, _line(given, sensor.baud, sensor.entry) as (terminal, wire):
+    with (
+        _Stop() as stop,
+        _line(given, sensor.baud, sensor.entry, sensor.subject) as (terminal, wire),
+    ):
         clock = SystemClock()
         player = Player(
             sensor,
@@ -159,7 +162,9 @@ def _play(sensor: Sensor, given: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _line(given: dict[str, Any], baud: int, entry: str) -> Iterator[tuple[Terminal, Wire]]:
+def _line(
+    given: dict[str, Any], baud: int, entry: str, subject: str
+) -> Iterator[tuple[Terminal, Wire]]:
     """Open where it speaks, and say what a port's entry would be."""
     if given["port"] is not None and given["link"] is not None:
         raise SimError("--link names a pseudo-terminal: it has no place beside --port")
@@ -171,8 +176,7 @@ def _line(given: dict[str, Any], baud: int, entry: str) -> Iterator[tuple[Termin
             shown.say(terminal.path)
             device = given["link"] or terminal.path
             shown.say(
-                f'{{ name: sim, device: "{device}", {entry}, subject: "sim.{{port}}" }}',
-                error=True,
+                f'{{ name: sim, device: "{device}", subject: "{subject}", {entry} }}', error=True
             )
         yield terminal, Wire(speed, _random(given, "line"), given["bad"] / 100)
     finally:

@@ -31,6 +31,7 @@ _NO_FUNCTION, _NO_ADDRESS, _NO_VALUE = 1, 2, 3
 class Modbus:
     """Implements Sensor."""
 
+    subject = "sim.{port}.{device}.{name}"
     baud = 9600
     every_s: float | None = None
 

@@ -22,6 +22,7 @@ class Nmea:
     """Implements Sensor."""
 
     entry = "preset: nmea"
+    subject = "sim.{port}"
     baud = 4800
     every_s: float | None = 1.0
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BAUD: Final = 115_200
 ENTRY: Final = "framing: link, codec: json"
+SUBJECT: Final = "sim.{device}.{name}"
 TEXT_ENTRY: Final = "framing: text_link, codec: text"
 _WAIT_MAX_NS: Final = NS_PER_S // 5
 _TICKS: Final = 1 << 29  # as MicroPython's, which come round

@@ -21,6 +21,7 @@ class Pms5003:
     """Implements Sensor."""
 
     entry = "preset: pms5003"
+    subject = "sim.{port}"
     baud = 9600
     every_s: float | None = 1.0
 

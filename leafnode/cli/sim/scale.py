@@ -43,6 +43,7 @@ class Toledo:
     """Implements Sensor: 18 bytes, ten times a second."""
 
     entry = "preset: toledo"
+    subject = "sim.{port}"
     baud = 9600
     every_s: float | None = 0.1
 
@@ -74,6 +75,7 @@ class Sics:
     """Implements Sensor: S, SI, T, TAC and I4, each with CR LF."""
 
     entry = "preset: sics"
+    subject = "sim.{port}"
     baud = 9600
     every_s: float | None = None
 

@@ -15,6 +15,7 @@ class Sensor(Protocol):
     """Something at the other end of a line."""
 
     entry: str  # what a port's entry says beside its name, device and subject
+    subject: str  # a template of subjects that fits it
     baud: int
     every_s: float | None  # it speaks by itself this often; None: it answers only
 

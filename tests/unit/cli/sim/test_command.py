@@ -13,6 +13,8 @@ import pytest
 
 from leafnode.cli.main import main
 from leafnode.cli.sim.command import commands
+from leafnode.config.bind import bind
+from leafnode.config.parser import parse
 from tests.unit.cli.sim.read import readings
 
 ROOT = Path(__file__).parents[4]
@@ -87,7 +89,7 @@ def test_it_prints_where_it_speaks_and_what_it_said(tmp_path: Path) -> None:
     assert path.startswith("/dev/pts/")
     assert len(readings("preset: pms5003", heard)) == 3
     assert process.returncode == 0
-    assert f'device: "{link}", preset: pms5003' in said.decode()
+    assert f'device: "{link}", subject: "sim.{{port}}", preset: pms5003 }}' in said.decode()
     assert "spoke 3 times, answered 0 times, sent 96 bytes, 0 with a wrong bit" in said.decode()
     assert not link.is_symlink()
 
@@ -111,3 +113,19 @@ def test_an_interrupt_ends_it_and_takes_the_link_away(
     assert process.returncode == 0, said
     assert b"Traceback" not in said
     assert not link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "words", [["nmea"], ["scale"], ["scale", "--sics"], ["pms5003"], ["modbus"], ["link"],
+              ["link", "--text"]]
+)  # fmt: skip
+def test_the_entry_that_it_prints_is_one_of_a_configuration(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sim", *words, "--for", "1ms"], called="leafnode") == 0
+
+    shown = capsys.readouterr()
+    entry = shown.err[: shown.err.rindex("}") + 1]
+    serial = bind(parse(f"serial {{ ports [ {entry} ] }}", "sim")).serial
+    assert serial is not None
+    assert serial.ports[0].device == shown.out.strip()
