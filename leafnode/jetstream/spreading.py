@@ -22,6 +22,7 @@ class Spreading:
         self._consumer = consumer
         self._account = consumer.context.account
         self._is_closed = False
+        self._backlog = self._account.backlog  # where it waits, or waited
         self.is_on = False
 
     def close(self) -> None:
@@ -35,21 +36,24 @@ class Spreading:
         send()
         if aside.added > before and not self.is_on:
             assert aside.last is not None, "something was added to it"
-            self.is_on = True
-            aside.last.then(self._on_sent)
+            self.is_on, self._backlog = True, aside.last
+            self._backlog.then(self._on_sent)
 
     def must_wait(self, subjects: Callable[[], list[bytes]]) -> bool:
         """Say whether nothing is to be sent there now."""
         if self.is_on:
             return True
         backlog, is_wide = self._account.backlog, self._account.is_wide
-        if not backlog.is_full or not any(map(is_wide, subjects())):
+        if not backlog.is_half_full or not any(map(is_wide, subjects())):
             return False
-        self.is_on = True
+        self.is_on, self._backlog = True, backlog
         backlog.when_room(self._on_sent)
         return True
 
     def _on_sent(self) -> None:
+        if self._backlog.is_half_full:
+            self._backlog.when_room(self._on_sent)
+            return
         self.is_on = False
         if not self._is_closed:  # else the consumer may be gone by now
             self._consumer.pump()

@@ -152,7 +152,8 @@ class Backlog:
     """What the server is sending to very many in one account, one after the other.
 
     Beyond the bound whoever may bring more waits: the account's connections (`must_wait`), others
-    that publish here (`wait`), consumers (`when_room`). Each of them brings one more.
+    that publish here (`wait`). Consumers, which always have more, wait from half of it on
+    (`when_room`), so that they keep no connection waiting. Each of them brings one more.
     """
 
     __slots__ = (
@@ -185,6 +186,11 @@ class Backlog:
         """Say whether nothing more is to be brought."""
         return self._count >= BACKLOG_MAX or self.held_bytes >= BACKLOG_BYTES_MAX
 
+    @property
+    def is_half_full(self) -> bool:
+        """Say whether consumers are to bring nothing more."""
+        return 2 * self._count >= BACKLOG_MAX or 2 * self.held_bytes >= BACKLOG_BYTES_MAX
+
     def add(self, steps: Steps, size: int) -> None:
         """Take these steps, which send so many bytes, behind those that wait."""
         aside = self._outbox.aside
@@ -202,7 +208,7 @@ class Backlog:
         self._append(steps, None)
 
     def when_room(self, call: Callable[[], None]) -> None:
-        """Call this once there is room again: of several one in a turn, as far as it goes."""
+        """Call this once it is not half full: of several one in a turn, as far as it goes."""
         self._for_room.append(call)
 
     def _append(self, steps: Steps, size: int | None) -> None:
@@ -214,7 +220,7 @@ class Backlog:
     def _go_on(self) -> bool:
         if self._waiting:
             self._take_first()
-        if self._for_room and not self.is_full:
+        if self._for_room and not self.is_half_full:
             self._for_room.popleft()()
         self._has_turns = bool(self._waiting or self._for_room)
         return self._has_turns

@@ -96,7 +96,7 @@ def test_while_enough_waits_consumers_that_send_to_very_many_wait_and_others_do_
     names = [f"C{number}" for number in range(6)]
     for name in names:
         world.create_consumer("S", name, deliver_subject=f"d.{name}")
-    monkeypatch.setattr(parked, "BACKLOG_MAX", 2)
+    monkeypatch.setattr(parked, "BACKLOG_MAX", 4)
     client, later = very_many(world, monkeypatch, *[f"d.{name}" for name in names[:5]])
     few = world.listen("d.C5")
 
@@ -108,10 +108,37 @@ def test_while_enough_waits_consumers_that_send_to_very_many_wait_and_others_do_
         later.pop(0)()
         world.clock.advance(0)
         most = max(most, len(world.account.backlog))
+        assert not parked.must_wait(client), "there is room for what connections bring"
 
     got = b"".join(client.out)
     assert [sequences(got, name) for name in names[:5]] == [[1, 2, 3, 4, 5]] * 5
     assert most == 2
+
+
+def test_consumers_of_another_account_keep_its_connections_waiting_once_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_with(40)
+    importer = Account("B", world.account.system.outbox)
+    client, later = very_many(world, monkeypatch, "s.a", account=importer)
+    monkeypatch.setattr(parked, "BACKLOG_MAX", 16)
+    for number in range(10):
+        relay = Subscription(world.account.system, b"d.%d" % number)
+        relay.relay = Forward(importer)
+        world.account.insert(relay)
+        world.create_consumer("S", f"C{number}", deliver_subject=f"d.{number}")
+
+    world.clock.advance(0)
+    assert importer.backlog.is_full
+    fills = [True]
+    while later:
+        later.pop(0)()
+        world.clock.advance(0)
+        fills.append(importer.backlog.is_full)
+
+    got = b"".join(client.out)
+    assert [sequences(got, f"C{number}") for number in range(10)] == [list(range(1, 41))] * 10
+    assert fills.index(False) == fills.count(True), "full at the start, and never again"
 
 
 def test_a_pull_that_very_many_hear_waits_for_room_and_ends_as_it_would(

@@ -293,8 +293,10 @@ def test_who_is_gone_does_not_wait_for_room() -> None:
 def test_who_waits_for_room_is_called_as_far_as_it_goes() -> None:
     world = World()
     backlog = parked.Backlog(world.outbox)
-    for _ in range(BACKLOG_MAX):
+    for _ in range(BACKLOG_MAX // 2):
+        assert not backlog.is_half_full
         backlog.add(world.steps("in", 1), 1)
+    assert (backlog.is_half_full, backlog.is_full) == (True, False)
 
     def adds(name: str) -> None:
         world.done.append(name)
