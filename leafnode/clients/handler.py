@@ -436,9 +436,9 @@ class ClientHandler:
             self._end(CLIENT_CLOSED)  # its place is for those who wait
             return
         try:
-            out_msgs = self.peer.traffic.out_msgs
+            now_ns, out_msgs = self._seams.clock.monotonic_ns(), self.peer.traffic.out_msgs
             fed, self._fed_msgs = out_msgs != self._fed_msgs, out_msgs
-            if self._session.on_time(self._seams.clock.monotonic_ns(), fed=fed):
+            if self._session.on_time(now_ns, fed=fed, unread=self.peer.parked is not None):
                 self.peer.send(_PING)
         except ProtocolError as error:
             self.refuse(error)

@@ -427,7 +427,8 @@ class Link:
     def _due(self) -> None:
         self._armed_ns = None
         silent_ns = self.transport.silent_ns() if self.transport is not None else None
-        self._session.timer_due(self._clock.monotonic_ns(), silent_ns)
+        unread = self.peer.parked is not None
+        self._session.timer_due(self._clock.monotonic_ns(), silent_ns, unread=unread)
         self._settle()
         self._arm()
 

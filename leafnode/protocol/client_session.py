@@ -212,11 +212,12 @@ class ClientSession:
         """When `on_time` is to be called next."""
         return self._due_ns
 
-    def on_time(self, now_ns: int, *, fed: bool = False) -> bool:
+    def on_time(self, now_ns: int, *, fed: bool = False, unread: bool = False) -> bool:
         """Say whether a PING is to be sent now. Raises for a login or an answer that never came.
 
         `fed`: the client got messages since the last call. The first PING is there to measure the
         round trip, and behind messages it would measure those: it waits, for one interval at most.
+        `unread`: what it says waits, an answer maybe among it.
         """
         if self.state in {State.GREETED, State.CONNECTING}:
             raise AuthenticationTimeout
@@ -233,6 +234,8 @@ class ClientSession:
         if busy and fresh:
             return False
         if self._unanswered >= self._rules.ping_max:
+            if unread:
+                return False
             raise StaleConnection
         self._unanswered += 1
         self._ping_sent_ns = now_ns

@@ -122,17 +122,18 @@ class LeafSession:
         """Note that something came, whatever it was."""
         self._heard_ns = now_ns
 
-    def timer_due(self, now_ns: int, silent_ns: int | None = None) -> None:
+    def timer_due(self, now_ns: int, silent_ns: int | None = None, *, unread: bool = False) -> None:
         """Do what time demands: give up on a silent peer, or ask whether it lives.
 
-        `silent_ns`: for how long its kernel acknowledged nothing, where that is known.
+        `silent_ns`: for how long its kernel acknowledged nothing, where that is known. `unread`:
+        what it says waits here, an answer maybe among it.
         """
         if silent_ns is not None:
             self._reached_ns = now_ns - silent_ns
         if self.deadline_ns is None or now_ns < self.deadline_ns:
             return
         if self.state is State.LINKED:
-            self._ping(now_ns)
+            self._ping(now_ns, unread=unread)
         else:
             self._overdue(now_ns)
 
@@ -258,7 +259,7 @@ class LeafSession:
             self.compression = level
             self._events.append(CompressionChanged(level))
 
-    def _ping(self, now_ns: int) -> None:
+    def _ping(self, now_ns: int, *, unread: bool) -> None:
         pings = self._pings
         if now_ns < self._ping_due_ns:
             self._look(now_ns)
@@ -268,6 +269,8 @@ class LeafSession:
         if pings.may_skip and is_known and now_ns - self._heard_ns < pings.interval_ns:
             return
         if self._pings_out >= pings.most:
+            if unread:
+                return
             self.stale = True
             reason = f"{self._pings_out} PINGs went unanswered"
             self._end(b"Stale Connection", reason, error=StaleConnection)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import pytest
 
+from leafnode.clock import NS_PER_S
 from leafnode.config.options import Options
 from leafnode.limits import (
+    BACKLOG_MAX,
     DROP_WORK,
     LEFT_BYTES,
     MAX_CONTROL_LINE_BYTES,
@@ -17,6 +20,7 @@ from leafnode.limits import (
     TOKEN_WORK,
     TURN_WORK,
 )
+from leafnode.routing import sublist
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImports
 from tests.sim.clients import ClientWorld
@@ -69,6 +73,39 @@ def test_what_a_client_was_sending_to_very_many_outlives_it_and_is_counted() -> 
 
     assert reader.hears().count(b"last") == many
     assert (len(left), left.held_bytes) == (0, 0)
+
+
+def test_while_enough_goes_to_very_many_a_client_waits_and_then_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sublist, "RECEIVERS_MAX", 1)
+    world = ClientWorld()
+    reader, other = world.client(QUIET), world.client(QUIET)
+    reader.says(b"SUB few 3\r\n" + b"".join(b"SUB wide w%d\r\n" % sid for sid in range(20)))
+
+    for _ in range(BACKLOG_MAX):
+        account(world).publish(b"wide", b"x")
+    other.handler.received(b"PUB few 1\r\nx\r\nPING\r\n")
+    assert account(world).backlog.held == 1
+    assert other.hears() == b"PONG\r\n"
+
+    got = reader.hears()
+    assert got.count(b"MSG wide") == 20 * BACKLOG_MAX
+    assert got.index(b"MSG wide") < got.index(b"MSG few 3 1\r\nx\r\n")
+
+
+def test_who_waits_for_what_goes_to_very_many_is_not_cut_for_its_silence() -> None:
+    world = ClientWorld(Options(ping_interval_ns=NS_PER_S, ping_max=1))
+    client = world.client(QUIET)
+    peer = client.handler.peer
+
+    peer.parked = deque([(iter(()), 0)])
+    world.clock.advance(10 * NS_PER_S)
+    assert not client.raw.ended
+    peer.parked = None
+    world.clock.advance(2 * NS_PER_S)
+
+    assert client.hears().endswith(b"-ERR 'Stale Connection'\r\n")
 
 
 def test_subscriptions_end_with_the_connection() -> None:

@@ -163,6 +163,18 @@ def test_silence_is_stale_after_ping_max_pings() -> None:
         one.on_time(one.due_ns())
 
 
+def test_a_client_whose_answer_waits_here_is_not_stale() -> None:
+    one = session(ping_max=2)
+    connect(one)
+
+    pings = [one.on_time(one.due_ns(), unread=True) for _ in range(5)]
+    assert pings == [True, True, False, False, False]
+    one.received(b"PONG\r\n", one.due_ns() - 1)
+    one.take(b"PONG")
+
+    assert one.on_time(one.due_ns())
+
+
 def test_a_busy_client_is_not_pinged_except_for_its_round_trip_now_and_then() -> None:
     one = session()
     connect(one)

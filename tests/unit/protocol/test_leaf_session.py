@@ -83,6 +83,19 @@ def test_a_silent_peer_is_asked_and_then_left(make: type[LeafSession]) -> None:
     assert one.stale
 
 
+@BOTH
+def test_a_peer_whose_answer_waits_here_is_not_silent(make: type[LeafSession]) -> None:
+    one = make()
+
+    for at_s in (1, 3, 5, 7):
+        one.timer_due(at_s * NS_PER_S, unread=True)
+    assert (one.data_to_send(), one.events()) == (b"PING\r\nPING\r\n", [])
+    one.receive_line(b"PONG", 8 * NS_PER_S)
+    one.timer_due(9 * NS_PER_S)
+
+    assert (one.data_to_send(), one.stale) == (b"PING\r\n", False)
+
+
 def asking(make: Callable[[], LeafSession]) -> LeafSession:
     """A link with a PING every two minutes, of which the one at 121 s is not answered."""
     one = make()
