@@ -127,7 +127,7 @@ def deliver(
 
 
 def _is_of_another(account: Account, origin: Peer) -> bool:
-    return origin.kind is Kind.SYSTEM and origin is not account.system
+    return origin.kind is Kind.SYSTEM and origin.account is not account
 
 
 def send_aside(account: Account, origin: Peer, steps: Iterator[object], size: int) -> None:

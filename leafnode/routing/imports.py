@@ -15,7 +15,8 @@ from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, WALK_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import untokenize
 from leafnode.routing.crossings import Crossings
-from leafnode.routing.parked import in_turns
+from leafnode.routing.parked import begin, in_turns
+from leafnode.routing.peer import Kind
 from leafnode.routing.subscription import Shadow, Subscription
 
 if TYPE_CHECKING:
@@ -166,9 +167,14 @@ class StreamImports:
             exporter.sublist.spoil(b">")
 
     def follow(self, sub: Subscription) -> None:
-        """Make the shadows of one new subscription."""
-        if _casts(sub):
-            self._overlap(sub, self._near(sub.subject))
+        """Make the shadows of a new subscription: where there are many its peer waits for them."""
+        if not _casts(sub):
+            return
+        near = self._near(sub.subject)
+        if len(near) <= _IMPORTS_A_STEP or sub.peer.kind is Kind.SYSTEM:
+            self._overlap(sub, near)
+        else:
+            begin(sub.peer, self._overlaps_of(sub, near))
 
     def _near(self, subject: bytes) -> list[StreamImport]:
         """Return the imports that a subscription may overlap."""
@@ -179,16 +185,26 @@ class StreamImports:
         return [self._imports[number] for number in numbers]
 
     def forget(self, sub: Subscription) -> None:
-        """Take the shadows of one subscription out."""
+        """Take the shadows of one subscription out: nothing comes through them from now on."""
         if not _casts(sub):
             return
         outbox = self._account.system.outbox
         outbox.work_left -= len(self._imports)
+        gone = []
         for one in self._imports:
             shadow = one.shadows.pop(sub, None)
             if shadow is not None:
-                outbox.work_left -= _work(shadow.subject)
-                one.exporter.remove(shadow)
+                gone.append((one.exporter, shadow))
+        if len(gone) > _IMPORTS_A_STEP:
+            for _, shadow in gone:
+                shadow.closed = True
+            for exporter in {exporter for exporter, _ in gone}:
+                exporter.sublist.spoil(b">")
+            in_turns(outbox, _taken_out(gone))
+            return
+        for exporter, shadow in gone:
+            outbox.work_left -= _work(shadow.subject)
+            exporter.remove(shadow)
 
     def _overlap(self, sub: Subscription, imports: list[StreamImport]) -> None:
         outbox = self._account.system.outbox
@@ -212,13 +228,18 @@ class StreamImports:
             return
         fresh, outbox = set(imports), self._account.system.outbox
         for sub in self._account.sublist:
-            near = [one for one in self._near(sub.subject) if one in fresh] if _casts(sub) else []
-            for first in range(0, len(near), _IMPORTS_A_STEP):
-                if not sub.closed:
-                    self._overlap(sub, near[first : first + _IMPORTS_A_STEP])
-                outbox.work_left -= OVERLAP_WORK
-                yield
+            if _casts(sub):
+                near = [one for one in self._near(sub.subject) if one in fresh]
+                yield from self._overlaps_of(sub, near)
             outbox.work_left -= OVERLAP_WORK
+            yield
+
+    def _overlaps_of(self, sub: Subscription, imports: list[StreamImport]) -> Iterator[None]:
+        """Make the shadows of one subscription, in steps, as long as it is there."""
+        for first in range(0, len(imports), _IMPORTS_A_STEP):
+            if not sub.closed:
+                self._overlap(sub, imports[first : first + _IMPORTS_A_STEP])
+            self._account.system.outbox.work_left -= OVERLAP_WORK
             yield
 
     def _indexed(self) -> Iterator[None]:
@@ -252,6 +273,14 @@ def _leftovers(imports: Iterable[StreamImport]) -> Iterator[None]:
             one.exporter.system.outbox.work_left -= _work(shadow.subject)
             one.exporter.take_out(shadow)
             yield
+
+
+def _taken_out(gone: list[tuple[Account, Subscription]]) -> Iterator[None]:
+    """Take closed shadows out, in steps."""
+    for exporter, shadow in gone:
+        exporter.system.outbox.work_left -= _work(shadow.subject)
+        exporter.take_out(shadow)
+        yield
 
 
 def _same(subject: bytes) -> bytes:

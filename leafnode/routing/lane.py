@@ -147,8 +147,8 @@ class Lane:
         for what is malformed or too large; messages before it were delivered then, too.
         """
         peer, account = self._peer, self._peer.account
-        if self.starved:
-            assert account is not None, "what was published came from an account's peer"
+        if self.starved or peer.parked is not None:
+            assert account is not None, "what waits came from an account's peer"
             return self._catch_up(account)
         if self._left:
             return None
@@ -170,6 +170,7 @@ class Lane:
 
     def _catch_up(self, account: Account) -> bytes | None:
         """Deliver what the last turn was too short for, then go on."""
+        self.starved = True
         if not parked.go_on(self._peer):
             return None
         run, sublist = self._run, account.sublist

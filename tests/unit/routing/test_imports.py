@@ -14,8 +14,9 @@ from leafnode.protocol.transform import Transform
 from leafnode.routing import imports
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
-from leafnode.routing.peer import Kind
+from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.subscription import Subscription
 from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, outbox
 
@@ -231,6 +232,68 @@ def test_one_subscription_is_held_against_many_imports_in_slices() -> None:
     while slices.next():
         pass
     assert world.exporter.sublist.count == MANY
+
+
+def many_imports(world: World) -> None:
+    world.imports.replace(
+        [
+            stream_import(world.exporter, b"a.%d" % number, b"in.%d" % number)
+            for number in range(MANY)
+        ]
+    )
+
+
+def test_who_subscribes_to_many_imports_is_read_on_once_all_are_in_place() -> None:
+    world = World()
+    many_imports(world)
+    subscriber, last = world.subscriber, b"PUB a.%d 0\r\n\r\n" % (MANY - 1)
+    subscriber.lane.feed(b"PING\r\n")
+    counts = [0]
+
+    subscriber.subscribe(b"in.>", b"1")
+    line = None
+    while line is None:
+        counts.append(world.exporter.sublist.count)
+        subscriber.outbox.work_left = TURN_WORK
+        line = subscriber.lane.next_line()
+
+    assert (line, world.exporter.sublist.count) == (b"PING", MANY)
+    assert max(after - before for before, after in pairwise(counts)) * SHADOW_WORK <= 2 * TURN_WORK
+    world.publisher.says(last)
+    assert subscriber.got() == b"MSG in.%d 1 0\r\n\r\n" % (MANY - 1)
+
+
+def test_a_part_of_the_server_waits_for_no_import() -> None:
+    world = World()
+    Slices(world)
+    many_imports(world)
+    board = Peer(0, Kind.SYSTEM, world.importer.system.outbox)
+    board.account = world.importer
+    world.importer.insert(Subscription(board, b"in.>", sid=b"1", handler=lambda _: None))
+
+    assert (world.exporter.sublist.count, board.parked) == (MANY, None)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_who_unsubscribes_from_many_imports_gets_nothing_more(*, at_once: bool) -> None:
+    world = World()
+    slices = Slices(world)
+    many_imports(world)
+    world.subscriber.subscribe(b"in.>", b"1")
+    if not at_once:
+        world.subscriber.says(b"")
+    before = world.exporter.sublist.count
+
+    world.importer.remove(world.subscriber.subs.pop(b"1"))
+    assert world.exporter.sublist.count > before - 2 * TURN_WORK // SHADOW_WORK
+    world.publisher.says(b"PUB a.0 0\r\n\r\nPUB a.%d 0\r\n\r\n" % (MANY - 1))
+    world.subscriber.says(b"")
+    while slices.next():
+        pass
+
+    assert world.subscriber.got() == b""
+    assert world.exporter.sublist.count == 0
+    assert world.exporter.local_interest == {}
 
 
 @pytest.mark.parametrize("subject", [b"in.%d", b"in.%d.*", b"in.*.%d"])
