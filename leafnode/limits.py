@@ -247,6 +247,7 @@ MATCHED_PER_STEP: Final = 8192  # subjects held against such a list in one step,
 DELETE_SEGMENTS: Final = 4  # of a stream that is deleted, in one transaction
 DELETE_SUBJECTS: Final = 10_000  # likewise
 LET_GO_MSGS: Final = 2048  # of a stream in memory that is deleted, in one turn; 2 us each
+SCANNED_PER_TURN: Final = 8192  # messages of a stream in memory that a read looks at; 0.4 us each
 READS_WAITING_MAX: Final = 4096  # requests for the reader thread; beyond it StoreBusy
 STORE_RETRY_NS: Final = 500 * NS_PER_MS  # full disk back with room, or failed disk, to the next try
 STORE_RETRY_MAX_NS: Final = 30 * NS_PER_S

@@ -7,14 +7,16 @@ Truth: leafnode/store/api.py.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.protocol.subject import is_literal
 from leafnode.slices import in_slices
 from leafnode.store.api import (
     SEQ_MAX,
@@ -185,8 +187,23 @@ class MemoryStream:
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         if start_seq <= self._first_seq:
-            return sum(len(self._subjects[subject]) for subject in self._matching(patterns))
-        return sum(1 for _ in self._select(start_seq, patterns))
+            return self._total(patterns)
+        seqs, wanted = self._seqs, _wanted(patterns)
+        first, middle = bisect_left(seqs, self._first_seq), bisect_left(seqs, start_seq)
+        if len(seqs) - middle <= middle - first:
+            return self._count(seqs[middle:], wanted)
+        return self._total(patterns) - self._count(seqs[first:middle], wanted)
+
+    def _total(self, patterns: Sequence[bytes]) -> int:
+        if not patterns or b">" in patterns:
+            return len(self._messages)
+        return sum(map(len, map(self._subjects.__getitem__, self._matching(patterns))))
+
+    def _count(self, seqs: Sequence[int], wanted: Callable[[bytes], bool] | None) -> int:
+        messages = self._messages
+        if wanted is None:
+            return sum(map(messages.__contains__, seqs))
+        return sum(1 for seq in seqs if seq in messages and wanted(messages[seq].subject))
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         gaps: list[int] = []
@@ -231,14 +248,44 @@ class MemoryStream:
         max_bytes: int,
         done: Callable[[list[StoredMsg]], None],
     ) -> None:
-        found: list[StoredMsg] = []
-        size = 0
-        for message in self._select(start_seq, patterns):
-            found.append(message)
-            size += len(message.body)
-            if len(found) >= min(max_msgs, limits.READ_BATCH_MSGS) or size >= max_bytes:
+        most = min(max_msgs, limits.READ_BATCH_MSGS), max_bytes
+        self._scan(start_seq, patterns, most, done)
+
+    def _scan(
+        self,
+        start_seq: int,
+        patterns: Sequence[bytes],
+        most: tuple[int, int],
+        done: Callable[[list[StoredMsg]], None],
+    ) -> None:
+        """Look at messages from there on; where none is wanted for long, in several turns."""
+        wanted = _wanted(patterns)
+        page: list[StoredMsg] = []
+        size = looked_at = 0
+        for seq in self._candidates(start_seq, patterns):
+            message = self._messages[seq]
+            looked_at += 1
+            if wanted is None or wanted(message.subject):
+                page.append(message)
+                size += len(message.body)
+                if len(page) >= most[0] or size >= most[1]:
+                    break
+            if looked_at >= limits.SCANNED_PER_TURN and (page or self._call_later is not _never):
                 break
-        done(found)
+        else:
+            looked_at = 0  # nothing is behind that
+        if page or not looked_at:
+            done(page)
+        else:
+            self._call_later(0, partial(self._scan, seq + 1, patterns, most, done))
+
+    def _candidates(self, start_seq: int, patterns: Sequence[bytes]) -> Iterable[int]:
+        """Return what to look at from there on: of a few literal subjects their messages alone."""
+        if patterns and all(map(is_literal, patterns)):
+            own = [self._subjects[name] for name in set(patterns) if name in self._subjects]
+            if sum(map(len, own)) <= limits.SCANNED_PER_TURN // 4:
+                return sorted(seq for seqs in own for seq in seqs if seq >= start_seq)
+        return self._held(start_seq)
 
     def read_removed(
         self,
@@ -251,7 +298,18 @@ class MemoryStream:
     def last(
         self, pattern: bytes, done: Callable[[StoredMsg | None], None], *, upto_seq: int = SEQ_MAX
     ) -> None:
-        newest = [
+        wanted, seqs = _wanted([pattern]), self._seqs
+        if is_literal(pattern):
+            own = reversed(self._subjects.get(pattern, {}))
+            done(self._messages.get(next((seq for seq in own if seq <= upto_seq), 0)))
+            return
+        end = bisect_right(seqs, upto_seq)
+        for index in range(end - 1, max(-1, end - 1 - limits.SCANNED_PER_TURN), -1):
+            message = self._messages.get(seqs[index])
+            if message is not None and (wanted is None or wanted(message.subject)):
+                done(message)
+                return
+        newest = [  # it is far from there: fewer are looked at by subject
             next((seq for seq in reversed(self._subjects[subject]) if seq <= upto_seq), 0)
             for subject in self._matching([pattern])
         ]
@@ -298,12 +356,14 @@ class MemoryStream:
             return self._subjects
         return list(Patterns(patterns).among(self._subjects))
 
-    def _select(self, start_seq: int, patterns: Sequence[bytes]) -> Iterator[StoredMsg]:
-        wanted = set(self._matching(patterns)) if patterns else None
-        for seq in self._held(start_seq):
-            message = self._messages[seq]
-            if wanted is None or message.subject in wanted:
-                yield message
+
+def _wanted(patterns: Sequence[bytes]) -> Callable[[bytes], bool] | None:
+    """Return what says whether any pattern stands for a subject; None: they stand for all."""
+    if not patterns or b">" in patterns:
+        return None
+    if all(map(is_literal, patterns)):
+        return frozenset(patterns).__contains__
+    return Patterns(patterns).include
 
 
 def _newest_first(
