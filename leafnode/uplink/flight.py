@@ -110,6 +110,9 @@ class Flight:
         self.has_progress = False
         self._too_large = False
         stored = self.window.land(position)
+        if isinstance(self._parts.local, NewestFirst):
+            # Before the hub's word all of it seemed to wait, and less urgent streams with it.
+            self._parts.lag.behind = self._parts.local.pending()
         self._parts.counters.skipped += len(stored)
         for entry in stored:
             self._parts.local.ack(entry)

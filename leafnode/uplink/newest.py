@@ -83,7 +83,7 @@ class NewestFirst:
                 return
             self._note(stream)
             floor = self._window.done.floor()
-            consumer = ConsumerInfo(ack_floor=Position(0, floor), num_pending=self._pending())
+            consumer = ConsumerInfo(ack_floor=Position(0, floor), num_pending=self.pending())
             then(LocalState(stream, consumer))
 
         self._ask(f"STREAM.INFO.{self._stream}", b"", looked)
@@ -120,7 +120,7 @@ class NewestFirst:
         self._last = stream.state.last_seq
         self._window.done.add(1, self._first - 1)
 
-    def _pending(self) -> int:
+    def pending(self) -> int:
         """Return how many are neither done nor here."""
         window = self._window
         return max(0, self._last - window.done.count(1, self._last) - len(window))
@@ -209,7 +209,7 @@ class NewestFirst:
         self._room -= entry.size
         if self._room <= 0:
             self._wanted = 0
-        self.taken(entry, max(0, self._pending() - 1))
+        self.taken(entry, max(0, self.pending() - 1))
 
     def _poll(self) -> None:
         """See whether something new is there, for as long as anything is to be sent."""

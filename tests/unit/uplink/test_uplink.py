@@ -69,6 +69,27 @@ def test_equal_streams_share_the_link() -> None:
     assert abs(arrived.count(b"e") - arrived.count(b"x")) <= 40
 
 
+def test_an_urgent_stream_whose_messages_the_hub_has_holds_nobody_after_a_restart() -> None:
+    """Newest first it does not know what waits before the hub's word."""
+    urgent = UplinkStream(
+        stream="EV", hub_stream="AGG", domain="hub", priority=0, newest_first=True
+    )
+    other = UplinkStream(stream="XY", hub_stream="AGG", domain="hub", priority=5)
+    site = Site(urgent, other)
+    site.start()
+    site.store("EV", *[b"e"] * 20)
+    site.clock.advance(5 * NS_PER_S)
+    assert site.status("EV").lag_messages == 0
+
+    site.uplink.stop()
+    site.store("XY", b"x")
+    site.restart()
+    site.clock.advance(4 * NS_PER_S)
+
+    assert site.hub.payloads()[-1] == b"x"
+    assert site.status("XY").held == ""
+
+
 def test_the_rate_is_kept_over_all_streams() -> None:
     site = Site(BULK, ALARMS, budget=UplinkBudget(max_rate_bytes=1000))
     site.start()
