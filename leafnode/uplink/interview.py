@@ -8,7 +8,7 @@ silence, not with time: a slow link that brings one answer after the other has a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from leafnode.uplink.resume import Resume
 
 
+SILENCE: Final = Failure(0, "the hub does not answer")
+
+
 class Interview:
     """One round at a time: `begin`, then `done` is called with the Resume, or with a Failure."""
 
@@ -40,7 +43,7 @@ class Interview:
         self._probed: set[int] = set()  # asked about and not answered
         self._resume: Resume | None = None
         self._origin: Origin | None = None
-        self._failure = Failure(0, "the hub does not answer")
+        self._failure = SILENCE
         self._done: Callable[[Resume | Failure], None] = lambda _answer: None
         # What is wrong, long before it gives up: a wrong name is to be seen within 5 s.
         self.on_trouble: Callable[[Failure], None] = lambda _failure: None
@@ -55,7 +58,7 @@ class Interview:
         self._origin = origin
         self._done = done
         self._silent = 0
-        self._failure = Failure(0, "the hub does not answer")
+        self._failure = SILENCE
         self._ask_again()
 
     def cancel(self) -> None:

@@ -22,7 +22,7 @@ from leafnode.uplink.answers import Failure
 from leafnode.uplink.dead_letter import DeadLetters
 from leafnode.uplink.flight import Flight, Parts
 from leafnode.uplink.gate import Slot
-from leafnode.uplink.interview import Interview
+from leafnode.uplink.interview import SILENCE, Interview
 from leafnode.uplink.lag import Lag
 from leafnode.uplink.local import LocalStream
 from leafnode.uplink.mailbox import Mailbox
@@ -74,6 +74,8 @@ class Shared(NamedTuple):
     random: Random
     link: Link
     gate: Gate
+    # The questions that the hub has answered: it may be asked, so silence is no refusal.
+    answered: set[str]
     dead_letter: str = ""  # the local stream for what the hub refuses; empty: it is held
 
 
@@ -111,6 +113,7 @@ class StreamUplink:
             )
         self._local.ended = self._pull_ended
         api = f"$JS.{options.domain}.API.STREAM.MSG.GET.{options.hub_stream}"
+        self._question = api
         self._interview = Interview(account, clock, self._mailbox, api)
         self._interview.on_trouble = self._ask_failed
         self._alarm = Alarm(clock, self._go_on)  # the pause before the next step of a state
@@ -323,8 +326,12 @@ class StreamUplink:
     def _answered(self, resume: Resume | Failure) -> None:
         unknown = Position(floor=self._lag.acked_seq)
         if isinstance(resume, Failure):
-            self._fly_blind(unknown, _not_asked(resume))
+            if resume is SILENCE and self._question in self._shared.answered:
+                self._cut(_not_asked(resume))  # it may be asked, so it will answer again
+            else:
+                self._fly_blind(unknown, _not_asked(resume))
             return
+        self._shared.answered.add(self._question)
         position = resume.position()
         if position.last > self._lag.last_seq:
             # A restored backup of the stream: its sequences will be used a second time.

@@ -46,7 +46,15 @@ class Uplink:
         self._mailbox = Mailbox(account, clock, random)
         self._store = LedgerStore(self.gate, options.name or "main", self._mailbox, clock)
         shared = Shared(
-            options.name, account, server_name, clock, random, link, self.gate, options.dead_letter
+            name=options.name,
+            account=account,
+            server_name=server_name,
+            clock=clock,
+            random=random,
+            link=link,
+            gate=self.gate,
+            answered=set(),
+            dead_letter=options.dead_letter,
         )
         self._streams = [StreamUplink(stream, shared) for stream in options.streams]
 

@@ -56,7 +56,9 @@ class World:
         )
         gate.ledger_read()
         rng = random.Random(self._runs)
-        shared = Shared("", self.account, "edge", self.clock, rng, self.hub, gate, self.dead_letter)
+        shared = Shared(
+            *("", self.account, "edge", self.clock, rng, self.hub, gate, set(), self.dead_letter)
+        )
         return StreamUplink(self.options, shared)
 
     def start(self) -> None:

@@ -269,6 +269,30 @@ def test_a_stream_that_is_there_at_last_is_no_problem_any_more() -> None:
     assert world.status.problem == "is opening: stream LATE: stream not found (10059)"
 
 
+def test_a_hub_that_answered_before_is_asked_until_it_answers_again() -> None:
+    """As one whose stream is without a leader: it may have stored what it did not acknowledge."""
+    world = World()
+    world.start()
+    world.store(b"1")
+    world.clock.advance(NS_PER_S)
+    world.hub.loses_acks = True
+    world.store(b"2")
+    world.clock.advance(NS_PER_S)
+    world.link_down()
+    world.hub.loses_answers = True
+    world.link_up()
+    world.clock.advance(OUTAGE_NS)
+
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert "could not be asked where to go on: the hub does not answer" in world.status.problem
+    world.hub.loses_acks = world.hub.loses_answers = False
+    world.clock.advance(limits.UPLINK_RETRY_MAX_NS + 30 * NS_PER_S)
+
+    assert world.hub.payloads() == [b"1", b"2"]
+    assert world.status.protection is Protection.ASKED
+    assert (world.status.lag_messages, world.status.problem) == (0, "")
+
+
 def test_the_backlog_flows_within_two_seconds_of_the_link() -> None:
     world = World()
     world.start()
