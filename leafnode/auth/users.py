@@ -46,6 +46,7 @@ class Users:
         "anybody",
         "by_key",
         "by_name",
+        "defaults",
         "names",
         "proxy_required",
         "single",
@@ -59,6 +60,7 @@ class Users:
         self.proxy_required = authorization.proxy_required  # for the token
         self.by_name: dict[str, KnownUser] = {}
         self.by_key: dict[str, KnownUser] = {}
+        self.defaults: dict[str, Permissions | None] = {}  # of who has none of his own, by account
         self.single: KnownUser | None = None  # `user` and `password` of the block itself
         self.anybody = ANYBODY
         self._rules: dict[PermissionsOptions, Permissions | None] = {}  # shared by who has the same
@@ -74,6 +76,7 @@ class Users:
         for user in authorization.users:
             self._add(user, ANYBODY.account, None)
         for account in accounts:
+            self.defaults[account.name] = self._permissions_of(account.default_permissions)
             for user in account.users:
                 self._add(user, account.name, account.default_permissions)
         self.names = Names(self.by_name)  # for certificates

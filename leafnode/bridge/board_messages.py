@@ -17,6 +17,7 @@ from leafnode.link import events, verbs
 from leafnode.protocol import header, subject
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules, may_publish, may_subscribe
+from leafnode.routing.subject_set import SubjectSet
 from leafnode.routing.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -199,11 +200,12 @@ class BoardMessages:
             peer.name = device
             subscribe = [prefix + b">" for prefix in self._prefixes(device)]
             publish = self._requested(device, ">")
-            rules = self._permissions()
+            account = self._permissions()
             # What the account denies within a pattern is held back at each delivery.
-            denied = rules.subscribe.denied if rules is not None else []
+            below = account.subscribe if account is not None else Rules()
             peer.permissions = Permissions(
-                publish=Rules([publish] if publish else []), subscribe=Rules(subscribe, denied)
+                publish=Rules([publish] if publish else []),
+                subscribe=Rules.over(below, allow=SubjectSet(subscribe)),
             )
             self._peer = peer
         return self._peer

@@ -77,17 +77,18 @@ class Rules:
         cls,
         of: Rules,
         *,
+        allow: SubjectSet | None = None,
         deny: SubjectSet | None = None,
         exempt: tuple[bytes, ...] = (),
         is_plain: bool = False,
     ) -> Self:
         """Return the same lists with a few more denied, without a look at each entry: they are
-        shared. `is_plain`: what they say of queue groups is left out. A few only: what `of` has of
-        these is copied.
+        shared. `allow` takes the place of the allow list. `is_plain`: what they say of queue groups
+        is left out. A few only: what `of` has of these is copied.
         """
         one = cls.__new__(cls)
-        one._allow, one._deny = of._allow, of._deny
-        one._queue_allow = _NO_QUEUES if is_plain else of._queue_allow
+        one._allow, one._deny = allow or of._allow, of._deny
+        one._queue_allow = _NO_QUEUES if is_plain or allow else of._queue_allow
         one._queue_deny = _NO_QUEUES if is_plain else of._queue_deny
         one._more = _both(of._more, deny)
         one.exempt = exempt

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leafnode.errors import StoreError
@@ -230,15 +231,7 @@ def start_bridge(server: Server) -> None:
     options = server.options.serial
     if options is None or not options.ports:
         return
-    from leafnode.auth.permissions import permissions_of
     from leafnode.bridge.bridge import Bridge
-
-    name = options.account
-
-    def permissions() -> Permissions | None:
-        """Return what a board may, as anybody of the account without permissions of his own."""
-        found = [one for one in server.options.accounts if one.name == name]
-        return permissions_of(found[0].default_permissions) if found else None
 
     bridge = Bridge(
         options,
@@ -246,12 +239,23 @@ def start_bridge(server: Server) -> None:
         server.clock,
         server.random,
         max_payload_bytes=server.options.max_payload_bytes,
-        permissions=permissions,
+        permissions=partial(board_permissions, server, options.account),
     )
     bridge.answer_requests(server.name)
     server.features.bridge = bridge
     server.features.serial = server.begin(bridge.run(), name="serial")
     log.info("Serial bridge is on: ports=%s", ", ".join(port.name for port in options.ports))
+
+
+def board_permissions(server: Server, account: str) -> Permissions | None:
+    """Return what a board may, as anybody of the account without permissions of his own.
+
+    Each of its messages asks: nothing is made of the lists here, which may be long.
+    """
+    if server.operator is None:
+        return server.authenticator.users.defaults.get(account)
+    known = server.operator.known.by_name.get(account)
+    return known.claims.nats.default_rules if known is not None else None
 
 
 async def change_serial(server: Server) -> None:

@@ -88,7 +88,6 @@ def test_every_module_has_its_unit_test() -> None:
         "config/serial_stage_options.py",
         "net/transport.py",
         "server/account_views.py",
-        "server/features.py",
         "server/monitoring.py",
         "server/client_ports.py",
         "server/leaf_port.py",

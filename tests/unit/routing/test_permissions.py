@@ -130,6 +130,16 @@ def test_rules_over_others_may_leave_out_what_those_say_of_queue_groups() -> Non
     assert rules.allowed == [b"a", b"b v1"]
 
 
+def test_rules_over_others_may_have_another_allow_list() -> None:
+    rules = Rules([b"a", b"b v1"], [b"c.no", b"d no"])
+
+    other = Rules.over(rules, allow=SubjectSet([b"c.>"]))
+
+    assert (other.allowed, other.denied) == ([b"c.>"], [b"c.no", b"d no"])
+    assert other.allows_pattern(b"c.x")
+    assert not other.allows_pattern(b"b", b"v1")
+
+
 def test_rules_over_a_long_list_make_nothing_of_its_entries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
