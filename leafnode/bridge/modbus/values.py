@@ -110,14 +110,18 @@ def _packed(write: Write, value: object) -> bytes:
         limits = [f"at least {low:g}" if low is not None else ""]
         limits.append(f"at most {high:g}" if high is not None else "")
         raise BadValue(f"expected {' and '.join(filter(None, limits))}")
+    unfit = BadValue(f"expected a number that fits {register.type}")
     try:
         if register.scale != 1 or register.offset:
             value = (value - register.offset) / register.scale
-        if register.type.startswith("f"):
-            return struct.pack(layout, value)
-        return struct.pack(layout, round(value))
+        if not register.type.startswith("f"):
+            value = round(value)
+        data = struct.pack(layout, value)
     except (struct.error, OverflowError, ValueError):
-        raise BadValue(f"expected a number that fits {register.type}") from None
+        raise unfit from None
+    if not math.isfinite(value):  # by its scale
+        raise unfit
+    return data
 
 
 _F32_MAX: Final = struct.unpack(">f", b"\x7f\x7f\xff\xff")[0]

@@ -137,6 +137,7 @@ def test_several_values() -> None:
         (Write(Register("v", "holding", 0)), 10**400, "fits u16"),
         (Write(Register("v", "holding", 0, "f32", 2)), 1e39, "fits f32"),
         (Write(Register("v", "holding", 0, "f64", 4)), 10**400, "fits f64"),
+        (Write(Register("v", "holding", 0, "f64", 4, scale=0.1)), 1e308, "fits f64"),
         (Write(Register("v", "holding", 0)), True, "expected a number"),
         (Write(Register("v", "holding", 0)), "1", "expected a number"),
         (Write(Register("v", "holding", 0)), None, "expected a number"),
