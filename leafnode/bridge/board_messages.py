@@ -77,6 +77,10 @@ class Talking(Protocol):
         """Return the board that is there, and when it was heard (ms); None: none is."""
         ...
 
+    def forget(self, name: str) -> None:
+        """Another board has this name now: who had it here must say hello again."""
+        ...
+
 
 @dataclass(slots=True)
 class MessageCounts:

@@ -27,6 +27,10 @@ class Port(Protocol):
         """Return the board that is there, and when it was heard (monotonic ms); None: none is."""
         ...
 
+    def forget(self, name: str) -> None:
+        """A board on another port has this name now."""
+        ...
+
 
 @dataclass(slots=True)
 class Device:
@@ -67,15 +71,19 @@ class Devices:
             self._devices = {key: one for key, one in self._devices.items() if key[0] != port.name}
 
     def refusal(self, port: str, name: str, allowed: tuple[str, ...]) -> str:
-        """Return why a board on this port may not have this name; "": it may.
+        """Return why a board on this port may not have this name; "": it has it from now on.
 
-        `allowed`: the names that the configuration gives the port, none for any.
+        `allowed`: the names that the configuration gives the port, none for any. One that had the
+        name elsewhere and is silent has it no longer, should it speak again.
         """
         if allowed and name not in allowed:
             return "boards of this port does not name it"
-        for other in self._ports.values():
-            if other.name != port and (found := other.present()) is not None and found[0] == name:
+        others = [other for other in self._ports.values() if other.name != port]
+        for other in others:
+            if (found := other.present()) is not None and found[0] == name:
                 return f"a board on port {other.name} has it"
+        for other in others:
+            other.forget(name)
         return ""
 
     def met(self, port: str, framing: str, hello: DeviceHello) -> None:

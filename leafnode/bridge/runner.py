@@ -225,6 +225,12 @@ class PortRunner:
             return None
         return self._talking.present(self._now_ms())
 
+    def forget(self, name: str) -> None:
+        """A board on another port has this name now."""
+        if self._talking is not None:
+            self._talking.forget(name)
+            self._spoken_to()
+
     def _admits(self, name: str) -> bool:
         """Say whether the board that says hello may have this name."""
         refusal = self._devices.refusal(self.name, name, self._options.boards)

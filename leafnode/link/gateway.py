@@ -152,6 +152,12 @@ class GatewaySession:
             self._request_is16 = self.peer.is16
         self.channel.close(self._events)
 
+    def forget(self, name: str) -> None:
+        """Another device has this name now: who had it here says hello before anything counts."""
+        if self.peer is not None and self.peer.device == name:
+            self.channel.close(self._events)
+            self.peer = None
+
     def committed(self, seq: int, boot_id: int) -> None:
         """All readings of this boot up to `seq` are on disk: ack them, drop them on the device.
 

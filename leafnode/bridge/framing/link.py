@@ -77,6 +77,9 @@ class LinkFraming:
         peer, heard_at_ms = self._session.peer, self._session.heard_at_ms
         return None if peer is None or heard_at_ms is None else (peer.device, heard_at_ms)
 
+    def forget(self, name: str) -> None:
+        self._session.forget(name)
+
     def _admitted(self, name: str) -> bool:
         return self.admits is None or self.admits(name)
 

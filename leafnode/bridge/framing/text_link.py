@@ -147,6 +147,10 @@ class TextLinkFraming:
             return None
         return self._device, self._heard_at_ms
 
+    def forget(self, name: str) -> None:
+        if self._is_greeted and self._device == name:
+            self._forget_board()
+
     # BoardChannel
 
     def message(self, sub: int, subject: str, payload: bytes) -> bool:

@@ -36,11 +36,16 @@ def connect(name: DeviceName) -> socket.socket:
         number = err.errno if err.errno is not None else errno.ETIMEDOUT
         reason = err.strerror or str(err)
         raise OSError(number, f"{name.host} port {name.port}: {reason}") from err
+    as_a_line(sock)
+    return sock
+
+
+def as_a_line(sock: socket.socket) -> None:
+    """Let every byte go at once, and find out when nobody is at the other end any more."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE:
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
-    return sock
 
 
 class SocketPort:

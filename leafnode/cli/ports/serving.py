@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 import serial
 
 from leafnode.bridge.transports.com_port import ComPortServer
+from leafnode.bridge.transports.tcp import as_a_line
 from leafnode.bridge.transports.telnet import TelnetError, escaped
 from leafnode.cli.ports.errors import PortError
 from leafnode.clock import NS_PER_MS, NS_PER_S
@@ -238,8 +239,7 @@ class PortServer:
                 sock.send(_IN_USE)
             self._tell(f"{peer[0]} is refused: {self._whose} has it")
             return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        as_a_line(sock)
         self._client, self._whose = sock, f"{peer[0]}:{peer[1]}"
         self._telnet = ComPortServer(self._line)
         self._telnet.start()

@@ -357,3 +357,20 @@ def test_a_text_board_with_a_name_that_is_not_its_own_is_nobody() -> None:
 
     assert world.stream.subjects == [b"s.uno.t", b"s.scale.t"]
     assert world.stream.payloads == [b'{"v":1}', b'{"v":3}']
+
+
+def test_a_silent_text_board_whose_name_another_has_is_nobody_when_it_speaks_again() -> None:
+    world = World(port("text_link"))
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"hello uno 7\n#1 pt t 1\n")
+        await world.until(lambda: world.runner.status().stored == 1)
+        world.runner.forget("uno")
+        world.say(b"#2 pt t 2\npt t 3\n")
+        await world.until(lambda: world.runner.status().stored == 2)
+        assert world.hear().endswith(b"hello?\n")
+
+    run(world, story)
+
+    assert world.stream.subjects == [b"s.uno.t", b"s.scale.t"]

@@ -17,8 +17,13 @@ class FakePort:
         self.device = device
         self.heard_at_ms = 0
 
+        self.forgot: list[str] = []
+
     def present(self) -> tuple[str, int] | None:
         return (self.device, self.heard_at_ms) if self.device else None
+
+    def forget(self, name: str) -> None:
+        self.forgot.append(name)
 
 
 def hello(device: str, boot: int = 7) -> DeviceHello:
@@ -85,6 +90,19 @@ def test_a_board_that_went_may_come_back_on_another_port() -> None:
     port.device = ""
 
     assert devices.refusal("b", "press", ()) == ""
+
+
+def test_who_takes_a_name_has_it_although_the_one_before_may_speak_again() -> None:
+    devices = Devices(FakeClock())
+    a, b, c = FakePort("a"), FakePort("b", "saw"), FakePort("c", "drill")
+    for port in (a, b, c):
+        devices.join(port)
+
+    assert devices.refusal("b", "drill", ()) != ""
+    assert (a.forgot, b.forgot, c.forgot) == ([], [], [])
+    assert devices.refusal("b", "press", ()) == ""
+
+    assert (a.forgot, b.forgot, c.forgot) == (["press"], [], ["press"])
 
 
 def test_a_port_that_is_gone_takes_its_boards_along() -> None:

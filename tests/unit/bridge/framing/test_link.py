@@ -50,6 +50,21 @@ def test_a_hello_is_reported() -> None:
     assert framing.present(0) == ("node1", 0)
 
 
+def test_a_board_whose_name_another_has_now_says_hello_before_it_is_heard() -> None:
+    device, framing = connected()
+    framing.forget("other")
+    assert framing.present(0) is not None
+
+    framing.forget("node1")
+    framing.admits = lambda _: False
+    device.publish("tank.level", b"21.5", 10)
+
+    assert framing.present(10) is None
+    assert exchange(device, framing, 10) == []
+    framing.admits = None
+    assert [type(one) for one in exchange(device, framing, 20_000)] == [DeviceHello, Reading]
+
+
 def test_a_board_says_what_it_is() -> None:
     device, framing = DeviceSession("node1", BOOT, about="pico 0.1.0"), LinkFraming()
 
