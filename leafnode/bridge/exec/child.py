@@ -1,8 +1,9 @@
 """The process of a user's function: limits first, then the function, then one frame at a time.
 
 Run as a file by an interpreter that knows nothing of leafnode, so it imports none of it; `pipe` has
-the other end. The limits are for functions that are broken; one that is hostile has the rights of
-the service's user. Truth: setrlimit(2), prctl(2); docs/serial/exec.md.
+the other end. The limits are for functions that are broken; what one that is hostile may reach is
+Landlock's matter, and without that it has the rights of the service's user. Truth: setrlimit(2),
+prctl(2), landlock(7); docs/serial/exec.md.
 """
 
 from __future__ import annotations
@@ -26,6 +27,16 @@ _SIZE = struct.Struct(">I")
 _HEAD = struct.Struct(">cI")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+# Landlock, see landlock(7). These numbers are those of every architecture.
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_BENEATH = 1
+_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+_FS_OF_VERSION_1 = 0x1FF3  # execute, write, remove, make
+_FS_SINCE = ((2, 1 << 13), (3, 1 << 14), (5, 1 << 15))  # refer, truncate, ioctl of devices
+_TCP = 0b11  # bind and connect
+_SIGNALS_AND_SOCKETS = 0b11  # abstract sockets and signals of others
+_SYSTEM = ("/usr", "/lib", "/lib64", "/sys/devices/system/cpu")
+_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom", "/proc/cpuinfo")
 _FILES_MAX = 32
 _NICENESS = 10
 # Of what it may use: then it ends by itself, between two frames. The kernel counts in ticks, which
@@ -55,6 +66,45 @@ def confine(memory_bytes: int, cpu_s: int, parent: int) -> None:
         prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit(1)
+
+
+def shut_in(function_file: str | None) -> None:
+    """Let it read Python and its own file, and nothing else: no file, no program, no TCP, no signal
+    to anybody. As far as the kernel has Landlock, which needs no rights; else it stays as it is.
+    """
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        call = ctypes.CDLL(None, use_errno=True).syscall
+        version = call(_CREATE_RULESET, None, 0, 1)
+        if version < 1:
+            return
+        handled = _READ_FILE | _READ_DIR | _FS_OF_VERSION_1
+        for since, right in _FS_SINCE:
+            handled |= right if version >= since else 0
+        words = [handled]
+        if version >= 4:
+            words.append(_TCP)
+        if version >= 6:
+            words.append(_SIGNALS_AND_SOCKETS)
+        attributes = struct.pack(f"={len(words)}Q", *words)
+        rules = call(_CREATE_RULESET, attributes, len(attributes), 0)
+        if rules < 0:
+            return
+        directories = {sys.prefix, sys.base_prefix, *filter(os.path.isdir, sys.path), *_SYSTEM}
+        for path in directories:
+            _allow(call, rules, path, _READ_FILE | _READ_DIR)
+        for path in (*_FILES, *([function_file] if function_file else [])):
+            _allow(call, rules, path, _READ_FILE)
+        call(_RESTRICT_SELF, rules, 0)
+        os.close(rules)
+
+
+def _allow(call: Callable[..., int], rules: int, path: str, rights: int) -> None:
+    with contextlib.suppress(OSError):  # not on this machine
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        call(_ADD_RULE, rules, _BENEATH, struct.pack("=Qi", rights, fd), 0)
+        os.close(fd)
 
 
 def pipes() -> tuple[int, int]:
@@ -161,6 +211,8 @@ def main(words: list[str]) -> int:
     memory_bytes, cpu_s, parent, most = map(int, words[1:])
     source, sink = pipes()
     confine(memory_bytes, cpu_s, parent)
+    where = target.rpartition(":")[0]
+    shut_in(where if where.endswith(".py") else None)
     return serve(source, sink, target, most, cpu_s)
 
 

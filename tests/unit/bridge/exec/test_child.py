@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -195,8 +198,61 @@ def test_it_writes_no_file(tmp_path: Path) -> None:
         answer = one.ask(b"data")
 
     assert answer is not None
-    assert answer.body.startswith(b"OSError")
-    assert target.read_bytes() == b""
+    assert answer.body.startswith((b"OSError", b"PermissionError"))
+    assert not target.exists() or target.read_bytes() == b""
+
+
+def landlock() -> int:
+    """Return the version that the kernel has, 0 for none."""
+    return max(0, int(ctypes.CDLL(None).syscall(444, None, 0, 1)))
+
+
+@pytest.mark.skipif(landlock() < 6, reason="the kernel has no Landlock, or an older one")
+def test_it_reaches_nothing_but_python_and_its_own_file(tmp_path: Path) -> None:
+    secret = tmp_path / "hub.creds"
+    secret.write_text("s3cret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        source = f"""
+            import os, socket, subprocess
+            def attempt(what):
+                try:
+                    what()
+                except OSError as err:
+                    return type(err).__name__
+                return "done"
+            def decode(frame):
+                return {{
+                    "own": attempt(lambda: open(__file__).read()),
+                    "secret": attempt(lambda: open({str(secret)!r}).read()),
+                    "passwd": attempt(lambda: open("/etc/passwd").read()),
+                    "list": attempt(lambda: os.listdir({str(tmp_path)!r})),
+                    "run": attempt(lambda: os.execv("/bin/sh", ["sh"])),
+                    "kill": attempt(lambda: os.kill(os.getppid(), 0)),
+                    "tcp": attempt(lambda: socket.create_connection(("127.0.0.1", {port}))),
+                    "remove": attempt(lambda: os.unlink({str(secret)!r})),
+                }}
+        """
+        with Child(function_file(tmp_path, source)) as one:
+            answer = one.ask(b"x")
+
+    assert answer is not None
+    assert answer.kind == pipe.FIELDS
+    found = json.loads(answer.body)
+    assert found.pop("own") == "done"
+    assert set(found.values()) == {"PermissionError"}
+    assert secret.read_text() == "s3cret"
+
+
+def test_libraries_and_modules_are_loaded_all_the_same(tmp_path: Path) -> None:
+    source = """
+        import datetime, decimal, hashlib, random, ssl, zoneinfo, ctypes, msgspec
+        def decode(frame):
+            assert random.SystemRandom().random() < 1
+            return {"sum": hashlib.sha256(frame).hexdigest()[:8], "m": msgspec.json.decode(b"[1]")}
+    """
+    with Child(function_file(tmp_path, source)) as one:
+        assert one.ask(b"x") == Answer(pipe.FIELDS, b'{"sum":"2d711642","m":[1]}')
 
 
 def test_it_cannot_raise_its_limits(tmp_path: Path) -> None:
