@@ -240,9 +240,9 @@ def api(sock: socket.socket, subject: str, request: object) -> dict[str, object]
         )
     )
     data = b""
-    while b"MSG " not in data or not data.endswith(b"}\r\n"):
+    while b"MSG " not in data or b"}\r\n" not in data:  # a PING may come behind it
         data += sock.recv(CHUNK)
-    answer: dict[str, object] = json.loads(data[data.index(b"{") :])
+    answer: dict[str, object] = json.loads(data[data.index(b"{") : data.rindex(b"}\r\n") + 1])
     return answer
 
 
