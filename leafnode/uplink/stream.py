@@ -322,6 +322,8 @@ class StreamUplink:
 
     def _ask_failed(self, failure: Failure) -> None:
         self._trouble.say(_not_asked(failure))
+        if failure is SILENCE:
+            self._link.doubt()
 
     def _answered(self, resume: Resume | Failure) -> None:
         unknown = Position(floor=self._lag.acked_seq)

@@ -257,8 +257,10 @@ def test_a_link_that_is_away_is_no_problem_of_the_uplink_and_over_when_it_is_bac
     assert world.status.state is State.ASKING
     assert (world.status.last_error, world.status.problem) == ("", "")
     assert world.status.former_error == "the link to the hub was lost"
+    assert world.hub.doubts == 0
     world.clock.advance(4 * NS_PER_S)
     assert world.status.problem.endswith("where to go on: the hub does not answer")
+    assert world.hub.doubts == 1  # it may be the link
 
 
 def test_a_stream_that_is_there_at_last_is_no_problem_any_more() -> None:
