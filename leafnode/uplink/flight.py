@@ -136,6 +136,11 @@ class Flight:
             self._land(entry)
         self._settle(wants=False)
 
+    def noted(self) -> None:
+        """It is known anew how much waits: what was counted may have gone out of the stream."""
+        if self._may_send():
+            self._settle(wants=self.window.has_unsent or self._parts.lag.behind > 0)
+
     def link_changed(self) -> None:
         self._untaken.clear()
 

@@ -433,5 +433,6 @@ class StreamUplink:
         self._note(local)
         if self._lag.behind and (self._options.newest_first or not len(window)):
             self._local.stored_at(self._lag.acked_seq + 1, self._lag.oldest)
+        self._flight.noted()
         if self._slot.held is not None:
             self._flight.wake()  # so much may wait by now that it is worth it

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from datetime import UTC
 
+from leafnode import limits
 from leafnode.clock import NS_PER_S
 from leafnode.config.options import UplinkBudget, UplinkOptions, UplinkStream
 from leafnode.uplink.status import State
 from leafnode.uplink.uplink import Uplink
+from leafnode.uplink.window import Entry
 from tests.sim.hub import FakeHub
 from tests.sim.uplink_world import Site, World, numbers
 
@@ -88,6 +90,25 @@ def test_an_urgent_stream_whose_messages_the_hub_has_holds_nobody_after_a_restar
 
     assert site.hub.payloads()[-1] == b"x"
     assert site.status("XY").held == ""
+
+
+def test_what_went_out_of_an_urgent_stream_unsent_holds_nobody_any_more() -> None:
+    urgent, other = (
+        UplinkStream(stream="EV", hub_stream="AGG", domain="hub", priority=0, window_msgs=4),
+        UplinkStream(stream="XY", hub_stream="AGG", domain="hub", priority=5),
+    )
+    site = Site(urgent, other)
+    site.start()
+    # A message says that ten more wait behind it, and they age.
+    site.uplink._streams[0]._flight.take(Entry(1, b"ev.a", 0, b"e", b"", 0), 10)
+    site.store("XY", b"x")
+    site.clock.advance(limits.UPLINK_LAG_REFRESH_NS // 2)
+    assert site.status("XY").held == "a more urgent stream goes first"
+
+    site.clock.advance(limits.UPLINK_LAG_REFRESH_NS)
+
+    assert site.status("XY").held == ""
+    assert site.hub.payloads()[-1] == b"x"
 
 
 def test_the_rate_is_kept_over_all_streams() -> None:
