@@ -356,7 +356,7 @@ class Stream:
             filters = consumer.config.filters
             if filters and all(is_subset(one, pattern) for one in filters):
                 narrow.append(consumer)
-            else:
+            elif not filters or any(is_subset(pattern, one) for one in filters):
                 wide.append((consumer, first_seq))
         self._once_durable(wide)
         if narrow:

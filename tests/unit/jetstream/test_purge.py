@@ -224,3 +224,15 @@ def test_a_consumer_goes_nowhere_in_a_stream_that_is_damaged() -> None:
     world.store.commit()
 
     assert stream.consumers["A"].pending.delivered.stream_seq == 0
+
+
+def test_a_filtered_purge_leaves_alone_who_wants_other_subjects() -> None:
+    world = filled()
+    for name, wanted in (("A", "s.a"), ("B", "s.b"), ("ALL", "s.*")):
+        world.create_consumer(name=name, filter_subject=wanted)
+        world.fetch({"batch": 2, "expires": 10**9}, name=name)
+
+    world.api("STREAM.PURGE.S", {"filter": "s.a", "seq": 8})
+
+    floors = [world.info(name=name)["ack_floor"]["stream_seq"] for name in ("A", "B", "ALL")]
+    assert floors == [8, 0, 1]
