@@ -17,8 +17,11 @@ from leafnode.jetstream import ack, advisory, sampling
 from leafnode.jetstream.ack import AckKind
 from leafnode.nuid import hash8
 from leafnode.protocol import header
+from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leafnode.jetstream.consumer import Consumer
     from leafnode.routing.subscription import Delivery, Subscription
 
@@ -97,6 +100,22 @@ class AckHandler:
         if self._consumer.pending.purge(first_seq):
             self._acked = True
             self._note_time()
+
+    def look_for_gone(self) -> None:
+        """Messages were purged from among others: those that are out are nobody's any more, so many
+        in a turn.
+        """
+        consumer = self._consumer
+        if len(consumer.pending):
+            in_slices(consumer.context.clock.call_later, _gone(consumer), limits.PURGE_TURN_MSGS)
+
+    def gone(self, seq: int) -> None:
+        """A pending message was purged, which counts as acknowledged; what lies before it stays."""
+        consumer = self._consumer
+        consumer.pending.forget_gone(seq)
+        consumer.cursor.forget(seq)
+        self._acked = True
+        consumer.keeper.touch()
 
     def undoable(self, seqs: list[int]) -> None:
         """Messages are about to be acknowledged whose removal from the stream is staged."""
@@ -371,6 +390,22 @@ class AckHandler:
             case _:
                 self._take(where)
         consumer.keeper.touch()
+
+
+def _gone(consumer: Consumer) -> Iterator[None]:
+    """Look at each pending message; forget those that the stream has not any more."""
+    for seq in consumer.pending.seqs():
+        if consumer.closed:
+            return
+        try:
+            is_gone = seq in consumer.pending and consumer.stream.store.subject_of(seq) is None
+        except StoreError as error:  # when it would come again that is found out, too
+            consumer.trouble.note("Purged messages not looked for", error)
+            return
+        if is_gone:
+            consumer.acks.gone(seq)
+        yield
+    consumer.pump()
 
 
 def _number(block: bytes, name: bytes) -> int:

@@ -315,6 +315,20 @@ class Pending:
             self.floor = self.delivered
         return bool(purged)
 
+    def seqs(self) -> list[int]:
+        """Return what is pending, ascending."""
+        return list(self._entries)
+
+    def forget_gone(self, seq: int) -> None:
+        """The stream holds a pending message no more; those before it stay. As on nats-server the
+        floor of the consumer's own count rises over them.
+        """
+        entry = self._forget(seq)
+        if entry is not None and entry[0] > self.floor.consumer_seq:
+            self.floor = self.floor._replace(consumer_seq=entry[0])
+        if not self._entries:
+            self.floor = self.delivered
+
     def set_waits(self, ack_wait_ns: int, backoff_ns: Sequence[int]) -> None:
         """Wait longer or shorter from now on, for what is out already too."""
         before = [self.wait_ns(self.deliveries(seq)) for seq in self._entries]

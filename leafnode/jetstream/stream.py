@@ -350,17 +350,28 @@ class Stream:
         if pattern == ALL:
             self.purged_front(first_seq)
             return
-        wide = []
+        wide: list[Consumer] = []
         narrow = []  # nothing of theirs is left before the first that matches
         for consumer in self.consumers.values():
             filters = consumer.config.filters
             if filters and all(is_subset(one, pattern) for one in filters):
                 narrow.append(consumer)
             elif not filters or any(is_subset(pattern, one) for one in filters):
-                wide.append((consumer, first_seq))
-        self._once_durable(wide)
+                wide.append(consumer)
+        self.root.after_commit(partial(self._follow_wide, wide, first_seq))
         if narrow:
             self.root.after_commit(partial(self._find_left, pattern, below_seq, narrow))
+
+    def _follow_wide(
+        self, consumers: list[Consumer], first_seq: int, error: StoreError | None
+    ) -> None:
+        """Let consumers follow a purge of some of what they want."""
+        for consumer in consumers:
+            if error is None and not consumer.closed:
+                is_behind = consumer.pending.floor.stream_seq < first_seq
+                consumer.purged(first_seq)
+                if is_behind:  # nats-server looks no further either where it is not
+                    consumer.acks.look_for_gone()
 
     def _find_left(
         self,

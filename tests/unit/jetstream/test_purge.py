@@ -236,3 +236,50 @@ def test_a_filtered_purge_leaves_alone_who_wants_other_subjects() -> None:
 
     floors = [world.info(name=name)["ack_floor"]["stream_seq"] for name in ("A", "B", "ALL")]
     assert floors == [8, 0, 1]
+
+
+def test_what_is_out_and_was_purged_from_among_others_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 2)
+    world = filled()
+    world.create_consumer(max_ack_pending=6)
+    out = world.fetch({"batch": 6, "expires": 10**9})
+    more = world.fetch({"batch": 2, "expires": 10**9})
+    assert (len(out), more) == (6, [])
+
+    answers = world.request("$JS.API.STREAM.PURGE.S", b'{"filter": "s.b", "keep": 1}')
+    world.settle()
+
+    assert b'"purged":4' in answers[0].payload
+    info = world.info()
+    assert info["num_ack_pending"] == 3 + len(more)
+    assert [msg.reply.split(b".")[5] for msg in more] == [b"7", b"9"]
+    assert info["ack_floor"] | {"last_active": ""} == {
+        "consumer_seq": 6,
+        "stream_seq": 0,
+        "last_active": "",
+    }
+
+
+def test_what_is_out_of_a_stream_that_cannot_be_read_just_now_is_found_out_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = filled()
+    world.create_consumer()
+    world.fetch({"batch": 6, "expires": 10**9})
+    consumer = world.js.streams["S"].consumers["C"]
+
+    def busy(seq: int) -> bytes | None:
+        raise StoreBusy(f"{seq} cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(consumer.stream.store, "subject_of", busy)
+        world.request("$JS.API.STREAM.PURGE.S", b'{"filter": "s.b"}')
+        world.settle()
+
+    assert (len(consumer.pending), consumer.trouble.count) == (6, 1)
+    world.clock.advance(31 * 10**9)
+    world.fetch({"batch": 9, "expires": 10**9})
+    world.clock.advance(2 * 10**9)
+    assert world.info()["num_ack_pending"] == 5
