@@ -68,9 +68,10 @@ def confine(memory_bytes: int, cpu_s: int, parent: int) -> None:
         raise SystemExit(1)
 
 
-def shut_in(function_file: str | None) -> None:
+def shut_in(function_file: str | None) -> int:
     """Let it read Python and its own file, and nothing else: no file, no program, no TCP, no signal
     to anybody. As far as the kernel has Landlock, which needs no rights; else it stays as it is.
+    Returns the version of Landlock, 0 where there is none.
     """
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes
@@ -78,7 +79,7 @@ def shut_in(function_file: str | None) -> None:
         call = ctypes.CDLL(None, use_errno=True).syscall
         version = call(_CREATE_RULESET, None, 0, 1)
         if version < 1:
-            return
+            return 0
         handled = _READ_FILE | _READ_DIR | _FS_OF_VERSION_1
         for since, right in _FS_SINCE:
             handled |= right if version >= since else 0
@@ -90,14 +91,16 @@ def shut_in(function_file: str | None) -> None:
         attributes = struct.pack(f"={len(words)}Q", *words)
         rules = call(_CREATE_RULESET, attributes, len(attributes), 0)
         if rules < 0:
-            return
+            return 0
         directories = {sys.prefix, sys.base_prefix, *filter(os.path.isdir, sys.path), *_SYSTEM}
         for path in directories:
             _allow(call, rules, path, _READ_FILE | _READ_DIR)
         for path in (*_FILES, *([function_file] if function_file else [])):
             _allow(call, rules, path, _READ_FILE)
-        call(_RESTRICT_SELF, rules, 0)
+        is_shut_in = call(_RESTRICT_SELF, rules, 0) == 0
         os.close(rules)
+        return version if is_shut_in else 0
+    return 0
 
 
 def _allow(call: Callable[..., int], rules: int, path: str, rights: int) -> None:
@@ -180,7 +183,7 @@ def _raised(err: BaseException, function: Callable[[bytes], Any]) -> str:
     return f"{kind}: {err}" if type(err) is TypeError else kind
 
 
-def serve(source: int, sink: int, target: str, most: int, cpu_s: int) -> int:
+def serve(source: int, sink: int, target: str, most: int, cpu_s: int, landlock: int) -> int:
     """Answer frames until there are no more. Returns the exit status."""
     reader = os.fdopen(source, "rb")
     try:
@@ -188,7 +191,7 @@ def serve(source: int, sink: int, target: str, most: int, cpu_s: int) -> int:
     except Exception as err:  # noqa: BLE001 -- boundary: whatever a user's module raises
         _write(sink, b"L", f"{type(err).__name__}: {err}"[:500].encode("utf-8", "replace"))
         return 1
-    _write(sink, b"R", b"")
+    _write(sink, b"R", b"%d" % landlock)
     while len(head := reader.read(_SIZE.size)) == _SIZE.size:
         frame = reader.read(_SIZE.unpack(head)[0])
         found = answer(function, frame, most)
@@ -212,8 +215,8 @@ def main(words: list[str]) -> int:
     source, sink = pipes()
     confine(memory_bytes, cpu_s, parent)
     where = target.rpartition(":")[0]
-    shut_in(where if where.endswith(".py") else None)
-    return serve(source, sink, target, most, cpu_s)
+    landlock = shut_in(where if where.endswith(".py") else None)
+    return serve(source, sink, target, most, cpu_s, landlock)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,7 @@ class Function:
         self._timer: Timer | None = None
         self._pause_ns = port_bounds.EXEC_RESTART_NS
         self._wanted = False
+        self._landlock: int | None = None  # its version; 0: the kernel has none
         self._starts = self._failures = self._errors = 0
         self._log = Seldom(clock, limits.BRIDGE_LOG_INTERVAL_NS)
 
@@ -108,6 +109,7 @@ class Function:
             "failures": self._failures,
             "errors": self._errors,
             "queued": len(self._queue),
+            "landlock": self._landlock or 0,
         }
 
     def begin(self) -> None:
@@ -177,6 +179,7 @@ class Function:
             case State.STARTING, pipe.READY:
                 self._state = State.READY
                 self._set_timer(None)
+                self._note_landlock(answer.body)
                 if self.last_error:
                     log.info("The function works again: port=%s", self._port)
                 self.last_error = ""
@@ -194,6 +197,14 @@ class Function:
                 self._decide(outcome)
             case _:
                 raise pipe.PipeError("it wrote what nobody asked for")
+
+    def _note_landlock(self, body: bytes) -> None:
+        """Say once how far the function is shut in: it depends on the kernel."""
+        version = int(body) if body.isdigit() and len(body) < 4 else 0
+        if version != self._landlock:
+            self._landlock = version
+            what = f"Landlock {version}" if version else "limits alone, the kernel has no Landlock"
+            log.info("A function is shut in by %s: port=%s", what, self._port)
 
     def _outcome(self, answer: pipe.Answer) -> Outcome:
         match answer.kind:

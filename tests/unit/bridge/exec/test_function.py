@@ -6,6 +6,7 @@ The process is a pair of pipes here. Truth: docs/serial/exec.md.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import struct
 from typing import TYPE_CHECKING
@@ -384,3 +385,28 @@ def test_a_frame_larger_than_the_pipe_is_written_as_it_is_read() -> None:
         await world.turns()
 
     assert tell(story).decided == [(frame, b"ok")]
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "said"),
+    [(b"6", 6, "Landlock 6"), (b"0", 0, "limits alone"), (b"", 0, "limits alone")],
+)
+def test_how_far_it_is_shut_in_is_shown_and_said_once(
+    caplog: pytest.LogCaptureFixture, body: bytes, version: int, said: str
+) -> None:
+    caplog.set_level(logging.INFO, "leafnode")
+
+    async def story(world: World) -> None:
+        for _ in range(2):
+            if not world.processes:
+                world.function.begin()
+            world.process.began(world.process.pipes)
+            world.process.say(pipe.READY, body)
+            await world.turns()
+            assert world.count("landlock") == version
+            world.process.die()
+            world.clock.advance(port_bounds.EXEC_RESTART_NS)
+
+    tell(story)
+
+    assert caplog.text.count(said) == 1
