@@ -37,6 +37,12 @@ FREED_MEMORY_KEPT_BYTES: Final = 2 * MIB  # of the C library's heap, for the nex
 # `emit` and `deliver` each receiver, the session each line, a part of the server what it does. It
 # is counted as it is done, so the last message of a turn may go beyond.
 TURN_WORK: Final = 32_768
+# What all connections together are read for in one turn of the loop: with the read that goes beyond
+# and one of those who wait, each TURN_WORK, it stays below 10 ms.
+TURN_NS: Final = 3 * NS_PER_MS
+UNKNOWN_COST_NS: Final = NS_PER_MS // 4  # a read of one that was read once: who is known goes first
+UNREAD_WATCH_NS: Final = 100 * NS_PER_MS  # until it is asked again who is late: who, or we
+READY_PER_TURN: Final = 128  # descriptors that the loop hears of at once; the others come next
 RUN_WORK: Final = 16  # to give a run of messages to one receiver; each message in it costs 1
 WORK_BYTES: Final = 512  # of payload, copied and sent for one receiver, cost 1
 PUBLISH_WORK: Final = 32  # a message that no run carries

@@ -28,7 +28,7 @@ from leafnode.clients.log_lines import Label, label
 from leafnode.clients.login import Login
 from leafnode.clients.outbound import new_outbound
 from leafnode.errors import ProtocolError
-from leafnode.limits import CONTROL_LINE_WORK, TRACED_READ_BYTES
+from leafnode.limits import CONTROL_LINE_WORK, TRACED_READ_BYTES, UNREAD_WATCH_NS
 from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol import errors
 from leafnode.protocol.client_session import CHECKING, CLOSED, ClientSession, State
@@ -421,8 +421,6 @@ class ClientHandler:
         """Where it comes from, `ip:port`."""
         return self._transport.peer if self._transport is not None else ""
 
-    # --- time
-
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -434,6 +432,9 @@ class ClientHandler:
         transport, is_checking = self._transport, self._session.state is State.CHECKING
         if is_checking and transport is not None and transport.has_lost_peer():
             self._end(CLIENT_CLOSED)  # its place is for those who wait
+            return
+        if transport is not None and transport.has_unread():  # what is due may be in it
+            self._timer = self._seams.clock.call_later(UNREAD_WATCH_NS, self._on_time)
             return
         try:
             now_ns, out_msgs = self._seams.clock.monotonic_ns(), self.peer.traffic.out_msgs

@@ -426,8 +426,10 @@ class Link:
 
     def _due(self) -> None:
         self._armed_ns = None
-        silent_ns = self.transport.silent_ns() if self.transport is not None else None
-        unread = self.peer.parked is not None
+        transport = self.transport
+        silent_ns = transport.silent_ns() if transport is not None else None
+        waits = transport is not None and transport.has_unread()
+        unread = waits or self.peer.parked is not None
         self._session.timer_due(self._clock.monotonic_ns(), silent_ns, unread=unread)
         self._settle()
         self._arm()

@@ -109,6 +109,9 @@ class Layer:
     def has_lost_peer(self) -> bool:
         return self._wire.has_lost_peer()
 
+    def has_unread(self) -> bool:
+        return self._wire.has_unread()
+
     def pause_reading(self) -> None:
         if not self._held:
             self._held = True

@@ -24,6 +24,7 @@ from leafnode.limits import (
     LOOKUPS_SLOW_MAX,
     LOOKUPS_UNPROVEN_MAX,
 )
+from leafnode.net.selector import few_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,10 +189,10 @@ def _encoded(host: str) -> bytes:
 
 
 class ServerLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop, but for names."""
+    """asyncio's own loop, but for names, and for how much it hears of at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(few_at_once())
         self.lookups = Lookups(self)
 
     async def getaddrinfo(

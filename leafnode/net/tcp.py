@@ -13,7 +13,7 @@ import socket
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import READ_BULK_BYTES, READ_CHUNK_BYTES, READ_QUICK_NS, STALL_NS
+from leafnode import limits
 from leafnode.net.backlog import JOIN_BELOW_BYTES, LATER, Backlog, in_pieces, send
 from leafnode.net.last_ack import last_ack_ns
 from leafnode.net.outbound import READ_ERROR, SLOW_DEADLINE, WRITE_ERROR
@@ -37,6 +37,7 @@ _HELD_BY_END: Final = 8  # our own close: nothing is read or written any more
 _HELD_BY_TURN: Final = 16  # the session goes on with what it has after the others had their turn
 _HELD_IN_TURN: Final = 32  # it does so now
 _HELD_BY_PEER: Final = 64  # it says nothing more; what the session has for it is still written
+_HELD_BY_OTHERS: Final = 128  # they used up this turn of the loop: what it sent waits to be read
 
 
 class TcpConnection:
@@ -47,6 +48,7 @@ class TcpConnection:
     __slots__ = (
         "_backlog",
         "_begun",
+        "_cost_ns",
         "_held",
         "_loop",
         "_read_bytes",
@@ -79,7 +81,8 @@ class TcpConnection:
         self._tls: TlsStream | None = None
         self._held = _HELD_BEFORE_BEGIN  # who holds reading back, as bits
         self._backlog: Backlog | None = None  # None while the kernel takes everything
-        self._read_bytes = READ_CHUNK_BYTES  # the most that the next read takes
+        self._cost_ns = 0  # of a read of it: half of that is the latest; 0: there was none
+        self._read_bytes = limits.READ_CHUNK_BYTES  # the most that the next read takes
         self._reason = ""
         self.peer = ""
         if sock.family in {socket.AF_INET, socket.AF_INET6}:
@@ -121,6 +124,31 @@ class TcpConnection:
     # --- reading
 
     def _readable(self) -> None:
+        if self._turn.is_full:
+            self._hold(_HELD_BY_OTHERS)
+            self._turn.wait_unread(self._read_later, self._cost_ns)
+        else:
+            self._timed(self._read)
+
+    def _timed(self, read: Callable[[], None]) -> None:
+        """Count the time that it takes to this turn of the loop, and as what this one costs."""
+        turn = self._turn
+        began_ns = turn.clock.monotonic_ns()
+        read()
+        spent_ns = min(turn.spend_since(began_ns), limits.TURN_NS)
+        self._cost_ns = (spent_ns + (self._cost_ns or 2 * limits.UNKNOWN_COST_NS)) // 2
+
+    def _read_later(self) -> None:
+        """Read what had to wait for a turn of the loop with time for it."""
+        if self._held == _HELD_BY_OTHERS:
+            self._held = 0
+            self._timed(self._read)
+            if not self._held and self._sock is not None:
+                self._loop.add_reader(self._sock.fileno(), self._readable)
+        else:
+            self._release(_HELD_BY_OTHERS)
+
+    def _read(self) -> None:
         sock = self._sock
         if sock is None:
             return
@@ -149,9 +177,9 @@ class TcpConnection:
         """
         clock, began_ns = self._turn.clock, self._turn.clock.monotonic_ns()
         self._take(data)
-        took_ns = (clock.monotonic_ns() - began_ns) * READ_CHUNK_BYTES // len(data)
-        is_quick = took_ns < READ_QUICK_NS and self._tls is None
-        self._read_bytes = READ_BULK_BYTES if is_quick else READ_CHUNK_BYTES
+        took_ns = (clock.monotonic_ns() - began_ns) * limits.READ_CHUNK_BYTES // len(data)
+        is_quick = took_ns < limits.READ_QUICK_NS and self._tls is None
+        self._read_bytes = limits.READ_BULK_BYTES if is_quick else limits.READ_CHUNK_BYTES
         if is_quick:
             self._turn.keep_freed_memory()
 
@@ -181,7 +209,7 @@ class TcpConnection:
         if self._held != _HELD_BY_TURN:
             return  # it is held back otherwise, too: `_release` asks for another turn
         self._held = _HELD_IN_TURN
-        self._deliver(b"")
+        self._timed(lambda: self._deliver(b""))
         self._release(_HELD_IN_TURN)
 
     # --- TLS
@@ -250,6 +278,12 @@ class TcpConnection:
         self.abort()
 
     def _go_on(self) -> None:
+        if self._turn.is_full:
+            self._turn.wait_unread(self._read_decrypted, self._cost_ns)
+        else:
+            self._timed(self._read_decrypted)
+
+    def _read_decrypted(self) -> None:
         if self._tls is not None and self._tls.established:
             self._read_tls(self._tls)
 
@@ -300,6 +334,9 @@ class TcpConnection:
         ends = select.poll()
         ends.register(self._sock, _PEER_ENDED)
         return bool(ends.poll(0))
+
+    def has_unread(self) -> bool:
+        return bool(self._held & _HELD_BY_OTHERS)
 
     def pause_reading(self) -> None:
         self._hold(_HELD_BY_SESSION)
@@ -455,7 +492,7 @@ class TcpConnection:
         self.stalls += 1
         if not self._held & _HELD_BY_STALL:
             self._hold(_HELD_BY_STALL)
-            self._turn.clock.call_later(STALL_NS, self._end_stall)
+            self._turn.clock.call_later(limits.STALL_NS, self._end_stall)
 
     def _end_stall(self) -> None:
         self._release(_HELD_BY_STALL)

@@ -14,7 +14,9 @@ from leafnode.limits import (
     ENDING_WORK,
     FREED_MEMORY_KEPT_BYTES,
     READ_CHUNK_BYTES,
+    TURN_NS,
 )
+from leafnode.net.unread import Unread
 from leafnode.routing.peer import Outbox
 
 if TYPE_CHECKING:
@@ -34,10 +36,16 @@ class Turn:
         "_endings",
         "_is_end_due",
         "_is_next_due",
+        "_is_renewal_due",
         "_keeps_freed_memory",
+        "_spent_ns",
+        "_unread",
+        "_unread_begins",
         "_waiting",
         "clock",
+        "deferred",
         "faults",
+        "is_full",
         "outbox",
         "receive_buffer",
         "stalls",
@@ -55,7 +63,13 @@ class Turn:
         self.faults = 0  # connections closed because of our own bug
         self.stalls = 0  # times that somebody was not read because another did not keep up
         self.yields = 0  # times that a connection waited for another turn, to read on or to write
+        self.deferred = 0  # reads that waited, since others had used up their turn of the loop
+        self.is_full = False  # this turn of the loop has had what it is for: who reads waits
+        self._spent_ns = 0  # in this turn of the loop
+        self._is_renewal_due = False
         self._waiting: dict[Callable[[], None], None] = {}  # in order
+        self._unread: Final = Unread()
+        self._unread_begins = True
         self._is_next_due = False
         self._endings: deque[Callable[[], None]] = deque()  # one or two for each connection
         self._is_end_due = False
@@ -78,11 +92,13 @@ class Turn:
         """Do what another thread handed over, then write what it caused: in this turn of the loop,
         not in one of its own.
         """
-        self.outbox.begin_turn(self._now())
+        now = self._now()
+        self.outbox.begin_turn(now)
         try:
             job()
         finally:
             self.outbox.flush()
+            self.spend_since(now[0])
 
     def connect(self, session: Session, transport: Transport) -> bool:
         """Tell the session of its connection. False: close the connection."""
@@ -111,6 +127,24 @@ class Turn:
         self.stalls += stalled
         return stalled
 
+    def spend_since(self, began_ns: int) -> int:
+        """Count what was done since then to this turn of the loop, which all connections share.
+
+        Each read has its own bound (`TURN_WORK`), but a thousand of them in one turn were seconds.
+        Return how long that was.
+        """
+        spent_ns = self.clock.monotonic_ns() - began_ns
+        self._spent_ns += spent_ns
+        self.is_full = self._spent_ns >= TURN_NS
+        if self._spent_ns >= TURN_NS // 4 and not self._is_renewal_due:
+            self._is_renewal_due = True
+            self.clock.call_later(0, self._renew)
+        return spent_ns
+
+    def _renew(self) -> None:
+        self._is_renewal_due = self.is_full = False
+        self._spent_ns = 0
+
     def wait_for(self, take_turn: Callable[[], None]) -> None:
         """Call `take_turn` after the others had their turn; who waits already keeps its place.
 
@@ -119,20 +153,42 @@ class Turn:
         """
         self.yields += 1
         self._waiting[take_turn] = None
+        self._call_next()
+
+    def wait_unread(self, read: Callable[[], None], cost_ns: int) -> None:
+        """Call `read` in a turn of the loop that has time for it: this one `is_full`.
+
+        It counts what it takes, by `spend_since`. `cost_ns`: see `Unread.enter`.
+        """
+        self.deferred += 1
+        self._unread.enter(read, cost_ns)
+        self._call_next()
+
+    def _call_next(self) -> None:
         if not self._is_next_due:
             self._is_next_due = True
             self.clock.call_later(0, self._next)
 
     def _next(self) -> None:
-        if not self._waiting:
-            self._is_next_due = False  # `run_out` was here
-            return
+        """Take one of those who go on, and as many of the unread as there is time for.
+
+        Who begins changes, so that neither waits for ever for what the other leaves.
+        """
         try:
-            self._take_first()
+            goes_on = bool(self._waiting) and not (self._unread and self._unread_begins)
+            self._unread_begins = goes_on
+            if goes_on:
+                self._take_first()
+            elif self._unread:
+                self._unread.take()()
+            while self._unread and not self.is_full:
+                self._unread.take()()
+            if self._waiting and not goes_on and not self.is_full:
+                self._take_first()
         finally:
-            self._is_next_due = bool(self._waiting)
-            if self._waiting:
-                self.clock.call_later(0, self._next)
+            self._is_next_due = False
+            if self._waiting or self._unread:
+                self._call_next()
 
     def end_later(self, end: Callable[[], None]) -> None:
         """Call `end` in the next turn, or in a later one where many end at once.
@@ -157,13 +213,14 @@ class Turn:
 
     def _end_some(self) -> None:
         """End so many as one turn is for: what each has to clear away is work, too."""
-        endings, outbox = self._endings, self.outbox
+        endings, outbox, began_ns = self._endings, self.outbox, self.clock.monotonic_ns()
         outbox.renew_work()
         try:
             while endings and outbox.work_left > 0:
                 outbox.work_left -= ENDING_WORK
                 endings.popleft()()
         finally:
+            self.spend_since(began_ns)
             self._is_end_due = bool(endings)
             if endings:
                 self.clock.call_later(0, self._end_some)

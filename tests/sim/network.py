@@ -35,6 +35,7 @@ class MemoryTransport:
         self._incoming = bytearray()
         self.reached_ns = link.clock.monotonic_ns()  # when the other end's kernel last said so
         self.paused = False
+        self.unread = False  # its turn of the loop had no time for what came
         self._closing = False  # our end sends what is pending, then is gone
         self._pending = bytearray()  # written here, not yet taken by the other end's kernel
         self._ended = False
@@ -55,6 +56,9 @@ class MemoryTransport:
     def silent_ns(self) -> int | None:
         return self._link.clock.monotonic_ns() - self.reached_ns
 
+    def has_unread(self) -> bool:
+        return self.unread
+
     def has_lost_peer(self) -> bool:
         return self._hung_up or self._ended
 
@@ -63,6 +67,7 @@ class MemoryTransport:
 
     def resume_reading(self) -> None:
         self.paused = False
+        self.unread = False  # its turn of the loop had no time for what came
         if self._waits:
             self._ask_for_turn()
         elif self._hung_up and not self._incoming:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from leafnode.config.options import Authorization, Options
 from leafnode.crowd import Crowd
-from leafnode.limits import CROWD_PATIENCE_NS
+from leafnode.limits import AUTH_TIMEOUT_NS, CROWD_PATIENCE_NS, UNREAD_WATCH_NS
 from tests.sim.clients import HOST, PORT, ClientWorld, SimClient
 
 if TYPE_CHECKING:
@@ -94,3 +94,28 @@ def test_nobody_waits_where_no_login_is_required() -> None:
     open_world.client(b"")
 
     assert len(open_world.server.registry.waiting) == 0
+
+
+def test_whose_login_waits_to_be_read_is_not_late_and_who_says_nothing_is() -> None:
+    busy = world()
+    waits, silent = busy.client(b""), busy.client(b"")
+    waits.end.other.unread = True
+
+    busy.clock.advance(2 * AUTH_TIMEOUT_NS)
+
+    assert silent.hears() == b"-ERR 'Authentication Timeout'\r\n"
+    assert waits.hears() == b""
+    waits.end.other.unread = False
+    assert waits.says(LOGIN) == b"+OK\r\n"
+
+
+def test_who_sends_too_little_of_its_login_is_late_once_that_is_read() -> None:
+    busy = world()
+    waits = busy.client(b"")
+    waits.end.other.unread = True
+    busy.clock.advance(2 * AUTH_TIMEOUT_NS)
+
+    waits.end.other.unread = False
+    busy.clock.advance(UNREAD_WATCH_NS)
+
+    assert waits.hears() == b"-ERR 'Authentication Timeout'\r\n"

@@ -65,6 +65,9 @@ class Wire:
     def silent_ns(self) -> int | None:
         return 9
 
+    def has_unread(self) -> bool:
+        return False
+
     def has_lost_peer(self) -> bool:
         return True
 
