@@ -229,9 +229,7 @@ class ClientHandler:
 
     def _attach(self, transport: Transport) -> None:
         before = self._outbound
-        self._outbound, self._trace = new_outbound(
-            self, transport, self._seams.options, self._on_slow
-        )
+        self._outbound, self._trace = new_outbound(self, transport, self._seams, self._on_slow)
         if before is not None:
             self._outbound.take_over(before)
 

@@ -22,7 +22,7 @@ from leafnode.limits import (
     MAX_CLOSED_CLIENTS,
 )
 from leafnode.metrics import Traffic
-from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
+from leafnode.net.outbound import SLOW_PENDING
 from leafnode.protocol.errors import AuthenticationTimeout, ConnectionThrottled
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class Watcher(Protocol):
         self, client: ClientHandler, reason: str, refusal: LoginRefused | None
     ) -> None:
         """Its login did not hold; `client_closed` follows. `refusal`: credentials were judged."""
+        ...
+
+    def client_late(self, client: ClientHandler) -> None:
+        """It did not take in time what was written; it may go on."""
         ...
 
     def client_closed(self, client: ClientHandler, reason: str) -> None:
@@ -97,7 +101,7 @@ class Registry:
 
     @property
     def slow_consumers(self) -> int:
-        """Clients that were cut because they did not read fast enough."""
+        """Clients that were cut for what waits for them, and write deadlines that passed."""
         return self.slow_pending + self.slow_deadline
 
     def count_gone(self) -> None:
@@ -151,12 +155,16 @@ class Registry:
                 self.auth_failures += 1
             case _ if reason == SLOW_PENDING:
                 self.slow_pending += 1
-            case _ if reason == SLOW_DEADLINE:
-                self.slow_deadline += 1
             case _:
                 pass
         if self.watcher is not None:
             self.watcher.client_closed(handler, reason)
+
+    def note_late(self, handler: ClientHandler) -> None:
+        """Count that a client did not take in time what was written."""
+        self.slow_deadline += 1
+        if self.watcher is not None:
+            self.watcher.client_late(handler)
 
     def accepted(self, handler: ClientHandler) -> None:
         """Note that a client's CONNECT held."""

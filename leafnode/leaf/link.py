@@ -8,6 +8,7 @@ on its binary.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from leafnode.clients.facts import CLIENT_CLOSED, closed_state
@@ -23,7 +24,7 @@ from leafnode.limits import (
     RULE_WORK,
     TURN_WORK,
 )
-from leafnode.net.outbound import SLOW_PENDING, Outbound
+from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING, Outbound
 from leafnode.protocol import leaf_events as events
 from leafnode.protocol.leaf_errors import LeafViolation
 from leafnode.routing.lane import Lane
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from leafnode.clock import Timer
     from leafnode.leaf.rules import LinkRules, Making
     from leafnode.leaf.terms import LeafEnvironment, Packer, Terms
+    from leafnode.net.backlog import Late
     from leafnode.net.transport import Transport
     from leafnode.protocol.leaf_session import LeafSession
     from leafnode.routing.account import Account
+
+log = logging.getLogger(__name__)
 
 
 class Link:
@@ -53,7 +57,7 @@ class Link:
         self.over = False
         self.reason = ""  # why it is over, in words
         self.closed_state = ""  # what monitoring calls that
-        self.slow = False  # it is over because the other side does not read
+        self.slow = 0  # write deadlines that passed, and whether it is over for what waits
         self.linked_ns = 0  # monotonic; 0: it is not up yet
         self.linked_wall_ns = 0
         self.interest_ignored = 0  # LS+ for what may not be sent there
@@ -83,6 +87,7 @@ class Link:
             max_pending_bytes=self._environment.max_pending_bytes,
             on_slow=self._slow,
         )
+        transport.on_late = self._late
         self._arm()
 
     def received(self, data: bytes) -> None:
@@ -440,10 +445,20 @@ class Link:
 
     def _slow(self) -> None:
         transport = self.transport
-        self.slow = True
+        self.slow += 1
         self.drop(f"the {self._session.other} does not read: {SLOW_PENDING}", SLOW_PENDING)
         if transport is not None:
             transport.abort()
+
+    def _late(self, late: Late) -> None:
+        """Say and count that the other side does not read in time; who reads a part goes on."""
+        if self.over or self.transport is None:
+            return
+        if self.linked_ns:
+            self.slow += 1
+            log.info("%s - lid:%d - %s", self.transport.peer, self.peer.cid, late.text)
+        if late.is_over:
+            self.drop(f"the {self._session.other} does not read: {SLOW_DEADLINE}", SLOW_DEADLINE)
 
 
 def _nothing_to_flush() -> None:

@@ -69,7 +69,7 @@ class RemoteStatus:
     connected_since_ns: int = 0
     connects: int = 0
     dials: int = 0
-    slow_consumers: int = 0  # links ended because the hub did not read
+    slow_consumers: int = 0  # of links that are over; deadlines that passed count, too
     stale_connections: int = 0  # links ended because the hub did not answer PINGs
     last_error: str = ""  # kept after a success: what happened last
     last_error_ns: int = 0

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from leafnode.go_time import format_duration
 from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_NS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from leafnode.clock import Timer
+    from leafnode.clock import Clock, Timer
 
 # Below this mean size one copy is cheaper than a vector of chunks (hot path measurements).
 JOIN_BELOW_BYTES: Final = 1024
@@ -66,15 +67,38 @@ class WriteRules:
     retries: bool = False
 
 
+class Late(NamedTuple):
+    """What was to be taken within the write deadline, and was not, or not all of it."""
+
+    deadline_ns: int
+    chunks: int
+    size: int  # in bytes
+    is_over: bool  # the connection is cut for it
+    is_again: bool  # so it was at the deadline before
+
+    @property
+    def text(self) -> str:
+        """What the log says of it, in nats-server's words."""
+        return (
+            f"Slow Consumer {'State' if self.is_again else 'Detected'}: WriteDeadline of "
+            f"{format_duration(self.deadline_ns)} exceeded with {self.chunks} chunks of "
+            f"{self.size} total bytes."
+        )
+
+
 class Backlog:
-    """Bytes in order. The owner asks `overdue` when its deadline comes."""
+    """Bytes in order. The owner asks `late` when its deadline comes."""
 
     __slots__ = (
         "_chunks",
         "_head_sent",
         "_mark_bytes",
+        "_mark_chunks",
+        "_sent_bytes",
+        "_sent_chunks",
         "_taken_before",
         "_taken_bytes",
+        "_was_late",
         "deadline",
         "size",
     )
@@ -87,13 +111,20 @@ class Backlog:
         self._taken_bytes = 0  # by the kernel, since this object is there
         self._taken_before = 0  # the same, at the mark
         self._mark_bytes = 0  # what `_taken_bytes` must have reached when the deadline comes
+        self._mark_chunks = 0  # of these bytes
+        self._was_late = False
+        # Of the write that began it, what the kernel took at once: it is part of what is written.
+        self._sent_bytes = self._sent_chunks = 0
 
     def keep(self, chunks: list[bytes], sent: int) -> None:
         """Add chunks, but for the `sent` bytes at their start."""
         kept = self._chunks
+        if self.deadline is None:
+            self._sent_bytes, self._sent_chunks = sent, 0
         for chunk in chunks:
             if sent >= len(chunk):
                 sent -= len(chunk)
+                self._sent_chunks += 1
                 continue
             rest = chunk[sent:] if sent else chunk
             sent = 0
@@ -123,12 +154,22 @@ class Backlog:
         self._head_sent = sent
 
     def mark(self) -> None:
-        """From here on, all that waits now must be taken before `overdue` is asked."""
-        self._taken_before = self._taken_bytes
+        """From here on, all that waits now must be taken before `late` is asked."""
+        self._taken_before = self._taken_bytes - self._sent_bytes
         self._mark_bytes = self._taken_bytes + self.size
+        self._mark_chunks = len(self._chunks) + self._sent_chunks
+        self._sent_bytes = self._sent_chunks = 0
 
-    def overdue(self, *, a_part_is_enough: bool = False) -> bool:
-        """Say whether something that waited at `mark` still waits, or all of it."""
-        if a_part_is_enough and self._taken_bytes > self._taken_before:
-            return False
-        return self._taken_bytes < self._mark_bytes
+    def watch(self, clock: Clock, rules: WriteRules, on_deadline: Callable[[], None]) -> None:
+        """Have `on_deadline` ask whether what waits now was taken by the kernel in time."""
+        self.mark()
+        self.deadline = clock.call_later(rules.deadline_ns, on_deadline)
+
+    def late(self, rules: WriteRules) -> Late | None:
+        """Return what waited at `mark` where something of it still waits, and what that means."""
+        was_late, self._was_late = self._was_late, self._taken_bytes < self._mark_bytes
+        if not self._was_late:
+            return None
+        size = self._mark_bytes - self._taken_before
+        is_over = not rules.retries or self._taken_bytes == self._taken_before
+        return Late(rules.deadline_ns, self._mark_chunks, size, is_over, was_late)

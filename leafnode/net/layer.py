@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from leafnode.limits import LAYER_TURN_BYTES_MAX, READ_CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from leafnode.net.backlog import Late
     from leafnode.net.transport import Session, TlsFacts, Transport
 
 _NOTHING: Final = memoryview(b"")
@@ -99,6 +100,14 @@ class Layer:
     @property
     def tls(self) -> TlsFacts | None:
         return self._wire.tls
+
+    @property
+    def on_late(self) -> Callable[[Late], None] | None:
+        return self._wire.on_late
+
+    @on_late.setter
+    def on_late(self, call: Callable[[Late], None] | None) -> None:
+        self._wire.on_late = call
 
     def pending_bytes(self) -> int:
         return self._wire.pending_bytes()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
-    from leafnode.net.backlog import WriteRules
+    from leafnode.net.backlog import Late, WriteRules
     from leafnode.net.tls import TlsStream
     from leafnode.net.transport import Session
     from leafnode.net.turn import Turn
@@ -59,6 +59,7 @@ class TcpConnection:
         "_turn",
         "_write_rules",
         "coding",
+        "on_late",
         "peer",
         "stalls",
     )
@@ -76,6 +77,7 @@ class TcpConnection:
         self._sock: socket.socket | None = sock  # None after the end
         self._write_rules = write_rules
         self.stalls = 0
+        self.on_late: Callable[[Late], None] | None = None
         self.coding = 0
         self._begun = False  # the session knows of the connection
         self._tls: TlsStream | None = None
@@ -385,7 +387,7 @@ class TcpConnection:
             backlog = self._backlog = Backlog()
         backlog.keep(chunks, sent)
         if backlog.deadline is None:
-            self._watch(backlog)
+            backlog.watch(self._turn.clock, self._write_rules, self._on_deadline)
 
     def _writable(self) -> None:
         sock, backlog = self._sock, self._backlog
@@ -401,23 +403,19 @@ class TcpConnection:
             if self._held & _HELD_BY_END:
                 self._finish("")
 
-    def _watch(self, backlog: Backlog) -> None:
-        """See to it that what waits now is taken by the kernel within the write deadline."""
-        backlog.mark()
-        backlog.deadline = self._turn.clock.call_later(
-            self._write_rules.deadline_ns, self._on_deadline
-        )
-
     def _on_deadline(self) -> None:
         backlog = self._backlog
         if backlog is None:
             return
         backlog.deadline = None
-        if backlog.overdue(a_part_is_enough=self._write_rules.retries):
+        late = backlog.late(self._write_rules)
+        if late is not None and self.on_late is not None:
+            self.on_late(late)
+        if late is not None and late.is_over:
             self._reason = SLOW_DEADLINE
             self.abort()
         elif backlog.size:
-            self._watch(backlog)
+            backlog.watch(self._turn.clock, self._write_rules, self._on_deadline)
         else:
             self._backlog = None
 
@@ -463,7 +461,7 @@ class TcpConnection:
 
     def _lose(self) -> None:
         session, self._session = self._session, None
-        self._tls = None
+        self._tls = self.on_late = None
         if session is not None and self._begun:
             self._turn.lose(session, self._reason)
 

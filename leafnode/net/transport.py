@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from leafnode.config.options import HttpProxy
+    from leafnode.net.backlog import Late
     from leafnode.net.s2_layer import S2Layer
     from leafnode.net.websocket_request import WebSocketRequest
 
@@ -52,6 +53,9 @@ class Transport(Protocol):
     peer: str  # "ip:port" of the other end
     # Fields of CONNECT that came before it, in cookies; no framing but WebSocket has any.
     credentials: Mapping[str, str]
+    # Told when the other end did not take in time what was written; set by whoever wants to know.
+    # Where that ends the connection, `Session.lost` follows.
+    on_late: Callable[[Late], None] | None
 
     @property
     def coding(self) -> int:

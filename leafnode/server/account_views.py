@@ -42,7 +42,8 @@ def account_view(server: Server, name: str, links: Sequence[Link]) -> AccountVie
         tags=options.tags,
         is_system=name == server.account_set.system_name,
         made_of=partial(_made_of, server, name),
-        slow_consumers=system.tally.slow_consumers(name) if system is not None else 0,
+        slow_consumers=sum([link.slow for link in links])
+        + (system.tally.slow_consumers(name) if system is not None else 0),
         jetstream=jetstream is not None and account.name in jetstream.by_account,
         clients=len(account.clients),
         leafs=len(links),

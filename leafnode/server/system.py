@@ -161,7 +161,7 @@ class LeafEvents:
         self._events.leaf_connected(row, self._start_ns)
 
     def _lost(self, link: Link) -> None:
-        self._events.leaf_closed(link.leafz(), self._start_ns, link.closed_state)
+        self._events.leaf_closed(link.leafz(), self._start_ns, link.closed_state, slow=link.slow)
 
 
 class AcceptedLeafEvents:
@@ -180,7 +180,7 @@ class AcceptedLeafEvents:
         self._events.leaf_turned_away(link.leafz(), link.start_ns, link.closed_state)
 
     def leaf_lost(self, link: AcceptedLink) -> None:
-        self._events.leaf_closed(link.leafz(), link.start_ns, link.closed_state)
+        self._events.leaf_closed(link.leafz(), link.start_ns, link.closed_state, slow=link.slow)
 
 
 def _about(server: Server) -> About:

@@ -299,6 +299,7 @@ def _leaf_faults(server: Server) -> LeafFaults:
     remotes, accepted = server.features.remotes, server.leafs
     ignored = sum(link.interest_ignored for link in links(server))
     slow = sum(remote.status.slow_consumers for remote in remotes)
+    slow += sum(link.slow for link in links(server))
     stale = sum(remote.status.stale_connections for remote in remotes)
     refused = evicted = 0
     if accepted is not None:

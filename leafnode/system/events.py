@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from leafnode.clients.facts import ACCOUNT_FULL
 from leafnode.go_time import format_time
 from leafnode.limits import ACCOUNT_CONNS_INTERVAL_NS, SYSTEM_EVENTS_MAX, SYSTEM_EVENTS_NS
-from leafnode.net.outbound import SLOW_DEADLINE, SLOW_PENDING
+from leafnode.net.outbound import SLOW_PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,6 @@ CONNECTIONS: Final = "io.nats.server.advisory.v1.account_connections"
 
 ACCOUNT_AUTH_ERROR: Final = b"$SYS.ACCOUNT.CLIENT.AUTH.ERR"  # in an account, of its own logins
 
-_SLOW: Final = frozenset({SLOW_PENDING, SLOW_DEADLINE})
 _GLOBAL: Final = "$G"  # its connections are announced to nobody, as on nats-server
 
 
@@ -89,13 +88,18 @@ class Events:
         subject = f"$SYS.SERVER.{self._envelope.about.id}.CLIENT.AUTH.ERR"
         self._send(subject, DISCONNECTED, lambda: self._ended(client.plain_facts(), reason))
 
+    def client_late(self, client: Connection) -> None:
+        account = client.peer.account
+        if account is not None:
+            self._tally.was_slow(account.name)
+
     def client_closed(self, client: Connection, reason: str) -> None:
         # nats-server keeps those who have not logged in where those are who need not.
         account = self._leave(client.peer.cid)
         if reason == ACCOUNT_FULL:
             account = client.plain_facts().account
         account = account or _GLOBAL
-        if reason in _SLOW:
+        if reason == SLOW_PENDING:
             self._tally.was_slow(account)
         subject = f"$SYS.ACCOUNT.{account}.DISCONNECT"
         self._send(subject, DISCONNECTED, lambda: self._ended(client.plain_facts(), reason))
@@ -130,10 +134,11 @@ class Events:
         subject = f"$SYS.ACCOUNT.{leaf.account}.CONNECT"
         self._send(subject, CONNECTED, lambda: {"client": leaf_info(leaf, start_ns)})
 
-    def leaf_closed(self, leaf: LeafzRow, start_ns: int, reason: str) -> None:
-        """Tell of a link's end; `reason` is what monitoring calls it."""
+    def leaf_closed(self, leaf: LeafzRow, start_ns: int, reason: str, *, slow: int = 0) -> None:
+        """Tell of a link's end; `reason` is what monitoring calls it, `slow` how often it was."""
         if self._is_over:
             return
+        self._tally.was_slow(leaf.account, slow)
         self._tally.link(leaf.account, -1)
         self.connections_changed(leaf.account)
         self.leaf_turned_away(leaf, start_ns, reason)

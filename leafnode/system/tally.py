@@ -28,7 +28,7 @@ class Tally:
         return self._clients[account] + self._leafs[account]
 
     def slow_consumers(self, account: str) -> int:
-        """Return how many of an account's clients were cut because they did not read."""
+        """Return how often those of an account were cut, or late, because they did not read."""
         return self._slow[account]
 
     def enter(self, cid: int, account: str) -> None:
@@ -43,8 +43,8 @@ class Tally:
             self._clients[account] -= 1
         return account
 
-    def was_slow(self, account: str) -> None:
-        self._slow[account] += 1
+    def was_slow(self, account: str, times: int = 1) -> None:
+        self._slow[account] += times
 
     def link(self, account: str, by: int) -> None:
         """Count a leaf link in (1) or out (-1)."""

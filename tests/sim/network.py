@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from leafnode.clock import Clock
+    from leafnode.net.backlog import Late
     from leafnode.net.s2_layer import S2Layer
     from leafnode.net.transport import Session, Target
     from leafnode.net.turn import Turn
@@ -28,6 +29,7 @@ class MemoryTransport:
         self.credentials: Mapping[str, str] = {}
         self.stalls = 0
         self.coding = 0
+        self.on_late: Callable[[Late], None] | None = None
         self.other: MemoryTransport
         self.session: Session | None = None
         self._link = link

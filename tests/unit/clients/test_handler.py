@@ -24,8 +24,9 @@ from leafnode.limits import (
     DROP_WORK,
     TURN_WORK,
 )
+from leafnode.net.backlog import Late
 from leafnode.protocol.info import JWT_CHAR_WORK, SIGNED_WORK
-from tests.sim.clients import HOST, PORT, ClientWorld, RawClient
+from tests.sim.clients import HOST, PORT, ClientWorld, RawClient, SimClient
 from tests.sim.clock import MONOTONIC_START_NS
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ QUIET = b'{"verbose":false,"pedantic":false}'
 
 def account(world: ClientWorld) -> Account:
     return world.server.account()
+
+
+def _handler(world: ClientWorld, client: SimClient) -> ClientHandler:
+    return world.server.registry.open[client.cid]
 
 
 def test_each_connection_has_its_own_number_in_info() -> None:
@@ -124,6 +129,53 @@ def test_a_slow_consumer_is_cut_counted_and_named_and_others_are_not(
     assert world.server.registry.slow_pending == 1
     assert account(world).sublist.count == 1
     assert " - cid:1 - Slow Consumer Detected: MaxPending of 10000 Exceeded" in caplog.text
+
+
+def test_who_does_not_read_in_time_is_told_of_counted_and_remembered_with_what_waits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    world = ClientWorld()
+    slow, publisher = world.client(QUIET), world.client(QUIET)
+    slow.says(b"SUB a 1\r\n")
+    slow.link.deaf = True
+    publisher.says(b"PUB a 1000\r\n" + bytes(1000) + b"\r\n")
+    handler, registry = _handler(world, slow), world.server.registry
+    transport = handler._transport
+    assert transport is not None
+    assert transport.on_late is not None
+
+    transport.on_late(Late(NS_PER_S, 2, 1020, is_over=False, is_again=False))
+    seen = registry.slow_deadline, registry.slow_consumers, handler.is_gone
+    transport.on_late(Late(NS_PER_S, 2, 1020, is_over=True, is_again=True))
+    transport.on_late(Late(NS_PER_S, 2, 1020, is_over=True, is_again=True))
+
+    assert seen == (1, 1, False)
+    assert (registry.slow_deadline, registry.slow_consumers) == (2, 2)
+    gone = [*registry.closed_ring][-1]
+    assert gone.reason == "Slow Consumer (Write Deadline)"
+    assert gone.facts.pending_bytes > 1000
+    said = "- Slow Consumer {}: WriteDeadline of 1s exceeded with 2 chunks of 1020 total bytes."
+    assert caplog.text.count(said.format("Detected")) == 1
+    assert caplog.text.count(said.format("State")) == 1
+
+
+def test_who_has_not_logged_in_and_does_not_read_is_cut_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    world = ClientWorld(Options(authorization=Authorization(token="t")))
+    nobody = world.client(b"")
+    handler, registry = _handler(world, nobody), world.server.registry
+    transport = handler._transport
+    assert transport is not None
+    assert transport.on_late is not None
+
+    transport.on_late(Late(NS_PER_S, 1, 9, is_over=True, is_again=False))
+
+    assert handler.is_gone
+    assert registry.slow_consumers == 0
+    assert "Slow Consumer" not in caplog.text
 
 
 def test_a_flood_of_control_lines_gives_others_a_turn() -> None:

@@ -4,14 +4,17 @@ server/leafnode.go; test_handler and test_accepted have what the two sides do al
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode import limits
+from leafnode.clock import NS_PER_S
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
+from leafnode.net.backlog import Late
 from leafnode.routing import peer
 from tests.sim.leaf_port import CLAIM, LeafPortWorld, SimLeaf
 
@@ -43,6 +46,33 @@ def test_a_link_whose_peer_does_not_read_is_cut() -> None:
 
     assert port.registry.open == {}
     assert port.registry.slow_consumers == 1
+
+
+def test_each_write_deadline_that_a_link_misses_is_told_and_counted_and_the_last_ends_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    port = LeafPortWorld()
+    port.leaf()
+    (link,) = port.registry.links()
+    transport = link.transport
+    assert transport is not None
+    assert transport.on_late is not None
+
+    transport.on_late(Late(NS_PER_S, 2, 30, is_over=False, is_again=False))
+    seen = link.slow, link.over
+    for _ in range(2):
+        transport.on_late(Late(NS_PER_S, 1, 20, is_over=True, is_again=True))
+    transport.abort()
+    port.settle()
+
+    assert seen == (1, False)
+    assert port.registry.slow_consumers == 2
+    assert link.closed_state == "Slow Consumer (Write Deadline)"
+    said = f"- lid:{link.peer.cid} - Slow Consumer "
+    rest = ": WriteDeadline of 1s exceeded with"
+    assert caplog.text.count(f"{said}Detected{rest} 2 chunks of 30 total bytes.") == 1
+    assert caplog.text.count(f"{said}State{rest} 1 chunks of 20 total bytes.") == 1
 
 
 def test_what_a_message_leads_to_is_decided_anew_when_a_link_is_over() -> None:

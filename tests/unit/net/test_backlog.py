@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leafnode.clock import NS_PER_S
 from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX
-from leafnode.net.backlog import Backlog, in_pieces, send
+from leafnode.net.backlog import Backlog, WriteRules, in_pieces, send
 
 if TYPE_CHECKING:
     import socket
@@ -89,11 +91,42 @@ def test_what_waited_at_the_mark_is_overdue_until_it_is_taken() -> None:
     backlog.keep([b"abc"], 0)
     backlog.mark()
     backlog.keep([b"def"], 0)
-    assert backlog.overdue()
+    assert backlog.late(WriteRules()) is not None
 
     backlog.send_to(sock(Kernel(3)))
 
-    assert not backlog.overdue()
+    assert backlog.late(WriteRules()) is None
+
+
+@pytest.mark.parametrize("retries", [False, True])
+def test_who_is_late_is_told_of_and_cut_unless_a_part_is_enough(retries: bool) -> None:
+    backlog, rules = Backlog(), WriteRules(3 * NS_PER_S // 2, retries=retries)
+    texts, ends = [], []
+    backlog.keep([bytes(2000), bytes(2000)], 0)
+    for taken in (1, 3999, 0):
+        backlog.mark()
+        backlog.keep([bytes(2000)], 0)
+        backlog.send_to(sock(Kernel(taken)))
+        late = backlog.late(rules)
+        assert late is not None
+        texts.append(late.text)
+        ends.append(late.is_over)
+
+    said = "Slow Consumer {}: WriteDeadline of 1.5s exceeded with {} chunks of {} total bytes."
+    assert texts == [
+        said.format("Detected", 2, 4000),
+        said.format("State", 3, 5999),
+        said.format("State", 2, 4000),
+    ]
+    assert ends == [not retries, not retries, True]
+    backlog.mark()
+    backlog.send_to(sock(Kernel(6000)))
+    assert backlog.late(rules) is None
+    backlog.keep([b"x"], 0)
+    backlog.mark()
+    late = backlog.late(rules)
+    assert late is not None
+    assert not late.is_again
 
 
 def test_a_kernel_that_takes_nothing_is_no_error() -> None:

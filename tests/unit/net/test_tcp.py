@@ -21,7 +21,7 @@ from leafnode.limits import (
     TURN_WORK,
 )
 from leafnode.net import tcp
-from leafnode.net.backlog import WriteRules
+from leafnode.net.backlog import Late, WriteRules
 from leafnode.net.dial import TcpDialer
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.transport import Target
@@ -236,6 +236,8 @@ async def test_a_part_taken_by_the_deadline_is_enough_where_it_is_tried_again(
 ) -> None:
     clock = SlowClock()
     async with wired(write_deadline_ns=60 * NS_PER_MS, clock=clock, retries=retries) as wire:
+        told: list[Late] = []
+        wire.connection.on_late = told.append
         wire.connection.write([b"x" * 20_000_000])
         for _ in range(8):
             await wire.take(1_000_000)
@@ -244,9 +246,13 @@ async def test_a_part_taken_by_the_deadline_is_enough_where_it_is_tried_again(
             await wire.session.end()
 
         assert wire.session.lost_reasons == ([] if retries else ["Slow Consumer (Write Deadline)"])
+        ends = [late.is_over for late in told]
         if retries:  # and nothing at all is not
+            assert (ends[0], any(ends)) == (False, False)
             clock.advance(2 * 60 * NS_PER_MS)
             await wire.session.end()
+            ends = [late.is_over for late in told]
+        assert ends == [False] * (len(ends) - 1) + [True]
 
 
 @pytest.mark.real_loop

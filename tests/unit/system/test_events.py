@@ -342,6 +342,11 @@ def test_a_slow_consumer_is_counted_for_its_account() -> None:
     world = SystemWorld()
     client = world.client(CONNECT)
 
+    world.events.client_late(client.handler)  # and goes on
+    late = world.tally.slow_consumers("$G")
     client.handler.close("Slow Consumer (Pending Bytes)")
 
-    assert world.tally.slow_consumers("$G") == 1
+    assert (late, world.tally.slow_consumers("$G")) == (1, 2)
+    world.events.leaf_connected(leaf(), 1_000)
+    world.events.leaf_closed(leaf(), 1_000, "Slow Consumer (Write Deadline)", slow=3)
+    assert world.tally.slow_consumers(leaf().account) == 3 + 2 * (leaf().account == "$G")
