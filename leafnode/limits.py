@@ -319,6 +319,7 @@ FAST_IDLE_NS: Final = ATOMIC_IDLE_NS  # then a fast batch is over
 COUNTER_DIGITS_MAX: Final = 4000  # ours: of one increment; Python reads 4,300 digits as a number
 SCHEDULE_LOOK_NS: Final = 60 * NS_PER_S  # ours: a wall clock that was moved is noticed this soon
 SCHEDULES_STALE_MAX: Final = 64  # ours: times of schedules that were replaced, beside as many again
+SCHEDULES_ENDED_MAX: Final = 1024  # ours: a stream's notes of schedules that messages ended
 SCHEDULE_RETRY_NS: Final = 50 * NS_PER_MS  # ours: after the store refused a scheduled message
 STREAM_SOURCES_MAX: Final = 256  # ours: each has a reader of its own
 ORIGIN_WAIT_NS: Final = 30 * NS_PER_S  # for an origin's answer; nats-server srcConsumerWaitTime

@@ -357,7 +357,7 @@ class Ingest:
         if judged.due_ns:
             stream.scheduler.add(subject, seq, judged.due_ns)
         elif stream.config.allow_msg_schedules:
-            stream.scheduler.forget(subject)
+            stream.scheduler.replaced(subject)
         if judged.ends:
             stream.end_schedule(judged.ends)
         return seq

@@ -182,7 +182,6 @@ class ApiMachine(TwoWorlds, StreamRules):
         self.pass_time(1)  # positions are written a moment later
         for world in self.worlds():
             world.restart()
-        self.s.reread()
         self.pass_time(5)  # until the mirror asks again
 
     @rule(letter=letters, kind=st.sampled_from(sorted(LOST)), code=codes)
@@ -224,7 +223,6 @@ class ApiMachine(TwoWorlds, StreamRules):
         self.passed_s += 2
         self.memory.clock.advance(self.disk.clock.wall_ns() - self.memory.clock.wall_ns())
         self.pass_time(5)
-        self.s.reread()
 
     # --- the comparison
 

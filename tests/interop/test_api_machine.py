@@ -254,7 +254,6 @@ class ServersMachine(StreamRules):
         for server in self.servers:
             server.restart()
         self.doubtful |= self.s.ids_of_removed()  # nats-server forgets them, we do not
-        self.s.reread()
 
     # --- the comparison
 

@@ -77,11 +77,6 @@ class Stream:
         self.drop(gone)
         return len(gone)
 
-    def reread(self) -> None:
-        """What ends a schedule is known by the messages that are stored, after a start."""
-        for one in self.messages:
-            one.ended = self.of(one.subject)[-1] is not one
-
     def ids_of_removed(self) -> set[str]:
         """Return what nats-server forgets at a start: its window is read from what is there."""
         stored = {one.seq for one in self.messages}

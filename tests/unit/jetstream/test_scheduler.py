@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,6 +185,43 @@ def test_a_message_that_was_never_committed_is_sent_again() -> None:
     planned.clock.advance(NS_PER_S)
 
     assert len(stored(planned, "t.1")) == 1
+
+
+@pytest.mark.parametrize("leaves", ["ages", "deleted"])
+def test_a_schedule_stays_over_when_what_ended_it_has_left(leaves: str) -> None:
+    planned = world()
+    put(planned, at(planned, 100))
+    put(planned, at(planned, 100), subject="s.2", payload=b"not over")
+    planned.publish("s.1", b"no schedule", headers={"Nats-TTL": "10s"} if leaves == "ages" else {})
+    planned.clock.advance(20 * NS_PER_S)
+    if leaves == "deleted":
+        planned.api("STREAM.MSG.DELETE.S", {"seq": 3})
+    assert [one.seq for one in stored(planned, "s.1")] == [1]
+
+    for _ in range(2):
+        planned.js.shut_down()
+        planned.restart()
+    planned.clock.advance(100 * NS_PER_S)
+
+    assert [one.payload for one in stored(planned, "t.1")] == [b"not over"]
+    assert [one.seq for one in stored(planned, "s.1")] == [1]
+
+
+def test_a_schedule_is_over_only_if_what_ended_it_was_committed(tmp_path: Path) -> None:
+    planned = RealWorld(tmp_path / "store", TINY)
+    planned.create_stream(allow_msg_schedules=True, allow_rollup_hdrs=True)
+    headers = {"Nats-Schedule": at(planned, 100), "Nats-Schedule-Target": "s.due"}
+    planned.put("s.1", b"x", headers=headers)
+    planned.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    assert "error" in planned.put("s.1", b"no schedule")
+    planned.heal()
+
+    for _ in range(101):
+        planned.clock.advance(NS_PER_S)
+        planned.settle()
+
+    answer = planned.api("STREAM.INFO.S", {"subjects_filter": ">"})
+    assert answer["state"]["subjects"] == {"s.due": 1}
 
 
 def test_a_schedule_that_is_replaced_many_times_leaves_little_behind() -> None:
