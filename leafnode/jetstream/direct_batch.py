@@ -180,10 +180,12 @@ class DirectLast:
         self._stream = stream
         self._request = request
         self._upto_seq = 0
+        self._is_bound = request.up_to_seq > 0 or request.up_to_time is not None
         self._unsure: list[bytes] = []  # subjects whose last message is beyond `_upto_seq`
         self._matched = False
-        self._seqs: list[int] = []
+        self._found: list[tuple[int, bytes]] = []  # what is to be sent, and of which subject
         self._left = request.batch or limits.DIRECT_SUBJECTS_MAX
+        self._looks_left = limits.DIRECT_SUBJECTS_MAX  # for what was replaced since it was found
 
     def start(self) -> None:
         """Begin. Raises StoreBusy."""
@@ -202,7 +204,7 @@ class DirectLast:
 
     def _look(self, steps: Iterator[None]) -> None:
         is_over = next(steps, _OVER) is _OVER
-        if len(self._seqs) + len(self._unsure) > limits.DIRECT_SUBJECTS_MAX:
+        if max(len(self._found), len(self._unsure)) > limits.DIRECT_SUBJECTS_MAX:
             self._sender.status(_TOO_MANY)
         elif is_over:
             self._step()
@@ -221,46 +223,73 @@ class DirectLast:
                 yield
 
     def _note(self, name: bytes) -> None:
+        """Note a subject by what is staged. Where that is newer, what is on disk may be a value
+        that the newer one replaces; only the store knows.
+        """
         store = self._stream.store
         last = store.last_of(name)
         if 0 < last <= self._upto_seq:
-            self._matched = True
-            if last >= self._request.seq:
-                self._seqs.append(last)
+            self._take(last, name)
+        elif last and (not self._is_bound or last > store.committed_seq()):
+            self._unsure.append(name)
         elif last:
             state = store.subject_state(name)
             if state is not None and state.first_seq <= self._upto_seq:
-                self._matched = True
                 self._unsure.append(name)
+
+    def _take(self, seq: int, name: bytes) -> None:
+        self._matched = True
+        if seq >= self._request.seq:
+            self._found.append((seq, name))
 
     def _step(self) -> None:
         if self._unsure:
-            self._stream.store.last(self._unsure.pop(), self._on_last, upto_seq=self._upto_seq)
-            return
-        if not self._matched:
+            name = self._unsure.pop()
+            on_last = partial(self._on_last, name)
+            self._stream.store.last(name, on_last, upto_seq=self._upto_seq)
+        elif len(self._found) > limits.DIRECT_SUBJECTS_MAX:
+            self._sender.status(_TOO_MANY)
+        elif not self._matched:
             self._sender.status(_NO_RESULTS)
-            return
-        self._seqs.sort(reverse=True)
-        self._get()
+        else:
+            self._found.sort(reverse=True)
+            self._get()
 
-    def _on_last(self, msg: StoredMsg | None) -> None:
-        if msg is not None and msg.seq >= self._request.seq:
-            self._seqs.append(msg.seq)
+    def _on_last(self, name: bytes, msg: StoredMsg | None) -> None:
+        if msg is not None:
+            self._take(msg.seq, name)
+        elif not self._is_bound:  # the value of then was replaced since, or there was none
+            self._sender.next(partial(self._look_again, name), 1)
+            return
+        self._go_on()
+
+    def _look_again(self, name: bytes) -> None:
+        self._stream.store.last(name, partial(self._on_newer, name))
+
+    def _on_newer(self, name: bytes, msg: StoredMsg | None) -> None:
+        if msg is not None:
+            self._take(msg.seq, name)
+            self._found.sort(reverse=True)
         self._go_on()
 
     def _get(self) -> None:
-        if not self._seqs or not self._left:
+        if not self._found or not self._left:
             self._sender.end(self._upto_seq)
             return
-        self._sender.pending = len(self._seqs) - 1
-        self._stream.store.get(self._seqs.pop(), self._on_msg)
+        self._sender.pending = len(self._found) - 1
+        seq, name = self._found.pop()
+        self._stream.store.get(seq, partial(self._on_msg, name))
 
-    def _on_msg(self, msg: StoredMsg | None) -> None:
-        if msg is not None:  # else it was removed meanwhile
+    def _on_msg(self, name: bytes, msg: StoredMsg | None) -> None:
+        if msg is not None:
             self._left -= 1
             if not self._sender.send(msg):
                 self._sender.end(self._upto_seq)
                 return
+        elif not self._is_bound and self._looks_left:  # it was removed meanwhile, or replaced
+            self._looks_left -= 1
+            self._sender.next(partial(self._look_again, name), 1)
+            return
         self._go_on()
 
     def _go_on(self) -> None:

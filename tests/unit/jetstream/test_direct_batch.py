@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy
 from leafnode.jetstream import rounds
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import Msg, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def filled(count: int = 6) -> World:
@@ -222,3 +226,56 @@ def test_a_subject_that_begins_beyond_the_end_is_not_counted(
         world.publish(subject, b"x" + subject.encode())
 
     assert payloads(ask(world, multi_last=["s.*"], up_to_seq=1)) == [b"xs.a"]
+
+
+def keys(tmp_path: Path, **config: Any) -> RealWorld:
+    """Two keys of one value each, on a disk that takes its time."""
+    world = RealWorld(tmp_path / "store")
+    world.create_stream(allow_direct=True, max_msgs_per_subject=1, **config)
+    world.put("s.k", b"old")
+    world.put("s.other", b"other")
+    return world
+
+
+@pytest.mark.parametrize("upto", [{}, {"up_to_seq": 2}])
+@pytest.mark.parametrize("pattern", ["s.k", "s.*"])
+def test_a_key_has_its_old_value_until_the_new_one_is_on_disk(
+    tmp_path: Path, pattern: str, upto: dict[str, int]
+) -> None:
+    world = keys(tmp_path)
+    world.publish("s.k", b"new")
+
+    answers = ask(world, multi_last=[pattern], **upto)
+
+    assert b"old" in payloads(answers)
+    assert answers[-1].block.startswith(b"NATS/1.0 204 EOB")
+
+
+@pytest.mark.parametrize("turn", range(6))
+def test_a_key_that_is_replaced_while_it_is_looked_for_has_the_new_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    monkeypatch.setattr(limits, "SUBJECTS_PER_STEP", 1)
+    world = keys(tmp_path)
+    answers = world.request("$JS.API.DIRECT.GET.S", b'{"multi_last": ["s.*"]}')
+    for _ in range(turn):
+        world.clock.turn()
+    world.publish("s.k", b"new")
+    world.settle()
+    for _ in range(20):
+        world.clock.turn()
+    world.settle()
+
+    assert sorted(payloads(answers)) in ([b"new", b"other"], [b"old", b"other"])
+
+
+def test_a_key_that_begins_behind_the_end_that_was_asked_for_is_none_while_it_is_written(
+    tmp_path: Path,
+) -> None:
+    world = keys(tmp_path)
+    world.publish("s.fresh", b"new")
+    answers = ask(world, multi_last=["s.*"], up_to_seq=2)
+    world.settle()
+    world.settle()
+
+    assert payloads(answers) == [b"old", b"other"]
