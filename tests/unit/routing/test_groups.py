@@ -9,10 +9,13 @@ import pytest
 
 from leafnode.limits import MEMBER_WORK
 from leafnode.routing import groups
+from leafnode.routing.account import Account
 from leafnode.routing.groups import pick
+from leafnode.routing.imports import StreamImports
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules, may_deliver
-from tests.sim.peers import FakePeer, account
+from tests.sim.imports import stream_import
+from tests.sim.peers import FakePeer, account, outbox
 
 if TYPE_CHECKING:
     from leafnode.routing.subscription import Subscription
@@ -147,6 +150,29 @@ def test_of_many_members_each_peer_is_asked_once(asked: list[Subscription]) -> N
 
     assert picked is reader.subs[b"1"]
     assert len(asked) <= 8 + 3
+
+
+def test_of_many_members_behind_imports_each_peer_is_asked_once_for_each_import(
+    asked: list[Subscription],
+) -> None:
+    exporter, importer = (Account(name, outbox()) for name in ("E", "I"))
+    StreamImports(
+        importer, [stream_import(exporter, b"x.*", local) for local in (b"no.*", b"yes.*")]
+    ).start()
+    member = FakePeer(importer, 1)
+    member.permissions = Permissions(Rules(), Rules(deny=[b"no.*"]))
+    for number in range(500):
+        member.subscribe(b"no.s", b"n%d" % number, b"q")
+    member.subscribe(b"yes.s", b"y", b"q")
+    [group] = exporter.sublist.find(b"x.s").groups
+    group.turn = 8  # so that none of the first tries meets the one that may
+
+    picked = pick(group, exporter.system, b"x.s")
+
+    assert picked is not None
+    assert picked.shadow is not None
+    assert picked.shadow.source is member.subs[b"y"]
+    assert len(asked) <= 8 + 2
 
 
 def test_of_many_members_one_that_ended_says_nothing_of_the_others() -> None:
