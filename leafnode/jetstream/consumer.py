@@ -213,6 +213,7 @@ class Consumer:
         if filters_changed:
             self._drop_unwanted()
             self.cursor.reset(self.pending.delivered.stream_seq + 1, config.filters)
+            self.count_anew()
         if threshold_changed and self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
@@ -231,6 +232,7 @@ class Consumer:
         self.pending.reset(seq)
         self.cursor.listed.clear()
         self.cursor.reset(seq)
+        self.count_anew()
         self.delivered_ts_ns = 0
         self.acks.acked_ts_ns = 0
         self.context.clock.call_later(0, self.pump)
@@ -246,6 +248,11 @@ class Consumer:
     def num_pending(self) -> int:
         """How many messages were never delivered yet."""
         return self.cursor.num_pending(self.pending.delivered.stream_seq + 1)
+
+    def count_anew(self) -> None:
+        """Something happened at which nats-server counts what was never delivered anew."""
+        if self.config.deliver_policy == "last_per_subject":
+            self.cursor.count_last()
 
     def pump(self) -> None:
         """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""
@@ -425,8 +432,9 @@ class Consumer:
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 
-    def message_removed(self, seq: int) -> None:
+    def message_removed(self, seq: int, subject: bytes) -> None:
         """One message was deleted by a client."""
+        self.cursor.deleted(seq, subject, self.pending.delivered.stream_seq + 1)
         self.pending.gone(seq)
         if seq in self.pending:
             consumer_seq, deliveries = self.pending.first(seq)

@@ -35,7 +35,9 @@ class Cursor:
         "_fetching",
         "_filters",
         "_generation",
+        "_last_only_to",
         "_left",
+        "_less",
         "_on_ready",
         "_page",
         "_patterns",
@@ -71,6 +73,8 @@ class Cursor:
         self._left = 0
         self._counted_first = 0
         self._counted_last = -1
+        self._last_only_to = 0  # up to there only each subject's newest counts
+        self._less = 0  # than that, by messages that were deleted and did not count
 
     def wants(self, subject: bytes) -> bool:
         """Say whether messages of this subject are among those that it reads."""
@@ -229,6 +233,9 @@ class Cursor:
     def num_pending(self, next_seq: int) -> int:
         """Count how many messages that match wait from `next_seq` on."""
         last = self._store.last_seq()
+        if 0 < self._last_only_to < next_seq:
+            self._last_only_to = self._less = 0
+            self.recount()
         if self._counted_last < 0 or self._store.state().first_seq > max(
             next_seq, self._counted_first
         ):
@@ -243,10 +250,30 @@ class Cursor:
         """Messages were removed somewhere: the next count starts anew."""
         self._counted_last = -1
 
+    def count_last(self) -> None:
+        """Of what is there now, count each subject's newest message only, as nats-server does when
+        it counts anew for who began with those. More than that may come.
+        """
+        self._last_only_to, self._less = self._store.last_seq(), 0
+        self.recount()
+
+    def deleted(self, seq: int, subject: bytes, next_seq: int) -> None:
+        """One message is gone: nats-server subtracts it, though another one may count instead."""
+        if next_seq <= seq <= self._last_only_to and self.wants(subject):
+            state = self._store.subject_state(subject)
+            if state is not None and next_seq <= state.last_seq <= self._last_only_to:
+                self._less += 1
+        self.recount()
+
     def _recount(self, next_seq: int) -> None:
+        self._counted_first = max(next_seq, self._store.state().first_seq)
+        if self._last_only_to:
+            newest = self._store.last_seqs(*(self._filters or [b">"]))
+            self._left = sum(next_seq <= seq <= self._last_only_to for seq in newest) - self._less
+            self._left += self._store.num_pending(self._filters, self._last_only_to + 1)
+            return
         start = max(next_seq, self.listed[-1] + 1) if self.listed else next_seq
         self._left = len(self.listed) + self._store.num_pending(self._filters, start)
-        self._counted_first = max(next_seq, self._store.state().first_seq)
 
     # --- moving
 

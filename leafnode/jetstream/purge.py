@@ -134,6 +134,9 @@ class Purge:
     def end(self, error: StoreError | None) -> None:
         """All of it is on disk, or it was given up."""
         stream = self._stream
+        if error is None and self._removed > 1:  # one is no reason for nats-server, either
+            for consumer in tuple(stream.consumers.values()):
+                consumer.count_anew()
         if error is None and not stream.closed and self._follow:
             stream.purged(self._pattern, self._below_seq)
         if self._done is not None:

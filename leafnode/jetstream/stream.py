@@ -318,16 +318,17 @@ class Stream:
         state = self.store.state()
         if self.config.storage == "file" and (not state.msgs or seq < state.first_seq):
             raise js_error(10057, "no message found")
-        if not self.store.remove([seq]):
+        subject = self.store.subject_of(seq)
+        if subject is None or not self.store.remove([seq]):
             raise js_error(10043, seq)
         self.freed()
         self.removed_some()
-        self.root.after_commit(partial(self._message_removed, seq))
+        self.root.after_commit(partial(self._message_removed, seq, subject))
 
-    def _message_removed(self, seq: int, error: StoreError | None) -> None:
+    def _message_removed(self, seq: int, subject: bytes, error: StoreError | None) -> None:
         if error is None:
             for consumer in tuple(self.consumers.values()):
-                consumer.message_removed(seq)
+                consumer.message_removed(seq, subject)
 
     def purge(
         self, *, pattern: bytes, below_seq: int, keep: int, done: Callable[[int | StoreError], None]

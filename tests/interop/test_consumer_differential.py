@@ -166,5 +166,10 @@ def test_what_is_done_with_a_consumer_looks_alike(servers: tuple[Gateway, Hub]) 
     assert not found, f"{len(found)} differ, the first:\n{found[0]}"
 
 
+@pytest.mark.parametrize("seed", [7_700_054])  # last_per_subject, a purge, a deletion
+def test_what_differed_once_looks_alike(servers: tuple[Gateway, Hub], seed: int) -> None:
+    assert not _played(servers, consumer_player.ACCOUNTS[0], seed)
+
+
 def test_every_field_of_a_consumer_is_tried() -> None:
     assert {one.name for one in fields(ConsumerConfig)} <= consumer_scripts.FIELDS.keys()

@@ -244,3 +244,39 @@ def test_a_run_takes_what_is_at_hand_and_no_more_than_asked() -> None:
 
 def test_listed_messages_are_not_taken_in_runs() -> None:
     assert Reader(3, listed=[1]).run(3) == []
+
+
+def test_counted_anew_by_the_last_of_each_subject_more_may_come() -> None:
+    reader = Reader(4)
+    assert reader.cursor.num_pending(1) == 4
+
+    reader.cursor.count_last()
+    assert reader.cursor.num_pending(1) == 2
+    reader.store.append(b"s.1", 0, b"x", 9)
+    assert reader.cursor.num_pending(1) == 3
+
+    assert reader.all() == [1, 2, 3, 4, 5]
+    assert reader.cursor.num_pending(6) == 0
+    reader.store.append(b"s.1", 0, b"x", 9)
+    assert reader.cursor.num_pending(6) == 1
+
+
+def test_counted_anew_by_the_last_of_each_subject_with_a_filter() -> None:
+    reader = Reader(6, filters=[b"s.1"])
+
+    reader.cursor.count_last()
+
+    assert reader.cursor.num_pending(1) == 1
+
+
+def test_then_one_is_subtracted_for_each_message_that_is_deleted() -> None:
+    reader = Reader(6)
+    reader.cursor.count_last()
+    assert reader.cursor.num_pending(3) == 2
+
+    for seq, left in ((1, 2), (3, 1), (6, 0)):  # before its position, another one is left, newest
+        subject = reader.store.subject_of(seq)
+        assert subject is not None
+        reader.store.remove([seq])
+        reader.cursor.deleted(seq, subject, 3)
+        assert reader.cursor.num_pending(3) == left

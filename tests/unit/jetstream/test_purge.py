@@ -283,3 +283,22 @@ def test_what_is_out_of_a_stream_that_cannot_be_read_just_now_is_found_out_later
     world.fetch({"batch": 9, "expires": 10**9})
     world.clock.advance(2 * 10**9)
     assert world.info()["num_ack_pending"] == 5
+
+
+@pytest.mark.parametrize(("purged", "left"), [(1, 3), (2, 1)])
+def test_who_began_with_the_last_ones_counts_those_after_a_purge_of_several(
+    purged: int, left: int
+) -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer("S", "C", deliver_policy="last_per_subject", filter_subject=">")
+    for subject in ["s.a"] * 3 + ["s.b"] * purged:
+        world.publish(subject, b"x")
+    assert world.info("S", "C")["num_pending"] == 3 + purged
+
+    assert world.api("STREAM.PURGE.S", {"filter": "s.b"})["purged"] == purged
+
+    assert world.info("S", "C")["num_pending"] == left
+    assert len(world.fetch({"batch": 9, "no_wait": True}, "S", "C")) == 3 + 1  # and a 404
+    world.publish("s.a", b"x")
+    assert world.info("S", "C")["num_pending"] == 1
