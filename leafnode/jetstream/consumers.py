@@ -190,8 +190,12 @@ class Consumers:
         """Build the consumers that the store has and the stream has not; they are not open. The
         same one is yielded in as many steps as it costs. `name`: what the store calls the stream.
         """
-        for kept in stream.root.consumers(self._context.account.name, name or stream.name):
-            if not kept.name.startswith(".") and kept.name not in stream.consumers:
+        account, owner = self._context.account.name, name or stream.name
+        for found in [one.name for one in stream.root.consumers(account, owner)]:
+            if found.startswith(".") or found in stream.consumers:
+                continue
+            kept = stream.root.consumer(account, owner, found)
+            if kept is not None:  # else it was deleted between two steps
                 consumer = self._revived(stream, kept)
                 yield from repeat(consumer, 1 + len(consumer.pending) // PENDING_PER_STEP)
 

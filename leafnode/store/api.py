@@ -355,6 +355,10 @@ class Store(Protocol):
 
     def consumers(self, account: str, stream: str) -> list[ConsumerRecord]: ...
 
+    def consumer(self, account: str, stream: str, name: str) -> ConsumerRecord | None:
+        """One of them as it is now; None where it, or its stream, is not there."""
+        ...
+
     def put_consumer(
         self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
     ) -> None:

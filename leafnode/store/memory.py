@@ -431,6 +431,9 @@ class MemoryStore:
     def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
         return list(self._consumers[account, stream].values())
 
+    def consumer(self, account: str, stream: str, name: str) -> ConsumerRecord | None:
+        return self._consumers.get((account, stream), {}).get(name)
+
     def put_consumer(
         self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
     ) -> None:

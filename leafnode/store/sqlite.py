@@ -206,6 +206,10 @@ class SqliteStore:
     def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
         return list(self._streams[account, stream].consumers.values())
 
+    def consumer(self, account: str, stream: str, name: str) -> ConsumerRecord | None:
+        owner = self._streams.get((account, stream))
+        return None if owner is None else owner.consumers.get(name)
+
     def put_consumer(
         self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
     ) -> None:

@@ -755,6 +755,18 @@ def test_a_deleted_consumer_is_gone(world: World, stream: StreamStore) -> None:
     world.settle()
 
     assert world.store.consumers("A", "S") == []
+    assert world.store.consumer("A", "S", "C") is None
+
+
+def test_one_consumer_is_as_it_was_put_last(world: World, stream: StreamStore) -> None:
+    world.store.put_consumer("A", "S", "C", 7, b"{c}", b"1")
+    world.store.put_consumer_state("A", "S", "C", b"2")
+
+    found = world.store.consumer("A", "S", "C")
+
+    assert found is not None
+    assert _fields(found) == ("C", 7, b"{c}", b"2")
+    assert world.store.consumer("A", "none", "C") is None
 
 
 def test_after_commit_with_nothing_staged_is_called_at_once(world: World) -> None:

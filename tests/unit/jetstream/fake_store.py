@@ -337,6 +337,9 @@ class FakeStore:
     def consumers(self, account: str, stream: str) -> list[ConsumerRecord]:
         return list(self.kept[account, stream].values())
 
+    def consumer(self, account: str, stream: str, name: str) -> ConsumerRecord | None:
+        return self.kept.get((account, stream), {}).get(name)
+
     def put_consumer(
         self, account: str, stream: str, name: str, created_ns: int, config: bytes, state: bytes
     ) -> None:

@@ -366,3 +366,33 @@ def test_consumers_that_are_on_disk_though_their_commit_failed_come_in_slices(
 
     assert (sizes[-1], len(world.js.streams["S"].consumers)) == (COUNT, COUNT)
     assert max(after - before for before, after in itertools.pairwise(sizes)) <= RECOVERED_PER_TURN
+
+
+def test_a_consumer_that_is_deleted_while_others_come_back_stays_away(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path)
+    world.create_stream(retention="interest")
+    world.create_consumer(name="gone")
+    world.settle()
+    world.disk.lies = True
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC)
+    for number in range(COUNT):
+        body = {"stream_name": "S", "config": {"durable_name": f"C{number}"}}
+        name = f"$JS.API.CONSUMER.CREATE.S.C{number}"
+        world.request(name, json.dumps(body).encode())
+    world.settle()
+    consumers_now = world.js.streams["S"].consumers
+    assert list(consumers_now) == ["gone"]
+    world.disk.heal()
+    world.clock.advance(NS_PER_S)
+    while len(consumers_now) == 1:
+        world.disk_world.settle()
+        world.clock.turn()
+    assert len(consumers_now) < COUNT
+
+    answers = world.request("$JS.API.CONSUMER.DELETE.S.gone")
+    world.settle()
+
+    assert b'"success":true' in answers[0].payload
+    assert (len(consumers_now), "gone" in consumers_now) == (COUNT, False)
+    world.restart()
+    assert "gone" not in world.js.streams["S"].consumers
