@@ -62,15 +62,19 @@ class Crossings:
 
     def which(self, pattern: bytes) -> tuple[list[int], int]:
         """Return the numbers of those that some subject matches together with `pattern`, in order,
-        and in how many steps they were found.
+        and in how many steps they were found: each of them is one, too.
+
+        The bits are looked through as text, since taking one off an int copies all the others:
+        79 ms where 50,000 were found.
         """
         left, steps = self._left(pattern)
+        bits = f"{left:b}"[::-1]
         found: list[int] = []
-        while left:
-            lowest = left & -left
-            found.append(lowest.bit_length() - 1)
-            left ^= lowest
-        return found, steps
+        number = bits.find("1")
+        while number >= 0:
+            found.append(number)
+            number = bits.find("1", number + 1)
+        return found, steps + len(found)
 
     def _left(self, pattern: bytes) -> tuple[int, int]:
         tokens = pattern.split(b".")

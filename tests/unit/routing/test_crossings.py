@@ -34,6 +34,29 @@ def test_a_pattern_crosses_where_one_of_the_patterns_does(
     assert crossings(patterns).cross(pattern)[0] is wanted
 
 
+@given(st.lists(PATTERN, max_size=200), PATTERN)
+def test_which_patterns_cross_one_is_told_in_order_and_each_is_a_step(
+    patterns: list[bytes], pattern: bytes
+) -> None:
+    index = crossings(patterns)
+
+    found, steps = index.which(pattern)
+
+    assert found == [
+        number for number, other in enumerate(patterns) if crossings([other]).cross(pattern)[0]
+    ]
+    assert steps == index.cross(pattern)[1] + len(found)
+
+
+def test_of_many_patterns_all_that_cross_are_found_and_paid() -> None:
+    many = crossings([b"imp.%d.>" % number for number in range(20_000)])
+
+    found, steps = many.which(b">")
+    assert found == list(range(20_000))
+    assert steps == 20_000 + many.cross(b">")[1]
+    assert many.which(b"imp.19999.x")[0] == [19_999]
+
+
 def test_what_has_an_empty_token_crosses_nothing() -> None:
     found = crossings([b"", b"a..b", b".>"])
 
