@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode.go_time import format_duration
-from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_NS
+from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_DEADLINE_NS, WRITE_TURN_BYTES
 
 if TYPE_CHECKING:
     import socket
@@ -119,12 +118,15 @@ class Backlog:
     def keep(self, chunks: list[bytes], sent: int) -> None:
         """Add chunks, but for the `sent` bytes at their start."""
         kept = self._chunks
-        if self.deadline is None:
+        begins = (
+            self.deadline is None
+        )  # else what the kernel took at once is of no write that waits
+        if begins:
             self._sent_bytes, self._sent_chunks = sent, 0
         for chunk in chunks:
             if sent >= len(chunk):
                 sent -= len(chunk)
-                self._sent_chunks += 1
+                self._sent_chunks += begins
                 continue
             rest = chunk[sent:] if sent else chunk
             sent = 0
@@ -137,11 +139,16 @@ class Backlog:
                 kept.append(rest if len(rest) >= JOIN_BELOW_BYTES else bytearray(rest))
 
     def send_to(self, sock: socket.socket) -> None:
-        """Let the kernel take what it can. Raises OSError."""
+        """Let the kernel take what it can of a turn's share. Raises OSError."""
         chunks = self._chunks
-        views: list[bytes | bytearray | memoryview] = list(islice(chunks, WRITE_CHUNKS_MAX))
-        if self._head_sent:
-            views[0] = memoryview(views[0])[self._head_sent :]
+        views: list[memoryview] = []
+        start, left = self._head_sent, WRITE_TURN_BYTES
+        for chunk in chunks:  # few: small ones share a buffer
+            views.append(memoryview(chunk)[start : start + left])
+            left -= len(views[-1])
+            if not left:
+                break
+            start = 0
         try:
             sent = sock.sendmsg(views)
         except LATER:

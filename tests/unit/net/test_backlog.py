@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode.clock import NS_PER_S
-from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX
+from leafnode.limits import READ_CHUNK_BYTES, WRITE_CHUNKS_MAX, WRITE_TURN_BYTES
 from leafnode.net.backlog import Backlog, WriteRules, in_pieces, send
+from tests.sim.clock import FakeClock
 
 if TYPE_CHECKING:
     import socket
@@ -66,15 +67,38 @@ def test_what_is_taken_is_the_start_of_what_was_written(
     assert backlog.size == waiting - len(kernel.taken)
 
 
-def test_one_call_gets_no_more_chunks_than_the_bound() -> None:
-    kernel = Kernel(10**9)
+@pytest.mark.parametrize("sizes", [[100_000], [2000] * 50, [2000, 1] * 50])
+def test_one_call_gets_no_more_than_the_share_of_a_turn(sizes: list[int]) -> None:
+    kernel = Kernel(1000, 10**9, 10**9)
     backlog = Backlog()
-    backlog.keep([b"x" * 2000] * (WRITE_CHUNKS_MAX + 1), 0)
+    whole = b"".join(bytes([number]) * size for number, size in enumerate(sizes))
+    for number, size in enumerate(sizes):
+        backlog.keep([bytes([number]) * size], 0)
 
     backlog.send_to(sock(kernel))
+    backlog.send_to(sock(kernel))
+    assert len(kernel.taken) == 1000 + WRITE_TURN_BYTES
+    backlog.send_to(sock(kernel))
 
-    assert kernel.most_chunks == WRITE_CHUNKS_MAX
-    assert backlog.size == 2000
+    assert kernel.taken == whole
+    assert backlog.size == 0
+    assert kernel.most_chunks <= WRITE_CHUNKS_MAX
+
+
+def test_what_was_taken_at_once_while_another_write_waits_is_no_part_of_that() -> None:
+    clock = FakeClock()
+    backlog = Backlog()
+    rules = WriteRules(NS_PER_S, retries=True)
+    backlog.keep([b"x" * 2000], 0)
+    backlog.watch(clock, rules, lambda: None)
+    backlog.send_to(sock(Kernel(2000)))
+
+    backlog.keep([b"y" * 2000] * 6, 5 * 2000)
+    backlog.mark()
+    late = backlog.late(rules)
+
+    assert late is not None
+    assert (late.chunks, late.size) == (1, 2000)
 
 
 def test_small_chunks_share_a_buffer() -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode.clock import SystemClock
-from leafnode.limits import TURN_NS
+from leafnode.limits import READ_CHUNK_BYTES, TURN_NS
 from leafnode.net.backlog import WriteRules
 from leafnode.net.tcp import TcpConnection
 from leafnode.net.turn import Turn
+from tests.sim.certificates import tls_pair
 from tests.sim.clock import FakeClock
 from tests.sim.sessions import RecordingSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CROWD = 12
 
@@ -218,3 +221,65 @@ def test_a_turn_that_did_little_asks_for_nothing() -> None:
 
     assert not turn.is_full
     assert clock.pending() == 0
+
+
+class Ceding(RecordingSession):
+    """Goes on in a turn of its own after each read, which takes all of the loop's."""
+
+    def __init__(self, clock: CountedClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def received(self, data: bytes) -> None:
+        super().received(data)
+        if data:
+            self.wire.yield_turn()
+        else:
+            self.clock.now_ns += TURN_NS
+
+
+@pytest.mark.real_loop
+async def test_what_is_decrypted_when_a_turn_is_full_comes_before_the_end(tmp_path: Path) -> None:
+    contexts = tls_pair(tmp_path)
+    clock = CountedClock()
+    session = Ceding(clock)
+    here, other = socket.socketpair()
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    here.setblocking(False)
+    wire = TcpConnection(Turn(clock), session, here, write_rules=WriteRules())
+    wire.begin()
+    secured: asyncio.Future[OSError | None] = asyncio.get_running_loop().create_future()
+    wire.secure(contexts[0], secured.set_result, b"")
+    tls, outgoing = await asyncio.to_thread(shake_hands, contexts[1], other)
+    assert await secured is None
+    said = b"".join(bytes([number]) * 16_384 for number in range(7)) + b"!" * 16_208
+    for start in range(0, len(said), 16_384):
+        tls.write(said[start : start + 16_384])
+    sent = outgoing.read()
+    assert 2 * READ_CHUNK_BYTES - 100 < len(sent) <= 2 * READ_CHUNK_BYTES  # two reads, both full
+    other.sendall(sent)
+    other.shutdown(socket.SHUT_WR)
+
+    await session.end()
+
+    assert len(session.received_bytes) == len(said)
+    assert session.received_bytes == said
+    other.close()
+
+
+def shake_hands(
+    context: ssl.SSLContext, sock: socket.socket
+) -> tuple[ssl.SSLObject, ssl.MemoryBIO]:
+    """Return TLS at its client's end, and what it has to send."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while True:
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            sock.sendall(outgoing.read())
+            incoming.write(sock.recv(65536))
+        else:
+            sock.sendall(outgoing.read())
+            return tls, outgoing
