@@ -194,8 +194,9 @@ class Errands:
             self._soon(job)
         elif job.noted is not None or job.errand.waits:
             self._stream.root.after_commit(partial(self._ended, job, turn))
-        else:
-            self._end(job, None)
+        else:  # where that fails it is undone with what asked for it, who is told
+            self._forget(job)
+            self._stream.root.after_commit(partial(_kept, job.errand))
 
     def _write(self, job: _Job) -> None:
         if not job.errand.name.startswith(notes.PREFIX):
@@ -229,11 +230,14 @@ class Errands:
             self._end(job, error)
 
     def _end(self, job: _Job, error: StoreError | None) -> None:
+        self._forget(job)
+        job.errand.end(error)
+
+    def _forget(self, job: _Job) -> None:
         job.turn += 1
         self._long.discard(job)
         if self._jobs.get(job.errand.name) is job:
             del self._jobs[job.errand.name]
-        job.errand.end(error)
 
     def _soon(self, job: _Job) -> None:
         """Go on in a later turn of the loop: one errand of the stream in each, in turn."""
@@ -263,3 +267,8 @@ class Errands:
         except StoreCorrupt as error:
             self._stream.trouble.note("Note not read", error)
         return None
+
+
+def _kept(errand: Errand, error: StoreError | None) -> None:
+    if error is None:
+        errand.end(None)

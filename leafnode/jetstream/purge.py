@@ -34,8 +34,8 @@ class Purge:
 
     __slots__ = (
         *("_below_seq", "_done", "_end_seq", "_follow", "_high_seq", "_keep", "_kept"),
-        *("_low_seq", "_newest", "_pattern", "_preparing", "_removed", "_round", "_stream"),
-        *("_thinning", "name"),
+        *("_left", "_low_seq", "_newest", "_pattern", "_preparing", "_removed", "_round"),
+        *("_stream", "_thinning", "name"),
     )
 
     def __init__(
@@ -69,6 +69,8 @@ class Purge:
         self._low_seq = self._high_seq = 0  # between them is the first of the newest
         self._removed = 0
         self._kept = 0  # of these so many, on disk
+        # Where the stream began and ended with the last slice: later removals may yet be undone.
+        self._left = (0, 0)
         self._round = 0
 
     @classmethod
@@ -117,7 +119,10 @@ class Purge:
         if self._keep and not self._seek():
             return False
         try:
-            return self._remove_slice()
+            is_last = self._remove_slice()
+            if is_last:
+                self._left = stream.store.state().first_seq, stream.store.last_seq() + 1
+            return is_last
         finally:  # refused half way, what went before that is staged all the same
             removed, self._thinning.removed = self._thinning.removed, 0
             if removed:
@@ -138,7 +143,7 @@ class Purge:
             for consumer in tuple(stream.consumers.values()):
                 consumer.count_anew()
         if error is None and not stream.closed and self._follow:
-            stream.purged(self._pattern, self._below_seq)
+            stream.purged(self._pattern, self._below_seq, *self._left)
         if self._done is not None:
             self._done(self._removed if error is None else error)
         elif error is not None:

@@ -344,70 +344,60 @@ class Stream:
         self.errands.check_room()
         self.errands.start(Purge(self, pattern or ALL, below_seq, keep, done))
 
-    def purged(self, pattern: bytes, below_seq: int) -> None:
-        """What matches before that sequence was removed; consumers follow."""
+    def purged(self, pattern: bytes, below_seq: int, first_seq: int, end_seq: int) -> None:
+        """What matches before `below_seq` is gone, also on disk; consumers follow now.
+
+        The stream began at `first_seq` then and ended before `end_seq`, with what was on disk too.
+        """
         self.freed()
-        first_seq = self.store.state().first_seq
         if pattern == ALL:
-            self.purged_front(first_seq)
+            self._follow([(consumer, first_seq) for consumer in self.consumers.values()])
             return
-        wide: list[Consumer] = []
         narrow = []  # nothing of theirs is left before the first that matches
-        for consumer in self.consumers.values():
+        for consumer in tuple(self.consumers.values()):
             filters = consumer.config.filters
             if filters and all(is_subset(one, pattern) for one in filters):
-                narrow.append(consumer)
+                narrow.append((consumer, filters))
             elif not filters or any(is_subset(pattern, one) for one in filters):
-                wide.append(consumer)
-        self.root.after_commit(partial(self._follow_wide, wide, first_seq))
-        if narrow:
-            self.root.after_commit(partial(self._find_left, pattern, below_seq, narrow))
+                self._follow_wide(consumer, first_seq)
+        if narrow and self.store.damage() is None:
+            self._follow([(consumer, min(below_seq, end_seq)) for consumer, _ in narrow])
+            if below_seq < end_seq:
+                self._find_left(pattern, below_seq, end_seq, narrow)
 
-    def _follow_wide(
-        self, consumers: list[Consumer], first_seq: int, error: StoreError | None
-    ) -> None:
-        """Let consumers follow a purge of some of what they want."""
-        for consumer in consumers:
-            if error is None and not consumer.closed:
-                is_behind = consumer.pending.floor.stream_seq < first_seq
-                consumer.purged(first_seq)
-                if is_behind:  # nats-server looks no further either where it is not
-                    consumer.acks.look_for_gone()
+    def _follow_wide(self, consumer: Consumer, first_seq: int) -> None:
+        """Let a consumer follow a purge of some of what it wants."""
+        is_behind = consumer.pending.floor.stream_seq < first_seq
+        consumer.purged(first_seq)
+        if is_behind:  # nats-server looks no further either where it is not
+            consumer.acks.look_for_gone()
 
     def _find_left(
         self,
         pattern: bytes,
         from_seq: int,
-        consumers: list[Consumer],
-        error: StoreError | None = None,
+        end_seq: int,
+        consumers: list[tuple[Consumer, list[bytes]]],
     ) -> None:
-        """Look for the first message that matches, and let these consumers go there."""
+        """Look for the first message that matches, and let these consumers go there, but not over
+        what came after the purge: each may want that once its filters are others.
+        """
 
         def found(page: list[StoredMsg]) -> None:
-            if page:
-                self._follow([(consumer, page[0].seq) for consumer in consumers])
-            elif self.store.damage() is None:
-                end = self.store.committed_seq() + 1
-                self._follow([(consumer, end) for consumer in consumers])
+            if page or self.store.damage() is None:
+                first_seq = min(page[0].seq, end_seq) if page else end_seq
+                same = [one for one, filters in consumers if one.config.filters == filters]
+                self._follow([(consumer, first_seq) for consumer in same])
 
-        if error is not None or self.closed:
+        if self.closed:
             return
         try:
             self.store.read(from_seq, [pattern], 1, 1, found)
         except StoreBusy:
-            again = partial(self._find_left, pattern, from_seq, consumers)
+            again = partial(self._find_left, pattern, from_seq, end_seq, consumers)
             self.context.clock.call_later(limits.DELIVER_RETRY_NS, again)
-        except StoreError:  # it will be read again; that what was out is gone, each finds by itself
-            self._follow([(consumer, from_seq) for consumer in consumers])
-
-    def _once_durable(self, moves: list[tuple[Consumer, int]]) -> None:
-        """Let consumers follow a removal when its COMMIT has returned: it may yet be undone."""
-
-        def follow(error: StoreError | None) -> None:
-            if error is None:
-                self._follow(moves)
-
-        self.root.after_commit(follow)
+        except StoreError as error:  # they look at what is left one by one
+            self.trouble.note("Not found where consumers go on", error)
 
     def _follow(self, moves: list[tuple[Consumer, int]]) -> None:
         for consumer, first_seq in moves:
@@ -420,8 +410,16 @@ class Stream:
             self.quota.spoil()
 
     def purged_front(self, first_seq: int) -> None:
-        """The stream begins at `first_seq` now; consumers follow."""
-        self._once_durable([(consumer, first_seq) for consumer in self.consumers.values()])
+        """The stream begins at `first_seq` now; consumers follow when the COMMIT has returned: it
+        may yet be undone.
+        """
+        moves = [(consumer, first_seq) for consumer in self.consumers.values()]
+
+        def follow(error: StoreError | None) -> None:
+            if error is None:
+                self._follow(moves)
+
+        self.root.after_commit(follow)
 
     # --- what it is
 

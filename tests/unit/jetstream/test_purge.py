@@ -204,13 +204,36 @@ def test_consumers_follow_a_purge_that_leaves_nothing_behind_a_busy_store(
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "read", busy)
-        world.api("STREAM.PURGE.S", {"filter": "s.a", "seq": 30})
+        world.api("STREAM.PURGE.S", {"filter": "s.a", "seq": 10})
     world.publish("s.b", b"x")
-    assert world.info(name="A")["delivered"]["stream_seq"] == 0
+    assert world.info(name="A")["delivered"]["stream_seq"] == 9
 
     world.clock.advance(10**9)
 
-    assert world.info(name="A")["delivered"]["stream_seq"] == 11
+    assert world.info(name="A")["delivered"]["stream_seq"] == 10  # not over what came since
+
+
+def test_who_wants_something_else_by_the_time_misses_nothing_for_a_purge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = filled()
+    world.create_consumer(name="A", filter_subject="s.a")
+    config = world.info(name="A")["config"]
+    store = world.js.streams["S"].store
+
+    def busy(*_: object) -> None:
+        raise StoreBusy("too many reads wait")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read", busy)
+        world.api("STREAM.PURGE.S", {"filter": "s.a", "seq": 10})
+        changed = config | {"filter_subject": "s.new"}
+        world.api("CONSUMER.CREATE.S.A", {"stream_name": "S", "config": changed})
+        world.publish("s.new", b"new")
+    world.clock.advance(10**9)
+
+    got = world.fetch({"batch": 1, "expires": 10**9}, name="A")
+    assert [msg.subject for msg in got] == [b"s.new"]
 
 
 def test_a_consumer_goes_nowhere_in_a_stream_that_is_damaged() -> None:
