@@ -26,11 +26,20 @@ if TYPE_CHECKING:
 class Ages:
     """Removes what is too old from one stream."""
 
-    __slots__ = ("_expired_to", "_has_more", "_is_open", "_stream", "_timer", "_ttls")
+    __slots__ = (
+        "_expired_to",
+        "_has_more",
+        "_is_open",
+        "_stream",
+        "_timer",
+        "_ttls",
+        "_waits_for_age",
+    )
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._timer: Timer | None = None
+        self._waits_for_age = False  # the timer does: what comes later is not too old sooner
         self._is_open = False  # before that, what never ages may not be known yet
         self._ttls = TtlQueue()
         self._expired_to = 0  # what is left before it never ages
@@ -65,26 +74,31 @@ class Ages:
         self.rearm()
 
     def arm(self) -> None:
-        """Start the timer when something can grow too old, unless it runs."""
-        if self._timer is not None or self._stream.closed or not self._is_open:
+        """Start the timer when something can grow too old, unless it runs for the first of that."""
+        config = self._stream.config
+        if self._timer is not None and (self._waits_for_age or config.max_age <= 0):
+            return
+        if self._stream.closed or not self._is_open:
             return
         store = self._stream.store
+        now_ns = self._stream.context.time.now_ns()
         try:
-            state = store.state()
+            first_ts_ns = self._first_ts_ns(store.state())
         except StoreCorrupt as error:
             self._stream.trouble.note("Expiry stopped", error)
             return
         if store.damage() is not None:
             return
-        now_ns = self._stream.context.time.now_ns()
-        waits = [retention.next_expiry_ns(self._stream.config, self._first_ts_ns(state), now_ns)]
+        age_ns = retention.next_expiry_ns(config, first_ts_ns, now_ns)
+        waits = [] if age_ns is None else [age_ns]
         due_ns = self._ttls.next_ns()
         if due_ns is not None:
             waits.append(max(0, due_ns - now_ns))
-        known = [wait for wait in waits if wait is not None]
-        if known:
-            delay_ns = max(min(known), limits.EXPIRY_GRANULARITY_NS) * (not self._has_more)
+        self.close()
+        if waits:
+            delay_ns = max(min(waits), limits.EXPIRY_GRANULARITY_NS) * (not self._has_more)
             self._timer = self._stream.context.clock.call_later(delay_ns, self._on_timer)
+            self._waits_for_age = age_ns is not None
 
     def _first_ts_ns(self, state: StreamState) -> int | None:
         """Return the time of the oldest message that may age, or None."""

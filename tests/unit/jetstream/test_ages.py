@@ -11,7 +11,9 @@ from leafnode.errors import StoreBusy, StoreCorrupt, StoreFailed
 from tests.unit.jetstream.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from leafnode.clock import Timer
 
 S = 1_000_000_000
 
@@ -270,3 +272,58 @@ def test_a_segment_that_cannot_be_read_when_the_timer_is_set_is_looked_at_again(
     world.clock.advance(2 * S)
 
     assert world.state()["messages"] == 1
+
+
+@pytest.mark.parametrize("first", [["1h"], ["never", "1h"]])
+def test_max_age_holds_while_a_later_time_to_live_is_waited_for(first: list[str]) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=10 * S)
+    for ttl in first:
+        publish(world, ttl)
+    world.clock.advance(20 * S)
+    left = world.state()["messages"]
+
+    publish(world)
+    world.clock.advance(11 * S)
+
+    assert (left, world.state()["messages"]) == (len(first) - 1, len(first) - 1)
+
+
+def test_the_timer_is_set_once_for_the_messages_that_follow_the_oldest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=10 * S)
+    publish(world, "1h")
+    set_for: list[int] = []
+    call_later = world.clock.call_later
+
+    def counted(delay_ns: int, callback: Callable[[], None]) -> Timer:
+        set_for.append(delay_ns)
+        return call_later(delay_ns, callback)
+
+    monkeypatch.setattr(world.clock, "call_later", counted)
+    for _ in range(5):
+        publish(world)
+
+    assert [one for one in set_for if one >= S] == []
+
+
+def test_a_damaged_segment_that_is_met_when_the_timer_is_set_stops_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.create_stream(allow_msg_ttl=True, max_age=S)
+    publish(world, "never")
+    world.clock.advance(2 * S)
+    stream = world.js.streams["S"]
+
+    def damaged(seq: int) -> int | None:
+        raise StoreCorrupt(f"segment of {seq}")
+
+    monkeypatch.setattr(stream.store, "time_at", damaged)
+    answer = publish(world)
+
+    assert b'"seq":2' in answer.replace(b" ", b"")
+    assert stream.trouble.count == 1
+    assert world.clock.due_in_ns() is None
