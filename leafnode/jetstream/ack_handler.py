@@ -339,17 +339,20 @@ class AckHandler:
 
     def _take_all(self, seq: int, consumer_seq: int) -> None:
         """Acknowledge all up to there: what is too much for a turn in the next ones, and what comes
-        meanwhile behind it. Raises StoreError with nothing changed.
+        meanwhile behind it, as if all before were done. Raises StoreError with nothing changed.
         """
-        rest = self._rest
-        if rest is not None:
-            if not self._consumer.pending.up_to(seq, consumer_seq, 1):
-                return
-            seq, consumer_seq = max(seq, rest.seq), max(consumer_seq, rest.consumer_seq)
-            self._rest = rest._replace(seq=seq, consumer_seq=consumer_seq)
-        elif self._take_some(seq, consumer_seq):
-            self._rest = _Rest(seq, consumer_seq, [])
-            self._go_on_later()
+        rest, pending = self._rest, self._consumer.pending
+        consumer_seq = min(consumer_seq, pending.delivered.consumer_seq)
+        if rest is None:
+            if self._take_some(seq, consumer_seq):
+                self._rest = _Rest(seq, consumer_seq, [])
+                self._go_on_later()
+        elif (
+            seq > rest.seq
+            and consumer_seq > rest.consumer_seq
+            and pending.up_to(seq, consumer_seq, 1)
+        ):
+            self._rest = _Rest(seq, consumer_seq, rest.replies)
 
     def _take_some(self, seq: int, consumer_seq: int) -> bool:
         """Acknowledge the first of all that is up to there; say whether there are others."""

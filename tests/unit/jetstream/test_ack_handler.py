@@ -267,3 +267,27 @@ def test_no_more_wait_for_an_ack_of_very_many_than_may(monkeypatch: pytest.Monke
 
     assert (len(first), len(second)) == (1, 0)
     assert world.js.streams["S"].consumers["C"].keeper.unconfirmed == 1
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+@pytest.mark.parametrize("first", ["delivered once", "delivered again"])
+def test_acks_of_very_many_in_one_turn_do_what_they_do_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, first: str, others: int
+) -> None:
+    found: list[tuple[object, ...]] = []
+    for is_apart in (True, False):
+        world, messages = many_out(monkeypatch, "limits", 20)
+        consumer = world.js.streams["S"].consumers["C"]
+        again = messages[5 if first == "delivered once" else 11].reply.decode()
+        world.publish(again, b"-NAK")
+        world.settle()
+        (twice,) = world.fetch({"batch": 1, "expires": 10**9})
+        order = [messages[11], twice] if first == "delivered once" else [twice, messages[13]]
+        for message in [*order, *messages[-others:]][: 2 + others]:
+            world.publish(message.reply.decode(), b"+ACK")
+            if is_apart:
+                world.settle()
+        world.settle()
+        found.append((consumer.pending.floor, consumer.pending.seqs()))
+
+    assert found[0] == found[1]
