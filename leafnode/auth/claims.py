@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from leafnode.auth.permissions import permissions_of
+from leafnode.auth.tags import Tags
 from leafnode.config.options import PermissionsOptions, ResponseOptions, SubjectRules
 
 if TYPE_CHECKING:
@@ -69,11 +70,16 @@ class UserLimits(msgspec.Struct, frozen=True, kw_only=True):
     proxy_required: bool = False
 
 
-class UserBody(UserLimits, frozen=True, kw_only=True):
+class UserBody(UserLimits, frozen=True, kw_only=True, dict=True):
     """`nats` of a user."""
 
     issuer_account: str = ""
     tags: tuple[str, ...] = ()
+
+    @cached_property
+    def tags_by_name(self) -> Tags:
+        """What templates look for."""
+        return Tags(self.tags)
 
 
 class Template(UserLimits, frozen=True, kw_only=True):
@@ -277,6 +283,11 @@ class AccountBody(Described, frozen=True, kw_only=True, dict=True):
             key.key if isinstance(key, Scope) else key: key if isinstance(key, Scope) else None
             for key in self.signing_keys
         }
+
+    @cached_property
+    def tags_by_name(self) -> Tags:
+        """What templates look for, for all users: there may be thousands."""
+        return Tags(self.tags)
 
     @cached_property
     def _proofs(self) -> dict[str, bytes]:
