@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.errors import StoreError
+from leafnode.errors import JetStreamError, StoreError, StoreFailed
 from leafnode.go_time import format_time
 from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
@@ -116,50 +116,73 @@ def listing(js: AccountJetStream, request: Request) -> dict[str, Any]:
 
 def info(js: AccountJetStream, request: Request) -> None:
     """STREAM.INFO: answers once what it tells is on disk, so that it can be read and stays."""
-    body = request.optional(StreamInfoRequest, "JSApiStreamInfoRequest")
-    stream = js.stream(request.args[0])
-    details = Details(stream.store, body)
-    steps = details.steps()
-    if details.is_long():
-        step = partial(_info_step, js, request, stream, details, steps)
-        js.context.rounds.begin(js.context.clock, step)
-        return
-    for _ in steps:
-        pass
-    _tell(js, request, stream, details)
+    _Info(js, request).begin()
 
 
-def _info_step(
-    js: AccountJetStream,
-    request: Request,
-    stream: Stream,
-    details: Details,
-    steps: Iterator[None],
-) -> None:
-    if js.is_shut_down:
-        return
-    try:
-        is_over = next(steps, _OVER) is _OVER
-    except StoreError as error:
-        request.finish(store_error(error))
-        return
-    if stream.closed:
-        request.finish(js_error(10059))
-    elif is_over:
-        _tell(js, request, stream, details)
-    else:
-        step = partial(_info_step, js, request, stream, details, steps)
-        js.context.rounds.go_on(js.context.clock, step)
+class _Info:
+    """One answer to STREAM.INFO on its way."""
 
+    def __init__(self, js: AccountJetStream, request: Request) -> None:
+        self._js = js
+        self._request = request
+        self._body = request.optional(StreamInfoRequest, "JSApiStreamInfoRequest")
+        self._is_second = False  # what the first told of was undone
 
-def _tell(js: AccountJetStream, request: Request, stream: Stream, details: Details) -> None:
-    shown = _detailed(js, stream, details)
+    def begin(self) -> None:
+        """Gather what is asked for, at once or in steps. Raises JetStreamError and StoreError."""
+        js, stream = self._js, self._js.stream(self._request.args[0])
+        details = Details(stream.store, self._body)
+        steps = details.steps()
+        if details.is_long():
+            step = partial(self._step, stream, details, steps)
+            js.context.rounds.begin(js.context.clock, step)
+            return
+        for _ in steps:
+            pass
+        self._tell(stream, details)
 
-    def committed(error: StoreError | None) -> None:
-        # What failed is undone: then it is told how it is without that.
-        request.finish(shown if error is None else _detailed(js, stream, details))
+    def _step(self, stream: Stream, details: Details, steps: Iterator[None]) -> None:
+        js = self._js
+        if js.is_shut_down:
+            return
+        try:
+            is_over = next(steps, _OVER) is _OVER
+        except StoreError as error:
+            self._request.finish(store_error(error))
+            return
+        if stream.closed:
+            self._request.finish(js_error(10059))
+        elif is_over:
+            self._tell(stream, details)
+        else:
+            step = partial(self._step, stream, details, steps)
+            js.context.rounds.go_on(js.context.clock, step)
 
-    stream.root.after_commit(committed)
+    def _tell(self, stream: Stream, details: Details) -> None:
+        shown = _detailed(self._js, stream, details)
+
+        def committed(error: StoreError | None) -> None:
+            if error is None:
+                self._request.finish(shown)
+            else:
+                self._undone(error)
+
+        stream.root.after_commit(committed)
+
+    def _undone(self, error: StoreError) -> None:
+        """Tell how it is without what failed, where that is known already: after StoreFailed it is
+        not before the store was opened anew.
+        """
+        if self._is_second or self._js.is_shut_down or isinstance(error, StoreFailed):
+            self._request.finish(store_error(error))
+            return
+        self._is_second = True
+        try:
+            self.begin()
+        except JetStreamError as refusal:
+            self._request.finish(refusal)
+        except StoreError as failure:
+            self._request.finish(store_error(failure))
 
 
 def _detailed(js: AccountJetStream, stream: Stream, details: Details) -> dict[str, Any]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
 
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreFull
 from leafnode.jetstream import rounds
+from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from leafnode.errors import StoreError
 
 S = 1_000_000_000
 
@@ -72,6 +81,67 @@ def test_info_tells_of_nothing_that_did_not_get_onto_the_disk() -> None:
 
     (answer,) = answers
     assert json.loads(answer.payload)["state"]["last_seq"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b'{"subjects_filter": ">"}'])
+def test_details_of_what_did_not_get_onto_the_disk_are_not_told(
+    tmp_path: Path, body: bytes
+) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    world.put("s.old")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.request("s.new", b"")
+    answers = world.request("$JS.API.STREAM.INFO.S", body)
+    world.settle()
+
+    state = json.loads(answers[0].payload)["state"]
+    assert (len(answers), state["last_seq"]) == (1, 1)
+    assert state.get("subjects", {"s.old": 1}) == {"s.old": 1}
+
+
+def test_a_stream_that_did_not_get_onto_the_disk_is_not_told_of(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_FULL)
+    world.request("$JS.API.STREAM.CREATE.T", b'{"name": "T"}')
+    (answers, long) = (
+        world.request("$JS.API.STREAM.INFO.T", body) for body in (b"", b'{"subjects_filter": ">"}')
+    )
+    world.settle()
+
+    for (answer,) in (answers, long):
+        assert json.loads(answer.payload)["error"]["err_code"] == 10059
+
+
+def test_where_the_disk_does_not_say_what_it_has_info_says_so(tmp_path: Path) -> None:
+    world = RealWorld(tmp_path / "store")
+    world.create_stream()
+    world.put("s.old")
+    world.disk.fail("COMMIT", sqlite3.SQLITE_IOERR)
+    world.request("s.new", b"")
+    answers = world.request("$JS.API.STREAM.INFO.S")
+    world.settle()
+
+    assert json.loads(answers[0].payload)["error"]["code"] == 503
+    world.heal()
+    assert world.state()["last_seq"] == 1
+
+
+def test_info_whose_second_commit_fails_too_is_an_error() -> None:
+    world = World()
+    world.create_stream()
+    world.store.hold()
+    world.request("s.a", b"x")
+    answers = world.request("$JS.API.STREAM.INFO.S")
+    stream = world.js.streams["S"]
+    waiting: list[Callable[[StoreError | None], None]] = []
+    world.store.after_commit = waiting.append  # type: ignore[method-assign]
+    world.store.fail(StoreFull("the disk is full"))
+    assert (answers, len(waiting), stream.closed) == ([], 1, False)
+
+    waiting[0](StoreFull("the disk is full"))
+
+    assert "error" in json.loads(answers[0].payload)
 
 
 @pytest.mark.parametrize(
