@@ -159,6 +159,10 @@ class _Info:
             js.context.rounds.go_on(js.context.clock, step)
 
     def _tell(self, stream: Stream, details: Details) -> None:
+        failure = stream.root.failed()
+        if isinstance(failure, StoreFailed):  # what it has staged is undone when it opens anew
+            self._request.finish(store_error(failure))
+            return
         shown = _detailed(self._js, stream, details)
 
         def committed(error: StoreError | None) -> None:

@@ -123,6 +123,7 @@ def test_where_the_disk_does_not_say_what_it_has_info_says_so(tmp_path: Path) ->
     world.settle()
 
     assert json.loads(answers[0].payload)["error"]["code"] == 503
+    assert world.api("STREAM.INFO.S")["error"]["code"] == 503
     world.heal()
     assert world.state()["last_seq"] == 1
 
