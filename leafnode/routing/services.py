@@ -274,15 +274,15 @@ class Response:
         self.requester_info: ClientInfo | None = None
         self.started_ns = 0
         self.started_wall_ns = 0
-        self.touched_ns = 0
-        self.units = 1  # as how many answers it counts, see `Awaited`
+        self.touched_ns, self.units = 0, 1  # `units`: as how many answers it counts, see `Awaited`
 
     def forward(self, origin: Peer, message: Message) -> int:
         """Bring one message of the answer back; return how many received it."""
         if any(one.export is self.export for one in message.passed):
             return 0
         origin.outbox.work_left -= SERVICE_WORK
-        further, reply = None, message.reply
+        further = None
+        reply = message.reply if message.reply != LOGIN_REQUESTS else b""  # nobody asks for a login
         if reply and not reply.startswith(_ACK_PREFIX):
             further = self.importer.expect_further(self, origin, reply)
             reply = further.reply

@@ -592,3 +592,17 @@ def test_no_answer_of_a_service_becomes_a_request_to_decide_on_a_login() -> None
     assert not reply.startswith(b"_R_.")
     assert pair.owed == 0
     assert decides.got() == b""
+
+
+def test_who_answers_with_a_reply_asks_nobody_to_decide_on_a_login() -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    decides = FakePeer(pair.world.account("E"), 3)
+    decides.subscribe(b"$SYS.REQ.USER.AUTH", b"1")
+    reply = pair.ask()
+
+    pair.responder.says(b"PUB %b $SYS.REQ.USER.AUTH 1\r\na\r\n" % reply)
+
+    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
+    assert (pair.owed, len(pair.importing.responses)) == (0, 0)
+    assert decides.got() == b""

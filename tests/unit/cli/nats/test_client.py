@@ -50,6 +50,7 @@ class Server:
                 return
 
     def close(self) -> None:
+        """Wait until all that came is in `lines`. Closing twice does nothing."""
         with contextlib.suppress(OSError):  # somebody came already
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -89,6 +90,7 @@ def test_it_logs_in_asks_and_hears_the_answer(serve: Callable[..., Server]) -> N
         assert client.server == "gw"
         assert client.ask_json("a.b", {"seconds": 1}) == {"x": "\r\n"}
 
+    server.close()
     connect = json.loads(server.lines[0].removeprefix("CONNECT "))
     assert (connect["user"], connect["pass"], connect["no_responders"]) == ("me", "s3cret", True)
     assert server.lines[2].startswith("SUB _INBOX.")
@@ -187,4 +189,5 @@ def test_messages_of_its_subjects_come_in_order_and_nothing_in_time_is_none(
         assert client.next(0) is None
 
     assert found == [Message("a", b"", b"x"), Message("b", b"", b"y")]
+    server.close()
     assert "PONG" in server.lines
