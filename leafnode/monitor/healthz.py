@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import JetStreamView, StreamView, Views
 
-# Offline is told by the remote; here are those that somebody has to look into.
 _STREAMS_PER_TURN: Final = 256  # of about 5 us each on a PC
 
 

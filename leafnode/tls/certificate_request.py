@@ -22,7 +22,7 @@ def authorities(message: bytes, *, tls13: bool) -> list[bytes]:
         return reader.inner(2).all(2)
     reader.take(1)  # context
     extensions = reader.inner(2)
-    while extensions.rest:
+    while extensions.left:
         kind = extensions.number(2)
         content = extensions.inner(2)
         if kind == _AUTHORITIES:
@@ -34,7 +34,12 @@ class _Reader:
     """Numbers, and values behind their length."""
 
     def __init__(self, data: bytes) -> None:
-        self.rest = data
+        self._data = data
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._at
 
     def number(self, size: int) -> int:
         return int.from_bytes(self._cut(size), "big")
@@ -48,12 +53,12 @@ class _Reader:
 
     def all(self, size: int) -> list[bytes]:
         found = []
-        while self.rest:
+        while self.left:
             found.append(self.take(size))
         return found
 
     def _cut(self, size: int) -> bytes:
-        if size > len(self.rest):
+        if size > self.left:
             raise ValueError("a certificate request that is cut off")
-        data, self.rest = self.rest[:size], self.rest[size:]
-        return data
+        start, self._at = self._at, self._at + size
+        return self._data[start : self._at]
