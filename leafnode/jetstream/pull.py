@@ -436,10 +436,7 @@ class PullQueue:
         request.timer = None
         now_ns = self._context.clock.monotonic_ns()
         if request.expires_ns and now_ns >= request.expires_ns:
-            if request.no_wait and request.delivered:
-                self._finish(request, _NO_MESSAGES)
-            else:
-                self._finish(request, request.status(408, b"Request Timeout"))
+            self._finish(request, request.status(408, b"Request Timeout"))
             return
         if request.heartbeats_at_ns and now_ns >= request.heartbeats_at_ns:
             if not self._context.account.has_interest(request.inbox):

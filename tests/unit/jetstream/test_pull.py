@@ -226,6 +226,16 @@ def test_no_wait_that_is_held_back_by_ack_pending_gets_no_status() -> None:
     assert seen(got) == [b"m1"]
 
 
+def test_no_wait_that_is_held_up_to_its_end_by_ack_pending_is_a_timeout() -> None:
+    world = world_with(3, max_ack_pending=1)
+
+    got = world.fetch({"batch": 5, "no_wait": True, "expires": S})
+    world.clock.advance(S)
+
+    left = b"Nats-Pending-Messages: 4\r\nNats-Pending-Bytes: 0\r\n\r\n"
+    assert seen(got) == [b"m0", b"NATS/1.0 408 Request Timeout\r\n" + left]
+
+
 def test_max_bytes_too_small_for_the_next_message_ends_the_request() -> None:
     got = world_with(1).fetch({"batch": 5, "max_bytes": 10, "expires": S})
 
