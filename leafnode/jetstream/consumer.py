@@ -432,13 +432,15 @@ class Consumer:
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 
-    def message_removed(self, seq: int, subject: bytes) -> None:
-        """One message was deleted by a client."""
+    def message_removed(self, seq: int, subject: bytes, *, follows: bool = False) -> None:
+        """One message was deleted by a client. `follows`: `purged` does, for what is left to do."""
         self.cursor.deleted(seq, subject, self.pending.delivered.stream_seq + 1)
-        self.pending.gone(seq)
+        if not follows:
+            self.pending.gone(seq)
         if seq in self.pending:
             consumer_seq, deliveries = self.pending.first(seq)
-            self.acks.removed(seq, consumer_seq)
+            if not follows:
+                self.acks.removed(seq, consumer_seq)
             advisory.terminated(
                 self.context,
                 self.stream.name,

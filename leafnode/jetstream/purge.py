@@ -142,6 +142,11 @@ class Purge:
         if error is None and self._removed > 1:  # one is no reason for nats-server, either
             for consumer in tuple(stream.consumers.values()):
                 consumer.count_anew()
+        if error is None and self._removed == 1 and self._pattern != ALL:
+            seq, subject = self._thinning.newest
+            told = self._pattern if stream.config.storage == "file" else subject
+            tell = partial(stream.message_removed, seq, subject, told, follows=self._follow)
+            stream.root.after_commit(tell)
         if error is None and not stream.closed and self._follow:
             stream.purged(self._pattern, self._below_seq, *self._left)
         if self._done is not None:

@@ -323,12 +323,22 @@ class Stream:
             raise js_error(10043, seq)
         self.freed()
         self.removed_some()
-        self.root.after_commit(partial(self._message_removed, seq, subject))
+        self.root.after_commit(partial(self.message_removed, seq, subject, b""))
 
-    def _message_removed(self, seq: int, subject: bytes, error: StoreError | None) -> None:
+    def message_removed(
+        self,
+        seq: int,
+        subject: bytes,
+        told: bytes,
+        error: StoreError | None,
+        *,
+        follows: bool = False,
+    ) -> None:
+        """One message was removed: tell consumers, those that want `told` where that is given."""
         if error is None:
             for consumer in tuple(self.consumers.values()):
-                consumer.message_removed(seq, subject)
+                if not told or consumer.cursor.wants(told):
+                    consumer.message_removed(seq, subject, follows=follows)
 
     def purge(
         self, *, pattern: bytes, below_seq: int, keep: int, done: Callable[[int | StoreError], None]

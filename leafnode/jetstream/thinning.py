@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
 
 class Thinning:
-    """The subjects that are still to be looked at. `removed`: how many messages went."""
+    """The subjects that are still to be looked at. `removed`: how many messages went, `newest`: the
+    last one, its sequence and subject.
+    """
 
-    __slots__ = ("_at", "_late", "_names", "removed")
+    __slots__ = ("_at", "_late", "_names", "newest", "removed")
 
     def __init__(self) -> None:
         self._names: Iterator[bytes] = iter(())
         self._at: bytes | None = None  # the one that is being looked at
         self._late: dict[bytes, None] = {}  # each once: no more than the stream has
         self.removed = 0
+        self.newest = (0, b"")
 
     def begin(self, names: Iterable[bytes]) -> None:
         """Look at these, and no longer at those of before."""
@@ -65,6 +68,7 @@ class Thinning:
                 if len(places) > limits.PURGE_TURN_PLACES:
                     return 0
                 self.removed += store.remove([state.first_seq])
+                self.newest = state.first_seq, subject
                 budget -= 1
             if not budget:
                 return 0

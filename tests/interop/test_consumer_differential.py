@@ -166,7 +166,14 @@ def test_what_is_done_with_a_consumer_looks_alike(servers: tuple[Gateway, Hub]) 
     assert not found, f"{len(found)} differ, the first:\n{found[0]}"
 
 
-@pytest.mark.parametrize("seed", [7_700_054])  # last_per_subject, a purge, a deletion
+@pytest.mark.parametrize(
+    "seed",
+    [
+        7_700_001,  # a request that max_ack_pending holds up to its end
+        7_700_019,  # a purge of one message that was out
+        7_700_054,  # last_per_subject, a purge, a deletion
+    ],
+)
 def test_what_differed_once_looks_alike(servers: tuple[Gateway, Hub], seed: int) -> None:
     assert not _played(servers, consumer_player.ACCOUNTS[0], seed)
 

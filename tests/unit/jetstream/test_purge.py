@@ -325,3 +325,33 @@ def test_who_began_with_the_last_ones_counts_those_after_a_purge_of_several(
     assert len(world.fetch({"batch": 9, "no_wait": True}, "S", "C")) == 3 + 1  # and a 404
     world.publish("s.a", b"x")
     assert world.info("S", "C")["num_pending"] == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "pattern", "storage", "told"),
+    [
+        (1, "s.b", "file", 1),
+        (1, "s.b", "memory", 1),
+        (2, "s.b", "file", 0),
+        (1, "*.b", "file", 0),  # nats-server's file store says the pattern, not the subject
+        (1, "*.b", "memory", 1),
+    ],
+)
+def test_a_purge_of_one_message_that_was_out_is_told_like_its_deletion(
+    count: int, pattern: str, storage: str, told: int
+) -> None:
+    world = World()
+    world.create_stream(storage=storage)
+    world.create_consumer("S", "C", filter_subjects=["s.b"])
+    for subject in ["s.a"] + ["s.b"] * count:
+        world.publish(subject, b"x")
+    assert len(world.fetch({"batch": count}, "S", "C")) == count
+    heard = world.listen("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.S.C")
+
+    assert world.api("STREAM.PURGE.S", {"filter": pattern})["purged"] == count
+
+    advisories = [json.loads(one.payload) for one in heard]
+    assert [(one["stream_seq"], one["reason"]) for one in advisories] == [
+        (2, "Unacknowledged message was deleted")
+    ] * told
+    assert world.info("S", "C")["num_ack_pending"] == 0
