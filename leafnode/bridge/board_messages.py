@@ -7,6 +7,7 @@ docs/device-link.md, "Messages"; docs/serial.md, "Messages to and from a board".
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
@@ -15,6 +16,7 @@ from leafnode.bridge.service_error import refuse
 from leafnode.clock import NS_PER_MS
 from leafnode.link import events, verbs
 from leafnode.protocol import header, subject
+from leafnode.routing.answers import Replies
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules, may_publish, may_subscribe
 from leafnode.routing.subject_set import SubjectSet
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery
+
+log = logging.getLogger(__name__)
 
 # How the requester hears that a board did not answer.
 _ERRORS: Final = {
@@ -95,6 +99,7 @@ class MessageCounts:
     asked: int = 0  # by the board
     asked_in_vain: int = 0  # without a responder, or without a reply in time
     not_allowed: int = 0  # subscriptions and requests of the board
+    replies_refused: int = 0  # no inbox: a message then, not a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class BoardMessages:
         permissions: Callable[[], Permissions | None] = lambda: None,
     ) -> None:
         self._counts = MessageCounts()
+        self._judged = Replies(log, "requests to boards")
         self._options = port.messages
         self._port = port.name
         self._framing = framing
@@ -289,13 +295,14 @@ class BoardMessages:
         name = delivery.subject[at:].decode()
         for reply, header_size, body in delivery.messages:
             payload = body[header_size:]
-            # A reply of the system's own is no inbox: a stream's delivery has one, for its ack.
-            if answers and reply and not reply.startswith(b"$"):
-                self._hand_over(number, name, payload, reply)
+            where = self._judged.checked(reply) if answers else b""
+            if where:
+                self._hand_over(number, name, payload, where)
             elif self._channel.message(number, name, payload):
                 self._counts.messages += 1
             else:
                 self._counts.messages_refused += 1
+        self._counts.replies_refused = self._judged.refused
         self._send()
 
     def _hand_over(self, number: int, name: str, payload: bytes, reply: bytes) -> None:

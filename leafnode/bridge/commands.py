@@ -6,6 +6,7 @@ carries it out. Truth: docs/serial/commands.md.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 from leafnode.bridge.service_error import refuse
 from leafnode.config import serial_bounds
 from leafnode.errors import LeafnodeError
+from leafnode.routing.answers import Replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery, Subscription
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Refused(LeafnodeError):  # noqa: N818 -- a condition of the command, not of the program
@@ -81,6 +85,7 @@ class CommandCounts:
     failed: int = 0  # the device refused, or what it said was wrong
     unanswered: int = 0  # no answer in time, or the port was lost
     late: int = 0  # answers behind their time
+    replies_refused: int = 0  # done, and not answered: the reply was no inbox
 
 
 class CommandQueue(Generic[T]):
@@ -107,6 +112,7 @@ class CommandQueue(Generic[T]):
         self._waiting: deque[tuple[Order[T], Timer]] = deque()
         self.current: Order[T] | None = None
         self._timer: Timer | None = None
+        self._replies = Replies(log, "commands")
         self.stats = CommandCounts()
 
     def start(self) -> None:
@@ -170,9 +176,7 @@ class CommandQueue(Generic[T]):
         prepare, timeout_ns = self._subjects[delivery.subject]
         for reply, header_size, body in delivery.messages:
             self.stats.received += 1
-            # A reply of the system's own is no inbox: a stream's delivery has one, for its ack.
-            if reply.startswith(b"$"):
-                reply = b""  # noqa: PLW2901 -- nobody waits at it
+            reply = self._replies.checked(reply)  # noqa: PLW2901 -- else nobody waits
             try:
                 self._check_room(len(body) - header_size)
                 order = Order(prepare(body[header_size:]), reply, timeout_ns)
@@ -183,6 +187,7 @@ class CommandQueue(Generic[T]):
                 serial_bounds.COMMAND_WAIT_NS, partial(self._waited, order)
             )
             self._waiting.append((order, timer))
+        self.stats.replies_refused = self._replies.refused
         self._changed()
 
     def _check_room(self, size: int) -> None:

@@ -7,6 +7,7 @@ Truth: docs/serial/tools.md, "Requests".
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -16,6 +17,7 @@ import msgspec
 from leafnode.bridge import port_bounds
 from leafnode.bridge.status import row_of
 from leafnode.clock import NS_PER_S
+from leafnode.routing.answers import Replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from leafnode.routing.subscription import Delivery, Subscription
 
 _BODY_MAX: Final = 1024
-_INBOX: Final = b"_INBOX."  # of every client; whoever asks could name another's subject else
+
+log = logging.getLogger(__name__)
 
 
 class Ports(Protocol):
@@ -54,6 +57,7 @@ class PortControl:
         self._account = account
         self._server = server
         self._ports = ports
+        self._replies = Replies(log, "requests to ports")
         self._allowed = "off"
         self._prefix = f"$LEAFNODE.REQ.{server}.PORT."
         self._subs: list[Subscription] = []
@@ -82,12 +86,13 @@ class PortControl:
         answer = {"server": self._server, "ports": rows, "devices": devices}
         body = msgspec.json.encode(answer)
         for reply, _, _ in delivery.messages:
-            if reply:
-                self._account.publish(reply, body)
+            if where := self._replies.checked(reply):
+                self._account.publish(where, body)
 
     def _asked(self, delivery: Delivery) -> None:
         name, verb = delivery.subject[len(self._prefix) :].decode("utf-8", "replace").split(".")
-        for reply, header_size, body in delivery.messages:
+        for named, header_size, body in delivery.messages:
+            reply = self._replies.checked(named)
             answer = partial(self._answer, reply, name)
             if delivery.origin.is_leaf and self._allowed != "all":
                 answer({"error": "requests over a leaf link need `serial { control: all }`"})
@@ -146,9 +151,9 @@ def _lend(port: PortRunner, body: bytes, answer: Callable[[dict[str, object]], N
 
 
 def _monitor(port: PortRunner, reply: bytes, answer: Callable[[dict[str, object]], None]) -> None:
-    if not reply.startswith(_INBOX):
-        answer({"error": "expected a reply subject below _INBOX."})
-    elif port.taps.add(reply):
+    if not reply:
+        return  # it is told to nobody else
+    if port.taps.add(reply):
         seconds = port_bounds.PORT_MONITOR_NS // NS_PER_S
         answer({"path": port.life.path, "open": port.life.is_open, "seconds": seconds})
     else:

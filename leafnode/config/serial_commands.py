@@ -61,7 +61,7 @@ def check(given: Given, port: SerialPort) -> None:
 
 def subject_problem(subject: str) -> str:
     """Say why nobody can send commands to this subject, or return ""."""
-    if subject.startswith(("$", "_INBOX.")):
+    if subject.startswith(("$", "_INBOX")):
         return f"a subject of commands must not start with {subject.partition('.')[0]}"
     if "{" in subject or "}" in subject:
         return "the only place it may have is {port}"

@@ -17,6 +17,7 @@ import msgspec
 from leafnode import limits
 from leafnode.config.uplink import url_without_user
 from leafnode.monitor.own import uplink_row, uplinkz
+from leafnode.routing.answers import Replies
 from leafnode.uplink.alarm import Alarm
 from leafnode.uplink.uplink import Uplink
 
@@ -163,6 +164,7 @@ class Voice:
         self.account = account
         self._server = server
         self._said: dict[tuple[str, str], tuple[str, str, str]] = {}
+        self._replies = Replies(log, "requests for uplinks")
         self._subs: list[Subscription] = [
             account.subscribe(subject.encode(), self._asked)
             for subject in ("$LEAFNODE.REQ.UPLINKZ", f"$LEAFNODE.REQ.{server.name}.UPLINKZ")
@@ -199,8 +201,8 @@ class Voice:
         answer = {"server": self._server.name} | uplinkz(monitor.views, self._server.clock)
         body = msgspec.json.encode(answer)
         for reply, _, _ in delivery.messages:
-            if reply:
-                self.account.publish(reply, body)
+            if where := self._replies.checked(reply):
+                self.account.publish(where, body)
 
 
 def zone_of(name: str) -> tzinfo:

@@ -355,6 +355,18 @@ def test_what_a_stream_delivers_is_a_message_not_a_request() -> None:
     assert acks.seen == []
 
 
+def test_a_reply_that_is_no_inbox_gets_no_answer_of_a_board() -> None:
+    world = World()
+    other = Heard(world.account, b"other.>")
+    world.serve("led")
+
+    world.publish(b"cmd.node1.led", b"on", reply=b"other.x")
+
+    assert [message.request for message in world.seen] == [0]
+    assert other.seen == []
+    assert world.board.counts()["replies_refused"] == 1
+
+
 def test_an_error_of_the_board_is_one_of_nats_services() -> None:
     world = World()
     inbox = Heard(world.account, b"_INBOX.me")

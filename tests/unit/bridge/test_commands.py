@@ -142,6 +142,26 @@ def test_behind_the_end_nobody_responds() -> None:
     assert not row.requester.ask(b"c.a")
 
 
+def test_an_answer_goes_to_inboxes_alone() -> None:
+    """Else one command would send another one, or write what its sender may not."""
+    row = Row()
+    heard: list[object] = []
+    for subject in (b"$JS.API.>", b"other.>"):
+        row.account.subscribe(subject, heard.append)
+    for reply in (b"c.b", b"$JS.API.STREAM.PURGE.R", b"other.x"):
+        row.requester.ask(b"c.a", b"1", reply=reply)
+        row.begin()
+        row.queue.finish(b"x")
+        row.requester.ask(b"c.a", b"bad", reply=reply)
+        row.requester.ask(b"c.a", b"1", reply=reply)
+        row.begin()
+        row.queue.fail(502, "x")
+
+    counts = row.queue.counts()
+    assert (counts["received"], counts["waiting"], heard) == (9, 0, [])
+    assert counts["replies_refused"] == 9
+
+
 def test_without_a_requester_it_is_done_all_the_same() -> None:
     row = Row()
     row.requester.ask(b"c.a", b"1", reply=b"")

@@ -106,11 +106,13 @@ async def test_a_change_is_said_and_whoever_asks_is_answered(tmp_path: Path) -> 
         assert subject == "$LEAFNODE.UPLINK.edge.EV"
         assert (said["server"], said["stream"], said["state"]) == ("edge", "EV", "opening")
 
-        world.listen(b"answer")
+        world.listen(b"_INBOX.answer")
+        world.listen(b"other.answer")
         for address in (b"$LEAFNODE.REQ.UPLINKZ", b"$LEAFNODE.REQ.edge.UPLINKZ"):
             world.heard.clear()
-            world.server.account("$G").publish(address, reply=b"answer")
-            (answer,) = (body for name, body in world.heard if name == "answer")
+            world.server.account("$G").publish(address, reply=b"other.answer")
+            world.server.account("$G").publish(address, reply=b"_INBOX.answer")
+            (answer,) = (body for name, body in world.heard if name.endswith("answer"))
             assert answer["server"] == "edge"
             assert answer["streams"][0]["stream"] == "EV"
             assert answer["uplinks"][0]["connected"] is False

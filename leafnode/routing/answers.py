@@ -1,0 +1,51 @@
+"""Where an answer of the server's own may go: what answers with its rights lends them to nobody.
+
+Knows subjects; not who asked for what. A request names the subject of its answer, and whoever sent
+it had the right to send the request alone. Truth: docs/serial/commands.md, "Where answers go".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+# Of every client, some with an own name behind it; and of a service import, which no client can
+# name (permissions.RESERVED_REPLIES).
+_INBOXES: Final = (b"_INBOX.", b"_INBOX_", b"_R_.")
+_GATEWAY: Final = b"_GR_."  # `_GR_.<cluster>.<server>.<reply>`: asked in another cluster
+
+
+def is_inbox(reply: bytes) -> bool:
+    """Say whether an answer may go there."""
+    if reply.startswith(_GATEWAY):
+        reply = reply.split(b".", 3)[-1]
+    return reply.startswith(_INBOXES)
+
+
+class Replies:
+    """Judges the replies of one place that answers, and counts what it gives no answer."""
+
+    def __init__(self, log: Logger, what: str) -> None:
+        self._log = log
+        self._what = what
+        self.refused = 0
+
+    def checked(self, reply: bytes) -> bytes:
+        """Return the reply if an answer may go there, else nothing: nobody waits then.
+
+        A stream's delivery has a reply for its ack, and asks for nothing.
+        """
+        if not reply or is_inbox(reply):
+            return reply
+        if reply.startswith(b"$JS.ACK."):
+            return b""
+        self.refused += 1
+        if self.refused & (self.refused - 1) == 0:  # seldom, however often somebody tries
+            self._log.warning(
+                "A request whose reply is no inbox is not answered: of=%s times=%d",
+                self._what,
+                self.refused,
+            )
+        return b""

@@ -1,0 +1,36 @@
+"""Where an answer of the server's own may go."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from leafnode.routing.answers import Replies, is_inbox
+
+
+@pytest.mark.parametrize(
+    "reply", [b"_INBOX.a.1", b"_INBOX_me.1", b"_R_.x.y", b"_GR_.c.s._INBOX.a", b"_GR_.c.s._R_.a"]
+)
+def test_an_inbox_is_answered(reply: bytes) -> None:
+    assert is_inbox(reply)
+
+
+@pytest.mark.parametrize(
+    "reply", [b"", b"_INBOX", b"x._INBOX.a", b"cmd.b", b"$JS.API.X", b"_GR_.c.s.cmd.b", b"_GR_.a"]
+)
+def test_anything_else_is_not(reply: bytes) -> None:
+    assert not is_inbox(reply)
+
+
+def test_what_is_refused_is_counted_and_logged_ever_less_often(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    replies = Replies(logging.getLogger("leafnode.test"), "commands")
+
+    assert [replies.checked(b"x.%d" % number) for number in range(100)] == [b""] * 100
+    assert replies.checked(b"$JS.ACK.s.c.1.1.1.1.0") == b""
+    assert replies.checked(b"_INBOX.a") == b"_INBOX.a"
+
+    assert replies.refused == 100
+    assert len(caplog.records) == 7
