@@ -139,14 +139,8 @@ class Purge:
     def end(self, error: StoreError | None) -> None:
         """All of it is on disk, or it was given up."""
         stream = self._stream
-        if error is None and self._removed > 1:  # one is no reason for nats-server, either
-            for consumer in tuple(stream.consumers.values()):
-                consumer.count_anew()
-        if error is None and self._removed == 1 and self._pattern != ALL:
-            seq, subject = self._thinning.newest
-            told = self._pattern if stream.config.storage == "file" else subject
-            tell = partial(stream.message_removed, seq, subject, told, follows=self._follow)
-            stream.root.after_commit(tell)
+        if error is None and not stream.closed:
+            self._tell()
         if error is None and not stream.closed and self._follow:
             stream.purged(self._pattern, self._below_seq, *self._left)
         if self._done is not None:
@@ -155,6 +149,19 @@ class Purge:
             stream.trouble.note("Removal not finished", error)
 
     # --- private
+
+    def _tell(self) -> None:
+        """Tell consumers, before they follow: nats-server takes one message for a removal, and
+        counts anew after several.
+        """
+        stream = self._stream
+        if self._removed > 1:
+            for consumer in tuple(stream.consumers.values()):
+                consumer.count_anew()
+        elif self._removed == 1 and self._pattern != ALL:
+            seq, subject = self._thinning.newest
+            told = self._pattern if stream.config.storage == "file" else subject
+            stream.message_removed(seq, subject, told, None, follows=self._follow)
 
     def _on_disk(self, of_round: int, count: int, error: StoreError | None) -> None:
         if error is None and of_round == self._round:

@@ -355,3 +355,23 @@ def test_a_purge_of_one_message_that_was_out_is_told_like_its_deletion(
         (2, "Unacknowledged message was deleted")
     ] * told
     assert world.info("S", "C")["num_ack_pending"] == 0
+
+
+def test_that_is_told_before_something_else_is_on_disk() -> None:
+    world = World()
+    world.create_stream()
+    world.create_consumer("S", "C")
+    world.publish("s.a", b"x")
+    assert len(world.fetch({"batch": 1}, "S", "C")) == 1
+    heard = world.listen("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.S.C")
+    world.store.hold()
+    world.publish("s.b", b"x")
+    world.store.after_commit(lambda _error: world.publish("s.b", b"x"))
+
+    world.request("$JS.API.STREAM.PURGE.S", b'{"filter":"s.a"}')
+    world.store.commit()
+    assert len(heard) == 1
+    world.store.commit()
+
+    assert len(heard) == 1
+    assert world.info("S", "C")["num_ack_pending"] == 0
