@@ -381,7 +381,8 @@ class Restore:
             stream.update(stream.config)  # to limits that it did not have
         self._close()
         advisory.stream_action(self._context, stream.name, "create")
-        stream.enforcement.after(partial(self._done, stream))
+        done = partial(self._done, stream)
+        stream.enforcement.after(partial(self._context.account.when_followed, done))
 
     def _done(self, stream: Stream) -> None:
         """The stream holds what it may: that is the answer."""

@@ -134,8 +134,7 @@ class Stream:
         and its origins need keep nothing for it.
         """
         self.closed = True
-        for sub in self._subs.values():
-            self.context.account.unsubscribe(sub)
+        self.context.account.remove_all(list(self._subs.values()))
         self._subs.clear()
         self._direct.close()
         self._ingest.close()
@@ -190,8 +189,8 @@ class Stream:
         wanted = {subject.encode() for subject in self.config.subjects}
         for subject in wanted - self._subs.keys():
             self._subs[subject] = account.subscribe(subject, self._ingest.receive)
-        for subject in self._subs.keys() - wanted:
-            account.unsubscribe(self._subs.pop(subject))
+        gone = self._subs.keys() - wanted
+        account.remove_all([self._subs.pop(subject) for subject in gone])
         if self.config.allow_direct:
             self._direct.open()
         else:
