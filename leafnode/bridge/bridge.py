@@ -15,6 +15,7 @@ from leafnode.bridge.devices import Devices
 from leafnode.bridge.hotplug import Hotplug
 from leafnode.bridge.runner import BridgeSeams, PortRunner
 from leafnode.bridge.transports.opener import Opener
+from leafnode.bridge.turns import PortTurns
 from leafnode.clock import NS_PER_S
 from leafnode.nuid import nuid
 
@@ -50,7 +51,14 @@ class Bridge:
         boot = nuid(random)
         self.devices = Devices(clock)
         self._seams = BridgeSeams(
-            account, clock, opens, boot, max_payload_bytes, permissions, self.devices
+            account,
+            clock,
+            opens,
+            boot,
+            max_payload_bytes,
+            permissions,
+            self.devices,
+            PortTurns(clock),
         )
         self.hotplug = Hotplug(self._came, clock)
         self.account = account

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leafnode.clock import NS_PER_S
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.limits import KIB
 
 PORT_CONNECT_NS: Final = 5 * NS_PER_S  # to a socket:// or rfc2217://
@@ -18,6 +18,7 @@ RS485_BUFFER_MAX: Final = 4 * KIB  # bytes that wait for RTS in mode rts
 UEVENT_BYTES_MAX: Final = 8 * KIB  # the kernel's own bound is 2 KiB of variables and a path
 UEVENTS_MAX: Final = 64  # read in one turn; the rest in the next
 UEVENT_FIELDS_MAX: Final = 64  # as many variables as the kernel makes
+SERIAL_TURN_NS: Final = 2 * NS_PER_MS  # of all ports' frames in a turn; one begun is done
 PORT_LEND_MAX_NS: Final = 24 * 3600 * NS_PER_S
 PORT_MONITORS_MAX: Final = 4  # of one port
 PORT_MONITOR_NS: Final = 30 * NS_PER_S  # a monitor that does not ask again is forgotten

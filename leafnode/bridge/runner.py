@@ -29,6 +29,7 @@ from leafnode.bridge.reading import DeviceHello, DeviceLog, Reading, SlaveAnswer
 from leafnode.bridge.resume import Resume
 from leafnode.bridge.status import PortCounters, PortStatus
 from leafnode.bridge.taps import Taps
+from leafnode.bridge.turns import PortTurns
 from leafnode.clock import NS_PER_MS
 from leafnode.link import events
 
@@ -62,6 +63,7 @@ class BridgeSeams:
     max_payload_bytes: int
     permissions: Callable[[], Permissions | None] = lambda: None
     devices: Devices | None = None  # of all ports; a port alone has its own
+    turns: PortTurns | None = None  # likewise
 
 
 class PortRunner:
@@ -111,6 +113,8 @@ class PortRunner:
         self._port: OpenPort | None = None
         self._reading = False
         self._draining = False
+        self._turns = seams.turns or PortTurns(seams.clock)
+        self._deferred = False  # frames wait for another turn
         self._sending = False
         self._paused = False
         self._out = b""
@@ -164,6 +168,10 @@ class PortRunner:
             await self.life.run()
         finally:
             self._devices.leave(self)
+            if self._deferred:
+                self._turns.forget(self._go_on)
+                self._deferred = False
+                self._guard(lambda: self._drain(whole=True))
             self._resume.stop()
             self._mapper.stop()
             self._publisher.pump()
@@ -287,7 +295,9 @@ class PortRunner:
             self._last_byte_ns = self._clock.monotonic_ns()
             if self.taps:
                 self.taps.read(data)
+            began_ns = self._turns.begin()
             self._framing.receive(data, self._now_ms())
+            self._turns.end(began_ns)
             self._work()
 
     def _resolved(self, receipt: Receipt | None) -> None:
@@ -318,11 +328,21 @@ class PortRunner:
     def _has_room(self) -> bool:
         return self._publisher.has_room and self._mapper.has_room
 
-    def _drain(self) -> bool:
-        """Move whole readings from the framing to the queue; say whether none is left."""
+    def _drain(self, *, whole: bool = False) -> bool:
+        """Move whole readings from the framing to the queue; say whether none is left.
+
+        Beyond the share of a turn they wait for another one, unless the `whole` rest is asked for.
+        """
+        if self._deferred:
+            return False
+        began_ns = self._turns.begin()
         self._draining = True
         try:
             while self._has_room and not self._asking:
+                if not whole and self._turns.is_full(began_ns):
+                    self._deferred = True
+                    self._turns.wait(self._go_on)
+                    return False
                 event = self._framing.next_event()
                 if event is None:
                     return True
@@ -331,6 +351,12 @@ class PortRunner:
         finally:
             self._draining = False
             self._publisher.pump()
+            self._turns.end(began_ns)
+
+    def _go_on(self) -> None:
+        """Go on with what had to wait for another turn."""
+        self._deferred = False
+        self._guard(self._work)
 
     def _take(self, event: Event) -> None:
         if self._commands is not None and self._commands.took(event):

@@ -1,0 +1,137 @@
+"""What all ports together take in one turn of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from leafnode.bridge.port_bounds import SERIAL_TURN_NS
+from leafnode.bridge.turns import PortTurns
+from tests.sim.clock import FakeClock
+from tests.unit.bridge.world import World, line_port, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FRAME_NS = SERIAL_TURN_NS // 4
+LINES = b"".join(b"%d\n" % number for number in range(100))
+
+
+def slow(world: World) -> None:
+    """Let each reading of this port take a quarter of the share."""
+    codec = world.runner._mapper._codec
+
+    def slow_codec(payload: bytes) -> object:
+        world.clock.advance(FRAME_NS)
+        return codec(payload)
+
+    world.runner._mapper._codec = slow_codec  # type: ignore[assignment]
+
+
+def test_a_read_of_many_frames_takes_several_turns_and_the_port_is_not_read_meanwhile() -> None:
+    world = World(line_port())
+    slow(world)
+    stored: list[int] = []
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(LINES)
+        await world.until(lambda: world.runner.status().stored > 0)
+        world.say(b"last\n")
+        bytes_in = world.runner.status().bytes_in
+        assert bytes_in == len(LINES)
+        while world.runner.status().stored < 100:
+            stored.append(world.runner.status().stored)
+            assert world.runner.status().bytes_in == bytes_in
+            await asyncio.sleep(0)
+        await world.until(lambda: world.runner.status().stored == 101)
+
+    run(world, story)
+
+    steps = [after - before for before, after in pairwise(stored)]
+    assert max(steps) == 4
+    assert world.stream.payloads == [*LINES.split(), b"last"]
+    assert world.runner.status().pauses == 0
+
+
+def test_what_waits_for_its_turn_is_stored_when_the_port_ends() -> None:
+    world = World(line_port())
+    slow(world)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(LINES)
+        await world.until(lambda: world.runner.status().stored > 0)
+        assert world.runner.status().stored < 50
+
+    run(world, story)
+
+    assert world.stream.payloads == LINES.split()
+
+
+class Worker:
+    """A port with so many frames left, each of which takes a quarter of the share."""
+
+    def __init__(self, turns: PortTurns, clock: FakeClock, name: str, done: list[str]) -> None:
+        self.left = 0
+        self._turns, self._clock, self._name, self._done = turns, clock, name, done
+
+    def work(self) -> None:
+        began_ns = self._turns.begin()
+        while self.left:
+            if self._turns.is_full(began_ns):
+                self._turns.wait(self.work)
+                break
+            self._clock.advance(FRAME_NS)
+            self._done.append(self._name)
+            self.left -= 1
+        self._turns.end(began_ns)
+
+
+def told(story: Callable[[PortTurns, dict[str, Worker], list[str]], object]) -> list[str]:
+    done: list[str] = []
+
+    async def main() -> None:
+        clock = FakeClock()
+        turns = PortTurns(clock)
+        workers = {name: Worker(turns, clock, name, done) for name in "abc"}
+        story(turns, workers, done)
+        for _ in range(40):
+            done.append("|")
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    return "".join(done).rstrip("|").split("|")
+
+
+def test_all_ports_together_have_one_share_and_who_waits_longest_goes_first() -> None:
+    def story(turns: PortTurns, workers: dict[str, Worker], done: list[str]) -> None:
+        for worker in workers.values():
+            worker.left = 6
+            worker.work()
+
+    rounds = told(story)
+
+    assert rounds == ["aaaa", "aabb", "cccc", "bbbb", "cc"]
+
+
+def test_who_comes_while_others_wait_does_not_overtake_them() -> None:
+    def story(turns: PortTurns, workers: dict[str, Worker], done: list[str]) -> None:
+        workers["a"].left = 5
+        workers["a"].work()
+        workers["b"].left = 1
+        workers["b"].work()
+        assert done == ["a"] * 4
+        assert turns.deferred == 2
+
+    assert told(story) == ["aaaa", "ab"]
+
+
+def test_who_is_forgotten_has_no_turn() -> None:
+    def story(turns: PortTurns, workers: dict[str, Worker], done: list[str]) -> None:
+        workers["a"].left = 5
+        workers["a"].work()
+        turns.forget(workers["a"].work)
+
+    assert told(story) == ["aaaa"]
