@@ -225,13 +225,19 @@ class PortLife:
         )
 
     async def _close(self, port: OpenPort) -> None:
-        """Close it in a thread; one that takes longer is left to that thread."""
+        """Close it in a thread; one that takes longer is left to that thread.
+
+        Raises nothing: who is cancelled closes it, and shall end as cancelled.
+        """
         closing = aside(port.close, name=self._thread_name)
         _, pending = await asyncio.wait([closing], timeout=limits.PORT_CLOSE_TIMEOUT_NS / NS_PER_S)
         if pending:
             log.warning("Serial port does not close: port=%s", self._options.name)
         elif (err := closing.exception()) is not None:
-            raise err
+            self.last_error = str(err)
+            log.warning(
+                "Serial port does not close well: port=%s reason=%r", self._options.name, err
+            )
 
     @property
     def _thread_name(self) -> str:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.clock import NS_PER_S
-from tests.unit.bridge.world import World, line_port, run
+from tests.unit.bridge.world import FakePort, World, line_port, run
 
 if TYPE_CHECKING:
     import pytest
+
+    from leafnode.config.serial_options import SerialPort
 
 
 def test_a_device_that_is_not_there_is_looked_for_more_often_than_one_that_refuses() -> None:
@@ -107,6 +109,41 @@ def test_a_device_that_is_plugged_in_ends_the_pause() -> None:
     run(world, story)
 
     assert world.runner.status().opens == 1
+
+
+def test_a_port_that_does_not_close_well_is_lent_opened_again_and_stopped(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(line_port())
+    told: list[int] = []
+    close = FakePort.close
+
+    def failing(port: FakePort) -> None:
+        close(port)
+        raise OSError(5, "cable cut")
+
+    monkeypatch.setattr(FakePort, "close", failing)
+    opens = world.line.open
+
+    def lent_while_it_opens(options: SerialPort) -> FakePort:
+        port = opens(options)
+        if world.line.opens == 1:
+            world.runner.life.lend(NS_PER_S, lambda: told.append(world.line.closes))
+        return port
+
+    world.runner.life._open_serial = lent_while_it_opens
+
+    async def story(world: World) -> None:
+        await world.until(lambda: bool(told))
+        assert world.runner.life.take_back()
+        await world.opened()
+
+    run(world, story)
+
+    assert told == [1]
+    assert world.line.opens == world.line.closes == 2
+    said = "Serial port does not close well: port=scale reason=OSError(5, 'cable cut')"
+    assert [record.getMessage() for record in caplog.records] == [said, said]
 
 
 def test_a_lent_port_is_closed_at_once_and_taken_back_in_time(
