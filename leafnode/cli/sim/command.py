@@ -7,7 +7,9 @@ what a sensor says is in a module of its own. Truth: docs/serial/sim.md.
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
+from pathlib import PurePath
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     from leafnode.cli.sim.sensor import Sensor
     from leafnode.cli.sim.terminal import Terminal
+
+_TERMINAL_NAME_MAX: Final = 28  # a board's name has 32 characters
 
 EPILOG: Final = """\b
 Examples:
@@ -103,12 +107,13 @@ def modbus(*, slave: int, **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--name", default="sim-1", help="The board's name (sim-1).")
+@click.option("--name", help="The board's name (sim- and the name of its terminal).")
 @click.option("--text", is_flag=True, help="Speak the text dialect.")
 @options
-def link(*, name: str, text: bool, **given: Any) -> None:
+def link(*, name: str | None, text: bool, **given: Any) -> None:
     """Be a board with this project's firmware: its node, on the device link."""
-    checked_name(name)
+    if name is not None:
+        checked_name(name)
     every_ms = max(1, round((given["every"] or 1.0) * 1000))
     random = _random(given)
     entry = node.TEXT_ENTRY if text else node.ENTRY
@@ -122,7 +127,12 @@ def link(*, name: str, text: bool, **given: Any) -> None:
             stopped=lambda: stop.is_asked,
         )
         board = node.new_node(
-            hal, random, name, interval_ms=every_ms, count=given["count"] or 0, text=text
+            hal,
+            random,
+            name or _board_name(given["link"] or terminal.path),
+            interval_ms=every_ms,
+            count=given["count"] or 0,
+            text=text,
         )
         board.run()
         shown.say(
@@ -206,6 +216,11 @@ class _Stop:
 
 def _random(given: dict[str, Any], what: str = "sensor") -> Random:
     return Random(f"{given['seed']} {what}")  # noqa: S311 -- values of sensors, the same for the same seed
+
+
+def _board_name(path: str) -> str:
+    """Return the name of the board at this end: no two of a machine have the same one."""
+    return "sim-" + re.sub(r"[^A-Za-z0-9_-]", "-", PurePath(path).name)[-_TERMINAL_NAME_MAX:]
 
 
 def _until_ns(given: dict[str, Any], clock: SystemClock) -> int | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
+from leafnode.cli.device.plan import checked_name
 from leafnode.cli.main import main
-from leafnode.cli.sim.command import commands
+from leafnode.cli.sim.command import _board_name, commands
 from leafnode.config.bind import bind
 from leafnode.config.parser import parse
 from tests.unit.cli.sim.read import readings
@@ -129,3 +130,16 @@ def test_the_entry_that_it_prints_is_one_of_a_configuration(
     serial = bind(parse(f"serial {{ ports [ {entry} ] }}", "sim")).serial
     assert serial is not None
     assert serial.ports[0].device == shown.out.strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/dev/pts/5", "sim-5"),
+        ("/tmp/attic", "sim-attic"),
+        ("/dev/serial/by-id/usb-FTDI_FT232R.A B-port0", "sim-usb-FTDI_FT232R-A-B-port0"),
+        ("/tmp/" + 40 * "x", "sim-" + 28 * "x"),
+    ],
+)
+def test_a_board_without_a_name_is_called_as_its_terminal(path: str, name: str) -> None:
+    assert checked_name(_board_name(path)) == name
