@@ -275,7 +275,7 @@ class PortRunner:
         if self._commands is not None:
             self._commands.closed()
 
-    def _guard(self, step: Callable[[], None]) -> None:
+    def _guard(self, step: Callable[[], object]) -> None:
         """Run one step of an event. What it raises ends this opening of the port, nothing else."""
         try:
             step()
