@@ -25,7 +25,7 @@ from leafnode.routing.subscription import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leafnode.bridge.reading import BoardEvent
+    from leafnode.bridge.reading import BoardEvent, Receipt
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
@@ -79,6 +79,10 @@ class Talking(Protocol):
 
     def present(self, now_ms: int, /) -> tuple[str, int] | None:
         """Return the board that is there, and when it was heard (ms); None: none is."""
+        ...
+
+    def untaken(self, receipt: Receipt) -> None:
+        """This reading, the last event, was lost on its way: it and those behind it come again."""
         ...
 
     def forget(self, name: str) -> None:

@@ -346,7 +346,12 @@ class PortRunner:
                 event = self._framing.next_event()
                 if event is None:
                     return True
-                self._take(event)
+                try:
+                    self._take(event)
+                except Exception:
+                    if isinstance(event, Reading) and event.receipt and self._talking is not None:
+                        self._talking.untaken(event.receipt)
+                    raise
             return False
         finally:
             self._draining = False

@@ -54,6 +54,11 @@ class LinkFraming:
     def committed(self, receipt: Receipt) -> None:
         self._session.committed(receipt.seq, receipt.boot_id)
 
+    def untaken(self, receipt: Receipt) -> None:  # noqa: ARG002 -- it is not committed either
+        """What is not committed is sent again, what of it is here already is not taken."""
+        self._events = deque(event for event in self._events if not isinstance(event, Reading))
+        self._session.rewind()
+
     def data_to_send(self, now_ms: int) -> bytes:
         data = self._session.data_to_send(now_ms)
         self._events.extend(map(self._translated, self._session.take_events()))

@@ -117,6 +117,15 @@ class TextLinkFraming:
         self._last_seq = max(self._last_seq, receipt.seq)
         self._ok_due = True
 
+    def untaken(self, receipt: Receipt) -> None:
+        """Nobody has this reading: what is behind it is taken again behind the next hello."""
+        self._events.clear()
+        self._buffer.clear()
+        self._start = self._searched = 0
+        self._is_greeted = False
+        if receipt.boot_id == self._this_life:
+            self._last_seq = min(self._last_seq, receipt.seq - 1)
+
     def data_to_send(self, now_ms: int) -> bytes:  # noqa: ARG002
         lines = []
         if self._ok_due:

@@ -51,7 +51,7 @@ def _scaled(value: object, option: FieldOptions) -> object:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if option.scale != 1 or option.offset:
-        value = rounded(value * option.scale + option.offset)
+        value = rounded(float(value) * option.scale + option.offset)
     return value if option.digits is None else round(value, option.digits)
 
 

@@ -8,7 +8,7 @@ that are gathered with the last message of their window. Truth: docs/serial/mapp
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.mapping.fields import FieldMap
@@ -169,8 +169,13 @@ class Mapper:
     def _decoded(self, reading: Reading, codec: Codec) -> bytes | dict[str, object]:
         """Return what the codec makes of a reading; JSON and CBOR may have any number of fields."""
         payload = codec(reading.payload)
-        if isinstance(payload, dict) and len(payload) > serial_bounds.READING_FIELDS_MAX:
-            raise BadReading(f"has more than {serial_bounds.READING_FIELDS_MAX} fields")
+        if isinstance(payload, dict):
+            if len(payload) > serial_bounds.READING_FIELDS_MAX:
+                raise BadReading(f"has more than {serial_bounds.READING_FIELDS_MAX} fields")
+            if any(
+                isinstance(value, int) and abs(value) >= _TOO_LARGE for value in payload.values()
+            ):
+                raise BadReading("has a number that is too large")
         return payload
 
     def _whole(
@@ -257,6 +262,10 @@ class Mapper:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if delay_ns is None else self._clock.call_later(delay_ns, self._due)
+
+
+# Mapping and gathering count in floats, which end at 1.8e308; JSON's integers do not.
+_TOO_LARGE: Final = 10**308
 
 
 def _checked(

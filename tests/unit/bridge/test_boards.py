@@ -29,6 +29,7 @@ from tests.unit.bridge.world import FakeLine, World, line_port, run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leafnode.bridge.reading import Reading
     from leafnode.routing.account import Account
     from leafnode.routing.subscription import Delivery
 
@@ -221,6 +222,76 @@ def test_a_text_board_hears_ok_after_the_commit() -> None:
 
     assert world.stream.ids == [b"uno.5.1"]
     assert world.stream.payloads == [b'{"v":21.5}']
+
+
+def _fails_once(world: World) -> list[bytes]:
+    """Let the mapper lose its first reading; return what it was offered."""
+    offer, offered = world.runner._mapper.offer, list[bytes]()
+
+    def failing(reading: Reading) -> None:
+        offered.append(reading.msg_id)
+        if len(offered) == 1:
+            raise ArithmeticError
+        offer(reading)
+
+    world.runner._mapper.offer = failing  # type: ignore[method-assign]
+    return offered
+
+
+async def _opened_again(world: World) -> None:
+    def reopened() -> bool:
+        world.clock.advance(50 * NS_PER_MS)
+        status = world.runner.status()
+        return status.open and status.opens == 2
+
+    await world.until(reopened)
+
+
+def test_a_reading_that_an_error_lost_is_taken_when_a_text_board_repeats_it() -> None:
+    world = World(port("text_link"))
+    offered = _fails_once(world)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        lines = b"hello uno 5\n#1 pt temp 21.5\n#2 pt temp 22\n"
+        world.say(lines)
+        await _opened_again(world)
+        assert offered == [b"uno.5.1"]
+        world.say(lines)
+        await world.until(lambda: len(world.stream.ids) == 2)
+
+    run(world, story)
+
+    assert world.stream.ids == [b"uno.5.1", b"uno.5.2"]
+
+
+def test_a_reading_that_an_error_lost_is_sent_again_by_a_board_with_the_link() -> None:
+    world = World(port())
+    offered = _fails_once(world)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        board = Board(world.line, world.clock)
+        board.session.publish("temp", b"1", board.now_ms)
+        board.session.publish("temp", b"2", board.now_ms)
+
+        def failed() -> bool:
+            board.turn()
+            return bool(offered)
+
+        await world.until(failed)
+        await _opened_again(world)
+
+        def stored() -> bool:
+            world.clock.advance(50 * NS_PER_MS)
+            board.turn()
+            return len(world.stream.ids) >= 2
+
+        await world.until(stored)
+
+    run(world, story)
+
+    assert world.stream.ids == [b"node1.77.1", b"node1.77.2"]
 
 
 def test_a_text_board_is_asked_and_answers() -> None:

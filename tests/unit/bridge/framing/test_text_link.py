@@ -89,6 +89,23 @@ def test_one_ok_stands_for_all_before_it() -> None:
     assert hears(framing) == [b"ok 3"]
 
 
+def test_a_reading_that_nobody_took_is_taken_again() -> None:
+    framing = greeted(b"77")
+    says(framing, b"#1 pt t 1")
+    framing.receive(b"#2 pt t 2\n#3 pt t 3\n", 0)
+    assert framing.next_event() is not None
+
+    framing.untaken(Receipt(77, 2))
+    assert framing.next_event() is None
+    framing.opened(0)
+
+    says(framing, b"hello node1 77")
+    assert says(framing, b"#1 pt t 1") == []
+    assert [
+        event.receipt for event in says(framing, b"#2 pt t 2") if isinstance(event, Reading)
+    ] == [Receipt(77, 2)]
+
+
 def test_a_line_that_is_said_again_is_no_second_reading() -> None:
     framing = greeted(b"77")
     says(framing, b"#1 pt t 1")

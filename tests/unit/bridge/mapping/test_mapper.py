@@ -108,6 +108,28 @@ def test_fields_are_mapped_and_fill_the_subject() -> None:
     assert desk.payloads == [{"temp": 21.5}]
 
 
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"fields": (FieldOptions("a", scale=0.1),)},
+        {"fields": (FieldOptions("a", scale=10),)},
+        {"fields": (FieldOptions("a", deadband=0.5),)},
+        {"fields": (FieldOptions("a", digits=1),)},
+    ],
+)
+@pytest.mark.parametrize("sign", [b"", b"-"])
+def test_a_number_beyond_floats_is_poison(mapping: dict[str, Any], sign: bytes) -> None:
+    desk = Desk(**mapping)
+    desk.say(b'{"a":1.5}')
+    desk.say(b'{"a":' + sign + b"9" * 400 + b"}")
+    desk.say(b'{"a":' + sign + b"9" * 308 + b"}")
+    desk.say(b'{"a":3.5}')
+
+    assert len(desk.payloads) == 3
+    assert desk.counters.poison == 1
+    assert desk.seqs == [1, 2, 3, 4]
+
+
 def test_a_reading_that_says_nothing_new_is_acknowledged_behind_those_before_it() -> None:
     desk = Desk(fields=(FieldOptions("t", deadband=1),))
     desk.stream.commits_at_once = False
