@@ -381,8 +381,7 @@ class Restore:
             stream.update(stream.config)  # to limits that it did not have
         self._close()
         advisory.stream_action(self._context, stream.name, "create")
-        done = partial(self._done, stream)
-        stream.enforcement.after(partial(self._context.account.when_followed, done))
+        stream.enforcement.after(partial(self._done, stream))
 
     def _done(self, stream: Stream) -> None:
         """The stream holds what it may: that is the answer."""

@@ -134,7 +134,8 @@ class Stream:
         and its origins need keep nothing for it.
         """
         self.closed = True
-        self.context.account.remove_all(list(self._subs.values()))
+        for sub in self._subs.values():
+            self.context.account.unsubscribe(sub)
         self._subs.clear()
         self._direct.close()
         self._ingest.close()
@@ -189,8 +190,8 @@ class Stream:
         wanted = {subject.encode() for subject in self.config.subjects}
         for subject in wanted - self._subs.keys():
             self._subs[subject] = account.subscribe(subject, self._ingest.receive)
-        gone = self._subs.keys() - wanted
-        account.remove_all([self._subs.pop(subject) for subject in gone])
+        for subject in self._subs.keys() - wanted:
+            account.unsubscribe(self._subs.pop(subject))
         if self.config.allow_direct:
             self._direct.open()
         else:

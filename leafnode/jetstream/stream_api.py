@@ -28,7 +28,7 @@ from leafnode.jetstream.request import page
 from leafnode.protocol.subject import collides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.request import Request
@@ -66,48 +66,34 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
     return out
 
 
-def create(js: AccountJetStream, request: Request) -> None:
-    """STREAM.CREATE: answers when it is on disk and gets what the account imports, too."""
+def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
+    """STREAM.CREATE."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
     if body.name != request.args[0]:
         raise js_error(10056)
     stream, _ = js.create_stream(body)
-    answer = stream_info(js, stream, domain=False) | {"did_create": True}
-    passed = _answer_after(2, request, lambda: answer)
-    stream.root.after_commit(passed)
-    js.context.account.when_followed(passed)
+    return stream_info(js, stream, domain=False) | {"did_create": True}
 
 
 def update(js: AccountJetStream, request: Request) -> None:
     """STREAM.UPDATE: answers when what is stored is within the limits."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
     stream = js.update_stream(request.args[0], body)
-    # The commit, the limits, and what the account imports.
-    passed = _answer_after(
-        3, request, lambda: js_error(10059) if stream.closed else stream_info(js, stream)
+    waits_for = (
+        2  # the commit, and the limits; then it is answered, or when the first of them fails
     )
-    stream.root.after_commit(passed)
-    stream.enforcement.after(passed)
-    js.context.account.when_followed(passed)
-
-
-def _answer_after(
-    waits_for: int, request: Request, answer: Callable[[], dict[str, Any] | JetStreamError]
-) -> Callable[..., None]:
-    """Return what to call for each of so many things that a request waits for: the last one, or
-    the first that fails, answers it.
-    """
 
     def passed(failure: StoreError | None = None) -> None:
         nonlocal waits_for
         waits_for -= 1
-        if failure is not None and waits_for >= 0:  # the others count for nothing
+        if failure is not None and waits_for >= 0:  # its limits hold for nothing
             waits_for = -1
             request.settle(store_error(failure))
         elif waits_for == 0:
-            request.settle(answer())
+            request.settle(js_error(10059) if stream.closed else stream_info(js, stream))
 
-    return passed
+    stream.root.after_commit(passed)
+    stream.enforcement.after(passed)
 
 
 def names(js: AccountJetStream, request: Request) -> dict[str, Any]:

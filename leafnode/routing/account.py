@@ -142,15 +142,6 @@ class Account:
         """End a subscription made with `subscribe`; ending it twice does nothing."""
         self.remove(sub)
 
-    def when_followed(self, then: Callable[[], None]) -> None:
-        """Call `then` once what `subscribe` made until now gets all that the account imports, too:
-        now, or in one of the next turns where there are very many imports.
-        """
-        if self.stream_imports is None:
-            then()
-        else:
-            self.stream_imports.when_followed(then)
-
     def insert(self, sub: Subscription) -> None:
         """Add a subscription of any peer. The server's own are numbered, for monitoring."""
         if sub.peer is self.system and not sub.sid:
@@ -175,7 +166,7 @@ class Account:
         if subs:
             for sub in subs:
                 sub.closed = True
-            self.spoil()
+            self.sublist.spoil(b">")
             in_turns(self.system.outbox, self._taking_out(subs))
 
     def _taking_out(self, subs: Sequence[Subscription]) -> Iterator[None]:

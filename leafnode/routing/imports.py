@@ -8,12 +8,10 @@ server/client.go addShadowSubscriptions.
 
 from __future__ import annotations
 
-from collections import deque
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, TURN_WORK, WALK_WORK
+from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, WALK_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import untokenize
 from leafnode.routing.crossings import Crossings
@@ -119,14 +117,12 @@ class StreamImport:
 class StreamImports:
     """All stream imports of one account, and the shadows they made."""
 
-    __slots__ = ("_account", "_coming", "_imports", "_index", "_works")
+    __slots__ = ("_account", "_imports", "_index")
 
     def __init__(self, account: Account, imports: Iterable[StreamImport]) -> None:
         self._account = account
         self._imports = list(imports)
         self._index: Crossings | None = None  # of their local subjects, where they are many
-        self._coming: deque[Iterator[None]] = deque()  # for subscriptions of the server itself
-        self._works = False  # at the first of these
 
     def start(self) -> None:
         """Make the shadows of what the account is subscribed to already, and of what comes."""
@@ -171,60 +167,14 @@ class StreamImports:
             exporter.sublist.spoil(b">")
 
     def follow(self, sub: Subscription) -> None:
-        """Make the shadows of a new subscription: where there are many its peer waits for them.
-        The server does not wait; `when_followed` says when those of its own are there.
-        """
+        """Make the shadows of a new subscription: where there are many its peer waits for them."""
         if not _casts(sub):
             return
-        is_own = sub.peer.kind is Kind.SYSTEM
-        if is_own and (self._works or self._account.system.outbox.work_left <= -TURN_WORK):
-            self._follow_later(self._followed(sub))
-            return
         near = self._near(sub.subject)
-        if len(near) <= _IMPORTS_A_STEP:
+        if len(near) <= _IMPORTS_A_STEP or sub.peer.kind is Kind.SYSTEM:
             self._overlap(sub, near)
-        elif is_own:
-            self._follow_later(self._overlaps_of(sub, near))
         else:
             begin(sub.peer, self._overlaps_of(sub, near))
-
-    def when_followed(self, then: Callable[[], None]) -> None:
-        """Call `then` once the server's own subscriptions until now have their shadows, now or
-        later.
-        """
-        if self._works:
-            self._coming.append(_called(then))
-        else:
-            then()
-
-    def _follow_later(self, steps: Iterator[None]) -> None:
-        """Take steps behind those that wait, in turns that all share."""
-        self._coming.append(steps)
-        if not self._works:
-            self._works = True
-            self._work_off()
-
-    def _work_off(self) -> None:
-        outbox = self._account.system.outbox
-        if outbox.work_left > -TURN_WORK:
-            in_turns(outbox, self._working_off())
-        else:
-            outbox.end_later(partial(in_turns, outbox, self._working_off()))
-
-    def _working_off(self) -> Iterator[None]:
-        try:
-            while self._coming:
-                yield from self._coming.popleft()
-        except Exception:  # the others are not to blame
-            self._work_off()
-            raise
-        self._works = False
-
-    def _followed(self, sub: Subscription) -> Iterator[None]:
-        if not sub.closed:
-            near = self._near(sub.subject)
-            yield
-            yield from self._overlaps_of(sub, near)
 
     def _near(self, subject: bytes) -> list[StreamImport]:
         """Return the imports that a subscription may overlap."""
@@ -331,11 +281,6 @@ def _taken_out(gone: list[tuple[Account, Subscription]]) -> Iterator[None]:
         exporter.system.outbox.work_left -= _work(shadow.subject)
         exporter.take_out(shadow)
         yield
-
-
-def _called(then: Callable[[], None]) -> Iterator[None]:
-    then()
-    yield
 
 
 def _same(subject: bytes) -> bytes:

@@ -266,7 +266,7 @@ def may_subscribe(peer: Peer, subject: bytes, queue: bytes) -> bool:
 def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     """Say whether a message that `origin` published on `subject` may reach this subscription."""
     peer = sub.peer
-    if is_over(sub) or peer.closing:
+    if sub.closed or peer.closing:
         return False
     if peer is origin and (not peer.echo or peer.is_leaf):
         return False
@@ -281,11 +281,6 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     # Permissions speak of the subjects that a subscriber sees.
     shown = subject if sub.shadow is None else sub.shadow.show(subject)
     return permissions.may_receive(shown, sub.queue)
-
-
-def is_over(sub: Subscription) -> bool:
-    """Say whether it ended, or what it is a shadow of: that is taken out before its shadows are."""
-    return sub.closed or (sub.shadow is not None and sub.shadow.source.closed)
 
 
 def _may_stand(sub: Subscription) -> bool:

@@ -11,10 +11,6 @@ import pytest
 from leafnode import limits
 from leafnode.errors import StoreBusy, StoreCorrupt, StoreFull
 from leafnode.jetstream import rounds
-from leafnode.limits import TURN_WORK
-from leafnode.routing.account import Account
-from leafnode.routing.imports import StreamImports
-from tests.sim.imports import stream_import
 from tests.unit.jetstream.real_world import RealWorld
 from tests.unit.jetstream.world import World
 
@@ -417,47 +413,3 @@ def test_more_long_details_than_may_wait_are_refused(
 
     assert "error" not in json.loads(first[0].payload)
     assert json.loads(second[0].payload)["error"]["code"] in {429, 500, 503}
-
-
-def test_a_stream_that_is_created_has_all_that_its_account_imports() -> None:
-    world = World()
-    outbox = world.account.system.outbox
-    exporter = Account("E", outbox)
-    many = [stream_import(exporter, b"a.%d.*" % one, b"in.%d.*" % one) for one in range(300)]
-    StreamImports(world.account, many).start()
-    turns: list[Callable[[], None]] = []
-    outbox.end_later, outbox.work_left = turns.append, TURN_WORK
-    config = {"name": "S", "subjects": [f"in.*.{number}" for number in range(10)]}
-
-    answers = world.request("$JS.API.STREAM.CREATE.S", json.dumps(config).encode())
-    world.settle()
-
-    assert outbox.work_left > -3 * TURN_WORK
-    assert answers == []
-    while turns:
-        assert answers == []
-        outbox.work_left = TURN_WORK
-        turns.pop(0)()
-        assert outbox.work_left > -2 * TURN_WORK
-    assert b'"did_create":true' in answers[0].payload
-    exporter.publish(b"a.299.9", b"x")
-    assert world.api("STREAM.INFO.S")["state"]["messages"] == 1
-    answers = world.request("$JS.API.STREAM.DELETE.S")
-    assert outbox.work_left > -3 * TURN_WORK
-    while turns:
-        outbox.work_left = TURN_WORK
-        turns.pop(0)()
-    assert (len(answers), exporter.sublist.count) == (1, 0)
-
-
-def test_a_create_is_answered_although_a_delete_follows_it_at_once() -> None:
-    world = World()
-    world.store.hold()
-    created = world.request("$JS.API.STREAM.CREATE.S", b'{"name":"S"}')
-    deleted = world.request("$JS.API.STREAM.DELETE.S")
-    assert (created, deleted) == ([], [])
-
-    world.store.commit()
-
-    assert b'"did_create":true' in created[0].payload
-    assert b'"success":true' in deleted[0].payload

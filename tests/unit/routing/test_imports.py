@@ -14,8 +14,9 @@ from leafnode.protocol.transform import Transform
 from leafnode.routing import imports
 from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImport, StreamImports
-from leafnode.routing.peer import Kind
+from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules
+from leafnode.routing.subscription import Subscription
 from tests.sim.imports import stream_import
 from tests.sim.peers import FakePeer, outbox
 
@@ -170,10 +171,6 @@ class Slices:
             self.waiting.pop(0)()
         return bool(self.waiting)
 
-    def all(self) -> None:
-        while self.next():
-            pass
-
 
 MANY = 1000
 
@@ -268,92 +265,13 @@ def test_who_subscribes_to_many_imports_is_read_on_once_all_are_in_place() -> No
 
 def test_a_part_of_the_server_waits_for_no_import() -> None:
     world = World()
+    Slices(world)
     many_imports(world)
-    slices = Slices(world)
-    world.importer.system.outbox.work_left = TURN_WORK
-    before = world.importer.system.outbox.work_left
-    followed: list[int] = []
+    board = Peer(0, Kind.SYSTEM, world.importer.system.outbox)
+    board.account = world.importer
+    world.importer.insert(Subscription(board, b"in.>", sid=b"1", handler=lambda _: None))
 
-    for number in range(20):
-        heard = [b"in.*", b"in.>"][number % 2]
-        world.importer.subscribe(heard, lambda _: None)
-    world.importer.when_followed(lambda: followed.append(world.exporter.sublist.count))
-    first = world.importer.system.outbox
-
-    assert world.importer.system.parked is None
-    assert before - first.work_left <= 2 * TURN_WORK
-    assert followed == []
-    first.work_left = before
-    while slices.next():
-        assert before - first.work_left <= 2 * TURN_WORK
-        first.work_left = before
-    assert followed == [20 * MANY]
-    assert world.exporter.sublist.count == 20 * MANY
-
-
-@pytest.mark.parametrize("queue", [b"", b"q"])
-def test_what_the_server_ends_gets_nothing_more_through_imports(queue: bytes) -> None:
-    world = World((b"a.>", b"in.>"))
-    slices = Slices(world)
-    heard: list[bytes] = []
-    subjects = [b"in.%d" % number for number in range(1000)] + [b"in.x"] * 20
-    subs = [
-        world.importer.subscribe(subject, lambda run: heard.append(run.subject), queue=queue)
-        for subject in subjects
-    ]
-    slices.all()
-    world.importer.system.outbox.work_left = TURN_WORK
-    kept = world.importer.subscribe(b"in.x", lambda _: heard.append(b"kept"), queue=queue)
-    for _ in range(3):
-        world.publisher.says(b"PUB a.x 0\r\n\r\n")
-    assert heard
-    heard.clear()
-
-    world.importer.remove_all(subs)
-    assert world.exporter.sublist.count > 21  # they are taken out later
-    world.importer.system.outbox.work_left = TURN_WORK
-    for _ in range(3):
-        world.publisher.says(b"PUB a.x 0\r\n\r\n")
-
-    assert heard == [b"kept"] * 3
-    slices.all()
-    assert [sub.shadow.source for sub in world.exporter.sublist if sub.shadow] == [kept]
-
-
-def test_many_subscriptions_of_the_server_to_few_imports_are_followed_in_turns() -> None:
-    world = World(*((b"a.%d.>" % number, b"in.%d.>" % number) for number in range(50)))
-    slices = Slices(world)
-    outbox = world.importer.system.outbox
-    outbox.work_left = TURN_WORK
-
-    subs = [world.importer.subscribe(b"in.*.%d" % number, lambda _: None) for number in range(100)]
-
-    assert outbox.work_left > -3 * TURN_WORK
-    assert world.exporter.sublist.count < 50 * 100
-    world.importer.remove_all(subs[50:])
-    while slices.next():
-        outbox.work_left = TURN_WORK
-    assert world.exporter.sublist.count == 50 * 50
-    world.importer.remove_all(subs[:50])
-    while slices.next():
-        outbox.work_left = TURN_WORK
-    assert world.exporter.sublist.count == 0
-
-
-def test_a_step_for_a_part_of_the_server_that_fails_holds_up_no_other() -> None:
-    world = World()
-    many_imports(world)
-    slices = Slices(world)
-    done: list[bool] = []
-    world.importer.subscribe(b"in.>", lambda _: None)
-    world.importer.when_followed(lambda: done[1])
-    world.importer.when_followed(lambda: done.append(True))
-
-    with pytest.raises(IndexError):
-        slices.all()
-    slices.all()
-
-    assert done == [True]
+    assert (world.exporter.sublist.count, board.parked) == (MANY, None)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
