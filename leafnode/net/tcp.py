@@ -126,11 +126,15 @@ class TcpConnection:
     # --- reading
 
     def _readable(self) -> None:
-        if self._turn.is_full:
+        self._now_or_later(self._read)
+
+    def _now_or_later(self, read: Callable[[], None]) -> None:
+        """Read in this turn of the loop if it has time for it; who is held back reads later."""
+        if not self._turn.is_full:
+            self._timed(read)
+        elif not self._held:
             self._hold(_HELD_BY_OTHERS)
             self._turn.wait_unread(self._read_later, self._cost_ns)
-        else:
-            self._timed(self._read)
 
     def _timed(self, read: Callable[[], None]) -> None:
         """Count the time that it takes to this turn of the loop, and as what this one costs."""
@@ -284,11 +288,7 @@ class TcpConnection:
         self.abort()
 
     def _go_on(self) -> None:
-        if not self._turn.is_full:
-            self._timed(self._read_decrypted)
-        elif not self._held:
-            self._hold(_HELD_BY_OTHERS)
-            self._turn.wait_unread(self._read_later, self._cost_ns)
+        self._now_or_later(self._read_decrypted)
 
     def _read_decrypted(self) -> None:
         """Deliver what is decrypted by now, one read of the session after the other."""

@@ -6,7 +6,7 @@ Runs on CPython and MicroPython.
 from node.text import TextNode, sealed, unsealed
 
 from tests.firmware.test_node import PaperHal
-from tests.unit.link.lossy import Dice
+from tests.unit.link.lossy import Dice, worn
 from tests.unit.link.wire import raises
 
 
@@ -192,16 +192,7 @@ def test_a_lossy_wire_loses_and_doubles_nothing():
         node = new_node(hal, 40, keep=64)
         dice = Dice(seed + 1)
 
-        def carry(data, dice=dice):
-            if not data or not dice.hits(20, 100):
-                return data
-            if dice.hits(1, 2):
-                return b""
-            damaged = bytearray(data)
-            damaged[dice.below(len(damaged))] ^= 1 << dice.below(7)
-            return bytes(damaged)
-
-        run(node, hal, gateway, 200000, carry)
+        run(node, hal, gateway, 200000, lambda data, dice=dice: worn(dice, data))
 
         assert node.done, seed
         assert numbers(gateway) == list(range(1, 41)), seed

@@ -9,7 +9,7 @@ from node.text import TextNode
 from leafnode.bridge.framing.text_link import TextLinkFraming
 from leafnode.bridge.reading import DeviceLog, Reading
 from tests.firmware.test_node import PaperHal
-from tests.unit.link.lossy import Dice
+from tests.unit.link.lossy import Dice, worn
 
 UNTIL_MS = 400_000
 
@@ -63,21 +63,11 @@ def test_readings_have_the_ids_subjects_and_payloads_of_the_dialect():
 @pytest.mark.parametrize("seed", range(10))
 def test_a_lossy_wire_and_restarts_of_the_gateway_lose_and_double_nothing(seed):
     dice = Dice(seed + 1)
-
-    def carry(data):
-        if not data or not dice.hits(20, 100):
-            return data
-        if dice.hits(1, 2):
-            return b""
-        damaged = bytearray(data)
-        damaged[dice.below(len(damaged))] ^= 1 << dice.below(7)
-        return bytes(damaged)
-
     hal = PaperHal()
     store = Store(new_framing())
     node = TextNode(hal, [("temp", lambda: 21.5)], "uno", 100, 40, keep=64)
 
-    run(node, hal, store, carry, restart_at=(10, 25))
+    run(node, hal, store, lambda data: worn(dice, data), restart_at=(10, 25))
 
     assert node.done
     assert list(store.readings) == [b"uno.1.%d" % number for number in range(1, 41)]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from leafnode.clock import Clock, Timer
     from leafnode.config.serial_options import SerialPort
 
+# Mapping and gathering count in floats, which end at 1.8e308; JSON's integers do not.
+_TOO_LARGE: Final = 10**308
+
 
 class Mapper:
     """The stages of one port behind its framing."""
@@ -262,10 +265,6 @@ class Mapper:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if delay_ns is None else self._clock.call_later(delay_ns, self._due)
-
-
-# Mapping and gathering count in floats, which end at 1.8e308; JSON's integers do not.
-_TOO_LARGE: Final = 10**308
 
 
 def _checked(

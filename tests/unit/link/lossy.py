@@ -26,6 +26,17 @@ class Dice:
         return self.below(whole) < share
 
 
+def worn(dice, data):
+    """Return lines as they come over a bad wire: a fifth is lost or has one wrong bit of seven."""
+    if not data or not dice.hits(20, 100):
+        return data
+    if dice.hits(1, 2):
+        return b""
+    damaged = bytearray(data)
+    damaged[dice.below(len(damaged))] ^= 1 << dice.below(7)
+    return bytes(damaged)
+
+
 class Wire:
     """One direction. Frames keep their delimiters; what is damaged may lose them."""
 

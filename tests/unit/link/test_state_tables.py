@@ -100,10 +100,29 @@ def damaged(frame):
     return bytes(changed)
 
 
+class Side:
+    """A session in a state, and what it is asked for."""
+
+    def hear(self, data):
+        self.session.receive(data, self.now_ms)
+
+    def sent(self):
+        return all_to_send(self.session, self.now_ms)
+
+    def count(self, counter):
+        for counted in self.counted():
+            if hasattr(counted, counter):
+                return getattr(counted, counter)
+        raise AssertionError(counter)
+
+    def counted(self):
+        return (self.session.counters,)
+
+
 # Device
 
 
-class Device:
+class Device(Side):
     """A device in a state, with a subscription and, where the channel is open, an open request."""
 
     named = tuple(KINDS.values())
@@ -132,24 +151,9 @@ class Device:
     def state(self):
         return "UP" if self.session.is_up else "HELLO"
 
-    def hear(self, data):
-        self.session.receive(data, self.now_ms)
-
     def hello(self, epoch, capabilities=CHANNEL):
         tail = bytes([epoch, 8]) if capabilities else b""
         return from_gateway(const.HELLO, body=hello_body(capabilities=capabilities, tail=tail))
-
-    def sent(self):
-        return all_to_send(self.session, self.now_ms)
-
-    def count(self, counter):
-        for counted in self.counted():
-            if hasattr(counted, counter):
-                return getattr(counted, counter)
-        raise AssertionError(counter)
-
-    def counted(self):
-        return (self.session.counters,)
 
     def fill(self):
         for _ in range(5):
@@ -313,7 +317,7 @@ DeviceTalk.events = {
 # Gateway
 
 
-class Gateway:
+class Gateway(Side):
     """A gateway in a state. The device's floor is 3 and reading 4 is not committed."""
 
     named = tuple(KINDS.values())
@@ -341,24 +345,9 @@ class Gateway:
             return "UNKNOWN"
         return "UP" if self.session.peer.alive else "SILENT"
 
-    def hear(self, data):
-        self.session.receive(data, self.now_ms)
-
     def hello(self, boot_id=BOOT, epoch=2, floor=3):
         body = hello_body(b"dev-1", capabilities=self.caps, tail=bytes([epoch, 4]))
         return from_device(const.HELLO, boot_id, 0, floor, body)
-
-    def sent(self):
-        return all_to_send(self.session, self.now_ms)
-
-    def count(self, counter):
-        for counted in self.counted():
-            if hasattr(counted, counter):
-                return getattr(counted, counter)
-        raise AssertionError(counter)
-
-    def counted(self):
-        return (self.session.counters,)
 
     def window_full(self):
         self.session._uncommitted += [0] * 7
