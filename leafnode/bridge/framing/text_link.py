@@ -38,6 +38,7 @@ _STATUS: Final = {
 }
 _ANSWERS_MAX: Final = 64  # lines that wait for the board to read, besides messages
 _REPEATED_MAX: Final = 8  # lines back that a board may repeat; further back it has started anew
+_BARE_HELLOS: Final = 3  # in a row, of a board without checksums where one with them was
 
 
 class TextLinkFraming:
@@ -66,6 +67,7 @@ class TextLinkFraming:
         self._life = 0  # counts hellos of boards without a boot id, as a negative number
         self._is_greeted = False
         self._is_checked = False  # its hello had a checksum, so all lines have
+        self._doubted: tuple[bytes, int] = (b"", 0)  # a hello without one, and how often it came
         self._seals = False  # the last line had one: so do ours
         self._last_seq = 0
         self._committed_seq = 0
@@ -236,19 +238,29 @@ class TextLinkFraming:
 
     def _on_line(self, raw: bytes) -> None:
         line = parse(raw)
-        if isinstance(line, Line):
-            # Also before the hello: a board that checks would not believe the question for it.
-            self._seals = self._is_checked or line.is_checked
         if line is Wrong.NOISE:
             self._noise_bytes += len(raw)
-        elif line is Wrong.BAD or not self._is_believed(line) or not self._take(line):
+        elif line is Wrong.BAD or not self._is_believed(line, raw) or not self._take(line):
             self._bad += 1
         else:
             self._frames += 1
+        if isinstance(line, Line):
+            # Also before the hello: a board that checks would not believe the question for it.
+            self._seals = self._is_checked or line.is_checked
 
-    def _is_believed(self, line: Line) -> bool:
-        """A board that once said its lines are checked says none that is not, but hello."""
-        return line.is_checked or not self._is_checked or line.verb == b"hello"
+    def _is_believed(self, line: Line, raw: bytes) -> bool:
+        """A board that once said its lines are checked says none that is not.
+
+        Its hello with a damaged `*` would end that. Another board, without checksums, says the same
+        hello until it is answered, and no line with one.
+        """
+        if line.is_checked or not self._is_checked:
+            self._doubted = (b"", 0)
+            return True
+        if line.verb == b"hello":
+            hello, times = self._doubted
+            self._doubted = (raw, times + 1 if hello == raw else 1)
+        return self._doubted[1] >= _BARE_HELLOS and line.verb == b"hello"
 
     def _take(self, line: Line) -> bool:
         """Do what the line says; return False for one that says what cannot be."""
@@ -273,13 +285,14 @@ class TextLinkFraming:
         name, boot_id = line.words[0].decode(), int(boot or b"0")
         if boot_id > const.BOOT_ID_MAX:
             return False
+        self._is_checked = line.is_checked
         if self.admits is not None and not self.admits(name):
             self._forget_board()
             return False
         resumed = boot_id != 0 and (name, boot_id) == (self._device, self._boot_id)
         self._end()
         self._device, self._boot_id = name, boot_id
-        self._is_greeted, self._is_checked = True, line.is_checked
+        self._is_greeted = True
         if not resumed:
             self._life -= boot_id == 0
             self._last_seq = self._committed_seq = 0
@@ -292,7 +305,7 @@ class TextLinkFraming:
     def _forget_board(self) -> None:
         """Who is there now has no name of its own, and is not who was there before either."""
         self._end()
-        self._is_greeted = self._is_checked = False
+        self._is_greeted = False
         self._device, self._boot_id = self._own_name, 0
         self._life -= 1
         self._last_seq = self._committed_seq = 0

@@ -198,6 +198,46 @@ def test_a_checked_hello_makes_every_line_checked_both_ways() -> None:
     assert framing.counts().bad == 1
 
 
+@pytest.mark.parametrize("boot", [b"", b" 77"])
+@pytest.mark.parametrize("bit", range(24))
+def test_no_flipped_bit_of_a_checked_hello_ends_the_checks(bit: int, boot: bytes) -> None:
+    framing = new()
+    framing.admits = lambda name: name == "node1"
+    says(framing, sealed(b"hello node1 77"))
+    hears(framing)
+    damaged = bytearray(sealed(b"hello node1" + boot))
+    damaged[-3 + bit // 8] ^= 1 << bit % 8
+
+    says(framing, bytes(damaged))
+
+    assert says(framing, b"pt t 1") == []
+    (reading,) = says(framing, sealed(b"#1 pt t 1"))
+    assert reading == Reading(b"node1.77.1", b'{"v":1}', b"node1", b"t", Receipt(77, 1))
+
+
+def test_another_board_without_checksums_is_believed_at_its_third_hello() -> None:
+    framing = new()
+    says(framing, sealed(b"hello node1 77"))
+    hears(framing)
+
+    says(framing, b"hello uno", b"hello uno", sealed(b"log x"), b"hello uno", b"hello due")
+    assert hears(framing) == []
+    assert framing.counts().bad == 4
+
+    says(framing, b"hello uno", b"hello uno", b"hello uno")
+    assert hears(framing) == [b"ok hello"]
+    assert len(says(framing, b"pt t 1")) == 1
+
+
+def test_a_checked_name_that_is_refused_leaves_the_checks_on() -> None:
+    framing = new()
+    framing.admits = lambda name: False
+    says(framing, sealed(b"hello node1 77"))
+
+    assert says(framing, b"pt t 1") == []
+    assert len(says(framing, sealed(b"pt t 1"))) == 1
+
+
 def test_who_says_checked_lines_without_a_hello_is_asked_for_it_in_one() -> None:
     framing = new()
 

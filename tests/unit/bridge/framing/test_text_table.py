@@ -64,6 +64,9 @@ class Scene:
 
 EVENTS: Final[dict[str, Callable[[Scene], object]]] = {
     "hello, a boot number": lambda s: s.raw(b"hello uno 8"),
+    "the same hello without a checksum, three times in a row": lambda s: [
+        s.raw(b"hello uno 8") for _ in range(3)
+    ],
     "hello, a boot number, with a checksum": lambda s: s.raw(sealed(b"hello uno 8")),
     "hello of the same boot": lambda s: s.say(b"hello uno 7"),
     "hello without a boot number": lambda s: s.raw(b"hello uno"),
