@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
-from leafnode.errors import StoreError, StoreFailed
+from leafnode.errors import StoreBusy, StoreError, StoreFailed
 from leafnode.jetstream import ack, advisory, sampling
 from leafnode.jetstream.ack import AckKind
 from leafnode.nuid import hash8
@@ -128,8 +128,12 @@ class AckHandler:
             try:
                 if seq in consumer.pending and consumer.stream.store.subject_of(seq) is None:
                     gone.append(seq)
-            except StoreError as error:  # when it would come again that is found out, too
+            except StoreError as error:
                 consumer.trouble.note("Purged messages not looked for", error)
+                self._looks -= 1
+                if isinstance(error, StoreBusy):  # it cannot be read just now
+                    again = partial(_look_again, consumer)
+                    consumer.context.clock.call_later(limits.DELIVER_RETRY_NS, again)
                 return
             if count % limits.PURGE_TURN_MSGS == 0 or count == len(seqs):
                 if isinstance(root.failed(), StoreFailed):  # it will be read again
@@ -203,6 +207,12 @@ class AckHandler:
         if self._looks:  # for messages that are gone all the same
             self._looks = 0
             consumer.context.clock.call_later(0, partial(_look_again, consumer))
+
+    def forget_rest(self) -> None:
+        """The consumer starts over: what is delivered from now on was not acknowledged. Who waits
+        for the rest of an acknowledgement is not told.
+        """
+        self._rest = None
 
     def open(self) -> None:
         """Begin to listen."""
@@ -364,7 +374,7 @@ class AckHandler:
         del acked[most:]
         consumer.stream.acknowledged(consumer, acked)
         if is_more:
-            consumer.pending.ack_run(acked)
+            consumer.pending.ack_some(acked, consumer_seq)
         else:
             consumer.pending.ack_all(seq, consumer_seq)
         for one in acked:
@@ -379,7 +389,7 @@ class AckHandler:
     def _go_on(self, consumer: Consumer) -> None:
         """Acknowledge some more of very many; then tell who waits."""
         rest = self._rest
-        if rest is None:  # it was closed
+        if rest is None:  # it was closed, or starts over
             return
         try:
             is_more = self._take_some(rest.seq, rest.consumer_seq)

@@ -229,6 +229,7 @@ class Consumer:
 
     def reset(self, seq: int) -> None:
         """Deliver again from this sequence on, as if nothing had been delivered yet."""
+        self.acks.forget_rest()
         self.pending.reset(seq)
         self.cursor.listed.clear()
         self.cursor.reset(seq)

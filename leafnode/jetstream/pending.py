@@ -246,6 +246,16 @@ class Pending:
             self.floor = self.delivered
         return acked
 
+    def ack_some(self, seqs: Sequence[int], consumer_seq: int) -> None:
+        """Acknowledge the first of what `ack_all` would, not all of it: that will still do the
+        rest, so the floor stays below both of its sequences.
+        """
+        for seq in seqs:
+            self._forget(seq)
+        lowest, (place, _) = next(iter(self._entries.items()))
+        reached = max(self.floor.consumer_seq, min(place, consumer_seq) - 1)
+        self.floor = Position(reached, max(self.floor.stream_seq, lowest - 1))
+
     def take_back(self, acks: Iterable[tuple[int, int, int]], now_ns: int) -> None:
         """Undo acknowledgements: (sequence, consumer sequence, deliveries), as `first` gave them.
 

@@ -385,6 +385,9 @@ class Restore:
 
     def _done(self, stream: Stream) -> None:
         """The stream holds what it may: that is the answer."""
+        if stream.closed and not self._js.is_shut_down:  # deleted again
+            self._tell({"error": error_fields(js_error(10059))}, self._reply)
+            return
         self._tell(_info(self._context.clock.wall_ns(), stream), self._reply)
         log.info(
             "Restore is done: account=%s stream=%s bytes=%d",

@@ -291,3 +291,34 @@ def test_acks_of_very_many_in_one_turn_do_what_they_do_one_after_the_other(
         found.append((consumer.pending.floor, consumer.pending.seqs()))
 
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("consumer_seq", [5, 9, 50])
+def test_a_consumer_sequence_that_is_not_the_messages_own_does_not_stop_it_half_way(
+    monkeypatch: pytest.MonkeyPatch, consumer_seq: int
+) -> None:
+    found = []
+    for most in (2, 20):
+        world, messages = many_out(monkeypatch, "limits")
+        monkeypatch.setattr(limits, "ACKED_TURN_MSGS", most)
+        forged = messages[8].reply.replace(b".9.9.", b".9.%d." % consumer_seq)
+        answers = world.request(forged.decode(), b"+ACK")
+        world.settle()
+        pending = world.js.streams["S"].consumers["C"].pending
+        found.append((len(answers), pending.floor, pending.seqs()))
+
+    assert found[0] == found[1] == (1, (min(consumer_seq, 10), 9), [10])
+
+
+def test_a_consumer_that_starts_over_meanwhile_delivers_all_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, messages = many_out(monkeypatch, "limits")
+    answers = world.request(messages[9].reply.decode(), b"+ACK")
+    world.request("$JS.API.CONSUMER.RESET.S.C", b'{"seq":1}')
+    again = world.fetch({"batch": 10, "expires": 10**9})
+    world.settle()
+
+    assert answers == []
+    assert len(again) == 10
+    assert world.info()["num_ack_pending"] == 10

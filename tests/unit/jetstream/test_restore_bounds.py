@@ -219,3 +219,22 @@ def test_snapshots_and_restores_share_a_bound() -> None:
     assert refused == (429, 10167, "too many requests")
     world.clock.advance(limits.RESTORE_IDLE_NS)
     begin(world)
+
+
+def test_a_stream_that_is_deleted_before_its_limits_hold_was_not_restored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "PURGE_TURN_MSGS", 1)
+    world = World()
+    subject = begin(world, max_msgs_per_subject=1)
+    send(world, subject, archive(*(message(seq) for seq in range(1, 11))))
+    last = world.request(subject, b"")
+    while world.api("STREAM.INFO.S").get("state", {}).get("messages", 10) == 10:
+        world.clock.turn()
+
+    assert world.state()["messages"] > 1
+    assert last == []
+    world.api("STREAM.DELETE.S")
+    world.settle()
+
+    assert json.loads(last[0].payload)["error"]["err_code"] == 10059
