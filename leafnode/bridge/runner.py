@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from leafnode.bridge.board_messages import BoardMessages
 from leafnode.bridge.devices import Devices
@@ -22,6 +22,7 @@ from leafnode.bridge.mapping.mapper import Mapper
 from leafnode.bridge.mapping.template import device_pattern
 from leafnode.bridge.modbus.commands import BusCommands
 from leafnode.bridge.modbus.master import ModbusFraming
+from leafnode.bridge.output import PortOutput
 from leafnode.bridge.port_life import PortLife
 from leafnode.bridge.port_log import PortLog
 from leafnode.bridge.publisher import Publisher
@@ -39,15 +40,13 @@ if TYPE_CHECKING:
     from leafnode.bridge.board_messages import Talking
     from leafnode.bridge.commands import PortCommands
     from leafnode.bridge.port import OpenPort, OpenSerial
-    from leafnode.bridge.reading import Event, Framing, Receipt
-    from leafnode.clock import Clock, Timer
+    from leafnode.bridge.reading import Event, Receipt
+    from leafnode.clock import Clock
     from leafnode.config.serial_options import SerialPort
     from leafnode.routing.account import Account
     from leafnode.routing.permissions import Permissions
 
 log = logging.getLogger(__name__)
-
-_WRITES_MAX: Final = 16  # of one port in one turn; the rest goes out when it is writable again
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +114,16 @@ class PortRunner:
         self._draining = False
         self._turns = seams.turns or PortTurns(seams.clock)
         self._deferred = False  # frames wait for another turn
-        self._sending = False
         self._paused = False
-        self._out = b""
-        self._timer: Timer | None = None
         self._last_byte_ns = self._clock.monotonic_ns()
         self._reopened = False  # the framing has not heard of it yet
         self.taps = Taps(seams.clock, seams.account.publish)
+        self._output = PortOutput(
+            seams.clock,
+            self.taps,
+            again=lambda: self._guard(self._send),
+            due=lambda: self._guard(self._time_passed),
+        )
         self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
         self._log = PortLog(options.name, seams.clock)
 
@@ -255,7 +257,7 @@ class PortRunner:
         """Begin to read and write it."""
         self._port = port
         self._reopened = True
-        self._out = b""
+        self._output.opened(port)
         if self._commands is not None:
             self._commands.opened()
         self._guard(self._work)
@@ -264,10 +266,8 @@ class PortRunner:
 
     def closed(self, port: OpenPort) -> None:
         """Read and write it no longer."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(port.fileno())
-        loop.remove_writer(port.fileno())
-        self._set_timer(None)
+        asyncio.get_running_loop().remove_reader(port.fileno())
+        self._output.closed(port)
         self._port = None
         self._reading = False
         if self._board is not None:
@@ -403,7 +403,7 @@ class PortRunner:
 
     def _spoken_to(self) -> None:
         """Somebody has something for the board."""
-        if self._port is not None and not self._draining and not self._sending:
+        if self._port is not None and not self._draining and not self._output.is_sending:
             self._guard(self._send)
 
     def _resumed(self, receipt: Receipt | None) -> None:
@@ -437,57 +437,8 @@ class PortRunner:
         self._paused = paused
 
     def _send(self) -> None:
-        """Give the device what it shall hear; new answers wait until the kernel took the old."""
-        assert self._port is not None, "only an open port is written to"
         # A command waits where its answer would not be read.
-        sender = self._commands if self._commands and self._reading else self._framing
-        delays_ns = []
-        self._sending = True
-        try:
-            if not self._write(self._port, sender):
-                delays_ns.append(0)
-        finally:
-            self._sending = False
-        loop = asyncio.get_running_loop()
-        pause_ns = self._port.write_pause_ns() if self._out else 0
-        if self._out and not pause_ns:
-            loop.add_writer(self._port.fileno(), self._writable)
-        else:
-            loop.remove_writer(self._port.fileno())
-        due_ms = sender.next_timeout_ms(self._now_ms())
-        if pause_ns:
-            delays_ns.append(pause_ns)
-        if due_ms is not None:
-            delays_ns.append(due_ms * NS_PER_MS)
-        self._set_timer(min(delays_ns, default=None))
-
-    def _write(self, port: OpenPort, sender: Framing | PortCommands) -> bool:
-        """Write what there is, as far as the port takes it; say whether that is all for now."""
-        for _ in range(_WRITES_MAX):
-            self._out = self._out or sender.data_to_send(self._now_ms())
-            if not self._out:
-                return True
-            count = port.write(self._out)
-            if self.taps and count:
-                self.taps.sent(self._out[:count])
-            self._out = self._out[count:]
-            if self._out:
-                return True
-        return False
-
-    def _writable(self) -> None:
-        self._guard(self._send)
-
-    def _set_timer(self, delay_ns: int | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if delay_ns is not None:
-            self._timer = self._clock.call_later(delay_ns, self._due)
-
-    def _due(self) -> None:
-        self._timer = None
-        self._guard(self._time_passed)
+        self._output.send(self._commands if self._commands and self._reading else self._framing)
 
     def _time_passed(self) -> None:
         self._framing.receive(b"", self._now_ms())
