@@ -114,6 +114,8 @@ class PortRunner:
         self._draining = False
         self._turns = seams.turns or PortTurns(seams.clock)
         self._deferred = False  # frames wait for another turn
+        self._rested: asyncio.Event | None = None  # no longer, at the port's end
+        self._ended = False
         self._paused = False
         self._last_byte_ns = self._clock.monotonic_ns()
         self._reopened = False  # the framing has not heard of it yet
@@ -170,18 +172,25 @@ class PortRunner:
             await self.life.run()
         finally:
             self._devices.leave(self)
-            if self._deferred:
-                self._turns.forget(self._go_on)
-                self._deferred = False
-                self._guard(lambda: self._drain(whole=True))
-            self._resume.stop()
-            self._mapper.stop()
-            self._publisher.pump()
-            self._publisher.stop()
-            if self._board is not None:
-                self._board.end()
-            if self._commands is not None:
-                self._commands.end()
+            try:
+                if self._deferred:
+                    # What was read is nowhere else. Each turn takes one frame of it at least.
+                    self._rested = asyncio.Event()
+                    await self._rested.wait()
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._turns.forget(self._go_on)
+        self._resume.stop()
+        self._mapper.stop()
+        self._publisher.pump()
+        self._publisher.stop()
+        if self._board is not None:
+            self._board.end()
+        if self._commands is not None:
+            self._commands.end()
 
     def status(self) -> PortStatus:
         """Return how the port is now."""
@@ -328,18 +337,18 @@ class PortRunner:
     def _has_room(self) -> bool:
         return self._publisher.has_room and self._mapper.has_room
 
-    def _drain(self, *, whole: bool = False) -> bool:
+    def _drain(self) -> bool:
         """Move whole readings from the framing to the queue; say whether none is left.
 
-        Beyond the share of a turn they wait for another one, unless the `whole` rest is asked for.
+        Beyond the share of a turn they wait for another one.
         """
-        if self._deferred:
+        if self._deferred or self._ended:
             return False
         began_ns = self._turns.begin()
         self._draining = True
         try:
             while self._has_room and not self._asking:
-                if not whole and self._turns.is_full(began_ns):
+                if self._turns.is_full(began_ns):
                     self._deferred = True
                     self._turns.wait(self._go_on)
                     return False
@@ -362,6 +371,8 @@ class PortRunner:
         """Go on with what had to wait for another turn."""
         self._deferred = False
         self._guard(self._work)
+        if self._rested is not None and not self._deferred:
+            self._rested.set()
 
     def _take(self, event: Event) -> None:
         if self._commands is not None and self._commands.took(event):

@@ -6,6 +6,7 @@ import asyncio
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from leafnode import limits
 from leafnode.bridge.port_bounds import SERIAL_TURN_NS
 from leafnode.bridge.turns import PortTurns
 from tests.sim.clock import FakeClock
@@ -68,6 +69,43 @@ def test_what_waits_for_its_turn_is_stored_when_the_port_ends() -> None:
     run(world, story)
 
     assert world.stream.payloads == LINES.split()
+
+
+def test_a_port_that_ends_takes_what_was_read_in_turns_and_waits_for_none_afterwards() -> None:
+    world = World(line_port())
+    slow(world)
+    count = limits.SERIAL_READ_BYTES // 2
+    turns = world.runner._turns
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"1\n" * count)
+        await world.until(lambda: world.runner.status().stored > 0)
+
+    run(world, story)
+
+    assert world.stream.payloads == [b"1"] * count
+    assert not turns._waiting
+    assert turns.deferred > count // 8
+    assert world.clock.pending() == 0
+
+
+def test_a_port_that_ended_takes_no_more_whatever_is_answered() -> None:
+    world = World(line_port())
+    world.stream.commits_at_once = False
+    slow(world)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        world.say(b"1\n" * (limits.SERIAL_READ_BYTES // 2))
+        await world.until(lambda: world.runner.status().queued == limits.READINGS_UNCOMMITTED_MAX)
+
+    run(world, story)
+    world.runner._progressed()
+
+    assert world.runner.status().queued == 0
+    assert not world.runner._turns._waiting
+    assert world.clock.pending() == 0
 
 
 class Worker:
