@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pymodbus.framer import FramerRTU
 
-from leafnode.bridge.modbus.wire import Wire
+from leafnode.bridge.modbus.wire import CANDIDATES_MAX, Wire
 
 
 def framed(pdu: str, slave: int = 17) -> bytes:
@@ -111,3 +111,14 @@ def test_writes_as_the_specification_has_them(
     other = bytearray(bytes.fromhex(answer_pdu))
     other[-1] ^= 1
     assert wire.find(request, framed(other.hex())) is None, "another value was written"
+
+
+def test_of_very_many_beginnings_of_an_answer_a_bounded_number_is_looked_at() -> None:
+    wire = Wire()
+    request = wire.read(3, "holding", 0, 1)
+    answer = framed("03020007", slave=3)
+
+    found = wire.find(request, request.head * (CANDIDATES_MAX - 1) + answer)
+    assert found is not None
+    assert (found.values, found.at) == ([7], 3 * (CANDIDATES_MAX - 1))
+    assert wire.find(request, request.head * CANDIDATES_MAX + answer) is None
