@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from leafnode.link.gateway import Event as LinkEvent
     from leafnode.link.gateway_channel import GatewayChannel
 
-
+PIECE_BYTES: Final = 512  # of a read that are taken at once: 0.2 ms of frames on a PC
 _CAPABILITIES: Final = {
     const.CAPABILITY_TIME: "time",
     const.CAPABILITY_LOG: "log",
@@ -38,17 +38,29 @@ class LinkFraming:
         self.admits: Callable[[str], bool] | None = None
         self._session = GatewaySession(wall_ms=wall_ms, admits=self._admitted)
         self._bytes_in = 0
-        # Of one read at most: the bridge stops reading while something is left here.
+        # Both of one read at most: the bridge stops reading while something is left here.
+        self._bytes = bytearray()
         self._events: deque[Event] = deque()
+        self._read_ms = 0
+        self._has_news = False  # that did not come with bytes, and nobody was told of
 
     def opened(self, now_ms: int) -> None:
         """The session goes on: every frame starts anew, so half of one harms nothing."""
 
     def receive(self, data: bytes, now_ms: int) -> None:
+        self._has_news = False
         self._bytes_in += len(data)
-        self._events.extend(map(self._translated, self._session.receive(data, now_ms)))
+        self._bytes += data
+        self._read_ms = now_ms
 
     def next_event(self) -> Event | None:
+        """Take a read in pieces: the port's share of a turn is looked at between two events."""
+        if not self._events:
+            self._take(self._session.take_events())
+        while not self._events and self._bytes:
+            piece = bytes(self._bytes[:PIECE_BYTES])
+            del self._bytes[:PIECE_BYTES]
+            self._take(self._session.receive(piece, self._read_ms))
         return self._events.popleft() if self._events else None
 
     def committed(self, receipt: Receipt) -> None:
@@ -61,12 +73,14 @@ class LinkFraming:
 
     def data_to_send(self, now_ms: int) -> bytes:
         data = self._session.data_to_send(now_ms)
-        self._events.extend(map(self._translated, self._session.take_events()))
+        news = self._session.take_events()
+        self._has_news = self._has_news or bool(news)
+        self._take(news)
         return data
 
     def next_timeout_ms(self, now_ms: int) -> int | None:
         # A board that is found silent while there is nothing to read: somebody has to hear of it.
-        return 0 if self._events else self._session.next_timeout_ms(now_ms)
+        return 0 if self._has_news else self._session.next_timeout_ms(now_ms)
 
     @property
     def channel(self) -> GatewayChannel:
@@ -84,6 +98,9 @@ class LinkFraming:
 
     def forget(self, name: str) -> None:
         self._session.forget(name)
+
+    def _take(self, happened: list[LinkEvent]) -> None:
+        self._events.extend(map(self._translated, happened))
 
     def _admitted(self, name: str) -> bool:
         return self.admits is None or self.admits(name)

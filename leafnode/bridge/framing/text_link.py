@@ -62,6 +62,7 @@ class TextLinkFraming:
         self._start = self._searched = 0
         self._skipping = False
         self._events: deque[Event] = deque()  # of one line: two at most
+        self._has_news = False  # that came without a line, and nobody was told of
         self._device = name
         self._boot_id = 0  # as the board says; 0: it has none
         self._life = 0  # counts hellos of boards without a boot id, as a negative number
@@ -99,6 +100,7 @@ class TextLinkFraming:
         self._end()
 
     def receive(self, data: bytes, now_ms: int) -> None:
+        self._has_news = False
         if data:
             self._heard_at_ms = now_ms
         self._bytes_in += len(data)
@@ -138,7 +140,7 @@ class TextLinkFraming:
         return b"".join([(sealed(ln) if self._seals else ln) + b"\n" for ln in lines])
 
     def next_timeout_ms(self, now_ms: int) -> int | None:  # noqa: ARG002
-        return 0 if self._events else None
+        return 0 if self._has_news else None
 
     def counts(self) -> FrameCounts:
         return FrameCounts(
@@ -421,6 +423,7 @@ class TextLinkFraming:
         """The board starts anew: what it wanted it says again."""
         if self._subs or self._asked or self._handed:
             self._events.append(events.Gone(self._device))
+            self._has_news = True
         self._subs.clear()
         self._answering.clear()
         self._asked.clear()

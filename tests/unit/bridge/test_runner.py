@@ -372,6 +372,8 @@ def sent_to_a_gateway_that_died(board: DeviceSession) -> None:
     board.publish("temp", b"2")
     for _ in range(10):
         gateway.receive(board.data_to_send(0), 0)
+        while gateway.next_event():
+            pass
         board.receive(gateway.data_to_send(0), 0)
     assert board.counters.sent == 2
     assert board.counters.acked == 0

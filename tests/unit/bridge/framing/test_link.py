@@ -8,9 +8,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leafnode.bridge.framing.link import LinkFraming
+from leafnode.bridge.framing.link import PIECE_BYTES, LinkFraming
 from leafnode.bridge.reading import DeviceHello, DeviceLog, Event, Reading, Receipt
+from leafnode.link.channel import Channel
 from leafnode.link.device import DeviceSession
+from leafnode.link.events import Gone
+from leafnode.link.messages import Messages
 
 BOOT = 77
 
@@ -174,6 +177,46 @@ def test_any_chunking_gives_the_same_events(count: int, data: st.DataObject) -> 
 
     assert seen == events(whole)
     assert whole.counts().frames == framing.counts().frames
+
+
+def test_a_read_is_taken_in_pieces_one_for_each_event_that_is_asked_for() -> None:
+    device, framing = connected()
+    device.log(6, "x" * 50)
+    frame = device.data_to_send(10)
+    before = framing.counts().frames
+    framing.receive(frame * 40, 10)
+    assert framing.counts().frames == before
+
+    assert isinstance(framing.next_event(), DeviceLog)
+
+    assert framing.counts().frames - before <= PIECE_BYTES // len(frame)
+    assert len(events(framing)) == 39
+
+
+def test_what_waits_to_be_taken_does_not_ask_for_time_over_and_over() -> None:
+    device, framing = connected()
+    device.log(6, "x")
+    framing.receive(device.data_to_send(10) * 2, 10)
+    assert framing.next_event() is not None
+
+    framing.data_to_send(10)
+
+    assert framing.next_timeout_ms(10) == 2000  # the PING, as without the second one
+
+
+def test_of_a_board_that_fell_silent_somebody_hears_at_once_and_once() -> None:
+    channel = Channel()
+    Messages(channel).subscribe("led", lambda _: None)
+    device, framing = DeviceSession("node1", BOOT, channel=channel), LinkFraming()
+    framing.channel.allows = lambda *_: True
+    exchange(device, framing, 0)
+
+    framing.data_to_send(7000)
+    assert framing.next_timeout_ms(7000) == 0
+    framing.receive(b"", 7000)
+
+    assert framing.next_timeout_ms(7000) is None
+    assert [type(event) for event in events(framing)] == [Gone]
 
 
 @given(st.lists(st.binary(max_size=100), max_size=20))
