@@ -131,7 +131,7 @@ class BoardMessages:
         permissions: Callable[[], Permissions | None] = lambda: None,
     ) -> None:
         self._counts = MessageCounts()
-        self._judged = Replies(log, "requests to boards")
+        self._judged = Replies(log, "requests to boards", account)
         self._options = port.messages
         self._port = port.name
         self._framing = framing

@@ -112,7 +112,7 @@ class CommandQueue(Generic[T]):
         self._waiting: deque[tuple[Order[T], Timer]] = deque()
         self.current: Order[T] | None = None
         self._timer: Timer | None = None
-        self._replies = Replies(log, "commands")
+        self._replies = Replies(log, "commands", account)
         self.stats = CommandCounts()
 
     def start(self) -> None:

@@ -57,7 +57,7 @@ class PortControl:
         self._account = account
         self._server = server
         self._ports = ports
-        self._replies = Replies(log, "requests to ports")
+        self._replies = Replies(log, "requests to ports", account)
         self._allowed = "off"
         self._prefix = f"$LEAFNODE.REQ.{server}.PORT."
         self._subs: list[Subscription] = []

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from logging import Logger
 
-# Of every client, some with an own name behind it; and of a service import, which no client can
-# name (permissions.RESERVED_REPLIES).
+    from leafnode.routing.account import Account
+
+# Of every client, some with an own name behind it; and of a service import of another server,
+# which no client can name (permissions.RESERVED_REPLIES).
 _INBOXES: Final = (b"_INBOX.", b"_INBOX_", b"_R_.")
 _GATEWAY: Final = b"_GR_."  # `_GR_.<cluster>.<server>.<reply>`: asked in another cluster
 
@@ -24,11 +26,22 @@ def is_inbox(reply: bytes) -> bool:
     return reply.startswith(_INBOXES)
 
 
+def where_it_arrives(account: Account, reply: bytes) -> bytes:
+    """Return the reply of who asked: service imports send an answer on in the asker's account."""
+    while account.services is not None:
+        response = account.services.responses.get(reply)
+        if response is None:
+            break
+        account, reply = response.importer.account, response.to
+    return reply
+
+
 class Replies:
     """Judges the replies of one place that answers, and counts what it gives no answer."""
 
-    def __init__(self, log: Logger, what: str) -> None:
+    def __init__(self, log: Logger, what: str, account: Account) -> None:
         self._log = log
+        self._account = account
         self._what = what
         self.refused = 0
 
@@ -37,7 +50,7 @@ class Replies:
 
         A stream's delivery has a reply for its ack, and asks for nothing.
         """
-        if not reply or is_inbox(reply):
+        if not reply or is_inbox(where_it_arrives(self._account, reply)):
             return reply
         if reply.startswith(b"$JS.ACK."):
             return b""

@@ -164,7 +164,7 @@ class Voice:
         self.account = account
         self._server = server
         self._said: dict[tuple[str, str], tuple[str, str, str]] = {}
-        self._replies = Replies(log, "requests for uplinks")
+        self._replies = Replies(log, "requests for uplinks", account)
         self._subs: list[Subscription] = [
             account.subscribe(subject.encode(), self._asked)
             for subject in ("$LEAFNODE.REQ.UPLINKZ", f"$LEAFNODE.REQ.{server.name}.UPLINKZ")

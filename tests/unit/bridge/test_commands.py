@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.clock import NS_PER_S
 from leafnode.config import serial_bounds
 from tests.sim.clock import FakeClock
 from tests.unit.bridge.fake_stream import new_account
 from tests.unit.bridge.requester import Heard, Requester
+from tests.unit.routing.test_services import World as Imported
+
+if TYPE_CHECKING:
+    from leafnode.routing.account import Account
 
 
 class Row:
     """A queue and who asks."""
 
-    def __init__(self) -> None:
-        self.account = new_account()
+    def __init__(self, account: Account | None = None) -> None:
+        self.account = account or new_account()
         self.clock = FakeClock()
         self.changes = 0
         self.expired: list[bytes] = []
@@ -176,3 +185,27 @@ def test_without_a_requester_it_is_done_all_the_same() -> None:
 
     assert row.requester.heard == []
     assert heard == []
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_an_answer_through_service_imports_becomes_no_other_command(hops: int) -> None:
+    """Who may send one imported command names another as the reply: it would be sent by imports."""
+    world = Imported()
+    row = Row(world.account("A"))
+    names = ["A", "B", "C"][: hops + 1]
+    for exporter, importer in pairwise(names):
+        for subject in (b"c.a", b"c.b"):
+            world.import_(importer, world.export(exporter, subject))
+    asker = world.account(names[-1])
+
+    asker.publish(b"c.a", b"1", reply=b"c.b")
+    row.begin()
+    row.queue.finish(b"zero")
+
+    counts = row.queue.counts()
+    assert (counts["received"], counts["replies_refused"]) == (1, 1)
+    requester = Requester(asker)
+    requester.ask(b"c.a", b"2")
+    row.begin()
+    row.queue.finish(b"two")
+    assert requester.heard == [Heard(b"two")]

@@ -6,7 +6,9 @@ import logging
 
 import pytest
 
-from leafnode.routing.answers import Replies, is_inbox
+from leafnode.routing.answers import Replies, is_inbox, where_it_arrives
+from tests.unit.bridge.fake_stream import new_account
+from tests.unit.routing.test_services import Pair
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def test_anything_else_is_not(reply: bytes) -> None:
 def test_what_is_refused_is_counted_and_logged_ever_less_often(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    replies = Replies(logging.getLogger("leafnode.test"), "commands")
+    replies = Replies(logging.getLogger("leafnode.test"), "commands", new_account())
 
     assert [replies.checked(b"x.%d" % number) for number in range(100)] == [b""] * 100
     assert replies.checked(b"$JS.ACK.s.c.1.1.1.1.0") == b""
@@ -34,3 +36,16 @@ def test_what_is_refused_is_counted_and_logged_ever_less_often(
 
     assert replies.refused == 100
     assert len(caplog.records) == 7
+
+
+@pytest.mark.parametrize("reply", [b"inbox.1", b"_INBOX.1"])
+def test_an_answer_to_a_service_import_arrives_where_its_asker_said(reply: bytes) -> None:
+    pair = Pair()
+    pair.responder.subscribe(b"q", b"1")
+    account = pair.world.account("E")
+
+    seen = pair.ask(b"PUB q %b 1\r\nq\r\n" % reply)
+
+    assert where_it_arrives(account, seen) == reply
+    checked = Replies(logging.getLogger("leafnode.test"), "commands", account).checked(seen)
+    assert checked == (seen if reply == b"_INBOX.1" else b"")
