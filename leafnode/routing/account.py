@@ -144,6 +144,19 @@ class Account:
 
     def insert(self, sub: Subscription) -> None:
         """Add a subscription of any peer. The server's own are numbered, for monitoring."""
+        self._enter(sub)
+        if self.stream_imports is not None:
+            self.stream_imports.follow(sub)
+
+    def inserting(self, sub: Subscription) -> Iterator[None]:
+        """Do the same in steps, the last of which has it get all that the account imports, too."""
+        self._enter(sub)
+        self.system.outbox.work_left -= max(DROP_WORK, TOKEN_WORK * sub.subject.count(b"."))
+        yield
+        if self.stream_imports is not None:
+            yield from self.stream_imports.following(sub)
+
+    def _enter(self, sub: Subscription) -> None:
         if sub.peer is self.system and not sub.sid:
             self._last_sid += 1
             sub.sid = b"%d" % self._last_sid
@@ -152,8 +165,6 @@ class Account:
             self._change_interest((sub.subject, sub.queue), 1)
         else:
             self._change_leaf_interest(sub, _members(sub))
-        if self.stream_imports is not None:
-            self.stream_imports.follow(sub)
 
     def remove(self, sub: Subscription) -> None:
         """Take a subscription out; taking it out twice does nothing."""
@@ -166,7 +177,7 @@ class Account:
         if subs:
             for sub in subs:
                 sub.closed = True
-            self.sublist.spoil(b">")
+            self.spoil()
             in_turns(self.system.outbox, self._taking_out(subs))
 
     def _taking_out(self, subs: Sequence[Subscription]) -> Iterator[None]:

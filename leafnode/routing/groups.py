@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import MEMBER_WORK
-from leafnode.routing.permissions import may_deliver
+from leafnode.routing.permissions import is_over, may_deliver
 
 if TYPE_CHECKING:
     from leafnode.routing.peer import Peer
@@ -64,7 +64,7 @@ def _receivers(group: Group, origin: Peer, subject: bytes) -> list[Subscription]
     found: list[Subscription] = []
     for sub in group.members:
         peer = sub.peer
-        if sub.closed:
+        if is_over(sub):
             continue
         if peer.sifted_by is not None:  # each of its own has a verdict of its own
             may = may_deliver(sub, subject, origin)

@@ -8,13 +8,13 @@ server/client.go addShadowSubscriptions.
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from leafnode.limits import OVERLAP_WORK, SHADOW_WORK, TOKEN_WORK, WALK_WORK
 from leafnode.protocol.subject import intersection, is_literal
 from leafnode.protocol.transform import untokenize
-from leafnode.routing.crossings import Crossings
+from leafnode.routing.crossings import Crossings, numbers
 from leafnode.routing.parked import begin, in_turns
 from leafnode.routing.peer import Kind
 from leafnode.routing.subscription import Shadow, Subscription
@@ -170,41 +170,44 @@ class StreamImports:
         """Make the shadows of a new subscription: where there are many its peer waits for them."""
         if not _casts(sub):
             return
-        near = self._near(sub.subject)
-        if len(near) <= _IMPORTS_A_STEP or sub.peer.kind is Kind.SYSTEM:
-            self._overlap(sub, near)
+        count, near = self._near(sub.subject)
+        steps = self._overlaps_of(sub, near)
+        if count <= _IMPORTS_A_STEP:
+            for _ in steps:
+                pass
+        elif sub.peer.kind is Kind.SYSTEM:
+            in_turns(self._account.system.outbox, steps)
         else:
-            begin(sub.peer, self._overlaps_of(sub, near))
+            begin(sub.peer, steps)
 
-    def _near(self, subject: bytes) -> list[StreamImport]:
-        """Return the imports that a subscription may overlap."""
-        if self._index is None:
-            return self._imports
-        numbers, steps = self._index.which(subject)
+    def following(self, sub: Subscription) -> Iterator[None]:
+        """Make the shadows of a new subscription, in steps."""
+        if _casts(sub):
+            yield from self._overlaps_of(sub, self._near(sub.subject)[1])
+
+    def _near(self, subject: bytes) -> tuple[int, Iterator[list[StreamImport]]]:
+        """Return how many imports a subscription may overlap, and these, some at a time."""
+        imports, index = self._imports, self._index
+        if index is None:
+            return len(imports), _some(iter(imports))
+        bits, steps = index.which(subject)
         self._account.system.outbox.work_left -= WALK_WORK * steps
-        return [self._imports[number] for number in numbers]
+        return bits.bit_count(), _some(imports[number] for number in numbers(bits))
 
     def forget(self, sub: Subscription) -> None:
-        """Take the shadows of one subscription out: nothing comes through them from now on."""
+        """Take the shadows of one subscription out that is over: nothing comes through them from
+        now on.
+        """
         if not _casts(sub):
             return
-        outbox = self._account.system.outbox
-        outbox.work_left -= len(self._imports)
-        gone = []
-        for one in self._imports:
-            shadow = one.shadows.pop(sub, None)
-            if shadow is not None:
-                gone.append((one.exporter, shadow))
-        if len(gone) > _IMPORTS_A_STEP:
-            for _, shadow in gone:
-                shadow.closed = True
-            for exporter in {exporter for exporter, _ in gone}:
-                exporter.sublist.spoil(b">")
-            in_turns(outbox, _taken_out(gone))
-            return
-        for exporter, shadow in gone:
-            outbox.work_left -= _work(shadow.subject)
-            exporter.remove(shadow)
+        count, near = self._near(sub.subject)
+        steps = _taken_out(sub, near)
+        if count <= _IMPORTS_A_STEP:
+            for _ in steps:
+                pass
+        else:
+            self.spoil()
+            in_turns(self._account.system.outbox, steps)
 
     def _overlap(self, sub: Subscription, imports: list[StreamImport]) -> None:
         outbox = self._account.system.outbox
@@ -229,16 +232,20 @@ class StreamImports:
         fresh, outbox = set(imports), self._account.system.outbox
         for sub in self._account.sublist:
             if _casts(sub):
-                near = [one for one in self._near(sub.subject) if one in fresh]
-                yield from self._overlaps_of(sub, near)
+                _, near = self._near(sub.subject)
+                some = ([one for one in several if one in fresh] for several in near)
+                yield from self._overlaps_of(sub, some)
             outbox.work_left -= OVERLAP_WORK
             yield
 
-    def _overlaps_of(self, sub: Subscription, imports: list[StreamImport]) -> Iterator[None]:
+    def _overlaps_of(
+        self, sub: Subscription, imports: Iterator[list[StreamImport]]
+    ) -> Iterator[None]:
         """Make the shadows of one subscription, in steps, as long as it is there."""
-        for first in range(0, len(imports), _IMPORTS_A_STEP):
-            if not sub.closed:
-                self._overlap(sub, imports[first : first + _IMPORTS_A_STEP])
+        for some in imports:
+            if sub.closed:
+                return
+            self._overlap(sub, some)
             self._account.system.outbox.work_left -= OVERLAP_WORK
             yield
 
@@ -275,12 +282,24 @@ def _leftovers(imports: Iterable[StreamImport]) -> Iterator[None]:
             yield
 
 
-def _taken_out(gone: list[tuple[Account, Subscription]]) -> Iterator[None]:
-    """Take closed shadows out, in steps."""
-    for exporter, shadow in gone:
-        exporter.system.outbox.work_left -= _work(shadow.subject)
-        exporter.take_out(shadow)
+def _taken_out(sub: Subscription, imports: Iterator[list[StreamImport]]) -> Iterator[None]:
+    """Take the shadows of one subscription out, in steps."""
+    for some in imports:
+        sub.peer.outbox.work_left -= len(some)
+        for one in some:
+            shadow = one.shadows.pop(sub, None)
+            if shadow is not None:
+                one.exporter.system.outbox.work_left -= _work(shadow.subject)
+                shadow.closed = True
+                one.exporter.take_out(shadow)
+                yield
         yield
+
+
+def _some(imports: Iterator[StreamImport]) -> Iterator[list[StreamImport]]:
+    """Yield imports as many at a time as make a step."""
+    while some := list(islice(imports, _IMPORTS_A_STEP)):
+        yield some
 
 
 def _same(subject: bytes) -> bytes:

@@ -266,7 +266,7 @@ def may_subscribe(peer: Peer, subject: bytes, queue: bytes) -> bool:
 def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     """Say whether a message that `origin` published on `subject` may reach this subscription."""
     peer = sub.peer
-    if sub.closed or peer.closing:
+    if is_over(sub) or peer.closing:
         return False
     if peer is origin and (not peer.echo or peer.is_leaf):
         return False
@@ -281,6 +281,16 @@ def may_deliver(sub: Subscription, subject: bytes, origin: Peer) -> bool:
     # Permissions speak of the subjects that a subscriber sees.
     shown = subject if sub.shadow is None else sub.shadow.show(subject)
     return permissions.may_receive(shown, sub.queue)
+
+
+def is_over(sub: Subscription) -> bool:
+    """Say whether nothing reaches it any more, or nothing yet. A shadow goes by what it stands for:
+    that is ended, or woken, at once, and its shadows may be thousands.
+    """
+    if sub.shadow is not None:
+        source = sub.shadow.source
+        return sub.closed or source.closed or source.asleep
+    return sub.closed or sub.asleep
 
 
 def _may_stand(sub: Subscription) -> bool:

@@ -50,6 +50,7 @@ class Subscription:
     """Interest of one peer in one subject pattern."""
 
     __slots__ = (
+        "asleep",
         "bulk",
         "closed",
         "delivered",
@@ -88,3 +89,4 @@ class Subscription:
         self.max_msgs = 0  # 0: no limit; else removed after that many deliveries
         self.delivered = 0
         self.closed = False
+        self.asleep = False  # it is there and gets nothing yet: see `intake`

@@ -18,7 +18,7 @@ from leafnode.protocol import header
 from leafnode.protocol.errors import PermissionsViolation, wire_line
 from leafnode.protocol.subject import is_valid_literal
 from leafnode.routing.peer import Kind
-from leafnode.routing.permissions import is_listed, is_reserved
+from leafnode.routing.permissions import is_listed, is_over, is_reserved
 
 if TYPE_CHECKING:
     from leafnode.routing.account import Account
@@ -167,7 +167,7 @@ class Trace:
         peer = sub.peer
         if peer.kind is Kind.SYSTEM or (peer is origin and peer.is_leaf):
             return
-        if sub.closed:
+        if is_over(sub):
             self.goes_to(sub, error=SUBSCRIPTION_CLOSED)
         elif peer.closing:
             self.goes_to(sub, error=CLIENT_CLOSED)

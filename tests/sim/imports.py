@@ -8,7 +8,32 @@ from leafnode.protocol.transform import stream_transforms
 from leafnode.routing.imports import StreamImport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leafnode.routing.account import Account
+    from leafnode.routing.peer import Outbox
+
+
+class Slices:
+    """Turns of the loop that come when they are told to."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.waiting: list[Callable[[], None]] = []
+        outbox.end_later = self.waiting.append  # type: ignore[misc]
+        outbox.renew_work()
+
+    def next(self) -> bool:
+        """Have one turn; say whether there is to be another."""
+        self._outbox.renew_work()
+        if self.waiting:
+            self.waiting.pop(0)()
+        return bool(self.waiting)
+
+    def all(self) -> None:
+        """Have all turns that there are to be."""
+        while self.next():
+            pass
 
 
 def stream_import(

@@ -17,12 +17,10 @@ from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.peer import Kind, Peer
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.subscription import Subscription
-from tests.sim.imports import stream_import
+from tests.sim.imports import Slices, stream_import
 from tests.sim.peers import FakePeer, outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from leafnode.routing.subscription import Delivery
 
 
@@ -159,19 +157,6 @@ def test_imports_come_and_go_for_connected_clients() -> None:
     assert world.exporter.local_interest == {}
 
 
-class Slices:
-    """Turns of the loop that come when they are told to."""
-
-    def __init__(self, world: World) -> None:
-        self.waiting: list[Callable[[], None]] = []
-        world.importer.system.outbox.end_later = self.waiting.append
-
-    def next(self) -> bool:
-        if self.waiting:
-            self.waiting.pop(0)()
-        return bool(self.waiting)
-
-
 MANY = 1000
 
 
@@ -193,7 +178,7 @@ def test_an_import_that_stays_keeps_its_shadows() -> None:
 
 def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None:
     world = World()
-    slices = Slices(world)
+    slices = Slices(world.importer.system.outbox)
     for number in range(MANY):
         world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
     counts = []
@@ -221,7 +206,7 @@ def test_shadows_of_many_subscriptions_come_in_slices_and_go_in_slices() -> None
 
 def test_one_subscription_is_held_against_many_imports_in_slices() -> None:
     world = World()
-    slices = Slices(world)
+    slices = Slices(world.importer.system.outbox)
     world.subscriber.subscribe(b"in.>", b"1")
     many = [
         stream_import(world.exporter, b"a.%d" % number, b"in.%d" % number) for number in range(MANY)
@@ -263,21 +248,69 @@ def test_who_subscribes_to_many_imports_is_read_on_once_all_are_in_place() -> No
     assert subscriber.got() == b"MSG in.%d 1 0\r\n\r\n" % (MANY - 1)
 
 
-def test_a_part_of_the_server_waits_for_no_import() -> None:
+def test_a_part_of_the_server_waits_for_no_import_and_nobody_for_it() -> None:
     world = World()
-    Slices(world)
     many_imports(world)
+    slices = Slices(world.importer.system.outbox)
     board = Peer(0, Kind.SYSTEM, world.importer.system.outbox)
     board.account = world.importer
-    world.importer.insert(Subscription(board, b"in.>", sid=b"1", handler=lambda _: None))
+    counts = [0]
 
-    assert (world.exporter.sublist.count, board.parked) == (MANY, None)
+    world.importer.insert(Subscription(board, b"in.>", sid=b"1", handler=lambda _: None))
+    while counts[-1] < MANY:
+        counts.append(world.exporter.sublist.count)
+        assert board.parked is None
+        slices.next()
+
+    assert max(after - before for before, after in pairwise(counts)) * SHADOW_WORK <= 2 * TURN_WORK
+
+
+@pytest.mark.parametrize("count", [100, 4000])
+def test_imports_that_a_subscription_does_not_overlap_are_no_work(count: int) -> None:
+    others = [(b"a.%d.>" % number, b"in.%d.>" % number) for number in range(count)]
+    world = World(*others, (b"b.>", b"x.>"))
+    outbox = world.importer.system.outbox
+    outbox.work_left = TURN_WORK
+
+    subs = [world.subscriber.subscribe(b"x.%d.*" % number, b"%d" % number) for number in range(50)]
+    for sub in subs:
+        world.importer.remove(sub)
+
+    assert TURN_WORK - outbox.work_left <= 50 * 2 * (2 * SHADOW_WORK)
+
+
+@pytest.mark.parametrize("queue", [b"", b"q"])
+def test_what_ends_together_gets_nothing_more_though_its_shadows_are_still_there(
+    queue: bytes,
+) -> None:
+    world = World((b"a.>", b"in.>"))
+    slices = Slices(world.importer.system.outbox)
+    heard: list[bytes] = []
+    subjects = [b"in.%d" % number for number in range(1000)] + [b"in.x"] * 20
+    subs = [
+        world.importer.subscribe(subject, lambda run: heard.append(run.subject), queue=queue)
+        for subject in subjects
+    ]
+    kept = world.importer.subscribe(b"in.x", lambda _: heard.append(b"kept"), queue=queue)
+    for _ in range(3):
+        world.publisher.says(b"PUB a.x 0\r\n\r\n")
+    assert heard
+    heard.clear()
+
+    world.importer.remove_all(subs)
+    assert world.exporter.sublist.count > 21
+    for _ in range(3):
+        world.publisher.says(b"PUB a.x 0\r\n\r\n")
+
+    assert heard == [b"kept"] * 3
+    slices.all()
+    assert [sub.shadow.source for sub in world.exporter.sublist if sub.shadow] == [kept]
 
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_who_unsubscribes_from_many_imports_gets_nothing_more(*, at_once: bool) -> None:
     world = World()
-    slices = Slices(world)
+    slices = Slices(world.importer.system.outbox)
     many_imports(world)
     world.subscriber.subscribe(b"in.>", b"1")
     if not at_once:
@@ -305,7 +338,7 @@ def test_who_unsubscribes_between_two_slices_takes_no_shadow_from_others(
     subject: bytes, gone: list[int]
 ) -> None:
     world = World()
-    slices = Slices(world)
+    slices = Slices(world.importer.system.outbox)
     for number in range(3 * MANY):
         world.subscriber.subscribe(subject % number, b"%d" % number)
     fresh = stream_import(world.exporter, b"a.>", b"in.>")
@@ -325,7 +358,7 @@ def test_who_unsubscribes_between_two_slices_takes_no_shadow_from_others(
 
 def test_an_import_that_goes_before_its_shadows_are_there_leaves_none() -> None:
     world = World()
-    slices = Slices(world)
+    slices = Slices(world.importer.system.outbox)
     for number in range(MANY):
         world.subscriber.subscribe(b"in.%d.*" % number, b"%d" % number)
 

@@ -15,7 +15,7 @@ from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
 from leafnode.routing.peer import Kind
 from leafnode.routing.permissions import Permissions, Rules
 from leafnode.routing.tracing import DEST, DISABLED, without_trace
-from tests.sim.imports import stream_import
+from tests.sim.imports import Slices, stream_import
 from tests.sim.peers import FakePeer, account
 from tests.sim.tracer import FakeTracer
 
@@ -239,6 +239,24 @@ def test_why_somebody_does_not_get_it_is_noted() -> None:
         1: "Not delivered because of no echo",
         2: "Not delivered because subscription denies this subject",
     }
+
+
+def test_what_ended_is_noted_as_closed_until_its_very_many_shadows_are_gone() -> None:
+    world = World()
+    importer = Account("I", world.account.system.outbox)
+    many = [stream_import(world.account, b"b.%d" % one, b"in.%d" % one) for one in range(1000)]
+    StreamImports(importer, many).start()
+    reader = FakePeer(importer, 3)
+    sub = reader.subscribe(b"in.>", b"1")
+    reader.says(b"")
+    Slices(world.account.system.outbox)
+
+    importer.remove(sub)
+    world.publisher.says(hpub(b"b.999", b"Nats-Trace-Dest: t"))
+
+    [_, (_, fields)] = world.tracer.steps()
+    assert (fields["cid"], fields["error"]) == (3, "Not delivered because subscription is closed")
+    assert reader.got() == b""
 
 
 def test_a_member_of_a_group_is_noted_with_its_queue() -> None:
