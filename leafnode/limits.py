@@ -64,6 +64,7 @@ GROUP_TARGETS_MAX: Final = 256  # of a larger queue group one member is chosen m
 SERVICE_WORK: Final = 192  # a request or an answer that goes to another account
 OVERLAP_WORK: Final = 16  # a stream import that a subscription is held against
 SHADOW_WORK: Final = 128  # its shadow that comes or goes
+INTAKE_WAITING_MAX: Final = 16  # of one stream, who waits until all of that is made for it
 HEADER_BYTES_A_WORK: Final = 64  # so much of a request's header, searched and copied, costs 1
 TOKEN_WORK: Final = 8  # of a subscription's subject that comes or goes, where it has many
 MAPPED_WORK: Final = 8  # the source of a mapping that comes or goes, beside the links it is told

@@ -39,7 +39,7 @@ class Recovery:
         self._building: dict[str, object] = {}  # by name: what takes several turns
         self._found: list[tuple[StreamRecord, Stream]] = []
         self._adopted: dict[tuple[str, str], None] = {}  # storages and names, not looked at yet
-        self._waiting = 1  # windows that are read, and the walk that has them read
+        self._waiting = 1  # windows that are read, or subjects, and the walk that has them read
 
     def start(self, ready: Callable[[], None]) -> None:
         """Take some streams over now and the others later, then let all be used and call `ready`.
@@ -144,11 +144,7 @@ class Recovery:
         in_slices(self._jetstream.context.clock.call_later, steps, RECOVERED_PER_TURN)
 
     def _read_back(self, ready: Callable[[], None]) -> Iterator[None]:
-        def one_done() -> None:
-            self._waiting -= 1
-            if not self._waiting:
-                self._go_through(self._open(ready))
-
+        one_done = partial(self._one_done, lambda: self._go_through(self._open(ready)))
         while self._unread:
             record = self._unread.pop(next(iter(self._unread)))
             with self._others_go_on(record):
@@ -165,12 +161,27 @@ class Recovery:
         one_done()
 
     def _open(self, ready: Callable[[], None]) -> Iterator[None]:
-        """Open all, then the API, then what asks others through the API: mirrors and sources."""
+        """Open all, and then, once all take in their subjects, the API."""
         found, self._found = self._found, []
+        self._waiting = 1
+        then = partial(self._go_through, self._ready(found, ready))
         for record, stream in found:
             with self._others_go_on(record):
                 yield from _served(stream)
+                self._waiting += 1
+                stream.intake.when_settled(partial(self._one_done, then))
             yield
+        self._one_done(then)
+
+    def _one_done(self, then: Callable[[], None]) -> None:
+        self._waiting -= 1
+        if not self._waiting:
+            then()
+
+    def _ready(
+        self, found: list[tuple[StreamRecord, Stream]], ready: Callable[[], None]
+    ) -> Iterator[None]:
+        """Open the API, then what asks others through the API: mirrors and sources."""
         self._jetstream.open_api()
         ready()
         for record, stream in found:
@@ -198,3 +209,5 @@ def _served(stream: Stream) -> Iterator[None]:
         yield
     if not stream.closed:
         stream.serve()  # what comes in goes to all of them, and each hears its acks
+        if stream.intake.is_changing:  # the next has another turn for its shadows
+            yield from (None for _ in range(RECOVERED_PER_TURN))

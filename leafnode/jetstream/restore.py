@@ -381,10 +381,11 @@ class Restore:
             stream.update(stream.config)  # to limits that it did not have
         self._close()
         advisory.stream_action(self._context, stream.name, "create")
-        stream.enforcement.after(partial(self._done, stream))
+        done = partial(self._done, stream)
+        stream.enforcement.after(partial(stream.intake.when_settled, done))
 
     def _done(self, stream: Stream) -> None:
-        """The stream holds what it may: that is the answer."""
+        """The stream holds what it may, and takes in its subjects: that is the answer."""
         if stream.closed and not self._js.is_shut_down:  # deleted again
             self._tell({"error": error_fields(js_error(10059))}, self._reply)
             return

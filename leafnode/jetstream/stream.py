@@ -32,6 +32,7 @@ from leafnode.jetstream.undo import Undo
 from leafnode.nuid import hash8
 from leafnode.protocol.info import COMPATIBLE_VERSION
 from leafnode.protocol.subject import is_literal, is_subset
+from leafnode.routing.intake import Intake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from leafnode.jetstream.context import Context
     from leafnode.jetstream.quota import Quota
     from leafnode.routing.parked import Backlog
-    from leafnode.routing.subscription import Subscription
     from leafnode.store.api import Store, StoredMsg, StreamStore
 
 
@@ -73,9 +73,9 @@ class Stream:
         self.kept_msg_id = b""  # of the newest message that is on disk
         self.closed = False
         self._last_ts_ns = store.state().last_ts_ns
-        self._subs: dict[bytes, Subscription] = {}
         self.is_served = False
         self._ingest = Ingest(self)
+        self.intake = Intake(context.account, self._ingest.receive)
         self.copies_to: Backlog | None = None  # where the last that went to very many wait
         self._direct = DirectGet(self)
         self.counters = Counters(self)
@@ -134,9 +134,7 @@ class Stream:
         and its origins need keep nothing for it.
         """
         self.closed = True
-        for sub in self._subs.values():
-            self.context.account.unsubscribe(sub)
-        self._subs.clear()
+        self.intake.close()
         self._direct.close()
         self._ingest.close()
         self.origins.close(for_good=for_good)
@@ -186,12 +184,7 @@ class Stream:
     def _subscribe(self) -> None:
         if not self.is_served:
             return  # its duplicate window is still read: an id that it holds would be taken twice
-        account = self.context.account
-        wanted = {subject.encode() for subject in self.config.subjects}
-        for subject in wanted - self._subs.keys():
-            self._subs[subject] = account.subscribe(subject, self._ingest.receive)
-        for subject in self._subs.keys() - wanted:
-            account.unsubscribe(self._subs.pop(subject))
+        self.intake.change([subject.encode() for subject in self.config.subjects])
         if self.config.allow_direct:
             self._direct.open()
         else:

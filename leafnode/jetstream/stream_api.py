@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leafnode import limits
-from leafnode.errors import JetStreamError, StoreError, StoreFailed
+from leafnode.errors import JetStreamError, StoreBusy, StoreError, StoreFailed
 from leafnode.go_time import format_time
 from leafnode.jetstream import account_bounds
 from leafnode.jetstream.api_types import (
@@ -28,7 +28,7 @@ from leafnode.jetstream.request import page
 from leafnode.protocol.subject import collides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from leafnode.jetstream.jetstream import AccountJetStream
     from leafnode.jetstream.request import Request
@@ -66,34 +66,55 @@ def account_info(js: AccountJetStream, request: Request) -> dict[str, Any]:
     return out
 
 
-def create(js: AccountJetStream, request: Request) -> dict[str, Any]:
-    """STREAM.CREATE."""
+def create(js: AccountJetStream, request: Request) -> None:
+    """STREAM.CREATE: answers when it is on disk and takes in its subjects, of imports too."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
     if body.name != request.args[0]:
         raise js_error(10056)
+    _check_room(js, body.name)
     stream, _ = js.create_stream(body)
-    return stream_info(js, stream, domain=False) | {"did_create": True}
+    answer = stream_info(js, stream, domain=False) | {"did_create": True}
+    passed = _answer_after(2, request, lambda: answer)
+    stream.root.after_commit(passed)
+    stream.intake.when_settled(passed)
 
 
 def update(js: AccountJetStream, request: Request) -> None:
-    """STREAM.UPDATE: answers when what is stored is within the limits."""
+    """STREAM.UPDATE: answers when what is stored is within the limits, and its subjects hold."""
     body = request.required(StreamConfigRequest, "StreamConfigRequest")
+    _check_room(js, request.args[0])
     stream = js.update_stream(request.args[0], body)
-    waits_for = (
-        2  # the commit, and the limits; then it is answered, or when the first of them fails
+    passed = _answer_after(
+        3, request, lambda: js_error(10059) if stream.closed else stream_info(js, stream)
     )
+    stream.root.after_commit(passed)
+    stream.enforcement.after(passed)
+    stream.intake.when_settled(passed)
+
+
+def _check_room(js: AccountJetStream, name: str) -> None:
+    stream = js.streams.get(name)
+    if stream is not None and stream.intake.is_full:
+        raise StoreBusy("too many wait for the stream to take in its subjects")
+
+
+def _answer_after(
+    waits_for: int, request: Request, answer: Callable[[], dict[str, Any] | JetStreamError]
+) -> Callable[..., None]:
+    """Return what to call for each of so many things that a request waits for: the last one, or
+    the first that fails, answers it.
+    """
 
     def passed(failure: StoreError | None = None) -> None:
         nonlocal waits_for
         waits_for -= 1
-        if failure is not None and waits_for >= 0:  # its limits hold for nothing
+        if failure is not None and waits_for >= 0:  # the others hold for nothing
             waits_for = -1
             request.settle(store_error(failure))
         elif waits_for == 0:
-            request.settle(js_error(10059) if stream.closed else stream_info(js, stream))
+            request.settle(answer())
 
-    stream.root.after_commit(passed)
-    stream.enforcement.after(passed)
+    return passed
 
 
 def names(js: AccountJetStream, request: Request) -> dict[str, Any]:
