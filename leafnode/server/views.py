@@ -5,8 +5,7 @@ Knows every part's outside; monitoring itself knows only the views. No credentia
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
@@ -24,7 +23,6 @@ from leafnode.monitor.views import (
     AccountFaults,
     Caches,
     ClientFaults,
-    JetStreamAccountView,
     JetStreamFaults,
     JetStreamView,
     LeafFaults,
@@ -35,7 +33,6 @@ from leafnode.monitor.views import (
     ServerCounters,
     ServerFacts,
     StoreView,
-    StreamView,
     SystemFaults,
     Views,
 )
@@ -43,14 +40,13 @@ from leafnode.protocol.info import COMPATIBLE_VERSION, PROTOCOL_VERSION
 from leafnode.server import leaf_port
 from leafnode.server.features import links
 from leafnode.server.lame_duck import closed_entrances
+from leafnode.server.stream_views import jetstream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leafnode.clients.facts import SubscriptionFacts
     from leafnode.config.options import Options
-    from leafnode.jetstream.jetstream import AccountJetStream, Usage
-    from leafnode.jetstream.stream import Stream
     from leafnode.leaf.terms import LeafzRow
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import AccountView, Connection
@@ -84,6 +80,8 @@ def views_of(server: Server, http: HostPort) -> Views:
         budgets=lambda: features.uplinks.budgets() if features.uplinks else [],
         ports=lambda: features.bridge.status() if features.bridge else [],
         devices=lambda: features.bridge.devices.devices() if features.bridge else [],
+        uplinks_refused=lambda: features.uplinks.replies_refused if features.uplinks else 0,
+        ports_refused=lambda: features.bridge.replies_refused if features.bridge else 0,
         hotplug=lambda: features.bridge.hotplug.told if features.bridge else None,
     )
 
@@ -451,50 +449,4 @@ def _jetstream(server: Server) -> Steps[JetStreamView | None]:
         reserved_memory=memory,
         reserved_storage=storage,
         failure=str(failure) if failure is not None else "",
-    )
-
-
-class _Streams(Sequence[StreamView]):
-    """The streams of an account by name, each shown when it is looked at."""
-
-    def __init__(self, account: AccountJetStream) -> None:
-        self._streams = [stream for _, stream in sorted(account.streams.items())]
-
-    def __len__(self) -> int:
-        return len(self._streams)
-
-    @overload
-    def __getitem__(self, index: int) -> StreamView: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[StreamView]: ...
-
-    def __getitem__(self, index: int | slice) -> StreamView | list[StreamView]:
-        if isinstance(index, slice):
-            return [_stream(stream) for stream in self._streams[index]]
-        return _stream(self._streams[index])
-
-
-def jetstream_of(account: AccountJetStream, usage: Usage) -> JetStreamAccountView:
-    return JetStreamAccountView(
-        name=account.context.account.name,
-        memory=usage.memory_bytes,
-        storage=usage.file_bytes,
-        api_total=account.stats.total,
-        api_errors=account.stats.errors,
-        streams=_Streams(account),
-        reserved_memory=0 if account.bounds.tiers else account.bounds.max_memory_bytes,
-        reserved_storage=0 if account.bounds.tiers else account.bounds.max_file_bytes,
-    )
-
-
-def _stream(stream: Stream) -> StreamView:
-    return StreamView(
-        name=stream.name,
-        created_ns=stream.created_ns,
-        config=lambda: stream.shown_config(dynamic=False),
-        state=stream.state,
-        consumers=lambda: (consumer.info() for consumer in list(stream.visible_consumers())),
-        origins=stream.origins.shown,
-        damage=str(stream.store.damage() or ""),
     )

@@ -22,7 +22,7 @@ from leafnode.monitor.http_server import HttpServer
 from leafnode.monitor.monitor import Monitor
 from leafnode.monitor.views import AccountView, SublistView
 from leafnode.routing.subscription import Subscription
-from leafnode.server.views import jetstream_of
+from leafnode.server.stream_views import jetstream_of
 from tests.sim.clients import ClientWorld
 from tests.sim.clock import FakeClock
 from tests.sim.monitor import MemoryTransport, jetstream, views
