@@ -172,12 +172,16 @@ class GatewaySession:
         self._uncommitted = [held for held in self._uncommitted if held > seq]
         self._ack_due = True
 
-    def rewind(self) -> None:
-        """The store refused what the application had not committed: have it sent again."""
-        if self._uncommitted:
-            self._expected_seq = self._uncommitted[0]
-            self._uncommitted = []
-            self._ack_due = True
+    def rewind(self, seq: int, boot_id: int) -> None:
+        """The application lost this reading: have it, and those behind it, sent again.
+
+        Those before it are with the application, which would count them twice.
+        """
+        if self.peer is None or boot_id != self.peer.boot_id or seq not in self._uncommitted:
+            return
+        self._expected_seq = seq
+        self._uncommitted = [held for held in self._uncommitted if held < seq]
+        self._ack_due = True
 
     def data_to_send(self, now_ms: int) -> bytes:
         """Return what is due for the line, b"" when nothing is. Call again until then."""

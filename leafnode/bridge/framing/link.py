@@ -66,10 +66,10 @@ class LinkFraming:
     def committed(self, receipt: Receipt) -> None:
         self._session.committed(receipt.seq, receipt.boot_id)
 
-    def untaken(self, receipt: Receipt) -> None:  # noqa: ARG002 -- it is not committed either
-        """What is not committed is sent again, what of it is here already is not taken."""
+    def untaken(self, receipt: Receipt) -> None:
+        """It and those behind it are sent again, what of them is here already is not taken."""
         self._events = deque(event for event in self._events if not isinstance(event, Reading))
-        self._session.rewind()
+        self._session.rewind(receipt.seq, receipt.boot_id)
 
     def data_to_send(self, now_ms: int) -> bytes:
         data = self._session.data_to_send(now_ms)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
 from leafnode.bridge.framing.text_lines import sealed
-from leafnode.clock import NS_PER_MS
+from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config.serial_options import SerialOptions, SerialPort
-from leafnode.config.serial_stage_options import MessageOptions
+from leafnode.config.serial_stage_options import CodecOptions, MappingOptions, MessageOptions
 from leafnode.go_time import format_time
 from leafnode.link import const
 from leafnode.link.aliases import Aliases
@@ -224,13 +224,13 @@ def test_a_text_board_hears_ok_after_the_commit() -> None:
     assert world.stream.payloads == [b'{"v":21.5}']
 
 
-def _fails_once(world: World) -> list[bytes]:
-    """Let the mapper lose its first reading; return what it was offered."""
+def _fails_once(world: World, at: int = 1) -> list[bytes]:
+    """Let the mapper lose its first reading, or a later one; return what it was offered."""
     offer, offered = world.runner._mapper.offer, list[bytes]()
 
     def failing(reading: Reading) -> None:
         offered.append(reading.msg_id)
-        if len(offered) == 1:
+        if len(offered) == at:
             raise ArithmeticError
         offer(reading)
 
@@ -292,6 +292,36 @@ def test_a_reading_that_an_error_lost_is_sent_again_by_a_board_with_the_link() -
     run(world, story)
 
     assert world.stream.ids == [b"node1.77.1", b"node1.77.2"]
+
+
+def test_what_was_gathered_before_an_error_is_not_gathered_twice() -> None:
+    gather = MappingOptions(every_ns=3600 * NS_PER_S, functions=("max", "count"))
+    world = World(replace(port(), codec=CodecOptions("json"), mapping=gather))
+    offered = _fails_once(world, at=3)
+
+    async def story(world: World) -> None:
+        await world.opened()
+        board = Board(world.line, world.clock)
+
+        def turned(count: int) -> bool:
+            world.clock.advance(50 * NS_PER_MS)
+            board.turn()
+            return len(offered) == count
+
+        for number in (1, 2):
+            board.session.publish("temp", b'{"t":%d}' % number, board.now_ms)
+        await world.until(lambda: turned(2))
+        board.session.publish("temp", b'{"t":3}', board.now_ms)
+        await world.until(lambda: turned(3))
+        await _opened_again(world)
+        await world.until(lambda: turned(4))
+        world.clock.advance(3600 * NS_PER_S)
+        await world.until(lambda: len(world.stream.payloads) == 1)
+
+    run(world, story)
+
+    assert offered == [b"node1.77.1", b"node1.77.2", b"node1.77.3", b"node1.77.3"]
+    assert world.stream.payloads == [b'{"t":3,"count":3}']
 
 
 def test_a_text_board_is_asked_and_answers() -> None:

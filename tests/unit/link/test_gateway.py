@@ -260,22 +260,29 @@ def test_a_hello_of_the_same_boot_keeps_what_the_application_holds():
     assert seqs(gateway.receive(pub(1) + pub(2) + pub(3), START_MS)) == [3]
 
 
-def test_rewind_asks_again_for_what_was_not_committed():
+def test_rewind_asks_again_for_a_reading_and_those_behind_it():
     gateway = up_gateway()
-    gateway.receive(pub(1) + pub(2) + pub(3), START_MS)
+    gateway.receive(pub(1) + pub(2) + pub(3) + pub(4), START_MS)
     gateway.committed(1, BOOT)
 
-    gateway.rewind()
+    gateway.rewind(3, BOOT)
 
-    assert numbers(gateway) == [(const.ACK, 1, 1)]
-    assert gateway.uncommitted == 0
-    assert seqs(gateway.receive(pub(2) + pub(3), START_MS)) == [2, 3]
+    assert numbers(gateway) == [(const.ACK, 2, 1)]
+    assert gateway.uncommitted == 1
+    assert seqs(gateway.receive(pub(2) + pub(3) + pub(4), START_MS)) == [3, 4]
+    gateway.committed(2, BOOT)
+    assert gateway.uncommitted == 2
 
 
-def test_rewind_with_nothing_uncommitted_changes_nothing():
+def test_rewind_of_what_is_not_held_changes_nothing():
     gateway = up_gateway()
+    gateway.receive(pub(1) + pub(2), START_MS)
+    gateway.committed(1, BOOT)
+    all_to_send(gateway, START_MS)
 
-    gateway.rewind()
+    gateway.rewind(1, BOOT)
+    gateway.rewind(3, BOOT)
+    gateway.rewind(2, BOOT + 1)
 
     assert gateway.data_to_send(START_MS) == b""
 

@@ -390,7 +390,7 @@ Gateway.events = {
     "bytes of no frame": lambda g: g.hear(b"\x00>>> boot\r\n\x00"),
     "application: committed": lambda g: g.session.committed(4, BOOT),
     "application: committed, of another boot": lambda g: g.session.committed(4, OTHER_BOOT),
-    "application: rewind": lambda g: g.session.rewind(),
+    "application: rewind": lambda g: g.session.rewind(4, BOOT),
     "the port is lost": lambda g: g.session.line_lost(),
     "the gateway's clock is set": lambda g: g.set_clock(),
     "2 s of silence": lambda g: later(g, const.PING_MS),
