@@ -73,6 +73,11 @@ class Bridge:
         """Let clients ask for ports, lend them and look on, as far as the options allow."""
         self._control = PortControl(self.account, server_name, self)
 
+    @property
+    def replies_refused(self) -> int:
+        """How many requests to ports had a reply that is no inbox."""
+        return 0 if self._control is None else self._control.replies_refused
+
     def _runner(self, port: SerialPort) -> PortRunner:
         return PortRunner(port, self._seams, inbox=f"_INBOX.{nuid(self._random)}".encode())
 

@@ -62,6 +62,10 @@ class PortControl:
         self._prefix = f"$LEAFNODE.REQ.{server}.PORT."
         self._subs: list[Subscription] = []
 
+    @property
+    def replies_refused(self) -> int:
+        return self._replies.refused
+
     def allow(self, whose: str) -> None:
         """Answer these requests from now on: local, all or off."""
         self._allowed = whose

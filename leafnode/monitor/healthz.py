@@ -12,6 +12,7 @@ from leafnode.clock import NS_PER_S
 from leafnode.monitor.varz import address
 
 if TYPE_CHECKING:
+    from leafnode.bridge.status import PortStatus
     from leafnode.monitor.options import HealthzOptions
     from leafnode.monitor.steps import Steps
     from leafnode.monitor.views import JetStreamView, StreamView, Views
@@ -149,4 +150,20 @@ def _outside(views: Views) -> list[Cause]:
         elif port.function and not port.function["running"] and port.last_error:
             error = f"serial port {port.name}: {port.last_error}"
             causes.append(Cause(503, "SERIAL", {"port": port.name}, error))
+        else:
+            causes += _slaves(port)
     return causes
+
+
+def _slaves(port: PortStatus) -> list[Cause]:
+    """Tell of those that are not read; one cause each, as a bus has 247 at most."""
+    return [
+        Cause(
+            503,
+            "SERIAL",
+            {"port": port.name},
+            f"slave {slave['name']} of serial port {port.name}: {slave['problem']}",
+        )
+        for slave in port.slaves
+        if slave["problem"]
+    ]

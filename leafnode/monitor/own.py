@@ -46,6 +46,7 @@ def uplinkz(views: Views, clock: Clock) -> dict[str, object]:
         "now": format_time(clock.wall_ns()),
         "uplinks": [asdict(budget) for budget in views.budgets()],
         "streams": [uplink_row(status) for status in views.uplinks()],
+        "replies_refused": views.uplinks_refused(),
     }
 
 
@@ -56,6 +57,7 @@ def serialz(views: Views, clock: Clock) -> dict[str, object]:
         "ports": _port_rows(views.ports()),
         "devices": [_device_row(device, clock) for device in views.devices()],
         "hotplug": _hotplug(views.hotplug()),
+        "replies_refused": views.ports_refused(),
     }
 
 

@@ -96,6 +96,7 @@ class Uplinks:
         self._server = server
         self._running: list[_Running] = []
         self._voices: dict[str, Voice] = {}  # by account
+        self._replies_refused = 0  # by those that are gone
         for remote in server.features.remotes:
             self.follow(remote)
 
@@ -133,6 +134,12 @@ class Uplinks:
     def budgets(self) -> list[BudgetStatus]:
         return [one.uplink.budget() for one in self._running]
 
+    @property
+    def replies_refused(self) -> int:
+        """How many requests for uplinks had a reply that is no inbox."""
+        there = sum(voice.replies_refused for voice in self._voices.values())
+        return self._replies_refused + there
+
     def _link_changed(self, remote: Remote) -> None:
         for one in self._running:
             if one.links.leads_by(remote):
@@ -149,6 +156,7 @@ class Uplinks:
         for name, voice in list(self._voices.items()):
             if accounts.get(name) is not voice.account:
                 voice.close()
+                self._replies_refused += voice.replies_refused
                 del self._voices[name]
         for name, account in accounts.items():
             if name not in self._voices:
@@ -171,6 +179,10 @@ class Voice:
         ]
         self._alarm = Alarm(server.clock, self._look)
         self._look()
+
+    @property
+    def replies_refused(self) -> int:
+        return self._replies.refused
 
     def close(self) -> None:
         self._alarm.cancel()

@@ -296,7 +296,7 @@ def port(**changes: Any) -> PortStatus:
         "line": {"overruns": 0},
         "modbus": {"polls": 9},
         "commands": {"waiting": 1},
-        "slaves": [{"name": "meter", "address": 1, "failing": False, "timeouts": 3}],
+        "slaves": [{"name": "meter", "address": 1, "failing": False, "problem": "", "timeouts": 3}],
     }
     return PortStatus(**(numbers | values | changes))
 

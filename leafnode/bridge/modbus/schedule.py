@@ -49,6 +49,14 @@ class SlaveState:
         self.retry_ms = 0  # of one that fails
         self.backoff_ms = 0
 
+    @property
+    def problem(self) -> str:
+        """What is wrong now; nothing while all groups are read."""
+        if self.failing:
+            return self.last_error
+        troubles = [(one.group.name, one.trouble) for one in self.groups if one.trouble]
+        return "; ".join(f"{name}: {trouble}" for name, trouble in troubles)
+
     def status(self) -> dict[str, object]:
         """Return how it is now, for monitoring."""
         return {
@@ -59,6 +67,7 @@ class SlaveState:
             "timeouts": self.timeouts,
             "bad": self.bad,
             "exceptions": self.exceptions,
+            "problem": self.problem,
             "last_error": self.last_error,
         }
 

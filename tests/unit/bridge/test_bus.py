@@ -126,8 +126,10 @@ def test_a_slave_that_does_not_answer_is_in_the_log_once(caplog: pytest.LogCaptu
     async def story(_: World) -> None:
         await world.opened()
         await world.pass_time(10_000, 50)
+        assert world.runner.status().slaves[0]["problem"] == "no answer at holding 0"
         world.slaves.deaf.clear()
         await world.pass_time(10_000, 50)
+        assert world.runner.status().slaves[0]["problem"] == ""
 
     run(world, story)
 

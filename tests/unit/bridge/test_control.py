@@ -169,6 +169,7 @@ def test_nobody_can_have_a_port_told_to_a_subject_that_is_no_inbox() -> None:
 
     assert not asked.world.runner.taps
     assert heard == []
+    assert asked.control.replies_refused == 12
 
 
 def test_so_many_may_look_on_and_no_more() -> None:

@@ -131,6 +131,9 @@ def test_an_offline_gateway_is_healthy_unless_the_outside_is_asked_for_too() -> 
     }
 
 
+DEAF = {"name": "m1", "problem": "no answer at coil 4"}
+
+
 def test_every_cause_outside_is_named() -> None:
     code, got = answer(
         "leafnode=true&details=true",
@@ -146,6 +149,17 @@ def test_every_cause_outside_is_named() -> None:
             port(function={"running": 0}, last_error="the function failed: it ended"),
             port(function={"running": 0}),
             port(open=False, lent_ns=59 * 10**9),
+            port(
+                slaves=[
+                    {"name": "m1", "problem": "no answer at coil 4"},
+                    {"name": "m2", "problem": ""},
+                ]
+            ),
+            port(
+                open=False,
+                last_error="gone",
+                slaves=[{"name": "m1", "problem": "no answer at coil 4"}],
+            ),
         ],
     )
 
@@ -157,6 +171,8 @@ def test_every_cause_outside_is_named() -> None:
         ("SERIAL", "serial port scale is not open: no such device"),
         ("SERIAL", "serial port scale: the function failed: it ended"),
         ("SERIAL", "serial port scale is lent for 59 s more"),
+        ("SERIAL", "slave m1 of serial port scale: no answer at coil 4"),
+        ("SERIAL", "serial port scale is not open: gone"),
     ]
 
 

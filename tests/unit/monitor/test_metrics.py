@@ -137,6 +137,8 @@ def test_limits_of_an_account_are_those_of_its_jwt() -> None:
         ("leafnode_uplink_connected", 1),
         ("leafnode_uplink_link_bytes_today", 120),
         ("leafnode_uplink_link_bytes_month", 900),
+        ("leafnode_uplinks_refused", 0),
+        ("leafnode_serial_replies_refused", 0),
         ("leafnode_serial_open", 1),
         ("leafnode_serial_modbus_polls", 9),
         ("leafnode_serial_slave_failing", 0),

@@ -167,6 +167,13 @@ def test_a_bus_shows_its_counts_and_its_slaves() -> None:
     assert "slaves" not in other
 
 
+def test_requests_that_were_not_answered_are_counted() -> None:
+    facts = views(ports_refused=lambda: 3, uplinks_refused=lambda: 4)
+
+    assert serialz(facts, FakeClock())["replies_refused"] == 3
+    assert uplinkz(facts, FakeClock())["replies_refused"] == 4
+
+
 def test_a_board_shows_who_it_is_and_when_it_was_heard() -> None:
     clock = FakeClock()
     seen_ns, wall_ns = clock.monotonic_ns(), clock.wall_ns()

@@ -108,7 +108,8 @@ async def test_a_change_is_said_and_whoever_asks_is_answered(tmp_path: Path) -> 
 
         world.listen(b"_INBOX.answer")
         world.listen(b"other.answer")
-        for address in (b"$LEAFNODE.REQ.UPLINKZ", b"$LEAFNODE.REQ.edge.UPLINKZ"):
+        addresses = (b"$LEAFNODE.REQ.UPLINKZ", b"$LEAFNODE.REQ.edge.UPLINKZ")
+        for number, address in enumerate(addresses, start=1):
             world.heard.clear()
             world.server.account("$G").publish(address, reply=b"other.answer")
             world.server.account("$G").publish(address, reply=b"_INBOX.answer")
@@ -116,6 +117,12 @@ async def test_a_change_is_said_and_whoever_asks_is_answered(tmp_path: Path) -> 
             assert answer["server"] == "edge"
             assert answer["streams"][0]["stream"] == "EV"
             assert answer["uplinks"][0]["connected"] is False
+            assert answer["replies_refused"] == number
+
+        uplinks = world.server.features.uplinks
+        assert uplinks is not None
+        await world.reload()
+        assert uplinks.replies_refused == 2
 
 
 @pytest.mark.real_loop
