@@ -29,7 +29,6 @@ from leafnode.jetstream.redelivery import Redelivery
 from leafnode.jetstream.spreading import Spreading
 from leafnode.jetstream.trouble import Trouble
 from leafnode.protocol import header
-from leafnode.protocol.patterns import PatternSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +83,7 @@ class Consumer:
         self._tracks = config.ack_policy != "none"
         self._next_sub: Subscription | None = None
         self._pumping = False
+        self._is_counted = False  # what waits, in this pump
         self.seeks = True  # somebody asked for more: as far as nothing is found, all is looked at
         self._retry_timer: Timer | None = None
         self._retry_ns = limits.DELIVER_RETRY_NS
@@ -161,6 +161,7 @@ class Consumer:
         if position:
             self.pending = pending.copy()
         since = self.acks.mark() if position else None
+        uncounted = self.cursor.waiting.mark()
         seen = self.delivered_ts_ns, self.acks.acked_ts_ns
 
         def back() -> None:
@@ -175,6 +176,7 @@ class Consumer:
             if position:
                 self.cursor.listed.extend(listed)
                 self.cursor.reset(pending.delivered.stream_seq + 1)
+                self.cursor.waiting.go_back(uncounted)
                 self.delivered_ts_ns, self.acks.acked_ts_ns = seen
                 self.redelivery.arm()
             self.pause.rearm()
@@ -188,9 +190,10 @@ class Consumer:
         """
         self.closed, self.stream = False, stream
         next_seq, listed = self.pending.delivered.stream_seq + 1, self.cursor.listed
-        filters = self.config.filters
+        filters, uncounted = self.config.filters, self.cursor.waiting.mark()
         self.cursor = Cursor(stream.store, filters, next_seq, listed=listed, on_ready=self.pump)
         self.cursor.reset(next_seq)
+        self.cursor.waiting.go_back(uncounted)
         before, self.spreading = self.outlet, Spreading(self)
         self.outlet = PushSubject(self) if self.config.deliver_subject else PullQueue(self)
         self.outlet.wait_on(before)
@@ -211,21 +214,12 @@ class Consumer:
         self.pending.set_waits(config.ack_wait, config.backoff)
         self.redelivery.arm()
         if filters_changed:
-            self._drop_unwanted()
             self.cursor.reset(self.pending.delivered.stream_seq + 1, config.filters)
             self.count_anew()
         if threshold_changed and self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
         self.arm_idle_timer()
-
-    def _drop_unwanted(self) -> None:
-        """What was to be delivered first is not when the filters do not match it any more."""
-        listed, wanted = self.cursor.listed, PatternSet(self.config.filters)
-        subjects = [(seq, self.stream.store.subject_of(seq)) for seq in listed] if wanted else []
-        for seq, subject in subjects:
-            if subject is None or wanted.which(subject) is None:
-                listed.remove(seq)
 
     def reset(self, seq: int) -> None:
         """Deliver again from this sequence on, as if nothing had been delivered yet."""
@@ -250,10 +244,12 @@ class Consumer:
         """How many messages were never delivered yet."""
         return self.cursor.num_pending(self.pending.delivered.stream_seq + 1)
 
-    def count_anew(self) -> None:
-        """Something happened at which nats-server counts what was never delivered anew."""
+    def count_anew(self, upto_seq: int = 0) -> None:
+        """Something happened at which nats-server counts what was never delivered anew: when the
+        stream ended there; 0: now.
+        """
         if self.config.deliver_policy == "last_per_subject":
-            self.cursor.count_last()
+            self.cursor.waiting.count_last(upto_seq or self.stream.store.last_seq())
 
     def pump(self) -> None:
         """Deliver what may be delivered now, at most DELIVER_TURN_MSGS of it."""
@@ -262,13 +258,13 @@ class Consumer:
         if self.spreading.must_wait(self.outlet.subjects):
             return
         self._pumping = True
+        self._is_counted = False
         self.outlet.begin()
         delivered = 0
         over = False
         before = self.pending.delivered.consumer_seq
         try:
             self._check_intact()
-            self.num_pending()  # each ack subject says how many are left; counted once per turn
             while delivered < limits.DELIVER_TURN_MSGS and (
                 count := self._deliver_run(limits.DELIVER_TURN_MSGS - delivered)
             ):
@@ -334,7 +330,7 @@ class Consumer:
         if not messages:
             return 0
         first = self.pending.delivered.consumer_seq + 1
-        replies = ack.first_replies(self.acks.prefix, messages, first, self.cursor.left)
+        replies = ack.first_replies(self.acks.prefix, messages, first, self.left())
         count = self.outlet.take_run(
             [
                 (msg.subject, reply, *self.shown_body(msg))
@@ -385,13 +381,20 @@ class Consumer:
 
     def _hand_over(self, msg: StoredMsg, deliveries: int) -> bool:
         consumer_seq = self.pending.delivered.consumer_seq + 1
-        left = max(0, self.cursor.left - (deliveries == 1))
+        left = max(0, self.left() - (deliveries == 1))
         reply = ack.reply_subject(self.acks.prefix, deliveries, msg, consumer_seq, left)
         size = len(msg.subject) + len(reply) + len(msg.body)
         if not self.outlet.take(msg, reply, size):
             return False
         self.pace.passed(msg)
         return True
+
+    def left(self) -> int:
+        """Return how many wait, as each ack subject says; counted once in a pump."""
+        if not self._is_counted:
+            self._is_counted = True
+            self.num_pending()
+        return self.cursor.left
 
     def shown_body(self, msg: StoredMsg) -> tuple[int, bytes]:
         """Return (header size, body) as this consumer delivers the message."""
@@ -433,9 +436,8 @@ class Consumer:
         self.cursor.reset(self.pending.delivered.stream_seq + 1)
         self.keeper.touch()
 
-    def message_removed(self, seq: int, subject: bytes, *, follows: bool = False) -> None:
+    def message_removed(self, seq: int, *, follows: bool = False) -> None:
         """One message was deleted by a client. `follows`: `purged` does, for what is left to do."""
-        self.cursor.deleted(seq, subject, self.pending.delivered.stream_seq + 1)
         if not follows:
             self.pending.gone(seq)
         if seq in self.pending:
@@ -452,7 +454,7 @@ class Consumer:
             )
             self.keeper.touch()
         if seq > self.pending.delivered.stream_seq:
-            self.cursor.reset(self.pending.delivered.stream_seq + 1)
+            self.cursor.read_again(self.pending.delivered.stream_seq + 1)
 
     def interest_changed(self) -> None:
         """Somebody began or ceased to listen on the deliver subject."""

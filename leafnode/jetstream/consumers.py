@@ -209,6 +209,7 @@ class Consumers:
             consumer.keeper.restore(kept.state)
         except StoreCorrupt as error:  # it starts over: rather twice than never
             consumer.trouble.note("Position not read", error)
+        consumer.count_anew()
         stream.consumers[kept.name] = consumer
         return consumer
 

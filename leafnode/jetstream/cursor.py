@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.errors import StoreError
+from leafnode.jetstream.waiting import Waiting
 from leafnode.protocol.patterns import PatternSet
 from leafnode.protocol.subject import matches
 
@@ -29,15 +30,11 @@ class Cursor:
 
     __slots__ = (
         "_asked",
-        "_counted_first",
-        "_counted_last",
         "_fetched",
         "_fetching",
         "_filters",
         "_generation",
-        "_last_only_to",
-        "_left",
-        "_less",
+        "_is_doubtful",
         "_on_ready",
         "_page",
         "_patterns",
@@ -45,6 +42,7 @@ class Cursor:
         "_reading",
         "_store",
         "listed",
+        "waiting",
     )
 
     def __init__(
@@ -64,17 +62,13 @@ class Cursor:
         self._reading = False
         self._asked = False  # a read or a get is being asked for right now: its answer is no news
         self._generation = 0  # grows on reset: older answers are thrown away
+        self._is_doubtful = False  # messages were removed that may be read ahead
         self._fetched: dict[int, StoredMsg | None] = {}
         self._fetching: set[int] = set()
         self.listed = deque(listed)
         # The next sequence to ask the store for: behind the listed ones, which come one by one.
         self._read_seq = self.listed[-1] + 1 if self.listed else start_seq
-        # num_pending, kept step by step: what is left from `_counted_first` to `_counted_last`
-        self._left = 0
-        self._counted_first = 0
-        self._counted_last = -1
-        self._last_only_to = 0  # up to there only each subject's newest counts
-        self._less = 0  # than that, by messages that were deleted and did not count
+        self.waiting = Waiting(store, filters, self.listed)
 
     def wants(self, subject: bytes) -> bool:
         """Say whether messages of this subject are among those that it reads."""
@@ -107,10 +101,10 @@ class Cursor:
             known, msg = self.fetch(seq, ahead=self.listed)
             if not known or msg is not None:
                 return msg
-            self.take()  # it was removed meanwhile
-        if not self._page:
-            self._fill()
-        return self._page[0] if self._page else None
+            self.waiting.skip(seq)  # it was removed meanwhile
+            self._fetched.pop(self.listed.popleft(), None)
+        page = self._at_hand()
+        return page[0] if page else None
 
     def take(self) -> None:
         """Take the message that `peek` returned."""
@@ -118,7 +112,7 @@ class Cursor:
             self._fetched.pop(self.listed.popleft(), None)
         else:
             self._page.popleft()
-        self._left -= 1
+        self.waiting.take(1)
 
     def peek_run(self, most: int) -> list[StoredMsg]:
         """Return up to `most` messages that are at hand, none while listed ones are left.
@@ -127,9 +121,7 @@ class Cursor:
         """
         if self.listed:
             return []
-        page = self._page
-        if not page:
-            self._fill()
+        page = self._at_hand()
         return list(page) if most >= len(page) else list(islice(page, most))
 
     def take_run(self, count: int) -> None:
@@ -140,7 +132,7 @@ class Cursor:
         else:
             for _ in range(count):
                 page.popleft()
-        self._left -= count
+        self.waiting.take(count)
         if count and not page:
             # The next page is read while this one is sent. What is refused now is asked for again.
             with suppress(StoreError):
@@ -151,12 +143,28 @@ class Cursor:
         """The sequence up to which everything was read and taken, or did not match."""
         return (self._page[0].seq if self._page else self._read_seq) - 1
 
+    def _at_hand(self) -> deque[StoredMsg]:
+        """Return what was read ahead, some more where nothing is left. What was removed since then
+        does not count any more, so it is not delivered either. Raises StoreError.
+        """
+        while True:
+            if not self._page:
+                self._fill()
+            if not self._page or not self._is_doubtful:
+                return self._page
+            self._is_doubtful = self._reading  # what comes may hold some, too
+            subject_of = self._store.subject_of
+            self._page = deque(msg for msg in self._page if subject_of(msg.seq) is not None)
+            if self._page:
+                return self._page
+
     def _fill(self) -> None:
         last = self._store.committed_seq()
         if self._reading or self._read_seq > last:
             return
         self._reading = True
         self._asked = True
+        self._is_doubtful |= self._store.is_removing()
         try:
             self._store.read(
                 self._read_seq,
@@ -228,70 +236,52 @@ class Cursor:
     @property
     def left(self) -> int:
         """How many messages wait, as of the last `num_pending` and the takes since."""
-        return max(0, self._left)
+        return self.waiting.left
 
     def num_pending(self, next_seq: int) -> int:
-        """Count how many messages that match wait from `next_seq` on."""
-        last = self._store.last_seq()
-        if 0 < self._last_only_to < next_seq:
-            self._last_only_to = self._less = 0
-            self.recount()
-        if self._counted_last < 0 or self._store.state().first_seq > max(
-            next_seq, self._counted_first
-        ):
-            self._recount(next_seq)
-        elif last > self._counted_last:
-            start = max(next_seq, self._counted_last + 1)
-            self._left += self._store.num_pending(self._filters, start)
-        self._counted_last = last
-        return self.left
+        """Count how many messages that match wait from `next_seq` on. Raises StoreError."""
+        return self.waiting.count(next_seq)
 
-    def recount(self) -> None:
-        """Messages were removed somewhere: the next count starts anew."""
-        self._counted_last = -1
+    def removed(self, seq: int, subject: bytes, next_seq: int) -> None:
+        """The removal of one message is staged. Raises StoreCorrupt."""
+        if seq >= next_seq and self.wants(subject):
+            self._is_doubtful = True
+            self.waiting.removed(seq, subject, next_seq)
 
-    def count_last(self) -> None:
-        """Of what is there now, count each subject's newest message only, as nats-server does when
-        it counts anew for who began with those. More than that may come.
-        """
-        self._last_only_to, self._less = self._store.last_seq(), 0
-        self.recount()
-
-    def deleted(self, seq: int, subject: bytes, next_seq: int) -> None:
-        """One message is gone: nats-server subtracts it, though another one may count instead."""
-        if next_seq <= seq <= self._last_only_to and self.wants(subject):
-            state = self._store.subject_state(subject)
-            if state is not None and next_seq <= state.last_seq <= self._last_only_to:
-                self._less += 1
-        self.recount()
-
-    def _recount(self, next_seq: int) -> None:
-        self._counted_first = max(next_seq, self._store.state().first_seq)
-        if self._last_only_to:
-            newest = self._store.last_seqs(*(self._filters or [b">"]))
-            self._left = sum(next_seq <= seq <= self._last_only_to for seq in newest) - self._less
-            self._left += self._store.num_pending(self._filters, self._last_only_to + 1)
-            return
-        start = max(next_seq, self.listed[-1] + 1) if self.listed else next_seq
-        self._left = len(self.listed) + self._store.num_pending(self._filters, start)
+    def removed_some(self) -> None:
+        """The removal of several messages is staged, of whichever subjects."""
+        self._is_doubtful = True
+        self.waiting.recount()
 
     # --- moving
 
     def reset(self, next_seq: int, filters: Sequence[bytes] | None = None) -> None:
-        """Read on from `next_seq`, and drop what was read ahead."""
+        """Read on from `next_seq`, and count what is there anew."""
+        if filters is not None:
+            self._filters = self.waiting.filters = filters
+            self._patterns = PatternSet(filters)
+            if filters:
+                self._drop_unwanted()
+        self.read_again(next_seq)
+        self.waiting.recount()
+
+    def read_again(self, next_seq: int) -> None:
+        """Drop what was read ahead of `next_seq`: some of it may be gone."""
         self._generation += 1
         self._reading = False
         self._page.clear()
         self._fetched.clear()
         self._fetching.clear()
-        if filters is not None:
-            self._filters = filters
-            self._patterns = PatternSet(filters)
         while self.listed and self.listed[0] < next_seq:
             self.listed.popleft()
         after_listed = self.listed[-1] + 1 if self.listed else 0
         self._read_seq = max(next_seq, self._store.state().first_seq, after_listed)
-        self.recount()
+
+    def _drop_unwanted(self) -> None:
+        """What was to be delivered first is not when the filters do not match it any more."""
+        subjects = [(seq, self._store.subject_of(seq)) for seq in self.listed]
+        self.listed.clear()
+        self.listed.extend(seq for seq, name in subjects if name is not None and self.wants(name))
 
     def close(self) -> None:
         """Throw away what is still on its way, for good."""

@@ -115,7 +115,7 @@ class Enforcement:
             try:
                 state = store.subject_state(subject)
                 if state is not None and store.remove((state.first_seq,)):
-                    self._stream.removed_some()
+                    self._stream.removed_one(state.first_seq, subject)
                     return
             except StoreBusy:  # it is looked at again when that can be read
                 pass

@@ -34,7 +34,16 @@ class Purge:
 
     __slots__ = (
         *("_below_seq", "_done", "_end_seq", "_follow", "_high_seq", "_keep", "_kept"),
-        *("_left", "_low_seq", "_newest", "_pattern", "_preparing", "_removed", "_round"),
+        *(
+            "_last_seq",
+            "_left",
+            "_low_seq",
+            "_newest",
+            "_pattern",
+            "_preparing",
+            "_removed",
+            "_round",
+        ),
         *("_stream", "_thinning", "name"),
     )
 
@@ -52,7 +61,8 @@ class Purge:
         """`done` is told how many went once that is on disk, or why it cannot be. `follow`: then
         consumers do not wait for what was out of it. `name`: of the note that this goes on with.
         """
-        end = stream.store.last_seq() + 1
+        self._last_seq = stream.store.last_seq()  # when it was asked for
+        end = self._last_seq + 1
         if below_seq == 0 or (pattern != ALL and below_seq > end):
             below_seq = end
         self._stream = stream
@@ -131,7 +141,10 @@ class Purge:
                     outbox = stream.context.account.system.outbox
                     outbox.work_left -= limits.REMOVED_WORK * removed
                 stream.freed()
-                stream.removed_some()
+                if removed == 1 and self._pattern != ALL:
+                    stream.removed_one(*self._thinning.newest)
+                else:
+                    stream.removed_some()
                 if self.waits:
                     on_disk = partial(self._on_disk, self._round, removed)
                     stream.root.after_commit(on_disk)
@@ -155,13 +168,13 @@ class Purge:
         counts anew after several.
         """
         stream = self._stream
-        if self._removed > 1:
-            for consumer in tuple(stream.consumers.values()):
-                consumer.count_anew()
-        elif self._removed == 1 and self._pattern != ALL:
+        if self._removed > 1 or (self._removed and self._pattern == ALL):
+            for consumer in stream.consumers.values():
+                consumer.count_anew(self._last_seq)
+        elif self._removed == 1:
             seq, subject = self._thinning.newest
             told = self._pattern if stream.config.storage == "file" else subject
-            stream.message_removed(seq, subject, told, None, follows=self._follow)
+            stream.message_removed(seq, told, None, follows=self._follow)
 
     def _on_disk(self, of_round: int, count: int, error: StoreError | None) -> None:
         if error is None and of_round == self._round:

@@ -293,8 +293,15 @@ class Stream:
 
     def removed_some(self) -> None:
         """Messages left from the middle: consumers count anew."""
-        for consumer in tuple(self.consumers.values()):
-            consumer.cursor.recount()
+        for consumer in self.consumers.values():
+            consumer.cursor.removed_some()
+
+    def removed_one(self, seq: int, subject: bytes) -> None:
+        """This one did. Raises StoreCorrupt."""
+        for consumer in self.consumers.values():
+            delivered_seq = consumer.pending.delivered.stream_seq
+            if seq > delivered_seq:
+                consumer.cursor.removed(seq, subject, delivered_seq + 1)
 
     # --- messages out
 
@@ -315,23 +322,17 @@ class Stream:
         if subject is None or not self.store.remove([seq]):
             raise js_error(10043, seq)
         self.freed()
-        self.removed_some()
-        self.root.after_commit(partial(self.message_removed, seq, subject, b""))
+        self.removed_one(seq, subject)
+        self.root.after_commit(partial(self.message_removed, seq, b""))
 
     def message_removed(
-        self,
-        seq: int,
-        subject: bytes,
-        told: bytes,
-        error: StoreError | None,
-        *,
-        follows: bool = False,
+        self, seq: int, told: bytes, error: StoreError | None, *, follows: bool = False
     ) -> None:
         """One message was removed: tell consumers, those that want `told` where that is given."""
         if error is None:
             for consumer in tuple(self.consumers.values()):
                 if not told or consumer.cursor.wants(told):
-                    consumer.message_removed(seq, subject, follows=follows)
+                    consumer.message_removed(seq, follows=follows)
 
     def purge(
         self, *, pattern: bytes, below_seq: int, keep: int, done: Callable[[int | StoreError], None]

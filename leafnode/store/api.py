@@ -179,6 +179,10 @@ class StreamStore(Protocol):
         """The subject of a staged message, or None where there is none. Raises as `remove` does."""
         ...
 
+    def is_removing(self) -> bool:
+        """Whether a removal is staged that reads do not know of yet."""
+        ...
+
     def size_of(self, seq: int) -> int:
         """What a staged message counts for in `state().bytes`; 0 where there is none. Raises as
         `remove` does.
@@ -223,6 +227,12 @@ class StreamStore(Protocol):
 
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         """How many messages from `start_seq` on match any pattern (none given: all)."""
+        ...
+
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+        """How many subjects that match any pattern (none given: all) have a message from
+        `first_seq` to `last_seq`. Raises as `remove` does.
+        """
         ...
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:

@@ -112,6 +112,14 @@ def num_pending(index: StreamIndex, patterns: Sequence[bytes], start_seq: int) -
     return total - lower - sum(_live(index, other, sids, wanted) for other in others)
 
 
+def num_subjects(
+    index: StreamIndex, patterns: Sequence[bytes], from_seq: int, upto_seq: int
+) -> int:
+    """Return how many subjects that match any pattern have a message in this range."""
+    found = list(index.subjects.matching(patterns))
+    return sum(1 for subject in found if _is_within(index, subject, from_seq, upto_seq))
+
+
 def deleted(index: StreamIndex, first_seq: int, max_seqs: int, upto_seq: int) -> list[int]:
     """Return sequences without a message between first and last, ascending from `first_seq` to
     `upto_seq`.
@@ -178,6 +186,17 @@ def time_at(index: StreamIndex, seq: int) -> int | None:
         columns = index.columns(segment)
         return columns.times[columns.slot(first)]
     return None
+
+
+def _is_within(index: StreamIndex, subject: Subject, from_seq: int, upto_seq: int) -> bool:
+    newest = last_seq(index, subject)
+    if newest <= upto_seq:
+        return newest >= from_seq
+    oldest = first_seq(index, subject)
+    if oldest >= from_seq:
+        return oldest <= upto_seq
+    name = [subject.name]
+    return num_pending(index, name, from_seq) > num_pending(index, name, upto_seq + 1)
 
 
 def _gaps(segment: Segment, columns: Columns, first: int, last: int) -> Iterator[int]:

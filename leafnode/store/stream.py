@@ -159,6 +159,9 @@ class SqliteStream:
         self._check_intact()
         return lookup.subject_of(self.index, seq)
 
+    def is_removing(self) -> bool:
+        return bool(self._removed_staged) or self._committed_first < self.index.first_seq
+
     def size_of(self, seq: int) -> int:
         self._check_intact()
         return lookup.size_of(self.index, seq)
@@ -196,6 +199,10 @@ class SqliteStream:
     def num_pending(self, patterns: Sequence[bytes], start_seq: int) -> int:
         self._check_intact()
         return lookup.num_pending(self.index, patterns, start_seq)
+
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+        self._check_intact()
+        return lookup.num_subjects(self.index, patterns, first_seq, last_seq)
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         self._check_intact()
@@ -304,7 +311,7 @@ class SqliteStream:
             tail.discard_below(change.first_seq)
         if change.removed_segments:
             self._forget_due = True
-        if self._forget_due and not self._removes_more():
+        if self._forget_due and not self.is_removing():
             self._forget_subjects()
 
     def adopt(self, index: StreamIndex, consumers: dict[str, ConsumerRecord]) -> None:
@@ -383,10 +390,6 @@ class SqliteStream:
             erased += [range(one.first_seq, one.last_seq + 1) for one in removal.dropped]
             self._tell_erased(sorted(erased, key=_first))
 
-    def _removes_more(self) -> bool:
-        """Say whether a removal is staged that readers must not see yet."""
-        return bool(self._removed_staged) or self._committed_first < self.index.first_seq
-
     def _forget_subjects(self) -> None:
         self._forget_due = False
         if self._host.committer.failed is not None:
@@ -414,7 +417,7 @@ class SqliteStream:
 
     def _newest(self, sids: frozenset[int] | None) -> int:
         """Return a sequence that no committed message of these subjects is beyond."""
-        if sids is None or len(sids) > LAST_SUBJECTS_MAX or self._removes_more():
+        if sids is None or len(sids) > LAST_SUBJECTS_MAX or self.is_removing():
             return self._committed_seq if sids is None or sids else 0
         by_sid = self.index.subjects.by_sid
         newest = max((by_sid[sid].last_seq for sid in sids if by_sid[sid].msgs), default=0)

@@ -619,6 +619,49 @@ def test_num_pending_is_exact_with_gaps(
     assert stream.num_pending(patterns, start) == count
 
 
+@pytest.mark.parametrize(
+    ("patterns", "first", "last", "count"),
+    [
+        ([], 1, 10, 3),
+        ([], 3, 3, 1),
+        ([], 4, 4, 0),
+        ([], 11, 20, 0),
+        ([b"*"], 8, 9, 2),
+        ([b"a", b"c"], 1, 9, 1),
+        ([b"b"], 3, 5, 0),  # before it and behind it, not there
+        ([b"b"], 3, 6, 1),
+    ],
+)
+def test_subjects_with_messages_in_a_range_are_counted(
+    world: World, stream: StreamStore, patterns: list[bytes], first: int, last: int, count: int
+) -> None:
+    filled(world, stream, *[b"a", b"b"] * 4, b"a", b"c")
+    stream.remove([4])
+
+    assert stream.num_subjects(patterns, first, last) == count
+
+
+def test_a_removal_is_known_to_reads_when_it_is_on_disk(tmp_path: Path) -> None:
+    world = open_store(tmp_path / "store", SMALL)
+    stream = world.store.create_stream("A", "S", b"{}", 5, 1)
+    for _ in range(3):
+        stream.append(b"a", 0, b"x", 1000)
+    world.settle()
+
+    found = [stream.is_removing()]
+    stream.remove([2])
+    found.append(stream.is_removing())
+    world.settle()
+    found.append(stream.is_removing())
+    stream.remove_below(2)
+    found.append(stream.is_removing())
+    world.settle()
+    found.append(stream.is_removing())
+
+    assert found == [False, True, False, True, False]
+    world.close()
+
+
 def test_questions_see_what_is_staged_and_reads_do_not(tmp_path: Path) -> None:
     world = open_store(tmp_path / "store", SMALL)
     stream = world.store.create_stream("A", "S", b"{}", 5, 1)

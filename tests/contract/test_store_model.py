@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from leafnode import limits
 from leafnode.store.api import SEQ_MAX
 from leafnode.store.bounds import StoreBounds
-from leafnode.store.memory import MemoryStream
+from leafnode.store.memory_stream import MemoryStream
 from tests.sim.committer import HeldExecutor, StoreWorld, open_store
 
 if TYPE_CHECKING:
@@ -221,6 +221,13 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(wanted=patterns, start=near)
     def num_pending_is_equal(self, wanted: list[bytes], start: int) -> None:
         assert self.stream.num_pending(wanted, start) == self.model.num_pending(wanted, start)
+
+    @rule(wanted=patterns, first=near, span=st.integers(-1, 20))
+    def num_subjects_is_equal(self, wanted: list[bytes], first: int, span: int) -> None:
+        ours, model = (
+            one.num_subjects(wanted, first, first + span) for one in (self.stream, self.model)
+        )
+        assert ours == model
 
     @rule(first=near, count=st.integers(0, 20))
     def deleted_is_equal(self, first: int, count: int) -> None:

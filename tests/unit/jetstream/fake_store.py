@@ -138,6 +138,9 @@ class FakeStream:
         msg = self.msgs.get(seq)
         return msg.subject if msg is not None else None
 
+    def is_removing(self) -> bool:
+        return False
+
     def size_of(self, seq: int) -> int:
         self._ask()
         msg = self.msgs.get(seq)
@@ -178,6 +181,11 @@ class FakeStream:
         return sum(
             seq >= start_seq and _wanted(patterns, msg.subject) for seq, msg in self.msgs.items()
         )
+
+    def num_subjects(self, patterns: Sequence[bytes], first_seq: int, last_seq: int) -> int:
+        self._ask()
+        found = [m.subject for seq, m in self.msgs.items() if first_seq <= seq <= last_seq]
+        return sum(_wanted(patterns, name) for name in set(found))
 
     def deleted(self, first_seq: int, max_seqs: int, *, upto_seq: int = SEQ_MAX) -> list[int]:
         start, end = max(first_seq, self.state().first_seq), min(self.newest, upto_seq)

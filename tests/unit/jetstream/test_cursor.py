@@ -164,7 +164,7 @@ def test_counting_follows_arrivals_and_removals() -> None:
     reader.store.remove_below(4)
     assert reader.cursor.num_pending(1) == 3
     reader.store.remove([5])
-    reader.cursor.recount()
+    reader.cursor.removed_some()
 
     assert reader.cursor.num_pending(1) == 2
 
@@ -246,37 +246,48 @@ def test_listed_messages_are_not_taken_in_runs() -> None:
     assert Reader(3, listed=[1]).run(3) == []
 
 
-def test_counted_anew_by_the_last_of_each_subject_more_may_come() -> None:
-    reader = Reader(4)
-    assert reader.cursor.num_pending(1) == 4
-
-    reader.cursor.count_last()
-    assert reader.cursor.num_pending(1) == 2
-    reader.store.append(b"s.1", 0, b"x", 9)
-    assert reader.cursor.num_pending(1) == 3
-
-    assert reader.all() == [1, 2, 3, 4, 5]
-    assert reader.cursor.num_pending(6) == 0
-    reader.store.append(b"s.1", 0, b"x", 9)
-    assert reader.cursor.num_pending(6) == 1
-
-
-def test_counted_anew_by_the_last_of_each_subject_with_a_filter() -> None:
-    reader = Reader(6, filters=[b"s.1"])
-
-    reader.cursor.count_last()
-
-    assert reader.cursor.num_pending(1) == 1
-
-
-def test_then_one_is_subtracted_for_each_message_that_is_deleted() -> None:
+def test_what_was_removed_since_it_was_read_ahead_is_neither_counted_nor_delivered() -> None:
     reader = Reader(6)
-    reader.cursor.count_last()
-    assert reader.cursor.num_pending(3) == 2
+    assert reader.cursor.num_pending(1) == 6
+    assert reader.cursor.peek_run(1)[0].seq == 1
 
-    for seq, left in ((1, 2), (3, 1), (6, 0)):  # before its position, another one is left, newest
-        subject = reader.store.subject_of(seq)
-        assert subject is not None
-        reader.store.remove([seq])
-        reader.cursor.deleted(seq, subject, 3)
-        assert reader.cursor.num_pending(3) == left
+    reader.store.remove([2])
+    reader.cursor.removed(2, b"s.1", 1)
+    reader.store.remove([4, 5])
+    reader.cursor.removed_some()
+
+    assert reader.cursor.num_pending(1) == 3
+    assert reader.all() == [1, 3, 6]
+    assert reader.cursor.left == 0
+    assert reader.cursor.exhausted
+
+
+def test_what_was_removed_while_it_was_read_is_not_delivered() -> None:
+    reader = Reader(3)
+    reader.root.slow_reads = True
+    assert reader.cursor.peek() is None
+    reader.store.remove([1])
+    reader.cursor.removed(1, b"s.0", 1)
+    assert reader.cursor.peek() is None
+
+    reader.root.answer_reads()
+
+    assert reader.all() == [2, 3]
+
+
+def test_a_page_of_which_nothing_is_left_is_not_the_end() -> None:
+    reader = Reader(limits.READ_BATCH_MSGS + 2)
+    assert reader.cursor.peek() is not None
+    reader.store.remove(range(1, limits.READ_BATCH_MSGS + 1))
+    reader.cursor.removed_some()
+
+    assert len(reader.all()) == 2
+
+
+def test_listed_messages_that_new_filters_do_not_match_are_dropped() -> None:
+    reader = Reader(6, listed=[1, 2, 3, 4])
+    reader.store.remove([4])
+
+    reader.cursor.reset(1, [b"s.1"])
+
+    assert reader.all() == [2, 6]

@@ -13,7 +13,7 @@ from leafnode.jetstream.details import Details
 from leafnode.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from leafnode.store.memory import MemoryStream
+    from leafnode.store.memory_stream import MemoryStream
 
 COUNT = 200
 

@@ -360,7 +360,7 @@ def test_no_timer_outlives_its_request() -> None:
 def test_a_pull_from_a_damaged_stream_is_a_status_and_does_not_end_the_connection() -> None:
     world = world_with(1)
     world.store.stores["$G", "S"].damaged = StoreCorrupt("bad")
-    world.js.streams["S"].consumers["C"].cursor.recount()
+    world.js.streams["S"].consumers["C"].cursor.removed_some()
 
     got = world.fetch({"batch": 1, "no_wait": True})
 

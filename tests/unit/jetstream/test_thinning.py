@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from leafnode import limits
 from leafnode.jetstream.thinning import Thinning
-from leafnode.store.memory import MemoryStream
+from leafnode.store.memory_stream import MemoryStream
 
 if TYPE_CHECKING:
     import pytest
