@@ -22,8 +22,9 @@ from leafnode.slices import in_slices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from leafnode.routing.owed import Response
     from leafnode.routing.peer import Peer
-    from leafnode.routing.services import Response, ServiceExport
+    from leafnode.routing.service_export import ServiceExport
     from leafnode.routing.sublist import Sublist
 
 Holder = TypeVar("Holder")

@@ -28,7 +28,8 @@ from leafnode.routing.account import GLOBAL_ACCOUNT, Account, Limits
 from leafnode.routing.imports import StreamImport, StreamImports
 from leafnode.routing.latency import Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
-from leafnode.routing.services import Answers, ServiceExport, ServiceImport, Services
+from leafnode.routing.service_export import Answers, ServiceExport
+from leafnode.routing.services import ServiceImport, Services
 from leafnode.server import latency
 from leafnode.server.in_turns import walk
 

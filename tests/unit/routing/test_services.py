@@ -5,132 +5,26 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-import pytest
-
 from leafnode.limits import (
     HEADER_BYTES_A_WORK,
     PENDING_RESPONSES_EXPORT_MAX,
     PENDING_RESPONSES_MAX,
     PENDING_RESPONSES_REQUESTER_MAX,
-    RESPONSES_ENDED_PER_TURN,
 )
-from leafnode.protocol.client_info import ClientInfo
 from leafnode.protocol.header import build
 from leafnode.routing import awaited
-from leafnode.routing.account import Account
 from leafnode.routing.imports import StreamImports
-from leafnode.routing.latency import INTEREST_LOST, NO_RESPONDERS, OK, TIMED_OUT, Latency
+from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
-from leafnode.routing.services import Answers, ServiceExport, ServiceImport, Services
-from tests.sim.clock import FakeClock
+from leafnode.routing.services import ServiceImport
 from tests.sim.imports import stream_import
-from tests.sim.peers import FakePeer, outbox
+from tests.sim.peers import FakePeer
+from tests.sim.services import SECOND_NS, Pair, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import pytest
 
-    from leafnode.clock import Timer
-    from leafnode.routing.latency import Measurement
-    from leafnode.routing.peer import Peer
-
-SECOND_NS = 1_000_000_000
-
-
-class World:
-    """Implements services.World: accounts on a clock that moves when told to."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.random = random.Random(1)
-        self.server_name = "here"
-        self.server_hash = b"hash"
-        self.system: Account | None = None
-        self.outbox = outbox()
-        self.measurements: list[tuple[str, bytes, Measurement]] = []
-        self.services: dict[str, Services] = {}
-
-    def monotonic_ns(self) -> int:
-        return self.clock.monotonic_ns()
-
-    def wall_ns(self) -> int:
-        return self.clock.wall_ns()
-
-    def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
-        return self.clock.call_later(delay_ns, callback)
-
-    def client_info(self, peer: Peer, *, detailed: bool) -> ClientInfo | None:
-        assert peer.account is not None
-        return ClientInfo(id=peer.cid if detailed else 0, acc=peer.account.name)
-
-    def measured(self, exporter: Account, subject: bytes, measurement: Measurement) -> None:
-        self.measurements.append((exporter.name, subject, measurement))
-
-    def account(self, name: str) -> Account:
-        if name not in self.services:
-            account = Account(name, self.outbox)
-            self.services[name] = account.services = Services(account, self)
-        return self.services[name].account
-
-    def export(
-        self,
-        name: str,
-        subject: bytes,
-        *,
-        answers: Answers = Answers.ONE,
-        latency: Latency | None = None,
-    ) -> ServiceExport:
-        return ServiceExport(
-            self.account(name), subject, answers=answers, threshold_ns=SECOND_NS, latency=latency
-        )
-
-    def import_(
-        self, name: str, export: ServiceExport, local: bytes = b"", *, share: bool = False
-    ) -> None:
-        self.account(name)
-        mine = self.services[name]
-        one = ServiceImport(mine, export, export.subject, local or export.subject, share=share)
-        mine.replace_imports([*mine.imports, one])
-
-
-class Pair:
-    """A requester in I and a responder in E, who share the service q."""
-
-    def __init__(self, *, answers: Answers = Answers.ONE, latency: Latency | None = None) -> None:
-        self.world = World()
-        self.export = self.world.export("E", b"q", answers=answers, latency=latency)
-        self.world.import_("I", self.export)
-        self.requester = FakePeer(self.world.account("I"), 1)
-        self.requester.no_responders = True
-        self.requester.subscribe(b"inbox.*", b"1")
-        self.responder = FakePeer(self.world.account("E"), 2)
-        self.responder.headers = False
-
-    @property
-    def importing(self) -> Services:
-        return self.world.services["I"]
-
-    @property
-    def owed(self) -> int:
-        return len(self.world.services["E"].responses)
-
-    def ask(self, line: bytes = b"PUB q inbox.1 1\r\nq\r\n") -> bytes:
-        """Ask, and return the reply that the responder sees."""
-        self.requester.says(line)
-        words = self.responder.got().split()
-        return words[3] if words else b""
-
-
-def test_an_answer_is_brought_back_and_owed_no_longer() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-
-    reply = pair.ask()
-    assert reply.startswith(b"_R_.")
-    assert (pair.owed, len(pair.importing.awaited)) == (1, 1)
-    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
-
-    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
-    assert (pair.owed, len(pair.importing.awaited), pair.export.open) == (0, 0, {})
+    from leafnode.routing.service_export import ServiceExport
 
 
 def test_an_import_counts_its_requests_and_has_a_number_as_monitoring_shows() -> None:
@@ -164,48 +58,6 @@ def test_without_a_responder_nothing_is_owed() -> None:
     assert pair.owed == len(pair.importing.awaited) == 0
 
 
-def test_an_answer_whose_time_is_over_is_nobody_s() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    reply = pair.ask()
-
-    pair.world.clock.advance(SECOND_NS)
-    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
-
-    assert pair.requester.got() == b""
-    assert pair.owed == len(pair.importing.awaited) == 0
-
-
-def test_the_timer_of_a_service_goes_on_for_those_that_came_later() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    pair.ask()
-    pair.world.clock.advance(SECOND_NS // 2)
-    pair.ask()
-
-    pair.world.clock.advance(SECOND_NS // 2)
-    assert pair.owed == 1
-
-    pair.world.clock.advance(SECOND_NS - 1)
-    assert pair.owed == 1
-    pair.world.clock.advance(1)
-    assert pair.owed == 0
-    assert pair.export.timer is None
-
-
-def test_an_answer_that_is_a_little_late_arrives_until_the_timer_looks_again() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    pair.ask()
-    pair.world.clock.advance(SECOND_NS // 2)
-    reply = pair.ask()
-
-    pair.world.clock.advance(SECOND_NS + 1)
-    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
-
-    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
-
-
 def test_a_request_that_reached_nobody_after_all_is_the_importer_s() -> None:
     pair = Pair()
     pair.world.import_("J", pair.world.export("I", b"q"), b"mine")
@@ -219,59 +71,6 @@ def test_a_request_that_reached_nobody_after_all_is_the_importer_s() -> None:
     assert (account.name, to, subject) == ("J", b"inbox.1", b"mine")
     assert pair.owed == len(pair.importing.responses) == 0
     assert pair.importing.unanswered(b"inbox.9", b"q") == (pair.importing.account, b"inbox.9", b"q")
-
-
-def test_each_part_of_an_answer_gives_it_more_time() -> None:
-    pair = Pair(answers=Answers.MANY)
-    pair.responder.subscribe(b"q", b"1")
-    reply = pair.ask()
-
-    for _ in range(3):
-        pair.world.clock.advance(SECOND_NS * 2 // 3)
-        pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
-    assert pair.requester.got().count(b"\r\na\r\n") == 3
-
-    pair.responder.says(b"PUB %b 0\r\n\r\n" % reply)
-    assert pair.owed == 0
-
-
-def test_very_many_late_answers_end_in_slices() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    for _ in range(RESPONSES_ENDED_PER_TURN + 1):
-        pair.ask()
-
-    pair.world.clock.advance(SECOND_NS)
-
-    assert pair.owed == 0
-
-
-@pytest.mark.parametrize("gone", [b"inbox.*", b"inbox.1"])
-def test_an_answer_that_nobody_waits_for_any_more_is_not_owed(gone: bytes) -> None:
-    pair = Pair()
-    account = pair.world.account("I")
-    account.remove(pair.requester.subs.pop(b"1"))
-    sub = pair.requester.subscribe(gone, b"2")
-    pair.responder.subscribe(b"q", b"1")
-    pair.ask()
-
-    account.remove(sub)
-    pair.world.clock.advance(0)
-
-    assert pair.owed == len(pair.importing.awaited) == 0
-
-
-def test_an_answer_that_somebody_else_still_waits_for_is_owed() -> None:
-    pair = Pair()
-    other = FakePeer(pair.world.account("I"), 3)
-    other.subscribe(b"inbox.1", b"9")
-    pair.responder.subscribe(b"q", b"1")
-    pair.ask()
-
-    pair.world.account("I").remove(pair.requester.subs.pop(b"1"))
-    pair.world.clock.advance(0)
-
-    assert pair.owed == 1
 
 
 class Crowd:
@@ -493,36 +292,6 @@ def test_the_system_account_learns_which_server_asks() -> None:
     assert b'Nats-Request-Info: {"acc":"I","server":"here"}' in responder.got()
 
 
-def test_a_measured_request_is_measured_once_with_both_sides() -> None:
-    pair = Pair(latency=Latency(b"lat", 100))
-    pair.responder.subscribe(b"q", b"1")
-    reply = pair.ask()
-    pair.world.clock.advance(5)
-    pair.responder.says(b"PUB %b 1\r\na\r\n" % reply)
-
-    ((account, subject, measurement),) = pair.world.measurements
-    assert reply.endswith(b".hash.T")
-    assert (account, subject, measurement.outcome) == ("E", b"lat", OK)
-    assert measurement.requester == ClientInfo(acc="I")
-    assert measurement.responder == ClientInfo(id=2, acc="E")
-    assert measurement.service_ns == 5
-
-
-def test_what_ends_without_an_answer_is_measured_by_its_end() -> None:
-    pair = Pair(latency=Latency(b"lat", 100))
-    pair.ask()  # nobody there
-    pair.responder.subscribe(b"q", b"1")
-    pair.ask()
-    pair.world.clock.advance(SECOND_NS)
-    pair.ask()
-    pair.world.account("I").remove(pair.requester.subs.pop(b"1"))
-    pair.world.clock.advance(0)
-    pair.requester.says(b"PUB q 1\r\nq\r\n")  # no reply
-
-    outcomes = [measurement.outcome for _, _, measurement in pair.world.measurements]
-    assert outcomes == [NO_RESPONDERS, TIMED_OUT, INTEREST_LOST, (400, "Bad Request")]
-
-
 def test_imports_are_replaced_while_answers_are_on_their_way() -> None:
     pair = Pair()
     pair.responder.subscribe(b"q", b"1")
@@ -535,18 +304,6 @@ def test_imports_are_replaced_while_answers_are_on_their_way() -> None:
     assert pair.ask() == b""
     pair.world.services["E"].stop()
     assert pair.world.account("E").local_interest == {(b"q", b""): 1}
-
-
-def test_of_an_account_that_goes_many_answers_end_in_turns() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    for _ in range(RESPONSES_ENDED_PER_TURN + 1):
-        pair.ask()
-
-    pair.world.services["E"].stop()
-    assert (pair.owed, len(pair.importing.awaited)) == (1, 1)
-    pair.world.clock.advance(0)
-    assert (pair.owed, len(pair.importing.awaited)) == (0, 0)
 
 
 def test_an_import_is_interest_of_the_importer_that_leaf_links_see() -> None:
@@ -579,30 +336,3 @@ def test_imports_that_stay_keep_their_subscriptions_and_others_come_and_go() -> 
     assert [sub.relay for sub in sublist.match(b"b.x").plain] == [mine.imports[0]]
     mine.replace_imports(())
     assert sublist.count == 0
-
-
-def test_no_answer_of_a_service_becomes_a_request_to_decide_on_a_login() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    decides = FakePeer(pair.world.account("I"), 3)
-    decides.subscribe(b"$SYS.REQ.USER.AUTH", b"1")
-
-    reply = pair.ask(b"PUB q $SYS.REQ.USER.AUTH 1\r\nq\r\n")
-
-    assert not reply.startswith(b"_R_.")
-    assert pair.owed == 0
-    assert decides.got() == b""
-
-
-def test_who_answers_with_a_reply_asks_nobody_to_decide_on_a_login() -> None:
-    pair = Pair()
-    pair.responder.subscribe(b"q", b"1")
-    decides = FakePeer(pair.world.account("E"), 3)
-    decides.subscribe(b"$SYS.REQ.USER.AUTH", b"1")
-    reply = pair.ask()
-
-    pair.responder.says(b"PUB %b $SYS.REQ.USER.AUTH 1\r\na\r\n" % reply)
-
-    assert pair.requester.got() == b"MSG inbox.1 1 1\r\na\r\n"
-    assert (pair.owed, len(pair.importing.responses)) == (0, 0)
-    assert decides.got() == b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leafnode.routing.services import Answers, ServiceExport
+from leafnode.routing.service_export import Answers, ServiceExport
 from tests.sim.peers import FakePeer
 from tests.sim.tracer import FakeTracer
 from tests.unit.routing.test_services import SECOND_NS, World
