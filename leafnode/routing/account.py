@@ -410,7 +410,7 @@ class Account:
         ]
         if match.is_wide:
             steps = hand_out(self, deliver_subject, handouts, sender.outbox)
-            send_aside(self, sender, steps, sum([len(body) for _, _, _, body in messages]))
+            send_aside(self, sender, steps, [body for _, _, _, body in messages])
             return 1
         return [handout.to_all(match) for handout in handouts][-1]
 

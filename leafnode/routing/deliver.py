@@ -19,7 +19,7 @@ from leafnode.routing.subscription import Delivery
 from leafnode.routing.trie import PAUSE_NODES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from leafnode.routing.account import Account
     from leafnode.routing.peer import Outbox, Peer
@@ -105,9 +105,16 @@ def look_up(account: Account, subject: bytes, *, once: bool) -> Match:
 
 
 def deliver(
-    account: Account, origin: Peer, message: Message, *, once: bool = False, in_order: bool = False
+    account: Account,
+    origin: Peer,
+    message: Message,
+    *,
+    once: bool = False,
+    in_order: bool = False,
+    made: Callable[[Message], Message] | None = None,
 ) -> int:
     """Route one message the general way and return how many received it; 0 means no responders.
+    `made` returns what is sent in its place, a copy: only when it is sent, since many may wait.
 
     The caller has judged whether the origin may publish it. What is wide is delivered in turns of
     its own: that is 1, whoever gets it then. What another account's server sends overtakes nothing
@@ -116,10 +123,13 @@ def deliver(
     match = look_up(account, message.subject, once=once)
     waits = account.backlog and (in_order or _is_of_another(account, origin))
     if match.is_wide or waits:
-        steps = spread(account, origin, message)
+        steps = spread(account, origin, message, made)
         next(steps)  # it holds its trace before whoever calls lets go of it
-        send_aside(account, origin, steps, len(message.body))
+        copied = len(message.body) if made is not None else 0
+        send_aside(account, origin, steps, (message.body,), copied)
         return 1
+    if made is not None:
+        message = made(message)
     received = deliver_to(match, account, origin, message)
     if account.backlog.is_full and origin.kind is not Kind.SYSTEM:
         parked.wait(origin, account.backlog)  # what it brings may have the server send more here
@@ -130,15 +140,22 @@ def _is_of_another(account: Account, origin: Peer) -> bool:
     return origin.kind is Kind.SYSTEM and origin.account is not account
 
 
-def send_aside(account: Account, origin: Peer, steps: Iterator[object], size: int) -> None:
-    """Take these steps, which send so many bytes, as far as this turn goes and in others.
+def send_aside(
+    account: Account,
+    origin: Peer,
+    steps: Iterator[object],
+    bodies: Sequence[bytes],
+    copied: int = 0,
+) -> None:
+    """Take these steps, which send these bodies, as far as this turn goes and in others, and make
+    a copy of so many bytes.
 
     A connection waits for those that it brought about; the server does not wait.
     """
     if origin.kind is not Kind.SYSTEM:
-        parked.begin(origin, steps, size)
+        parked.begin(origin, steps, bodies, copied)
         return
-    account.backlog.add(steps, size)
+    account.backlog.add(steps, sum(map(len, bodies)))
 
 
 def deliver_to(match: Match, account: Account, origin: Peer, message: Message) -> int:
@@ -148,7 +165,12 @@ def deliver_to(match: Match, account: Account, origin: Peer, message: Message) -
     return handout.to_all(match)
 
 
-def spread(account: Account, origin: Peer, message: Message) -> Generator[None, None, int]:
+def spread(
+    account: Account,
+    origin: Peer,
+    message: Message,
+    made: Callable[[Message], Message] | None = None,
+) -> Generator[None, None, int]:
     """Do what `deliver` does, in steps: return how many received it. The first one does nothing.
 
     Between two of them anything may happen. Who was there all the time gets the message, once; who
@@ -159,6 +181,8 @@ def spread(account: Account, origin: Peer, message: Message) -> Generator[None, 
         trace.hold()
     try:
         yield
+        if made is not None:
+            message = made(message)
         handout = Handout(account, origin, message)
         yield from hand_out(account, message.subject, [handout], origin.outbox)
         return handout.received

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leafnode.limits import (
     BACKLOG_BYTES_MAX,
@@ -20,23 +20,37 @@ from leafnode.limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from leafnode.routing.peer import Outbox, Peer
 
     Steps = Iterator[object]
 
 
-def begin(peer: Peer, steps: Steps, size: int = 0) -> None:
-    """Take steps for a peer, as far as this turn goes; they hold a message of so many bytes.
-
-    Its lane takes the others by `go_on`. Where some wait already these come behind them.
+class Parked(NamedTuple):
+    """Steps of a peer, and what they hold: bodies of messages, which others may hold too, and a
+    copy of so many bytes once it is their turn.
     """
-    if peer.parked is not None:
-        peer.parked.append((steps, size))
-        return
-    peer.parked = deque([(steps, size)])
-    go_on(peer)
+
+    steps: Steps
+    bodies: Sequence[bytes]
+    copied: int
+
+
+def begin(peer: Peer, steps: Steps, bodies: Sequence[bytes] = (), copied: int = 0) -> None:
+    """Take steps for a peer, as far as this turn goes. What they hold: see `Parked`.
+
+    Its lane takes the others by `go_on`; of one that is gone they have turns of their own. Where
+    some wait already these come behind them.
+    """
+    one = Parked(steps, bodies, copied)
+    if peer.parked is None:
+        peer.parked = deque([one])
+        go_on(peer)
+    else:
+        peer.parked.append(one)
+    if peer.closing:
+        leave(peer)
 
 
 def go_on(peer: Peer) -> bool:
@@ -45,7 +59,9 @@ def go_on(peer: Peer) -> bool:
 
 
 def leave(peer: Peer) -> None:
-    """Take the other steps of a peer that nothing is read of any more, in turns of their own."""
+    """Take the other steps of a peer that nothing is read of any more, in turns of their own.
+    Twice only counts anew what they hold.
+    """
     if peer.parked is not None:
         peer.outbox.left.add(peer)
 
@@ -57,7 +73,7 @@ def _go_on(peer: Peer, until: float) -> bool:
     done = True  # also where a step fails: the others are not to blame
     while waiting and done:
         try:
-            done = _take(waiting[0][0], peer.outbox, until)
+            done = _take(waiting[0].steps, peer.outbox, until)
         finally:
             if done:  # else also what these steps brought comes behind them
                 waiting.popleft()
@@ -128,12 +144,19 @@ class Left:
         return self.held_bytes >= LEFT_BYTES_MAX
 
     def add(self, peer: Peer) -> None:
-        """Take the steps of a peer that takes none itself any more. Twice does nothing."""
-        if peer in self._peers or peer.parked is None:
+        """Take the steps of a peer that takes none itself any more; or count anew what they hold.
+
+        A message that went through several imports is held once, and copied for one at a time.
+        """
+        if peer.parked is None:
             return
-        self._peers[peer] = size = LEFT_BYTES + sum([size for _, size in peer.parked])
-        self.held_bytes += size
-        if len(self._peers) == 1:
+        bodies = {id(body): len(body) for one in peer.parked for body in one.bodies}
+        size = LEFT_BYTES * len(peer.parked) + sum(bodies.values())
+        size += max(one.copied for one in peer.parked)
+        is_first = not self._peers
+        self.held_bytes += size - self._peers.get(peer, 0)
+        self._peers[peer] = size
+        if is_first:
             self._outbox.aside.take_turns(self._go_on)
 
     def _go_on(self) -> bool:

@@ -22,10 +22,11 @@ from leafnode.routing.parked import Aside, Left
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from leafnode.protocol.errors import PermissionsViolation
     from leafnode.routing.account import Account
+    from leafnode.routing.parked import Parked
     from leafnode.routing.permissions import Permissions
     from leafnode.routing.responses import OpenReplies
     from leafnode.routing.subscription import Subscription
@@ -257,8 +258,8 @@ class Peer:
         # When messages or interest last came or went; PING and PONG are neither.
         self.active = outbox.now
         self.subs: dict[bytes, Subscription] = {}  # by sid
-        # What of its last message the turn was too short for, with its bytes: see `parked`.
-        self.parked: deque[tuple[Iterator[object], int]] | None = None
+        # What of its last message the turn was too short for, with its body: see `parked`.
+        self.parked: deque[Parked] | None = None
 
     def send(self, data: bytes) -> None:
         """Add protocol bytes to what goes out next."""

@@ -158,7 +158,7 @@ def _publish(
         return
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
-        parked.begin(peer, _spread(account, peer, message), len(message.body))
+        parked.begin(peer, _spread(account, peer, message), (message.body,))
     elif not deliver_to(match, account, peer, message) and args.reply and peer.no_responders:
         parked.begin(peer, _no_responders(account, peer, subject, args.reply))
 
@@ -187,7 +187,7 @@ def _from_leaf(account: Account, peer: Peer, message: Message, *, is_mapped: boo
         return
     match = look_up(account, subject, once=subject.startswith(ONE_OFF))
     if match.is_wide:
-        parked.begin(peer, spread(account, peer, message), len(message.body))
+        parked.begin(peer, spread(account, peer, message), (message.body,))
     else:
         deliver_to(match, account, peer, message)
 

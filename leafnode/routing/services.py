@@ -8,6 +8,7 @@ Truth: nats-server 2.15.1 server/client.go processServiceImport; measured.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -106,7 +107,7 @@ class ServiceImport:
         to = self._subject_there(message.subject)
         if exporter.mappings is not None:
             to = exporter.mappings.choose(to)
-        trace, block = message.trace, message.body[: message.header_size]
+        trace = message.trace
         if trace is not None:
             trace.is_imported(exporter, message.subject, to)
             if not self.export.allow_trace:
@@ -123,14 +124,12 @@ class ServiceImport:
             response = self.services.expect(self, origin, message, headers if sampled else None)
             reply = response.reply
         info = self._info(origin, message)
-        if info is not None:
-            block = header.replaced(block, REQUEST_INFO, encode(info))
-        if message.trace is not None:
-            block = without_trace(block)  # other servers would not know where the notes go
         passed = (*message.passed, Passed(self.export, self.share, info))
-        body = block + message.body[message.header_size :]
-        request = Message(to, reply, len(block), body, None, passed, trace)
-        received = deliver(exporter, origin, request)
+        request = Message(to, reply, message.header_size, message.body, None, passed, trace)
+        made = None
+        if info is not None or message.trace is not None:
+            made = partial(_with_info, info, is_traced=message.trace is not None)
+        received = deliver(exporter, origin, request, made=made)
         if not received and response is not None:
             response.end(measure.NO_RESPONDERS)
         return received
@@ -327,6 +326,17 @@ class Services:
         if export.open and export.timer is None:
             delay_ns = export.threshold_ns if is_over else 0
             export.timer = self.world.call_later(delay_ns, lambda: self._expire(export))
+
+
+def _with_info(info: ClientInfo | None, message: Message, *, is_traced: bool) -> Message:
+    """Return a request that says who asks, if that is to be said, and asks for no trace."""
+    block = message.body[: message.header_size]
+    if info is not None:
+        block = header.replaced(block, REQUEST_INFO, encode(info))
+    if is_traced:
+        block = without_trace(block)  # other servers would not know where the notes go
+    body = block + message.body[message.header_size :]
+    return message._replace(header_size=len(block), body=body)
 
 
 def _services_of(account: Account, world: World) -> Services:

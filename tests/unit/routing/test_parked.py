@@ -143,7 +143,7 @@ def test_what_peers_left_has_one_turn_among_what_ends() -> None:
         peer = Peer(cid, Kind.CLIENT, world.outbox)
         parked.begin(peer, world.steps(f"{cid}", *[TURN_WORK] * 3))
         parked.leave(peer)
-        parked.leave(peer)  # twice does nothing
+        parked.leave(peer)  # twice changes nothing
     world.outbox.end_later(lambda: world.done.append("ended"))
     del world.done[:]
 
@@ -158,11 +158,11 @@ def test_what_peers_left_has_one_turn_among_what_ends() -> None:
 def test_what_peers_left_is_full_at_its_bound(size: int) -> None:
     world = World()
     left = world.outbox.left
-    fit = LEFT_BYTES_MAX // (size + LEFT_BYTES)
+    fit, body = LEFT_BYTES_MAX // (size + LEFT_BYTES), bytes(size)
     for cid in range(fit):
         assert not left.is_full
         peer = Peer(cid, Kind.CLIENT, world.outbox)
-        parked.begin(peer, world.steps("a", TURN_WORK, 1), size)
+        parked.begin(peer, world.steps("a", TURN_WORK, 1), (body,))
         parked.leave(peer)
 
     assert (left.is_full, len(left), left.held_bytes) == (True, fit, LEFT_BYTES_MAX)
@@ -171,6 +171,38 @@ def test_what_peers_left_is_full_at_its_bound(size: int) -> None:
     while world.later:
         world.turn()
     assert (len(left), left.held_bytes, world.done) == (0, 0, ["a"] * 2 * fit)
+
+
+def test_what_a_peer_left_counts_a_body_once_and_one_copy_of_it_at_a_time() -> None:
+    world = World()
+    left, peer = world.outbox.left, Peer(1, Kind.CLIENT, world.outbox)
+    body, other = bytes(1000), bytes(200)
+    for _ in range(10):
+        parked.begin(peer, world.steps("a", TURN_WORK), (body,), len(body))
+    parked.begin(peer, world.steps("a", TURN_WORK), (other, body))
+
+    parked.leave(peer)
+    assert left.held_bytes == 11 * LEFT_BYTES + 2200
+    peer.closing = True
+    parked.begin(peer, world.steps("a", TURN_WORK), (bytes(3),), 3)
+    assert left.held_bytes == 12 * LEFT_BYTES + 2203
+    while world.later:
+        world.turn()
+
+    assert (left.held_bytes, len(left), len(world.done)) == (0, 0, 12)
+
+
+def test_what_is_begun_for_a_peer_that_is_gone_has_turns_of_its_own() -> None:
+    world = World()
+    peer = Peer(1, Kind.CLIENT, world.outbox)
+    peer.closing = True
+
+    parked.begin(peer, world.steps("a", *[TURN_WORK] * 3))
+    assert world.done == ["a"]
+    while world.later:
+        world.turn()
+
+    assert (world.done, peer.parked, len(world.outbox.left)) == (["a"] * 3, None, 0)
 
 
 def test_accounts_and_what_was_left_take_turns() -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from typing import TYPE_CHECKING
 
 from leafnode.limits import (
     HEADER_BYTES_A_WORK,
+    KIB,
+    LEFT_BYTES,
     PENDING_RESPONSES_EXPORT_MAX,
     PENDING_RESPONSES_MAX,
     PENDING_RESPONSES_REQUESTER_MAX,
 )
 from leafnode.protocol.header import build
-from leafnode.routing import awaited
+from leafnode.routing import awaited, parked, sublist
 from leafnode.routing.imports import StreamImports
 from leafnode.routing.latency import TIMED_OUT, Latency
 from leafnode.routing.mapping import MappedSubject, Mappings, Weighted
-from leafnode.routing.services import ServiceImport
-from tests.sim.imports import stream_import
+from leafnode.routing.services import REQUEST_INFO, ServiceImport
+from tests.sim.imports import Slices, stream_import
 from tests.sim.peers import FakePeer
 from tests.sim.services import SECOND_NS, Pair, World
 
@@ -336,3 +339,42 @@ def test_imports_that_stay_keep_their_subscriptions_and_others_come_and_go() -> 
     assert [sub.relay for sub in sublist.match(b"b.x").plain] == [mine.imports[0]]
     mine.replace_imports(())
     assert sublist.count == 0
+
+
+def test_of_a_message_to_many_imports_one_copy_is_made_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes to very many behind each of them, in turns, with who asks in its header."""
+    imports, receivers, size = 16, 24, 256 * KIB
+    monkeypatch.setattr(sublist, "RECEIVERS_MAX", receivers - 1)
+    world = World()
+    responders = []
+    for number in range(imports):
+        world.import_("I", world.export(f"E{number}", b"q"), share=True)
+        responders.append(FakePeer(world.account(f"E{number}"), 10 + number))
+        for sid in range(receivers):
+            responders[-1].subscribe(b"q", b"%d" % sid)
+    requester = FakePeer(world.account("I"), 1)
+    requester.lane.limit_payload(size)
+    requester.lane.feed(b"PUB q %d\r\n" % size)
+
+    tracemalloc.start()
+    try:
+        requester.lane.feed(bytes(size) + b"\r\n")
+        world.outbox.work_left = 1
+        requester.lane.next_line()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    waiting = requester.parked
+    assert waiting is not None
+    assert len(waiting) > imports // 2
+    assert held < 6 * size
+
+    slices = Slices(world.outbox)
+    parked.leave(requester)
+    assert world.outbox.left.held_bytes == len(waiting) * LEFT_BYTES + 2 * size
+    slices.all()
+    for responder in responders:
+        got = responder.got()
+        assert got.count(b"HMSG q ") == got.count(REQUEST_INFO) == receivers
