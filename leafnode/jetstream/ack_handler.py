@@ -12,16 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leafnode import limits
-from leafnode.errors import StoreBusy, StoreError, StoreFailed
+from leafnode.errors import StoreError
 from leafnode.jetstream import ack, advisory, sampling
 from leafnode.jetstream.ack import AckKind
 from leafnode.nuid import hash8
 from leafnode.protocol import header
-from leafnode.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from leafnode.jetstream.consumer import Consumer
     from leafnode.routing.subscription import Delivery, Subscription
 
@@ -54,10 +51,8 @@ class AckHandler:
         "_acked_ts_ns",
         "_consumer",
         "_due",
-        "_looks",
         "_prefix_size",
         "_rest",
-        "_rollbacks",
         "_subs",
         "_undoable",
         "prefix",
@@ -72,8 +67,6 @@ class AckHandler:
         self._acked = False  # since the time was noted
         self._acked_ts_ns = 0
         self._rest: _Rest | None = None
-        self._looks = 0  # for purged messages, that are not through since the last roll-back
-        self._rollbacks = 0  # what was seen before one may be untrue
         # What was acked since the last commit, bounded by what the store lets be staged.
         self._undoable: deque[_Removed] = deque()
 
@@ -105,67 +98,16 @@ class AckHandler:
             self._acked = True
             self._note_time()
 
-    def look_for_gone(self) -> None:
-        """Messages were purged from among others: those that are out are nobody's any more, so many
-        in a turn.
-        """
+    def forget_gone(self, seqs: list[int]) -> None:
+        """Pending messages were purged, which counts as acknowledged; those before them stay."""
         consumer = self._consumer
-        if len(consumer.pending):
-            self._looks += 1
-            steps = self._look(consumer, self._rollbacks)
-            in_slices(consumer.context.clock.call_later, steps, limits.PURGE_TURN_MSGS)
-
-    def _look(self, consumer: Consumer, rollbacks: int) -> Iterator[None]:
-        """Look at each pending message; those that the stream has not any more are forgotten once
-        that is on disk: what is only staged may be undone, and then this begins anew.
-        """
-        root = consumer.stream.root
-        gone: list[int] = []
-        seqs = consumer.pending.seqs()
-        for count, seq in enumerate(seqs, 1):
-            if consumer.closed or rollbacks != self._rollbacks:
-                return
-            try:
-                if seq in consumer.pending and consumer.stream.store.subject_of(seq) is None:
-                    gone.append(seq)
-            except StoreError as error:
-                consumer.trouble.note("Purged messages not looked for", error)
-                self._looks -= 1
-                if isinstance(error, StoreBusy):  # it cannot be read just now
-                    again = partial(_look_again, consumer)
-                    consumer.context.clock.call_later(limits.DELIVER_RETRY_NS, again)
-                return
-            if count % limits.PURGE_TURN_MSGS == 0 or count == len(seqs):
-                if isinstance(root.failed(), StoreFailed):  # it will be read again
-                    return
-                is_last = count == len(seqs)
-                forget = partial(self._forget_gone, consumer, gone, rollbacks, is_last)
-                root.after_commit(forget)
-                gone = []
-            yield
-
-    def _forget_gone(
-        self,
-        consumer: Consumer,
-        seqs: list[int],
-        rollbacks: int,
-        is_last: bool,  # noqa: FBT001 -- for partial
-        error: StoreError | None,
-    ) -> None:
-        """Pending messages were purged, which counts as acknowledged; what lies before each stays.
-        Where that was not kept `rolled_back` looks again.
-        """
-        if error is not None or consumer.closed or rollbacks != self._rollbacks:
-            return
-        self._looks -= is_last
         for seq in seqs:
             consumer.pending.forget_gone(seq)
             consumer.cursor.forget(seq)
-        if seqs:
-            self._acked = True
-            self._note_time()
-            consumer.keeper.touch()
-            consumer.pump()
+        self._acked = True
+        self._note_time()
+        consumer.keeper.touch()
+        consumer.pump()
 
     def undoable(self, seqs: list[int]) -> None:
         """Messages are about to be acknowledged whose removal from the stream is staged."""
@@ -203,10 +145,6 @@ class AckHandler:
         self._undoable.clear()
         consumer.pending.take_back([ack for one in undone for ack in one.acked], now_ns)
         consumer.pending.given_up_again([seq for one in undone for seq in one.given_up])
-        self._rollbacks += 1
-        if self._looks:  # for messages that are gone all the same
-            self._looks = 0
-            consumer.context.clock.call_later(0, partial(_look_again, consumer))
 
     def forget_rest(self) -> None:
         """The consumer starts over: what is delivered from now on was not acknowledged. Who waits
@@ -453,11 +391,6 @@ class AckHandler:
             case _:
                 self._take(where)
         consumer.keeper.touch()
-
-
-def _look_again(consumer: Consumer) -> None:
-    if not consumer.closed:
-        consumer.acks.look_for_gone()
 
 
 def _number(block: bytes, name: bytes) -> int:

@@ -97,8 +97,9 @@ class Errands:
 
     def check_room(self) -> None:
         """Raise StoreBusy where so many go on that there may not be more."""
-        if len(self._long) >= limits.ERRANDS_MAX:
-            raise StoreBusy(f"{len(self._long)} removals go on")
+        count = len(self._long) + self._stream.following.waiting
+        if count >= limits.ERRANDS_MAX:
+            raise StoreBusy(f"{count} removals go on")
 
     def adds(self, name: str, from_seq: int) -> bool:
         """Let the errand of this name do more than it does, if it is on its way. Raises

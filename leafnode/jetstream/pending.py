@@ -311,11 +311,19 @@ class Pending:
         """
         for seq in [seq for seq in self.given_up if seq < first_seq]:
             del self.given_up[seq]
-        purged = [seq for seq in self._entries if seq < first_seq]
-        for seq in purged:
-            entry = self._forget(seq)
-            if entry is not None and entry[0] > self.floor.consumer_seq:
-                self.floor = self.floor._replace(consumer_seq=entry[0])
+        entries = self._entries
+        purged = list(takewhile(first_seq.__gt__, entries))
+        if purged:
+            last, _ = entries[purged[-1]]
+            if last > self.floor.consumer_seq:
+                self.floor = self.floor._replace(consumer_seq=last)
+        if len(purged) == len(entries):
+            entries.clear()
+            self.counts.clear()
+            self._queue.clear()
+        else:
+            for seq in purged:
+                self._forget(seq)
         if self.floor.stream_seq < first_seq - 1:
             self.floor = self.floor._replace(stream_seq=first_seq - 1)
         if self.delivered.stream_seq < first_seq - 1:

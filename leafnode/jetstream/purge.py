@@ -150,18 +150,25 @@ class Purge:
                     stream.root.after_commit(on_disk)
 
     def end(self, error: StoreError | None) -> None:
-        """All of it is on disk, or it was given up."""
+        """All of it is on disk, or it was given up. Who waits is told when consumers followed."""
         stream = self._stream
-        if error is None and not stream.closed:
-            self._tell()
-        if error is None and not stream.closed and self._follow:
-            stream.purged(self._pattern, self._below_seq, *self._left)
+        if error is not None or stream.closed:
+            self._tell_removed(error)
+            return
+        self._tell()
+        if self._follow:
+            done = partial(self._tell_removed, None)
+            stream.purged(self._pattern, self._below_seq, self._left, done)
+        else:
+            self._tell_removed(None)
+
+    # --- private
+
+    def _tell_removed(self, error: StoreError | None) -> None:
         if self._done is not None:
             self._done(self._removed if error is None else error)
         elif error is not None:
-            stream.trouble.note("Removal not finished", error)
-
-    # --- private
+            self._stream.trouble.note("Removal not finished", error)
 
     def _tell(self) -> None:
         """Tell consumers, before they follow: nats-server takes one message for a removal, and

@@ -22,6 +22,7 @@ from leafnode.jetstream.direct_get import DirectGet
 from leafnode.jetstream.enforcement import Enforcement
 from leafnode.jetstream.errands import Errands
 from leafnode.jetstream.errors import js_error
+from leafnode.jetstream.following import Following
 from leafnode.jetstream.ingest import Ingest
 from leafnode.jetstream.markers import Markers
 from leafnode.jetstream.origins import Origins
@@ -85,6 +86,7 @@ class Stream:
         self.ages = Ages(self)
         self.enforcement = Enforcement(self)
         self.errands = Errands(self)
+        self.following = Following(self)
         self._woken_seq = store.committed_seq()
         store.when_erased(partial(erased_ids.keep, self))
 
@@ -142,6 +144,7 @@ class Stream:
         self.scheduler.close()
         self.enforcement.close()
         self.errands.close(StoreFailed("the stream is deleted") if for_good else None)
+        self.following.close()
         self.store.when_erased(None)
 
     def let_go(self) -> Iterator[None]:
@@ -222,6 +225,7 @@ class Stream:
         self.scheduler.rolled_back()
         self.origins.rolled_back()
         self.errands.rolled_back()
+        self.following.rolled_back()
         self.enforcement.rolled_back()
         self.freed()
         for consumer in tuple(self.consumers.values()):
@@ -348,33 +352,30 @@ class Stream:
         self.errands.check_room()
         self.errands.start(Purge(self, pattern or ALL, below_seq, keep, done))
 
-    def purged(self, pattern: bytes, below_seq: int, first_seq: int, end_seq: int) -> None:
-        """What matches before `below_seq` is gone, also on disk; consumers follow now.
+    def purged(
+        self, pattern: bytes, below_seq: int, ends: tuple[int, int], done: Callable[[], None]
+    ) -> None:
+        """What matches before `below_seq` is gone, also on disk; consumers follow, then `done`.
 
-        The stream began at `first_seq` then and ended before `end_seq`, with what was on disk too.
+        `ends`: the stream began there then and ended before there, with what was on disk too.
         """
         self.freed()
+        follow, (first_seq, end_seq) = self.following.start, ends
         if pattern == ALL:
-            self._follow([(consumer, first_seq) for consumer in self.consumers.values()])
+            follow(self.consumers.values(), first_seq, done=done)
             return
-        narrow = []  # nothing of theirs is left before the first that matches
-        for consumer in tuple(self.consumers.values()):
+        narrow, wide = [], []  # of the narrow ones nothing is left before the first that matches
+        for consumer in self.consumers.values():
             filters = consumer.config.filters
             if filters and all(is_subset(one, pattern) for one in filters):
                 narrow.append((consumer, filters))
             elif not filters or any(is_subset(pattern, one) for one in filters):
-                self._follow_wide(consumer, first_seq)
+                wide.append(consumer)
         if narrow and self.store.damage() is None:
-            self._follow([(consumer, min(below_seq, end_seq)) for consumer, _ in narrow])
+            follow([consumer for consumer, _ in narrow], min(below_seq, end_seq))
             if below_seq < end_seq:
                 self._find_left(pattern, below_seq, end_seq, narrow)
-
-    def _follow_wide(self, consumer: Consumer, first_seq: int) -> None:
-        """Let a consumer follow a purge of some of what it wants."""
-        is_behind = consumer.pending.floor.stream_seq < first_seq
-        consumer.purged(first_seq)
-        if is_behind:  # nats-server looks no further either where it is not
-            consumer.acks.look_for_gone()
+        follow(wide, first_seq, look=True, done=done)
 
     def _find_left(
         self,
@@ -391,7 +392,7 @@ class Stream:
             if page or self.store.damage() is None:
                 first_seq = min(page[0].seq, end_seq) if page else end_seq
                 same = [one for one, filters in consumers if one.config.filters == filters]
-                self._follow([(consumer, first_seq) for consumer in same])
+                self.following.start(same, first_seq)
 
         if self.closed:
             return
@@ -403,11 +404,6 @@ class Stream:
         except StoreError as error:  # they look at what is left one by one
             self.trouble.note("Not found where consumers go on", error)
 
-    def _follow(self, moves: list[tuple[Consumer, int]]) -> None:
-        for consumer, first_seq in moves:
-            if not consumer.closed:
-                consumer.purged(first_seq)
-
     def freed(self) -> None:
         """Space that was used is free: the bounds on bytes are looked at anew."""
         if self.quota is not None:
@@ -417,11 +413,11 @@ class Stream:
         """The stream begins at `first_seq` now; consumers follow when the COMMIT has returned: it
         may yet be undone.
         """
-        moves = [(consumer, first_seq) for consumer in self.consumers.values()]
+        consumers = tuple(self.consumers.values())
 
         def follow(error: StoreError | None) -> None:
             if error is None:
-                self._follow(moves)
+                self.following.start(consumers, first_seq)
 
         self.root.after_commit(follow)
 
