@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.bridge.control import PortControl
 from leafnode.bridge.devices import Devices
 from leafnode.bridge.hotplug import Hotplug
@@ -59,6 +60,7 @@ class Bridge:
             permissions,
             self.devices,
             PortTurns(clock),
+            PortTurns(clock, port_bounds.SERIAL_BURST_NS),
         )
         self.hotplug = Hotplug(self._came, clock)
         self.account = account

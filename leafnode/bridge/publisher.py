@@ -4,11 +4,11 @@ Knows subjects, bodies and PubAcks; not ports, framings or devices. Truth: nats-
 (server/jetstream_api.go JSPubAckResponse), ADR-22; docs/serial.md, "Stored, then acknowledged".
 
 Order at the stream is kept like this. A burst is published in one turn of the loop, so one COMMIT
-takes all of it or nothing; the next burst waits until every reading of this one is answered. The
-first refusal stops the burst. What was not stored is published again from the oldest on, one at a
-time until one was stored. The id of a reading never changes, so what was stored unheard is answered
-as a duplicate. tests/unit/bridge/test_publisher.py checks order and count against a stream that
-refuses at random.
+takes all of it or nothing; the next burst waits until every reading of this one is answered. It
+ends where the share of the turn is used up. The first refusal stops it. What was not stored is
+published again from the oldest on, one at a time until one was stored. The id of a reading never
+changes, so what was stored unheard is answered as a duplicate. tests/unit/bridge/test_publisher.py
+checks order and count against a stream that refuses at random.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from leafnode import limits
+from leafnode.bridge import port_bounds
 from leafnode.bridge.status import Seldom
+from leafnode.bridge.turns import PortTurns
 from leafnode.protocol import header
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ class Publisher:
         resolved: Callable[[Receipt | None], None],
         progressed: Callable[[], None],
         stream: str = "",
+        turns: PortTurns | None = None,
     ) -> None:
         self.queued_bytes = 0
         self.last_error = ""
@@ -113,6 +116,8 @@ class Publisher:
         self._resolved = resolved
         self._progressed = progressed
         self._stream = stream
+        self._turns = turns or PortTurns(clock, port_bounds.SERIAL_BURST_NS)
+        self._waits = False  # for a turn of its own
         self._entries: deque[_Entry] = deque()
         self._by_token: dict[bytes, _Entry] = {}
         self._count = 0
@@ -149,6 +154,7 @@ class Publisher:
             self._account.unsubscribe(self._subscription)
             self._subscription = None
         self._set_timer(None)
+        self._turns.forget(self._turn)
         self._entries.clear()
         self._by_token.clear()
         self.queued_bytes = 0
@@ -179,16 +185,29 @@ class Publisher:
         self._count_poison(reason)
         self.pass_over(receipt)
 
-    def pump(self) -> None:
-        """Publish the next burst, unless one is in flight or a pause is running."""
-        if self._publishing or self._timer is not None:
+    def pump(self, *, last: bool = False) -> None:
+        """Publish the next burst, unless one is in flight or a pause is running.
+
+        The `last` one of a port does not wait for its turn.
+        """
+        if self._publishing or self._timer is not None or (self._waits and not last):
+            return
+        began_ns = self._turns.begin()
+        if self._entries and not last and self._turns.is_full(began_ns):
+            self._waits = True
+            self._turns.wait(self._turn)
             return
         self._publishing = True
         try:
-            self._publish_burst()
+            self._publish_burst(began_ns)
         finally:
             self._publishing = False
+            self._turns.end(began_ns)
         self._settle()
+
+    def _turn(self) -> None:
+        self._waits = False
+        self.pump()
 
     def _append(self, publication: Publication) -> _Entry:
         self._count += 1
@@ -198,7 +217,7 @@ class Publisher:
         self.queued_bytes += len(publication.body)
         return entry
 
-    def _publish_burst(self) -> None:
+    def _publish_burst(self, began_ns: int) -> None:
         size = sent = 0
         self._stored_some = False
         for entry in self._entries:
@@ -206,6 +225,8 @@ class Publisher:
                 continue
             size += len(entry.publication.body)
             if sent == self._burst_max or (sent and size > limits.READINGS_BURST_BYTES):
+                break
+            if sent >= port_bounds.READINGS_BURST_MIN and self._turns.is_full(began_ns):
                 break
             sent += 1
             if not self._publish(entry) or self._refusal:

@@ -63,6 +63,7 @@ class BridgeSeams:
     permissions: Callable[[], Permissions | None] = lambda: None
     devices: Devices | None = None  # of all ports; a port alone has its own
     turns: PortTurns | None = None  # likewise
+    bursts: PortTurns | None = None  # likewise
 
 
 class PortRunner:
@@ -73,16 +74,7 @@ class PortRunner:
         self._clock = seams.clock
         self._framing = new_framing(options, f"{options.name}.{seams.boot}".encode(), self._wall_ms)
         self._counters = PortCounters()
-        self._publisher = Publisher(
-            seams.account,
-            seams.clock,
-            port=options.name,
-            inbox=inbox,
-            counters=self._counters,
-            resolved=self._resolved,
-            progressed=self._progressed,
-            stream=options.stream,
-        )
+        self._publisher = self._new_publisher(seams, inbox)
         self._mapper = Mapper(
             options,
             self._publisher,
@@ -128,6 +120,19 @@ class PortRunner:
         )
         self.life = PortLife(options, seams.clock, seams.open_serial, self, self._counters)
         self._log = PortLog(options.name, seams.clock)
+
+    def _new_publisher(self, seams: BridgeSeams, inbox: bytes) -> Publisher:
+        return Publisher(
+            seams.account,
+            seams.clock,
+            port=self._options.name,
+            inbox=inbox,
+            counters=self._counters,
+            resolved=self._resolved,
+            progressed=self._progressed,
+            stream=self._options.stream,
+            turns=seams.bursts,
+        )
 
     def _new_commands(self, seams: BridgeSeams) -> PortCommands | None:
         """Return who takes commands for the device, None where the port has none."""
@@ -185,7 +190,7 @@ class PortRunner:
         self._turns.forget(self._go_on)
         self._resume.stop()
         self._mapper.stop()
-        self._publisher.pump()
+        self._publisher.pump(last=True)
         self._publisher.stop()
         if self._board is not None:
             self._board.end()

@@ -1,7 +1,8 @@
 """What all serial ports together may do in one turn of the loop.
 
 A read of 4 KiB can be two thousand frames. A port whose frames use the share up goes on in a later
-turn, and is not read meanwhile; who waits longest goes first. Truth: docs/serial.md.
+turn, and is not read meanwhile; who waits longest goes first. What is published has a share of its
+own. Truth: docs/serial.md.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class PortTurns:
     """The share of a turn, and which ports wait for theirs: each at most once."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, share_ns: int = SERIAL_TURN_NS) -> None:
         self._clock = clock
+        self._share_ns = share_ns
         self._used_ns = 0  # since the share was last renewed
         self._waiting: dict[Callable[[], None], None] = {}
         self._renewing = False
@@ -37,7 +39,7 @@ class PortTurns:
         if self._waiting and not self._serving:
             return True
         used_ns = self._used_ns + self._clock.monotonic_ns() - began_ns
-        return used_ns >= SERIAL_TURN_NS
+        return used_ns >= self._share_ns
 
     def end(self, began_ns: int) -> None:
         """Count what was done since then."""
@@ -65,7 +67,7 @@ class PortTurns:
         try:
             for _ in range(len(self._waiting)):
                 go_on = next(iter(self._waiting), None)
-                if go_on is None or self._used_ns >= SERIAL_TURN_NS:
+                if go_on is None or self._used_ns >= self._share_ns:
                     break
                 del self._waiting[go_on]
                 go_on()

@@ -6,6 +6,7 @@ The answers are those of nats-server 2.15.1: {"stream":"S","seq":1}, or
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leafnode import limits
+from leafnode.bridge.port_bounds import READINGS_BURST_MIN, SERIAL_BURST_NS
 from leafnode.bridge.publisher import Publication, Publisher
 from leafnode.bridge.reading import Receipt
 from leafnode.bridge.status import PortCounters
+from leafnode.bridge.turns import PortTurns
 from leafnode.clock import NS_PER_S
 from leafnode.protocol import header
 from tests.sim.clock import FakeClock
@@ -33,9 +36,11 @@ INBOX = b"_INBOX.abc"
 class World:
     """A publisher, its account and its clock."""
 
-    def __init__(self, *, stream: str = "") -> None:
+    def __init__(self, *, stream: str = "", beside: World | None = None) -> None:
+        """`beside`: another port of the same gateway."""
         self.account = new_account()
-        self.clock = FakeClock()
+        self.clock = FakeClock() if beside is None else beside.clock
+        self.turns = PortTurns(self.clock, SERIAL_BURST_NS) if beside is None else beside.turns
         self.counters = PortCounters()
         self.resolved: list[int] = []
         self.progress = 0
@@ -48,8 +53,13 @@ class World:
             resolved=self._on_resolved,
             progressed=self._on_progress,
             stream=stream,
+            turns=self.turns,
         )
         self.publisher.start()
+
+    def is_slow(self, share: int) -> None:
+        """Let so many readings use the share of a turn up."""
+        self.account.subscribe(b"s.>", lambda _: self.clock.advance(SERIAL_BURST_NS // share))
 
     def offer(self, numbers: Iterable[int], subject: bytes = b"s.scale") -> None:
         for number in numbers:
@@ -93,6 +103,57 @@ def test_all_that_is_queued_goes_out_in_one_turn() -> None:
     stream.commit()
 
     assert world.resolved == list(range(1, 11))
+
+
+@pytest.mark.parametrize(("share", "sent"), [(40, 40), (1, READINGS_BURST_MIN)])
+def test_a_burst_ends_with_the_share_of_the_turn_but_not_before_its_least(
+    share: int, sent: int
+) -> None:
+    world = World()
+    stream = FakeStream(world.account, b"s.>")
+    world.is_slow(share)
+
+    world.offer(range(1, 101))
+    assert stream.staged == sent
+    stream.commit()
+    world.turns._used_ns = 0  # as in the next turn
+    world.clock.advance(0)
+    assert stream.staged == sent
+    stream.commit()
+
+    assert world.resolved == list(range(1, 2 * sent + 1))
+
+
+async def test_another_ports_burst_waits_for_a_turn_with_time_for_it() -> None:
+    one = World()
+    other = World(beside=one)
+    streams = [FakeStream(world.account, b"s.>") for world in (one, other)]
+    one.is_slow(READINGS_BURST_MIN)
+
+    one.offer(range(1, 101))
+    other.offer([1])
+    other.offer([2])
+    assert [stream.staged for stream in streams] == [READINGS_BURST_MIN, 0]
+    await asyncio.sleep(0)
+
+    assert [stream.staged for stream in streams] == [READINGS_BURST_MIN, 2]
+
+
+async def test_a_port_that_ends_publishes_its_last_burst_and_waits_for_no_turn() -> None:
+    one = World()
+    other = World(beside=one)
+    stream = FakeStream(other.account, b"s.>")
+    FakeStream(one.account, b"s.>")
+    one.is_slow(READINGS_BURST_MIN)
+    one.offer(range(1, 101))
+    other.offer([1])
+
+    other.publisher.pump(last=True)
+    other.publisher.stop()
+    await asyncio.sleep(0)
+
+    assert stream.received == 1
+    assert not one.turns._waiting
 
 
 def test_the_next_burst_waits_until_every_reading_of_this_one_is_answered() -> None:
