@@ -7,11 +7,13 @@ what a sensor says is in a module of its own. Truth: docs/serial/sim.md.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 from pathlib import PurePath
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from zlib import crc32
 
 import click
 
@@ -178,6 +180,11 @@ def _line(
     """Open where it speaks, and say what a port's entry would be."""
     if given["port"] is not None and given["link"] is not None:
         raise SimError("--link names a pseudo-terminal: it has no place beside --port")
+    if given["link"] is not None and not _can_be_configured(given["link"]):
+        raise SimError(
+            f"{shown.printable(given['link'])}: no port's entry can say this: "
+            'expected text without " and \\'
+        )
     speed = given["baud"] or baud
     terminal: Terminal
     terminal = Tty(given["port"], speed) if given["port"] else Pty(given["link"])
@@ -191,6 +198,10 @@ def _line(
         yield terminal, Wire(speed, _random(given, "line"), given["bad"] / 100)
     finally:
         terminal.close()
+
+
+def _can_be_configured(path: str) -> bool:
+    return path.isprintable() and not {'"', "\\"} & set(path)
 
 
 class _Stop:
@@ -219,8 +230,16 @@ def _random(given: dict[str, Any], what: str = "sensor") -> Random:
 
 
 def _board_name(path: str) -> str:
-    """Return the name of the board at this end: no two of a machine have the same one."""
-    return "sim-" + re.sub(r"[^A-Za-z0-9_-]", "-", PurePath(path).name)[-_TERMINAL_NAME_MAX:]
+    """Return the name of the board at this end: no two in a directory have the same one.
+
+    Where a name has not room for all of the end's, its CRC tells it from others.
+    """
+    name = PurePath(path).name
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)[-_TERMINAL_NAME_MAX:]
+    if plain != name:
+        crc = f"-{crc32(os.fsencode(name)):08x}"
+        plain = plain[-(_TERMINAL_NAME_MAX - len(crc)) :] + crc
+    return f"sim-{plain}"
 
 
 def _until_ns(given: dict[str, Any], clock: SystemClock) -> int | None:

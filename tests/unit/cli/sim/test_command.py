@@ -52,6 +52,10 @@ def test_help_is_the_program_with_its_sensors(capsys: pytest.CaptureFixture[str]
         (["nmea", "--bad", "101"], "Invalid value for '--bad'"),
         (["nmea", "--for", "soon"], "Invalid value for '--for'"),
         (["link", "--name", "a b"], "'a b': a name is"),
+        (["link", "--name", "a\udcffb"], "'a\\udcffb': a name is"),
+        (["link", "--link", "/tmp/a\udcffb"], "/tmp/a\\udcffb: no port's entry can say this"),
+        (["link", "--link", "/tmp/a\nb"], "/tmp/a\\nb: no port's entry can say this"),
+        (["link", "--link", '/tmp/a"b'], "/tmp/a\"b: no port's entry can say this"),
         (["nmea", "--port", "socket://h:1"], "socket://h:1: expected a tty"),
         (["theremin"], "No such command 'theremin'."),
     ],
@@ -137,9 +141,15 @@ def test_the_entry_that_it_prints_is_one_of_a_configuration(
     [
         ("/dev/pts/5", "sim-5"),
         ("/tmp/attic", "sim-attic"),
-        ("/dev/serial/by-id/usb-FTDI_FT232R.A B-port0", "sim-usb-FTDI_FT232R-A-B-port0"),
-        ("/tmp/" + 40 * "x", "sim-" + 28 * "x"),
+        ("/dev/serial/by-id/usb-FTDI_FT232R.A B-port0", "sim-DI_FT232R-A-B-port0-800e4f15"),
+        ("/tmp/" + 40 * "x", "sim-" + 19 * "x" + "-c41a71f0"),
     ],
 )
 def test_a_board_without_a_name_is_called_as_its_terminal(path: str, name: str) -> None:
     assert checked_name(_board_name(path)) == name
+
+
+def test_names_that_differ_only_in_what_a_board_cannot_have_are_told_apart() -> None:
+    paths = ["/tmp/a.b", "/tmp/a b", "/tmp/a-b", "/tmp/a\udcffb", "/tmp/a\udcfeb"]
+
+    assert len({checked_name(_board_name(path)) for path in paths}) == len(paths)
