@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from leafnode.bridge.codecs import new_codec
 from leafnode.bridge.commands import CommandQueue, Order, Refused
 from leafnode.bridge.framing.encode import Encoder, Unfit
 from leafnode.bridge.reading import BadReading, Reading
+from leafnode.clock import NS_PER_MS
 from leafnode.config import serial_bounds
 from leafnode.config.serial_commands import PLACE
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from leafnode.config.serial_options import SerialPort
     from leafnode.config.serial_stage_options import CommandOptions
     from leafnode.routing.account import Account
+
+OPENING_MS: Final = 1000  # at most; what does not answer within this time will not
 
 
 class _Work(NamedTuple):
@@ -67,6 +70,10 @@ class FrameCommands:
         self._queue: CommandQueue[_Work] = CommandQueue(
             account, clock, subjects, changed=send, expired=self._expired
         )
+        # Where no command has an answer, none can come late.
+        longest_ns = max((one.timeout_ns for one in port.commands if one.answer), default=0)
+        self._opening_ms = min(OPENING_MS, longest_ns // NS_PER_MS)
+        self._free_ms = 0  # no command goes before
         self._written = False
         self._polls_next = False
         self._late: _Work | None = None  # its answer may still come
@@ -80,6 +87,8 @@ class FrameCommands:
         self._forget()
 
     def opened(self) -> None:
+        """Let an answer pass that another opening of the port, or another program, asked for."""
+        self._free_ms = self._clock.monotonic_ns() // NS_PER_MS + self._opening_ms
         self._queue.opened()
 
     def closed(self) -> None:
@@ -99,11 +108,11 @@ class FrameCommands:
         if order is not None or self._late is not None:
             return b""
         self._framing.hold_polls(on=False)
-        if self._polls_next or not self._queue.waiting or self._framing.awaits_ms(now_ms):
+        if self._polls_next or not self._queue.waiting or self._awaits_ms(now_ms):
             self._polls_next = False
             if data := self._framing.data_to_send(now_ms):
                 return data
-        if not self._framing.awaits_ms(now_ms) and (order := self._queue.begin()) is not None:
+        if not self._awaits_ms(now_ms) and (order := self._queue.begin()) is not None:
             self._framing.hold_polls(on=True)
             self._polls_next = True  # if one is due by then: commands never stop the readings
             self._written = False
@@ -114,8 +123,12 @@ class FrameCommands:
         due_ms = self._framing.next_timeout_ms(now_ms)
         if self._queue.current is not None or not self._queue.waiting or self._late is not None:
             return due_ms
-        wait_ms = self._framing.awaits_ms(now_ms)
+        wait_ms = self._awaits_ms(now_ms)
         return wait_ms if due_ms is None else min(due_ms, wait_ms)
+
+    def _awaits_ms(self, now_ms: int) -> int:
+        """Return how long the answer to something else may come yet."""
+        return max(self._framing.awaits_ms(now_ms), self._free_ms - now_ms, 0)
 
     def took(self, event: Event) -> bool:
         if not isinstance(event, Reading):

@@ -12,6 +12,7 @@ import pytest
 
 from leafnode import limits
 from leafnode.bridge.bridge import Bridge
+from leafnode.bridge.frame_commands import OPENING_MS, FrameCommands
 from leafnode.clock import NS_PER_MS, NS_PER_S
 from leafnode.config import serial_bounds
 from leafnode.config.serial_options import SerialOptions
@@ -37,6 +38,12 @@ class Device(World):
         super().__init__(options)
         self.requester = Requester(self.account)
 
+    def open_for_long(self) -> None:
+        """A command goes at once from now on."""
+        commands = self.runner._commands
+        assert isinstance(commands, FrameCommands)
+        commands._free_ms = 0
+
     async def hears(self) -> bytes:
         heard = b""
         await self.turns(3)
@@ -57,6 +64,7 @@ def play(text: str, story: Callable[[Device], Awaitable[None]]) -> Device:
 
     async def whole(_: World) -> None:
         await world.opened()
+        world.open_for_long()
         await story(world)
 
     run(world, whole)
@@ -342,21 +350,42 @@ def test_a_reload_answers_whoever_waits_and_takes_the_new_commands() -> None:
             before, after = (SerialOptions(ports=(one,)) for one in ports)
             bridge = Bridge(before, account, clock, Random(1), open_serial=line.open)
             running = tasks.create_task(bridge.run())
-            while not bridge.status()[0].open:  # noqa: ASYNC110 -- simulated time
-                await asyncio.sleep(0)
+            await until(lambda: bridge.status()[0].open)
+            clock.advance(OPENING_MS * NS_PER_MS)
             requester.ask(b"c.old", b"1")
             requester.ask(b"c.old", b"2")
+            assert heard() == b"1\r\n"
             await bridge.change(after)
             assert [heard.code for heard in requester.heard] == [503, 503]
-            while not bridge.status()[0].open:  # noqa: ASYNC110 -- simulated time
-                await asyncio.sleep(0)
+            await until(lambda: bridge.status()[0].open)
             assert not requester.ask(b"c.old")
             assert requester.ask(b"c.new", b"3")
+            # What the device says to the command of before is not the answer to the next one.
+            assert line.device is not None
+            line.device.sendall(b"1 is done\n")
+            await until(lambda: bridge.status()[0].bytes_in > 0)
+            clock.advance((OPENING_MS - 1) * NS_PER_MS)
+            assert heard() == b""
+            clock.advance(1 * NS_PER_MS)
+            assert heard() == b"3\r\n"
+            line.device.sendall(b"3 is done\n")
+            await until(lambda: len(requester.heard) == 3)
+            assert requester.heard[2] == Heard(b"3 is done")
             running.cancel()
+
+    def heard() -> bytes:
+        assert line.device is not None
+        try:
+            return line.device.recv(100)
+        except BlockingIOError:
+            return b""
+
+    async def until(condition: Callable[[], bool]) -> None:
+        while not condition():  # noqa: ASYNC110 -- simulated time
+            await asyncio.sleep(0)
 
     asyncio.run(main())
     assert line.device is not None
-    assert line.device.recv(100) == b"3\r\n"
     line.device.close()
 
 
